@@ -1,0 +1,1 @@
+"""Chains of training experiments in a notebook."""

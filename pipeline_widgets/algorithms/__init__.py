@@ -1,0 +1,1 @@
+"""How an algorithm is declared and what its train function sees; the embedded numpy trainers."""

@@ -1,0 +1,165 @@
+"""What a train function sees: its config, its start, and three things to do: report, checkpoint, log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pipeline_widgets.persistence import artifacts
+
+TRAINING_SCORE = "training_score"
+EVALUATION_SCORE = "evaluation_score"
+
+
+class StopTraining(Exception):  # noqa: N818  a signal to the train function, not an error
+    """Raised by `ctx.report` once a stop was asked for. Let it pass: the run ends as Stopped."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """The checkpoint that a run starts from."""
+
+    path: Path
+    #: What it is used as: "weights", "decoder", "resume", ...
+    role: str
+    step: int
+    training_score: float | None = None
+    evaluation_score: float | None = None
+    signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reported:
+    """The train function has come to `step`, and these are its metrics."""
+
+    step: int
+    total: int | None
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """A checkpoint folder was published."""
+
+    step: int
+    folder: artifacts.Folder
+    training_score: float | None
+    evaluation_score: float | None
+    signature: Mapping[str, Any]
+
+
+Event: TypeAlias = Reported | Saved
+
+
+class TrainContext:
+    """What `train(ctx)` sees.
+
+    Returning ends the run as Succeeded; `StopTraining`, or returning after a stop was asked for, as
+    Stopped; any other exception as Failed, with its traceback in `run.error`.
+
+    Args:
+        config: An instance of the algorithm's config model, validated.
+        seed: Seed every generator with it.
+        start: The checkpoint to start from, or None to start from scratch.
+        folder: The run's own folder; checkpoints are published below it.
+        emit: Takes what the train function reports.
+        stop: Tells whether a stop was asked for.
+        signature: Facets that every checkpoint of this run carries.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Any,
+        seed: int,
+        folder: Path,
+        start: Start | None = None,
+        emit: Callable[[Event], None] = lambda _: None,
+        stop: Callable[[], bool] = lambda: False,
+        signature: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config = config
+        self.seed = seed
+        self.start = start
+        self.folder = folder
+        self._emit = emit
+        self._stop = stop
+        self._signature = dict(signature or {})
+        self._last_step = -1
+        self._last: dict[str, float] = {}
+
+    @property
+    def start_role(self) -> str | None:
+        """What the start checkpoint is used as; None from scratch."""
+        return self.start.role if self.start else None
+
+    @property
+    def start_step(self) -> int:
+        """The step to go on from: that of the checkpoint when a run is resumed, else 0."""
+        return self.start.step if self.start and self.start.role == "resume" else 0
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a stop was asked for. `report` raises then; a loop without reports can ask."""
+        return self._stop()
+
+    def report(
+        self,
+        step: int,
+        *,
+        total: int | None = None,
+        training_score: float | None = None,
+        evaluation_score: float | None = None,
+        **metrics: float,
+    ) -> None:
+        """Report the metrics of a step. NaN and infinities are kept, but never win as Best.
+
+        Args:
+            step: Steps done, counted as the algorithm counts them (updates, environment steps, tokens).
+            total: Steps in all, for progress and the estimate of the time left.
+            training_score: The score on what it trains on.
+            evaluation_score: The score on held-out data or evaluation episodes.
+            **metrics: Anything else that is a number.
+
+        Raises:
+            StopTraining: A stop was asked for.
+        """
+        scores = {TRAINING_SCORE: training_score, EVALUATION_SCORE: evaluation_score}
+        values = {name: float(value) for name, value in {**scores, **metrics}.items() if value is not None}
+        self._last = {**self._last, **values} if step == self._last_step else values
+        self._last_step = int(step)
+        self._emit(Reported(step=int(step), total=total, metrics=values))
+        if self._stop():
+            raise StopTraining
+
+    @contextmanager
+    def checkpoint(self, step: int, *, signature: Mapping[str, Any] | None = None) -> Generator[Path]:
+        """Save a checkpoint: write anything into the folder that this yields.
+
+        It is published atomically when the block ends, and not at all when the block raises. It carries
+        the scores that were reported for the same step.
+
+        Args:
+            step: The step that the checkpoint belongs to.
+            signature: Facets that only this checkpoint can know, such as the size of a latent space.
+        """
+        with artifacts.publish(self.folder / "checkpoints", stem=f"{int(step):010d}") as publication:
+            yield publication.path
+        scores = self._last if int(step) == self._last_step else {}
+        saved = Saved(
+            step=int(step),
+            folder=publication.folder,
+            training_score=scores.get(TRAINING_SCORE),
+            evaluation_score=scores.get(EVALUATION_SCORE),
+            signature={**self._signature, **(signature or {})},
+        )
+        self._emit(saved)
+
+    def log(self, *words: object) -> None:
+        """Write a line to the run's log."""
+        sys.stdout.write(" ".join(map(str, words)) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,211 @@
+"""The algorithms that this process knows, and how another process finds one of them again.
+
+An algorithm enters by `@pw.algorithm` (also in a notebook cell) or by the entry-point group
+`pipeline_widgets.algorithms`. A run's process loads it by its import path; what was defined in a notebook
+or in `__main__` has none that another process could follow, so it is kept by value, with cloudpickle.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
+from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from pipeline_widgets.algorithms.context import TrainContext
+
+GROUP = "pipeline_widgets.algorithms"
+
+Train: TypeAlias = "Callable[[TrainContext], None]"
+#: Opens a checkpoint folder and returns what answers: an action, a text, a value.
+Predictor: TypeAlias = Callable[[Path], Callable[[Any], Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """Where another process finds an algorithm: `path` ("module:name", below `root`), or `value`."""
+
+    path: str | None = None
+    #: Folder to put on sys.path where the module is not installed, such as the notebook's own.
+    root: str | None = None
+    #: The algorithm itself, by cloudpickle, in base64.
+    value: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What the reference is known by: two equal digests mean the same code."""
+        return hashlib.sha256(f"{self.path}|{self.root}|{self.value}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Algorithm:
+    """A train function with its declaration. Calling it trains."""
+
+    spec: AlgorithmSpec
+    train: Train
+    config: type[BaseModel]
+    signature: Callable[[Any], Signature] | None = None
+    predict: Predictor | None = None
+
+    def __call__(self, ctx: TrainContext) -> None:
+        """Train, as `train(ctx)` would."""
+        self.train(ctx)
+
+    def validate(self, config: Mapping[str, Any]) -> BaseModel:
+        """Return the config as an instance of the config model.
+
+        Raises:
+            ConfigError: A field is unknown, missing or has a value that the model refuses.
+        """
+        from pydantic import ValidationError  # noqa: PLC0415  0.1 s that a supervisor need not pay
+
+        known = {field.alias or name for name, field in self.config.model_fields.items()}
+        known |= set(self.config.model_fields)
+        if unknown := [name for name in config if name not in known]:
+            what = f"{self.spec.name} has no config field {unknown[0]!r}."
+            raise ConfigError(what, fix=f"Its fields are {', '.join(sorted(self.config.model_fields))}.")
+        try:
+            return self.config.model_validate(dict(config))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            field = ".".join(map(str, first["loc"])) or "config"
+            what = f"The config field {field!r} of {self.spec.name} is refused."
+            why = f"{first['msg']}, got {first['input']!r}."
+            raise ConfigError(what, why, f"Correct {field!r} and try again.") from error
+
+    def signature_of(self, config: BaseModel) -> Signature:
+        """Return the facets of what this algorithm makes with that config.
+
+        Without a signature function they are the config fields that its ports match by.
+        """
+        if self.signature is not None:
+            return self.signature(config)
+        facets = {facet.removeprefix("!") for port in self.spec.accepts for facet in port.match}
+        return {name: getattr(config, name) for name in sorted(facets) if hasattr(config, name)}
+
+    @property
+    def reference(self) -> Reference:
+        """Where another process finds this algorithm."""
+        module, name = self.train.__module__, self.train.__qualname__
+        home = sys.modules.get(module)
+        if module != "__main__" and home is not None and getattr(home, name, None) is self:
+            return Reference(path=f"{module}:{name}", root=_root(home))
+        import cloudpickle  # noqa: PLC0415  only notebooks need it
+
+        pickled: bytes = cloudpickle.dumps(self)  # pyright: ignore[reportUnknownMemberType]
+        return Reference(value=base64.b85encode(pickled).decode())
+
+
+_defined: dict[str, Algorithm] = {}
+
+
+def algorithm(
+    name: str,
+    *,
+    produces: Iterable[str],
+    accepts: Iterable[Port] = (),
+    scratch: bool = True,
+    score: Literal["max", "min"] = "max",
+    config: type[BaseModel],
+    signature: Callable[[Any], Signature] | None = None,
+    predict: Predictor | None = None,
+) -> Callable[[Train], Algorithm]:
+    """Register the decorated `train(ctx)` as an algorithm. Works in a notebook cell.
+
+    Args:
+        name: The name that experiments use. Defining it again replaces it, as re-running a cell should.
+        produces: Artifact kinds that its checkpoints are.
+        accepts: The ways in which it can start from a checkpoint.
+        scratch: Whether it can start from nothing.
+        score: "max" if a higher score is better, "min" if a lower one is.
+        config: A pydantic model; its fields are what an experiment configures.
+        signature: From the validated config, the facets that have to agree with a start checkpoint.
+        predict: Opens a checkpoint folder and returns a function that answers; agents use it.
+    """
+    spec = AlgorithmSpec(
+        name=name, produces=frozenset(produces), accepts=tuple(accepts), scratch=scratch, score=score
+    )
+
+    def register(train: Train) -> Algorithm:
+        made = Algorithm(spec=spec, train=train, config=config, signature=signature, predict=predict)
+        _defined[name] = made
+        return made
+
+    return register
+
+
+def find(name: str) -> Algorithm:
+    """Return the algorithm of that name: what this process defined, else an installed one.
+
+    Raises:
+        AlgorithmNotFoundError: There is none, or it cannot be imported.
+    """
+    if name not in _defined:
+        installed = _installed()
+        if name not in installed:
+            fix = f"Known are {', '.join(names())}; define others with @pw.algorithm."
+            raise AlgorithmNotFoundError(f"There is no algorithm named {name!r}.", fix=fix)
+        _defined[name] = _loaded(installed[name].value, installed[name].load)
+    return _defined[name]
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all algorithms that this process can find."""
+    return tuple(sorted(_defined.keys() | _installed().keys()))
+
+
+def load(reference: Reference) -> Algorithm:
+    """Return the algorithm behind a reference, in any process.
+
+    Raises:
+        AlgorithmNotFoundError: Its module or name is gone, or its pickled value cannot be opened.
+    """
+    if reference.value is not None:
+        value = base64.b85decode(reference.value)
+        import cloudpickle  # noqa: PLC0415  only what notebooks defined needs it
+
+        return _loaded("the pickled algorithm", lambda: cloudpickle.loads(value))
+    if reference.root and reference.root not in sys.path:
+        sys.path.append(reference.root)
+    path = reference.path or ""
+    module, _, name = path.partition(":")
+    return _loaded(path, lambda: getattr(importlib.import_module(module), name))
+
+
+def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
+    try:
+        value = opened()
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}."
+        fix = "Install what it needs, or define it again with @pw.algorithm and trigger the stage again."
+        raise AlgorithmNotFoundError(f"{origin} cannot be loaded.", why, fix) from error
+    if not isinstance(value, Algorithm):
+        raise AlgorithmNotFoundError(f"{origin} is no algorithm.", fix="Decorate it with @pw.algorithm.")
+    return value
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _root(module: ModuleType) -> str | None:
+    """The folder that holds a module's top package; None where it is installed."""
+    origin: str | None = getattr(module, "__file__", None)
+    if origin is None or "site-packages" in origin:
+        return None
+    depth = module.__name__.count(".") + (Path(origin).stem == "__init__")
+    return str(Path(origin).resolve().parents[depth])

@@ -1,0 +1,1 @@
+"""Values and rules. Frozen dataclasses and pure functions on the standard library."""

@@ -1,0 +1,102 @@
+"""What an algorithm makes, what it can start from, and whether the two fit (spec section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+#: Facets of an artifact that have to agree, such as {"base_model": "letters", "action": "Discrete(2)"}.
+Signature: TypeAlias = Mapping[str, str | int | float | bool | None]
+
+#: The kind that fits everything: for algorithms about which nothing is known.
+ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One way in which an algorithm can start from a checkpoint.
+
+    Args:
+        role: What the checkpoint becomes: "weights", "decoder", "init+reference", ...
+        kinds: Artifact kinds that it takes; "any" takes all.
+        match: Facets of the signatures that must be equal. "!facet" must merely be present.
+    """
+
+    role: str
+    kinds: frozenset[str]
+    match: tuple[str, ...]
+
+    def __init__(self, role: str, kinds: Iterable[str], match: Iterable[str] = ()) -> None:
+        object.__setattr__(self, "role", role)
+        object.__setattr__(self, "kinds", frozenset([kinds] if isinstance(kinds, str) else kinds))
+        object.__setattr__(self, "match", tuple([match] if isinstance(match, str) else match))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlgorithmSpec:
+    """The declaration of an algorithm: everything about it but its code."""
+
+    name: str
+    produces: frozenset[str]
+    accepts: tuple[Port, ...] = ()
+    scratch: bool = True
+    #: "max" where a higher score is better, "min" where a lower one is.
+    score: Literal["max", "min"] = "max"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher score wins."""
+        return self.score == "max"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Whether an algorithm can start from an artifact, and the reason in one sentence."""
+
+    fits: bool
+    reason: str
+    #: What the checkpoint is used as; None where it does not fit.
+    role: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.fits
+
+
+def fits(source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants: Signature) -> Verdict:
+    """Tell whether `candidate` can start from what `source` produces, through the first port that fits.
+
+    A facet that either side does not state contradicts nothing, so it does not hinder the fit.
+
+    Args:
+        source: The algorithm of the source stage.
+        made: The signature of what it made or will make.
+        candidate: The algorithm that would start from it.
+        wants: The signature of the experiment that would start.
+    """
+    if not candidate.accepts:
+        return Verdict(fits=False, reason=f"{candidate.name} always starts from scratch.")
+    reasons: list[str] = []
+    for port in candidate.accepts:
+        problem = _problem(port, source, made, candidate, wants)
+        if problem is None:
+            reason = f"The {source.name} checkpoint is used as {port.role}."
+            return Verdict(fits=True, reason=reason, role=port.role)
+        reasons.append(problem)
+    return Verdict(fits=False, reason=f"{'; '.join(dict.fromkeys(reasons))}.")
+
+
+def _problem(
+    port: Port, source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants: Signature
+) -> str | None:
+    if ANY not in port.kinds | source.produces and not port.kinds & source.produces:
+        takes, makes = " or ".join(sorted(port.kinds)), " and ".join(sorted(source.produces))
+        return f"{candidate.name} takes {takes} as {port.role}, but {source.name} makes {makes}"
+    for facet in port.match:
+        name = facet.removeprefix("!")
+        if facet.startswith("!") and made.get(name) is None:
+            return f"the {source.name} checkpoint states no {name}, which {candidate.name} needs"
+        ours, theirs = wants.get(name), made.get(name)
+        if ours is not None and theirs is not None and ours != theirs:
+            return f"{name} differs: {source.name} has {theirs}, {candidate.name} has {ours}"
+    return None

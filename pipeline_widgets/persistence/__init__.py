@@ -1,0 +1,1 @@
+"""Rows and files. The only package that imports SQLAlchemy; artifacts.py is plain Python."""
