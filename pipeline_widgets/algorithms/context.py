@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pipeline_widgets.domain.job import Reported, Saved
 from pipeline_widgets.persistence import artifacts
 
 TRAINING_SCORE = "training_score"
@@ -30,26 +31,6 @@ class Start:
     training_score: float | None = None
     evaluation_score: float | None = None
     signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reported:
-    """The train function has come to `step`, and these are its metrics."""
-
-    step: int
-    total: int | None
-    metrics: Mapping[str, float]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
-    """A checkpoint folder was published."""
-
-    step: int
-    folder: artifacts.Folder
-    training_score: float | None
-    evaluation_score: float | None
-    signature: Mapping[str, Any]
 
 
 Event: TypeAlias = Reported | Saved
@@ -91,6 +72,7 @@ class TrainContext:
         self._signature = dict(signature or {})
         self._last_step = -1
         self._last: dict[str, float] = {}
+        self._saved: Saved | None = None
 
     @property
     def start_role(self) -> str | None:
@@ -133,6 +115,8 @@ class TrainContext:
         self._last = {**self._last, **values} if step == self._last_step else values
         self._last_step = int(step)
         self._emit(Reported(step=int(step), total=total, metrics=values))
+        if self._saved is not None and self._saved.step == step and scores.keys() & values.keys():
+            self._emit(self._scored(self._saved))  # saved first, evaluated afterwards
         if self._stop():
             raise StopTraining
 
@@ -141,7 +125,7 @@ class TrainContext:
         """Save a checkpoint: write anything into the folder that this yields.
 
         It is published atomically when the block ends, and not at all when the block raises. It carries
-        the scores that were reported for the same step.
+        the scores that are reported for the same step, before or after.
 
         Args:
             step: The step that the checkpoint belongs to.
@@ -149,17 +133,22 @@ class TrainContext:
         """
         with artifacts.publish(self.folder / "checkpoints", stem=f"{int(step):010d}") as publication:
             yield publication.path
-        scores = self._last if int(step) == self._last_step else {}
-        saved = Saved(
+        self._saved = Saved(
             step=int(step),
             folder=publication.folder,
-            training_score=scores.get(TRAINING_SCORE),
-            evaluation_score=scores.get(EVALUATION_SCORE),
+            training_score=None,
+            evaluation_score=None,
             signature={**self._signature, **(signature or {})},
         )
-        self._emit(saved)
+        if int(step) == self._last_step:
+            self._saved = self._scored(self._saved)
+        self._emit(self._saved)
 
     def log(self, *words: object) -> None:
         """Write a line to the run's log."""
         sys.stdout.write(" ".join(map(str, words)) + "\n")
         sys.stdout.flush()
+
+    def _scored(self, saved: Saved) -> Saved:
+        training, evaluation = self._last.get(TRAINING_SCORE), self._last.get(EVALUATION_SCORE)
+        return replace(saved, training_score=training, evaluation_score=evaluation)

@@ -8,7 +8,6 @@ or in `__main__` has none that another process could follow, so it is kept by va
 from __future__ import annotations
 
 import base64
-import hashlib
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
+from pipeline_widgets.domain.experiment import Configured, Declared, Reference
 from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError
 
 if TYPE_CHECKING:
@@ -32,22 +32,6 @@ GROUP = "pipeline_widgets.algorithms"
 Train: TypeAlias = "Callable[[TrainContext], None]"
 #: Opens a checkpoint folder and returns what answers: an action, a text, a value.
 Predictor: TypeAlias = Callable[[Path], Callable[[Any], Any]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reference:
-    """Where another process finds an algorithm: `path` ("module:name", below `root`), or `value`."""
-
-    path: str | None = None
-    #: Folder to put on sys.path where the module is not installed, such as the notebook's own.
-    root: str | None = None
-    #: The algorithm itself, by cloudpickle, in base64.
-    value: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """What the reference is known by: two equal digests mean the same code."""
-        return hashlib.sha256(f"{self.path}|{self.root}|{self.value}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +92,20 @@ class Algorithm:
         pickled: bytes = cloudpickle.dumps(self)  # pyright: ignore[reportUnknownMemberType]
         return Reference(value=base64.b85encode(pickled).decode())
 
+    def configured(self, config: Mapping[str, Any]) -> Configured:
+        """Return what an experiment is made of: the declaration, and the config with its defaults.
+
+        Raises:
+            ConfigError: The config model refuses it.
+        """
+        valid = self.validate(config)
+        return Configured(
+            spec=self.spec,
+            reference=self.reference,
+            config=valid.model_dump(mode="json"),
+            signature=dict(self.signature_of(valid)),
+        )
+
 
 _defined: dict[str, Algorithm] = {}
 
@@ -160,6 +158,11 @@ def find(name: str) -> Algorithm:
             raise AlgorithmNotFoundError(f"There is no algorithm named {name!r}.", fix=fix)
         _defined[name] = _loaded(installed[name].value, installed[name].load)
     return _defined[name]
+
+
+def references() -> Mapping[str, Declared]:
+    """Return the algorithms that this process has defined or loaded so far, for other processes."""
+    return {name: Declared(spec=made.spec, reference=made.reference) for name, made in _defined.items()}
 
 
 def names() -> tuple[str, ...]:

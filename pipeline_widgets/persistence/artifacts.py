@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import shutil
 import tempfile
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.errors import CheckpointError, StorageError
+from pipeline_widgets.persistence import filesystem
 
 CHUNK = 1 << 20  # bytes read at once
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Folder:
-    """A published folder."""
-
-    path: Path
-    #: Bytes of all files.
-    size: int
-    #: SHA-256 over the relative names and the bytes of all files; the same content has the same digest.
-    digest: str
+INSTEAD = "Choose another checkpoint, or run the stage that made it again."
 
 
 @dataclass(slots=True)
@@ -54,22 +42,32 @@ def publish(parent: Path, *, stem: str) -> Generator[Publication]:
     Raises:
         StorageError: The disk is full, or the folder may not be written.
     """
-    with explained(parent):
+    with filesystem.explained(parent):
         parent.mkdir(parents=True, exist_ok=True)
         publication = Publication(path=Path(tempfile.mkdtemp(prefix=".writing-", dir=parent)))
     try:
-        with explained(parent, FULL):  # another refusal in the block is the writer's own affair
+        with filesystem.explained(
+            parent, filesystem.FULL
+        ):  # another refusal in the block is the writer's own affair
             yield publication
-        with explained(parent):
+        with filesystem.explained(parent):
             publication.published = _settle(publication.path, parent, stem)
     finally:
         shutil.rmtree(publication.path, ignore_errors=True)
 
 
-def copy(source: Path, parent: Path, *, stem: str) -> Folder:
-    """Publish a copy of a folder."""
+def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
+    """Publish a copy of a folder.
+
+    Raises:
+        CheckpointError: The folder is gone, or its content has changed.
+    """
+    if not source.path.is_dir():
+        raise _missing(source.path)
     with publish(parent, stem=stem) as publication:
-        shutil.copytree(source, publication.path, dirs_exist_ok=True)
+        shutil.copytree(source.path, publication.path, dirs_exist_ok=True)
+        if (copied := measure(publication.path)).digest != source.digest:
+            raise _corrupt(source, copied)
     return publication.folder
 
 
@@ -92,50 +90,31 @@ def verify(folder: Folder) -> None:
     Raises:
         CheckpointError: It is gone, or its content has changed.
     """
-    fix = "Choose another checkpoint, or run the stage that made it again."
     if not folder.path.is_dir():
-        raise CheckpointError(f"The checkpoint {folder.path} is missing.", "Its folder is gone.", fix)
-    with explained(folder.path):
+        raise _missing(folder.path)
+    with filesystem.explained(folder.path):
         now = measure(folder.path)
     if now.digest != folder.digest:
-        why = f"It has {now.size} bytes, {folder.size} were saved, and the digest differs."
-        raise CheckpointError(f"The checkpoint {folder.path} is corrupt.", why, fix)
+        raise _corrupt(folder, now)
 
 
-@contextmanager
-def explained(path: Path, codes: Collection[int] = FULL | REFUSED) -> Generator[None]:
-    """Turn the system's refusals to write or read into a StorageError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in codes:
-            raise
-        if error.errno in FULL:
-            fix = "Free some space and start again; what was saved before is intact."
-            raise StorageError(f"Nothing could be saved in {path}.", "The disk is full.", fix) from error
-        fix = "Give yourself the right to write there, or pass another artifacts folder."
-        raise StorageError(f"{path} cannot be written.", f"{error.strerror}.", fix) from error
+def _missing(path: Path) -> CheckpointError:
+    return CheckpointError(f"The checkpoint {path} is missing.", "Its folder is gone.", INSTEAD)
+
+
+def _corrupt(saved: Folder, now: Folder) -> CheckpointError:
+    why = f"It has {now.size} bytes, {saved.size} were saved, and the digest differs."
+    return CheckpointError(f"The checkpoint {saved.path} is corrupt.", why, INSTEAD)
 
 
 def _settle(path: Path, parent: Path, stem: str) -> Folder:
     for file in path.rglob("*"):
-        _flush(file)
-    _flush(path)
+        filesystem.flush(file)
+    filesystem.flush(path)
     written = measure(path)
     target = parent / f"{stem}-{written.digest[:12]}"
     if not target.exists():
         path.chmod(0o755)  # mkdtemp made it private; an artifact is as readable as any file
         path.rename(target)
-        _flush(parent)
+        filesystem.flush(parent)
     return Folder(path=target, size=written.size, digest=written.digest)
-
-
-def _flush(path: Path) -> None:
-    """Bring a file or folder to the disk, so that a power cut cannot leave half of it."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open a folder for this
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

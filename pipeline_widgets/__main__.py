@@ -1,0 +1,61 @@
+"""What a launcher starts, and the few commands of the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+URL = "PIPELINE_WIDGETS_URL"
+START_METHOD = "PIPELINE_WIDGETS_START_METHOD"
+DEFAULT = "sqlite:///lab.db"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, and return its exit code."""
+    options = _parser().parse_args(arguments)
+    from pipeline_widgets.errors import PipelineError  # noqa: PLC0415  --help need not wait for it
+
+    try:
+        options.command(options)
+    except PipelineError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pipeline-widgets", description=__doc__)
+    parser.add_argument("--url", default=os.environ.get(URL, DEFAULT), help=f"the workspace, else ${URL}")
+    commands = parser.add_subparsers(required=True)
+    supervise = commands.add_parser("supervise", help="carry out a run and what follows it (for launchers)")
+    supervise.add_argument("run_id", type=int)
+    supervise.set_defaults(command=_supervise)
+    reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
+    reconcile.set_defaults(command=_reconcile)
+    return parser
+
+
+def _supervise(options: argparse.Namespace) -> None:
+    from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415  not for --help
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415
+
+    services = connect(options.url)
+    supervisor = Supervisor(
+        services.supervision,
+        services.reconciler,
+        services.store.timing,
+        method=os.environ.get(START_METHOD),
+    )
+    supervisor.run(options.run_id)
+
+
+def _reconcile(options: argparse.Namespace) -> None:
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
+
+    connect(options.url).reconciler.reconcile()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

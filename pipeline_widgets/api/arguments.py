@@ -1,0 +1,91 @@
+"""What users write, as values of the domain."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, TypeAlias
+
+from pipeline_widgets.api.agent import Agent
+from pipeline_widgets.api.handle import id_in
+from pipeline_widgets.domain.chain import (
+    BetterThanDeployed,
+    FromAgent,
+    FromScratch,
+    FromSource,
+    Gate,
+    ScoreAtLeast,
+    Start,
+    Trigger,
+)
+from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.wiring import Services
+
+#: "scratch", a saved Agent, "best", "final", or a step.
+StartArgument: TypeAlias = Literal["scratch", "best", "final"] | int | Agent
+#: A bound for the evaluation score, or "better than deployed".
+GateArgument: TypeAlias = float | Literal["better than deployed"] | None
+
+
+class Unset:
+    """An argument that was left out, where None has a meaning of its own."""
+
+    def __repr__(self) -> str:
+        return "as it is"
+
+
+UNSET: Final = Unset()
+
+
+def trigger(value: str) -> Trigger:
+    """Return "manual" or "auto" as a value.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    try:
+        return Trigger(value)
+    except ValueError as error:
+        what = f"{value!r} is no trigger."
+        raise ConfigError(what, fix='Use trigger="manual" or trigger="auto".') from error
+
+
+def choice(value: Any) -> Choice:
+    """Return "best", "final" or a step as a value.
+
+    Raises:
+        ConfigError: It is none of them.
+    """
+    if value in {"best", "final"}:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ConfigError(f"{value!r} chooses no checkpoint.", fix='Use "best", "final" or a step.')
+
+
+def start(services: Services, value: StartArgument | None) -> Start | None:
+    """Return where a stage starts as a value; None stays None.
+
+    Raises:
+        ConfigError: It is no start.
+        ForeignError: The agent is of another workspace.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Agent):
+        return FromAgent(id_in(services, value, Agent))
+    return FromScratch() if value == "scratch" else FromSource(choice(value))
+
+
+def gate(value: GateArgument) -> Gate | None:
+    """Return a gate as a value; None stays None.
+
+    Raises:
+        ConfigError: It is no gate.
+    """
+    if value is None:
+        return None
+    if value == "better than deployed":
+        return BetterThanDeployed()
+    if isinstance(value, (int, float)) and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        return ScoreAtLeast(float(value))
+    raise ConfigError(f"{value!r} is no gate.", fix='Use a number, or "better than deployed".')

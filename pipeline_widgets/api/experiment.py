@@ -1,0 +1,151 @@
+"""Experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pipeline_widgets.api.handle import Handle, id_in
+from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
+from pipeline_widgets.domain import experiment as values
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import RuleError
+from pipeline_widgets.wiring import Services, configured
+
+
+class Experiment(Handle):
+    """One training configuration: an algorithm, a config, a seed."""
+
+    kind = "experiment"
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.name!r}, algorithm={self.algorithm!r}, status={str(self.status)!r})"
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in its project."""
+        return self._now.name
+
+    @property
+    def algorithm(self) -> str:
+        """The name of its algorithm."""
+        return self._now.spec.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its config, defaults filled in."""
+        return dict(self._now.config)
+
+    @property
+    def seed(self) -> int:
+        """What its generators are seeded with."""
+        return self._now.seed
+
+    @property
+    def modified_at(self) -> datetime:
+        """When its config was last changed, in UTC."""
+        return self._now.modified_at
+
+    @property
+    def status(self) -> Status:
+        """The status of its latest run, in whatever stage; Draft without one."""
+        latest = self.run
+        return latest.status if latest else Status.DRAFT
+
+    @property
+    def run(self) -> Run | None:
+        """Its latest run."""
+        found = self.runs
+        return found[-1] if found else None
+
+    @property
+    def runs(self) -> Listing[Run]:
+        """All its runs, in whatever stage, oldest first."""
+        return runs(self._services, self._services.runs.of_experiment(self._id))
+
+    @property
+    def checkpoints(self) -> Listing[Checkpoint]:
+        """What all its runs saved, in the order of the steps."""
+        return checkpoints(self._services, self._services.experiments.checkpoints(self._id))
+
+    def update(
+        self, *, name: str | None = None, config: Mapping[str, Any] | None = None, seed: int | None = None
+    ) -> None:
+        """Change its name, some fields of its config, or its seed.
+
+        Raises:
+            InUseError: It is running.
+            ConfigError: The config model refuses a field.
+        """
+        if name is not None:
+            self._services.experiments.rename(self._id, name)
+        if config is not None or seed is not None:
+            now = self._now
+            changed = configured(now.spec.name, {**now.config, **(config or {})})
+            self._services.experiments.update(self._id, changed, seed=now.seed if seed is None else seed)
+
+    def train(self) -> Run:
+        """Train it by itself, outside of any pipeline.
+
+        Raises:
+            TriggerError: It is running, or cannot start from scratch.
+        """
+        return Run(self._services, self._services.train(self._id).id)
+
+    def stop(self) -> None:
+        """Ask its active run to stop.
+
+        Raises:
+            RuleError: It is not running.
+        """
+        latest = self.run
+        if latest is None:
+            raise RuleError("There is nothing to stop.", f"Experiment {self.name!r} has never run.")
+        latest.stop()
+
+    def resume(self, checkpoint: Checkpoint, name: str) -> Experiment:
+        """Go on from one of its checkpoints, as a new experiment of that name.
+
+        Where it belongs to a pipeline, the stage is bound to the new experiment and runs it.
+
+        Raises:
+            NameTakenError: The project has an experiment of that name.
+            RuleError: The checkpoint was saved by another experiment.
+        """
+        chosen = id_in(self._services, checkpoint, Checkpoint)
+        made, _ = self._services.resume(self._id, chosen, name)
+        return Experiment(self._services, made.id)
+
+    def duplicate(self, name: str | None = None) -> Experiment:
+        """Copy it without its runs, as "NAME (copy)" unless named."""
+        return Experiment(self._services, self._services.experiments.duplicate(self._id, name).id)
+
+    def delete(self) -> None:
+        """Delete it with its runs and checkpoints.
+
+        Raises:
+            InUseError: A stage is bound to it, it is running, or a checkpoint of it is used elsewhere.
+        """
+        self._services.experiments.delete(self._id)
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        return {
+            "name": self.name,
+            "algorithm": self.algorithm,
+            "status": str(self.status),
+            "runs": len(self.runs),
+            "modified_at": self.modified_at,
+        }
+
+    @property
+    def _now(self) -> values.Experiment:
+        return self._services.experiments.get(self._id)
+
+
+def experiments(services: Services, project_id: int) -> Listing[Experiment]:
+    """Return a listing of a project's experiments."""
+    found = services.experiments.of_project(project_id)
+    return Listing("experiment", (Experiment(services, each.id) for each in found))

@@ -1,0 +1,47 @@
+"""What all handles share: an id in a workspace, and nothing that could go stale."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pipeline_widgets.errors import ForeignError
+from pipeline_widgets.wiring import Services
+
+
+class Handle:
+    """Something in a workspace. Two handles of the same thing are equal."""
+
+    kind: ClassVar[str] = "object"
+
+    def __init__(self, services: Services, id_: int) -> None:
+        self._services = services
+        self._id = id_
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and type(other) is type(self) and other._key == self._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def is_in(self, services: Services) -> bool:
+        """Whether it is of the workspace that these services are of."""
+        return self._services.store.database.url == services.store.database.url
+
+    @property
+    def _key(self) -> tuple[str, str, int]:
+        return (self.kind, self._services.store.database.url, self._id)
+
+
+def id_in(services: Services, handle: Handle, kind: type[Handle]) -> int:
+    """Return the id of a handle that was passed, after a look at where it is from.
+
+    Raises:
+        ForeignError: It is of another workspace (spec 5.11), or no such handle.
+    """
+    if not isinstance(handle, kind):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        fix = f"Take one from a listing, such as project.{kind.kind}s."
+        raise ForeignError(f"This takes an {kind.__name__}, got {handle!r}.", fix=fix)
+    if not handle.is_in(services):
+        why = "A workspace cannot refer to another one's objects."
+        raise ForeignError(f"This {kind.kind} belongs to another workspace.", why, "Create it here.")
+    return handle._id  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  its own module

@@ -1,0 +1,189 @@
+"""Pipelines."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pipeline_widgets.api import arguments
+from pipeline_widgets.api.arguments import GateArgument, StartArgument
+from pipeline_widgets.api.experiment import Experiment
+from pipeline_widgets.api.handle import Handle, id_in
+from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.progress import Bars, waiting
+from pipeline_widgets.api.stage import Stage, stages
+from pipeline_widgets.domain import chain
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
+from pipeline_widgets.domain.plan import Problem
+from pipeline_widgets.services.pipelines import first_or_source
+from pipeline_widgets.wiring import Services
+
+
+class Pipeline(Handle):
+    """An ordered list of stages."""
+
+    kind = "pipeline"
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.name!r}, stages={[stage.name for stage in self.stages]})"
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in its project."""
+        return self._now.name
+
+    @property
+    def description(self) -> str:
+        """What it is for."""
+        return self._now.description
+
+    @property
+    def modified_at(self) -> datetime:
+        """The latest change to it or any of its stages, in UTC."""
+        return self._now.modified_at
+
+    @property
+    def stages(self) -> Listing[Stage]:
+        """Its stages, in order."""
+        return stages(self._services, self._id)
+
+    def add_experiment_stage(
+        self,
+        experiment: Experiment,
+        *,
+        trigger: str = "manual",
+        start: StartArgument | None = None,
+        auto_add_agent: bool = False,
+        position: int | None = None,
+        duplicate: bool = False,
+        gate: GateArgument = None,
+    ) -> Stage:
+        """Add a stage that runs an experiment.
+
+        Args:
+            experiment: An experiment of the same project.
+            trigger: "manual", or "auto" to start when the prior stage succeeds.
+            start: For the first stage "scratch" (default) or a saved Agent; for later ones "best"
+                (default), "final", or a step of the source stage.
+            auto_add_agent: Add the best checkpoint to Agents when complete.
+            position: Insert before this position, counted from 0; at the end by default.
+            duplicate: Attach a copy of the experiment.
+            gate: For an Auto stage, a bound for the evaluation score of what it starts from.
+
+        Raises:
+            OrderError: It could not stand there.
+            DoesNotFitError: Its algorithm cannot start from what its source stage produces.
+            RuleError: The pipeline uses the experiment already; duplicate it.
+        """
+        begin = arguments.start(self._services, start)
+        stage = ExperimentStage(
+            experiment_id=id_in(self._services, experiment, Experiment),
+            trigger=arguments.trigger(trigger),
+            start=first_or_source(self._now, begin, position),
+            auto_add_agent=auto_add_agent,
+            gate=arguments.gate(gate),
+        )
+        return self._added(stage, position, duplicate=duplicate)
+
+    def add_deployment_stage(
+        self,
+        agent_name: str,
+        *,
+        trigger: str = "manual",
+        checkpoint: Any = "best",
+        description: str = "",
+        position: int | None = None,
+        gate: GateArgument = None,
+    ) -> Stage:
+        """Add a stage that deploys a checkpoint of the source stage to an Agent.
+
+        Args:
+            agent_name: The agent that it makes, or gives a new version.
+            trigger: "manual", or "auto" to start when the prior stage succeeds.
+            checkpoint: "best", "final", or a step.
+            description: The agent's description.
+            position: Insert before this position, counted from 0; at the end by default.
+            gate: For an Auto stage, a bound for the evaluation score, or "better than deployed".
+
+        Raises:
+            OrderError: There is no Experiment stage before it.
+        """
+        stage = DeploymentStage(
+            agent_name=agent_name,
+            agent_description=description,
+            choice=arguments.choice(checkpoint),
+            trigger=arguments.trigger(trigger),
+            gate=arguments.gate(gate),
+        )
+        return self._added(stage, position, duplicate=False)
+
+    def update(self, *, name: str | None = None, description: str | None = None) -> None:
+        """Change its name or description.
+
+        Raises:
+            NameTakenError: The project has a pipeline of that name.
+        """
+        self._services.pipelines.update(self._id, name=name, description=description)
+
+    def duplicate(self) -> Pipeline:
+        """Copy stages and settings, not runs, as "NAME (copy)"."""
+        return Pipeline(self._services, self._services.pipelines.duplicate(self._id).id)
+
+    def delete(self) -> None:
+        """Delete it; experiments, checkpoints, runs and agents stay.
+
+        Raises:
+            InUseError: A stage is active.
+        """
+        self._services.pipelines.delete(self._id)
+
+    def check(self) -> tuple[Problem, ...]:
+        """Return what would stop the chain, by stage; empty when all is well."""
+        return self._services.runs.check(self._id)
+
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> Pipeline:
+        """Wait until nothing is active and no Auto stage is due, and return the pipeline.
+
+        Args:
+            timeout: Seconds; None waits as long as it takes.
+            progress: Show a progress bar for each stage that runs.
+
+        Raises:
+            WaitTimeoutError: It was not done in time; the runs go on.
+        """
+        with Bars(shown=progress) as bars:
+            for now in waiting(timeout, f"Pipeline {self.name!r}"):
+                self._services.look()
+                state = self._services.states.pipeline(self._id)
+                for each in state.stages:
+                    if each.run is not None:
+                        bars.show(each.run.id, each.name, each.run.progress(now), each.status)
+                if state.settled:
+                    break
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        value = self._now
+        return {
+            "name": value.name,
+            "description": value.description,
+            "stages": len(value.stages),
+            "modified_at": value.modified_at,
+        }
+
+    def _added(self, stage: chain.Stage, position: int | None, *, duplicate: bool) -> Stage:
+        added, also = self._services.pipelines.add_stage(
+            self._id, stage, position=position, duplicate=duplicate
+        )
+        return Stage(self._services, added.id, also)
+
+    @property
+    def _now(self) -> chain.Pipeline:
+        return self._services.pipelines.get(self._id)
+
+
+def pipelines(services: Services, project_id: int) -> Listing[Pipeline]:
+    """Return a listing of a project's pipelines."""
+    found = services.pipelines.of_project(project_id)
+    return Listing("pipeline", (Pipeline(services, each.id) for each in found))

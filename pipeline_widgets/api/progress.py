@@ -1,0 +1,71 @@
+"""Waiting for processes, with a progress bar where one is wanted."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from pipeline_widgets.domain.run import Progress, Status
+from pipeline_widgets.errors import WaitTimeoutError
+
+POLL_FIRST, POLL_LAST = 0.02, 0.25  # seconds between two looks
+
+
+def waiting(timeout: float | None, what: str) -> Iterator[datetime]:
+    """Yield the time, again and again, until the caller breaks off.
+
+    Raises:
+        WaitTimeoutError: It took longer than `timeout` seconds.
+    """
+    began, pause = time.monotonic(), POLL_FIRST
+    while True:
+        yield datetime.now(UTC)
+        left = None if timeout is None else timeout - (time.monotonic() - began)
+        if left is not None and left <= 0:
+            why = f"It was not done after {timeout:g} s."
+            raise WaitTimeoutError(f"{what} is not done.", why, "It goes on; wait again, or stop it.")
+        time.sleep(pause if left is None else min(pause, left))
+        pause = min(1.5 * pause, POLL_LAST)
+
+
+class Bars:
+    """A progress bar for each run that becomes active while one waits."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._bars: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+    def show(self, key: int, name: str, progress: Progress, status: Status) -> None:
+        """Show how far a run has come."""
+        if not self._shown or status is Status.DRAFT:
+            return
+        bar = self._bars.get(key)
+        if bar is None:
+            if status.finished:  # it had ended before anybody waited
+                return
+            bar = self._bars[key] = _new_bar(name)
+        if progress.total and bar.total != progress.total:
+            bar.reset(total=progress.total)
+        bar.n = progress.step or 0
+        bar.set_postfix_str(status)
+
+
+def _new_bar(name: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm warns where ipywidgets is missing, and prints a text bar
+        from tqdm.auto import tqdm  # noqa: PLC0415  not for importing the package
+
+        return tqdm(desc=name, unit="step", leave=True)

@@ -1,0 +1,120 @@
+"""Projects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline_widgets.algorithms.registry import Algorithm
+from pipeline_widgets.api.experiment import Experiment, experiments
+from pipeline_widgets.api.handle import Handle
+from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.pipeline import Pipeline, pipelines
+from pipeline_widgets.domain import experiment as values
+from pipeline_widgets.wiring import Services, configured
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Project(Handle):
+    """Holds experiments and, if it is an Advanced Training project, pipelines."""
+
+    kind = "project"
+
+    def __repr__(self) -> str:
+        return f"Project({self.name!r}, advanced_training={self.advanced_training})"
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the workspace."""
+        return self._now.name
+
+    @property
+    def advanced_training(self) -> bool:
+        """Whether it can hold pipelines; fixed when it was created."""
+        return self._now.advanced_training
+
+    @property
+    def experiments(self) -> Listing[Experiment]:
+        """Its experiments, in the order of their creation."""
+        return experiments(self._services, self._id)
+
+    @property
+    def pipelines(self) -> Listing[Pipeline]:
+        """Its pipelines, in the order of their creation."""
+        return pipelines(self._services, self._id)
+
+    def create_experiment(
+        self,
+        name: str,
+        *,
+        algorithm: str | Algorithm,
+        config: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> Experiment:
+        """Make an experiment.
+
+        Args:
+            name: Unique in the project.
+            algorithm: The name of an algorithm, or the algorithm itself.
+            config: Fields of its config model; the others have their defaults.
+            seed: What its generators are seeded with.
+
+        Raises:
+            AlgorithmNotFoundError: There is no algorithm of that name.
+            ConfigError: The config model refuses a field.
+            NameTakenError: The project has an experiment of that name.
+        """
+        made = configured(algorithm, dict(config or {}))
+        new = self._services.experiments.create(self._id, name, made, seed=seed)
+        return Experiment(self._services, new.id)
+
+    def create_pipeline(self, name: str, *, description: str = "") -> Pipeline:
+        """Make an empty pipeline.
+
+        Raises:
+            ClassicProjectError: The project is not an Advanced Training project.
+            NameTakenError: The project has a pipeline of that name.
+        """
+        return Pipeline(self._services, self._services.pipelines.create(self._id, name, description).id)
+
+    def results(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return what experiments reported: columns experiment, run, step, metric, value.
+
+        Args:
+            names: Which experiments; all by default.
+
+        Raises:
+            NotFoundError: There is no experiment of such a name.
+        """
+        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
+
+        listed = self.experiments
+        chosen = list(listed) if names is None else [listed[name] for name in names]
+        origin = {
+            run._id: (experiment.name, run.number)  # noqa: SLF001  handles of this package
+            for experiment in chosen
+            for run in experiment.runs
+        }
+        told = self._services.runs.metrics(list(origin))
+        rows = [(*origin[run], step, metric, value) for run, step, metric, value in told]
+        return pd.DataFrame(rows, columns=["experiment", "run", "step", "metric", "value"])
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        return {
+            "name": self.name,
+            "advanced_training": self.advanced_training,
+            "experiments": len(self.experiments),
+            "pipelines": len(self.pipelines),
+        }
+
+    @property
+    def _now(self) -> values.Project:
+        return self._services.projects.get(self._id)
+
+
+def projects(services: Services) -> Listing[Project]:
+    """Return a listing of all projects."""
+    return Listing("project", (Project(services, each.id) for each in services.projects.all()))

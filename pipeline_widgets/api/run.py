@@ -1,0 +1,230 @@
+"""Runs and the checkpoints that they saved."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline_widgets.api.handle import Handle
+from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.progress import Bars, waiting
+from pipeline_widgets.domain import experiment as values
+from pipeline_widgets.domain import run as run_values
+from pipeline_widgets.domain.run import Progress, Status
+from pipeline_widgets.wiring import Services
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Checkpoint(Handle):
+    """What a run saved at a step."""
+
+    kind = "checkpoint"
+
+    def __init__(self, services: Services, value: values.Checkpoint) -> None:
+        super().__init__(services, value.id)
+        self._value = value
+
+    def __repr__(self) -> str:
+        scores = f"training {self.training_score}, evaluation {self.evaluation_score}"
+        return f"Checkpoint(step={self.step}, {scores})"
+
+    @property
+    def step(self) -> int:
+        """The step at which it was saved."""
+        return self._value.step
+
+    @property
+    def training_score(self) -> float | None:
+        """The training score reported for that step."""
+        return self._value.training_score
+
+    @property
+    def evaluation_score(self) -> float | None:
+        """The evaluation score reported for that step."""
+        return self._value.evaluation_score
+
+    @property
+    def path(self) -> Path:
+        """The folder with what the train function wrote."""
+        return Path(self._value.path)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return self._value.size
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its content: the same content has the same digest."""
+        return self._value.digest
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was saved, in UTC."""
+        return self._value.created_at
+
+    @property
+    def run(self) -> Run:
+        """The run that saved it."""
+        return Run(self._services, self._value.run_id)
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        return {
+            "step": self.step,
+            "training_score": self.training_score,
+            "evaluation_score": self.evaluation_score,
+            "size": self.size,
+            "digest": self.digest[:12],
+        }
+
+    def delete(self) -> None:
+        """Delete it with its files.
+
+        Raises:
+            InUseError: A run has consumed it, or it is saved as an Agent; the error names them.
+        """
+        self._services.experiments.delete_checkpoint(self._id)
+
+
+def checkpoints(services: Services, found: tuple[values.Checkpoint, ...]) -> Listing[Checkpoint]:
+    """Return a listing of checkpoints."""
+    return Listing("checkpoint", (Checkpoint(services, each) for each in found))
+
+
+class Run(Handle):
+    """One attempt at an experiment or a deployment. Runs are history: a re-run is a new Run."""
+
+    kind = "run"
+
+    def __repr__(self) -> str:
+        return f"Run(number={self.number}, status={str(self.status)!r})"
+
+    @property
+    def number(self) -> int:
+        """Counted from 1 for each experiment, and for each Deployment stage."""
+        return self._now.number
+
+    @property
+    def status(self) -> Status:
+        """Pending, Running, Stopping, Stopped, Succeeded, Failed or Crashed."""
+        self._services.look()
+        return self._now.status
+
+    @property
+    def progress(self) -> Progress:
+        """Steps done, steps in all, and the estimate of the seconds left."""
+        return self._now.progress(datetime.fromtimestamp(self._services.runs.now(), tz=UTC))
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was triggered, in UTC."""
+        return self._now.created_at
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its process began, in UTC."""
+        return self._now.started_at
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended, in UTC."""
+        return self._now.finished_at
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config that it was triggered with."""
+        return self._services.runs.config(self._id)
+
+    @property
+    def seed(self) -> int:
+        """The seed that it was triggered with."""
+        return self._now.seed
+
+    @property
+    def start_checkpoint(self) -> Checkpoint | None:
+        """What it started from, frozen when it was triggered; None from scratch."""
+        value = self._services.runs.start_checkpoint(self._now)
+        return Checkpoint(self._services, value) if value else None
+
+    @property
+    def start_role(self) -> str | None:
+        """What the start checkpoint was used as: "weights", "decoder", "resume", ..."""
+        return self._now.start_role
+
+    @property
+    def checkpoints(self) -> Listing[Checkpoint]:
+        """What it saved, in the order of the steps."""
+        return checkpoints(self._services, self._services.runs.checkpoints(self._id))
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """What it reported: columns step, metric, value, in the order of the reports."""
+        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
+
+        told = self._services.runs.metrics([self._id])
+        rows = [(step, name, value) for _, step, name, value in told]
+        return pd.DataFrame(rows, columns=["step", "metric", "value"])
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return self._services.runs.log(self._id)
+
+    @property
+    def error(self) -> str | None:
+        """The traceback of a Failed run, or the evidence for a Crashed one."""
+        self._services.look()
+        return self._now.error
+
+    def stop(self) -> None:
+        """Ask it to stop; checkpoints saved so far stay.
+
+        Raises:
+            RuleError: It is not active.
+        """
+        self._services.runs.stop(self._id)
+
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> Run:
+        """Wait until it has ended, and return it.
+
+        Args:
+            timeout: Seconds; None waits as long as it takes.
+            progress: Show a progress bar.
+
+        Raises:
+            WaitTimeoutError: It has not ended in time; it goes on.
+        """
+        with Bars(shown=progress) as bars:
+            for now in waiting(timeout, f"Run {self.number}"):
+                self._services.look()
+                value = self._now
+                bars.show(value.id, f"run {value.number}", value.progress(now), value.status)
+                if value.status.finished:
+                    break
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        value = self._now
+        return {
+            "number": value.number,
+            "status": str(value.status),
+            "step": value.step,
+            "total": value.total,
+            "created_at": value.created_at,
+            "started_at": value.started_at,
+            "finished_at": value.finished_at,
+        }
+
+    @property
+    def _now(self) -> run_values.Run:
+        return self._services.runs.get(self._id)
+
+
+def runs(services: Services, found: tuple[run_values.Run, ...]) -> Listing[Run]:
+    """Return a listing of runs."""
+    return Listing("run", (Run(services, each.id) for each in found))

@@ -1,0 +1,251 @@
+"""Stages of a pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pipeline_widgets.api import arguments
+from pipeline_widgets.api.arguments import UNSET, GateArgument, StartArgument, Unset
+from pipeline_widgets.api.experiment import Experiment
+from pipeline_widgets.api.handle import Handle, id_in
+from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.run import Run, runs
+from pipeline_widgets.domain import chain
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
+from pipeline_widgets.domain.plan import Plan
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import ConfigError, RuleError
+from pipeline_widgets.services.states import StageState
+from pipeline_widgets.wiring import Services
+
+
+class Stage(Handle):
+    """One stage: an experiment to run, or a checkpoint to deploy."""
+
+    kind = "stage"
+
+    def __init__(self, services: Services, id_: int, also: tuple[str, ...] = ()) -> None:
+        super().__init__(services, id_)
+        #: What was changed along when it was added, one sentence each.
+        self.also = also
+
+    def __repr__(self) -> str:
+        state = self._now
+        stale = ", stale" if state.staleness.stale else ""
+        return f"Stage({state.name!r}, {self.type}, {state.stage.trigger}, {state.status}{stale})"
+
+    @property
+    def type(self) -> str:
+        """Whether it is an "Experiment" or a "Deployment" stage."""
+        return "Deployment" if isinstance(self._now.stage, DeploymentStage) else "Experiment"
+
+    @property
+    def name(self) -> str:
+        """Its experiment's name, or its agent's."""
+        return self._now.name
+
+    @property
+    def position(self) -> int:
+        """Where it stands, counted from 0."""
+        return self._services.pipelines.of_stage(self._id).position(self._id)
+
+    @property
+    def trigger_type(self) -> str:
+        """What starts it: "manual" or "auto"."""
+        return str(self._now.stage.trigger)
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The experiment of an Experiment stage."""
+        stage = self._now.stage
+        if isinstance(stage, DeploymentStage):
+            return None
+        return Experiment(self._services, stage.experiment_id)
+
+    @property
+    def status(self) -> Status:
+        """The status of its latest run; Draft without one."""
+        self._services.look()
+        return self._now.status
+
+    @property
+    def stale(self) -> bool:
+        """Whether its latest success did not consume the latest of its source stage."""
+        return self._now.staleness.stale
+
+    @property
+    def stale_reasons(self) -> tuple[str, ...]:
+        """Why it is stale, one sentence each."""
+        staleness = self._now.staleness
+        return staleness.reasons if staleness.stale else ()
+
+    @property
+    def blockers(self) -> tuple[str, ...]:
+        """Why it cannot be triggered now, one sentence each; empty where it can."""
+        self._services.look()
+        return self._now.blockers
+
+    @property
+    def held(self) -> str | None:
+        """Why it did not start although the stage before it succeeded."""
+        return self._now.held
+
+    @property
+    def run(self) -> Run | None:
+        """Its latest run of the experiment that it is bound to."""
+        latest = self._now.run
+        return Run(self._services, latest.id) if latest else None
+
+    @property
+    def runs(self) -> Listing[Run]:
+        """All its runs, oldest first."""
+        return runs(self._services, self._services.runs.of_stage(self._id))
+
+    def plan(self, *, resume: bool = False) -> Plan:
+        """Return what triggering it will do: what runs, what follows, what turns stale."""
+        return self._services.runs.plan(self._id, resume=resume)
+
+    def trigger(self, *, resume: bool = False) -> Run:
+        """Start a run, in a process of its own that outlives the kernel.
+
+        Args:
+            resume: Go on from its own last checkpoint instead of starting over.
+
+        Raises:
+            TriggerError: It cannot start now; the reason is one of `blockers`.
+            CheckpointError: What it would start from is missing or corrupt.
+            ConflictError: Another process has triggered it at the same moment.
+        """
+        return Run(self._services, self._services.trigger(self._id, resume=resume).id)
+
+    def stop(self) -> None:
+        """Ask its active run to stop; checkpoints saved so far stay.
+
+        Raises:
+            RuleError: It is not active.
+        """
+        latest = self.run
+        if latest is None:
+            raise RuleError("There is nothing to stop.", "The stage has never run.", "Trigger it first.")
+        latest.stop()
+
+    def update(
+        self,
+        *,
+        trigger: str | None = None,
+        start: StartArgument | None = None,
+        experiment: Experiment | None = None,
+        duplicate: bool = False,
+        auto_add_agent: bool | None = None,
+        agent_name: str | None = None,
+        description: str | None = None,
+        checkpoint: Any = None,
+        gate: GateArgument | Unset = UNSET,
+    ) -> tuple[str, ...]:
+        """Change its settings; what is left out stays. Returns what was changed along.
+
+        Args:
+            trigger: "manual" or "auto".
+            start: "scratch" or an Agent for the first stage; "best", "final" or a step for later ones.
+            experiment: Another experiment.
+            duplicate: Attach a copy of the experiment.
+            auto_add_agent: Add the best checkpoint to Agents when complete.
+            agent_name: The agent of a Deployment stage.
+            description: The description of that agent.
+            checkpoint: "best", "final" or a step, of a Deployment stage.
+            gate: A bound for the evaluation score, "better than deployed", or None.
+
+        Raises:
+            InUseError: It is active.
+            OrderError: The settings cannot hold where it stands.
+            DoesNotFitError: The experiment cannot start from what its source stage produces.
+        """
+        common: dict[str, Any] = {}
+        if trigger is not None:
+            common["trigger"] = arguments.trigger(trigger)
+            if trigger == "manual" and gate is UNSET:
+                common["gate"] = None
+        if not isinstance(gate, Unset):
+            common["gate"] = arguments.gate(gate)
+        training = {
+            "start": arguments.start(self._services, start),
+            "experiment_id": id_in(self._services, experiment, Experiment) if experiment else None,
+            "auto_add_agent": auto_add_agent,
+        }
+        deploying = {
+            "agent_name": agent_name,
+            "agent_description": description,
+            "choice": arguments.choice(checkpoint) if checkpoint is not None else None,
+        }
+
+        def settings(stage: chain.Stage) -> chain.Stage:
+            mine, other = (
+                (training, deploying) if isinstance(stage, ExperimentStage) else (deploying, training)
+            )
+            if wrong := [name for name, value in other.items() if value is not None]:
+                what = (
+                    f"{wrong[0]!r} is no setting of {'an Experiment' if mine is training else 'a Deployment'}"
+                )
+                raise ConfigError(f"{what} stage.", fix=f"It has {', '.join(mine)}, trigger and gate.")
+            return replace(stage, **common, **{k: v for k, v in mine.items() if v is not None})
+
+        return self._services.pipelines.update_stage(self._id, settings, duplicate=duplicate)
+
+    def move(self, position: int) -> tuple[str, ...]:
+        """Move it to a position, counted from 0 as in `pipe.stages`. Returns what was changed along.
+
+        Raises:
+            InUseError: It is active.
+            OrderError: The stages could not stand in that order.
+        """
+        return self._services.pipelines.move_stage(self._id, position)
+
+    def delete(self) -> tuple[str, ...]:
+        """Remove it; its runs stay. Returns what was changed along.
+
+        Raises:
+            InUseError: It is active.
+            OrderError: A Deployment stage would come first.
+        """
+        return self._services.pipelines.delete_stage(self._id)
+
+    def accept_as_fresh(self, note: str = "") -> None:
+        """Let it count as fresh until something upstream changes again.
+
+        Raises:
+            RuleError: It is not stale.
+        """
+        self._services.pipelines.accept_as_fresh(self._id, note)
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        state = self._now
+        latest = self.run
+        best = _score(latest) if latest else None
+        return {
+            "stage": self.position + 1,
+            "type": self.type,
+            "name": state.name,
+            "trigger": str(state.stage.trigger),
+            "status": str(state.status),
+            "stale": state.staleness.stale,
+            "run": state.run.number if state.run else None,
+            "evaluation_score": best,
+            "why": "; ".join(filter(None, (*self.stale_reasons, state.held))),
+        }
+
+    @property
+    def _now(self) -> StageState:
+        return self._services.states.of_stage(self._id)
+
+
+def stages(services: Services, pipeline_id: int) -> Listing[Stage]:
+    """Return a listing of a pipeline's stages, in order."""
+    found = services.pipelines.get(pipeline_id).stages
+    return Listing("stage", (Stage(services, each.id) for each in found))
+
+
+def _score(run: Run) -> float | None:
+    scores = [c.evaluation_score for c in run.checkpoints if c.evaluation_score is not None]
+    return max(scores, default=None)

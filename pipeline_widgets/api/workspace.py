@@ -1,0 +1,86 @@
+"""The workspace: one database and one artifact folder. Everything lives in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline_widgets.api.agent import Agent, agents
+from pipeline_widgets.api.handle import id_in
+from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.project import Project, projects
+from pipeline_widgets.api.run import Checkpoint
+from pipeline_widgets.domain.liveness import Timing
+from pipeline_widgets.wiring import connect
+
+
+class Workspace:
+    """Opens a workspace, and makes it where there is none yet.
+
+    Args:
+        url: Any SQLAlchemy URL; a SQLite file in the current folder by default.
+        artifacts: The folder for checkpoints and logs; "NAME-artifacts" beside the database by default.
+        launcher: Where supervisors start: "local".
+        timing: How often supervisors beat, and after how long a silent one is given up.
+
+    Raises:
+        StorageError: The database or the folder cannot be opened.
+    """
+
+    def __init__(
+        self,
+        url: str = "sqlite:///lab.db",
+        *,
+        artifacts: str | Path | None = None,
+        launcher: str = "local",
+        timing: Timing | None = None,
+    ) -> None:
+        self._services = connect(url, artifacts=artifacts, launcher=launcher, timing=timing)
+
+    def __repr__(self) -> str:
+        return f"Workspace({self._services.store.database.shown!r})"
+
+    @property
+    def projects(self) -> Listing[Project]:
+        """Its projects, in the order of their creation."""
+        return projects(self._services)
+
+    @property
+    def agents(self) -> Listing[Agent]:
+        """Its agents, in the order of their creation."""
+        return agents(self._services)
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder with checkpoints and logs."""
+        return self._services.store.artifacts
+
+    def create_project(self, name: str, *, advanced_training: bool = False) -> Project:
+        """Make a project.
+
+        Args:
+            name: Unique in the workspace.
+            advanced_training: Whether it can hold pipelines. This never changes.
+
+        Raises:
+            NameTakenError: There is a project of that name.
+        """
+        new = self._services.projects.create(name, advanced_training=advanced_training)
+        return Project(self._services, new.id)
+
+    def create_agent(self, name: str, checkpoint: Checkpoint, *, description: str = "") -> Agent:
+        """Save a checkpoint as an agent: as a frozen copy.
+
+        Raises:
+            NameTakenError: There is an agent of that name.
+            CheckpointError: The checkpoint's files are missing or corrupt.
+        """
+        chosen = id_in(self._services, checkpoint, Checkpoint)
+        return Agent(self._services, self._services.agents.create(name, chosen, description).id)
+
+    def reconcile(self) -> None:
+        """Find crashed and never-started runs now, as everything that looks does now and then."""
+        self._services.reconciler.reconcile()
+
+    def close(self) -> None:
+        """Give the database's connections back. Runs go on; the next use opens new ones."""
+        self._services.store.database.close()

@@ -1,0 +1,268 @@
+"""The rules of an ordered list of stages: what may stand where, and what an edit changes along.
+
+Two stages matter to a stage, and they are not the same: the one *before* it, whose success starts it,
+and its *source*, the nearest Experiment stage before it, whose checkpoint feeds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.errors import NotFoundError, OrderError, RuleError
+
+FIRST_IS_MANUAL = "First stage can only be triggered manually"
+NEW = 0  # the id of a stage that is not saved yet
+
+
+class Trigger(StrEnum):
+    """What starts a stage: a person, or the success of the stage before it."""
+
+    MANUAL = "manual"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class FromScratch:
+    """Start from nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromAgent:
+    """Start from a saved Agent (first stage only)."""
+
+    agent_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromSource:
+    """Start from a checkpoint of the source stage."""
+
+    choice: Choice = "best"
+
+
+Start: TypeAlias = FromScratch | FromAgent | FromSource
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreAtLeast:
+    """Gate of an Auto stage: the evaluation score must be at least this good."""
+
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class BetterThanDeployed:
+    """Gate of an Auto Deployment stage: the checkpoint must score better than the agent has now."""
+
+
+Gate: TypeAlias = ScoreAtLeast | BetterThanDeployed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentStage:
+    """Runs or resumes an experiment."""
+
+    id: int = NEW
+    experiment_id: int
+    trigger: Trigger = Trigger.MANUAL
+    start: Start = FromScratch()
+    auto_add_agent: bool = False
+    gate: Gate | None = None
+
+    @property
+    def choice(self) -> Choice | None:
+        """Which checkpoint of the source stage it starts from."""
+        return self.start.choice if isinstance(self.start, FromSource) else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentStage:
+    """Deploys a checkpoint of the source stage to Agents."""
+
+    id: int = NEW
+    agent_name: str
+    agent_description: str = ""
+    choice: Choice = "best"
+    trigger: Trigger = Trigger.MANUAL
+    gate: Gate | None = None
+
+
+Stage: TypeAlias = ExperimentStage | DeploymentStage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edited:
+    """A pipeline after an edit, and what was changed along, one sentence each (spec 5.3)."""
+
+    pipeline: Pipeline
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """An ordered list of stages in one project. Positions count from 0, sentences from 1."""
+
+    id: int
+    project_id: int
+    name: str
+    description: str = ""
+    stages: tuple[Stage, ...] = ()
+    #: Raised by each edit; an edit that names an older one is refused (spec 5.13).
+    version: int = 1
+    created_at: datetime
+    #: The latest change to the pipeline or any of its stages.
+    modified_at: datetime
+
+    @property
+    def experiment_ids(self) -> tuple[int, ...]:
+        """The experiments that its stages are bound to."""
+        return tuple(stage.experiment_id for stage in _experiments(iter(self.stages)))
+
+    def position(self, stage_id: int) -> int:
+        """Return where a stage stands.
+
+        Raises:
+            NotFoundError: It does not stand in this pipeline.
+        """
+        for index, stage in enumerate(self.stages):
+            if stage.id == stage_id:
+                return index
+        what = f"Pipeline {self.name!r} has no such stage."
+        raise NotFoundError(what, "It was deleted, or belongs to another pipeline.", "Look at pipe.stages.")
+
+    def stage(self, stage_id: int) -> Stage:
+        """Return one stage."""
+        return self.stages[self.position(stage_id)]
+
+    def before(self, stage_id: int) -> Stage | None:
+        """Return the previous stage, whose success starts an Auto stage."""
+        at = self.position(stage_id)
+        return self.stages[at - 1] if at else None
+
+    def after(self, stage_id: int) -> Stage | None:
+        """Return the next stage."""
+        at = self.position(stage_id) + 1
+        return self.stages[at] if at < len(self.stages) else None
+
+    def source(self, stage_id: int) -> ExperimentStage | None:
+        """Return the source stage: the nearest Experiment stage before it."""
+        return _source_at(self.stages, self.position(stage_id))
+
+    def ancestors(self, stage_id: int) -> tuple[ExperimentStage, ...]:
+        """Return the source stage, its source stage, and so on to the first."""
+        return tuple(_experiments(reversed(self.stages[: self.position(stage_id)])))
+
+    def fed_by(self, stage_id: int) -> tuple[Stage, ...]:
+        """Return the stages that consume from this one, directly or through others, in order."""
+        if isinstance(self.stage(stage_id), DeploymentStage):
+            return ()
+        return self.stages[self.position(stage_id) + 1 :]
+
+    def with_stage(self, stage: Stage, at: int | None = None) -> Edited:
+        """Insert a stage before position `at`; at the end by default.
+
+        Raises:
+            OrderError: It, or a stage after it, could not stand there.
+        """
+        at = len(self.stages) if at is None else at
+        self._check_position(at, len(self.stages))
+        _check_asked(stage, at)
+        return self._ordered((*self.stages[:at], stage, *self.stages[at:]))
+
+    def moved(self, stage_id: int, to: int) -> Edited:
+        """Move a stage so that it stands at position `to`.
+
+        Raises:
+            OrderError: The stages could not stand in that order.
+        """
+        self._check_position(to, len(self.stages) - 1)
+        rest = [stage for stage in self.stages if stage.id != stage_id]
+        return self._ordered((*rest[:to], self.stage(stage_id), *rest[to:]))
+
+    def replaced(self, stage: Stage) -> Edited:
+        """Give the stage of that id other settings.
+
+        Raises:
+            OrderError: The settings cannot hold where it stands.
+            RuleError: A stage never changes its type.
+        """
+        at = self.position(stage.id)
+        if type(stage) is not type(self.stages[at]):
+            fix = "Delete it and add a stage of the other type."
+            raise RuleError("A stage cannot change its type.", fix=fix)
+        _check_asked(stage, at)
+        return self._ordered((*self.stages[:at], stage, *self.stages[at + 1 :]))
+
+    def without(self, stage_id: int) -> Edited:
+        """Remove a stage.
+
+        Raises:
+            OrderError: A Deployment stage would come first.
+        """
+        self.position(stage_id)
+        return self._ordered(tuple(stage for stage in self.stages if stage.id != stage_id))
+
+    def _ordered(self, stages: tuple[Stage, ...]) -> Edited:
+        if stages and isinstance(stages[0], DeploymentStage):
+            raise OrderError(
+                "A Deployment stage cannot be first.",
+                "It deploys the checkpoint of an Experiment stage before it.",
+                "Keep an Experiment stage before it.",
+            )
+        settled = [_settled(stage, at) for at, stage in enumerate(stages)]
+        also = tuple(note for _, notes in settled for note in notes)
+        return Edited(pipeline=replace(self, stages=tuple(stage for stage, _ in settled)), also=also)
+
+    def _check_position(self, at: int, last: int) -> None:
+        if not 0 <= at <= last:
+            what = f"Pipeline {self.name!r} has no position {at}."
+            raise OrderError(what, fix=f"Positions go from 0 to {last}.")
+
+
+def _experiments(stages: Iterator[Stage]) -> Iterator[ExperimentStage]:
+    return (stage for stage in stages if isinstance(stage, ExperimentStage))
+
+
+def _source_at(stages: tuple[Stage, ...], at: int) -> ExperimentStage | None:
+    return next(_experiments(reversed(stages[:at])), None)
+
+
+def _check_asked(stage: Stage, at: int) -> None:
+    """Refuse settings that were asked for and cannot hold at that position."""
+    if at == 0 and stage.trigger is Trigger.AUTO:
+        raise OrderError(f"{FIRST_IS_MANUAL}.", "No stage before it could start it.", 'Use trigger="manual".')
+    if stage.gate is not None and stage.trigger is not Trigger.AUTO:
+        raise OrderError("Only an Auto stage can carry a gate.", fix='Use trigger="auto", or no gate.')
+    if isinstance(stage, DeploymentStage):
+        return
+    if isinstance(stage.gate, BetterThanDeployed):
+        what = "Only a Deployment stage can be compared with the agent now deployed."
+        raise OrderError(what, fix="Use a score as the gate.")
+    if at == 0 and isinstance(stage.start, FromSource):
+        why, fix = "There is no stage before it.", 'Use start="scratch" or a saved Agent.'
+        raise OrderError("The first stage cannot start from a previous checkpoint.", why, fix)
+    if at > 0 and not isinstance(stage.start, FromSource):
+        why = "It starts from a checkpoint of its source stage."
+        fix = 'Use start="best", start="final" or a step.'
+        raise OrderError("Only the first stage starts from scratch or from a saved Agent.", why, fix)
+
+
+def _settled(stage: Stage, at: int) -> tuple[Stage, tuple[str, ...]]:
+    """Give a stage the settings that its position demands, and say what was changed along."""
+    notes: list[str] = []
+    if at == 0 and stage.trigger is Trigger.AUTO:
+        stage = replace(stage, trigger=Trigger.MANUAL, gate=None)
+        notes.append(f"Stage 1 was set to manual: {FIRST_IS_MANUAL.lower()}.")
+    if isinstance(stage, ExperimentStage):
+        if at == 0 and isinstance(stage.start, FromSource):
+            stage = replace(stage, start=FromScratch())
+            notes.append('Stage 1 was set to "Start from scratch": no stage stands before it now.')
+        if at > 0 and not isinstance(stage.start, FromSource):
+            stage = replace(stage, start=FromSource("best"))
+            notes.append(f'Stage {at + 1} was set to "Best checkpoint": it is no longer the first.')
+    return stage, tuple(notes)

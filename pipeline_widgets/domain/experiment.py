@@ -1,0 +1,184 @@
+"""Experiments, what they saved, and the agents made of it; which checkpoint is Best and which Final."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+from pipeline_widgets.domain.compatibility import AlgorithmSpec, Signature
+from pipeline_widgets.errors import NoCheckpointError
+
+#: "best", "final", or a specific step.
+Choice: TypeAlias = Literal["best", "final"] | int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """Holds experiments and, if it is an Advanced Training project, pipelines."""
+
+    id: int
+    name: str
+    advanced_training: bool
+    created_at: datetime
+    #: Raised by every write that changes what a view of the project shows.
+    revision: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """Where another process finds an algorithm: `path` ("module:name", below `root`), or `value`."""
+
+    path: str | None = None
+    #: Folder to put on sys.path where the module is not installed, such as the notebook's own.
+    root: str | None = None
+    #: The algorithm itself, by cloudpickle, in base64.
+    value: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What the reference is known by: two equal digests mean the same code."""
+        return hashlib.sha256(f"{self.path}|{self.root}|{self.value}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Declared:
+    """An algorithm: its declaration, and where its code is found."""
+
+    spec: AlgorithmSpec
+    reference: Reference
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Configured(Declared):
+    """An algorithm with a validated config: what an experiment is made of."""
+
+    #: Plain JSON values, defaults filled in.
+    config: Mapping[str, Any]
+    signature: Signature
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """One training configuration."""
+
+    id: int
+    project_id: int
+    name: str
+    algorithm_id: int
+    spec: AlgorithmSpec
+    config: Mapping[str, Any]
+    seed: int
+    config_digest: str
+    created_at: datetime
+    modified_at: datetime
+    signature: Signature = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """What a run saved at a step."""
+
+    id: int
+    run_id: int
+    step: int
+    path: str
+    #: Bytes of all files.
+    size: int
+    #: Digest of the content: the same content has the same digest.
+    digest: str
+    created_at: datetime
+    training_score: float | None = None
+    evaluation_score: float | None = None
+    signature: Signature = field(default_factory=dict[str, Any])
+
+
+class AgentStatus(StrEnum):
+    """Whether an agent is connected, that is served over HTTP."""
+
+    UNDEPLOYED = "Undeployed"
+    PENDING = "Pending"
+    DEPLOYED = "Deployed"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentVersion:
+    """A frozen copy of a checkpoint, saved as the nth version of an agent."""
+
+    id: int
+    agent_id: int
+    number: int
+    checkpoint: Checkpoint
+    experiment: str
+    #: The frozen copy; `checkpoint.path` is the original.
+    path: str
+    algorithm_id: int
+    spec: AlgorithmSpec
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agent:
+    """A checkpoint saved under a name."""
+
+    id: int
+    name: str
+    description: str
+    status: AgentStatus
+    created_at: datetime
+    current: AgentVersion
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """The checkpoint that a choice resolves to, and by what it won."""
+
+    checkpoint: Checkpoint
+    reason: str
+
+
+def digest_of(config: Mapping[str, Any], seed: int) -> str:
+    """Return what a config is known by, so that a change since a run can be told (spec 6.8)."""
+    text = json.dumps([config, seed], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def choose(checkpoints: Sequence[Checkpoint], choice: Choice, *, higher_is_better: bool) -> Chosen:
+    """Resolve a choice. NaN and infinities never win; ties go to the later step.
+
+    Best is the highest evaluation score (the lowest, where lower is better); without evaluation scores,
+    the training score; without any score, the final checkpoint.
+
+    Raises:
+        NoCheckpointError: There is none at all, or none at that step.
+    """
+    if not checkpoints:
+        raise NoCheckpointError("There is no checkpoint yet.", fix="Run the source stage first.")
+    final = max(checkpoints, key=lambda c: c.step)
+    if choice == "final":
+        return Chosen(checkpoint=final, reason=f"final, step {final.step}")
+    if choice != "best":
+        return _at_step(checkpoints, choice)
+    sign = 1 if higher_is_better else -1
+    for name in ("evaluation_score", "training_score"):
+        scores = {c.step: getattr(c, name) for c in checkpoints}
+        finite = [c for c in checkpoints if scores[c.step] is not None and math.isfinite(scores[c.step])]
+        if finite:
+            best = max(finite, key=lambda c: (sign * scores[c.step], c.step))
+            reason = f"best {name.replace('_', ' ')} {scores[best.step]:.4g}, step {best.step}"
+            return Chosen(checkpoint=best, reason=reason)
+    return Chosen(checkpoint=final, reason=f"no scores were reported: final, step {final.step}")
+
+
+def _at_step(checkpoints: Sequence[Checkpoint], step: int) -> Chosen:
+    for checkpoint in checkpoints:
+        if checkpoint.step == step:
+            return Chosen(checkpoint=checkpoint, reason=f"step {step}")
+    steps = ", ".join(str(c.step) for c in sorted(checkpoints, key=lambda c: c.step))
+    raise NoCheckpointError(f"There is no checkpoint at step {step}.", fix=f"There are {steps}.")

@@ -1,0 +1,92 @@
+"""What passes between a supervisor and the process that trains; plain values that can be pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline_widgets.domain.experiment import Checkpoint, Reference
+from pipeline_widgets.domain.run import Status
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folder:
+    """A published folder."""
+
+    path: Path
+    #: Bytes of all files.
+    size: int
+    #: SHA-256 over the relative names and the bytes of all files; the same content has the same digest.
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Freeze:
+    """Copy the best checkpoint below `parent`, for an agent, once the work is done."""
+
+    parent: str
+    #: None for a Deployment, which has its checkpoint already.
+    name: str | None = None
+    higher_is_better: bool = True
+    #: What the runs that this one resumes had saved.
+    inherited: tuple[Checkpoint, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A run, as the process that carries it out needs it."""
+
+    run_id: int
+    kind: Literal["training", "deployment"]
+    #: Proves that its holder may write; another holder makes it worthless.
+    token: str
+    #: The run's own folder.
+    folder: str
+    reference: Reference | None = None
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    seed: int = 0
+    signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    start: Checkpoint | None = None
+    start_role: str | None = None
+    freeze: Freeze | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reported:
+    """The train function has come to `step`, and these are its metrics."""
+
+    step: int
+    total: int | None
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """A checkpoint folder was published. A second one for the same step replaces the first."""
+
+    step: int
+    folder: Folder
+    training_score: float | None
+    evaluation_score: float | None
+    signature: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frozen:
+    """A copy was made for an agent of that name, of the checkpoint at `step`."""
+
+    name: str
+    step: int
+    digest: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    status: Status
+    error: str | None = None
+    frozen: Frozen | None = None

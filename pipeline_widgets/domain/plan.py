@@ -1,0 +1,101 @@
+"""What a trigger will do, before it is done (spec 6.4), and what is wrong with a chain (spec 5.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage, Trigger
+from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.triggering import blockers, fit, label, resolve, resumed
+from pipeline_widgets.errors import PipelineError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a trigger will do. Stages are named as in "Stage 2 (grpo)"."""
+
+    runs_now: str
+    #: Which checkpoint it starts from, and by what that one was chosen.
+    starts_from: str
+    #: Whether finished work of this stage is run again.
+    reruns: bool
+    #: Stages that start automatically, each when the one before it succeeds.
+    follows: tuple[str, ...]
+    #: Stages whose results will no longer be of the latest.
+    turns_stale: tuple[str, ...]
+    #: Agents that get a new version.
+    redeploys: tuple[str, ...]
+    #: Why it cannot be triggered now; empty where it can.
+    blockers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"Runs now: {self.runs_now}, {self.starts_from}" + (" (again)" if self.reruns else "")]
+        for title, names in (
+            ("Follows automatically", self.follows),
+            ("Turns stale", self.turns_stale),
+            ("Redeploys", self.redeploys),
+            ("Cannot start yet", self.blockers),
+        ):
+            lines += [f"{title}: {', '.join(names)}"] if names else []
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Something that would stop a chain; `stage` is its label, empty for the whole pipeline."""
+
+    stage: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.problem}" if self.stage else self.problem
+
+
+def plan(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = False) -> Plan:
+    """Return what triggering a stage will do."""
+    stage = pipeline.stage(stage_id)
+    cascade = (stage, *_automatic_after(pipeline, stage))
+    ids = {each.id for each in cascade}
+    stale = [
+        each
+        for each in pipeline.fed_by(stage_id)
+        if each.id not in ids and facts.of(each.id).succeeded is not None
+    ]
+    return Plan(
+        runs_now=label(pipeline, stage, facts),
+        starts_from=_starts_from(pipeline, stage, facts, resume=resume),
+        reruns=facts.of(stage_id).succeeded is not None,
+        follows=tuple(label(pipeline, each, facts) for each in cascade[1:]),
+        turns_stale=tuple(label(pipeline, each, facts) for each in stale),
+        redeploys=tuple(each.agent_name for each in cascade if isinstance(each, DeploymentStage)),
+        blockers=tuple(map(str, blockers(pipeline, stage_id, facts, resume=resume))),
+    )
+
+
+def problems(pipeline: Pipeline, facts: Facts) -> tuple[Problem, ...]:
+    """Return what is wrong with a chain before it runs: missing experiments and pairs that do not fit."""
+    found: list[Problem] = []
+    if not pipeline.stages:
+        found.append(Problem(stage="", problem="The pipeline has no stages."))
+    for stage in pipeline.stages:
+        verdict = fit(pipeline, stage, facts)
+        if not verdict.fits:
+            found.append(Problem(stage=label(pipeline, stage, facts), problem=verdict.reason))
+    return tuple(found)
+
+
+def _automatic_after(pipeline: Pipeline, stage: Stage) -> Iterator[Stage]:
+    following = pipeline.after(stage.id)
+    while following is not None and following.trigger is Trigger.AUTO:
+        yield following
+        following = pipeline.after(following.id)
+
+
+def _starts_from(pipeline: Pipeline, stage: Stage, facts: Facts, *, resume: bool) -> str:
+    try:
+        if resume:
+            return resumed(facts.of(stage.id)).reason
+        return resolve(pipeline, stage.id, facts).reason
+    except PipelineError as error:
+        return str(error)

@@ -1,0 +1,134 @@
+"""A run: one attempt at an experiment or a deployment, and the one table of its transitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pipeline_widgets.errors import TransitionError
+
+
+class Status(StrEnum):
+    """The status of a run; a stage and an experiment show that of their latest run."""
+
+    DRAFT = "Draft"  # no run yet; never the status of a run
+    PENDING = "Pending"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"  # the code raised
+    CRASHED = "Crashed"  # the process or the machine died
+
+    @property
+    def active(self) -> bool:
+        """Whether a process is at work on it, or is about to be."""
+        return self in ACTIVE
+
+    @property
+    def finished(self) -> bool:
+        """Whether it never changes again."""
+        return self in FINISHED
+
+
+_ENDS = frozenset({Status.STOPPED, Status.SUCCEEDED, Status.FAILED, Status.CRASHED})
+
+#: Where a run can go from each status. A terminal status has no way out.
+NEXT: dict[Status, frozenset[Status]] = {
+    # A pending run can end at once: stopped before it started, or its process never came up.
+    Status.PENDING: frozenset({Status.RUNNING, Status.STOPPED, Status.CRASHED}),
+    Status.RUNNING: frozenset({Status.STOPPING}) | _ENDS,
+    # A return after a stop request is Stopped, so that "Stop" never starts the next stage.
+    Status.STOPPING: _ENDS - {Status.SUCCEEDED},
+    Status.STOPPED: frozenset(),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CRASHED: frozenset(),
+}
+
+ACTIVE = frozenset({Status.PENDING, Status.RUNNING, Status.STOPPING})
+FINISHED = _ENDS
+#: What can be gone on with from its own last checkpoint.
+RESUMABLE = frozenset({Status.STOPPED, Status.FAILED, Status.CRASHED})
+
+
+def check_transition(before: Status, after: Status) -> None:
+    """Refuse a step that the table does not hold.
+
+    Raises:
+        TransitionError: A terminal status never changes again, and no run goes backwards.
+    """
+    if after not in NEXT.get(before, frozenset()):
+        why = "A finished run never changes again." if before.finished else ""
+        raise TransitionError(f"A {before} run cannot become {after}.", why, "Start a new run instead.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a run has come. `eta` is the estimate of the seconds left, where one can be made."""
+
+    step: int | None = None
+    total: int | None = None
+    eta: float | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """Between 0 and 1; None while the train function has not said how far it goes."""
+        if self.step is None or not self.total:
+            return None
+        return min(1.0, max(0.0, self.step / self.total))
+
+    def __str__(self) -> str:
+        if self.step is None:
+            return "no progress reported"
+        of = f"/{self.total}" if self.total else ""
+        left = f", about {self.eta:.0f} s left" if self.eta is not None else ""
+        return f"step {self.step}{of}{left}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One attempt. Append-only: a re-run is a new Run."""
+
+    id: int
+    project_id: int
+    #: Counted from 1 for each experiment, and for each Deployment stage.
+    number: int
+    status: Status
+    created_at: datetime
+    pipeline_id: int | None = None
+    stage_id: int | None = None
+    experiment_id: int | None = None
+    #: What it starts from, frozen when it was triggered.
+    start_checkpoint_id: int | None = None
+    start_agent_version_id: int | None = None
+    start_role: str | None = None
+    #: What it consumed of the source stage; a resumed run inherits it.
+    source_checkpoint_id: int | None = None
+    source_run_id: int | None = None
+    resumed_run_id: int | None = None
+    config_digest: str | None = None
+    seed: int = 0
+    algorithm_id: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    beat_at: datetime | None = None
+    host: str | None = None
+    step: int | None = None
+    total: int | None = None
+    #: The traceback of a Failed run, or the evidence for a Crashed one.
+    error: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How a sentence names it."""
+        return f"run {self.number}"
+
+    def progress(self, now: datetime) -> Progress:
+        """How far it has come, and the time left at the pace so far."""
+        eta = None
+        if self.status is Status.RUNNING and self.started_at and self.step and self.total:
+            elapsed = max(0.0, (now - self.started_at).total_seconds())
+            eta = elapsed / self.step * max(0, self.total - self.step)
+        return Progress(step=self.step, total=self.total, eta=eta)

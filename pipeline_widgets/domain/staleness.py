@@ -1,0 +1,111 @@
+"""Which stages are stale, and why (spec 6.8): computed from what was consumed, never from time stamps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Stage
+from pipeline_widgets.domain.experiment import Checkpoint, Choice, choose
+from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.errors import NoCheckpointError
+
+CONFIG_CHANGED = "config changed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Staleness:
+    """Whether a stage's latest success is out of date, with a sentence for each reason."""
+
+    stale: bool
+    reasons: tuple[str, ...]
+    #: Set when there are reasons, but they were accepted as fresh.
+    accepted: bool = False
+
+
+def staleness(pipeline: Pipeline, facts: Facts) -> dict[int, Staleness]:
+    """Tell of each stage, by its id, whether it is stale."""
+    found: dict[int, Staleness] = {}
+    for stage in pipeline.stages:
+        found[stage.id] = _of(stage, pipeline, facts, found)
+    return found
+
+
+def upstream_state(pipeline: Pipeline, stage_id: int, facts: Facts) -> str:
+    """Return what "Accept as fresh" accepts: the runs and configs upstream, and the stage's own.
+
+    As long as it stays the same, the acceptance holds; the next re-run or edit upstream ends it.
+    """
+    parts: list[str] = []
+    for each in (pipeline.stage(stage_id), *pipeline.ancestors(stage_id)):
+        known = facts.of(each.id)
+        config = known.experiment.config_digest if known.experiment else ""
+        ran = known.succeeded.id if known.succeeded else 0
+        parts.append(f"{each.id}:{ran}:{config}:{wanted_choice(each)}")
+    return "|".join(parts)
+
+
+def wanted_choice(stage: Stage) -> Choice | None:
+    """Return which checkpoint of the source stage a stage asks for; None if it needs none."""
+    match stage:
+        case DeploymentStage(choice=choice) | ExperimentStage(start=FromSource(choice)):
+            return choice
+        case _:
+            return None
+
+
+def _of(stage: Stage, pipeline: Pipeline, facts: Facts, found: dict[int, Staleness]) -> Staleness:
+    known = facts.of(stage.id)
+    if known.succeeded is None:
+        return Staleness(stale=False, reasons=())
+    reasons = [*_own_reasons(known), *_source_reasons(stage, pipeline, facts, found)]
+    accepted = bool(reasons) and known.accepted == upstream_state(pipeline, stage.id, facts)
+    return Staleness(stale=bool(reasons) and not accepted, reasons=tuple(reasons), accepted=accepted)
+
+
+def _own_reasons(known: StageFacts) -> list[str]:
+    if known.experiment is None or known.succeeded is None:
+        return []
+    return [CONFIG_CHANGED] if known.succeeded.config_digest != known.experiment.config_digest else []
+
+
+def _source_reasons(stage: Stage, pipeline: Pipeline, facts: Facts, found: dict[int, Staleness]) -> list[str]:
+    source = pipeline.source(stage.id)
+    if source is None:
+        return []
+    number = pipeline.position(source.id) + 1
+    reasons: list[str] = []
+    if changed := _consumption_changed(stage, facts.of(stage.id), facts.of(source.id), number):
+        reasons.append(changed)
+    if found[source.id].stale:
+        reasons.append(f"Stage {number} is stale")
+    return reasons
+
+
+def _consumption_changed(stage: Stage, known: StageFacts, source: StageFacts, number: int) -> str | None:
+    used, latest = known.consumed_from, source.succeeded
+    if known.consumed is None or used is None:
+        return f"Stage {number} now comes before it, and was not used"
+    if latest is None:
+        bound = source.experiment.id if source.experiment else None
+        if used.experiment_id == bound:
+            return None  # it used a stopped run of the source stage, and no later one has succeeded
+        return f"Stage {number} has another experiment, which has not succeeded yet"
+    wanted = _wanted(stage, source)
+    if wanted is not None and wanted.digest == known.consumed.digest:
+        return None  # the same content, by whatever road
+    if used.id == latest.id:
+        now = "no checkpoint" if wanted is None else f"step {wanted.step}"
+        return f"Stage {number} now gives {now}: used step {known.consumed.step}"
+    if used.experiment_id != latest.experiment_id:
+        return f"Stage {number} has another experiment: used {used.label} of the former one"
+    return f"Stage {number} was re-run: used {used.label}, latest is {latest.label}"
+
+
+def _wanted(stage: Stage, source: StageFacts) -> Checkpoint | None:
+    """The checkpoint that the stage would use now."""
+    higher = source.experiment is None or source.experiment.spec.higher_is_better
+    try:
+        choice = wanted_choice(stage) or "best"
+        return choose(source.checkpoints, choice, higher_is_better=higher).checkpoint
+    except NoCheckpointError:
+        return None

@@ -1,0 +1,287 @@
+"""When a stage can be triggered, what it would start from, and what its success starts (spec 6.1-6.4)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pipeline_widgets.domain.chain import (
+    BetterThanDeployed,
+    DeploymentStage,
+    ExperimentStage,
+    FromAgent,
+    FromScratch,
+    Gate,
+    Pipeline,
+    ScoreAtLeast,
+    Stage,
+    Trigger,
+)
+from pipeline_widgets.domain.compatibility import AlgorithmSpec, Verdict, fits
+from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint, Chosen, Experiment, choose
+from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.domain.run import RESUMABLE
+from pipeline_widgets.domain.staleness import wanted_choice
+from pipeline_widgets.errors import NoCheckpointError, TriggerError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Begin:
+    """What a run starts from, frozen when it is triggered. Empty means from scratch."""
+
+    checkpoint: Checkpoint | None = None
+    agent_version: AgentVersion | None = None
+    role: str | None = None
+    #: By what the checkpoint was chosen, such as "best evaluation score 0.98, step 600".
+    reason: str = ""
+    #: What was consumed of the source stage; for a resumed run, what its forerunner consumed.
+    source_checkpoint_id: int | None = None
+    source_run_id: int | None = None
+    resumed_run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Why a stage cannot be triggered now, and what to do about it."""
+
+    reason: str
+    fix: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Following:
+    """What the success of a stage does to the next one: begin it, or hold it for a reason."""
+
+    stage: Stage
+    begin: Begin | None = None
+    held: str | None = None
+
+
+def label(pipeline: Pipeline, stage: Stage, facts: Facts) -> str:
+    """Return how sentences name a stage: its number, and its experiment's or agent's name."""
+    return f"Stage {pipeline.position(stage.id) + 1} ({name(stage, facts)})"
+
+
+def name(stage: Stage, facts: Facts) -> str:
+    """Return a stage's name: its experiment's, or its agent's."""
+    if isinstance(stage, DeploymentStage):
+        return stage.agent_name
+    experiment = facts.of(stage.id).experiment
+    return experiment.name if experiment else "no experiment"
+
+
+def blockers(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = False) -> tuple[Blocker, ...]:
+    """Return every reason why a stage cannot be triggered now; none means that it can."""
+    stage, known = pipeline.stage(stage_id), facts.of(stage_id)
+    found = _busy(pipeline, stage, facts)
+    if resume:
+        return (*found, *_resume_blockers(known))
+    verdict = fit(pipeline, stage, facts)
+    if not verdict.fits:
+        return (*found, Blocker(verdict.reason, "Choose another experiment, or another start."))
+    source = pipeline.source(stage_id)
+    if source is not None and wanted_choice(stage) is not None:
+        found += _waits_for(pipeline, stage, source, facts)
+    return tuple(found)
+
+
+def _busy(pipeline: Pipeline, stage: Stage, facts: Facts) -> list[Blocker]:
+    known, before, found = facts.of(stage.id), pipeline.before(stage.id), list[Blocker]()
+    if known.latest is not None and known.latest.status.active:
+        reason = f"This stage is {known.latest.status.lower()} already."
+        found.append(Blocker(reason, "Wait for it, or stop it first."))
+    elif known.busy is not None and known.experiment is not None:
+        reason = f"Its experiment {known.experiment.name!r} is running elsewhere."
+        found.append(Blocker(reason, "Wait for that run, or stop it first."))
+    if before is not None and facts.of(before.id).status.active:
+        reason = f"{label(pipeline, before, facts)} is still {facts.of(before.id).status.lower()}."
+        found.append(Blocker(reason, "Wait for it, or stop it first."))
+    return found
+
+
+def fit(pipeline: Pipeline, stage: Stage, facts: Facts) -> Verdict:
+    """Tell whether a stage's algorithm can start from what the stage is set to start from."""
+    known = facts.of(stage.id)
+    if isinstance(stage, DeploymentStage):
+        return Verdict(fits=True, reason="Any checkpoint can be deployed.")
+    if known.experiment is None:
+        return Verdict(fits=False, reason="It has no experiment.")
+    match stage.start:
+        case FromScratch():
+            return scratch_fit(known.experiment.spec)
+        case FromAgent(agent_id):
+            version = facts.agents.get(agent_id)
+            if version is None:
+                return Verdict(fits=False, reason="Its saved Agent is gone.")
+            return agent_fit(version, known.experiment)
+        case _:
+            return _source_fit(pipeline, stage, known.experiment, facts)
+
+
+def scratch_fit(spec: AlgorithmSpec) -> Verdict:
+    """Tell whether an algorithm can start from nothing."""
+    if spec.scratch:
+        return Verdict(fits=True, reason="It starts from scratch.")
+    needs = " or ".join(f"a {' or '.join(sorted(port.kinds))} as {port.role}" for port in spec.accepts)
+    return Verdict(fits=False, reason=f"{spec.name} cannot start from scratch: it needs {needs}.")
+
+
+def agent_fit(version: AgentVersion, experiment: Experiment) -> Verdict:
+    """Tell whether an experiment can start from a saved Agent."""
+    return fits(version.spec, version.checkpoint.signature, experiment.spec, experiment.signature)
+
+
+def resolve(pipeline: Pipeline, stage_id: int, facts: Facts) -> Begin:
+    """Return what a stage would start from now.
+
+    Raises:
+        NoCheckpointError: The source stage has no such checkpoint.
+    """
+    stage = pipeline.stage(stage_id)
+    if isinstance(stage, ExperimentStage) and isinstance(stage.start, FromAgent):
+        version = facts.agents[stage.start.agent_id]
+        role = fit(pipeline, stage, facts).role
+        reason = f"saved Agent, version {version.number}"
+        return Begin(checkpoint=version.checkpoint, agent_version=version, role=role, reason=reason)
+    source = pipeline.source(stage_id)
+    if source is None or wanted_choice(stage) is None:
+        return Begin(reason="from scratch")
+    chosen = chosen_from(stage, facts.of(source.id))
+    return Begin(
+        checkpoint=chosen.checkpoint,
+        role=fit(pipeline, stage, facts).role,
+        reason=chosen.reason,
+        source_checkpoint_id=chosen.checkpoint.id,
+        source_run_id=chosen.checkpoint.run_id,
+    )
+
+
+def chosen_from(stage: Stage, source: StageFacts) -> Chosen:
+    """Return the checkpoint of the source stage that a stage asks for.
+
+    Raises:
+        NoCheckpointError: There is none.
+    """
+    higher = source.experiment is None or source.experiment.spec.higher_is_better
+    return choose(source.checkpoints, wanted_choice(stage) or "best", higher_is_better=higher)
+
+
+def resumed(known: StageFacts) -> Begin:
+    """Return what a stage goes on from: the last checkpoint of its latest run.
+
+    Raises:
+        TriggerError: There is nothing to resume.
+    """
+    if reasons := _resume_blockers(known):
+        raise TriggerError("It cannot be resumed.", reasons[0].reason, reasons[0].fix)
+    assert known.latest is not None  # noqa: S101  for the type checker: _resume_blockers has seen it
+    last = choose(known.own_checkpoints, "final", higher_is_better=True).checkpoint
+    return Begin(
+        checkpoint=last,
+        role="resume",
+        reason=f"resumed at step {last.step}",
+        source_checkpoint_id=known.latest.source_checkpoint_id,
+        source_run_id=known.latest.source_run_id,
+        resumed_run_id=known.latest.id,
+    )
+
+
+def following(pipeline: Pipeline, stage_id: int, facts: Facts) -> Following | None:
+    """Return what the success of a stage starts: the next stage, if that is Auto.
+
+    A next stage that cannot begin is held, with the reason: silence is a defect (spec 6.7).
+    """
+    stage = pipeline.after(stage_id)
+    if stage is None or stage.trigger is not Trigger.AUTO:
+        return None
+    if reasons := blockers(pipeline, stage.id, facts):
+        return Following(stage=stage, held=" ".join(map(str, reasons)))
+    begin = resolve(pipeline, stage.id, facts)
+    if (held := _gate_reason(pipeline, stage, begin, facts)) is not None:
+        return Following(stage=stage, held=held)
+    return Following(stage=stage, begin=begin)
+
+
+def gate_reason(
+    gate: Gate, score: float | None, deployed: float | None, *, higher_is_better: bool
+) -> str | None:
+    """Return why a gate is not met, with the numbers; None where it is met.
+
+    Args:
+        gate: The gate.
+        score: The evaluation score of the checkpoint.
+        deployed: The evaluation score of the agent now deployed; None where there is no such agent.
+        higher_is_better: The direction of the score.
+    """
+    if score is None or not math.isfinite(score):
+        return "The gate needs an evaluation score, and the checkpoint has none."
+    sign = 1 if higher_is_better else -1
+    match gate:
+        case ScoreAtLeast(wanted):
+            if sign * score >= sign * wanted:
+                return None
+            bound = "at least" if higher_is_better else "at most"
+            return f"The gate is not met: evaluation score {score:.4g}, wanted {bound} {wanted:.4g}."
+        case BetterThanDeployed():
+            if deployed is None or sign * score > sign * deployed:
+                return None
+            return f"The gate is not met: evaluation score {score:.4g}, the agent now has {deployed:.4g}."
+
+
+def _gate_reason(pipeline: Pipeline, stage: Stage, begin: Begin, facts: Facts) -> str | None:
+    source = pipeline.source(stage.id)
+    if stage.gate is None or begin.checkpoint is None or source is None:
+        return None
+    experiment = facts.of(source.id).experiment
+    higher = experiment is None or experiment.spec.higher_is_better
+    version = facts.deployed.get(stage.agent_name) if isinstance(stage, DeploymentStage) else None
+    deployed = version.checkpoint.evaluation_score if version else None
+    return gate_reason(stage.gate, begin.checkpoint.evaluation_score, deployed, higher_is_better=higher)
+
+
+def _source_fit(pipeline: Pipeline, stage: Stage, candidate: Experiment, facts: Facts) -> Verdict:
+    source = pipeline.source(stage.id)
+    known = facts.of(source.id) if source else StageFacts()
+    if known.experiment is None:
+        return Verdict(fits=False, reason="Its source stage has no experiment.")
+    made = known.experiment.signature
+    if known.checkpoints:  # what was really made says more than what the config promises
+        made = {**made, **chosen_or_last(stage, known).signature}
+    return fits(known.experiment.spec, made, candidate.spec, candidate.signature)
+
+
+def chosen_or_last(stage: Stage, source: StageFacts) -> Checkpoint:
+    """Return the checkpoint that a stage asks for, or the last one where that one does not exist."""
+    try:
+        return chosen_from(stage, source).checkpoint
+    except NoCheckpointError:
+        return source.checkpoints[-1]
+
+
+def _waits_for(pipeline: Pipeline, stage: Stage, source: ExperimentStage, facts: Facts) -> list[Blocker]:
+    known, named = facts.of(source.id), label(pipeline, source, facts)
+    if not known.checkpoints:
+        return [Blocker(f"It waits for a checkpoint of {named}.", f"Trigger {named} first.")]
+    try:
+        chosen_from(stage, known)
+    except NoCheckpointError as error:
+        return [Blocker(error.what, error.fix)]
+    return []
+
+
+def _resume_blockers(known: StageFacts) -> tuple[Blocker, ...]:
+    over = "Trigger the stage to start over."
+    if known.latest is None:
+        return (Blocker("There is no run to resume.", "Trigger the stage first."),)
+    if known.latest.status.active:
+        return ()  # said already
+    if known.latest.status not in RESUMABLE:
+        return (Blocker(f"Its latest run is {known.latest.status}: there is nothing left to do.", over),)
+    if known.experiment is None:
+        return (Blocker("A deployment cannot be resumed.", over),)
+    if not known.own_checkpoints:
+        return (Blocker("Its latest run has saved no checkpoint to go on from.", over),)
+    return ()

@@ -1,0 +1,207 @@
+"""The process of one run: it trains, or copies what is deployed, and tells its supervisor. Nothing else.
+
+It knows no database. It is forked from the supervisor where the platform has fork, and starts as a fresh
+interpreter elsewhere; either way it leads a session of its own, so that it can be ended with all that it
+has started, and ends itself when its supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from pipeline_widgets.algorithms import registry
+from pipeline_widgets.algorithms.context import Event, Start, StopTraining, TrainContext
+from pipeline_widgets.domain.experiment import Checkpoint, choose
+from pipeline_widgets.domain.job import Folder, Frozen, Job, Outcome, Saved
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.execution import processes
+from pipeline_widgets.persistence import artifacts
+
+#: What a supervisor says to its child when a stop was asked for.
+STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line to the supervisor; train functions may report from several threads."""
+
+    connection: Connection
+    lock: threading.Lock
+
+    def send(self, message: Event | Outcome) -> None:
+        """Tell the supervisor."""
+        with self.lock:
+            self.connection.send(message)
+
+
+def main(connection: Connection, other_end: Connection | None, supervisor: int) -> None:
+    """Receive a job, do it, tell how it ended.
+
+    Args:
+        connection: The line to the supervisor.
+        other_end: The supervisor's end of it, which a forked child inherits and has to close: as long as
+            any copy of it is open, the child would not see that its supervisor is gone.
+        supervisor: The supervisor's process number.
+    """
+    if hasattr(os, "setsid"):
+        os.setsid()
+    processes.die_with_parent(supervisor)
+    if other_end is not None:
+        other_end.close()
+    stop = threading.Event()
+
+    def ask_to_stop(*_: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        job: Job = connection.recv()
+    except EOFError:
+        return
+    threading.Thread(target=_listen, args=(connection, stop), daemon=True).start()
+    line = Line(connection, threading.Lock())
+    _redirect(Path(job.folder))
+    outcome = carry_out(job, line.send, stop.is_set)
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    line.send(outcome)
+
+
+def carry_out(job: Job, emit: Callable[[Event], None], stop: Callable[[], bool]) -> Outcome:
+    """Do a job in this process, and return how it ended."""
+    try:
+        if job.kind == "deployment":
+            return Outcome(status=Status.SUCCEEDED, frozen=_deploy(job))
+        return _train(job, emit, stop)
+    except StopTraining:
+        return Outcome(status=Status.STOPPED)
+    except SystemExit as error:
+        if error.code in {None, 0}:
+            return Outcome(status=Status.STOPPED if stop() else Status.SUCCEEDED)
+        return _failed()
+    except BaseException:  # noqa: BLE001  whatever the user's code raises is the outcome of the run
+        return _failed()
+
+
+def _train(job: Job, emit: Callable[[Event], None], stop: Callable[[], bool]) -> Outcome:
+    start = _start(job)
+    algorithm = registry.load(job.reference or registry.Reference())
+    saved: dict[int, Saved] = {}
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Saved):
+            saved[event.step] = event
+        emit(event)
+
+    context = TrainContext(
+        config=algorithm.validate(job.config),
+        seed=job.seed,
+        start=start,
+        folder=Path(job.folder),
+        emit=tell,
+        stop=stop,
+        signature=job.signature,
+    )
+    algorithm(context)
+    if stop():
+        return Outcome(status=Status.STOPPED)
+    return Outcome(status=Status.SUCCEEDED, frozen=_freeze_best(job, saved))
+
+
+def _start(job: Job) -> Start | None:
+    """The checkpoint to start from, after its files were read once and found as they were saved."""
+    if job.start is None:
+        return None
+    artifacts.verify(_folder(job.start))
+    return Start(
+        path=Path(job.start.path),
+        role=job.start_role or "weights",
+        step=job.start.step,
+        training_score=job.start.training_score,
+        evaluation_score=job.start.evaluation_score,
+        signature=job.start.signature,
+    )
+
+
+def _deploy(job: Job) -> Frozen | None:
+    if job.start is None or job.freeze is None or job.freeze.name is None:
+        return None
+    return _freeze(job.start, job.freeze.name, job.freeze.parent)
+
+
+def _freeze_best(job: Job, saved: dict[int, Saved]) -> Frozen | None:
+    """Freeze the best checkpoint for an agent, where the stage asks for that (spec 5.6)."""
+    if job.freeze is None or job.freeze.name is None:
+        return None
+    own = [_as_checkpoint(event) for event in saved.values()]
+    first = min((checkpoint.step for checkpoint in own), default=None)
+    inherited = [each for each in job.freeze.inherited if first is None or each.step < first]
+    if not (own or inherited):
+        return None
+    higher = job.freeze.higher_is_better
+    best = choose([*inherited, *own], "best", higher_is_better=higher).checkpoint
+    return _freeze(best, f"{job.freeze.name} - step {best.step}", job.freeze.parent)
+
+
+def _freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
+    copied = artifacts.copy(_folder(checkpoint), Path(parent), stem=f"{checkpoint.step:010d}")
+    return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
+
+
+def _as_checkpoint(saved: Saved) -> Checkpoint:
+    values: dict[str, Any] = {"id": 0, "run_id": 0, "created_at": None}
+    return Checkpoint(
+        **values,
+        step=saved.step,
+        path=str(saved.folder.path),
+        size=saved.folder.size,
+        digest=saved.folder.digest,
+        training_score=saved.training_score,
+        evaluation_score=saved.evaluation_score,
+    )
+
+
+def _folder(checkpoint: Checkpoint) -> Folder:
+    return Folder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
+
+
+def _failed() -> Outcome:
+    text = traceback.format_exc()
+    with suppress(OSError):
+        sys.stderr.write(text)
+    return Outcome(status=Status.FAILED, error=text)
+
+
+def _listen(connection: Connection, stop: threading.Event) -> None:
+    """Wait for a stop; when the line is cut the supervisor is gone, and so must this process be."""
+    try:
+        while True:
+            if connection.recv() == STOP:
+                stop.set()
+    except (EOFError, OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+
+def _redirect(folder: Path) -> None:
+    """Send what this process and its own children print to the run's log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)

@@ -1,0 +1,71 @@
+"""Where a supervisor starts. The run is a row already: a launcher only brings a process to it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+from typing import IO, Protocol
+
+from pipeline_widgets.errors import ExecutionError
+
+
+class Launcher(Protocol):
+    """Starts the supervisor of a chain, wherever that is."""
+
+    def launch(self, url: str, run_id: int, log: Path) -> None:
+        """Start a supervisor that takes a run.
+
+        Raises:
+            ExecutionError: It could not be started.
+        """
+        ...
+
+
+class LocalLauncher:
+    """Starts supervisors on this machine, in sessions of their own.
+
+    Such a process outlives the kernel's restart, shutdown, interrupt and death, and the JupyterLab
+    server. It ends with its container or machine.
+    """
+
+    def __init__(self) -> None:
+        self._started: list[Popen[bytes]] = []
+
+    def launch(self, url: str, run_id: int, log: Path) -> None:
+        """Start `python -m pipeline_widgets supervise`, detached."""
+        self._started = [process for process in self._started if process.poll() is None]  # no zombies
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pipeline_widgets", "supervise", str(run_id)]
+        # The URL may hold a password, and a command line can be read by everyone on the machine.
+        environment = {**os.environ, "PIPELINE_WIDGETS_URL": url}
+        try:
+            with log.open("ab") as output:
+                self._started.append(_detached(command, environment, output))
+        except OSError as error:
+            fix = "Check the memory and the number of processes, then trigger again."
+            raise ExecutionError("No process could be started.", f"{error}.", fix) from error
+
+
+def launcher(name: str) -> Launcher:
+    """Return a launcher by its name.
+
+    Raises:
+        ExecutionError: There is none of that name.
+    """
+    if name != "local":
+        raise ExecutionError(f"There is no launcher named {name!r}.", fix='Use launcher="local".')
+    return LocalLauncher()
+
+
+def _detached(command: list[str], environment: dict[str, str], output: IO[bytes]) -> Popen[bytes]:
+    if sys.platform == "win32":
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        return Popen(  # noqa: S603  our own interpreter and module
+            command, env=environment, stdin=DEVNULL, stdout=output, stderr=output, creationflags=flags
+        )
+    return Popen(  # noqa: S603
+        command, env=environment, stdin=DEVNULL, stdout=output, stderr=output, start_new_session=True
+    )

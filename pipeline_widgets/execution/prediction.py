@@ -1,0 +1,29 @@
+"""Let an agent answer in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline_widgets.algorithms import registry
+from pipeline_widgets.domain.experiment import AgentVersion, Reference
+from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.errors import AlgorithmNotFoundError
+from pipeline_widgets.persistence import artifacts
+
+
+def predictor(version: AgentVersion, reference: Reference) -> Callable[[Any], Any]:
+    """Open the frozen copy of a version with what its algorithm declares for that.
+
+    Raises:
+        AlgorithmNotFoundError: The algorithm's code is gone, or declares no predictor.
+        CheckpointError: The copy is missing or corrupt.
+    """
+    algorithm = registry.load(reference)
+    if algorithm.predict is None:
+        what = f"{algorithm.spec.name} does not say how its checkpoints answer."
+        raise AlgorithmNotFoundError(what, fix="Declare it: @pw.algorithm(..., predict=open_checkpoint).")
+    saved = version.checkpoint
+    artifacts.verify(Folder(path=Path(version.path), size=saved.size, digest=saved.digest))
+    return algorithm.predict(Path(version.path))

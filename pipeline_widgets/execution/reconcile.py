@@ -1,0 +1,77 @@
+"""Find runs whose process died or never started. Done by whatever looks, and by every supervisor."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline_widgets.domain.liveness import Action, Lease, Timing, judge
+from pipeline_widgets.errors import ConflictError, ExecutionError
+from pipeline_widgets.execution import processes
+from pipeline_widgets.execution.launchers import Launcher
+from pipeline_widgets.services.supervision import SupervisionService
+
+LOOK_EVERY = 0.5  # seconds between two looks of one process, however often it is asked
+
+
+class Reconciler:
+    """Sets dead runs to Crashed, ends their orphans, and launches what was never started."""
+
+    def __init__(
+        self, supervision: SupervisionService, launcher: Launcher, *, url: str, logs: Path, timing: Timing
+    ) -> None:
+        self._supervision = supervision
+        self._launcher = launcher
+        self._url = url
+        self._logs = logs
+        self._timing = timing
+        self._lock = threading.Lock()
+        self._looked = float("-inf")
+
+    def look(self) -> None:
+        """Reconcile, unless that was done a moment ago."""
+        if time.monotonic() - self._looked >= LOOK_EVERY:
+            self.reconcile()
+
+    def reconcile(self) -> None:
+        """Look at every active run of the workspace, and do what its state asks for."""
+        with self._lock:
+            leases, now = self._supervision.active()
+            for lease in leases:
+                self._settle(lease, now)
+            self._looked = time.monotonic()
+
+    def launch(self, run_id: int) -> None:
+        """Launch a run that has just been triggered, unless somebody else has.
+
+        Raises:
+            ExecutionError: No process could be started; the run is Crashed then.
+        """
+        if not self._supervision.count_launch(run_id):
+            return
+        try:
+            self._start(run_id)
+        except ExecutionError as error:
+            leases, _ = self._supervision.active()
+            for lease in leases:
+                if lease.run_id == run_id:
+                    self._supervision.give_up(lease, str(error))
+            raise
+
+    def _settle(self, lease: Lease, now: float) -> None:
+        seen = processes.look(lease.supervisor)
+        judgement = judge(lease, seen, now=now, grace=self._timing.grace)
+        if judgement.action is Action.GIVE_UP:
+            processes.end_orphan(lease.child)  # first, so that nothing goes on behind a Crashed run
+            self._give_up(lease, judgement.evidence)
+        elif judgement.action is Action.LAUNCH and self._supervision.count_relaunch(lease):
+            self._start(lease.run_id)
+
+    def _give_up(self, lease: Lease, evidence: str) -> None:
+        with suppress(ConflictError):  # it moved on while we looked: then it is not dead
+            self._supervision.give_up(lease, evidence)
+
+    def _start(self, run_id: int) -> None:
+        self._launcher.launch(self._url, run_id, self._logs / f"{run_id:08d}" / "supervisor.log")

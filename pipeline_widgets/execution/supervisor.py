@@ -1,0 +1,220 @@
+"""One process for each chain: it carries out a run, and then the Auto stages that follow it.
+
+It starts a child for each run, keeps the run alive in the database, records what the child tells, and
+ends the run and takes the next Auto stage in one transaction. It has one thread and never runs user code,
+so its heartbeat does not depend on what the training does, and a child can be forked from it safely.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess, SpawnProcess
+from typing import TypeVar
+from uuid import uuid4
+
+from pipeline_widgets.domain.job import Job, Outcome, Reported
+from pipeline_widgets.domain.liveness import Timing, host
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import ConflictError, FencedError, StorageError
+from pipeline_widgets.execution import child, processes
+from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
+
+TICK = 0.25  # seconds between two looks at the run's status: how soon a stop is seen
+FLUSH_EVERY = 0.5  # seconds between two writes of what the training tells
+STOP_GRACE = 10.0  # seconds that a training has to stop by itself
+EXIT_GRACE = 5.0  # seconds that a process has to end after it has told its outcome
+MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
+RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two tries to write while the database refuses
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A job being carried out: its process, the line to it, and what is not written yet."""
+
+    job: Job
+    process: ForkProcess | SpawnProcess
+    line: Connection
+    batch: Batch = field(default_factory=Batch)
+    outcome: Outcome | None = None
+    stopping_since: float | None = None
+    line_open: bool = True
+
+
+class Supervisor:
+    """Carries out a run and the Auto stages that follow it.
+
+    Args:
+        supervision: What it may do to runs.
+        reconciler: Looks after the runs of others, with each beat.
+        timing: How often to beat.
+        method: "fork", or "spawn" where the platform has no fork.
+    """
+
+    def __init__(
+        self,
+        supervision: SupervisionService,
+        reconciler: Reconciler,
+        timing: Timing,
+        *,
+        method: str | None = None,
+    ) -> None:
+        self._supervision = supervision
+        self._reconciler = reconciler
+        self._timing = timing
+        self._method = method or ("fork" if sys.platform == "linux" else "spawn")
+        self._owner = Owner(process=processes.identify(os.getpid()), token=uuid4().hex)
+        self._asked_to_end = False
+
+    def run(self, run_id: int) -> None:
+        """Carry out a run and what follows it; do nothing if somebody else has taken it."""
+        signal.signal(signal.SIGTERM, self._end)
+        job = self._supervision.take(run_id, self._owner)
+        while job is not None:
+            try:
+                job = self._carry_out(job)
+            except FencedError as error:
+                _say(error)
+                return
+
+    def _carry_out(self, job: Job) -> Job | None:
+        attempt = self._start(job)
+        try:
+            running = processes.identify(attempt.process.pid or 0)
+            self._insist(lambda: self._supervision.started(job, running))
+            attempt.line.send(job)
+            self._watch(attempt)
+            outcome = self._outcome(attempt)
+            self._insist(lambda: self._write(attempt))
+            return self._insist(lambda: self._supervision.finish(job, outcome, self._owner))
+        finally:
+            self._clean_up(attempt)
+
+    def _start(self, job: Job) -> Attempt:
+        ours, theirs = multiprocessing.Pipe()
+        inherited = ours if self._method == "fork" else None
+        arguments = (theirs, inherited, os.getpid())
+        if self._method == "fork":
+            process = multiprocessing.get_context("fork").Process(target=child.main, args=arguments)
+        else:
+            process = multiprocessing.get_context("spawn").Process(target=child.main, args=arguments)
+        process.start()
+        theirs.close()
+        return Attempt(job=job, process=process, line=ours)
+
+    def _watch(self, attempt: Attempt) -> None:
+        """Stay with a child until it has told its outcome or has ended."""
+        now = time.monotonic()
+        beaten, flushed, looked = now, now, now
+        while attempt.outcome is None and attempt.process.exitcode is None:
+            wait([*([attempt.line] if attempt.line_open else []), attempt.process.sentinel], TICK)
+            _receive(attempt)
+            now = time.monotonic()
+            if now - looked >= TICK:
+                looked = now
+                self._look(attempt)
+            if attempt.batch and now - flushed >= FLUSH_EVERY:
+                flushed = now
+                self._try(lambda: self._write(attempt))
+            if now - beaten >= self._timing.beat_every:
+                beaten = now
+                self._try(lambda: self._supervision.beat(attempt.job))
+                self._try(self._reconciler.reconcile)
+        while attempt.line_open and attempt.line.poll():  # what was told before the end
+            _receive(attempt)
+
+    def _look(self, attempt: Attempt) -> None:
+        """Pass a stop on, and end a training that does not heed it."""
+        status = self._try(lambda: self._supervision.status(attempt.job))
+        now = time.monotonic()
+        if attempt.stopping_since is None and (status is Status.STOPPING or self._asked_to_end):
+            attempt.stopping_since = now
+            _send(attempt, child.STOP)
+            processes.ask_to_stop(attempt.process.pid or 0)
+        elif attempt.stopping_since is not None and now - attempt.stopping_since > STOP_GRACE:
+            processes.kill(processes.family(attempt.process.pid or 0))
+
+    def _outcome(self, attempt: Attempt) -> Outcome:
+        if attempt.outcome is not None:
+            return attempt.outcome
+        if attempt.stopping_since is not None:
+            return Outcome(status=Status.STOPPED, error="It did not stop by itself in time and was ended.")
+        evidence = processes.describe_exit(attempt.process.exitcode)
+        where = f"(Process {attempt.process.pid} on {host(self._owner.process)}.)"
+        return Outcome(status=Status.CRASHED, error=f"{evidence} {where}")
+
+    def _write(self, attempt: Attempt) -> None:
+        if attempt.batch:
+            self._supervision.record(attempt.job, attempt.batch)
+            attempt.batch = Batch()
+
+    def _clean_up(self, attempt: Attempt) -> None:
+        """Leave nothing behind of a child: it ends by itself, or is ended with all that it has started."""
+        finished = attempt.outcome is not None
+        if attempt.process.exitcode is None:
+            attempt.process.join(EXIT_GRACE if finished else 0)
+        if attempt.process.exitcode is None or not finished:
+            processes.kill(processes.family(attempt.process.pid or 0))
+            attempt.process.join()
+        attempt.line.close()
+        attempt.process.close()
+
+    def _try(self, action: Callable[[], _T]) -> _T | None:
+        """Do what can be done later as well; a database that refuses must not end the training."""
+        try:
+            return action()
+        except (StorageError, ConflictError) as error:
+            _say(error)
+            return None
+
+    def _insist(self, action: Callable[[], _T]) -> _T:
+        """Do what has to be done: try until the database takes it."""
+        pause = RETRY_FIRST
+        while True:
+            try:
+                return action()
+            except (StorageError, ConflictError) as error:
+                _say(error)
+            time.sleep(pause)
+            pause = min(2 * pause, RETRY_LAST)
+
+    def _end(self, *_: object) -> None:
+        """On SIGTERM (the machine or container ends) stop the training, so that it can save."""
+        self._asked_to_end = True
+
+
+def _receive(attempt: Attempt) -> None:
+    try:
+        for _ in range(MESSAGES_AT_ONCE):
+            if not (attempt.line_open and attempt.line.poll()):
+                return
+            message = attempt.line.recv()
+            if isinstance(message, Outcome):
+                attempt.outcome = message
+            elif isinstance(message, Reported):
+                attempt.batch.reported.append(message)
+            else:
+                attempt.batch.saved.append(message)
+    except (EOFError, OSError):
+        attempt.line_open = False
+
+
+def _send(attempt: Attempt, message: object) -> None:
+    try:
+        attempt.line.send(message)
+    except OSError:
+        attempt.line_open = False
+
+
+def _say(error: Exception) -> None:
+    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {type(error).__name__}: {error}\n")
+    sys.stderr.flush()

@@ -1,0 +1,59 @@
+"""Bring a database to the tables that this version knows; from the first table on by Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from pipeline_widgets.errors import StorageError
+from pipeline_widgets.persistence.database import Database
+from pipeline_widgets.persistence.schema import HEAD
+
+VERSION_TABLE = "alembic_version"
+SCRIPTS = Path(__file__).with_name("migrations")
+
+
+def migrate(database: Database) -> None:
+    """Create or upgrade the tables, in one transaction: another process sees all of it or nothing.
+
+    Raises:
+        StorageError: The database was made by a newer version, or is not one of ours.
+    """
+    with database.read() as connection:
+        if revision(connection) == HEAD:
+            return
+    with database.write() as connection:
+        current = revision(connection)
+        if current == HEAD:  # somebody else was faster
+            return
+        _check(current, connection)
+        _upgrade(connection)
+
+
+def revision(connection: Connection) -> str | None:
+    """Return the revision that a database is at; None for an empty one."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
+
+
+def _check(current: str | None, connection: Connection) -> None:
+    if current is None and inspect(connection).get_table_names():
+        why = "It holds tables that pipeline_widgets did not make."
+        raise StorageError("This database is not a workspace.", why, "Choose another database.")
+    known = {path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("*_*.py")}
+    if current is not None and current not in known:
+        why = f"Its tables are at revision {current}, this version knows up to {HEAD}."
+        fix = "Upgrade with `pip install -U pipeline-widgets`."
+        raise StorageError("The database was made by a newer version.", why, fix)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415  0.2 s that only a new or old database pays
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

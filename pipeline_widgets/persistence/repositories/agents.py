@@ -1,0 +1,134 @@
+"""Agents with their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
+
+from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Experiment
+from pipeline_widgets.persistence import rows, schema
+from pipeline_widgets.persistence.repositories.base import Repository, found
+
+
+class Agents(Repository):
+    """The agents of a workspace with their versions."""
+
+    def save(
+        self, name: str, description: str | None, checkpoint: Checkpoint, path: Path, made: Experiment
+    ) -> Agent:
+        """Give an agent a new version, and make the agent if there is none of that name."""
+        columns = schema.agents.c
+        row = self._first(select(columns.id).where(columns.name == name))
+        if row is None:
+            key = self._add(
+                schema.agents,
+                name=name,
+                description=description or "",
+                status=AgentStatus.UNDEPLOYED.value,
+                version=0,
+                created_at=self.now,
+            )
+        else:
+            key = int(row["id"])
+        versions = schema.agent_versions.c
+        last = select(func.coalesce(func.max(versions.number), 0)).where(versions.agent_id == key)
+        number = int(self.connection.execute(last).scalar_one()) + 1
+        self._add(
+            schema.agent_versions,
+            agent_id=key,
+            number=number,
+            checkpoint_id=checkpoint.id,
+            path=str(path.relative_to(self.root)),
+            experiment=made.name,
+            algorithm_id=made.algorithm_id,
+            created_at=self.now,
+        )
+        values: dict[str, object] = {"version": number}
+        values |= {"description": description} if description is not None else {}
+        self.connection.execute(update(schema.agents).where(columns.id == key).values(**values))
+        return self.get(key)
+
+    def use(self, agent_id: int, number: int) -> None:
+        """Make another version the current one."""
+        changed = update(schema.agents).where(schema.agents.c.id == agent_id)
+        self.connection.execute(changed.values(version=number))
+
+    def get(self, agent_id: int) -> Agent:
+        """Return one agent; NotFoundError without it."""
+        known = self._agents(select(schema.agents).where(schema.agents.c.id == agent_id))
+        return known[0] if known else found(None, "agent")
+
+    def all(self) -> tuple[Agent, ...]:
+        """Return all agents in the order of their creation."""
+        return self._agents(select(schema.agents).order_by(schema.agents.c.id))
+
+    def matching(self, ids: Collection[int], names: Collection[str]) -> tuple[Agent, ...]:
+        """Return the agents of those ids or names."""
+        columns = schema.agents.c
+        if not ids and not names:
+            return ()
+        return self._agents(select(schema.agents).where(columns.id.in_(ids) | columns.name.in_(names)))
+
+    def versions(self, agent_id: int) -> tuple[AgentVersion, ...]:
+        """Return the versions of an agent, oldest first."""
+        return self._versions(schema.agent_versions.c.agent_id == agent_id)
+
+    def version(self, version_id: int) -> AgentVersion:
+        """Return one version; NotFoundError without it."""
+        known = self._versions(schema.agent_versions.c.id == version_id)
+        return known[0] if known else found(None, "version of an agent")
+
+    def using(self, checkpoint_ids: Iterable[int]) -> tuple[str, ...]:
+        """Return the names of the agents that were made of those checkpoints."""
+        versions = schema.agent_versions.c
+        query = select(schema.agents.c.name).distinct()
+        query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
+        return tuple(self.connection.scalars(query.where(versions.checkpoint_id.in_(list(checkpoint_ids)))))
+
+    def remove(self, agent_id: int) -> None:
+        """Delete an agent and its versions' rows."""
+        versions = schema.agent_versions
+        self.connection.execute(delete(versions).where(versions.c.agent_id == agent_id))
+        self.connection.execute(delete(schema.agents).where(schema.agents.c.id == agent_id))
+
+    def _agents(self, query: Select[Any]) -> tuple[Agent, ...]:
+        listed = self._all(query)
+        mine = schema.agent_versions.c.agent_id.in_([row["id"] for row in listed])
+        versions = {(v.agent_id, v.number): v for v in self._versions(mine)}
+        return tuple(
+            Agent(
+                id=row["id"],
+                name=row["name"],
+                description=row["description"],
+                status=AgentStatus(row["status"]),
+                created_at=rows.moment(row["created_at"]),
+                current=versions[row["id"], row["version"]],
+            )
+            for row in listed
+        )
+
+    def _versions(self, condition: ColumnElement[bool]) -> tuple[AgentVersion, ...]:
+        columns, made = schema.agent_versions.c, schema.algorithms
+        query = select(schema.agent_versions, made.c.spec).join(made, made.c.id == columns.algorithm_id)
+        query = query.where(condition).order_by(columns.number)
+        listed = self._all(query)
+        saved = select(schema.checkpoints)
+        saved = saved.where(schema.checkpoints.c.id.in_([row["checkpoint_id"] for row in listed]))
+        checkpoints = {row["id"]: rows.checkpoint(row, self.root) for row in self._all(saved)}
+        return tuple(
+            AgentVersion(
+                id=row["id"],
+                agent_id=row["agent_id"],
+                number=row["number"],
+                checkpoint=checkpoints[row["checkpoint_id"]],
+                experiment=row["experiment"],
+                path=str(self.root / row["path"]),
+                algorithm_id=row["algorithm_id"],
+                spec=rows.spec(row["spec"]),
+                created_at=rows.moment(row["created_at"]),
+            )
+            for row in listed
+        )

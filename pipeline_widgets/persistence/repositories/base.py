@@ -1,0 +1,42 @@
+"""What the repositories of one transaction share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Table, insert
+
+from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.persistence import rows
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What the repositories of one transaction share."""
+
+    connection: Connection
+    #: Seconds since 1970 on the database's clock.
+    now: float
+    #: The artifact folder.
+    root: Path
+
+    def _all(self, query: Executable) -> Sequence[rows.Row]:
+        return self.connection.execute(query).mappings().all()
+
+    def _first(self, query: Executable) -> rows.Row | None:
+        return self.connection.execute(query).mappings().first()
+
+    def _add(self, table: Table, **values: object) -> int:
+        key = self.connection.execute(insert(table).values(**values)).inserted_primary_key
+        return int(key[0]) if key else 0
+
+
+def found(value: Any, kind: str) -> Any:
+    """Return a value that has to be there; NotFoundError without it."""
+    if value is None:
+        why = "It was deleted meanwhile, or belongs to another workspace."
+        raise NotFoundError(f"There is no such {kind}.", why, "List what there is and take it from there.")
+    return value

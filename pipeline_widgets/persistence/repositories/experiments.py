@@ -1,0 +1,100 @@
+"""Experiments, and the algorithms that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Select, delete, select, update
+
+from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
+from pipeline_widgets.persistence import rows, schema
+from pipeline_widgets.persistence.repositories.base import Repository, found
+
+
+class Experiments(Repository):
+    """The experiments of a workspace, and the algorithms that they name."""
+
+    def keep(self, declared: Declared) -> int:
+        """Return the id of an algorithm as declared now, inserting it if it is new or has changed."""
+        columns, reference = schema.algorithms.c, declared.reference
+        spec = rows.spec_to_json(declared.spec)
+        same = (columns.name == declared.spec.name) & (columns.digest == reference.digest)
+        row = self._first(select(columns.id, columns.spec).where(same))
+        if row is None:
+            values = {"path": reference.path, "root": reference.root, "value": reference.value}
+            values |= {"name": declared.spec.name, "digest": reference.digest}
+            return self._add(schema.algorithms, **values, spec=spec, created_at=self.now)
+        if row["spec"] != spec:  # the same import path, declared otherwise in a newer version
+            changed = update(schema.algorithms).where(columns.id == row["id"])
+            self.connection.execute(changed.values(spec=spec))
+        return int(row["id"])
+
+    def reference(self, algorithm_id: int) -> Reference:
+        """Return where a process finds an algorithm's code."""
+        columns = schema.algorithms.c
+        query = select(columns.path, columns.root, columns.value).where(columns.id == algorithm_id)
+        return Reference(**found(self._first(query), "algorithm"))
+
+    def add(self, project_id: int, name: str, configured: Configured, seed: int, revision: int) -> Experiment:
+        """Insert an experiment."""
+        new = self._add(
+            schema.experiments,
+            project_id=project_id,
+            name=name,
+            created_at=self.now,
+            **self._columns(configured, seed, revision),
+        )
+        return self.get(new)
+
+    def change(self, experiment_id: int, configured: Configured, seed: int, revision: int) -> Experiment:
+        """Give an experiment another config."""
+        changed = update(schema.experiments).where(schema.experiments.c.id == experiment_id)
+        self.connection.execute(changed.values(**self._columns(configured, seed, revision)))
+        return self.get(experiment_id)
+
+    def rename(self, experiment_id: int, name: str, revision: int) -> None:
+        """Give an experiment another name."""
+        changed = update(schema.experiments).where(schema.experiments.c.id == experiment_id)
+        self.connection.execute(changed.values(name=name, modified_at=self.now, revision=revision))
+
+    def rebind(self, experiment_id: int, algorithm_id: int) -> None:
+        """Let an experiment use the algorithm as it is declared now."""
+        changed = update(schema.experiments).where(schema.experiments.c.id == experiment_id)
+        self.connection.execute(changed.values(algorithm_id=algorithm_id))
+
+    def get(self, experiment_id: int) -> Experiment:
+        """Return one experiment; NotFoundError without it."""
+        return self.by_id([experiment_id]).get(experiment_id) or found(None, "experiment")
+
+    def by_id(self, ids: Collection[int]) -> dict[int, Experiment]:
+        """Return experiments by id."""
+        known = self._all(_experiments().where(schema.experiments.c.id.in_(ids))) if ids else ()
+        return {row["id"]: rows.experiment(row) for row in known}
+
+    def of_project(self, project_id: int) -> tuple[Experiment, ...]:
+        """Return a project's experiments in the order of their creation."""
+        columns = schema.experiments.c
+        query = _experiments().where(columns.project_id == project_id).order_by(columns.id)
+        return tuple(map(rows.experiment, self._all(query)))
+
+    def remove(self, experiment_id: int) -> None:
+        """Delete an experiment's row."""
+        self.connection.execute(delete(schema.experiments).where(schema.experiments.c.id == experiment_id))
+
+    def _columns(self, configured: Configured, seed: int, revision: int) -> dict[str, Any]:
+        return {
+            "algorithm_id": self.keep(configured),
+            "config": dict(configured.config),
+            "seed": seed,
+            "config_digest": digest_of(configured.config, seed),
+            "signature": dict(configured.signature),
+            "modified_at": self.now,
+            "revision": revision,
+        }
+
+
+def _experiments() -> Select[Any]:
+    algorithms = schema.algorithms
+    query = select(schema.experiments, algorithms.c.spec)
+    return query.join(algorithms, algorithms.c.id == schema.experiments.c.algorithm_id)

@@ -1,0 +1,39 @@
+"""Projects and their revisions."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from pipeline_widgets.domain.experiment import Project
+from pipeline_widgets.persistence import rows, schema
+from pipeline_widgets.persistence.repositories.base import Repository, found
+
+
+class Projects(Repository):
+    """The projects of a workspace."""
+
+    def add(self, name: str, *, advanced_training: bool) -> Project:
+        """Insert a project."""
+        new = self._add(
+            schema.projects, name=name, advanced_training=advanced_training, created_at=self.now, revision=1
+        )
+        return self.get(new)
+
+    def all(self) -> tuple[Project, ...]:
+        """Return all projects in the order of their creation."""
+        return tuple(map(rows.project, self._all(select(schema.projects).order_by(schema.projects.c.id))))
+
+    def get(self, project_id: int) -> Project:
+        """Return one project; NotFoundError without it."""
+        row = self._first(select(schema.projects).where(schema.projects.c.id == project_id))
+        return rows.project(found(row, "project"))
+
+    def touch(self, project_id: int) -> int:
+        """Raise a project's revision and return it; first in every write, so that it locks the project."""
+        columns = schema.projects.c
+        raised = update(schema.projects).where(columns.id == project_id)
+        raised = raised.values(revision=columns.revision + 1).returning(columns.revision)
+        revision = self.connection.execute(raised).scalar()
+        if revision is None:
+            found(None, "project")
+        return int(revision or 0)

@@ -1,0 +1,238 @@
+"""The tables. Core tables and not ORM classes: what leaves this package is a frozen value.
+
+Times are seconds since 1970 in UTC on the database's clock; paths are relative to the artifact folder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.schema import SchemaItem
+
+#: The Alembic revision that these tables are at; a test holds it against migrations/.
+HEAD = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _table(name: str, *parts: SchemaItem) -> Table:
+    # AUTOINCREMENT: an id that was deleted is never given to another row, so an old handle cannot
+    # come to mean something else.
+    key = Column("id", Integer, primary_key=True)
+    return Table(name, metadata, key, *parts, sqlite_autoincrement=True)
+
+
+def _reference(name: str, target: str, ondelete: str | None = None) -> Column[int]:
+    return Column(name, Integer, ForeignKey(f"{target}.id", ondelete=ondelete), index=True)
+
+
+workspace = _table(
+    "workspace",
+    Column("artifacts", Text, nullable=False),
+    Column("beat_every", Float, nullable=False),
+    Column("grace", Float, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+projects = _table(
+    "projects",
+    Column("name", String(255), nullable=False, unique=True),
+    Column("advanced_training", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+algorithms = _table(
+    "algorithms",
+    Column("name", String(255), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("path", Text),
+    Column("root", Text),
+    Column("value", Text),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("name", "digest"),
+)
+
+experiments = _table(
+    "experiments",
+    Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("algorithm_id", Integer, ForeignKey("algorithms.id"), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("config_digest", String(64), nullable=False),
+    Column("signature", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("modified_at", Float, nullable=False),
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("project_id", "name"),
+    Index(None, "project_id", "revision"),
+)
+
+pipelines = _table(
+    "pipelines",
+    Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("modified_at", Float, nullable=False),
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("project_id", "name"),
+    Index(None, "project_id", "revision"),
+)
+
+stages = _table(
+    "stages",
+    Column("pipeline_id", Integer, ForeignKey("pipelines.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("trigger", String(16), nullable=False),
+    _reference("experiment_id", "experiments"),
+    Column("start", String(16)),
+    _reference("start_agent_id", "agents"),
+    Column("choice", String(16)),  # best, final, or a step
+    Column("auto_add_agent", Boolean, nullable=False),
+    Column("agent_name", String(255)),
+    Column("agent_description", Text),
+    Column("gate", String(16)),
+    Column("gate_score", Float),
+    Column("held", Text),
+    Column("accepted_run_id", Integer),
+    Column("accepted_state", Text),
+    Column("accepted_note", Text),
+    Column("accepted_at", Float),
+    CheckConstraint("kind IN ('experiment', 'deployment')", name="kind"),
+    Index(None, "pipeline_id", "position"),
+)
+
+ACTIVE_SQL = "status IN ('Pending', 'Running', 'Stopping')"
+
+runs = _table(
+    "runs",
+    Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
+    # Runs are history: removing a pipeline or a stage keeps them.
+    _reference("pipeline_id", "pipelines", "SET NULL"),
+    Column("stage_id", Integer, ForeignKey("stages.id", ondelete="SET NULL")),
+    Column("experiment_id", Integer, ForeignKey("experiments.id")),
+    Column("number", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    # Without foreign keys, as checkpoints refer to runs: the use cases refuse to delete what is used.
+    Column("start_checkpoint_id", Integer, index=True),
+    Column("start_agent_version_id", Integer),
+    Column("start_role", String(64)),
+    Column("source_checkpoint_id", Integer, index=True),
+    _reference("source_run_id", "runs"),
+    _reference("resumed_run_id", "runs"),
+    Column("config", JSON, nullable=False),
+    Column("config_digest", String(64)),
+    Column("seed", Integer, nullable=False),
+    Column("signature", JSON, nullable=False),
+    Column("algorithm_id", Integer, ForeignKey("algorithms.id")),
+    # Who carries it out. Every write of that process is fenced by its token.
+    Column("token", String(32)),
+    Column("host", Text),
+    Column("pid", Integer),
+    Column("pid_started", Float),
+    Column("child_pid", Integer),
+    Column("child_started", Float),
+    Column("beat_at", Float),
+    Column("launches", Integer, nullable=False),
+    Column("launched_at", Float),
+    Column("step", Integer),
+    Column("total", Integer),
+    Column("error", Text),
+    Column("revision", Integer, nullable=False),
+    Index(None, "project_id", "revision"),
+    Index(None, "stage_id", "experiment_id", "status"),
+    Index(None, "experiment_id", "number"),
+    # Spec 6.2: the database itself guarantees one active run for a stage and for an experiment.
+    Index(
+        "uq_runs_active_stage",
+        "stage_id",
+        unique=True,
+        sqlite_where=text(ACTIVE_SQL),
+        postgresql_where=text(ACTIVE_SQL),
+    ),
+    Index(
+        "uq_runs_active_experiment",
+        "experiment_id",
+        unique=True,
+        sqlite_where=text(ACTIVE_SQL),
+        postgresql_where=text(ACTIVE_SQL),
+    ),
+)
+
+checkpoints = _table(
+    "checkpoints",
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("training_score", Float),
+    Column("evaluation_score", Float),
+    Column("signature", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("run_id", "step"),
+)
+
+#: Append-only; a step that is reported twice has two rows, and the later one counts. NULL is NaN.
+metrics = _table(
+    "metrics",
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False, index=True),
+    Column("step", Integer, nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("value", Float),
+)
+
+agents = _table(
+    "agents",
+    Column("name", String(255), nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("version", Integer, nullable=False),  # the number of the current one
+    Column("created_at", Float, nullable=False),
+)
+
+agent_versions = _table(
+    "agent_versions",
+    Column("agent_id", Integer, ForeignKey("agents.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    _reference("checkpoint_id", "checkpoints"),
+    Column("path", Text, nullable=False),
+    Column("experiment", String(255), nullable=False),
+    Column("algorithm_id", Integer, ForeignKey("algorithms.id"), nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("agent_id", "number"),
+)

@@ -1,0 +1,147 @@
+"""The rows and files of one workspace, as transactions in which all repositories take part."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.engine import make_url
+
+from pipeline_widgets.domain.liveness import Timing
+from pipeline_widgets.errors import StorageError
+from pipeline_widgets.persistence import filesystem, schema
+from pipeline_widgets.persistence.database import Database
+from pipeline_widgets.persistence.migrate import migrate
+from pipeline_widgets.persistence.repositories.agents import Agents
+from pipeline_widgets.persistence.repositories.experiments import Experiments
+from pipeline_widgets.persistence.repositories.pipelines import Pipelines
+from pipeline_widgets.persistence.repositories.projects import Projects
+from pipeline_widgets.persistence.repositories.runs import Checkpoints, Runs
+
+
+class Work:
+    """One transaction: its repositories, and the time at which it began."""
+
+    def __init__(self, connection: Connection, now: float, root: Path) -> None:
+        self.connection = connection
+        self.now = now
+        self.root = root
+
+    @cached_property
+    def projects(self) -> Projects:
+        """The projects of the workspace."""
+        return Projects(self.connection, self.now, self.root)
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        """The experiments and algorithms."""
+        return Experiments(self.connection, self.now, self.root)
+
+    @cached_property
+    def pipelines(self) -> Pipelines:
+        """The pipelines and stages."""
+        return Pipelines(self.connection, self.now, self.root)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs and metrics."""
+        return Runs(self.connection, self.now, self.root)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints."""
+        return Checkpoints(self.connection, self.now, self.root)
+
+    @cached_property
+    def agents(self) -> Agents:
+        """The agents."""
+        return Agents(self.connection, self.now, self.root)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A workspace's database and artifact folder."""
+
+    database: Database
+    artifacts: Path
+    timing: Timing
+
+    @contextmanager
+    def read(self) -> Generator[Work]:
+        """Yield a transaction that sees one consistent state."""
+        with self.database.read() as connection:
+            yield Work(connection, self.database.now(connection), self.artifacts)
+
+    @contextmanager
+    def write(self) -> Generator[Work]:
+        """Yield a transaction that is done wholly, or not at all."""
+        with self.database.write() as connection:
+            yield Work(connection, self.database.now(connection), self.artifacts)
+
+    def revision(self, project_id: int) -> int:
+        """Return a project's revision: equal means that no view of it has changed."""
+        columns = schema.projects.c
+        with self.database.read() as connection:
+            query = select(columns.revision).where(columns.id == project_id)
+            return int(connection.execute(query).scalar() or 0)
+
+
+def open_store(
+    database: Database, artifacts: str | Path | None = None, timing: Timing | None = None
+) -> Store:
+    """Open a workspace, and make it where there is none yet.
+
+    Args:
+        database: Where its rows are.
+        artifacts: Where its files are; by default what the workspace was made with, or for a new one
+            the folder "NAME-artifacts" beside the database.
+        timing: How often supervisors beat; by default what the workspace was made with.
+
+    Raises:
+        StorageError: It cannot be opened, or its artifacts are elsewhere.
+    """
+    migrate(database)
+    with database.read() as connection:
+        known = connection.execute(select(schema.workspace)).mappings().first()
+    if known is None:
+        asked = timing or Timing()
+        _found_workspace(database, artifacts, asked)
+        return open_store(database, artifacts, asked)
+    folder = (_base(database) / known["artifacts"]).resolve()
+    if artifacts is not None and Path(artifacts).expanduser().resolve() != folder:
+        why = f"Its artifacts are in {folder}, not in {Path(artifacts).expanduser().resolve()}."
+        raise StorageError("This workspace has another artifact folder.", why, "Leave out `artifacts`.")
+    with filesystem.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    kept = Timing(beat_every=known["beat_every"], grace=known["grace"])
+    if timing is not None and timing != kept:
+        with database.write() as connection:
+            values = {"beat_every": timing.beat_every, "grace": timing.grace}
+            connection.execute(update(schema.workspace).values(**values))
+        kept = timing
+    return Store(database=database, artifacts=folder, timing=kept)
+
+
+def _found_workspace(database: Database, artifacts: str | Path | None, timing: Timing) -> None:
+    base = _base(database)
+    folder = Path(artifacts).expanduser().resolve() if artifacts else base / f"{_stem(database)}-artifacts"
+    # Relative where it can be, so that the database and its files can be moved together.
+    kept = folder.relative_to(base) if folder.is_relative_to(base) else folder
+    with database.write() as connection:
+        if connection.execute(select(schema.workspace.c.id)).first() is None:
+            values = {"artifacts": str(kept), "beat_every": timing.beat_every, "grace": timing.grace}
+            connection.execute(insert(schema.workspace).values(**values, revision=1))
+
+
+def _base(database: Database) -> Path:
+    if database.is_sqlite:
+        return Path(str(make_url(database.url).database)).parent
+    return Path.cwd()
+
+
+def _stem(database: Database) -> str:
+    return Path(str(make_url(database.url).database)).stem

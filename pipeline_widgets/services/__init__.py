@@ -1,0 +1,1 @@
+"""The use cases: one method, one transaction; they return frozen values."""

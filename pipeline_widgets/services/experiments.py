@@ -1,0 +1,192 @@
+"""Experiments: configured in code or in the Experiments tab, not in pipelines."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.errors import InUseError
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services.names import copy_of, free, trimmed
+
+
+class ExperimentService:
+    """What can be done with experiments and their checkpoints."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(self, project_id: int, name: str, configured: Configured, *, seed: int) -> Experiment:
+        """Make an experiment.
+
+        Raises:
+            NameTakenError: The project has one of that name.
+        """
+        name = trimmed(name, "experiment")
+        with self._store.write() as work:
+            revision = work.projects.touch(project_id)
+            free(name, work.experiments.of_project(project_id), "experiment")
+            return work.experiments.add(project_id, name, configured, seed, revision)
+
+    def update(self, experiment_id: int, configured: Configured, *, seed: int) -> Experiment:
+        """Give an experiment another config. Its runs keep the one that they ran with.
+
+        Raises:
+            InUseError: It is running.
+        """
+        with self._store.write() as work:
+            experiment = work.experiments.get(experiment_id)
+            revision = work.projects.touch(experiment.project_id)
+            _check_idle(work, experiment, "changed")
+            return work.experiments.change(experiment_id, configured, seed, revision)
+
+    def rename(self, experiment_id: int, name: str) -> Experiment:
+        """Give an experiment another name.
+
+        Raises:
+            NameTakenError: The project has one of that name.
+        """
+        name = trimmed(name, "experiment")
+        with self._store.write() as work:
+            experiment = work.experiments.get(experiment_id)
+            revision = work.projects.touch(experiment.project_id)
+            others = work.experiments.of_project(experiment.project_id)
+            free(name, (other for other in others if other.id != experiment_id), "experiment")
+            work.experiments.rename(experiment_id, name, revision)
+            return work.experiments.get(experiment_id)
+
+    def duplicate(self, experiment_id: int, name: str | None = None) -> Experiment:
+        """Copy an experiment without its runs, as "NAME (copy)" unless named."""
+        with self._store.write() as work:
+            return duplicate(work, work.experiments.get(experiment_id), name)
+
+    def delete(self, experiment_id: int) -> None:
+        """Delete an experiment with its runs and checkpoints.
+
+        Raises:
+            InUseError: A stage is bound to it, it is running, or a checkpoint of it is used elsewhere.
+        """
+        with self._store.write() as work:
+            experiment = work.experiments.get(experiment_id)
+            work.projects.touch(experiment.project_id)
+            _check_idle(work, experiment, "deleted")
+            pipelines = [f"pipeline {pipeline.name!r}" for pipeline in work.pipelines.using(experiment_id)]
+            _refuse(f"Experiment {experiment.name!r}", pipelines, "Delete those stages first.")
+            runs = work.runs.of_experiment(experiment_id)
+            checkpoints = work.checkpoints.of_runs([run.id for run in runs])
+            own = {run.id for run in runs}
+            users = _users(work, checkpoints, own)
+            _refuse(f"Experiment {experiment.name!r}", users, "Delete those first.")
+            work.runs.remove_of_experiment(experiment_id)
+            work.experiments.remove(experiment_id)
+        for run in runs:
+            shutil.rmtree(run_folder(self._store, run.id), ignore_errors=True)
+
+    def refresh(self, pipeline_id: int, current: Mapping[str, Declared]) -> None:
+        """Let a pipeline's experiments use the algorithms as this process defines them now.
+
+        A researcher who runs the cell that defines an algorithm again means the new code.
+        """
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            bound = work.experiments.by_id(pipeline.experiment_ids)
+        for experiment in bound.values():
+            self.renew(experiment, current)
+
+    def renew(self, experiment: Experiment, current: Mapping[str, Declared]) -> None:
+        """Let one experiment use its algorithm as this process defines it now."""
+        defined = current.get(experiment.spec.name)
+        kept = Declared(spec=experiment.spec, reference=self.reference(experiment.algorithm_id))
+        if defined is None or defined == kept:
+            return
+        with self._store.write() as work:
+            work.experiments.rebind(experiment.id, work.experiments.keep(defined))
+
+    def reference(self, algorithm_id: int) -> Reference:
+        """Return where a process finds an algorithm's code."""
+        with self._store.read() as work:
+            return work.experiments.reference(algorithm_id)
+
+    def get(self, experiment_id: int) -> Experiment:
+        """Return one experiment; NotFoundError without it."""
+        with self._store.read() as work:
+            return work.experiments.get(experiment_id)
+
+    def of_project(self, project_id: int) -> tuple[Experiment, ...]:
+        """Return a project's experiments in the order of their creation."""
+        with self._store.read() as work:
+            return work.experiments.of_project(project_id)
+
+    def checkpoints(self, experiment_id: int) -> tuple[Checkpoint, ...]:
+        """Return what all runs of an experiment saved."""
+        with self._store.read() as work:
+            return work.checkpoints.of_runs([run.id for run in work.runs.of_experiment(experiment_id)])
+
+    def delete_checkpoint(self, checkpoint_id: int) -> None:
+        """Delete a checkpoint and its files.
+
+        Raises:
+            InUseError: A run has consumed it, or it is saved as an Agent (spec 8.4).
+        """
+        with self._store.write() as work:
+            checkpoint = work.checkpoints.get(checkpoint_id)
+            run = work.runs.get(checkpoint.run_id)
+            work.projects.touch(run.project_id)
+            users = _users(work, [checkpoint])
+            if run.status.active:
+                users.append(f"the active {run.label} that saved it")
+            _refuse(f"The checkpoint at step {checkpoint.step}", users, "Delete those first, or keep it.")
+            work.checkpoints.remove(checkpoint_id)
+            shared = any(each.path == checkpoint.path for each in work.checkpoints.of_runs([run.id]))
+        if not shared:
+            shutil.rmtree(checkpoint.path, ignore_errors=True)
+
+
+def duplicate(work: Work, experiment: Experiment, name: str | None = None) -> Experiment:
+    """Copy an experiment within a transaction."""
+    others = work.experiments.of_project(experiment.project_id)
+    wanted = copy_of(experiment.name, others) if name is None else trimmed(name, "experiment")
+    free(wanted, others, "experiment")
+    revision = work.projects.touch(experiment.project_id)
+    configured = Configured(
+        spec=experiment.spec,
+        reference=work.experiments.reference(experiment.algorithm_id),
+        config=experiment.config,
+        signature=experiment.signature,
+    )
+    return work.experiments.add(experiment.project_id, wanted, configured, experiment.seed, revision)
+
+
+def run_folder(store: Store, run_id: int) -> Path:
+    """Return where a run's log and checkpoints are."""
+    return store.artifacts / "runs" / f"{run_id:08d}"
+
+
+def _users(work: Work, checkpoints: Iterable[Checkpoint], own: Collection[int] = ()) -> list[str]:
+    """Name what uses checkpoints, but for the runs in `own`."""
+    ids = [checkpoint.id for checkpoint in checkpoints]
+    runs = [run for run in work.runs.using(ids) if run.id not in own]
+    names = work.experiments.by_id([run.experiment_id for run in runs if run.experiment_id is not None])
+    return [
+        *(_run_name(run, names) for run in runs),
+        *(f"agent {name!r}" for name in work.agents.using(ids)),
+    ]
+
+
+def _run_name(run: Run, experiments: Mapping[int, Experiment]) -> str:
+    experiment = experiments.get(run.experiment_id or 0)
+    return f"{run.label} of {experiment.name!r}" if experiment else f"deployment {run.label}"
+
+
+def _check_idle(work: Work, experiment: Experiment, verb: str) -> None:
+    if active := work.runs.active_of_experiments([experiment.id]):
+        why = f"Its {active[experiment.id].label} is {active[experiment.id].status.lower()}."
+        raise InUseError(f"Experiment {experiment.name!r} cannot be {verb} now.", why, "Stop it first.")
+
+
+def _refuse(what: str, users: list[str], fix: str) -> None:
+    if users:
+        raise InUseError(f"{what} cannot be deleted.", f"It is used by {', '.join(users)}.", fix)

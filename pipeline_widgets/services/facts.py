@@ -1,0 +1,119 @@
+"""Load what the rules have to know about a pipeline's stages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
+from pipeline_widgets.domain.experiment import Agent, Checkpoint
+from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.persistence.store import Work
+
+
+def load(work: Work, pipeline: Pipeline, only: Collection[int] | None = None) -> Facts:
+    """Return what is known about the stages of a pipeline, or of some of them by id."""
+    stages = [stage for stage in pipeline.stages if only is None or stage.id in only]
+    experiments = work.experiments.by_id([s.experiment_id for s in stages if isinstance(s, ExperimentStage)])
+    runs = _by_stage(stages, work.runs.telling([stage.id for stage in stages]))
+    saved = _Saved(work, (run for mine in runs.values() for run in mine))
+    busy = work.runs.active_of_experiments(experiments.keys())
+    marks = work.pipelines.marks([stage.id for stage in stages])
+    known: dict[int, StageFacts] = {}
+    for stage in stages:
+        experiment = experiments.get(stage.experiment_id) if isinstance(stage, ExperimentStage) else None
+        mine, mark = runs[stage.id], marks.get(stage.id)
+        succeeded = _last(run for run in mine if run.status is Status.SUCCEEDED)
+        offering = succeeded or _last(run for run in mine if run.status.finished and saved.of(run))
+        latest = _last(mine)
+        consumed = saved.consumed(succeeded)
+        accepted = mark is not None and succeeded is not None and mark["accepted_run_id"] == succeeded.id
+        known[stage.id] = StageFacts(
+            experiment=experiment,
+            latest=latest,
+            succeeded=succeeded,
+            offering=offering,
+            checkpoints=saved.of(offering),
+            own_checkpoints=saved.of(latest),
+            consumed=consumed,
+            consumed_from=saved.maker(consumed),
+            busy=busy.get(experiment.id) if experiment else None,
+            held=mark["held"] if mark else None,
+            accepted=mark["accepted_state"] if mark and accepted else None,
+        )
+    agents = _agents(work, stages)
+    return Facts(
+        stages=known,
+        agents={agent.id: agent.current for agent in agents},
+        deployed={agent.name: agent.current for agent in agents},
+    )
+
+
+def lineage(work: Work, run: Run) -> tuple[Checkpoint, ...]:
+    """Return what a run saved and, before it, what the runs that it resumed had saved."""
+    return _Saved(work, [run]).of(run)
+
+
+class _Saved:
+    """The checkpoints of runs and of the runs that these resumed, read at once."""
+
+    def __init__(self, work: Work, runs: Iterable[Run]) -> None:
+        self._runs = {run.id: run for run in runs}
+        consumed = {run.source_checkpoint_id for run in self._runs.values()} - {None}
+        self._consumed = work.checkpoints.by_id([key for key in consumed if key is not None])
+        missing = {checkpoint.run_id for checkpoint in self._consumed.values()}
+        while missing := (missing | self._forerunners()) - self._runs.keys():
+            found = work.runs.by_id(missing)
+            if not found:
+                break
+            self._runs |= found
+        self._by_run: dict[int, list[Checkpoint]] = {}
+        for checkpoint in work.checkpoints.of_runs(self._runs.keys()):
+            self._by_run.setdefault(checkpoint.run_id, []).append(checkpoint)
+
+    def of(self, run: Run | None) -> tuple[Checkpoint, ...]:
+        """What a run saved, and before it, up to where it was resumed, its forerunners."""
+        if run is None:
+            return ()
+        own = tuple(self._by_run.get(run.id, ()))
+        before = self._runs.get(run.resumed_run_id or 0)
+        if before is None:
+            return own
+        first = min((checkpoint.step for checkpoint in own), default=None)
+        inherited = (c for c in self.of(before) if first is None or c.step < first)
+        return (*inherited, *own)
+
+    def consumed(self, run: Run | None) -> Checkpoint | None:
+        return self._consumed.get(run.source_checkpoint_id or 0) if run else None
+
+    def maker(self, checkpoint: Checkpoint | None) -> Run | None:
+        return self._runs.get(checkpoint.run_id) if checkpoint else None
+
+    def _forerunners(self) -> set[int]:
+        return {run.resumed_run_id for run in self._runs.values() if run.resumed_run_id is not None}
+
+
+def _by_stage(stages: Iterable[Stage], runs: Iterable[Run]) -> dict[int, list[Run]]:
+    """The runs of each stage that belong to the experiment which it is bound to now."""
+    bound = {s.id: s.experiment_id if isinstance(s, ExperimentStage) else None for s in stages}
+    mine: dict[int, list[Run]] = {stage_id: [] for stage_id in bound}
+    for run in runs:
+        if run.stage_id is not None and run.experiment_id == bound[run.stage_id]:
+            mine[run.stage_id].append(run)
+    return mine
+
+
+def _last(runs: Iterable[Run]) -> Run | None:
+    return max(runs, key=lambda run: run.id, default=None)
+
+
+def _agents(work: Work, stages: Iterable[Stage]) -> tuple[Agent, ...]:
+    """The agents that stages start from, or whose score a gate asks for."""
+    ids: set[int] = set()
+    names: set[str] = set()
+    for stage in stages:
+        if isinstance(stage, DeploymentStage):
+            names |= {stage.agent_name} if stage.gate else set[str]()
+        elif isinstance(stage.start, FromAgent):
+            ids.add(stage.start.agent_id)
+    return work.agents.matching(ids, names)

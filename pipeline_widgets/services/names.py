@@ -1,0 +1,55 @@
+"""Names: trimmed, unique where they stand, and counted up for copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from pipeline_widgets.errors import ConfigError, NameTakenError
+
+LONGEST = 255
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+
+def trimmed(name: str, kind: str) -> str:
+    """Return a name without the spaces around it.
+
+    Raises:
+        ConfigError: It is no text, empty, or too long.
+    """
+    if not isinstance(name, str) or not name.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        what = f"A {kind} needs a name."
+        raise ConfigError(what, f"Got {name!r}.", "Give it a name with at least one letter.")
+    name = name.strip()
+    if len(name) > LONGEST:
+        why = f"It has {len(name)} characters, {LONGEST} are possible."
+        raise ConfigError(f"The name of the {kind} is too long.", why, "Shorten it.")
+    return name
+
+
+def free(name: str, others: Iterable[Named], kind: str) -> None:
+    """Refuse a name that is in use.
+
+    Raises:
+        NameTakenError: One of `others` has it.
+    """
+    if any(other.name == name for other in others):
+        fix = "Choose another name, or use the one that is there."
+        raise NameTakenError(f"There is a {kind} named {name!r} already.", fix=fix)
+
+
+def copy_of(name: str, others: Iterable[Named]) -> str:
+    """Return the name of a copy: "NAME (copy)", then "NAME (copy 2)" (spec 3.4)."""
+    taken = {other.name for other in others}
+    stem, number = name[: LONGEST - 12], 1
+    while (candidate := f"{stem} (copy)" if number == 1 else f"{stem} (copy {number})") in taken:
+        number += 1
+    return candidate

@@ -1,0 +1,323 @@
+"""Pipelines and their stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline_widgets.domain.chain import (
+    NEW,
+    DeploymentStage,
+    Edited,
+    ExperimentStage,
+    FromAgent,
+    FromScratch,
+    FromSource,
+    Pipeline,
+    Stage,
+    Start,
+)
+from pipeline_widgets.domain.edits import changes
+from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.staleness import staleness, upstream_state
+from pipeline_widgets.domain.triggering import fit
+from pipeline_widgets.errors import (
+    ClassicProjectError,
+    DoesNotFitError,
+    ForeignError,
+    InUseError,
+    RuleError,
+    StaleWriteError,
+)
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import facts
+from pipeline_widgets.services.experiments import duplicate as duplicate_experiment
+from pipeline_widgets.services.names import copy_of, free, trimmed
+
+
+class PipelineService:
+    """What can be done with pipelines. `seen` is the view that an edit is based on (spec 5.13)."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(self, project_id: int, name: str, description: str = "") -> Pipeline:
+        """Make an empty pipeline.
+
+        Raises:
+            ClassicProjectError: The project is not an Advanced Training project.
+            NameTakenError: The project has one of that name.
+        """
+        name = trimmed(name, "pipeline")
+        with self._store.write() as work:
+            revision = work.projects.touch(project_id)
+            check_advanced(work, project_id)
+            free(name, work.pipelines.of_project(project_id), "pipeline")
+            return work.pipelines.add(project_id, name, description.strip(), revision)
+
+    def update(
+        self,
+        pipeline_id: int,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        seen: Pipeline | None = None,
+    ) -> Pipeline:
+        """Give a pipeline another name or description.
+
+        Raises:
+            NameTakenError: The project has one of that name.
+            StaleWriteError: It has changed since it was seen.
+        """
+
+        def change(work: Work, pipeline: Pipeline) -> Edited:
+            new = trimmed(name, "pipeline") if name is not None else pipeline.name
+            others = work.pipelines.of_project(pipeline.project_id)
+            free(new, (other for other in others if other.id != pipeline.id), "pipeline")
+            text = pipeline.description if description is None else description.strip()
+            return Edited(pipeline=replace(pipeline, name=new, description=text))
+
+        return self._edit(pipeline_id, change, seen).pipeline
+
+    def duplicate(self, pipeline_id: int) -> Pipeline:
+        """Copy stages and settings, not runs; experiments stay bound to both (spec 3.4)."""
+        with self._store.write() as work:
+            original = work.pipelines.get(pipeline_id)
+            revision = work.projects.touch(original.project_id)
+            name = copy_of(original.name, work.pipelines.of_project(original.project_id))
+            copy = work.pipelines.add(original.project_id, name, original.description, revision)
+            stages = tuple(replace(stage, id=0) for stage in original.stages)
+            return work.pipelines.save(replace(copy, stages=stages), revision)
+
+    def delete(self, pipeline_id: int) -> None:
+        """Delete a pipeline; experiments, checkpoints, runs and agents stay.
+
+        Raises:
+            InUseError: A stage is active.
+        """
+        with self._store.write() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            work.projects.touch(pipeline.project_id)
+            known = facts.load(work, pipeline)
+            for at, stage in enumerate(pipeline.stages):
+                _check_idle(at, known.of(stage.id).status, "The pipeline cannot be deleted.")
+            work.pipelines.remove(pipeline_id)
+
+    def add_stage(
+        self,
+        pipeline_id: int,
+        stage: Stage,
+        *,
+        position: int | None = None,
+        duplicate: bool = False,
+        seen: Pipeline | None = None,
+    ) -> tuple[Stage, tuple[str, ...]]:
+        """Insert a stage, and return it with what was changed along.
+
+        Args:
+            pipeline_id: The pipeline.
+            stage: The stage, not saved yet.
+            position: Before which position, counted from 0; at the end by default.
+            duplicate: Attach a copy of the experiment (spec 5.7).
+            seen: The view that this is based on.
+
+        Raises:
+            OrderError: It could not stand there.
+            DoesNotFitError: Its algorithm cannot start from what its source stage produces.
+            ForeignError: Its experiment belongs to another project.
+        """
+
+        def change(work: Work, pipeline: Pipeline) -> Edited:
+            return pipeline.with_stage(_bound(work, pipeline, stage, duplicate=duplicate), position)
+
+        edited = self._edit(pipeline_id, change, seen, fitting=NEW)
+        at = len(edited.pipeline.stages) - 1 if position is None else position
+        return edited.pipeline.stages[at], edited.also
+
+    def update_stage(
+        self,
+        stage_id: int,
+        settings: Callable[[Stage], Stage],
+        *,
+        duplicate: bool = False,
+        seen: Pipeline | None = None,
+    ) -> tuple[str, ...]:
+        """Give a stage other settings, and return what was changed along.
+
+        Raises:
+            InUseError: It is active.
+            OrderError: The settings cannot hold where it stands.
+            DoesNotFitError: Its algorithm cannot start from what its source stage produces.
+        """
+
+        def change(work: Work, pipeline: Pipeline) -> Edited:
+            before = pipeline.stage(stage_id)
+            _check_idle(
+                pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be edited."
+            )
+            after = settings(before)
+            if getattr(after, "experiment_id", None) != getattr(before, "experiment_id", None) or duplicate:
+                after = _bound(work, pipeline, after, duplicate=duplicate)
+            return pipeline.replaced(after)
+
+        return self._edit(self.of_stage(stage_id).id, change, seen, fitting=stage_id).also
+
+    def move_stage(self, stage_id: int, to: int, *, seen: Pipeline | None = None) -> tuple[str, ...]:
+        """Move a stage to a position, counted from 0, and return what was changed along.
+
+        Raises:
+            InUseError: It is active.
+            OrderError: The stages could not stand in that order.
+        """
+
+        def change(work: Work, pipeline: Pipeline) -> Edited:
+            _check_idle(pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be moved.")
+            return pipeline.moved(stage_id, to)
+
+        return self._edit(self.of_stage(stage_id).id, change, seen).also
+
+    def delete_stage(self, stage_id: int, *, seen: Pipeline | None = None) -> tuple[str, ...]:
+        """Remove a stage, and return what was changed along; its runs stay.
+
+        Raises:
+            InUseError: It is active.
+            OrderError: A Deployment stage would come first.
+        """
+
+        def change(work: Work, pipeline: Pipeline) -> Edited:
+            at = pipeline.position(stage_id)
+            _check_idle(at, _status(work, pipeline, stage_id), "It cannot be deleted.")
+            return pipeline.without(stage_id)
+
+        return self._edit(self.of_stage(stage_id).id, change, seen).also
+
+    def accept_as_fresh(self, stage_id: int, note: str) -> None:
+        """Let a stale stage count as fresh until something upstream changes again.
+
+        Raises:
+            RuleError: It is not stale.
+        """
+        with self._store.write() as work:
+            pipeline = work.pipelines.of_stage(stage_id)
+            work.projects.touch(pipeline.project_id)
+            known = facts.load(work, pipeline)
+            succeeded = known.of(stage_id).succeeded
+            if succeeded is None or not staleness(pipeline, known)[stage_id].stale:
+                raise RuleError("There is nothing to accept.", "The stage is not stale.")
+            state = upstream_state(pipeline, stage_id, known)
+            work.pipelines.accept(stage_id, succeeded.id, state, note.strip())
+
+    def get(self, pipeline_id: int) -> Pipeline:
+        """Return one pipeline; NotFoundError without it."""
+        with self._store.read() as work:
+            return work.pipelines.get(pipeline_id)
+
+    def of_stage(self, stage_id: int) -> Pipeline:
+        """Return the pipeline in which a stage stands; NotFoundError without it."""
+        with self._store.read() as work:
+            return work.pipelines.of_stage(stage_id)
+
+    def of_project(self, project_id: int) -> tuple[Pipeline, ...]:
+        """Return a project's pipelines in the order of their creation."""
+        with self._store.read() as work:
+            return work.pipelines.of_project(project_id)
+
+    def _edit(
+        self,
+        pipeline_id: int,
+        change: Callable[[Work, Pipeline], Edited],
+        seen: Pipeline | None,
+        *,
+        fitting: int | None = None,
+    ) -> Edited:
+        """Do an edit in one transaction. `fitting` is the stage that has to fit its source."""
+        with self._store.write() as work:
+            before = work.pipelines.get(pipeline_id)
+            revision = work.projects.touch(before.project_id)
+            if seen is not None and seen.version != before.version:
+                why = " ".join(changes(seen, before))
+                what = f"Pipeline {before.name!r} was changed meanwhile."
+                raise StaleWriteError(what, why, "Look at it again and repeat the edit.")
+            edited = change(work, before)
+            _check_along(before, edited.pipeline, facts.load(work, before))
+            after = work.pipelines.save(edited.pipeline, revision)
+            known = {stage.id for stage in before.stages}
+            for stage in after.stages:
+                if stage.id == fitting or (fitting == NEW and stage.id not in known):
+                    _check_fit(work, after, stage)
+                if stage not in before.stages:  # what held it may hold no longer
+                    work.pipelines.hold(stage.id, None)
+            return Edited(pipeline=after, also=edited.also)
+
+
+def first_or_source(pipeline: Pipeline, start: Start | None, position: int | None) -> Start:
+    """Return the start of a stage to add: as asked, else scratch for the first and Best for later ones."""
+    if start is not None:
+        return start
+    at = len(pipeline.stages) if position is None else position
+    return FromSource("best") if at else FromScratch()
+
+
+def check_advanced(work: Work, project_id: int) -> None:
+    """Refuse pipelines in a classic project, by whatever road (spec 2.2)."""
+    project = work.projects.get(project_id)
+    if not project.advanced_training:
+        raise ClassicProjectError(
+            f"Project {project.name!r} cannot hold pipelines.",
+            "It is a classic project, and that choice was fixed when it was created.",
+            "Create another project with advanced_training=True.",
+        )
+
+
+def _bound(work: Work, pipeline: Pipeline, stage: Stage, *, duplicate: bool) -> Stage:
+    """Check what a stage is bound to; return it bound to a copy of its experiment where asked for."""
+    if isinstance(stage, DeploymentStage):
+        return replace(stage, agent_name=trimmed(stage.agent_name, "agent"))
+    experiment = work.experiments.get(stage.experiment_id)
+    if experiment.project_id != pipeline.project_id:
+        raise ForeignError(
+            f"Experiment {experiment.name!r} belongs to another project.",
+            "A stage runs an experiment of its pipeline's project.",
+            "Create the experiment in this project.",
+        )
+    if isinstance(stage.start, FromAgent):
+        work.agents.get(stage.start.agent_id)
+    if duplicate:
+        return replace(stage, experiment_id=duplicate_experiment(work, experiment).id)
+    for at, other in enumerate(pipeline.stages):
+        same = isinstance(other, ExperimentStage) and other.experiment_id == stage.experiment_id
+        if same and other.id != stage.id:
+            raise RuleError(
+                f"Experiment {experiment.name!r} is used by stage {at + 1} already.",
+                "Two stages of a pipeline cannot share one experiment.",
+                "Duplicate and attach it: duplicate=True.",
+            )
+    return stage
+
+
+def _check_fit(work: Work, pipeline: Pipeline, stage: Stage) -> None:
+    source = pipeline.source(stage.id)
+    ids = {stage.id, source.id} if source else {stage.id}
+    verdict = fit(pipeline, stage, facts.load(work, pipeline, ids))
+    if not verdict.fits:
+        what = f"The experiment does not fit as stage {pipeline.position(stage.id) + 1}."
+        fix = "Choose an experiment that can start from there, or change the stage before it."
+        raise DoesNotFitError(what, verdict.reason, fix)
+
+
+def _check_along(before: Pipeline, after: Pipeline, known: Facts) -> None:
+    """Refuse an edit that would change the settings of an active stage along."""
+    new = {stage.id: stage for stage in after.stages}
+    for at, stage in enumerate(before.stages):
+        if new.get(stage.id, stage) != stage:
+            _check_idle(at, known.of(stage.id).status, "The edit would change it along.")
+
+
+def _status(work: Work, pipeline: Pipeline, stage_id: int) -> Status:
+    return facts.load(work, pipeline, {stage_id}).of(stage_id).status
+
+
+def _check_idle(at: int, status: Status, what: str) -> None:
+    if status.active:
+        raise InUseError(what, f"Stage {at + 1} is {status.lower()}.", "Stop it first.")

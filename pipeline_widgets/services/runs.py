@@ -1,0 +1,311 @@
+"""Runs: trigger, plan, stop, resume; their metrics and logs."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
+from pipeline_widgets.domain.experiment import Checkpoint, Experiment
+from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
+from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.triggering import Begin, Blocker, blockers, label, resolve, resumed, scratch_fit
+from pipeline_widgets.errors import CheckpointError, RuleError, TriggerError
+from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import facts
+from pipeline_widgets.services.experiments import duplicate, run_folder
+
+VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
+ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
+
+
+class RunService:
+    """What can be done with runs."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def trigger(self, stage_id: int, *, resume: bool = False) -> Run:
+        """Start a run of a stage: write a Pending run, which whoever comes next launches.
+
+        Args:
+            stage_id: The stage.
+            resume: Go on from the stage's own last checkpoint instead of starting over.
+
+        Raises:
+            TriggerError: It cannot start now; the reason is one of its blockers.
+            CheckpointError: What it would start from is missing or corrupt.
+            ConflictError: Another process has triggered it at the same moment.
+        """
+        with self._store.read() as work:  # files are read outside the write transaction
+            verify(_ready(work, stage_id, resume=resume)[2])
+        with self._store.write() as work:
+            pipeline = work.pipelines.of_stage(stage_id)
+            revision = work.projects.touch(pipeline.project_id)
+            pipeline, known, begin = _ready(work, stage_id, resume=resume)
+            return pend(work, pipeline, pipeline.stage(stage_id), known, begin, revision=revision)
+
+    def train(self, experiment_id: int) -> Run:
+        """Start a run of an experiment by itself, from scratch.
+
+        Raises:
+            TriggerError: It is running, or its algorithm cannot start from scratch.
+        """
+        with self._store.write() as work:
+            experiment = work.experiments.get(experiment_id)
+            revision = work.projects.touch(experiment.project_id)
+            verdict = scratch_fit(experiment.spec)
+            if not verdict.fits:
+                fix = "Add it to a pipeline, after a stage that makes what it needs."
+                raise TriggerError(f"Experiment {experiment.name!r} cannot start.", verdict.reason, fix)
+            return _pend_experiment(work, experiment, Begin(), revision)
+
+    def resume(self, experiment_id: int, checkpoint_id: int, name: str) -> tuple[Experiment, Run]:
+        """Go on from a checkpoint of an experiment, as a new experiment of that name (spec 9.1).
+
+        Where the experiment belongs to one pipeline, its stage is bound to the new experiment, and the
+        run is the stage's.
+
+        Raises:
+            NameTakenError: The project has an experiment of that name.
+            RuleError: The checkpoint is not of this experiment.
+            InUseError: The stage is active.
+        """
+        with self._store.read() as work:
+            verify(Begin(checkpoint=work.checkpoints.get(checkpoint_id)))
+        with self._store.write() as work:
+            checkpoint = work.checkpoints.get(checkpoint_id)
+            maker = work.runs.get(checkpoint.run_id)
+            if maker.experiment_id != experiment_id:
+                fix = "Choose one of experiment.checkpoints."
+                raise RuleError("The checkpoint was saved by another experiment.", fix=fix)
+            original = work.experiments.get(experiment_id)
+            revision = work.projects.touch(original.project_id)
+            copy = duplicate(work, original, name)
+            begin = Begin(
+                checkpoint=checkpoint,
+                role="resume",
+                source_checkpoint_id=maker.source_checkpoint_id,
+                source_run_id=maker.source_run_id,
+                resumed_run_id=maker.id,
+            )
+            bound = _rebound(work, original, copy, revision)
+            if bound is None:
+                return copy, _pend_experiment(work, copy, begin, revision)
+            known = facts.load(work, bound[0], {bound[1].id})
+            return copy, pend(work, bound[0], bound[1], known, begin, revision=revision)
+
+    def stop(self, run_id: int) -> Run:
+        """Ask a run to stop; one that has not started is Stopped at once.
+
+        Raises:
+            RuleError: It is not active.
+        """
+        with self._store.write() as work:
+            run = work.runs.get(run_id)
+            if not run.status.active:
+                why = f"{run.label.capitalize()} is {run.status}."
+                raise RuleError("There is nothing to stop.", why, "Only an active run can be stopped.")
+            if run.status is Status.STOPPING:
+                return run
+            revision = work.projects.touch(run.project_id)
+            status = Status.STOPPED if run.status is Status.PENDING else Status.STOPPING
+            return work.runs.move(run, status, revision)
+
+    def plan(self, stage_id: int, *, resume: bool = False) -> Plan:
+        """Return what triggering a stage will do."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.of_stage(stage_id)
+            return plan(pipeline, stage_id, facts.load(work, pipeline), resume=resume)
+
+    def check(self, pipeline_id: int) -> tuple[Problem, ...]:
+        """Return what would stop a chain: bindings, pairs that do not fit, missing files, a full disk."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            known = facts.load(work, pipeline)
+        return (*problems(pipeline, known), *self._unreachable(pipeline, known))
+
+    def get(self, run_id: int) -> Run:
+        """Return one run; NotFoundError without it."""
+        with self._store.read() as work:
+            return work.runs.get(run_id)
+
+    def config(self, run_id: int) -> dict[str, Any]:
+        """Return the config that a run was triggered with."""
+        with self._store.read() as work:
+            return dict(work.runs.row(run_id)["config"])
+
+    def of_stage(self, stage_id: int) -> tuple[Run, ...]:
+        """Return the runs of a stage, oldest first."""
+        with self._store.read() as work:
+            return work.runs.of_stage(stage_id)
+
+    def of_experiment(self, experiment_id: int) -> tuple[Run, ...]:
+        """Return the runs of an experiment, in whatever stage, oldest first."""
+        with self._store.read() as work:
+            return work.runs.of_experiment(experiment_id)
+
+    def checkpoints(self, run_id: int) -> tuple[Checkpoint, ...]:
+        """Return what a run saved, in the order of the steps."""
+        with self._store.read() as work:
+            return work.checkpoints.of_runs([run_id])
+
+    def start_checkpoint(self, run: Run) -> Checkpoint | None:
+        """Return what a run started from."""
+        if run.start_checkpoint_id is None:
+            return None
+        with self._store.read() as work:
+            return work.checkpoints.get(run.start_checkpoint_id)
+
+    def metrics(self, run_ids: list[int]) -> list[tuple[int, int, str, float]]:
+        """Return run, step, name and value of all metrics, in the order of their report."""
+        with self._store.read() as work:
+            return work.runs.metrics(run_ids)
+
+    def log(self, run_id: int) -> str:
+        """Return what a run has printed so far."""
+        path = log_path(self._store, run_id)
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def now(self) -> float:
+        """Return the time on the database's clock, in seconds since 1970."""
+        with self._store.read() as work:
+            return work.now
+
+    def _unreachable(self, pipeline: Pipeline, known: Facts) -> list[Problem]:
+        found: list[Problem] = []
+        for stage in pipeline.stages:
+            for checkpoint in known.of(stage.id).checkpoints:
+                if not Path(checkpoint.path).is_dir():
+                    problem = f"The checkpoint at step {checkpoint.step} is missing: {checkpoint.path}."
+                    found.append(Problem(stage=label(pipeline, stage, known), problem=problem))
+        left = shutil.disk_usage(self._store.artifacts).free
+        if left < ENOUGH_DISK:
+            problem = f"Only {left >> 20} MiB are free in {self._store.artifacts}."
+            found.append(Problem(stage="", problem=problem))
+        return found
+
+
+def verify(begin: Begin) -> None:
+    """Check that what a run starts from is on disk as it was saved.
+
+    Raises:
+        CheckpointError: It is missing or corrupt.
+    """
+    if begin.checkpoint is None:
+        return
+    folder = _folder(begin)
+    if not folder.path.is_dir() or folder.size <= VERIFY_UP_TO:
+        artifacts.verify(folder)
+
+
+def reachable(begin: Begin) -> str | None:
+    """Return why what a run starts from is not there; None where it is. Reads no content."""
+    if begin.checkpoint is None or _folder(begin).path.is_dir():
+        return None
+    return f"The checkpoint {_folder(begin).path} is missing."
+
+
+def pend(work: Work, pipeline: Pipeline, stage: Stage, known: Facts, begin: Begin, **columns: object) -> Run:
+    """Insert a Pending run of a stage, with all that it will use frozen into it.
+
+    Args:
+        work: The transaction.
+        pipeline: The pipeline in which the stage stands.
+        stage: The stage.
+        known: What is known about it.
+        begin: What it starts from.
+        **columns: The revision, and who has taken it already.
+    """
+    work.pipelines.hold(stage.id, None)
+    common = {
+        "project_id": pipeline.project_id,
+        "pipeline_id": pipeline.id,
+        "stage_id": stage.id,
+        **_frozen(begin),
+        **columns,
+    }
+    if isinstance(stage, DeploymentStage):
+        config = {"agent_name": stage.agent_name, "agent_description": stage.agent_description}
+        return work.runs.add(**common, config=config, seed=0, signature={})
+    experiment = known.of(stage.id).experiment or work.experiments.get(stage.experiment_id)
+    return work.runs.add(**common, **_of_experiment(experiment))
+
+
+def log_path(store: Store, run_id: int) -> Path:
+    """Return where a run's output goes."""
+    return run_folder(store, run_id) / "log.txt"
+
+
+def _ready(work: Work, stage_id: int, *, resume: bool) -> tuple[Pipeline, Facts, Begin]:
+    pipeline = work.pipelines.of_stage(stage_id)
+    known = facts.load(work, pipeline)
+    if found := blockers(pipeline, stage_id, known, resume=resume):
+        raise _refusal(label(pipeline, pipeline.stage(stage_id), known), found)
+    begin = resumed(known.of(stage_id)) if resume else resolve(pipeline, stage_id, known)
+    return pipeline, known, begin
+
+
+def _refusal(named: str, found: tuple[Blocker, ...]) -> TriggerError:
+    why = " ".join(blocker.reason for blocker in found)
+    return TriggerError(f"{named} cannot be triggered.", why, found[0].fix)
+
+
+def _pend_experiment(work: Work, experiment: Experiment, begin: Begin, revision: int) -> Run:
+    if active := work.runs.active_of_experiments([experiment.id]):
+        why = f"Its {active[experiment.id].label} is {active[experiment.id].status.lower()}."
+        what = f"Experiment {experiment.name!r} cannot start."
+        raise TriggerError(what, why, "Wait for it, or stop it first.")
+    project = {"project_id": experiment.project_id, "revision": revision}
+    return work.runs.add(**project, **_frozen(begin), **_of_experiment(experiment))
+
+
+def _of_experiment(experiment: Experiment) -> dict[str, object]:
+    return {
+        "experiment_id": experiment.id,
+        "algorithm_id": experiment.algorithm_id,
+        "config": dict(experiment.config),
+        "config_digest": experiment.config_digest,
+        "seed": experiment.seed,
+        "signature": dict(experiment.signature),
+    }
+
+
+def _frozen(begin: Begin) -> dict[str, object]:
+    return {
+        "start_checkpoint_id": begin.checkpoint.id if begin.checkpoint else None,
+        "start_agent_version_id": begin.agent_version.id if begin.agent_version else None,
+        "start_role": begin.role,
+        "source_checkpoint_id": begin.source_checkpoint_id,
+        "source_run_id": begin.source_run_id,
+        "resumed_run_id": begin.resumed_run_id,
+    }
+
+
+def _folder(begin: Begin) -> Folder:
+    if begin.checkpoint is None:
+        raise CheckpointError("There is no checkpoint.", fix="Run the source stage first.")
+    path = begin.agent_version.path if begin.agent_version else begin.checkpoint.path
+    return Folder(path=Path(path), size=begin.checkpoint.size, digest=begin.checkpoint.digest)
+
+
+def _rebound(
+    work: Work, original: Experiment, copy: Experiment, revision: int
+) -> tuple[Pipeline, Stage] | None:
+    """Bind the stage of an experiment that belongs to one pipeline to the copy of it."""
+    pipelines = work.pipelines.using(original.id)
+    if len(pipelines) != 1:
+        return None
+    before = pipelines[0]
+    stage = next(s for s in before.stages if getattr(s, "experiment_id", None) == original.id)
+    if facts.load(work, before, {stage.id}).of(stage.id).status.active:
+        why = f"Its stage in pipeline {before.name!r} is active."
+        raise TriggerError(f"Experiment {original.name!r} cannot be resumed.", why, "Stop it first.")
+    bound = replace(stage, experiment_id=copy.id)  # pyright: ignore[reportCallIssue]  an Experiment stage
+    after = work.pipelines.save(before.replaced(bound).pipeline, revision)
+    return after, after.stage(stage.id)

@@ -1,0 +1,80 @@
+"""What is shown of a pipeline's stages at one moment: a frozen value, equal as long as nothing changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline_widgets.domain.chain import Pipeline, Stage
+from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.staleness import Staleness, staleness
+from pipeline_widgets.domain.triggering import blockers, name
+from pipeline_widgets.persistence.store import Store
+from pipeline_widgets.services import facts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageState:
+    """One stage: its settings, and where it stands."""
+
+    stage: Stage
+    #: Its experiment's or its agent's name.
+    name: str
+    status: Status
+    staleness: Staleness
+    #: Why it cannot be triggered now; empty where it can.
+    blockers: tuple[str, ...]
+    #: Why it did not start although the stage before it succeeded.
+    held: str | None
+    run: Run | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineState:
+    """A pipeline with the states of its stages."""
+
+    pipeline: Pipeline
+    stages: tuple[StageState, ...]
+
+    def stage(self, stage_id: int) -> StageState:
+        """Return the state of one stage; NotFoundError without it."""
+        return self.stages[self.pipeline.position(stage_id)]
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is active, so that without a person nothing will happen."""
+        return not any(state.status.active for state in self.stages)
+
+
+class StateService:
+    """Read models for display."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def pipeline(self, pipeline_id: int) -> PipelineState:
+        """Return a pipeline with the states of its stages."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            known = facts.load(work, pipeline)
+        stale = staleness(pipeline, known)
+        return PipelineState(
+            pipeline=pipeline,
+            stages=tuple(
+                StageState(
+                    stage=stage,
+                    name=name(stage, known),
+                    status=known.of(stage.id).status,
+                    staleness=stale[stage.id],
+                    blockers=tuple(map(str, blockers(pipeline, stage.id, known))),
+                    held=known.of(stage.id).held,
+                    run=known.of(stage.id).latest,
+                )
+                for stage in pipeline.stages
+            ),
+        )
+
+    def of_stage(self, stage_id: int) -> StageState:
+        """Return the state of one stage; NotFoundError without it."""
+        with self._store.read() as work:
+            pipeline_id = work.pipelines.of_stage(stage_id).id
+        return self.pipeline(pipeline_id).stage(stage_id)

@@ -1,0 +1,267 @@
+"""What supervisors do to runs. Every write of one is fenced: it counts only under the run's token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline_widgets.domain.chain import ExperimentStage
+from pipeline_widgets.domain.experiment import Checkpoint
+from pipeline_widgets.domain.job import Freeze, Frozen, Job, Outcome, Reported, Saved
+from pipeline_widgets.domain.liveness import Lease, Process
+from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.triggering import following
+from pipeline_widgets.errors import FencedError
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import agents, facts
+from pipeline_widgets.services.experiments import run_folder
+from pipeline_widgets.services.runs import pend, reachable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Owner:
+    """A supervisor: the process, and the token under which it writes."""
+
+    process: Process
+    token: str
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """How a run's row bears it."""
+        return {
+            "token": self.token,
+            "host": self.process.machine,
+            "pid": self.process.pid,
+            "pid_started": self.process.started,
+        }
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a train function has told since the last write."""
+
+    reported: list[Reported] = field(default_factory=list[Reported])
+    saved: list[Saved] = field(default_factory=list[Saved])
+
+    def __bool__(self) -> bool:
+        return bool(self.reported or self.saved)
+
+
+class SupervisionService:
+    """Take runs, keep them alive, record what they tell, finish them; and find those that died."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def take(self, run_id: int, owner: Owner) -> Job | None:
+        """Lease a Pending run; None if another supervisor has it, or it is no longer Pending."""
+        with self._store.write() as work:
+            if not work.runs.take(run_id, **owner.columns):
+                return None
+            return self._job(work, work.runs.get(run_id), owner.token)
+
+    def started(self, job: Job, child: Process) -> None:
+        """Set a leased run to Running, with the process that trains.
+
+        Raises:
+            FencedError: It was stopped or given up meanwhile.
+        """
+        with self._store.write() as work:
+            revision = self._touch(work, job)
+            columns = {"child_pid": child.pid, "child_started": child.started, "beat_at": work.now}
+            columns["started_at"] = work.now
+            if not work.runs.fenced(job.run_id, job.token, Status.RUNNING, revision, **columns):
+                raise _fenced(job)
+
+    def status(self, job: Job) -> Status:
+        """Return a run's status; Stopping is how a supervisor learns of a stop.
+
+        Raises:
+            FencedError: It was given up.
+        """
+        with self._store.read() as work:
+            status = work.runs.status_under(job.run_id, job.token)
+        if status is None or not status.active:
+            raise _fenced(job)
+        return status
+
+    def beat(self, job: Job) -> None:
+        """Say that the supervisor is alive. Raises no revision: nothing that is shown has changed.
+
+        Raises:
+            FencedError: It was given up.
+        """
+        with self._store.write() as work:
+            if not work.runs.note(job.run_id, job.token, beat_at=work.now):
+                raise _fenced(job)
+
+    def record(self, job: Job, batch: Batch) -> None:
+        """Keep metrics, progress and checkpoints.
+
+        Raises:
+            FencedError: It was given up.
+        """
+        with self._store.write() as work:
+            revision = self._touch(work, job)
+            columns: dict[str, object] = {"revision": revision, "beat_at": work.now}
+            if batch.reported:
+                last = batch.reported[-1]
+                columns["step"] = last.step
+                columns |= {"total": last.total} if last.total is not None else {}
+            if not work.runs.note(job.run_id, job.token, **columns):
+                raise _fenced(job)
+            told = (
+                (each.step, name, value) for each in batch.reported for name, value in each.metrics.items()
+            )
+            work.runs.add_metrics(job.run_id, told)
+            for saved in batch.saved:
+                _keep(work, job.run_id, saved)
+
+    def finish(self, job: Job, outcome: Outcome, owner: Owner) -> Job | None:
+        """End a run and, in the same transaction, take the next stage if that is Auto.
+
+        Returns:
+            The job of the next stage, leased to the same supervisor; None at the end of the chain, and
+            where the next stage waits for a person or is held.
+
+        Raises:
+            FencedError: The run was given up.
+        """
+        with self._store.write() as work:
+            run = work.runs.get(job.run_id)
+            revision = work.projects.touch(run.project_id)
+            status = outcome.status
+            if status is Status.SUCCEEDED and run.status is Status.STOPPING:
+                status = Status.STOPPED
+            if not work.runs.fenced(run.id, job.token, status, revision, error=outcome.error):
+                raise _fenced(job)
+            if status is not Status.SUCCEEDED:
+                return None
+            if outcome.frozen is not None:
+                self._save_agent(work, run, outcome.frozen)
+            return self._follow(work, run, owner, revision)
+
+    def active(self) -> tuple[tuple[Lease, ...], float]:
+        """Return who carries out each active run, and the time on the database's clock."""
+        with self._store.read() as work:
+            return work.runs.active(), work.now
+
+    def give_up(self, lease: Lease, evidence: str) -> bool:
+        """Set a run to Crashed; False if it has moved on since it was looked at."""
+        with self._store.write() as work:
+            run = work.runs.get(lease.run_id)
+            row = work.runs.row(lease.run_id)
+            seen = (lease.status, lease.token, lease.beat_at, lease.launches)
+            if seen != (run.status, row["token"], row["beat_at"], row["launches"]):
+                return False
+            revision = work.projects.touch(run.project_id)
+            work.runs.move(run, Status.CRASHED, revision, error=evidence)
+            return True
+
+    def count_launch(self, run_id: int) -> bool:
+        """Count the first launch of a Pending run; False if somebody has launched or taken it."""
+        with self._store.write() as work:
+            run = work.runs.get(run_id)
+            fresh = Lease(run_id=run_id, status=run.status, created_at=run.created_at.timestamp())
+            return work.runs.launched(fresh)
+
+    def count_relaunch(self, lease: Lease) -> bool:
+        """Count one more launch of a run that never started; False if it has moved on."""
+        with self._store.write() as work:
+            return work.runs.launched(lease)
+
+    def _touch(self, work: Work, job: Job) -> int:
+        return work.projects.touch(work.runs.project_of(job.run_id))
+
+    def _follow(self, work: Work, run: Run, owner: Owner, revision: int) -> Job | None:
+        if run.stage_id is None or run.pipeline_id is None:
+            return None
+        pipeline = work.pipelines.get(run.pipeline_id)
+        after = pipeline.after(run.stage_id)
+        if after is None:
+            return None
+        source = pipeline.source(after.id)
+        known = facts.load(work, pipeline, {run.stage_id, after.id, source.id if source else 0})
+        found = following(pipeline, run.stage_id, known)
+        if found is None:
+            return None
+        held = found.held or (reachable(found.begin) if found.begin else None)
+        if found.begin is None or held is not None:
+            work.pipelines.hold(after.id, held)
+            return None
+        columns = {"revision": revision, "beat_at": work.now, **owner.columns}
+        new = pend(work, pipeline, after, known, found.begin, **columns)
+        return self._job(work, new, owner.token)
+
+    def _job(self, work: Work, run: Run, token: str) -> Job:
+        row = work.runs.row(run.id)
+        training = run.experiment_id is not None
+        reference = work.experiments.reference(run.algorithm_id) if run.algorithm_id else None
+        return Job(
+            run_id=run.id,
+            kind="training" if training else "deployment",
+            token=token,
+            folder=str(run_folder(self._store, run.id)),
+            reference=reference,
+            config=row["config"],
+            seed=run.seed,
+            signature=row["signature"],
+            start=_start(work, run),
+            start_role=run.start_role,
+            freeze=self._freeze(work, run, row["config"]),
+        )
+
+    def _freeze(self, work: Work, run: Run, config: dict[str, str]) -> Freeze | None:
+        parent = agents.agents_folder(self._store)
+        if run.experiment_id is None:
+            return Freeze(parent=parent, name=config["agent_name"])
+        if run.stage_id is None or run.pipeline_id is None:
+            return None
+        pipeline = work.pipelines.get(run.pipeline_id)
+        stage = pipeline.stage(run.stage_id)
+        if not isinstance(stage, ExperimentStage) or not stage.auto_add_agent:
+            return None
+        experiment = work.experiments.get(run.experiment_id)
+        return Freeze(
+            parent=parent,
+            name=f"{pipeline.name} - {pipeline.position(stage.id) + 1} {experiment.name}",
+            higher_is_better=experiment.spec.higher_is_better,
+            inherited=facts.lineage(work, run),
+        )
+
+    def _save_agent(self, work: Work, run: Run, frozen: Frozen) -> None:
+        if run.experiment_id is None:
+            checkpoint = work.checkpoints.get(run.start_checkpoint_id or 0)
+            description = work.runs.row(run.id)["config"]["agent_description"]
+            agents.save(work, frozen, checkpoint, description)
+            return
+        for checkpoint in facts.lineage(work, run):
+            if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
+                agents.save(work, frozen, checkpoint, None)
+
+
+def _start(work: Work, run: Run) -> Checkpoint | None:
+    if run.start_checkpoint_id is None:
+        return None
+    checkpoint = work.checkpoints.get(run.start_checkpoint_id)
+    if run.start_agent_version_id is None:
+        return checkpoint
+    return replace(checkpoint, path=work.agents.version(run.start_agent_version_id).path)
+
+
+def _keep(work: Work, run_id: int, saved: Saved) -> None:
+    work.checkpoints.add(
+        run_id,
+        step=saved.step,
+        path=str(Path(saved.folder.path).relative_to(work.root)),
+        size=saved.folder.size,
+        digest=saved.folder.digest,
+        training_score=saved.training_score,
+        evaluation_score=saved.evaluation_score,
+        signature=dict(saved.signature),
+    )
+
+
+def _fenced(job: Job) -> FencedError:
+    why = "It was stopped, or given up because its supervisor was silent for too long."
+    return FencedError(f"Run {job.run_id} is no longer carried out by this process.", why)
