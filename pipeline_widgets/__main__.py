@@ -38,16 +38,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _supervise(options: argparse.Namespace) -> None:
-    from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415  not for --help
+    from pipeline_widgets.execution.fork_server import nursery  # noqa: PLC0415  forks before the rest
+
+    children = nursery(os.environ.get(START_METHOD))
+    from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415
     from pipeline_widgets.wiring import connect  # noqa: PLC0415
 
     services = connect(options.url)
-    supervisor = Supervisor(
-        services.supervision,
-        services.reconciler,
-        services.store.timing,
-        method=os.environ.get(START_METHOD),
-    )
+    supervisor = Supervisor(services.supervision, services.reconciler, services.store.timing, children)
     supervisor.run(options.run_id)
 
 

@@ -137,7 +137,7 @@ class Run(Handle):
     @property
     def config(self) -> dict[str, Any]:
         """The config that it was triggered with."""
-        return self._services.runs.config(self._id)
+        return dict(self._now.config)
 
     @property
     def seed(self) -> int:

@@ -39,6 +39,7 @@ class Job:
     """A run, as the process that carries it out needs it."""
 
     run_id: int
+    project_id: int
     kind: Literal["training", "deployment"]
     #: Proves that its holder may write; another holder makes it worthless.
     token: str
@@ -51,6 +52,8 @@ class Job:
     start: Checkpoint | None = None
     start_role: str | None = None
     freeze: Freeze | None = None
+    #: Whether its success will start the next stage.
+    followed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

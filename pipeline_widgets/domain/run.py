@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pipeline_widgets.errors import TransitionError
 
@@ -108,6 +110,9 @@ class Run:
     source_checkpoint_id: int | None = None
     source_run_id: int | None = None
     resumed_run_id: int | None = None
+    #: What it was triggered with, frozen.
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
     config_digest: str | None = None
     seed: int = 0
     algorithm_id: int | None = None

@@ -1,12 +1,12 @@
 """The process of one run: it trains, or copies what is deployed, and tells its supervisor. Nothing else.
 
-It knows no database. It is forked from the supervisor where the platform has fork, and starts as a fresh
-interpreter elsewhere; either way it leads a session of its own, so that it can be ended with all that it
-has started, and ends itself when its supervisor is gone.
+It knows no database. It leads a session of its own, so that it can be ended with all that it has started,
+and ends itself when its supervisor is gone.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -44,20 +44,11 @@ class Line:
             self.connection.send(message)
 
 
-def main(connection: Connection, other_end: Connection | None, supervisor: int) -> None:
-    """Receive a job, do it, tell how it ended.
-
-    Args:
-        connection: The line to the supervisor.
-        other_end: The supervisor's end of it, which a forked child inherits and has to close: as long as
-            any copy of it is open, the child would not see that its supervisor is gone.
-        supervisor: The supervisor's process number.
-    """
+def main(connection: Connection) -> None:
+    """Receive a job from the supervisor, do it, tell how it ended."""
     if hasattr(os, "setsid"):
         os.setsid()
-    processes.die_with_parent(supervisor)
-    if other_end is not None:
-        other_end.close()
+    processes.die_with_parent()
     stop = threading.Event()
 
     def ask_to_stop(*_: object) -> None:
@@ -73,6 +64,7 @@ def main(connection: Connection, other_end: Connection | None, supervisor: int) 
     line = Line(connection, threading.Lock())
     _redirect(Path(job.folder))
     outcome = carry_out(job, line.send, stop.is_set)
+    atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -93,13 +93,20 @@ def end_orphan(child: Process | None) -> None:
         kill([member for member in family(child.pid) if member.create_time() >= child.started - SAME_START])
 
 
-def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when its parent ends (Linux; elsewhere a pipe tells)."""
-    if not sys.platform.startswith("linux"):
-        return
-    _prctl()(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the kernel was asked
-        os._exit(1)
+def die_with_parent() -> None:
+    """Let the kernel end this process when its parent ends (Linux; elsewhere only the line tells).
+
+    The parent is the fork server, which ends when the supervisor does. A process that is deep in
+    compiled code would not see for a long time that its line to the supervisor was cut.
+    """
+    if sys.platform.startswith("linux"):
+        _prctl()(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def prepare() -> None:
+    """Load what `die_with_parent` needs, before processes are forked that will call it."""
+    if sys.platform.startswith("linux"):
+        _prctl()
 
 
 def describe_exit(code: int | None) -> str:

@@ -2,20 +2,18 @@
 
 It starts a child for each run, keeps the run alive in the database, records what the child tells, and
 ends the run and takes the next Auto stage in one transaction. It has one thread and never runs user code,
-so its heartbeat does not depend on what the training does, and a child can be forked from it safely.
+so its heartbeat does not depend on what the training does.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess, SpawnProcess
+from multiprocessing.connection import wait
 from typing import TypeVar
 from uuid import uuid4
 
@@ -24,6 +22,7 @@ from pipeline_widgets.domain.liveness import Timing, host
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConflictError, FencedError, StorageError
 from pipeline_widgets.execution import child, processes
+from pipeline_widgets.execution.fork_server import Child, Nursery
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
 
@@ -42,8 +41,7 @@ class Attempt:
     """A job being carried out: its process, the line to it, and what is not written yet."""
 
     job: Job
-    process: ForkProcess | SpawnProcess
-    line: Connection
+    child: Child
     batch: Batch = field(default_factory=Batch)
     outcome: Outcome | None = None
     stopping_since: float | None = None
@@ -57,7 +55,7 @@ class Supervisor:
         supervision: What it may do to runs.
         reconciler: Looks after the runs of others, with each beat.
         timing: How often to beat.
-        method: "fork", or "spawn" where the platform has no fork.
+        nursery: Where children come from.
     """
 
     def __init__(
@@ -65,58 +63,51 @@ class Supervisor:
         supervision: SupervisionService,
         reconciler: Reconciler,
         timing: Timing,
-        *,
-        method: str | None = None,
+        nursery: Nursery,
     ) -> None:
         self._supervision = supervision
         self._reconciler = reconciler
         self._timing = timing
-        self._method = method or ("fork" if sys.platform == "linux" else "spawn")
+        self._nursery = nursery
         self._owner = Owner(process=processes.identify(os.getpid()), token=uuid4().hex)
         self._asked_to_end = False
+        self._spare: Child | None = None
 
     def run(self, run_id: int) -> None:
         """Carry out a run and what follows it; do nothing if somebody else has taken it."""
-        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGTERM, self._ask_to_end)
         job = self._supervision.take(run_id, self._owner)
-        while job is not None:
-            try:
+        try:
+            while job is not None:
                 job = self._carry_out(job)
-            except FencedError as error:
-                _say(error)
-                return
+        except FencedError as error:
+            _say(error)
+        finally:
+            if self._spare is not None:
+                _end(self._spare, at_once=True)
 
     def _carry_out(self, job: Job) -> Job | None:
-        attempt = self._start(job)
+        attempt = Attempt(job=job, child=self._spare or self._nursery.new_child())
+        self._spare = None
         try:
-            running = processes.identify(attempt.process.pid or 0)
+            running = processes.identify(attempt.child.pid)
             self._insist(lambda: self._supervision.started(job, running))
-            attempt.line.send(job)
+            _send(attempt, job)
+            if job.followed:  # so that the next stage need not wait for a process to come up
+                self._spare = self._nursery.new_child()
             self._watch(attempt)
-            outcome = self._outcome(attempt)
-            self._insist(lambda: self._write(attempt))
-            return self._insist(lambda: self._supervision.finish(job, outcome, self._owner))
+            outcome, last = self._outcome(attempt), attempt.batch
+            return self._insist(lambda: self._supervision.finish(job, outcome, self._owner, last))
         finally:
-            self._clean_up(attempt)
-
-    def _start(self, job: Job) -> Attempt:
-        ours, theirs = multiprocessing.Pipe()
-        inherited = ours if self._method == "fork" else None
-        arguments = (theirs, inherited, os.getpid())
-        if self._method == "fork":
-            process = multiprocessing.get_context("fork").Process(target=child.main, args=arguments)
-        else:
-            process = multiprocessing.get_context("spawn").Process(target=child.main, args=arguments)
-        process.start()
-        theirs.close()
-        return Attempt(job=job, process=process, line=ours)
+            _end(attempt.child, at_once=attempt.outcome is None)
 
     def _watch(self, attempt: Attempt) -> None:
         """Stay with a child until it has told its outcome or has ended."""
         now = time.monotonic()
         beaten, flushed, looked = now, now, now
-        while attempt.outcome is None and attempt.process.exitcode is None:
-            wait([*([attempt.line] if attempt.line_open else []), attempt.process.sentinel], TICK)
+        while attempt.outcome is None and attempt.child.exit_code() is None:
+            line = [attempt.child.line] if attempt.line_open else []
+            wait([*line, *self._nursery.signs(attempt.child)], TICK)
             _receive(attempt)
             now = time.monotonic()
             if now - looked >= TICK:
@@ -129,7 +120,7 @@ class Supervisor:
                 beaten = now
                 self._try(lambda: self._supervision.beat(attempt.job))
                 self._try(self._reconciler.reconcile)
-        while attempt.line_open and attempt.line.poll():  # what was told before the end
+        while attempt.line_open and attempt.child.line.poll():  # what was told before the end
             _receive(attempt)
 
     def _look(self, attempt: Attempt) -> None:
@@ -139,34 +130,23 @@ class Supervisor:
         if attempt.stopping_since is None and (status is Status.STOPPING or self._asked_to_end):
             attempt.stopping_since = now
             _send(attempt, child.STOP)
-            processes.ask_to_stop(attempt.process.pid or 0)
+            processes.ask_to_stop(attempt.child.pid)
         elif attempt.stopping_since is not None and now - attempt.stopping_since > STOP_GRACE:
-            processes.kill(processes.family(attempt.process.pid or 0))
+            processes.kill(processes.family(attempt.child.pid))
 
     def _outcome(self, attempt: Attempt) -> Outcome:
         if attempt.outcome is not None:
             return attempt.outcome
         if attempt.stopping_since is not None:
             return Outcome(status=Status.STOPPED, error="It did not stop by itself in time and was ended.")
-        evidence = processes.describe_exit(attempt.process.exitcode)
-        where = f"(Process {attempt.process.pid} on {host(self._owner.process)}.)"
+        evidence = processes.describe_exit(attempt.child.exit_code())
+        where = f"(Process {attempt.child.pid} on {host(self._owner.process)}.)"
         return Outcome(status=Status.CRASHED, error=f"{evidence} {where}")
 
     def _write(self, attempt: Attempt) -> None:
         if attempt.batch:
             self._supervision.record(attempt.job, attempt.batch)
             attempt.batch = Batch()
-
-    def _clean_up(self, attempt: Attempt) -> None:
-        """Leave nothing behind of a child: it ends by itself, or is ended with all that it has started."""
-        finished = attempt.outcome is not None
-        if attempt.process.exitcode is None:
-            attempt.process.join(EXIT_GRACE if finished else 0)
-        if attempt.process.exitcode is None or not finished:
-            processes.kill(processes.family(attempt.process.pid or 0))
-            attempt.process.join()
-        attempt.line.close()
-        attempt.process.close()
 
     def _try(self, action: Callable[[], _T]) -> _T | None:
         """Do what can be done later as well; a database that refuses must not end the training."""
@@ -187,7 +167,7 @@ class Supervisor:
             time.sleep(pause)
             pause = min(2 * pause, RETRY_LAST)
 
-    def _end(self, *_: object) -> None:
+    def _ask_to_end(self, *_: object) -> None:
         """On SIGTERM (the machine or container ends) stop the training, so that it can save."""
         self._asked_to_end = True
 
@@ -195,9 +175,9 @@ class Supervisor:
 def _receive(attempt: Attempt) -> None:
     try:
         for _ in range(MESSAGES_AT_ONCE):
-            if not (attempt.line_open and attempt.line.poll()):
+            if not (attempt.line_open and attempt.child.line.poll()):
                 return
-            message = attempt.line.recv()
+            message = attempt.child.line.recv()
             if isinstance(message, Outcome):
                 attempt.outcome = message
             elif isinstance(message, Reported):
@@ -208,9 +188,19 @@ def _receive(attempt: Attempt) -> None:
         attempt.line_open = False
 
 
+def _end(ended: Child, *, at_once: bool) -> None:
+    """Leave nothing behind of a child: it ends by itself, or is ended with all that it has started."""
+    if not at_once:
+        ended.wait(EXIT_GRACE)
+    if ended.exit_code() is None or at_once:
+        processes.kill(processes.family(ended.pid))
+        ended.wait(EXIT_GRACE)
+    ended.line.close()
+
+
 def _send(attempt: Attempt, message: object) -> None:
     try:
-        attempt.line.send(message)
+        attempt.child.line.send(message)
     except OSError:
         attempt.line_open = False
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.errors import CheckpointError, StorageError
@@ -44,7 +45,8 @@ def publish(parent: Path, *, stem: str) -> Generator[Publication]:
     """
     with filesystem.explained(parent):
         parent.mkdir(parents=True, exist_ok=True)
-        publication = Publication(path=Path(tempfile.mkdtemp(prefix=".writing-", dir=parent)))
+        publication = Publication(path=parent / f".writing-{uuid4().hex}")
+        publication.path.mkdir()
     try:
         with filesystem.explained(
             parent, filesystem.FULL
@@ -74,13 +76,13 @@ def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
 def measure(path: Path) -> Folder:
     """Return a folder's size and digest as they are on disk now."""
     total, digest = 0, hashlib.sha256()
-    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
-        name = file.relative_to(path).as_posix().encode()
-        digest.update(len(name).to_bytes(8, "big") + name + file.stat().st_size.to_bytes(8, "big"))
+    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in _files(path)):
+        size = file.stat().st_size
+        digest.update(f"{len(name.encode())}:{name}:{size}:".encode())
         with file.open("rb") as stream:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
-        total += file.stat().st_size
+        total += size
     return Folder(path=path, size=total, digest=digest.hexdigest())
 
 
@@ -107,14 +109,19 @@ def _corrupt(saved: Folder, now: Folder) -> CheckpointError:
     return CheckpointError(f"The checkpoint {saved.path} is corrupt.", why, INSTEAD)
 
 
+def _files(path: Path) -> Generator[Path]:
+    for folder, _, names in os.walk(path):
+        yield from (Path(folder, name) for name in names)
+
+
 def _settle(path: Path, parent: Path, stem: str) -> Folder:
-    for file in path.rglob("*"):
-        filesystem.flush(file)
-    filesystem.flush(path)
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            filesystem.flush(Path(folder, name))
+        filesystem.flush(Path(folder))
     written = measure(path)
     target = parent / f"{stem}-{written.digest[:12]}"
     if not target.exists():
-        path.chmod(0o755)  # mkdtemp made it private; an artifact is as readable as any file
         path.rename(target)
         filesystem.flush(parent)
     return Folder(path=target, size=written.size, digest=written.digest)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
 from pipeline_widgets.domain.experiment import Checkpoint, Experiment
@@ -135,11 +134,6 @@ class RunService:
         with self._store.read() as work:
             return work.runs.get(run_id)
 
-    def config(self, run_id: int) -> dict[str, Any]:
-        """Return the config that a run was triggered with."""
-        with self._store.read() as work:
-            return dict(work.runs.row(run_id)["config"])
-
     def of_stage(self, stage_id: int) -> tuple[Run, ...]:
         """Return the runs of a stage, oldest first."""
         with self._store.read() as work:
@@ -222,7 +216,8 @@ def pend(work: Work, pipeline: Pipeline, stage: Stage, known: Facts, begin: Begi
         begin: What it starts from.
         **columns: The revision, and who has taken it already.
     """
-    work.pipelines.hold(stage.id, None)
+    if known.of(stage.id).held is not None:
+        work.pipelines.hold(stage.id, None)
     common = {
         "project_id": pipeline.project_id,
         "pipeline_id": pipeline.id,

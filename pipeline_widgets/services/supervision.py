@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline_widgets.domain.chain import ExperimentStage
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.experiment import Checkpoint
 from pipeline_widgets.domain.job import Freeze, Frozen, Job, Outcome, Reported, Saved
 from pipeline_widgets.domain.liveness import Lease, Process
@@ -58,7 +58,9 @@ class SupervisionService:
         with self._store.write() as work:
             if not work.runs.take(run_id, **owner.columns):
                 return None
-            return self._job(work, work.runs.get(run_id), owner.token)
+            run = work.runs.get(run_id)
+            pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
+            return self._job(work, run, owner.token, pipeline)
 
     def started(self, job: Job, child: Process) -> None:
         """Set a leased run to Running, with the process that trains.
@@ -67,7 +69,7 @@ class SupervisionService:
             FencedError: It was stopped or given up meanwhile.
         """
         with self._store.write() as work:
-            revision = self._touch(work, job)
+            revision = work.projects.touch(job.project_id)
             columns = {"child_pid": child.pid, "child_started": child.started, "beat_at": work.now}
             columns["started_at"] = work.now
             if not work.runs.fenced(job.run_id, job.token, Status.RUNNING, revision, **columns):
@@ -102,23 +104,16 @@ class SupervisionService:
             FencedError: It was given up.
         """
         with self._store.write() as work:
-            revision = self._touch(work, job)
-            columns: dict[str, object] = {"revision": revision, "beat_at": work.now}
-            if batch.reported:
-                last = batch.reported[-1]
-                columns["step"] = last.step
-                columns |= {"total": last.total} if last.total is not None else {}
-            if not work.runs.note(job.run_id, job.token, **columns):
-                raise _fenced(job)
-            told = (
-                (each.step, name, value) for each in batch.reported for name, value in each.metrics.items()
-            )
-            work.runs.add_metrics(job.run_id, told)
-            for saved in batch.saved:
-                _keep(work, job.run_id, saved)
+            _record(work, job, batch, work.projects.touch(job.project_id))
 
-    def finish(self, job: Job, outcome: Outcome, owner: Owner) -> Job | None:
+    def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
         """End a run and, in the same transaction, take the next stage if that is Auto.
+
+        Args:
+            job: The run.
+            outcome: How it ended.
+            owner: Who takes the next stage.
+            last: What it told since the last write.
 
         Returns:
             The job of the next stage, leased to the same supervisor; None at the end of the chain, and
@@ -128,8 +123,10 @@ class SupervisionService:
             FencedError: The run was given up.
         """
         with self._store.write() as work:
+            revision = work.projects.touch(job.project_id)
+            if last:
+                _record(work, job, last, revision)
             run = work.runs.get(job.run_id)
-            revision = work.projects.touch(run.project_id)
             status = outcome.status
             if status is Status.SUCCEEDED and run.status is Status.STOPPING:
                 status = Status.STOPPED
@@ -150,9 +147,7 @@ class SupervisionService:
         """Set a run to Crashed; False if it has moved on since it was looked at."""
         with self._store.write() as work:
             run = work.runs.get(lease.run_id)
-            row = work.runs.row(lease.run_id)
-            seen = (lease.status, lease.token, lease.beat_at, lease.launches)
-            if seen != (run.status, row["token"], row["beat_at"], row["launches"]):
+            if work.runs.lease(lease.run_id) != lease:
                 return False
             revision = work.projects.touch(run.project_id)
             work.runs.move(run, Status.CRASHED, revision, error=evidence)
@@ -169,9 +164,6 @@ class SupervisionService:
         """Count one more launch of a run that never started; False if it has moved on."""
         with self._store.write() as work:
             return work.runs.launched(lease)
-
-    def _touch(self, work: Work, job: Job) -> int:
-        return work.projects.touch(work.runs.project_of(job.run_id))
 
     def _follow(self, work: Work, run: Run, owner: Owner, revision: int) -> Job | None:
         if run.stage_id is None or run.pipeline_id is None:
@@ -191,35 +183,33 @@ class SupervisionService:
             return None
         columns = {"revision": revision, "beat_at": work.now, **owner.columns}
         new = pend(work, pipeline, after, known, found.begin, **columns)
-        return self._job(work, new, owner.token)
+        return self._job(work, new, owner.token, pipeline)
 
-    def _job(self, work: Work, run: Run, token: str) -> Job:
-        row = work.runs.row(run.id)
-        training = run.experiment_id is not None
+    def _job(self, work: Work, run: Run, token: str, pipeline: Pipeline | None) -> Job:
         reference = work.experiments.reference(run.algorithm_id) if run.algorithm_id else None
+        after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
         return Job(
             run_id=run.id,
-            kind="training" if training else "deployment",
+            project_id=run.project_id,
+            kind="training" if run.experiment_id is not None else "deployment",
             token=token,
             folder=str(run_folder(self._store, run.id)),
             reference=reference,
-            config=row["config"],
+            config=run.config,
             seed=run.seed,
-            signature=row["signature"],
+            signature=run.signature,
             start=_start(work, run),
             start_role=run.start_role,
-            freeze=self._freeze(work, run, row["config"]),
+            freeze=self._freeze(work, run, pipeline),
+            followed=after is not None and after.trigger is Trigger.AUTO,
         )
 
-    def _freeze(self, work: Work, run: Run, config: dict[str, str]) -> Freeze | None:
+    def _freeze(self, work: Work, run: Run, pipeline: Pipeline | None) -> Freeze | None:
         parent = agents.agents_folder(self._store)
         if run.experiment_id is None:
-            return Freeze(parent=parent, name=config["agent_name"])
-        if run.stage_id is None or run.pipeline_id is None:
-            return None
-        pipeline = work.pipelines.get(run.pipeline_id)
-        stage = pipeline.stage(run.stage_id)
-        if not isinstance(stage, ExperimentStage) or not stage.auto_add_agent:
+            return Freeze(parent=parent, name=run.config["agent_name"])
+        stage = pipeline.stage(run.stage_id) if pipeline and run.stage_id else None
+        if pipeline is None or not isinstance(stage, ExperimentStage) or not stage.auto_add_agent:
             return None
         experiment = work.experiments.get(run.experiment_id)
         return Freeze(
@@ -232,8 +222,7 @@ class SupervisionService:
     def _save_agent(self, work: Work, run: Run, frozen: Frozen) -> None:
         if run.experiment_id is None:
             checkpoint = work.checkpoints.get(run.start_checkpoint_id or 0)
-            description = work.runs.row(run.id)["config"]["agent_description"]
-            agents.save(work, frozen, checkpoint, description)
+            agents.save(work, frozen, checkpoint, run.config["agent_description"])
             return
         for checkpoint in facts.lineage(work, run):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
@@ -247,6 +236,20 @@ def _start(work: Work, run: Run) -> Checkpoint | None:
     if run.start_agent_version_id is None:
         return checkpoint
     return replace(checkpoint, path=work.agents.version(run.start_agent_version_id).path)
+
+
+def _record(work: Work, job: Job, batch: Batch, revision: int) -> None:
+    columns: dict[str, object] = {"revision": revision, "beat_at": work.now}
+    if batch.reported:
+        last = batch.reported[-1]
+        columns["step"] = last.step
+        columns |= {"total": last.total} if last.total is not None else {}
+    if not work.runs.note(job.run_id, job.token, **columns):
+        raise _fenced(job)
+    told = ((each.step, name, value) for each in batch.reported for name, value in each.metrics.items())
+    work.runs.add_metrics(job.run_id, told)
+    for saved in batch.saved:
+        _keep(work, job.run_id, saved)
 
 
 def _keep(work: Work, run_id: int, saved: Saved) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import delete, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
+
+# Built once: what a statement costs is mostly its making.
+_EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec).join(
+    schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
+)
 
 
 class Experiments(Repository):
@@ -69,13 +74,13 @@ class Experiments(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Experiment]:
         """Return experiments by id."""
-        known = self._all(_experiments().where(schema.experiments.c.id.in_(ids))) if ids else ()
+        known = self._all(_EXPERIMENTS.where(schema.experiments.c.id.in_(ids))) if ids else ()
         return {row["id"]: rows.experiment(row) for row in known}
 
     def of_project(self, project_id: int) -> tuple[Experiment, ...]:
         """Return a project's experiments in the order of their creation."""
         columns = schema.experiments.c
-        query = _experiments().where(columns.project_id == project_id).order_by(columns.id)
+        query = _EXPERIMENTS.where(columns.project_id == project_id).order_by(columns.id)
         return tuple(map(rows.experiment, self._all(query)))
 
     def remove(self, experiment_id: int) -> None:
@@ -92,9 +97,3 @@ class Experiments(Repository):
             "modified_at": self.now,
             "revision": revision,
         }
-
-
-def _experiments() -> Select[Any]:
-    algorithms = schema.algorithms
-    query = select(schema.experiments, algorithms.c.spec)
-    return query.join(algorithms, algorithms.c.id == schema.experiments.c.algorithm_id)

@@ -13,6 +13,10 @@ from pipeline_widgets.errors import StaleWriteError
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
 
+# Built once: what a statement costs is mostly its making.
+_PIPELINES = select(schema.pipelines)
+_STAGES = select(schema.stages)
+
 
 class Pipelines(Repository):
     """The pipelines of a workspace with their stages."""
@@ -34,7 +38,7 @@ class Pipelines(Repository):
     def get(self, pipeline_id: int) -> Pipeline:
         """Return one pipeline; NotFoundError without it."""
         columns = schema.pipelines.c
-        known = self._pipelines(select(schema.pipelines).where(columns.id == pipeline_id))
+        known = self._pipelines(_PIPELINES.where(columns.id == pipeline_id))
         return known[0] if known else found(None, "pipeline")
 
     def of_stage(self, stage_id: int) -> Pipeline:
@@ -46,18 +50,18 @@ class Pipelines(Repository):
     def of_project(self, project_id: int) -> tuple[Pipeline, ...]:
         """Return a project's pipelines in the order of their creation."""
         columns = schema.pipelines.c
-        query = select(schema.pipelines).where(columns.project_id == project_id).order_by(columns.id)
+        query = _PIPELINES.where(columns.project_id == project_id).order_by(columns.id)
         return self._pipelines(query)
 
     def using(self, experiment_id: int) -> tuple[Pipeline, ...]:
         """Return the pipelines with a stage that is bound to an experiment."""
         bound = select(schema.stages.c.pipeline_id).where(schema.stages.c.experiment_id == experiment_id)
-        return self._pipelines(select(schema.pipelines).where(schema.pipelines.c.id.in_(bound)))
+        return self._pipelines(_PIPELINES.where(schema.pipelines.c.id.in_(bound)))
 
     def starting_from(self, agent_id: int) -> tuple[Pipeline, ...]:
         """Return the pipelines with a stage that starts from an agent."""
         bound = select(schema.stages.c.pipeline_id).where(schema.stages.c.start_agent_id == agent_id)
-        return self._pipelines(select(schema.pipelines).where(schema.pipelines.c.id.in_(bound)))
+        return self._pipelines(_PIPELINES.where(schema.pipelines.c.id.in_(bound)))
 
     def save(self, pipeline: Pipeline, revision: int) -> Pipeline:
         """Store a pipeline that was edited from the version that it bears.
@@ -119,7 +123,7 @@ class Pipelines(Repository):
         columns = schema.stages.c
         ids = [row["id"] for row in listed]
         stages: dict[int, list[Stage]] = {each: [] for each in ids}
-        chains = select(schema.stages).where(columns.pipeline_id.in_(ids)).order_by(columns.position)
+        chains = _STAGES.where(columns.pipeline_id.in_(ids)).order_by(columns.position)
         for row in self._all(chains) if ids else ():
             stages[row["pipeline_id"]].append(rows.stage(row))
         return tuple(

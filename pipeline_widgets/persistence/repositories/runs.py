@@ -16,6 +16,9 @@ from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
 
 _C = schema.runs.c
+# Built once: what a statement costs is mostly its making.
+_RUNS = select(schema.runs)
+_CHECKPOINTS = select(schema.checkpoints)
 _ACTIVE = tuple(sorted(status.value for status in ACTIVE))
 
 #: Step, name, value.
@@ -39,16 +42,11 @@ class Runs(Repository):
 
     def get(self, run_id: int) -> Run:
         """Return one run; NotFoundError without it."""
-        return rows.run(self.row(run_id))
+        return rows.run(found(self._first(_RUNS.where(_C.id == run_id)), "run"))
 
-    def row(self, run_id: int) -> rows.Row:
-        """Return all columns of a run; NotFoundError without it."""
-        return found(self._first(select(schema.runs).where(_C.id == run_id)), "run")
-
-    def project_of(self, run_id: int) -> int:
-        """Return the project of a run; NotFoundError without it."""
-        project = self.connection.execute(select(_C.project_id).where(_C.id == run_id)).scalar()
-        return found(project, "run")
+    def lease(self, run_id: int) -> Lease:
+        """Return who carries out a run; NotFoundError without it."""
+        return rows.lease(found(self._first(_RUNS.where(_C.id == run_id)), "run"))
 
     def by_id(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs by id."""
@@ -68,7 +66,7 @@ class Runs(Repository):
 
     def active(self) -> tuple[Lease, ...]:
         """Return who carries out each active run of the workspace."""
-        query = select(schema.runs).where(_C.status.in_(_ACTIVE)).order_by(_C.id)
+        query = _RUNS.where(_C.status.in_(_ACTIVE)).order_by(_C.id)
         return tuple(map(rows.lease, self._all(query)))
 
     def active_of_experiments(self, ids: Collection[int]) -> dict[int, Run]:
@@ -161,7 +159,7 @@ class Runs(Repository):
         return [(run, step, name, math.nan if value is None else value) for run, step, name, value in listed]
 
     def _where(self, condition: ColumnElement[bool]) -> tuple[Run, ...]:
-        return tuple(map(rows.run, self._all(select(schema.runs).where(condition).order_by(_C.id))))
+        return tuple(map(rows.run, self._all(_RUNS.where(condition).order_by(_C.id))))
 
     def _set(
         self, mine: ColumnElement[bool], status: Status, revision: int, values: Mapping[str, Any]
@@ -201,5 +199,5 @@ class Checkpoints(Repository):
 
     def _where(self, condition: ColumnElement[bool]) -> tuple[Checkpoint, ...]:
         columns = schema.checkpoints.c
-        query = select(schema.checkpoints).where(condition).order_by(columns.step, columns.id)
+        query = _CHECKPOINTS.where(condition).order_by(columns.step, columns.id)
         return tuple(rows.checkpoint(row, self.root) for row in self._all(query))

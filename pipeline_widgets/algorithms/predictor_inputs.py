@@ -1,0 +1,34 @@
+"""What users pass to predictors, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline_widgets.algorithms.nn import Floats
+from pipeline_widgets.errors import PipelineError
+
+
+def as_batch(values: Any, width: int, what: str) -> tuple[Floats, bool]:
+    """Return the rows of a batch, and whether it was a single one.
+
+    Args:
+        values: A row of `width` numbers, or several rows.
+        width: Numbers in a row.
+        what: What a row is, such as "observation".
+
+    Raises:
+        PipelineError: It has another shape, or is not made of finite numbers.
+    """
+    fix = f"Pass one {what} of {width} numbers, or a list of them."
+    try:
+        array = np.asarray(values, np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PipelineError(f"The {what} is not made of numbers.", f"{error}.", fix) from error
+    single = array.ndim == 1
+    if array.ndim not in {1, 2} or array.shape[-1] != width:
+        raise PipelineError(f"The {what} has the wrong shape.", f"It is {array.shape}.", fix)
+    if not np.isfinite(array).all():
+        raise PipelineError(f"The {what} holds NaN or infinities.", "", "Pass finite numbers.")
+    return np.atleast_2d(array), single

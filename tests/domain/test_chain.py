@@ -1,0 +1,253 @@
+"""The rules of an ordered list of stages (spec 5.1-5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factories.values import a_chain, a_pipeline, ids
+from pipeline_widgets.domain.chain import (
+    FIRST_IS_MANUAL,
+    BetterThanDeployed,
+    DeploymentStage,
+    ExperimentStage,
+    FromAgent,
+    FromScratch,
+    FromSource,
+    Pipeline,
+    ScoreAtLeast,
+    Stage,
+    Trigger,
+)
+from pipeline_widgets.errors import NotFoundError, OrderError, PipelineError, RuleError
+
+AUTO = ExperimentStage(id=9, experiment_id=9, trigger=Trigger.AUTO, start=FromSource("best"))
+MANUAL = ExperimentStage(id=9, experiment_id=9, start=FromSource("best"))
+SCRATCH = ExperimentStage(id=9, experiment_id=9)
+DEPLOY = DeploymentStage(id=9, agent_name="agent")
+
+
+@pytest.mark.spec("5.1")
+def test_a_deployment_cannot_be_first() -> None:
+    """A Deployment stage is refused as the first stage, by insert, by move and by what a removal leaves."""
+    chain = a_chain("SFT", "deploy")
+    for edit in (
+        lambda: a_pipeline().with_stage(DEPLOY),
+        lambda: chain.with_stage(DEPLOY, 0),
+        lambda: chain.moved(2, 0),
+        lambda: chain.moved(1, 1),
+        lambda: chain.without(1),
+    ):
+        with pytest.raises(OrderError, match="A Deployment stage cannot be first"):
+            edit()
+
+
+@pytest.mark.spec("5.2")
+def test_an_auto_first_stage_is_refused_in_the_words_of_the_form() -> None:
+    """Asking for an Auto first stage is refused with the sentence that the form shows."""
+    assert FIRST_IS_MANUAL == "First stage can only be triggered manually"
+    with pytest.raises(OrderError, match="First stage can only be triggered manually"):
+        a_pipeline().with_stage(replace(AUTO, start=FromScratch()))
+    with pytest.raises(OrderError, match="First stage can only be triggered manually"):
+        a_chain("SFT").replaced(replace(SCRATCH, id=1, trigger=Trigger.AUTO))
+
+
+@pytest.mark.spec("5.3")
+def test_moving_a_stage_to_the_front_sets_it_to_manual_and_scratch_and_says_so() -> None:
+    """A stage that becomes first loses Auto, its gate and its source, and each change is listed."""
+    chain = a_chain("SFT", "GRPO", trigger="auto")
+    chain = chain.replaced(replace(chain.stages[1], gate=ScoreAtLeast(0.5))).pipeline
+    edited = chain.moved(2, 0)
+    first = edited.pipeline.stages[0]
+    assert (first.id, first.trigger, first.gate) == (2, Trigger.MANUAL, None)
+    assert isinstance(first, ExperimentStage)
+    assert first.start == FromScratch()
+    assert edited.also == (
+        "Stage 1 was set to manual: first stage can only be triggered manually.",
+        'Stage 1 was set to "Start from scratch": no stage stands before it now.',
+        'Stage 2 was set to "Best checkpoint": it is no longer the first.',
+    )
+
+
+@pytest.mark.spec("5.3")
+def test_removing_the_first_stage_makes_the_next_one_manual() -> None:
+    """Removing the first stage changes the second along, and the answer lists what was changed."""
+    edited = a_chain("SFT", "GRPO", trigger="auto").without(1)
+    (first,) = edited.pipeline.stages
+    assert (first.id, first.trigger) == (2, Trigger.MANUAL)
+    assert len(edited.also) == 2
+
+
+@pytest.mark.spec("5.3")
+def test_an_edit_that_changes_nothing_along_says_nothing() -> None:
+    """Appending a stage that fits its place lists no changes."""
+    assert a_chain("SFT").with_stage(AUTO).also == ()
+
+
+@pytest.mark.spec("5.4", "5.5")
+@pytest.mark.parametrize(
+    ("stage", "at", "message"),
+    [
+        (MANUAL, 0, "The first stage cannot start from a previous checkpoint"),
+        (SCRATCH, 1, "Only the first stage starts from scratch or from a saved Agent"),
+        (replace(SCRATCH, start=FromAgent(1)), 1, "Only the first stage starts from scratch or from a saved"),
+    ],
+)
+def test_a_start_that_cannot_hold_there_is_refused(stage: Stage, at: int, message: str) -> None:
+    """Scratch and a saved Agent are for the first stage, a source checkpoint is for later ones."""
+    with pytest.raises(OrderError, match=message):
+        a_chain("SFT").with_stage(stage, at)
+
+
+@pytest.mark.spec("5.2")
+def test_only_an_auto_stage_carries_a_gate() -> None:
+    """A gate on a manual stage is refused, and so is one that compares an Experiment stage with an agent."""
+    chain = a_chain("SFT")
+    with pytest.raises(OrderError, match="Only an Auto stage can carry a gate"):
+        chain.with_stage(replace(MANUAL, gate=ScoreAtLeast(1)))
+    with pytest.raises(OrderError, match="Only a Deployment stage can be compared"):
+        chain.with_stage(replace(AUTO, gate=BetterThanDeployed()))
+    gated = replace(DEPLOY, trigger=Trigger.AUTO, gate=BetterThanDeployed())
+    assert chain.with_stage(gated).pipeline.stages[1] == gated
+
+
+@pytest.mark.spec("5.1")
+def test_the_source_is_the_nearest_experiment_stage_before() -> None:
+    """`before` is the stage next to it; the source skips Deployment stages."""
+    chain = a_chain("SFT", "deploy", "deploy", "GRPO")
+    before, source = chain.before(4), chain.source(4)
+    assert before is not None
+    assert source is not None
+    assert (before.id, source.id) == (3, 1)
+    assert (chain.before(1), chain.source(1), chain.after(4)) == (None, None, None)
+    assert ids(chain.ancestors(4)) == [1]
+    assert ids(chain.fed_by(1)) == [2, 3, 4]
+    assert chain.fed_by(2) == ()
+    assert chain.experiment_ids == (1, 4)
+
+
+def test_a_stage_never_changes_its_type() -> None:
+    """Replacing an Experiment stage by a Deployment stage of the same id is refused."""
+    with pytest.raises(RuleError, match="cannot change its type"):
+        a_chain("SFT", "deploy").replaced(replace(MANUAL, id=2))
+
+
+@pytest.mark.parametrize("at", [-1, 3])
+def test_a_position_outside_is_refused(at: int) -> None:
+    """A position that the pipeline does not have is refused with those that it has."""
+    chain = a_chain("SFT", "GRPO")
+    with pytest.raises(OrderError, match="Positions go from 0 to 2"):
+        chain.with_stage(AUTO, at)
+    with pytest.raises(OrderError, match="Positions go from 0 to 1"):
+        chain.moved(1, at)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda chain: chain.stage(7),
+        lambda chain: chain.without(7),
+        lambda chain: chain.moved(7, 0),
+        lambda chain: chain.replaced(replace(SCRATCH, id=7)),
+        lambda chain: chain.source(7),
+    ],
+)
+def test_a_stage_of_another_pipeline_is_not_found(use: Callable[[Pipeline], object]) -> None:
+    """Every question about a stage that does not stand here raises NotFoundError."""
+    with pytest.raises(NotFoundError, match="has no such stage"):
+        use(a_chain("SFT", "GRPO"))
+
+
+Edit: TypeAlias = Callable[[Pipeline], Pipeline]
+
+
+@st.composite
+def edits(draw: st.DrawFn) -> Edit:
+    """An edit with any arguments, legal or not."""
+    at, which = draw(st.integers(-1, 6)), draw(st.integers(1, 12))
+    stage = draw(stages())
+    return draw(
+        st.sampled_from(
+            [
+                lambda p: p.with_stage(replace(stage, id=_fresh(p)), at).pipeline,
+                lambda p: p.moved(which, at).pipeline,
+                lambda p: p.without(which).pipeline,
+                lambda p: p.replaced(replace(stage, id=which)).pipeline,
+            ]
+        )
+    )
+
+
+@st.composite
+def stages(draw: st.DrawFn) -> Stage:
+    """A stage with any settings, legal or not."""
+    trigger = draw(st.sampled_from(Trigger))
+    gate = draw(st.sampled_from([None, None, ScoreAtLeast(0.5), BetterThanDeployed()]))
+    if draw(st.booleans()):
+        return DeploymentStage(agent_name="agent", trigger=trigger, gate=gate)
+    start = draw(st.sampled_from([FromScratch(), FromAgent(1), FromSource("best"), FromSource("final")]))
+    return ExperimentStage(experiment_id=draw(st.integers(1, 5)), trigger=trigger, start=start, gate=gate)
+
+
+def _fresh(pipeline: Pipeline) -> int:
+    return max(ids(pipeline.stages), default=0) + 1
+
+
+def check_invariants(pipeline: Pipeline) -> None:
+    """Hold the rules of spec 5.1-5.5 against a pipeline."""
+    for at, stage in enumerate(pipeline.stages):
+        assert at or isinstance(stage, ExperimentStage)
+        assert at or stage.trigger is Trigger.MANUAL
+        assert stage.gate is None or stage.trigger is Trigger.AUTO
+        if isinstance(stage, ExperimentStage):
+            assert isinstance(stage.start, FromSource) == (at > 0)
+            assert not isinstance(stage.gate, BetterThanDeployed)
+    assert len(set(ids(pipeline.stages))) == len(pipeline.stages)
+
+
+@pytest.mark.spec("5.1", "5.2", "5.3", "5.4", "5.5")
+@given(st.lists(edits(), max_size=15))
+def test_any_sequence_of_edits_keeps_the_rules(sequence: list[Edit]) -> None:
+    """Whatever is edited in whatever order, refused edits aside, the chain stays one that can work."""
+    pipeline = a_pipeline()
+    for edit in sequence:
+        try:
+            pipeline = edit(pipeline)
+        except PipelineError:
+            continue
+        check_invariants(pipeline)
+
+
+@pytest.mark.spec("5.3")
+@given(st.lists(edits(), max_size=12), st.integers(1, 12), st.integers(0, 6))
+def test_a_move_keeps_every_stage(sequence: list[Edit], which: int, to: int) -> None:
+    """A move loses, doubles and renames no stage, and puts the moved one where it was asked for."""
+    pipeline = a_pipeline()
+    for edit in sequence:
+        try:
+            pipeline = edit(pipeline)
+        except PipelineError:
+            continue
+    try:
+        after = pipeline.moved(which, to).pipeline
+    except PipelineError:
+        return
+    assert sorted(ids(after.stages)) == sorted(ids(pipeline.stages))
+    assert after.stages[to].id == which
+    others = [each for each in ids(after.stages) if each != which]
+    assert others == [each for each in ids(pipeline.stages) if each != which]
+
+
+@given(st.integers(1, 6), st.data())
+def test_a_removal_takes_one_stage_and_an_insert_adds_one(length: int, data: st.DataObject) -> None:
+    """Inserting a stage and removing it again leaves the stages in their order."""
+    chain = a_chain(*["SFT"] * length)
+    at = data.draw(st.integers(1, length))
+    inserted = chain.with_stage(replace(AUTO, id=99), at).pipeline
+    assert ids(inserted.stages) == [*ids(chain.stages[:at]), 99, *ids(chain.stages[at:])]
+    assert inserted.without(99).pipeline == chain

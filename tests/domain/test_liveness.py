@@ -1,0 +1,122 @@
+"""What to do about an active run whose process may be gone (spec 6.9)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_widgets.domain.liveness import (
+    LAUNCH_AFTER,
+    RELAUNCH_AFTER,
+    Action,
+    Lease,
+    Process,
+    Seen,
+    Timing,
+    host,
+    judge,
+)
+from pipeline_widgets.domain.run import Status
+
+SUPERVISOR = Process(machine="node7|boot|4026", pid=123, started=1.0)
+RUNNING = Lease(
+    run_id=1, status=Status.RUNNING, created_at=1000, token="t", supervisor=SUPERVISOR, beat_at=1100, launches=1, launched_at=1000
+)  # fmt: skip
+TRIGGERED = Lease(run_id=1, status=Status.PENDING, created_at=1000)
+LAUNCHED = replace(TRIGGERED, launches=1, launched_at=1000)
+GRACE = Timing().grace
+
+
+def act(lease: Lease, seen: Seen, now: float) -> Action:
+    """Return what to do."""
+    return judge(lease, seen, now=now, grace=GRACE).action
+
+
+@pytest.mark.spec("6.9")
+def test_the_defaults_are_those_of_the_specification() -> None:
+    """A supervisor beats every 5 s and a silent one on another host is given up after 60 s."""
+    assert Timing() == Timing(beat_every=5.0, grace=60.0)
+
+
+@pytest.mark.spec("6.9")
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.STOPPING])
+def test_a_supervisor_that_is_gone_is_given_up_at_once_with_evidence(status: Status) -> None:
+    """On the same host no grace is waited for; the evidence names process, host and last beat."""
+    judgement = judge(replace(RUNNING, status=status), Seen.GONE, now=1101.5, grace=GRACE)
+    assert judgement.action is Action.GIVE_UP
+    assert judgement.evidence == "Its supervisor, process 123 on node7, is gone; last beat 1.5 s ago."
+
+
+@pytest.mark.spec("6.9")
+@given(st.floats(0, 1e9))
+def test_a_supervisor_that_is_seen_at_work_is_believed(silent: float) -> None:
+    """A laptop that slept comes back with old beats and healthy runs."""
+    assert act(RUNNING, Seen.AT_WORK, 1100 + silent) is Action.LEAVE
+
+
+@pytest.mark.spec("6.9")
+@pytest.mark.parametrize("seen", [Seen.OUT_OF_SIGHT, Seen.SUSPENDED])
+def test_one_that_cannot_be_seen_at_work_has_the_grace(seen: Seen) -> None:
+    """On another host, or suspended, a supervisor is given up when it was silent for longer than the grace."""
+    assert act(RUNNING, seen, 1100 + GRACE) is Action.LEAVE
+    judgement = judge(RUNNING, seen, now=1100 + GRACE + 1, grace=GRACE)
+    assert judgement.action is Action.GIVE_UP
+    assert judgement.evidence == (
+        f"Its supervisor, process 123 on node7, is {seen} and silent for 61.0 s; the grace is 60 s."
+    )
+
+
+@pytest.mark.spec("6.9")
+def test_a_run_that_nobody_launched_is_launched() -> None:
+    """Whoever triggered it has a moment to launch it; then whoever looks does."""
+    assert act(TRIGGERED, Seen.GONE, 1000 + LAUNCH_AFTER - 0.1) is Action.LEAVE
+    assert act(TRIGGERED, Seen.GONE, 1000 + LAUNCH_AFTER) is Action.LAUNCH
+
+
+@pytest.mark.spec("6.9")
+def test_a_run_that_was_launched_and_never_taken_is_launched_once_more_and_then_given_up() -> None:
+    """A supervisor has time to come up; a second launch is the last."""
+    assert act(LAUNCHED, Seen.GONE, 1000 + RELAUNCH_AFTER - 0.1) is Action.LEAVE
+    assert act(LAUNCHED, Seen.GONE, 1000 + RELAUNCH_AFTER) is Action.LAUNCH
+    again = replace(LAUNCHED, launches=2, launched_at=2000)
+    assert act(again, Seen.GONE, 2000 + RELAUNCH_AFTER - 0.1) is Action.LEAVE
+    judgement = judge(again, Seen.GONE, now=2000 + RELAUNCH_AFTER, grace=GRACE)
+    assert judgement.action is Action.GIVE_UP
+    assert judgement.evidence == "Its process was launched 2 times and never started."
+
+
+@pytest.mark.spec("6.9")
+def test_a_run_whose_supervisor_died_before_it_started_is_launched_again_at_once() -> None:
+    """A Pending run that a supervisor had taken is not lost with it."""
+    taken = replace(LAUNCHED, token="t", supervisor=SUPERVISOR, beat_at=1001)
+    assert act(taken, Seen.GONE, 1001) is Action.LAUNCH
+    assert act(taken, Seen.AT_WORK, 9999) is Action.LEAVE
+    assert act(replace(taken, launches=2), Seen.GONE, 1001) is Action.GIVE_UP
+
+
+@pytest.mark.spec("6.9")
+@given(
+    st.sampled_from([Status.PENDING, Status.RUNNING, Status.STOPPING]),
+    st.sampled_from(Seen),
+    st.integers(0, 3),
+    st.none() | st.floats(1000, 2000),
+    st.floats(1000, 5000),
+)
+def test_a_run_that_has_started_is_never_launched_again(
+    status: Status, seen: Seen, launches: int, beat: float | None, now: float
+) -> None:
+    """Only a Pending run is launched, at most twice in all, and giving up always has evidence."""
+    lease = replace(RUNNING, status=status, launches=launches, beat_at=beat)
+    judgement = judge(lease, seen, now=now, grace=GRACE)
+    if judgement.action is Action.LAUNCH:
+        assert status is Status.PENDING
+        assert launches < 2
+    assert bool(judgement.evidence) == (judgement.action is Action.GIVE_UP)
+
+
+def test_the_host_is_the_first_part_of_the_machine() -> None:
+    """Sentences name the host, not the boot id."""
+    assert host(SUPERVISOR) == "node7"

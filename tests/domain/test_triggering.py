@@ -1,0 +1,359 @@
+"""When a stage can be triggered, what it starts from, and what its success starts (spec 6.1-6.4, 6.7)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factories.values import (
+    DPO,
+    LOSS,
+    PPO,
+    a_chain,
+    a_checkpoint,
+    a_pipeline,
+    a_run,
+    a_version,
+    an_experiment,
+    facts_of,
+    succeeded,
+)
+from pipeline_widgets.domain.chain import (
+    BetterThanDeployed,
+    ExperimentStage,
+    FromAgent,
+    FromSource,
+    Gate,
+    Pipeline,
+    ScoreAtLeast,
+)
+from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.triggering import (
+    blockers,
+    chosen_from,
+    fit,
+    following,
+    gate_reason,
+    label,
+    resolve,
+    resumed,
+)
+from pipeline_widgets.errors import NoCheckpointError, TriggerError
+
+CHAIN = a_chain("SFT", "GRPO", "deploy", trigger="auto")
+DONE = succeeded(a_run(1, of=an_experiment(1)), a_checkpoint(10, 0.5), a_checkpoint(20, 0.4))
+
+
+def why(stage_id: int, facts: Facts, pipeline: Pipeline = CHAIN, *, resume: bool = False) -> list[str]:
+    """Return the reasons why a stage cannot be triggered."""
+    return [str(each) for each in blockers(pipeline, stage_id, facts, resume=resume)]
+
+
+def facts(**known: Any) -> Facts:
+    """Return facts about CHAIN."""
+    return facts_of("SFT", "GRPO", "deploy", **known)
+
+
+@pytest.mark.spec("6.1")
+def test_a_configured_idle_stage_with_a_source_checkpoint_can_be_triggered() -> None:
+    """Where all conditions hold there is no blocker."""
+    assert why(1, facts()) == []
+    assert why(2, facts(stage_1=DONE)) == []
+
+
+@pytest.mark.spec("6.1")
+@pytest.mark.parametrize("status", [Status.PENDING, Status.RUNNING, Status.STOPPING])
+def test_an_active_run_of_the_stage_blocks_it(status: Status) -> None:
+    """A stage with an active run says in which state that is."""
+    active = {"latest": a_run(1, status, of=an_experiment(1))}
+    assert why(1, facts(stage_1=active)) == [f"This stage is {status.lower()} already."]
+
+
+@pytest.mark.spec("6.1")
+def test_an_active_run_of_the_experiment_elsewhere_blocks_it() -> None:
+    """An experiment that runs in another stage or by itself blocks the stages that it is bound to."""
+    busy = {"busy": a_run(5, Status.RUNNING, of=an_experiment(1))}
+    assert why(1, facts(stage_1=busy)) == ["Its experiment 'sft-1' is running elsewhere."]
+
+
+@pytest.mark.spec("6.1")
+@pytest.mark.parametrize("status", [Status.PENDING, Status.RUNNING, Status.STOPPING])
+def test_an_active_previous_stage_blocks_it(status: Status) -> None:
+    """A stage waits for the stage before it, Deployment stages too."""
+    active = {**DONE, "latest": a_run(2, status, of=an_experiment(1))}
+    assert why(2, facts(stage_1=active)) == [f"Stage 1 (sft-1) is still {status.lower()}."]
+    deploying = {"latest": a_run(3, status)}
+    chain = a_chain("SFT", "deploy", "GRPO")
+    known = facts_of("SFT", "deploy", "GRPO", stage_1=DONE, stage_2=deploying)
+    assert why(3, known, chain) == [f"Stage 2 (agent-2) is still {status.lower()}."]
+
+
+@pytest.mark.spec("5.4", "6.1")
+def test_a_stage_without_a_source_checkpoint_says_that_it_waits_for_one() -> None:
+    """Without any checkpoint of the source stage, Experiment and Deployment stages wait for one."""
+    for stage_id, named in ((2, "Stage 1 (sft-1)"), (3, "Stage 2 (grpo-2)")):
+        (blocker,) = blockers(CHAIN, stage_id, facts())
+        assert blocker.reason == f"It waits for a checkpoint of {named}."
+        assert blocker.fix == f"Trigger {named} first."
+
+
+@pytest.mark.spec("5.5", "6.1")
+def test_a_step_that_the_source_did_not_save_blocks_it() -> None:
+    """A specific step that does not exist is the reason, with the steps that do exist as the way out."""
+    stage = CHAIN.stages[1]
+    assert isinstance(stage, ExperimentStage)
+    at_15 = CHAIN.replaced(replace(stage, start=FromSource(15))).pipeline
+    (blocker,) = blockers(at_15, 2, facts(stage_1=DONE))
+    assert (blocker.reason, blocker.fix) == ("There is no checkpoint at step 15.", "There are 10, 20.")
+
+
+@pytest.mark.spec("5.8", "6.1", "7.2")
+def test_a_stage_that_no_longer_fits_is_blocked_by_the_reason() -> None:
+    """A pair that does not fit blocks, with the sentence that the verdict gives."""
+    wrong = {"experiment": an_experiment(1, PPO)}
+    reason = "GRPO takes lm as policy, but PPO makes policy."
+    assert why(2, facts(stage_1=wrong)) == [reason]
+    assert fit(CHAIN, CHAIN.stages[1], facts(stage_1=wrong)).reason == reason
+
+
+@pytest.mark.spec("6.1")
+def test_all_that_hinders_is_told_at_once() -> None:
+    """Several conditions that fail are several reasons."""
+    known = facts(stage_1={"latest": a_run(1, Status.RUNNING)}, stage_2={"latest": a_run(2, Status.PENDING)})
+    assert why(2, known) == [
+        "This stage is pending already.",
+        "Stage 1 (sft-1) is still running.",
+        "It waits for a checkpoint of Stage 1 (sft-1).",
+    ]
+
+
+@pytest.mark.spec("5.4", "7.1")
+def test_an_algorithm_that_needs_a_checkpoint_cannot_start_from_scratch() -> None:
+    """A first stage whose algorithm does not allow scratch says what it needs."""
+    known = facts(stage_1={"experiment": an_experiment(1, DPO)})
+    assert why(1, known) == ["DPO cannot start from scratch: it needs a lm as init+reference."]
+
+
+@pytest.mark.spec("7.2")
+def test_what_was_really_made_says_more_than_the_config() -> None:
+    """The signature of the chosen checkpoint overrides what the source's config promises."""
+    made = {**DONE, "checkpoints": (a_checkpoint(10, signature={"base": "words"}),)}
+    wants = {"experiment": an_experiment(2, DPO, signature={"base": "letters"})}
+    assert why(2, facts(stage_1=made, stage_2=wants)) == [
+        "base differs: SFT has words, DPO has letters."
+    ]
+
+
+@pytest.mark.spec("6.5")
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({}, "There is no run to resume."),
+        ({"latest": a_run(1)}, "Its latest run is Succeeded: there is nothing left to do."),
+        ({"latest": a_run(1, Status.STOPPED)}, "Its latest run has saved no checkpoint to go on from."),
+        ({"latest": a_run(1, Status.RUNNING)}, "This stage is running already."),
+    ],
+)
+def test_what_cannot_be_resumed_says_why(known: dict[str, Any], reason: str) -> None:
+    """Resume needs a Stopped, Failed or Crashed run that had saved a checkpoint."""
+    assert why(1, facts(stage_1=known), resume=True) == [reason]
+
+
+@pytest.mark.spec("6.5")
+def test_a_deployment_cannot_be_resumed() -> None:
+    """A Deployment stage has no checkpoint of its own to go on from."""
+    known = {"latest": a_run(1, Status.FAILED), "own_checkpoints": (a_checkpoint(),)}
+    assert why(3, facts(stage_2=DONE, stage_3=known), resume=True) == ["A deployment cannot be resumed."]
+
+
+@pytest.mark.spec("6.5")
+@pytest.mark.parametrize("status", [Status.STOPPED, Status.FAILED, Status.CRASHED])
+def test_a_resumed_run_goes_on_from_the_last_checkpoint(status: Status) -> None:
+    """Resume starts from the stage's own last checkpoint, and inherits what that run had consumed."""
+    consumed = a_checkpoint(20, run_id=1)
+    run = a_run(7, status, of=an_experiment(2), source=consumed)
+    known = {"latest": run, "own_checkpoints": (a_checkpoint(10, 0.9, run_id=7), a_checkpoint(15, 0.1, run_id=7))}
+    assert why(2, facts(stage_1=DONE, stage_2=known), resume=True) == []
+    begin = resumed(facts(stage_2=known).of(2))
+    assert begin.checkpoint is not None
+    assert (begin.checkpoint.step, begin.role, begin.resumed_run_id) == (15, "resume", 7)
+    assert (begin.source_checkpoint_id, begin.source_run_id) == (consumed.id, 1)
+    assert begin.reason == "resumed at step 15"
+
+
+@pytest.mark.spec("6.5")
+def test_nothing_to_resume_is_refused() -> None:
+    """Asking for the start of a resume that cannot be raises TriggerError with the reason."""
+    with pytest.raises(TriggerError, match="There is no run to resume"):
+        resumed(facts().of(1))
+
+
+@pytest.mark.spec("5.5")
+@pytest.mark.parametrize(("choice", "step"), [("best", 10), ("final", 20), (20, 20)])
+def test_a_stage_starts_from_the_checkpoint_that_it_asks_for(choice: Any, step: int) -> None:
+    """Best, Final and a step resolve to a checkpoint of the source stage, with the role of its port."""
+    stage = CHAIN.stages[1]
+    assert isinstance(stage, ExperimentStage)
+    chain = CHAIN.replaced(replace(stage, start=FromSource(choice))).pipeline
+    begin = resolve(chain, 2, facts(stage_1=DONE))
+    assert begin.checkpoint is not None
+    assert (begin.checkpoint.step, begin.role) == (step, "policy")
+    assert begin.source_checkpoint_id == begin.checkpoint.id
+    assert begin.source_run_id == 1
+
+
+@pytest.mark.spec("5.5")
+def test_best_goes_by_the_direction_of_the_source_algorithm() -> None:
+    """A source whose lower score is better gives its lowest as Best, whoever consumes it."""
+    source = {**DONE, "experiment": an_experiment(1, LOSS)}
+    assert chosen_from(CHAIN.stages[1], facts(stage_1=source).of(1)).checkpoint.step == 20
+    with pytest.raises(NoCheckpointError):
+        chosen_from(CHAIN.stages[1], facts().of(1))
+
+
+@pytest.mark.spec("5.4")
+def test_the_first_stage_starts_from_scratch_or_from_a_saved_agent() -> None:
+    """Scratch consumes nothing; a saved Agent gives the checkpoint of its current version."""
+    assert resolve(CHAIN, 1, facts()).checkpoint is None
+    assert resolve(CHAIN, 1, facts()).reason == "from scratch"
+    version = a_version(a_checkpoint(30), agent_id=4, number=2)
+    chain = a_pipeline(ExperimentStage(id=1, experiment_id=1, start=FromAgent(4)))
+    known = replace(facts(), agents={4: version})
+    assert why(1, known, chain) == []
+    begin = resolve(chain, 1, known)
+    assert (begin.checkpoint, begin.agent_version, begin.role) == (version.checkpoint, version, "weights")
+    assert (begin.source_checkpoint_id, begin.source_run_id) == (None, None)
+
+
+@pytest.mark.spec("5.4")
+def test_a_saved_agent_that_does_not_fit_or_is_gone_blocks_the_first_stage() -> None:
+    """A saved Agent has to fit like any checkpoint, and has to be there."""
+    chain = a_pipeline(ExperimentStage(id=1, experiment_id=1, start=FromAgent(4)))
+    policy = replace(facts(), agents={4: a_version(a_checkpoint(), agent_id=4, spec=PPO)})
+    assert why(1, policy, chain) == ["SFT takes lm as weights, but PPO makes policy."]
+    assert why(1, facts(), chain) == ["Its saved Agent is gone."]
+
+
+@pytest.mark.spec("6.3")
+def test_success_starts_the_next_stage_if_that_is_auto() -> None:
+    """An Auto stage that can start begins from what it asks for."""
+    found = following(CHAIN, 1, facts(stage_1=DONE))
+    assert found is not None
+    assert found.begin is not None
+    assert (found.stage.id, found.begin.reason) == (2, "best evaluation score 0.5, step 10")
+
+
+@pytest.mark.spec("5.2", "6.3")
+def test_success_starts_nothing_else() -> None:
+    """A manual next stage, and the end of the chain, are left alone."""
+    assert following(a_chain("SFT", "GRPO"), 1, facts_of("SFT", "GRPO", stage_1=DONE)) is None
+    assert following(CHAIN, 3, facts()) is None
+
+
+@pytest.mark.spec("6.7")
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({"stage_1": {}}, "It waits for a checkpoint of Stage 1 (sft-1)."),
+        ({"stage_1": DONE | {"experiment": an_experiment(1, PPO)}}, "GRPO takes lm as policy, but PPO makes policy."),
+        (
+            {"stage_1": DONE, "stage_2": {"busy": a_run(9, Status.RUNNING)}},
+            "Its experiment 'grpo-2' is running elsewhere.",
+        ),
+    ],
+)
+def test_an_auto_stage_that_cannot_start_is_held_with_the_reason(known: dict[str, Any], reason: str) -> None:
+    """Unfit, no checkpoint and a busy experiment are told; silence is a defect."""
+    found = following(CHAIN, 1, facts(**known))
+    assert found is not None
+    assert (found.begin, found.held) == (None, reason)
+
+
+@pytest.mark.spec("5.2", "6.7")
+def test_a_gate_that_is_not_met_holds_with_the_numbers() -> None:
+    """A gate that is not met shows as held with the score and what was wanted."""
+    gated = CHAIN.replaced(replace(CHAIN.stages[1], gate=ScoreAtLeast(0.9))).pipeline
+    found = following(gated, 1, facts(stage_1=DONE))
+    assert found is not None
+    assert found.held == "The gate is not met: evaluation score 0.5, wanted at least 0.9."
+    met = CHAIN.replaced(replace(CHAIN.stages[1], gate=ScoreAtLeast(0.5))).pipeline
+    found = following(met, 1, facts(stage_1=DONE))
+    assert found is not None
+    assert found.held is None
+
+
+@pytest.mark.spec("5.2", "6.7")
+@pytest.mark.parametrize(
+    ("gate", "score", "deployed", "higher", "reason"),
+    [
+        (ScoreAtLeast(0.9), 0.5, None, True, "evaluation score 0.5, wanted at least 0.9."),
+        (ScoreAtLeast(0.9), 0.95, None, True, None),
+        (ScoreAtLeast(0.1), 0.5, None, False, "evaluation score 0.5, wanted at most 0.1."),
+        (ScoreAtLeast(0.1), 0.05, None, False, None),
+        (ScoreAtLeast(0.1), None, None, True, "The gate needs an evaluation score, and the checkpoint has none."),
+        (ScoreAtLeast(0.1), math.inf, None, True, "The gate needs an evaluation score"),
+        (BetterThanDeployed(), 0.5, 0.6, True, "evaluation score 0.5, the agent now has 0.6."),
+        (BetterThanDeployed(), 0.5, 0.5, True, "evaluation score 0.5, the agent now has 0.5."),
+        (BetterThanDeployed(), 0.5, 0.4, False, "evaluation score 0.5, the agent now has 0.4."),
+        (BetterThanDeployed(), 0.5, 0.6, False, None),
+        (BetterThanDeployed(), 0.5, None, True, None),
+        (BetterThanDeployed(), math.nan, None, True, "The gate needs an evaluation score"),
+        (BetterThanDeployed(), 0.5, math.inf, True, None),
+        (BetterThanDeployed(), 0.5, math.nan, True, None),
+    ],
+)
+def test_gates_go_by_the_direction_of_the_score(
+    gate: Gate,
+    score: float | None,
+    deployed: float | None,
+    higher: bool,  # noqa: FBT001
+    reason: str | None,
+) -> None:
+    """A gate wants at least, or at most, or better than deployed; NaN and infinities never win."""
+    told = gate_reason(gate, score, deployed, higher_is_better=higher)
+    if reason is None:
+        assert told is None
+    else:
+        assert told is not None
+        assert reason in told
+
+
+@pytest.mark.spec("5.2")
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+def test_a_gate_is_met_from_its_bound_on(score: float, bound: float, higher: bool) -> None:  # noqa: FBT001
+    """A bound is met exactly by scores that are as good or better."""
+    met = gate_reason(ScoreAtLeast(bound), score, None, higher_is_better=higher) is None
+    assert met == (score >= bound if higher else score <= bound)
+
+
+@pytest.mark.spec("5.2")
+def test_a_deployment_behind_a_gate_is_compared_with_the_agent_of_its_name() -> None:
+    """Better than the agent now deployed: the current version of the agent that the stage names."""
+    gated = CHAIN.replaced(replace(CHAIN.stages[2], gate=BetterThanDeployed())).pipeline
+    source = succeeded(a_run(2), a_checkpoint(10, 0.5))
+    known = replace(facts(stage_2=source), deployed={"agent-3": a_version(a_checkpoint(1, 0.7))})
+    found = following(gated, 2, known)
+    assert found is not None
+    assert found.held == "The gate is not met: evaluation score 0.5, the agent now has 0.7."
+    others = replace(known, deployed={"another": a_version(a_checkpoint(1, 0.7))})
+    found = following(gated, 2, others)
+    assert found is not None
+    assert found.begin is not None
+
+
+def test_a_stage_is_named_by_its_number_and_what_it_runs() -> None:
+    """Sentences name a stage by its number from 1 and its experiment's or agent's name."""
+    assert [label(CHAIN, stage, facts()) for stage in CHAIN.stages] == [
+        "Stage 1 (sft-1)",
+        "Stage 2 (grpo-2)",
+        "Stage 3 (agent-3)",
+    ]
+    unknown = Facts(stages={})
+    assert label(CHAIN, CHAIN.stages[0], unknown) == "Stage 1 (no experiment)"
+    assert why(1, unknown) == ["It has no experiment."]
