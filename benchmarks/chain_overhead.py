@@ -20,9 +20,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import noop_algorithm  # noqa: E402  beside this file
+import noop_algorithm
 
-import pipeline_widgets as pw  # noqa: E402
+import pipeline_widgets as pw
 
 
 def main() -> None:

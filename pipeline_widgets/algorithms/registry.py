@@ -40,7 +40,8 @@ class Algorithm:
 
     spec: AlgorithmSpec
     train: Train
-    config: type[BaseModel]
+    #: None for an algorithm without anything to configure.
+    config: type[BaseModel] | None = None
     signature: Callable[[Any], Signature] | None = None
     predict: Predictor | None = None
 
@@ -48,19 +49,22 @@ class Algorithm:
         """Train, as `train(ctx)` would."""
         self.train(ctx)
 
-    def validate(self, config: Mapping[str, Any]) -> BaseModel:
-        """Return the config as an instance of the config model.
+    def validate(self, config: Mapping[str, Any]) -> BaseModel | None:
+        """Return the config as an instance of the config model, if there is one.
 
         Raises:
             ConfigError: A field is unknown, missing or has a value that the model refuses.
         """
-        from pydantic import ValidationError  # noqa: PLC0415  0.1 s that a supervisor need not pay
-
-        known = {field.alias or name for name, field in self.config.model_fields.items()}
-        known |= set(self.config.model_fields)
+        fields = self.config.model_fields if self.config else {}
+        known = {field.alias or name for name, field in fields.items()} | set(fields)
         if unknown := [name for name in config if name not in known]:
             what = f"{self.spec.name} has no config field {unknown[0]!r}."
-            raise ConfigError(what, fix=f"Its fields are {', '.join(sorted(self.config.model_fields))}.")
+            fix = f"Its fields are {', '.join(sorted(fields))}." if fields else "It has none: leave it out."
+            raise ConfigError(what, fix=fix)
+        if self.config is None:
+            return None
+        from pydantic import ValidationError  # noqa: PLC0415  the config model has imported it
+
         try:
             return self.config.model_validate(dict(config))
         except ValidationError as error:
@@ -70,7 +74,7 @@ class Algorithm:
             why = f"{first['msg']}, got {first['input']!r}."
             raise ConfigError(what, why, f"Correct {field!r} and try again.") from error
 
-    def signature_of(self, config: BaseModel) -> Signature:
+    def signature_of(self, config: BaseModel | None) -> Signature:
         """Return the facets of what this algorithm makes with that config.
 
         Without a signature function they are the config fields that its ports match by.
@@ -102,7 +106,7 @@ class Algorithm:
         return Configured(
             spec=self.spec,
             reference=self.reference,
-            config=valid.model_dump(mode="json"),
+            config=valid.model_dump(mode="json") if valid else {},
             signature=dict(self.signature_of(valid)),
         )
 
@@ -117,7 +121,7 @@ def algorithm(
     accepts: Iterable[Port] = (),
     scratch: bool = True,
     score: Literal["max", "min"] = "max",
-    config: type[BaseModel],
+    config: type[BaseModel] | None = None,
     signature: Callable[[Any], Signature] | None = None,
     predict: Predictor | None = None,
 ) -> Callable[[Train], Algorithm]:
@@ -129,7 +133,7 @@ def algorithm(
         accepts: The ways in which it can start from a checkpoint.
         scratch: Whether it can start from nothing.
         score: "max" if a higher score is better, "min" if a lower one is.
-        config: A pydantic model; its fields are what an experiment configures.
+        config: A pydantic model; its fields are what an experiment configures. None configures nothing.
         signature: From the validated config, the facets that have to agree with a start checkpoint.
         predict: Opens a checkpoint folder and returns a function that answers; agents use it.
     """

@@ -7,6 +7,7 @@ so its heartbeat does not depend on what the training does.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,7 @@ FLUSH_EVERY = 0.5  # seconds between two writes of what the training tells
 STOP_GRACE = 10.0  # seconds that a training has to stop by itself
 EXIT_GRACE = 5.0  # seconds that a process has to end after it has told its outcome
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
+RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two tries to write while the database refuses
 
 _T = TypeVar("_T")
@@ -76,6 +78,8 @@ class Supervisor:
     def run(self, run_id: int) -> None:
         """Carry out a run and what follows it; do nothing if somebody else has taken it."""
         signal.signal(signal.SIGTERM, self._ask_to_end)
+        gc.freeze()  # what was imported stays; looking through it again and again is time lost
+        gc.set_threshold(*RARE_COLLECTIONS)
         job = self._supervision.take(run_id, self._owner)
         try:
             while job is not None:

@@ -17,10 +17,11 @@ from pipeline_widgets.persistence import filesystem, schema
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.repositories.agents import Agents
+from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
 from pipeline_widgets.persistence.repositories.experiments import Experiments
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
-from pipeline_widgets.persistence.repositories.runs import Checkpoints, Runs
+from pipeline_widgets.persistence.repositories.runs import Runs
 
 
 class Work:

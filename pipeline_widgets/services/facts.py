@@ -11,12 +11,21 @@ from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.persistence.store import Work
 
 
-def load(work: Work, pipeline: Pipeline, only: Collection[int] | None = None) -> Facts:
-    """Return what is known about the stages of a pipeline, or of some of them by id."""
+def load(
+    work: Work, pipeline: Pipeline, only: Collection[int] | None = None, *, consumption: bool = True
+) -> Facts:
+    """Return what is known about the stages of a pipeline.
+
+    Args:
+        work: The transaction.
+        pipeline: The pipeline.
+        only: The ids of the stages to know about; all by default.
+        consumption: Whether to tell what successful runs consumed, which only staleness asks for.
+    """
     stages = [stage for stage in pipeline.stages if only is None or stage.id in only]
     experiments = work.experiments.by_id([s.experiment_id for s in stages if isinstance(s, ExperimentStage)])
     runs = _by_stage(stages, work.runs.telling([stage.id for stage in stages]))
-    saved = _Saved(work, (run for mine in runs.values() for run in mine))
+    saved = _Saved(work, (run for mine in runs.values() for run in mine), consumption=consumption)
     busy = work.runs.active_of_experiments(experiments.keys())
     marks = work.pipelines.marks([stage.id for stage in stages])
     known: dict[int, StageFacts] = {}
@@ -51,15 +60,15 @@ def load(work: Work, pipeline: Pipeline, only: Collection[int] | None = None) ->
 
 def lineage(work: Work, run: Run) -> tuple[Checkpoint, ...]:
     """Return what a run saved and, before it, what the runs that it resumed had saved."""
-    return _Saved(work, [run]).of(run)
+    return _Saved(work, [run], consumption=False).of(run)
 
 
 class _Saved:
     """The checkpoints of runs and of the runs that these resumed, read at once."""
 
-    def __init__(self, work: Work, runs: Iterable[Run]) -> None:
+    def __init__(self, work: Work, runs: Iterable[Run], *, consumption: bool) -> None:
         self._runs = {run.id: run for run in runs}
-        consumed = {run.source_checkpoint_id for run in self._runs.values()} - {None}
+        consumed = {run.source_checkpoint_id for run in self._runs.values() if consumption} - {None}
         self._consumed = work.checkpoints.by_id([key for key in consumed if key is not None])
         missing = {checkpoint.run_id for checkpoint in self._consumed.values()}
         while missing := (missing | self._forerunners()) - self._runs.keys():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
-from pipeline_widgets.domain.experiment import Checkpoint
+from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint
 from pipeline_widgets.domain.job import Freeze, Frozen, Job, Outcome, Reported, Saved
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
@@ -60,7 +60,7 @@ class SupervisionService:
                 return None
             run = work.runs.get(run_id)
             pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
-            return self._job(work, run, owner.token, pipeline)
+            return self._job(work, run, owner.token, pipeline, _start(work, run))
 
     def started(self, job: Job, child: Process) -> None:
         """Set a leased run to Running, with the process that trains.
@@ -70,9 +70,8 @@ class SupervisionService:
         """
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
-            columns = {"child_pid": child.pid, "child_started": child.started, "beat_at": work.now}
-            columns["started_at"] = work.now
-            if not work.runs.fenced(job.run_id, job.token, Status.RUNNING, revision, **columns):
+            running = work.runs.start(job.run_id, job.token, revision, pid=child.pid, since=child.started)
+            if not running:
                 raise _fenced(job)
 
     def status(self, job: Job) -> Status:
@@ -104,7 +103,11 @@ class SupervisionService:
             FencedError: It was given up.
         """
         with self._store.write() as work:
-            _record(work, job, batch, work.projects.touch(job.project_id))
+            revision = work.projects.touch(job.project_id)
+            columns: dict[str, object] = {**_progress(batch), "revision": revision, "beat_at": work.now}
+            if not work.runs.note(job.run_id, job.token, **columns):
+                raise _fenced(job)
+            _keep(work, job, batch)
 
     def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
         """End a run and, in the same transaction, take the next stage if that is Auto.
@@ -124,15 +127,13 @@ class SupervisionService:
         """
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
-            if last:
-                _record(work, job, last, revision)
-            run = work.runs.get(job.run_id)
-            status = outcome.status
-            if status is Status.SUCCEEDED and run.status is Status.STOPPING:
-                status = Status.STOPPED
-            if not work.runs.fenced(run.id, job.token, status, revision, error=outcome.error):
+            told = _progress(last) if last else {}
+            run = work.runs.end(job.run_id, job.token, outcome.status, revision, error=outcome.error, **told)
+            if run is None:
                 raise _fenced(job)
-            if status is not Status.SUCCEEDED:
+            if last:
+                _keep(work, job, last)
+            if run.status is not Status.SUCCEEDED:
                 return None
             if outcome.frozen is not None:
                 self._save_agent(work, run, outcome.frozen)
@@ -173,7 +174,8 @@ class SupervisionService:
         if after is None:
             return None
         source = pipeline.source(after.id)
-        known = facts.load(work, pipeline, {run.stage_id, after.id, source.id if source else 0})
+        ids = {run.stage_id, after.id, source.id if source else 0}
+        known = facts.load(work, pipeline, ids, consumption=False)
         found = following(pipeline, run.stage_id, known)
         if found is None:
             return None
@@ -183,9 +185,13 @@ class SupervisionService:
             return None
         columns = {"revision": revision, "beat_at": work.now, **owner.columns}
         new = pend(work, pipeline, after, known, found.begin, **columns)
-        return self._job(work, new, owner.token, pipeline)
+        begin = found.begin
+        start = _from_version(begin.checkpoint, begin.agent_version)
+        return self._job(work, new, owner.token, pipeline, start)
 
-    def _job(self, work: Work, run: Run, token: str, pipeline: Pipeline | None) -> Job:
+    def _job(
+        self, work: Work, run: Run, token: str, pipeline: Pipeline | None, start: Checkpoint | None
+    ) -> Job:
         reference = work.experiments.reference(run.algorithm_id) if run.algorithm_id else None
         after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
         return Job(
@@ -198,7 +204,7 @@ class SupervisionService:
             config=run.config,
             seed=run.seed,
             signature=run.signature,
-            start=_start(work, run),
+            start=start,
             start_role=run.start_role,
             freeze=self._freeze(work, run, pipeline),
             followed=after is not None and after.trigger is Trigger.AUTO,
@@ -232,37 +238,38 @@ class SupervisionService:
 def _start(work: Work, run: Run) -> Checkpoint | None:
     if run.start_checkpoint_id is None:
         return None
-    checkpoint = work.checkpoints.get(run.start_checkpoint_id)
-    if run.start_agent_version_id is None:
-        return checkpoint
-    return replace(checkpoint, path=work.agents.version(run.start_agent_version_id).path)
+    version = run.start_agent_version_id
+    found = work.agents.version(version) if version is not None else None
+    return _from_version(work.checkpoints.get(run.start_checkpoint_id), found)
 
 
-def _record(work: Work, job: Job, batch: Batch, revision: int) -> None:
-    columns: dict[str, object] = {"revision": revision, "beat_at": work.now}
-    if batch.reported:
-        last = batch.reported[-1]
-        columns["step"] = last.step
-        columns |= {"total": last.total} if last.total is not None else {}
-    if not work.runs.note(job.run_id, job.token, **columns):
-        raise _fenced(job)
+def _from_version(checkpoint: Checkpoint | None, version: AgentVersion | None) -> Checkpoint | None:
+    """A start from a saved Agent reads the agent's frozen copy."""
+    return replace(checkpoint, path=version.path) if checkpoint and version else checkpoint
+
+
+def _progress(batch: Batch) -> dict[str, int]:
+    """The columns of a run that tell how far it has come."""
+    if not batch.reported:
+        return {}
+    last = batch.reported[-1]
+    return {"step": last.step} | ({"total": last.total} if last.total is not None else {})
+
+
+def _keep(work: Work, job: Job, batch: Batch) -> None:
     told = ((each.step, name, value) for each in batch.reported for name, value in each.metrics.items())
     work.runs.add_metrics(job.run_id, told)
     for saved in batch.saved:
-        _keep(work, job.run_id, saved)
-
-
-def _keep(work: Work, run_id: int, saved: Saved) -> None:
-    work.checkpoints.add(
-        run_id,
-        step=saved.step,
-        path=str(Path(saved.folder.path).relative_to(work.root)),
-        size=saved.folder.size,
-        digest=saved.folder.digest,
-        training_score=saved.training_score,
-        evaluation_score=saved.evaluation_score,
-        signature=dict(saved.signature),
-    )
+        work.checkpoints.add(
+            job.run_id,
+            step=saved.step,
+            path=str(Path(saved.folder.path).relative_to(work.root)),
+            size=saved.folder.size,
+            digest=saved.folder.digest,
+            training_score=saved.training_score,
+            evaluation_score=saved.evaluation_score,
+            signature=dict(saved.signature),
+        )
 
 
 def _fenced(job: Job) -> FencedError:

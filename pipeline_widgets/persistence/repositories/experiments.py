@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
 
-# Built once: what a statement costs is mostly its making.
 _EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec).join(
     schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
 )
+_BY_ID = _EXPERIMENTS.where(schema.experiments.c.id.in_(bindparam("ids", expanding=True)))
+_CODE = schema.algorithms.c
+_REFERENCE = select(_CODE.path, _CODE.root, _CODE.value).where(_CODE.id == bindparam("algorithm"))
 
 
 class Experiments(Repository):
@@ -37,9 +39,7 @@ class Experiments(Repository):
 
     def reference(self, algorithm_id: int) -> Reference:
         """Return where a process finds an algorithm's code."""
-        columns = schema.algorithms.c
-        query = select(columns.path, columns.root, columns.value).where(columns.id == algorithm_id)
-        return Reference(**found(self._first(query), "algorithm"))
+        return Reference(**found(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
 
     def add(self, project_id: int, name: str, configured: Configured, seed: int, revision: int) -> Experiment:
         """Insert an experiment."""
@@ -74,7 +74,7 @@ class Experiments(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Experiment]:
         """Return experiments by id."""
-        known = self._all(_EXPERIMENTS.where(schema.experiments.c.id.in_(ids))) if ids else ()
+        known = self._all(_BY_ID, ids=list(ids)) if ids else ()
         return {row["id"]: rows.experiment(row) for row in known}
 
     def of_project(self, project_id: int) -> tuple[Experiment, ...]:

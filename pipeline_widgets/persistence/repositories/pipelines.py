@@ -6,16 +6,19 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import BindParameter, Executable, bindparam, delete, select, update
 
 from pipeline_widgets.domain.chain import Pipeline, Stage
 from pipeline_widgets.errors import StaleWriteError
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
 
-# Built once: what a statement costs is mostly its making.
+_S = schema.stages.c
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _PIPELINES = select(schema.pipelines)
-_STAGES = select(schema.stages)
+_ONE = _PIPELINES.where(schema.pipelines.c.id == bindparam("pipeline"))
+_CHAINS = select(schema.stages).where(_S.pipeline_id.in_(_IDS)).order_by(_S.position)
+_MARKS = select(_S.id, _S.held, _S.accepted_run_id, _S.accepted_state).where(_S.id.in_(_IDS))
 
 
 class Pipelines(Repository):
@@ -37,8 +40,7 @@ class Pipelines(Repository):
 
     def get(self, pipeline_id: int) -> Pipeline:
         """Return one pipeline; NotFoundError without it."""
-        columns = schema.pipelines.c
-        known = self._pipelines(_PIPELINES.where(columns.id == pipeline_id))
+        known = self._pipelines(_ONE, pipeline=pipeline_id)
         return known[0] if known else found(None, "pipeline")
 
     def of_stage(self, stage_id: int) -> Pipeline:
@@ -106,10 +108,7 @@ class Pipelines(Repository):
 
     def marks(self, stage_ids: Collection[int]) -> dict[int, rows.Row]:
         """Return, by stage, why it is held and what was accepted as fresh."""
-        columns = schema.stages.c
-        wanted = (columns.id, columns.held, columns.accepted_run_id, columns.accepted_state)
-        query = select(*wanted).where(columns.id.in_(stage_ids))
-        return {row["id"]: row for row in self._all(query)}
+        return {row["id"]: row for row in self._all(_MARKS, ids=list(stage_ids))}
 
     def _store(self, pipeline_id: int, position: int, stage: Stage) -> Stage:
         values = {**rows.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}
@@ -118,13 +117,11 @@ class Pipelines(Repository):
         self.connection.execute(update(schema.stages).where(schema.stages.c.id == stage.id).values(**values))
         return stage
 
-    def _pipelines(self, query: Select[Any]) -> tuple[Pipeline, ...]:
-        listed = self._all(query)
-        columns = schema.stages.c
+    def _pipelines(self, query: Executable, **values: object) -> tuple[Pipeline, ...]:
+        listed = self._all(query, **values)
         ids = [row["id"] for row in listed]
         stages: dict[int, list[Stage]] = {each: [] for each in ids}
-        chains = _STAGES.where(columns.pipeline_id.in_(ids)).order_by(columns.position)
-        for row in self._all(chains) if ids else ():
+        for row in self._all(_CHAINS, ids=ids) if ids else ():
             stages[row["pipeline_id"]].append(rows.stage(row))
         return tuple(
             Pipeline(

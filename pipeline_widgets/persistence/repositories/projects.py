@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from pipeline_widgets.domain.experiment import Project
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
+
+_TOUCH = (
+    update(schema.projects)
+    .where(schema.projects.c.id == bindparam("project"))
+    .values(revision=schema.projects.c.revision + 1)
+    .returning(schema.projects.c.revision)
+)
 
 
 class Projects(Repository):
@@ -30,10 +37,5 @@ class Projects(Repository):
 
     def touch(self, project_id: int) -> int:
         """Raise a project's revision and return it; first in every write, so that it locks the project."""
-        columns = schema.projects.c
-        raised = update(schema.projects).where(columns.id == project_id)
-        raised = raised.values(revision=columns.revision + 1).returning(columns.revision)
-        revision = self.connection.execute(raised).scalar()
-        if revision is None:
-            found(None, "project")
-        return int(revision or 0)
+        row = self._first(_TOUCH, project=project_id)
+        return int(found(row, "project")["revision"])

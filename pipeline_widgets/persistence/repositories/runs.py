@@ -1,4 +1,4 @@
-"""Runs, their metrics and checkpoints. Whoever carries a run out writes through its token (a fence)."""
+"""Runs and their metrics. Whoever carries a run out writes through its token (a fence)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,72 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    String,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert
 
-from pipeline_widgets.domain.experiment import Checkpoint
 from pipeline_widgets.domain.liveness import Lease
-from pipeline_widgets.domain.run import ACTIVE, NEXT, Run, Status, check_transition
+from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
 
 _C = schema.runs.c
-# Built once: what a statement costs is mostly its making.
-_RUNS = select(schema.runs)
-_CHECKPOINTS = select(schema.checkpoints)
 _ACTIVE = tuple(sorted(status.value for status in ACTIVE))
+_HELD = (_C.id == bindparam("run")) & (_C.token == bindparam("held_token")) & _C.status.in_(_ACTIVE)
+
+_RUNS = select(schema.runs)
+_ONE = _RUNS.where(_C.id == bindparam("run"))
+_STATUS = select(_C.status).where((_C.id == bindparam("run")) & (_C.token == bindparam("held_token")))
+_ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(bindparam("ids", expanding=True)) & _C.status.in_(_ACTIVE))
+_SAVED = select(schema.checkpoints.c.id).where(schema.checkpoints.c.run_id == _C.id).exists()
+_LATEST = select(func.max(_C.id)).where(_C.stage_id.in_(bindparam("ids", expanding=True)))
+_TELLING = _RUNS.where(_C.id.in_(_LATEST.group_by(_C.stage_id, _C.experiment_id, _C.status, _SAVED)))
+
+
+def _numbered(owner: ColumnElement[int]) -> ReturningInsert[Any]:
+    last = select(func.coalesce(func.max(_C.number), 0) + 1).where(owner == bindparam("numbered_by"))
+    return insert(schema.runs).values(number=last.scalar_subquery()).returning(schema.runs)
+
+
+_ADD_TO_EXPERIMENT, _ADD_TO_STAGE = _numbered(_C.experiment_id), _numbered(_C.stage_id)
+_START = (
+    update(schema.runs)
+    .where(_HELD & (_C.status == Status.PENDING.value))
+    .values(
+        status=Status.RUNNING.value,
+        revision=bindparam("new_revision"),
+        child_pid=bindparam("pid_"),
+        child_started=bindparam("since"),
+        started_at=bindparam("now"),
+        beat_at=bindparam("now"),
+    )
+)
+_NEW = bindparam("new_status", type_=String)
+_SUCCEEDED_ANYWAY = (_C.status == Status.STOPPING.value) & (Status.SUCCEEDED.value == _NEW)
+_END = (
+    update(schema.runs)
+    .where(_HELD)
+    .values(
+        status=case((_SUCCEEDED_ANYWAY, Status.STOPPED.value), else_=_NEW),
+        revision=bindparam("new_revision"),
+        step=func.coalesce(bindparam("new_step", type_=Integer), _C.step),
+        total=func.coalesce(bindparam("new_total", type_=Integer), _C.total),
+        error=bindparam("new_error"),
+        finished_at=bindparam("now"),
+    )
+    .returning(schema.runs)
+)
 
 #: Step, name, value.
 Metric: TypeAlias = tuple[int, str, float]
@@ -31,22 +83,18 @@ class Runs(Repository):
     def add(self, **values: object) -> Run:
         """Insert a Pending run with the next number of its experiment, or of its Deployment stage."""
         experiment_id = values.get("experiment_id")
-        mine = _C.stage_id == values.get("stage_id")
-        if experiment_id is not None:
-            mine = _C.experiment_id == experiment_id
-        last = select(func.coalesce(func.max(_C.number), 0)).where(mine)
-        number = int(self.connection.execute(last).scalar_one()) + 1
-        status = Status.PENDING.value
-        new = self._add(schema.runs, **values, number=number, status=status, created_at=self.now, launches=0)
-        return self.get(new)
+        made = _ADD_TO_STAGE if experiment_id is None else _ADD_TO_EXPERIMENT
+        by = values.get("stage_id") if experiment_id is None else experiment_id
+        fixed = {"status": Status.PENDING.value, "created_at": self.now, "launches": 0}
+        return rows.run(found(self._first(made, numbered_by=by, **fixed, **values), "run"))
 
     def get(self, run_id: int) -> Run:
         """Return one run; NotFoundError without it."""
-        return rows.run(found(self._first(_RUNS.where(_C.id == run_id)), "run"))
+        return rows.run(found(self._first(_ONE, run=run_id), "run"))
 
     def lease(self, run_id: int) -> Lease:
         """Return who carries out a run; NotFoundError without it."""
-        return rows.lease(found(self._first(_RUNS.where(_C.id == run_id)), "run"))
+        return rows.lease(found(self._first(_ONE, run=run_id), "run"))
 
     def by_id(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs by id."""
@@ -71,18 +119,15 @@ class Runs(Repository):
 
     def active_of_experiments(self, ids: Collection[int]) -> dict[int, Run]:
         """Return the active run of each of those experiments that has one."""
-        found_runs = self._where(_C.experiment_id.in_(ids) & _C.status.in_(_ACTIVE)) if ids else ()
-        return {run.experiment_id: run for run in found_runs if run.experiment_id is not None}
+        active = self._all(_ACTIVE_OF, ids=list(ids)) if ids else ()
+        return {row["experiment_id"]: rows.run(row) for row in active}
 
     def telling(self, stage_ids: Collection[int]) -> tuple[Run, ...]:
         """Return the runs that tell the state of stages.
 
         They are, for each stage and experiment, the latest of each status, without and with a checkpoint.
         """
-        saved = select(schema.checkpoints.c.id).where(schema.checkpoints.c.run_id == _C.id).exists()
-        latest = select(func.max(_C.id)).where(_C.stage_id.in_(stage_ids))
-        latest = latest.group_by(_C.stage_id, _C.experiment_id, _C.status, saved)
-        return self._where(_C.id.in_(latest)) if stage_ids else ()
+        return tuple(map(rows.run, self._all(_TELLING, ids=list(stage_ids)))) if stage_ids else ()
 
     def move(self, run: Run, status: Status, revision: int, **values: object) -> Run:
         """Move a run on.
@@ -97,22 +142,41 @@ class Runs(Repository):
             raise ConflictError(what, fix="Look at it again and repeat what you did.")
         return self.get(run.id)
 
-    def fenced(self, run_id: int, token: str, status: Status, revision: int, **values: object) -> bool:
-        """Move a run on as the process that holds `token`; False if that process was given up."""
-        before = [each.value for each, after in NEXT.items() if status in after]
-        mine = (_C.id == run_id) & (_C.token == token) & _C.status.in_(before)
-        return self._set(mine, status, revision, values)
+    def start(self, run_id: int, token: str, revision: int, *, pid: int, since: float) -> bool:
+        """Set a leased run to Running, with the process that trains; False if it is no longer Pending."""
+        child = {"pid_": pid, "since": since, "now": self.now}
+        return self._done(_START, run=run_id, held_token=token, new_revision=revision, **child)
+
+    def end(
+        self,
+        run_id: int,
+        token: str,
+        status: Status,
+        revision: int,
+        *,
+        error: str | None = None,
+        step: int | None = None,
+        total: int | None = None,
+    ) -> Run | None:
+        """End a run as the process that holds `token`; None if that process was given up.
+
+        What would have succeeded is Stopped if a stop was asked for meanwhile.
+        """
+        told = {"new_error": error, "new_step": step, "new_total": total, "now": self.now}
+        ended = {"new_status": status.value, "new_revision": revision, **told}
+        row = self._first(_END, run=run_id, held_token=token, **ended)
+        return rows.run(row) if row else None
 
     def note(self, run_id: int, token: str, **values: object) -> bool:
         """Write columns as the process that holds `token`; False if that process was given up."""
-        mine = (_C.id == run_id) & (_C.token == token) & _C.status.in_(_ACTIVE)
-        return self.connection.execute(update(schema.runs).where(mine).values(**values)).rowcount == 1
+        written = update(schema.runs).where(_HELD).values(**values)
+        return self._done(written, run=run_id, held_token=token)
 
     def take(self, run_id: int, **owner: object) -> bool:
         """Lease a Pending run that nobody holds; False if somebody does."""
         free = (_C.id == run_id) & (_C.status == Status.PENDING.value) & _C.token.is_(None)
         taken = update(schema.runs).where(free).values(beat_at=self.now, **owner)
-        return self.connection.execute(taken).rowcount == 1
+        return self._done(taken)
 
     def launched(self, lease: Lease) -> bool:
         """Count one more launch of a Pending run, and free it; False if somebody else was faster."""
@@ -120,13 +184,12 @@ class Runs(Repository):
         token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
         counted = update(schema.runs).where(same & token & (_C.launches == lease.launches))
         counted = counted.values(launches=lease.launches + 1, launched_at=self.now, token=None, pid=None)
-        return self.connection.execute(counted).rowcount == 1
+        return self._done(counted)
 
     def status_under(self, run_id: int, token: str) -> Status | None:
         """Return the status as the process that holds `token` sees it; None if it was given up."""
-        query = select(_C.status).where((_C.id == run_id) & (_C.token == token))
-        status = self.connection.execute(query).scalar()
-        return None if status is None else Status(status)
+        row = self._first(_STATUS, run=run_id, held_token=token)
+        return None if row is None else Status(row["status"])
 
     def using(self, checkpoint_ids: Collection[int]) -> tuple[Run, ...]:
         """Return the runs that started from, or consumed, one of those checkpoints."""
@@ -166,38 +229,4 @@ class Runs(Repository):
     ) -> bool:
         ended = {"finished_at": self.now} if status.finished else {}
         moved = update(schema.runs).where(mine).values(status=status.value, revision=revision)
-        return self.connection.execute(moved.values(**ended, **values)).rowcount == 1
-
-
-class Checkpoints(Repository):
-    """What runs saved."""
-
-    def add(self, run_id: int, **values: object) -> None:
-        """Insert a checkpoint, or replace the one that the run saved at the same step before."""
-        columns = schema.checkpoints.c
-        same = (columns.run_id == run_id) & (columns.step == values["step"])
-        replaced = update(schema.checkpoints).where(same).values(**values, created_at=self.now)
-        if self.connection.execute(replaced).rowcount == 0:
-            self._add(schema.checkpoints, run_id=run_id, created_at=self.now, **values)
-
-    def get(self, checkpoint_id: int) -> Checkpoint:
-        """Return one checkpoint; NotFoundError without it."""
-        known = self.by_id([checkpoint_id])
-        return known.get(checkpoint_id) or found(None, "checkpoint")
-
-    def by_id(self, ids: Collection[int]) -> dict[int, Checkpoint]:
-        """Return checkpoints by id."""
-        return {each.id: each for each in self._where(schema.checkpoints.c.id.in_(ids))} if ids else {}
-
-    def of_runs(self, run_ids: Collection[int]) -> tuple[Checkpoint, ...]:
-        """Return what runs saved, in the order of their steps."""
-        return self._where(schema.checkpoints.c.run_id.in_(run_ids)) if run_ids else ()
-
-    def remove(self, checkpoint_id: int) -> None:
-        """Delete a checkpoint's row."""
-        self.connection.execute(delete(schema.checkpoints).where(schema.checkpoints.c.id == checkpoint_id))
-
-    def _where(self, condition: ColumnElement[bool]) -> tuple[Checkpoint, ...]:
-        columns = schema.checkpoints.c
-        query = _CHECKPOINTS.where(condition).order_by(columns.step, columns.id)
-        return tuple(rows.checkpoint(row, self.root) for row in self._all(query))
+        return self._done(moved.values(**ended, **values))

@@ -1,0 +1,244 @@
+"""Folders of checkpoints: published whole, known by their content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factories.lab import a_folder
+from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.errors import CheckpointError, StorageError
+from pipeline_widgets.persistence import artifacts
+
+
+def names(parent: Path) -> list[str]:
+    """Return what is in a folder, hidden entries included."""
+    return sorted(entry.name for entry in parent.iterdir())
+
+
+def test_a_folder_appears_when_the_block_has_ended(tmp_path: Path) -> None:
+    """Until then there is only a hidden folder; afterwards only the published one, with its size."""
+    with artifacts.publish(tmp_path, stem="0010") as publication:
+        (publication.path / "weights").write_bytes(b"abc")
+        (hidden,) = names(tmp_path)
+        assert hidden.startswith(".writing-")
+    folder = publication.folder
+    assert names(tmp_path) == [folder.path.name]
+    assert folder.path.name == f"0010-{folder.digest[:12]}"
+    assert (folder.size, (folder.path / "weights").read_bytes()) == (3, b"abc")
+    artifacts.verify(folder)
+
+
+def test_what_is_not_published_yet_has_no_folder(tmp_path: Path) -> None:
+    """Asking for the folder within the block is refused."""
+    with (
+        pytest.raises(StorageError, match="not published yet"),
+        artifacts.publish(tmp_path, stem="x") as publication,
+    ):
+        _ = publication.folder
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_an_exception_in_the_block_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    """Whatever is raised while writing, no folder is published and none is left over."""
+    with pytest.raises(error), artifacts.publish(tmp_path, stem="x") as publication:
+        (publication.path / "half").write_text("half")
+        raise error
+    assert names(tmp_path) == []
+
+
+contents = st.dictionaries(
+    st.sampled_from(["a", "b", "sub/a", "sub/deep/b"]), st.binary(max_size=20), min_size=1, max_size=4
+)
+
+
+def write(parent: Path, files: dict[str, bytes]) -> Path:
+    """Write files below a folder, in the order in which they come."""
+    for name, content in files.items():
+        (parent / name).parent.mkdir(parents=True, exist_ok=True)
+        (parent / name).write_bytes(content)
+    return parent
+
+
+@settings(max_examples=40)
+@given(contents, contents)
+def test_the_digest_tells_contents_apart(
+    tmp_path_factory: pytest.TempPathFactory, first: dict[str, bytes], second: dict[str, bytes]
+) -> None:
+    """Names and bytes make the digest; the order of writing, times and places do not."""
+    one = artifacts.measure(write(tmp_path_factory.mktemp("a"), first))
+    other = artifacts.measure(write(tmp_path_factory.mktemp("b"), dict(reversed(second.items()))))
+    assert (one.digest == other.digest) == (first == second)
+    assert one.size == sum(map(len, first.values()))
+
+
+def test_the_digest_stays_the_same_in_later_versions(tmp_path: Path) -> None:
+    """Checkpoints that were saved once are still known by their digest: this value never changes."""
+    folder = artifacts.measure(write(tmp_path, {"weights": b"abc", "sub/config": b"{}"}))
+    assert folder.digest == hashlib.sha256(b"10:sub/config:2:{}7:weights:3:abc").hexdigest()
+
+
+def test_bytes_do_not_wander_between_names_and_contents(tmp_path: Path) -> None:
+    """A file "ab" with "c" and a file "a" with "bc" are two contents."""
+    one = write(tmp_path / "1", {"ab": b"c"})
+    other = write(tmp_path / "2", {"a": b"bc"})
+    assert artifacts.measure(one).digest != artifacts.measure(other).digest
+
+
+def test_the_same_content_is_published_once(tmp_path: Path) -> None:
+    """Publishing the same again leaves the folder that is there, and no other."""
+    first = a_folder(tmp_path, "x", "same")
+    kept = (first.path / "weights.txt").stat().st_mtime_ns
+    second = a_folder(tmp_path, "x", "same")
+    assert second == first
+    assert names(tmp_path) == [first.path.name]
+    assert (first.path / "weights.txt").stat().st_mtime_ns == kept
+
+
+def test_two_that_publish_the_same_at_one_moment_both_succeed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losing the race to another process that publishes the same content is no error."""
+    exists, overtaken = Path.exists, list[Folder]()
+
+    def looked(path: Path) -> bool:
+        found = exists(path)
+        if path.parent == tmp_path and not overtaken:
+            monkeypatch.setattr(Path, "exists", exists)
+            overtaken.append(a_folder(tmp_path, "x", "same"))  # between our look and our rename
+        return found
+
+    monkeypatch.setattr(Path, "exists", looked)
+    folder = a_folder(tmp_path, "x", "same")
+    assert overtaken == [folder]
+    artifacts.verify(folder)
+    assert names(tmp_path) == [folder.path.name]
+
+
+def test_a_published_folder_is_as_readable_as_any(tmp_path: Path) -> None:
+    """Colleagues may read an artifact: its mode is that of any new folder."""
+    (tmp_path / "any").mkdir()
+    assert a_folder(tmp_path, "x", "x").path.stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / "weights.txt").write_text("other"),
+        lambda path: (path / "weights.txt").write_text(""),
+        lambda path: (path / "weights.txt").unlink(),
+        lambda path: (path / "extra").write_text("x"),
+        lambda path: (path / "weights.txt").rename(path / "renamed"),
+    ],
+)
+def test_a_corrupt_folder_is_detected(tmp_path: Path, damage: Any) -> None:
+    """Changed, shortened, missing, added and renamed files are all seen, with both sizes told."""
+    folder = a_folder(tmp_path / "from", "x", "content")
+    damage(folder.path)
+    with pytest.raises(CheckpointError, match=f"{folder.path} is corrupt. .* 7 were saved, and the digest"):
+        artifacts.verify(folder)
+    with pytest.raises(CheckpointError, match="is corrupt"):
+        artifacts.copy(folder, tmp_path / "to", stem="x")
+    assert names(tmp_path / "to") == []
+
+
+def test_a_missing_folder_is_detected(tmp_path: Path) -> None:
+    """A folder that is gone is told, and is not copied."""
+    gone = Folder(path=tmp_path / "gone", size=1, digest="d")
+    with pytest.raises(CheckpointError, match="is missing. Its folder is gone. Choose another checkpoint"):
+        artifacts.verify(gone)
+    with pytest.raises(CheckpointError, match="is missing"):
+        artifacts.copy(gone, tmp_path / "to", stem="x")
+
+
+def test_a_copy_has_the_content_and_is_its_own(tmp_path: Path) -> None:
+    """A copy has the same digest, and outlives what becomes of the original."""
+    original = a_folder(tmp_path / "from", "x", "content")
+    copied = artifacts.copy(original, tmp_path / "to", stem="y")
+    assert (copied.digest, copied.size) == (original.digest, original.size)
+    (original.path / "weights.txt").write_text("changed")
+    artifacts.verify(copied)
+
+
+def full(*_: object, **__: object) -> None:
+    """Do as a full disk does."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_disk_that_is_full_while_writing_is_told(tmp_path: Path) -> None:
+    """A train function that meets a full disk in its block gets the error that says so."""
+    with pytest.raises(StorageError, match="The disk is full"), artifacts.publish(tmp_path, stem="x"):
+        full()
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_is_full_while_publishing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush that finds the disk full publishes nothing."""
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="The disk is full"):
+        a_folder(tmp_path, "x", "x")
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_is_full_while_copying_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy for an agent that meets a full disk says so too, and leaves nothing."""
+    original = a_folder(tmp_path / "from", "x", "content")
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(StorageError, match="The disk is full"):
+        artifacts.copy(original, tmp_path / "to", stem="y")
+    assert names(tmp_path / "to") == []
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of a checkpoint that this user may not read is refused in our own words."""
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    original = a_folder(tmp_path / "from", "x", "content")
+    monkeypatch.setattr("shutil.copyfile", forbidden)
+    with pytest.raises(StorageError, match="Permission denied"):
+        artifacts.copy(original, tmp_path / "to", stem="y")
+
+
+def test_the_writers_own_errors_are_left_as_they_are(tmp_path: Path) -> None:
+    """What a train function meets in its block, but for a full disk, is its own affair."""
+    with pytest.raises(FileNotFoundError), artifacts.publish(tmp_path, stem="x") as publication:
+        (publication.path / "missing").read_text()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Where a file stands in the way the error says what the system says."""
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"):
+        a_folder(tmp_path / "taken", "x", "x")
+
+
+@pytest.mark.spec("6.9")
+def test_a_process_killed_while_it_publishes_leaves_no_published_folder(tmp_path: Path) -> None:
+    """kill -9 in the middle of writing leaves a hidden folder at most, and the next publish works."""
+    program = f"""
+        import os, signal
+        from pathlib import Path
+        from pipeline_widgets.persistence import artifacts
+        with artifacts.publish(Path({str(tmp_path)!r}), stem="x") as publication:
+            (publication.path / "half").write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert all(name.startswith(".writing-") for name in names(tmp_path))
+    folder = a_folder(tmp_path, "x", "whole")
+    artifacts.verify(folder)

@@ -1,0 +1,102 @@
+"""What the file system says, in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pipeline_widgets.errors import StorageError
+from pipeline_widgets.persistence import filesystem
+
+MOUNTS = """\
+22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
+23 22 0:21 / /proc rw,nosuid - proc proc rw
+40 22 0:50 / /home/me rw,relatime shared:30 master:2 - nfs4 server:/home rw,vers=4.2
+41 40 0:51 / /home/me/scratch rw - xfs /dev/sdb1 rw
+42 22 0:52 / /mnt/team\\040share rw - cifs //server/team rw
+43 22 0:53 / /mnt/ssh rw - fuse.sshfs me@host:/data rw
+44 22 0:54 / /lustre rw - lustre 10.0.0.1@tcp:/fs rw
+"""
+
+
+@pytest.fixture
+def mounts(tmp_path: Path) -> Path:
+    """A table of mounts as Linux shows it."""
+    path = tmp_path / "mountinfo"
+    path.write_text(MOUNTS)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("folder", "network"),
+    [
+        ("/", False),
+        ("/home", False),
+        ("/home/me", True),
+        ("/home/me/project/deep", True),
+        ("/home/me/scratch/project", False),
+        ("/home/mean", False),
+        ("/mnt/team share/lab", True),
+        ("/mnt/ssh", True),
+        ("/lustre/a", True),
+    ],
+)
+def test_the_nearest_mount_tells_whether_a_folder_is_on_another_machine(
+    mounts: Path, folder: str, network: bool  # noqa: FBT001
+) -> None:
+    """NFS, SMB, sshfs and cluster file systems are told, also for folders deep below their mount."""
+    assert filesystem.is_network(Path(folder), mounts) is network
+
+
+def test_a_relative_folder_is_taken_from_the_current_one(
+    mounts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link into a network folder counts as what it points to."""
+    link = tmp_path / "data"
+    link.symlink_to("/lustre/a")
+    monkeypatch.chdir(tmp_path)
+    assert filesystem.is_network(Path("data"), mounts)
+    assert not filesystem.is_network(Path(), mounts)
+
+
+def test_where_the_system_does_not_tell_the_answer_is_no(tmp_path: Path) -> None:
+    """Without a table of mounts a folder counts as local."""
+    assert not filesystem.is_network(tmp_path, tmp_path / "missing")
+
+
+@pytest.mark.parametrize("code", sorted(filesystem.FULL))
+def test_a_full_disk_is_told(code: int) -> None:
+    """No space, and no quota, are the disk being full."""
+    with pytest.raises(StorageError, match="Nothing could be saved in /x. The disk is full. Free some space"):
+        with filesystem.explained(Path("/x")):
+            raise OSError(code, os.strerror(code))
+
+
+@pytest.mark.parametrize("code", sorted(filesystem.REFUSED))
+def test_a_refusal_is_told_with_the_systems_reason(code: int) -> None:
+    """Read-only and forbidden folders are told with what the system says, and what to do."""
+    with pytest.raises(StorageError, match=f"/x cannot be written. {os.strerror(code)}. Give yourself"):
+        with filesystem.explained(Path("/x")):
+            raise OSError(code, os.strerror(code))
+
+
+def test_other_errors_are_left_as_they_are() -> None:
+    """An error that is none of these is not dressed up."""
+    with pytest.raises(FileNotFoundError), filesystem.explained(Path("/x")):
+        raise FileNotFoundError(errno.ENOENT, "gone")
+    with pytest.raises(PermissionError), filesystem.explained(Path("/x"), filesystem.FULL):
+        raise PermissionError(errno.EACCES, "no")
+
+
+def test_files_and_folders_can_be_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush reaches the file or the folder itself."""
+    flushed: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(stat.S_ISDIR(os.fstat(fd).st_mode)))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    (tmp_path / "file").write_text("x")
+    filesystem.flush(tmp_path / "file")
+    filesystem.flush(tmp_path)
+    assert flushed == [False, True]
