@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from pipeline_widgets.algorithms import registry
@@ -49,18 +50,15 @@ def main(connection: Connection) -> None:
     if hasattr(os, "setsid"):
         os.setsid()
     processes.die_with_parent()
-    stop = threading.Event()
+    stop, inbox = threading.Event(), SimpleQueue[Job]()
 
     def ask_to_stop(*_: object) -> None:
         stop.set()
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        job: Job = connection.recv()
-    except EOFError:
-        return
-    threading.Thread(target=_listen, args=(connection, stop), daemon=True).start()
+    threading.Thread(target=_listen, args=(connection, inbox, stop), daemon=True).start()
+    job = inbox.get()
     line = Line(connection, threading.Lock())
     _redirect(Path(job.folder))
     outcome = carry_out(job, line.send, stop.is_set)
@@ -176,12 +174,15 @@ def _failed() -> Outcome:
     return Outcome(status=Status.FAILED, error=text)
 
 
-def _listen(connection: Connection, stop: threading.Event) -> None:
-    """Wait for a stop; when the line is cut the supervisor is gone, and so must this process be."""
+def _listen(connection: Connection, inbox: SimpleQueue[Job], stop: threading.Event) -> None:
+    """Take the job, then wait for a stop; when the line is cut the supervisor is gone, so end as well."""
     try:
         while True:
-            if connection.recv() == STOP:
+            message = connection.recv()
+            if message == STOP:
                 stop.set()
+            else:
+                inbox.put(message)
     except (EOFError, OSError):
         if hasattr(os, "killpg"):
             os.killpg(0, signal.SIGKILL)

@@ -14,7 +14,8 @@ import selectors
 import signal
 import socket
 import struct
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -55,8 +56,8 @@ class Child(Protocol):
 class Nursery(Protocol):
     """Makes children."""
 
-    def new_child(self) -> Child:
-        """Start a process that waits for a job."""
+    def order(self) -> Callable[[], Child]:
+        """Have a process started that waits for a job; calling what this returns fetches it."""
         ...
 
     def signs(self, child: Child) -> Sequence[socket.socket | int]:
@@ -76,23 +77,26 @@ class ForkServer:
 
     def __init__(self) -> None:
         self._control = _forked_server()
+        self._forked: deque[int] = deque()
         self._ended: dict[int, int] = {}
         self._gone = False
 
-    def new_child(self) -> Child:
-        """Have a child forked that waits for a job.
+    def order(self) -> Callable[[], Child]:
+        """Have a child forked that waits for a job, while the caller does something else.
 
         Raises:
             ExecutionError: No process could be forked.
         """
         ours, theirs = multiprocessing.Pipe()
-        with theirs:
+        with theirs, suppress(OSError):  # a fork server that is gone is noticed below
             socket.send_fds(self._control, [b"+"], [theirs.fileno()])
-        while not self._gone:
-            kind, pid, code = self._receive()
-            if kind == _FORKED:
-                return _ForkedChild(pid, ours, self)
-            self._ended[pid] = code
+        return lambda: self._fetch(ours)
+
+    def _fetch(self, ours: Connection) -> Child:
+        while not (self._forked or self._gone):
+            self._receive()
+        if self._forked:
+            return _ForkedChild(self._forked.popleft(), ours, self)
         ours.close()
         raise ExecutionError("No process could be started.", "The fork server is gone.", "Trigger it again.")
 
@@ -116,11 +120,9 @@ class ForkServer:
                 return
             finally:
                 self._control.settimeout(None)
-            if not ready:
-                self._gone = True
-                return
-            _, pid, code = self._receive()
-            self._ended[pid] = code
+            self._gone = not ready
+            if ready:
+                self._receive()
             timeout = 0
 
     def close(self) -> None:
@@ -128,12 +130,17 @@ class ForkServer:
         self._control.close()
         self._gone = True
 
-    def _receive(self) -> tuple[bytes, int, int]:
+    def _receive(self) -> None:
+        """Take note of what the fork server tells next."""
         told = self._control.recv(_MESSAGE.size, socket.MSG_WAITALL)
         if len(told) < _MESSAGE.size:
             self._gone = True
-            return b"", 0, 0
-        return _MESSAGE.unpack(told)
+            return
+        kind, pid, code = _MESSAGE.unpack(told)
+        if kind == _FORKED:
+            self._forked.append(pid)
+        else:
+            self._ended[pid] = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +160,15 @@ class _ForkedChild:
 class SpawnNursery:
     """Starts children as fresh interpreters, where the platform has no fork."""
 
-    def new_child(self) -> Child:
-        """Start an interpreter that waits for a job."""
+    def order(self) -> Callable[[], Child]:
+        """Have an interpreter started that waits for a job."""
         from pipeline_widgets.execution import child  # noqa: PLC0415  the fork server imports it, too
 
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=child.main, args=(theirs,))
         process.start()
         theirs.close()
-        return _SpawnedChild(ours, process)
+        return lambda: _SpawnedChild(ours, process)
 
     def signs(self, child: Child) -> Sequence[socket.socket | int]:
         """The sentinel of the process."""

@@ -73,13 +73,14 @@ class Supervisor:
         self._nursery = nursery
         self._owner = Owner(process=processes.identify(os.getpid()), token=uuid4().hex)
         self._asked_to_end = False
-        self._spare: Child | None = None
+        self._ordered: Callable[[], Child] | None = None
 
     def run(self, run_id: int) -> None:
         """Carry out a run and what follows it; do nothing if somebody else has taken it."""
         signal.signal(signal.SIGTERM, self._ask_to_end)
         gc.freeze()  # what was imported stays; looking through it again and again is time lost
         gc.set_threshold(*RARE_COLLECTIONS)
+        self._ordered = self._nursery.order()
         job = self._supervision.take(run_id, self._owner)
         try:
             while job is not None:
@@ -87,20 +88,20 @@ class Supervisor:
         except FencedError as error:
             _say(error)
         finally:
-            if self._spare is not None:
-                _end(self._spare, at_once=True)
+            if self._ordered is not None:
+                _end(self._ordered(), at_once=True)
 
     def _carry_out(self, job: Job) -> Job | None:
-        attempt = Attempt(job=job, child=self._spare or self._nursery.new_child())
-        self._spare = None
+        attempt = Attempt(job=job, child=(self._ordered or self._nursery.order())())
+        self._ordered = None
         try:
             running = processes.identify(attempt.child.pid)
             self._insist(lambda: self._supervision.started(job, running))
             _send(attempt, job)
-            if job.followed:  # so that the next stage need not wait for a process to come up
-                self._spare = self._nursery.new_child()
             self._watch(attempt)
             outcome, last = self._outcome(attempt), attempt.batch
+            if job.followed and outcome.status is Status.SUCCEEDED:
+                self._ordered = self._nursery.order()  # it comes up while the database writes
             return self._insist(lambda: self._supervision.finish(job, outcome, self._owner, last))
         finally:
             _end(attempt.child, at_once=attempt.outcome is None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,6 @@ class Lab:
 
     store: Store
     clock: Clock
-    project: Project = field(init=False)
 
     def __post_init__(self) -> None:
         self.projects = ProjectService(self.store)
@@ -89,7 +89,11 @@ class Lab:
         self.agents = AgentService(self.store)
         self.states = StateService(self.store)
         self.supervision = SupervisionService(self.store)
-        self.project = self.projects.create("Letters", advanced_training=True)
+
+    @cached_property
+    def project(self) -> Project:
+        """An Advanced Training project, made when it is first asked for."""
+        return self.projects.create("Letters", advanced_training=True)
 
     def experiment(self, name: str, spec: AlgorithmSpec = SFT, **options: Any) -> Experiment:
         """Make an experiment in the project."""
@@ -243,9 +247,11 @@ def a_folder(parent: Path, stem: str, text: str) -> Folder:
 
 
 def open_lab(folder: Path, name: str = "lab") -> Lab:
-    """Make a workspace in a folder; close it with `lab.store.database.close()`."""
+    """Make a workspace with a project in a folder; close it with `lab.store.database.close()`."""
     clock = Clock()
-    return Lab(open_store(Database(f"sqlite:///{folder / name}.db", clock=clock)), clock)
+    lab = Lab(open_store(Database(f"sqlite:///{folder / name}.db", clock=clock)), clock)
+    assert lab.project.name == "Letters"
+    return lab
 
 
 def texts(reasons: Iterable[object]) -> str:

@@ -1,0 +1,105 @@
+"""Listings: iterate, index by position or name, see as a table (spec 10.1, 10.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import pipeline_widgets as pw
+from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.errors import NotFoundError
+
+ATTACK = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def listed(ws: pw.Workspace) -> Listing[pw.Project]:
+    """The projects a, b and c."""
+    for name in "abc":
+        ws.create_project(name)
+    return ws.projects
+
+
+@pytest.mark.spec("10.1")
+def test_a_listing_is_a_sequence(listed: Listing[pw.Project]) -> None:
+    """Positions, slices, iteration, length and membership work as for a list."""
+    assert [each.name for each in listed] == ["a", "b", "c"]
+    assert (listed[0].name, listed[-1].name, len(listed)) == ("a", "c", 3)
+    part = listed[1:]
+    assert isinstance(part, Listing)
+    assert [each.name for each in part] == ["b", "c"]
+    assert listed[0] in listed
+    assert listed.index(listed["b"]) == 1
+    with pytest.raises(IndexError):
+        _ = listed[3]
+
+
+@pytest.mark.spec("10.1", "10.3")
+def test_a_name_finds_its_item(listed: Listing[pw.Project], ws: pw.Workspace) -> None:
+    """A name that is not there is refused with those that are."""
+    assert listed["b"] == listed[1]
+    with pytest.raises(NotFoundError, match="There is no project named 'd'. There are 'a', 'b', 'c'"):
+        _ = listed["d"]
+    with pytest.raises(NotFoundError, match="There is no agent named 'd'. There are none yet"):
+        _ = ws.agents["d"]
+
+
+@pytest.mark.spec("10.1")
+def test_a_listing_does_not_change_behind_ones_back(listed: Listing[pw.Project], ws: pw.Workspace) -> None:
+    """It is what there was when it was asked for; asking again shows what is new."""
+    ws.create_project("d")
+    assert (len(listed), len(ws.projects)) == (3, 4)
+
+
+@pytest.mark.spec("10.1")
+def test_every_listing_has_a_data_frame(pipe: pw.Pipeline, ws: pw.Workspace, finish: Any) -> None:
+    """Projects, experiments, pipelines, stages, runs, checkpoints, agents and versions: a row for each item."""
+    run = finish(pipe.stages[0].trigger(), 0.5)
+    agent = ws.create_agent("saved", run.checkpoints[0])
+    project = ws.projects[0]
+    listings: list[Listing[Any]] = [
+        ws.projects, project.experiments, project.pipelines, pipe.stages, pipe.stages[0].runs,
+        run.checkpoints, ws.agents, agent.versions, project.experiments[0].runs, project.experiments[0].checkpoints,
+    ]  # fmt: skip
+    for listing in listings:
+        assert isinstance(listing.df, pd.DataFrame)
+        assert len(listing.df) == len(listing) > 0
+        assert list(listing.df.columns) == list(listing[0].summary())
+        assert str(listing.df.iloc[0, 0]) in repr(listing)
+        assert "<table" in listing._repr_html_()
+
+
+@pytest.mark.spec("3.2", "9.1")
+def test_the_columns_have_what_the_views_show(pipe: pw.Pipeline, ws: pw.Workspace) -> None:
+    """Name and last modified of pipelines; name, algorithm, status and last modified of experiments."""
+    project = ws.projects[0]
+    assert {"name", "modified_at"} <= set(project.pipelines.df.columns)
+    assert {"name", "algorithm", "status", "modified_at"} <= set(project.experiments.df.columns)
+    assert {"type", "name", "trigger", "status", "stale"} <= set(pipe.stages.df.columns)
+    assert list(pipe.stages.df["status"]) == ["Draft"] * 3
+
+
+@pytest.mark.spec("10.1")
+def test_an_empty_listing_says_so(ws: pw.Workspace) -> None:
+    """Nothing is shown in words, and its DataFrame is empty."""
+    assert repr(ws.agents) == ws.agents._repr_html_() == "no agents"
+    assert ws.agents.df.empty
+    assert [*ws.agents] == []
+
+
+@pytest.mark.spec("10.4")
+def test_markup_in_names_is_shown_as_text(ws: pw.Workspace, finish: Any) -> None:
+    """No name, description or agent ever becomes markup in a cell's output."""
+    project = ws.create_project(ATTACK, advanced_training=True)
+    pipe = project.create_pipeline(ATTACK, description=ATTACK)
+    pipe.add_experiment_stage(project.create_experiment(ATTACK, algorithm="Imitate"))
+    pipe.add_deployment_stage(ATTACK, description=ATTACK)
+    run = finish(pipe.stages[0].trigger(), 0.5)
+    ws.create_agent(ATTACK, run.checkpoints[0], description=ATTACK)
+    for listing in (ws.projects, project.experiments, project.pipelines, pipe.stages, ws.agents, ws.agents[0].versions):
+        html = listing._repr_html_()
+        assert "<img" not in html
+        assert "&lt;img" in html
+    assert ws.projects[ATTACK].pipelines[ATTACK].stages[ATTACK].experiment == project.experiments[ATTACK]

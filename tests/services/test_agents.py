@@ -1,0 +1,173 @@
+"""Agents: frozen copies of checkpoints, in versions (spec 5.6, 8)."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from factories.lab import Lab
+from factories.values import SFT
+from pipeline_widgets.domain.chain import FromAgent
+from pipeline_widgets.domain.experiment import AgentStatus, Checkpoint
+from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import CheckpointError, ConfigError, InUseError, NameTakenError, NotFoundError
+from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.services.names import LONGEST
+
+
+def a_saved(lab: Lab, name: str = "a", score: float = 0.5, content: str | None = None) -> Checkpoint:
+    """Return a checkpoint of a new experiment."""
+    experiment = lab.experiment(name)
+    lab.carry_out(lab.runs.train(experiment.id), score, content=content)
+    return lab.experiments.checkpoints(experiment.id)[0]
+
+
+@pytest.mark.spec("8.2")
+def test_an_agent_is_a_frozen_copy(lab: Lab) -> None:
+    """Its folder has the checkpoint's content and stays when the original's files are gone."""
+    checkpoint = a_saved(lab)
+    agent = lab.agents.create(" saved ", checkpoint.id, "what for")
+    assert (agent.name, agent.description, agent.status) == ("saved", "what for", AgentStatus.UNDEPLOYED)
+    assert (agent.current.number, agent.current.experiment, agent.current.spec) == (1, "a", SFT)
+    assert agent.current.checkpoint == checkpoint
+    shutil.rmtree(checkpoint.path)
+    copy = Folder(path=Path(agent.current.path), size=checkpoint.size, digest=checkpoint.digest)
+    artifacts.verify(copy)
+    assert copy.path.is_relative_to(lab.store.artifacts / "agents")
+    assert lab.agents.get(agent.id) == agent == lab.agents.all()[0]
+
+
+@pytest.mark.spec("8.1")
+def test_a_name_is_required_and_unique(lab: Lab) -> None:
+    """An agent without a name, or with one that is taken, is refused and leaves no files."""
+    checkpoint = a_saved(lab)
+    with pytest.raises(ConfigError, match="needs a name"):
+        lab.agents.create(" ", checkpoint.id)
+    assert not (lab.store.artifacts / "agents").exists()
+    lab.agents.create("saved", checkpoint.id)
+    with pytest.raises(NameTakenError, match="named 'saved' already"):
+        lab.agents.create("saved", a_saved(lab, "b").id)
+    assert len(list((lab.store.artifacts / "agents").iterdir())) == 1
+
+
+@pytest.mark.spec("8.1")
+def test_a_checkpoint_that_is_gone_or_corrupt_makes_no_agent(lab: Lab) -> None:
+    """What is not as it was saved is not frozen, and no agent is written."""
+    checkpoint = a_saved(lab)
+    (Path(checkpoint.path) / "weights.txt").write_text("changed")
+    with pytest.raises(CheckpointError, match="is corrupt"):
+        lab.agents.create("saved", checkpoint.id)
+    shutil.rmtree(checkpoint.path)
+    with pytest.raises(CheckpointError, match="is missing"):
+        lab.agents.create("saved", checkpoint.id)
+    with pytest.raises(NotFoundError, match="There is no such checkpoint"):
+        lab.agents.create("saved", 99)
+    assert lab.agents.all() == ()
+
+
+@pytest.mark.spec("5.1", "8.2")
+def test_a_deployment_makes_an_agent_and_then_new_versions_of_it(lab: Lab) -> None:
+    """Re-running a deployment keeps the former versions; a rollback makes one of them the current one."""
+    chain = lab.pipeline("SFT", "deploy")
+    first, deploy = chain.stages
+    lab.pipelines.update_stage(deploy.id, lambda stage: replace(stage, agent_description="for letters"))  # pyright: ignore[reportCallIssue]
+    for score in (0.5, 0.6):
+        lab.do(first, score)
+        lab.do(deploy)
+    (agent,) = lab.agents.all()
+    assert (agent.name, agent.description) == ("letters-agent", "for letters")
+    versions = lab.agents.versions(agent.id)
+    assert [(each.number, each.checkpoint.evaluation_score) for each in versions] == [(1, 0.5), (2, 0.6)]
+    assert agent.current == versions[1]
+    assert versions[0].path != versions[1].path
+    rolled = lab.agents.rollback(agent.id, 1)
+    assert rolled.current == versions[0]
+    assert lab.agents.versions(agent.id) == versions
+    lab.do(deploy)
+    assert lab.agents.get(agent.id).current.number == 3
+    with pytest.raises(NotFoundError, match="The agent has no version 9. There are 1, 2, 3"):
+        lab.agents.rollback(agent.id, 9)
+
+
+@pytest.mark.spec("5.9")
+def test_a_deployment_deploys_what_was_frozen_when_it_was_triggered(lab: Lab) -> None:
+    """The agent has the checkpoint, the name and the description of the moment of the trigger."""
+    chain = lab.pipeline("SFT", "deploy")
+    first, deploy = chain.stages
+    lab.do(first, 0.5)
+    run = lab.runs.trigger(deploy.id)
+    lab.do(first, 0.9)
+    lab.carry_out(run)
+    (agent,) = lab.agents.all()
+    assert agent.current.checkpoint.evaluation_score == 0.5
+    assert lab.state(deploy).staleness.stale
+
+
+@pytest.mark.spec("5.6")
+def test_a_stage_can_add_its_best_checkpoint_to_the_agents(lab: Lab) -> None:
+    """The agent is named after pipeline, stage and step, and comes with the success only."""
+    made = lab.pipelines.create(lab.project.id, "chain")
+    stage = lab.add(made.id, lab.experiment("sft"), auto_add_agent=True)
+    lab.do(stage, 0.5, status=Status.STOPPED)
+    assert lab.agents.all() == ()
+    lab.do(stage, 0.5)
+    (agent,) = lab.agents.all()
+    assert agent.name == "chain - 1 sft - step 10"
+    assert agent.current.checkpoint.evaluation_score == 0.5
+    lab.do(stage, 0.6)
+    (again,) = lab.agents.all()
+    assert (again.id, again.current.number) == (agent.id, 2)
+
+
+@pytest.mark.spec("5.6")
+def test_the_name_of_an_added_agent_fits(lab: Lab) -> None:
+    """However long the names that it is made of, the name of an agent can be stored everywhere."""
+    made = lab.pipelines.create(lab.project.id, "p" * LONGEST)
+    stage = lab.add(made.id, lab.experiment("e" * LONGEST), auto_add_agent=True)
+    lab.do(stage, 0.5)
+    (agent,) = lab.agents.all()
+    assert len(agent.name) <= LONGEST
+
+
+@pytest.mark.spec("8.1")
+def test_an_agent_that_a_stage_starts_from_is_not_deleted(lab: Lab) -> None:
+    """The refusal names the pipeline; afterwards its files go, and the checkpoint stays."""
+    checkpoint = a_saved(lab)
+    agent = lab.agents.create("saved", checkpoint.id)
+    made = lab.pipelines.create(lab.project.id, "chain")
+    stage = lab.add(made.id, lab.experiment("b"), start=FromAgent(agent.id))
+    with pytest.raises(InUseError, match="'saved' cannot be deleted. The first stage of pipeline 'chain' starts"):
+        lab.agents.delete(agent.id)
+    assert Path(agent.current.path).is_dir()
+    lab.pipelines.delete_stage(stage.id)
+    lab.agents.delete(agent.id)
+    assert lab.agents.all() == ()
+    assert not Path(agent.current.path).exists()
+    assert Path(checkpoint.path).is_dir()
+
+
+@pytest.mark.spec("8.2")
+def test_agents_of_the_same_content_do_not_lose_each_others_files(lab: Lab) -> None:
+    """Two agents made of equal checkpoints may share a folder; deleting one leaves the other whole."""
+    first = lab.agents.create("one", a_saved(lab, "a", content="same").id)
+    second = lab.agents.create("two", a_saved(lab, "b", content="same").id)
+    lab.agents.delete(first.id)
+    saved = second.current.checkpoint
+    artifacts.verify(Folder(path=Path(second.current.path), size=saved.size, digest=saved.digest))
+    lab.agents.delete(second.id)
+    assert list((lab.store.artifacts / "agents").iterdir()) == []
+
+
+def test_an_agent_that_is_gone_is_not_found(lab: Lab) -> None:
+    """Every use of an agent that does not exist says so."""
+    with pytest.raises(NotFoundError, match="There is no such agent"):
+        lab.agents.get(9)
+    with pytest.raises(NotFoundError, match="There is no such agent"):
+        lab.agents.delete(9)
+    with pytest.raises(NotFoundError):
+        lab.agents.rollback(9, 1)
+    assert lab.agents.versions(9) == ()

@@ -1,0 +1,56 @@
+"""Names, and the sentences that speak of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_widgets.errors import ConfigError, NameTakenError
+from pipeline_widgets.services.names import LONGEST, copy_of, free, trimmed
+
+
+@dataclass
+class Thing:
+    """Something with a name."""
+
+    name: str
+
+
+@pytest.mark.spec("3.4")
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=LONGEST), st.integers(0, 5))
+def test_copies_never_collide_and_never_grow_too_long(name: str, copies: int) -> None:
+    """Copying again and again gives free names that fit, counted up."""
+    things = [Thing(name)]
+    for _ in range(copies):
+        things.append(Thing(copy_of(name, things)))
+    assert len({thing.name for thing in things}) == copies + 1
+    assert all(len(thing.name) <= LONGEST for thing in things)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST + 50))
+def test_a_trimmed_name_is_stored_as_it_is_shown(name: str) -> None:
+    """A name that is accepted has no spaces around it, is not empty and fits."""
+    try:
+        kept = trimmed(name, "thing")
+    except ConfigError:
+        assert not name.strip() or len(name.strip()) > LONGEST
+        return
+    assert kept == kept.strip() == name.strip()
+    assert 0 < len(kept) <= LONGEST
+
+
+@pytest.mark.spec("10.3")
+@pytest.mark.parametrize("kind", ["agent", "experiment", "project", "pipeline"])
+def test_sentences_about_names_are_english(kind: str) -> None:
+    """Before a vowel stands "an"."""
+    wrong = ("A agent", "A experiment", "a agent", "a experiment")
+    with pytest.raises(ConfigError) as empty:
+        trimmed(" ", kind)
+    with pytest.raises(NameTakenError) as taken:
+        free("x", [Thing("x")], kind)
+    for error in (empty.value, taken.value):
+        assert not any(each in str(error) for each in wrong), str(error)
+        assert kind in str(error)
