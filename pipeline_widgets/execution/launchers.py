@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from subprocess import DEVNULL, Popen
-from typing import IO, Protocol
+from typing import IO, ClassVar, Protocol
 
 from pipeline_widgets.errors import ExecutionError
 
@@ -31,12 +31,12 @@ class LocalLauncher:
     server. It ends with its container or machine.
     """
 
-    def __init__(self) -> None:
-        self._started: list[Popen[bytes]] = []
+    #: Of all workspaces: they are reaped when the next one starts, and outlive what launched them.
+    _started: ClassVar[list[Popen[bytes]]] = []
 
     def launch(self, url: str, run_id: int, log: Path) -> None:
         """Start `python -m pipeline_widgets supervise`, detached."""
-        self._started = [process for process in self._started if process.poll() is None]  # no zombies
+        self._started[:] = [process for process in self._started if process.poll() is None]  # no zombies
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pipeline_widgets", "supervise", str(run_id)]
         # The URL may hold a password, and a command line can be read by everyone on the machine.

@@ -1,0 +1,25 @@
+"""Workspaces whose runs are real processes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from benches import QUICK, Bench, end_all
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Generator[Bench]:
+    """Yield a workspace, and leave no process of it behind."""
+    made = Bench(tmp_path)
+    yield made
+    end_all(made)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Generator[Bench]:
+    """Yield a workspace whose supervisors beat five times a second and are given up after 1.5 s."""
+    made = Bench(tmp_path, QUICK)
+    yield made
+    end_all(made)

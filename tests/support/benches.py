@@ -1,0 +1,79 @@
+"""A workspace whose runs are real processes, and what tests do with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import trainers
+
+import pipeline_widgets as pw
+from pipeline_widgets.domain.liveness import Lease, Process
+
+QUICK = pw.Timing(beat_every=0.2, grace=1.5)
+
+
+class Bench:
+    """A workspace with one project, and what tests do with it again and again."""
+
+    def __init__(self, folder: Path, timing: pw.Timing | None = None) -> None:
+        self.folder = folder
+        self.ws = pw.Workspace(f"sqlite:///{folder}/lab.db", timing=timing)
+        self.project = self.ws.create_project("Bench", advanced_training=True)
+
+    def chain(self, *configs: dict[str, object], trigger: str = "auto") -> pw.Pipeline:
+        """Return a pipeline with a Counter stage for each config, Auto but for the first."""
+        pipe = self.project.create_pipeline(f"chain {len(self.project.pipelines)}")
+        for config in configs:
+            name = f"e{len(self.project.experiments)}"
+            experiment = self.project.create_experiment(name, algorithm=trainers.counter, config=config)
+            pipe.add_experiment_stage(experiment, trigger=trigger if len(pipe.stages) else "manual")
+        return pipe
+
+    def lease(self, run: pw.Run) -> Lease:
+        """Return who carries out a run."""
+        with self.ws._services.store.read() as work:
+            return work.runs.lease(run._id)
+
+    def supervisor(self, run: pw.Run) -> Process:
+        """Return the supervisor of a run that has been taken."""
+        found = self.lease(run).supervisor
+        assert found is not None
+        return found
+
+    def trainer(self, run: pw.Run) -> Process:
+        """Return the process that trains, once there is one."""
+        until(lambda: self.lease(run).child is not None)
+        found = self.lease(run).child
+        assert found is not None
+        return found
+
+
+def until(holds: Callable[[], bool], timeout: float = 30.0) -> float:
+    """Wait until something holds, and return the seconds that it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < timeout, "it did not come to hold in time"
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_all(bench: Bench) -> None:
+    """End what a failed test may have left."""
+    marker = str(bench.ws.artifacts)
+    bench.ws.close()
+    for process in psutil.process_iter(["environ"]):
+        environment: dict[str, str] = process.info["environ"] or {}
+        url = environment.get("PIPELINE_WIDGETS_URL", "")
+        if marker.removesuffix("-artifacts") in url:
+            process.kill()

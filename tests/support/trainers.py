@@ -1,0 +1,85 @@
+"""Small algorithms for tests: what a run does is said by its config."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pydantic import BaseModel
+
+import pipeline_widgets as pw
+
+ANY = [pw.Port("weights", {"thing"})]
+
+
+class Steps(BaseModel):
+    """How long to train, and what to do meanwhile."""
+
+    steps: int = 3
+    pause: float = 0.0
+    act: str = ""
+    folder: str = ""
+
+
+@pw.algorithm("Counter", produces={"thing"}, accepts=ANY, config=Steps, predict=lambda path: path.joinpath)
+def counter(ctx: pw.TrainContext) -> None:
+    """Count, with a checkpoint at each step."""
+    config: Steps = ctx.config
+    for step in range(ctx.start_step + 1, config.steps + 1):
+        ctx.report(step, total=config.steps, evaluation_score=float(step), loss=1 / step)
+        with ctx.checkpoint(step) as folder:
+            (folder / "state.txt").write_text(f"{step} of seed {ctx.seed}")
+        time.sleep(config.pause)
+        if step == 1:
+            _act(ctx, config)
+
+
+def _act(ctx: pw.TrainContext, config: Steps) -> None:
+    match config.act:
+        case "raise":
+            raise ValueError("the loss is <b>not</b> a number")
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(7)
+        case "exit 3":
+            sys.exit(3)
+        case "deaf":  # neither reports nor heeds a stop
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(600)
+        case "hold the GIL":  # PyDLL does not release it
+            ctypes.PyDLL(None).sleep(5)
+        case "grandchild":
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+            time.sleep(600)
+        case "mark":  # one line for each time that it was started
+            with Path(config.folder, "started").open("a", encoding="utf-8") as marks:
+                marks.write(f"{os.getpid()}\n")
+        case "print":
+            ctx.log("<img src=x onerror=alert(1)>", "seed", ctx.seed)
+            sys.stderr.write("from stderr\n")
+            subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+        case _:
+            pass
+
+
+@pw.algorithm("Bare", produces={"thing"}, accepts=ANY)
+def bare(ctx: pw.TrainContext) -> None:
+    """Save one file and nothing else; there is nothing to configure."""
+    with ctx.checkpoint(1) as folder:
+        (folder / "file").write_text("0")
+
+
+@pw.algorithm("Silent", produces={"thing"}, accepts=ANY)
+def silent(ctx: pw.TrainContext) -> None:
+    """Save nothing at all."""
+
+
+@pw.algorithm("Other", produces={"other"}, accepts=[pw.Port("weights", {"other"})])
+def other(ctx: pw.TrainContext) -> None:
+    """Make what the others cannot start from."""
