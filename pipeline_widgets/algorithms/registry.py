@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -90,11 +91,11 @@ class Algorithm:
         module, name = self.train.__module__, self.train.__qualname__
         home = sys.modules.get(module)
         if module != "__main__" and home is not None and getattr(home, name, None) is self:
-            return Reference(path=f"{module}:{name}", root=_root(home))
+            return Reference(path=f"{module}:{name}", root=None if _is_installed(home) else _search_path())
         import cloudpickle  # noqa: PLC0415  only notebooks need it
 
         pickled: bytes = cloudpickle.dumps(self)  # pyright: ignore[reportUnknownMemberType]
-        return Reference(value=base64.b85encode(pickled).decode())
+        return Reference(value=base64.b85encode(pickled).decode(), root=_search_path())
 
     def configured(self, config: Mapping[str, Any]) -> Configured:
         """Return what an experiment is made of: the declaration, and the config with its defaults.
@@ -180,13 +181,13 @@ def load(reference: Reference) -> Algorithm:
     Raises:
         AlgorithmNotFoundError: Its module or name is gone, or its pickled value cannot be opened.
     """
+    entries = (reference.root or "").split(os.pathsep)
+    sys.path.extend(entry for entry in entries if entry and entry not in sys.path)
     if reference.value is not None:
         value = base64.b85decode(reference.value)
         import cloudpickle  # noqa: PLC0415  only what notebooks defined needs it
 
         return _loaded("the pickled algorithm", lambda: cloudpickle.loads(value))
-    if reference.root and reference.root not in sys.path:
-        sys.path.append(reference.root)
     path = reference.path or ""
     module, _, name = path.partition(":")
     return _loaded(path, lambda: getattr(importlib.import_module(module), name))
@@ -209,10 +210,16 @@ def _installed() -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def _root(module: ModuleType) -> str | None:
-    """The folder that holds a module's top package; None where it is installed."""
+def _is_installed(module: ModuleType) -> bool:
     origin: str | None = getattr(module, "__file__", None)
-    if origin is None or "site-packages" in origin:
-        return None
-    depth = module.__name__.count(".") + (Path(origin).stem == "__init__")
-    return str(Path(origin).resolve().parents[depth])
+    return origin is None or _is_below_prefix(Path(origin))
+
+
+def _search_path() -> str:
+    """What sys.path holds beside the interpreter's own folders: a module may import its neighbours."""
+    entries = (Path(entry or ".").resolve() for entry in sys.path)
+    return os.pathsep.join(str(entry) for entry in entries if entry.is_dir() and not _is_below_prefix(entry))
+
+
+def _is_below_prefix(path: Path) -> bool:
+    return any(path.is_relative_to(prefix) for prefix in (sys.prefix, sys.base_prefix))

@@ -12,6 +12,7 @@ from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import RuleError
+from pipeline_widgets.services import states
 from pipeline_widgets.wiring import Services, configured
 
 
@@ -143,6 +144,43 @@ class Experiment(Handle):
     @property
     def _now(self) -> values.Experiment:
         return self._services.experiments.get(self._id)
+
+
+class ExperimentOption:
+    """An experiment as a candidate for a stage: whether it fits, and why not."""
+
+    def __init__(self, services: Services, value: states.ExperimentOption) -> None:
+        self._value = value
+        self.experiment = Experiment(services, value.experiment.id)
+
+    def __repr__(self) -> str:
+        return f"ExperimentOption({self.name!r}, fits={self.fits}, reason={self.reason!r})"
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self._value.experiment.name
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can start from what the source stage produces."""
+        return self._value.verdict.fits
+
+    @property
+    def reason(self) -> str:
+        """Why it fits or does not, in one sentence."""
+        return self._value.verdict.reason
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        return {
+            "name": self.name,
+            "algorithm": self._value.experiment.spec.name,
+            "fits": self.fits,
+            "reason": self.reason,
+            "ran": self._value.ran,
+            "used_by_stage": self._value.used_by,
+        }
 
 
 def experiments(services: Services, project_id: int) -> Listing[Experiment]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline_widgets.api import arguments
 from pipeline_widgets.api.arguments import GateArgument, StartArgument
-from pipeline_widgets.api.experiment import Experiment
+from pipeline_widgets.api.experiment import Experiment, ExperimentOption
 from pipeline_widgets.api.handle import Handle, id_in
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
@@ -116,6 +116,15 @@ class Pipeline(Handle):
             gate=arguments.gate(gate),
         )
         return self._added(stage, position, duplicate=False)
+
+    def experiment_options(self, position: int | None = None) -> Listing[ExperimentOption]:
+        """Return the project's experiments as candidates for a stage, those that fit first.
+
+        Args:
+            position: Where the stage would be inserted, counted from 0; at the end by default.
+        """
+        found = self._services.states.experiment_options(self._id, position)
+        return Listing("experiment", (ExperimentOption(self._services, each) for each in found))
 
     def update(self, *, name: str | None = None, description: str | None = None) -> None:
         """Change its name or description.

@@ -32,10 +32,10 @@ class Project:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reference:
-    """Where another process finds an algorithm: `path` ("module:name", below `root`), or `value`."""
+    """Where another process finds an algorithm: by `path` ("module:name"), or by `value`."""
 
     path: str | None = None
-    #: Folder to put on sys.path where the module is not installed, such as the notebook's own.
+    #: What sys.path held beside the installed packages, such as the notebook's folder; as in PATH.
     root: str | None = None
     #: The algorithm itself, by cloudpickle, in base64.
     value: str | None = None

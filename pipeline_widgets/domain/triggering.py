@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
@@ -11,6 +11,7 @@ from pipeline_widgets.domain.chain import (
     ExperimentStage,
     FromAgent,
     FromScratch,
+    FromSource,
     Gate,
     Pipeline,
     ScoreAtLeast,
@@ -119,6 +120,15 @@ def fit(pipeline: Pipeline, stage: Stage, facts: Facts) -> Verdict:
             return agent_fit(version, known.experiment)
         case _:
             return _source_fit(pipeline, stage, known.experiment, facts)
+
+
+def fit_at(pipeline: Pipeline, position: int | None, experiment: Experiment, facts: Facts) -> Verdict:
+    """Tell whether an experiment could be a new stage before `position` (at the end by default)."""
+    at = len(pipeline.stages) if position is None else position
+    start = FromSource("best") if at else FromScratch()
+    stage = ExperimentStage(experiment_id=experiment.id, start=start)
+    tried = {**facts.stages, stage.id: StageFacts(experiment=experiment)}
+    return fit(pipeline.with_stage(stage, at).pipeline, stage, replace(facts, stages=tried))
 
 
 def scratch_fit(spec: AlgorithmSpec) -> Verdict:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline_widgets.domain.chain import Pipeline, Stage
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
+from pipeline_widgets.domain.compatibility import Verdict
+from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.staleness import Staleness, staleness
-from pipeline_widgets.domain.triggering import blockers, name
+from pipeline_widgets.domain.triggering import blockers, fit_at, name
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services import facts
 
@@ -45,6 +47,19 @@ class PipelineState:
         return not any(state.status.active for state in self.stages)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentOption:
+    """An experiment as a picker offers it for a position in a pipeline (spec 5.7)."""
+
+    experiment: Experiment
+    #: Whether it can start there, and the reason in one sentence.
+    verdict: Verdict
+    #: Whether it has run already.
+    ran: bool
+    #: The number of the stage of this pipeline that is bound to it already.
+    used_by: int | None
+
+
 class StateService:
     """Read models for display."""
 
@@ -78,3 +93,33 @@ class StateService:
         with self._store.read() as work:
             pipeline_id = work.pipelines.of_stage(stage_id).id
         return self.pipeline(pipeline_id).stage(stage_id)
+
+    def experiment_options(
+        self, pipeline_id: int, position: int | None = None
+    ) -> tuple[ExperimentOption, ...]:
+        """Return the project's experiments as a picker offers them, those that fit first.
+
+        Args:
+            pipeline_id: The pipeline.
+            position: Where a stage would be inserted, counted from 0; at the end by default.
+        """
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            known = facts.load(work, pipeline)
+            experiments = work.experiments.of_project(pipeline.project_id)
+            ran = {run.experiment_id for run in work.runs.of_project(pipeline.project_id)}
+        used = {
+            stage.experiment_id: at + 1
+            for at, stage in enumerate(pipeline.stages)
+            if isinstance(stage, ExperimentStage)
+        }
+        options = [
+            ExperimentOption(
+                experiment=experiment,
+                verdict=fit_at(pipeline, position, experiment, known),
+                ran=experiment.id in ran,
+                used_by=used.get(experiment.id),
+            )
+            for experiment in experiments
+        ]
+        return tuple(sorted(options, key=lambda option: not option.verdict.fits))

@@ -220,6 +220,7 @@ def test_an_algorithm_of_a_module_beside_the_notebook_is_found_by_its_path(tmp_p
 
 def test_running_the_cell_again_brings_the_new_code(bench: Bench) -> None:
     """An algorithm that was defined again is used as it is now by the next trigger."""
+
     def define(text: str) -> pw.Algorithm:
         def train(ctx: pw.TrainContext) -> None:
             with ctx.checkpoint(1) as folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,13 @@ import pytest
 from benches import Bench, alive, until
 
 import pipeline_widgets as pw
+from pipeline_widgets.__main__ import main
+from pipeline_widgets.domain.job import Outcome, Saved
+from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.launchers import LocalLauncher
+from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.services.supervision import Batch, Owner
+from pipeline_widgets.wiring import connect
 
 LONG = {"steps": 100_000, "pause": 0.01}
 DEAF = {"act": "deaf"}
@@ -20,7 +27,7 @@ DEAF = {"act": "deaf"}
 
 @pytest.mark.spec("6.9")
 def test_a_killed_training_is_crashed_within_two_seconds(bench: Bench) -> None:
-    """kill -9 of a training: Crashed within 2 s, with the signal as evidence; its checkpoints stay."""
+    """A kill -9 of a training: Crashed within 2 s, with the signal as evidence; its checkpoints stay."""
     pipe = bench.chain(LONG, {})
     run = pipe.stages[0].trigger()
     until(lambda: len(run.checkpoints) > 0)
@@ -46,19 +53,21 @@ def test_a_process_that_ends_without_a_word_is_crashed(bench: Bench) -> None:
 
 @pytest.mark.spec("6.9")
 @pytest.mark.parametrize("config", [LONG, DEAF], ids=["in Python", "deaf to signals"])
-def test_a_killed_supervisor_is_found_and_leaves_no_orphan(bench: Bench, config: dict[str, object]) -> None:
-    """kill -9 of a supervisor: Crashed within 5 s of the next look, and its training does not go on."""
+def test_a_killed_supervisor_is_found_and_leaves_no_orphan(
+    bench: Bench, config: Mapping[str, object]
+) -> None:
+    """A kill -9 of a supervisor: Crashed within 5 s of the next look, and its training does not go on."""
     run = bench.chain(config).stages[0].trigger()
     until(lambda: run.status == "Running" and len(run.checkpoints) > 0)
     trainer, supervisor = bench.trainer(run), bench.supervisor(run)
 
     os.kill(supervisor.pid, signal.SIGKILL)
+    until(lambda: not alive(trainer.pid), timeout=1)  # before anybody has looked
     took = until(lambda: run.status == "Crashed")
 
     assert took <= 5.0
     assert f"process {supervisor.pid}" in (run.error or "")
     assert "is gone" in (run.error or "")
-    until(lambda: not alive(trainer.pid), timeout=1)
 
 
 @pytest.mark.spec("6.9")
@@ -176,13 +185,6 @@ def _die_after_the_first_stage(bench: Bench, run_id: int) -> str:
     """In a process that ends then: do what a supervisor does, up to the commit of the first stage."""
     pid = os.fork()
     if pid == 0:
-        from pipeline_widgets.domain.job import Outcome, Saved
-        from pipeline_widgets.domain.run import Status
-        from pipeline_widgets.execution import processes
-        from pipeline_widgets.persistence import artifacts
-        from pipeline_widgets.services.supervision import Batch, Owner
-        from pipeline_widgets.wiring import connect
-
         services = connect(f"sqlite:///{bench.folder}/lab.db")
         me = processes.identify(os.getpid())
         owner = Owner(process=me, token="dead")
@@ -194,7 +196,7 @@ def _die_after_the_first_stage(bench: Bench, run_id: int) -> str:
         saved = Saved(
             step=1, folder=publication.folder, training_score=None, evaluation_score=1.0, signature={}
         )
-        outcome = Outcome(status=Status.SUCCEEDED)
+        outcome = Outcome(status=pw.Status.SUCCEEDED)
         services.supervision.finish(job, outcome, owner, Batch(saved=[saved]))
         os._exit(0)
     os.waitpid(pid, 0)
@@ -206,8 +208,7 @@ def test_a_run_that_never_comes_up_is_launched_twice_and_then_crashed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A launcher whose processes never take the run: launched once and once again, then Crashed."""
-    launches: list[int] = []
-    monkeypatch.setattr(LocalLauncher, "launch", lambda _self, _url, run_id, _log: launches.append(run_id))
+    launches = _without_launches(monkeypatch)
     clock = [time.time()]
     monkeypatch.setattr(bench.ws._services.store.database, "_clock", lambda: clock[0])
     run = bench.chain({}).stages[0].trigger()
@@ -216,7 +217,7 @@ def test_a_run_that_never_comes_up_is_launched_twice_and_then_crashed(
         clock[0] += 10
         bench.ws.reconcile()
 
-    assert launches == [run._id] * 2
+    assert [run_id for _, run_id, _ in launches] == [run._id] * 2
     assert run.status == "Crashed"
     assert run.error == "Its process was launched 2 times and never started."
 
@@ -241,8 +242,7 @@ def test_stop_lets_the_training_end_and_keeps_what_it_saved(bench: Bench) -> Non
 @pytest.mark.spec("6.5")
 def test_stop_before_the_start_is_stopped_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that is still Pending is Stopped at once, and its process finds nothing to do."""
-    launches: list[tuple[str, int, Path]] = []
-    monkeypatch.setattr(LocalLauncher, "launch", lambda _self, *args: launches.append(args))
+    launches = _without_launches(monkeypatch)
     run = bench.chain(LONG).stages[0].trigger()
     run.stop()
     monkeypatch.undo()
@@ -253,6 +253,17 @@ def test_stop_before_the_start_is_stopped_at_once(bench: Bench, monkeypatch: pyt
     until(lambda: log.exists() and not _supervised(bench))
     assert run.status == "Stopped"
     assert run.started_at is None
+
+
+def _without_launches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, Path]]:
+    """Let launches do nothing, and return the list of those that were asked for."""
+    launches: list[tuple[str, int, Path]] = []
+
+    def launch(_self: LocalLauncher, url: str, run_id: int, log: Path) -> None:
+        launches.append((url, run_id, log))
+
+    monkeypatch.setattr(LocalLauncher, "launch", launch)
+    return launches
 
 
 def _supervised(bench: Bench) -> bool:
@@ -316,7 +327,7 @@ def test_a_supervisor_that_is_asked_to_end_stops_its_training(bench: Bench) -> N
 
 
 def test_a_killed_fork_server_is_a_crash_and_not_a_hang(bench: Bench) -> None:
-    """kill -9 of the fork server ends its training: the run is Crashed, nothing goes on."""
+    """A kill -9 of the fork server ends its training: the run is Crashed, nothing goes on."""
     run = bench.chain(LONG).stages[0].trigger()
     until(lambda: run.status == "Running" and len(run.checkpoints) > 0)
     trainer = bench.trainer(run)
@@ -329,8 +340,6 @@ def test_a_killed_fork_server_is_a_crash_and_not_a_hang(bench: Bench) -> None:
 
 def test_a_workspace_without_looks_is_reconciled_by_the_command(bench: Bench) -> None:
     """`pipeline-widgets reconcile` finds a dead supervisor, say from cron."""
-    from pipeline_widgets.__main__ import main
-
     run = bench.chain(LONG).stages[0].trigger()
     until(lambda: run.status == "Running" and len(run.checkpoints) > 0)
     os.kill(bench.supervisor(run).pid, signal.SIGKILL)

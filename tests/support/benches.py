@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
@@ -23,7 +23,7 @@ class Bench:
         self.ws = pw.Workspace(f"sqlite:///{folder}/lab.db", timing=timing)
         self.project = self.ws.create_project("Bench", advanced_training=True)
 
-    def chain(self, *configs: dict[str, object], trigger: str = "auto") -> pw.Pipeline:
+    def chain(self, *configs: Mapping[str, object], trigger: str = "auto") -> pw.Pipeline:
         """Return a pipeline with a Counter stage for each config, Auto but for the first."""
         pipe = self.project.create_pipeline(f"chain {len(self.project.pipelines)}")
         for config in configs:

@@ -1,0 +1,177 @@
+"""Disks and databases that refuse while a chain runs, and what is left then."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import signal
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from benches import Bench
+
+import pipeline_widgets as pw
+from pipeline_widgets.domain.job import Job, Outcome
+from pipeline_widgets.domain.liveness import Process
+from pipeline_widgets.errors import CheckpointError, StorageError
+from pipeline_widgets.execution.fork_server import ForkServer
+from pipeline_widgets.execution.supervisor import Supervisor
+from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
+
+
+@pw.algorithm("Full", produces={"thing"})
+def full(ctx: pw.TrainContext) -> None:
+    """Meet a full disk in the middle of a checkpoint."""
+    with ctx.checkpoint(1) as folder:
+        (folder / "good").write_text("good")
+    with ctx.checkpoint(2) as folder:
+        (folder / "bad").symlink_to("/dev/full")
+        (folder / "bad").write_text("no room for this")
+
+
+def test_a_full_disk_fails_the_run_and_leaves_no_half_checkpoint(bench: Bench) -> None:
+    """A disk that fills up while a checkpoint is written: Failed with the reason; the former one stays."""
+    run = bench.project.create_experiment("full", algorithm=full).train().wait(30)
+
+    assert run.status == "Failed"
+    assert "The disk is full. Free some space" in (run.error or "")
+    assert [checkpoint.step for checkpoint in run.checkpoints] == [1]
+    folder = run.checkpoints[0].path.parent
+    assert [path.name for path in folder.iterdir()] == [run.checkpoints[0].path.name]
+
+
+class Refusing(SupervisionService):
+    """A database that refuses each kind of write a few times, as a full disk or a long lock does."""
+
+    refused: dict[str, int]
+
+    def record(self, job: Job, batch: Batch) -> None:
+        """Refuse twice."""
+        self._refuse("record")
+        super().record(job, batch)
+
+    def started(self, job: Job, child: Process) -> None:
+        """Refuse twice."""
+        self._refuse("started")
+        super().started(job, child)
+
+    def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
+        """Refuse twice."""
+        self._refuse("finish")
+        return super().finish(job, outcome, owner, last)
+
+    def _refuse(self, what: str) -> None:
+        self.refused[what] = self.refused.get(what, 0) + 1
+        if self.refused[what] <= 2:
+            raise StorageError("The database cannot be used now.", "The disk is full.")
+
+
+@pytest.fixture
+def in_process() -> Generator[None]:
+    """Undo what a supervisor does to its process."""
+    handler, threshold = signal.getsignal(signal.SIGTERM), gc.get_threshold()
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_database_that_refuses_does_not_end_the_training(bench: Bench) -> None:
+    """Writes that are refused are tried again: the chain runs to its end and no metric is lost."""
+    pipe = bench.chain({"steps": 60, "pause": 0.02}, {})
+    services = bench.ws._services
+    refusing = Refusing(services.store)
+    refusing.refused = {}
+    first = services.runs.trigger(pipe.stages[0]._id)
+    server = ForkServer()
+
+    Supervisor(refusing, services.reconciler, services.store.timing, server).run(first.id)
+    server.close()
+
+    assert [stage.status for stage in pipe.stages] == ["Succeeded"] * 2
+    run = pipe.stages[0].run
+    assert run is not None
+    assert len(run.checkpoints) == 60
+    assert len(run.metrics) == 120
+    assert min(refusing.refused.values()) > 2
+
+
+def test_a_start_checkpoint_that_was_changed_is_refused_before_anything_starts(bench: Bench) -> None:
+    """A corrupt checkpoint: trigger raises, and no run is made; a missing one the same."""
+    pipe = bench.chain({}, {}, trigger="manual")
+    made = pipe.stages[0].trigger().wait(30).checkpoints[-1]
+    (made.path / "state.txt").write_text("something else")
+
+    with pytest.raises(CheckpointError, match=r"is corrupt\. It has 14 bytes, 11 were saved.* run the stage"):
+        pipe.stages[1].trigger()
+    shutil.rmtree(made.path)
+    with pytest.raises(CheckpointError, match=r"is missing\. Its folder is gone\. Choose another"):
+        pipe.stages[1].trigger()
+
+    assert len(pipe.stages[1].runs) == 0
+    assert [problem.stage for problem in pipe.check()] == ["Stage 1 (e0)"]
+
+
+@pytest.mark.spec("6.7")
+def test_an_auto_stage_whose_start_checkpoint_vanished_is_held(bench: Bench, tmp_path: Path) -> None:
+    """A checkpoint that is deleted behind our back before the next stage takes it: held, with the path."""
+    experiment = bench.project.create_experiment("vanishing", algorithm=vanishing)
+    pipe = bench.project.create_pipeline("vanishing")
+    pipe.add_experiment_stage(experiment)
+    after = bench.project.create_experiment("after", algorithm="Counter")
+    pipe.add_experiment_stage(after, trigger="auto")
+
+    pipe.stages[0].trigger()
+    pipe.wait(30)
+
+    assert pipe.stages[0].status == "Succeeded"
+    assert "is missing" in (pipe.stages[1].held or "")
+
+
+@pw.algorithm("Vanishing", produces={"thing"})
+def vanishing(ctx: pw.TrainContext) -> None:
+    """Save a checkpoint and delete it again."""
+    with ctx.checkpoint(1) as folder:
+        (folder / "file").write_text("0")
+    shutil.rmtree(ctx.folder / "checkpoints")
+
+
+def test_a_checkpoint_that_rots_after_the_trigger_fails_the_run(bench: Bench) -> None:
+    """What a run starts from is read again by its own process, so that no rotten start is trained on."""
+    pipe = bench.chain({}, {}, trigger="manual")
+    made = pipe.stages[0].trigger().wait(30).checkpoints[-1]
+    services = bench.ws._services
+    run = services.runs.trigger(pipe.stages[1]._id)
+    (made.path / "state.txt").write_text("rotten")
+    services.reconciler.launch(run.id)
+
+    pipe.wait(30)
+
+    second = pipe.stages[1].run
+    assert second is not None
+    assert second.status == "Failed"
+    assert "CheckpointError" in (second.error or "")
+
+
+def test_an_algorithm_whose_code_is_gone_fails_the_run_with_the_way_out(bench: Bench, tmp_path: Path) -> None:
+    """A module that was removed after the trigger: Failed, and the error says what to do."""
+    code = (
+        "import pipeline_widgets as pw\n"
+        "@pw.algorithm('Passing', produces={'x'})\n"
+        "def passing(ctx):\n"
+        "    pass\n"
+    )
+    (tmp_path / "passing_module.py").write_text(code)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        import passing_module  # noqa: F401, PLC0415  # pyright: ignore[reportMissingImports, reportUnusedImport]
+
+    experiment = bench.project.create_experiment("passing", algorithm="Passing")
+    (tmp_path / "passing_module.py").unlink()
+    run = experiment.train().wait(30)
+
+    assert run.status == "Failed"
+    assert "AlgorithmNotFoundError: passing_module:passing cannot be loaded." in (run.error or "")
+    assert "define it again with @pw.algorithm" in (run.error or "")
