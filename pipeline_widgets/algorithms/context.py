@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pipeline_widgets.domain.job import Reported, Saved
+from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.persistence import artifacts
 
 TRAINING_SCORE = "training_score"
 EVALUATION_SCORE = "evaluation_score"
+MOST_STEPS = 2**63
 
 
 class StopTraining(Exception):  # noqa: N818  a signal to the train function, not an error
@@ -109,12 +112,14 @@ class TrainContext:
 
         Raises:
             StopTraining: A stop was asked for.
+            ConfigError: A step is no whole number that can be stored.
         """
+        step, total = _steps("step", step), None if total is None else _steps("total", total)
         scores = {TRAINING_SCORE: training_score, EVALUATION_SCORE: evaluation_score}
         values = {name: float(value) for name, value in {**scores, **metrics}.items() if value is not None}
         self._last = {**self._last, **values} if step == self._last_step else values
-        self._last_step = int(step)
-        self._emit(Reported(step=int(step), total=total, metrics=values))
+        self._last_step = step
+        self._emit(Reported(step=step, total=total, metrics=values))
         if self._saved is not None and self._saved.step == step and scores.keys() & values.keys():
             self._emit(self._scored(self._saved))  # saved first, evaluated afterwards
         if self._stop():
@@ -130,17 +135,23 @@ class TrainContext:
         Args:
             step: The step that the checkpoint belongs to.
             signature: Facets that only this checkpoint can know, such as the size of a latent space.
+
+        Raises:
+            ConfigError: The step is no whole number, or a facet no text, number or bool.
+            StorageError: The disk is full.
         """
-        with artifacts.publish(self.folder / "checkpoints", stem=f"{int(step):010d}") as publication:
+        step = _steps("step", step)
+        facets = {**self._signature, **_facets(signature or {})}
+        with artifacts.publish(self.folder / "checkpoints", stem=f"{step:010d}") as publication:
             yield publication.path
         self._saved = Saved(
-            step=int(step),
+            step=step,
             folder=publication.folder,
             training_score=None,
             evaluation_score=None,
-            signature={**self._signature, **(signature or {})},
+            signature=facets,
         )
-        if int(step) == self._last_step:
+        if step == self._last_step:
             self._saved = self._scored(self._saved)
         self._emit(self._saved)
 
@@ -152,3 +163,23 @@ class TrainContext:
     def _scored(self, saved: Saved) -> Saved:
         training, evaluation = self._last.get(TRAINING_SCORE), self._last.get(EVALUATION_SCORE)
         return replace(saved, training_score=training, evaluation_score=evaluation)
+
+
+def _steps(name: str, value: object) -> int:
+    """Return a count of steps as an int that a database can hold; numpy's integers are welcome."""
+    try:
+        steps = operator.index(value)  # pyright: ignore[reportArgumentType]  that is what is tried
+    except TypeError:
+        steps = -1
+    if not 0 <= steps < MOST_STEPS:
+        fix = "Count steps with whole numbers from 0."
+        raise ConfigError(f"{name} has to be a whole number.", f"Got {value!r}.", fix)
+    return steps
+
+
+def _facets(signature: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in signature.items():
+        if value is not None and not isinstance(value, (str, int, float, bool)):
+            why = f"{name!r} is {value!r}, a {type(value).__name__}."
+            raise ConfigError("A facet of a signature is a text, a number or a bool.", why, "Convert it.")
+    return dict(signature)

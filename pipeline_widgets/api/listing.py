@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from pipeline_widgets.errors import NotFoundError
@@ -25,9 +25,12 @@ T = TypeVar("T", bound=Summarised)
 class Listing(Sequence[T], Generic[T]):
     """What there was when it was asked for: `listing[0]`, `listing["name"]`, `for each in listing`."""
 
-    def __init__(self, kind: str, items: Iterable[T]) -> None:
+    def __init__(
+        self, kind: str, items: Iterable[T], rows: Callable[[], list[dict[str, Any]]] | None = None
+    ) -> None:
         self._kind = kind
         self._items = tuple(items)
+        self._rows = rows or (lambda: [item.summary() for item in self._items])
 
     def __len__(self) -> int:
         return len(self._items)
@@ -62,7 +65,7 @@ class Listing(Sequence[T], Generic[T]):
         """The same as a pandas DataFrame, a row for each item."""
         import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
 
-        return pd.DataFrame([item.summary() for item in self._items])
+        return pd.DataFrame(self._rows())
 
     def __repr__(self) -> str:
         if not self._items:

@@ -48,7 +48,7 @@ class Stage(Handle):
     @property
     def position(self) -> int:
         """Where it stands, counted from 0."""
-        return self._services.pipelines.of_stage(self._id).position(self._id)
+        return self._now.position
 
     @property
     def trigger_type(self) -> str:
@@ -220,20 +220,7 @@ class Stage(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        state = self._now
-        latest = self.run
-        best = _score(latest) if latest else None
-        return {
-            "stage": self.position + 1,
-            "type": self.type,
-            "name": state.name,
-            "trigger": str(state.stage.trigger),
-            "status": str(state.status),
-            "stale": state.staleness.stale,
-            "run": state.run.number if state.run else None,
-            "evaluation_score": best,
-            "why": "; ".join(filter(None, (*self.stale_reasons, state.held))),
-        }
+        return _row(self._now)
 
     @property
     def _now(self) -> StageState:
@@ -242,10 +229,25 @@ class Stage(Handle):
 
 def stages(services: Services, pipeline_id: int) -> Listing[Stage]:
     """Return a listing of a pipeline's stages, in order."""
+
+    def rows() -> list[dict[str, Any]]:
+        services.look()
+        return [_row(state) for state in services.states.pipeline(pipeline_id).stages]
+
     found = services.pipelines.get(pipeline_id).stages
-    return Listing("stage", (Stage(services, each.id) for each in found))
+    return Listing("stage", (Stage(services, each.id) for each in found), rows)
 
 
-def _score(run: Run) -> float | None:
-    scores = [c.evaluation_score for c in run.checkpoints if c.evaluation_score is not None]
-    return max(scores, default=None)
+def _row(state: StageState) -> dict[str, Any]:
+    reasons = state.staleness.reasons if state.staleness.stale else ()
+    return {
+        "stage": state.position + 1,
+        "type": "Deployment" if isinstance(state.stage, DeploymentStage) else "Experiment",
+        "name": state.name,
+        "trigger": str(state.stage.trigger),
+        "status": str(state.status),
+        "stale": state.staleness.stale,
+        "run": state.run.number if state.run else None,
+        "evaluation_score": state.score,
+        "why": "; ".join(filter(None, (*reasons, state.held))),
+    }

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
@@ -103,6 +104,12 @@ class Supervisor:
             if job.followed and outcome.status is Status.SUCCEEDED:
                 self._ordered = self._nursery.order()  # it comes up while the database writes
             return self._insist(lambda: self._supervision.finish(job, outcome, self._owner, last))
+        except FencedError:
+            raise
+        except Exception:  # a fault of ours must not leave a run that looks alive
+            text = f"Its supervisor failed.\n{traceback.format_exc()}"
+            self._supervision.finish(job, Outcome(status=Status.CRASHED, error=text), self._owner)
+            raise
         finally:
             _end(attempt.child, at_once=attempt.outcome is None)
 

@@ -120,7 +120,7 @@ def _settle(path: Path, parent: Path, stem: str) -> Folder:
             filesystem.flush(Path(folder, name))
         filesystem.flush(Path(folder))
     written = measure(path)
-    target = parent / f"{stem}-{written.digest[:12]}"
+    target = parent / f"{stem}-{written.digest[:16]}"
     if not target.exists():
         path.rename(target)
         filesystem.flush(parent)

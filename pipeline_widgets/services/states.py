@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
 from pipeline_widgets.domain.compatibility import Verdict
-from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.experiment import Experiment, choose
+from pipeline_widgets.domain.facts import StageFacts
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.staleness import Staleness, staleness
 from pipeline_widgets.domain.triggering import blockers, fit_at, name
@@ -19,6 +20,8 @@ class StageState:
     """One stage: its settings, and where it stands."""
 
     stage: Stage
+    #: Counted from 0.
+    position: int
     #: Its experiment's or its agent's name.
     name: str
     status: Status
@@ -28,6 +31,8 @@ class StageState:
     #: Why it did not start although the stage before it succeeded.
     held: str | None
     run: Run | None
+    #: The evaluation score of the best checkpoint of that run, or of what was deployed.
+    score: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,14 +82,16 @@ class StateService:
             stages=tuple(
                 StageState(
                     stage=stage,
+                    position=at,
                     name=name(stage, known),
                     status=known.of(stage.id).status,
                     staleness=stale[stage.id],
                     blockers=tuple(map(str, blockers(pipeline, stage.id, known))),
                     held=known.of(stage.id).held,
                     run=known.of(stage.id).latest,
+                    score=_score(known.of(stage.id)),
                 )
-                for stage in pipeline.stages
+                for at, stage in enumerate(pipeline.stages)
             ),
         )
 
@@ -123,3 +130,12 @@ class StateService:
             for experiment in experiments
         ]
         return tuple(sorted(options, key=lambda option: not option.verdict.fits))
+
+
+def _score(known: StageFacts) -> float | None:
+    if known.experiment is None:
+        return known.consumed.evaluation_score if known.consumed else None
+    if not known.own_checkpoints:
+        return None
+    higher = known.experiment.spec.higher_is_better
+    return choose(known.own_checkpoints, "best", higher_is_better=higher).checkpoint.evaluation_score
