@@ -9,6 +9,7 @@ from pipeline_widgets.algorithms import registry
 from pipeline_widgets.domain.experiment import Configured, Experiment
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.run import Run
+from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.execution.launchers import launcher as launcher_named
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence.database import Database
@@ -78,7 +79,12 @@ def connect(
         ExecutionError: There is no such launcher.
     """
     starts = launcher_named(launcher)
-    store = open_store(Database(url), artifacts, timing)
+    database = Database(url)
+    try:
+        store = open_store(database, artifacts, timing)
+    except BaseException:
+        database.close()
+        raise
     supervision = SupervisionService(store)
     logs = store.artifacts / "runs"
     return Services(
@@ -102,4 +108,7 @@ def configured(algorithm: str | registry.Algorithm, config: dict[str, object]) -
         ConfigError: Its config model refuses a field.
     """
     found = registry.find(algorithm) if isinstance(algorithm, str) else algorithm
+    if not isinstance(found, registry.Algorithm):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        what = f"{getattr(found, '__name__', found)!r} is no algorithm."
+        raise AlgorithmNotFoundError(what, fix="Decorate it with @pw.algorithm, or pass a name.")
     return found.configured(config)

@@ -12,7 +12,9 @@ import pipeline_widgets as pw
 from pipeline_widgets import errors
 from pipeline_widgets.errors import PipelineError, WaitTimeoutError
 
-CLASSES = [each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__]
+CLASSES = [
+    each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__
+]
 
 
 def drawn() -> dict[str, str]:
@@ -50,7 +52,7 @@ def test_an_error_says_what_why_and_what_to_do(kind: type[PipelineError]) -> Non
     assert str(error) == "What. Why. Do this."
     assert str(kind("What.", fix="Do this.")) == "What. Do this."
     assert str(kind("What.")) == "What."
-    for each in (error, pickle.loads(pickle.dumps(error))):
+    for each in (error, pickle.loads(pickle.dumps(error))):  # noqa: S301  our own
         assert (each.what, each.why, each.fix, str(each)) == ("What.", "Why.", "Do this.", str(error))
 
 

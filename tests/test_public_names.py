@@ -13,7 +13,17 @@ import pytest
 import pipeline_widgets as pw
 
 ROOT = Path(__file__).parent.parent
-DEAR = ("ipywidgets", "anywidget", "IPython", "traitlets", "numpy", "pandas", "sqlalchemy", "pydantic", "gymnasium")
+DEAR = (
+    "ipywidgets",
+    "anywidget",
+    "IPython",
+    "traitlets",
+    "numpy",
+    "pandas",
+    "sqlalchemy",
+    "pydantic",
+    "gymnasium",
+)
 
 
 def test_all_names_are_sorted_and_there() -> None:

@@ -11,7 +11,7 @@ import base64
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -67,7 +67,7 @@ class Algorithm:
         from pydantic import ValidationError  # noqa: PLC0415  the config model has imported it
 
         try:
-            return self.config.model_validate(dict(config))
+            return self.config.model_validate(dict(config), by_alias=True, by_name=True)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             field = ".".join(map(str, first["loc"])) or "config"
@@ -94,7 +94,12 @@ class Algorithm:
             return Reference(path=f"{module}:{name}", root=None if _is_installed(home) else _search_path())
         import cloudpickle  # noqa: PLC0415  only notebooks need it
 
-        pickled: bytes = cloudpickle.dumps(self)  # pyright: ignore[reportUnknownMemberType]
+        try:
+            pickled: bytes = cloudpickle.dumps(self)  # pyright: ignore[reportUnknownMemberType]
+        except Exception as error:  # whatever the objects say that it refers to
+            what = f"{self.spec.name} cannot be sent to the process that trains."
+            fix = "Make what it names within the function, or put it into a module."
+            raise ConfigError(what, f"{type(error).__name__}: {error}.", fix) from error
         return Reference(value=base64.b85encode(pickled).decode(), root=_search_path())
 
     def configured(self, config: Mapping[str, Any]) -> Configured:
@@ -139,7 +144,11 @@ def algorithm(
         predict: Opens a checkpoint folder and returns a function that answers; agents use it.
     """
     spec = AlgorithmSpec(
-        name=name, produces=frozenset(produces), accepts=tuple(accepts), scratch=scratch, score=score
+        name=name,
+        produces=frozenset([produces] if isinstance(produces, str) else produces),
+        accepts=tuple(accepts),
+        scratch=scratch,
+        score=score,
     )
 
     def register(train: Train) -> Algorithm:
@@ -165,9 +174,22 @@ def find(name: str) -> Algorithm:
     return _defined[name]
 
 
+class _Current(Mapping[str, Declared]):
+    """Pickles only what is asked for, so that one algorithm that cannot be sent hinders no other."""
+
+    def __getitem__(self, name: str) -> Declared:
+        return Declared(spec=_defined[name].spec, reference=_defined[name].reference)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_defined)
+
+    def __len__(self) -> int:
+        return len(_defined)
+
+
 def references() -> Mapping[str, Declared]:
     """Return the algorithms that this process has defined or loaded so far, for other processes."""
-    return {name: Declared(spec=made.spec, reference=made.reference) for name, made in _defined.items()}
+    return _Current()
 
 
 def names() -> tuple[str, ...]:

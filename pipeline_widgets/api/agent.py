@@ -19,6 +19,7 @@ class Agent(Handle):
     """A frozen copy of a checkpoint under a name, in versions."""
 
     kind = "agent"
+    listed = "ws.agents"
 
     def __init__(self, services: Services, id_: int) -> None:
         super().__init__(services, id_)

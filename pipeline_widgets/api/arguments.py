@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from operator import index
 from typing import Any, Final, Literal, TypeAlias
 
 from pipeline_widgets.api.agent import Agent
@@ -55,7 +57,7 @@ def choice(value: Any) -> Choice:
     Raises:
         ConfigError: It is none of them.
     """
-    if value in {"best", "final"}:
+    if value == "best" or value == "final":  # noqa: PLR1714  users pass anything, also what has no hash
         return value
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
@@ -86,6 +88,21 @@ def gate(value: GateArgument) -> Gate | None:
         return None
     if value == "better than deployed":
         return BetterThanDeployed()
-    if isinstance(value, (int, float)) and not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
         return ScoreAtLeast(float(value))
     raise ConfigError(f"{value!r} is no gate.", fix='Use a number, or "better than deployed".')
+
+
+def seed(value: int) -> int:
+    """Return a seed that can be stored and that every generator takes.
+
+    Raises:
+        ConfigError: It is no whole number from 0 to 2**31 - 1.
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**31:
+        raise ConfigError(f"{value!r} is no seed.", fix="Use a whole number from 0 to 2147483647.")
+    return number

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pipeline_widgets.api import arguments
 from pipeline_widgets.api.handle import Handle, id_in
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
@@ -20,6 +21,7 @@ class Experiment(Handle):
     """One training configuration: an algorithm, a config, a seed."""
 
     kind = "experiment"
+    listed = "project.experiments"
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, algorithm={self.algorithm!r}, status={str(self.status)!r})"
@@ -80,12 +82,13 @@ class Experiment(Handle):
             InUseError: It is running.
             ConfigError: The config model refuses a field.
         """
-        if name is not None:
-            self._services.experiments.rename(self._id, name)
+        now = self._now
         if config is not None or seed is not None:
-            now = self._now
             changed = configured(now.spec.name, {**now.config, **(config or {})})
-            self._services.experiments.update(self._id, changed, seed=now.seed if seed is None else seed)
+            kept = now.seed if seed is None else arguments.seed(seed)
+            self._services.experiments.update(self._id, changed, seed=kept, name=name)
+        elif name is not None:
+            self._services.experiments.rename(self._id, name)
 
     def train(self) -> Run:
         """Train it by itself, outside of any pipeline.

@@ -12,6 +12,8 @@ class Handle:
     """Something in a workspace. Two handles of the same thing are equal."""
 
     kind: ClassVar[str] = "object"
+    #: Where users find one.
+    listed: ClassVar[str] = "ws.projects"
 
     def __init__(self, services: Services, id_: int) -> None:
         self._services = services
@@ -39,8 +41,9 @@ def id_in(services: Services, handle: Handle, kind: type[Handle]) -> int:
         ForeignError: It is of another workspace (spec 5.11), or no such handle.
     """
     if not isinstance(handle, kind):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-        fix = f"Take one from a listing, such as project.{kind.kind}s."
-        raise ForeignError(f"This takes an {kind.__name__}, got {handle!r}.", fix=fix)
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        what = f"This takes {article} {kind.__name__}, got {handle!r}."
+        raise ForeignError(what, fix=f"Take one from a listing, such as {kind.listed}.")
     if not handle.is_in(services):
         why = "A workspace cannot refer to another one's objects."
         raise ForeignError(f"This {kind.kind} belongs to another workspace.", why, "Create it here.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.algorithms.registry import Algorithm
+from pipeline_widgets.api import arguments
 from pipeline_widgets.api.experiment import Experiment, experiments
 from pipeline_widgets.api.handle import Handle
 from pipeline_widgets.api.listing import Listing
@@ -67,7 +68,7 @@ class Project(Handle):
             NameTakenError: The project has an experiment of that name.
         """
         made = configured(algorithm, dict(config or {}))
-        new = self._services.experiments.create(self._id, name, made, seed=seed)
+        new = self._services.experiments.create(self._id, name, made, seed=arguments.seed(seed))
         return Experiment(self._services, new.id)
 
     def create_pipeline(self, name: str, *, description: str = "") -> Pipeline:
@@ -91,7 +92,8 @@ class Project(Handle):
         import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
 
         listed = self.experiments
-        chosen = list(listed) if names is None else [listed[name] for name in names]
+        wanted = [names] if isinstance(names, str) else names
+        chosen = list(listed) if wanted is None else [listed[name] for name in wanted]
         origin = {
             run._id: (experiment.name, run.number)  # noqa: SLF001  handles of this package
             for experiment in chosen

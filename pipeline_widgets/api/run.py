@@ -22,6 +22,7 @@ class Checkpoint(Handle):
     """What a run saved at a step."""
 
     kind = "checkpoint"
+    listed = "run.checkpoints"
 
     def __init__(self, services: Services, value: values.Checkpoint) -> None:
         super().__init__(services, value.id)

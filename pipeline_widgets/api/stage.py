@@ -81,6 +81,11 @@ class Stage(Handle):
         return staleness.reasons if staleness.stale else ()
 
     @property
+    def accepted(self) -> str | None:
+        """The note with which its staleness was accepted as fresh, while that holds."""
+        return self._now.accepted
+
+    @property
     def blockers(self) -> tuple[str, ...]:
         """Why it cannot be triggered now, one sentence each; empty where it can."""
         self._services.look()
@@ -169,26 +174,27 @@ class Stage(Handle):
         if not isinstance(gate, Unset):
             common["gate"] = arguments.gate(gate)
         training = {
-            "start": arguments.start(self._services, start),
-            "experiment_id": id_in(self._services, experiment, Experiment) if experiment else None,
-            "auto_add_agent": auto_add_agent,
-        }
+            "start": ("start", arguments.start(self._services, start)),
+            "experiment": (
+                "experiment_id", id_in(self._services, experiment, Experiment) if experiment else None,
+            ),
+            "auto_add_agent": ("auto_add_agent", auto_add_agent),
+        }  # fmt: skip
         deploying = {
-            "agent_name": agent_name,
-            "agent_description": description,
-            "choice": arguments.choice(checkpoint) if checkpoint is not None else None,
+            "agent_name": ("agent_name", agent_name),
+            "description": ("agent_description", description),
+            "checkpoint": ("choice", arguments.choice(checkpoint) if checkpoint is not None else None),
         }
 
         def settings(stage: chain.Stage) -> chain.Stage:
-            mine, other = (
-                (training, deploying) if isinstance(stage, ExperimentStage) else (deploying, training)
+            trains = isinstance(stage, ExperimentStage)
+            mine, other = (training, deploying) if trains else (deploying, training)
+            if wrong := [name for name, (_, value) in other.items() if value is not None]:
+                what = f"{wrong[0]!r} is no setting of {'an Experiment' if trains else 'a Deployment'} stage."
+                raise ConfigError(what, fix=f"It has {', '.join(mine)}, trigger and gate.")
+            return replace(
+                stage, **common, **{key: value for key, value in mine.values() if value is not None}
             )
-            if wrong := [name for name, value in other.items() if value is not None]:
-                what = (
-                    f"{wrong[0]!r} is no setting of {'an Experiment' if mine is training else 'a Deployment'}"
-                )
-                raise ConfigError(f"{what} stage.", fix=f"It has {', '.join(mine)}, trigger and gate.")
-            return replace(stage, **common, **{k: v for k, v in mine.items() if v is not None})
 
         return self._services.pipelines.update_stage(self._id, settings, duplicate=duplicate)
 
@@ -232,9 +238,11 @@ def stages(services: Services, pipeline_id: int) -> Listing[Stage]:
 
     def rows() -> list[dict[str, Any]]:
         services.look()
-        return [_row(state) for state in services.states.pipeline(pipeline_id).stages]
+        states = services.states.pipeline(pipeline_id).stages
+        return [_row(state) for state in states if state.stage.id in ids]
 
     found = services.pipelines.get(pipeline_id).stages
+    ids = {each.id for each in found}  # a table has the rows of its listing, whatever was added since
     return Listing("stage", (Stage(services, each.id) for each in found), rows)
 
 

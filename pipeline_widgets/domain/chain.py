@@ -6,6 +6,7 @@ and its *source*, the nearest Experiment stage before it, whose checkpoint feeds
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -238,6 +239,8 @@ def _check_asked(stage: Stage, at: int) -> None:
         raise OrderError(f"{FIRST_IS_MANUAL}.", "No stage before it could start it.", 'Use trigger="manual".')
     if stage.gate is not None and stage.trigger is not Trigger.AUTO:
         raise OrderError("Only an Auto stage can carry a gate.", fix='Use trigger="auto", or no gate.')
+    if isinstance(stage.gate, ScoreAtLeast) and math.isnan(stage.gate.score):
+        raise OrderError("NaN is no gate.", "No score is at least that good.", "Use a number.")
     if isinstance(stage, DeploymentStage):
         return
     if isinstance(stage.gate, BetterThanDeployed):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Signature
 from pipeline_widgets.errors import NoCheckpointError
@@ -149,6 +149,11 @@ def digest_of(config: Mapping[str, Any], seed: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def is_finite(score: float | None) -> TypeGuard[float]:
+    """Whether a score was reported, and is no NaN or infinity."""
+    return score is not None and math.isfinite(score)
+
+
 def choose(checkpoints: Sequence[Checkpoint], choice: Choice, *, higher_is_better: bool) -> Chosen:
     """Resolve a choice. NaN and infinities never win; ties go to the later step.
 
@@ -167,11 +172,10 @@ def choose(checkpoints: Sequence[Checkpoint], choice: Choice, *, higher_is_bette
         return _at_step(checkpoints, choice)
     sign = 1 if higher_is_better else -1
     for name in ("evaluation_score", "training_score"):
-        scores = {c.step: getattr(c, name) for c in checkpoints}
-        finite = [c for c in checkpoints if scores[c.step] is not None and math.isfinite(scores[c.step])]
-        if finite:
-            best = max(finite, key=lambda c: (sign * scores[c.step], c.step))
-            reason = f"best {name.replace('_', ' ')} {scores[best.step]:.4g}, step {best.step}"
+        scored = [(sign * score, c.step, c) for c in checkpoints if is_finite(score := getattr(c, name))]
+        if scored:
+            _, _, best = max(scored, key=lambda each: each[:2])
+            reason = f"best {name.replace('_', ' ')} {getattr(best, name):.4g}, step {best.step}"
             return Chosen(checkpoint=best, reason=reason)
     return Chosen(checkpoint=final, reason=f"no scores were reported: final, step {final.step}")
 

@@ -35,6 +35,8 @@ class StageFacts:
     held: str | None = None
     #: The upstream state that was accepted as fresh for `succeeded`.
     accepted: str | None = None
+    #: The note of whoever accepted it.
+    note: str | None = None
 
     @property
     def status(self) -> Status:

@@ -10,6 +10,7 @@ from pipeline_widgets.domain.facts import Facts, StageFacts
 from pipeline_widgets.errors import NoCheckpointError
 
 CONFIG_CHANGED = "config changed"
+NO_LONGER_FED = "It no longer starts from the checkpoint that it used"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +39,9 @@ def upstream_state(pipeline: Pipeline, stage_id: int, facts: Facts) -> str:
     parts: list[str] = []
     for each in (pipeline.stage(stage_id), *pipeline.ancestors(stage_id)):
         known = facts.of(each.id)
-        config = known.experiment.config_digest if known.experiment else ""
+        bound = f"{known.experiment.id}:{known.experiment.config_digest}" if known.experiment else ""
         ran = known.succeeded.id if known.succeeded else 0
-        parts.append(f"{each.id}:{ran}:{config}:{wanted_choice(each)}")
+        parts.append(f"{each.id}:{ran}:{bound}:{wanted_choice(each)}")
     return "|".join(parts)
 
 
@@ -71,7 +72,7 @@ def _own_reasons(known: StageFacts) -> list[str]:
 def _source_reasons(stage: Stage, pipeline: Pipeline, facts: Facts, found: dict[int, Staleness]) -> list[str]:
     source = pipeline.source(stage.id)
     if source is None:
-        return []
+        return [] if facts.of(stage.id).consumed is None else [NO_LONGER_FED]
     number = pipeline.position(source.id) + 1
     reasons: list[str] = []
     if changed := _consumption_changed(stage, facts.of(stage.id), facts.of(source.id), number):

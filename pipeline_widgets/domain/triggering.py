@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import (
@@ -19,7 +18,7 @@ from pipeline_widgets.domain.chain import (
     Trigger,
 )
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Verdict, fits
-from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint, Chosen, Experiment, choose
+from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint, Chosen, Experiment, choose, is_finite
 from pipeline_widgets.domain.facts import Facts, StageFacts
 from pipeline_widgets.domain.run import RESUMABLE
 from pipeline_widgets.domain.staleness import wanted_choice
@@ -77,7 +76,7 @@ def name(stage: Stage, facts: Facts) -> str:
 def blockers(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = False) -> tuple[Blocker, ...]:
     """Return every reason why a stage cannot be triggered now; none means that it can."""
     stage, known = pipeline.stage(stage_id), facts.of(stage_id)
-    found = _busy(pipeline, stage, facts)
+    found = busy(pipeline, stage, facts)
     if resume:
         return (*found, *_resume_blockers(known))
     verdict = fit(pipeline, stage, facts)
@@ -89,7 +88,8 @@ def blockers(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = 
     return tuple(found)
 
 
-def _busy(pipeline: Pipeline, stage: Stage, facts: Facts) -> list[Blocker]:
+def busy(pipeline: Pipeline, stage: Stage, facts: Facts) -> list[Blocker]:
+    """Return why a stage has to wait for runs: its own, its experiment's, the previous stage's."""
     known, before, found = facts.of(stage.id), pipeline.before(stage.id), list[Blocker]()
     if known.latest is not None and known.latest.status.active:
         reason = f"This stage is {known.latest.status.lower()} already."
@@ -152,7 +152,9 @@ def resolve(pipeline: Pipeline, stage_id: int, facts: Facts) -> Begin:
     """
     stage = pipeline.stage(stage_id)
     if isinstance(stage, ExperimentStage) and isinstance(stage.start, FromAgent):
-        version = facts.agents[stage.start.agent_id]
+        version = facts.agents.get(stage.start.agent_id)
+        if version is None:
+            raise NoCheckpointError("Its saved Agent is gone.", fix="Choose another start.")
         role = fit(pipeline, stage, facts).role
         reason = f"saved Agent, version {version.number}"
         return Begin(checkpoint=version.checkpoint, agent_version=version, role=role, reason=reason)
@@ -226,7 +228,7 @@ def gate_reason(
         deployed: The evaluation score of the agent now deployed; None where there is no such agent.
         higher_is_better: The direction of the score.
     """
-    if score is None or not math.isfinite(score):
+    if not is_finite(score):
         return "The gate needs an evaluation score, and the checkpoint has none."
     sign = 1 if higher_is_better else -1
     match gate:
@@ -236,7 +238,7 @@ def gate_reason(
             bound = "at least" if higher_is_better else "at most"
             return f"The gate is not met: evaluation score {score:.4g}, wanted {bound} {wanted:.4g}."
         case BetterThanDeployed():
-            if deployed is None or sign * score > sign * deployed:
+            if not is_finite(deployed) or sign * score > sign * deployed:
                 return None
             return f"The gate is not met: evaluation score {score:.4g}, the agent now has {deployed:.4g}."
 

@@ -168,7 +168,8 @@ def _folder(checkpoint: Checkpoint) -> Folder:
 
 
 def _failed() -> Outcome:
-    text = traceback.format_exc()
+    # Half a surrogate pair, which a message can hold, could not be stored.
+    text = traceback.format_exc().encode("utf-8", "replace").decode("utf-8")
     with suppress(OSError):
         sys.stderr.write(text)
     return Outcome(status=Status.FAILED, error=text)

@@ -67,7 +67,11 @@ def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
     if not source.path.is_dir():
         raise _missing(source.path)
     with publish(parent, stem=stem) as publication:
-        shutil.copytree(source.path, publication.path, dirs_exist_ok=True)
+        with filesystem.explained(parent):
+            for file in _files(source.path):
+                target = publication.path / file.relative_to(source.path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
         if (copied := measure(publication.path)).digest != source.digest:
             raise _corrupt(source, copied)
     return publication.folder
@@ -122,6 +126,10 @@ def _settle(path: Path, parent: Path, stem: str) -> Folder:
     written = measure(path)
     target = parent / f"{stem}-{written.digest[:16]}"
     if not target.exists():
-        path.rename(target)
+        try:
+            path.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster, with the same content
+                raise
         filesystem.flush(parent)
     return Folder(path=target, size=written.size, digest=written.digest)

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from pipeline_widgets.errors import StorageError
+from pipeline_widgets.persistence import schema
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.schema import HEAD
 
@@ -33,8 +34,9 @@ def migrate(database: Database) -> None:
 
 def revision(connection: Connection) -> str | None:
     """Return the revision that a database is at; None for an empty one."""
-    if not inspect(connection).has_table(VERSION_TABLE):
-        return None
+    inspector = inspect(connection)
+    if not inspector.has_table(VERSION_TABLE) or not inspector.has_table(schema.workspace.name):
+        return None  # also another program's database that Alembic migrates
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
 
 

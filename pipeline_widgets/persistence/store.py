@@ -131,7 +131,8 @@ def _found_workspace(database: Database, artifacts: str | Path | None, timing: T
     base = _base(database)
     folder = Path(artifacts).expanduser().resolve() if artifacts else base / f"{_stem(database)}-artifacts"
     # Relative where it can be, so that the database and its files can be moved together.
-    kept = folder.relative_to(base) if folder.is_relative_to(base) else folder
+    movable = database.is_sqlite and folder.is_relative_to(base)
+    kept = folder.relative_to(base) if movable else folder
     with database.write() as connection:
         if connection.execute(select(schema.workspace.c.id)).first() is None:
             values = {"artifacts": str(kept), "beat_every": timing.beat_every, "grace": timing.grace}

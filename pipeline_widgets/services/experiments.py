@@ -12,6 +12,8 @@ from pipeline_widgets.errors import InUseError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services.names import copy_of, free, trimmed
 
+SHOWN = 5  # users that a refusal names
+
 
 class ExperimentService:
     """What can be done with experiments and their checkpoints."""
@@ -31,16 +33,21 @@ class ExperimentService:
             free(name, work.experiments.of_project(project_id), "experiment")
             return work.experiments.add(project_id, name, configured, seed, revision)
 
-    def update(self, experiment_id: int, configured: Configured, *, seed: int) -> Experiment:
+    def update(
+        self, experiment_id: int, configured: Configured, *, seed: int, name: str | None = None
+    ) -> Experiment:
         """Give an experiment another config. Its runs keep the one that they ran with.
 
         Raises:
             InUseError: It is running.
+            NameTakenError: The project has one of that name.
         """
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
             _check_idle(work, experiment, "changed")
+            if name is not None:
+                _rename(work, experiment, name, revision)
             return work.experiments.change(experiment_id, configured, seed, revision)
 
     def rename(self, experiment_id: int, name: str) -> Experiment:
@@ -49,13 +56,9 @@ class ExperimentService:
         Raises:
             NameTakenError: The project has one of that name.
         """
-        name = trimmed(name, "experiment")
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
-            revision = work.projects.touch(experiment.project_id)
-            others = work.experiments.of_project(experiment.project_id)
-            free(name, (other for other in others if other.id != experiment_id), "experiment")
-            work.experiments.rename(experiment_id, name, revision)
+            _rename(work, experiment, name, work.projects.touch(experiment.project_id))
             return work.experiments.get(experiment_id)
 
     def duplicate(self, experiment_id: int, name: str | None = None) -> Experiment:
@@ -79,7 +82,8 @@ class ExperimentService:
             checkpoints = work.checkpoints.of_runs([run.id for run in runs])
             own = {run.id for run in runs}
             users = _users(work, checkpoints, own)
-            _refuse(f"Experiment {experiment.name!r}", users, "Delete those first.")
+            fix = "Keep it, so that what was made of its checkpoints can be traced."
+            _refuse(f"Experiment {experiment.name!r}", users, fix)
             work.runs.remove_of_experiment(experiment_id)
             work.experiments.remove(experiment_id)
         for run in runs:
@@ -138,7 +142,8 @@ class ExperimentService:
             users = _users(work, [checkpoint])
             if run.status.active:
                 users.append(f"the active {run.label} that saved it")
-            _refuse(f"The checkpoint at step {checkpoint.step}", users, "Delete those first, or keep it.")
+            fix = "Delete those first, or keep it: runs stay, so that what they made can be traced."
+            _refuse(f"The checkpoint at step {checkpoint.step}", users, fix)
             work.checkpoints.remove(checkpoint_id)
             shared = any(each.path == checkpoint.path for each in work.checkpoints.of_runs([run.id]))
         if not shared:
@@ -158,6 +163,13 @@ def duplicate(work: Work, experiment: Experiment, name: str | None = None) -> Ex
         signature=experiment.signature,
     )
     return work.experiments.add(experiment.project_id, wanted, configured, experiment.seed, revision)
+
+
+def _rename(work: Work, experiment: Experiment, name: str, revision: int) -> None:
+    name = trimmed(name, "experiment")
+    others = work.experiments.of_project(experiment.project_id)
+    free(name, (other for other in others if other.id != experiment.id), "experiment")
+    work.experiments.rename(experiment.id, name, revision)
 
 
 def run_folder(store: Store, run_id: int) -> Path:
@@ -189,4 +201,6 @@ def _check_idle(work: Work, experiment: Experiment, verb: str) -> None:
 
 def _refuse(what: str, users: list[str], fix: str) -> None:
     if users:
-        raise InUseError(f"{what} cannot be deleted.", f"It is used by {', '.join(users)}.", fix)
+        more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
+        why = f"It is used by {', '.join(users[:SHOWN])}{more}."
+        raise InUseError(f"{what} cannot be deleted.", why, fix)

@@ -49,6 +49,7 @@ def load(
             busy=busy.get(experiment.id) if experiment else None,
             held=mark["held"] if mark else None,
             accepted=mark["accepted_state"] if mark and accepted else None,
+            note=mark["accepted_note"] if mark and accepted else None,
         )
     agents = _agents(work, stages)
     return Facts(
@@ -88,9 +89,10 @@ class _Saved:
         before = self._runs.get(run.resumed_run_id or 0)
         if before is None:
             return own
-        first = min((checkpoint.step for checkpoint in own), default=None)
-        inherited = (c for c in self.of(before) if first is None or c.step < first)
-        return (*inherited, *own)
+        way = self.of(before)
+        last = next((c.step for c in way if c.id == run.start_checkpoint_id), None)
+        taken = {c.step for c in own}
+        return (*(c for c in way if (last is None or c.step <= last) and c.step not in taken), *own)
 
     def consumed(self, run: Run | None) -> Checkpoint | None:
         return self._consumed.get(run.source_checkpoint_id or 0) if run else None

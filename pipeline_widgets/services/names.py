@@ -26,9 +26,11 @@ def trimmed(name: str, kind: str) -> str:
         ConfigError: It is no text, empty, or too long.
     """
     if not isinstance(name, str) or not name.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-        what = f"A {kind} needs a name."
+        what = f"{_a(kind).capitalize()} needs a name."
         raise ConfigError(what, f"Got {name!r}.", "Give it a name with at least one letter.")
     name = name.strip()
+    if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise ConfigError(f"The name of the {kind} cannot be stored.", f"Got {name!r}.", "Write it again.")
     if len(name) > LONGEST:
         why = f"It has {len(name)} characters, {LONGEST} are possible."
         raise ConfigError(f"The name of the {kind} is too long.", why, "Shorten it.")
@@ -43,7 +45,7 @@ def free(name: str, others: Iterable[Named], kind: str) -> None:
     """
     if any(other.name == name for other in others):
         fix = "Choose another name, or use the one that is there."
-        raise NameTakenError(f"There is a {kind} named {name!r} already.", fix=fix)
+        raise NameTakenError(f"There is {_a(kind)} named {name!r} already.", fix=fix)
 
 
 def copy_of(name: str, others: Iterable[Named]) -> str:
@@ -53,3 +55,7 @@ def copy_of(name: str, others: Iterable[Named]) -> str:
     while (candidate := f"{stem} (copy)" if number == 1 else f"{stem} (copy {number})") in taken:
         number += 1
     return candidate
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

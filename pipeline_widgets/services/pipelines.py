@@ -156,10 +156,7 @@ class PipelineService:
             _check_idle(
                 pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be edited."
             )
-            after = settings(before)
-            if getattr(after, "experiment_id", None) != getattr(before, "experiment_id", None) or duplicate:
-                after = _bound(work, pipeline, after, duplicate=duplicate)
-            return pipeline.replaced(after)
+            return pipeline.replaced(_bound(work, pipeline, settings(before), duplicate=duplicate))
 
         return self._edit(self.of_stage(stage_id).id, change, seen, fitting=stage_id).also
 

@@ -12,7 +12,16 @@ from pipeline_widgets.domain.facts import Facts
 from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
 from pipeline_widgets.domain.run import Run, Status
-from pipeline_widgets.domain.triggering import Begin, Blocker, blockers, label, resolve, resumed, scratch_fit
+from pipeline_widgets.domain.triggering import (
+    Begin,
+    Blocker,
+    blockers,
+    busy,
+    label,
+    resolve,
+    resumed,
+    scratch_fit,
+)
 from pipeline_widgets.errors import CheckpointError, RuleError, TriggerError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
@@ -85,6 +94,7 @@ class RunService:
                 raise RuleError("The checkpoint was saved by another experiment.", fix=fix)
             original = work.experiments.get(experiment_id)
             revision = work.projects.touch(original.project_id)
+            _check_idle(work, original)
             copy = duplicate(work, original, name)
             begin = Begin(
                 checkpoint=checkpoint,
@@ -178,6 +188,10 @@ class RunService:
                 if not Path(checkpoint.path).is_dir():
                     problem = f"The checkpoint at step {checkpoint.step} is missing: {checkpoint.path}."
                     found.append(Problem(stage=label(pipeline, stage, known), problem=problem))
+            version = known.agents.get(getattr(getattr(stage, "start", None), "agent_id", 0))
+            if version is not None and not Path(version.path).is_dir():
+                problem = f"The copy of its saved Agent is missing: {version.path}."
+                found.append(Problem(stage=label(pipeline, stage, known), problem=problem))
         left = shutil.disk_usage(self._store.artifacts).free
         if left < ENOUGH_DISK:
             problem = f"Only {left >> 20} MiB are free in {self._store.artifacts}."
@@ -218,6 +232,9 @@ def pend(work: Work, pipeline: Pipeline, stage: Stage, known: Facts, begin: Begi
     """
     if known.of(stage.id).held is not None:
         work.pipelines.hold(stage.id, None)
+    after = pipeline.after(stage.id)
+    if after is not None:  # what its last success was held for is over
+        work.pipelines.hold(after.id, None)
     common = {
         "project_id": pipeline.project_id,
         "pipeline_id": pipeline.id,
@@ -252,12 +269,16 @@ def _refusal(named: str, found: tuple[Blocker, ...]) -> TriggerError:
 
 
 def _pend_experiment(work: Work, experiment: Experiment, begin: Begin, revision: int) -> Run:
+    _check_idle(work, experiment)
+    project = {"project_id": experiment.project_id, "revision": revision}
+    return work.runs.add(**project, **_frozen(begin), **_of_experiment(experiment))
+
+
+def _check_idle(work: Work, experiment: Experiment) -> None:
     if active := work.runs.active_of_experiments([experiment.id]):
         why = f"Its {active[experiment.id].label} is {active[experiment.id].status.lower()}."
         what = f"Experiment {experiment.name!r} cannot start."
         raise TriggerError(what, why, "Wait for it, or stop it first.")
-    project = {"project_id": experiment.project_id, "revision": revision}
-    return work.runs.add(**project, **_frozen(begin), **_of_experiment(experiment))
 
 
 def _of_experiment(experiment: Experiment) -> dict[str, object]:
@@ -298,9 +319,9 @@ def _rebound(
         return None
     before = pipelines[0]
     stage = next(s for s in before.stages if getattr(s, "experiment_id", None) == original.id)
-    if facts.load(work, before, {stage.id}).of(stage.id).status.active:
-        why = f"Its stage in pipeline {before.name!r} is active."
-        raise TriggerError(f"Experiment {original.name!r} cannot be resumed.", why, "Stop it first.")
+    known = facts.load(work, before)
+    if found := busy(before, stage, known):
+        raise _refusal(label(before, stage, known), tuple(found))
     bound = replace(stage, experiment_id=copy.id)  # pyright: ignore[reportCallIssue]  an Experiment stage
     after = work.pipelines.save(before.replaced(bound).pipeline, revision)
     return after, after.stage(stage.id)

@@ -31,6 +31,8 @@ class StageState:
     #: Why it did not start although the stage before it succeeded.
     held: str | None
     run: Run | None
+    #: The note with which its staleness was accepted, while that holds.
+    accepted: str | None
     #: The evaluation score of the best checkpoint of that run, or of what was deployed.
     score: float | None
 
@@ -89,6 +91,7 @@ class StateService:
                     blockers=tuple(map(str, blockers(pipeline, stage.id, known))),
                     held=known.of(stage.id).held,
                     run=known.of(stage.id).latest,
+                    accepted=known.of(stage.id).note if stale[stage.id].accepted else None,
                     score=_score(known.of(stage.id)),
                 )
                 for at, stage in enumerate(pipeline.stages)

@@ -220,7 +220,7 @@ class SupervisionService:
         experiment = work.experiments.get(run.experiment_id)
         return Freeze(
             parent=parent,
-            name=f"{pipeline.name} - {pipeline.position(stage.id) + 1} {experiment.name}",
+            name=f"{pipeline.name[:110]} - {pipeline.position(stage.id) + 1} {experiment.name[:110]}",
             higher_is_better=experiment.spec.higher_is_better,
             inherited=facts.lineage(work, run),
         )

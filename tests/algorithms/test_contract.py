@@ -254,6 +254,7 @@ def test_algorithms_enter_by_their_entry_points(case: Case) -> None:
 @pytest.mark.spec("9.2")
 def test_config_fields_are_described(case: Case) -> None:
     """Each config field has a default and a description for the form, and the train function its docs."""
+    assert case.algorithm.config is not None
     for name, info in case.algorithm.config.model_fields.items():
         assert info.description, name
         assert not info.is_required(), name

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from factories.lab import Clock, Lab, migrated
 from pydantic import BaseModel, Field
 
 import pipeline_widgets as pw
-from factories.lab import Clock, Lab
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.execution.launchers import LocalLauncher
 
@@ -50,12 +51,20 @@ def _algorithms(monkeypatch: pytest.MonkeyPatch) -> None:
     pw.algorithm("Walk", produces={"policy"}, config=Config, score="min")(train)
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database with all tables and no rows."""
+    return migrated(tmp_path_factory.mktemp("empty"))
+
+
 @pytest.fixture
-def open_workspace(tmp_path: Path) -> Iterator[Callable[..., pw.Workspace]]:
+def open_workspace(tmp_path: Path, empty: Path) -> Iterator[Callable[..., pw.Workspace]]:
     """Opens workspaces by name, and closes them when the test ends."""
     made: list[pw.Workspace] = []
 
     def open_(name: str = "lab", **options: Any) -> pw.Workspace:
+        if not (tmp_path / f"{name}.db").exists():
+            shutil.copy(empty, tmp_path / f"{name}.db")
         made.append(pw.Workspace(f"sqlite:///{tmp_path / name}.db", **options))
         return made[-1]
 

@@ -55,9 +55,8 @@ def test_handles_of_the_same_thing_are_equal(
         project = workspace.projects[0]
         chain = project.pipelines[0]
         first = chain.stages[0]
-        return [
-            project, project.experiments[0], chain, first, first.runs[0], first.runs[0].checkpoints[0], workspace.agents[0],
-        ]  # fmt: skip
+        run = first.runs[0]
+        return [project, project.experiments[0], chain, first, run, run.checkpoints[0], workspace.agents[0]]
 
     ours, again, elsewhere = all_of(ws), all_of(ws), all_of(open_workspace())
     assert {type(each) for each in ours} == set(HANDLES)
@@ -97,8 +96,15 @@ def test_a_handle_of_what_is_gone_says_so(pipe: pw.Pipeline, project: pw.Project
     stage, experiment = pipe.stages[2], project.create_experiment("gone", algorithm="Imitate")
     stage.delete()
     experiment.delete()
-    for use in (lambda: stage.status, lambda: stage.trigger(), lambda: experiment.name, lambda: experiment.train()):
-        with pytest.raises(NotFoundError, match="There is no such (stage|experiment). It was deleted meanwhile"):
+    for use in (
+        lambda: stage.status,
+        stage.trigger,
+        lambda: experiment.name,
+        experiment.train,
+    ):
+        with pytest.raises(
+            NotFoundError, match=r"There is no such (stage|experiment). It was deleted meanwhile"
+        ):
             use()
     pipe.delete()
     with pytest.raises(NotFoundError, match="There is no such pipeline"):

@@ -40,9 +40,9 @@ def test_a_listing_is_a_sequence(listed: Listing[pw.Project]) -> None:
 def test_a_name_finds_its_item(listed: Listing[pw.Project], ws: pw.Workspace) -> None:
     """A name that is not there is refused with those that are."""
     assert listed["b"] == listed[1]
-    with pytest.raises(NotFoundError, match="There is no project named 'd'. There are 'a', 'b', 'c'"):
+    with pytest.raises(NotFoundError, match=r"There is no project named 'd'. There are 'a', 'b', 'c'"):
         _ = listed["d"]
-    with pytest.raises(NotFoundError, match="There is no agent named 'd'. There are none yet"):
+    with pytest.raises(NotFoundError, match=r"There is no agent named 'd'. There are none yet"):
         _ = ws.agents["d"]
 
 
@@ -54,15 +54,29 @@ def test_a_listing_does_not_change_behind_ones_back(listed: Listing[pw.Project],
 
 
 @pytest.mark.spec("10.1")
+def test_a_table_has_the_rows_of_its_listing(pipe: pw.Pipeline) -> None:
+    """A stage that was added since is in neither the items nor the table of a listing that one holds."""
+    held, part = pipe.stages, pipe.stages[:1]
+    pipe.add_deployment_stage("another")
+    assert (len(held), len(held.df)) == (3, 3)
+    assert (len(part), list(part.df["stage"])) == (1, [1])
+
+
+@pytest.mark.spec("10.1")
 def test_every_listing_has_a_data_frame(pipe: pw.Pipeline, ws: pw.Workspace, finish: Any) -> None:
-    """Projects, experiments, pipelines, stages, runs, checkpoints, agents and versions: a row for each item."""
+    """Whatever is listed, from projects to the versions of an agent, has a row for each item."""
     run = finish(pipe.stages[0].trigger(), 0.5)
     agent = ws.create_agent("saved", run.checkpoints[0])
     project = ws.projects[0]
+    first = project.experiments[0]
     listings: list[Listing[Any]] = [
-        ws.projects, project.experiments, project.pipelines, pipe.stages, pipe.stages[0].runs,
-        run.checkpoints, ws.agents, agent.versions, project.experiments[0].runs, project.experiments[0].checkpoints,
-    ]  # fmt: skip
+        ws.projects,
+        project.experiments,
+        project.pipelines,
+        pipe.stages,
+        ws.agents,
+    ]
+    listings += [pipe.stages[0].runs, first.runs, run.checkpoints, first.checkpoints, agent.versions]
     for listing in listings:
         assert isinstance(listing.df, pd.DataFrame)
         assert len(listing.df) == len(listing) > 0
@@ -98,7 +112,14 @@ def test_markup_in_names_is_shown_as_text(ws: pw.Workspace, finish: Any) -> None
     pipe.add_deployment_stage(ATTACK, description=ATTACK)
     run = finish(pipe.stages[0].trigger(), 0.5)
     ws.create_agent(ATTACK, run.checkpoints[0], description=ATTACK)
-    for listing in (ws.projects, project.experiments, project.pipelines, pipe.stages, ws.agents, ws.agents[0].versions):
+    for listing in (
+        ws.projects,
+        project.experiments,
+        project.pipelines,
+        pipe.stages,
+        ws.agents,
+        ws.agents[0].versions,
+    ):
         html = listing._repr_html_()
         assert "<img" not in html
         assert "&lt;img" in html

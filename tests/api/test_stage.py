@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from factories.lab import Lab
 
 import pipeline_widgets as pw
-from factories.lab import Lab
 from pipeline_widgets.errors import (
     ConfigError,
     ExecutionError,
@@ -24,8 +24,12 @@ from pipeline_widgets.execution.launchers import LocalLauncher
 def test_a_chain_is_written_in_a_few_lines(project: pw.Project) -> None:
     """The calls of the README make the stages that they say, with the defaults of the specification."""
     pipe = project.create_pipeline("post-training", description="")
-    s1 = pipe.add_experiment_stage(project.create_experiment("a", algorithm="Imitate", config={"steps": 6}, seed=0))
-    s2 = pipe.add_experiment_stage(project.create_experiment("b", algorithm="Refine"), trigger="auto", start="best")
+    s1 = pipe.add_experiment_stage(
+        project.create_experiment("a", algorithm="Imitate", config={"steps": 6}, seed=0)
+    )
+    s2 = pipe.add_experiment_stage(
+        project.create_experiment("b", algorithm="Refine"), trigger="auto", start="best"
+    )
     s3 = pipe.add_deployment_stage("letters-agent", trigger="auto", checkpoint="best")
     assert list(pipe.stages) == [s1, s2, s3]
     assert [(s.type, s.name, s.trigger_type, s.position) for s in pipe.stages] == [
@@ -55,6 +59,7 @@ def test_a_process_that_cannot_be_started_crashes_the_run_at_once(
     pipe: pw.Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user is told, and the stage is not left waiting for a process that never comes."""
+
     def refuse(*_: object) -> None:
         raise ExecutionError("No process could be started.", "Out of memory.")
 
@@ -113,7 +118,9 @@ def test_a_held_stage_says_why(project: pw.Project, finish: Any) -> None:
     """The reason is on the stage and in the table."""
     pipe = project.create_pipeline("gated")
     first = pipe.add_experiment_stage(project.create_experiment("a", algorithm="Imitate"))
-    second = pipe.add_experiment_stage(project.create_experiment("b", algorithm="Refine"), trigger="auto", gate=0.9)
+    second = pipe.add_experiment_stage(
+        project.create_experiment("b", algorithm="Refine"), trigger="auto", gate=0.9
+    )
     finish(first.trigger(), 0.5)
     assert second.held == "The gate is not met: evaluation score 0.5, wanted at least 0.9."
     assert second.held in pipe.stages.df["why"][1]
@@ -122,7 +129,9 @@ def test_a_held_stage_says_why(project: pw.Project, finish: Any) -> None:
 
 
 @pytest.mark.spec("9.1", "10.1")
-def test_the_table_shows_the_best_score_in_the_direction_of_the_algorithm(project: pw.Project, finish: Any) -> None:
+def test_the_table_shows_the_best_score_in_the_direction_of_the_algorithm(
+    project: pw.Project, finish: Any
+) -> None:
     """Where a lower score is better the lowest is shown, and infinities never are."""
     pipe = project.create_pipeline("walk")
     stage = pipe.add_experiment_stage(project.create_experiment("walk", algorithm="Walk"))
@@ -140,7 +149,9 @@ def test_settings_change_one_at_a_time(pipe: pw.Pipeline, project: pw.Project) -
     assert (second.trigger_type, getattr(stage, "auto_add_agent", None)) == ("auto", True)
     assert second.update(trigger="manual") == ()
     assert second._now.stage.gate is None
-    third.update(trigger="auto", checkpoint="final", agent_name="other", description="x", gate="better than deployed")
+    third.update(
+        trigger="auto", checkpoint="final", agent_name="other", description="x", gate="better than deployed"
+    )
     assert third.name == "other"
     third.update(gate=None)
     assert (third._now.stage.gate, third.trigger_type) == (None, "auto")
@@ -168,7 +179,9 @@ def test_settings_change_one_at_a_time(pipe: pw.Pipeline, project: pw.Project) -
         (1, {"gate": float("nan"), "trigger": "auto"}, "nan is no gate"),
     ],
 )
-def test_a_setting_that_is_none_is_refused(pipe: pw.Pipeline, at: int, settings: dict[str, Any], wrong: str) -> None:
+def test_a_setting_that_is_none_is_refused(
+    pipe: pw.Pipeline, at: int, settings: dict[str, Any], wrong: str
+) -> None:
     """A wrong setting is named, with those that there are, and nothing changes."""
     before = pipe._now
     with pytest.raises(ConfigError, match=wrong.replace("'choice'", "'(choice|checkpoint)'")):
@@ -179,7 +192,11 @@ def test_a_setting_that_is_none_is_refused(pipe: pw.Pipeline, at: int, settings:
 @pytest.mark.spec("5.9", "10.3")
 def test_a_refused_setting_is_named_as_it_was_written(pipe: pw.Pipeline) -> None:
     """The error speaks of the argument that the user passed, not of a column behind it."""
-    for settings, name in (({"checkpoint": "best"}, "checkpoint"), ({"description": "x"}, "description")):
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"checkpoint": "best"}, "checkpoint"),
+        ({"description": "x"}, "description"),
+    ]
+    for settings, name in wrong:
         with pytest.raises(ConfigError, match=f"'{name}' is no setting"):
             pipe.stages[0].update(**settings)
     with pytest.raises(ConfigError, match="'experiment' is no setting of a Deployment stage"):
@@ -197,7 +214,9 @@ def test_inserting_in_front_says_what_was_changed_along(pipe: pw.Pipeline, proje
 
 @pytest.mark.spec("5.3")
 @pytest.mark.parametrize("position", [-1, 4, 99])
-def test_a_position_that_is_not_there_is_refused(pipe: pw.Pipeline, project: pw.Project, position: int) -> None:
+def test_a_position_that_is_not_there_is_refused(
+    pipe: pw.Pipeline, project: pw.Project, position: int
+) -> None:
     """Stages are inserted where there is a place."""
     with pytest.raises(OrderError, match="Positions go from 0 to 3"):
         pipe.add_experiment_stage(project.create_experiment("new", algorithm="Refine"), position=position)
@@ -208,7 +227,7 @@ def test_a_position_that_is_not_there_is_refused(pipe: pw.Pipeline, project: pw.
 def test_stop_and_resume(pipe: pw.Pipeline, supervisor: Lab, launched: list[int]) -> None:
     """A stage is stopped through its run and resumed from its last checkpoint."""
     stage = pipe.stages[0]
-    with pytest.raises(RuleError, match="There is nothing to stop. The stage has never run"):
+    with pytest.raises(RuleError, match=r"There is nothing to stop. The stage has never run"):
         stage.stop()
     run = stage.trigger()
     job = supervisor.started(supervisor.runs.get(run._id))
@@ -219,7 +238,7 @@ def test_stop_and_resume(pipe: pw.Pipeline, supervisor: Lab, launched: list[int]
     again = stage.trigger(resume=True)
     assert (again.start_role, again.start_checkpoint) == ("resume", run.checkpoints[0])
     assert launched == [run._id, again._id]
-    with pytest.raises(RuleError, match="There is nothing to stop. Run 1 is Stopped"):
+    with pytest.raises(RuleError, match=r"There is nothing to stop. Run 1 is Stopped"):
         run.stop()
 
 
@@ -246,7 +265,7 @@ def test_rename_duplicate_and_delete_a_pipeline(pipe: pw.Pipeline, project: pw.P
     copy = pipe.duplicate()
     assert (copy.name, copy.description, len(copy.stages)) == ("renamed (copy)", "what for", 3)
     pipe.stages[0].trigger()
-    with pytest.raises(InUseError, match="Stage 1 is pending. Stop it first"):
+    with pytest.raises(InUseError, match=r"Stage 1 is pending. Stop it first"):
         pipe.delete()
     pipe.stages[0].stop()
     pipe.delete()

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from factories.lab import Lab
 
 import pipeline_widgets as pw
-from factories.lab import Lab
 from pipeline_widgets.errors import ClassicProjectError, ExecutionError, NotFoundError, StorageError
 
 Open = Callable[..., pw.Workspace]
@@ -19,7 +19,10 @@ def test_every_argument_has_a_default(tmp_path: Path, monkeypatch: pytest.Monkey
     """`pw.Workspace()` is a SQLite file and a folder in the current folder."""
     monkeypatch.chdir(tmp_path)
     workspace = pw.Workspace()
-    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in {"", ".db"}) == ["lab-artifacts", "lab.db"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in {"", ".db"}) == [
+        "lab-artifacts",
+        "lab.db",
+    ]
     assert workspace.artifacts == tmp_path / "lab-artifacts"
     assert repr(workspace) == f"Workspace('sqlite:///{tmp_path}/lab.db')"
     workspace.close()
@@ -33,7 +36,10 @@ def test_everything_is_there_when_it_is_opened_again(open_workspace: Open) -> No
     project.create_pipeline("chain", description="what for")
     again = open_workspace().projects["Letters"]
     assert again == project
-    assert (again.experiments["a"].config, again.experiments["a"].seed) == ({"steps": 5, "base": "letters"}, 3)
+    assert (again.experiments["a"].config, again.experiments["a"].seed) == (
+        {"steps": 5, "base": "letters"},
+        3,
+    )
     assert again.pipelines["chain"].description == "what for"
 
 
@@ -81,6 +87,5 @@ def test_results_lay_experiments_side_by_side(project: pw.Project, supervisor: L
         ("b", 1, 1, "loss", 0.5),
     ]
     assert list(project.results(["b"])["experiment"]) == ["b"]
-    with pytest.raises(NotFoundError, match="no experiment named 'c'. There are 'a', 'b'"):
+    with pytest.raises(NotFoundError, match=r"no experiment named 'c'. There are 'a', 'b'"):
         project.results(["c"])
-

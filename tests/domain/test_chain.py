@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
+from factories.values import a_chain, a_pipeline, ids
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories.values import a_chain, a_pipeline, ids
 from pipeline_widgets.domain.chain import (
     FIRST_IS_MANUAL,
     BetterThanDeployed,
@@ -147,16 +147,16 @@ def test_a_position_outside_is_refused(at: int) -> None:
         chain.moved(1, at)
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda chain: chain.stage(7),
-        lambda chain: chain.without(7),
-        lambda chain: chain.moved(7, 0),
-        lambda chain: chain.replaced(replace(SCRATCH, id=7)),
-        lambda chain: chain.source(7),
-    ],
-)
+USES: list[Callable[[Pipeline], object]] = [
+    lambda chain: chain.stage(7),
+    lambda chain: chain.without(7),
+    lambda chain: chain.moved(7, 0),
+    lambda chain: chain.replaced(replace(SCRATCH, id=7)),
+    lambda chain: chain.source(7),
+]
+
+
+@pytest.mark.parametrize("use", USES)
 def test_a_stage_of_another_pipeline_is_not_found(use: Callable[[Pipeline], object]) -> None:
     """Every question about a stage that does not stand here raises NotFoundError."""
     with pytest.raises(NotFoundError, match="has no such stage"):

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from factories.values import DPO, GRPO, PPO, SFT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories.values import DPO, GRPO, PPO, SFT
 from pipeline_widgets.domain.compatibility import ANY, AlgorithmSpec, Port, fits
 
 FACETS = ("base", "action", "observation")

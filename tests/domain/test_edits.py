@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from factories.values import a_chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories.values import a_chain
 from pipeline_widgets.domain.chain import ExperimentStage, FromSource, Pipeline, Trigger
 from pipeline_widgets.domain.edits import changes
 

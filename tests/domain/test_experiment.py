@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from factories.values import a_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories.values import a_checkpoint
 from pipeline_widgets.domain.experiment import Checkpoint, Reference, choose, digest_of
 from pipeline_widgets.errors import NoCheckpointError
 

@@ -22,11 +22,9 @@ from pipeline_widgets.domain.liveness import (
 from pipeline_widgets.domain.run import Status
 
 SUPERVISOR = Process(machine="node7|boot|4026", pid=123, started=1.0)
-RUNNING = Lease(
-    run_id=1, status=Status.RUNNING, created_at=1000, token="t", supervisor=SUPERVISOR, beat_at=1100, launches=1, launched_at=1000
-)  # fmt: skip
 TRIGGERED = Lease(run_id=1, status=Status.PENDING, created_at=1000)
 LAUNCHED = replace(TRIGGERED, launches=1, launched_at=1000)
+RUNNING = replace(LAUNCHED, status=Status.RUNNING, token="t", supervisor=SUPERVISOR, beat_at=1100)
 GRACE = Timing().grace
 
 
@@ -60,7 +58,7 @@ def test_a_supervisor_that_is_seen_at_work_is_believed(silent: float) -> None:
 @pytest.mark.spec("6.9")
 @pytest.mark.parametrize("seen", [Seen.OUT_OF_SIGHT, Seen.SUSPENDED])
 def test_one_that_cannot_be_seen_at_work_has_the_grace(seen: Seen) -> None:
-    """On another host, or suspended, a supervisor is given up when it was silent for longer than the grace."""
+    """On another host, or suspended, one that was silent for longer than the grace is given up."""
     assert act(RUNNING, seen, 1100 + GRACE) is Action.LEAVE
     judgement = judge(RUNNING, seen, now=1100 + GRACE + 1, grace=GRACE)
     assert judgement.action is Action.GIVE_UP
@@ -91,7 +89,7 @@ def test_a_run_that_was_launched_and_never_taken_is_launched_once_more_and_then_
 @pytest.mark.spec("6.9")
 def test_a_run_whose_supervisor_died_before_it_started_is_launched_again_at_once() -> None:
     """A Pending run that a supervisor had taken is not lost with it."""
-    taken = replace(LAUNCHED, token="t", supervisor=SUPERVISOR, beat_at=1001)
+    taken = replace(RUNNING, status=Status.PENDING, beat_at=1001)
     assert act(taken, Seen.GONE, 1001) is Action.LAUNCH
     assert act(taken, Seen.AT_WORK, 9999) is Action.LEAVE
     assert act(replace(taken, launches=2), Seen.GONE, 1001) is Action.GIVE_UP

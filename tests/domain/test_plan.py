@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from factories.values import PPO, a_chain, a_checkpoint, a_pipeline, a_run, an_experiment, facts_of, succeeded
+
 from pipeline_widgets.domain.chain import ExperimentStage, FromAgent, Trigger
 from pipeline_widgets.domain.plan import Problem, plan, problems
 from pipeline_widgets.domain.run import Status
@@ -87,7 +87,10 @@ def test_every_problem_of_a_chain_is_listed_by_stage() -> None:
     """The check goes through the whole chain and does not stop at the first problem."""
     wrong = {"experiment": an_experiment(1, PPO)}
     assert problems(CHAIN, facts_of(*NAMES)) == ()
-    found = problems(a_chain("SFT", "GRPO", "GRPO"), facts_of("SFT", "GRPO", "GRPO", stage_1=wrong, stage_3={"experiment": None}))
+    found = problems(
+        a_chain("SFT", "GRPO", "GRPO"),
+        facts_of("SFT", "GRPO", "GRPO", stage_1=wrong, stage_3={"experiment": None}),
+    )
     assert list(map(str, found)) == [
         "Stage 2 (grpo-2): GRPO takes lm as policy, but PPO makes policy.",
         "Stage 3 (no experiment): It has no experiment.",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from factories.values import a_run, later
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories.values import a_run, later
 from pipeline_widgets.domain.run import ACTIVE, FINISHED, NEXT, RESUMABLE, Progress, Status, check_transition
 from pipeline_widgets.errors import TransitionError
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import pytest
+from factories.values import SFT, a_chain, a_checkpoint, a_run, an_experiment, facts_of, later, succeeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories.values import SFT, a_chain, a_checkpoint, a_run, an_experiment, facts_of, later, succeeded
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline
 from pipeline_widgets.domain.experiment import Checkpoint
 from pipeline_widgets.domain.facts import Facts, StageFacts
@@ -159,7 +159,9 @@ def test_accepted_reasons_stay_readable() -> None:
 
 Action: TypeAlias = tuple[str, int, int]
 actions = st.lists(
-    st.tuples(st.sampled_from(["run", "run", "fail", "config", "accept"]), st.integers(0, 2), st.integers(0, 1)),
+    st.tuples(
+        st.sampled_from(["run", "run", "fail", "config", "accept"]), st.integers(0, 2), st.integers(0, 1)
+    ),
     max_size=14,
 )
 
@@ -169,7 +171,9 @@ class Played:
     """Three Experiment stages; a run saves one checkpoint of content 0 or 1, made of what it consumed."""
 
     configs: list[int] = field(default_factory=lambda: [0, 0, 0])
-    known: list[StageFacts] = field(default_factory=lambda: [StageFacts(experiment=an_experiment(n)) for n in (1, 2, 3)])
+    known: list[StageFacts] = field(
+        default_factory=lambda: [StageFacts(experiment=an_experiment(n)) for n in (1, 2, 3)]
+    )
     #: By stage: what upstream looked like when it was accepted.
     accepted: list[Any] = field(default_factory=lambda: [None, None, None])
     runs: int = 0
@@ -243,7 +247,7 @@ class Played:
 @pytest.mark.spec("6.8")
 @given(actions)
 def test_stale_is_what_a_second_account_says(history: list[Action]) -> None:
-    """After any history a stage is stale by content, config and source, and accepted until upstream changes."""
+    """After any history stale is by content, config and source, and accepted until upstream changes."""
     played = Played()
     for action in history:
         played.play(action)

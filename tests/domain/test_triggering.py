@@ -7,9 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from factories.values import (
     DPO,
     LOSS,
@@ -23,6 +20,9 @@ from factories.values import (
     facts_of,
     succeeded,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
     ExperimentStage,
@@ -145,9 +145,7 @@ def test_what_was_really_made_says_more_than_the_config() -> None:
     """The signature of the chosen checkpoint overrides what the source's config promises."""
     made = {**DONE, "checkpoints": (a_checkpoint(10, signature={"base": "words"}),)}
     wants = {"experiment": an_experiment(2, DPO, signature={"base": "letters"})}
-    assert why(2, facts(stage_1=made, stage_2=wants)) == [
-        "base differs: SFT has words, DPO has letters."
-    ]
+    assert why(2, facts(stage_1=made, stage_2=wants)) == ["base differs: SFT has words, DPO has letters."]
 
 
 @pytest.mark.spec("6.5")
@@ -178,7 +176,10 @@ def test_a_resumed_run_goes_on_from_the_last_checkpoint(status: Status) -> None:
     """Resume starts from the stage's own last checkpoint, and inherits what that run had consumed."""
     consumed = a_checkpoint(20, run_id=1)
     run = a_run(7, status, of=an_experiment(2), source=consumed)
-    known = {"latest": run, "own_checkpoints": (a_checkpoint(10, 0.9, run_id=7), a_checkpoint(15, 0.1, run_id=7))}
+    known = {
+        "latest": run,
+        "own_checkpoints": (a_checkpoint(10, 0.9, run_id=7), a_checkpoint(15, 0.1, run_id=7)),
+    }
     assert why(2, facts(stage_1=DONE, stage_2=known), resume=True) == []
     begin = resumed(facts(stage_2=known).of(2))
     assert begin.checkpoint is not None
@@ -261,7 +262,10 @@ def test_success_starts_nothing_else() -> None:
     ("known", "reason"),
     [
         ({"stage_1": {}}, "It waits for a checkpoint of Stage 1 (sft-1)."),
-        ({"stage_1": DONE | {"experiment": an_experiment(1, PPO)}}, "GRPO takes lm as policy, but PPO makes policy."),
+        (
+            {"stage_1": DONE | {"experiment": an_experiment(1, PPO)}},
+            "GRPO takes lm as policy, but PPO makes policy.",
+        ),
         (
             {"stage_1": DONE, "stage_2": {"busy": a_run(9, Status.RUNNING)}},
             "Its experiment 'grpo-2' is running elsewhere.",
@@ -296,7 +300,13 @@ def test_a_gate_that_is_not_met_holds_with_the_numbers() -> None:
         (ScoreAtLeast(0.9), 0.95, None, True, None),
         (ScoreAtLeast(0.1), 0.5, None, False, "evaluation score 0.5, wanted at most 0.1."),
         (ScoreAtLeast(0.1), 0.05, None, False, None),
-        (ScoreAtLeast(0.1), None, None, True, "The gate needs an evaluation score, and the checkpoint has none."),
+        (
+            ScoreAtLeast(0.1),
+            None,
+            None,
+            True,
+            "The gate needs an evaluation score, and the checkpoint has none.",
+        ),
         (ScoreAtLeast(0.1), math.inf, None, True, "The gate needs an evaluation score"),
         (BetterThanDeployed(), 0.5, 0.6, True, "evaluation score 0.5, the agent now has 0.6."),
         (BetterThanDeployed(), 0.5, 0.5, True, "evaluation score 0.5, the agent now has 0.5."),
@@ -325,7 +335,11 @@ def test_gates_go_by_the_direction_of_the_score(
 
 
 @pytest.mark.spec("5.2")
-@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+)
 def test_a_gate_is_met_from_its_bound_on(score: float, bound: float, higher: bool) -> None:  # noqa: FBT001
     """A bound is met exactly by scores that are as good or better."""
     met = gate_reason(ScoreAtLeast(bound), score, None, higher_is_better=higher) is None

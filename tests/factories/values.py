@@ -34,9 +34,7 @@ DPO = AlgorithmSpec(
 #: Starts from scratch only.
 PPO = AlgorithmSpec(name="PPO", produces=frozenset({"policy"}))
 #: A lower score is better.
-LOSS = AlgorithmSpec(
-    name="LOSS", produces=frozenset({"lm"}), accepts=(Port("weights", {"lm"}),), score="min"
-)
+LOSS = AlgorithmSpec(name="LOSS", produces=frozenset({"lm"}), accepts=(Port("weights", {"lm"}),), score="min")
 
 SPECS = {spec.name: spec for spec in (SFT, GRPO, DPO, PPO, LOSS)}
 
@@ -119,7 +117,9 @@ def a_run(
     )
 
 
-def a_version(checkpoint: Checkpoint, *, agent_id: int = 1, number: int = 1, spec: AlgorithmSpec = SFT) -> AgentVersion:
+def a_version(
+    checkpoint: Checkpoint, *, agent_id: int = 1, number: int = 1, spec: AlgorithmSpec = SFT
+) -> AgentVersion:
     """Return a version of an agent, made of a checkpoint."""
     return AgentVersion(
         id=agent_id * 100 + number,
@@ -166,13 +166,17 @@ def facts_of(*names: str, **known: Mapping[str, Any]) -> Facts:
     """
     stages: dict[int, StageFacts] = {}
     for at, named in enumerate(names):
-        fields: dict[str, Any] = {"experiment": None if named == "deploy" else an_experiment(at + 1, SPECS[named])}
+        fields: dict[str, Any] = {
+            "experiment": None if named == "deploy" else an_experiment(at + 1, SPECS[named])
+        }
         fields |= known.get(f"stage_{at + 1}", {})
         stages[at + 1] = StageFacts(**fields)
     return Facts(stages=stages)
 
 
-def succeeded(run: Run, *checkpoints: Checkpoint, consumed: Checkpoint | None = None, used: Run | None = None) -> dict[str, Any]:
+def succeeded(
+    run: Run, *checkpoints: Checkpoint, consumed: Checkpoint | None = None, used: Run | None = None
+) -> dict[str, Any]:
     """Return the fields of StageFacts of a stage whose latest run succeeded and saved checkpoints."""
     return {
         "latest": run,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,7 +40,7 @@ def test_a_network_folder_gets_no_write_ahead_log(
     opened: Callable[[Path | str], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the folder is on another machine the journal is a plain one, as WAL does not work there."""
-    monkeypatch.setattr(filesystem, "is_network", lambda _: True)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(filesystem, "is_network", bool)  # every folder
     assert pragma(opened(tmp_path / "lab.db"), "journal_mode") == "delete"
 
 
@@ -47,7 +48,7 @@ def test_a_write_is_done_wholly_or_not_at_all(database: Database) -> None:
     """An exception in the block undoes all that the block wrote."""
     with database.write() as connection:
         connection.execute(text("CREATE TABLE t (x INTEGER)"))
-    with pytest.raises(RuntimeError), database.write() as connection:
+    with pytest.raises(RuntimeError), database.write() as connection:  # noqa: PT012
         connection.execute(text("INSERT INTO t VALUES (1)"))
         raise RuntimeError
     with database.read() as connection:
@@ -68,9 +69,7 @@ def test_a_writer_holds_the_lock_from_the_start(
             pass  # readers are not held up
 
 
-def test_a_reader_sees_one_consistent_state(
-    opened: Callable[[Path | str], Database], tmp_path: Path
-) -> None:
+def test_a_reader_sees_one_consistent_state(opened: Callable[[Path | str], Database], tmp_path: Path) -> None:
     """What another process commits while one reads does not show in the same read."""
     reader, writer = opened(tmp_path / "lab.db"), opened(tmp_path / "lab.db")
     with writer.write() as connection:
@@ -102,7 +101,9 @@ def test_concurrent_writers_lose_nothing(database: Database) -> None:
         project = work.projects.add("p", advanced_training=True)
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)
-    writers = [context.Process(target=_touch, args=(database.url, project.id, barrier)) for _ in range(PROCESSES)]
+    writers = [
+        context.Process(target=_touch, args=(database.url, project.id, barrier)) for _ in range(PROCESSES)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -116,7 +117,7 @@ def test_a_row_that_is_there_already_is_a_conflict(database: Database) -> None:
     with database.write() as connection:
         connection.execute(text("CREATE TABLE t (x INTEGER UNIQUE)"))
         connection.execute(text("INSERT INTO t VALUES (1)"))
-    with pytest.raises(ConflictError, match="nothing was changed"), database.write() as connection:
+    with pytest.raises(ConflictError, match="nothing was changed"), database.write() as connection:  # noqa: PT012
         connection.execute(text("INSERT INTO t VALUES (2)"))
         connection.execute(text("INSERT INTO t VALUES (1)"))
     with database.read() as connection:
@@ -128,7 +129,10 @@ def test_a_full_disk_is_told_and_leaves_what_was_committed(database: Database) -
     with database.write() as connection:
         connection.execute(text("CREATE TABLE t (x TEXT)"))
         connection.execute(text("INSERT INTO t VALUES ('kept')"))
-    with pytest.raises(StorageError, match="The disk is full. Free some space"), database.write() as connection:
+    with (  # noqa: PT012
+        pytest.raises(StorageError, match=r"The disk is full. Free some space"),
+        database.write() as connection,
+    ):
         pages = connection.execute(text("PRAGMA page_count")).scalar()
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))
         connection.execute(text("INSERT INTO t VALUES (hex(zeroblob(100000)))"))
@@ -137,7 +141,9 @@ def test_a_full_disk_is_told_and_leaves_what_was_committed(database: Database) -
         assert connection.execute(text("SELECT x FROM t")).scalars().all() == ["kept"]
 
 
-def test_a_file_that_is_no_database_is_refused(opened: Callable[[Path | str], Database], tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused(
+    opened: Callable[[Path | str], Database], tmp_path: Path
+) -> None:
     """A text file under the name of a database is told apart, and is left as it was."""
     path = tmp_path / "lab.db"
     path.write_text("not a database at all, but long enough for a header of SQLite" * 20)
@@ -157,7 +163,7 @@ def test_a_damaged_file_is_told(opened: Callable[[Path | str], Database], tmp_pa
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
-    damaged = pytest.raises(StorageError, match="The file is damaged. Restore a backup")
+    damaged = pytest.raises(StorageError, match=r"The file is damaged. Restore a backup")
     with damaged, opened(path).read() as reading:
         reading.execute(text("SELECT * FROM t")).all()
 
@@ -172,7 +178,7 @@ def test_a_database_in_memory_is_refused(url: str) -> None:
 @pytest.mark.parametrize("url", ["lab.db", "", "no scheme at all"])
 def test_what_is_no_url_is_refused_with_an_example(url: str) -> None:
     """A plain file name is not a URL, and the error shows one."""
-    with pytest.raises(StorageError, match="is no database URL.*sqlite:///lab.db"):
+    with pytest.raises(StorageError, match=r"is no database URL.*sqlite:///lab.db"):
         Database(url)
 
 
@@ -184,7 +190,9 @@ def test_a_missing_driver_is_refused_without_showing_the_password(url: str) -> N
     assert "secret" not in str(caught.value)
 
 
-def test_a_relative_path_means_one_file_in_every_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_means_one_file_in_every_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A relative path is made absolute when it is first seen."""
     monkeypatch.chdir(tmp_path)
     assert absolute("sqlite:///lab.db") == f"sqlite:///{tmp_path}/lab.db"
@@ -193,26 +201,19 @@ def test_a_relative_path_means_one_file_in_every_process(tmp_path: Path, monkeyp
     assert absolute("sqlite:///~/lab.db") == f"sqlite:///{tmp_path}/lab.db"
 
 
+@pytest.mark.skipif(find_spec("psycopg") is None, reason="needs the extra `postgres`")
 def test_the_password_is_never_shown() -> None:
     """What is shown of a URL has no password; what processes are given has."""
-    shown = Database("postgresql+psycopg://me:secret@nowhere/lab") if _has_psycopg() else None
-    if shown is None:
-        pytest.skip("needs the extra `postgres`")
-    assert shown.shown == "postgresql+psycopg://me:***@nowhere/lab"
-    assert absolute(shown.url).count("secret") == 1
-    shown.close()
-
-
-def _has_psycopg() -> bool:
-    try:
-        import psycopg  # noqa: F401, PLC0415
-    except ImportError:
-        return False
-    return True
+    database = Database("postgresql+psycopg://me:secret@nowhere/lab")
+    assert database.shown == "postgresql+psycopg://me:***@nowhere/lab"
+    assert absolute(database.url).count("secret") == 1
+    database.close()
 
 
 @pytest.mark.parametrize("name", ["with space", "per%20cent", "hash#mark", "question?", "übung"])
-def test_folders_may_have_any_name(opened: Callable[[Path | str], Database], tmp_path: Path, name: str) -> None:
+def test_folders_may_have_any_name(
+    opened: Callable[[Path | str], Database], tmp_path: Path, name: str
+) -> None:
     """The database lands in the folder that was named, whatever characters are in its name."""
     folder = tmp_path / name
     open_store(opened(f"sqlite:///{quote(str(folder / 'lab.db'))}"))
@@ -229,7 +230,10 @@ def test_the_current_folder_may_have_any_name(
     monkeypatch.chdir(folder)
     again = opened(open_store(opened("sqlite:///lab.db")).database.url)
     open_store(again)
-    assert sorted(path.name for path in folder.iterdir() if path.suffix in {"", ".db"}) == ["lab-artifacts", "lab.db"]
+    assert sorted(path.name for path in folder.iterdir() if path.suffix in {"", ".db"}) == [
+        "lab-artifacts",
+        "lab.db",
+    ]
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
@@ -238,7 +242,7 @@ def test_a_file_where_the_folder_should_be_is_refused(
 ) -> None:
     """A folder that cannot be made is told with the reason of the system."""
     (tmp_path / "taken").write_text("")
-    with pytest.raises(StorageError, match="cannot be written. (File exists|Not a directory)"):
+    with pytest.raises(StorageError, match=r"cannot be written. (File exists|Not a directory)"):
         opened(tmp_path / "taken" / "lab.db")
 
 

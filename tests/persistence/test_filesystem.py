@@ -46,7 +46,9 @@ def mounts(tmp_path: Path) -> Path:
     ],
 )
 def test_the_nearest_mount_tells_whether_a_folder_is_on_another_machine(
-    mounts: Path, folder: str, network: bool  # noqa: FBT001
+    mounts: Path,
+    folder: str,
+    network: bool,  # noqa: FBT001
 ) -> None:
     """NFS, SMB, sshfs and cluster file systems are told, also for folders deep below their mount."""
     assert filesystem.is_network(Path(folder), mounts) is network
@@ -71,17 +73,21 @@ def test_where_the_system_does_not_tell_the_answer_is_no(tmp_path: Path) -> None
 @pytest.mark.parametrize("code", sorted(filesystem.FULL))
 def test_a_full_disk_is_told(code: int) -> None:
     """No space, and no quota, are the disk being full."""
-    with pytest.raises(StorageError, match="Nothing could be saved in /x. The disk is full. Free some space"):
-        with filesystem.explained(Path("/x")):
-            raise OSError(code, os.strerror(code))
+    with (
+        pytest.raises(StorageError, match=r"Nothing could be saved in /x. The disk is full. Free some space"),
+        filesystem.explained(Path("/x")),
+    ):
+        raise OSError(code, os.strerror(code))
 
 
 @pytest.mark.parametrize("code", sorted(filesystem.REFUSED))
 def test_a_refusal_is_told_with_the_systems_reason(code: int) -> None:
     """Read-only and forbidden folders are told with what the system says, and what to do."""
-    with pytest.raises(StorageError, match=f"/x cannot be written. {os.strerror(code)}. Give yourself"):
-        with filesystem.explained(Path("/x")):
-            raise OSError(code, os.strerror(code))
+    with (
+        pytest.raises(StorageError, match=f"/x cannot be written. {os.strerror(code)}. Give yourself"),
+        filesystem.explained(Path("/x")),
+    ):
+        raise OSError(code, os.strerror(code))
 
 
 def test_other_errors_are_left_as_they_are() -> None:

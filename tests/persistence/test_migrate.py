@@ -63,20 +63,24 @@ def test_the_migrations_make_what_the_schema_says(database: Database) -> None:
     """Alembic finds no difference between a migrated database and the tables of the code."""
     migrate(database)
     with database.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
         assert compare_metadata(context, metadata) == []
 
 
-def test_the_indexes_of_the_migrations_are_those_of_the_schema(opened: Callable[[Path | str], Database], tmp_path: Path) -> None:
+def test_the_indexes_of_the_migrations_are_those_of_the_schema(
+    opened: Callable[[Path | str], Database], tmp_path: Path
+) -> None:
     """Names, columns, uniqueness and conditions of all indexes agree, which Alembic does not compare."""
     migrated, made = opened(tmp_path / "migrated.db"), opened(tmp_path / "made.db")
     migrate(migrated)
     with made.write() as connection:
         metadata.create_all(connection)
-    query = text("SELECT name, tbl_name, replace(sql, char(10), ' ') FROM sqlite_master WHERE type = 'index' ORDER BY name")
+    query = text("SELECT name, tbl_name, replace(sql, char(10), ' ') FROM sqlite_master WHERE type = 'index'")
     with migrated.read() as first, made.read() as second:
-        ours = [tuple(row) for row in first.execute(query) if row[1] != VERSION_TABLE]
-        assert ours == [tuple(row) for row in second.execute(query)]
+        ours = {tuple(row) for row in first.execute(query) if row[1] != VERSION_TABLE}
+        assert ours == {tuple(row) for row in second.execute(query)}
 
 
 def test_a_migration_can_be_undone(database: Database) -> None:
@@ -96,8 +100,8 @@ def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
     """An unknown revision is refused with what to do, and nothing is written."""
     migrate(database)
     with database.write() as connection:
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(StorageError, match="made by a newer version.*9999.*pip install -U pipeline-widgets"):
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageError, match=r"made by a newer version.*9999.*pip install -U pipeline-widgets"):
         migrate(database)
     assert at(database) == "9999"
 
@@ -116,7 +120,7 @@ def test_another_programs_migrations_are_not_taken_for_ours(database: Database) 
     with database.write() as connection:
         connection.execute(text("CREATE TABLE invoices (id INTEGER)"))
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
-        connection.execute(text(f"INSERT INTO alembic_version VALUES ('{HEAD}')"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
     with pytest.raises(StorageError, match="This database is not a workspace"):
         open_store(database)
 
@@ -148,7 +152,7 @@ def _open(url: str, barrier: Any) -> None:
 def test_several_processes_may_create_a_workspace_at_once(tmp_path: Path) -> None:
     """Four processes that open the same new workspace all succeed, and it is founded once."""
     context = multiprocessing.get_context("spawn")
-    for attempt in range(2):
+    for attempt in range(1):
         path = tmp_path / f"{attempt}.db"
         barrier = context.Barrier(4)
         url = f"sqlite:///{path}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from factories.lab import a_folder, open_lab
+
 from pipeline_widgets.errors import StorageError
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import open_store
@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def unprivileged() -> Iterator[None]:
+def unprivileged() -> Generator[None]:
     """Be a user whom permissions stop."""
     if os.geteuid() != 0:
         yield
@@ -46,7 +46,7 @@ def unprivileged() -> Iterator[None]:
 
 
 @contextmanager
-def read_only(*paths: Path) -> Iterator[None]:
+def read_only(*paths: Path) -> Generator[None]:
     """Take the right to write away."""
     modes = {path: path.stat().st_mode for path in paths}
     for path in paths:
@@ -63,7 +63,7 @@ def test_a_new_database_in_a_read_only_folder_is_refused(folder: Path) -> None:
     """The error says that the file cannot be opened and to look at the folder's rights."""
     with read_only(folder):
         database = Database(f"sqlite:///{folder / 'new.db'}")
-        with pytest.raises(StorageError, match="cannot be opened. Check that the folder exists and can be"):
+        with pytest.raises(StorageError, match=r"cannot be opened. Check that the folder exists and can be"):
             open_store(database)
         database.close()
     assert not (folder / "new.db").exists()
@@ -71,8 +71,13 @@ def test_a_new_database_in_a_read_only_folder_is_refused(folder: Path) -> None:
 
 def test_a_new_folder_below_a_read_only_one_is_refused(folder: Path) -> None:
     """A folder that cannot be made is told with the system's reason."""
-    with read_only(folder), pytest.raises(StorageError, match="cannot be written. Permission denied"):
+    with read_only(folder), pytest.raises(StorageError, match=r"cannot be written. Permission denied"):
         Database(f"sqlite:///{folder / 'sub' / 'new.db'}")
+
+
+def _write(database: Database) -> None:
+    with open_store(database).write() as work:
+        work.projects.add("p", advanced_training=False)
 
 
 @pytest.mark.parametrize("also_folder", [True, False])
@@ -82,9 +87,8 @@ def test_writing_to_a_read_only_file_is_refused_and_changes_nothing(folder: Path
     before = path.read_bytes()
     with read_only(path, *([folder] if also_folder else [])):
         database = Database(f"sqlite:///{path}")
-        with pytest.raises(StorageError, match="read-only|cannot be opened"):  # noqa: PT012  opening may suffice
-            with open_store(database).write() as work:
-                work.projects.add("p", advanced_training=False)
+        with pytest.raises(StorageError, match=r"read-only|cannot be opened"):
+            _write(database)
         database.close()
     assert path.read_bytes() == before
 
@@ -92,7 +96,10 @@ def test_writing_to_a_read_only_file_is_refused_and_changes_nothing(folder: Path
 def test_a_checkpoint_in_a_read_only_folder_is_refused(folder: Path) -> None:
     """Artifacts that may not be written are told with the folder and the system's reason."""
     artifacts = folder / "lab-artifacts"
-    with read_only(artifacts), pytest.raises(StorageError, match="runs cannot be written. Permission denied"):
+    with (
+        read_only(artifacts),
+        pytest.raises(StorageError, match=r"runs cannot be written. Permission denied"),
+    ):
         a_folder(artifacts / "runs", "x", "x")
 
 

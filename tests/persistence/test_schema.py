@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import UniqueConstraint, insert, select, update
 
 from pipeline_widgets.domain.run import ACTIVE, FINISHED, Status
 from pipeline_widgets.errors import ConflictError
@@ -19,35 +19,41 @@ def store(database: Database) -> Store:
     """A workspace with a project, an experiment and two stages of a pipeline."""
     opened = open_store(database)
     with opened.write() as work:
-        insert_all = work.connection.execute
-        insert_all(insert(schema.projects).values(id=1, name="p", advanced_training=True, created_at=0, revision=1))
-        insert_all(insert(schema.algorithms).values(id=1, name="A", digest="d", spec={}, created_at=0))
+        times = {"created_at": 0, "modified_at": 0, "revision": 1}
+        made: dict[str, Any] = {
+            "algorithm_id": 1,
+            "config": {},
+            "seed": 0,
+            "config_digest": "d",
+            "signature": {},
+        }
+        stage = {"pipeline_id": 1, "kind": "experiment", "trigger": "manual", "auto_add_agent": False}
+        project = {"name": "p", "advanced_training": True, "created_at": 0, "revision": 1}
+        work.connection.execute(insert(schema.projects).values(project))
+        algorithm: dict[str, Any] = {"name": "A", "digest": "d", "spec": {}, "created_at": 0}
+        work.connection.execute(insert(schema.algorithms).values(algorithm))
         for key in (1, 2):
-            insert_all(
-                insert(schema.experiments).values(
-                    id=key, project_id=1, name=f"e{key}", algorithm_id=1, config={}, seed=0,
-                    config_digest="d", signature={}, created_at=0, modified_at=0, revision=1,
-                )  # fmt: skip
-            )
-        insert_all(
-            insert(schema.pipelines).values(
-                id=1, project_id=1, name="c", description="", version=1, created_at=0, modified_at=0, revision=1
-            )
-        )
+            experiment = {"project_id": 1, "name": f"e{key}", **made, **times}
+            work.connection.execute(insert(schema.experiments).values(experiment))
+        pipeline = {"project_id": 1, "name": "c", "description": "", "version": 1, **times}
+        work.connection.execute(insert(schema.pipelines).values(pipeline))
         for key in (1, 2):
-            insert_all(
-                insert(schema.stages).values(
-                    id=key, pipeline_id=1, position=key, kind="experiment", trigger="manual", auto_add_agent=False
-                )
-            )
+            work.connection.execute(insert(schema.stages).values(position=key, **stage))
     return opened
 
 
 def add_run(store: Store, **values: Any) -> None:
     """Insert a run, past all rules."""
-    common = {"project_id": 1, "number": 1, "created_at": 0, "config": {}, "seed": 0, "signature": {}}
+    common: dict[str, Any] = {
+        "project_id": 1,
+        "number": 1,
+        "created_at": 0,
+        "config": {},
+        "seed": 0,
+        "signature": {},
+    }
     with store.write() as work:
-        row = {**common, "launches": 0, "revision": 1, **values}
+        row: dict[str, Any] = {**common, "launches": 0, "revision": 1, **values}
         work.connection.execute(insert(schema.runs).values(**row))
 
 
@@ -55,7 +61,9 @@ def add_run(store: Store, **values: Any) -> None:
 @pytest.mark.parametrize("first", sorted(ACTIVE))
 @pytest.mark.parametrize("second", sorted(ACTIVE))
 @pytest.mark.parametrize("of", ["stage_id", "experiment_id"])
-def test_the_database_refuses_a_second_active_run(store: Store, first: Status, second: Status, of: str) -> None:
+def test_the_database_refuses_a_second_active_run(
+    store: Store, first: Status, second: Status, of: str
+) -> None:
     """Two active runs of one stage, or of one experiment, cannot be stored, in whatever statuses."""
     add_run(store, status=first, **{of: 1})
     with pytest.raises(ConflictError):
@@ -82,20 +90,20 @@ def test_runs_without_a_stage_do_not_hinder_each_other(store: Store) -> None:
 
 
 @pytest.mark.parametrize("table", ["projects", "experiments", "pipelines", "agents"])
-def test_names_are_unique_in_the_database_itself(store: Store, table: str) -> None:
+def test_names_are_unique_in_the_database_itself(table: str) -> None:
     """Two processes that choose the same name at the same moment cannot both have it."""
-    unique = {
-        tuple(column.name for column in constraint.columns)
-        for constraint in schema.metadata.tables[table].constraints
-        if type(constraint).__name__ == "UniqueConstraint"
-    }
-    wanted = ("name",) if table in {"projects", "agents"} else ("project_id", "name")
-    assert wanted in unique
-    if table == "agents":
-        with pytest.raises(ConflictError), store.write() as work:
-            for _ in range(2):
-                row = {"name": "a", "description": "", "status": "Undeployed", "version": 0, "created_at": 0}
-                work.connection.execute(insert(schema.agents).values(**row))
+    constraints = schema.metadata.tables[table].constraints
+    unique = {tuple(each.columns.keys()) for each in constraints if isinstance(each, UniqueConstraint)}
+    assert (("name",) if table in {"projects", "agents"} else ("project_id", "name")) in unique
+
+
+def test_a_second_row_of_a_name_is_refused(store: Store) -> None:
+    """The constraint bites: the second insert is a conflict and the first is undone with it."""
+    row = {"name": "a", "description": "", "status": "Undeployed", "version": 0, "created_at": 0}
+    with pytest.raises(ConflictError), store.write() as work:
+        work.connection.execute(insert(schema.agents), [row, row])
+    with store.read() as work:
+        assert work.agents.all() == ()
 
 
 @pytest.mark.spec("3.7")

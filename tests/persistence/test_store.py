@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from factories.lab import Lab, open_lab
+
+from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.errors import NotFoundError, StorageError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import open_store
-from pipeline_widgets.domain.job import Folder
 
 Opened = Callable[[Path | str], Database]
 
@@ -139,5 +139,3 @@ def test_a_revision_is_raised_by_every_change_and_by_nothing_else(tmp_path: Path
     lab.end(job)
     assert moved()
     lab.store.database.close()
-
-

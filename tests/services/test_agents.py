@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from factories.lab import Lab
 from factories.values import SFT
+
 from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.experiment import AgentStatus, Checkpoint
 from pipeline_widgets.domain.job import Folder
@@ -89,7 +89,7 @@ def test_a_deployment_makes_an_agent_and_then_new_versions_of_it(lab: Lab) -> No
     assert lab.agents.versions(agent.id) == versions
     lab.do(deploy)
     assert lab.agents.get(agent.id).current.number == 3
-    with pytest.raises(NotFoundError, match="The agent has no version 9. There are 1, 2, 3"):
+    with pytest.raises(NotFoundError, match=r"The agent has no version 9. There are 1, 2, 3"):
         lab.agents.rollback(agent.id, 9)
 
 
@@ -140,7 +140,9 @@ def test_an_agent_that_a_stage_starts_from_is_not_deleted(lab: Lab) -> None:
     agent = lab.agents.create("saved", checkpoint.id)
     made = lab.pipelines.create(lab.project.id, "chain")
     stage = lab.add(made.id, lab.experiment("b"), start=FromAgent(agent.id))
-    with pytest.raises(InUseError, match="'saved' cannot be deleted. The first stage of pipeline 'chain' starts"):
+    with pytest.raises(
+        InUseError, match=r"'saved' cannot be deleted. The first stage of pipeline 'chain' starts"
+    ):
         lab.agents.delete(agent.id)
     assert Path(agent.current.path).is_dir()
     lab.pipelines.delete_stage(stage.id)

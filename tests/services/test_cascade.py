@@ -7,9 +7,9 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
-
 from factories.lab import Lab
 from factories.values import GRPO, PPO
+
 from pipeline_widgets.domain.chain import BetterThanDeployed, ScoreAtLeast, Trigger
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import FencedError, PipelineError
@@ -239,7 +239,7 @@ def test_a_held_reason_is_not_left_from_a_former_success(lab: Lab) -> None:
 
 @pytest.mark.spec("6.7")
 def test_a_chain_never_breaks_a_completion(lab: Lab) -> None:
-    """Deleting the next stage, or the stage that runs before it, while it runs lets the run end as it should."""
+    """Deleting the next stage while a stage runs lets the run end as it should."""
     made = lab.pipeline("SFT", "GRPO", trigger="auto")
     job = lab.started(lab.runs.trigger(made.stages[0].id))
     lab.save(job, 10, 0.5)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
-
 from factories.lab import Lab, texts
 from factories.values import PPO
+
 from pipeline_widgets.domain.chain import FromAgent
 
 
@@ -46,7 +46,11 @@ def test_every_problem_is_listed_by_stage(lab: Lab, monkeypatch: pytest.MonkeyPa
     shutil.rmtree(lab.runs.checkpoints(lab.do(second, 0.5).id)[0].path)
     policy = lab.experiment("policy", PPO)
     lab.pipelines.update_stage(first.id, lambda stage: replace(stage, experiment_id=policy.id))  # pyright: ignore[reportCallIssue]
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100, 99, 5 << 20))  # pyright: ignore[reportUnknownLambdaType]
+
+    def nearly_full(_: object) -> Usage:
+        return Usage(100, 99, 5 << 20)
+
+    monkeypatch.setattr(shutil, "disk_usage", nearly_full)
     problems = list(map(str, lab.runs.check(made.id)))
     assert problems[0] == "Stage 2 (chain-grpo-2): GRPO takes lm as policy, but PPO makes policy."
     assert problems[1].startswith("Stage 2 (chain-grpo-2): The checkpoint at step 10 is missing: ")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
 from factories.lab import Lab
 from factories.values import GRPO, SFT
-from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, ScoreAtLeast
+
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, ScoreAtLeast
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConfigError, InUseError, NameTakenError, NotFoundError, StaleWriteError
 from pipeline_widgets.services.names import LONGEST
@@ -73,13 +75,7 @@ def test_renaming_keeps_the_rest(lab: Lab) -> None:
 def test_a_duplicate_has_stages_and_settings_but_no_runs(lab: Lab) -> None:
     """The copy has stages of its own with the same settings, bound to the same experiments, and never ran."""
     made = lab.pipeline("SFT", "GRPO", "deploy", trigger="auto")
-    gated = ScoreAtLeast(0.5)
-    lab.pipelines.update_stage(
-        made.stages[1].id,
-        lambda stage: ExperimentStage(
-            id=stage.id, experiment_id=made.experiment_ids[1], trigger=stage.trigger, start=_start(stage), gate=gated
-        ),
-    )
+    lab.pipelines.update_stage(made.stages[1].id, lambda stage: replace(stage, gate=ScoreAtLeast(0.5)))
     lab.do(made.stages[0], 0.5)
     original, copy = lab.pipelines.get(made.id), lab.pipelines.duplicate(made.id)
     assert copy.name == "chain (copy)"
@@ -91,11 +87,6 @@ def test_a_duplicate_has_stages_and_settings_but_no_runs(lab: Lab) -> None:
     assert lab.pipelines.duplicate(made.id).name == "chain (copy 2)"
     assert lab.pipelines.duplicate(made.id).name == "chain (copy 3)"
     assert lab.pipelines.get(made.id) == original
-
-
-def _start(stage: object) -> object:
-    assert isinstance(stage, ExperimentStage)
-    return stage.start
 
 
 def _settings(stage: ExperimentStage | DeploymentStage) -> object:
@@ -163,7 +154,7 @@ def test_an_edit_of_an_old_view_is_refused_with_what_changed(lab: Lab) -> None:
     lab.pipelines.update(made.id, name="renamed")
     now = lab.pipelines.get(made.id)
     stage = made.stages[1]
-    third = ExperimentStage(experiment_id=lab.experiment("fourth", GRPO).id, start=stage.start)  # pyright: ignore[reportAttributeAccessIssue]  an Experiment stage
+    third = ExperimentStage(experiment_id=lab.experiment("fourth", GRPO).id, start=FromSource())
     for edit in (
         lambda: lab.pipelines.update(made.id, description="mine", seen=seen),
         lambda: lab.pipelines.add_stage(made.id, third, seen=seen),
@@ -185,7 +176,9 @@ def test_an_edit_of_the_present_view_is_done(lab: Lab) -> None:
     lab.do(made.stages[0], 0.5)
     updated = lab.pipelines.update(made.id, description="mine", seen=made)
     lab.pipelines.move_stage(made.stages[1].id, 0, seen=updated)
-    assert [stage.id for stage in lab.pipelines.get(made.id).stages] == [stage.id for stage in reversed(made.stages)]
+    assert [stage.id for stage in lab.pipelines.get(made.id).stages] == [
+        stage.id for stage in reversed(made.stages)
+    ]
 
 
 @pytest.mark.spec("3.8")

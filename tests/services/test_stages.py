@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-
 from factories.lab import Lab, configured
 from factories.values import DPO, GRPO, PPO, SFT
+
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
     DeploymentStage,
@@ -16,6 +16,7 @@ from pipeline_widgets.domain.chain import (
     FromAgent,
     FromScratch,
     FromSource,
+    Pipeline,
     ScoreAtLeast,
     Stage,
     Trigger,
@@ -104,25 +105,25 @@ def test_the_answer_lists_what_was_changed_along(lab: Lab) -> None:
     assert lab.pipelines.delete_stage(second.id) == ()
 
 
+BREAKING: list[Callable[[Lab, Pipeline], object]] = [
+    lambda lab, made: lab.pipelines.delete_stage(made.stages[0].id),
+    lambda lab, made: lab.pipelines.move_stage(made.stages[0].id, 1),
+    lambda lab, made: lab.pipelines.move_stage(made.stages[1].id, 0),
+    lambda lab, made: lab.add_deployment(made.id, position=0),
+    lambda lab, made: lab.pipelines.move_stage(made.stages[0].id, 7),
+]
+
+
 @pytest.mark.spec("5.3")
-@pytest.mark.parametrize(
-    "edit",
-    [
-        lambda lab, ids: lab.pipelines.delete_stage(ids[0]),
-        lambda lab, ids: lab.pipelines.move_stage(ids[0], 1),
-        lambda lab, ids: lab.pipelines.move_stage(ids[1], 0),
-        lambda lab, ids: lab.add_deployment(1, position=0),
-        lambda lab, ids: lab.pipelines.move_stage(ids[0], 7),
-    ],
-)
+@pytest.mark.parametrize("edit", BREAKING)
 def test_an_edit_that_would_break_the_chain_is_refused_and_changes_nothing(
-    lab: Lab, edit: Callable[[Lab, list[int]], object]
+    lab: Lab, edit: Callable[[Lab, Pipeline], object]
 ) -> None:
     """A Deployment stage never comes first, and what is refused leaves no trace."""
     made = lab.pipeline("SFT", "deploy")
     revision = lab.store.revision(lab.project.id)
     with pytest.raises(OrderError):
-        edit(lab, [stage.id for stage in made.stages])
+        edit(lab, made)
     assert lab.pipelines.get(made.id) == made
     assert lab.store.revision(lab.project.id) == revision
 
@@ -133,9 +134,9 @@ def test_an_experiment_that_does_not_fit_is_not_attached(lab: Lab) -> None:
     made = lab.pipeline("SFT", "GRPO")
     policy = lab.experiment("policy", PPO)
     before = lab.pipelines.get(made.id)
-    with pytest.raises(DoesNotFitError, match="does not fit as stage 3. PPO always starts from scratch"):
+    with pytest.raises(DoesNotFitError, match=r"does not fit as stage 3. PPO always starts from scratch"):
         lab.add(made.id, policy)
-    with pytest.raises(DoesNotFitError, match="does not fit as stage 2. PPO always starts from scratch"):
+    with pytest.raises(DoesNotFitError, match=r"does not fit as stage 2. PPO always starts from scratch"):
         lab.pipelines.update_stage(made.stages[1].id, lambda stage: replace(stage, experiment_id=policy.id))  # pyright: ignore[reportCallIssue]
     assert lab.pipelines.get(made.id) == before
 
@@ -154,7 +155,7 @@ def test_an_experiment_that_the_pipeline_uses_already_has_to_be_duplicated(lab: 
     """Two stages cannot share an experiment; "Duplicate and attach" binds the stage to a copy of it."""
     made = lab.pipeline("SFT", "GRPO")
     experiment = lab.experiments.get(made.experiment_ids[1])
-    with pytest.raises(RuleError, match="is used by stage 2 already.*duplicate=True"):
+    with pytest.raises(RuleError, match=r"is used by stage 2 already.*duplicate=True"):
         lab.add(made.id, experiment)
     added = lab.add(made.id, experiment, duplicate=True)
     copy = lab.experiments.get(added.experiment_id)
@@ -164,7 +165,7 @@ def test_an_experiment_that_the_pipeline_uses_already_has_to_be_duplicated(lab: 
 
 @pytest.mark.spec("5.7")
 def test_an_experiment_that_merely_ran_can_be_attached_as_it_is_or_duplicated(lab: Lab) -> None:
-    """"Attach as is" keeps the experiment with its history; a duplicate has none."""
+    """With "Attach as is" the stage keeps the experiment with its history; a duplicate has none."""
     experiment = lab.experiment("ran")
     lab.carry_out(lab.runs.train(experiment.id), 0.5)
     made = lab.pipelines.create(lab.project.id, "chain")
@@ -203,19 +204,17 @@ def test_a_change_of_experiment_re_checks_the_stages_after_it(lab: Lab) -> None:
     assert reason not in lab.state(second).blockers
 
 
+EDITS: dict[str, Callable[[Lab, Stage], object]] = {
+    "It cannot be edited": lambda lab, stage: lab.pipelines.update_stage(stage.id, lambda each: each),
+    "It cannot be moved": lambda lab, stage: lab.pipelines.move_stage(stage.id, 1),
+    "It cannot be deleted": lambda lab, stage: lab.pipelines.delete_stage(stage.id),
+}
+
+
 @pytest.mark.spec("5.10")
 @pytest.mark.parametrize("active", [Status.PENDING, Status.RUNNING, Status.STOPPING])
-@pytest.mark.parametrize(
-    ("edit", "refusal"),
-    [
-        (lambda lab, stage: lab.pipelines.update_stage(stage.id, lambda each: each), "It cannot be edited"),
-        (lambda lab, stage: lab.pipelines.move_stage(stage.id, 1), "It cannot be moved"),
-        (lambda lab, stage: lab.pipelines.delete_stage(stage.id), "It cannot be deleted"),
-    ],
-)
-def test_an_active_stage_refuses_edit_move_and_delete(
-    lab: Lab, active: Status, edit: Callable[[Lab, Stage], object], refusal: str
-) -> None:
+@pytest.mark.parametrize("refusal", EDITS)
+def test_an_active_stage_refuses_edit_move_and_delete(lab: Lab, active: Status, refusal: str) -> None:
     """A stage at work is told to be stopped first, and is left as it is."""
     made = lab.pipeline("SFT", "GRPO")
     run = lab.runs.trigger(made.stages[0].id)
@@ -224,23 +223,23 @@ def test_an_active_stage_refuses_edit_move_and_delete(
     if active is Status.STOPPING:
         lab.runs.stop(run.id)
     with pytest.raises(InUseError, match=f"{refusal}. Stage 1 is {active.lower()}. Stop it first"):
-        edit(lab, made.stages[0])
+        EDITS[refusal](lab, made.stages[0])
     assert lab.pipelines.get(made.id) == made
 
 
+IN_FRONT: list[Callable[[Lab, Pipeline], object]] = [
+    lambda lab, made: lab.add(made.id, lab.experiment("new"), position=0),
+    lambda lab, made: lab.pipelines.move_stage(made.stages[1].id, 0),
+]
+
+
 @pytest.mark.spec("5.3", "5.10")
-@pytest.mark.parametrize(
-    "edit",
-    [
-        lambda lab, made: lab.add(made.id, lab.experiment("new"), position=0),
-        lambda lab, made: lab.pipelines.move_stage(made.stages[1].id, 0),
-    ],
-)
-def test_an_active_stage_is_not_changed_along(lab: Lab, edit: Callable[..., object]) -> None:
+@pytest.mark.parametrize("edit", IN_FRONT)
+def test_an_active_stage_is_not_changed_along(lab: Lab, edit: Callable[[Lab, Pipeline], object]) -> None:
     """An edit elsewhere that would change a working stage's settings is refused too."""
     made = lab.pipeline("SFT", "GRPO")
     lab.runs.trigger(made.stages[0].id)
-    with pytest.raises(InUseError, match="would change it along. Stage 1 is pending. Stop it first"):
+    with pytest.raises(InUseError, match=r"would change it along. Stage 1 is pending. Stop it first"):
         edit(lab, made)
     assert lab.pipelines.get(made.id) == made
 

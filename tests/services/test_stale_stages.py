@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from factories.lab import Lab, configured
 from factories.values import GRPO, SFT
+
 from pipeline_widgets.domain.chain import FromSource, Pipeline
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import RuleError
@@ -133,7 +133,7 @@ def test_an_acceptance_is_of_one_result(lab: Lab, chain: Pipeline) -> None:
 @pytest.mark.spec("6.8")
 def test_there_has_to_be_something_to_accept(lab: Lab, chain: Pipeline) -> None:
     """A stage that is fresh, or has no result, has nothing to accept."""
-    with pytest.raises(RuleError, match="There is nothing to accept. The stage is not stale"):
+    with pytest.raises(RuleError, match=r"There is nothing to accept. The stage is not stale"):
         lab.pipelines.accept_as_fresh(chain.stages[1].id, "")
     new = lab.add(chain.id, lab.experiment("new", GRPO))
     with pytest.raises(RuleError, match="There is nothing to accept"):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from factories.lab import Lab, configured, open_lab, texts
 from factories.values import GRPO, PPO, SFT
+
 from pipeline_widgets.domain.chain import FromAgent, FromScratch, FromSource
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import CheckpointError, ConflictError, PipelineError, TriggerError
@@ -32,7 +32,12 @@ def test_a_trigger_writes_a_pending_run_with_everything_frozen(lab: Lab) -> None
     )
     stage = lab.add(made.id, experiment)
     run = lab.runs.trigger(stage.id)
-    assert (run.status, run.number, run.stage_id, run.experiment_id) == (Status.PENDING, 1, stage.id, experiment.id)
+    assert (run.status, run.number, run.stage_id, run.experiment_id) == (
+        Status.PENDING,
+        1,
+        stage.id,
+        experiment.id,
+    )
     lab.carry_out(run, 0.5)
     lab.experiments.update(experiment.id, configured(SFT, {"steps": 6}), seed=8)
     kept = lab.runs.get(run.id)
@@ -90,7 +95,7 @@ def test_an_experiment_that_runs_by_itself_blocks_its_stages(lab: Lab) -> None:
     lab.runs.trigger(copy.stages[0].id)
     with pytest.raises(TriggerError, match="is running elsewhere"):
         lab.runs.trigger(made.stages[0].id)
-    with pytest.raises(TriggerError, match="Experiment 'chain-sft-1' cannot start. Its run 2 is pending"):
+    with pytest.raises(TriggerError, match=r"Experiment 'chain-sft-1' cannot start. Its run 2 is pending"):
         lab.runs.train(made.experiment_ids[0])
 
 
@@ -103,7 +108,9 @@ def test_the_start_checkpoint_is_frozen_into_the_run(lab: Lab, choice: Any) -> N
     lab.pipelines.update_stage(second.id, lambda stage: replace(stage, start=FromSource(choice)))  # pyright: ignore[reportCallIssue]
     source = lab.do(first, 0.9, 0.1)
     run = lab.runs.trigger(second.id)
-    chosen = next(c for c in lab.runs.checkpoints(source.id) if c.step == {"best": 10, "final": 20}.get(choice, 10))
+    chosen = next(
+        c for c in lab.runs.checkpoints(source.id) if c.step == {"best": 10, "final": 20}.get(choice, 10)
+    )
     lab.do(first, 0.99)
     kept = lab.runs.get(run.id)
     assert (kept.start_checkpoint_id, kept.start_role) == (chosen.id, "policy")
@@ -211,7 +218,7 @@ def test_training_by_itself_needs_an_algorithm_that_starts_from_scratch(lab: Lab
 
 @pytest.mark.spec("6.4")
 def test_a_plan_is_what_happens(lab: Lab) -> None:
-    """The plan of a re-run names what runs, follows, turns stale and is redeployed, before anything is done."""
+    """The plan of a re-run names what runs, follows, turns stale and is redeployed, and nothing is done."""
     made = lab.pipeline("SFT", "GRPO", "deploy")
     first, second, third = made.stages
     for stage in (first, second):
@@ -293,8 +300,10 @@ def test_many_kernels_that_trigger_at_once_start_one_run(tmp_path: Path) -> None
 
 
 @pytest.mark.spec("6.2")
-def test_the_database_stops_a_second_run_that_no_rule_has_seen(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should a check ever be passed by, the unique index still refuses, and the user is told of a conflict."""
+def test_the_database_stops_a_second_run_that_no_rule_has_seen(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should a check ever be passed by, the unique index still refuses: the user is told of a conflict."""
     (stage,) = lab.pipeline("SFT").stages
     lab.runs.trigger(stage.id)
     monkeypatch.setattr("pipeline_widgets.services.runs.blockers", lambda *_, **__: ())  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
@@ -313,4 +322,6 @@ def test_a_stage_set_back_to_scratch_after_a_move_starts_from_nothing(lab: Lab) 
     assert getattr(first, "start", None) == FromScratch()
     run = lab.do(first, 0.7)
     assert (run.start_checkpoint_id, run.source_run_id) == (None, None)
-    assert texts(lab.state(made.stages[0]).staleness.reasons) == "Stage 1 now comes before it, and was not used"
+    assert (
+        texts(lab.state(made.stages[0]).staleness.reasons) == "Stage 1 now comes before it, and was not used"
+    )

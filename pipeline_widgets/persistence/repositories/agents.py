@@ -49,12 +49,14 @@ class Agents(Repository):
         values: dict[str, object] = {"version": number}
         values |= {"description": description} if description is not None else {}
         self.connection.execute(update(schema.agents).where(columns.id == key).values(**values))
+        self._touch()
         return self.get(key)
 
     def use(self, agent_id: int, number: int) -> None:
         """Make another version the current one."""
         changed = update(schema.agents).where(schema.agents.c.id == agent_id)
         self.connection.execute(changed.values(version=number))
+        self._touch()
 
     def get(self, agent_id: int) -> Agent:
         """Return one agent; NotFoundError without it."""
@@ -93,6 +95,12 @@ class Agents(Repository):
         versions = schema.agent_versions
         self.connection.execute(delete(versions).where(versions.c.agent_id == agent_id))
         self.connection.execute(delete(schema.agents).where(schema.agents.c.id == agent_id))
+        self._touch()
+
+    def _touch(self) -> None:
+        """Raise the workspace's revision: agents belong to no project."""
+        columns = schema.workspace.c
+        self.connection.execute(update(schema.workspace).values(revision=columns.revision + 1))
 
     def _agents(self, query: Select[Any]) -> tuple[Agent, ...]:
         listed = self._all(query)

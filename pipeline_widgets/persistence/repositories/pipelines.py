@@ -18,7 +18,10 @@ _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _PIPELINES = select(schema.pipelines)
 _ONE = _PIPELINES.where(schema.pipelines.c.id == bindparam("pipeline"))
 _CHAINS = select(schema.stages).where(_S.pipeline_id.in_(_IDS)).order_by(_S.position)
-_MARKS = select(_S.id, _S.held, _S.accepted_run_id, _S.accepted_state).where(_S.id.in_(_IDS))
+_MARKS = select(_S.id, _S.held, _S.accepted_run_id, _S.accepted_state, _S.accepted_note).where(
+    _S.id.in_(_IDS)
+)
+_HOLD = update(schema.stages).where(_S.id == bindparam("stage")).values(held=bindparam("reason"))
 
 
 class Pipelines(Repository):
@@ -97,8 +100,7 @@ class Pipelines(Repository):
 
     def hold(self, stage_id: int, reason: str | None) -> None:
         """Keep the reason why an Auto stage could not start; None clears it."""
-        held = update(schema.stages).where(schema.stages.c.id == stage_id)
-        self.connection.execute(held.values(held=reason))
+        self._done(_HOLD, stage=stage_id, reason=reason)
 
     def accept(self, stage_id: int, run_id: int, state: str, note: str) -> None:
         """Keep that a stage's run counts as fresh for that state of what lies upstream."""
