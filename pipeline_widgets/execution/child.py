@@ -7,6 +7,7 @@ and ends itself when its supervisor is gone.
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import signal
 import sys
@@ -17,7 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from pipeline_widgets.algorithms import registry
@@ -50,15 +50,21 @@ def main(connection: Connection) -> None:
     if hasattr(os, "setsid"):
         os.setsid()
     processes.die_with_parent()
-    stop, inbox = threading.Event(), SimpleQueue[Job]()
+    stop, begun = threading.Event(), threading.Event()
 
     def ask_to_stop(*_: object) -> None:
         stop.set()
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_listen, args=(connection, inbox, stop), daemon=True).start()
-    job = inbox.get()
+    _write_through()
+    # All that can be done before the job comes is done by then; the thread only waits for its turn.
+    threading.Thread(target=_listen, args=(connection, begun, stop), daemon=True).start()
+    try:
+        job: Job = connection.recv()
+    except EOFError:
+        return
+    begun.set()
     line = Line(connection, threading.Lock())
     _redirect(Path(job.folder))
     outcome = carry_out(job, line.send, stop.is_set)
@@ -175,19 +181,24 @@ def _failed() -> Outcome:
     return Outcome(status=Status.FAILED, error=text)
 
 
-def _listen(connection: Connection, inbox: SimpleQueue[Job], stop: threading.Event) -> None:
-    """Take the job, then wait for a stop; when the line is cut the supervisor is gone, so end as well."""
+def _listen(connection: Connection, begun: threading.Event, stop: threading.Event) -> None:
+    """Wait for a stop; when the line is cut the supervisor is gone, and so must this process be."""
+    begun.wait()
     try:
         while True:
-            message = connection.recv()
-            if message == STOP:
+            if connection.recv() == STOP:
                 stop.set()
-            else:
-                inbox.put(message)
     except (EOFError, OSError):
         if hasattr(os, "killpg"):
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
+
+
+def _write_through() -> None:
+    """Have each line that is printed go to the log at once, whatever letters it holds."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
 
 
 def _redirect(folder: Path) -> None:
@@ -197,5 +208,3 @@ def _redirect(folder: Path) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
-    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)

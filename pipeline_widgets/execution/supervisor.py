@@ -33,6 +33,7 @@ FLUSH_EVERY = 0.5  # seconds between two writes of what the training tells
 STOP_GRACE = 10.0  # seconds that a training has to stop by itself
 EXIT_GRACE = 5.0  # seconds that a process has to end after it has told its outcome
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
+CONFLICTS_BORNE = 5  # of one write, one after the other
 RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two tries to write while the database refuses
 
@@ -169,13 +170,22 @@ class Supervisor:
             return None
 
     def _insist(self, action: Callable[[], _T]) -> _T:
-        """Do what has to be done: try until the database takes it."""
-        pause = RETRY_FIRST
+        """Do what has to be done: try until the database takes it.
+
+        A disk that is full or a lock that is held passes; a conflict that comes again and again is a
+        fault of ours, and is raised.
+        """
+        pause, conflicts = RETRY_FIRST, 0
         while True:
             try:
                 return action()
-            except (StorageError, ConflictError) as error:
+            except StorageError as error:
                 _say(error)
+            except ConflictError as error:
+                _say(error)
+                conflicts += 1
+                if conflicts == CONFLICTS_BORNE:
+                    raise
             time.sleep(pause)
             pause = min(2 * pause, RETRY_LAST)
 
