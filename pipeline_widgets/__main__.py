@@ -27,14 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pipeline-widgets", description=__doc__)
-    parser.add_argument("--url", default=os.environ.get(URL, DEFAULT), help=f"the workspace, else ${URL}")
+    parser.add_argument("--url", help=f"the workspace; else ${URL}, else {DEFAULT}")
     commands = parser.add_subparsers(required=True)
     supervise = commands.add_parser("supervise", help="carry out a run and what follows it (for launchers)")
     supervise.add_argument("run_id", type=int)
     supervise.set_defaults(command=_supervise)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
+    demo = commands.add_parser("demo", help="run SFT -> DPO -> GRPO -> an agent in a few seconds")
+    demo.add_argument("--url", default=argparse.SUPPRESS, help="where to keep it; else a temporary folder")
+    demo.set_defaults(command=_demo)
     return parser
+
+
+def _url(options: argparse.Namespace) -> str:
+    return options.url or os.environ.get(URL) or DEFAULT
 
 
 def _supervise(options: argparse.Namespace) -> None:
@@ -44,7 +51,7 @@ def _supervise(options: argparse.Namespace) -> None:
     from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415
     from pipeline_widgets.wiring import connect  # noqa: PLC0415
 
-    services = connect(options.url)
+    services = connect(_url(options))
     supervisor = Supervisor(services.supervision, services.reconciler, services.store.timing, children)
     supervisor.run(options.run_id)
 
@@ -52,7 +59,13 @@ def _supervise(options: argparse.Namespace) -> None:
 def _reconcile(options: argparse.Namespace) -> None:
     from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
 
-    connect(options.url).reconciler.reconcile()
+    connect(_url(options)).reconciler.reconcile()
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from pipeline_widgets import demo  # noqa: PLC0415  not for --help
+
+    demo.run(options.url)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from pipeline_widgets.domain.run import Progress, Status
 from pipeline_widgets.errors import WaitTimeoutError
 
 POLL_FIRST, POLL_LAST = 0.02, 0.25  # seconds between two looks
+#: Without a rate: runs tell in bursts, which says nothing about their pace.
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 def waiting(timeout: float | None, what: str) -> Iterator[datetime]:
@@ -61,6 +63,8 @@ class Bars:
             bar.reset(total=progress.total)
         bar.n = progress.step or 0
         bar.set_postfix_str(status)
+        if status.finished:
+            bar.close()
 
 
 def _new_bar(name: str) -> Any:
@@ -68,4 +72,4 @@ def _new_bar(name: str) -> Any:
         warnings.simplefilter("ignore")  # tqdm warns where ipywidgets is missing, and prints a text bar
         from tqdm.auto import tqdm  # noqa: PLC0415  not for importing the package
 
-        return tqdm(desc=name, unit="step", leave=True)
+        return tqdm(desc=name, leave=True, bar_format=BAR)

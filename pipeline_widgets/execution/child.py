@@ -49,6 +49,9 @@ def main(connection: Connection) -> None:
     """Receive a job from the supervisor, do it, tell how it ended."""
     if hasattr(os, "setsid"):
         os.setsid()
+    # Before numpy loads: on small matrices BLAS threads cost far more than they bring, above all on a busy
+    # machine (a chain of 4 s took 39 s). Who wants them sets the variable; torch has threads of its own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     processes.die_with_parent()
     stop, begun = threading.Event(), threading.Event()
 

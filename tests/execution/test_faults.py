@@ -80,7 +80,7 @@ def in_process() -> Generator[None]:
 @pytest.mark.usefixtures("in_process")
 def test_a_database_that_refuses_does_not_end_the_training(bench: Bench) -> None:
     """Writes that are refused are tried again: the chain runs to its end and no metric is lost."""
-    pipe = bench.chain({"steps": 60, "pause": 0.02}, {})
+    pipe = bench.chain({"steps": 60, "pause": 0.04}, {})
     services = bench.ws._services
     refusing = Refusing(services.store)
     refusing.refused = {}

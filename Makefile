@@ -1,0 +1,77 @@
+# The newcomer's road. Everything is installed into .venv, once; a second call is fast.
+#
+#   make lab PYTHON=python3.12    another interpreter than python3 (only before .venv is there)
+#   make test TESTS=tests/domain PYTEST_FLAGS="-x -k stale"
+
+PYTHON ?= python3
+VENV ?= .venv
+TESTS ?= tests notebooks
+PYTEST_FLAGS ?=
+LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# What is made here is found by these files; each is as old as the last installation.
+MADE := $(VENV)/.made
+DEMO := $(VENV)/.installed-demo
+LAB := $(VENV)/.installed-lab
+DEV := $(VENV)/.installed-dev
+
+.PHONY: help lab demo test check format notebooks bench clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+lab: $(LAB) ## Open JupyterLab on the quickstart notebook
+	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/quickstart.ipynb
+
+demo: $(DEMO) ## Run SFT -> DPO -> GRPO -> an agent in the terminal
+	@$(BIN)/python -m pipeline_widgets demo
+
+test: $(DEV) ## Run all tests, and the notebooks with their assertions
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PYTEST_FLAGS) $(TESTS)
+
+check: $(DEV) ## Lint, formatting, types, and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: $(DEV) ## Format the code, and mend what lint can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+notebooks: $(DEV) ## Run the notebooks and save what they show
+	$(BIN)/python notebooks/refresh.py
+
+bench: $(DEMO) ## Measure what a stage costs
+	$(BIN)/python benchmarks/chain_overhead.py
+
+clean: ## Remove .venv, caches and builds; workspaces stay
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo >&2 \
+	  "$(PYTHON) is missing or older than Python 3.11. Install a newer one, and say: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo >&2 \
+	  "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@touch $@
+
+$(DEMO): $(MADE) pyproject.toml
+	@echo "Installing pipeline_widgets ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(LAB): $(MADE) pyproject.toml
+	@echo "Installing pipeline_widgets and JupyterLab; the first time takes a minute ..."
+	@$(PIP) install --editable '.[lab]'
+	@touch $(DEMO) $@
+
+$(DEV): $(MADE) pyproject.toml
+	@echo "Installing pipeline_widgets, JupyterLab and the tools of its developers ..."
+	@$(PIP) install --editable '.[lab]' --group dev
+	@touch $(DEMO) $(LAB) $@

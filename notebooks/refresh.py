@@ -1,0 +1,35 @@
+"""Run the notebooks of this folder and save them with what they show: `make notebooks`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).parent
+LANGUAGE = {"name": "python"}  # without the version of whoever ran it
+#: Live widgets and what is printed while waiting mean nothing in a saved notebook.
+FLEETING = "application/vnd.jupyter.widget-view+json"
+
+
+def main() -> None:
+    """Refresh all notebooks; the first error ends it and saves nothing of that notebook."""
+    for path in sorted(HERE.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, timeout=300, resources={"metadata": {"path": HERE}}).execute()
+        notebook.metadata.pop("widgets", None)
+        notebook.metadata.language_info = LANGUAGE
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if _lasts(output)]
+        nbformat.write(notebook, path)
+
+
+def _lasts(output: nbformat.NotebookNode) -> bool:
+    return output.get("name") != "stderr" and FLEETING not in output.get("data", {})
+
+
+if __name__ == "__main__":
+    main()

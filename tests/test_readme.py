@@ -1,0 +1,57 @@
+"""What the README shows works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = ["README.md", "docs/architecture.md", "CHANGELOG.md", ".github/CONTRIBUTING.md"]
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.spec("10.1", "10.3")
+def test_the_code_of_the_readme_runs(tmp_path: Path) -> None:
+    """Its blocks, one after the other as one script in an empty folder, print what the comments promise."""
+    script = tmp_path / "readme.py"
+    script.write_text("\n\n".join(blocks("python")), encoding="utf-8")
+    command = [sys.executable, "-W", "error", script.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    promised = re.findall(r"^print\(.*\)  # (.+)$", script.read_text(encoding="utf-8"), re.MULTILINE)
+    assert promised
+    printed = done.stdout.splitlines()
+    assert [line for line in promised if line not in printed] == [], done.stdout
+
+
+def test_the_commands_of_the_readme_are_there() -> None:
+    """Every `make` target that is named exists."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:\$ |`)make ([a-z]+)", README))
+    assert {"lab", "demo", "test", "check"} <= named <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_between_the_documents_lead_somewhere(document: str) -> None:
+    """Every relative link names a file or folder that is there."""
+    path = ROOT / document
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_paths_that_the_documents_name_are_there(document: str) -> None:
+    """What is set as code and looks like one of our files or folders exists."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:pipeline_widgets|tests|notebooks|benchmarks|docs)/[\w/.]*)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
