@@ -40,6 +40,7 @@ class Bars:
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
         self._bars: dict[int, Any] = {}
+        self._ended: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +53,7 @@ class Bars:
 
     def show(self, key: int, name: str, progress: Progress, status: Status) -> None:
         """Show how far a run has come."""
-        if not self._shown or status is Status.DRAFT:
+        if not self._shown or status is Status.DRAFT or key in self._ended:
             return
         bar = self._bars.get(key)
         if bar is None:
@@ -65,6 +66,7 @@ class Bars:
         bar.set_postfix_str(status)
         if status.finished:
             bar.close()
+            self._ended.add(key)
 
 
 def _new_bar(name: str) -> Any:

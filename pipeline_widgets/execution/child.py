@@ -28,7 +28,9 @@ from pipeline_widgets.domain.run import Status
 from pipeline_widgets.execution import processes
 from pipeline_widgets.persistence import artifacts
 
-#: What a supervisor says to its child when a stop was asked for.
+#: What a supervisor says to its child once the run is Running in the database: train.
+GO = "go"
+#: What it says when a stop was asked for.
 STOP = "stop"
 
 
@@ -53,7 +55,7 @@ def main(connection: Connection) -> None:
     # machine (a chain of 4 s took 39 s). Who wants them sets the variable; torch has threads of its own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     processes.die_with_parent()
-    stop, begun = threading.Event(), threading.Event()
+    begun, go, stop = threading.Event(), threading.Event(), threading.Event()
 
     def ask_to_stop(*_: object) -> None:
         stop.set()
@@ -62,7 +64,7 @@ def main(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _write_through()
     # All that can be done before the job comes is done by then; the thread only waits for its turn.
-    threading.Thread(target=_listen, args=(connection, begun, stop), daemon=True).start()
+    threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
     try:
         job: Job = connection.recv()
     except EOFError:
@@ -70,7 +72,7 @@ def main(connection: Connection) -> None:
     begun.set()
     line = Line(connection, threading.Lock())
     _redirect(Path(job.folder))
-    outcome = carry_out(job, line.send, stop.is_set)
+    outcome = carry_out(job, line.send, stop.is_set, go.wait)
     atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
     with suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -78,12 +80,23 @@ def main(connection: Connection) -> None:
     line.send(outcome)
 
 
-def carry_out(job: Job, emit: Callable[[Event], None], stop: Callable[[], bool]) -> Outcome:
-    """Do a job in this process, and return how it ended."""
+def carry_out(
+    job: Job, emit: Callable[[Event], None], stop: Callable[[], bool], go: Callable[[], object]
+) -> Outcome:
+    """Do a job in this process, and return how it ended.
+
+    Args:
+        job: The job.
+        emit: Takes what the train function reports.
+        stop: Tells whether a stop was asked for.
+        go: Waits until training may begin. Code is loaded and files are read before, while the database
+            still writes that the run is Running.
+    """
     try:
         if job.kind == "deployment":
+            go()
             return Outcome(status=Status.SUCCEEDED, frozen=_deploy(job))
-        return _train(job, emit, stop)
+        return _train(job, emit, stop, go)
     except StopTraining:
         return Outcome(status=Status.STOPPED)
     except SystemExit as error:
@@ -94,7 +107,9 @@ def carry_out(job: Job, emit: Callable[[Event], None], stop: Callable[[], bool])
         return _failed()
 
 
-def _train(job: Job, emit: Callable[[Event], None], stop: Callable[[], bool]) -> Outcome:
+def _train(
+    job: Job, emit: Callable[[Event], None], stop: Callable[[], bool], go: Callable[[], object]
+) -> Outcome:
     start = _start(job)
     algorithm = registry.load(job.reference or registry.Reference())
     saved: dict[int, Saved] = {}
@@ -113,6 +128,7 @@ def _train(job: Job, emit: Callable[[Event], None], stop: Callable[[], bool]) ->
         stop=stop,
         signature=job.signature,
     )
+    go()
     algorithm(context)
     if stop():
         return Outcome(status=Status.STOPPED)
@@ -184,13 +200,17 @@ def _failed() -> Outcome:
     return Outcome(status=Status.FAILED, error=text)
 
 
-def _listen(connection: Connection, begun: threading.Event, stop: threading.Event) -> None:
-    """Wait for a stop; when the line is cut the supervisor is gone, and so must this process be."""
+def _listen(
+    connection: Connection, begun: threading.Event, go: threading.Event, stop: threading.Event
+) -> None:
+    """Wait for the word to train, and for a stop.
+
+    When the line is cut the supervisor is gone, and so must this process be.
+    """
     begun.wait()
     try:
         while True:
-            if connection.recv() == STOP:
-                stop.set()
+            (stop if connection.recv() == STOP else go).set()
     except (EOFError, OSError):
         if hasattr(os, "killpg"):
             os.killpg(0, signal.SIGKILL)

@@ -97,9 +97,10 @@ class Supervisor:
         attempt = Attempt(job=job, child=(self._ordered or self._nursery.order())())
         self._ordered = None
         try:
+            _send(attempt, job)  # it makes ready meanwhile, and trains when it is told to
             running = processes.identify(attempt.child.pid)
             self._insist(lambda: self._supervision.started(job, running))
-            _send(attempt, job)
+            _send(attempt, child.GO)
             self._watch(attempt)
             outcome, last = self._outcome(attempt), attempt.batch
             if job.followed and outcome.status is Status.SUCCEEDED:
