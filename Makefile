@@ -73,5 +73,5 @@ $(LAB): $(MADE) pyproject.toml
 
 $(DEV): $(MADE) pyproject.toml
 	@echo "Installing pipeline_widgets, JupyterLab and the tools of its developers ..."
-	@$(PIP) install --editable '.[lab]' --group dev
+	@$(PIP) install --editable '.[lab,postgres]' --group dev
 	@touch $(DEMO) $(LAB) $@
