@@ -59,7 +59,9 @@ def _supervise(options: argparse.Namespace) -> None:
 def _reconcile(options: argparse.Namespace) -> None:
     from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
 
-    connect(_url(options)).reconciler.reconcile()
+    services = connect(_url(options))
+    services.reconciler.reconcile()
+    services.store.database.close()
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -47,7 +47,9 @@ def run(url: str | None = None) -> None:
 @contextmanager
 def _workspace(url: str | None) -> Generator[Workspace]:
     if url is not None:
-        yield Workspace(url)
+        ws = Workspace(url)
+        yield ws
+        ws.close()
         return
     with TemporaryDirectory(prefix="pipeline-widgets-", ignore_cleanup_errors=True) as folder:
         ws = Workspace(f"sqlite:///{Path(folder, 'lab.db').as_posix()}")
