@@ -112,11 +112,15 @@ class TrainContext:
 
         Raises:
             StopTraining: A stop was asked for.
-            ConfigError: A step is no whole number that can be stored.
+            ConfigError: A step is no whole number that can be stored, or a metric is no number.
         """
         step, total = _steps("step", step), None if total is None else _steps("total", total)
         scores = {TRAINING_SCORE: training_score, EVALUATION_SCORE: evaluation_score}
-        values = {name: float(value) for name, value in {**scores, **metrics}.items() if value is not None}
+        values = {
+            str.__str__(name): _number(name, value)
+            for name, value in {**scores, **metrics}.items()
+            if value is not None
+        }
         self._last = {**self._last, **values} if step == self._last_step else values
         self._last_step = step
         self._emit(Reported(step=step, total=total, metrics=values))
@@ -178,8 +182,25 @@ def _steps(name: str, value: object) -> int:
 
 
 def _facets(signature: Mapping[str, Any]) -> dict[str, Any]:
-    for name, value in signature.items():
-        if value is not None and not isinstance(value, (str, int, float, bool)):
-            why = f"{name!r} is {value!r}, a {type(value).__name__}."
-            raise ConfigError("A facet of a signature is a text, a number or a bool.", why, "Convert it.")
-    return dict(signature)
+    return {str.__str__(name): _facet(name, value) for name, value in signature.items()}
+
+
+def _facet(name: str, value: Any) -> Any:
+    """Return a facet as exactly a text, a number or a bool: what a supervisor can read without user code."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    for kind in (int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    why = f"{name!r} is {value!r}, a {type(value).__name__}."
+    raise ConfigError("A facet of a signature is a text, a number or a bool.", why, "Convert it.")
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        why = f"{name!r} is {value!r}: {error}."
+        raise ConfigError("A metric has to be a number.", why, "Convert it with float().") from error

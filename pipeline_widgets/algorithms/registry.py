@@ -11,6 +11,7 @@ import base64
 import importlib
 import os
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -91,7 +92,8 @@ class Algorithm:
         module, name = self.train.__module__, self.train.__qualname__
         home = sys.modules.get(module)
         if module != "__main__" and home is not None and getattr(home, name, None) is self:
-            return Reference(path=f"{module}:{name}", root=None if _is_installed(home) else _search_path())
+            root = None if _is_installed(home) else _search_path(home)
+            return Reference(path=f"{module}:{name}", root=root)
         import cloudpickle  # noqa: PLC0415  only notebooks need it
 
         try:
@@ -234,14 +236,23 @@ def _installed() -> Mapping[str, EntryPoint]:
 
 def _is_installed(module: ModuleType) -> bool:
     origin: str | None = getattr(module, "__file__", None)
-    return origin is None or _is_below_prefix(Path(origin))
+    return origin is None or _is_the_interpreters(Path(origin))
 
 
-def _search_path() -> str:
-    """What sys.path holds beside the interpreter's own folders: a module may import its neighbours."""
-    entries = (Path(entry or ".").resolve() for entry in sys.path)
-    return os.pathsep.join(str(entry) for entry in entries if entry.is_dir() and not _is_below_prefix(entry))
+def _search_path(home: ModuleType | None = None) -> str:
+    """What sys.path holds beside the interpreter's own folders: a module may import its neighbours.
+
+    The folder of the module itself comes first, since the current folder, which sys.path may mean, can
+    have changed since it was imported.
+    """
+    entries = [Path(entry or ".").resolve() for entry in sys.path]
+    if home is not None and home.__file__ is not None:
+        depth = home.__name__.count(".") + (Path(home.__file__).stem == "__init__")
+        entries.insert(0, Path(home.__file__).resolve().parents[depth])
+    outside = (entry for entry in entries if entry.is_dir() and not _is_the_interpreters(entry))
+    return os.pathsep.join(dict.fromkeys(map(str, outside)))
 
 
-def _is_below_prefix(path: Path) -> bool:
-    return any(path.is_relative_to(prefix) for prefix in (sys.prefix, sys.base_prefix))
+def _is_the_interpreters(path: Path) -> bool:
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return any(path.is_relative_to(sysconfig.get_path(kind)) for kind in kinds)

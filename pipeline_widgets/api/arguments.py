@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
+from numbers import Real
 from operator import index
 from typing import Any, Final, Literal, TypeAlias
 
@@ -59,8 +61,9 @@ def choice(value: Any) -> Choice:
     """
     if value == "best" or value == "final":  # noqa: PLR1714  users pass anything, also what has no hash
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
+    with suppress(TypeError):
+        if not isinstance(value, bool) and index(value) >= 0:
+            return index(value)  # numpy's integers are welcome
     raise ConfigError(f"{value!r} chooses no checkpoint.", fix='Use "best", "final" or a step.')
 
 
@@ -88,7 +91,7 @@ def gate(value: GateArgument) -> Gate | None:
         return None
     if value == "better than deployed":
         return BetterThanDeployed()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+    if isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
         return ScoreAtLeast(float(value))
     raise ConfigError(f"{value!r} is no gate.", fix='Use a number, or "better than deployed".')
 

@@ -18,6 +18,8 @@ from pipeline_widgets.domain.plan import Problem
 from pipeline_widgets.services.pipelines import first_or_source
 from pipeline_widgets.wiring import Services
 
+SHOWN = 8  # names of stages in a repr
+
 
 class Pipeline(Handle):
     """An ordered list of stages."""
@@ -25,7 +27,9 @@ class Pipeline(Handle):
     kind = "pipeline"
 
     def __repr__(self) -> str:
-        return f"Pipeline({self.name!r}, stages={[stage.name for stage in self.stages]})"
+        names = [state.name for state in self._services.states.pipeline(self._id).stages]
+        more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+        return f"Pipeline({self.name!r}, stages=[{', '.join([*map(repr, names[:SHOWN]), *more])}])"
 
     @property
     def name(self) -> str:
@@ -149,6 +153,10 @@ class Pipeline(Handle):
     def check(self) -> tuple[Problem, ...]:
         """Return what would stop the chain, by stage; empty when all is well."""
         return self._services.runs.check(self._id)
+
+    def stop(self) -> None:
+        """Ask all its active runs to stop; no Auto stage starts then. Does nothing where none is active."""
+        self._services.runs.stop_all(self._id)
 
     def wait(self, timeout: float | None = None, *, progress: bool = False) -> Pipeline:
         """Wait until nothing is active and no Auto stage is due, and return the pipeline.

@@ -25,6 +25,7 @@ from pipeline_widgets.algorithms.context import Event, Start, StopTraining, Trai
 from pipeline_widgets.domain.experiment import Checkpoint, choose
 from pipeline_widgets.domain.job import Folder, Frozen, Job, Outcome, Saved
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import RuleError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.persistence import artifacts
 
@@ -40,9 +41,18 @@ class Line:
 
     connection: Connection
     lock: threading.Lock
+    owner: int
 
     def send(self, message: Event | Outcome) -> None:
-        """Tell the supervisor."""
+        """Tell the supervisor.
+
+        Raises:
+            RuleError: Another process than the one that trains tries to: their messages would mix.
+        """
+        if os.getpid() != self.owner:
+            why = "A worker that it forked has no line of its own."
+            fix = "Send results to the training process, and report there."
+            raise RuleError("Only the process that trains can report.", why, fix)
         with self.lock:
             self.connection.send(message)
 
@@ -62,6 +72,8 @@ def main(connection: Connection) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "register_at_fork"):  # a worker that training code forks ends on SIGTERM as usual
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     _write_through()
     # All that can be done before the job comes is done by then; the thread only waits for its turn.
     threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
@@ -70,9 +82,11 @@ def main(connection: Connection) -> None:
     except EOFError:
         return
     begun.set()
-    line = Line(connection, threading.Lock())
+    line, me = Line(connection, threading.Lock(), os.getpid()), os.getpid()
     _redirect(Path(job.folder))
     outcome = carry_out(job, line.send, stop.is_set, go.wait)
+    if os.getpid() != me:  # forked by training code that did not end it: its outcome is not the run's
+        os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
     atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
     with suppress(OSError, ValueError):
         sys.stdout.flush()

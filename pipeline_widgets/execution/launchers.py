@@ -37,15 +37,15 @@ class LocalLauncher:
     def launch(self, url: str, run_id: int, log: Path) -> None:
         """Start `python -m pipeline_widgets supervise`, detached."""
         self._started[:] = [process for process in self._started if process.poll() is None]  # no zombies
-        log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pipeline_widgets", "supervise", str(run_id)]
         # The URL may hold a password, and a command line can be read by everyone on the machine.
         environment = {**os.environ, "PIPELINE_WIDGETS_URL": url}
         try:
+            log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as output:
                 self._started.append(_detached(command, environment, output))
         except OSError as error:
-            fix = "Check the memory and the number of processes, then trigger again."
+            fix = "Check the artifact folder, the memory and the number of processes, then trigger again."
             raise ExecutionError("No process could be started.", f"{error}.", fix) from error
 
 

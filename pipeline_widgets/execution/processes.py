@@ -79,10 +79,16 @@ def kill(members: list[psutil.Process]) -> None:
 
 
 def ask_to_stop(pid: int) -> None:
-    """Send SIGTERM to the process group that a child leads."""
+    """Send SIGTERM to a child; not to its group, whose workers it may need to save what it has."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGTERM)
+
+
+def end_group(pid: int) -> None:
+    """End what is left of the process group that a child led."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
-            os.killpg(pid, signal.SIGTERM)
+            os.killpg(pid, signal.SIGKILL)
 
 
 def end_orphan(child: Process | None) -> None:

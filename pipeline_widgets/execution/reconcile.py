@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from pipeline_widgets.domain.liveness import Action, Lease, Timing, judge
-from pipeline_widgets.errors import ConflictError, ExecutionError
+from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.launchers import Launcher
 from pipeline_widgets.services.supervision import SupervisionService
 
+_log = logging.getLogger(__name__)
 LOOK_EVERY = 0.5  # seconds between two looks of one process, however often it is asked
 
 
@@ -40,7 +44,11 @@ class Reconciler:
         with self._lock:
             leases, now = self._supervision.active()
             for lease in leases:
-                self._settle(lease, now)
+                try:
+                    self._settle(lease, now)
+                except (PipelineError, psutil.Error, OSError) as error:
+                    # One run that cannot be settled must hide no other; the next look tries again.
+                    _log.warning("Run %s could not be reconciled: %s", lease.run_id, error)
             self._looked = time.monotonic()
 
     def launch(self, run_id: int) -> None:

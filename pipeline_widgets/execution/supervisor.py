@@ -110,7 +110,13 @@ class Supervisor:
             raise
         except Exception:  # a fault of ours must not leave a run that looks alive
             text = f"Its supervisor failed.\n{traceback.format_exc()}"
-            self._supervision.finish(job, Outcome(status=Status.CRASHED, error=text), self._owner)
+            crashed = Outcome(status=Status.CRASHED, error=text)
+            try:  # with what was told and not written yet, unless just that is the fault
+                self._supervision.finish(job, crashed, self._owner, attempt.batch)
+            except FencedError:
+                raise
+            except Exception:  # noqa: BLE001
+                self._insist(lambda: self._supervision.finish(job, crashed, self._owner))
             raise
         finally:
             _end(attempt.child, at_once=attempt.outcome is None)
@@ -218,6 +224,7 @@ def _end(ended: Child, *, at_once: bool) -> None:
     if ended.exit_code() is None or at_once:
         processes.kill(processes.family(ended.pid))
         ended.wait(EXIT_GRACE)
+    processes.end_group(ended.pid)
     ended.line.close()
 
 

@@ -123,8 +123,20 @@ class RunService:
             if run.status is Status.STOPPING:
                 return run
             revision = work.projects.touch(run.project_id)
-            status = Status.STOPPED if run.status is Status.PENDING else Status.STOPPING
-            return work.runs.move(run, status, revision)
+            return _stopped(work, run, revision)
+
+    def stop_all(self, pipeline_id: int) -> tuple[Run, ...]:
+        """Ask all active runs of a pipeline to stop, at once: no Auto stage slips through."""
+        with self._store.write() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            revision = work.projects.touch(pipeline.project_id)
+            known = facts.load(work, pipeline)
+            latest = [known.of(stage.id).latest for stage in pipeline.stages]
+            return tuple(
+                _stopped(work, run, revision)
+                for run in latest
+                if run is not None and run.status.active and run.status is not Status.STOPPING
+            )
 
     def plan(self, stage_id: int, *, resume: bool = False) -> Plan:
         """Return what triggering a stage will do."""
@@ -252,6 +264,12 @@ def pend(work: Work, pipeline: Pipeline, stage: Stage, known: Facts, begin: Begi
 def log_path(store: Store, run_id: int) -> Path:
     """Return where a run's output goes."""
     return run_folder(store, run_id) / "log.txt"
+
+
+def _stopped(work: Work, run: Run, revision: int) -> Run:
+    """One that has not started is Stopped at once."""
+    status = Status.STOPPED if run.status is Status.PENDING else Status.STOPPING
+    return work.runs.move(run, status, revision)
 
 
 def _ready(work: Work, stage_id: int, *, resume: bool) -> tuple[Pipeline, Facts, Begin]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import shutil
 import signal
+import time
 from collections.abc import Generator
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
-from benches import Bench
+from benches import Bench, alive, until
 
 import pipeline_widgets as pw
 from pipeline_widgets.domain.job import Job, Outcome
@@ -177,3 +179,92 @@ def test_an_algorithm_whose_code_is_gone_fails_the_run_with_the_way_out(bench: B
     assert run.status == "Failed"
     assert "AlgorithmNotFoundError: passing_module:passing cannot be loaded." in (run.error or "")
     assert "define it again with @pw.algorithm" in (run.error or "")
+
+
+@pytest.mark.parametrize("act", ["worker", "stray fork", "report from a fork", "leave a process"])
+def test_what_a_training_forks_or_starts_does_not_disturb_its_run(
+    bench: Bench, tmp_path: Path, act: str
+) -> None:
+    """Workers, strays and processes left behind: the run succeeds with all its checkpoints, and they end."""
+    run = bench.chain({"act": act, "folder": str(tmp_path)}).stages[0].trigger().wait(30)
+
+    assert (run.status, run.error) == ("Succeeded", None)
+    assert len(run.checkpoints) == 3
+    left = tmp_path / "left"
+    until(lambda: not left.exists() or not alive(int(left.read_text())), timeout=2)
+
+
+@pytest.mark.spec("6.5")
+def test_a_stop_leaves_the_training_its_own_subprocesses(bench: Bench) -> None:
+    """A stop is told to the training alone: what it has started may finish, and the run is Stopped."""
+    run = bench.chain({"act": "subprocess"}).stages[0].trigger()
+    until(lambda: run.status == "Running" and len(run.checkpoints) > 0)
+
+    run.stop()
+
+    assert run.wait(30).status == "Stopped"
+    assert run.error is None
+
+
+@pytest.mark.spec("6.5")
+def test_a_whole_pipeline_can_be_stopped(bench: Bench) -> None:
+    """pipe.stop() stops what is active, and no Auto stage starts; doing it again does nothing."""
+    pipe = bench.chain({"steps": 100_000, "pause": 0.01}, {}, {})
+    run = pipe.stages[0].trigger()
+    until(lambda: run.status == "Running" and len(run.checkpoints) > 0)
+
+    pipe.stop()
+    pipe.wait(30)
+    pipe.stop()
+
+    assert [stage.status for stage in pipe.stages] == ["Stopped", "Draft", "Draft"]
+
+
+def test_a_run_that_cannot_be_launched_disturbs_no_other(bench: Bench) -> None:
+    """One run's folder cannot be made: looking goes on, and other runs end as they should."""
+    blocked = bench.chain({}).stages[0]
+    good = bench.chain({"steps": 30, "pause": 0.02}).stages[0]
+    pending = bench.ws._services.runs.trigger(blocked._id)
+    (bench.ws.artifacts / "runs").mkdir(exist_ok=True)
+    (bench.ws.artifacts / "runs" / f"{pending.id:08d}").write_text("in the way")
+    run = good.trigger()
+    time.sleep(2.5)  # until the pending run is due
+
+    assert run.wait(30).status == "Succeeded"
+    assert blocked.status in {"Pending", "Crashed"}
+
+
+class Name(StrEnum):
+    """Names as many keep them."""
+
+    LOSS = "loss"
+
+
+@pw.algorithm("Enumerated", produces={"thing"})
+def enumerated(ctx: pw.TrainContext) -> None:
+    """Report and save with members of an enum."""
+    ctx.report(1, **{Name.LOSS: 0.5})  # pyright: ignore[reportArgumentType]  it is no other argument
+    with ctx.checkpoint(1, signature={Name.LOSS: Name.LOSS}) as folder:
+        (folder / "file").write_text("0")
+
+
+def test_members_of_an_enum_are_kept_as_their_texts(bench: Bench) -> None:
+    """Metric names and facets that are members of an enum reach the supervisor as plain texts."""
+    run = bench.project.create_experiment("enumerated", algorithm=enumerated).train().wait(30)
+
+    assert (run.status, run.error) == ("Succeeded", None)
+    assert list(run.metrics.metric) == ["loss"]
+
+
+@pw.algorithm("Wordy", produces={"thing"})
+def wordy(ctx: pw.TrainContext) -> None:
+    """Report a word as a metric."""
+    ctx.report(1, loss="abc")  # pyright: ignore[reportArgumentType]  that is the fault
+
+
+def test_a_metric_that_is_no_number_is_named(bench: Bench) -> None:
+    """What cannot be a number fails the run with the metric's name."""
+    run = bench.project.create_experiment("wordy", algorithm=wordy).train().wait(30)
+
+    assert run.status == "Failed"
+    assert "ConfigError: A metric has to be a number. 'loss' is 'abc'" in (run.error or "")

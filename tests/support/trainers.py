@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -39,7 +40,7 @@ def counter(ctx: pw.TrainContext) -> None:
             _act(ctx, config)
 
 
-def _act(ctx: pw.TrainContext, config: Steps) -> None:
+def _act(ctx: pw.TrainContext, config: Steps) -> None:  # noqa: C901, PLR0912  a list of what can go wrong
     match config.act:
         case "raise":
             raise ValueError("the loss is <b>not</b> a number")
@@ -60,6 +61,29 @@ def _act(ctx: pw.TrainContext, config: Steps) -> None:
         case "mark":  # one line for each time that it was started
             with Path(config.folder, "started").open("a", encoding="utf-8") as marks:
                 marks.write(f"{os.getpid()}\n")
+        case "worker":  # a daemon that multiprocessing ends by SIGTERM when this process ends
+            worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True)
+            worker.start()
+        case "stray fork":  # the forked process leaves through the train function
+            if os.fork() == 0:
+                sys.exit(0)
+            time.sleep(0.5)
+        case "report from a fork":
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    ctx.report(99)
+                except pw.PipelineError:
+                    os._exit(42)
+                os._exit(0)
+            if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 42:
+                raise AssertionError("a fork has reported")
+        case "leave a process":
+            process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            Path(config.folder, "left").write_text(str(process.pid))
+            process.returncode = 0  # so that nothing warns of it
+        case "subprocess":
+            subprocess.run([sys.executable, "-c", "import time; time.sleep(2)"], check=True)
         case "print":
             ctx.log("<img src=x onerror=alert(1)>", "seed", ctx.seed)
             sys.stderr.write("from stderr\n")
