@@ -254,5 +254,9 @@ def _search_path(home: ModuleType | None = None) -> str:
 
 
 def _is_the_interpreters(path: Path) -> bool:
-    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
-    return any(path.is_relative_to(sysconfig.get_path(kind)) for kind in kinds)
+    return any(path.is_relative_to(folder) for folder in _interpreters_folders())
+
+
+@cache
+def _interpreters_folders() -> frozenset[str]:
+    return frozenset(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))

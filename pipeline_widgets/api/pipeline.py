@@ -171,11 +171,12 @@ class Pipeline(Handle):
         with Bars(shown=progress) as bars:
             for now in waiting(timeout, f"Pipeline {self.name!r}"):
                 self._services.look()
-                state = self._services.states.pipeline(self._id)
-                for each in state.stages:
-                    if each.run is not None:
-                        bars.show(each.run.id, each.name, each.run.progress(now), each.status)
-                if state.settled:
+                settled = self._services.runs.is_settled(
+                    self._id
+                )  # before the bars, so that they show the end
+                if progress:
+                    self._show(bars, now)
+                if settled:
                     break
         return self
 
@@ -188,6 +189,11 @@ class Pipeline(Handle):
             "stages": len(value.stages),
             "modified_at": value.modified_at,
         }
+
+    def _show(self, bars: Bars, now: datetime) -> None:
+        for each in self._services.states.pipeline(self._id).stages:
+            if each.run is not None:
+                bars.show(each.run.id, each.name, each.run.progress(now), each.status)
 
     def _added(self, stage: chain.Stage, position: int | None, *, duplicate: bool) -> Stage:
         added, also = self._services.pipelines.add_stage(

@@ -97,8 +97,11 @@ class ExperimentService:
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             bound = work.experiments.by_id(pipeline.experiment_ids)
+        # Looked up once for each algorithm: what a notebook defined is pickled to be compared.
+        names = {experiment.spec.name for experiment in bound.values()}
+        defined = {name: current[name] for name in names if name in current}
         for experiment in bound.values():
-            self.renew(experiment, current)
+            self.renew(experiment, defined)
 
     def renew(self, experiment: Experiment, current: Mapping[str, Declared]) -> None:
         """Let one experiment use its algorithm as this process defines it now."""

@@ -138,6 +138,11 @@ class RunService:
                 if run is not None and run.status.active and run.status is not Status.STOPPING
             )
 
+    def is_settled(self, pipeline_id: int) -> bool:
+        """Whether no run of a pipeline is active, so that without a person nothing will happen."""
+        with self._store.read() as work:
+            return not work.runs.any_active_in(pipeline_id)
+
     def plan(self, stage_id: int, *, resume: bool = False) -> Plan:
         """Return what triggering a stage will do."""
         with self._store.read() as work:

@@ -34,6 +34,7 @@ _RUNS = select(schema.runs)
 _ONE = _RUNS.where(_C.id == bindparam("run"))
 _STATUS = select(_C.status).where((_C.id == bindparam("run")) & (_C.token == bindparam("held_token")))
 _ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(bindparam("ids", expanding=True)) & _C.status.in_(_ACTIVE))
+_ACTIVE_IN = select(_C.id).where((_C.pipeline_id == bindparam("pipeline")) & _C.status.in_(_ACTIVE)).limit(1)
 _SAVED = select(schema.checkpoints.c.id).where(schema.checkpoints.c.run_id == _C.id).exists()
 _LATEST = select(func.max(_C.id)).where(_C.stage_id.in_(bindparam("ids", expanding=True)))
 _TELLING = _RUNS.where(_C.id.in_(_LATEST.group_by(_C.stage_id, _C.experiment_id, _C.status, _SAVED)))
@@ -116,6 +117,10 @@ class Runs(Repository):
         """Return who carries out each active run of the workspace."""
         query = _RUNS.where(_C.status.in_(_ACTIVE)).order_by(_C.id)
         return tuple(map(rows.lease, self._all(query)))
+
+    def any_active_in(self, pipeline_id: int) -> bool:
+        """Whether a run of a pipeline is active."""
+        return self._first(_ACTIVE_IN, pipeline=pipeline_id) is not None
 
     def active_of_experiments(self, ids: Collection[int]) -> dict[int, Run]:
         """Return the active run of each of those experiments that has one."""
