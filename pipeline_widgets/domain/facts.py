@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint, Experiment
+from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint, Choice, Chosen, Experiment, choose
 from pipeline_widgets.domain.run import Run, Status
 
 
@@ -42,6 +42,15 @@ class StageFacts:
     def status(self) -> Status:
         """The status of the latest run; Draft without one."""
         return self.latest.status if self.latest else Status.DRAFT
+
+    def choose(self, choice: Choice) -> Chosen:
+        """Resolve a choice among what this stage offers to those after it.
+
+        Raises:
+            NoCheckpointError: There is none, or none at that step.
+        """
+        higher = self.experiment is None or self.experiment.spec.higher_is_better
+        return choose(self.checkpoints, choice, higher_is_better=higher)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Stage
-from pipeline_widgets.domain.experiment import Checkpoint, Choice, choose
+from pipeline_widgets.domain.experiment import Checkpoint, Choice
 from pipeline_widgets.domain.facts import Facts, StageFacts
 from pipeline_widgets.errors import NoCheckpointError
 
@@ -104,9 +104,7 @@ def _consumption_changed(stage: Stage, known: StageFacts, source: StageFacts, nu
 
 def _wanted(stage: Stage, source: StageFacts) -> Checkpoint | None:
     """The checkpoint that the stage would use now."""
-    higher = source.experiment is None or source.experiment.spec.higher_is_better
     try:
-        choice = wanted_choice(stage) or "best"
-        return choose(source.checkpoints, choice, higher_is_better=higher).checkpoint
+        return source.choose(wanted_choice(stage) or "best").checkpoint
     except NoCheckpointError:
         return None

@@ -177,8 +177,7 @@ def chosen_from(stage: Stage, source: StageFacts) -> Chosen:
     Raises:
         NoCheckpointError: There is none.
     """
-    higher = source.experiment is None or source.experiment.spec.higher_is_better
-    return choose(source.checkpoints, wanted_choice(stage) or "best", higher_is_better=higher)
+    return source.choose(wanted_choice(stage) or "best")
 
 
 def resumed(known: StageFacts) -> Begin:

@@ -23,7 +23,7 @@ from typing import Any
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.context import Event, Start, StopTraining, TrainContext
 from pipeline_widgets.domain.experiment import Checkpoint, choose
-from pipeline_widgets.domain.job import Folder, Frozen, Job, Outcome, Saved
+from pipeline_widgets.domain.job import Frozen, Job, Outcome, Saved
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.execution import processes
@@ -153,7 +153,7 @@ def _start(job: Job) -> Start | None:
     """The checkpoint to start from, after its files were read once and found as they were saved."""
     if job.start is None:
         return None
-    artifacts.verify(_folder(job.start))
+    artifacts.verify(artifacts.folder_of(job.start))
     return Start(
         path=Path(job.start.path),
         role=job.start_role or "weights",
@@ -167,7 +167,7 @@ def _start(job: Job) -> Start | None:
 def _deploy(job: Job) -> Frozen | None:
     if job.start is None or job.freeze is None or job.freeze.name is None:
         return None
-    return _freeze(job.start, job.freeze.name, job.freeze.parent)
+    return artifacts.freeze(job.start, job.freeze.name, job.freeze.parent)
 
 
 def _freeze_best(job: Job, saved: dict[int, Saved]) -> Frozen | None:
@@ -181,12 +181,7 @@ def _freeze_best(job: Job, saved: dict[int, Saved]) -> Frozen | None:
         return None
     higher = job.freeze.higher_is_better
     best = choose([*inherited, *own], "best", higher_is_better=higher).checkpoint
-    return _freeze(best, f"{job.freeze.name} - step {best.step}", job.freeze.parent)
-
-
-def _freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
-    copied = artifacts.copy(_folder(checkpoint), Path(parent), stem=f"{checkpoint.step:010d}")
-    return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
+    return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", job.freeze.parent)
 
 
 def _as_checkpoint(saved: Saved) -> Checkpoint:
@@ -200,10 +195,6 @@ def _as_checkpoint(saved: Saved) -> Checkpoint:
         training_score=saved.training_score,
         evaluation_score=saved.evaluation_score,
     )
-
-
-def _folder(checkpoint: Checkpoint) -> Folder:
-    return Folder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
 
 
 def _failed() -> Outcome:

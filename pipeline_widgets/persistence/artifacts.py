@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.experiment import Checkpoint
+from pipeline_widgets.domain.job import Folder, Frozen
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import filesystem
 
@@ -75,6 +76,22 @@ def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
         if (copied := measure(publication.path)).digest != source.digest:
             raise _corrupt(source, copied)
     return publication.folder
+
+
+def folder_of(checkpoint: Checkpoint) -> Folder:
+    """Return the folder of a checkpoint as it was published."""
+    return Folder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
+
+
+def freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
+    """Copy a checkpoint below `parent`, for an agent of that name.
+
+    Raises:
+        CheckpointError: It is missing or corrupt.
+        StorageError: The copy cannot be written.
+    """
+    copied = copy(folder_of(checkpoint), Path(parent), stem=f"{checkpoint.step:010d}")
+    return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
 
 
 def measure(path: Path) -> Folder:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from pipeline_widgets.domain.experiment import Agent, AgentVersion, Checkpoint, Reference
-from pipeline_widgets.domain.job import Folder, Frozen
+from pipeline_widgets.domain.job import Frozen
 from pipeline_widgets.errors import InUseError, NotFoundError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
@@ -30,7 +30,7 @@ class AgentService:
         with self._store.read() as work:
             free(name, work.agents.all(), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
-        frozen = freeze(checkpoint, name, agents_folder(self._store))
+        frozen = artifacts.freeze(checkpoint, name, agents_folder(self._store))
         with self._store.write() as work:
             free(name, work.agents.all(), "agent")
             run = work.runs.get(checkpoint.run_id)
@@ -93,18 +93,6 @@ class AgentService:
 def agents_folder(store: Store) -> str:
     """Return where the frozen copies of agents are."""
     return str(store.artifacts / "agents")
-
-
-def freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
-    """Copy a checkpoint for an agent.
-
-    Raises:
-        CheckpointError: It is missing or corrupt.
-        StorageError: The copy cannot be written.
-    """
-    folder = Folder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
-    copied = artifacts.copy(folder, Path(parent), stem=f"{checkpoint.step:010d}")
-    return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
 
 
 def save(work: Work, frozen: Frozen, checkpoint: Checkpoint, description: str | None) -> Agent:

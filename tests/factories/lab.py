@@ -30,7 +30,7 @@ from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.store import Store, open_store
-from pipeline_widgets.services.agents import AgentService, agents_folder, freeze
+from pipeline_widgets.services.agents import AgentService, agents_folder
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
@@ -237,9 +237,9 @@ class Lab:
             return None
         if job.kind == "deployment":
             assert job.start is not None
-            return freeze(job.start, job.freeze.name, job.freeze.parent)
+            return artifacts.freeze(job.start, job.freeze.name, job.freeze.parent)
         best = self.runs.checkpoints(job.run_id)[-1]
-        return freeze(best, f"{job.freeze.name} - step {best.step}", agents_folder(self.store))
+        return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", agents_folder(self.store))
 
 
 def a_folder(parent: Path, stem: str, text: str) -> Folder:
