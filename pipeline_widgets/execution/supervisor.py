@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TypeVar
@@ -229,10 +230,9 @@ def _end(ended: Child, *, at_once: bool) -> None:
 
 
 def _send(attempt: Attempt, message: object) -> None:
-    try:
+    """Say something to a child. One that has ended hears nothing, but what it told can still be read."""
+    with suppress(OSError):
         attempt.child.line.send(message)
-    except OSError:
-        attempt.line_open = False
 
 
 def _say(error: Exception) -> None:

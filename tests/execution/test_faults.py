@@ -159,6 +159,34 @@ def test_a_checkpoint_that_rots_after_the_trigger_fails_the_run(bench: Bench) ->
     assert "CheckpointError" in (second.error or "")
 
 
+class Late(SupervisionService):
+    """A database that is slow to write that a run is Running."""
+
+    def started(self, job: Job, child: Process) -> None:
+        """Write it only when the child has ended."""
+        until(lambda: not alive(child.pid))
+        super().started(job, child)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_a_child_told_counts_although_it_ended_early(bench: Bench) -> None:
+    """A child that fails before its run is even written as Running: Failed with its reason, not Crashed."""
+    pipe = bench.chain({}, {}, trigger="manual")
+    made = pipe.stages[0].trigger().wait(30).checkpoints[-1]
+    services = bench.ws._services
+    run = services.runs.trigger(pipe.stages[1]._id)
+    (made.path / "state.txt").write_text("rotten")
+    server = ForkServer()
+
+    Supervisor(Late(services.store), services.reconciler, services.store.timing, server).run(run.id)
+    server.close()
+
+    second = pipe.stages[1].run
+    assert second is not None
+    assert second.status == "Failed"
+    assert "CheckpointError" in (second.error or "")
+
+
 def test_an_algorithm_whose_code_is_gone_fails_the_run_with_the_way_out(bench: Bench, tmp_path: Path) -> None:
     """A module that was removed after the trigger: Failed, and the error says what to do."""
     code = (
