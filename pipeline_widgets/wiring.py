@@ -16,6 +16,9 @@ from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.experiments import ExperimentService
+from pipeline_widgets.services.forms import FormService
+from pipeline_widgets.services.glimpse import GlimpseService
+from pipeline_widgets.services.overview import OverviewService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.runs import RunService
@@ -34,6 +37,9 @@ class Services:
     runs: RunService
     agents: AgentService
     states: StateService
+    forms: FormService
+    glimpses: GlimpseService
+    overview: OverviewService
     supervision: SupervisionService
     reconciler: Reconciler
 
@@ -95,6 +101,9 @@ def connect(
         runs=RunService(store),
         agents=AgentService(store),
         states=StateService(store),
+        forms=FormService(store),
+        glimpses=GlimpseService(store),
+        overview=OverviewService(store),
         supervision=supervision,
         reconciler=Reconciler(supervision, starts, url=store.database.url, logs=logs, timing=store.timing),
     )

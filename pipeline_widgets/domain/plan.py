@@ -29,6 +29,11 @@ class Plan:
     #: Why it cannot be triggered now; empty where it can.
     blockers: tuple[str, ...]
 
+    @property
+    def to_be_confirmed(self) -> bool:
+        """Whether it re-runs finished work or cascades, so that a person should see it first (spec 6.4)."""
+        return self.reruns or bool(self.follows or self.turns_stale)
+
     def __str__(self) -> str:
         lines = [f"Runs now: {self.runs_now}, {self.starts_from}" + (" (again)" if self.reruns else "")]
         for title, names in (

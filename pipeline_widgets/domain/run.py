@@ -130,10 +130,15 @@ class Run:
         """How a sentence names it."""
         return f"run {self.number}"
 
-    def progress(self, now: datetime) -> Progress:
-        """How far it has come, and the time left at the pace so far."""
-        eta = None
-        if self.status is Status.RUNNING and self.started_at and self.step and self.total:
+    def progress(self, now: datetime, *, begun: int = 0) -> Progress:
+        """How far it has come, and the time left at the pace so far.
+
+        Args:
+            now: The time on the database's clock.
+            begun: The step at which it began: that of the checkpoint that a resumed run goes on from.
+        """
+        eta, done = None, (self.step or 0) - begun
+        if self.status is Status.RUNNING and self.started_at and self.step and self.total and done > 0:
             elapsed = max(0.0, (now - self.started_at).total_seconds())
-            eta = elapsed / self.step * max(0, self.total - self.step)
+            eta = elapsed / done * max(0, self.total - self.step)
         return Progress(step=self.step, total=self.total, eta=eta)

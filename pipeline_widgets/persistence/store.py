@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.engine import make_url
 
 from pipeline_widgets.domain.liveness import Timing
@@ -22,6 +22,12 @@ from pipeline_widgets.persistence.repositories.experiments import Experiments
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.runs import Runs
+
+
+#: The sum of two numbers that only grow; agents belong to no project, and raise that of the workspace.
+_REVISION = select(
+    schema.projects.c.revision + select(schema.workspace.c.revision).scalar_subquery()
+).where(schema.projects.c.id == bindparam("project"))
 
 
 class Work:
@@ -84,11 +90,9 @@ class Store:
             yield Work(connection, self.database.now(connection), self.artifacts)
 
     def revision(self, project_id: int) -> int:
-        """Return a project's revision: equal means that no view of it has changed."""
-        columns = schema.projects.c
+        """Return a project's revision, agents included: equal means that no view of it has changed."""
         with self.database.read() as connection:
-            query = select(columns.revision).where(columns.id == project_id)
-            return int(connection.execute(query).scalar() or 0)
+            return int(connection.execute(_REVISION, {"project": project_id}).scalar() or 0)
 
 
 def open_store(

@@ -28,11 +28,11 @@ class AgentService:
         """
         name = trimmed(name, "agent")
         with self._store.read() as work:
-            free(name, work.agents.all(), "agent")
+            free(name, work.agents.matching((), [name]), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
         frozen = artifacts.freeze(checkpoint, name, agents_folder(self._store))
         with self._store.write() as work:
-            free(name, work.agents.all(), "agent")
+            free(name, work.agents.matching((), [name]), "agent")
             run = work.runs.get(checkpoint.run_id)
             work.projects.touch(run.project_id)
             return save(work, frozen, checkpoint, description)

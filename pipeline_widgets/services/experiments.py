@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
@@ -30,7 +31,7 @@ class ExperimentService:
         name = trimmed(name, "experiment")
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
-            free(name, work.experiments.of_project(project_id), "experiment")
+            free(name, work.experiments.named(project_id, [name]), "experiment")
             return work.experiments.add(project_id, name, configured, seed, revision)
 
     def update(
@@ -155,9 +156,9 @@ class ExperimentService:
 
 def duplicate(work: Work, experiment: Experiment, name: str | None = None) -> Experiment:
     """Copy an experiment within a transaction."""
-    others = work.experiments.of_project(experiment.project_id)
-    wanted = copy_of(experiment.name, others) if name is None else trimmed(name, "experiment")
-    free(wanted, others, "experiment")
+    named = partial(work.experiments.named, experiment.project_id)
+    wanted = copy_of(experiment.name, named) if name is None else trimmed(name, "experiment")
+    free(wanted, named([wanted]), "experiment")
     revision = work.projects.touch(experiment.project_id)
     configured = Configured(
         spec=experiment.spec,
@@ -170,7 +171,7 @@ def duplicate(work: Work, experiment: Experiment, name: str | None = None) -> Ex
 
 def _rename(work: Work, experiment: Experiment, name: str, revision: int) -> None:
     name = trimmed(name, "experiment")
-    others = work.experiments.of_project(experiment.project_id)
+    others = work.experiments.named(experiment.project_id, [name])
     free(name, (other for other in others if other.id != experiment.id), "experiment")
     work.experiments.rename(experiment.id, name, revision)
 

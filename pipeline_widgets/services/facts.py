@@ -22,7 +22,12 @@ def load(
         only: The ids of the stages to know about; all by default.
         consumption: Whether to tell what successful runs consumed, which only staleness asks for.
     """
-    stages = [stage for stage in pipeline.stages if only is None or stage.id in only]
+    wanted = [stage for stage in pipeline.stages if only is None or stage.id in only]
+    return of_stages(work, wanted, consumption=consumption)
+
+
+def of_stages(work: Work, stages: Collection[Stage], *, consumption: bool = True) -> Facts:
+    """Return what is known about stages, of whatever pipelines, with as many questions as for one."""
     experiments = work.experiments.by_id([s.experiment_id for s in stages if isinstance(s, ExperimentStage)])
     runs = _by_stage(stages, work.runs.telling([stage.id for stage in stages]))
     saved = _Saved(work, (run for mine in runs.values() for run in mine), consumption=consumption)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from pipeline_widgets.errors import ConfigError, NameTakenError
 
 LONGEST = 255
+_AT_ONCE = 16  # names of copies that are looked up first; then twice as many, and so on
+_MOST_AT_ONCE = 1024
 
 
 class Named(Protocol):
@@ -38,7 +40,7 @@ def trimmed(name: str, kind: str) -> str:
 
 
 def free(name: str, others: Iterable[Named], kind: str) -> None:
-    """Refuse a name that is in use.
+    """Refuse a name that is in use among `others`; those of that name are enough.
 
     Raises:
         NameTakenError: One of `others` has it.
@@ -48,13 +50,25 @@ def free(name: str, others: Iterable[Named], kind: str) -> None:
         raise NameTakenError(f"There is {_a(kind)} named {name!r} already.", fix=fix)
 
 
-def copy_of(name: str, others: Iterable[Named]) -> str:
-    """Return the name of a copy: "NAME (copy)", then "NAME (copy 2)" (spec 3.4)."""
-    taken = {other.name for other in others}
-    stem, number = name[: LONGEST - 12], 1
-    while (candidate := f"{stem} (copy)" if number == 1 else f"{stem} (copy {number})") in taken:
-        number += 1
-    return candidate
+def copy_of(name: str, named: Callable[[Collection[str]], Iterable[Named]]) -> str:
+    """Return the name of a copy: "NAME (copy)", then "NAME (copy 2)" (spec 3.4).
+
+    Args:
+        name: What is copied.
+        named: Looks up who bears one of those names.
+    """
+    stem, first, many = name[: LONGEST - 12], 1, _AT_ONCE
+    while True:
+        candidates = [_numbered(stem, number) for number in range(first, first + many)]
+        taken = {other.name for other in named(candidates)}
+        for candidate in candidates:
+            if candidate not in taken:
+                return candidate
+        first, many = first + many, min(2 * many, _MOST_AT_ONCE)
+
+
+def _numbered(stem: str, number: int) -> str:
+    return f"{stem} (copy)" if number == 1 else f"{stem} (copy {number})"
 
 
 def _a(kind: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from pipeline_widgets.domain.chain import (
     NEW,
@@ -53,7 +54,7 @@ class PipelineService:
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
-            free(name, work.pipelines.of_project(project_id), "pipeline")
+            free(name, work.pipelines.named(project_id, [name]), "pipeline")
             return work.pipelines.add(project_id, name, description.strip(), revision)
 
     def update(
@@ -73,7 +74,7 @@ class PipelineService:
 
         def change(work: Work, pipeline: Pipeline) -> Edited:
             new = trimmed(name, "pipeline") if name is not None else pipeline.name
-            others = work.pipelines.of_project(pipeline.project_id)
+            others = work.pipelines.named(pipeline.project_id, [new])
             free(new, (other for other in others if other.id != pipeline.id), "pipeline")
             text = pipeline.description if description is None else description.strip()
             return Edited(pipeline=replace(pipeline, name=new, description=text))
@@ -85,7 +86,7 @@ class PipelineService:
         with self._store.write() as work:
             original = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(original.project_id)
-            name = copy_of(original.name, work.pipelines.of_project(original.project_id))
+            name = copy_of(original.name, partial(work.pipelines.named, original.project_id))
             copy = work.pipelines.add(original.project_id, name, original.description, revision)
             stages = tuple(replace(stage, id=0) for stage in original.stages)
             return work.pipelines.save(replace(copy, stages=stages), revision)
@@ -204,6 +205,7 @@ class PipelineService:
                 raise RuleError("There is nothing to accept.", "The stage is not stale.")
             state = upstream_state(pipeline, stage_id, known)
             work.pipelines.accept(stage_id, succeeded.id, state, note.strip())
+            work.pipelines.touch(pipeline.id)
 
     def get(self, pipeline_id: int) -> Pipeline:
         """Return one pipeline; NotFoundError without it."""

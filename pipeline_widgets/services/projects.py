@@ -22,7 +22,7 @@ class ProjectService:
         """
         name = trimmed(name, "project")
         with self._store.write() as work:
-            free(name, work.projects.all(), "project")
+            free(name, work.projects.named([name]), "project")
             return work.projects.add(name, advanced_training=advanced_training)
 
     def all(self) -> tuple[Project, ...]:

@@ -26,7 +26,8 @@ from pipeline_widgets.errors import CheckpointError, RuleError, TriggerError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
-from pipeline_widgets.services.experiments import duplicate, run_folder
+from pipeline_widgets.services.experiments import duplicate
+from pipeline_widgets.services.glimpse import log_path, log_text
 
 VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
@@ -188,10 +189,9 @@ class RunService:
         with self._store.read() as work:
             return work.runs.metrics(run_ids)
 
-    def log(self, run_id: int) -> str:
-        """Return what a run has printed so far."""
-        path = log_path(self._store, run_id)
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    def log(self, run_id: int, tail: int | None = None) -> str:
+        """Return what a run has printed so far, or the last `tail` lines, for which the end is read only."""
+        return log_text(log_path(self._store, run_id), tail)
 
     def now(self) -> float:
         """Return the time on the database's clock, in seconds since 1970."""
@@ -247,10 +247,10 @@ def pend(work: Work, pipeline: Pipeline, stage: Stage, known: Facts, begin: Begi
         begin: What it starts from.
         **columns: The revision, and who has taken it already.
     """
+    work.pipelines.touch(pipeline.id)
     if known.of(stage.id).held is not None:
         work.pipelines.hold(stage.id, None)
-    after = pipeline.after(stage.id)
-    if after is not None:  # what its last success was held for is over
+    if (after := pipeline.after(stage.id)) is not None:  # what its last success was held for is over
         work.pipelines.hold(after.id, None)
     common = {
         "project_id": pipeline.project_id,
@@ -264,11 +264,6 @@ def pend(work: Work, pipeline: Pipeline, stage: Stage, known: Facts, begin: Begi
         return work.runs.add(**common, config=config, seed=0, signature={})
     experiment = known.of(stage.id).experiment or work.experiments.get(stage.experiment_id)
     return work.runs.add(**common, **_of_experiment(experiment))
-
-
-def log_path(store: Store, run_id: int) -> Path:
-    """Return where a run's output goes."""
-    return run_folder(store, run_id) / "log.txt"
 
 
 def _stopped(work: Work, run: Run, revision: int) -> Run:

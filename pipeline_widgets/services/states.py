@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
 from pipeline_widgets.domain.compatibility import Verdict
@@ -90,7 +90,7 @@ class StateService:
                     staleness=stale[stage.id],
                     blockers=tuple(map(str, blockers(pipeline, stage.id, known))),
                     held=known.of(stage.id).held,
-                    run=known.of(stage.id).latest,
+                    run=_without_beat(known.of(stage.id).latest),
                     accepted=known.of(stage.id).note if stale[stage.id].accepted else None,
                     score=_score(known.of(stage.id)),
                 )
@@ -103,6 +103,15 @@ class StateService:
         with self._store.read() as work:
             pipeline_id = work.pipelines.of_stage(stage_id).id
         return self.pipeline(pipeline_id).stage(stage_id)
+
+    def ran_elsewhere(self, stage_id: int) -> bool:
+        """Whether a stage has never run while its experiment has: a duplicate is offered then (spec 3.4)."""
+        with self._store.read() as work:
+            stage = work.pipelines.of_stage(stage_id).stage(stage_id)
+            if not isinstance(stage, ExperimentStage):
+                return False
+            runs = work.runs.of_experiment(stage.experiment_id)
+        return bool(runs) and all(run.stage_id != stage_id for run in runs)
 
     def experiment_options(
         self, pipeline_id: int, position: int | None = None
@@ -133,6 +142,11 @@ class StateService:
             for experiment in experiments
         ]
         return tuple(sorted(options, key=lambda option: not option.verdict.fits))
+
+
+def _without_beat(run: Run | None) -> Run | None:
+    """A heartbeat changes nothing that is shown."""
+    return replace(run, beat_at=None) if run else None
 
 
 def _score(known: StageFacts) -> float | None:

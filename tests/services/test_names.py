@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import pytest
@@ -20,14 +21,27 @@ class Thing:
 
 
 @pytest.mark.spec("3.4")
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=LONGEST), st.integers(0, 5))
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=LONGEST), st.integers(0, 60))
 def test_copies_never_collide_and_never_grow_too_long(name: str, copies: int) -> None:
     """Copying again and again gives free names that fit, counted up."""
     things = [Thing(name)]
     for _ in range(copies):
-        things.append(Thing(copy_of(name, things)))
+        things.append(Thing(copy_of(name, _bearers(things))))
     assert len({thing.name for thing in things}) == copies + 1
     assert all(len(thing.name) <= LONGEST for thing in things)
+
+
+@pytest.mark.spec("3.4")
+@pytest.mark.parametrize("gone", [1, 2, 15, 16, 17, 40, 49])
+def test_a_copy_takes_the_first_number_that_is_free(gone: int) -> None:
+    """A gap that a deleted copy left is filled, wherever it is."""
+    names = ["x (copy)", *(f"x (copy {number})" for number in range(2, 60))]
+    things = [Thing(name) for at, name in enumerate(names, start=1) if at != gone]
+    assert copy_of("x", _bearers(things)) == names[gone - 1]
+
+
+def _bearers(things: list[Thing]) -> Callable[[Collection[str]], list[Thing]]:
+    return lambda names: [thing for thing in things if thing.name in names]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST + 50))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from factories.lab import Lab
@@ -29,7 +30,7 @@ def test_a_new_pipeline_has_a_trimmed_name_and_no_stages(lab: Lab) -> None:
 
 @pytest.mark.spec("3.2")
 def test_last_modified_moves_with_the_pipeline_and_any_of_its_stages(lab: Lab) -> None:
-    """Renaming, adding, editing, moving and deleting a stage all count; looking and running do not."""
+    """Renaming, adding, editing, moving, deleting and triggering a stage all count; looking does not."""
     experiments = [lab.experiment(name, SFT) for name in ("a", "b")]
     made = lab.pipelines.create(lab.project.id, "chain")
     seen = [lab.pipelines.get(made.id).modified_at]
@@ -54,8 +55,63 @@ def test_last_modified_moves_with_the_pipeline_and_any_of_its_stages(lab: Lab) -
     lab.pipelines.delete_stage(first.id)
     assert modified()
     lab.do(second, 0.5)
+    assert modified()
     assert not modified()
     assert lab.pipelines.get(made.id).created_at == made.created_at
+
+
+@pytest.mark.spec("3.2")
+def test_an_automatic_trigger_counts_as_a_change_and_is_no_edit(lab: Lab) -> None:
+    """What the success of a stage starts moves "Last modified", and leaves the version that edits go by."""
+    made = lab.pipeline("SFT", "GRPO", trigger="auto")
+    lab.clock.forward(60)
+    run = lab.runs.trigger(made.stages[0].id)
+    triggered = lab.pipelines.get(made.id)
+    lab.clock.forward(60)
+    assert lab.carry_out(run, 0.5) is not None
+    followed = lab.pipelines.get(made.id)
+    assert made.modified_at < triggered.modified_at < followed.modified_at
+    assert made.version == triggered.version == followed.version
+
+
+@pytest.mark.spec("3.2")
+def test_accepting_a_stage_as_fresh_counts_as_a_change(lab: Lab) -> None:
+    """A note that is kept with a stage moves "Last modified"."""
+    made = lab.pipeline("SFT", "GRPO")
+    for stage in (*made.stages, made.stages[0]):
+        lab.do(stage, 0.5)
+    before = lab.pipelines.get(made.id)
+    lab.clock.forward(60)
+    lab.pipelines.accept_as_fresh(made.stages[1].id, "the same data")
+    assert lab.pipelines.get(made.id) == replace(
+        before, modified_at=before.modified_at + timedelta(seconds=60)
+    )
+
+
+@pytest.mark.spec("3.1")
+def test_names_differ_by_case_and_are_free_in_another_project(lab: Lab) -> None:
+    """Only the very same name in the same project is in use."""
+    other = lab.projects.create("Other", advanced_training=True)
+    lab.pipelines.create(lab.project.id, "chain")
+    assert lab.pipelines.create(lab.project.id, "Chain").name == "Chain"
+    copy = lab.pipelines.duplicate(lab.pipelines.create(other.id, "chain").id)
+    assert (copy.name, copy.project_id) == ("chain (copy)", other.id)
+    with pytest.raises(NameTakenError, match="'Other'"):
+        lab.projects.create("Other", advanced_training=False)
+    assert lab.projects.create("other", advanced_training=False).name == "other"
+
+
+@pytest.mark.spec("3.8")
+def test_only_the_names_in_question_are_read(lab: Lab) -> None:
+    """Looking up a name answers with its bearer alone, however many there are."""
+    mine = [lab.pipelines.create(lab.project.id, f"p{number}") for number in range(5)]
+    bound = lab.experiment("e")
+    lab.experiment("f")
+    with lab.store.read() as work:
+        assert [each.id for each in work.pipelines.named(lab.project.id, ["p3", "none"])] == [mine[3].id]
+        assert [each.id for each in work.experiments.named(lab.project.id, ["e"])] == [bound.id]
+        assert work.pipelines.named(lab.project.id + 1, ["p3"]) == ()
+        assert work.projects.named(["letters"]) == ()
 
 
 @pytest.mark.spec("3.3")

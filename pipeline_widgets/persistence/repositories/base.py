@@ -17,6 +17,14 @@ from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence import rows
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bearer:
+    """Who bears a name."""
+
+    id: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """What the repositories of one transaction share."""
@@ -32,6 +40,9 @@ class Repository:
 
     def _first(self, query: Executable, **values: object) -> rows.Row | None:
         return self.connection.execute(query, values).mappings().first()
+
+    def _bearers(self, query: Executable, **values: object) -> tuple[Bearer, ...]:
+        return tuple(Bearer(id=row["id"], name=row["name"]) for row in self._all(query, **values))
 
     def _done(self, statement: Executable, **values: object) -> bool:
         """Execute an update that is to hit one row; False if it hit none."""

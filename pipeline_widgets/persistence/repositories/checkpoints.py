@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BindParameter, Executable, bindparam, delete, select
+from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline_widgets.domain.experiment import Checkpoint
@@ -18,6 +18,32 @@ _SORTED = select(schema.checkpoints).order_by(_C.step, _C.id)
 _BY_ID, _OF_RUNS = _SORTED.where(_C.id.in_(_IDS)), _SORTED.where(_C.run_id.in_(_IDS))
 _KEY = ("run_id", "step")
 _STORED = tuple(column.name for column in _C if column.name not in {"id", *_KEY})
+_INFINITY = float("inf")
+
+
+def _extremes(score: ColumnElement[float], name: str) -> tuple[ColumnElement[float], ColumnElement[float]]:
+    """The lowest and the highest of a score; NaN and infinities count as none."""
+    finite = case(((score > -_INFINITY) & (score < _INFINITY), score))
+    return func.min(finite).label(f"lowest_{name}"), func.max(finite).label(f"highest_{name}")
+
+
+_EVALUATION, _TRAINING = (
+    _extremes(_C.evaluation_score, "evaluation"),
+    _extremes(_C.training_score, "training"),
+)
+_SAVED_BY = schema.checkpoints.join(schema.runs, schema.runs.c.id == _C.run_id)
+_BY_EXPERIMENT = (
+    select(schema.runs.c.experiment_id, *_EVALUATION)
+    .select_from(_SAVED_BY)
+    .where(schema.runs.c.project_id == bindparam("project"))
+    .group_by(schema.runs.c.experiment_id)
+)
+_BY_RUN = (
+    select(_C.run_id, func.count().label("checkpoints"), *_EVALUATION, *_TRAINING)
+    .select_from(_SAVED_BY)
+    .where(schema.runs.c.experiment_id.in_(_IDS))
+    .group_by(_C.run_id)
+)
 
 
 def _upsert(made: sqlite.Insert | postgresql.Insert) -> Executable:
@@ -51,6 +77,14 @@ class Checkpoints(Repository):
     def of_runs(self, run_ids: Collection[int]) -> tuple[Checkpoint, ...]:
         """Return what runs saved, in the order of their steps."""
         return self._values(_OF_RUNS, run_ids)
+
+    def scores_of_experiments(self, project_id: int) -> dict[int, rows.Row]:
+        """Return the lowest and highest evaluation score of each experiment of a project that saved any."""
+        return {row["experiment_id"]: row for row in self._all(_BY_EXPERIMENT, project=project_id)}
+
+    def scores_of_runs(self, experiment_ids: Collection[int]) -> dict[int, rows.Row]:
+        """Return, for each run of those experiments that saved any, how many, and their extreme scores."""
+        return {row["run_id"]: row for row in self._all(_BY_RUN, ids=list(experiment_ids))}
 
     def remove(self, checkpoint_id: int) -> None:
         """Delete a checkpoint's row."""

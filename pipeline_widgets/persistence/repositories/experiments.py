@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
 from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Repository, found
+from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
 
 _EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec).join(
     schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
 )
 _BY_ID = _EXPERIMENTS.where(schema.experiments.c.id.in_(bindparam("ids", expanding=True)))
+_E = schema.experiments.c
+_NAMED = select(_E.id, _E.name).where(
+    (_E.project_id == bindparam("project")) & _E.name.in_(bindparam("names", expanding=True))
+)
+_LISTED = (
+    select(
+        _E.id,
+        _E.name,
+        _E.modified_at,
+        schema.algorithms.c.name.label("algorithm"),
+        schema.algorithms.c.spec["score"].as_string().label("score"),
+    )
+    .join(schema.algorithms, schema.algorithms.c.id == _E.algorithm_id)
+    .where(_E.project_id == bindparam("project"))
+    .order_by(_E.id)
+)
 _CODE = schema.algorithms.c
 _REFERENCE = select(_CODE.path, _CODE.root, _CODE.value).where(_CODE.id == bindparam("algorithm"))
 
@@ -82,6 +98,14 @@ class Experiments(Repository):
         columns = schema.experiments.c
         query = _EXPERIMENTS.where(columns.project_id == project_id).order_by(columns.id)
         return tuple(map(rows.experiment, self._all(query)))
+
+    def named(self, project_id: int, names: Collection[str]) -> tuple[Bearer, ...]:
+        """Return which of a project's experiments bear one of those names."""
+        return self._bearers(_NAMED, project=project_id, names=list(names))
+
+    def listed(self, project_id: int) -> Sequence[rows.Row]:
+        """Return of each experiment what a table shows: no config, but which score is better."""
+        return self._all(_LISTED, project=project_id)
 
     def remove(self, experiment_id: int) -> None:
         """Delete an experiment's row."""

@@ -4,24 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import BindParameter, Executable, bindparam, delete, select, update
+from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, delete, func, select, update
 
-from pipeline_widgets.domain.chain import Pipeline, Stage
+from pipeline_widgets.domain.chain import Pipeline, Stage, Trigger
+from pipeline_widgets.domain.rollup import StageSummary
+from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import StaleWriteError
 from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Repository, found
+from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
 
-_S = schema.stages.c
+_P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.experiments.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _PIPELINES = select(schema.pipelines)
-_ONE = _PIPELINES.where(schema.pipelines.c.id == bindparam("pipeline"))
+_ONE = _PIPELINES.where(_P.id == bindparam("pipeline"))
+_BY_ID = _PIPELINES.where(_P.id.in_(_IDS))
+_NAMED = select(_P.id, _P.name).where(
+    (_P.project_id == bindparam("project")) & _P.name.in_(bindparam("names", expanding=True))
+)
 _CHAINS = select(schema.stages).where(_S.pipeline_id.in_(_IDS)).order_by(_S.position)
 _MARKS = select(_S.id, _S.held, _S.accepted_run_id, _S.accepted_state, _S.accepted_note).where(
     _S.id.in_(_IDS)
 )
 _HOLD = update(schema.stages).where(_S.id == bindparam("stage")).values(held=bindparam("reason"))
+_TOUCH = (
+    update(schema.pipelines)
+    .where(_P.id == bindparam("pipeline"))
+    .values(
+        modified_at=bindparam("now"),
+        revision=select(schema.projects.c.revision)
+        .where(schema.projects.c.id == _P.project_id)
+        .scalar_subquery(),
+    )
+)
+
+_MINE = (_R.stage_id == _S.id) & _R.experiment_id.is_not_distinct_from(_S.experiment_id)
+_LATEST = select(func.max(_R.id)).where(_MINE).correlate(schema.stages).scalar_subquery()
+_STATUS = select(_R.status).where(_R.id == _LATEST).correlate(schema.stages).scalar_subquery()
+_STAGES = schema.stages.outerjoin(schema.experiments, _E.id == _S.experiment_id)
+_SUMMARIES = (
+    select(_S.pipeline_id, func.coalesce(_E.name, _S.agent_name), _STATUS, _S.trigger, _S.held)
+    .select_from(_STAGES)
+    .order_by(_S.pipeline_id, _S.position)
+)
+_OTHER = schema.stages.alias()
+_ELSEWHERE = select(_OTHER.c.id).where(
+    (_OTHER.c.experiment_id == _S.experiment_id) & (_OTHER.c.pipeline_id != _S.pipeline_id)
+)
+_SHARED = (
+    select(_S.pipeline_id, _E.name)
+    .select_from(_STAGES)
+    .where(_S.pipeline_id.in_(_IDS) & _ELSEWHERE.exists())
+    .order_by(_S.pipeline_id, _S.position)
+)
+
+# Looked up for each stage of a long list: calling an enumeration takes five times as long.
+_STATUSES: dict[str | None, Status] = {None: Status.DRAFT, **{each.value: each for each in Status}}
+_TRIGGERS = {each.value: each for each in Trigger}
+
+#: By what the database itself sorts a list of pipelines.
+Order: TypeAlias = Literal["modified", "name", "created"]
+_ORDERS: dict[Order, ColumnElement[Any]] = {
+    "modified": _P.modified_at,
+    "name": func.lower(_P.name),
+    "created": _P.created_at,
+}
+LONGEST_SEARCH = 500  # letters that are looked for; SQLite bounds the length of a pattern
 
 
 class Pipelines(Repository):
@@ -57,6 +106,41 @@ class Pipelines(Repository):
         columns = schema.pipelines.c
         query = _PIPELINES.where(columns.project_id == project_id).order_by(columns.id)
         return self._pipelines(query)
+
+    def by_id(self, ids: Collection[int]) -> dict[int, Pipeline]:
+        """Return pipelines by id."""
+        return {each.id: each for each in self._pipelines(_BY_ID, ids=list(ids))} if ids else {}
+
+    def named(self, project_id: int, names: Collection[str]) -> tuple[Bearer, ...]:
+        """Return which of a project's pipelines bear one of those names."""
+        return self._bearers(_NAMED, project=project_id, names=list(names))
+
+    def count(self, project_id: int) -> int:
+        """Return how many pipelines a project has."""
+        mine = _P.project_id == project_id
+        return int(self.connection.execute(select(func.count()).where(mine)).scalar_one())
+
+    def ids(self, project_id: int, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
+        """Return, in that order, the pipelines of a project with a text in their name or description."""
+        keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _P.id)]
+        matching = select(_P.id).where(self._matching(project_id, search))
+        return tuple(self.connection.scalars(matching.order_by(*keys)))
+
+    def summaries(self, ids: Collection[int]) -> dict[int, list[StageSummary]]:
+        """Return what the roll-ups of those pipelines ask for, by pipeline."""
+        return self._summaries(_S.pipeline_id.in_(ids))
+
+    def all_summaries(self, project_id: int) -> dict[int, list[StageSummary]]:
+        """Return what the roll-ups of a project's pipelines ask for; those without stages are left out."""
+        mine = select(_P.id).where(_P.project_id == project_id)
+        return self._summaries(_S.pipeline_id.in_(mine))
+
+    def shared(self, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
+        """Return, by pipeline, the names of its experiments that other pipelines use as well."""
+        names: dict[int, tuple[str, ...]] = {}
+        for pipeline_id, name in self.connection.execute(_SHARED, {"ids": list(ids)}):
+            names[pipeline_id] = (*names.get(pipeline_id, ()), name)
+        return names
 
     def using(self, experiment_id: int) -> tuple[Pipeline, ...]:
         """Return the pipelines with a stage that is bound to an experiment."""
@@ -98,6 +182,10 @@ class Pipelines(Repository):
         self.connection.execute(delete(schema.stages).where(schema.stages.c.pipeline_id == pipeline_id))
         self.connection.execute(delete(schema.pipelines).where(schema.pipelines.c.id == pipeline_id))
 
+    def touch(self, pipeline_id: int) -> None:
+        """Let a pipeline count as modified now. It is no edit: what was based on its version stands."""
+        self._done(_TOUCH, pipeline=pipeline_id, now=self.now)
+
     def hold(self, stage_id: int, reason: str | None) -> None:
         """Keep the reason why an Auto stage could not start; None clears it."""
         self._done(_HOLD, stage=stage_id, reason=reason)
@@ -119,6 +207,24 @@ class Pipelines(Repository):
         self.connection.execute(update(schema.stages).where(schema.stages.c.id == stage.id).values(**values))
         return stage
 
+    def _matching(self, project_id: int, search: str) -> ColumnElement[bool]:
+        mine, text = _P.project_id == project_id, search[:LONGEST_SEARCH]
+        if not text:
+            return mine
+        if self.connection.dialect.name == "sqlite":  # its LIKE and lower() know the case of a to z only
+            pattern = f"*{''.join(map(_either_case, text))}*"
+            return mine & (_P.name.bool_op("GLOB")(pattern) | _P.description.bool_op("GLOB")(pattern))
+        return mine & (
+            _P.name.icontains(text, autoescape=True) | _P.description.icontains(text, autoescape=True)
+        )
+
+    def _summaries(self, condition: ColumnElement[bool]) -> dict[int, list[StageSummary]]:
+        stages: dict[int, list[StageSummary]] = {}
+        for pipeline_id, name, status, trigger, held in self.connection.execute(_SUMMARIES.where(condition)):
+            summary = StageSummary(name=name, status=_STATUSES[status], trigger=_TRIGGERS[trigger], held=held)
+            stages.setdefault(pipeline_id, []).append(summary)
+        return stages
+
     def _pipelines(self, query: Executable, **values: object) -> tuple[Pipeline, ...]:
         listed = self._all(query, **values)
         ids = [row["id"] for row in listed]
@@ -138,3 +244,9 @@ class Pipelines(Repository):
             )
             for row in listed
         )
+
+
+def _either_case(letter: str) -> str:
+    """Return the GLOB pattern of a letter in either case, and of any other sign as it stands."""
+    cases = {each for each in (letter, letter.lower(), letter.upper()) if len(each) == 1}
+    return f"[{''.join(sorted(cases))}]" if len(cases) > 1 or letter in "*?[" else letter

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import bindparam, select, update
 
 from pipeline_widgets.domain.experiment import Project
 from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Repository, found
+from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
 
 _TOUCH = (
     update(schema.projects)
     .where(schema.projects.c.id == bindparam("project"))
     .values(revision=schema.projects.c.revision + 1)
     .returning(schema.projects.c.revision)
+)
+_NAMED = select(schema.projects.c.id, schema.projects.c.name).where(
+    schema.projects.c.name.in_(bindparam("names", expanding=True))
 )
 
 
@@ -34,6 +39,10 @@ class Projects(Repository):
         """Return one project; NotFoundError without it."""
         row = self._first(select(schema.projects).where(schema.projects.c.id == project_id))
         return rows.project(found(row, "project"))
+
+    def named(self, names: Collection[str]) -> tuple[Bearer, ...]:
+        """Return which projects bear one of those names."""
+        return self._bearers(_NAMED, names=list(names))
 
     def touch(self, project_id: int) -> int:
         """Raise a project's revision and return it; first in every write, so that it locks the project."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -73,9 +73,39 @@ _END = (
     )
     .returning(schema.runs)
 )
+_COUNTED = (
+    select(_C.experiment_id, func.count().label("runs"), func.max(_C.id).label("latest"))
+    .where((_C.project_id == bindparam("project")) & _C.experiment_id.is_not(None))
+    .group_by(_C.experiment_id)
+    .subquery()
+)
+_LATEST_OF_EXPERIMENTS = select(_COUNTED.c.experiment_id, _COUNTED.c.runs, _C.status).join(
+    schema.runs, _C.id == _COUNTED.c.latest
+)
+_OF_TABLE = (
+    select(
+        *(_C.id, _C.experiment_id, _C.number, _C.status, _C.started_at, _C.finished_at, _C.step),
+        schema.experiments.c.name,
+        schema.algorithms.c.spec["score"].as_string().label("score"),
+    )
+    .join(schema.experiments, schema.experiments.c.id == _C.experiment_id)
+    .join(schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id)
+    .where((_C.project_id == bindparam("project")) & _C.experiment_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_C.experiment_id, _C.number)
+)
+
+_M = schema.metrics.c
+_METRICS_AFTER = (
+    select(_M.id, _M.step, _M.name, _M.value)
+    .where((_M.run_id == bindparam("run")) & (_M.id > bindparam("after")))
+    .order_by(_M.id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 #: Step, name, value.
 Metric: TypeAlias = tuple[int, str, float]
+#: The id of a stored metric, its step, name and value.
+Told: TypeAlias = tuple[int, int, str, float | None]
 
 
 class Runs(Repository):
@@ -133,6 +163,14 @@ class Runs(Repository):
         They are, for each stage and experiment, the latest of each status, without and with a checkpoint.
         """
         return tuple(map(rows.run, self._all(_TELLING, ids=list(stage_ids)))) if stage_ids else ()
+
+    def latest_of_experiments(self, project_id: int) -> Sequence[rows.Row]:
+        """Return, for each experiment of a project that ran, how often, and the status of the latest run."""
+        return self._all(_LATEST_OF_EXPERIMENTS, project=project_id)
+
+    def listed(self, project_id: int, experiment_ids: Collection[int]) -> Sequence[rows.Row]:
+        """Return of each run of those experiments what a table shows, and which score is better."""
+        return self._all(_OF_TABLE, project=project_id, ids=list(experiment_ids))
 
     def move(self, run: Run, status: Status, revision: int, **values: object) -> Run:
         """Move a run on.
@@ -225,6 +263,11 @@ class Runs(Repository):
         query = select(columns.run_id, columns.step, columns.name, columns.value)
         listed = self.connection.execute(query.where(columns.run_id.in_(run_ids)).order_by(columns.id))
         return [(run, step, name, math.nan if value is None else value) for run, step, name, value in listed]
+
+    def metrics_after(self, run_id: int, after: int, most: int) -> Sequence[Told]:
+        """Return id, step, name and value of a run's next metrics after the one of that id; None is NaN."""
+        told = {"run": run_id, "after": after, "most": most}
+        return self.connection.execute(_METRICS_AFTER, told).all()
 
     def _where(self, condition: ColumnElement[bool]) -> tuple[Run, ...]:
         return tuple(map(rows.run, self._all(_RUNS.where(condition).order_by(_C.id))))

@@ -1,0 +1,75 @@
+"""A metric's curve, thinned to what a small chart can show without losing its spikes.
+
+The steps are cut into buckets of equal width, and of each bucket the lowest and the highest value stay, as
+in M4 (Jugel et al. 2014, "M4: A Visualization-Oriented Time Series Data Aggregation", PVLDB 7). Widths are
+powers of two, so that a bucket of a longer curve is made of whole buckets of a shorter one: a curve that
+grows can be thinned again and again, and only as many points as are shown ever have to be kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+#: A step and its value; None is a gap, where a NaN or an infinity was reported.
+Point: TypeAlias = tuple[int, float | None]
+#: Points in the order of their steps.
+Curve: TypeAlias = tuple[Point, ...]
+
+FEWEST = 5  # the first, the last, and a bucket with a lowest value, a highest value and a gap
+
+
+def grown(curve: Curve, reports: Iterable[Point], most: int = 200) -> Curve:
+    """Return a curve with later reports, thinned. A step that is reported again has its later value."""
+    return thin(sorted({**dict(curve), **dict(reports)}.items(), key=_step), most)
+
+
+def thin(points: Sequence[Point], most: int = 200) -> Curve:
+    """Return at most that many points, the shape being kept.
+
+    The first and the last point stay, and of each bucket the lowest and the highest value, and one gap.
+
+    Args:
+        points: In the order of their steps, each step once.
+        most: Less than five counts as five.
+    """
+    clean = [(step, value if _is_value(value) else None) for step, value in points]
+    if len(clean) <= max(most, FEWEST):
+        return tuple(clean)
+    first = clean[0][0]
+    shift = _shift(clean, max(most, FEWEST))
+    lows: dict[int, tuple[float, int]] = {}
+    highs: dict[int, tuple[float, int]] = {}
+    gaps: dict[int, int] = {}
+    for at, (step, value) in enumerate(clean):
+        bucket = (step - first) >> shift
+        if value is None:
+            gaps.setdefault(bucket, at)
+        elif bucket not in lows:
+            lows[bucket] = highs[bucket] = value, at
+        elif value < lows[bucket][0]:
+            lows[bucket] = value, at
+        elif value > highs[bucket][0]:
+            highs[bucket] = value, at
+    extremes = (at for found in (lows, highs) for _, at in found.values())
+    kept = {0, len(clean) - 1, *extremes, *gaps.values()}
+    return tuple(clean[at] for at in sorted(kept))
+
+
+def _shift(points: Sequence[Point], most: int) -> int:
+    """Return which power of two is the width of a bucket, so that few enough points are kept."""
+    marks = 3 if any(value is None for _, value in points) else 2
+    buckets, width = (most - 2) // marks, points[-1][0] - points[0][0]
+    shift = 0
+    while width >> shift >= buckets:
+        shift += 1
+    return shift
+
+
+def _is_value(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _step(point: Point) -> int:
+    return point[0]

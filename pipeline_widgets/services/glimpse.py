@@ -1,0 +1,289 @@
+"""What the panel of a stage's run shows: a frozen value, equal as long as nothing changed.
+
+Metrics are append-only, so a look reads those that came since the last look at the same run, and thins them
+into the curves that it had then. Only the first look at a long run reads all of them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from pipeline_widgets.domain.curve import Curve, Point, grown
+from pipeline_widgets.domain.experiment import Checkpoint, is_finite
+from pipeline_widgets.domain.run import Progress, Run, Status
+from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.persistence.repositories.runs import Told
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import facts
+from pipeline_widgets.services.experiments import run_folder
+
+FIRST = ("training_score", "evaluation_score")  # the curves that are shown before all others
+AT_ONCE = 50_000  # metrics that are held in memory together
+KEPT = 32  # runs whose curves are kept for the next look
+LOG_SHOWN, LOG_READ = 16 << 10, 64 << 10  # bytes; a progress bar writes many lines over each other
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointRow:
+    """A checkpoint as a table shows it; a score that is missing or not finite is None."""
+
+    id: int
+    step: int
+    training_score: float | None
+    evaluation_score: float | None
+    #: Bytes of all files.
+    size: int
+    created_at: datetime
+    #: The run that saved it, as in "run 3".
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetricCurve:
+    """What a run has reported of one metric, thinned."""
+
+    name: str
+    points: Curve
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentMade:
+    """The version of an Agent that a run has made."""
+
+    agent_id: int
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunGlimpse:
+    """A run at one moment."""
+
+    #: Without its heartbeat, which moves while nothing that is shown changes.
+    run: Run
+    #: What it started from, in a sentence.
+    start: str
+    #: The step at which it began: that of the checkpoint that a resumed run goes on from.
+    begun: int
+    #: The scores first, then the other metrics by name.
+    curves: tuple[MetricCurve, ...]
+    #: Whether they hold all that was reported.
+    whole: bool
+    checkpoints: tuple[CheckpointRow, ...]
+    #: The end of what it has printed.
+    log: str
+    agent: AgentMade | None
+
+    def progress(self, now: datetime) -> Progress:
+        """Return how far it has come, and the time left on the database's clock."""
+        return self.run.progress(now, begun=self.begun)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The curves of a run up to the metric that was read last, and whether that was the last there was."""
+
+    last: int = 0
+    whole: bool = False
+    curves: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
+
+
+class GlimpseService:
+    """Looks at single runs, which are cheap to repeat."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[tuple[int, int], _Read] = {}
+
+    def run(
+        self, run_id: int, *, points: int = 120, lines: int = 40, metrics: int | None = None
+    ) -> RunGlimpse:
+        """Return what is to be seen of a run.
+
+        Args:
+            run_id: The run.
+            points: How many points a curve has at most.
+            lines: How many lines of the log are shown at most.
+            metrics: How many metrics this look may read; by default all that are new. After a look that
+                left some, `whole` is false, and the next one goes on.
+
+        Raises:
+            NotFoundError: It is gone.
+        """
+        with self._store.read() as work:
+            run = work.runs.get(run_id)
+            start, begun = _start(work, run)
+            read = self._curves(work, (run_id, points), metrics)
+            glimpse = RunGlimpse(
+                run=replace(run, beat_at=None),
+                start=start,
+                begun=begun,
+                curves=_ordered(read.curves),
+                whole=read.whole,
+                checkpoints=checkpoint_rows(work, work.checkpoints.of_runs([run_id])),
+                log="",
+                agent=_agent(work, run),
+            )
+        return replace(glimpse, log=shown_log(log_path(self._store, run_id), lines))
+
+    def _curves(self, work: Work, key: tuple[int, int], most: int | None) -> _Read:
+        """Read on from where the last look at the run has ended.
+
+        Two looks at the same instant replace each other's curves with ones that are as good.
+        """
+        read, left = self._read.get(key, _Read()), sys.maxsize if most is None else max(1, most)
+        while left > 0:
+            limit = min(left, AT_ONCE)
+            told = work.runs.metrics_after(key[0], read.last, limit)
+            last = told[-1][0] if told else read.last
+            read = _Read(last, len(told) < limit, _grown(read.curves, told, key[1]))
+            if read.whole:
+                break
+            left -= limit
+        self._read.pop(key, None)
+        self._read[key] = read  # last, so that the ones longest unseen come first
+        for oldest in list(self._read)[:-KEPT]:
+            self._read.pop(oldest, None)
+        return read
+
+
+def checkpoint_rows(work: Work, checkpoints: Sequence[Checkpoint]) -> tuple[CheckpointRow, ...]:
+    """Return checkpoints as a table shows them, each with the run that saved it."""
+    makers = work.runs.by_id({checkpoint.run_id for checkpoint in checkpoints})
+    return tuple(
+        CheckpointRow(
+            id=each.id,
+            step=each.step,
+            training_score=each.training_score if is_finite(each.training_score) else None,
+            evaluation_score=each.evaluation_score if is_finite(each.evaluation_score) else None,
+            size=each.size,
+            created_at=each.created_at,
+            run=makers[each.run_id].label,
+        )
+        for each in checkpoints
+    )
+
+
+def log_path(store: Store, run_id: int) -> Path:
+    """Return where a run's output goes."""
+    return run_folder(store, run_id) / "log.txt"
+
+
+def log_text(path: Path, tail: int | None = None) -> str:
+    """Return a log, or its last `tail` lines, for which only its end is read."""
+    if not path.exists():
+        return ""
+    if tail is None:
+        return path.read_text(encoding="utf-8", errors="replace")
+    if tail <= 0:
+        return ""
+    size, end = 1 << 12, _end(path, 1 << 12)
+    while len(end) == size and max(end.count(b"\n"), end.count(b"\r")) <= tail:
+        size *= 4
+        end = _end(path, size)
+    text = end.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(_lines(text)[-tail:])
+
+
+def shown_log(path: Path, lines: int) -> str:
+    """Return the last lines of a log as a terminal would show them, at most 16 kB."""
+    if lines <= 0 or not path.exists():
+        return ""
+    end = _whole_lines(_end(path, LOG_READ + 1), LOG_READ).decode(errors="replace")
+    text = _ESCAPE.sub("", end).replace("\r\n", "\n").removesuffix("\n")
+    shown = "\n".join(map(_last_state, text.split("\n")[-lines:]))
+    return _whole_lines(shown.encode(), LOG_SHOWN).decode(errors="ignore")
+
+
+def _end(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        at = file.seek(0, 2)
+        file.seek(max(0, at - size))
+        return file.read(size)
+
+
+def _whole_lines(text: bytes, size: int) -> bytes:
+    """Return the end of a text, from the beginning of a line if one begins there."""
+    if len(text) <= size:
+        return text
+    end = text[-size:]
+    return end.partition(b"\n")[2] or end
+
+
+def _lines(text: str) -> list[str]:
+    """Split by line feeds only, and keep them: a training may print any other sign."""
+    parts = text.split("\n")
+    return [f"{part}\n" for part in parts[:-1]] + [part for part in parts[-1:] if part]
+
+
+def _last_state(line: str) -> str:
+    """Return what is left of a line that was written over again and again."""
+    states = [state for state in line.split("\r") if state.strip()]
+    return _UNSEEN.sub("", states[-1]) if states else ""
+
+
+def _grown(curves: Mapping[str, Curve], told: Sequence[Told], points: int) -> Mapping[str, Curve]:
+    new: dict[str, list[Point]] = {}
+    for _, step, name, value in told:
+        new.setdefault(name, []).append((step, value))
+    return {**curves, **{name: grown(curves.get(name, ()), told, points) for name, told in new.items()}}
+
+
+def _ordered(curves: Mapping[str, Curve]) -> tuple[MetricCurve, ...]:
+    names = [*(name for name in FIRST if name in curves), *sorted(curves.keys() - set(FIRST))]
+    return tuple(MetricCurve(name=name, points=curves[name]) for name in names)
+
+
+def _start(work: Work, run: Run) -> tuple[str, int]:
+    """Say what a run starts from, and at which step it begins."""
+    if run.start_checkpoint_id is None:
+        return "Starts from scratch.", 0
+    checkpoint = work.checkpoints.by_id([run.start_checkpoint_id]).get(run.start_checkpoint_id)
+    if checkpoint is None:
+        return "The checkpoint that it starts from is gone.", 0
+    what = f"step {checkpoint.step} of {_maker(work, checkpoint)}"
+    if run.start_role == "resume":
+        return f"Goes on from {what}.", checkpoint.step
+    if run.experiment_id is None:
+        return f"Deploys {what}.", 0
+    if run.start_agent_version_id is not None:
+        what = _version(work, run.start_agent_version_id) or what
+    return f"Starts from {what}" + (f", used as {run.start_role}." if run.start_role else "."), 0
+
+
+def _maker(work: Work, checkpoint: Checkpoint) -> str:
+    run = work.runs.get(checkpoint.run_id)
+    return f"{run.label} of {work.experiments.get(run.experiment_id or 0).name!r}"
+
+
+def _version(work: Work, version_id: int) -> str | None:
+    """Name the version of a saved Agent; None if the agent was deleted."""
+    try:
+        version = work.agents.version(version_id)
+    except NotFoundError:
+        return None
+    return f"saved Agent {work.agents.get(version.agent_id).name!r}, version {version.number}"
+
+
+def _agent(work: Work, run: Run) -> AgentMade | None:
+    """Return the version that was saved in the transaction that ended the run."""
+    if run.status is not Status.SUCCEEDED:
+        return None
+    if run.experiment_id is None:
+        ids, names = {run.start_checkpoint_id}, {str(run.config["agent_name"])}
+    else:
+        ids = {checkpoint.id for checkpoint in facts.lineage(work, run)}
+        names = set(work.agents.using(ids))
+    for agent in work.agents.matching((), names):
+        for version in work.agents.versions(agent.id):
+            if version.checkpoint.id in ids and version.created_at == run.finished_at:
+                return AgentMade(agent_id=agent.id, name=agent.name, number=version.number)
+    return None

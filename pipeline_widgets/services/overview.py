@@ -1,0 +1,228 @@
+"""What lists and tables show: frozen rows, made with as many questions for one as for ten thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias, get_args
+
+from pipeline_widgets.domain.rollup import Rollup, StageSummary, rollup
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.staleness import staleness
+from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.persistence.rows import Row, moment
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import facts
+
+#: The columns by which the list of pipelines is sorted.
+Sort: TypeAlias = Literal["modified", "name", "status", "created"]
+LARGEST_PAGE = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineRow:
+    """A pipeline as the list shows it (spec 3.2)."""
+
+    id: int
+    version: int
+    name: str
+    description: str
+    created_at: datetime
+    #: The latest change to the pipeline or any of its stages.
+    modified_at: datetime
+    #: How many it has.
+    stages: int
+    rollup: Rollup
+    #: How many of its stages are stale.
+    stale: int
+    #: The names of its experiments that other pipelines use as well (spec 3.4).
+    shared: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelinePage:
+    """A page of the list of a project's pipelines."""
+
+    rows: tuple[PipelineRow, ...]
+    #: How many match the search, on all pages.
+    total: int
+    #: How many the project has.
+    all: int
+    #: Counted from 0; the last one where a later one was asked for.
+    page: int
+    #: How many rows a full page has.
+    size: int
+    #: The project's own revision at that moment, which agents do not raise.
+    revision: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are; at least one."""
+        return max(1, -(-self.total // self.size))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentRow:
+    """An experiment as a table shows it (spec 9.1)."""
+
+    id: int
+    name: str
+    algorithm: str
+    #: The status of its latest run.
+    status: Status
+    modified_at: datetime
+    #: How many it has.
+    runs: int
+    #: The best evaluation score of its checkpoints.
+    best: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultRow:
+    """A run as the Results table shows it (spec 9.3)."""
+
+    run_id: int
+    experiment_id: int
+    experiment: str
+    #: The run's number.
+    number: int
+    status: Status
+    started_at: datetime | None
+    finished_at: datetime | None
+    #: How far it has come; None while it has not reported.
+    steps: int | None
+    #: How many it has saved.
+    checkpoints: int
+    training_score: float | None
+    evaluation_score: float | None
+
+
+class OverviewService:
+    """Read models of the list of pipelines and of the plain tables."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def pipelines(
+        self,
+        project_id: int,
+        *,
+        search: str = "",
+        sort: Sort = "modified",
+        descending: bool = True,
+        page: int = 0,
+        size: int = 50,
+    ) -> PipelinePage:
+        """Return a page of a project's pipelines (spec 3.8).
+
+        Args:
+            project_id: The project.
+            search: A text in the name or description, in upper or lower case.
+            sort: By what; by "status", descending, what needs a person most comes first.
+            descending: Whether the latest, or the last in the alphabet, comes first.
+            page: Counted from 0; a page past the end gives the last one.
+            size: Rows of a page.
+
+        Raises:
+            ConfigError: The list cannot be sorted by that.
+            NotFoundError: There is no such project.
+        """
+        if sort not in get_args(Sort):
+            fix = f"Choose one of {', '.join(get_args(Sort))}."
+            raise ConfigError(f"The list of pipelines cannot be sorted by {sort!r}.", fix=fix)
+        search, size = search.strip(), min(max(1, size), LARGEST_PAGE)
+        with self._store.read() as work:
+            revision = work.projects.get(project_id).revision
+            if sort == "status":
+                ids = _by_need(work, project_id, search, descending=descending)
+            else:
+                ids = work.pipelines.ids(project_id, search, sort, descending=descending)
+            total = len(ids)
+            page = min(max(0, page), max(0, total - 1) // size)
+            rows = _rows(work, ids[page * size : (page + 1) * size])
+            everything = work.pipelines.count(project_id) if search else total
+        return PipelinePage(rows=rows, total=total, all=everything, page=page, size=size, revision=revision)
+
+    def experiments(self, project_id: int) -> tuple[ExperimentRow, ...]:
+        """Return a project's experiments in the order of their creation."""
+        with self._store.read() as work:
+            listed = work.experiments.listed(project_id)
+            latest = {row["experiment_id"]: row for row in work.runs.latest_of_experiments(project_id)}
+            scores = work.checkpoints.scores_of_experiments(project_id)
+        return tuple(
+            ExperimentRow(
+                id=row["id"],
+                name=row["name"],
+                algorithm=row["algorithm"],
+                status=Status(latest[row["id"]]["status"]) if row["id"] in latest else Status.DRAFT,
+                modified_at=moment(row["modified_at"]),
+                runs=latest[row["id"]]["runs"] if row["id"] in latest else 0,
+                best=_best(scores.get(row["id"]), "evaluation", row["score"]),
+            )
+            for row in listed
+        )
+
+    def results(self, project_id: int, experiment_ids: Collection[int]) -> tuple[ResultRow, ...]:
+        """Return the runs of those experiments of a project, by experiment and number."""
+        with self._store.read() as work:
+            listed = work.runs.listed(project_id, experiment_ids)
+            scores = work.checkpoints.scores_of_runs(experiment_ids)
+        return tuple(_result(row, scores.get(row["id"])) for row in listed)
+
+
+def _by_need(work: Work, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:
+    """The ids of all pipelines that match, by what their roll-ups say."""
+    matching = work.pipelines.ids(project_id, search, "created", descending=False)
+    stages = work.pipelines.all_summaries(project_id)
+    none: list[StageSummary] = []
+    needs = {each: rollup(stages.get(each, none)).need for each in matching}
+    return tuple(sorted(matching, key=lambda each: (needs[each], each), reverse=descending))
+
+
+def _rows(work: Work, ids: Collection[int]) -> tuple[PipelineRow, ...]:
+    pipelines, summaries, shared = (
+        work.pipelines.by_id(ids),
+        work.pipelines.summaries(ids),
+        work.pipelines.shared(ids),
+    )
+    known = facts.of_stages(work, [stage for each in pipelines.values() for stage in each.stages])
+    return tuple(
+        PipelineRow(
+            id=each.id,
+            version=each.version,
+            name=each.name,
+            description=each.description,
+            created_at=each.created_at,
+            modified_at=each.modified_at,
+            stages=len(each.stages),
+            rollup=rollup(summaries.get(each.id, ())),
+            stale=sum(one.stale for one in staleness(each, known).values()),
+            shared=shared.get(each.id, ()),
+        )
+        for each in (pipelines[pipeline_id] for pipeline_id in ids)
+    )
+
+
+def _result(row: Row, saved: Row | None) -> ResultRow:
+    started, finished = row["started_at"], row["finished_at"]
+    return ResultRow(
+        run_id=row["id"],
+        experiment_id=row["experiment_id"],
+        experiment=row["name"],
+        number=row["number"],
+        status=Status(row["status"]),
+        started_at=None if started is None else moment(started),
+        finished_at=None if finished is None else moment(finished),
+        steps=row["step"],
+        checkpoints=saved["checkpoints"] if saved else 0,
+        training_score=_best(saved, "training", row["score"]),
+        evaluation_score=_best(saved, "evaluation", row["score"]),
+    )
+
+
+def _best(saved: Row | None, name: str, direction: str) -> float | None:
+    """The better end of a score: the lowest where lower is better."""
+    if saved is None:
+        return None
+    return saved[f"lowest_{name}" if direction == "min" else f"highest_{name}"]
