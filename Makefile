@@ -2,12 +2,16 @@
 #
 #   make lab PYTHON=python3.12    another interpreter than python3 (only before .venv is there)
 #   make test TESTS=tests/domain PYTEST_FLAGS="-x -k stale"
+#   make test TESTS="tests --ignore=tests/browser notebooks"    without a browser
 
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests notebooks
 PYTEST_FLAGS ?=
 LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# Whether the tests that were asked for need a browser: all of them, or those of that folder.
+IN_BROWSER = $(if $(findstring --ignore=tests/browser,$(TESTS) $(PYTEST_FLAGS)),,$(filter tests tests/ ./tests tests/browser%,$(TESTS)))
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
@@ -29,6 +33,7 @@ demo: $(DEMO) ## Run SFT -> DPO -> GRPO -> an agent in the terminal
 	@$(BIN)/python -m pipeline_widgets demo
 
 test: $(DEV) ## Run all tests, and the notebooks with their assertions
+	$(if $(IN_BROWSER),@$(BIN)/python tests/browser/chromium.py)
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PYTEST_FLAGS) $(TESTS)
 
 check: $(DEV) ## Lint, formatting, types, and the direction of imports

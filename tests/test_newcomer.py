@@ -86,6 +86,23 @@ def test_make_says_what_it_can_do() -> None:
     assert phony[1].split() == targets
 
 
+@pytest.mark.parametrize(
+    ("tests", "asks"),
+    [
+        ("tests notebooks", True),
+        ("tests/browser/test_stand.py", True),
+        ("tests/domain", False),
+        ("tests --ignore=tests/browser notebooks", False),
+    ],
+)
+def test_make_looks_for_a_browser_where_the_tests_need_one(tests: str, *, asks: bool) -> None:
+    """Without a browser all other tests can be run."""
+    command = ["make", "--dry-run", "test", f"TESTS={tests}"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert ("tests/browser/chromium.py" in told) == asks
+    assert told.rstrip().endswith(tests)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_saved_with_what_it_shows_and_nothing_of_the_machine(path: Path) -> None:
     """Cells were run in order, none failed, and no path or version of whoever ran it is kept."""

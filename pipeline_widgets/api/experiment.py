@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.api import arguments
+from pipeline_widgets.api import arguments, display
 from pipeline_widgets.api.handle import Handle, id_in
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
@@ -15,6 +15,9 @@ from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.services import states
 from pipeline_widgets.wiring import Services, configured
+
+if TYPE_CHECKING:
+    from pipeline_widgets.widgets.results import ResultsView
 
 
 class Experiment(Handle):
@@ -25,6 +28,9 @@ class Experiment(Handle):
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, algorithm={self.algorithm!r}, status={str(self.status)!r})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
+        return display.bundle(self.view, **kwargs)
 
     @property
     def name(self) -> str:
@@ -133,6 +139,16 @@ class Experiment(Handle):
             InUseError: A stage is bound to it, it is running, or a checkpoint of it is used elsewhere.
         """
         self._services.experiments.delete(self._id)
+
+    def view(self) -> ResultsView:
+        """Return a new live view of its results, as the last line of a cell shows it.
+
+        Raises:
+            ExecutionError: What a notebook needs is not installed.
+        """
+        with display.needs_widgets():
+            from pipeline_widgets.widgets.results import ResultsView  # noqa: PLC0415  only for a notebook
+        return ResultsView(self._services, self._now.project_id, chosen=(self._id,))
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""

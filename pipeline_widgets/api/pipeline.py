@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.api import arguments
+from pipeline_widgets.api import arguments, display
 from pipeline_widgets.api.arguments import GateArgument, StartArgument
 from pipeline_widgets.api.experiment import Experiment, ExperimentOption
 from pipeline_widgets.api.handle import Handle, id_in
@@ -17,6 +18,9 @@ from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.plan import Problem
 from pipeline_widgets.services.pipelines import first_or_source
 from pipeline_widgets.wiring import Services
+
+if TYPE_CHECKING:
+    from pipeline_widgets.widgets.pipeline import PipelineView
 
 SHOWN = 8  # names of stages in a repr
 
@@ -30,6 +34,9 @@ class Pipeline(Handle):
         names = [state.name for state in self._services.states.pipeline(self._id).stages]
         more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
         return f"Pipeline({self.name!r}, stages=[{', '.join([*map(repr, names[:SHOWN]), *more])}])"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
+        return display.bundle(self.view, **kwargs)
 
     @property
     def name(self) -> str:
@@ -179,6 +186,30 @@ class Pipeline(Handle):
                 if settled:
                     break
         return self
+
+    def view(self) -> PipelineView:
+        """Return a new live view of it, as the last line of a cell shows it.
+
+        Raises:
+            ExecutionError: What a notebook needs is not installed.
+        """
+        with display.needs_widgets():
+            from pipeline_widgets.widgets.pipeline import PipelineView  # noqa: PLC0415  only for a notebook
+        return PipelineView(self._services, self._now.id)
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write where it stands now as one HTML file that needs neither kernel nor network.
+
+        Args:
+            path: The file; one that is there is replaced.
+
+        Raises:
+            StorageError: There is no such folder, or it cannot be written.
+        """
+        from pipeline_widgets.widgets.snapshot import pipeline_html  # noqa: PLC0415  as all widgets
+
+        state = self._services.states.pipeline(self._id)
+        return display.write(Path(path), pipeline_html(state, at=datetime.now(UTC), page=True))
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""

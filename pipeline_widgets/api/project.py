@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.algorithms.registry import Algorithm
-from pipeline_widgets.api import arguments
+from pipeline_widgets.api import arguments, display
 from pipeline_widgets.api.experiment import Experiment, experiments
 from pipeline_widgets.api.handle import Handle
 from pipeline_widgets.api.listing import Listing
@@ -17,6 +17,8 @@ from pipeline_widgets.wiring import Services, configured
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline_widgets.widgets.project import ProjectView
+
 
 class Project(Handle):
     """Holds experiments and, if it is an Advanced Training project, pipelines."""
@@ -25,6 +27,9 @@ class Project(Handle):
 
     def __repr__(self) -> str:
         return f"Project({self.name!r}, advanced_training={self.advanced_training})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
+        return display.bundle(self.view, **kwargs)
 
     @property
     def name(self) -> str:
@@ -102,6 +107,16 @@ class Project(Handle):
         told = self._services.runs.metrics(list(origin))
         rows = [(*origin[run], step, metric, value) for run, step, metric, value in told]
         return pd.DataFrame(rows, columns=["experiment", "run", "step", "metric", "value"])
+
+    def view(self) -> ProjectView:
+        """Return a new live view of it, as the last line of a cell shows it.
+
+        Raises:
+            ExecutionError: What a notebook needs is not installed.
+        """
+        with display.needs_widgets():
+            from pipeline_widgets.widgets.project import ProjectView  # noqa: PLC0415  only for a notebook
+        return ProjectView(self._services, self._now.id)
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""

@@ -9,7 +9,7 @@ def changes(seen: Pipeline, now: Pipeline) -> tuple[str, ...]:
     """Return what happened to a pipeline since it was seen, one sentence each."""
     found: list[str] = []
     if seen.name != now.name:
-        found.append(f"It was renamed to {now.name!r}.")
+        found.append(f"It was renamed from {seen.name!r}.")
     if seen.description != now.description:
         found.append("Its description was edited.")
     before = {stage.id: (at, stage) for at, stage in enumerate(seen.stages)}

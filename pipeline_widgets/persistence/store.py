@@ -23,11 +23,10 @@ from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.runs import Runs
 
-
 #: The sum of two numbers that only grow; agents belong to no project, and raise that of the workspace.
-_REVISION = select(
-    schema.projects.c.revision + select(schema.workspace.c.revision).scalar_subquery()
-).where(schema.projects.c.id == bindparam("project"))
+_REVISION = select(schema.projects.c.revision + select(schema.workspace.c.revision).scalar_subquery()).where(
+    schema.projects.c.id == bindparam("project")
+)
 
 
 class Work:

@@ -21,7 +21,7 @@ NEW = ExperimentStage(id=9, experiment_id=9, start=FromSource("best"))
     ("now", "told"),
     [
         (SEEN, ()),
-        (replace(SEEN, name="words"), ("It was renamed to 'words'.",)),
+        (replace(SEEN, name="words"), ("It was renamed from 'letters'.",)),
         (replace(SEEN, description="more"), ("Its description was edited.",)),
         (SEEN.without(3).pipeline, ("Stage 3 was deleted.",)),
         (SEEN.with_stage(NEW).pipeline, ("A stage was added as stage 4.",)),

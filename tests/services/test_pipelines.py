@@ -221,7 +221,7 @@ def test_an_edit_of_an_old_view_is_refused_with_what_changed(lab: Lab) -> None:
         with pytest.raises(StaleWriteError) as refused:
             edit()
         assert refused.value.what == "Pipeline 'renamed' was changed meanwhile."
-        assert refused.value.why == "It was renamed to 'renamed'. A stage was added as stage 3."
+        assert refused.value.why == f"It was renamed from {seen.name!r}. A stage was added as stage 3."
     assert lab.pipelines.get(made.id) == now
 
 

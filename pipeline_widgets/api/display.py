@@ -1,0 +1,73 @@
+"""What a handle shows as the last line of a cell: its live widget, or text where there is no notebook."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from pipeline_widgets.errors import ExecutionError, StorageError
+
+#: What is shown, by its MIME type, and what is said about that.
+Bundle: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+
+
+class Shown(Protocol):
+    """A view, as far as displaying it goes."""
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Bundle: ...
+
+
+def bundle(view: Callable[[], Shown], **kwargs: Any) -> Bundle | None:
+    """Return what shows a new view; None, so that its text is shown, where there is no notebook."""
+    if not _in_notebook():
+        return None
+    try:
+        made = view()
+    except ExecutionError:  # what a notebook needs is not installed
+        return None
+    return made._repr_mimebundle_(**kwargs)  # pyright: ignore[reportPrivateUsage]  IPython's name
+
+
+@contextmanager
+def needs_widgets() -> Generator[None]:
+    """Say what to install where the packages of the widgets are missing."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").startswith("pipeline_widgets"):
+            raise
+        why = f"It needs {error.name or 'packages that are not installed'}, which cannot be imported."
+        fix = "Install them with: pip install 'pipeline-widgets[lab]'."
+        raise ExecutionError("The live view cannot be shown here.", why, fix) from error
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a file at once: a reader sees the former one or the new one, and never half of it.
+
+    Raises:
+        StorageError: There is no such folder, or it cannot be written.
+    """
+    path = path.expanduser()
+    if path.is_dir():
+        raise StorageError(f"{path} cannot be written.", "It is a folder.", "Add a name, as in chain.html.")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        fix = "Choose another file, in a folder that is there and that you may write to."
+        raise StorageError(f"{path} cannot be written.", f"{error.strerror}.", fix) from error
+    return path
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel runs this, rather than a script or IPython in a terminal."""
+    module = sys.modules.get("IPython.core.getipython")
+    shell = module.get_ipython() if module is not None else None
+    return getattr(shell, "kernel", None) is not None

@@ -1,0 +1,175 @@
+"""What all views share: commands come up on a line of their own, and only what has changed goes down."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import anywidget
+import ipywidgets
+import traitlets as t
+
+from pipeline_widgets.errors import PipelineError
+from pipeline_widgets.widgets.refresher import Refresher, refresher
+from pipeline_widgets.wiring import Services
+
+_log = logging.getLogger(__name__)
+Row = dict[str, Any]
+
+
+class Line(ipywidgets.Widget):
+    """The line on which a view's commands come up, and only answers go down.
+
+    It is a widget of its own, since ipykernel sends a message to the shell that last published on its comm:
+    on a line that neither a cell nor a thread publishes on, commands are heard while a cell runs (where
+    the front end and the kernel have subshells).
+    """
+
+    def answer(self, content: Mapping[str, Any]) -> None:
+        """Send an answer."""
+        self.send(dict(content))
+
+
+class View(anywidget.AnyWidget):
+    """A live view of something in a workspace.
+
+    A command is a message `{id, command, args}`; `do_<command>(**args)` carries it out, and the answer is
+    `{id, ok, result}` or `{id, ok, error}`. Callbacks run on whatever thread, so one lock guards the view.
+    Python owns all traits: the browser never sets one.
+    """
+
+    line: Any = t.Instance(Line).tag(sync=True, **ipywidgets.widget_serialization)
+    #: Why what is shown may be old; empty where it is not.
+    trouble = t.Unicode("").tag(sync=True)
+
+    #: Whether a list of rows is sent as a whole; below that share of changed rows, only these are sent.
+    _WHOLE: ClassVar[float] = 0.5
+
+    def __init__(self, services: Services, **traits: Any) -> None:
+        self._services = services
+        self._guard = threading.RLock()
+        self._silent: set[str] = set()
+        self._fresh_at = time.time()
+        super().__init__(line=Line(), **traits)
+        self.line.on_msg(self._heard)
+
+    def refresh(self) -> bool:
+        """Show what has changed; return whether something runs, so that it will change soon."""
+        with self._guard:
+            try:
+                live = self.update()
+            except PipelineError as error:
+                self._doubt(str(error))
+                return False
+            except Exception:  # the thread that refreshes has nobody to raise it to
+                _log.exception("A view could not be refreshed.")
+                self._doubt("The kernel's log has the reason.")
+                return False
+            self._fresh_at = time.time()
+            self.show(trouble="")
+            return live
+
+    def update(self) -> bool:
+        """Read what is shown and show what has changed; return whether something runs. For subclasses."""
+        raise NotImplementedError
+
+    def show(self, **traits: Any) -> None:
+        """Set traits; what has not changed is not sent."""
+        for name, value in traits.items():
+            if getattr(self, name) != value:
+                self.set_trait(name, value)
+
+    def show_rows(self, name: str, rows: Sequence[Row]) -> None:
+        """Set a trait that lists rows with an id each; where few have changed, only these are sent."""
+        before: list[Row] = getattr(self, name)
+        new = list(rows)
+        if new == before:
+            return
+        changed = [row for row, old in zip(new, before, strict=False) if row != old]
+        alike = [row["id"] for row in new] == [row["id"] for row in before]
+        if not alike or len(changed) > max(1, self._WHOLE * len(new)):
+            self.set_trait(name, new)
+            return
+        self._silent.add(name)
+        try:
+            self.set_trait(name, new)
+        finally:
+            self._silent.discard(name)
+        self.send({"patch": name, "rows": changed})
+
+    def do_hello(self) -> None:
+        """Answer, so that what the browser says from now on is heard while a cell runs."""
+
+    def do_lease(self, view: str) -> None:
+        """A view of this can be seen, or still can."""
+        self._refresher.lease(view, self)
+
+    def do_release(self, view: str) -> None:
+        """A view of this can no longer be seen."""
+        self._refresher.release(view)
+
+    def close(self) -> None:
+        """End the view: no thread looks after it any more."""
+        if self.comm is not None:  # a view that could not be made was never open
+            self._refresher.forget(self)
+            self.line.close()
+        super().close()
+
+    def static_html(self) -> str:
+        """Return what is shown where there is no kernel. For subclasses."""
+        raise NotImplementedError
+
+    def static_text(self) -> str:
+        """Return what is shown where there is only text. For subclasses."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Add a static picture, so that what has no kernel shows one (spec 4.7)."""
+        found = super()._repr_mimebundle_(**kwargs)
+        data, meta = found if found is not None else ({}, {})
+        return {**data, "text/html": self.static_html(), "text/plain": self.static_text()}, meta
+
+    def _should_send_property(self, key: str, value: Any) -> bool:
+        return key not in self._silent and super()._should_send_property(key, value)
+
+    @property
+    def _refresher(self) -> Refresher:
+        return refresher(self._services.store, self._services.look)
+
+    def _doubt(self, why: str) -> None:
+        since = datetime.fromtimestamp(self._fresh_at, tz=UTC).astimezone().strftime("%H:%M")
+        self.show(trouble=f"Not updated since {since}: {why}")
+
+    def _heard(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
+        command = getattr(self, f"do_{content.get('command')}", None)
+        answer = self._carried_out(command, content.get("args") or {})
+        if "id" in content:  # what is only told wants no answer
+            self.line.answer({"id": content["id"], **answer})
+
+    def _carried_out(self, command: Callable[..., Any] | None, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        if command is None:
+            return {"ok": False, "error": {"kind": "Unknown", "what": "This view is older than its kernel."}}
+        try:
+            with self._guard:
+                return {"ok": True, "result": command(**args)}
+        except PipelineError as error:
+            return {"ok": False, "error": explained(error)}
+        except Exception as error:
+            _log.exception("A command of a view failed.")
+            what = f"That failed, and it should not have: {type(error).__name__}."
+            return {
+                "ok": False,
+                "error": {"kind": "Fault", "what": what, "why": "The kernel's log has more."},
+            }
+
+
+def explained(error: PipelineError) -> dict[str, str]:
+    """Return an error as a view shows it."""
+    return {"kind": type(error).__name__, "what": error.what, "why": error.why, "fix": error.fix}

@@ -1,0 +1,303 @@
+"""The builder of one pipeline: its stage graph, and what can be done with its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import ipycytoscape
+import ipywidgets
+import traitlets as t
+
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
+from pipeline_widgets.domain.plan import Plan
+from pipeline_widgets.errors import NotFoundError, StaleWriteError
+from pipeline_widgets.services.states import PipelineState, StageState
+from pipeline_widgets.widgets import assets
+from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.results import ResultsView
+from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
+from pipeline_widgets.widgets.stage_form import form_row, stage_from
+from pipeline_widgets.widgets.stage_graph import stage_rows
+from pipeline_widgets.widgets.stage_panel import panel_row
+from pipeline_widgets.wiring import Services
+
+STEMS = (
+    "chain_renderers",
+    "stage_graph",
+    "stage_list",
+    "stage_panel",
+    "pickers",
+    "stage_form",
+    "plan",
+    "pipeline",
+)
+METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view never waits for long
+VERSIONS_KEPT = 50  # views of the pipeline, so that an edit based on an old one can be told what changed
+
+
+class PipelineView(View):
+    """One pipeline, live.
+
+    Args:
+        services: The workspace.
+        pipeline_id: The pipeline.
+        headed: Whether it shows its own name and description; in a list the row does.
+        on_results: Opens Results for an experiment; without it they open below the graph.
+    """
+
+    _esm = assets.script(*STEMS)
+    _css = assets.style(*STEMS)
+
+    #: Carries the Cytoscape core, which the browser drives.
+    canvas: Any = t.Instance(ipycytoscape.CytoscapeWidget).tag(sync=True, **ipywidgets.widget_serialization)
+    pipeline = t.Dict().tag(sync=True)
+    stages = t.List(t.Dict()).tag(sync=True)
+    #: The stage whose run the panel shows; 0 for none.
+    selected = t.Int(0).tag(sync=True)
+    panel = t.Dict().tag(sync=True)
+    headed = t.Bool(default_value=True).tag(sync=True)
+    results: Any = t.Instance(ResultsView, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+
+    def __init__(
+        self,
+        services: Services,
+        pipeline_id: int,
+        *,
+        headed: bool = True,
+        on_results: Callable[[int], None] | None = None,
+    ) -> None:
+        self._pipeline_id = pipeline_id
+        self._on_results = on_results
+        self._seen: dict[int, Pipeline] = {}
+        self._state = services.states.pipeline(pipeline_id)
+        self._revision = -1
+        self._whole = True
+        super().__init__(
+            services,
+            canvas=_canvas(),
+            headed=headed,
+            selected=_first_unfinished(self._state),
+            **self._shown(),
+        )
+        self._show_panel()
+
+    def update(self) -> bool:
+        """Read the pipeline where anything has changed, and the selected run where it is active."""
+        revision = self._services.store.revision(self._state.pipeline.project_id)
+        moved = revision != self._revision
+        if moved:
+            self._read()
+        if moved or not self._whole or not self._state.settled:
+            self._show_panel()
+        self._revision = revision
+        return not (self._whole and self._state.settled)
+
+    # ---- commands: looking
+
+    def do_select(self, stage: int) -> None:
+        """Show the run of a stage in the panel."""
+        self.show(selected=stage)
+        self._show_panel()
+
+    def do_form(self, stage: int | None = None, position: int | None = None) -> Row:
+        """Return what the form for a stage needs, to edit one or to insert one at a position."""
+        form = self._services.forms.stage(self._pipeline_id, stage_id=stage, position=position)
+        self._keep(form.pipeline)
+        return form_row(form)
+
+    def do_plan(self, stage: int, *, resume: bool = False) -> Row:
+        """Return what a trigger will do, and whether it should be confirmed (spec 6.4)."""
+        plan = self._services.runs.plan(stage, resume=resume)
+        ran = not resume and self._services.states.ran_elsewhere(stage)
+        return {**_plan_row(plan), "duplicate": ran, "confirm": plan.to_be_confirmed or ran}
+
+    def do_check(self) -> list[Row]:
+        """Return what would stop the chain, by stage."""
+        found = self._services.runs.check(self._pipeline_id)
+        return [{"stage": problem.stage, "problem": problem.problem} for problem in found]
+
+    def do_results(self, stage: int) -> None:
+        """Open Results for the experiment of a stage (spec 4.3)."""
+        bound = self._state.pipeline.stage(stage)
+        if not isinstance(bound, ExperimentStage):
+            raise NotFoundError("A Deployment has no results.", fix="Look at its source stage.")
+        if self._on_results is not None:
+            self._on_results(bound.experiment_id)
+        elif self.results is None:
+            project = self._state.pipeline.project_id
+            self.results = ResultsView(self._services, project, chosen=(bound.experiment_id,))
+        else:
+            self.results.choose((bound.experiment_id,))
+
+    def do_close_results(self) -> None:
+        """Close Results below the graph."""
+        if self.results is not None:
+            closed, self.results = self.results, None
+            closed.close()
+
+    # ---- commands: editing. `seen` is the version of the pipeline that the edit is based on (spec 5.13).
+
+    def do_add(self, settings: Row, position: int, seen: int, *, duplicate: bool = False) -> Row:
+        """Insert a stage."""
+        added, also = self._services.pipelines.add_stage(
+            self._pipeline_id,
+            stage_from(settings),
+            position=position,
+            duplicate=duplicate,
+            seen=self._version(seen),
+        )
+        self.refresh()
+        self.do_select(added.id)
+        return {"stage": added.id, "also": list(also)}
+
+    def do_edit(self, stage: int, settings: Row, seen: int, *, duplicate: bool = False) -> Row:
+        """Give a stage other settings."""
+        return self._edited(
+            self._services.pipelines.update_stage(
+                stage,
+                lambda before: stage_from(settings, before),
+                duplicate=duplicate,
+                seen=self._version(seen),
+            )
+        )
+
+    def do_move(self, stage: int, to: int, seen: int) -> Row:
+        """Move a stage to a position."""
+        return self._edited(self._services.pipelines.move_stage(stage, to, seen=self._version(seen)))
+
+    def do_remove(self, stage: int, seen: int) -> Row:
+        """Remove a stage; its neighbour is selected then."""
+        at = self._state.pipeline.position(stage)
+        also = self._services.pipelines.delete_stage(stage, seen=self._version(seen))
+        self.refresh()
+        left = self._state.stages
+        self.do_select(left[min(at, len(left) - 1)].stage.id if left else 0)
+        return {"also": list(also)}
+
+    def do_describe(self, seen: int, name: str | None = None, description: str | None = None) -> None:
+        """Give the pipeline another name or description."""
+        self._services.pipelines.update(
+            self._pipeline_id, name=name, description=description, seen=self._version(seen)
+        )
+        self.refresh()
+
+    # ---- commands: running
+
+    def do_trigger(self, stage: int, *, resume: bool = False, duplicate: bool = False) -> Row:
+        """Trigger a stage, or resume it; `duplicate` first gives it a copy of its experiment (spec 5.7)."""
+        if duplicate:
+            self._services.pipelines.update_stage(stage, lambda before: before, duplicate=True)
+        run = self._services.trigger(stage, resume=resume)
+        self.refresh()
+        self.do_select(stage)
+        self._refresher.wake()
+        return {"run": run.number}
+
+    def do_stop(self, stage: int) -> None:
+        """Ask the active run of a stage to stop."""
+        run = self._services.states.of_stage(stage).run
+        if run is not None:
+            self._services.runs.stop(run.id)
+        self.refresh()
+
+    def do_accept(self, stage: int, note: str = "") -> None:
+        """Let a stale stage count as fresh."""
+        self._services.pipelines.accept_as_fresh(stage, note)
+        self.refresh()
+
+    def close(self) -> None:
+        """End the view and what it holds."""
+        if self.comm is not None:  # a view that could not be made holds nothing
+            self.do_close_results()
+            self.canvas.close()
+        super().close()
+
+    # ---- without a kernel
+
+    def static_html(self) -> str:
+        """Return the last state as a picture."""
+        return pipeline_html(self._state, at=datetime.now(UTC))
+
+    def static_text(self) -> str:
+        """Return the last state in a few lines."""
+        return pipeline_text(self._state, at=datetime.now(UTC))
+
+    # ---- reading
+
+    def _read(self) -> None:
+        self._state = self._services.states.pipeline(self._pipeline_id)
+        now = self._shown()
+        self.show(pipeline=now["pipeline"])
+        self.show_rows("stages", now["stages"])
+        if self.selected and self._chosen() is None:
+            self.show(selected=0)
+
+    def _shown(self) -> dict[str, Any]:
+        pipeline = self._state.pipeline
+        self._keep(pipeline)
+        shown = {"name": pipeline.name, "description": pipeline.description, "version": pipeline.version}
+        return {"pipeline": {"id": pipeline.id, **shown}, "stages": stage_rows(self._state)}
+
+    def _show_panel(self) -> None:
+        chosen = self._chosen()
+        self._whole = True
+        if chosen is None:
+            self.show(panel={})
+            return
+        glimpse = None
+        if chosen.run is not None:
+            glimpse = self._services.glimpses.run(chosen.run.id, metrics=METRICS_AT_ONCE)
+            self._whole = glimpse.whole  # a long run is read over several looks
+        self.show(panel=panel_row(chosen, glimpse, self._state))
+
+    def _chosen(self) -> StageState | None:
+        return next((each for each in self._state.stages if each.stage.id == self.selected), None)
+
+    def _keep(self, pipeline: Pipeline) -> None:
+        self._seen[pipeline.version] = pipeline
+        while len(self._seen) > VERSIONS_KEPT:
+            del self._seen[next(iter(self._seen))]
+
+    def _version(self, seen: int) -> Pipeline:
+        known = self._seen.get(seen)
+        if known is None:
+            what = f"Pipeline {self._state.pipeline.name!r} was changed meanwhile."
+            raise StaleWriteError(what, "The edit was based on a very old view of it.", "Repeat the edit.")
+        return known
+
+    def _edited(self, also: tuple[str, ...]) -> Row:
+        self.refresh()
+        return {"also": list(also)}
+
+
+def _canvas() -> ipycytoscape.CytoscapeWidget:
+    """Return the carrier of the Cytoscape core. Its own layout would move the viewport, so it has none."""
+    canvas = ipycytoscape.CytoscapeWidget()
+    canvas.set_layout(name="preset", fit=False)
+    return canvas
+
+
+def _first_unfinished(state: PipelineState) -> int:
+    for each in state.stages:
+        if each.status != "Succeeded" or each.staleness.stale:
+            return each.stage.id
+    return state.stages[0].stage.id if state.stages else 0
+
+
+def _plan_row(plan: Plan) -> Row:
+    return {
+        "runs_now": plan.runs_now,
+        "starts_from": plan.starts_from,
+        "reruns": plan.reruns,
+        "follows": list(plan.follows),
+        "turns_stale": list(plan.turns_stale),
+        "redeploys": list(plan.redeploys),
+        "blockers": list(plan.blockers),
+    }
+
+
+def pipeline_view(services: Services, pipeline_id: int) -> Any:
+    """Return a live view of a pipeline."""
+    return PipelineView(services, pipeline_id)

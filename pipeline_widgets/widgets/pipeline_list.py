@@ -1,0 +1,251 @@
+"""The list of a project's pipelines; a row that is expanded holds the pipeline's builder (spec 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import ipywidgets
+import traitlets as t
+
+from pipeline_widgets.domain.chain import Pipeline
+from pipeline_widgets.domain.rollup import Word
+from pipeline_widgets.errors import NotFoundError, StaleWriteError
+from pipeline_widgets.services.overview import PipelineRow, Sort
+from pipeline_widgets.services.pipelines import check_advanced
+from pipeline_widgets.widgets import assets
+from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.pipeline import PipelineView
+from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.wiring import Services
+
+STEMS = ("pipeline_list",)
+COLUMNS = ("Name", "Status", "Stages", "Last modified", "Description")
+LIVE = (Word.PENDING, Word.RUNNING, Word.STOPPING)
+NAMED = 3  # shared experiments that a row names; the others it counts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """Which page of the list is shown."""
+
+    search: str = ""
+    sort: Sort = "modified"
+    descending: bool = True
+    page: int = 0
+
+
+class PipelineList(View):
+    """A project's pipelines, live.
+
+    Args:
+        services: The workspace.
+        project_id: The project.
+        on_results: Opens Results for an experiment; without it they open below its graph.
+
+    Raises:
+        ClassicProjectError: The project is not an Advanced Training project.
+    """
+
+    _esm = assets.script(*STEMS)
+    _css = assets.style(*STEMS)
+
+    rows = t.List(t.Dict()).tag(sync=True)
+    page = t.Dict().tag(sync=True)
+    #: The builders of the rows that are expanded, by the id of the pipeline.
+    builders: Any = t.Dict().tag(sync=True, **ipywidgets.widget_serialization)
+
+    def __init__(
+        self, services: Services, project_id: int, *, on_results: Callable[[int], None] | None = None
+    ) -> None:
+        self._project_id = project_id
+        self._on_results = on_results
+        self._query = Query()
+        self._revision = -1
+        with services.store.read() as work:
+            check_advanced(work, project_id)
+        self._shown = services.overview.pipelines(project_id)
+        super().__init__(services)
+        self.refresh()
+
+    def update(self) -> bool:
+        """Read the page where anything has changed; its rows stay where they are."""
+        revision = self._services.store.revision(self._project_id)
+        if revision != self._revision:
+            self._read(self._query, stay=True)
+            self._close_deleted()
+            self._revision = revision
+        return any(row.rollup.word in LIVE for row in self._shown.rows)
+
+    # ---- commands: looking
+
+    def do_query(
+        self,
+        search: str | None = None,
+        sort: Sort | None = None,
+        page: int = 0,
+        *,
+        descending: bool | None = None,
+    ) -> None:
+        """Show a page, searched and sorted as before unless told otherwise."""
+        wanted = {"search": search, "sort": sort, "descending": descending}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        self._read(replace(self._query, page=page, **given))
+
+    def do_expand(self, pipeline: int) -> None:
+        """Show a pipeline's builder."""
+        if pipeline not in self.builders:
+            builder = PipelineView(self._services, pipeline, headed=False, on_results=self._on_results)
+            builder.observe(self._refresher.wake, names="pipeline")  # an edit in it shows in the row at once
+            self.show(builders={**self.builders, pipeline: builder})
+
+    def do_collapse(self, pipeline: int) -> None:
+        """Close a pipeline's builder."""
+        builder: View | None = self.builders.get(pipeline)
+        if builder is not None:
+            self.show(builders={each: kept for each, kept in self.builders.items() if each != pipeline})
+            builder.close()
+
+    # ---- commands: editing
+
+    def do_create(self, name: str, description: str = "") -> Row:
+        """Make a pipeline, show it, and expand it."""
+        made = self._services.pipelines.create(self._project_id, name, description)
+        self._reveal(made.id)
+        self.do_expand(made.id)
+        return {"id": made.id, "name": made.name}
+
+    def do_duplicate(self, pipeline: int) -> Row:
+        """Copy a pipeline's stages and settings, and show the copy."""
+        copy = self._services.pipelines.duplicate(pipeline)
+        self._reveal(copy.id)
+        return {"id": copy.id, "name": copy.name}
+
+    def do_delete(self, pipeline: int) -> None:
+        """Delete a pipeline."""
+        self._services.pipelines.delete(pipeline)
+        self.do_collapse(pipeline)
+        self.refresh()
+
+    def do_edit(
+        self, pipeline: int, seen: Row, name: str | None = None, description: str | None = None
+    ) -> None:
+        """Give a pipeline another name or description.
+
+        Args:
+            pipeline: The pipeline.
+            seen: The name and the description that its row showed when the edit began (spec 5.13).
+            name: Another name.
+            description: Another description.
+        """
+        try:
+            now = self._services.pipelines.get(pipeline)
+            self._services.pipelines.update(
+                pipeline, name=name, description=description, seen=_as_seen(now, seen)
+            )
+        except StaleWriteError:
+            self.refresh()
+            raise
+        self.refresh()
+        if pipeline in self.builders:
+            self.builders[pipeline].refresh()
+
+    # ---- without a kernel
+
+    def static_html(self) -> str:
+        """Return the page as a table."""
+        return table_html(self._title, COLUMNS, self._table, at=datetime.now(UTC))
+
+    def static_text(self) -> str:
+        """Return the page in a few lines."""
+        return table_text(self._title, COLUMNS, self._table, at=datetime.now(UTC))
+
+    @property
+    def _title(self) -> str:
+        shown = self._shown
+        if shown.total == len(shown.rows):
+            return "Pipelines"
+        first = shown.page * shown.size
+        return f"Pipelines {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
+
+    @property
+    def _table(self) -> list[tuple[object, ...]]:
+        return [
+            (row.name, (row.rollup.word, row.rollup.detail), row.stages, row.modified_at, row.description)
+            for row in self._shown.rows
+        ]
+
+    # ---- reading
+
+    def _read(self, query: Query, *, stay: bool = False) -> None:
+        """Show a page; `stay` keeps the rows that are shown already in their order."""
+        found = self._services.overview.pipelines(self._project_id, **asdict(query))
+        rows = _in_place(found.rows, self._shown.rows) if stay else found.rows
+        self._shown = replace(found, rows=rows)
+        self._query = replace(query, page=found.page)
+        self.show_rows("rows", [_row(row) for row in rows])
+        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
+        self.show(page={**asdict(self._query), **counts})
+
+    def _reveal(self, pipeline_id: int) -> None:
+        """Show the page that holds a new pipeline: without the search, or the latest first, if need be."""
+        self.refresh()
+        for query in (replace(self._query, search="", page=0), Query()):
+            if any(row.id == pipeline_id for row in self._shown.rows):
+                return
+            self._read(query)
+
+    def _close_deleted(self) -> None:
+        """Close the builders of pipelines that are gone; on another page they stay open."""
+        for pipeline_id in {*self.builders} - {row.id for row in self._shown.rows}:
+            try:
+                self._services.pipelines.get(pipeline_id)
+            except NotFoundError:
+                self.do_collapse(pipeline_id)
+
+
+def _row(row: PipelineRow) -> Row:
+    """Return what is shown of a pipeline."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "description": row.description,
+        "modified": row.modified_at.timestamp(),
+        "stages": row.stages,
+        "status": row.rollup.word.value,
+        "detail": row.rollup.detail,
+        "stale": row.stale,
+        "shares": _shares(row.shared),
+    }
+
+
+def _shares(names: Sequence[str]) -> str:
+    """Say which experiments other pipelines use as well (spec 3.4)."""
+    if not names:
+        return ""
+    more = len(names) - NAMED
+    return f"Shares {', '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''} with other pipelines"
+
+
+def _in_place(rows: Sequence[PipelineRow], shown: Sequence[PipelineRow]) -> tuple[PipelineRow, ...]:
+    """Return rows in the order in which they are shown, and new ones where the sort puts them.
+
+    Who works in a row modifies its pipeline: it would jump to the top under the hands.
+    """
+    known = {row.id: row for row in rows}
+    order = [row.id for row in shown if row.id in known]
+    kept = {*order}
+    for at, row in enumerate(rows):
+        if row.id not in kept:
+            order.insert(at, row.id)
+    return tuple(known[each] for each in order)
+
+
+def _as_seen(now: Pipeline, seen: Row) -> Pipeline:
+    """Return a pipeline as its row showed it, which has nothing of the stages."""
+    name, description = seen["name"], seen["description"]
+    if (name, description) == (now.name, now.description):
+        return now
+    return replace(now, version=now.version - 1, name=name, description=description)

@@ -1,0 +1,109 @@
+"""A project: its experiments, pipelines and results, each in a tab."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import ipywidgets
+import traitlets as t
+
+from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.services.pipelines import check_advanced
+from pipeline_widgets.widgets import assets
+from pipeline_widgets.widgets.base import View
+from pipeline_widgets.widgets.experiments import COLUMNS as EXPERIMENT_COLUMNS
+from pipeline_widgets.widgets.experiments import ExperimentsView, table_rows
+from pipeline_widgets.widgets.pipeline_list import PipelineList
+from pipeline_widgets.widgets.results import ResultsView
+from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.wiring import Services
+
+EXPERIMENTS, PIPELINES, RESULTS = "Experiments", "Pipelines", "Results"
+COLUMNS = ("Name", "Stages", "Status", "Where it stands", "Last modified")
+SHOWN = 100  # pipelines in the picture that is read without a kernel
+
+
+class ProjectView(View):
+    """A project, live. What a tab holds is made when the tab is first shown."""
+
+    _esm = assets.script("project")
+    _css = assets.style("project")
+
+    project = t.Dict().tag(sync=True)
+    tabs = t.List(t.Unicode()).tag(sync=True)
+    tab = t.Unicode().tag(sync=True)
+    #: What the tabs hold, by their names.
+    views = t.Dict().tag(sync=True, **ipywidgets.widget_serialization)
+
+    def __init__(self, services: Services, project_id: int) -> None:
+        project = services.projects.get(project_id)
+        advanced = project.advanced_training
+        self._project_id = project_id
+        super().__init__(
+            services,
+            project={"name": project.name, "advanced": advanced},
+            tabs=[EXPERIMENTS, PIPELINES, RESULTS] if advanced else [EXPERIMENTS, RESULTS],
+        )
+        self.do_show_tab(PIPELINES if advanced else EXPERIMENTS)
+
+    def update(self) -> bool:
+        """Do nothing: a project never changes, and what its tabs hold is refreshed by itself."""
+        return False
+
+    def do_show_tab(self, tab: str) -> None:
+        """Show a tab."""
+        if tab == PIPELINES:
+            with self._services.store.read() as work:
+                check_advanced(work, self._project_id)
+        if tab not in self.tabs:
+            raise NotFoundError(f"There is no tab {tab!r}.", fix=f"There are {', '.join(self.tabs)}.")
+        self._held(tab)
+        self.show(tab=tab)
+
+    def show_results(self, experiment_id: int) -> None:
+        """Show Results of one experiment (spec 4.3)."""
+        with self._guard:
+            self._held(RESULTS).choose((experiment_id,))
+            self.show(tab=RESULTS)
+
+    def close(self) -> None:
+        """End the view and what its tabs hold."""
+        for held in self.views.values():
+            held.close()
+        super().close()
+
+    def static_html(self) -> str:
+        """Return the project's pipelines as a table, or its experiments where it cannot hold pipelines."""
+        return table_html(*self._table(), at=datetime.now(UTC))
+
+    def static_text(self) -> str:
+        """Return the same in a few lines."""
+        return table_text(*self._table(), at=datetime.now(UTC))
+
+    def _held(self, tab: str) -> Any:
+        """Return what a tab holds."""
+        if tab not in self.views:
+            self.show(views={**self.views, tab: self._made(tab)})
+        return self.views[tab]
+
+    def _made(self, tab: str) -> View:
+        if tab == EXPERIMENTS:
+            return ExperimentsView(self._services, self._project_id)
+        if tab == RESULTS:
+            return ResultsView(self._services, self._project_id)
+        return PipelineList(self._services, self._project_id, on_results=self.show_results)
+
+    def _table(self) -> tuple[str, tuple[str, ...], list[tuple[Any, ...]]]:
+        """The title, the columns and the rows of the picture."""
+        name = self.project["name"]
+        if PIPELINES not in self.tabs:
+            found = self._services.overview.experiments(self._project_id)
+            return f"Experiments of {name}", EXPERIMENT_COLUMNS, table_rows(found)
+        page = self._services.overview.pipelines(self._project_id, size=SHOWN)
+        which = f"The latest {SHOWN} of {page.total:,} pipelines" if page.pages > 1 else "Pipelines"
+        rows = [
+            (each.name, each.stages, str(each.rollup.word), each.rollup.detail, each.modified_at)
+            for each in page.rows
+        ]
+        return f"{which} of {name}", COLUMNS, rows

@@ -1,0 +1,152 @@
+"""What the panel shows of one stage: its settings in sentences, and its latest run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pipeline_widgets.domain.chain import (
+    BetterThanDeployed,
+    DeploymentStage,
+    FromAgent,
+    FromScratch,
+    Gate,
+    ScoreAtLeast,
+    Stage,
+    Trigger,
+)
+from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.services.glimpse import CheckpointRow, MetricCurve, RunGlimpse
+from pipeline_widgets.services.states import PipelineState, StageState
+
+Row = dict[str, Any]
+DRAWN = 30  # metrics that come with their curve; of the others the last value is shown
+LISTED = 50  # checkpoints, the latest ones; a run may have saved thousands
+DIGITS = 5  # of a curve's values, which are drawn in pixels
+
+
+def panel_row(state: StageState, glimpse: RunGlimpse | None, whole: PipelineState | None = None) -> Row:
+    """Return what the panel shows of a stage.
+
+    Args:
+        state: The stage.
+        glimpse: Its latest run; None where it has never run.
+        whole: Its pipeline, so that sentences can name other stages.
+    """
+    stage = state.stage
+    return {
+        "stage": stage.id,
+        "settings": _settings(stage, _source(stage, whole), _before(state, whole)),
+        "reasons": list(state.staleness.reasons),
+        "accepted": (state.accepted or "") if state.staleness.accepted else None,
+        "run": _run(glimpse, state.score) if glimpse else None,
+    }
+
+
+def _settings(stage: Stage, source: str, before: str) -> list[str]:
+    """Say how a stage is set, a sentence each."""
+    said = [_starts(stage, source)]
+    if stage.trigger is Trigger.AUTO:
+        said.append(f"Auto: starts when {before} succeeds{_only_if(stage.gate)}.")
+    else:
+        said.append("Manual: runs only when triggered.")
+    if isinstance(stage, DeploymentStage):
+        said += [stage.agent_description] if stage.agent_description else []
+    elif stage.auto_add_agent:
+        said.append("Its best checkpoint is added to Agents when it is complete.")
+    return said
+
+
+def _starts(stage: Stage, source: str) -> str:
+    if isinstance(stage, DeploymentStage):
+        return f"Deploys {_checkpoint(stage.choice)} of {source}."
+    match stage.start:
+        case FromScratch():
+            return "Starts from scratch."
+        case FromAgent():
+            return "Starts from a saved Agent."
+        case _:
+            return f"Starts from {_checkpoint(stage.start.choice)} of {source}."
+
+
+def _checkpoint(choice: Choice) -> str:
+    return f"the {choice} checkpoint" if isinstance(choice, str) else f"the checkpoint of step {choice}"
+
+
+def _only_if(gate: Gate | None) -> str:
+    match gate:
+        case ScoreAtLeast(score):
+            return f", with an evaluation score of at least {score:.4g}"
+        case BetterThanDeployed():
+            return " with a checkpoint better than the agent now deployed"
+        case None:
+            return ""
+
+
+def _source(stage: Stage, whole: PipelineState | None) -> str:
+    found = whole.pipeline.source(stage.id) if whole else None
+    return _label(whole.stage(found.id)) if whole and found else "its source stage"
+
+
+def _before(state: StageState, whole: PipelineState | None) -> str:
+    return _label(whole.stages[state.position - 1]) if whole and state.position else "the previous stage"
+
+
+def _label(state: StageState) -> str:
+    return f"Stage {state.position + 1} ({state.name})"
+
+
+def _run(glimpse: RunGlimpse, best: float | None) -> Row:
+    run, agent = glimpse.run, glimpse.agent
+    checkpoints = _checkpoints(glimpse.checkpoints, best)
+    return {
+        "id": run.id,
+        "number": run.number,
+        "status": str(run.status),
+        "created": run.created_at.timestamp(),
+        "started": _moment(run.started_at),
+        "finished": _moment(run.finished_at),
+        "step": run.step,
+        "total": run.total,
+        "begun": glimpse.begun,
+        "start": glimpse.start,
+        "agent": f"{agent.name}, version {agent.number}" if agent else None,
+        "error": run.error,
+        "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(glimpse.curves)],
+        "checkpoints": checkpoints,
+        "earlier": len(glimpse.checkpoints) - len(checkpoints),
+        "log": glimpse.log,
+    }
+
+
+def _moment(at: datetime | None) -> float | None:
+    return at.timestamp() if at else None
+
+
+def _curve(curve: MetricCurve, *, drawn: bool) -> Row:
+    points = curve.points if drawn else curve.points[-1:]
+    return {"name": curve.name, "points": [[step, _rounded(value)] for step, value in points]}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.{DIGITS}g}")
+
+
+def _checkpoints(rows: Sequence[CheckpointRow], best: float | None) -> list[Row]:
+    """Return the latest checkpoints, latest first; the best one is always among them."""
+    at_best = [row.id for row in rows if best is not None and row.evaluation_score == best][-1:]
+    final = [row.id for row in rows[-1:]]
+    listed = [row for at, row in enumerate(rows, start=LISTED - len(rows)) if at >= 0 or row.id in at_best]
+    return [
+        {
+            "id": row.id,
+            "step": row.step,
+            "training": row.training_score,
+            "evaluation": row.evaluation_score,
+            "size": row.size,
+            "best": row.id in at_best,
+            "final": row.id in final,
+        }
+        for row in reversed(listed)
+    ]

@@ -1,0 +1,153 @@
+// Dialogs, menus and fields: the browser's own, above everything, and closed to the notebook's shortcuts.
+
+/**
+ * Open a modal dialog. `act` is called when the form is submitted; while it throws an error, the dialog
+ * stays open with what was typed, and shows the error.
+ */
+function openDialog({ frame, title, body, confirm, danger = false, act, cancel = "Cancel", wide = false, onclose }) {
+  const back = document.activeElement;
+  const name = unique("title");
+  const error = h("div", { class: "pw-dialog-error", role: "alert" });
+  const ok = confirm
+    ? h("button", { type: "submit", class: `pw-button ${danger ? "pw-danger" : "pw-primary"}` }, h("span", { class: "pw-label" }, confirm))
+    : null;
+  const no = h("button", { type: "button", class: "pw-button", onclick: () => el.close() }, h("span", { class: "pw-label" }, cancel));
+  const form = h(
+    "form",
+    { method: "dialog", class: "pw-form", novalidate: true },
+    h("div", { class: "pw-dialog-title", id: name }, title),
+    h("div", { class: "pw-dialog-body" }, body),
+    error,
+    h("div", { class: "pw-dialog-actions" }, no, ok),
+  );
+  const el = h("dialog", { class: `pw-dialog${wide ? " pw-wide" : ""}`, "aria-labelledby": name, tabindex: "-1" }, form);
+  const fail = (problem) => {
+    error.replaceChildren(icon("Failed"), h("span", {}, typeof problem === "string" ? problem : sentence(problem)));
+    error.scrollIntoView({ block: "nearest" });
+  };
+  const submit = async (event) => {
+    event?.preventDefault();
+    if (!ok || ok.getAttribute("aria-disabled") === "true") return;
+    error.replaceChildren();
+    ok.setAttribute("aria-disabled", "true");
+    try {
+      if ((await act(ok)) !== false) el.close("ok");
+    } catch (problem) {
+      fail(problem);
+    } finally {
+      ok.removeAttribute("aria-disabled");
+    }
+  };
+  form.addEventListener("submit", submit);
+  // In an output of JupyterLab the browser's own "Enter submits" never comes.
+  form.addEventListener("keydown", (event) => {
+    const field = event.target.tagName === "INPUT" && !["checkbox", "radio", "search"].includes(event.target.type);
+    if (event.key !== "Enter" || !field || !ok || event.isComposing || event.defaultPrevented) return;
+    event.preventDefault();
+    form.requestSubmit(ok);
+  });
+  el.addEventListener("close", () => {
+    el.remove();
+    onclose?.(el.returnValue);
+    const seen = (one) => (one?.isConnected && one.getClientRects().length ? one : null);
+    const target = seen(back) || (back?.dataset?.f && seen(frame.root.querySelector(`[data-f="${CSS.escape(back.dataset.f)}"]`)));
+    (target || frame.root).focus({ preventScroll: true });
+  });
+  // In the root, so that it wears its colours; the browser's top layer shows it above everything.
+  frame.root.append(el);
+  frame.undo.push(() => el.remove());
+  el.showModal();
+  (el.querySelector("[autofocus]") || el.querySelector(".pw-dialog-body :is(input,select,textarea,button)") || ok || no).focus();
+  return { el, form, fail, submit, close: () => el.close() };
+}
+
+/** Ask before something is destroyed. */
+function confirmDialog({ frame, title, text, confirm, act }) {
+  return openDialog({ frame, title, body: [text].flat().map((line) => h("p", {}, line)), confirm, danger: true, act });
+}
+
+/** Open a menu under a button. Items: {label, glyph, onclick, reason, danger}. */
+function openMenu(opener, items) {
+  const menu = h("div", { class: "pw-menu", role: "menu", popover: "auto", "aria-label": opener.getAttribute("aria-label") || opener.textContent });
+  const entries = items.filter(Boolean).map((item) =>
+    h(
+      "button",
+      {
+        type: "button",
+        role: "menuitem",
+        tabindex: "-1",
+        class: `pw-menuitem${item.danger ? " pw-danger-text" : ""}`,
+        "aria-disabled": item.reason ? "true" : undefined,
+        title: item.reason,
+        onclick: () => {
+          if (item.reason) return;
+          menu.hidePopover();
+          item.onclick(opener);
+        },
+      },
+      icon(item.glyph || ""),
+      h("span", {}, item.label),
+    ),
+  );
+  menu.append(...entries);
+  const root = opener.closest(".pw-root") || document.body;
+  root.append(menu);
+  const step = (by) => entries[(entries.indexOf(document.activeElement) + by + entries.length) % entries.length].focus();
+  menu.addEventListener("keydown", (event) => {
+    const act = {
+      ArrowDown: () => step(1),
+      ArrowUp: () => step(-1),
+      Home: () => entries[0].focus(),
+      End: () => entries[entries.length - 1].focus(),
+      Tab: () => menu.hidePopover(),
+    }[event.key];
+    if (!act) return;
+    if (event.key !== "Tab") event.preventDefault();
+    event.stopPropagation();
+    act();
+  });
+  menu.addEventListener("toggle", (event) => {
+    if (event.newState === "open") return;
+    opener.setAttribute("aria-expanded", "false");
+    const inside = menu.contains(document.activeElement) || document.activeElement === document.body;
+    menu.remove();
+    if (inside) opener.focus({ preventScroll: true });
+  });
+  opener.setAttribute("aria-haspopup", "menu");
+  opener.setAttribute("aria-expanded", "true");
+  menu.showPopover();
+  const at = opener.getBoundingClientRect(), size = menu.getBoundingClientRect();
+  const left = Math.max(8, Math.min(at.right - size.width, innerWidth - size.width - 8));
+  const below = at.bottom + 4 + size.height <= innerHeight;
+  Object.assign(menu.style, { left: `${left}px`, top: `${below ? at.bottom + 4 : Math.max(8, at.top - size.height - 4)}px` });
+  entries[0]?.focus();
+}
+
+/** Make a labelled field; `hint` is read with it. */
+function field(label, control, hint) {
+  const id = control.id || unique("field");
+  control.id = id;
+  const note = hint ? h("div", { class: "pw-hint", id: `${id}-hint` }, hint) : null;
+  if (note) control.setAttribute("aria-describedby", note.id);
+  return h("div", { class: "pw-field" }, h("label", { for: id }, label), control, note);
+}
+
+/** Make a group of radio buttons. Options: {value, label, hint, reason}. */
+function radios(legend, name, options, chosen, onchange) {
+  const group = unique(name);
+  return h(
+    "fieldset",
+    { class: "pw-radios" },
+    h("legend", {}, legend),
+    options.map(({ value, label, hint, reason }) => {
+      const id = unique(name);
+      const input = h("input", {
+        type: "radio", name: group, id, value, checked: value === chosen ? true : undefined,
+        disabled: reason ? true : undefined, onchange: () => onchange(value),
+        "aria-describedby": hint || reason ? `${id}-hint` : undefined,
+      });
+      return h("div", { class: "pw-radio" }, input, h("label", { for: id }, label),
+        hint || reason ? h("div", { class: "pw-hint", id: `${id}-hint` }, reason || hint) : null);
+    }),
+  );
+}

@@ -1,0 +1,246 @@
+// The frame of a view, and its line to Python. State comes down as traits, which Python owns; commands go up on a
+// line of their own.
+
+const RENEW = 30_000; // ms between two renewals of a lease; Python drops one after 90 s
+const PATIENCE = 500; // ms after which a button says that it waits for the kernel
+
+// ---- the line to Python --------------------------------------------------------------------------
+
+/**
+ * The line on which commands go up. It is a widget of its own: ipykernel sends a message to the shell that
+ * last published on its comm, so a line on which only answers are published stays clear of busy cells.
+ */
+class Line {
+  constructor(model) {
+    this.waiting = new Map();
+    this.dead = false;
+    this.model = model;
+    this.heard = (message) => this.hear(message);
+    this.ready = model.widget_manager.get_model(model.get("line").slice("IPY_MODEL_".length)).then((line) => {
+      this.line = line;
+      line.on("msg:custom", this.heard);
+      return line;
+    });
+    this.ready.catch(() => (this.dead = true));
+  }
+
+  hear(message) {
+    const asked = this.waiting.get(message.id);
+    if (!asked) return;
+    this.waiting.delete(message.id);
+    if (message.ok) asked.resolve(message.result);
+    else asked.reject(message.error);
+  }
+
+  get live() {
+    return !this.dead && !!this.line && this.line.comm_live !== false;
+  }
+
+  /** Ask Python to carry out a command. While it waits for the kernel, `pressed` says so. */
+  async ask(command, args = {}, pressed = null) {
+    await this.ready;
+    if (!this.live) throw GONE;
+    const id = unique("ask");
+    const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+    this.line.send({ id, command, args });
+    const patience = setTimeout(() => wait(pressed, true), PATIENCE);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(patience);
+      wait(pressed, false);
+    }
+  }
+
+  /** Tell Python something that needs no answer. */
+  tell(command, args = {}) {
+    if (this.live) this.line.send({ command, args });
+  }
+
+  close() {
+    for (const asked of this.waiting.values()) asked.reject(GONE);
+    this.waiting.clear();
+    this.line?.off("msg:custom", this.heard);
+  }
+}
+
+const GONE = {
+  kind: "Disconnected",
+  what: "The kernel does not answer.",
+  why: "It was restarted or shut down; runs go on without it.",
+  fix: "Run the cell again.",
+};
+
+function wait(pressed, waits) {
+  const label = pressed?.querySelector?.(".pw-label");
+  if (!pressed?.isConnected) return;
+  if (waits) {
+    pressed.setAttribute("aria-busy", "true");
+    if (label && !label.dataset.was) [label.dataset.was, label.textContent] = [label.textContent, "Waiting for the kernel…"];
+    pressed.title = "The kernel is busy with a cell. This is done as soon as it is free.";
+  } else if (pressed.getAttribute("aria-busy")) {
+    pressed.removeAttribute("aria-busy");
+    pressed.removeAttribute("title");
+    if (label?.dataset.was) label.textContent = label.dataset.was;
+    if (label) delete label.dataset.was;
+  }
+}
+
+/** The sentences of an error, as Python says them. */
+const sentence = (error) =>
+  [error?.what, error?.why, error?.fix].filter(Boolean).join(" ") || String(error?.message || error || "Something went wrong.");
+
+/** Take changed rows of a list that is known already. Python has sent only these. */
+function patches(model) {
+  model.on("msg:custom", (message) => {
+    if (!message?.patch) return;
+    const changed = new Map(message.rows.map((row) => [row.id, row]));
+    // Never followed by save_changes: the browser owns no state, and would send the whole list back.
+    model.set(message.patch, model.get(message.patch).map((row) => changed.get(row.id) ?? row));
+  });
+}
+
+// ---- a view --------------------------------------------------------------------------------------
+
+/**
+ * The frame of a view: a root that keeps keys from the notebook, a place for notices, and a lease that
+ * Python refreshes the view for as long as it can be seen.
+ */
+class Frame {
+  constructor({ model, el, name }) {
+    this.model = model;
+    this.line = new Line(model);
+    this.id = unique("view");
+    this.undo = [];
+    this.said = h("div", { class: "pw-hidden", role: "status", "aria-live": "polite" });
+    this.trouble = h("div", { class: "pw-notices" });
+    this.notices = h("div", { class: "pw-notices" });
+    this.body = h("div", { class: `pw-body pw-${name}` });
+    this.root = h("div", { class: "pw-root", tabindex: "-1" }, this.trouble, this.notices, this.body, this.said);
+    el.append(this.root);
+    this.on("change:trouble", () => this.showTrouble());
+    this.on("comm_live_update", () => this.showTrouble());
+    this.line.ready.then((line) => {
+      line.on("comm_live_update", () => this.showTrouble());
+      this.attend();
+    }, () => this.showTrouble());
+    const clock = setInterval(() => this.tick(), 30_000);
+    this.undo.push(() => clearInterval(clock));
+    this.showTrouble();
+  }
+
+  /** Listen to the model until the view is gone. */
+  on(event, heard) {
+    this.model.on(event, heard);
+    this.undo.push(() => this.model.off(event, heard));
+  }
+
+  /** Listen to anything until the view is gone. */
+  listen(target, event, heard, options) {
+    target.addEventListener(event, heard, options);
+    this.undo.push(() => target.removeEventListener(event, heard, options));
+  }
+
+  /** Say something to a screen reader. */
+  announce(text) {
+    this.said.textContent = "";
+    requestAnimationFrame(() => (this.said.textContent = text));
+  }
+
+  /** Show a notice until it is dismissed, with what was changed along or went wrong. */
+  notice(text, kind = "info") {
+    const lines = [text].flat();
+    const close = button({ label: "Dismiss", glyph: "close", quiet: true, onclick: () => { el.remove(); this.root.focus({ preventScroll: true }); } });
+    const el = h(
+      "div",
+      { class: `pw-notice pw-${kind}`, role: kind === "error" ? "alert" : "status" },
+      icon(kind === "error" ? "Failed" : "info"),
+      h("div", {}, lines.map((line) => h("div", {}, line))),
+      close,
+    );
+    this.notices.replaceChildren(el);
+    return el;
+  }
+
+  /** Ask for a command, and show its error as a notice. Returns undefined then. */
+  async run(command, args, pressed) {
+    try {
+      const result = await this.line.ask(command, args, pressed);
+      this.notices.replaceChildren();
+      return result ?? {};
+    } catch (error) {
+      this.notice(sentence(error), "error");
+      return undefined;
+    }
+  }
+
+  showTrouble() {
+    const dead = this.line.dead || this.model.comm_live === false || (this.line.line && !this.line.live);
+    const text = dead ? `${GONE.what} ${GONE.why} ${GONE.fix}` : this.model.get("trouble");
+    this.root.classList.toggle("pw-dead", !!dead);
+    redraw(this.trouble, text ? h("div", { class: "pw-notice pw-warning", role: "status" }, icon("Stale"), h("div", {}, text)) : null);
+  }
+
+  tick() {
+    for (const el of this.root.querySelectorAll("time[data-at]")) el.textContent = ago(Number(el.dataset.at));
+  }
+
+  /** Keep a lease while the view can be seen. */
+  attend() {
+    let seen = false, leased = false, timer = null;
+    const settle = () => {
+      const wanted = seen && document.visibilityState === "visible" && !this.closed;
+      if (wanted === leased) return;
+      leased = wanted;
+      clearInterval(timer);
+      this.line.tell(wanted ? "lease" : "release", { view: this.id });
+      if (wanted) timer = setInterval(() => this.line.tell("lease", { view: this.id }), RENEW);
+    };
+    const observer = new IntersectionObserver((entries) => {
+      seen = entries[entries.length - 1].isIntersecting;
+      settle();
+    });
+    observer.observe(this.root);
+    this.listen(document, "visibilitychange", settle);
+    this.listen(window, "pagehide", () => { this.closed = true; settle(); });
+    this.listen(window, "pageshow", () => { this.closed = false; settle(); });
+    this.undo.push(() => { observer.disconnect(); this.closed = true; settle(); clearInterval(timer); });
+    if (this.gone) return this.close();
+    this.greet();
+  }
+
+  /**
+   * Say hello until the kernel answers from the shell that stays clear of cells: JupyterLab makes that one
+   * only when the first message is on its way.
+   */
+  async greet() {
+    for (const pause of [0, 300, 3000]) {
+      await new Promise((go) => setTimeout(go, pause));
+      if (this.gone) return;
+      await this.line.ask("hello").catch(() => {});
+    }
+  }
+
+  close() {
+    this.gone = true;
+    for (const undo of this.undo.splice(0).reverse()) undo();
+    this.line.close();
+    this.root.remove();
+  }
+}
+
+/** Render a child widget of ours, by the name that a trait has for it. Returns what ends it. */
+async function child(model, reference, el, signal) {
+  const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
+  const view = await model.widget_manager.create_view(known);
+  while (!el.isConnected && !signal?.aborted) await new Promise(requestAnimationFrame); // Lumino wants a place in the page
+  if (signal?.aborted) return view.remove();
+  view.luminoWidget.constructor.attach(view.luminoWidget, el);
+  const end = () => {
+    if (view.luminoWidget.isDisposed) return;
+    if (el.isConnected) view.luminoWidget.dispose();
+    else view.remove(); // Lumino refuses to detach what is out of the page already
+  };
+  signal?.addEventListener("abort", end);
+  return end;
+}

@@ -1,0 +1,187 @@
+// What all views share: elements and words. It and its neighbours _frame.js and _dialogs.js are joined in front of
+// each view (see assets.py), so their names are known everywhere.
+
+const SVG = "http://www.w3.org/2000/svg";
+const FOCUSABLE = new Set(["BUTTON", "INPUT", "SELECT", "TEXTAREA", "A", "SUMMARY", "DIALOG"]);
+
+// ---- elements ------------------------------------------------------------------------------------
+
+/** Make an element. Children that are strings become text, never HTML. */
+function h(tag, props = {}, ...children) {
+  const el = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
+    else if (name === "class") el.className = value;
+    else if (name === "value") continue; // below: a list has to have its options first
+    else if (name === "style") Object.assign(el.style, value);
+    else el.setAttribute(name, value === true ? "" : value);
+  }
+  // JupyterLab asks the focused element itself; on an ancestor the attribute would not help.
+  if (FOCUSABLE.has(el.tagName) || "tabindex" in props) el.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  if (props.value !== undefined && props.value !== null) el.value = props.value;
+  return el;
+}
+
+/** Make an element of an SVG picture. */
+function svg(tag, props = {}, ...children) {
+  const el = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(props)) if (value !== undefined) el.setAttribute(name, value);
+  el.append(...children);
+  return el;
+}
+
+/** Make a picture of 16 by 16; the word beside it says the same. */
+function icon(name) {
+  const known = ICONS[name];
+  const el = svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true", class: "pw-icon" });
+  if (known) el.append(svg("path", { d: known, fill: "currentColor" }));
+  return el;
+}
+
+/** Make a status: an icon and a word. */
+function badge(word, title) {
+  return h("span", { class: "pw-badge", "data-status": word, title }, icon(word), h("span", {}, word));
+}
+
+/**
+ * Make a button. One that cannot be used now stays focusable, and its tooltip says why.
+ * With `quiet` only the icon shows; the label is its name then.
+ */
+function button({ label, glyph, title, reason, onclick, kind = "", quiet = false, ...props }) {
+  const text = quiet ? null : h("span", { class: "pw-label" }, label);
+  const el = h(
+    "button",
+    {
+      type: "button",
+      class: `pw-button ${kind}${quiet ? " pw-quiet" : ""}`,
+      title: reason || title || (quiet ? label : undefined),
+      "aria-label": quiet ? label : undefined,
+      "aria-disabled": reason ? "true" : undefined,
+      onclick: (event) => {
+        event.stopPropagation();
+        if (el.getAttribute("aria-disabled") !== "true") onclick(event);
+      },
+      ...props,
+    },
+    glyph ? icon(glyph) : null,
+    text,
+  );
+  return el;
+}
+
+/** Let a parent's children be those of `items`, by key: what stays keeps its element, and so its focus. */
+function keyed(parent, items, key, make, update = () => {}) {
+  const old = new Map([...parent.children].map((el) => [el.dataset.key, el]));
+  let before = parent.firstElementChild;
+  items.forEach((item, at) => {
+    const name = String(key(item));
+    let el = old.get(name);
+    if (el) old.delete(name);
+    else {
+      el = make(item, at);
+      el.dataset.key = name;
+    }
+    update(el, item, at);
+    if (el === before) before = before.nextElementSibling;
+    else parent.insertBefore(el, before);
+  });
+  for (const el of old.values()) el.remove();
+}
+
+/** Replace the children of a parent unless they say the same; focus stays on the control of that name. */
+function redraw(parent, ...children) {
+  const next = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  const now = [...parent.childNodes];
+  if (now.length === next.length && now.every((el, at) => same(el, next[at]))) return;
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.f : undefined;
+  const scrolled = [...parent.querySelectorAll("[data-scroll]")].map((el) => [el.dataset.scroll, el.scrollTop, el.scrollLeft]);
+  parent.replaceChildren(...next);
+  for (const [name, top, left] of scrolled)
+    parent.querySelector(`[data-scroll="${name}"]`)?.scrollTo({ top, left, behavior: "instant" });
+  if (focused) parent.querySelector(`[data-f="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+/** Whether two nodes look alike. A control whose action depends on more than its looks carries that as data. */
+function same(one, other) {
+  return typeof other !== "string" && one.isEqualNode(other);
+}
+
+let counter = 0;
+/** Make an id that no other element has. */
+function unique(stem) {
+  counter += 1;
+  return `pw-${stem}-${counter}-${Math.random().toString(36).slice(2, 8)}`;
+}
+
+// ---- words ---------------------------------------------------------------------------------------
+
+const count = (n, noun, many = `${noun}s`) => `${n} ${n === 1 ? noun : many}`;
+
+/** Say a score in four digits; N/A where there is none. */
+function score(value) {
+  if (value === null || value === undefined) return "N/A";
+  return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
+    ? value.toExponential(2)
+    : String(Number(value.toPrecision(4)));
+}
+
+/** Say a size as people do. */
+function bytes(n) {
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (n < 1000) return `${unit === "B" ? n : n.toPrecision(3)} ${unit}`;
+    n /= 1000;
+  }
+  return `${n.toPrecision(3)} TB`;
+}
+
+/** Say a duration in seconds as people do. */
+function duration(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+/** Show a moment, given in seconds since 1970, as a distance; the tooltip has it whole. */
+function moment(at) {
+  const when = new Date(at * 1000);
+  const el = h("time", { datetime: when.toISOString(), title: when.toLocaleString() }, ago(at));
+  el.dataset.at = at;
+  return el;
+}
+
+function ago(at) {
+  const s = Date.now() / 1000 - at;
+  if (s < 45) return "just now";
+  if (s < 3600) return `${Math.max(1, Math.round(s / 60))} min ago`;
+  if (s < 86_400) return `${Math.round(s / 3600)} h ago`;
+  if (s < 14 * 86_400) return count(Math.round(s / 86_400), "day") + " ago";
+  return new Date(at * 1000).toLocaleDateString();
+}
+
+// ---- pictures ------------------------------------------------------------------------------------
+
+/** Draw a small curve: points are [step, value] with null for a gap. `mark` is a step to mark. */
+function sparkline(points, { width = 160, height = 36, mark = null, label = "" } = {}) {
+  const drawn = points.filter(([, value]) => value !== null && Number.isFinite(value));
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "pw-spark", role: "img", "aria-label": label });
+  if (!drawn.length) return picture;
+  const [x0, x1] = [points[0][0], points[points.length - 1][0]];
+  const values = drawn.map(([, value]) => value);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const x = (step) => 3 + ((step - x0) / (x1 - x0 || 1)) * (width - 6);
+  const y = (value) => height - 4 - ((value - low) / (high - low || 1)) * (height - 8);
+  let path = "", open = false;
+  for (const [step, value] of points) {
+    const there = value !== null && Number.isFinite(value);
+    if (there) path += `${open ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
+    open = there;
+  }
+  picture.append(svg("path", { d: path, class: "pw-line" }));
+  const marked = drawn.find(([step]) => step === mark) ?? (mark === null && drawn.length === 1 ? drawn[0] : undefined);
+  if (marked) picture.append(svg("circle", { cx: x(marked[0]), cy: y(marked[1]), r: 3, class: "pw-mark" }));
+  return picture;
+}

@@ -1,0 +1,172 @@
+// How a chain is drawn under its layer: in a Cytoscape core that an ipycytoscape view has made, or as plain SVG.
+// A renderer has name, show(stages), select(id), place(id, position), paint(), viewport, look(zoom, pan),
+// resize() and end().
+
+/** The chain in a Cytoscape core that an ipycytoscape view has made. */
+class CytoscapeChain {
+  static async load(model, graph) {
+    const reference = model.get("canvas");
+    const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
+    const view = await model.widget_manager.create_view(known);
+    view.luminoWidget.constructor.attach(view.luminoWidget, graph.canvas);
+    await view.displayed;
+    while (!view.cytoscape_obj && !graph.ended) await new Promise(requestAnimationFrame);
+    if (graph.ended) {
+      view.remove();
+      throw new Error("no longer wanted");
+    }
+    return new CytoscapeChain(view, graph);
+  }
+
+  constructor(view, graph) {
+    this.name = "cytoscape";
+    this.view = view;
+    this.graph = graph;
+    this.cy = view.cytoscape_obj;
+    Object.assign(view.el.style, { background: "transparent", width: "100%", height: "100%" });
+    this.cy.minZoom(ZOOM.least);
+    this.cy.maxZoom(ZOOM.most);
+    this.cy.userZoomingEnabled(false);
+    this.cy.boxSelectionEnabled(false);
+    this.cy.autounselectify(true);
+    this.cy.autoungrabify(false);
+    this.cy.on("viewport", () => graph.moved());
+    this.cy.on("dragpan", () => (graph.roamed = true));
+    this.cy.on("tap", "node", (event) => {
+      graph.on.select(Number(event.target.id()));
+      graph.focus(Number(event.target.id()));
+    });
+    this.cy.on("dbltap", "node", (event) => graph.on.open(Number(event.target.id())));
+    this.cy.on("mouseover", "node", (event) => { graph.hover(Number(event.target.id())); graph.box.classList.add("pw-over"); });
+    this.cy.on("mouseout", "node", () => { graph.hover(0); graph.box.classList.remove("pw-over"); });
+    this.cy.on("drag", "node", (event) => graph.dragged(Number(event.target.id()), event.target.position("x"), event.target.position("y")));
+    this.cy.on("free", "node", (event) => {
+      const { x, y } = event.target.position();
+      const home = place(graph.stages.findIndex((stage) => String(stage.id) === event.target.id()));
+      if (x !== home.x || y !== home.y) graph.dropped(Number(event.target.id()), x);
+    });
+  }
+
+  show(stages) {
+    const cy = this.cy;
+    cy.batch(() => {
+      const wanted = new Set();
+      stages.forEach((stage, at) => {
+        const id = String(stage.id), node = cy.getElementById(id), data = { id, status: stage.status };
+        wanted.add(id);
+        if (node.empty()) cy.add({ group: "nodes", data, position: place(at) });
+        else {
+          if (node.data("status") !== stage.status) node.data(data);
+          const now = node.position(), home = place(at);
+          if (!node.grabbed() && (now.x !== home.x || now.y !== home.y)) node.position(home);
+        }
+        if (at === 0) return;
+        const edge = `${stages[at - 1].id}>${stage.id}`, known = cy.getElementById(edge), kind = stage.auto ? "auto" : "manual";
+        wanted.add(edge);
+        if (known.empty()) cy.add({ group: "edges", data: { id: edge, source: String(stages[at - 1].id), target: id, kind } });
+        else if (known.data("kind") !== kind) known.data("kind", kind);
+      });
+      cy.elements().filter((each) => !wanted.has(each.id())).remove();
+    });
+  }
+
+  select(id) {
+    this.cy.batch(() => {
+      this.cy.nodes(".chosen").removeClass("chosen");
+      this.cy.getElementById(String(id)).addClass("chosen");
+    });
+  }
+
+  place(id, position) {
+    this.cy.getElementById(String(id)).position(position);
+  }
+
+  paint() {
+    const el = this.graph.box, line = edgeColour(el);
+    const statuses = Object.entries(STATUS_TOKEN).map(([status, name]) => ({
+      selector: `node[status='${status}']`, style: { "border-color": token(el, name, line) },
+    }));
+    this.cy.style([
+      { selector: "node", style: {
+        shape: "round-rectangle", width: BUBBLE.width, height: BUBBLE.height, "corner-radius": 8,
+        "background-color": token(el, "--pw-bg", "#fff"), "border-width": 1.5, "border-color": line, "overlay-opacity": 0 } },
+      ...statuses,
+      { selector: "node.chosen", style: { "border-width": 3, "border-color": token(el, "--pw-brand", "#1565c0"), "background-color": token(el, "--pw-bg-float", "#fff") } },
+      { selector: "edge", style: {
+        "curve-style": "straight", width: 1.8, "line-color": line, "target-arrow-color": line, "target-arrow-shape": "triangle",
+        "arrow-scale": 1, "overlay-opacity": 0, "target-distance-from-node": 3 } },
+      { selector: "edge[kind='manual']", style: { "line-style": "dashed", "line-dash-pattern": [5, 4] } },
+    ]);
+  }
+
+  get viewport() {
+    return { zoom: this.cy.zoom(), pan: this.cy.pan() };
+  }
+
+  look(zoom, pan) {
+    this.cy.viewport({ zoom, pan });
+  }
+
+  resize() {
+    this.cy.resize();
+  }
+
+  end() {
+    this.cy.destroy();
+    this.view.remove();
+  }
+}
+
+/** The chain as plain SVG, where the Cytoscape view cannot load. */
+class SvgChain {
+  constructor(graph) {
+    this.name = "svg";
+    this.graph = graph;
+    this.viewport = { zoom: 1, pan: { x: 0, y: 0 } };
+    this.shapes = svg("g");
+    this.picture = svg("svg", { class: "pw-plain", width: "100%", height: "100%" }, this.shapes);
+    graph.canvas.append(this.picture);
+  }
+
+  show(stages) {
+    this.stages = stages;
+    const colour = edgeColour(this.graph.box);
+    this.shapes.replaceChildren(
+      ...stages.slice(1).flatMap((stage, at) => {
+        const from = at * STEP + BUBBLE.width / 2, to = (at + 1) * STEP - BUBBLE.width / 2 - 3;
+        return [
+          svg("path", { d: `M${from} 0H${to - 6}`, stroke: colour, "stroke-width": 1.8, "stroke-dasharray": stage.auto ? undefined : "5 4" }),
+          svg("path", { d: `M${to} 0l-8 -4v8z`, fill: colour }),
+        ];
+      }),
+      ...stages.map((stage, at) => svg("rect", {
+        x: at * STEP - BUBBLE.width / 2, y: -BUBBLE.height / 2, width: BUBBLE.width, height: BUBBLE.height, rx: 8,
+        fill: token(this.graph.box, "--pw-bg", "#fff"),
+        stroke: token(this.graph.box, stage.id === this.chosen ? "--pw-brand" : STATUS_TOKEN[stage.status] || "--pw-line-strong", colour),
+        "stroke-width": stage.id === this.chosen ? 3 : 1.5,
+      })),
+    );
+  }
+
+  select(id) {
+    this.chosen = id;
+    if (this.stages) this.show(this.stages);
+  }
+
+  place() {}
+
+  paint() {
+    if (this.stages) this.show(this.stages);
+  }
+
+  look(zoom, pan) {
+    this.viewport = { zoom, pan };
+    this.shapes.setAttribute("transform", `translate(${pan.x} ${pan.y}) scale(${zoom})`);
+  }
+
+  resize() {}
+
+  end() {
+    this.picture.remove();
+  }
+}

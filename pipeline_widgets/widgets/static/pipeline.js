@@ -1,0 +1,252 @@
+// The builder of one pipeline: graph or list, the buttons of the selected stage, and its run.
+
+class Builder {
+  constructor({ model, el }) {
+    this.model = model;
+    this.frame = new Frame({ model, el, name: "pipeline" });
+    this.stages = model.get("stages");
+    this.selected = model.get("selected");
+    this.asList = false;
+    this.head = h("div", { class: "pw-builder-head" });
+    this.tools = h("div", { class: "pw-builder-tools" });
+    this.graph = new StageGraph({
+      frame: this.frame, model,
+      on: {
+        select: (id) => this.select(id),
+        open: (id) => this.edit(id),
+        insert: (position) => this.insert(position),
+        move: (id, to) => this.move(id, to),
+        remove: (id) => this.remove(id),
+      },
+    });
+    this.list = new StageList({ frame: this.frame, actions: (stage) => this.actions(stage), select: (id) => this.select(id) });
+    this.empty = h("div", { class: "pw-empty pw-builder-empty" },
+      h("div", {}, "No stages yet. A pipeline begins with an Experiment stage."),
+      button({ label: "Add stage", glyph: "plus", kind: "pw-primary", "data-f": "add-first", onclick: () => this.insert(0) }));
+    this.bar = h("div", { class: "pw-bar", role: "group", "aria-label": "Selected stage" });
+    this.panel = new StagePanel({ frame: this.frame, actions: (stage) => this.actions(stage) });
+    this.results = h("section", { class: "pw-builder-results", "aria-label": "Results" });
+    this.frame.body.append(this.head, this.tools, this.graph.box, this.list.el, this.empty, this.bar, this.panel.el, this.results);
+    this.frame.on("change:stages", () => this.change());
+    this.frame.on("change:pipeline", () => this.showHead());
+    this.frame.on("change:selected", () => this.selectSeen(model.get("selected")));
+    this.frame.on("change:panel", () => this.showPanel());
+    this.frame.on("change:results", () => this.showResults(true));
+    this.frame.undo.push(() => this.graph.end(), () => this.closing?.abort());
+    this.showHead();
+    this.showTools();
+    this.show();
+    this.showResults(false);
+  }
+
+  get stage() {
+    return this.stages.find((stage) => stage.id === this.selected);
+  }
+
+  get version() {
+    return this.model.get("pipeline").version;
+  }
+
+  // ---- showing
+
+  change() {
+    const before = new Map(this.stages.map((stage) => [stage.id, stage]));
+    this.stages = this.model.get("stages");
+    const news = this.stages.filter((stage) => before.get(stage.id) && before.get(stage.id).status !== stage.status);
+    if (news.length) this.frame.announce(news.map((stage) => `Stage ${stage.n}, ${stage.name}: ${stage.status}`).join(". "));
+    this.show();
+  }
+
+  show() {
+    const any = this.stages.length > 0;
+    this.empty.hidden = any;
+    this.graph.box.hidden = !any || this.asList;
+    this.list.el.hidden = !any || !this.asList;
+    this.tools.hidden = !any;
+    if (this.asList) this.list.show(this.stages, this.selected);
+    this.graph.show(this.stages);
+    this.graph.select(this.selected);
+    this.showBar();
+    this.showPanel();
+  }
+
+  showHead() {
+    const { name, description } = this.model.get("pipeline");
+    this.graph.box.setAttribute("aria-label", `Stage graph of ${name}`);
+    if (this.model.get("headed"))
+      redraw(this.head, h("h2", {}, name), description ? h("p", { class: "pw-soft" }, description) : null);
+  }
+
+  showTools() {
+    const toggle = (label, glyph, list) => {
+      const el = button({
+        label, glyph, "aria-pressed": String(this.asList === list), "data-f": `show-${glyph}`, kind: "pw-segment",
+        onclick: () => {
+          this.asList = list;
+          this.showTools();
+          this.show();
+        },
+      });
+      return el;
+    };
+    const quiet = (label, glyph, onclick) => button({ label, glyph, quiet: true, "data-f": glyph, onclick });
+    redraw(
+      this.tools,
+      h("div", { class: "pw-segments", role: "group", "aria-label": "Show stages as" }, toggle("Graph", "graph", false), toggle("List", "list", true)),
+      button({ label: "Add stage", glyph: "plus", "data-f": "add", onclick: () => this.insert(this.stages.length) }),
+      button({ label: "Check pipeline", glyph: "check", "data-f": "check", onclick: (event) => this.check(event.currentTarget) }),
+      this.asList ? null : h("div", { class: "pw-zoom", role: "group", "aria-label": "Zoom" },
+        quiet("Zoom out", "minus", () => this.graph.zoom(1 / 1.25)),
+        quiet("Zoom in", "zoomin", () => this.graph.zoom(1.25)),
+        quiet("Fit all stages", "fit", () => this.graph.fit())),
+    );
+  }
+
+  showBar() {
+    const stage = this.stage;
+    this.bar.hidden = !stage || this.asList; // in the list each row has its own
+    if (this.bar.hidden) return;
+    this.bar.setAttribute("aria-label", `Stage ${stage.n}: ${stage.name}`);
+    const specs = this.actions(stage);
+    keyed(this.bar, specs, (spec) => `${stage.id}-${spec.key}`, (spec) => this.barButton(spec), (el, spec) => {
+      el.act = spec.onclick;
+      el.title = spec.reason || spec.title || (spec.quiet ? spec.label : "");
+      spec.reason ? el.setAttribute("aria-disabled", "true") : el.removeAttribute("aria-disabled");
+      el.classList.toggle("pw-primary", !!spec.primary && !spec.reason);
+    });
+  }
+
+  barButton(spec) {
+    const el = button({ ...spec, reason: undefined, kind: "", onclick: (event) => el.act(event.currentTarget), "data-f": `bar-${spec.key}` });
+    return el;
+  }
+
+  showPanel() {
+    const panel = this.model.get("panel"), stage = this.stage;
+    this.panel.el.hidden = !stage;
+    if (stage) this.panel.show(panel.stage === stage.id ? panel : null, stage);
+  }
+
+  async showResults(asked) {
+    const reference = this.model.get("results");
+    this.closing?.abort();
+    this.results.replaceChildren();
+    this.results.hidden = !reference;
+    if (!reference) return;
+    this.closing = new AbortController();
+    const close = button({ label: "Close results", glyph: "close", quiet: true, onclick: () => this.frame.run("close_results").then(() => this.focusBar("results")) });
+    const place = h("div", {});
+    this.results.append(h("div", { class: "pw-results-close" }, close), place);
+    await child(this.model, reference, place, this.closing.signal);
+    if (asked) close.focus({ preventScroll: true });
+    if (asked) this.results.scrollIntoView({ block: "nearest" });
+  }
+
+  focusBar(key) {
+    this.bar.querySelector(`[data-f="bar-${key}"]`)?.focus({ preventScroll: true });
+  }
+
+  // ---- what can be done with a stage: the same in the bar and in the list
+
+  actions(stage) {
+    const last = this.stages.length, at = stage.n - 1;
+    const blocked = (stage.blockers || []).join(" ");
+    const specs = [];
+    if (stage.active)
+      specs.push({ key: "stop", label: "Stop", glyph: "stop", reason: stage.status === "Stopping" ? "It is stopping already." : "", onclick: (pressed) => this.stop(stage, pressed) });
+    else
+      specs.push({ key: "trigger", label: "Trigger stage", glyph: "play", primary: true, reason: blocked, onclick: () => this.trigger(stage) });
+    if (stage.resumable)
+      specs.push({ key: "resume", label: "Resume", glyph: "resume", title: "Go on from its own last checkpoint", onclick: () => this.trigger(stage, true) });
+    if (stage.kind === "Experiment")
+      specs.push({ key: "results", label: "Results", glyph: "results", onclick: (pressed) => this.frame.run("results", { stage: stage.id }, pressed) });
+    specs.push(
+      { key: "edit", label: "Edit stage", glyph: "edit", reason: stage.locked, onclick: () => this.edit(stage.id) },
+      { key: "left", label: "Move left", glyph: "left", quiet: true, reason: at === 0 ? "It is the first stage." : stage.locked, onclick: (pressed) => this.move(stage.id, at - 1, pressed) },
+      { key: "right", label: "Move right", glyph: "right", quiet: true, reason: at === last - 1 ? "It is the last stage." : stage.locked, onclick: (pressed) => this.move(stage.id, at + 1, pressed) },
+      { key: "before", label: "Insert before", glyph: "before", quiet: true, onclick: () => this.insert(at) },
+      { key: "after", label: "Insert after", glyph: "after", quiet: true, onclick: () => this.insert(at + 1) },
+      { key: "remove", label: "Delete stage", glyph: "trash", quiet: true, danger: true, reason: stage.locked, onclick: () => this.remove(stage.id) },
+    );
+    return specs;
+  }
+
+  select(id) {
+    if (id === this.selected) return;
+    this.selectSeen(id);
+    this.frame.line.tell("select", { stage: id });
+    const stage = this.stage;
+    if (stage) this.frame.announce(stageWords(stage));
+  }
+
+  selectSeen(id) {
+    this.selected = id;
+    this.graph.select(id);
+    if (this.asList) this.list.show(this.stages, id);
+    this.showBar();
+    this.showPanel();
+    this.graph.reveal(id);
+  }
+
+  trigger(stage, resume = false) {
+    return openPlan({ frame: this.frame, stage: stage.id, resume, name: stage.name, n: stage.n });
+  }
+
+  stop(stage, pressed) {
+    return this.frame.run("stop", { stage: stage.id }, pressed);
+  }
+
+  edit(id) {
+    const stage = this.stages.find((each) => each.id === id);
+    if (stage?.locked) return this.frame.notice(stage.locked, "error");
+    return openStageForm({ frame: this.frame, stage: id });
+  }
+
+  insert(position) {
+    return openStageForm({ frame: this.frame, position });
+  }
+
+  async move(id, to, pressed) {
+    const done = await this.frame.run("move", { stage: id, to, seen: this.version }, pressed);
+    if (!done) return this.graph.show([...this.stages]);
+    if (done.also?.length) this.frame.notice(done.also);
+    this.frame.announce(`Now stage ${to + 1}.`);
+    this.graph.reveal(id);
+  }
+
+  remove(id) {
+    const stage = this.stages.find((each) => each.id === id);
+    if (!stage) return;
+    if (stage.locked) return this.frame.notice(stage.locked, "error");
+    confirmDialog({
+      frame: this.frame, title: `Delete stage ${stage.n} (${stage.name})?`, confirm: "Delete stage",
+      text: "Its runs, checkpoints, experiment and agents stay.",
+      act: async (pressed) => {
+        const done = await this.frame.line.ask("remove", { stage: id, seen: this.version }, pressed);
+        if (done.also.length) this.frame.notice(done.also);
+        this.frame.announce(`Stage ${stage.n} was deleted.`);
+      },
+    });
+  }
+
+  async check(pressed) {
+    const found = await this.frame.run("check", {}, pressed);
+    if (!found) return;
+    const problems = Object.values(found);
+    if (!problems.length) return this.frame.notice("Everything is in order: the whole chain can run.");
+    openDialog({
+      frame: this.frame, title: count(problems.length, "problem"), cancel: "Close",
+      body: h("ul", { class: "pw-problems" }, problems.map(({ stage, problem }) => h("li", {}, stage ? h("strong", {}, stage) : null, stage ? h("br") : null, problem))),
+    });
+  }
+}
+
+export default {
+  initialize({ model }) {
+    patches(model);
+  },
+  render({ model, el }) {
+    const builder = new Builder({ model, el });
+    return () => builder.frame.close();
+  },
+};

@@ -1,0 +1,277 @@
+// The panel of the selected stage: its settings in sentences, why it is stale or held, and its latest run, live.
+// Each part is drawn by itself and only where it has changed, so that a refresh moves no scroll, focus or selection.
+
+const CURVES_SHOWN = 6; // the scores first; the rest is behind "and 3 more"
+const CURVE_NAMES = { training_score: "Training score", evaluation_score: "Evaluation score" };
+
+/** How long a run has taken or takes, in seconds; null before it began. */
+function runTook(run, now = Date.now() / 1000) {
+  return run.started === null ? null : Math.max(0, (run.finished ?? now) - run.started);
+}
+
+/** The seconds left at the pace so far; null where that cannot be told. */
+function runLeft(run, now = Date.now() / 1000) {
+  const done = run.step - run.begun, spent = runTook(run, now);
+  return run.status === "Running" && run.total && done > 0 && spent ? (spent / done) * Math.max(0, run.total - run.step) : null;
+}
+
+/** Set a text, and leave it alone where it is that already. */
+function setText(el, text) {
+  if (el.textContent !== text) el.textContent = text;
+}
+
+/** Put text on the clipboard, also where the page is not served over HTTPS. */
+async function copyText(text, near) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = h("textarea", { class: "pw-hidden", "aria-hidden": "true", tabindex: "-1", value: text });
+    const back = document.activeElement;
+    near.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    back?.focus({ preventScroll: true });
+  }
+}
+
+/** Text that scrolls and stays at its end. New text waits until nothing in it is selected. */
+class Printed {
+  constructor(frame, label) {
+    this.text = "";
+    this.el = h("pre", { class: "pw-printed", tabindex: "0", role: "region", "aria-label": label });
+    frame.listen(document, "selectionchange", () => this.el.isConnected && this.draw());
+    const size = new ResizeObserver(() => this.settle()); // what is not laid out yet cannot be scrolled
+    size.observe(this.el);
+    frame.undo.push(() => size.disconnect());
+  }
+
+  /** `anew` is for another run: it is shown from its end, and no selection counts. */
+  show(text, anew) {
+    this.text = text;
+    this.draw(anew);
+  }
+
+  draw(anew = false) {
+    const { el, text } = this;
+    if (el.textContent === text && !anew) return;
+    const marked = document.getSelection();
+    if (!anew && marked && !marked.isCollapsed && el.contains(marked.anchorNode)) return;
+    this.toEnd ||= anew || el.scrollTop + el.clientHeight >= el.scrollHeight - 4;
+    const { scrollTop } = el;
+    setText(el, text);
+    el.scrollTop = scrollTop;
+    this.settle();
+  }
+
+  settle() {
+    if (!this.toEnd || !this.el.clientHeight) return;
+    this.el.scrollTop = this.el.scrollHeight;
+    this.toEnd = false;
+  }
+}
+
+class StagePanel {
+  constructor({ frame }) {
+    this.frame = frame;
+    const part = (name, ...children) => h("div", { class: `pw-panel-${name}` }, ...children);
+    const titled = (title, ...children) => h("div", { class: "pw-panel-part" }, h("h4", {}, title), ...children);
+    const heading = unique("panel");
+    this.title = h("h3", { id: heading });
+    this.marks = h("div", { class: "pw-panel-marks" });
+    this.why = part("why");
+    this.settings = h("ul", { class: "pw-panel-settings" });
+    this.runTitle = h("h4");
+    this.start = h("p");
+    this.facts = h("dl", { class: "pw-panel-facts" });
+    this.progress = part("progress");
+    this.ran = h("div", { class: "pw-panel-part" }, this.runTitle, this.start, this.progress, this.facts);
+    this.idle = part("idle");
+    this.rows = h("tbody");
+    this.earlier = part("note pw-soft");
+    this.checkpoints = titled("Checkpoints", this.table(), this.earlier);
+    this.curves = h("div", { class: "pw-curves" });
+    this.others = h("div", { class: "pw-curves" });
+    this.more = h("summary");
+    this.rest = h("details", { class: "pw-panel-rest" }, this.more, this.others);
+    this.metrics = titled("Metrics", this.curves, this.rest);
+    this.error = new Printed(frame, "Error");
+    this.errorTitle = h("h4");
+    this.errorCopy = button({ label: "Copy", glyph: "copy", onclick: () => this.copyError() });
+    this.broken = h("div", { class: "pw-panel-part pw-panel-error" },
+      h("div", { class: "pw-panel-bar" }, this.errorTitle, this.errorCopy), this.error.el);
+    this.log = new Printed(frame, "Log");
+    this.logged = titled("Log", this.log.el);
+    this.el = h("section", { class: "pw-panel", "aria-labelledby": heading },
+      h("header", { class: "pw-panel-head" }, this.title, this.marks), this.why,
+      h("div", { class: "pw-panel-columns" },
+        h("div", { class: "pw-panel-column" }, this.settings, this.idle, this.ran, this.checkpoints),
+        h("div", { class: "pw-panel-column" }, this.broken, this.metrics, this.logged)));
+    const clock = setInterval(() => this.run && this.el.isConnected && this.showProgress(), 1000);
+    frame.undo.push(() => clearInterval(clock), () => clearTimeout(this.patience));
+  }
+
+  table() {
+    const head = (text, number) => h("th", { scope: "col", class: number ? "pw-number" : "" }, text);
+    return h("div", { class: "pw-scroll pw-panel-scroll", tabindex: "0", role: "region", "aria-label": "Checkpoints" },
+      h("table", { class: "pw-table" },
+        h("thead", {}, h("tr", {}, head("Step", true), head("Training Score", true), head("Evaluation Score", true), head("Size", true))),
+        this.rows));
+  }
+
+  /** Show a stage. `panel` is null until Python has sent what there is to know of it. */
+  show(panel, stage) {
+    const run = panel?.run ?? null;
+    this.anew = this.shown !== `${stage.id} ${run?.id}`;
+    this.shown = `${stage.id} ${run?.id}`;
+    Object.assign(this, { stage, panel, run });
+    setText(this.title, `Stage ${stage.n}: ${stage.name}`);
+    redraw(this.marks, h("span", { class: "pw-panel-kind" }, icon(stage.kind === "Deployment" ? "agent" : "experiment"), stage.kind),
+      badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null);
+    redraw(this.why, this.reasons());
+    this.why.hidden = !this.why.childElementCount;
+    redraw(this.settings, (panel?.settings ?? []).map((text) => h("li", {}, text)));
+    this.showIdle();
+    this.showFacts();
+    this.showProgress();
+    this.showCheckpoints();
+    this.showMetrics();
+    this.showText();
+  }
+
+  /** A stage that was just selected is known as soon as Python answers, which may be after the cell that runs. */
+  showIdle() {
+    const waits = () => this.panel || !this.frame.line.live || redraw(this.idle, h("span", { class: "pw-soft" }, "Waiting for the kernel…"));
+    clearTimeout(this.patience);
+    if (!this.panel) this.patience = setTimeout(waits, PATIENCE);
+    redraw(this.idle, this.panel && !this.run ? h("strong", {}, "Not run yet") : null);
+  }
+
+  /** Why it is stale, held, or cannot be triggered. */
+  reasons() {
+    const { stage, panel } = this;
+    const block = (kind, glyph, title, lines, ...after) => h("div", { class: `pw-reason pw-${kind}` }, icon(glyph),
+      h("div", { class: "pw-reason-text" }, h("h4", {}, title), lines.length === 1 ? h("p", {}, lines[0]) : h("ul", {}, lines.map((line) => h("li", {}, line)))), after);
+    const accepted = panel?.accepted ?? null;
+    const blocked = !stage.active && stage.blockers?.join(" ") !== stage.held && stage.blockers; // else it is said already
+    return [
+      stage.stale ? block("warning", "Stale", "Why it is stale", stage.stale.map(asSentence),
+        button({ label: "Accept as fresh", "data-f": "accept", onclick: () => this.accept() })) : null,
+      accepted !== null ? block("quiet", "check", "Accepted as fresh",
+        [accepted ? `Note: ${accepted}` : "Without a note.", ...panel.reasons.map((reason) => `Although: ${asSentence(reason)}`)]) : null,
+      stage.held ? block("warning", "Held", "Why it did not start", [asSentence(stage.held)]) : null,
+      blocked ? block("quiet", "info", "Why it cannot be triggered now", blocked.map(asSentence)) : null,
+    ];
+  }
+
+  showFacts() {
+    const { run } = this;
+    const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
+    setText(this.runTitle, run ? `Run ${run.number}` : "");
+    setText(this.start, run?.start ?? "");
+    redraw(this.facts, run ? [
+      run.started === null ? fact("Triggered", moment(run.created)) : fact("Started", moment(run.started)),
+      run.finished !== null && run.started !== null ? fact("Took", duration(runTook(run))) : null,
+      run.agent ? fact("Saved Agent", run.agent) : null,
+    ] : null);
+    this.ran.hidden = !run;
+  }
+
+  showProgress() {
+    const { run, stage } = this, active = !!run && stage.active;
+    this.progress.hidden = !active;
+    if (!active) return redraw(this.progress);
+    const { step, total } = run, left = runLeft(run), took = runTook(run);
+    const steps = total ? `${step ?? 0} of ${total}` : step === null ? "No step reported yet" : `Step ${step}`;
+    const part = total ? Math.min(1, Math.max(0, (step ?? 0) / total)) : null;
+    redraw(this.progress,
+      h("div", {
+        class: "pw-progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": total ? 0 : undefined, "aria-valuemax": total || undefined,
+        "aria-valuenow": total ? Math.min(step ?? 0, total) : undefined, "aria-valuetext": steps,
+      }, h("div", { class: part === null ? "pw-unknown" : "", style: { width: `${((part ?? 0.3) * 100).toFixed(1)}%` } })),
+      h("div", { class: "pw-progress-words" },
+        h("span", {}, steps), left === null ? null : h("span", {}, `about ${duration(left)} left`),
+        took === null ? null : h("span", { class: "pw-soft" }, `${duration(took)} so far`)));
+  }
+
+  showCheckpoints() {
+    const list = this.run?.checkpoints ?? [];
+    this.checkpoints.hidden = !list.length;
+    const number = (text) => h("td", { class: "pw-number" }, text);
+    keyed(this.rows, list, (each) => each.id, () => h("tr"), (el, each) => {
+      const marks = [each.best && "best", each.final && "final"].filter(Boolean).join(", ");
+      redraw(el, h("td", { class: "pw-number" }, marks ? h("span", { class: "pw-panel-mark" }, marks) : null, ` ${each.step}`),
+        number(score(each.training)), number(score(each.evaluation)), number(bytes(each.size)));
+    });
+    const more = this.run?.earlier ?? 0;
+    setText(this.earlier, more ? `and ${count(more, "earlier one")}` : "");
+  }
+
+  showMetrics() {
+    const curves = this.run?.curves ?? [];
+    this.metrics.hidden = !curves.length;
+    const draw = (place, list) => keyed(place, list, (curve) => curve.name, () => h("div", { class: "pw-curve" }), (el, curve) => {
+      const told = JSON.stringify(curve.points);
+      if (el.told === told) return;
+      el.told = told;
+      el.replaceChildren(...this.curve(curve));
+    });
+    draw(this.curves, curves.slice(0, CURVES_SHOWN));
+    const others = curves.slice(CURVES_SHOWN);
+    draw(this.others, others);
+    this.rest.hidden = !others.length;
+    setText(this.more, `and ${others.length} more`);
+  }
+
+  curve({ name, points }) {
+    const shown = Object.hasOwn(CURVE_NAMES, name) ? CURVE_NAMES[name] : name;
+    const values = points.map(([, value]) => value).filter((value) => value !== null);
+    const [step, last] = points[points.length - 1];
+    const now = last === null ? "not finite" : score(last);
+    const range = values.length > 1 ? `, lowest ${score(Math.min(...values))}, highest ${score(Math.max(...values))}` : "";
+    return [
+      h("div", { class: "pw-curve-words" }, h("span", { class: "pw-curve-name", title: shown }, shown), h("span", { class: "pw-curve-last" }, now)),
+      points.length > 1 ? sparkline(points, { width: 200, height: 40, label: `${shown}: ${now} at step ${step}${range}` }) : null,
+    ].filter(Boolean);
+  }
+
+  showText() {
+    const { run, anew } = this;
+    this.broken.hidden = !run?.error;
+    setText(this.errorTitle, run?.status === "Crashed" ? "Evidence of the crash" : "Error");
+    this.error.show(run?.error ?? "", anew);
+    this.logged.hidden = !run?.log;
+    this.log.show(run?.log ?? "", anew);
+  }
+
+  async copyError() {
+    await copyText(this.error.text, this.el);
+    this.frame.announce("Copied.");
+    const label = this.errorCopy.querySelector(".pw-label");
+    label.textContent = "Copied";
+    setTimeout(() => (label.textContent = "Copy"), 1500);
+  }
+
+  accept() {
+    const { stage, frame } = this;
+    const note = h("textarea", { rows: 3, autofocus: true });
+    openDialog({
+      frame, title: `Accept stage ${stage.n} (${stage.name}) as fresh?`, confirm: "Accept as fresh",
+      body: [
+        h("ul", { class: "pw-bullets" }, (stage.stale ?? []).map((reason) => h("li", {}, asSentence(reason)))),
+        h("p", {}, "It counts as fresh until something before it is run or changed again."),
+        field("Note", note, "Why its result still holds. Optional."),
+      ],
+      act: async (pressed) => {
+        await frame.line.ask("accept", { stage: stage.id, note: note.value }, pressed);
+        frame.announce(`Stage ${stage.n} was accepted as fresh.`);
+      },
+    });
+  }
+}
+
+/** Reasons come without their full stop and, some of them, in small letters. */
+function asSentence(text) {
+  const first = text.slice(0, 1).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}

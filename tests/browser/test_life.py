@@ -1,0 +1,162 @@
+"""How views live and end: reloads, restarts, cleared outputs, several views, two notebooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from browser.lab import Lab
+from browser.notebook import Notebook
+from browser.scenes import LETTERS
+
+#: The same workspace, once more.
+AGAIN = LETTERS.replace('ws.create_project("Letters", advanced_training=True)', 'ws.projects["Letters"]')
+THREADS = "[each.name for each in __import__('threading').enumerate() if each.name == 'pipeline_widgets']"
+#: Keeps every Cytoscape core that is made, so that a test can ask which of them still live.
+CORES = """() => [...document.querySelectorAll('.pw-graphbox')].map(
+    box => [...box.querySelectorAll('*')].find(each => each._cyreg)._cyreg.cy)"""
+
+
+def show(notebook: Notebook, made: str, shown: str = "pipe") -> Locator:
+    """Run that code, show what it made, and return its view once the graph is drawn."""
+    notebook.run(LETTERS + made)
+    root = notebook.run(shown).locator(".pw-root").first
+    expect(root.locator(".pw-graphbox[data-renderer='cytoscape'][data-ready]")).to_be_visible()
+    root.scroll_into_view_if_needed()
+    return root
+
+
+def until(notebook: Notebook, expression: str, wanted: Any) -> None:
+    """Wait until an expression of the kernel has a value."""
+    seen = notebook.python(expression)
+    for _ in range(100):
+        if seen == wanted:
+            return
+        notebook.page.wait_for_timeout(100)
+        seen = notebook.python(expression)
+    assert seen == wanted
+
+
+@pytest.mark.spec("4.4")
+def test_at_rest_the_kernel_says_nothing(notebook: Notebook) -> None:
+    """A view that can be seen, where nothing changes: no comm message comes from the kernel."""
+    root = show(notebook, "pipe = chain('a', 'b')")
+    expect(root.get_by_role("button", name="Trigger stage")).to_be_enabled()
+    notebook.page.wait_for_timeout(4000)  # the view has said hello by then
+    notebook.forget_messages()
+
+    notebook.page.wait_for_timeout(11_000)  # two looks at rest
+
+    assert [each for each in notebook.messages() if each.direction == "down"] == []
+    assert notebook.python(THREADS) == ["pipeline_widgets"]
+
+
+@pytest.mark.spec("4.4")
+def test_cleared_outputs_leave_nothing_behind(notebook: Notebook) -> None:
+    """After the outputs are cleared there is no thread, no listener on the page and no Cytoscape core."""
+    show(notebook, "pipe = chain('a', 'b'); view = pipe.view()", "view")
+    page = notebook.page
+    core = page.evaluate_handle(f"({CORES})()[0]")
+    until(notebook, THREADS, ["pipeline_widgets"])
+
+    notebook.clear_outputs()
+
+    until(notebook, THREADS, [])
+    assert core.evaluate("core => core.destroyed()")
+    assert page.locator(".pw-root").count() == 0
+    page.evaluate("document.body.classList.toggle('pw-test')")  # nobody listens
+    notebook.execute("pipe.stages[0].trigger(); pipe.wait(30)")
+    assert notebook.python(THREADS) == []
+
+
+@pytest.mark.spec("4.4")
+def test_a_view_out_of_sight_is_not_refreshed(notebook: Notebook) -> None:
+    """In a tab that is not shown no thread runs; shown again, the view is up to date."""
+    root = show(notebook, "pipe = chain('a')")
+    until(notebook, THREADS, ["pipeline_widgets"])
+    page = notebook.page
+    page.evaluate("window.jupyterapp.commands.execute('launcher:create')")
+    until(notebook, THREADS, [])
+    notebook.execute("pipe.stages[0].trigger(); pipe.wait(30)")
+
+    page.get_by_role("tab", name="test_life.ipynb").click()
+
+    expect(root.locator(".pw-bubble")).to_contain_text("Succeeded")
+    until(notebook, THREADS, ["pipeline_widgets"])
+    page.evaluate(
+        "[...window.jupyterapp.shell.widgets('main')].filter(w => !w.sessionContext).forEach(w => w.close())"
+    )
+
+
+@pytest.mark.spec("4.4")
+def test_two_views_of_one_pipeline_are_in_step(notebook: Notebook) -> None:
+    """The same view twice, and another view of the same pipeline: all three show the run."""
+    show(notebook, "pipe = chain('a'); view = pipe.view()", "view")
+    notebook.run("view")
+    notebook.run("pipe")
+    bubbles = notebook.page.locator(".pw-bubble")
+    expect(bubbles).to_have_count(3)
+    notebook.execute("pipe.stages[0].trigger()")
+    for at in range(3):
+        bubbles.nth(at).scroll_into_view_if_needed()
+        expect(bubbles.nth(at)).to_contain_text("Succeeded", timeout=20_000)
+
+
+def test_a_reloaded_page_shows_the_present_state(notebook: Notebook) -> None:
+    """After a reload, the kernel alive, the view comes back by itself, as things are now, and works."""
+    show(notebook, "pipe = chain('a', 'b', trigger='manual')")
+    notebook.execute("pipe.stages[0].trigger(); pipe.wait(30)")
+
+    notebook.reload()
+
+    root = notebook.page.locator(".pw-root").first
+    expect(root.locator(".pw-bubble").first).to_contain_text("Succeeded")
+    root.scroll_into_view_if_needed()
+    root.locator(".pw-bubble").nth(1).focus()
+    notebook.page.keyboard.press("Enter")
+    root.get_by_role("button", name="Trigger stage").click()
+    expect(root.locator(".pw-bubble").nth(1)).to_contain_text("Succeeded", timeout=20_000)
+
+
+@pytest.mark.spec("6.6")
+def test_a_restarted_kernel_is_said_and_the_run_goes_on(notebook: Notebook) -> None:
+    """After a restart the old view says so, without an error box; run again, it shows what went on."""
+    root = show(notebook, "pipe = chain('a', steps=100, pause=0.05)")
+    root.get_by_role("button", name="Trigger stage").click()
+    expect(root.locator(".pw-bubble")).to_contain_text("Running", timeout=20_000)
+
+    notebook.restart_kernel()
+
+    expect(root.get_by_text("The kernel does not answer.")).to_be_visible()
+    assert notebook.page.get_by_text("Error displaying widget").count() == 0
+    notebook.run(AGAIN)
+    again = notebook.run("project.pipelines[0]").locator(".pw-root").first
+    expect(again.locator(".pw-bubble")).to_contain_text("Succeeded", timeout=30_000)
+
+
+@pytest.mark.spec("4.4")
+def test_two_notebooks_on_one_workspace(notebook: Notebook, lab: Lab) -> None:
+    """What is edited in one shows in the other, with no error in either."""
+    root = show(notebook, "pipe = chain('a', 'b', 'c', trigger='manual')")
+    folder = notebook.python("str(__import__('pathlib').Path.cwd())")
+    other = Notebook(lab, notebook.page.context.new_page(), "test_life_other")
+    try:
+        other.renew(folder)
+        other.run(AGAIN)
+        there = other.run("project.pipelines[0]").locator(".pw-root").first
+        expect(there.locator(".pw-bubble")).to_have_count(3)
+        notebook.page.bring_to_front()
+
+        root.locator(".pw-bubble").nth(2).focus()
+        notebook.page.keyboard.press("Enter")
+        root.get_by_role("button", name="Move left").click()
+
+        expect(root.locator(".pw-bubble").nth(1)).to_contain_text("c")
+        other.page.bring_to_front()
+        there.scroll_into_view_if_needed()
+        expect(there.locator(".pw-bubble").nth(1)).to_contain_text("c", timeout=10_000)
+        assert other.errors == []
+    finally:
+        other.close()

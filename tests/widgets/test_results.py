@@ -1,0 +1,229 @@
+"""Results of some experiments: what is shown of which runs (spec 9.3)."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories.lab import Lab, migrated, open_lab
+
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.widgets import results, results_curves
+from pipeline_widgets.widgets.results import ResultsView
+from pipeline_widgets.wiring import Services, connect
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database with all tables and no rows."""
+    return migrated(tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture
+def lab(tmp_path: Path, empty: Path) -> Iterator[Lab]:
+    """A workspace in which no process runs."""
+    shutil.copy(empty, tmp_path / "lab.db")
+    made = open_lab(tmp_path)
+    yield made
+    made.store.database.close()
+
+
+@pytest.fixture
+def services(lab: Lab) -> Iterator[Services]:
+    """The same workspace, as views know it."""
+    made = connect(lab.store.database.url)
+    yield made
+    made.store.database.close()
+
+
+@pytest.fixture
+def view(lab: Lab, services: Services) -> ResultsView:
+    """Results in which nothing is chosen yet."""
+    return ResultsView(services, lab.project.id)
+
+
+def told(view: ResultsView, command: str, **args: Any) -> dict[str, Any]:
+    """Ask a view as the browser does, and return its answer."""
+    answers: list[dict[str, Any]] = []
+    view.line.answer = answers.append
+    view.line._handle_custom_msg({"id": "1", "command": command, "args": args}, [])
+    (answer,) = answers
+    return answer
+
+
+def train(lab: Lab, experiment_id: int, *scores: float) -> int:
+    """Let an experiment run once, and return the run's id."""
+    run = lab.runs.train(experiment_id)
+    lab.carry_out(run, *scores)
+    return run.id
+
+
+def drawn(view: ResultsView) -> dict[tuple[str, int], list[Any]]:
+    """Return the points of each curve by its metric and run, in the order in which they go down."""
+    return {(row["metric"], row["run"]): list(row["points"]) for row in view.curves}
+
+
+@pytest.mark.spec("9.3")
+def test_the_runs_of_any_experiments_stand_side_by_side(lab: Lab, view: ResultsView) -> None:
+    """All runs of the chosen experiments are listed, with their scores, and no others."""
+    sft, dpo, other = (lab.experiment(name) for name in ("sft", "dpo", "other"))
+    runs = [train(lab, sft.id, 0.1, 0.3), train(lab, dpo.id, 0.5), train(lab, sft.id, 0.2)]
+    train(lab, other.id, 0.9)
+    assert told(view, "choose", experiments=[sft.id, dpo.id])["ok"]
+    assert view.title == "Results of sft and dpo"
+    assert [(row["experiment"], row["n"], row["evaluation"]) for row in view.runs] == [
+        ("sft", 1, 0.3),
+        ("sft", 2, 0.2),
+        ("dpo", 1, 0.5),
+    ]
+    assert {row["id"] for row in view.runs} == set(runs)
+    assert [row["checkpoints"] for row in view.runs] == [2, 1, 1]
+    assert all(row["status"] == "Succeeded" and not row["active"] for row in view.runs)
+    assert view.total == 3
+
+
+@pytest.mark.spec("9.3")
+def test_each_metric_has_a_curve_of_each_run(lab: Lab, view: ResultsView) -> None:
+    """The scores come first; a NaN is a gap; all of it is JSON."""
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    lab.report(job, 1, 3, aux=1.0, evaluation_score=0.25)
+    lab.report(job, 2, 3, aux=math.nan, evaluation_score=1 / 3)
+    view.choose((made.id,))
+    assert drawn(view) == {
+        ("evaluation_score", job.run_id): [(1, 0.25), (2, 0.333333)],
+        ("aux", job.run_id): [(1, 1.0), (2, None)],
+    }
+    assert next(iter(drawn(view)))[0] == "evaluation_score"
+    json.dumps([view.runs, view.curves, view.experiments], allow_nan=False)
+
+
+@pytest.mark.spec("9.3")
+def test_it_is_live_while_a_run_is_active(lab: Lab, view: ResultsView) -> None:
+    """What is reported shows at the next refresh, though no view of anything else changes by it."""
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    view.choose((made.id,))
+    lab.report(job, 1, 4, loss=0.5)
+    assert view.refresh() is True
+    assert (view.runs[0]["steps"], drawn(view)) == (1, {("loss", job.run_id): [(1, 0.5)]})
+    lab.report(job, 2, 4, loss=0.25)
+    assert view.refresh() is True
+    assert (view.runs[0]["steps"], drawn(view)) == (2, {("loss", job.run_id): [(1, 0.5), (2, 0.25)]})
+    lab.end(job, Status.STOPPED)
+    assert view.refresh() is False
+    assert view.runs[0]["status"] == "Stopped"
+
+
+def test_nothing_is_sent_when_nothing_has_changed(
+    lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a run is active the database is read, and only what differs goes down."""
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    lab.report(job, 1, 4, loss=0.5)
+    view.choose((made.id,))
+    sent: list[Any] = []
+    monkeypatch.setattr(view.comm, "publish_msg", lambda *_, **message: sent.append(message["data"]))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    assert view.refresh() is True
+    assert sent == []
+    lab.report(job, 2, 4, loss=0.25)
+    view.refresh()
+    assert {message["content"]["patch"] for message in sent} == {"runs", "curves"}
+
+
+def test_the_title_names_what_is_shown(lab: Lab, view: ResultsView) -> None:
+    """One name, two, or two and how many more; a renamed experiment has its new name at once."""
+    made = [lab.experiment(name).id for name in ("sft", "dpo", "grpo", "ppo")]
+    assert view.title == "Results"
+    titles: list[str] = []
+    for count in (1, 2, 3, 4):
+        view.choose(made[:count])
+        titles.append(view.title)
+    assert titles == [
+        "Results of sft",
+        "Results of sft and dpo",
+        "Results of sft, dpo and 1 more",
+        "Results of sft, dpo and 2 more",
+    ]
+    lab.experiments.rename(made[0], "base")
+    view.refresh()
+    assert view.title == "Results of base, dpo and 2 more"
+
+
+@pytest.mark.spec("5.11")
+def test_experiments_of_elsewhere_are_not_shown(lab: Lab, view: ResultsView) -> None:
+    """An experiment of another project, and one that was deleted, are no longer chosen."""
+    other = lab.projects.create("Other", advanced_training=False)
+    theirs = lab.experiments.duplicate(lab.experiment("sft").id)
+    assert other.id != theirs.project_id
+    view.choose((theirs.id, 999))
+    assert view.chosen == [theirs.id]
+    elsewhere = ResultsView(view._services, other.id, chosen=(theirs.id,))
+    assert (elsewhere.chosen, elsewhere.runs, elsewhere.title) == ([], [], "Results")
+    lab.experiments.delete(theirs.id)
+    view.refresh()
+    assert (view.chosen, view.title) == ([], "Results")
+
+
+def test_many_runs_are_cut_to_the_latest(
+    lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table and the charts have the latest of each experiment first, and the total is told."""
+    monkeypatch.setattr(results, "LISTED", 4)
+    monkeypatch.setattr(results, "DRAWN", 3)
+    sft, dpo = lab.experiment("sft"), lab.experiment("dpo")
+    for _ in range(4):
+        train(lab, sft.id, 0.5)
+    train(lab, dpo.id, 0.5)
+    view.choose((sft.id, dpo.id))
+    assert [(row["experiment"], row["n"], row["drawn"]) for row in view.runs] == [
+        ("sft", 2, False),
+        ("sft", 3, True),
+        ("sft", 4, True),
+        ("dpo", 1, True),
+    ]
+    assert view.total == 5
+
+
+def test_many_metrics_are_cut(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scores and the first metrics by name are drawn, and how many are not is told."""
+    monkeypatch.setattr(results_curves, "METRICS", 2)
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    lab.report(job, 1, evaluation_score=0.5, b=1.0, a=2.0, c=3.0)
+    view.choose((made.id,))
+    assert [row["metric"] for row in view.curves] == ["evaluation_score", "a"]
+    assert view.undrawn == 2
+
+
+def test_a_long_run_is_read_in_parts(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first look that would take long shows what it has, and asks to be called again soon."""
+    monkeypatch.setattr(results_curves, "AT_ONCE", 2)
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    for step in (1, 2, 3):
+        lab.report(job, step, loss=1.0)
+    lab.end(job)
+    view.choose((made.id,))
+    assert len(drawn(view)["loss", job.run_id]) == 2
+    assert view.refresh() is False
+    assert len(drawn(view)["loss", job.run_id]) == 3
+
+
+@pytest.mark.spec("4.7", "10.4")
+def test_without_a_kernel_the_table_stays(lab: Lab, view: ResultsView) -> None:
+    """The picture and the text have the runs, and a name is text."""
+    made = lab.experiment("<b>sft</b>")
+    train(lab, made.id, 0.123456)
+    view.choose((made.id,))
+    html = view.static_html()
+    assert "Results of &lt;b&gt;sft&lt;/b&gt;" in html
+    assert "0.1235" in html
+    assert "<b>" not in html
+    assert view.static_text().startswith("Results of <b>sft</b>: 1\n")
