@@ -163,7 +163,7 @@ class View(anywidget.AnyWidget):
             return {"ok": False, "error": explained(error)}
         except Exception as error:
             _log.exception("A command of a view failed.")
-            what = f"That failed, and it should not have: {type(error).__name__}."
+            what = f"That failed, and it should not have: {type(error).__name__}: {error}."
             return {
                 "ok": False,
                 "error": {"kind": "Fault", "what": what, "why": "The kernel's log has more."},
