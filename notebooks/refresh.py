@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
 LANGUAGE = {"name": "python"}  # without the version of whoever ran it
-#: Live widgets and what is printed while waiting mean nothing in a saved notebook.
+#: A live view means nothing in a saved notebook; the picture beside it does.
 FLEETING = "application/vnd.jupyter.widget-view+json"
 
 
@@ -23,12 +23,17 @@ def main() -> None:
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
             if cell.cell_type == "code":
-                cell.outputs = [output for output in cell.outputs if _lasts(output)]
+                cell.outputs = [output for output in map(_lasting, cell.outputs) if output is not None]
         nbformat.write(notebook, path)
 
 
-def _lasts(output: nbformat.NotebookNode) -> bool:
-    return output.get("name") != "stderr" and FLEETING not in output.get("data", {})
+def _lasting(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    if output.get("name") == "stderr":
+        return None  # what is printed while waiting
+    data = output.get("data", {})
+    if data.pop(FLEETING, None) is not None and "text/html" not in data:
+        return None
+    return output
 
 
 if __name__ == "__main__":
