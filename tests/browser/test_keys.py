@@ -12,8 +12,8 @@ from browser.scenes import LETTERS
 
 #: What JupyterLab would do in command mode: insert, cut, delete, insert above, merge, to Markdown, move.
 LETTERS_OF_JUPYTERLAB = ("b", "x", "d d", "a", "Shift+M", "m", "j", "k")
-CONTROLS = (
-    "button:visible, input:visible:enabled, select:visible, textarea:visible, summary:visible, [tabindex]:visible"
+CONTROLS = ", ".join(
+    f"{each}:visible:enabled" for each in ("button", "input", "select", "textarea", "summary", "[tabindex]")
 )
 ALL = LETTERS + "pipe = chain('a', 'b', trigger='manual'); pipe.stages[0].trigger(); pipe.wait(30)"
 

@@ -124,6 +124,7 @@ def test_a_reloaded_page_shows_the_present_state(notebook: Notebook) -> None:
 def test_a_restarted_kernel_is_said_and_the_run_goes_on(notebook: Notebook) -> None:
     """After a restart the old view says so, without an error box; run again, it shows what went on."""
     root = show(notebook, "pipe = chain('a', steps=100, pause=0.05)")
+    folder = notebook.python("str(__import__('pathlib').Path.cwd())")
     root.get_by_role("button", name="Trigger stage").click()
     expect(root.locator(".pw-bubble")).to_contain_text("Running", timeout=20_000)
 
@@ -131,7 +132,7 @@ def test_a_restarted_kernel_is_said_and_the_run_goes_on(notebook: Notebook) -> N
 
     expect(root.get_by_text("The kernel does not answer.")).to_be_visible()
     assert notebook.page.get_by_text("Error displaying widget").count() == 0
-    notebook.run(AGAIN)
+    notebook.run(f"import os; os.chdir({folder!r})\n" + AGAIN)
     again = notebook.run("project.pipelines[0]").locator(".pw-root").first
     expect(again.locator(".pw-bubble")).to_contain_text("Succeeded", timeout=30_000)
 

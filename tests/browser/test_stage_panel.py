@@ -46,6 +46,17 @@ lab.save(job, 600, 0.5, 1.0)
 log(job, "".join(f"line {number}\\n" for number in range(100)))
 show(pipeline)
 """
+#: Another thread is at work on the view.
+BUSY = """
+import threading
+begun, done = threading.Event(), threading.Event()
+def work():
+    with view._guard:
+        begun.set()
+        done.wait(20)
+threading.Thread(target=work).start()
+begun.wait()
+"""
 STALE = """
 pipeline = lab.pipeline("SFT", "GRPO")
 stage, second = pipeline.stages
@@ -281,6 +292,13 @@ def test_hostile_words_are_shown_as_words(show: Callable[[str], Locator]) -> Non
 def test_the_list_has_the_same_stages_and_buttons(show: Callable[[str], Locator]) -> None:
     """A row for each stage with all that its bubble says, and why; its first action, and a menu."""
     output = show(STALE)
+    output.get_by_role("button", name="Stage 2: chain-grpo-2").press("Enter")
+    bar = output.get_by_role("group", name="Stage 2: chain-grpo-2")
+    expect(bar.get_by_role("button", name="Trigger stage")).to_be_visible()
+    names = [
+        button.get_attribute("aria-label") or button.inner_text()
+        for button in bar.get_by_role("button").all()
+    ]
     table = as_list(output)
     headings = ["#", "Type", "Name", "Trigger", "Status", "Evaluation score", "Why", "Actions"]
     expect(table.get_by_role("columnheader")).to_have_text(headings)
@@ -291,11 +309,6 @@ def test_the_list_has_the_same_stages_and_buttons(show: Callable[[str], Locator]
     expect(row.get_by_role("rowheader")).to_have_text("chain-grpo-2")
     expect(row.get_by_role("button", name="Trigger stage")).to_be_enabled()
     row.get_by_role("button", name="Actions for stage 2: chain-grpo-2").click()
-    bar = output.get_by_role("group", name="Stage 2: chain-grpo-2")
-    names = [
-        button.get_attribute("aria-label") or button.inner_text()
-        for button in bar.get_by_role("button").all()
-    ]
     expect(output.get_by_role("menuitem")).to_have_text(names[1:])
 
 
@@ -367,10 +380,10 @@ def test_a_busy_kernel_is_waited_for(notebook: Notebook, show: Callable[[str], L
     """A stage that is selected meanwhile shows what is known, and the rest when the kernel answers."""
     output = show(STALE)
     row = as_list(output).get_by_role("row").nth(1)
-    notebook.execute("view._guard.acquire()")
+    notebook.execute(BUSY)
     row.get_by_role("button", name="chain-sft-1", exact=True).click()
     expect(panel(output, "Stage 1: chain-sft-1").get_by_text("Waiting for the kernel…")).to_be_visible()
-    notebook.execute("view._guard.release()")
+    notebook.execute("done.set()")
     expect(panel(output).get_by_role("heading", name="Run 2")).to_be_visible()
 
 

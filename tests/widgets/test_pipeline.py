@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.lab import Lab, migrated, open_lab
+from factories.lab import Lab
 from factories.values import PPO
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Trigger
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.execution.launchers import LocalLauncher
 from pipeline_widgets.widgets.pipeline import VERSIONS_KEPT, PipelineView
-from pipeline_widgets.wiring import Services, connect
+from pipeline_widgets.wiring import Services
 
 LONG = 1000
 
@@ -72,21 +71,6 @@ class Bench:
             self.answers.append(json.loads(json.dumps(data["content"], allow_nan=False)))
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a database with all tables and no rows."""
-    return migrated(tmp_path_factory.mktemp("empty"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, empty: Path) -> Iterator[Lab]:
-    """A workspace in which no process runs."""
-    shutil.copy(empty, tmp_path / "lab.db")
-    made = open_lab(tmp_path)
-    yield made
-    made.store.database.close()
-
-
 @pytest.fixture(autouse=True)
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids of runs for which a process would have been started."""
@@ -97,14 +81,6 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(LocalLauncher, "launch", launch)
     return ids
-
-
-@pytest.fixture
-def services(lab: Lab, tmp_path: Path) -> Iterator[Services]:
-    """The services of the same workspace, as a view has them."""
-    made = connect(f"sqlite:///{tmp_path / 'lab.db'}", artifacts=lab.store.artifacts)
-    yield made
-    made.store.database.close()
 
 
 @pytest.fixture

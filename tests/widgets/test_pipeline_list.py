@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.lab import Clock, Lab, migrated
+from factories.lab import Lab
 
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ClassicProjectError
 from pipeline_widgets.widgets.pipeline_list import PipelineList
-from pipeline_widgets.wiring import Services, connect
+from pipeline_widgets.wiring import Services
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a database with all tables and no rows."""
-    return migrated(tmp_path_factory.mktemp("empty"))
-
-
-@pytest.fixture
-def services(tmp_path: Path, empty: Path) -> Iterator[Services]:
-    """A workspace in which no process runs."""
-    shutil.copy(empty, tmp_path / "lab.db")
-    made = connect(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield made
-    made.store.database.close()
-
-
-@pytest.fixture
-def lab(services: Services) -> Lab:
-    return Lab(services.store, Clock())
 
 
 @pytest.fixture

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.lab import Lab, migrated, open_lab
+from factories.lab import Lab
 
 from pipeline_widgets.widgets import project
 from pipeline_widgets.widgets.experiments import ExperimentsView
 from pipeline_widgets.widgets.pipeline_list import PipelineList
 from pipeline_widgets.widgets.project import ProjectView
 from pipeline_widgets.widgets.results import ResultsView
-from pipeline_widgets.wiring import Services, connect
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a database with all tables and no rows."""
-    return migrated(tmp_path_factory.mktemp("empty"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, empty: Path) -> Iterator[Lab]:
-    """A workspace in which no process runs."""
-    shutil.copy(empty, tmp_path / "lab.db")
-    made = open_lab(tmp_path)
-    yield made
-    made.store.database.close()
-
-
-@pytest.fixture
-def services(lab: Lab) -> Iterator[Services]:
-    """The same workspace, as views know it."""
-    made = connect(lab.store.database.url)
-    yield made
-    made.store.database.close()
+from pipeline_widgets.wiring import Services
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -12,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from factories.lab import Lab, migrated, open_lab
+from factories.lab import Lab
 from factories.values import a_pipeline, a_run
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -156,19 +155,6 @@ def read(text: str) -> Read:
 def words(svg: ET.Element) -> list[str]:
     """Return the texts of a picture, in reading order."""
     return [text for each in svg.iter("text") if (text := "".join(each.itertext()))]
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated(tmp_path_factory.mktemp("empty"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, empty: Path) -> Iterator[Lab]:
-    shutil.copy(empty, tmp_path / "lab.db")
-    made = open_lab(tmp_path)
-    yield made
-    made.store.database.close()
 
 
 @pytest.mark.spec("4.7", "4.1")

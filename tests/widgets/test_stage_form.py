@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.lab import Clock, Lab, migrated
+from factories.lab import Lab
 from factories.values import DPO, GRPO, LOSS, PPO, SFT
 
 from pipeline_widgets.domain.chain import (
@@ -29,31 +27,11 @@ from pipeline_widgets.domain.experiment import Agent
 from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.stage_form import form_row, settings_of, stage_from
-from pipeline_widgets.wiring import Services, connect
+from pipeline_widgets.wiring import Services
 
 Row = dict[str, Any]
 SCRATCH: Row = {"kind": "experiment", "experiment": 1, "trigger": "manual", "start": "scratch"}
 DEPLOY: Row = {"kind": "deployment", "name": "letters", "description": "", "checkpoint": "best"}
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a database with all tables and no rows."""
-    return migrated(tmp_path_factory.mktemp("empty"))
-
-
-@pytest.fixture
-def services(tmp_path: Path, empty: Path) -> Iterator[Services]:
-    """A workspace in which no process runs."""
-    shutil.copy(empty, tmp_path / "lab.db")
-    made = connect(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield made
-    made.store.database.close()
-
-
-@pytest.fixture
-def lab(services: Services) -> Lab:
-    return Lab(services.store, Clock())
 
 
 @pytest.fixture

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.lab import Lab, migrated, open_lab
+from factories.lab import Lab
 from factories.values import GRPO
 
 from pipeline_widgets.domain.chain import (
@@ -25,21 +23,6 @@ from pipeline_widgets.domain.job import Job
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.glimpse import GlimpseService
 from pipeline_widgets.widgets.stage_panel import DRAWN, LISTED, panel_row
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a database with all tables and no rows."""
-    return migrated(tmp_path_factory.mktemp("empty"))
-
-
-@pytest.fixture
-def lab(tmp_path: Path, empty: Path) -> Iterator[Lab]:
-    """A workspace in which no process runs."""
-    shutil.copy(empty, tmp_path / "lab.db")
-    made = open_lab(tmp_path)
-    yield made
-    made.store.database.close()
 
 
 def shown(lab: Lab, pipeline: Pipeline, number: int) -> dict[str, Any]:
