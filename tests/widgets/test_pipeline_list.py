@@ -346,9 +346,11 @@ def test_rows_stay_where_they_are_while_they_change(
     """A change does not move its row to the top; a new row stands where the order puts it."""
     first, *_ = make("first", "second", "third")
     assert names(view) == ["third", "second", "first"]
+    lab.clock.forward(1)
     lab.pipelines.update(first, description="changed")
     view.refresh()
     assert names(view) == ["third", "second", "first"]
+    lab.clock.forward(1)
     make("fourth")
     assert names(view) == ["fourth", "third", "second", "first"]
     ask(view, "query")
