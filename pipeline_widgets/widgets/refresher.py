@@ -19,7 +19,7 @@ from pipeline_widgets.persistence.store import Store
 _log = logging.getLogger(__name__)
 REST = 5.0  # seconds between two looks while nothing runs
 LIVE = 0.5  # seconds between two looks while something runs
-LEASE = 90.0  # seconds that a view is taken for visible without a word from it
+LEASE = 30.0  # seconds that a view is taken for visible without a word from it
 
 
 class Refreshed(Protocol):

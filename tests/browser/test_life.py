@@ -28,10 +28,10 @@ def show(notebook: Notebook, made: str, shown: str = "pipe") -> Locator:
     return root
 
 
-def until(notebook: Notebook, expression: str, wanted: Any) -> None:
+def until(notebook: Notebook, expression: str, wanted: Any, seconds: int = 10) -> None:
     """Wait until an expression of the kernel has a value."""
     seen = notebook.python(expression)
-    for _ in range(100):
+    for _ in range(10 * seconds):
         if seen == wanted:
             return
         notebook.page.wait_for_timeout(100)
@@ -118,6 +118,26 @@ def test_a_reloaded_page_shows_the_present_state(notebook: Notebook) -> None:
     notebook.page.keyboard.press("Enter")
     root.get_by_role("button", name="Trigger stage").click()
     expect(root.locator(".pw-bubble").nth(1)).to_contain_text("Succeeded", timeout=20_000)
+
+
+def test_a_notebook_that_is_closed_and_opened_again(notebook: Notebook) -> None:
+    """Closed, its thread ends when the lease runs out; opened again, the view is there and works."""
+    notebook.execute("from pipeline_widgets.widgets import refresher; refresher.LEASE = 12.0")
+    show(notebook, "pipe = chain('a')")
+    until(notebook, THREADS, ["pipeline_widgets"])
+    page = notebook.page
+    page.evaluate("stand.save()")
+    page.evaluate("window.jupyterapp.shell.currentWidget.close()")
+    expect(page.locator(".pw-root")).to_have_count(0)
+
+    until(notebook, THREADS, [], seconds=45)
+
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:open', {path: 'test_life.ipynb'})")
+    root = page.locator(".pw-root").first
+    root.get_by_role("button", name="Trigger stage").click()
+    expect(root.locator(".pw-bubble")).to_contain_text("Succeeded", timeout=20_000)
+    assert page.get_by_text("Error displaying widget").count() == 0
+    notebook.execute("from pipeline_widgets.widgets import refresher; refresher.LEASE = 30.0")
 
 
 @pytest.mark.spec("6.6")

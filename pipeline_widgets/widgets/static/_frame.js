@@ -1,7 +1,7 @@
 // The frame of a view, and its line to Python. State comes down as traits, which Python owns; commands go up on a
 // line of their own.
 
-const RENEW = 30_000; // ms between two renewals of a lease; Python drops one after 90 s
+const RENEW = 10_000; // ms between two renewals of a lease; Python drops one after 30 s
 const PATIENCE = 500; // ms after which a button says that it waits for the kernel
 
 // ---- the line to Python --------------------------------------------------------------------------
@@ -16,9 +16,11 @@ class Line {
     this.dead = false;
     this.model = model;
     this.heard = (message) => this.hear(message);
+    this.lost = () => this.live || this.giveUp();
     this.ready = model.widget_manager.get_model(model.get("line").slice("IPY_MODEL_".length)).then((line) => {
       this.line = line;
       line.on("msg:custom", this.heard);
+      line.on("comm_live_update", this.lost);
       return line;
     });
     this.ready.catch(() => (this.dead = true));
@@ -52,15 +54,25 @@ class Line {
     }
   }
 
-  /** Tell Python something that needs no answer. */
+  /** Tell Python something that needs no answer. A notebook that is closed has no kernel to tell it to. */
   tell(command, args = {}) {
-    if (this.live) this.line.send({ command, args });
+    try {
+      if (this.live) this.line.send({ command, args });
+    } catch {
+      this.dead = true;
+    }
+  }
+
+  /** Nobody will answer any more. */
+  giveUp() {
+    for (const asked of this.waiting.values()) asked.reject(GONE);
+    this.waiting.clear();
   }
 
   close() {
-    for (const asked of this.waiting.values()) asked.reject(GONE);
-    this.waiting.clear();
+    this.giveUp();
     this.line?.off("msg:custom", this.heard);
+    this.line?.off("comm_live_update", this.lost);
   }
 }
 
@@ -222,6 +234,7 @@ class Frame {
   }
 
   close() {
+    if (this.gone && !this.undo.length) return;
     this.gone = true;
     for (const undo of this.undo.splice(0).reverse()) undo();
     this.line.close();
@@ -236,11 +249,15 @@ async function child(model, reference, el, signal) {
   while (!el.isConnected && !signal?.aborted) await new Promise(requestAnimationFrame); // Lumino wants a place in the page
   if (signal?.aborted) return view.remove();
   view.luminoWidget.constructor.attach(view.luminoWidget, el);
-  const end = () => {
-    if (view.luminoWidget.isDisposed) return;
-    if (el.isConnected) view.luminoWidget.dispose();
-    else view.remove(); // Lumino refuses to detach what is out of the page already
-  };
+  const end = () => endView(view);
   signal?.addEventListener("abort", end);
   return end;
+}
+
+/** End the view of a child widget. Lumino refuses to take out of the page what is out of it already. */
+function endView(view) {
+  const place = view.luminoWidget;
+  if (place.isDisposed) return;
+  if (!place.node.isConnected) document.body.append(place.node);
+  view.remove();
 }

@@ -138,7 +138,8 @@ function bytes(n) {
 
 /** Say a duration in seconds as people do. */
 function duration(seconds) {
-  const s = Math.max(0, Math.round(seconds));
+  if (seconds < 1) return "under 1 s";
+  const s = Math.round(seconds);
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
   if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;

@@ -12,7 +12,7 @@ class CytoscapeChain {
     await view.displayed;
     while (!view.cytoscape_obj && !graph.ended) await new Promise(requestAnimationFrame);
     if (graph.ended) {
-      view.remove();
+      endView(view);
       throw new Error("no longer wanted");
     }
     return new CytoscapeChain(view, graph);
@@ -113,7 +113,7 @@ class CytoscapeChain {
 
   end() {
     this.cy.destroy();
-    this.view.remove();
+    endView(this.view);
   }
 }
 
