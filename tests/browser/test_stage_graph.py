@@ -145,6 +145,24 @@ def test_stages_are_walked_moved_and_deleted_by_keyboard(notebook: Notebook, pag
     assert notebook.python("[s.name for s in pipe.stages]") == ["a", "c"]
 
 
+@pytest.mark.spec("4.4")
+def test_a_late_word_of_an_older_choice_does_not_move_the_selection(notebook: Notebook, page: Page) -> None:
+    """While the kernel is busy with a former choice, the arrows go on from where the user is."""
+    root = show(notebook, "pipe = chain('a', 'b', 'c', 'd', trigger='manual')")
+    notebook.page.wait_for_timeout(600)
+    bubble(root, 1).focus()
+    for _ in range(3):  # 1, 4, 1, 4 ... each choice is on its way while the next one is made
+        for key in ("End", "Home"):
+            page.keyboard.press(key)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+
+    expect(bubble(root, 3)).to_be_focused()
+    expect(root.get_by_role("region", name="Stage 3: c")).to_be_visible()
+    page.wait_for_timeout(500)
+    expect(bubble(root, 3)).to_have_attribute("aria-pressed", "true")
+
+
 @pytest.mark.spec("4.2", "6.1")
 def test_a_stage_is_triggered_or_says_why_not(notebook: Notebook) -> None:
     """The button "Trigger stage" runs the selected stage; where it cannot, its tooltip says why."""

@@ -29,7 +29,7 @@ class Builder {
     this.frame.body.append(this.head, this.tools, this.graph.box, this.list.el, this.empty, this.bar, this.panel.el, this.results);
     this.frame.on("change:stages", () => this.change());
     this.frame.on("change:pipeline", () => this.showHead());
-    this.frame.on("change:selected", () => this.selectSeen(model.get("selected")));
+    this.frame.on("change:selected", () => this.selectTold(model.get("selected")));
     this.frame.on("change:panel", () => this.showPanel());
     this.frame.on("change:results", () => this.showResults(true));
     this.frame.undo.push(() => this.graph.end(), () => this.closing?.abort());
@@ -173,10 +173,18 @@ class Builder {
 
   select(id) {
     if (id === this.selected) return;
+    this.asked = id;
     this.selectSeen(id);
     this.frame.line.tell("select", { stage: id });
     const stage = this.stage;
     if (stage) this.frame.announce(stageWords(stage));
+  }
+
+  /** Python tells what is selected. What it says of a choice that is older than ours comes too late. */
+  selectTold(id) {
+    if (this.asked !== undefined && id !== this.asked) return;
+    this.asked = undefined;
+    if (id !== this.selected) this.selectSeen(id);
   }
 
   selectSeen(id) {

@@ -183,7 +183,8 @@ class StageGraph {
   // ---- keys and wheel
 
   key(event) {
-    const at = this.stages.findIndex((stage) => stage.id === this.selected);
+    const focused = Number(event.target.closest("li").dataset.key);
+    const at = this.stages.findIndex((stage) => stage.id === focused);
     const go = (to) => {
       const stage = this.stages[Math.max(0, Math.min(this.stages.length - 1, to))];
       if (!stage) return;
@@ -193,11 +194,11 @@ class StageGraph {
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (by && event.altKey) {
       const to = at + by;
-      if (to >= 0 && to < this.stages.length) this.on.move(this.selected, to);
+      if (to >= 0 && to < this.stages.length) this.on.move(focused, to);
     } else if (by) go(at + by);
     else if (event.key === "Home") go(0);
     else if (event.key === "End") go(this.stages.length - 1);
-    else if (event.key === "Delete" || event.key === "Backspace") this.on.remove(this.selected);
+    else if (event.key === "Delete" || event.key === "Backspace") this.on.remove(focused);
     else return;
     event.preventDefault();
     event.stopPropagation();
