@@ -24,3 +24,15 @@ def chain(*names, trigger="auto", name=None, **config):
 """
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+#: Another thread is at work on the view.
+BUSY = """
+import threading
+begun, done = threading.Event(), threading.Event()
+def work():
+    with view._guard:
+        begun.set()
+        done.wait(20)
+threading.Thread(target=work).start()
+begun.wait()
+"""

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from browser.notebook import Notebook
+from browser.scenes import BUSY
 
 PATIENT = 20_000  # ms; a process has to start
 #: A workspace in which the test plays the supervisor, so that a run stands still where the test wants it.
@@ -45,17 +46,6 @@ lab.save(job, 300, 0.75, 0.5)
 lab.save(job, 600, 0.5, 1.0)
 log(job, "".join(f"line {number}\\n" for number in range(100)))
 show(pipeline)
-"""
-#: Another thread is at work on the view.
-BUSY = """
-import threading
-begun, done = threading.Event(), threading.Event()
-def work():
-    with view._guard:
-        begun.set()
-        done.wait(20)
-threading.Thread(target=work).start()
-begun.wait()
 """
 STALE = """
 pipeline = lab.pipeline("SFT", "GRPO")

@@ -7,6 +7,7 @@ class Builder {
     this.stages = model.get("stages");
     this.selected = model.get("selected");
     this.asList = false;
+    this.choices = 0;
     this.head = h("div", { class: "pw-builder-head" });
     this.tools = h("div", { class: "pw-builder-tools" });
     this.graph = new StageGraph({
@@ -173,18 +174,17 @@ class Builder {
 
   select(id) {
     if (id === this.selected) return;
-    this.asked = id;
     this.selectSeen(id);
-    this.frame.line.tell("select", { stage: id });
+    this.choices += 1; // on their way to Python
+    const known = () => (this.choices -= 1);
+    this.frame.line.ask("select", { stage: id }).then(known, known);
     const stage = this.stage;
     if (stage) this.frame.announce(stageWords(stage));
   }
 
   /** Python tells what is selected. What it says of a choice that is older than ours comes too late. */
   selectTold(id) {
-    if (this.asked !== undefined && id !== this.asked) return;
-    this.asked = undefined;
-    if (id !== this.selected) this.selectSeen(id);
+    if (this.choices === 0 && id !== this.selected) this.selectSeen(id);
   }
 
   selectSeen(id) {
