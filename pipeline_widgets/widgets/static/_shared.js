@@ -61,7 +61,13 @@ function button({ label, glyph, title, reason, onclick, kind = "", quiet = false
       "aria-disabled": reason ? "true" : undefined,
       onclick: (event) => {
         event.stopPropagation();
-        if (el.getAttribute("aria-disabled") !== "true") onclick(event);
+        if (el.getAttribute("aria-disabled") === "true" || el.atWork) return;
+        const done = onclick(event);
+        const settled = () => (el.atWork = false);
+        if (done?.then) {
+          el.atWork = true; // a second click asks for nothing
+          done.then(settled, settled);
+        }
       },
       ...props,
     },
@@ -119,12 +125,12 @@ function unique(stem) {
 
 const count = (n, noun, many = `${noun}s`) => `${n} ${n === 1 ? noun : many}`;
 
-/** Say a score in four digits; N/A where there is none. */
-function score(value) {
+/** Say a score in a few digits; N/A where there is none. */
+function score(value, digits = 4) {
   if (value === null || value === undefined) return "N/A";
   return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
     ? value.toExponential(2)
-    : String(Number(value.toPrecision(4)));
+    : String(Number(value.toPrecision(digits)));
 }
 
 /** Say a size as people do. */

@@ -3,8 +3,8 @@
 // be text and buttons, so that it can be read, focused and styled. Where that view cannot load, an SVG chain
 // takes its place, and the layer stays as it is.
 
-const BUBBLE = { width: 200, height: 88 };
-const STEP = 256; // from one stage to the next
+const BUBBLE = { width: 212, height: 88 };
+const STEP = 268; // from one stage to the next
 const MARGIN = 28;
 const ZOOM = { least: 0.05, most: 1.6, readable: 0.72 };
 const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until there is Cytoscape
@@ -152,7 +152,7 @@ class StageGraph {
       h("span", { class: "pw-bubble-name" }, stage.name),
       h("span", { class: "pw-bubble-bottom" },
         badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null,
-        stage.score !== undefined && !(stage.stale && stage.held) ? h("span", { class: "pw-bubble-score" }, score(stage.score)) : null),
+        stage.score !== undefined && !(stage.stale && stage.held) ? h("span", { class: "pw-bubble-score" }, score(stage.score, 3)) : null),
       stage.active
         ? h("span", { class: "pw-bubble-progress" }, h("span", { style: { width: `${(done ?? 0) * 100}%` }, class: done === null ? "pw-unknown" : "" }))
         : "",
@@ -289,7 +289,8 @@ class StageGraph {
       this.opened = true;
       this.open();
       this.box.dataset.ready = "true";
-    } else {
+    } else if (!this.roamed && this.readable) this.fit();
+    else {
       const { zoom, pan } = this.viewport;
       this.look(zoom, { x: pan.x, y: this.box.clientHeight / 2 });
     }
