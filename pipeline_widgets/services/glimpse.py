@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline_widgets.domain.curve import Curve, Point, grown
-from pipeline_widgets.domain.experiment import Checkpoint, is_finite
+from pipeline_widgets.domain.experiment import Checkpoint, choose, is_finite
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.repositories.runs import Told
@@ -78,6 +78,8 @@ class RunGlimpse:
     #: Whether they hold all that was reported.
     whole: bool
     checkpoints: tuple[CheckpointRow, ...]
+    #: The id of the best of them; None where none has a score.
+    best: int | None
     #: The end of what it has printed.
     log: str
     agent: AgentMade | None
@@ -122,13 +124,15 @@ class GlimpseService:
             run = work.runs.get(run_id)
             start, begun = _start(work, run)
             read = self._curves(work, (run_id, points), metrics)
+            saved = work.checkpoints.of_runs([run_id])
             glimpse = RunGlimpse(
                 run=replace(run, beat_at=None),
                 start=start,
                 begun=begun,
                 curves=_ordered(read.curves),
                 whole=read.whole,
-                checkpoints=checkpoint_rows(work, work.checkpoints.of_runs([run_id])),
+                checkpoints=checkpoint_rows(work, saved),
+                best=_best(work, run, saved),
                 log="",
                 agent=_agent(work, run),
             )
@@ -271,6 +275,15 @@ def _version(work: Work, version_id: int) -> str | None:
     except NotFoundError:
         return None
     return f"saved Agent {work.agents.get(version.agent_id).name!r}, version {version.number}"
+
+
+def _best(work: Work, run: Run, saved: Sequence[Checkpoint]) -> int | None:
+    if not saved or run.experiment_id is None:
+        return None
+    higher = work.experiments.get(run.experiment_id).spec.higher_is_better
+    best = choose(saved, "best", higher_is_better=higher).checkpoint
+    scored = is_finite(best.evaluation_score) or is_finite(best.training_score)
+    return best.id if scored else None
 
 
 def _agent(work: Work, run: Run) -> AgentMade | None:

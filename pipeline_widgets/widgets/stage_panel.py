@@ -40,7 +40,7 @@ def panel_row(state: StageState, glimpse: RunGlimpse | None, whole: PipelineStat
         "settings": _settings(stage, _source(stage, whole), _before(state, whole)),
         "reasons": list(state.staleness.reasons),
         "accepted": (state.accepted or "") if state.staleness.accepted else None,
-        "run": _run(glimpse, state.score) if glimpse else None,
+        "run": _run(glimpse) if glimpse else None,
     }
 
 
@@ -97,9 +97,9 @@ def _label(state: StageState) -> str:
     return f"Stage {state.position + 1} ({state.name})"
 
 
-def _run(glimpse: RunGlimpse, best: float | None) -> Row:
+def _run(glimpse: RunGlimpse) -> Row:
     run, agent = glimpse.run, glimpse.agent
-    checkpoints = _checkpoints(glimpse.checkpoints, best)
+    checkpoints = _checkpoints(glimpse.checkpoints, glimpse.best)
     return {
         "id": run.id,
         "number": run.number,
@@ -133,11 +133,10 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.{DIGITS}g}")
 
 
-def _checkpoints(rows: Sequence[CheckpointRow], best: float | None) -> list[Row]:
+def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:
     """Return the latest checkpoints, latest first; the best one is always among them."""
-    at_best = [row.id for row in rows if best is not None and row.evaluation_score == best][-1:]
     final = [row.id for row in rows[-1:]]
-    listed = [row for at, row in enumerate(rows, start=LISTED - len(rows)) if at >= 0 or row.id in at_best]
+    listed = [row for at, row in enumerate(rows, start=LISTED - len(rows)) if at >= 0 or row.id == best]
     return [
         {
             "id": row.id,
@@ -145,7 +144,7 @@ def _checkpoints(rows: Sequence[CheckpointRow], best: float | None) -> list[Row]
             "training": row.training_score,
             "evaluation": row.evaluation_score,
             "size": row.size,
-            "best": row.id in at_best,
+            "best": row.id == best,
             "final": row.id in final,
         }
         for row in reversed(listed)

@@ -120,6 +120,18 @@ def test_the_time_left_of_a_resumed_run_goes_by_its_own_pace(lab: Lab, glimpses:
     assert glimpses.run(run.id).progress(now(lab)) == Progress(step=85, total=100, eta=30.0)
 
 
+def test_the_best_checkpoint_is_that_by_which_later_stages_start(lab: Lab, glimpses: GlimpseService) -> None:
+    """Without scores none is the best; then the training score tells, until there is an evaluation score."""
+    run, job = training(lab)
+    lab.save(job, 1)
+    assert glimpses.run(run.id).best is None
+    by_training = lab.save(job, 2, None, 0.9)
+    lab.save(job, 3, None, 0.5)
+    assert glimpses.run(run.id).best == by_training.id
+    by_evaluation = lab.save(job, 4, 0.1, 0.1)
+    assert glimpses.run(run.id).best == by_evaluation.id
+
+
 def test_scores_come_before_other_metrics(lab: Lab, glimpses: GlimpseService) -> None:
     """Training and evaluation score are first, whenever they were reported; the others are by name."""
     run, job = training(lab)

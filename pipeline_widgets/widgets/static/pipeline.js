@@ -65,8 +65,10 @@ class Builder {
     this.list.el.hidden = !any || !this.asList;
     this.tools.hidden = !any;
     if (this.asList) this.list.show(this.stages, this.selected);
-    this.graph.show(this.stages);
-    this.graph.select(this.selected);
+    else {
+      this.graph.show(this.stages);
+      this.graph.select(this.selected);
+    }
     this.showBar();
     this.showPanel();
   }
