@@ -13,15 +13,7 @@ from playwright.sync_api import BrowserContext, Locator, expect
 
 from browser.notebook import Notebook
 from browser.scenes import LETTERS
-
-
-def show(notebook: Notebook, made: str) -> Locator:
-    """Make a pipeline `pipe` by that code, and return its view once the graph is drawn."""
-    notebook.run(LETTERS + made)
-    root = notebook.run("pipe").locator(".pw-root").first
-    expect(root.locator(".pw-graphbox[data-ready]")).to_be_visible()
-    root.scroll_into_view_if_needed()
-    return root
+from browser.views import show
 
 
 @pytest.mark.spec("5.10", "6.5")

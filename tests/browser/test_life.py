@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from browser.lab import Lab
 from browser.notebook import Notebook
 from browser.scenes import LETTERS
+from browser.views import show
 
 #: The same workspace, once more.
 AGAIN = LETTERS.replace('ws.create_project("Letters", advanced_training=True)', 'ws.projects["Letters"]')
@@ -17,15 +18,6 @@ THREADS = "[each.name for each in __import__('threading').enumerate() if each.na
 #: Keeps every Cytoscape core that is made, so that a test can ask which of them still live.
 CORES = """() => [...document.querySelectorAll('.pw-graphbox')].map(
     box => [...box.querySelectorAll('*')].find(each => each._cyreg)._cyreg.cy)"""
-
-
-def show(notebook: Notebook, made: str, shown: str = "pipe") -> Locator:
-    """Run that code, show what it made, and return its view once the graph is drawn."""
-    notebook.run(LETTERS + made)
-    root = notebook.run(shown).locator(".pw-root").first
-    expect(root.locator(".pw-graphbox[data-renderer='cytoscape'][data-ready]")).to_be_visible()
-    root.scroll_into_view_if_needed()
-    return root
 
 
 def until(notebook: Notebook, expression: str, wanted: Any, seconds: int = 10) -> None:

@@ -9,26 +9,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from browser.notebook import Notebook
-from browser.scenes import BUSY, HOSTILE, LETTERS
+from browser.scenes import BUSY, HOSTILE
+from browser.views import bubble, show
 
 SLOW = 30_000  # milliseconds
 #: The colour of the shapes in the Cytoscape core.
 BACKGROUND = """box => [...box.querySelectorAll('*')].find(each => each._cyreg)._cyreg.cy
     .nodes()[0].style('background-color')"""
-
-
-def show(notebook: Notebook, made: str, shown: str = "pipe") -> Locator:
-    """Make a pipeline by that code, show it, and return its view once the graph is drawn."""
-    notebook.run(LETTERS + made)
-    root = notebook.run(shown).locator(".pw-root").first
-    expect(root.locator(".pw-graphbox[data-ready]")).to_be_visible()
-    root.scroll_into_view_if_needed()
-    return root
-
-
-def bubble(root: Locator, number: int) -> Locator:
-    """Return the bubble of a stage."""
-    return root.get_by_role("list", name="Stages").get_by_role("button", name=f"Stage {number}:")
 
 
 def names(root: Locator) -> list[str]:
@@ -262,7 +249,7 @@ def test_without_cytoscape_the_chain_is_plain_svg(notebook: Notebook, page: Page
     page.route("**/jupyter-cytoscape/**", lambda route: route.abort())
     try:
         notebook.reload()
-        root = show(notebook, "pipe = chain('a', 'b', trigger='manual')")
+        root = show(notebook, "pipe = chain('a', 'b', trigger='manual')", renderer="svg")
         expect(root.locator(".pw-graphbox")).to_have_attribute("data-renderer", "svg")
         expect(root.locator(".pw-plain rect")).to_have_count(2)
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from browser.notebook import Notebook
 from browser.scenes import HOSTILE
+from browser.views import bubble
 
 PATIENT = 30_000  # ms; a process has to start
 #: A method whose checkpoints are never the same twice, so that a re-run makes later stages stale.
@@ -41,11 +42,6 @@ def root(notebook: Notebook) -> Locator:
     expect(shown.get_by_text("No pipelines found")).to_be_visible()
     shown.scroll_into_view_if_needed()
     return shown
-
-
-def bubble(root: Locator, number: int) -> Locator:
-    """Return the bubble of a stage."""
-    return root.get_by_role("list", name="Stages").get_by_role("button", name=f"Stage {number}:")
 
 
 class Keyboard:

@@ -1,0 +1,23 @@
+"""What the tests of the builder do with it again and again."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, expect
+
+from browser.notebook import Notebook
+from browser.scenes import LETTERS
+
+
+def show(notebook: Notebook, made: str, shown: str = "pipe", renderer: str = "cytoscape") -> Locator:
+    """Make a pipeline by that code, show it, and return its view once the graph is drawn."""
+    notebook.run(LETTERS + made)
+    root = notebook.run(shown).locator(".pw-root").first
+    box = root.locator(f".pw-graphbox[data-ready][data-renderer={renderer}]")
+    expect(box).to_be_visible(timeout=15_000)  # the first one loads Cytoscape
+    root.scroll_into_view_if_needed()
+    return root
+
+
+def bubble(root: Locator, number: int) -> Locator:
+    """Return the bubble of a stage."""
+    return root.get_by_role("list", name="Stages").get_by_role("button", name=f"Stage {number}:")
