@@ -17,6 +17,8 @@ ICONS: dict[str, str] = {
     "Failed": f"{_DISC}{_CROSS}",
     "Crashed": "M8 1.2L.7 14.3h14.6zM7.2 6h1.6v4H7.2zM7.2 11.2h1.6v1.6H7.2z",
     "Stale": "M8 2.6a6 6 0 1 0 6 6h-1.6A4.4 4.4 0 1 1 8 4.2v2.3l4.2-3.1L8 .3z",
+    "Undeployed": f"{_RING}M4.750 7.200h6.500v1.600h-6.500z",
+    "Deployed": f"{_DISC}M7.2 12V7L5.3 8.900 4.200 7.800 8 4l3.800 3.800-1.100 1.100L8.800 7V12z",
     "Held": "M3.5 2.5h3v11h-3zM9.5 2.5h3v11h-3z",
 }
 
@@ -35,5 +37,7 @@ COLOURS: dict[str, str] = {
     "Failed": _RED,
     "Crashed": _RED,
     "Stale": _AMBER,
+    "Undeployed": _GREY,
+    "Deployed": _GREEN,
     "Held": _PURPLE,
 }

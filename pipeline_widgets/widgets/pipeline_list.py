@@ -21,7 +21,7 @@ from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.wiring import Services
 
-STEMS = ("pipeline_list",)
+STEMS = ("pipeline_about", "pipeline_list")
 COLUMNS = ("Name", "Status", "Stages", "Last modified", "Description")
 LIVE = (Word.PENDING, Word.RUNNING, Word.STOPPING)
 NAMED = 3  # shared experiments that a row names; the others it counts

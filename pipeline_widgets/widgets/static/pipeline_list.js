@@ -1,7 +1,6 @@
 // The list of a project's pipelines. Python searches, sorts and pages; a row that is expanded holds a builder.
 
 const LIST_PAUSE = 200; // ms without a key after which a search is asked for
-const LIST_ICONS = { "Waiting for you": "manual", "No stages": "Draft" }; // of words that are no statuses
 const LIST_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
   { label: "Status", sort: "status", descending: true },
@@ -182,9 +181,8 @@ class PipelineTable {
     menu.setAttribute("aria-label", `Actions for ${row.name}`);
     menu.title = `Actions for ${row.name}`;
     redraw(under, row.stages ? h("span", {}, count(row.stages, "stage")) : null, row.shares ? h("span", {}, row.shares) : null);
-    const mark = h("span", { class: "pw-badge", "data-status": row.status, title: row.detail }, icon(LIST_ICONS[row.status] || row.status), h("span", {}, row.status));
     const stale = row.stale ? h("span", { class: "pw-badge", "data-status": "Stale", title: `${count(row.stale, "stage is", "stages are")} stale` }, icon("Stale"), h("span", {}, `${row.stale} stale`)) : null;
-    redraw(status, h("div", { class: "pw-pl-marks" }, mark, stale), h("div", { class: "pw-pl-detail pw-soft" }, row.detail));
+    redraw(status, h("div", { class: "pw-pl-marks" }, badge(row.status, row.detail), stale), h("div", { class: "pw-pl-detail pw-soft" }, row.detail));
     redraw(modified, moment(row.modified));
     this.showRename(line, row);
   }
@@ -343,15 +341,7 @@ class PipelineTable {
   // ---- pipelines as a whole
 
   create() {
-    const name = h("input", {
-      type: "text", required: true, autocomplete: "off", spellcheck: "false",
-      // In an output of JupyterLab a browser does not submit the form by itself.
-      onkeydown: (event) => {
-        if (event.key !== "Enter" || event.isComposing) return;
-        event.preventDefault();
-        name.form.requestSubmit();
-      },
-    });
+    const name = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: "false" });
     const about = h("textarea", { rows: 3 });
     let made = null;
     openDialog({
@@ -402,84 +392,6 @@ class PipelineTable {
   neighbour(at) {
     const menus = this.lines.querySelectorAll(".pw-pl-menu");
     return menus[Math.min(at, menus.length - 1)] || this.frame.body.querySelector("[data-f=new]");
-  }
-}
-
-/** The description in an expanded row, to read and to edit. */
-class PipelineAbout {
-  constructor(table, id) {
-    this.table = table;
-    this.id = id;
-    this.el = h("div", { class: "pw-pl-about" });
-  }
-
-  get draft() {
-    return this.table.drafts.get(this.id);
-  }
-
-  show(row) {
-    if (this.draft) return this.showDraft(row);
-    this.form = null;
-    redraw(
-      this.el,
-      h("p", { class: row.description ? "pw-pl-text" : "pw-pl-text pw-soft", dir: "auto" }, row.description || "No description"),
-      button({ label: "Edit description", glyph: "edit", quiet: true, "data-f": `about-${this.id}`, onclick: () => this.edit() }),
-    );
-  }
-
-  edit() {
-    const { name, description } = this.table.row(this.id);
-    this.table.drafts.set(this.id, { seen: { name, description }, text: description });
-    this.table.draw();
-    this.text.focus({ preventScroll: true });
-  }
-
-  showDraft(row) {
-    if (!this.form) this.el.replaceChildren((this.form = this.makeForm(row)));
-    const { seen, error } = this.draft;
-    redraw(this.error, error ? [icon("Failed"), h("span", {}, error)] : null);
-    const other = row.description !== seen.description;
-    redraw(this.other, other ? [h("strong", {}, "Now it says: "), h("span", { class: "pw-pl-text", dir: "auto" }, row.description || "nothing")] : null);
-  }
-
-  makeForm() {
-    this.text = h("textarea", {
-      rows: 3, value: this.draft.text, "data-f": `about-text-${this.id}`,
-      oninput: () => this.draft && (this.draft.text = this.text.value),
-      onkeydown: (event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(this.ok);
-        else if (event.key === "Escape" && this.text.value === this.draft?.seen.description) this.end();
-        else return;
-        event.preventDefault();
-      },
-    });
-    this.other = h("div", { class: "pw-pl-other" });
-    this.error = h("div", { class: "pw-pl-error", role: "alert" });
-    this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
-    const no = button({ label: "Cancel", onclick: () => this.end() });
-    return h("div", { class: "pw-pl-form" }, field("Description", this.text), this.other, this.error, h("div", { class: "pw-pl-buttons" }, this.ok, no));
-  }
-
-  async save(pressed) {
-    const draft = this.draft;
-    if (!draft || draft.busy) return;
-    draft.busy = true;
-    draft.error = "";
-    try {
-      await this.table.frame.line.ask("edit", { pipeline: this.id, seen: this.table.seen(draft, this.id), description: draft.text }, pressed);
-      this.table.frame.announce("The description was saved.");
-      this.end();
-    } catch (error) {
-      Object.assign(draft, { busy: false, error: sentence(error), refused: error.kind === "StaleWriteError" });
-      this.table.draw();
-      this.text.focus();
-    }
-  }
-
-  end() {
-    this.table.drafts.delete(this.id);
-    this.table.draw();
-    this.el.querySelector(`[data-f="about-${this.id}"]`)?.focus({ preventScroll: true });
   }
 }
 
