@@ -17,6 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trigger
+from pipeline_widgets.domain.experiment import AgentStatus
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.staleness import Staleness
 from pipeline_widgets.services.states import PipelineState, StageState
@@ -374,7 +375,7 @@ def test_the_picture_has_a_label_and_the_table_has_headers() -> None:
 @pytest.mark.spec("4.1", "4.6")
 def test_every_status_has_an_icon_of_its_own_shape() -> None:
     """Never by colour alone: the shapes differ, and each stands with its word."""
-    words_ = {*map(str, Status), "Stale", "Held"}
+    words_ = {*map(str, Status), *map(str, AgentStatus), "Stale", "Held"}
     assert set(ICONS) == set(COLOURS) == words_
     assert len(set(ICONS.values())) == len(words_)
     assert all(re.fullmatch(r"[MmLlHhVvAaCcZz0-9. -]+", path) for path in ICONS.values())
