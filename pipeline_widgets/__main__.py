@@ -32,6 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     supervise = commands.add_parser("supervise", help="carry out a run and what follows it (for launchers)")
     supervise.add_argument("run_id", type=int)
     supervise.set_defaults(command=_supervise)
+    serve = commands.add_parser("serve", help="answer for an agent over HTTP (for launchers)")
+    serve.add_argument("agent_id", type=int)
+    serve.set_defaults(command=_serve)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
     demo = commands.add_parser("demo", help="run SFT -> DPO -> GRPO -> an agent in a few seconds")
@@ -52,8 +55,18 @@ def _supervise(options: argparse.Namespace) -> None:
     from pipeline_widgets.wiring import connect  # noqa: PLC0415
 
     services = connect(_url(options))
-    supervisor = Supervisor(services.supervision, services.reconciler, services.store.timing, children)
+    supervisor = Supervisor(
+        services.supervision, services.reconciler, services.endpoints, services.store.timing, children
+    )
     supervisor.run(options.run_id)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from pipeline_widgets.execution.serving import serve  # noqa: PLC0415  only here a web server is needed
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415
+
+    services = connect(_url(options))
+    serve(services.store, services.serving, options.agent_id)
 
 
 def _reconcile(options: argparse.Namespace) -> None:

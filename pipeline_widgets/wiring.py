@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.domain.experiment import Configured, Experiment
+from pipeline_widgets.domain.endpoint import LOCAL
+from pipeline_widgets.domain.experiment import Agent, Configured, Experiment
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import AlgorithmNotFoundError
+from pipeline_widgets.execution.endpoint_client import Reply
+from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import launcher as launcher_named
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.agents import AgentService
+from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.forms import FormService
 from pipeline_widgets.services.glimpse import GlimpseService
@@ -41,6 +45,8 @@ class Services:
     glimpses: GlimpseService
     overview: OverviewService
     supervision: SupervisionService
+    serving: EndpointService
+    endpoints: Endpoints
     reconciler: Reconciler
 
     def trigger(self, stage_id: int, *, resume: bool = False) -> Run:
@@ -57,6 +63,31 @@ class Services:
         """Go on from a checkpoint as a new experiment, and launch the run."""
         experiment, run = self.runs.resume(experiment_id, checkpoint_id, name)
         return experiment, self._launched(run)
+
+    def connect_agent(self, agent_id: int, *, host: str = LOCAL, port: int | None = None) -> str | None:
+        """Have an agent served over HTTP; return its key if it got its first one now."""
+        self.endpoints.connect(agent_id, host=host, port=port)
+        endpoint = self.agents.get(agent_id).endpoint
+        has_key = endpoint is not None and endpoint.key_hint is not None
+        return None if has_key else self.endpoints.rotate_key(agent_id)
+
+    def disconnect_agent(self, agent_id: int) -> None:
+        """Have an agent served no longer."""
+        self.endpoints.disconnect(agent_id)
+
+    def rotate_key(self, agent_id: int) -> str:
+        """Give an agent a new key, and return it: it cannot be shown again."""
+        return self.endpoints.rotate_key(agent_id)
+
+    def roll_back(self, agent_id: int, number: int) -> Agent:
+        """Make a former version the current one; a connected agent answers with it at once."""
+        agent = self.agents.rollback(agent_id, number)
+        self.endpoints.nudge(agent_id)
+        return agent
+
+    def ask_agent(self, agent_id: int, value: object) -> Reply:
+        """Ask a connected agent over HTTP, as anybody would."""
+        return self.endpoints.ask(agent_id, value)
 
     def look(self) -> None:
         """Find crashed and never-started runs, as everything that looks does."""
@@ -92,20 +123,26 @@ def connect(
         database.close()
         raise
     supervision = SupervisionService(store)
-    logs = store.artifacts / "runs"
+    agents, serving = AgentService(store), EndpointService(store)
+    url, timing = store.database.url, store.timing
+    endpoints = Endpoints(serving, agents, starts, url=url, logs=store.artifacts / "endpoints", timing=timing)
     return Services(
         store=store,
         projects=ProjectService(store),
         experiments=ExperimentService(store),
         pipelines=PipelineService(store),
         runs=RunService(store),
-        agents=AgentService(store),
+        agents=agents,
         states=StateService(store),
         forms=FormService(store),
         glimpses=GlimpseService(store),
         overview=OverviewService(store),
         supervision=supervision,
-        reconciler=Reconciler(supervision, starts, url=store.database.url, logs=logs, timing=store.timing),
+        serving=serving,
+        endpoints=endpoints,
+        reconciler=Reconciler(
+            supervision, starts, endpoints, url=url, logs=store.artifacts / "runs", timing=timing
+        ),
     )
 
 

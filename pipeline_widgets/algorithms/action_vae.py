@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline_widgets.algorithms import checkpoint_files
 from pipeline_widgets.algorithms.nn import MLP, Floats, Loss
-from pipeline_widgets.algorithms.predictor_inputs import as_batch
+from pipeline_widgets.algorithms.predictor_inputs import Answering, as_batch
 from pipeline_widgets.errors import CheckpointError, PipelineError
 
 DECODER_PART = "decoder"
@@ -140,7 +140,7 @@ def predict_action(folder: Path) -> Callable[[Any], Any]:
         actions = decoder.decode(rows[:, :state_dim], rows[:, state_dim:]).tolist()
         return actions[0] if single else actions
 
-    return answer
+    return Answering(answer, {"state": [0.0] * state_dim, "latent": [0.0] * latent_dim})
 
 
 def _joined(features: Mapping[str, Any], state_dim: int, latent_dim: int) -> Floats:

@@ -13,7 +13,7 @@ from pipeline_widgets.algorithms import checkpoint_files
 from pipeline_widgets.algorithms.distributions import Actions, Categorical, DiagonalGaussian, Distribution
 from pipeline_widgets.algorithms.environments import ActionSpace, Spaces
 from pipeline_widgets.algorithms.nn import MLP, Arrays, Floats
-from pipeline_widgets.algorithms.predictor_inputs import as_batch
+from pipeline_widgets.algorithms.predictor_inputs import Answering, as_batch
 
 PART = "policy"
 
@@ -157,4 +157,4 @@ def predict(folder: Path) -> Callable[[Any], Any]:
         listed = (actions if space.discrete else space.scaled(actions)).tolist()
         return listed[0] if single else listed
 
-    return answer
+    return Answering(answer, [0.0] * model.spaces.observation_dim)

@@ -15,7 +15,7 @@ from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.algorithms.environments import EpisodeTracker, Spaces, play
 from pipeline_widgets.algorithms.gymnasium_environment import GymnasiumEnvironment, gymnasium_spaces
 from pipeline_widgets.algorithms.nn import MLP, Adam, Floats, Integers, Loss, one_hot, pick
-from pipeline_widgets.algorithms.predictor_inputs import as_batch
+from pipeline_widgets.algorithms.predictor_inputs import Answering, as_batch
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.algorithms.replay import Memories, ReplayMemory
 from pipeline_widgets.domain.compatibility import Port
@@ -222,7 +222,7 @@ def predict(folder: Path) -> Callable[[Any], Any]:
         actions = network(rows).argmax(axis=1).tolist()
         return actions[0] if single else actions
 
-    return answer
+    return Answering(answer, [0.0] * facts.observation_dim)
 
 
 def signature(config: Any) -> dict[str, str]:

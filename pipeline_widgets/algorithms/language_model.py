@@ -12,6 +12,7 @@ import numpy as np
 from pipeline_widgets.algorithms import checkpoint_files, letters
 from pipeline_widgets.algorithms.letters import COMPLETION_LENGTH, PAD, PROMPT_LENGTH, STOP
 from pipeline_widgets.algorithms.nn import MLP, Booleans, Floats, Integers, log_softmax, one_hot
+from pipeline_widgets.algorithms.predictor_inputs import Answering
 from pipeline_widgets.errors import CheckpointError, PipelineError
 
 BaseModelName: TypeAlias = Literal["letters-64", "letters-128"]
@@ -142,7 +143,7 @@ def predict(folder: Path) -> Callable[[Any], str | list[str]]:
         texts = [letters.decode(completion) for completion in completions]
         return texts if several else texts[0]
 
-    return answer
+    return Answering(answer, letters.LETTERS[letters.LENGTH - 1 :: -1])
 
 
 def _prompt(text: Any) -> list[int]:

@@ -15,7 +15,7 @@ from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.algorithms.environments import ActionSpace, Episodes, Spaces, Transition
 from pipeline_widgets.algorithms.nn import Floats
 from pipeline_widgets.algorithms.ppo_trainer import PPOSettings, PPOTrainer, start_model
-from pipeline_widgets.algorithms.predictor_inputs import as_batch
+from pipeline_widgets.algorithms.predictor_inputs import Answering, as_batch
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.algorithms.swimmer import SwimmerEnvironment
 from pipeline_widgets.domain.compatibility import Port
@@ -126,7 +126,7 @@ def predict(folder: Path) -> Callable[[Any], Any]:
         actions = np.clip(joints, -1, 1).tolist()
         return actions[0] if single else actions
 
-    return answer
+    return Answering(answer, [0.0] * model.spaces.observation_dim)
 
 
 def signature(config: Any) -> dict[str, str]:

@@ -1,13 +1,30 @@
-"""What users pass to predictors, checked."""
+"""What predictors are asked, and what users pass to them, checked."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pipeline_widgets.algorithms.nn import Floats
 from pipeline_widgets.errors import PipelineError
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A predictor that names an input which it takes; endpoints show that.
+
+    Any callable with an attribute `example` does the same.
+    """
+
+    answer: Callable[[Any], Any]
+    example: Any
+
+    def __call__(self, value: Any) -> Any:
+        """Answer."""
+        return self.answer(value)
 
 
 def as_batch(values: Any, width: int, what: str) -> tuple[Floats, bool]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline_widgets.algorithms import checkpoint_files
 from pipeline_widgets.algorithms.nn import MLP, Floats, Loss, log_softmax, one_hot, pick
-from pipeline_widgets.algorithms.predictor_inputs import as_batch
+from pipeline_widgets.algorithms.predictor_inputs import Answering, as_batch
 
 PART = "model"
 FEATURES = 8  # of which five matter
@@ -147,4 +147,4 @@ def predict_row(folder: Path) -> Callable[[Any], Any]:
         predicted = model.predict(rows).tolist()
         return predicted[0] if single else predicted
 
-    return answer
+    return Answering(answer, [0.0] * model.facts.features)

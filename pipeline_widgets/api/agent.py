@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +12,13 @@ from pipeline_widgets.api.handle import Handle
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.domain import experiment as values
+from pipeline_widgets.domain.endpoint import LOCAL
 from pipeline_widgets.domain.experiment import AgentStatus
+from pipeline_widgets.errors import WaitTimeoutError
 from pipeline_widgets.execution.prediction import predictor
 from pipeline_widgets.wiring import Services
+
+CONNECT_POLL = 0.02  # seconds
 
 
 class Agent(Handle):
@@ -40,7 +46,8 @@ class Agent(Handle):
 
     @property
     def status(self) -> AgentStatus:
-        """Undeployed as long as it is not connected, that is served over HTTP."""
+        """Undeployed as long as it is not connected; Deployed while it is served over HTTP."""
+        self._services.look()
         return self._now.status
 
     @property
@@ -64,6 +71,58 @@ class Agent(Handle):
         found = self._services.agents.versions(self._id)
         return Listing("version", (AgentVersion(self._services, each) for each in found))
 
+    @property
+    def url(self) -> str | None:
+        """Where it answers while it is Deployed, without a slash at the end; None else."""
+        endpoint = self._now.endpoint
+        return endpoint.url if endpoint is not None and self.status is AgentStatus.DEPLOYED else None
+
+    @property
+    def error(self) -> str | None:
+        """Why its endpoint failed, or why its current version is not served; None where all is well."""
+        endpoint = self._now.endpoint
+        return endpoint.error if endpoint is not None else None
+
+    @property
+    def snippets(self) -> dict[str, str]:
+        """Code that asks it, by language; empty as long as it was never connected."""
+        return {each.language: each.code for each in self._services.agents.snippets(self._id)}
+
+    def connect(self, *, host: str = LOCAL, port: int | None = None, timeout: float = 60.0) -> Connection:
+        """Serve it over HTTP by a process of its own, which outlives this one, and wait until that answers.
+
+        Args:
+            host: The address to listen on. With another than 127.0.0.1 others in the network can ask as
+                well, over plain HTTP: let them come through a proxy with TLS.
+            port: A port; by default the one that it had, or any that is free.
+            timeout: Seconds to wait.
+
+        Returns:
+            Where it answers, and its key if it got its first one now: that is shown only this once.
+
+        Raises:
+            ExecutionError: It could not be served; the reason is in `agent.error` as well.
+            WaitTimeoutError: It does not answer in time; it may still come.
+        """
+        key = self._services.connect_agent(self._id, host=host, port=port)
+        version, until = self.version, time.monotonic() + timeout
+        while not self._services.endpoints.answers(self._id, version):
+            if time.monotonic() > until:
+                what = f"Agent {self.name!r} does not answer after {timeout:g} s."
+                raise WaitTimeoutError(
+                    what, fix="Look at agent.status again, or connect with a longer timeout."
+                )
+            time.sleep(CONNECT_POLL)
+        return Connection(url=self.url or "", key=key)
+
+    def disconnect(self) -> None:
+        """Serve it no longer; requests that are under way are answered."""
+        self._services.disconnect_agent(self._id)
+
+    def rotate_key(self) -> str:
+        """Give it a new key and return that: it cannot be shown again. The former one is refused at once."""
+        return self._services.rotate_key(self._id)
+
     def predict(self, x: Any) -> Any:
         """Answer in this process: an action, a text or a value, as its algorithm declares.
 
@@ -78,18 +137,18 @@ class Agent(Handle):
         return self._opened[1](x)
 
     def rollback(self, number: int) -> None:
-        """Make a former version the current one.
+        """Make a former version the current one; where it is connected, that answers from now on.
 
         Raises:
             NotFoundError: There is no such version.
         """
-        self._services.agents.rollback(self._id, number)
+        self._services.roll_back(self._id, number)
 
     def delete(self) -> None:
         """Delete it; the checkpoints that it was made of stay.
 
         Raises:
-            InUseError: A stage starts from it.
+            InUseError: It is connected, or a stage starts from it.
         """
         self._services.agents.delete(self._id)
 
@@ -104,11 +163,25 @@ class Agent(Handle):
             "step": value.current.checkpoint.step,
             "evaluation_score": value.current.checkpoint.evaluation_score,
             "status": str(value.status),
+            "url": self.url,
         }
 
     @property
     def _now(self) -> values.Agent:
         return self._services.agents.get(self._id)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where an agent answers, and its key where that is new."""
+
+    url: str
+    #: Shown only once, since only its digest is stored; None if it has one already.
+    key: str | None
+
+    def __repr__(self) -> str:
+        said = f"key {self.key} (shown this once: keep it)" if self.key else "with the key that it has"
+        return f"Deployed at {self.url}, {said}"
 
 
 class AgentVersion:

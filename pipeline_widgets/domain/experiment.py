@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Signature
+from pipeline_widgets.domain.endpoint import Endpoint
 from pipeline_widgets.errors import NoCheckpointError
 
 #: "best", "final", or a specific step.
@@ -133,6 +134,8 @@ class Agent:
     status: AgentStatus
     created_at: datetime
     current: AgentVersion
+    #: None as long as it was never connected and has no key.
+    endpoint: Endpoint | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,10 +1,11 @@
-"""Where a supervisor starts. The run is a row already: a launcher only brings a process to it."""
+"""Where a process starts. What it does is a row already: a launcher only brings a process to it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import IO, ClassVar, Protocol
@@ -13,7 +14,7 @@ from pipeline_widgets.errors import ExecutionError
 
 
 class Launcher(Protocol):
-    """Starts the supervisor of a chain, wherever that is."""
+    """Starts the supervisor of a chain, and the process behind an endpoint, wherever that is."""
 
     def launch(self, url: str, run_id: int, log: Path) -> None:
         """Start a supervisor that takes a run.
@@ -23,9 +24,17 @@ class Launcher(Protocol):
         """
         ...
 
+    def serve(self, url: str, agent_id: int, log: Path) -> None:
+        """Start the process behind an agent's endpoint.
+
+        Raises:
+            ExecutionError: It could not be started.
+        """
+        ...
+
 
 class LocalLauncher:
-    """Starts supervisors on this machine, in sessions of their own.
+    """Starts processes on this machine, in sessions of their own.
 
     Such a process outlives the kernel's restart, shutdown, interrupt and death, and the JupyterLab
     server. It ends with its container or machine.
@@ -36,8 +45,15 @@ class LocalLauncher:
 
     def launch(self, url: str, run_id: int, log: Path) -> None:
         """Start `python -m pipeline_widgets supervise`, detached."""
+        self._start(url, ["supervise", str(run_id)], log)
+
+    def serve(self, url: str, agent_id: int, log: Path) -> None:
+        """Start `python -m pipeline_widgets serve`, detached."""
+        self._start(url, ["serve", str(agent_id)], log)
+
+    def _start(self, url: str, arguments: Sequence[str], log: Path) -> None:
         self._started[:] = [process for process in self._started if process.poll() is None]  # no zombies
-        command = [sys.executable, "-m", "pipeline_widgets", "supervise", str(run_id)]
+        command = [sys.executable, "-m", "pipeline_widgets", *arguments]
         # The URL may hold a password, and a command line can be read by everyone on the machine.
         environment = {**os.environ, "PIPELINE_WIDGETS_URL": url}
         try:
@@ -45,7 +61,7 @@ class LocalLauncher:
             with log.open("ab") as output:
                 self._started.append(_detached(command, environment, output))
         except OSError as error:
-            fix = "Check the artifact folder, the memory and the number of processes, then trigger again."
+            fix = "Check the artifact folder, the memory and the number of processes, then try again."
             raise ExecutionError("No process could be started.", f"{error}.", fix) from error
 
 

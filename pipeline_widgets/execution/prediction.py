@@ -13,6 +13,21 @@ from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.persistence import artifacts
 
 
+def opened(version: AgentVersion, reference: Reference) -> Callable[[Any], Any] | None:
+    """Open the frozen copy of a version; None where its algorithm does not say how that answers.
+
+    Raises:
+        AlgorithmNotFoundError: The algorithm's code is gone.
+        CheckpointError: The copy is missing or corrupt.
+    """
+    algorithm = registry.load(reference)
+    if algorithm.predict is None:
+        return None
+    saved = version.checkpoint
+    artifacts.verify(Folder(path=Path(version.path), size=saved.size, digest=saved.digest))
+    return algorithm.predict(Path(version.path))
+
+
 def predictor(version: AgentVersion, reference: Reference) -> Callable[[Any], Any]:
     """Open the frozen copy of a version with what its algorithm declares for that.
 
@@ -20,10 +35,8 @@ def predictor(version: AgentVersion, reference: Reference) -> Callable[[Any], An
         AlgorithmNotFoundError: The algorithm's code is gone, or declares no predictor.
         CheckpointError: The copy is missing or corrupt.
     """
-    algorithm = registry.load(reference)
-    if algorithm.predict is None:
-        what = f"{algorithm.spec.name} does not say how its checkpoints answer."
+    found = opened(version, reference)
+    if found is None:
+        what = f"{version.spec.name} does not say how its checkpoints answer."
         raise AlgorithmNotFoundError(what, fix="Declare it: @pw.algorithm(..., predict=open_checkpoint).")
-    saved = version.checkpoint
-    artifacts.verify(Folder(path=Path(version.path), size=saved.size, digest=saved.digest))
-    return algorithm.predict(Path(version.path))
+    return found

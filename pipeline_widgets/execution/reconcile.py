@@ -1,4 +1,4 @@
-"""Find runs whose process died or never started. Done by whatever looks, and by every supervisor."""
+"""Find runs and endpoints whose process died. Done by whatever looks, and by every supervisor."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import psutil
 from pipeline_widgets.domain.liveness import Action, Lease, Timing, judge
 from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError
 from pipeline_widgets.execution import processes
+from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import Launcher
 from pipeline_widgets.services.supervision import SupervisionService
 
@@ -24,10 +25,18 @@ class Reconciler:
     """Sets dead runs to Crashed, ends their orphans, and launches what was never started."""
 
     def __init__(
-        self, supervision: SupervisionService, launcher: Launcher, *, url: str, logs: Path, timing: Timing
+        self,
+        supervision: SupervisionService,
+        launcher: Launcher,
+        endpoints: Endpoints,
+        *,
+        url: str,
+        logs: Path,
+        timing: Timing,
     ) -> None:
         self._supervision = supervision
         self._launcher = launcher
+        self._endpoints = endpoints
         self._url = url
         self._logs = logs
         self._timing = timing
@@ -40,7 +49,7 @@ class Reconciler:
             self.reconcile()
 
     def reconcile(self) -> None:
-        """Look at every active run of the workspace, and do what its state asks for."""
+        """Look at every active run and every endpoint of the workspace, and do what its state asks for."""
         with self._lock:
             leases, now = self._supervision.active()
             for lease in leases:
@@ -49,6 +58,7 @@ class Reconciler:
                 except (PipelineError, psutil.Error, OSError) as error:
                     # One run that cannot be settled must hide no other; the next look tries again.
                     _log.warning("Run %s could not be reconciled: %s", lease.run_id, error)
+            self._endpoints.reconcile()
             self._looked = time.monotonic()
 
     def launch(self, run_id: int) -> None:

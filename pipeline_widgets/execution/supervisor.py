@@ -23,15 +23,18 @@ from uuid import uuid4
 from pipeline_widgets.domain.job import Job, Outcome, Reported
 from pipeline_widgets.domain.liveness import Timing, host
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import ConflictError, FencedError, StorageError
+from pipeline_widgets.errors import ConflictError, FencedError, PipelineError, StorageError
 from pipeline_widgets.execution import child, processes
+from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.fork_server import Child, Nursery
 from pipeline_widgets.execution.reconcile import Reconciler
-from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
+from pipeline_widgets.services.supervision import Batch, Owner, Placed, SupervisionService
 
 TICK = 0.25  # seconds between two looks at the run's status: how soon a stop is seen
 FLUSH_EVERY = 0.5  # seconds between two writes of what the training tells
 STOP_GRACE = 10.0  # seconds that a training has to stop by itself
+CONNECT_TIMEOUT = 60.0  # seconds that an endpoint has to answer with a new version
+CONNECT_POLL = 0.02
 EXIT_GRACE = 5.0  # seconds that a process has to end after it has told its outcome
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
 CONFLICTS_BORNE = 5  # of one write, one after the other
@@ -59,6 +62,7 @@ class Supervisor:
     Args:
         supervision: What it may do to runs.
         reconciler: Looks after the runs of others, with each beat.
+        endpoints: Connects the agents of Deployments.
         timing: How often to beat.
         nursery: Where children come from.
     """
@@ -67,11 +71,13 @@ class Supervisor:
         self,
         supervision: SupervisionService,
         reconciler: Reconciler,
+        endpoints: Endpoints,
         timing: Timing,
         nursery: Nursery,
     ) -> None:
         self._supervision = supervision
         self._reconciler = reconciler
+        self._endpoints = endpoints
         self._timing = timing
         self._nursery = nursery
         self._owner = Owner(process=processes.identify(os.getpid()), token=uuid4().hex)
@@ -103,7 +109,7 @@ class Supervisor:
             self._insist(lambda: self._supervision.started(job, running))
             _send(attempt, child.GO)
             self._watch(attempt)
-            outcome, last = self._outcome(attempt), attempt.batch
+            outcome, last = self._connected(attempt, self._outcome(attempt)), attempt.batch
             if job.followed and outcome.status is Status.SUCCEEDED:
                 self._ordered = self._nursery.order()  # it comes up while the database writes
             return self._insist(lambda: self._supervision.finish(job, outcome, self._owner, last))
@@ -163,6 +169,42 @@ class Supervisor:
         evidence = processes.describe_exit(attempt.child.exit_code())
         where = f"(Process {attempt.child.pid} on {host(self._owner.process)}.)"
         return Outcome(status=Status.CRASHED, error=f"{evidence} {where}")
+
+    def _connected(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+        """Connect the agent of a Deployment: that has succeeded only when its endpoint answers (spec 8.2)."""
+        job, frozen = attempt.job, outcome.frozen
+        if job.kind != "deployment" or frozen is None:
+            return outcome
+        placed = self._insist(lambda: self._supervision.deploy(job, frozen))
+        ended = self._served(attempt, placed)
+        if ended.status is not Status.SUCCEEDED:
+            self._insist(lambda: self._supervision.withdraw(placed))
+        return ended
+
+    def _served(self, attempt: Attempt, placed: Placed) -> Outcome:
+        """Wait until an endpoint answers with a version, and go on beating meanwhile."""
+        beaten = until = time.monotonic()
+        until += CONNECT_TIMEOUT
+        try:
+            self._endpoints.connect(placed.agent_id)
+            while not self._endpoints.answers(placed.agent_id, placed.version):
+                now = time.monotonic()
+                if now > until:
+                    what = f"The endpoint did not answer within {CONNECT_TIMEOUT:.0f} s."
+                    return Outcome(
+                        status=Status.FAILED, error=f"{what}{self._endpoints.tail(placed.agent_id)}"
+                    )
+                if self._supervision.status(attempt.job) is Status.STOPPING or self._asked_to_end:
+                    return Outcome(status=Status.STOPPED)
+                if now - beaten >= self._timing.beat_every:
+                    beaten = now
+                    self._try(lambda: self._supervision.beat(attempt.job))
+                time.sleep(CONNECT_POLL)
+        except FencedError:
+            raise
+        except PipelineError as error:
+            return Outcome(status=Status.FAILED, error=str(error))
+        return Outcome(status=Status.SUCCEEDED)
 
     def _write(self, attempt: Attempt) -> None:
         if attempt.batch:

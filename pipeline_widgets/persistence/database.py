@@ -55,6 +55,11 @@ class Database:
         """The URL without its password."""
         return make_url(self.url).render_as_string(hide_password=True)
 
+    @property
+    def there(self) -> bool:
+        """Whether its file is there still; what has it open would not see that it was deleted."""
+        return not self.is_sqlite or Path(str(make_url(self.url).database)).exists()
+
     @contextmanager
     def read(self) -> Generator[Connection]:
         """Yield a connection that sees one consistent state."""

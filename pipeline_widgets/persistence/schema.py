@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.schema import SchemaItem
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -235,4 +235,38 @@ agent_versions = _table(
     Column("algorithm_id", Integer, ForeignKey("algorithms.id"), nullable=False),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("agent_id", "number"),
+)
+
+#: The process behind an agent's endpoint, one row an agent; its status is that of the agent.
+endpoints = _table(
+    "endpoints",
+    Column("agent_id", Integer, ForeignKey("agents.id"), nullable=False, unique=True),
+    Column("host", String(255), nullable=False),
+    Column("port", Integer),  # kept, and taken again where it is free, so that an URL stays
+    Column("key_digest", String(64)),
+    Column("key_hint", String(8)),
+    # Who serves. Every write of that process is fenced by its token.
+    Column("token", String(32)),
+    Column("machine", Text),
+    Column("pid", Integer),
+    Column("pid_started", Float),
+    Column("beat_at", Float),
+    Column("launched_at", Float),
+    Column("ready_at", Float),
+    Column("version", Integer),  # the number of the version that is served
+    Column("route", String(16)),
+    Column("example", JSON),
+    Column("error", Text),
+)
+
+#: What was done to a pipeline. `before` is the pipeline before an edit, for undoing it.
+events = _table(
+    "events",
+    Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
+    _reference("pipeline_id", "pipelines", "SET NULL"),  # what was done stays readable
+    Column("at", Float, nullable=False),
+    Column("who", String(255), nullable=False),
+    Column("what", Text, nullable=False),
+    Column("before", JSON),
+    Column("version", Integer),  # of the pipeline after the edit
 )

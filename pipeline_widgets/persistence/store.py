@@ -18,6 +18,7 @@ from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.repositories.agents import Agents
 from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
+from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 from pipeline_widgets.persistence.repositories.experiments import Experiments
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
@@ -27,6 +28,7 @@ from pipeline_widgets.persistence.repositories.runs import Runs
 _REVISION = select(schema.projects.c.revision + select(schema.workspace.c.revision).scalar_subquery()).where(
     schema.projects.c.id == bindparam("project")
 )
+_WORKSPACE_REVISION = select(schema.workspace.c.revision)
 
 
 class Work:
@@ -67,6 +69,11 @@ class Work:
         """The agents."""
         return Agents(self.connection, self.now, self.root)
 
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """The processes behind agents' endpoints."""
+        return Endpoints(self.connection, self.now, self.root)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
@@ -92,6 +99,11 @@ class Store:
         """Return a project's revision, agents included: equal means that no view of it has changed."""
         with self.database.read() as connection:
             return int(connection.execute(_REVISION, {"project": project_id}).scalar() or 0)
+
+    def workspace_revision(self) -> int:
+        """Return the revision of what belongs to no project, that is of agents."""
+        with self.database.read() as connection:
+            return int(connection.execute(_WORKSPACE_REVISION).scalar() or 0)
 
 
 def open_store(

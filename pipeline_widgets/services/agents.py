@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pipeline_widgets.domain.experiment import Agent, AgentVersion, Checkpoint, Reference
+from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Reference
 from pipeline_widgets.domain.job import Frozen
+from pipeline_widgets.domain.snippets import Snippet, snippets
 from pipeline_widgets.errors import InUseError, NotFoundError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
@@ -66,14 +67,29 @@ class AgentService:
             work.agents.use(agent_id, number)
             return work.agents.get(agent_id)
 
+    def describe(self, agent_id: int, description: str) -> Agent:
+        """Give an agent another description."""
+        with self._store.write() as work:
+            work.agents.get(agent_id)
+            work.agents.describe(agent_id, description.strip())
+            return work.agents.get(agent_id)
+
+    def snippets(self, agent_id: int, key: str | None = None) -> tuple[Snippet, ...]:
+        """Return code that asks an agent; none as long as it was never connected."""
+        endpoint = self.get(agent_id).endpoint
+        return snippets(endpoint, key) if endpoint is not None and endpoint.url is not None else ()
+
     def delete(self, agent_id: int) -> None:
         """Delete an agent with its frozen copies; the checkpoints stay.
 
         Raises:
-            InUseError: A stage starts from it.
+            InUseError: It is connected, or a stage starts from it.
         """
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
+            if agent.status in {AgentStatus.PENDING, AgentStatus.DEPLOYED}:
+                what, why = f"Agent {agent.name!r} cannot be deleted.", f"It is {agent.status}."
+                raise InUseError(what, why, "Disconnect it first.")
             if users := work.pipelines.starting_from(agent_id):
                 why = f"The first stage of pipeline {users[0].name!r} starts from it."
                 what = f"Agent {agent.name!r} cannot be deleted."

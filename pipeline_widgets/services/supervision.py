@@ -47,6 +47,16 @@ class Batch:
         return bool(self.reported or self.saved)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placed:
+    """A version that a Deployment has given its agent."""
+
+    agent_id: int
+    version: int
+    #: The version that was current before; None for a new agent.
+    former: int | None
+
+
 class SupervisionService:
     """Take runs, keep them alive, record what they tell, finish them; and find those that died."""
 
@@ -138,6 +148,29 @@ class SupervisionService:
             if outcome.frozen is not None:
                 self._save_agent(work, run, outcome.frozen)
             return self._follow(work, run, owner, revision)
+
+    def deploy(self, job: Job, frozen: Frozen) -> Placed:
+        """Save the frozen copy as the current version of a Deployment's agent, before it is served.
+
+        Raises:
+            FencedError: The run was given up.
+        """
+        with self._store.write() as work:
+            revision = work.projects.touch(job.project_id)
+            if not work.runs.note(job.run_id, job.token, revision=revision):
+                raise _fenced(job)
+            known = work.agents.matching((), [frozen.name])
+            self._save_agent(work, work.runs.get(job.run_id), frozen)
+            agent = work.agents.matching((), [frozen.name])[0]
+            former = known[0].current.number if known else None
+            return Placed(agent_id=agent.id, version=agent.current.number, former=former)
+
+    def withdraw(self, placed: Placed) -> None:
+        """Let the former version be the current one again, unless another has become so meanwhile."""
+        with self._store.write() as work:
+            agent = work.agents.get(placed.agent_id)
+            if placed.former is not None and agent.current.number == placed.version:
+                work.agents.use(placed.agent_id, placed.former)
 
     def active(self) -> tuple[tuple[Lease, ...], float]:
         """Return who carries out each active run, and the time on the database's clock."""

@@ -10,7 +10,7 @@ from pipeline_widgets.widgets.glyphs import GLYPHS
 from pipeline_widgets.widgets.icons import ICONS
 
 STATIC = Path(__file__).parent / "static"
-SHARED = ("_shared", "_frame", "_dialogs")
+SHARED = ("_shared", "_frame", "_dialogs", "_files")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -31,9 +32,11 @@ STEMS = (
     "pickers",
     "stage_form",
     "plan",
+    "transfer",
     "pipeline",
 )
 METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view never waits for long
+EVENTS = 200  # that the history shows
 VERSIONS_KEPT = 50  # views of the pipeline, so that an edit based on an old one can be told what changed
 
 
@@ -182,6 +185,29 @@ class PipelineView(View):
             self._pipeline_id, name=name, description=description, seen=self._version(seen)
         )
         self.refresh()
+
+    def do_undo(self, seen: int) -> Row:
+        """Undo the last edit; what was undone is said."""
+        undone = self._services.history.undo(self._pipeline_id, seen=self._version(seen))
+        return {"undone": undone.what, **self._edited(undone.also)}
+
+    # ---- commands: text and history
+
+    def do_code(self) -> Row:
+        """Return the pipeline as Python code and as YAML."""
+        transfer, name = self._services.transfer, self._state.pipeline.name
+        return {
+            "python": transfer.to_python(self._pipeline_id),
+            "yaml": transfer.to_yaml(self._pipeline_id),
+            "file": re.sub(r"[^\w-]+", "-", name).strip("-") or "pipeline",
+        }
+
+    def do_history(self) -> Row:
+        """Return what was done, the latest first, and what an undo would undo."""
+        history = self._services.history
+        events = list(reversed(history.events(self._pipeline_id)))
+        listed = [{"at": each.at.timestamp(), "who": each.who, "what": each.what} for each in events[:EVENTS]]
+        return {"events": listed, "more": len(events) > EVENTS, "undo": history.undoable(self._pipeline_id)}
 
     # ---- commands: running
 

@@ -21,7 +21,7 @@ from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.wiring import Services
 
-STEMS = ("pipeline_about", "pipeline_list")
+STEMS = ("transfer", "pipeline_about", "pipeline_list")
 COLUMNS = ("Name", "Status", "Stages", "Last modified", "Description")
 LIVE = (Word.PENDING, Word.RUNNING, Word.STOPPING)
 NAMED = 3  # shared experiments that a row names; the others it counts
@@ -116,6 +116,13 @@ class PipelineList(View):
         self._reveal(made.id)
         self.do_expand(made.id)
         return {"id": made.id, "name": made.name}
+
+    def do_import(self, text: str, name: str = "") -> Row:
+        """Make a pipeline of YAML, and show it."""
+        made = self._services.transfer.import_pipeline(self._project_id, text, name=name.strip() or None)
+        self._reveal(made.pipeline.id)
+        self.do_expand(made.pipeline.id)
+        return {"id": made.pipeline.id, "name": made.pipeline.name, "also": list(made.also)}
 
     def do_duplicate(self, pipeline: int) -> Row:
         """Copy a pipeline's stages and settings, and show the copy."""

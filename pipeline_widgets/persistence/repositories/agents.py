@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Experiment
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
+from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 
 
 class Agents(Repository):
@@ -90,9 +91,16 @@ class Agents(Repository):
         query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
         return tuple(self.connection.scalars(query.where(versions.checkpoint_id.in_(list(checkpoint_ids)))))
 
+    def describe(self, agent_id: int, description: str) -> None:
+        """Give an agent another description."""
+        changed = update(schema.agents).where(schema.agents.c.id == agent_id)
+        self.connection.execute(changed.values(description=description))
+        self._touch()
+
     def remove(self, agent_id: int) -> None:
         """Delete an agent and its versions' rows."""
-        versions = schema.agent_versions
+        versions, endpoints = schema.agent_versions, schema.endpoints
+        self.connection.execute(delete(endpoints).where(endpoints.c.agent_id == agent_id))
         self.connection.execute(delete(versions).where(versions.c.agent_id == agent_id))
         self.connection.execute(delete(schema.agents).where(schema.agents.c.id == agent_id))
         self._touch()
@@ -106,6 +114,7 @@ class Agents(Repository):
         listed = self._all(query)
         mine = schema.agent_versions.c.agent_id.in_([row["id"] for row in listed])
         versions = {(v.agent_id, v.number): v for v in self._versions(mine)}
+        endpoints = Endpoints(self.connection, self.now, self.root).of([row["id"] for row in listed])
         return tuple(
             Agent(
                 id=row["id"],
@@ -114,6 +123,7 @@ class Agents(Repository):
                 status=AgentStatus(row["status"]),
                 created_at=rows.moment(row["created_at"]),
                 current=versions[row["id"], row["version"]],
+                endpoint=endpoints.get(row["id"]),
             )
             for row in listed
         )

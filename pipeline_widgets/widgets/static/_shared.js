@@ -1,4 +1,4 @@
-// What all views share: elements and words. It and its neighbours _frame.js and _dialogs.js are joined in front of
+// What all views share: elements and words. It and its neighbours _frame.js, _dialogs.js and _files.js are joined in front of
 // each view (see assets.py), so their names are known everywhere.
 
 const SVG = "http://www.w3.org/2000/svg";

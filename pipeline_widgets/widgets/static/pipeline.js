@@ -29,13 +29,12 @@ class Builder {
     this.results = h("section", { class: "pw-builder-results", "aria-label": "Results" });
     this.frame.body.append(this.head, this.tools, this.graph.box, this.list.el, this.empty, this.bar, this.panel.el, this.results);
     this.frame.on("change:stages", () => this.change());
-    this.frame.on("change:pipeline", () => this.showHead());
+    this.frame.on("change:pipeline", () => { this.showHead(); this.showTools(); });
     this.frame.on("change:selected", () => this.selectTold(model.get("selected")));
     this.frame.on("change:panel", () => this.showPanel());
     this.frame.on("change:results", () => this.showResults(true));
     this.frame.undo.push(() => this.graph.end(), () => this.closing?.abort());
     this.showHead();
-    this.showTools();
     this.show();
     this.showResults(false);
   }
@@ -63,12 +62,12 @@ class Builder {
     this.empty.hidden = any;
     this.graph.box.hidden = !any || this.asList;
     this.list.el.hidden = !any || !this.asList;
-    this.tools.hidden = !any;
     if (this.asList) this.list.show(this.stages, this.selected);
     else {
       this.graph.show(this.stages);
       this.graph.select(this.selected);
     }
+    this.showTools();
     this.showBar();
     this.showPanel();
   }
@@ -86,23 +85,32 @@ class Builder {
         label, glyph, "aria-pressed": String(this.asList === list), "data-f": `show-${glyph}`, kind: "pw-segment",
         onclick: () => {
           this.asList = list;
-          this.showTools();
           this.show();
         },
       });
       return el;
     };
-    const quiet = (label, glyph, onclick) => button({ label, glyph, quiet: true, "data-f": glyph, onclick });
+    const quiet = (label, glyph, onclick, more = {}) => button({ label, glyph, quiet: true, "data-f": glyph, onclick, ...more });
+    const any = this.stages.length > 0, undo = this.model.get("pipeline").undo;
     redraw(
       this.tools,
-      h("div", { class: "pw-segments", role: "group", "aria-label": "Show stages as" }, toggle("Graph", "graph", false), toggle("List", "list", true)),
-      button({ label: "Add stage", glyph: "plus", "data-f": "add", onclick: () => this.insert(this.stages.length) }),
-      button({ label: "Check pipeline", glyph: "check", "data-f": "check", onclick: (event) => this.check(event.currentTarget) }),
-      this.asList ? null : h("div", { class: "pw-zoom", role: "group", "aria-label": "Zoom" },
+      any ? h("div", { class: "pw-segments", role: "group", "aria-label": "Show stages as" }, toggle("Graph", "graph", false), toggle("List", "list", true)) : null,
+      any ? button({ label: "Add stage", glyph: "plus", "data-f": "add", onclick: () => this.insert(this.stages.length) }) : null,
+      any ? button({ label: "Check pipeline", glyph: "check", "data-f": "check", onclick: (event) => this.check(event.currentTarget) }) : null,
+      quiet("Undo", "undo", (event) => this.undo(event.currentTarget), { title: `Undo: ${undo}`, reason: undo ? "" : "There is no edit to undo." }),
+      quiet("More", "more", (event) => this.openMore(event.currentTarget)),
+      !any || this.asList ? null : h("div", { class: "pw-zoom", role: "group", "aria-label": "Zoom" },
         quiet("Zoom out", "minus", () => this.graph.zoom(1 / 1.25)),
         quiet("Zoom in", "zoomin", () => this.graph.zoom(1.25)),
         quiet("Fit all stages", "fit", () => this.graph.fit())),
     );
+  }
+
+  openMore(opener) {
+    openMenu(opener, [
+      { label: "History", glyph: "history", onclick: () => openHistory({ frame: this.frame, pressed: opener, undo: (pressed) => this.undo(pressed, true) }) },
+      { label: "Copy as Python", glyph: "code", onclick: () => openCode({ frame: this.frame, pressed: opener }) },
+    ]);
   }
 
   showBar() {
@@ -237,6 +245,13 @@ class Builder {
         this.frame.announce(`Stage ${stage.n} was deleted.`);
       },
     });
+  }
+
+  /** Undo the last edit. In a dialog, which shows errors itself, they are passed on. */
+  async undo(pressed, inDialog = false) {
+    const asked = { seen: this.version };
+    const done = inDialog ? await this.frame.line.ask("undo", asked, pressed) : await this.frame.run("undo", asked, pressed);
+    if (done) this.frame.notice([`Undone: ${done.undone}`, ...done.also]);
   }
 
   async check(pressed) {

@@ -37,7 +37,7 @@ class PipelineTable {
     });
     this.find = find;
     this.count = h("div", { class: "pw-pl-count pw-soft", role: "status" });
-    this.bar = h("div", { class: "pw-pl-bar" }, this.newButton(), h("div", { class: "pw-pl-search" }, icon("search"), find), this.count);
+    this.bar = h("div", { class: "pw-pl-bar" }, this.newButton(), this.importButton(), h("div", { class: "pw-pl-search" }, icon("search"), find), this.count);
     this.heads = LIST_COLUMNS.map((column) => this.head(column));
     this.lines = h("tbody");
     this.table = h("table", { class: "pw-table pw-pl-table", "aria-label": "Pipelines" }, h("thead", {}, h("tr", {}, this.heads)), this.lines);
@@ -48,6 +48,10 @@ class PipelineTable {
 
   newButton() {
     return button({ label: "New Pipeline", glyph: "plus", kind: "pw-primary", "data-f": "new", onclick: () => this.create() });
+  }
+
+  importButton() {
+    return button({ label: "Import pipeline", glyph: "import", "data-f": "import", onclick: () => this.import() });
   }
 
   head({ label, sort, descending }) {
@@ -359,6 +363,17 @@ class PipelineTable {
       },
       // After the dialog has given focus back.
       onclose: () => made && queueMicrotask(() => this.arrive(made, `Pipeline ${made.name} was created.`, true)),
+    });
+  }
+
+  import() {
+    openImport({
+      frame: this.frame,
+      act: async (given, pressed) => {
+        const made = await this.frame.line.ask("import", given, pressed);
+        this.frame.notice([`Pipeline ${made.name} was imported.`, ...made.also]);
+        queueMicrotask(() => this.arrive(made, `Pipeline ${made.name} was imported.`, true));
+      },
     });
   }
 

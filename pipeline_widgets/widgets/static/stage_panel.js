@@ -20,21 +20,6 @@ function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
 }
 
-/** Put text on the clipboard, also where the page is not served over HTTPS. */
-async function copyText(text, near) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const area = h("textarea", { class: "pw-hidden", "aria-hidden": "true", tabindex: "-1", value: text });
-    const back = document.activeElement;
-    near.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-    back?.focus({ preventScroll: true });
-  }
-}
-
 /** Text that scrolls and stays at its end. New text waits until nothing in it is selected. */
 class Printed {
   constructor(frame, label) {
@@ -97,9 +82,8 @@ class StagePanel {
     this.metrics = titled("Metrics", this.curves, this.rest);
     this.error = new Printed(frame, "Error");
     this.errorTitle = h("h4");
-    this.errorCopy = button({ label: "Copy", glyph: "copy", onclick: () => this.copyError() });
     this.broken = h("div", { class: "pw-panel-part pw-panel-error" },
-      h("div", { class: "pw-panel-bar" }, this.errorTitle, this.errorCopy), this.error.el);
+      h("div", { class: "pw-panel-bar" }, this.errorTitle, copyButton({ frame, text: () => this.error.text })), this.error.el);
     this.log = new Printed(frame, "Log");
     this.logged = titled("Log", this.log.el);
     this.el = h("section", { class: "pw-panel", "aria-labelledby": heading },
@@ -242,14 +226,6 @@ class StagePanel {
     this.error.show(run?.error ?? "", anew);
     this.logged.hidden = !run?.log;
     this.log.show(run?.log ?? "", anew);
-  }
-
-  async copyError() {
-    await copyText(this.error.text, this.el);
-    this.frame.announce("Copied.");
-    const label = this.errorCopy.querySelector(".pw-label");
-    label.textContent = "Copied";
-    setTimeout(() => (label.textContent = "Copy"), 1500);
   }
 
   accept() {

@@ -1,0 +1,141 @@
+"""The processes behind agents' endpoints. Every write of one is fenced by its token."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from pipeline_widgets.domain.endpoint import LOCAL, Endpoint, Service, Wanted
+from pipeline_widgets.domain.experiment import AgentStatus
+from pipeline_widgets.domain.liveness import Process
+from pipeline_widgets.persistence import rows, schema
+from pipeline_widgets.persistence.repositories.base import Repository
+
+_SERVED = (AgentStatus.PENDING.value, AgentStatus.DEPLOYED.value)
+_agents, _endpoints = schema.agents.c, schema.endpoints.c
+
+
+class Endpoints(Repository):
+    """The endpoints of a workspace."""
+
+    def want(self, agent_id: int, **columns: object) -> bool:
+        """Let an agent be connected; False if it is already, or is about to be."""
+        pending = update(schema.agents).where(_agents.id == agent_id, _agents.status.not_in(_SERVED))
+        if not self._done(pending.values(status=AgentStatus.PENDING.value)):
+            return False
+        fresh: dict[str, object] = {
+            **dict.fromkeys(("token", "machine", "pid", "pid_started", "beat_at", "ready_at")),
+            "version": None,
+            "error": None,
+            "launched_at": self.now,
+            **columns,
+        }
+        if not self._done(update(schema.endpoints).where(_endpoints.agent_id == agent_id).values(**fresh)):
+            self.connection.execute(insert(schema.endpoints).values(agent_id=agent_id, **fresh))
+        self.touch()
+        return True
+
+    def take(self, agent_id: int, **columns: object) -> bool:
+        """Lease a Pending endpoint that nobody has taken; False otherwise."""
+        pending = select(_agents.id).where(_agents.status == AgentStatus.PENDING.value)
+        free = update(schema.endpoints).where(
+            _endpoints.agent_id == agent_id, _endpoints.token.is_(None), _endpoints.agent_id.in_(pending)
+        )
+        return self._done(free.values(beat_at=self.now, **columns))
+
+    def note(self, agent_id: int, token: str, **columns: object) -> bool:
+        """Write to an endpoint that is held under a token; False if it is not any more."""
+        held = update(schema.endpoints).where(_endpoints.agent_id == agent_id, _endpoints.token == token)
+        return self._done(held.values(**columns))
+
+    def set_status(self, agent_id: int, status: AgentStatus) -> None:
+        """Give an agent another status."""
+        changed = update(schema.agents).where(_agents.id == agent_id)
+        self.connection.execute(changed.values(status=status.value))
+        self.touch()
+
+    def release(self, agent_id: int, **columns: object) -> None:
+        """Take an endpoint from its process, which ends when it sees that."""
+        free = update(schema.endpoints).where(_endpoints.agent_id == agent_id)
+        self.connection.execute(free.values(token=None, **columns))
+
+    def set_key(self, agent_id: int, digest: str, hint: str) -> None:
+        """Store the digest of a new key; the former one opens nothing any more."""
+        changed = update(schema.endpoints).where(_endpoints.agent_id == agent_id)
+        if not self._done(changed.values(key_digest=digest, key_hint=hint)):
+            values = {"agent_id": agent_id, "host": LOCAL, "key_digest": digest, "key_hint": hint}
+            self.connection.execute(insert(schema.endpoints).values(**values))
+        self.touch()
+
+    def wanted(self, agent_id: int, token: str) -> Wanted | None:
+        """Return what has to be served under a token; None if nothing has to any more."""
+        versions = schema.agent_versions
+        query = select(_agents.name, versions.c.id, versions.c.number, _endpoints.key_digest)
+        query = query.join(schema.endpoints, _endpoints.agent_id == _agents.id)
+        query = query.join(
+            versions, (versions.c.agent_id == _agents.id) & (versions.c.number == _agents.version)
+        )
+        row = self._first(query.where(_agents.id == agent_id, _endpoints.token == token))
+        if row is None:
+            return None
+        return Wanted(
+            agent=row["name"], version_id=row["id"], version=row["number"], key_digest=row["key_digest"]
+        )
+
+    def token(self, agent_id: int) -> str | None:
+        """Return the token under which an agent is served."""
+        return self.connection.execute(
+            select(_endpoints.token).where(_endpoints.agent_id == agent_id)
+        ).scalar()
+
+    def service(self, agent_id: int) -> Service | None:
+        """Return who serves an agent; None if it was never connected."""
+        found = self._services(_agents.id == agent_id)
+        return found[0] if found else None
+
+    def active(self) -> tuple[Service, ...]:
+        """Return who serves each agent that is Pending or Deployed."""
+        return self._services(_agents.status.in_(_SERVED))
+
+    def of(self, agent_ids: Collection[int]) -> Mapping[int, Endpoint]:
+        """Return the endpoints of agents, by the id of the agent."""
+        query = select(schema.endpoints).where(_endpoints.agent_id.in_(agent_ids))
+        return {row["agent_id"]: _endpoint(row) for row in self._all(query)}
+
+    def touch(self) -> None:
+        """Raise the workspace's revision: agents belong to no project."""
+        columns = schema.workspace.c
+        self.connection.execute(update(schema.workspace).values(revision=columns.revision + 1))
+
+    def _services(self, condition: Any) -> tuple[Service, ...]:
+        query = select(schema.endpoints)
+        query = query.join(schema.agents, _agents.id == _endpoints.agent_id).where(condition)
+        return tuple(_service(row) for row in self._all(query))
+
+
+def _service(row: rows.Row) -> Service:
+    process = None
+    if row["pid"] is not None:
+        process = Process(machine=row["machine"], pid=row["pid"], started=row["pid_started"])
+    return Service(
+        agent_id=row["agent_id"],
+        launched_at=row["launched_at"] or 0.0,
+        token=row["token"],
+        process=process,
+        beat_at=row["beat_at"],
+    )
+
+
+def _endpoint(row: rows.Row) -> Endpoint:
+    return Endpoint(
+        host=row["host"],
+        port=row["port"],
+        key_hint=row["key_hint"],
+        version=row["version"],
+        route=row["route"] or "predict",
+        example=row["example"],
+        ready_at=None if row["ready_at"] is None else rows.moment(row["ready_at"]),
+        error=row["error"],
+    )
