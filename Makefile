@@ -49,8 +49,9 @@ format: $(DEV) ## Format the code, and mend what lint can mend
 notebooks: $(DEV) ## Run the notebooks and save what they show
 	$(BIN)/python notebooks/refresh.py
 
-bench: $(DEV) ## Measure what a stage costs, and what large views cost in a browser
+bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser cost
 	$(BIN)/python benchmarks/chain_overhead.py
+	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/views.py
 
 clean: ## Remove .venv, caches and builds; workspaces stay

@@ -113,3 +113,5 @@ def _stop(ws: Workspace) -> None:
             if experiment.run is not None and experiment.run.status.active:
                 experiment.run.stop()
                 experiment.run.wait(STOP_TIMEOUT)
+    for agent in ws.agents:
+        agent.disconnect()

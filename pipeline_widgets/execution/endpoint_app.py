@@ -122,6 +122,7 @@ class Routes:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._turn = CapacityLimiter(1)
+        self._asked = 0
 
     # ---- for everybody
 
@@ -238,10 +239,10 @@ class Routes:
         if opened.predict is None:
             why = f"{opened.algorithm} does not say how its checkpoints answer."
             raise Refusal(404, "This agent cannot be asked.", why, "Declare predict= with @pw.algorithm.")
-        if self._turn.statistics().tasks_waiting >= WAITING:
-            raise Refusal(
-                503, "Too many requests wait.", f"{WAITING} do.", "Ask again.", **{"Retry-After": "1"}
-            )
+        if self._asked > WAITING:
+            why = f"{WAITING} wait already."
+            raise Refusal(503, "Too many requests wait.", why, "Ask again.", **{"Retry-After": "1"})
+        self._asked += 1
         try:
             return await to_thread.run_sync(opened.predict, value, limiter=self._turn)
         except PipelineError as error:
@@ -249,6 +250,8 @@ class Routes:
         except INPUT_ERRORS as error:
             why = f"{type(error).__name__}: {error}."
             raise Refusal(422, "The agent refuses this input.", why) from error
+        finally:
+            self._asked -= 1
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pipeline_widgets.domain.endpoint import ANY_ADDRESS, LOCAL
 from pipeline_widgets.errors import ExecutionError
 
 HEALTH_TIMEOUT = 2.0  # seconds
+LOOK_TIMEOUT = 2.0  # seconds
 ASK_TIMEOUT = 60.0  # seconds: an agent may think
 
 
@@ -38,7 +39,7 @@ def health(host: str, port: int) -> dict[str, Any] | None:
     return cast("dict[str, Any]", said) if fine else None
 
 
-def post(url: str, path: str, content: Any, key: str) -> Reply:
+def post(url: str, path: str, content: Any, key: str, timeout: float = ASK_TIMEOUT) -> Reply:
     """Send JSON to an endpoint.
 
     Raises:
@@ -48,7 +49,7 @@ def post(url: str, path: str, content: Any, key: str) -> Reply:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
     body = json.dumps(content).encode()
     address = (place.hostname or LOCAL, place.port or 80)
-    return _ask(address, path, timeout=ASK_TIMEOUT, body=body, headers=headers)
+    return _ask(address, path, timeout=timeout, body=body, headers=headers)
 
 
 def _ask(

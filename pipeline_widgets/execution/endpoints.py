@@ -15,7 +15,7 @@ from pipeline_widgets.domain.experiment import AgentStatus
 from pipeline_widgets.domain.liveness import Seen, Timing
 from pipeline_widgets.errors import ExecutionError, PipelineError, RuleError
 from pipeline_widgets.execution import processes
-from pipeline_widgets.execution.endpoint_client import Reply, health, post
+from pipeline_widgets.execution.endpoint_client import LOOK_TIMEOUT, Reply, health, post
 from pipeline_widgets.execution.launchers import Launcher
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
@@ -147,7 +147,7 @@ class Endpoints:
         agent, token = self._agents.get(agent_id), self._service.token(agent_id)
         if agent.endpoint is not None and agent.endpoint.url is not None and token:
             with suppress(ExecutionError):
-                post(agent.endpoint.url, LOOK, {}, token)
+                post(agent.endpoint.url, LOOK, {}, token, LOOK_TIMEOUT)
 
     def _end(self, service: Service | None) -> None:
         """End a process, if it is on this machine: it answers what it was asked already, and no more."""

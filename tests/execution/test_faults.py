@@ -89,7 +89,7 @@ def test_a_database_that_refuses_does_not_end_the_training(bench: Bench) -> None
     first = services.runs.trigger(pipe.stages[0]._id)
     server = ForkServer()
 
-    Supervisor(refusing, services.reconciler, services.store.timing, server).run(first.id)
+    Supervisor(refusing, services.reconciler, services.endpoints, services.store.timing, server).run(first.id)
     server.close()
 
     assert [stage.status for stage in pipe.stages] == ["Succeeded"] * 2
@@ -178,7 +178,8 @@ def test_what_a_child_told_counts_although_it_ended_early(bench: Bench) -> None:
     (made.path / "state.txt").write_text("rotten")
     server = ForkServer()
 
-    Supervisor(Late(services.store), services.reconciler, services.store.timing, server).run(run.id)
+    late = Late(services.store)
+    Supervisor(late, services.reconciler, services.endpoints, services.store.timing, server).run(run.id)
     server.close()
 
     second = pipe.stages[1].run

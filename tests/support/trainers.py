@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -90,6 +92,48 @@ def _act(ctx: pw.TrainContext, config: Steps) -> None:  # noqa: C901, PLR0912  a
             subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
         case _:
             pass
+
+
+class Lines(BaseModel):
+    """How far a line lies above the sum of what it is asked."""
+
+    above: float = 0.0
+    act: str = ""
+
+
+def open_line(path: Path) -> Callable[[Any], Any]:
+    """Open a checkpoint of Line: it answers a row of numbers with their sum and what lies above."""
+    above, act = (path / "line.txt").read_text().split("|")
+    if act == "cannot be opened":
+        raise RuntimeError("the line is <b>broken</b>")
+
+    def answer(row: Any) -> Any:
+        match act:
+            case "fault":
+                raise RuntimeError("it broke")
+            case "NaN":
+                return float("nan")
+            case "die":
+                os._exit(9)
+            case _:
+                pass
+        if len(row) != 3:
+            raise ValueError(f"3 numbers, not {len(row)}")
+        return sum(row) + float(above)
+
+    answer.example = [1.0, 2.0, 3.0]  # pyright: ignore[reportFunctionMemberAccess]
+    return answer
+
+
+@pw.algorithm(
+    "Line", produces={"policy"}, accepts=[pw.Port("weights", {"policy"})], config=Lines, predict=open_line
+)
+def line(ctx: pw.TrainContext) -> None:
+    """Save how far the line lies above."""
+    config: Lines = ctx.config
+    ctx.report(1, total=1, evaluation_score=config.above)
+    with ctx.checkpoint(1) as folder:
+        (folder / "line.txt").write_text(f"{config.above}|{config.act}")
 
 
 @pw.algorithm("Bare", produces={"thing"}, accepts=ANY)
