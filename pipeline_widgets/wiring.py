@@ -17,17 +17,24 @@ from pipeline_widgets.execution.launchers import launcher as launcher_named
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
+from pipeline_widgets.services.agent_detail import AgentDetailService
+from pipeline_widgets.services.agent_list import AgentListService
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
+from pipeline_widgets.services.experiment_detail import ExperimentDetailService
+from pipeline_widgets.services.experiment_list import ExperimentListService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.forms import FormService
 from pipeline_widgets.services.glimpse import GlimpseService
+from pipeline_widgets.services.history import HistoryService
 from pipeline_widgets.services.overview import OverviewService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
+from pipeline_widgets.services.resuming import ResumeService
 from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.states import StateService
 from pipeline_widgets.services.supervision import SupervisionService
+from pipeline_widgets.services.transfer import TransferService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +44,16 @@ class Services:
     store: Store
     projects: ProjectService
     experiments: ExperimentService
+    experiment_list: ExperimentListService
+    experiment_details: ExperimentDetailService
+    resumes: ResumeService
     pipelines: PipelineService
+    history: HistoryService
+    transfer: TransferService
     runs: RunService
     agents: AgentService
+    agent_list: AgentListService
+    agent_details: AgentDetailService
     states: StateService
     forms: FormService
     glimpses: GlimpseService
@@ -61,6 +75,7 @@ class Services:
 
     def resume(self, experiment_id: int, checkpoint_id: int, name: str) -> tuple[Experiment, Run]:
         """Go on from a checkpoint as a new experiment, and launch the run."""
+        self.experiments.renew(self.experiments.get(experiment_id), registry.references())
         experiment, run = self.runs.resume(experiment_id, checkpoint_id, name)
         return experiment, self._launched(run)
 
@@ -130,9 +145,16 @@ def connect(
         store=store,
         projects=ProjectService(store),
         experiments=ExperimentService(store),
+        experiment_list=ExperimentListService(store),
+        experiment_details=ExperimentDetailService(store),
+        resumes=ResumeService(store),
         pipelines=PipelineService(store),
+        history=HistoryService(store),
+        transfer=TransferService(store, lambda name, config: configured(name, dict(config))),
         runs=RunService(store),
         agents=agents,
+        agent_list=AgentListService(store),
+        agent_details=AgentDetailService(store),
         states=StateService(store),
         forms=FormService(store),
         glimpses=GlimpseService(store),

@@ -15,6 +15,7 @@ from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.api.stage import Stage, stages
 from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
+from pipeline_widgets.domain.history import Event
 from pipeline_widgets.domain.plan import Problem
 from pipeline_widgets.services.pipelines import first_or_source
 from pipeline_widgets.wiring import Services
@@ -157,6 +158,31 @@ class Pipeline(Handle):
         """
         self._services.pipelines.delete(self._id)
 
+    @property
+    def history(self) -> Listing[PipelineEvent]:
+        """Who did what to it and when, oldest first."""
+        found = self._services.history.events(self._id)
+        return Listing("event", (PipelineEvent(each) for each in found))
+
+    def undo(self) -> str:
+        """Undo the last edit, and return what that was. Undoing again does it again.
+
+        A stage that was deleted comes back with its runs.
+
+        Raises:
+            RuleError: There is no edit to undo.
+            InUseError: A stage that it concerns is active.
+        """
+        return self._services.history.undo(self._id).what
+
+    def to_yaml(self) -> str:
+        """Return it as YAML, from which `project.import_pipeline` makes it again, here or elsewhere."""
+        return self._services.transfer.to_yaml(self._id)
+
+    def to_python(self) -> str:
+        """Return Python code that rebuilds it in an empty workspace."""
+        return self._services.transfer.to_python(self._id)
+
     def check(self) -> tuple[Problem, ...]:
         """Return what would stop the chain, by stage; empty when all is well."""
         return self._services.runs.check(self._id)
@@ -235,6 +261,35 @@ class Pipeline(Handle):
     @property
     def _now(self) -> chain.Pipeline:
         return self._services.pipelines.get(self._id)
+
+
+class PipelineEvent:
+    """Something that was done to a pipeline."""
+
+    def __init__(self, value: Event) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.who}: {self.what}"
+
+    @property
+    def at(self) -> datetime:
+        """When, in UTC."""
+        return self._value.at
+
+    @property
+    def who(self) -> str:
+        """User and host."""
+        return self._value.who
+
+    @property
+    def what(self) -> str:
+        """What was done, in a sentence."""
+        return self._value.what
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        return {"at": self.at, "who": self.who, "what": self.what}
 
 
 def pipelines(services: Services, project_id: int) -> Listing[Pipeline]:

@@ -85,6 +85,26 @@ class Project(Handle):
         """
         return Pipeline(self._services, self._services.pipelines.create(self._id, name, description).id)
 
+    def import_pipeline(self, text: str, *, name: str | None = None, rename: bool = False) -> Pipeline:
+        """Make a pipeline of what `pipeline.to_yaml()` has returned: all of it, or nothing.
+
+        An experiment that the project has with the same content is bound; one that it lacks is made.
+
+        Args:
+            text: The YAML.
+            name: Another name for the pipeline.
+            rename: Give experiments whose name is taken by another content a new name, instead of refusing.
+
+        Raises:
+            ClassicProjectError: The project is not an Advanced Training project.
+            ConfigError: The text is no pipeline; the place is named.
+            NameTakenError: A name is taken.
+            AlgorithmNotFoundError: An algorithm is not known here.
+            NotFoundError: The workspace lacks the saved Agent that it starts from.
+        """
+        made = self._services.transfer.import_pipeline(self._id, text, name=name, rename=rename)
+        return Pipeline(self._services, made.pipeline.id)
+
     def results(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """Return what experiments reported: columns experiment, run, step, metric, value.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import (
@@ -101,6 +102,12 @@ def busy(pipeline: Pipeline, stage: Stage, facts: Facts) -> list[Blocker]:
         reason = f"{label(pipeline, before, facts)} is still {facts.of(before.id).status.lower()}."
         found.append(Blocker(reason, "Wait for it, or stop it first."))
     return found
+
+
+def refusal(named: str, found: Sequence[Blocker]) -> TriggerError:
+    """Return the error that says why a stage cannot be triggered."""
+    why = " ".join(blocker.reason for blocker in found)
+    return TriggerError(f"{named} cannot be triggered.", why, found[0].fix)
 
 
 def fit(pipeline: Pipeline, stage: Stage, facts: Facts) -> Verdict:

@@ -255,7 +255,7 @@ endpoints = _table(
     Column("ready_at", Float),
     Column("version", Integer),  # the number of the version that is served
     Column("route", String(16)),
-    Column("example", JSON),
+    Column("example", JSON(none_as_null=True)),
     Column("error", Text),
 )
 
@@ -267,6 +267,6 @@ events = _table(
     Column("at", Float, nullable=False),
     Column("who", String(255), nullable=False),
     Column("what", Text, nullable=False),
-    Column("before", JSON),
+    Column("before", JSON(none_as_null=True)),
     Column("version", Integer),  # of the pipeline after the edit
 )

@@ -19,6 +19,7 @@ from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.repositories.agents import Agents
 from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
+from pipeline_widgets.persistence.repositories.events import Events
 from pipeline_widgets.persistence.repositories.experiments import Experiments
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
@@ -73,6 +74,11 @@ class Work:
     def endpoints(self) -> Endpoints:
         """The processes behind agents' endpoints."""
         return Endpoints(self.connection, self.now, self.root)
+
+    @cached_property
+    def events(self) -> Events:
+        """What was done to pipelines."""
+        return Events(self.connection, self.now, self.root)
 
 
 @dataclass(frozen=True, kw_only=True)

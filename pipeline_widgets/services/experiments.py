@@ -9,11 +9,10 @@ from pathlib import Path
 
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.errors import InUseError
+from pipeline_widgets.domain.training import running, used_by
+from pipeline_widgets.errors import InUseError, StaleWriteError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services.names import copy_of, free, trimmed
-
-SHOWN = 5  # users that a refusal names
 
 
 class ExperimentService:
@@ -34,19 +33,55 @@ class ExperimentService:
             free(name, work.experiments.named(project_id, [name]), "experiment")
             return work.experiments.add(project_id, name, configured, seed, revision)
 
+    def check_name(self, project_id: int, name: str, *, of: int | None = None) -> str:
+        """Return the name that an experiment would get.
+
+        Args:
+            project_id: The project.
+            name: What was typed.
+            of: The experiment that may have it already.
+
+        Raises:
+            ConfigError: It is empty or too long.
+            NameTakenError: Another experiment of the project has it.
+        """
+        name = trimmed(name, "experiment")
+        with self._store.read() as work:
+            others = work.experiments.named(project_id, [name])
+        free(name, (other for other in others if other.id != of), "experiment")
+        return name
+
     def update(
-        self, experiment_id: int, configured: Configured, *, seed: int, name: str | None = None
+        self,
+        experiment_id: int,
+        configured: Configured,
+        *,
+        seed: int,
+        name: str | None = None,
+        seen: str | None = None,
     ) -> Experiment:
         """Give an experiment another config. Its runs keep the one that they ran with.
+
+        Args:
+            experiment_id: The experiment.
+            configured: Its algorithm with the new config.
+            seed: Its seed.
+            name: Another name.
+            seen: The digest of the config that the edit is based on.
 
         Raises:
             InUseError: It is running.
             NameTakenError: The project has one of that name.
+            StaleWriteError: Its config was changed since that digest was read.
         """
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
             _check_idle(work, experiment, "changed")
+            if seen is not None and seen != experiment.config_digest:
+                what = f"The config of experiment {experiment.name!r} was changed meanwhile."
+                fix = "Look at it again and repeat the edit."
+                raise StaleWriteError(what, "The edit was based on an older one.", fix)
             if name is not None:
                 _rename(work, experiment, name, revision)
             return work.experiments.change(experiment_id, configured, seed, revision)
@@ -66,6 +101,12 @@ class ExperimentService:
         """Copy an experiment without its runs, as "NAME (copy)" unless named."""
         with self._store.write() as work:
             return duplicate(work, work.experiments.get(experiment_id), name)
+
+    def name_of_copy(self, experiment_id: int) -> str:
+        """Return the name that a copy gets unless named."""
+        with self._store.read() as work:
+            experiment = work.experiments.get(experiment_id)
+            return copy_of(experiment.name, partial(work.experiments.named, experiment.project_id))
 
     def delete(self, experiment_id: int) -> None:
         """Delete an experiment with its runs and checkpoints.
@@ -199,12 +240,10 @@ def _run_name(run: Run, experiments: Mapping[int, Experiment]) -> str:
 
 def _check_idle(work: Work, experiment: Experiment, verb: str) -> None:
     if active := work.runs.active_of_experiments([experiment.id]):
-        why = f"Its {active[experiment.id].label} is {active[experiment.id].status.lower()}."
+        why = running(active[experiment.id])
         raise InUseError(f"Experiment {experiment.name!r} cannot be {verb} now.", why, "Stop it first.")
 
 
 def _refuse(what: str, users: list[str], fix: str) -> None:
     if users:
-        more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
-        why = f"It is used by {', '.join(users[:SHOWN])}{more}."
-        raise InUseError(f"{what} cannot be deleted.", why, fix)
+        raise InUseError(f"{what} cannot be deleted.", used_by(users), fix)

@@ -50,16 +50,17 @@ def free(name: str, others: Iterable[Named], kind: str) -> None:
         raise NameTakenError(f"There is {_a(kind)} named {name!r} already.", fix=fix)
 
 
-def copy_of(name: str, named: Callable[[Collection[str]], Iterable[Named]]) -> str:
+def copy_of(name: str, named: Callable[[Collection[str]], Iterable[Named]], word: str = "copy") -> str:
     """Return the name of a copy: "NAME (copy)", then "NAME (copy 2)" (spec 3.4).
 
     Args:
         name: What is copied.
         named: Looks up who bears one of those names.
+        word: What the copy is called.
     """
-    stem, first, many = name[: LONGEST - 12], 1, _AT_ONCE
+    stem, first, many = name[: LONGEST - 8 - len(word)], 1, _AT_ONCE
     while True:
-        candidates = [_numbered(stem, number) for number in range(first, first + many)]
+        candidates = [_numbered(stem, word, number) for number in range(first, first + many)]
         taken = {other.name for other in named(candidates)}
         for candidate in candidates:
             if candidate not in taken:
@@ -67,8 +68,8 @@ def copy_of(name: str, named: Callable[[Collection[str]], Iterable[Named]]) -> s
         first, many = first + many, min(2 * many, _MOST_AT_ONCE)
 
 
-def _numbered(stem: str, number: int) -> str:
-    return f"{stem} (copy)" if number == 1 else f"{stem} (copy {number})"
+def _numbered(stem: str, word: str, number: int) -> str:
+    return f"{stem} ({word})" if number == 1 else f"{stem} ({word} {number})"
 
 
 def _a(kind: str) -> str:

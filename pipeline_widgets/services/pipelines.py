@@ -32,7 +32,7 @@ from pipeline_widgets.errors import (
     StaleWriteError,
 )
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import facts
+from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.experiments import duplicate as duplicate_experiment
 from pipeline_widgets.services.names import copy_of, free, trimmed
 
@@ -55,7 +55,9 @@ class PipelineService:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
             free(name, work.pipelines.named(project_id, [name]), "pipeline")
-            return work.pipelines.add(project_id, name, description.strip(), revision)
+            made = work.pipelines.add(project_id, name, description.strip(), revision)
+            history.note(work, made, "Created.")
+            return made
 
     def update(
         self,
@@ -79,7 +81,7 @@ class PipelineService:
             text = pipeline.description if description is None else description.strip()
             return Edited(pipeline=replace(pipeline, name=new, description=text))
 
-        return self._edit(pipeline_id, change, seen).pipeline
+        return self._edit(pipeline_id, change, _about, seen).pipeline
 
     def duplicate(self, pipeline_id: int) -> Pipeline:
         """Copy stages and settings, not runs; experiments stay bound to both (spec 3.4)."""
@@ -89,7 +91,9 @@ class PipelineService:
             name = copy_of(original.name, partial(work.pipelines.named, original.project_id))
             copy = work.pipelines.add(original.project_id, name, original.description, revision)
             stages = tuple(replace(stage, id=0) for stage in original.stages)
-            return work.pipelines.save(replace(copy, stages=stages), revision)
+            made = work.pipelines.save(replace(copy, stages=stages), revision)
+            history.note(work, made, f"Made as a copy of {original.name!r}.")
+            return made
 
     def delete(self, pipeline_id: int) -> None:
         """Delete a pipeline; experiments, checkpoints, runs and agents stay.
@@ -104,6 +108,7 @@ class PipelineService:
             for at, stage in enumerate(pipeline.stages):
                 _check_idle(at, known.of(stage.id).status, "The pipeline cannot be deleted.")
             work.pipelines.remove(pipeline_id)
+            work.events.add(pipeline.project_id, None, history.who(), f"Deleted pipeline {pipeline.name!r}.")
 
     def add_stage(
         self,
@@ -132,7 +137,11 @@ class PipelineService:
         def change(work: Work, pipeline: Pipeline) -> Edited:
             return pipeline.with_stage(_bound(work, pipeline, stage, duplicate=duplicate), position)
 
-        edited = self._edit(pipeline_id, change, seen, fitting=NEW)
+        def what(work: Work, before: Pipeline, after: Pipeline) -> str:
+            at = len(before.stages) if position is None else position
+            return f"Added stage {_label(work, after, at)}."
+
+        edited = self._edit(pipeline_id, change, what, seen, fitting=NEW)
         at = len(edited.pipeline.stages) - 1 if position is None else position
         return edited.pipeline.stages[at], edited.also
 
@@ -159,7 +168,11 @@ class PipelineService:
             )
             return pipeline.replaced(_bound(work, pipeline, settings(before), duplicate=duplicate))
 
-        return self._edit(self.of_stage(stage_id).id, change, seen, fitting=stage_id).also
+        def what(work: Work, before: Pipeline, after: Pipeline) -> str:
+            at = before.position(stage_id)
+            return f"Edited stage {_label(work, after, at)}."
+
+        return self._edit(self.of_stage(stage_id).id, change, what, seen, fitting=stage_id).also
 
     def move_stage(self, stage_id: int, to: int, *, seen: Pipeline | None = None) -> tuple[str, ...]:
         """Move a stage to a position, counted from 0, and return what was changed along.
@@ -173,7 +186,12 @@ class PipelineService:
             _check_idle(pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be moved.")
             return pipeline.moved(stage_id, to)
 
-        return self._edit(self.of_stage(stage_id).id, change, seen).also
+        def what(work: Work, before: Pipeline, after: Pipeline) -> str:
+            del after
+            at = before.position(stage_id)
+            return f"Moved stage {_label(work, before, at)} to place {to + 1}."
+
+        return self._edit(self.of_stage(stage_id).id, change, what, seen).also
 
     def delete_stage(self, stage_id: int, *, seen: Pipeline | None = None) -> tuple[str, ...]:
         """Remove a stage, and return what was changed along; its runs stay.
@@ -188,7 +206,11 @@ class PipelineService:
             _check_idle(at, _status(work, pipeline, stage_id), "It cannot be deleted.")
             return pipeline.without(stage_id)
 
-        return self._edit(self.of_stage(stage_id).id, change, seen).also
+        def what(work: Work, before: Pipeline, after: Pipeline) -> str:
+            del after
+            return f"Deleted stage {_label(work, before, before.position(stage_id))}."
+
+        return self._edit(self.of_stage(stage_id).id, change, what, seen).also
 
     def accept_as_fresh(self, stage_id: int, note: str) -> None:
         """Let a stale stage count as fresh until something upstream changes again.
@@ -206,6 +228,9 @@ class PipelineService:
             state = upstream_state(pipeline, stage_id, known)
             work.pipelines.accept(stage_id, succeeded.id, state, note.strip())
             work.pipelines.touch(pipeline.id)
+            label = _label(work, pipeline, pipeline.position(stage_id))
+            said = f": {note.strip()}" if note.strip() else ""
+            history.note(work, pipeline, f"Accepted stage {label} as fresh{said}.")
 
     def get(self, pipeline_id: int) -> Pipeline:
         """Return one pipeline; NotFoundError without it."""
@@ -226,11 +251,12 @@ class PipelineService:
         self,
         pipeline_id: int,
         change: Callable[[Work, Pipeline], Edited],
+        done: Callable[[Work, Pipeline, Pipeline], str],
         seen: Pipeline | None,
         *,
         fitting: int | None = None,
     ) -> Edited:
-        """Do an edit in one transaction. `fitting` is the stage that has to fit its source."""
+        """Do an edit in one transaction, and keep what was done; `fitting` is the stage that has to fit."""
         with self._store.write() as work:
             before = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(before.project_id)
@@ -240,7 +266,9 @@ class PipelineService:
                 raise StaleWriteError(what, why, "Look at it again and repeat the edit.")
             edited = change(work, before)
             _check_along(before, edited.pipeline, facts.load(work, before))
+            kept = history.edit(work, before, edited.pipeline)
             after = work.pipelines.save(edited.pipeline, revision)
+            history.edited(work, after, done(work, before, after), kept)
             known = {stage.id for stage in before.stages}
             for stage in after.stages:
                 if stage.id == fitting or (fitting == NEW and stage.id not in known):
@@ -267,6 +295,19 @@ def check_advanced(work: Work, project_id: int) -> None:
             "It is a classic project, and that choice was fixed when it was created.",
             "Create another project with advanced_training=True.",
         )
+
+
+def _about(work: Work, before: Pipeline, after: Pipeline) -> str:
+    """What was done by another name or description."""
+    del work
+    renamed = f"Renamed from {before.name!r} to {after.name!r}." if before.name != after.name else ""
+    described = "Edited the description." if before.description != after.description else ""
+    return f"{renamed} {described}".strip() or "Saved without a change."
+
+
+def _label(work: Work, pipeline: Pipeline, at: int) -> str:
+    """The number of a stage with its name."""
+    return f"{at + 1} ({history.stage_name(work, pipeline.stages[at])})"
 
 
 def _bound(work: Work, pipeline: Pipeline, stage: Stage, *, duplicate: bool) -> Stage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
@@ -12,12 +11,12 @@ from pipeline_widgets.domain.facts import Facts
 from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.training import running
 from pipeline_widgets.domain.triggering import (
     Begin,
-    Blocker,
     blockers,
-    busy,
     label,
+    refusal,
     resolve,
     resumed,
     scratch_fit,
@@ -25,9 +24,10 @@ from pipeline_widgets.domain.triggering import (
 from pipeline_widgets.errors import CheckpointError, RuleError, TriggerError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import facts
+from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.experiments import duplicate
 from pipeline_widgets.services.glimpse import log_path, log_text
+from pipeline_widgets.services.resuming import rebound
 
 VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
@@ -57,6 +57,7 @@ class RunService:
             pipeline = work.pipelines.of_stage(stage_id)
             revision = work.projects.touch(pipeline.project_id)
             pipeline, known, begin = _ready(work, stage_id, resume=resume)
+            _note(work, pipeline, stage_id, "Resumed" if resume else "Triggered")
             return pend(work, pipeline, pipeline.stage(stage_id), known, begin, revision=revision)
 
     def train(self, experiment_id: int) -> Run:
@@ -104,7 +105,7 @@ class RunService:
                 source_run_id=maker.source_run_id,
                 resumed_run_id=maker.id,
             )
-            bound = _rebound(work, original, copy, revision)
+            bound = rebound(work, original, copy, revision)
             if bound is None:
                 return copy, _pend_experiment(work, copy, begin, revision)
             known = facts.load(work, bound[0], {bound[1].id})
@@ -124,7 +125,22 @@ class RunService:
             if run.status is Status.STOPPING:
                 return run
             revision = work.projects.touch(run.project_id)
+            if run.pipeline_id is not None and run.stage_id is not None:
+                _note(work, work.pipelines.get(run.pipeline_id), run.stage_id, "Stopped")
             return _stopped(work, run, revision)
+
+    def stop_experiment(self, experiment_id: int) -> Run:
+        """Ask the active run of an experiment to stop, in whatever stage it is.
+
+        Raises:
+            RuleError: It is not running.
+        """
+        with self._store.read() as work:
+            experiment = work.experiments.get(experiment_id)
+            active = work.runs.active_of_experiments([experiment_id]).get(experiment_id)
+        if active is None:
+            raise RuleError("There is nothing to stop.", f"Experiment {experiment.name!r} is not running.")
+        return self.stop(active.id)
 
     def stop_all(self, pipeline_id: int) -> tuple[Run, ...]:
         """Ask all active runs of a pipeline to stop, at once: no Auto stage slips through."""
@@ -132,6 +148,7 @@ class RunService:
             pipeline = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(pipeline.project_id)
             known = facts.load(work, pipeline)
+            history.note(work, pipeline, "Stopped all that was active.")
             latest = [known.of(stage.id).latest for stage in pipeline.stages]
             return tuple(
                 _stopped(work, run, revision)
@@ -272,18 +289,19 @@ def _stopped(work: Work, run: Run, revision: int) -> Run:
     return work.runs.move(run, status, revision)
 
 
+def _note(work: Work, pipeline: Pipeline, stage_id: int, done: str) -> None:
+    at = pipeline.position(stage_id)
+    name = history.stage_name(work, pipeline.stages[at])
+    history.note(work, pipeline, f"{done} stage {at + 1} ({name}).")
+
+
 def _ready(work: Work, stage_id: int, *, resume: bool) -> tuple[Pipeline, Facts, Begin]:
     pipeline = work.pipelines.of_stage(stage_id)
     known = facts.load(work, pipeline)
     if found := blockers(pipeline, stage_id, known, resume=resume):
-        raise _refusal(label(pipeline, pipeline.stage(stage_id), known), found)
+        raise refusal(label(pipeline, pipeline.stage(stage_id), known), found)
     begin = resumed(known.of(stage_id)) if resume else resolve(pipeline, stage_id, known)
     return pipeline, known, begin
-
-
-def _refusal(named: str, found: tuple[Blocker, ...]) -> TriggerError:
-    why = " ".join(blocker.reason for blocker in found)
-    return TriggerError(f"{named} cannot be triggered.", why, found[0].fix)
 
 
 def _pend_experiment(work: Work, experiment: Experiment, begin: Begin, revision: int) -> Run:
@@ -294,9 +312,8 @@ def _pend_experiment(work: Work, experiment: Experiment, begin: Begin, revision:
 
 def _check_idle(work: Work, experiment: Experiment) -> None:
     if active := work.runs.active_of_experiments([experiment.id]):
-        why = f"Its {active[experiment.id].label} is {active[experiment.id].status.lower()}."
         what = f"Experiment {experiment.name!r} cannot start."
-        raise TriggerError(what, why, "Wait for it, or stop it first.")
+        raise TriggerError(what, running(active[experiment.id]), "Wait for it, or stop it first.")
 
 
 def _of_experiment(experiment: Experiment) -> dict[str, object]:
@@ -326,20 +343,3 @@ def _folder(begin: Begin) -> Folder:
         raise CheckpointError("There is no checkpoint.", fix="Run the source stage first.")
     path = begin.agent_version.path if begin.agent_version else begin.checkpoint.path
     return Folder(path=Path(path), size=begin.checkpoint.size, digest=begin.checkpoint.digest)
-
-
-def _rebound(
-    work: Work, original: Experiment, copy: Experiment, revision: int
-) -> tuple[Pipeline, Stage] | None:
-    """Bind the stage of an experiment that belongs to one pipeline to the copy of it."""
-    pipelines = work.pipelines.using(original.id)
-    if len(pipelines) != 1:
-        return None
-    before = pipelines[0]
-    stage = next(s for s in before.stages if getattr(s, "experiment_id", None) == original.id)
-    known = facts.load(work, before)
-    if found := busy(before, stage, known):
-        raise _refusal(label(before, stage, known), tuple(found))
-    bound = replace(stage, experiment_id=copy.id)  # pyright: ignore[reportCallIssue]  an Experiment stage
-    after = work.pipelines.save(before.replaced(bound).pipeline, revision)
-    return after, after.stage(stage.id)

@@ -1,73 +1,293 @@
-"""The experiments of a project, as a table."""
+"""The experiments of a project: a list that trains, and in an expanded row what an experiment has done."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import traitlets as t
 
-from pipeline_widgets.domain.experiment import is_finite
+from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.services.experiment_list import ExperimentPage, ListedExperiment, Sort
 from pipeline_widgets.services.overview import ExperimentRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.experiment_form import filled_form, new_form, submitted
+from pipeline_widgets.widgets.experiment_rows import detail_row, list_row, resume_row
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.wiring import Services
 
+SCRIPTS = (
+    "pickers",
+    "stage_panel",
+    "experiment_chart",
+    "experiment_form",
+    "experiment_dialogs",
+    "experiment_detail",
+    "experiments",
+)
+STYLES = ("pickers", "stage_panel", "pipeline_list", "experiment_detail", "experiment_form", "experiments")
 TITLE = "Experiments"
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
+POINTS = 240  # of a curve, at most
+LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """Which page of the list is shown."""
+
+    search: str = ""
+    sort: Sort = "modified"
+    descending: bool = True
+    page: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What an expanded row shows of its experiment."""
+
+    #: The run that is charted; None for the latest.
+    run: int | None = None
+    metric: str | None = None
+    checkpoints: int = LISTED
 
 
 class ExperimentsView(View):
-    """A project's experiments, live."""
+    """A project's experiments, live.
 
-    _esm = assets.script("experiments")
-    _css = assets.style("experiments")
+    Args:
+        services: The workspace.
+        project_id: The project.
+        on_results: Opens Results for an experiment; without it the list offers none.
+    """
 
-    experiments = t.List(t.Dict()).tag(sync=True)
+    _esm = assets.script(*SCRIPTS)
+    _css = assets.style(*STYLES)
 
-    def __init__(self, services: Services, project_id: int) -> None:
+    rows = t.List(t.Dict()).tag(sync=True)
+    page = t.Dict().tag(sync=True)
+    #: What the rows that are expanded show, by the experiment's id.
+    details = t.List(t.Dict()).tag(sync=True)
+    #: Whether Results can be opened from here.
+    results = t.Bool(default_value=False).tag(sync=True)
+
+    def __init__(
+        self, services: Services, project_id: int, *, on_results: Callable[[int], None] | None = None
+    ) -> None:
         self._project_id = project_id
+        self._on_results = on_results
+        self._query = Query()
         self._revision = -1
-        self._live = False
-        self._found: Sequence[ExperimentRow] = ()
-        super().__init__(services)
+        self._open: dict[int, Look] = {}
+        self._shown = services.experiment_list.page(project_id)
+        super().__init__(services, results=on_results is not None)
         self.refresh()
 
     def update(self) -> bool:
-        """Read the experiments where anything has changed."""
+        """Read the page where anything has changed; its rows stay where they are."""
         revision = self._services.store.revision(self._project_id)
         if revision != self._revision:
-            self._found = self._services.overview.experiments(self._project_id)
-            self._live = any(each.status.active for each in self._found)
-            self.show_rows("experiments", [_row(each) for each in self._found])
+            self._read(self._query, stay=True)
+            self._show_details()
             self._revision = revision
-        return self._live
+        return any(row.status.active for row in self._shown.rows)
+
+    # ---- commands: looking
+
+    def do_query(
+        self,
+        search: str | None = None,
+        sort: Sort | None = None,
+        page: int = 0,
+        *,
+        descending: bool | None = None,
+    ) -> None:
+        """Show a page, searched and sorted as before unless told otherwise."""
+        wanted = {"search": search, "sort": sort, "descending": descending}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        self._read(replace(self._query, page=page, **given))
+        self._show_details()
+
+    def do_expand(self, experiment: int) -> None:
+        """Show what an experiment has done."""
+        self._services.experiments.get(experiment)
+        self._open.setdefault(experiment, Look())
+        self._show_details()
+
+    def do_collapse(self, experiment: int) -> None:
+        """Show no more of it than its row."""
+        self._open.pop(experiment, None)
+        self._show_details()
+
+    def do_look(
+        self, experiment: int, run: int | None = None, metric: str | None = None, *, more: bool = False
+    ) -> None:
+        """Chart another run or metric of an expanded experiment, or list more of its checkpoints."""
+        look = self._open.get(experiment, Look())
+        self._open[experiment] = Look(
+            run=run or look.run,
+            metric=metric or look.metric,
+            checkpoints=look.checkpoints + (LISTED if more else 0),
+        )
+        self._show_details()
+
+    def do_results(self, experiment: int) -> None:
+        """Open Results for an experiment."""
+        if self._on_results is not None:
+            self._on_results(experiment)
+
+    # ---- commands: forms
+
+    def do_form(self, algorithm: str | None = None, experiment: int | None = None) -> Row:
+        """Return the form of a new experiment with that algorithm, or of one that is there."""
+        if experiment is not None:
+            return filled_form(self._services.experiments.get(experiment))
+        return new_form(algorithm)
+
+    def do_create(self, **sent: Any) -> Row:
+        """Make an experiment and show it, or return what is wrong with the form."""
+        made, refused = submitted(self._services, self._project_id, sent)
+        if made is None:
+            return {"refused": refused}
+        self._reveal(made.id)
+        return {"id": made.id, "name": made.name}
+
+    def do_change(self, experiment: int, **sent: Any) -> Row:
+        """Give an experiment another config, or return what is wrong with the form."""
+        before = self._services.experiments.get(experiment)
+        made, refused = submitted(self._services, self._project_id, sent, changed=before)
+        self.refresh()
+        return {"refused": refused} if made is None else {"id": made.id, "name": made.name}
+
+    def do_resume_form(self, experiment: int) -> Row:
+        """Return what an experiment can go on from, and what that does to its pipeline."""
+        return resume_row(self._services.resumes.offer(experiment))
+
+    # ---- commands: doing
+
+    def do_train(self, experiment: int) -> None:
+        """Train an experiment by itself."""
+        self._services.train(experiment)
+        self.refresh()
+
+    def do_stop(self, experiment: int) -> None:
+        """Ask its active run to stop."""
+        self._services.runs.stop_experiment(experiment)
+        self.refresh()
+
+    def do_resume(self, experiment: int, run: int, choice: Choice, name: str) -> Row:
+        """Go on from a checkpoint of one of its runs, as a new experiment."""
+        chosen = self._services.resumes.chosen(experiment, run, choice)
+        made, _ = self._services.resume(experiment, chosen.id, name)
+        self._reveal(made.id)
+        return {"id": made.id, "name": made.name}
+
+    def do_duplicate(self, experiment: int, name: str | None = None) -> Row:
+        """Copy an experiment without its runs."""
+        made = self._services.experiments.duplicate(experiment, name)
+        self._reveal(made.id)
+        return {"id": made.id, "name": made.name}
+
+    def do_copy_name(self, experiment: int) -> str:
+        """Return the name that a copy would get."""
+        return self._services.experiments.name_of_copy(experiment)
+
+    def do_delete(self, experiment: int) -> None:
+        """Delete an experiment with its runs and checkpoints."""
+        self._services.experiments.delete(experiment)
+        self._open.pop(experiment, None)
+        self.refresh()
+
+    def do_deploy(self, checkpoint: int, name: str, description: str = "", *, connect: bool = False) -> Row:
+        """Save a checkpoint as an Agent, and serve it if that is wished; its key is told only here."""
+        agent = self._services.agents.create(name, checkpoint, description)
+        key = self._services.connect_agent(agent.id) if connect else None
+        self.refresh()
+        return {"id": agent.id, "name": agent.name, "key": key}
+
+    def do_delete_checkpoint(self, checkpoint: int) -> None:
+        """Delete a checkpoint and its files."""
+        self._services.experiments.delete_checkpoint(checkpoint)
+        self.refresh()
+
+    # ---- without a kernel
 
     def static_html(self) -> str:
-        """Return the table as it is now."""
-        return table_html(TITLE, COLUMNS, table_rows(self._found), at=datetime.now(UTC))
+        """Return the page as a table."""
+        return table_html(self._title, COLUMNS, table_rows(self._shown.rows), at=datetime.now(UTC))
 
     def static_text(self) -> str:
-        """Return the table as it is now, in a few lines."""
-        return table_text(TITLE, COLUMNS, table_rows(self._found), at=datetime.now(UTC))
+        """Return the page in a few lines."""
+        return table_text(self._title, COLUMNS, table_rows(self._shown.rows), at=datetime.now(UTC))
+
+    @property
+    def _title(self) -> str:
+        shown = self._shown
+        if shown.total == len(shown.rows):
+            return TITLE
+        first = shown.page * shown.size
+        return f"Experiments {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
+
+    # ---- reading
+
+    def _read(self, query: Query, *, stay: bool = False) -> None:
+        """Show a page; `stay` keeps the rows that are shown already in their order."""
+        found = self._services.experiment_list.page(self._project_id, **asdict(query))
+        if stay:
+            found = _in_place(found, self._shown.rows)
+        self._shown, self._query = found, replace(query, page=found.page)
+        self.show_rows("rows", [list_row(row) for row in found.rows])
+        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
+        self.show(page={**asdict(self._query), **counts})
+
+    def _show_details(self) -> None:
+        """Read what the expanded rows of this page show; on another page they stay expanded."""
+        shown = [row.id for row in self._shown.rows if row.id in self._open]
+        found = [self._detail(each, self._open[each]) for each in shown]
+        self.show_rows("details", [each for each in found if each is not None])
+
+    def _detail(self, experiment_id: int, look: Look) -> Row | None:
+        try:
+            detail = self._services.experiment_details.look(experiment_id, checkpoints=look.checkpoints)
+            latest = detail.runs[0].run.id if detail.runs else None
+            charted = latest if look.run is None else look.run
+            glimpse = None
+            if charted is not None:
+                glimpse = self._services.glimpses.run(charted, points=POINTS, lines=0)
+        except NotFoundError:  # it was deleted since the page was read
+            return None
+        return detail_row(detail, glimpse, look.metric)
+
+    def _reveal(self, experiment_id: int) -> None:
+        """Show the page that holds a new experiment: without the search, or the latest first, if need be."""
+        self.refresh()
+        for query in (replace(self._query, search="", page=0), Query()):
+            if any(row.id == experiment_id for row in self._shown.rows):
+                return
+            self._read(query)
+            self._show_details()
 
 
-def table_rows(found: Sequence[ExperimentRow]) -> list[tuple[Any, ...]]:
+def table_rows(found: Sequence[ExperimentRow | ListedExperiment]) -> list[tuple[Any, ...]]:
     """Return experiments as rows of a picture that is read without a kernel."""
     return [
         (each.name, each.algorithm, each.status, each.runs, each.best, each.modified_at) for each in found
     ]
 
 
-def _row(row: ExperimentRow) -> Row:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "algorithm": row.algorithm,
-        "status": str(row.status),
-        "runs": row.runs,
-        "best": row.best if is_finite(row.best) else None,
-        "modified": row.modified_at.timestamp(),
-    }
+def _in_place(found: ExperimentPage, shown: Sequence[ListedExperiment]) -> ExperimentPage:
+    """Return a page in the order in which it is shown, and new rows where the sort puts them.
+
+    Who works in a row changes its experiment: it would jump under the hands.
+    """
+    known = {row.id: row for row in found.rows}
+    order = [row.id for row in shown if row.id in known]
+    kept = {*order}
+    for at, row in enumerate(found.rows):
+        if row.id not in kept:
+            order.insert(at, row.id)
+    return replace(found, rows=tuple(known[each] for each in order))

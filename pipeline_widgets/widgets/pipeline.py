@@ -71,6 +71,7 @@ class PipelineView(View):
         headed: bool = True,
         on_results: Callable[[int], None] | None = None,
     ) -> None:
+        self._services = services
         self._pipeline_id = pipeline_id
         self._on_results = on_results
         self._seen: dict[int, Pipeline] = {}
@@ -264,7 +265,8 @@ class PipelineView(View):
         pipeline = self._state.pipeline
         self._keep(pipeline)
         shown = {"name": pipeline.name, "description": pipeline.description, "version": pipeline.version}
-        return {"pipeline": {"id": pipeline.id, **shown}, "stages": stage_rows(self._state)}
+        undo = self._services.history.undoable(pipeline.id)
+        return {"pipeline": {"id": pipeline.id, **shown, "undo": undo}, "stages": stage_rows(self._state)}
 
     def _show_panel(self) -> None:
         chosen = self._chosen()

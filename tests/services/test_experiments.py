@@ -11,7 +11,14 @@ from factories.values import GRPO, SFT
 
 from pipeline_widgets.domain.experiment import Declared, Reference
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import InUseError, NameTakenError, NotFoundError
+from pipeline_widgets.errors import (
+    ConfigError,
+    InUseError,
+    NameTakenError,
+    NotFoundError,
+    RuleError,
+    StaleWriteError,
+)
 
 
 @pytest.mark.spec("1")
@@ -200,3 +207,40 @@ def test_a_newer_declaration_under_the_same_import_path_is_taken(lab: Lab) -> No
     newer = replace(SFT, produces=frozenset({"lm", "adapter"}))
     lab.experiments.refresh(made.id, {"SFT": Declared(spec=newer, reference=Reference(path="nowhere:SFT"))})
     assert lab.experiments.get(made.experiment_ids[0]).spec == newer
+
+
+def test_a_name_is_checked_before_it_is_given(lab: Lab) -> None:
+    """It is trimmed; an experiment may keep its own."""
+    made = lab.experiment("sft")
+    project = lab.project.id
+    assert lab.experiments.check_name(project, " new ") == "new"
+    assert lab.experiments.check_name(project, "sft", of=made.id) == "sft"
+    with pytest.raises(NameTakenError):
+        lab.experiments.check_name(project, "sft")
+    with pytest.raises(ConfigError, match="An experiment needs a name"):
+        lab.experiments.check_name(project, " ")
+    assert lab.experiments.name_of_copy(made.id) == lab.experiments.duplicate(made.id).name == "sft (copy)"
+
+
+@pytest.mark.spec("5.13")
+def test_a_config_that_was_changed_meanwhile_is_not_overwritten(lab: Lab) -> None:
+    """The edit is refused; based on the config of now, it is done."""
+    made = lab.experiment("sft")
+    now = lab.experiments.update(made.id, configured(config={"steps": 2}), seed=0, seen=made.config_digest)
+    with pytest.raises(StaleWriteError, match="was changed meanwhile"):
+        lab.experiments.update(made.id, configured(config={"steps": 3}), seed=0, seen=made.config_digest)
+    assert lab.experiments.get(made.id).config == {"steps": 2}
+    lab.experiments.update(made.id, configured(config={"steps": 3}), seed=0, seen=now.config_digest)
+    assert lab.experiments.get(made.id).config == {"steps": 3}
+
+
+@pytest.mark.spec("9.1")
+def test_the_active_run_of_an_experiment_is_stopped_wherever_it_is(lab: Lab) -> None:
+    """Also in a stage; without one there is nothing to stop."""
+    pipeline = lab.pipeline("SFT")
+    experiment = pipeline.experiment_ids[0]
+    with pytest.raises(RuleError, match="is not running"):
+        lab.runs.stop_experiment(experiment)
+    run = lab.runs.trigger(pipeline.stages[0].id)
+    assert lab.runs.stop_experiment(experiment).id == run.id
+    assert lab.status(pipeline.stages[0]) is Status.STOPPED

@@ -86,6 +86,10 @@ class Checkpoints(Repository):
         """Return, for each run of those experiments that saved any, how many, and their extreme scores."""
         return {row["run_id"]: row for row in self._all(_BY_RUN, ids=list(experiment_ids))}
 
+    def any(self) -> bool:
+        """Whether anything was ever saved, and is still there."""
+        return self._first(select(_C.id).limit(1)) is not None
+
     def remove(self, checkpoint_id: int) -> None:
         """Delete a checkpoint's row."""
         self.connection.execute(delete(schema.checkpoints).where(schema.checkpoints.c.id == checkpoint_id))

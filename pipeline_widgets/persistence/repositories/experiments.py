@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
+from pipeline_widgets.persistence.repositories.search import holding
 
 _EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec).join(
     schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
@@ -31,6 +32,60 @@ _LISTED = (
     .where(_E.project_id == bindparam("project"))
     .order_by(_E.id)
 )
+_R, _A, _C = schema.runs.c, schema.algorithms.c, schema.checkpoints.c
+_MINE = _R.experiment_id == _E.id
+_LATEST = select(func.max(_R.id)).where(_MINE).correlate(schema.experiments).scalar_subquery()
+_STATUS = select(_R.status).where(_R.id == _LATEST).correlate(schema.experiments).scalar_subquery()
+_SAVED = schema.checkpoints.join(schema.runs, _R.id == _C.run_id)
+_FINITE = case(
+    ((_C.evaluation_score > -float("inf")) & (_C.evaluation_score < float("inf")), _C.evaluation_score)
+)
+
+
+def _of_checkpoints(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return select(value).select_from(_SAVED).where(_MINE).correlate(schema.experiments).scalar_subquery()
+
+
+_WITH_ALGORITHM = schema.experiments.join(schema.algorithms, _A.id == _E.algorithm_id)
+_PAGE = (
+    select(
+        *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm"), _A.spec),
+        _LATEST.label("latest"),
+        select(func.count()).where(_MINE).correlate(schema.experiments).scalar_subquery().label("runs"),
+        _of_checkpoints(func.count()).label("checkpoints"),
+        _of_checkpoints(func.min(_FINITE)).label("lowest"),
+        _of_checkpoints(func.max(_FINITE)).label("highest"),
+    )
+    .select_from(_WITH_ALGORITHM)
+    .where(_E.id.in_(bindparam("ids", expanding=True)))
+)
+_BOUND = (
+    select(schema.stages.c.experiment_id, schema.pipelines.c.name)
+    .join(schema.pipelines, schema.pipelines.c.id == schema.stages.c.pipeline_id)
+    .where(schema.stages.c.experiment_id.in_(bindparam("ids", expanding=True)))
+    .order_by(schema.pipelines.c.name)
+)
+
+#: By what a list of experiments is sorted.
+Order: TypeAlias = Literal["modified", "name", "algorithm", "status", "created"]
+#: What a person looks for first comes last, so that "descending" shows it at the top.
+_NEED = {
+    "Draft": 0,
+    "Succeeded": 1,
+    "Stopped": 2,
+    "Crashed": 3,
+    "Failed": 4,
+    "Pending": 5,
+    "Stopping": 6,
+    "Running": 7,
+}
+_ORDERS: dict[Order, ColumnElement[Any]] = {
+    "modified": _E.modified_at,
+    "name": func.lower(_E.name),
+    "algorithm": func.lower(_A.name),
+    "status": case(_NEED, value=func.coalesce(_STATUS, "Draft")),
+    "created": _E.created_at,
+}
 _CODE = schema.algorithms.c
 _REFERENCE = select(_CODE.path, _CODE.root, _CODE.value).where(_CODE.id == bindparam("algorithm"))
 
@@ -107,9 +162,39 @@ class Experiments(Repository):
         """Return of each experiment what a table shows: no config, but which score is better."""
         return self._all(_LISTED, project=project_id)
 
+    def count(self, project_id: int, search: str = "") -> int:
+        """Return how many experiments of a project have a text in their name."""
+        counted = (
+            select(func.count()).select_from(schema.experiments).where(self._matching(project_id, search))
+        )
+        return int(self.connection.execute(counted).scalar_one())
+
+    def page(
+        self, project_id: int, search: str, order: Order, *, descending: bool, first: int, size: int
+    ) -> tuple[int, ...]:
+        """Return a page of a project's experiments with a text in their name, in that order."""
+        keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _E.id)]
+        matching = select(_E.id).select_from(_WITH_ALGORITHM).where(self._matching(project_id, search))
+        return tuple(self.connection.scalars(matching.order_by(*keys).offset(first).limit(size)))
+
+    def summaries(self, ids: Collection[int]) -> dict[int, rows.Row]:
+        """Return what a list shows of each of those experiments, but for their latest runs."""
+        return {row["id"]: row for row in self._all(_PAGE, ids=list(ids))}
+
+    def bound(self, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
+        """Return, by experiment, the names of the pipelines with a stage that is bound to it."""
+        names: dict[int, tuple[str, ...]] = {}
+        for experiment_id, name in self.connection.execute(_BOUND, {"ids": list(ids)}):
+            names[experiment_id] = (*names.get(experiment_id, ()), name)
+        return names
+
     def remove(self, experiment_id: int) -> None:
         """Delete an experiment's row."""
         self.connection.execute(delete(schema.experiments).where(schema.experiments.c.id == experiment_id))
+
+    def _matching(self, project_id: int, search: str) -> ColumnElement[bool]:
+        mine = _E.project_id == project_id
+        return mine & holding(self.connection, search, _E.name) if search else mine
 
     def _columns(self, configured: Configured, seed: int, revision: int) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import StaleWriteError
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
+from pipeline_widgets.persistence.repositories.search import holding
 
 _P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.experiments.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -70,7 +71,6 @@ _ORDERS: dict[Order, ColumnElement[Any]] = {
     "name": func.lower(_P.name),
     "created": _P.created_at,
 }
-LONGEST_SEARCH = 500  # letters that are looked for; SQLite bounds the length of a pattern
 
 
 class Pipelines(Repository):
@@ -204,19 +204,14 @@ class Pipelines(Repository):
         values = {**rows.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}
         if not stage.id:
             return replace(stage, id=self._add(schema.stages, **values))
-        self.connection.execute(update(schema.stages).where(schema.stages.c.id == stage.id).values(**values))
+        known = update(schema.stages).where(schema.stages.c.id == stage.id)
+        if not self._done(known.values(**values)):  # an undo brings back what was deleted
+            self._add(schema.stages, id=stage.id, **values)
         return stage
 
     def _matching(self, project_id: int, search: str) -> ColumnElement[bool]:
-        mine, text = _P.project_id == project_id, search[:LONGEST_SEARCH]
-        if not text:
-            return mine
-        if self.connection.dialect.name == "sqlite":  # its LIKE and lower() know the case of a to z only
-            pattern = f"*{''.join(map(_either_case, text))}*"
-            return mine & (_P.name.bool_op("GLOB")(pattern) | _P.description.bool_op("GLOB")(pattern))
-        return mine & (
-            _P.name.icontains(text, autoescape=True) | _P.description.icontains(text, autoescape=True)
-        )
+        mine = _P.project_id == project_id
+        return mine & holding(self.connection, search, _P.name, _P.description) if search else mine
 
     def _summaries(self, condition: ColumnElement[bool]) -> dict[int, list[StageSummary]]:
         stages: dict[int, list[StageSummary]] = {}
@@ -244,9 +239,3 @@ class Pipelines(Repository):
             )
             for row in listed
         )
-
-
-def _either_case(letter: str) -> str:
-    """Return the GLOB pattern of a letter in either case, and of any other sign as it stands."""
-    cases = {each for each in (letter, letter.lower(), letter.upper()) if len(each) == 1}
-    return f"[{''.join(sorted(cases))}]" if len(cases) > 1 or letter in "*?[" else letter

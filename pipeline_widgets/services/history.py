@@ -1,0 +1,147 @@
+"""Who did what to a pipeline and when, and undoing the last edit."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
+from pipeline_widgets.domain.edits import changes
+from pipeline_widgets.domain.history import Event, check_undo
+from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
+from pipeline_widgets.persistence.repositories.events import stages_from_plain, stages_to_plain
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import facts
+from pipeline_widgets.services.names import free
+
+LONGEST = 200  # characters of who
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undone:
+    """An edit that was undone."""
+
+    pipeline: Pipeline
+    #: The sentence of the edit.
+    what: str
+    also: tuple[str, ...] = ()
+
+
+class HistoryService:
+    """Read the history of pipelines, and undo the last edit of one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def events(self, pipeline_id: int) -> tuple[Event, ...]:
+        """Return what was done to a pipeline, oldest first."""
+        with self._store.read() as work:
+            work.pipelines.get(pipeline_id)
+            return work.events.of_pipeline(pipeline_id)
+
+    def undoable(self, pipeline_id: int) -> str | None:
+        """Return the sentence of the edit that an undo would undo; None where there is none."""
+        with self._store.read() as work:
+            last = work.events.last_edit(pipeline_id)
+            fresh = last is not None and last["version"] == work.pipelines.get(pipeline_id).version
+            return str(last["what"]) if fresh and last is not None else None
+
+    def undo(self, pipeline_id: int, *, seen: Pipeline | None = None) -> Undone:
+        """Undo the last edit of a pipeline. Undoing again does it again.
+
+        A stage that was deleted comes back with its runs.
+
+        Raises:
+            RuleError: There is no edit to undo.
+            InUseError: A stage that it concerns is active.
+            StaleWriteError: The pipeline has changed since it was seen.
+            NotFoundError: An experiment or agent that a stage was bound to is gone.
+        """
+        with self._store.write() as work:
+            now = work.pipelines.get(pipeline_id)
+            revision = work.projects.touch(now.project_id)
+            if seen is not None and seen.version != now.version:
+                what = f"Pipeline {now.name!r} was changed meanwhile."
+                raise StaleWriteError(what, " ".join(changes(seen, now)), "Look at it again.")
+            last = work.events.last_edit(pipeline_id)
+            if last is None or last["version"] != now.version:
+                raise RuleError("There is no edit to undo.", fix="See pipe.history for what was done.")
+            then = _then(now, last["before"])
+            check_undo(now, then, facts.load(work, now))
+            others = work.pipelines.named(now.project_id, [then.name])
+            free(then.name, (each for each in others if each.id != now.id), "pipeline")
+            for stage in then.stages:
+                _check_bound(work, stage)
+            kept = edit(work, now, then)
+            after = work.pipelines.save(then, revision)
+            runs = {int(stage): ids for stage, ids in last["before"]["runs"].items()}
+            work.events.give_back(runs, pipeline_id)
+            edited(work, after, _undone(str(last["what"])), kept)
+            return Undone(pipeline=after, what=str(last["what"]))
+
+
+def note(work: Work, pipeline: Pipeline, what: str) -> None:
+    """Keep that something was done to a pipeline, in the transaction that does it."""
+    work.events.add(pipeline.project_id, pipeline.id, who(), what)
+
+
+def edit(work: Work, before: Pipeline, after: Pipeline) -> dict[str, Any]:
+    """Return what an undo needs: the pipeline before the edit, and the runs that lose their stage by it."""
+    left = {stage.id for stage in after.stages}
+    gone = [stage.id for stage in before.stages if stage.id not in left]
+    return {
+        "name": before.name,
+        "description": before.description,
+        "stages": stages_to_plain(before.stages),
+        "runs": work.events.runs_of(gone) if gone else {},
+    }
+
+
+def edited(work: Work, after: Pipeline, what: str, kept: Mapping[str, Any]) -> None:
+    """Keep that a pipeline was edited, so that it can be undone."""
+    work.events.add(after.project_id, after.id, who(), what, before=kept, version=after.version)
+    last = work.events.last_edit(after.id)
+    if last is not None:
+        work.events.forget_before(after.id, last["id"])
+
+
+def stage_name(work: Work, stage: Stage) -> str:
+    """Return the name that a stage is known by: that of its experiment or its agent."""
+    if isinstance(stage, DeploymentStage):
+        return stage.agent_name
+    return work.experiments.get(stage.experiment_id).name
+
+
+@cache
+def who() -> str:
+    """Return who works in this process: user and host."""
+    try:
+        user = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (OSError, KeyError):  # a container may know no name for the number of its user
+        user = f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
+    return f"{user}@{platform.node()}"[:LONGEST]
+
+
+def _then(now: Pipeline, before: Mapping[str, Any]) -> Pipeline:
+    stages = stages_from_plain(before["stages"])
+    return replace(now, name=before["name"], description=before["description"], stages=stages)
+
+
+def _check_bound(work: Work, stage: Stage) -> None:
+    try:
+        if isinstance(stage, ExperimentStage):
+            work.experiments.get(stage.experiment_id)
+            if isinstance(stage.start, FromAgent):
+                work.agents.get(stage.start.agent_id)
+    except NotFoundError as error:
+        why = "An experiment or agent that a stage was bound to was deleted since."
+        raise NotFoundError("The last edit cannot be undone.", why, "Make it again by hand.") from error
+
+
+def _undone(what: str) -> str:
+    return what.removeprefix("Undone: ") if what.startswith("Undone: ") else f"Undone: {what}"

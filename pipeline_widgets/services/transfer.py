@@ -1,0 +1,244 @@
+"""Pipelines to YAML and Python code, and from YAML (spec 10.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import yaml
+
+from pipeline_widgets.domain.chain import ExperimentStage, FromAgent, Pipeline, Stage
+from pipeline_widgets.domain.code import to_python
+from pipeline_widgets.domain.document import (
+    Document,
+    ExperimentEntry,
+    StageEntry,
+    from_plain,
+    refused,
+    to_plain,
+)
+from pipeline_widgets.domain.experiment import Configured, Experiment, digest_of
+from pipeline_widgets.errors import ConfigError, NameTakenError, NotFoundError, PipelineError
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import history
+from pipeline_widgets.services.names import copy_of, free, trimmed
+from pipeline_widgets.services.pipelines import check_advanced
+
+LINE_ENDS = "\r\x85\u2028\u2029"
+LONGEST = 4_000_000  # characters of a text
+Configure = Callable[[str, Mapping[str, Any]], Configured]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Imported:
+    """A pipeline that was made of a text, and what was done along, one sentence each."""
+
+    pipeline: Pipeline
+    also: tuple[str, ...]
+
+
+class TransferService:
+    """Export and import pipelines.
+
+    Args:
+        store: The workspace.
+        configure: Returns the algorithm of a name with a validated config.
+    """
+
+    def __init__(self, store: Store, configure: Configure) -> None:
+        self._store = store
+        self._configure = configure
+
+    def to_yaml(self, pipeline_id: int) -> str:
+        """Return a pipeline as YAML, from which it can be made again in any project."""
+        with self._store.read() as work:
+            document = _document(work, work.pipelines.get(pipeline_id))
+        return yaml.dump(to_plain(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+    def to_python(self, pipeline_id: int) -> str:
+        """Return Python code that rebuilds a pipeline in an empty workspace."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            document = _document(work, pipeline)
+            project = work.projects.get(pipeline.project_id)
+            bound = [work.experiments.get(each) for each in pipeline.experiment_ids]
+            pickled = {
+                each.spec.name for each in bound if work.experiments.reference(each.algorithm_id).value
+            }
+        return to_python(document, project.name, defined_in_notebooks=pickled)
+
+    def import_pipeline(
+        self, project_id: int, text: str, *, name: str | None = None, rename: bool = False
+    ) -> Imported:
+        """Make a pipeline of YAML: all of it, or nothing.
+
+        An experiment that the project has with the same content is bound; one that it lacks is made.
+
+        Args:
+            project_id: The project.
+            text: What `to_yaml` has returned.
+            name: Another name for the pipeline.
+            rename: Give experiments whose name is taken by another content a new name, instead of refusing.
+
+        Raises:
+            ClassicProjectError: The project is not an Advanced Training project.
+            ConfigError: The text is no pipeline; the place is named.
+            NameTakenError: The project has such a pipeline, or another experiment of such a name.
+            AlgorithmNotFoundError: An algorithm is not known here.
+            NotFoundError: The workspace lacks the saved Agent that it starts from.
+        """
+        with self._store.read() as work:
+            check_advanced(work, project_id)
+        document = from_plain(_parsed(text))
+        made = {each.name: self._configured(each) for each in document.experiments}
+        wanted = trimmed(document.name if name is None else name, "pipeline")
+        with self._store.write() as work:
+            revision = work.projects.touch(project_id)
+            check_advanced(work, project_id)
+            free(wanted, work.pipelines.named(project_id, [wanted]), "pipeline")
+            also: list[str] = []
+            ids = {
+                each.name: _bound(work, project_id, each, made[each.name], rename=rename, also=also)
+                for each in document.experiments
+            }
+            empty = work.pipelines.add(project_id, wanted, document.description.strip(), revision)
+            stages = _chain(
+                empty, [_with_ids(work, each, ids, at) for at, each in enumerate(document.stages, 1)]
+            )
+            pipeline = work.pipelines.save(replace(empty, stages=stages), revision)
+            history.note(work, pipeline, "Imported.")
+            return Imported(pipeline=pipeline, also=tuple(also))
+
+    def _configured(self, entry: ExperimentEntry) -> Configured:
+        try:
+            return self._configure(entry.algorithm, entry.config)
+        except PipelineError as error:
+            what = f"Experiment {entry.name!r} cannot be imported."
+            raise type(error)(what, f"{error.what} {error.why}".strip(), error.fix) from error
+
+
+def _document(work: Work, pipeline: Pipeline) -> Document:
+    experiments = [work.experiments.get(each) for each in pipeline.experiment_ids]
+    names = {each.id: each.name for each in experiments}
+    agents = {each.id: each.name for each in work.agents.all()}
+    return Document(
+        name=pipeline.name,
+        description=pipeline.description,
+        experiments=tuple(_entry(each) for each in experiments),
+        stages=tuple(_named(stage, names, agents) for stage in pipeline.stages),
+    )
+
+
+def _entry(experiment: Experiment) -> ExperimentEntry:
+    return ExperimentEntry(
+        name=experiment.name,
+        algorithm=experiment.spec.name,
+        config=experiment.config,
+        seed=experiment.seed,
+    )
+
+
+def _named(stage: Stage, experiments: Mapping[int, str], agents: Mapping[int, str]) -> StageEntry:
+    if not isinstance(stage, ExperimentStage):
+        return StageEntry(stage=stage)
+    agent = agents[stage.start.agent_id] if isinstance(stage.start, FromAgent) else None
+    return StageEntry(stage=stage, experiment=experiments[stage.experiment_id], agent=agent)
+
+
+def _bound(
+    work: Work,
+    project_id: int,
+    entry: ExperimentEntry,
+    made: Configured,
+    *,
+    rename: bool,
+    also: list[str],
+) -> int:
+    """The experiment that an entry means: one that is there with the same content, or a new one."""
+    name = trimmed(entry.name, "experiment")
+    known = {each.name: each for each in work.experiments.of_project(project_id)}.get(name)
+    if known is not None:
+        same = known.spec.name == made.spec.name
+        if same and known.config_digest == digest_of(made.config, entry.seed):
+            also.append(f"Experiment {name!r} was there already, and is bound.")
+            return known.id
+        if not rename:
+            what = f"There is an experiment named {name!r} already, and it is another one."
+            why = "Its algorithm, config or seed differs from that of the text."
+            raise NameTakenError(what, why, "Rename one of them, or import with rename=True.")
+        name = copy_of(name, partial(work.experiments.named, project_id), "imported")
+    revision = work.projects.touch(project_id)
+    also.append(f"Experiment {name!r} was made.")
+    return work.experiments.add(project_id, name, made, entry.seed, revision).id
+
+
+def _with_ids(work: Work, entry: StageEntry, experiments: Mapping[str, int], number: int) -> Stage:
+    stage = entry.stage
+    if not isinstance(stage, ExperimentStage):
+        return replace(stage, agent_name=trimmed(stage.agent_name, "agent"))
+    stage = replace(stage, experiment_id=experiments[entry.experiment or ""])
+    if entry.agent is None:
+        return stage
+    found = work.agents.matching((), [entry.agent])
+    if not found:
+        what = f"Stage {number} starts from an agent that is not here."
+        raise NotFoundError(what, f"It is named {entry.agent!r}.", "Save an agent of that name first.")
+    return replace(stage, start=FromAgent(found[0].id))
+
+
+def _chain(pipeline: Pipeline, stages: list[Stage]) -> tuple[Stage, ...]:
+    """Put the stages in order, each checked as if it was added by hand."""
+    for number, stage in enumerate(stages, start=1):
+        try:
+            pipeline = pipeline.with_stage(replace(stage, id=number)).pipeline
+        except PipelineError as error:
+            raise type(error)(f"Stage {number}: {error.what}", error.why, error.fix) from error
+    return tuple(replace(stage, id=0) for stage in pipeline.stages)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes no anchors: what is there twice is written twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  as in yaml
+        """Whether a value is written out each time."""
+        return True
+
+
+def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """Write a text that holds unusual line ends with escapes: else they would be read as spaces."""
+    style = '"' if any(letter in text for letter in LINE_ENDS) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # pyright: ignore[reportUnknownMemberType]
+
+
+_Dumper.add_representer(str, _quoted)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads what `_Dumper` writes: neither anchors, which can blow up, nor keys that are there twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse references to anchors."""
+        if self.check_event(yaml.AliasEvent):  # pyright: ignore[reportUnknownMemberType]
+            raise yaml.YAMLError("an alias (*) is not taken here")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  as in yaml
+        """Refuse a key that is there twice."""
+        found = super().construct_mapping(node, deep)
+        if len(found) != len(node.value):
+            raise yaml.YAMLError(f"a key is there twice{node.start_mark}")
+        return found
+
+
+def _parsed(text: str) -> Any:
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        raise refused("its type", f"It should be a text, and is a {type(text).__name__}.")
+    if len(text) > LONGEST:
+        raise refused("its length", f"It has {len(text):,} characters; at most {LONGEST:,} are taken.")
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        why = "It is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
+        raise ConfigError("The text is no YAML of a pipeline.", why, "Export one with to_yaml().") from error

@@ -1,0 +1,148 @@
+// The dialogs of the Experiments tab. Each keeps what was typed while Python refuses it.
+
+/** Ask for a new experiment; `table` keeps what is typed until one is made. */
+async function openNewExperiment(table, pressed) {
+  const drafts = (table.drafts ??= { values: {} });
+  const { frame } = table;
+  const form = await frame.run("form", { algorithm: drafts.algorithm ?? null }, pressed);
+  if (!form) return;
+  if (form.algorithm === null) return void frame.notice("There is no algorithm to choose. Define one with @pw.algorithm, in a cell.", "error");
+  const made = new ExperimentForm({ frame, form, drafts });
+  let answer = null;
+  made.dialog = openDialog({
+    frame, title: "New experiment", confirm: "Create", wide: true, body: made.body,
+    act: async (button) => {
+      answer = await made.submit(button);
+      if (!answer) return false;
+      table.drafts = null;
+      return true;
+    },
+    onclose: () => answer && queueMicrotask(() => table.arrive(answer, `Experiment ${answer.name} was created.`, true)),
+  });
+  made.name.control.focus();
+}
+
+async function openEditConfig(table, row, pressed) {
+  const { frame } = table;
+  const form = await frame.run("form", { experiment: row.id }, pressed);
+  if (!form) return;
+  const note = row.runs ? "Runs that are there keep the config that they ran with. A stage that ran it turns stale." : "";
+  const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });
+  made.dialog = openDialog({
+    frame, title: `Edit config of “${row.name}”`, confirm: "Save", wide: true, body: made.body,
+    act: async (button) => {
+      const answer = await made.submit(button);
+      if (answer) frame.announce(`The config of ${answer.name} was saved.`);
+      return !!answer;
+    },
+  });
+}
+
+async function openResume(table, row, pressed) {
+  const { frame } = table;
+  const offer = await frame.run("resume_form", { experiment: row.id }, pressed);
+  if (!offer) return;
+  if (!offer.runs.length) return void frame.notice(`${row.name} cannot be resumed. ${offer.obstacle}`, "error");
+  const name = h("input", { type: "text", value: offer.name, autocomplete: "off", spellcheck: "false" });
+  const place = h("div");
+  let run, choice, made = null;
+  const pick = (id) => {
+    run = offer.runs.find((each) => each.id === Number(id));
+    choice = "final";
+    place.replaceChildren(new CheckpointPicker({ legend: "Checkpoint", offer: run, choice, onchange: (chosen) => (choice = chosen) }).el);
+  };
+  const runs = h("select", { onchange: () => pick(runs.value) }, offer.runs.map(({ id, label, checkpoints }) => h("option", { value: id }, `${label}, ${count(checkpoints.length, "checkpoint")}`)));
+  pick(offer.runs[0].id);
+  const dialog = openDialog({
+    frame, title: `Resume “${row.name}”`, confirm: "Resume", wide: true,
+    body: [
+      offer.warning ? h("div", { class: "pw-notice pw-warning" }, icon("Stale"), h("div", {}, offer.warning)) : null,
+      offer.runs.length > 1 ? field("Run", runs) : null,
+      place,
+      field("Name of the new experiment", name, "It has the same config and seed, and goes on from that checkpoint. This one stays as it is."),
+    ].filter(Boolean),
+    act: async (button) => {
+      made = await frame.line.ask("resume", { experiment: row.id, run: run.id, choice, name: name.value }, button);
+    },
+    onclose: () => made && queueMicrotask(() => table.arrive(made, `Resumed as ${made.name}.`, true)),
+  });
+  if (!offer.obstacle) return;
+  const ok = dialog.form.querySelector("button[type=submit]");
+  ok.setAttribute("aria-disabled", "true");
+  ok.title = offer.obstacle;
+  dialog.fail(offer.obstacle);
+}
+
+async function openDuplicate(table, row, pressed) {
+  const { frame } = table;
+  let copy = null;
+  const given = await frame.run("copy_name", { experiment: row.id }, pressed);
+  if (given === undefined) return;
+  const name = h("input", { type: "text", value: given, autocomplete: "off", spellcheck: "false" });
+  openDialog({
+    frame, title: `Duplicate “${row.name}”`, confirm: "Duplicate",
+    body: [field("Name", name, "The copy has the same algorithm, config and seed, and no runs.")],
+    act: async (button) => {
+      copy = await frame.line.ask("duplicate", { experiment: row.id, name: name.value }, button);
+    },
+    onclose: () => copy && queueMicrotask(() => table.arrive(copy, `Duplicated as ${copy.name}.`, true)),
+  });
+  name.select();
+}
+
+function openDeleteExperiment(table, row) {
+  const { frame } = table, at = table.placeOf(row.id);
+  const made = [row.runs ? count(row.runs, "run") : null, row.checkpoints ? count(row.checkpoints, "checkpoint") : null].filter(Boolean);
+  openDialog({
+    frame, title: `Delete experiment “${row.name}”?`, confirm: "Delete", danger: true,
+    body: [h("p", {}, made.length ? `${made.join(" and ")}, with all files and metrics, are deleted with it.` : "It has never run."), h("p", {}, "That cannot be undone.")],
+    act: async (button) => {
+      await frame.line.ask("delete", { experiment: row.id }, button);
+      frame.announce(`Experiment ${row.name} was deleted.`);
+    },
+    onclose: () => queueMicrotask(() => table.row(row.id) || table.neighbour(at)?.focus({ preventScroll: true })),
+  });
+}
+
+function openDeploy(table, row, checkpoint) {
+  const { frame } = table;
+  const name = h("input", { type: "text", value: `${row.name} - step ${checkpoint.step}`, autocomplete: "off", spellcheck: "false" });
+  const about = h("textarea", { rows: 2 });
+  const connect = h("input", { type: "checkbox", id: unique("connect") });
+  let agent = null;
+  openDialog({
+    frame, title: `Deploy the checkpoint at step ${checkpoint.step}`, confirm: "Deploy",
+    body: [
+      h("p", {}, `A frozen copy of what ${checkpoint.run} of ${row.name} saved there becomes an Agent.`),
+      field("Agent name", name),
+      field("Description", about, "Optional."),
+      h("div", { class: "pw-check" }, connect, h("label", { for: connect.id }, "Connect it, so that it answers over HTTP")),
+    ],
+    act: async (button) => {
+      agent = await frame.line.ask("deploy", { checkpoint: checkpoint.id, name: name.value, description: about.value, connect: connect.checked }, button);
+    },
+    onclose: () => agent && queueMicrotask(() => (agent.key ? openAgentKey(frame, agent) : frame.notice(`Agent ${agent.name} was saved.`))),
+  });
+  name.select();
+}
+
+/** Show the key of an agent: only its hash is kept. */
+function openAgentKey(frame, { name, key }) {
+  const text = h("code", { class: "pw-code", tabindex: "0" }, key);
+  openDialog({
+    frame, title: `Agent ${name} is being connected`, cancel: "Done",
+    body: [h("p", {}, "This is its key. It is shown only now, and cannot be read again: keep it, or rotate it in the Agents view."), text, h("div", {}, copyButton({ frame, label: "Copy key", text: () => key }))],
+  });
+}
+
+function openDeleteCheckpoint(table, row, checkpoint) {
+  const { frame } = table;
+  confirmDialog({
+    frame, title: `Delete the checkpoint at step ${checkpoint.step}?`, confirm: "Delete",
+    text: [`What ${checkpoint.run} of ${row.name} saved there, ${bytes(checkpoint.size)}, is deleted from disk.`, "That cannot be undone. Its run and metrics stay."],
+    act: async (button) => {
+      await frame.line.ask("delete_checkpoint", { checkpoint: checkpoint.id }, button);
+      frame.announce(`The checkpoint at step ${checkpoint.step} was deleted.`);
+    },
+  });
+}

@@ -1,0 +1,135 @@
+// The form of an experiment: one control for each field of its algorithm's config. Python says what the fields are, and
+// what is wrong with them; what is typed stays here, by algorithm, until the experiment is made.
+
+class ConfigField {
+  constructor(spec, typed, onchange) {
+    this.spec = spec;
+    this.error = h("div", { class: "pw-xf-error", id: unique("wrong"), role: "status" });
+    this.control = this.made(typed ?? spec.value, onchange);
+    this.control.id = unique("field");
+    const hint = this.hint();
+    const note = hint ? h("div", { class: "pw-hint", id: `${this.control.id}-hint` }, hint) : null;
+    const box = spec.kind === "boolean";
+    const unit = spec.unit && !box ? h("span", { class: "pw-xf-unit pw-soft", id: `${this.control.id}-unit` }, spec.unit) : null;
+    this.control.setAttribute("aria-describedby", [unit?.id, note?.id, this.error.id].filter(Boolean).join(" "));
+    if (spec.required) this.control.setAttribute("aria-required", "true");
+    const label = h("label", { for: this.control.id }, spec.label);
+    const code = spec.label === spec.name || !spec.coded ? null : h("code", { class: "pw-xf-code", "aria-hidden": "true" }, spec.name);
+    const row = h("div", { class: "pw-xf-control" }, this.control, unit);
+    this.el = h("div", { class: `pw-field pw-xf-field${box ? " pw-xf-box" : ""}${this.isWide ? " pw-xf-wide" : ""}` },
+      box ? [this.control, h("div", { class: "pw-xf-head" }, label, code)] : [h("div", { class: "pw-xf-head" }, label, code), row], note, this.error);
+  }
+
+  get isWide() {
+    return this.control.tagName === "TEXTAREA";
+  }
+
+  made(value, onchange) {
+    const { kind, choices, required, computed } = this.spec;
+    const changed = () => onchange(this.spec.name, this.value);
+    if (kind === "boolean") return h("input", { type: "checkbox", checked: value === "true", onchange: changed });
+    if (kind === "choice") {
+      const none = required || computed || !choices.some((choice) => choice.value === value);
+      const open = none ? h("option", { value: "" }, required ? "Choose…" : "Default") : null;
+      return h("select", { onchange: changed, value }, open, choices.map((choice) => h("option", { value: choice.value }, choice.word)));
+    }
+    if (kind === "json" && (value.includes("\n") || value.length > 40)) return h("textarea", { rows: Math.min(8, value.split("\n").length + 1), spellcheck: "false", class: "pw-xf-json", oninput: changed, value });
+    const inputmode = { number: "decimal", whole: "numeric" }[kind];
+    return h("input", { type: "text", inputmode, autocomplete: "off", spellcheck: "false", class: kind === "json" ? "pw-xf-json" : null, oninput: changed, value });
+  }
+
+  hint() {
+    const { description, bounds, kind, optional, computed, required, default: fallback } = this.spec;
+    const sentences = [
+      description,
+      kind === "json" ? "Written as JSON." : null,
+      bounds ? ended(capital(bounds)) : null,
+      optional && kind !== "choice" ? "Left empty: none." : null,
+      computed ? "Left empty: the algorithm's own default." : null,
+      required ? "Required." : null,
+      fallback && !["choice", "boolean"].includes(kind) && fallback.length <= 40 ? `Default: ${fallback}.` : null,
+    ].filter(Boolean).map((part, at) => (at ? part : ended(part)));
+    return sentences.join(" ");
+  }
+
+  get value() {
+    return this.spec.kind === "boolean" ? String(this.control.checked) : this.control.value;
+  }
+
+  wrong(text) {
+    redraw(this.error, text ? [icon("Failed"), h("span", {}, text)] : null);
+    if (text) this.control.setAttribute("aria-invalid", "true");
+    else this.control.removeAttribute("aria-invalid");
+  }
+}
+
+class ExperimentForm {
+  /** `drafts`: what was typed, which outlives the dialog. `form`: as Python has sent it; `experiment`: the one that is edited. */
+  constructor({ frame, form, drafts, experiment = null, note = "" }) {
+    Object.assign(this, { frame, drafts, experiment });
+    const about = (name) => (text) => (drafts[name] = text);
+    const name = { name: "name", label: "Name", kind: "text", required: true, value: form.name, choices: [], description: experiment ? "" : "Unique in this project" };
+    this.name = new ConfigField(name, drafts.name, (_, text) => about("name")(text));
+    this.seed = new ConfigField(form.seed, drafts.seed, (_, text) => about("seed")(text));
+    this.says = h("div", { class: "pw-hint", role: "status" });
+    this.fields = h("div", { class: "pw-xf-fields" });
+    this.title = h("h3", { class: "pw-xf-title" }, "Config");
+    this.choice = h("select", { disabled: !!experiment, onchange: () => this.change(this.choice.value) },
+      form.algorithms.map(({ name: each, problem }) => h("option", { value: each, disabled: !!problem }, problem ? `${each} (cannot be loaded)` : each)));
+    const choice = field("Algorithm", this.choice);
+    choice.append(this.says);
+    this.body = [h("div", { class: "pw-xf-fields" }, experiment ? [this.name.el, this.seed.el, choice] : [choice, this.name.el, this.seed.el]), this.title, note ? h("p", { class: "pw-hint" }, note) : "", this.fields].filter(Boolean);
+    if (!experiment) choice.classList.add("pw-xf-wide");
+    this.show(form);
+  }
+
+  show(form) {
+    this.form = form;
+    if (form.algorithm !== null) this.choice.value = form.algorithm;
+    const chosen = form.algorithms.find(({ name }) => name === form.algorithm);
+    const problems = form.algorithms.map(({ problem }) => problem).filter(Boolean);
+    redraw(this.says, chosen ? h("div", {}, chosen.says) : null, problems.map((problem) => h("div", {}, problem)));
+    const typed = (this.drafts.values[form.algorithm] ??= {});
+    this.config = form.fields.map((spec) => new ConfigField({ ...spec, coded: true }, typed[spec.name], (name, text) => (typed[name] = text)));
+    this.fields.replaceChildren(...this.config.map(({ el }) => el));
+    if (!this.config.length) this.fields.append(h("div", { class: "pw-soft pw-xf-wide" }, "This algorithm has nothing to configure."));
+  }
+
+  async change(algorithm) {
+    this.drafts.algorithm = algorithm;
+    try {
+      const form = await this.frame.line.ask("form", { algorithm }, this.choice);
+      if (this.choice.value === algorithm) this.show(form);
+    } catch (problem) {
+      this.choice.value = this.form.algorithm;
+      this.dialog.fail(problem);
+    }
+  }
+
+  async submit(pressed) {
+    const sent = {
+      name: this.name.value, seed: this.seed.value, algorithm: this.form.algorithm, seen: this.form.seen,
+      values: Object.fromEntries(this.config.map((each) => [each.spec.name, each.value])),
+    };
+    const named = this.experiment ? { ...sent, experiment: this.experiment } : sent;
+    const answer = await this.frame.line.ask(this.experiment ? "change" : "create", named, pressed);
+    if (!answer.refused) return answer;
+    this.refuse(answer.refused);
+    return null;
+  }
+
+  /** Show what is wrong beside each field, all at once, and go to the first. */
+  refuse({ about, fields, general }) {
+    this.name.wrong(about.name);
+    this.seed.wrong(about.seed);
+    const known = new Set(this.config.map(({ spec }) => spec.name));
+    for (const each of this.config) each.wrong(fields[each.spec.name]);
+    const others = Object.entries(fields).filter(([name]) => !known.has(name)).map(([name, said]) => `${name}: ${said}`);
+    const wrong = [this.name, this.seed, ...this.config].filter(({ control }) => control.hasAttribute("aria-invalid"));
+    const first = wrong[0]?.control;
+    const counted = wrong.length ? `${count(wrong.length, "field is", "fields are")} refused.` : "";
+    this.dialog.fail([counted, general, ...others].filter(Boolean).join(" "));
+    first?.focus();
+    first?.scrollIntoView({ block: "center" });
+  }
+}

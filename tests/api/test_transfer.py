@@ -1,0 +1,303 @@
+"""Pipelines to YAML and Python and back; their history, and undo (spec 10.1, 10.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from factories.documents import documents
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pipeline_widgets as pw
+from pipeline_widgets.domain.chain import DeploymentStage
+from pipeline_widgets.domain.document import Document, ExperimentEntry, from_plain, to_plain
+from pipeline_widgets.services import transfer
+
+CONFIGS = st.fixed_dictionaries({"steps": st.integers(1, 10**6), "base": st.just("letters")})
+Handed = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def bound(document: Document, *algorithms: str) -> Document:
+    """Return a document whose experiments name those algorithms, in turn."""
+    entries = [
+        ExperimentEntry(
+            name=each.name, algorithm=algorithms[at % len(algorithms)], config=each.config, seed=each.seed
+        )
+        for at, each in enumerate(document.experiments)
+    ]
+    return Document(
+        name=document.name,
+        description=document.description,
+        experiments=tuple(entries),
+        stages=document.stages,
+    )
+
+
+def as_document(pipe: pw.Pipeline) -> Document:
+    """Return what a pipeline is, by its export."""
+    return from_plain(transfer._parsed(pipe.to_yaml()))
+
+
+def text_of(document: Document) -> str:
+    """Return a document as YAML."""
+    import yaml  # noqa: PLC0415  only here
+
+    return yaml.dump(to_plain(document), Dumper=transfer._Dumper, allow_unicode=True)
+
+
+@pytest.mark.spec("10.2")
+@given(document=documents(CONFIGS))
+@Handed
+def test_import_and_export_are_the_identity(
+    open_workspace: Callable[..., pw.Workspace],
+    agents: Callable[[pw.Workspace, str], None],
+    document: Document,
+) -> None:
+    """Every kind of stage and setting, with any name, is after an import what the text says."""
+    wanted = bound(document, "Imitate", "Walk")  # an import may hold stages that do not fit
+    ws = open_workspace("import")
+    for each in wanted.stages:
+        if each.agent:
+            agents(ws, each.agent)
+    project = ws.create_project(f"p{len(ws.projects)}", advanced_training=True)
+    pipe = project.import_pipeline(text_of(wanted))
+    assert as_document(pipe) == wanted
+    copy = project.import_pipeline(pipe.to_yaml(), name="another")
+    assert [stage.summary() for stage in copy.stages] == [stage.summary() for stage in pipe.stages]
+    assert len(project.experiments) == len(wanted.experiments), "those that were there are bound"
+
+
+@pytest.mark.spec("10.2")
+@given(document=documents(CONFIGS))
+@Handed
+def test_the_python_code_rebuilds_it(
+    open_workspace: Callable[..., pw.Workspace],
+    agents: Callable[[pw.Workspace, str], None],
+    document: Document,
+) -> None:
+    """The code, run in an empty workspace, gives an equal pipeline."""
+    wanted = bound(document, "Imitate")
+    source = open_workspace("source")
+    for each in wanted.stages:
+        if each.agent:
+            agents(source, each.agent)
+    home = source.create_project(f"p{len(source.projects)}", advanced_training=True)
+    code = home.import_pipeline(text_of(wanted)).to_python()
+    target = open_workspace(f"target {len(source.projects)}")
+    for each in wanted.stages:
+        if each.agent:
+            agents(target, each.agent)
+    names: dict[str, Any] = {}
+    exec(code.replace("pw.Workspace()", "target"), {"target": target}, names)  # noqa: S102  what it is for
+    assert as_document(names["pipe"]) == wanted
+    assert names["project"].name == home.name
+
+
+@pytest.fixture
+def agents(finish: Callable[..., pw.Run]) -> Callable[[pw.Workspace, str], None]:
+    """Makes sure that a workspace has an agent of a name."""
+    del finish
+
+    def make(ws: pw.Workspace, name: str) -> None:
+        if any(agent.name == name for agent in ws.agents):
+            return
+        from factories.lab import Clock, Lab  # noqa: PLC0415  of this workspace
+
+        project = ws.create_project(f"of {name} {len(ws.projects)}", advanced_training=True)
+        experiment = project.create_experiment("e", algorithm="Imitate")
+        lab = Lab(ws._services.store, Clock())
+        run = experiment.train()
+        lab.carry_out(lab.runs.get(run._id), 0.5)
+        ws._services.agents.create(name, lab.experiments.checkpoints(experiment._id)[0].id)
+
+    return make
+
+
+@pytest.mark.spec("10.2")
+def test_a_short_text_reads_as_a_person_would_write_it(pipe: pw.Pipeline) -> None:
+    """The export of a small pipeline is YAML that one can read and edit."""
+    assert pipe.to_yaml() == (
+        "format: 1\n"
+        "pipeline: chain\n"
+        "description: ''\n"
+        "experiments:\n"
+        "  imitate:\n    algorithm: Imitate\n    seed: 0\n    config:\n      steps: 10\n      base: letters\n"
+        "  refine:\n    algorithm: Refine\n    seed: 0\n    config:\n      steps: 10\n      base: letters\n"
+        "stages:\n"
+        "- experiment: imitate\n  start: scratch\n  trigger: manual\n"
+        "- experiment: refine\n  start: best\n  trigger: manual\n"
+        "- agent: agent\n  checkpoint: best\n  trigger: manual\n"
+    )
+    assert pipe.to_python().splitlines()[-3:] == [
+        "pipe.add_experiment_stage(imitate)",
+        "pipe.add_experiment_stage(refine)",
+        "pipe.add_deployment_stage('agent')",
+    ]
+
+
+def test_the_code_says_which_algorithms_a_notebook_defined(pipe: pw.Pipeline) -> None:
+    """What has no import path has to be defined first, and the code says so."""
+
+    def train(ctx: pw.TrainContext) -> None:
+        """Train nothing."""
+
+    mine = pw.algorithm("Mine", produces={"lm"})(train)
+    home = pipe._services.projects.all()[0]
+    project = pw.Workspace(pipe._services.store.database.url).projects[home.name]
+    other = project.create_pipeline("mine")
+    other.add_experiment_stage(project.create_experiment("m", algorithm=mine))
+    assert "# 'Mine'" in other.to_python()
+
+
+@pytest.mark.spec("2.2", "10.2")
+def test_a_classic_project_takes_no_pipeline(ws: pw.Workspace, pipe: pw.Pipeline) -> None:
+    """Not by import either."""
+    classic = ws.create_project("Classic", advanced_training=False)
+    with pytest.raises(pw.PipelineError, match="cannot hold pipelines"):
+        classic.import_pipeline(pipe.to_yaml())
+
+
+HOSTILE: dict[str, tuple[str, str]] = {
+    "tag": ("!!python/object/apply:os.system ['true']", "no YAML of a pipeline"),
+    "bomb": ("a: &a [x]\nb: [*a, *a, *a]", "an alias"),
+    "twice": ("format: 1\nformat: 1", "a key is there twice"),
+    "deep": ("[" * 5000, "nested too deeply|no YAML"),
+    "date": ("format: 1\npipeline: 2020-01-01\nexperiments: {}\nstages: []", "should be a text"),
+    "unhashable": ("? [a]\n: b", "no YAML"),
+    "nothing": ("", "should be a mapping"),
+    "long": ("x" * 4_000_001, "characters"),
+}
+
+
+@pytest.mark.spec("10.2", "10.3")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_text_is_refused(project: pw.Project, name: str) -> None:
+    """Nothing of it runs, blows up or is half-written."""
+    text, why = HOSTILE[name]
+    with pytest.raises(pw.PipelineError, match=why):
+        project.import_pipeline(text)
+    assert not list(project.pipelines)
+
+
+@pytest.mark.spec("10.2")
+def test_an_import_that_fails_leaves_nothing(project: pw.Project, pipe: pw.Pipeline) -> None:
+    """An unknown algorithm, another experiment of that name, a missing agent: no row is written."""
+    new = pipe.to_yaml().replace("pipeline: chain", "pipeline: new")
+    for text, why in (
+        (new.replace("steps: 10", "steps: 11"), "another one"),
+        (pipe.to_yaml(), "named 'chain' already"),
+        (new.replace("Refine", "Nowhere"), "'refine'.*'Nowhere'"),
+        (new.replace("start: scratch", "start: {agent: x}"), "Stage 1 starts from an agent"),
+        (new.replace("steps: 10", "steps: -1"), "'steps'"),
+        (new.replace("start: best", "start: scratch"), "Stage 2: Only the first"),
+    ):
+        with pytest.raises(pw.PipelineError, match=re.compile(why, re.DOTALL)):
+            project.import_pipeline(text)
+        assert [each.name for each in project.pipelines] == ["chain"]
+        assert len(project.experiments) == 2
+
+
+def test_experiments_of_the_same_name_can_be_renamed(project: pw.Project, pipe: pw.Pipeline) -> None:
+    """With rename=True another content gets another name, and the same content is bound."""
+    other = "      base: letters\nstages"
+    text = pipe.to_yaml().replace(f"steps: 10\n{other}", f"steps: 11\n{other}")
+    made = project.import_pipeline(text, name="second", rename=True)
+    assert [stage.name for stage in made.stages] == ["imitate", "refine (imported)", "agent"]
+
+
+# ---- history and undo
+
+
+def whats(pipe: pw.Pipeline) -> list[str]:
+    """Return what was done."""
+    return [event.what for event in pipe.history]
+
+
+@pytest.mark.spec("10.1")
+def test_the_history_says_who_did_what_and_when(pipe: pw.Pipeline, finish: Callable[..., pw.Run]) -> None:
+    """Edits, triggers and stops are kept, with user, host and time."""
+    pipe.update(name="renamed", description="for letters")
+    pipe.stages[1].update(trigger="auto")
+    finish(pipe.stages[0].trigger(), 0.5)
+    assert whats(pipe) == [
+        "Created.",
+        "Added stage 1 (imitate).",
+        "Added stage 2 (refine).",
+        "Added stage 3 (agent).",
+        "Renamed from 'chain' to 'renamed'. Edited the description.",
+        "Edited stage 2 (refine).",
+        "Triggered stage 1 (imitate).",
+    ]
+    frame = pipe.history.df
+    assert list(frame.columns) == ["at", "who", "what"]
+    assert all("@" in who for who in frame["who"])
+
+
+EDITS: dict[str, Callable[[pw.Pipeline], object]] = {
+    "rename": lambda pipe: pipe.update(name="other", description="x"),
+    "move": lambda pipe: pipe.stages[2].move(1),
+    "edit": lambda pipe: pipe.stages[1].update(trigger="auto", start="final", gate=0.5),
+    "delete": lambda pipe: pipe.stages[1].delete(),
+    "delete the first": lambda pipe: pipe.stages[0].delete(),
+    "add": lambda pipe: pipe.add_deployment_stage("more", position=1),
+}
+
+
+@pytest.mark.spec("10.1")
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_undo_restores_and_undo_again_repeats(
+    pipe: pw.Pipeline, edit: Callable[[pw.Pipeline], object]
+) -> None:
+    """The pipeline is after an undo what it was before the edit, and after another what the edit made."""
+    before = pipe._now
+    edit(pipe)
+    after, done = pipe._now, whats(pipe)[-1]
+    assert (after.name, after.description, after.stages) != (before.name, before.description, before.stages)
+    assert pipe.undo() == done
+    assert (pipe.name, pipe.description, pipe._now.stages) == (before.name, before.description, before.stages)
+    assert whats(pipe)[-1] == f"Undone: {done}"
+    pipe.undo()
+    assert (pipe.name, pipe._now.stages) == (after.name, after.stages)
+
+
+def test_a_deleted_stage_comes_back_with_its_runs(pipe: pw.Pipeline, finish: Callable[..., pw.Run]) -> None:
+    """Runs that lost their stage are its runs again, and so are status and staleness."""
+    finish(pipe.stages[0].trigger(), 0.5)
+    finish(pipe.stages[1].trigger(), 0.7)
+    before = [(stage.name, stage.status, len(stage.runs)) for stage in pipe.stages]
+    pipe.stages[1].delete()
+    assert len(pipe.stages) == 2
+    pipe.undo()
+    assert [(stage.name, stage.status, len(stage.runs)) for stage in pipe.stages] == before
+
+
+def test_an_undo_that_concerns_an_active_stage_is_refused(pipe: pw.Pipeline) -> None:
+    """It says which stage; what concerns others is undone."""
+    pipe.stages[0].update(auto_add_agent=True)
+    pipe.stages[0].trigger()
+    with pytest.raises(pw.PipelineError, match="concerns stage 1, which is pending"):
+        pipe.undo()
+    pipe.stages[2].update(checkpoint="final")
+    pipe.undo()
+    stage = pipe._now.stages[2]
+    assert isinstance(stage, DeploymentStage)
+    assert stage.choice == "best"
+
+
+def test_what_was_never_edited_cannot_be_undone(project: pw.Project) -> None:
+    """A new pipeline has nothing to undo, and says so."""
+    pipe = project.create_pipeline("empty")
+    with pytest.raises(pw.PipelineError, match="no edit to undo"):
+        pipe.undo()
+
+
+def test_an_undo_whose_experiment_is_gone_is_refused(project: pw.Project, pipe: pw.Pipeline) -> None:
+    """A stage cannot come back without what it is bound to."""
+    pipe.stages[1].delete()
+    project.experiments["refine"].delete()
+    with pytest.raises(pw.PipelineError, match="was deleted since"):
+        pipe.undo()
+    assert len(pipe.stages) == 2

@@ -1,0 +1,463 @@
+"""The Experiments tab in the browser (spec 9.1, 9.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from browser.notebook import Notebook
+from browser.scenes import HOSTILE, LETTERS
+
+TAB = """
+from pipeline_widgets.widgets.experiments import ExperimentsView
+
+opened = []
+view = ExperimentsView(project._services, project._id, on_results=opened.append)
+view
+"""
+#: An experiment that has run, one that has not.
+RAN = """
+done = project.create_experiment("done", algorithm=trainers.counter, config={"steps": 6})
+done.train().wait(60)
+project.create_experiment("new", algorithm=trainers.counter)
+"""
+
+
+Show: TypeAlias = Callable[..., Locator]
+
+
+@pytest.fixture
+def show(notebook: Notebook) -> Show:
+    """Return what makes experiments by a few lines of Python and shows their tab."""
+
+    def shown(code: str = "") -> Locator:
+        root = notebook.run(f"{LETTERS}\n{code}\n{TAB}").locator(".pw-root").first
+        expect(root.get_by_role("button", name="New experiment")).to_be_visible()
+        return root
+
+    return shown
+
+
+def row(root: Locator, name: str) -> Locator:
+    """Return the row of an experiment."""
+    return root.locator(".pw-pl-row").filter(has=root.page.get_by_role("button", name=name, exact=True))
+
+
+def act(root: Locator, name: str, word: str) -> Locator:
+    """Return a button of an experiment's row."""
+    return row(root, name).get_by_role("button", name=word, exact=True)
+
+
+def choose(root: Locator, name: str, word: str) -> None:
+    """Choose something from a row's menu."""
+    root.get_by_role("button", name=f"Actions for {name}", exact=True).click()
+    root.get_by_role("menuitem", name=word, exact=True).click()
+
+
+def expand(root: Locator, name: str) -> Locator:
+    """Expand a row, and return what is in it."""
+    root.get_by_role("button", name=name, exact=True).click()
+    inside = root.locator(".pw-xd")
+    expect(inside).to_be_visible()
+    return inside
+
+
+def names(root: Locator) -> Locator:
+    """Return the names of the rows, in order."""
+    return root.locator(".pw-pl-row .pw-pl-title")
+
+
+@pytest.mark.spec("9.1")
+def test_the_columns_sort_and_the_search_finds(show: Show) -> None:
+    """A header is a button; a second press turns the order around. Names are text."""
+    root = show(f"for n in ('b', {HOSTILE!r}, 'a'): project.create_experiment(n, algorithm='SFT')")
+    heads = root.locator(".pw-ex-table > thead").get_by_role("columnheader")
+    expect(heads).to_have_text(["Name", "Algorithm", "Status", "Last modified", "Actions"])
+    expect(names(root)).to_have_text(["a", HOSTILE, "b"])
+    expect(heads.nth(3)).to_have_attribute("aria-sort", "descending")
+    press = root.get_by_role("button", name="Name", exact=True)
+    press.press("Enter")
+    expect(names(root)).to_have_text([HOSTILE, "a", "b"])
+    press.press("Enter")
+    expect(names(root)).to_have_text(["b", "a", HOSTILE])
+    expect(press).to_be_focused()
+    search = root.get_by_role("searchbox", name="Search experiments")
+    search.press_sequentially("B")
+    expect(names(root)).to_have_text(["b"])
+    expect(root.get_by_text("1 of 3 experiments")).to_be_visible()
+    search.fill("nothing")
+    expect(root.get_by_text("No experiments found")).to_be_visible()
+    root.get_by_role("button", name="Clear search").click()
+    expect(names(root)).to_have_count(3)
+    expect(search).to_be_focused()
+    expect(root.locator("img")).to_have_count(0)
+
+
+@pytest.mark.spec("9.1")
+def test_more_than_fifty_come_in_pages(show: Show) -> None:
+    """The buttons say where there is no more."""
+    root = show("for n in range(53): project.create_experiment(f'e{n}', algorithm=trainers.counter)")
+    expect(names(root)).to_have_count(50)
+    expect(root.get_by_text("50 of 53")).to_be_visible()
+    expect(root.get_by_role("button", name="Previous page")).to_have_attribute("aria-disabled", "true")
+    root.get_by_role("button", name="Next page").press("Enter")
+    expect(names(root)).to_have_text(["e2", "e1", "e0"])
+    expect(root.get_by_role("button", name="Next page")).to_have_attribute("title", "This is the last page.")
+
+
+@pytest.mark.spec("9.1")
+def test_train_and_stop_with_live_status_and_progress(notebook: Notebook, show: Show) -> None:
+    """What cannot be done now is disabled, and says why; focus stays while the row changes."""
+    config = {"steps": 600, "pause": 0.1}
+    root = show(f"made = project.create_experiment('slow', algorithm=trainers.counter, config={config})")
+    expect(row(root, "slow")).to_contain_text("Draft")
+    expect(act(root, "slow", "Stop")).to_have_attribute("title", "It has never run.")
+    expect(act(root, "slow", "Resume")).to_have_attribute(
+        "title", "It has saved no checkpoint to go on from."
+    )
+    act(root, "slow", "Train").press("Enter")
+    expect(row(root, "slow")).to_contain_text("Running")
+    expect(row(root, "slow").get_by_role("progressbar")).to_have_attribute("aria-valuemax", "600")
+    expect(row(root, "slow")).to_contain_text(" of 600, about ")
+    train = act(root, "slow", "Train")
+    expect(train).to_have_attribute("aria-disabled", "true")
+    expect(train).to_have_attribute("title", "Its run 1 is running.")
+    expect(train).to_be_focused()
+    notebook.keys_leave_the_notebook_alone(train)
+    act(root, "slow", "Stop").press("Enter")
+    expect(row(root, "slow")).to_contain_text("Stopped")
+    expect(act(root, "slow", "Train")).not_to_have_attribute("aria-disabled", "true")
+    expect(act(root, "slow", "Resume")).not_to_have_attribute("aria-disabled", "true")
+    assert notebook.python("str(made.status)") == "Stopped"
+
+
+@pytest.mark.spec("9.1")
+def test_an_expanded_row_charts_its_latest_run_live(
+    notebook: Notebook, page: Page, show: Show, axe: Callable[[Locator], str]
+) -> None:
+    """The metric is chosen, and read point by point with the arrow keys; a refresh takes no focus."""
+    root = show(RAN)
+    inside = expand(root, "done")
+    chart = inside.get_by_role("slider")
+    expect(chart).to_have_accessible_name(
+        "Evaluation score by step. Evaluation score: 6 at step 6, lowest 1, highest 6"
+    )
+    inside.get_by_role("combobox", name="Metric").select_option("loss")
+    expect(chart).to_have_accessible_name("loss by step. loss: 0.1667 at step 6, lowest 0.1667, highest 1")
+    chart.focus()
+    page.keyboard.press("Home")
+    expect(chart).to_have_attribute("aria-valuetext", "Step 1: 1")
+    page.keyboard.press("ArrowRight")
+    expect(chart).to_have_attribute("aria-valuetext", "Step 2: 0.5")
+    notebook.keys_leave_the_notebook_alone(chart)
+    page.keyboard.press("Home")
+    notebook.execute("done.update(config={'steps': 600, 'pause': 0.05}); run = done.train()")
+    expect(inside.get_by_role("combobox", name="Run")).to_contain_text("Run 2 (latest)")
+    expect(chart).to_have_attribute("aria-valuemax", re.compile(r"\d\d"))
+    expect(chart).to_be_focused()
+    runs = inside.get_by_role("region", name="Runs")
+    expect(runs.get_by_role("row", name="Run 2")).to_contain_text("Running")
+    inside.get_by_role("combobox", name="Run").select_option("Run 1")
+    expect(chart).to_have_attribute("aria-valuemax", "6")
+    notebook.execute("run.stop(); run.wait(30)")
+    assert axe(root) == ""
+
+
+@pytest.mark.spec("9.1", "10.4")
+def test_metrics_are_shown_whatever_the_status(notebook: Notebook, show: Show) -> None:
+    """A failed run has its chart, its checkpoints and its error, as text; a draft says what is missing."""
+    root = show(
+        RAN
+        + """
+broken = project.create_experiment("broken", algorithm=trainers.counter, config={"act": "raise"})
+broken.train().wait(60)
+"""
+    )
+    inside = expand(root, "broken")
+    expect(row(root, "broken")).to_contain_text("Failed")
+    said = "Evaluation score by step. Evaluation score: 1 at step 1, lowest 1, highest 1"
+    expect(inside.get_by_role("slider")).to_have_accessible_name(said)
+    expect(inside.get_by_role("region", name="Error")).to_contain_text("the loss is <b>not</b> a number")
+    expect(inside.get_by_role("button", name="Copy")).to_be_visible()
+    root.get_by_role("button", name="broken", exact=True).click()
+    expect(root.locator(".pw-xd")).to_have_count(0)
+    inside = expand(root, "new")
+    expect(inside).to_contain_text("Train it, and its metrics are charted here.")
+    expect(inside).to_contain_text("No checkpoint has been saved yet.")
+    expect(inside).to_contain_text("Used by no pipeline.")
+
+
+@pytest.mark.spec("9.1", "8.4")
+def test_checkpoints_are_listed_deployed_and_deleted(notebook: Notebook, show: Show) -> None:
+    """Missing scores are N/A; what is in use stays, and the refusal lists its users."""
+    root = show(RAN + "project.create_pipeline('chain').add_experiment_stage(done)")
+    inside = expand(root, "done")
+    expect(inside).to_contain_text("Used by stage 1 of pipeline chain.")
+    table = inside.get_by_role("region", name="Checkpoints")
+    expect(table.get_by_role("columnheader")).to_have_text(
+        ["Steps", "Training Score", "Evaluation Score", "Size", "Actions"]
+    )
+    rows = table.locator("tbody").get_by_role("row")
+    expect(rows).to_have_count(6)
+    expect(rows.first.get_by_role("cell")).to_contain_text(["best, final 6", "N/A", "6", "11 B", "Deploy"])
+    rows.first.get_by_role("button", name="Deploy").press("Enter")
+    dialog = root.get_by_role("dialog", name="Deploy the checkpoint at step 6")
+    expect(dialog.get_by_label("Agent name")).to_have_value("done - step 6")
+    dialog.get_by_label("Agent name").fill(" ")
+    dialog.get_by_role("button", name="Deploy").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("An agent needs a name.")
+    dialog.get_by_label("Agent name").fill("mine")
+    dialog.get_by_label("Description").fill("to try")
+    dialog.get_by_role("button", name="Deploy").click()
+    expect(root.get_by_text("Agent mine was saved.")).to_be_visible()
+    assert notebook.python("[(a.name, a.description) for a in ws.agents]") == [["mine", "to try"]]
+    rows.first.get_by_role("button", name="Delete").click()
+    dialog = root.get_by_role("dialog", name="Delete the checkpoint at step 6?")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("It is used by agent 'mine'.")
+    dialog.get_by_role("button", name="Cancel").click()
+    rows.nth(1).get_by_role("button", name="Delete").click()
+    root.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(rows).to_have_count(5)
+    assert notebook.python("[c.step for c in done.checkpoints]") == [1, 2, 3, 4, 6]
+
+
+@pytest.mark.spec("9.1", "8.1")
+def test_a_checkpoint_is_deployed_and_connected(notebook: Notebook, show: Show) -> None:
+    """The key is shown once, to be copied."""
+    root = show(RAN)
+    expand(root, "done").get_by_role("button", name="Deploy").first.click()
+    dialog = root.get_by_role("dialog", name="Deploy the checkpoint")
+    dialog.get_by_role("checkbox", name="Connect it").check()
+    dialog.get_by_role("button", name="Deploy").click()
+    dialog = root.get_by_role("dialog", name="Agent done - step 6 is being connected")
+    expect(dialog.get_by_role("code")).to_have_text(re.compile(r"\S{16,}"))
+    expect(dialog.get_by_role("button", name="Copy key")).to_be_visible()
+    dialog.get_by_role("button", name="Done").click()
+    expect(dialog).to_have_count(0)
+    notebook.execute("project._services.disconnect_agent(ws.agents[0]._id)")
+
+
+@pytest.mark.spec("9.1")
+def test_resume_asks_for_a_checkpoint_and_a_name(notebook: Notebook, show: Show) -> None:
+    """It warns of what happens to the pipeline: the stage is bound to the new experiment and triggered."""
+    root = show(
+        RAN
+        + """
+pipe = project.create_pipeline("chain"); stage = pipe.add_experiment_stage(done)
+done.train().wait(60)
+done.update(config={"steps": 9})
+"""
+    )
+    act(root, "done", "Resume").press("Enter")
+    dialog = root.get_by_role("dialog", name="Resume “done”")
+    expect(dialog).to_contain_text(
+        "It belongs to pipeline 'chain'. Stage 1 will be bound to the new experiment, and triggered."
+    )
+    expect(dialog.get_by_role("combobox", name="Run")).to_contain_text("Run 2, 6 checkpoints")
+    expect(dialog.get_by_role("radio", name="Final checkpoint")).to_be_checked()
+    dialog.get_by_role("radio", name="A specific step").check()
+    dialog.get_by_role("radio", name="Step 4").check()
+    name = dialog.get_by_label("Name of the new experiment")
+    expect(name).to_have_value("done (resumed)")
+    name.fill("new")
+    dialog.get_by_role("button", name="Resume").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("There is an experiment named 'new' already.")
+    expect(dialog.get_by_role("radio", name="Step 4")).to_be_checked()
+    name.fill("on")
+    name.press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(root.get_by_role("button", name="on", exact=True)).to_be_focused()
+    expect(row(root, "on")).to_contain_text("Succeeded")
+    notebook.execute("made = project.experiments['on']")
+    assert notebook.python("[c.step for c in made.checkpoints]") == [5, 6, 7, 8, 9]
+    assert notebook.python("(pipe.stages[0].experiment.name, str(pipe.stages[0].status))") == [
+        "on",
+        "Succeeded",
+    ]
+
+
+@pytest.mark.spec("9.1")
+def test_duplicate_delete_and_results(notebook: Notebook, show: Show) -> None:
+    """Delete is confirmed with what goes with it, and disabled while a pipeline uses it."""
+    root = show(
+        RAN + "pipe = project.create_pipeline('chain'); pipe.add_experiment_stage(project.experiments['new'])"
+    )
+    choose(root, "done", "Duplicate")
+    dialog = root.get_by_role("dialog", name="Duplicate “done”")
+    expect(dialog.get_by_label("Name")).to_have_value("done (copy)")
+    dialog.get_by_role("button", name="Duplicate").click()
+    expect(row(root, "done (copy)")).to_contain_text("Draft")
+    expect(root.get_by_role("button", name="done (copy)", exact=True)).to_be_focused()
+    assert notebook.python("project.experiments['done (copy)'].config['steps']") == 6
+    choose(root, "done", "Results")
+    expect(root.get_by_role("menu")).to_have_count(0)
+    assert notebook.python("opened == [done._id]")
+    root.get_by_role("button", name="Actions for new", exact=True).click()
+    refused = root.get_by_role("menuitem", name="Delete")
+    expect(refused).to_have_attribute("aria-disabled", "true")
+    expect(refused).to_have_attribute("title", "It is used by pipeline 'chain'.")
+    notebook.page.keyboard.press("Escape")
+    choose(root, "done", "Delete")
+    dialog = root.get_by_role("dialog", name="Delete experiment “done”?")
+    expect(dialog).to_contain_text(
+        "1 run and 6 checkpoints, with all files and metrics, are deleted with it."
+    )
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(row(root, "done")).to_have_count(1)
+    choose(root, "done", "Delete")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(row(root, "done")).to_have_count(0)
+    assert notebook.python("[e.name for e in project.experiments]") == ["new", "done (copy)"]
+
+
+@pytest.mark.spec("9.2")
+def test_a_new_experiment_is_configured_by_keyboard(
+    notebook: Notebook, page: Page, show: Show, axe: Callable[[Locator], str]
+) -> None:
+    """From the empty state: fields with default, unit and bounds; every error at once, beside its field."""
+    root = show()
+    expect(root.get_by_text("No experiments yet")).to_be_visible()
+    assert axe(root) == ""
+    root.get_by_role("button", name="New experiment").press("Enter")
+    dialog = root.get_by_role("dialog", name="New experiment")
+    expect(dialog.get_by_label("Name", exact=True)).to_be_focused()
+    algorithm = dialog.get_by_role("combobox", name="Algorithm")
+    algorithm.select_option("PPO")
+    steps, rate = dialog.get_by_label("Steps", exact=True), dialog.get_by_label("Learning rate")
+    expect(steps).to_have_value("65536")
+    said = "Environment steps in all, rounded up to whole rollouts. At least 1. Default: 65536."
+    expect(steps).to_have_accessible_description(f"environment steps {said}")
+    expect(dialog).to_contain_text("Starts from scratch, or from actor-critic:ppo as weights.")
+    steps.fill("0")
+    rate.fill("fast")
+    rate.press("Enter")
+    expect(dialog.get_by_role("alert")).to_contain_text("3 fields are refused.")
+    name = dialog.get_by_label("Name", exact=True)
+    expect(name).to_be_focused()
+    expect(name).to_have_accessible_description(re.compile("An experiment needs a name"))
+    expect(steps).to_have_accessible_description(re.compile("Input should be greater than or equal to 1"))
+    expect(rate).to_have_attribute("aria-invalid", "true")
+    expect(rate).to_have_accessible_description(re.compile("This is no number"))
+    assert axe(root) == ""
+    notebook.keys_leave_the_notebook_alone(dialog.get_by_role("button", name="Create"), ("b", "x", "d d"))
+    notebook.execute("project.create_experiment('meanwhile', algorithm=trainers.counter); view.refresh()")
+    expect(row(root, "meanwhile")).to_have_count(1)
+    expect(rate).to_have_value("fast")  # a refresh loses nothing
+    page.keyboard.press("Escape")
+    root.get_by_role("button", name="New experiment").click()
+    expect(rate).to_have_value("fast")  # neither does Escape
+    algorithm.select_option("SFT")
+    expect(dialog.get_by_role("combobox", name="Base model")).to_have_value('"letters-128"')
+    algorithm.select_option("PPO")
+    expect(rate).to_have_value("fast")
+    rate.fill("1e-3")
+    steps.fill("2048")
+    name.fill("mine")
+    name.press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(root.get_by_role("button", name="mine", exact=True)).to_be_focused()
+    config = notebook.python("project.experiments['mine'].config")
+    assert (config["learning_rate"], config["steps"], config["epochs"]) == (0.001, 2048, 4)
+
+
+@pytest.mark.spec("9.2", "10.4")
+def test_odd_fields_have_odd_controls_and_are_text(notebook: Notebook, show: Show) -> None:
+    """Choices, boxes, JSON and None; a title and a description with HTML stay text."""
+    root = show(f"""
+from typing import Literal
+from pydantic import BaseModel, Field
+
+class Nested(BaseModel):
+    lr: float = Field(default=0.1, gt=0)
+
+class Config(BaseModel):
+    mode: Literal["fast", "slow"] = "fast"
+    flag: bool = True
+    limit: int | None = 5
+    nested: Nested = Nested()
+    cls: str = Field(default="cat", alias="class", description={HOSTILE!r})
+    odd: int = Field(title={HOSTILE!r})
+
+@pw.algorithm("A", produces="thing", config=Config)
+def odd(ctx):
+    pass
+""")
+    root.get_by_role("button", name="New experiment").click()
+    dialog = root.get_by_role("dialog", name="New experiment")
+    dialog.get_by_role("combobox", name="Algorithm").select_option("A")
+    dialog.get_by_role("combobox", name="Mode").select_option("slow")
+    dialog.get_by_role("checkbox", name="Flag").uncheck()
+    dialog.get_by_label("Limit").fill("")
+    nested, typed = dialog.get_by_label("Nested"), dialog.get_by_label(HOSTILE)
+    expect(dialog.get_by_label("Class")).to_have_value("cat")
+    expect(root.locator("img")).to_have_count(0)
+    nested.fill("{lr: 1}")
+    dialog.get_by_label("Name", exact=True).fill("made")
+    dialog.get_by_role("button", name="Create").click()
+    expect(nested).to_have_accessible_description(re.compile("This is no JSON"))
+    expect(typed).to_have_accessible_description(re.compile("This has no default: fill it in"))
+    nested.fill('{"lr": 2}')
+    typed.fill("3")
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog).to_have_count(0)
+    assert notebook.python("project.experiments['made'].config") == {
+        "mode": "slow", "flag": False, "limit": None, "nested": {"lr": 2.0}, "cls": "cat", "odd": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.spec("9.2")
+def test_a_config_is_edited(notebook: Notebook, show: Show) -> None:
+    """The form has what the experiment has; a change in between is not overwritten."""
+    root = show(RAN)
+    inside = expand(root, "done")
+    inside.get_by_role("button", name="Edit config").click()
+    dialog = root.get_by_role("dialog", name="Edit config of “done”")
+    expect(dialog).to_contain_text("Runs that are there keep the config that they ran with.")
+    expect(dialog.get_by_label("Steps")).to_have_value("6")
+    dialog.get_by_label("Steps").fill("8")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    expect(inside.locator(".pw-xd-config")).to_contain_text("Steps8")
+    runs = inside.get_by_role("region", name="Runs")
+    expect(runs.get_by_role("row", name="Run 1")).to_contain_text("another config")
+    choose(root, "done", "Edit config")
+    notebook.execute("done.update(config={'steps': 9})")
+    dialog.get_by_label("Steps").fill("10")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("was changed meanwhile")
+    expect(dialog.get_by_label("Steps")).to_have_value("10")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert notebook.python("done.config['steps']") == 9
+
+
+@pytest.mark.spec("4.5", "4.6", "9.1")
+def test_it_is_accessible_in_every_theme_and_width(
+    notebook: Notebook,
+    page: Page,
+    show: Show,
+    axe: Callable[[Locator], str],
+    screenshot: Callable[..., Path],
+) -> None:
+    """In the light, the dark and the high-contrast theme; long names do not push the table apart."""
+    made = f"for n in ('long name ' * 20, {HOSTILE!r}): project.create_experiment(n, algorithm='SFT')"
+    root = show(RAN + made)
+    expand(root, "done")
+    expect(root.locator(".pw-xc-picture")).to_be_visible()
+    page.mouse.move(0, 0)
+    for theme in ("light", "dark", "JupyterLab Dark High Contrast"):
+        notebook.theme(theme)
+        screenshot(f"experiments {theme}", root)
+        assert axe(root) == "", theme
+    assert root.evaluate("element => element.scrollWidth <= element.clientWidth")
+    root.evaluate("element => { element.style.maxWidth = '640px' }")
+    expect(act(root, "done", "Resume")).to_be_visible()  # an icon there, by the same name
+    chart = root.get_by_role("slider")
+    assert chart.evaluate("element => element.firstChild.clientWidth <= element.clientWidth")
+    assert axe(root) == ""
+    screenshot("experiments narrow", root)

@@ -1,0 +1,83 @@
+"""Documents of pipelines of every kind, for tests with Hypothesis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pipeline_widgets.domain.chain import (
+    NEW,
+    BetterThanDeployed,
+    DeploymentStage,
+    ExperimentStage,
+    FromAgent,
+    FromScratch,
+    FromSource,
+    Gate,
+    ScoreAtLeast,
+    Trigger,
+)
+from pipeline_widgets.domain.document import Document, ExperimentEntry, StageEntry
+from pipeline_widgets.domain.experiment import Choice
+
+#: Names as people type them, and as attackers do: no control letters of YAML are left out.
+LETTERS = st.characters(exclude_categories=("Cs",))
+NAMES = st.text(LETTERS, min_size=1, max_size=12).filter(lambda name: name == name.strip())
+TEXTS = st.text(LETTERS, max_size=30).map(str.strip)
+CHOICES: st.SearchStrategy[Choice] = st.one_of(st.just("best"), st.just("final"), st.integers(0, 10**9))  # pyright: ignore[reportAssignmentType]  as Choice says
+SCORES = st.floats(allow_nan=False).map(ScoreAtLeast)
+CONFIGS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    NAMES,
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+        max_leaves=4,
+    ),
+    max_size=3,
+)
+
+
+def _gated(draw: st.DrawFn, trigger: Trigger, gates: st.SearchStrategy[Gate]) -> Gate | None:
+    return draw(st.none() | gates) if trigger is Trigger.AUTO else None
+
+
+@st.composite
+def documents(draw: st.DrawFn, configs: st.SearchStrategy[dict[str, Any]] = CONFIGS) -> Document:
+    """Draw a pipeline that could stand in a workspace."""
+    names = draw(st.lists(NAMES, unique=True, max_size=4))
+    experiments = tuple(
+        ExperimentEntry(
+            name=name, algorithm=draw(NAMES), config=draw(configs), seed=draw(st.integers(0, 2**31 - 1))
+        )
+        for name in names
+    )
+    stages: list[StageEntry] = []
+    for at, name in enumerate(names):
+        trigger = draw(st.sampled_from(Trigger)) if at else Trigger.MANUAL
+        agent = draw(st.none() | NAMES) if not at else None
+        start = FromAgent(NEW) if agent else FromSource(draw(CHOICES)) if at else FromScratch()
+        stage = ExperimentStage(
+            experiment_id=NEW,
+            trigger=trigger,
+            start=start,
+            auto_add_agent=draw(st.booleans()),
+            gate=_gated(draw, trigger, SCORES),
+        )
+        stages.append(StageEntry(stage=stage, experiment=name, agent=agent))
+        if draw(st.booleans()):
+            stages.append(StageEntry(stage=draw(deployments())))
+    return Document(name=draw(NAMES), description=draw(TEXTS), experiments=experiments, stages=tuple(stages))
+
+
+@st.composite
+def deployments(draw: st.DrawFn) -> DeploymentStage:
+    """Draw a Deployment stage that is not the first."""
+    trigger = draw(st.sampled_from(Trigger))
+    return DeploymentStage(
+        agent_name=draw(NAMES),
+        agent_description=draw(TEXTS),
+        choice=draw(CHOICES),
+        trigger=trigger,
+        gate=_gated(draw, trigger, SCORES | st.just(BetterThanDeployed())),
+    )

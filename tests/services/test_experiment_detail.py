@@ -1,0 +1,90 @@
+"""What an expanded experiment shows (spec 9.1)."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from factories.lab import Lab, configured
+from factories.values import LOSS, SFT
+
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.services.experiment_detail import ExperimentDetailService, Use
+
+pytestmark = pytest.mark.spec("9.1")
+
+
+@pytest.fixture
+def details(lab: Lab) -> ExperimentDetailService:
+    """The read model of the workspace."""
+    return ExperimentDetailService(lab.store)
+
+
+def test_a_draft_has_neither_runs_nor_checkpoints(lab: Lab, details: ExperimentDetailService) -> None:
+    """And one that is gone is not found."""
+    made = lab.experiment("new")
+    found = details.look(made.id)
+    assert (found.experiment, found.uses, found.runs, found.checkpoints) == (made, (), (), ())
+    assert (found.saved, found.best, found.final) == (0, None, None)
+    lab.experiments.delete(made.id)
+    with pytest.raises(NotFoundError):
+        details.look(made.id)
+
+
+def test_it_lists_the_runs_and_what_they_saved_latest_first(
+    lab: Lab, details: ExperimentDetailService
+) -> None:
+    """Best is the best of all runs, Final the last of the latest run; missing scores are None."""
+    made = lab.experiment("sft")
+    lab.carry_out(lab.runs.train(made.id), 0.2, 0.9)
+    lab.carry_out(lab.runs.train(made.id), math.nan, 0.4, status=Status.FAILED)
+    found = details.look(made.id)
+    assert [(each.run, each.step, each.evaluation_score) for each in found.checkpoints] == [
+        ("run 2", 20, 0.4),
+        ("run 2", 10, None),
+        ("run 1", 20, 0.9),
+        ("run 1", 10, 0.2),
+    ]
+    assert (found.best, found.final) == (found.checkpoints[2].id, found.checkpoints[0].id)
+    runs = [(each.run.number, each.run.status.value, each.checkpoints) for each in found.runs]
+    assert runs == [(2, "Failed", 2), (1, "Succeeded", 2)]
+
+
+def test_the_best_is_listed_although_the_list_is_short(lab: Lab, details: ExperimentDetailService) -> None:
+    """Of equal ones the latest run's is best; lower is better where the algorithm says so."""
+    made = lab.experiment("loss", LOSS)
+    lab.carry_out(lab.runs.train(made.id), 0.1, 0.5, 0.6)
+    found = details.look(made.id, checkpoints=1)
+    assert ([each.step for each in found.checkpoints], found.saved) == ([30, 10], 3)
+    lab.carry_out(lab.runs.train(made.id), 0.1)
+    again = details.look(made.id, checkpoints=1)
+    assert [each.run for each in again.checkpoints] == ["run 2"]
+    assert again.best == again.checkpoints[0].id
+
+
+def test_without_scores_none_is_best(lab: Lab, details: ExperimentDetailService) -> None:
+    """But the last one is final."""
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    saved = lab.save(job, 10)
+    found = details.look(made.id)
+    assert (found.best, found.final) == (None, saved.id)
+
+
+def test_it_says_where_it_is_used_and_where_it_ran(lab: Lab, details: ExperimentDetailService) -> None:
+    """The pipeline of a run, and whether the run had the config of today."""
+    pipeline = lab.pipeline("SFT", "GRPO", name="chain")
+    second = pipeline.experiment_ids[1]
+    for stage in pipeline.stages:
+        lab.do(stage, 0.5)
+    lab.carry_out(lab.runs.train(second), 0.6)
+    found = details.look(second)
+    assert found.uses == (Use(pipeline_id=pipeline.id, pipeline="chain", stage=2),)
+    assert [(each.pipeline, each.same_config) for each in found.runs] == [("", True), ("chain", True)]
+    lab.experiments.update(second, configured(SFT, {"steps": 11}), seed=0)
+    assert [each.same_config for each in details.look(second).runs] == [False, False]
+    lab.pipelines.delete(pipeline.id)
+    gone = details.look(second)
+    assert gone.uses == ()
+    assert [each.pipeline for each in gone.runs] == ["", ""]
