@@ -20,6 +20,7 @@ from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.agent_detail import AgentDetailService
 from pipeline_widgets.services.agent_list import AgentListService
 from pipeline_widgets.services.agents import AgentService
+from pipeline_widgets.services.care import CareService
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.services.experiment_detail import ExperimentDetailService
 from pipeline_widgets.services.experiment_list import ExperimentListService
@@ -48,6 +49,7 @@ class Services:
     experiment_details: ExperimentDetailService
     resumes: ResumeService
     pipelines: PipelineService
+    care: CareService
     history: HistoryService
     transfer: TransferService
     runs: RunService
@@ -149,6 +151,7 @@ def connect(
         experiment_details=ExperimentDetailService(store),
         resumes=ResumeService(store),
         pipelines=PipelineService(store),
+        care=CareService(store),
         history=HistoryService(store),
         transfer=TransferService(store, lambda name, config: configured(name, dict(config))),
         runs=RunService(store),

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipeline_widgets.api import display
 from pipeline_widgets.api.handle import Handle
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint
@@ -17,6 +18,9 @@ from pipeline_widgets.domain.experiment import AgentStatus
 from pipeline_widgets.errors import WaitTimeoutError
 from pipeline_widgets.execution.prediction import predictor
 from pipeline_widgets.wiring import Services
+
+if TYPE_CHECKING:
+    from pipeline_widgets.widgets.agents import AgentsView
 
 CONNECT_POLL = 0.02  # seconds
 
@@ -33,6 +37,9 @@ class Agent(Handle):
 
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, version={self._now.current.number})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
+        return display.bundle(self.view, **kwargs)
 
     @property
     def name(self) -> str:
@@ -143,6 +150,20 @@ class Agent(Handle):
             NotFoundError: There is no such version.
         """
         self._services.roll_back(self._id, number)
+
+    def update(self, *, description: str) -> None:
+        """Give it another description."""
+        self._services.agents.describe(self._id, description)
+
+    def view(self) -> AgentsView:
+        """Return a new live view of it, as the last line of a cell shows it.
+
+        Raises:
+            ExecutionError: What a notebook needs is not installed.
+        """
+        with display.needs_widgets():
+            from pipeline_widgets.widgets.agents import AgentsView  # noqa: PLC0415  only for a notebook
+        return AgentsView(self._services, only=self._id)
 
     def delete(self) -> None:
         """Delete it; the checkpoints that it was made of stay.

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.api import arguments, display
+from pipeline_widgets.api.care import CheckpointFate, CleanUp
 from pipeline_widgets.api.experiment import Experiment, experiments
 from pipeline_widgets.api.handle import Handle
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
 from pipeline_widgets.domain import experiment as values
+from pipeline_widgets.domain.care import keep_option
 from pipeline_widgets.wiring import Services, configured
 
 if TYPE_CHECKING:
@@ -104,6 +106,23 @@ class Project(Handle):
         """
         made = self._services.transfer.import_pipeline(self._id, text, name=name, rename=rename)
         return Pipeline(self._services, made.pipeline.id)
+
+    def gc(self, keep: str = "best+final", *, dry_run: bool = True) -> CleanUp:
+        """Free checkpoints that nobody asks for; by default only tell what that would be.
+
+        Kept are, besides what `keep` says: what a run has consumed, what is saved as an Agent, what a stage
+        would start from, what an active run has saved, and what a stopped or failed run can be resumed from.
+
+        Args:
+            keep: What to keep of each run: "best+final", "best", "final" or "all".
+            dry_run: Delete nothing.
+
+        Raises:
+            ConfigError: `keep` is none of these.
+        """
+        option = keep_option(keep)
+        act = self._services.care.look if dry_run else self._services.care.free
+        return CleanUp([CheckpointFate(each) for each in act(self._id, option)], dry_run=dry_run)
 
     def results(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """Return what experiments reported: columns experiment, run, step, metric, value.

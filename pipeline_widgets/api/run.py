@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,11 @@ class Checkpoint(Handle):
         """The run that saved it."""
         return Run(self._services, self._value.run_id)
 
+    @property
+    def used_by(self) -> tuple[str, ...]:
+        """What uses it: runs that consumed it, agents, and stages that would start from it."""
+        return self._services.care.users(self._id)
+
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
         return {
@@ -118,7 +123,7 @@ class Run(Handle):
     @property
     def progress(self) -> Progress:
         """Steps done, steps in all, and the estimate of the seconds left."""
-        return self._now.progress(datetime.fromtimestamp(self._services.runs.now(), tz=UTC))
+        return self._services.runs.progress(self._id)
 
     @property
     def created_at(self) -> datetime:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pipeline_widgets.api import display
 from pipeline_widgets.api.agent import Agent, agents
 from pipeline_widgets.api.handle import id_in
 from pipeline_widgets.api.listing import Listing
@@ -11,6 +13,9 @@ from pipeline_widgets.api.project import Project, projects
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.wiring import connect
+
+if TYPE_CHECKING:
+    from pipeline_widgets.widgets.agents import AgentsView
 
 
 class Workspace:
@@ -76,6 +81,16 @@ class Workspace:
         """
         chosen = id_in(self._services, checkpoint, Checkpoint)
         return Agent(self._services, self._services.agents.create(name, chosen, description).id)
+
+    def agents_view(self) -> AgentsView:
+        """Return a new live view of its agents, to be the last line of a cell.
+
+        Raises:
+            ExecutionError: What a notebook needs is not installed.
+        """
+        with display.needs_widgets():
+            from pipeline_widgets.widgets.agents import AgentsView  # noqa: PLC0415  only for a notebook
+        return AgentsView(self._services)
 
     def reconcile(self) -> None:
         """Find crashed and never-started runs now, as everything that looks does now and then."""

@@ -13,6 +13,7 @@ from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.persistence import rows
 from pipeline_widgets.persistence.repositories.experiments import Order
 from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import facts
 
 #: The columns by which the list is sorted.
 Sort: TypeAlias = Order
@@ -115,7 +116,7 @@ class ExperimentListService:
 def _listed(work: Work, ids: tuple[int, ...]) -> tuple[ListedExperiment, ...]:
     found = work.experiments.summaries(ids)
     latest = work.runs.by_id([row["latest"] for row in found.values() if row["latest"] is not None])
-    begun = _begun(work, latest)
+    begun = facts.begun(work, latest.values())
     bound = work.experiments.bound(ids)
     return tuple(
         _row(found[each], latest.get(found[each]["latest"]), begun, bound.get(each, ())) for each in ids
@@ -143,14 +144,3 @@ def _row(
         pipelines=pipelines,
         obstacles=obstacles(spec, latest, checkpoints=row["checkpoints"], pipelines=pipelines),
     )
-
-
-def _begun(work: Work, latest: Mapping[int, Run]) -> dict[int, int]:
-    """Return, by run, the step at which an active run that was resumed has begun."""
-    resumed = {
-        run.id: run.start_checkpoint_id
-        for run in latest.values()
-        if run.status.active and run.start_role == "resume" and run.start_checkpoint_id is not None
-    }
-    saved = work.checkpoints.by_id(set(resumed.values())) if resumed else {}
-    return {run: saved[each].step for run, each in resumed.items() if each in saved}

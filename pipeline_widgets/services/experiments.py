@@ -222,6 +222,20 @@ def run_folder(store: Store, run_id: int) -> Path:
     return store.artifacts / "runs" / f"{run_id:08d}"
 
 
+def users_by_checkpoint(work: Work, checkpoints: Iterable[Checkpoint]) -> dict[int, list[str]]:
+    """Name what uses each of these checkpoints, by its id: the runs that consumed it, and agents."""
+    ids = [checkpoint.id for checkpoint in checkpoints]
+    runs = work.runs.using(ids)
+    names = work.experiments.by_id([run.experiment_id for run in runs if run.experiment_id is not None])
+    found: dict[int, list[str]] = {}
+    for run in runs:
+        for key in {run.start_checkpoint_id, run.source_checkpoint_id} - {None}:
+            found.setdefault(key or 0, []).append(_run_name(run, names))
+    for key, name in work.agents.made_of(ids):
+        found.setdefault(key, []).append(f"agent {name!r}")
+    return found
+
+
 def _users(work: Work, checkpoints: Iterable[Checkpoint], own: Collection[int] = ()) -> list[str]:
     """Name what uses checkpoints, but for the runs in `own`."""
     ids = [checkpoint.id for checkpoint in checkpoints]

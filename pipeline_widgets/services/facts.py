@@ -69,6 +69,24 @@ def lineage(work: Work, run: Run) -> tuple[Checkpoint, ...]:
     return _Saved(work, [run], consumption=False).of(run)
 
 
+def lineages(work: Work, runs: Iterable[Run]) -> dict[int, tuple[Checkpoint, ...]]:
+    """Return the same for many runs, by their ids, with as many questions as for one."""
+    listed = list(runs)
+    saved = _Saved(work, listed, consumption=False)
+    return {run.id: saved.of(run) for run in listed}
+
+
+def begun(work: Work, runs: Iterable[Run]) -> dict[int, int]:
+    """Return, by run, the step at which each that was resumed has begun."""
+    resumed = {
+        run.id: run.start_checkpoint_id
+        for run in runs
+        if run.start_role == "resume" and run.start_checkpoint_id is not None
+    }
+    saved = work.checkpoints.by_id(set(resumed.values())) if resumed else {}
+    return {run: saved[each].step for run, each in resumed.items() if each in saved}
+
+
 class _Saved:
     """The checkpoints of runs and of the runs that these resumed, read at once."""
 

@@ -287,7 +287,7 @@ def _best(work: Work, run: Run, saved: Sequence[Checkpoint]) -> int | None:
 
 
 def _agent(work: Work, run: Run) -> AgentMade | None:
-    """Return the version that was saved in the transaction that ended the run."""
+    """Return the version that the run has saved."""
     if run.status is not Status.SUCCEEDED:
         return None
     if run.experiment_id is None:
@@ -297,6 +297,6 @@ def _agent(work: Work, run: Run) -> AgentMade | None:
         names = set(work.agents.using(ids))
     for agent in work.agents.matching((), names):
         for version in work.agents.versions(agent.id):
-            if version.checkpoint.id in ids and version.created_at == run.finished_at:
+            if version.checkpoint.id in ids and run.spans(version.created_at):
                 return AgentMade(agent_id=agent.id, name=agent.name, number=version.number)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
@@ -10,7 +11,7 @@ from pipeline_widgets.domain.experiment import Checkpoint, Experiment
 from pipeline_widgets.domain.facts import Facts
 from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
-from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.training import running
 from pipeline_widgets.domain.triggering import (
     Begin,
@@ -210,10 +211,12 @@ class RunService:
         """Return what a run has printed so far, or the last `tail` lines, for which the end is read only."""
         return log_text(log_path(self._store, run_id), tail)
 
-    def now(self) -> float:
-        """Return the time on the database's clock, in seconds since 1970."""
+    def progress(self, run_id: int) -> Progress:
+        """Return how far a run has come, and the time left at its own pace."""
         with self._store.read() as work:
-            return work.now
+            run = work.runs.get(run_id)
+            now = datetime.fromtimestamp(work.now, tz=UTC)
+            return run.progress(now, begun=facts.begun(work, [run]).get(run_id, 0))
 
     def _unreachable(self, pipeline: Pipeline, known: Facts) -> list[Problem]:
         found: list[Problem] = []

@@ -89,7 +89,7 @@ class ProjectView(View):
 
     def _made(self, tab: str) -> View:
         if tab == EXPERIMENTS:
-            return ExperimentsView(self._services, self._project_id)
+            return ExperimentsView(self._services, self._project_id, on_results=self.show_results)
         if tab == RESULTS:
             return ResultsView(self._services, self._project_id)
         return PipelineList(self._services, self._project_id, on_results=self.show_results)

@@ -68,9 +68,7 @@ def test_the_tabs_work_by_mouse_and_by_keyboard(notebook: Notebook, axe: Callabl
         expect(output.get_by_role("tabpanel", name=name)).to_be_visible()
     expect(output.get_by_role("tabpanel", name="Results").get_by_role("checkbox")).to_have_count(2)
     tab(output, "Experiments").click()
-    expect(row(output, "sft").get_by_role("cell")).to_contain_text(
-        ["Counter", "Draft", "0", "N/A", "just now"]
-    )
+    expect(row(output, "sft").get_by_role("cell")).to_contain_text(["Counter", "Draft", "just now"])
     notebook.keys_leave_the_notebook_alone(tab(output, "Experiments"))
     for name in ("Experiments", "Pipelines", "Results"):
         tab(output, name).click()

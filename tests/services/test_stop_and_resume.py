@@ -7,7 +7,7 @@ from factories.lab import Lab, an_owner
 from factories.values import SFT
 
 from pipeline_widgets.domain.chain import ExperimentStage
-from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.run import Progress, Status
 from pipeline_widgets.errors import NameTakenError, PipelineError, RuleError, TriggerError
 
 
@@ -212,3 +212,15 @@ def test_a_resume_from_the_middle_that_breaks_at_once_goes_on_from_the_middle(la
     lab.carry_out(run, status=Status.FAILED)
     again = lab.runs.trigger(pipeline.stages[0].id, resume=True)
     assert again.start_checkpoint_id == middle.id
+
+
+@pytest.mark.spec("6.6")
+def test_the_time_left_of_a_resumed_run_counts_its_own_steps(lab: Lab) -> None:
+    """Its second half takes as long as its first half, however many steps lay before."""
+    stage = lab.pipeline("SFT").stages[0]
+    lab.do(stage, 0.1, 0.2, status=Status.STOPPED)  # to step 20
+    run = lab.runs.trigger(stage.id, resume=True)
+    job = lab.started(run)
+    lab.clock.forward(8)
+    lab.report(job, 25, total=30)
+    assert lab.runs.progress(run.id) == Progress(step=25, total=30, eta=8.0)

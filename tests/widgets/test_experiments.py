@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -277,7 +278,7 @@ def test_train_and_stop(lab: Lab, view: ExperimentsView, counter: Experiment, se
     assert again["error"]["why"] == view.rows[0]["why_not"]["train"] == "Its run 1 is pending."
     assert ask(view, "stop", experiment=counter.id)["ok"]
     assert view.rows[0]["status"] == "Stopped"
-    needs = lab.experiment("dpo", DPO)
+    needs = lab.experiment("needs", replace(DPO, name="no algorithm of this process"))
     view.refresh()
     refused = ask(view, "train", experiment=needs.id)
     assert refused["error"]["why"] == view.rows[0]["why_not"]["train"]

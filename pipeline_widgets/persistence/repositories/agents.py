@@ -91,6 +91,14 @@ class Agents(Repository):
         query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
         return tuple(self.connection.scalars(query.where(versions.checkpoint_id.in_(list(checkpoint_ids)))))
 
+    def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, str]]:
+        """Return, for each of those checkpoints, the names of the agents that have it as a version."""
+        versions = schema.agent_versions.c
+        query = select(versions.checkpoint_id, schema.agents.c.name).distinct()
+        query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
+        found = self.connection.execute(query.where(versions.checkpoint_id.in_(checkpoint_ids)))
+        return [(key, name) for key, name in found]
+
     def describe(self, agent_id: int, description: str) -> None:
         """Give an agent another description."""
         changed = update(schema.agents).where(schema.agents.c.id == agent_id)

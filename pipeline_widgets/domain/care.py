@@ -1,0 +1,111 @@
+"""Which checkpoints can be deleted without losing anything that somebody may ask for (spec 8.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pipeline_widgets.domain.experiment import Checkpoint, choose
+from pipeline_widgets.domain.run import RESUMABLE, Run
+from pipeline_widgets.errors import ConfigError
+
+Keep = Literal["best+final", "best", "final", "all"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """A run with what it saved and, before it, what the runs that it resumed had saved."""
+
+    run: Run
+    experiment: str
+    higher_is_better: bool
+    lineage: tuple[Checkpoint, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fate:
+    """Whether a checkpoint is kept, and why; without a reason it is freed."""
+
+    checkpoint: Checkpoint
+    experiment: str
+    #: Counted from 1 for each experiment.
+    run: int
+    reasons: tuple[str, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether it stays."""
+        return bool(self.reasons)
+
+
+def keep_option(value: str) -> Keep:
+    """Return what is to be kept of each run.
+
+    Raises:
+        ConfigError: It is none of the options.
+    """
+    for known in get_args(Keep):
+        if value == known:
+            return known
+    raise ConfigError(
+        f"{value!r} keeps nothing that is known.", fix=f"Use one of {', '.join(get_args(Keep))}."
+    )
+
+
+def fates(
+    runs: Sequence[Saved], keep: Keep, users: Mapping[int, Sequence[str]], chosen: Mapping[int, Sequence[str]]
+) -> tuple[Fate, ...]:
+    """Return what becomes of each checkpoint that runs saved, in the order of the runs.
+
+    Args:
+        runs: The runs of a project.
+        keep: What is kept of each run even if nobody uses it.
+        users: What uses a checkpoint now, by its id: runs that consumed it, agents.
+        chosen: Which stages would start from a checkpoint if they were triggered now, by its id.
+    """
+    kept: dict[int, list[str]] = {}
+    for saved in runs:
+        for key, reason in _of_run(saved, keep):
+            kept.setdefault(key, []).append(reason)
+    for found in (users, chosen):
+        for key, reasons in found.items():
+            kept.setdefault(key, []).extend(reasons)
+    return tuple(
+        Fate(
+            checkpoint=checkpoint,
+            experiment=saved.experiment,
+            run=saved.run.number,
+            reasons=tuple(dict.fromkeys(kept.get(checkpoint.id, ()))),
+        )
+        for saved in runs
+        for checkpoint in saved.lineage
+        if checkpoint.run_id == saved.run.id
+    )
+
+
+def _of_run(saved: Saved, keep: Keep) -> list[tuple[int, str]]:
+    """What is kept of a run for its own sake, with the reason."""
+    run, lineage = saved.run, saved.lineage
+    own = [each for each in lineage if each.run_id == run.id]
+    if run.status.active:
+        return [(each.id, f"{run.label} is {run.status.lower()}") for each in lineage]
+    if keep == "all":
+        return [(each.id, "all are kept") for each in own]
+    if not lineage:
+        return []
+    found: list[tuple[int, str]] = []
+    if keep in {"best", "best+final"}:
+        best = choose(lineage, "best", higher_is_better=saved.higher_is_better).checkpoint
+        found.append((best.id, f"best of {run.label}"))
+    final = choose(lineage, "final", higher_is_better=saved.higher_is_better).checkpoint
+    if keep in {"final", "best+final"}:
+        found.append((final.id, f"final of {run.label}"))
+    elif run.status in RESUMABLE:
+        found.append((final.id, f"{run.label} can be resumed from it"))
+    return found
+
+
+def freed(found: Collection[Fate]) -> tuple[Checkpoint, ...]:
+    """Return the checkpoints that go."""
+    return tuple(each.checkpoint for each in found if not each.kept)

@@ -1,0 +1,146 @@
+"""What the view of the agents shows, as JSON. No key is ever in it: it would be saved with the notebook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pipeline_widgets.domain.endpoint import ANY_ADDRESS, LOCAL, Endpoint
+from pipeline_widgets.domain.experiment import Agent, is_finite
+from pipeline_widgets.domain.snippets import EXAMPLES, KEY
+from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.execution.endpoint_client import Reply
+from pipeline_widgets.services.agent_detail import AgentDetail, VersionRow
+from pipeline_widgets.services.agent_list import ListedAgent, Source
+from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.snapshot import Marks
+
+COLUMNS = ("Agent", "Description", "Source Experiment", "Base Model", "Status")
+WITHOUT_BASE_MODEL = tuple(each for each in COLUMNS if each != "Base Model")
+LONGEST = 20_000  # characters of an answer that are shown
+
+
+def list_row(listed: ListedAgent, *, projects: int) -> Row:
+    """Return an agent as a row of the list."""
+    agent = listed.agent
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "description": agent.description,
+        "experiment": agent.current.experiment,
+        "project": listed.project if projects > 1 else "",
+        "base_model": listed.base_model,
+        "status": str(agent.status),
+        "version": agent.current.number,
+        "trouble": _trouble(agent),
+    }
+
+
+def detail_row(detail: AgentDetail) -> Row:
+    """Return what an expanded row shows."""
+    agent = detail.agent
+    return {
+        "id": agent.id,
+        "endpoint": _endpoint_row(agent.endpoint) if agent.endpoint is not None else None,
+        "snippets": [{"language": each.language, "code": each.code} for each in detail.snippets],
+        "placeholder": KEY,
+        "versions": [_version_row(each, agent) for each in detail.versions],
+        "higher_is_better": agent.current.spec.higher_is_better,
+    }
+
+
+def source_rows(sources: Sequence[Source]) -> list[Row]:
+    """Return the experiments that an agent can be made of; each project is named where there are several."""
+    several = len({each.project for each in sources}) > 1
+    return [
+        {
+            "id": each.experiment_id,
+            "name": each.experiment,
+            "algorithm": each.algorithm,
+            "project": each.project if several else "",
+        }
+        for each in sources
+    ]
+
+
+def reply_row(reply: Reply) -> Row:
+    """Return what an endpoint has answered."""
+    try:
+        phrase = HTTPStatus(reply.status).phrase
+    except ValueError:
+        phrase = ""
+    text = json.dumps(reply.content, ensure_ascii=False, indent=2)
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}\n… {len(text) - LONGEST:,} more characters"
+    return {"status": reply.status, "phrase": phrase, "text": text, "seconds": reply.seconds}
+
+
+def asked(text: str, endpoint: Endpoint | None) -> Any:
+    """Return what the box to try an agent has to send for a text: a prompt as it is, anything else as JSON.
+
+    Raises:
+        ConfigError: It is no JSON.
+    """
+    if endpoint is not None and endpoint.route == "generate":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError("That is no JSON.", f"{error}.", "Write it as in [0.5, -1] or true.") from error
+
+
+def table_rows(listed: Sequence[ListedAgent], *, base_models: bool) -> list[tuple[object, ...]]:
+    """Return agents as rows of a picture that is read without a kernel."""
+    found: list[tuple[object, ...]] = []
+    for each in listed:
+        agent = each.agent
+        base = (each.base_model or "",) if base_models else ()
+        status = Marks((str(agent.status),))
+        found.append((agent.name, agent.description, agent.current.experiment, *base, status))
+    return found
+
+
+def _trouble(agent: Agent) -> str:
+    """Why it failed, or why its current version does not answer; empty where all is well."""
+    error = agent.endpoint.error if agent.endpoint is not None else None
+    return error or ""
+
+
+def _endpoint_row(endpoint: Endpoint) -> Row:
+    example = EXAMPLES[endpoint.route] if endpoint.example is None else endpoint.example
+    prompt = endpoint.route == "generate" and isinstance(example, str)
+    return {
+        "url": endpoint.url,
+        "route": f"/{endpoint.route}",
+        "takes": endpoint.takes,
+        "json": endpoint.route != "generate",
+        "example": str(example) if prompt else json.dumps(example, ensure_ascii=False),
+        "hint": endpoint.key_hint,
+        "version": endpoint.version,
+        "ready": endpoint.ready_at.timestamp() if endpoint.ready_at is not None else None,
+        "open": _whom(endpoint.host),
+    }
+
+
+def _whom(host: str) -> str:
+    """Say who can reach it beside this machine; empty where nobody can."""
+    if host in {LOCAL, "localhost", "::1"}:
+        return ""
+    return "every address of this machine" if host in ANY_ADDRESS else host
+
+
+def _version_row(row: VersionRow, agent: Agent) -> Row:
+    version, checkpoint = row.version, row.version.checkpoint
+    evaluation, training = checkpoint.evaluation_score, checkpoint.training_score
+    return {
+        "number": version.number,
+        "current": version.number == agent.current.number,
+        "experiment": version.experiment,
+        "step": checkpoint.step,
+        "training_score": training if is_finite(training) else None,
+        "evaluation_score": evaluation if is_finite(evaluation) else None,
+        "created": version.created_at.timestamp(),
+        "lineage": row.lineage,
+    }

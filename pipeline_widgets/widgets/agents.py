@@ -1,0 +1,285 @@
+"""The agents of a workspace: a list that connects them, and in an expanded row how to ask one (spec 8)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import traitlets as t
+
+from pipeline_widgets.domain.experiment import AgentStatus, Choice
+from pipeline_widgets.errors import NotFoundError, PipelineError, StaleWriteError
+from pipeline_widgets.services.agent_list import AgentPage, ListedAgent, Sort
+from pipeline_widgets.widgets import assets
+from pipeline_widgets.widgets.agent_rows import (
+    COLUMNS,
+    WITHOUT_BASE_MODEL,
+    asked,
+    detail_row,
+    list_row,
+    reply_row,
+    source_rows,
+    table_rows,
+)
+from pipeline_widgets.widgets.base import Row, View, explained
+from pipeline_widgets.widgets.experiment_rows import resume_row
+from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.wiring import Services
+
+SCRIPTS = ("pickers", "agent_detail", "agent_dialogs", "agents")
+STYLES = ("pickers", "pipeline_list", "agents")
+TITLE = "Agents"
+NOTHING_SAVED = "No experiment has a checkpoint yet. Train one: what it saves is what an agent is a copy of."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """Which page of the list is shown."""
+
+    search: str = ""
+    sort: Sort = "name"
+    descending: bool = False
+    page: int = 0
+
+
+class AgentsView(View):
+    """A workspace's agents, live.
+
+    Args:
+        services: The workspace.
+        only: The one agent that is shown, expanded; by default the list of all.
+
+    Raises:
+        NotFoundError: There is no such agent.
+    """
+
+    _esm = assets.script(*SCRIPTS)
+    _css = assets.style(*STYLES)
+
+    rows = t.List(t.Dict()).tag(sync=True)
+    page = t.Dict().tag(sync=True)
+    #: What the rows that are expanded show, by the agent's id.
+    details = t.List(t.Dict()).tag(sync=True)
+    #: Whether it shows one agent rather than the list.
+    single = t.Bool(default_value=False).tag(sync=True)
+    #: Why no agent can be made; empty where one can.
+    obstacle = t.Unicode("").tag(sync=True)
+
+    def __init__(self, services: Services, only: int | None = None) -> None:
+        self._only = only
+        self._query = Query()
+        self._revision = -1
+        self._open: set[int] = set()
+        if only is not None:
+            services.agents.get(only)
+            self._open.add(only)
+        self._shown = services.agent_list.page(only=only)
+        super().__init__(services, single=only is not None)
+        self.refresh()
+
+    def update(self) -> bool:
+        """Read the page where anything has changed; its rows stay where they are."""
+        revision = self._services.store.workspace_revision()
+        if revision != self._revision:
+            self._read(self._query, stay=True)
+            self._show_details()
+            self._revision = revision
+        if not self._shown.all and self._only is None:  # what an agent is a copy of cannot be deleted
+            self.show(obstacle="" if self._services.agent_list.creatable() else NOTHING_SAVED)
+        else:
+            self.show(obstacle="")
+        return any(row.agent.status is AgentStatus.PENDING for row in self._shown.rows)
+
+    # ---- commands: looking
+
+    def do_query(
+        self,
+        search: str | None = None,
+        sort: Sort | None = None,
+        page: int = 0,
+        *,
+        descending: bool | None = None,
+    ) -> None:
+        """Show a page, searched and sorted as before unless told otherwise."""
+        wanted = {"search": search, "sort": sort, "descending": descending}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        self._read(replace(self._query, page=page, **given))
+        self._show_details()
+
+    def do_expand(self, agent: int) -> None:
+        """Show how an agent is asked, and its versions."""
+        self._services.agents.get(agent)
+        self._open.add(agent)
+        self._show_details()
+
+    def do_collapse(self, agent: int) -> None:
+        """Show no more of it than its row."""
+        self._open.discard(agent)
+        self._show_details()
+
+    # ---- commands: making and editing
+
+    def do_sources(self) -> list[Row]:
+        """Return the experiments that an agent can be made of."""
+        return source_rows(self._services.agent_list.sources())
+
+    def do_offer(self, experiment: int) -> Row:
+        """Return the checkpoints of an experiment, by run, and which of each run is Best and which Final."""
+        return {"runs": resume_row(self._services.resumes.offer(experiment))["runs"]}
+
+    def do_create(self, name: str, experiment: int, run: int, choice: Choice, description: str = "") -> Row:
+        """Save a checkpoint as an agent, and show it."""
+        chosen = self._services.resumes.chosen(experiment, run, choice)
+        made = self._services.agents.create(name, chosen.id, description.strip())
+        self._reveal(made.id)
+        return {"id": made.id, "name": made.name}
+
+    def do_describe(self, agent: int, seen: str, description: str) -> None:
+        """Give an agent another description.
+
+        Raises:
+            StaleWriteError: It is no longer the one that its row showed when the edit began.
+        """
+        now = self._services.agents.get(agent)
+        if now.description != seen:
+            self.refresh()
+            what = f"Agent {now.name!r} was changed meanwhile."
+            raise StaleWriteError(what, "Its description was edited.", "Look at it, and save again.")
+        self._services.agents.describe(agent, description)
+        self.refresh()
+
+    def do_roll_back(self, agent: int, version: int) -> None:
+        """Make a former version the current one."""
+        self._services.roll_back(agent, version)
+        self.refresh()
+
+    def do_delete(self, agent: int) -> None:
+        """Delete an agent with its frozen copies."""
+        self._services.agents.delete(agent)
+        self._open.discard(agent)
+        self.refresh()
+
+    # ---- commands: serving. A key is in the answer only: traits are saved with the notebook.
+
+    def do_connect(self, agent: int) -> Row:
+        """Have an agent served, and expand it; return its key if it got its first one now."""
+        try:
+            key = self._services.connect_agent(agent)
+        finally:  # where no process could be started the row says why
+            self._open.add(agent)
+            self._show_now()
+        return {"key": key}
+
+    def do_disconnect(self, agent: int) -> None:
+        """Have an agent served no longer."""
+        self._services.disconnect_agent(agent)
+        self._show_now()
+
+    def do_rotate_key(self, agent: int) -> Row:
+        """Give an agent a new key, and return it."""
+        key = self._services.rotate_key(agent)
+        self._show_now()
+        return {"key": key}
+
+    def do_ask(self, agent: int, text: str, ticket: str) -> None:
+        """Ask an agent; the reply comes later, under the ticket.
+
+        An agent may think for a minute: whoever waited for it here would keep all other commands waiting.
+        """
+        value = asked(text, self._services.agents.get(agent).endpoint)
+        threading.Thread(target=self._ask, args=(agent, value, ticket), daemon=True).start()
+
+    # ---- without a kernel
+
+    def static_html(self) -> str:
+        """Return the page as a table."""
+        return table_html(*self._table(), at=datetime.now(UTC))
+
+    def static_text(self) -> str:
+        """Return the page in a few lines."""
+        return table_text(*self._table(), at=datetime.now(UTC))
+
+    def _table(self) -> tuple[str, tuple[str, ...], list[tuple[object, ...]]]:
+        shown = self._shown
+        columns = COLUMNS if shown.base_models else WITHOUT_BASE_MODEL
+        return self._title, columns, table_rows(shown.rows, base_models=shown.base_models)
+
+    @property
+    def _title(self) -> str:
+        shown = self._shown
+        if self._only is not None and shown.rows:
+            return f"Agent {shown.rows[0].agent.name}"
+        if shown.total == len(shown.rows):
+            return TITLE
+        first = shown.page * shown.size
+        return f"{TITLE} {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
+
+    # ---- reading
+
+    def _read(self, query: Query, *, stay: bool = False) -> None:
+        """Show a page; `stay` keeps the rows that are shown already in their order."""
+        found = self._services.agent_list.page(**asdict(query), only=self._only)
+        if stay:
+            found = _in_place(found, self._shown.rows)
+        self._shown, self._query = found, replace(query, page=found.page)
+        self.show_rows("rows", [list_row(row, projects=found.projects) for row in found.rows])
+        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
+        self.show(page={**asdict(self._query), **counts, "base_models": found.base_models})
+
+    def _show_details(self) -> None:
+        """Read what the expanded rows of this page show; on another page they stay expanded."""
+        shown = [row.agent.id for row in self._shown.rows if row.agent.id in self._open]
+        found = [self._detail(each) for each in shown]
+        self.show_rows("details", [each for each in found if each is not None])
+
+    def _detail(self, agent_id: int) -> Row | None:
+        try:
+            return detail_row(self._services.agent_details.look(agent_id))
+        except NotFoundError:  # it was deleted since the page was read
+            return None
+
+    def _show_now(self) -> None:
+        """Show what a command has done, and look again soon: a process takes a moment."""
+        self.refresh()
+        self._show_details()
+        self._refresher.wake()
+
+    def _reveal(self, agent_id: int) -> None:
+        """Show the page that holds a new agent: without the search, or by name, if need be."""
+        self.refresh()
+        if self._is_shown(agent_id):
+            return
+        for query in (replace(self._query, search="", page=0), Query()):
+            self._read(query)
+            while not self._is_shown(agent_id) and self._shown.page + 1 < self._shown.pages:
+                self._read(replace(query, page=self._shown.page + 1))
+            if self._is_shown(agent_id):
+                break
+        self._show_details()
+
+    def _is_shown(self, agent_id: int) -> bool:
+        return any(row.agent.id == agent_id for row in self._shown.rows)
+
+    def _ask(self, agent_id: int, value: Any, ticket: str) -> None:
+        try:
+            reply = reply_row(self._services.ask_agent(agent_id, value))
+        except PipelineError as error:
+            reply = {"error": explained(error)}
+        self.send({"reply": ticket, **reply})
+
+
+def _in_place(found: AgentPage, shown: Sequence[ListedAgent]) -> AgentPage:
+    """Return a page in the order in which it is shown, and new rows where the sort puts them.
+
+    Sorted by status, an agent that is connected would jump under the hands.
+    """
+    known = {row.agent.id: row for row in found.rows}
+    order = [row.agent.id for row in shown if row.agent.id in known]
+    kept = {*order}
+    for at, row in enumerate(found.rows):
+        if row.agent.id not in kept:
+            order.insert(at, row.agent.id)
+    return replace(found, rows=tuple(known[each] for each in order))
