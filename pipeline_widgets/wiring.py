@@ -21,6 +21,7 @@ from pipeline_widgets.services.agent_detail import AgentDetailService
 from pipeline_widgets.services.agent_list import AgentListService
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.care import CareService
+from pipeline_widgets.services.comparison import ComparisonService
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.services.experiment_detail import ExperimentDetailService
 from pipeline_widgets.services.experiment_list import ExperimentListService
@@ -28,6 +29,7 @@ from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.forms import FormService
 from pipeline_widgets.services.glimpse import GlimpseService
 from pipeline_widgets.services.history import HistoryService
+from pipeline_widgets.services.lineage import LineageService
 from pipeline_widgets.services.overview import OverviewService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
@@ -60,6 +62,8 @@ class Services:
     forms: FormService
     glimpses: GlimpseService
     overview: OverviewService
+    comparisons: ComparisonService
+    lineages: LineageService
     supervision: SupervisionService
     serving: EndpointService
     endpoints: Endpoints
@@ -162,6 +166,8 @@ def connect(
         forms=FormService(store),
         glimpses=GlimpseService(store),
         overview=OverviewService(store),
+        comparisons=ComparisonService(store),
+        lineages=LineageService(store),
         supervision=supervision,
         serving=serving,
         endpoints=endpoints,

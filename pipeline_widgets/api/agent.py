@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
 from pipeline_widgets.api.handle import Handle
+from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.domain import experiment as values
@@ -150,6 +151,11 @@ class Agent(Handle):
             NotFoundError: There is no such version.
         """
         self._services.roll_back(self._id, number)
+
+    @property
+    def lineage(self) -> Lineage:
+        """What the checkpoint of its current version descends from, and what came of that."""
+        return self.checkpoint.lineage
 
     def update(self, *, description: str) -> None:
         """Give it another description."""

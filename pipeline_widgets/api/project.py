@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.api import arguments, display
 from pipeline_widgets.api.care import CheckpointFate, CleanUp
+from pipeline_widgets.api.comparison import Comparison
 from pipeline_widgets.api.experiment import Experiment, experiments
-from pipeline_widgets.api.handle import Handle
+from pipeline_widgets.api.handle import Handle, id_in
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
+from pipeline_widgets.api.run import Run
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.care import keep_option
 from pipeline_widgets.wiring import Services, configured
@@ -123,6 +125,25 @@ class Project(Handle):
         option = keep_option(keep)
         act = self._services.care.look if dry_run else self._services.care.free
         return CleanUp([CheckpointFate(each) for each in act(self._id, option)], dry_run=dry_run)
+
+    def compare(self, *chosen: str | Experiment | Run) -> Comparison:
+        """Set experiments and runs side by side: shown live, and as DataFrames.
+
+        Args:
+            *chosen: Names of experiments or experiments, of which all runs are taken, and single runs; all
+                experiments by default.
+
+        Raises:
+            NotFoundError: There is no experiment of such a name.
+            ForeignError: One is of another project or workspace.
+            RuleError: A run is of a Deployment stage.
+        """
+        runs = [id_in(self._services, each, Run) for each in chosen if isinstance(each, Run)]
+        others = [each for each in (chosen or self.experiments) if not isinstance(each, Run)]
+        named = [self.experiments[each] if isinstance(each, str) else each for each in others]
+        return Comparison(
+            self._services, self._id, [id_in(self._services, each, Experiment) for each in named], runs
+        )
 
     def results(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """Return what experiments reported: columns experiment, run, step, metric, value.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api.handle import Handle
+from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.domain import experiment as values
@@ -76,6 +77,11 @@ class Checkpoint(Handle):
     def used_by(self) -> tuple[str, ...]:
         """What uses it: runs that consumed it, agents, and stages that would start from it."""
         return self._services.care.users(self._id)
+
+    @property
+    def lineage(self) -> Lineage:
+        """What it descends from, and what came of it."""
+        return Lineage(self._services.lineages.of_checkpoint(self._id))
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
@@ -165,6 +171,11 @@ class Run(Handle):
     def checkpoints(self) -> Listing[Checkpoint]:
         """What it saved, in the order of the steps."""
         return checkpoints(self._services, self._services.runs.checkpoints(self._id))
+
+    @property
+    def lineage(self) -> Lineage:
+        """What it descends from, and what came of all that it saved."""
+        return Lineage(self._services.lineages.of_run(self._id))
 
     @property
     def metrics(self) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pipeline_widgets.domain.experiment import Agent, AgentVersion
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.snippets import Snippet, snippets
 from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services.lineage import place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +71,7 @@ def _lineages(work: Work, agent: Agent, versions: Sequence[AgentVersion]) -> Map
         maker = makers[each.checkpoint.run_id]
         named = experiments[maker.experiment_id or 0].name
         of = f" of project {projects[maker.project_id]!r}" if len(projects) > 1 else ""
-        where = _place(maker, pipelines)
+        where = place(maker, pipelines)
         trained = f"trained in {where}" if where else "trained by itself"
         made = f"Step {each.checkpoint.step} of {maker.label} of experiment {named!r}{of}, {trained}."
         found[each.id] = f"{made} {_saved(agent, each, maker, users, pipelines)}"
@@ -84,17 +85,6 @@ def _saved(
     for run in users:
         deploys = run.experiment_id is None and run.config.get("agent_name") == agent.name
         if deploys and run.start_checkpoint_id == version.checkpoint.id and run.spans(version.created_at):
-            where = _place(run, pipelines)
+            where = place(run, pipelines)
             return f"Deployed by {where}, {run.label}." if where else f"Deployed by {run.label}."
     return "Added when that run completed." if maker.finished_at == version.created_at else "Saved by hand."
-
-
-def _place(run: Run, pipelines: Mapping[int, Pipeline]) -> str:
-    """Name the stage that a run ran in; empty where it had none."""
-    pipeline = pipelines.get(run.pipeline_id or 0)
-    if pipeline is None:
-        return ""
-    numbers = {stage.id: at for at, stage in enumerate(pipeline.stages, start=1)}
-    if run.stage_id in numbers:
-        return f"stage {numbers[run.stage_id]} of pipeline {pipeline.name!r}"
-    return f"a stage, now removed, of pipeline {pipeline.name!r}"

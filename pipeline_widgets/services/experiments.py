@@ -231,9 +231,9 @@ def users_by_checkpoint(work: Work, checkpoints: Iterable[Checkpoint]) -> dict[i
     for run in runs:
         for key in {run.start_checkpoint_id, run.source_checkpoint_id} - {None}:
             found.setdefault(key or 0, []).append(_run_name(run, names))
-    for key, name in work.agents.made_of(ids):
+    for key, _, name, _ in work.agents.made_of(ids):
         found.setdefault(key, []).append(f"agent {name!r}")
-    return found
+    return {key: list(dict.fromkeys(names)) for key, names in found.items()}
 
 
 def _users(work: Work, checkpoints: Iterable[Checkpoint], own: Collection[int] = ()) -> list[str]:

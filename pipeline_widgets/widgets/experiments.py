@@ -21,15 +21,25 @@ from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.wiring import Services
 
 SCRIPTS = (
+    assets.CHARTS,
+    "metric_chart",
     "pickers",
     "stage_panel",
-    "experiment_chart",
     "experiment_form",
     "experiment_dialogs",
     "experiment_detail",
     "experiments",
 )
-STYLES = ("pickers", "stage_panel", "pipeline_list", "experiment_detail", "experiment_form", "experiments")
+STYLES = (
+    assets.CHARTS,
+    "metric_chart",
+    "pickers",
+    "stage_panel",
+    "pipeline_list",
+    "experiment_detail",
+    "experiment_form",
+    "experiments",
+)
 TITLE = "Experiments"
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
 POINTS = 240  # of a curve, at most

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import traitlets as t
 
+from pipeline_widgets.domain.comparison import ABSENT, Setting
 from pipeline_widgets.domain.experiment import is_finite
+from pipeline_widgets.errors import RuleError
+from pipeline_widgets.services.comparison import run_values, runs_csv
 from pipeline_widgets.services.overview import ExperimentRow, ResultRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
@@ -21,7 +25,10 @@ COLUMNS = (
     "Started", "Finished",
 )  # fmt: skip
 LISTED = 200  # runs in the table
-DRAWN = 10  # runs in a chart: as many as can be told apart
+DRAWN = 10  # runs in a chart by themselves
+MOST_DRAWN = 20  # runs in a chart that were asked for: as many as can be told apart
+LONGEST = 200  # characters of a setting's value
+FILES = {"runs": "runs.csv", "metrics": "metrics.csv"}
 
 
 class ResultsView(View):
@@ -30,11 +37,12 @@ class ResultsView(View):
     Args:
         services: The workspace.
         project_id: The project.
-        chosen: The experiments whose runs are shown.
+        chosen: The experiments whose runs are listed.
+        hidden: Those of their runs that are not drawn; runs that come later are.
     """
 
-    _esm = assets.script("results")
-    _css = assets.style("results")
+    _esm = assets.script(assets.CHARTS, "metric_chart", "results_runs", "results_config", "results")
+    _css = assets.style(assets.CHARTS, "metric_chart", "results")
 
     title = t.Unicode("Results").tag(sync=True)
     #: What can be chosen.
@@ -47,12 +55,25 @@ class ResultsView(View):
     curves = t.List(t.Dict()).tag(sync=True)
     #: How many metrics are not drawn.
     undrawn = t.Int(0).tag(sync=True)
+    #: The runs that are drawn, in the order of the columns of `settings`.
+    drawn = t.List(t.Int()).tag(sync=True)
+    #: What the drawn runs were triggered with: a row for each setting, with a text for each run.
+    settings = t.List(t.Dict()).tag(sync=True)
 
-    def __init__(self, services: Services, project_id: int, chosen: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        services: Services,
+        project_id: int,
+        chosen: Iterable[int] = (),
+        *,
+        hidden: Iterable[int] = (),
+    ) -> None:
         self._project_id = project_id
         self._wanted = tuple(dict.fromkeys(chosen))
+        self._hidden, self._asked = set(hidden), set[int]()
         self._revision = -1
         self._live = False
+        self._compared: tuple[int, ...] = ()
         self._listed: tuple[ResultRow, ...] = ()
         self._curves = Curves(services.glimpses)
         super().__init__(services)
@@ -69,6 +90,33 @@ class ResultsView(View):
     def do_choose(self, experiments: list[int]) -> None:
         """Show the runs of these experiments."""
         self.choose(experiments)
+
+    def do_draw(self, run: int, shown: bool) -> None:  # noqa: FBT001  as the browser sends it
+        """Draw a run, or draw it no longer."""
+        if shown and run not in self.drawn and len(self.drawn) >= MOST_DRAWN:
+            why = f"{MOST_DRAWN} are drawn, and more cannot be told apart."
+            raise RuleError("No more runs can be drawn.", why, "Take another run out first.")
+        self._hidden, self._asked = self._hidden - {run}, self._asked - {run}
+        (self._asked if shown else self._hidden).add(run)
+        self._show_runs(self._services.overview.results(self._project_id, self.chosen))
+        self._refresher.wake()
+
+    def do_lineage(self, run: int) -> dict[str, list[str]]:
+        """Return where a run comes from and what came of it, in sentences."""
+        found = self._services.lineages.of_run(run)
+        return {
+            "from": [f"{_capital(each.handed)} of {each.label}" for each in found.ancestors],
+            "into": [f"{each.label}, by {each.handed}" for each in found.descendants],
+            "depths": [str(each.depth) for each in found.descendants],
+        }
+
+    def do_csv(self, table: str) -> Row:
+        """Return the runs that are listed, or what the drawn ones reported, as a file."""
+        listed = self._services.overview.results(self._project_id, self.chosen)
+        if table == "runs":
+            return {"name": FILES[table], "text": runs_csv(listed)}
+        drawn = [each for each in listed if each.run_id in self.drawn]
+        return {"name": FILES["metrics"], "text": self._services.comparisons.metrics_csv(drawn)}
 
     def update(self) -> bool:
         """Read what there is where anything has changed, and the runs that are shown where one is active."""
@@ -98,22 +146,50 @@ class ResultsView(View):
 
     def _show_runs(self, found: Sequence[ResultRow]) -> None:
         latest = _latest_first(found)
-        listed, drawn = set(latest[:LISTED]), latest[:DRAWN]
+        listed, drawn = set(latest[:LISTED]), self._to_draw(latest)
         self._listed = tuple(each for each in found if each.run_id in listed)
         curves = self._curves.read(drawn)
         self._live = any(each.status.active for each in self._listed) or not curves.whole
         self.show(total=len(found), undrawn=curves.undrawn)
         self.show_rows("runs", [_run(each, drawn=each.run_id in drawn) for each in self._listed])
         self.show_rows("curves", curves.rows)
+        self._show_settings([each.run_id for each in self._listed if each.run_id in drawn])
+
+    def _to_draw(self, latest: Sequence[int]) -> list[int]:
+        """Those that were asked for, and the latest others that are not hidden."""
+        asked = [run for run in latest if run in self._asked]
+        others = [run for run in latest if run not in self._asked and run not in self._hidden]
+        return sorted([*asked, *others[: max(0, DRAWN - len(asked))]], key=latest.index)
+
+    def _show_settings(self, drawn: Sequence[int]) -> None:
+        """Show the settings of the drawn runs, which never change, where other runs are drawn now."""
+        if tuple(drawn) == self._compared:
+            return
+        told = self._services.comparisons.runs(drawn)
+        self._compared = tuple(drawn)
+        self.show(drawn=[run.id for run in told.runs])
+        self.show_rows("settings", [_setting(each) for each in told.settings])
 
     def _table(self) -> list[tuple[Any, ...]]:
-        return [
-            (
-                each.experiment, each.number, each.status, each.steps, each.checkpoints,
-                each.training_score, each.evaluation_score, each.started_at, each.finished_at,
-            )
-            for each in self._listed
-        ]  # fmt: skip
+        return [run_values(each) for each in self._listed]
+
+
+def _setting(setting: Setting) -> Row:
+    return {
+        "id": setting.name,
+        "differs": setting.differs,
+        "told": [None if value is ABSENT else _text(value) for value in setting.told],
+    }
+
+
+def _text(value: Any) -> str:
+    """A value as one reads it: text as it is, all else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _latest_first(found: Sequence[ResultRow]) -> list[int]:

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from browser.notebook import Notebook
 from browser.scenes import HOSTILE, LETTERS
+from browser.views import eventually
 
 TAB = """
 from pipeline_widgets.widgets.experiments import ExperimentsView
@@ -297,7 +298,7 @@ def test_duplicate_delete_and_results(notebook: Notebook, show: Show) -> None:
     assert notebook.python("project.experiments['done (copy)'].config['steps']") == 6
     choose(root, "done", "Results")
     expect(root.get_by_role("menu")).to_have_count(0)
-    assert notebook.python("opened == [done._id]")
+    eventually(notebook, "opened == [done._id]", wanted=True)
     root.get_by_role("button", name="Actions for new", exact=True).click()
     refused = root.get_by_role("menuitem", name="Delete")
     expect(refused).to_have_attribute("aria-disabled", "true")
@@ -448,7 +449,7 @@ def test_it_is_accessible_in_every_theme_and_width(
     made = f"for n in ('long name ' * 20, {HOSTILE!r}): project.create_experiment(n, algorithm='SFT')"
     root = show(RAN + made)
     expand(root, "done")
-    expect(root.locator(".pw-xc-picture")).to_be_visible()
+    expect(root.locator(".pw-chart canvas")).to_be_visible()
     page.mouse.move(0, 0)
     for theme in ("light", "dark", "JupyterLab Dark High Contrast"):
         notebook.theme(theme)

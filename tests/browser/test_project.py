@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, expect
 
 from browser.notebook import Notebook
 from browser.scenes import HOSTILE, LETTERS
+from browser.views import eventually
 
 RAN = f"""{LETTERS}
 pipe = chain("sft", "grpo", steps=6)
@@ -35,14 +36,6 @@ def heading(output: Locator, name: str) -> Locator:
 def row(table: Locator, name: str) -> Locator:
     """Return a row of a table by the name in its first cell."""
     return table.get_by_role("row").filter(has=table.page.get_by_role("rowheader", name=name, exact=True))
-
-
-def eventually(notebook: Notebook, expression: str, wanted: object) -> None:
-    """Ask the kernel until it answers as wanted."""
-    for _ in range(400):
-        if notebook.python(expression) == wanted:
-            return
-    assert notebook.python(expression) == wanted
 
 
 @pytest.mark.spec("2.1", "4.5")
@@ -129,7 +122,8 @@ def test_a_stage_opens_results_of_its_experiment(notebook: Notebook) -> None:
         expect(tab(output, "Results")).to_have_attribute("aria-selected", "true")
         panel = output.get_by_role("tabpanel", name="Results")
         expect(heading(panel, f"Results of {name}")).to_be_focused()
-        expect(panel.get_by_role("rowheader")).to_have_text([name])
+        rows = panel.get_by_role("region", name="Runs", exact=True).get_by_role("rowheader")
+        expect(rows).to_have_text([name])
     tab(output, "Pipelines").click()
     expect(output.get_by_role("region", name="Results")).to_be_hidden()
 
@@ -146,19 +140,19 @@ def test_runs_are_compared_while_they_run(notebook: Notebook, axe: Callable[[Loc
     search.fill("")
     output.get_by_role("checkbox", name="sft").check()
     expect(heading(output, "Results of grpo and sft")).to_be_visible()
-    expect(output.get_by_role("rowheader")).to_have_text(["sft", "grpo"])
-    chart = output.get_by_role("img", name="Evaluation score by step.")
-    expect(chart).to_have_accessible_name(
-        "Evaluation score by step. sft run 1: 6 at step 6; grpo run 1: 6 at step 6"
-    )
+    rows = output.get_by_role("region", name="Runs", exact=True).get_by_role("rowheader")
+    expect(rows).to_have_text(["sft", "grpo"])
+    chart = output.get_by_role("slider", name="Evaluation score by step.")
+    each = "6 at step 6, lowest 1, highest 6"
+    expect(chart).to_have_accessible_name(f"Evaluation score by step. sft run 1: {each}; grpo run 1: {each}")
     search.focus()
     search.press_sequentially("sf")
     notebook.execute("project.experiments['sft'].update(config={'steps': 600, 'pause': 0.1})\n"
                      "run = project.experiments['sft'].train()")  # fmt: skip
-    second = output.get_by_role("row").filter(has_text="run 2")
+    second = output.get_by_role("region", name="Runs", exact=True).get_by_role("row").filter(has_text="run 2")
     expect(second).to_contain_text("Running", timeout=AT_REST)
-    expect(output.get_by_role("img", name="loss by step.")).to_have_accessible_name(
-        re.compile(r"sft run 2: .* at step \d+; grpo")
+    expect(output.get_by_role("slider", name="loss by step.")).to_have_accessible_name(
+        re.compile(r"sft run 2: .* at step \d+, .*; grpo")
     )
     expect(search).to_be_focused()
     expect(search).to_have_value("sf")
@@ -186,7 +180,7 @@ def test_pictures(notebook: Notebook, screenshot: Callable[..., Path]) -> None:
     """What it looks like, in a light and in a dark theme."""
     output = notebook.run(f"{RAN}\nview = project.view()\nview.do_show_tab('Results')\nview")
     output.get_by_role("button", name="Choose all").click()
-    expect(output.get_by_role("img", name="loss by step.")).to_be_visible()
+    expect(output.get_by_role("slider", name="loss by step.")).to_be_visible()
     for theme in ("light", "dark"):
         notebook.theme(theme)
         notebook.page.locator("#jupyterlab-splash").wait_for(state="detached")

@@ -21,3 +21,11 @@ def show(notebook: Notebook, made: str, shown: str = "pipe", renderer: str = "cy
 def bubble(root: Locator, number: int) -> Locator:
     """Return the bubble of a stage."""
     return root.get_by_role("list", name="Stages").get_by_role("button", name=f"Stage {number}:")
+
+
+def eventually(notebook: Notebook, expression: str, wanted: object) -> None:
+    """Ask the kernel until it answers as wanted."""
+    for _ in range(400):
+        if notebook.python(expression) == wanted:
+            return
+    assert notebook.python(expression) == wanted

@@ -91,13 +91,21 @@ class Agents(Repository):
         query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
         return tuple(self.connection.scalars(query.where(versions.checkpoint_id.in_(list(checkpoint_ids)))))
 
-    def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, str]]:
-        """Return, for each of those checkpoints, the names of the agents that have it as a version."""
-        versions = schema.agent_versions.c
-        query = select(versions.checkpoint_id, schema.agents.c.name).distinct()
-        query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
+    def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, int, str, int]]:
+        """Return checkpoint, agent, name and number of each version that is made of those checkpoints."""
+        versions, agents = schema.agent_versions.c, schema.agents.c
+        query = select(versions.checkpoint_id, agents.id, agents.name, versions.number)
+        query = query.join(schema.agent_versions, versions.agent_id == agents.id).order_by(versions.id)
         found = self.connection.execute(query.where(versions.checkpoint_id.in_(checkpoint_ids)))
-        return [(key, name) for key, name in found]
+        return [(key, agent, name, number) for key, agent, name, number in found]
+
+    def named_versions(self, ids: Collection[int]) -> dict[int, str]:
+        """Return how a sentence names each of those versions, as "agent 'letters', version 2"."""
+        versions, agents = schema.agent_versions.c, schema.agents.c
+        query = select(versions.id, agents.name, versions.number).where(versions.id.in_(ids))
+        query = query.join(schema.agents, versions.agent_id == agents.id)
+        found = self.connection.execute(query) if ids else ()
+        return {key: f"agent {name!r}, version {number}" for key, name, number in found}
 
     def describe(self, agent_id: int, description: str) -> None:
         """Give an agent another description."""

@@ -264,6 +264,11 @@ class Runs(Repository):
         listed = self.connection.execute(query.where(columns.run_id.in_(run_ids)).order_by(columns.id))
         return [(run, step, name, math.nan if value is None else value) for run, step, name, value in listed]
 
+    def count_metrics(self, run_ids: Collection[int]) -> int:
+        """Return how many rows `metrics` would."""
+        query = select(func.count()).where(schema.metrics.c.run_id.in_(run_ids))
+        return int(self.connection.execute(query).scalar_one())
+
     def metrics_after(self, run_id: int, after: int, most: int) -> Sequence[Told]:
         """Return id, step, name and value of a run's next metrics after the one of that id; None is NaN."""
         told = {"run": run_id, "after": after, "most": most}

@@ -109,6 +109,11 @@ function redraw(parent, ...children) {
   if (focused) parent.querySelector(`[data-f="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
+/** Set a text, and leave it alone where it is that already. */
+function setText(el, text) {
+  if (el.textContent !== text) el.textContent = text;
+}
+
 /** Whether two nodes look alike. A control whose action depends on more than its looks carries that as data. */
 function same(one, other) {
   return typeof other !== "string" && one.isEqualNode(other);

@@ -13,7 +13,7 @@ class ExperimentDetail {
     this.about = h("div", { class: "pw-xd-about pw-soft" });
     this.run = h("select", { "aria-label": "Run", "data-f": `run-${id}`, onchange: () => this.look({ run: Number(this.run.value) }) });
     this.metric = h("select", { "aria-label": "Metric", "data-f": `metric-${id}`, onchange: () => this.look({ metric: this.metric.value }) });
-    this.chart = new ExperimentChart(this.frame);
+    this.chart = new MetricChart(this.frame);
     this.none = h("div", { class: "pw-xd-none pw-soft" });
     this.start = h("div", { class: "pw-hint" });
     this.error = new Printed(this.frame, "Error");
@@ -61,7 +61,7 @@ class ExperimentDetail {
     this.run.hidden = runs.length < 2;
     this.metric.hidden = !metrics.length;
     this.chart.el.hidden = !curves.length;
-    if (curves.length) this.chart.show({ curves, best: run.best, title: chartName(metric) });
+    if (curves.length) this.chart.show({ title: chartName(metric), best: run.best, series: curves.map(({ name, points }, at) => ({ name: chartName(name), points, style: chartStyle(at) })) });
     setText(this.none, curves.length ? "" : run ? "It has reported no metrics yet." : "Train it, and its metrics are charted here.");
     this.none.hidden = curves.length > 0;
     setText(this.start, run?.start ?? "");

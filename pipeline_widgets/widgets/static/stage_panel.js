@@ -15,11 +15,6 @@ function runLeft(run, now = Date.now() / 1000) {
   return run.status === "Running" && run.total && done > 0 && spent ? (spent / done) * Math.max(0, run.total - run.step) : null;
 }
 
-/** Set a text, and leave it alone where it is that already. */
-function setText(el, text) {
-  if (el.textContent !== text) el.textContent = text;
-}
-
 /** Text that scrolls and stays at its end. New text waits until nothing in it is selected. */
 class Printed {
   constructor(frame, label) {

@@ -1,0 +1,93 @@
+"""Experiments and runs side by side, as a user holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from pipeline_widgets.api import display
+from pipeline_widgets.domain.comparison import ABSENT
+from pipeline_widgets.services.comparison import METRIC_COLUMNS, RUN_COLUMNS, run_values
+from pipeline_widgets.services.overview import ResultRow
+from pipeline_widgets.wiring import Services
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline_widgets.widgets.results import ResultsView
+
+
+class Comparison:
+    """Runs side by side. As the last line of a cell it shows Results of them, live."""
+
+    def __init__(
+        self, services: Services, project_id: int, experiments: Collection[int], runs: Collection[int]
+    ) -> None:
+        self._services = services
+        self._project_id = project_id
+        self._whole = tuple(dict.fromkeys(experiments))  # of which all runs are shown, later ones too
+        self._runs = frozenset(runs)  # and these of others
+        self._experiments = services.comparisons.experiments(project_id, self._whole, tuple(runs))
+
+    def __repr__(self) -> str:
+        return self.runs.to_string(index=False)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
+        return display.bundle(self.view, **kwargs)
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """A row for each run: what the table of Results shows."""
+        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
+
+        return pd.DataFrame([run_values(each) for each in self._listed], columns=list(RUN_COLUMNS))
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """What the runs reported: columns experiment, run, step, metric, value."""
+        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
+
+        origin = {each.run_id: (each.experiment, each.number) for each in self._listed}
+        told = self._services.runs.metrics(list(origin))
+        rows = [(*origin[run], step, name, value) for run, step, name, value in told]
+        return pd.DataFrame(rows, columns=list(METRIC_COLUMNS))
+
+    @property
+    def config(self) -> pd.DataFrame:
+        """A row for each setting and a column for each run; what a run does not have is pandas.NA there."""
+        return self._settings(all_=True)
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """Only the settings that differ."""
+        return self._settings(all_=False)
+
+    def view(self) -> ResultsView:
+        """Return a new live view, as the last line of a cell shows it.
+
+        Raises:
+            ExecutionError: What a notebook needs is not installed.
+        """
+        with display.needs_widgets():
+            from pipeline_widgets.widgets.results import ResultsView  # noqa: PLC0415  only for a notebook
+        shown = {each.run_id for each in self._listed}
+        hidden = [each.run_id for each in self._all if each.run_id not in shown]
+        return ResultsView(self._services, self._project_id, chosen=self._experiments, hidden=hidden)
+
+    def _settings(self, *, all_: bool) -> pd.DataFrame:
+        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
+
+        listed = self._listed
+        told = self._services.comparisons.runs([each.run_id for each in listed])
+        chosen = [each for each in told.settings if all_ or each.differs]
+        rows = [[pd.NA if value is ABSENT else value for value in each.told] for each in chosen]
+        labels = [f"{each.experiment} run {each.number}" for each in listed]
+        return pd.DataFrame(rows, index=[each.name for each in chosen], columns=labels, dtype=object)
+
+    @property
+    def _listed(self) -> list[ResultRow]:
+        return [each for each in self._all if each.experiment_id in self._whole or each.run_id in self._runs]
+
+    @property
+    def _all(self) -> tuple[ResultRow, ...]:
+        return self._services.overview.results(self._project_id, self._experiments)

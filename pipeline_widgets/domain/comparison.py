@@ -1,0 +1,86 @@
+"""What tells runs apart: their settings side by side, and a table of them as a file (spec 9.3)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows a formula
+
+
+class Absent:
+    """The value of a setting that a run does not have, where None has a meaning of its own."""
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT: Final = Absent()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """A setting with its value in each run, in their order."""
+
+    #: The keys that lead to it, the outermost first.
+    path: tuple[str, ...]
+    told: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        """The keys, joined by dots."""
+        return ".".join(self.path)
+
+    @property
+    def differs(self) -> bool:
+        """Whether two runs have different values, or one has none."""
+        return any(not alike(self.told[0], other) for other in self.told[1:])
+
+
+def settings(configs: Sequence[Mapping[str, Any]]) -> tuple[Setting, ...]:
+    """Set configs side by side: a setting for each leaf, in the order in which the configs name them."""
+    flat = [dict(_leaves(config)) for config in configs]
+    paths = dict.fromkeys(path for each in flat for path in each)
+    return tuple(Setting(path=path, told=tuple(each.get(path, ABSENT) for each in flat)) for path in paths)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two values of JSON say the same: 1 is 1.0, but no True."""
+    if isinstance(one, list) and isinstance(other, list):
+        return _all_alike(cast("list[Any]", one), cast("list[Any]", other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        mine, theirs = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+        return mine.keys() == theirs.keys() and all(alike(value, theirs[key]) for key, value in mine.items())
+    return isinstance(one, bool) is isinstance(other, bool) and one == other
+
+
+def _all_alike(mine: list[Any], theirs: list[Any]) -> bool:
+    return len(mine) == len(theirs) and all(map(alike, mine, theirs))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table as RFC 4180 has it. Text that a spreadsheet would carry out gets an apostrophe first.
+
+    None becomes an empty field, and a float as many digits as it takes to read it again unchanged.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([_harmless(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _leaves(config: Mapping[str, Any], under: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
+    for key, value in config.items():
+        path = (*under, key)
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, path)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            yield path, value
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,0 +1,127 @@
+"""Runs side by side: what they were triggered with, and their tables as text (spec 9.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline_widgets.domain.comparison import Setting, csv_text, settings
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.errors import ForeignError, RuleError
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services.overview import ResultRow
+
+RUN_COLUMNS = (
+    "experiment", "run", "status", "steps", "checkpoints", "training_score", "evaluation_score",
+    "started_at", "finished_at",
+)  # fmt: skip
+METRIC_COLUMNS = ("experiment", "run", "step", "metric", "value")
+MOST_METRICS = 500_000  # rows that a browser is sent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """Runs side by side; each setting has a value for each of them."""
+
+    runs: tuple[Run, ...]
+    settings: tuple[Setting, ...]
+
+
+class ComparisonService:
+    """Set runs side by side."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def runs(self, run_ids: Sequence[int]) -> Compared:
+        """Return what runs were triggered with: algorithm, start, seed and config."""
+        with self._store.read() as work:
+            known = work.runs.by_id(run_ids)
+            runs = tuple(known[each] for each in run_ids if each in known)
+            starts = _starts(work, runs)
+            specs = work.experiments.by_id(
+                {run.experiment_id for run in runs if run.experiment_id is not None}
+            )
+        told = [
+            {
+                "algorithm": specs[run.experiment_id].spec.name
+                if run.experiment_id in specs
+                else "Deployment",
+                "starts from": starts[run.id],
+                "seed": run.seed,
+                **run.config,
+            }
+            for run in runs
+        ]
+        return Compared(runs=runs, settings=settings(told))
+
+    def experiments(
+        self, project_id: int, experiment_ids: Sequence[int], run_ids: Sequence[int]
+    ) -> tuple[int, ...]:
+        """Return those experiments of a project, and those whose runs these are, each once.
+
+        Raises:
+            ForeignError: One is of another project.
+            RuleError: A run is of a Deployment stage, which reports no metrics.
+            NotFoundError: One is gone.
+        """
+        with self._store.read() as work:
+            runs = [work.runs.get(each) for each in run_ids]
+            experiments = [work.experiments.get(each) for each in experiment_ids]
+        if any(each.project_id != project_id for each in (*runs, *experiments)):
+            why = "Only what is in one project can be compared."
+            raise ForeignError("This belongs to another project.", why, "Take it from project.experiments.")
+        of_runs = [run.experiment_id for run in runs if run.experiment_id is not None]
+        if len(of_runs) < len(runs):
+            what, why = "A Deployment stage's run cannot be compared.", "It reports no metrics."
+            raise RuleError(what, why, "Compare the run whose checkpoint it deployed: see run.lineage.")
+        return tuple(dict.fromkeys((*experiment_ids, *of_runs)))
+
+    def metrics_csv(self, listed: Sequence[ResultRow]) -> str:
+        """Return what those runs reported, as CSV: experiment, run, step, metric, value.
+
+        Raises:
+            RuleError: That is more than a browser should be sent.
+        """
+        origin = {each.run_id: (each.experiment, each.number) for each in listed}
+        with self._store.read() as work:
+            many = work.runs.count_metrics(origin)
+            if many > MOST_METRICS:
+                what = f"{many:,} rows are more than a browser should be sent."
+                raise RuleError(what, fix="In Python, project.results(...).to_csv(path) writes them all.")
+            told = work.runs.metrics(origin)
+        return csv_text(
+            METRIC_COLUMNS, ((*origin[run], step, name, value) for run, step, name, value in told)
+        )
+
+
+def runs_csv(listed: Sequence[ResultRow]) -> str:
+    """Return a table of runs as CSV; times are ISO 8601 in UTC."""
+    return csv_text(RUN_COLUMNS, (run_values(each, iso=True) for each in listed))
+
+
+def run_values(row: ResultRow, *, iso: bool = False) -> tuple[object, ...]:
+    """Return the row of a run, by the columns of its table."""
+    times = (row.started_at, row.finished_at)
+    told = [at.isoformat() if iso and at is not None else at for at in times]
+    return (
+        row.experiment, row.number, str(row.status), row.steps, row.checkpoints, row.training_score,
+        row.evaluation_score, *told,
+    )  # fmt: skip
+
+
+def _starts(work: Work, runs: Sequence[Run]) -> dict[int, str]:
+    """Say of each run what it started from."""
+    ids = {run.start_checkpoint_id for run in runs if run.start_checkpoint_id is not None}
+    checkpoints = work.checkpoints.by_id(ids)
+    makers = work.runs.by_id({each.run_id for each in checkpoints.values()})
+    names = work.experiments.by_id({each.experiment_id or 0 for each in makers.values()})
+    found: dict[int, str] = {}
+    for run in runs:
+        checkpoint = checkpoints.get(run.start_checkpoint_id or 0)
+        if checkpoint is None:
+            found[run.id] = "scratch"
+            continue
+        maker = makers[checkpoint.run_id]
+        found[run.id] = f"{names[maker.experiment_id or 0].name}, {maker.label}, step {checkpoint.step}"
+    return found

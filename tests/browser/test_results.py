@@ -1,0 +1,283 @@
+"""The Results tab in the browser (spec 9.3)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from browser.notebook import Notebook
+from browser.scenes import HOSTILE, LETTERS
+
+pytestmark = pytest.mark.spec("9.3")
+
+#: Two experiments that have run, one of them twice.
+RAN = f"""{LETTERS}
+sft = project.create_experiment("sft", algorithm=trainers.counter, config={{"steps": 6}})
+dpo = project.create_experiment("dpo", algorithm=trainers.counter, config={{"steps": 4}}, seed=7)
+for each in (sft, dpo, sft):
+    each.train().wait(60)
+"""
+
+
+def show(notebook: Notebook, code: str, view: str) -> Locator:
+    """Run code and show a view of results."""
+    root = notebook.run(f"{code}\nview = {view}\nview", timeout=120).locator(".pw-root").first
+    expect(root.locator(".pw-results")).to_be_visible()
+    return root
+
+
+def chart(root: Locator, name: str) -> Locator:
+    """Return the chart of a metric, which is read like a slider."""
+    return root.get_by_role("slider", name=re.compile(f"^{name} by step"))
+
+
+def part(root: Locator, name: str) -> Locator:
+    """Return a chart with its legend and buttons."""
+    slider = root.page.get_by_role("slider", name=re.compile(f"^{name} by step"))
+    return root.locator(".pw-results-chart").filter(has=slider)
+
+
+def runs(root: Locator) -> Locator:
+    """Return the rows of the table of runs."""
+    return root.get_by_role("region", name="Runs", exact=True).locator("tbody tr")
+
+
+def draws(root: Locator, name: str) -> Locator:
+    """Return the box that says whether a run is drawn."""
+    return root.get_by_role("checkbox", name=f"Chart {name}", exact=True)
+
+
+def coloured(place: Locator) -> int:
+    """Return how many different colours a chart's canvas shows."""
+    return place.evaluate(
+        """element => {
+        const canvas = element.querySelector("canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const seen = new Set();
+        for (let at = 0; at < data.length; at += 4)
+            if (data[at + 3] > 250) seen.add(`${data[at]},${data[at + 1]},${data[at + 2]}`);
+        return seen.size;
+    }"""
+    )
+
+
+def test_experiments_stand_side_by_side(
+    notebook: Notebook, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
+) -> None:
+    """Runs in a table, a chart for each metric with a line for each run, in every theme, accessible."""
+    root = show(notebook, RAN, "project.compare()")
+    expect(root.get_by_role("heading", name="Results of sft and dpo")).to_be_visible()
+    expect(runs(root)).to_have_count(3)
+    loss = chart(root, "loss")
+    name = loss.get_attribute("aria-label") or ""
+    for told in ("sft run 1: 0.1667 at step 6", "sft run 2: 0.1667 at step 6", "dpo run 1: 0.25 at step 4"):
+        assert told in name
+    legend = part(root, "loss").get_by_role("listitem")
+    expect(legend).to_have_text(["sft run 10.1667", "sft run 20.1667", "dpo run 10.25"])
+    assert coloured(loss) > 3
+    for theme in ("light", "dark"):
+        notebook.theme(theme)
+        screenshot(f"results {theme}", root)
+        assert not axe(root)
+    assert coloured(loss) > 3
+
+
+def test_charts_are_read_at_the_same_step(notebook: Notebook, page: Page) -> None:
+    """By arrow keys or the mouse; every legend says what each run had there; no key leaves the chart."""
+    root = show(notebook, RAN, "project.compare()")
+    loss = chart(root, "loss")
+    loss.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    said = "Step 2: sft run 1 0.5, sft run 2 0.5, dpo run 1 0.5"
+    expect(loss).to_have_attribute("aria-valuetext", said)
+    other = part(root, "Evaluation score").get_by_role("listitem")
+    expect(other).to_have_text(["sft run 12", "sft run 22", "dpo run 12"])
+    page.keyboard.press("End")  # dpo has ended by then: its last value stays
+    expect(loss).to_have_attribute(
+        "aria-valuetext", "Step 6: sft run 1 0.1667, sft run 2 0.1667, dpo run 1 0.25"
+    )
+    notebook.keys_leave_the_notebook_alone(loss)
+    box = loss.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 56, box["y"] + 80)
+    expect(other).to_have_text(["sft run 11", "sft run 21", "dpo run 11"])
+
+
+def test_a_chart_is_zoomed_and_stays_so_while_data_come(
+    notebook: Notebook, page: Page, screenshot: Callable[..., Path]
+) -> None:
+    """By dragging, or + and -; "Show all steps" and Escape undo it; a log scale is a box away."""
+    root = show(notebook, RAN, "project.compare('sft')")
+    loss = chart(root, "loss")
+    whole = part(root, "loss").get_by_role("button", name="Show all steps")
+    expect(whole).to_be_hidden()
+    loss.focus()
+    page.keyboard.press("+")
+    expect(whole).to_be_visible()
+    page.keyboard.press("Home")  # the cursor is followed to where it goes
+    expect(loss).to_have_attribute("aria-valuetext", "Step 1: sft run 1 1, sft run 2 1")
+    expect(part(root, "loss").locator(".u-cursor-x").first).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(whole).to_be_hidden()
+    box = loss.bounding_box()
+    assert box is not None
+    loss.scroll_into_view_if_needed()
+    page.mouse.move(box["x"] + 120, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 220, box["y"] + 60, steps=4)
+    page.mouse.up()
+    expect(whole).to_be_visible()
+    notebook.execute("sft.train().wait(60)", timeout=90)
+    expect(runs(root)).to_have_count(3)
+    expect(loss).to_have_accessible_name(re.compile("sft run 3"))
+    expect(whole).to_be_visible()
+    whole.click()
+    expect(whole).to_be_hidden()
+    expect(loss).to_be_focused()
+    before = coloured(loss)
+    root.get_by_role("checkbox", name="Log scale").check()
+    assert coloured(loss) > 1
+    screenshot("results log", root)
+    assert before > 1
+
+
+def test_it_is_live(notebook: Notebook) -> None:
+    """A run that is at work grows in the chart and in the table, also while a cell is executing."""
+    code = f"""{LETTERS}
+slow = project.create_experiment("slow", algorithm=trainers.counter, config={{"steps": 400, "pause": 0.05}})
+slow.train()
+"""
+    root = show(notebook, code, "slow")
+    expect(runs(root).first).to_contain_text("Running")
+    loss = chart(root, "loss")
+    expect(loss).to_have_attribute("aria-valuemax", re.compile(r"^\d+$"))
+    notebook.start("import time; time.sleep(8)")
+    loss.scroll_into_view_if_needed()  # what is out of sight is not refreshed
+    first = int(loss.get_attribute("aria-valuemax") or 0)
+    expect(loss).not_to_have_attribute("aria-valuemax", str(first), timeout=20_000)
+    notebook.finish()
+    notebook.execute("slow.stop()")
+    expect(runs(root).first).to_contain_text("Stopped", timeout=20_000)
+
+
+def test_runs_are_chosen_one_by_one(notebook: Notebook, page: Page) -> None:
+    """A box in each row, by mouse or Space; the focus stays; the charts and the config follow."""
+    root = show(notebook, RAN, "project.compare()")
+    loss = chart(root, "loss")
+    box = draws(root, "sft run 1")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(box).not_to_be_checked()
+    expect(box).to_be_focused()
+    expect(loss).not_to_have_accessible_name(re.compile("sft run 1"))
+    expect(root.get_by_text("The charts show 2 of these runs.")).to_be_visible()
+    config = root.get_by_role("region", name="Config of the runs").get_by_role("columnheader")
+    expect(config).to_have_text(["Setting", "sft run 2", "dpo run 1"])
+    box.check()
+    expect(loss).to_have_accessible_name(re.compile("sft run 1"))
+    expect(config).to_have_count(4)
+
+
+def test_single_runs_are_compared_from_python(notebook: Notebook) -> None:
+    """`project.compare(run, "dpo")` draws that run of sft, and all of dpo."""
+    root = show(notebook, RAN, "project.compare(sft.runs[1], 'dpo')")
+    expect(root.get_by_role("heading", name="Results of dpo and sft")).to_be_visible()
+    expect(draws(root, "sft run 1")).not_to_be_checked()
+    expect(draws(root, "sft run 2")).to_be_checked()
+    expect(draws(root, "dpo run 1")).to_be_checked()
+
+
+def test_configs_that_differ_are_shown(notebook: Notebook, screenshot: Callable[..., Path]) -> None:
+    """Only the settings that differ, or all on demand; a setting that one lacks is a dash."""
+    code = f"""{RAN}
+line = project.create_experiment("line", algorithm=trainers.line, config={{"above": 2.0}})
+line.train().wait(60)
+"""
+    root = show(notebook, code, "project.compare('sft', 'dpo')")
+    part = root.get_by_role("region", name="Config", exact=True)
+    expect(part).to_contain_text(re.compile(r"2 of \d settings differ\."))
+    cells = part.get_by_role("row").filter(has_text="steps").get_by_role("cell")
+    expect(cells).to_have_text(["6", "6", "4"])
+    expect(part.get_by_role("row").filter(has_text="seed").get_by_role("cell")).to_have_text(["0", "0", "7"])
+    expect(part.get_by_role("row").filter(has_text="pause")).to_have_count(0)
+    part.get_by_role("checkbox", name="Show equal settings").check()
+    expect(part.get_by_role("row").filter(has_text="pause")).to_have_count(1)
+    expect(part.get_by_role("row").filter(has_text="starts from").get_by_role("cell")).to_have_text(
+        ["scratch"] * 3
+    )
+    root = show(notebook, "", "project.compare('dpo', 'line')")
+    part = root.get_by_role("region", name="Config", exact=True)
+    expect(part.get_by_role("row").filter(has_text="above").get_by_role("cell")).to_have_text(["–", "2.0"])
+    screenshot("results config", root)
+    root = show(notebook, "", "line")
+    expect(root.get_by_role("row").filter(has_text="above").get_by_role("cell")).to_have_text(["2.0"])
+
+
+@pytest.mark.spec("10.1")
+def test_tables_are_saved_as_csv_and_equal_the_data_frames(notebook: Notebook, page: Page) -> None:
+    """The runs, and what they reported; a name that a spreadsheet would carry out is defused."""
+    root = show(notebook, f"{RAN}\ndpo.update(name='=1+1')", "project.compare()")
+    with page.expect_download() as saved:
+        root.get_by_role("button", name="Runs as CSV").click()
+    assert saved.value.suggested_filename == "runs.csv"
+    rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text(encoding="utf-8"))))
+    assert [(row["experiment"], row["run"], row["steps"]) for row in rows] == [
+        ("sft", "1", "6"),
+        ("sft", "2", "6"),
+        ("'=1+1", "1", "4"),
+    ]
+    with page.expect_download() as saved:
+        root.get_by_role("button", name="Metrics as CSV").press("Enter")
+    text = saved.value.path().read_text(encoding="utf-8")
+    same = notebook.python(
+        f"""(lambda pd, io: pd.read_csv(io.StringIO({text!r}), float_precision="round_trip")
+        .replace("'=1+1", "=1+1").equals(view.metrics))(__import__("pandas"), __import__("io"))"""
+    )
+    assert same is True
+
+
+def test_lineage_goes_both_ways(notebook: Notebook, screenshot: Callable[..., Path]) -> None:
+    """From a run to what it started from, and to what came of it: runs, deployments, agents."""
+    code = f"""{LETTERS}
+pipe = chain("sft", "dpo", steps=3)
+pipe.stages[0].trigger()
+pipe.wait(90)
+keeper = ws.create_agent("keeper", project.experiments["dpo"].checkpoints[-1], description="")
+"""
+    root = show(notebook, code, "project.compare()")
+    opener = root.get_by_role("button", name="Lineage of dpo run 1")
+    opener.press("Enter")
+    told = root.get_by_role("group", name="Lineage of dpo run 1")
+    expect(told).to_contain_text("Step 3 of run 1 of 'sft' (stage 1 of pipeline 'chain 0')")
+    expect(told).to_contain_text("agent 'keeper', version 1, by step 3")
+    expect(opener).to_be_focused()
+    root.get_by_role("button", name="Lineage of sft run 1").click()
+    down = root.get_by_role("group", name="Lineage of sft run 1")
+    expect(down).to_contain_text("It started from scratch.")
+    expect(down.get_by_role("listitem")).to_have_text(
+        ["run 1 of 'dpo' (stage 2 of pipeline 'chain 0'), by step 3", "agent 'keeper', version 1, by step 3"]
+    )
+    screenshot("results lineage", root)
+    opener.click()
+    expect(told).to_have_count(0)
+
+
+@pytest.mark.spec("10.4")
+def test_names_are_text(notebook: Notebook) -> None:
+    """Of experiments, metrics, settings and pipelines."""
+    code = f"""{LETTERS}
+pipe = chain({HOSTILE!r}, "next", name={HOSTILE!r}, steps=2)
+pipe.stages[0].trigger()
+pipe.wait(90)
+"""
+    root = show(notebook, code, "project.compare()")
+    root.get_by_role("button", name="Lineage of next run 1").click()
+    expect(root.get_by_role("group", name="Lineage of next run 1")).to_contain_text(HOSTILE)
+    expect(root.locator("img")).to_have_count(0)
