@@ -138,8 +138,11 @@ def test_a_chart_is_zoomed_and_stays_so_while_data_come(
     expect(runs(root)).to_have_count(3)
     expect(loss).to_have_accessible_name(re.compile("sft run 3"))
     expect(whole).to_be_visible()
+    other = part(root, "Evaluation score").get_by_role("button", name="Show all steps")
+    expect(other).to_be_visible()  # they are zoomed together
     whole.click()
     expect(whole).to_be_hidden()
+    expect(other).to_be_hidden()
     expect(loss).to_be_focused()
     before = coloured(loss)
     root.get_by_role("checkbox", name="Log scale").check()

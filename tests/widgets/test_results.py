@@ -10,6 +10,7 @@ import pytest
 from factories.lab import Lab
 
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.services import comparison
 from pipeline_widgets.widgets import results, results_curves
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.wiring import Services
@@ -201,3 +202,81 @@ def test_without_a_kernel_the_table_stays(lab: Lab, view: ResultsView) -> None:
     assert "0.1235" in html
     assert "<b>" not in html
     assert view.static_text().startswith("Results of <b>sft</b>: 1\n")
+
+
+@pytest.mark.spec("9.3")
+def test_runs_are_drawn_one_by_one(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken out makes room for an older one; what is asked for comes on top, up to a bound."""
+    monkeypatch.setattr(results, "DRAWN", 2)
+    monkeypatch.setattr(results, "MOST_DRAWN", 3)
+    made = lab.experiment("sft")
+    runs = [train(lab, made.id, 0.1) for _ in range(4)]
+    view.choose((made.id,))
+
+    def shown() -> list[int]:
+        return [row["n"] for row in view.runs if row["drawn"]]
+
+    assert shown() == [3, 4]
+    assert told(view, "draw", run=runs[3], shown=False)["ok"]
+    assert shown() == [2, 3]
+    for run in (runs[0], runs[1], runs[2]):
+        assert told(view, "draw", run=run, shown=True)["ok"]
+    assert shown() == [1, 2, 3]
+    refused = told(view, "draw", run=runs[3], shown=True)
+    assert refused["error"]["what"] == "No more runs can be drawn."
+    assert (shown(), view.drawn) == ([1, 2, 3], runs[:3])
+    later = train(lab, made.id, 0.2)
+    told(view, "draw", run=runs[0], shown=False)
+    told(view, "draw", run=runs[1], shown=False)
+    view.refresh()
+    assert view.drawn == [runs[2], later]  # what comes later is drawn by itself
+
+
+@pytest.mark.spec("9.3")
+def test_the_settings_of_the_drawn_runs_are_shown(lab: Lab, view: ResultsView) -> None:
+    """As they were triggered: a text for each run, None where one has no such setting."""
+    one = lab.experiment("one", config={"lr": 0.1, "env": {"name": "x" * 300}})
+    two = lab.experiment("two", config={"lr": 0.2, "text": "plain"})
+    runs = [train(lab, one.id, 0.1), train(lab, two.id, 0.2)]
+    view.choose((one.id, two.id))
+    assert view.drawn == runs
+    rows = {row["id"]: (row["told"], row["differs"]) for row in view.settings}
+    assert rows["lr"] == (["0.1", "0.2"], True)
+    assert rows["text"] == ([None, "plain"], True)
+    assert rows["algorithm"] == (["SFT", "SFT"], False)
+    assert rows["env.name"][0][0] == "x" * 200 + "…"
+    told(view, "draw", run=runs[0], shown=False)
+    assert {row["id"]: row["told"] for row in view.settings}["lr"] == ["0.2"]
+
+
+@pytest.mark.spec("9.3", "10.1")
+def test_tables_go_out_as_csv(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All runs that are listed, or what the drawn ones reported; what is too much says how Python does it."""
+    made = lab.experiment("=sft")
+    job = lab.started(lab.runs.train(made.id))
+    lab.report(job, 1, 3, loss=0.1 + 0.2)
+    lab.end(job)
+    view.choose((made.id,))
+    metrics = told(view, "csv", table="metrics")["result"]
+    assert metrics == {
+        "name": "metrics.csv",
+        "text": "experiment,run,step,metric,value\r\n'=sft,1,1,loss,0.30000000000000004\r\n",
+    }
+    text = told(view, "csv", table="runs")["result"]["text"]
+    assert text.splitlines()[1].startswith("'=sft,1,Succeeded,1,0,,,2026-01-01T")
+    monkeypatch.setattr(comparison, "MOST_METRICS", 0)
+    assert "project.results" in told(view, "csv", table="metrics")["error"]["fix"]
+
+
+@pytest.mark.spec("9.3")
+def test_lineage_is_told_in_sentences(lab: Lab, view: ResultsView) -> None:
+    """With how deep each descendant lies."""
+    pipe = lab.pipeline("SFT", "GRPO")
+    first, second = lab.do(pipe.stages[0], 0.1), lab.do(pipe.stages[1], 0.2)
+    assert told(view, "lineage", run=first.id)["result"] == {
+        "from": [],
+        "into": ["run 1 of 'chain-grpo-2' (stage 2 of pipeline 'chain'), by step 10 as policy"],
+        "depths": ["1"],
+    }
+    up = told(view, "lineage", run=second.id)["result"]["from"]
+    assert up == ["Step 10 as policy of run 1 of 'chain-sft-1' (stage 1 of pipeline 'chain')"]

@@ -43,11 +43,11 @@ function chartTick(value) {
 }
 
 class MetricChart {
-  /** Charts that have the same `sync` are read at the same step. */
-  constructor(frame, { height = CHART_HEIGHT, sync = null } = {}) {
-    Object.assign(this, { height, sync, series: [], steps: [], at: null });
+  /** Charts that have the same `sync` are read and zoomed `together`. `heading` stands above. */
+  constructor(frame, { height = CHART_HEIGHT, sync = null, together = () => [this], heading = null } = {}) {
+    Object.assign(this, { height, sync, together, series: [], steps: [], at: null });
     this.told = h("div", { class: "pw-chart-told", "aria-hidden": "true" });
-    this.whole = button({ label: "Show all steps", kind: "pw-chart-whole", onclick: () => this.zoom(null) });
+    this.whole = button({ label: "Show all steps", kind: "pw-chart-whole", onclick: () => this.zoomOut() });
     this.legend = h("ul", { class: "pw-chart-legend" });
     this.place = h("div", {
       class: "pw-chart-place", tabindex: "0", role: "slider", "aria-label": "Chart", "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0",
@@ -56,7 +56,7 @@ class MetricChart {
       onfocus: () => this.place.matches(":focus-visible") && this.read(this.at ?? this.steps.length - 1),
       onblur: () => this.read(null),
     });
-    this.el = h("div", { class: "pw-chart" }, h("div", { class: "pw-chart-head" }, this.whole, this.told), this.place, this.legend);
+    this.el = h("div", { class: "pw-chart" }, h("div", { class: "pw-chart-head" }, heading, this.whole, this.told), this.place, this.legend);
     this.whole.hidden = true;
     this.size = new ResizeObserver(() => this.fit());
     this.size.observe(this.place);
@@ -237,14 +237,18 @@ class MetricChart {
     return this.steps.length > 1 && (min > this.steps[0] || max < this.steps[this.steps.length - 1]);
   }
 
-  /** Show the steps around the cursor, or all of them for null. */
-  zoom(factor) {
+  /** Show the steps around one, or all of them for null. */
+  zoom(factor, centre = this.steps[0]) {
     if (!this.plot || this.steps.length < 2) return;
     const [first, last] = [this.steps[0], this.steps[this.steps.length - 1]], { min, max } = this.plot.scales.x;
-    const centre = this.steps[this.at ?? this.steps.length - 1], span = factor === null ? last - first : Math.min(last - first, (max - min) * factor);
+    const span = factor === null ? last - first : Math.min(last - first, (max - min) * factor);
     const low = Math.max(first, Math.min(last - span, centre - span / 2));
     this.plot.setScale("x", { min: low, max: Math.max(low + 1, low + span) });
-    if (factor === null) this.place.focus({ preventScroll: true });
+  }
+
+  zoomOut() {
+    for (const each of this.together()) each.zoom(null);
+    this.place.focus({ preventScroll: true });
   }
 
   key(event) {
@@ -254,6 +258,7 @@ class MetricChart {
     if (last < 0 || (to === undefined && factor === undefined) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     if (to !== undefined) this.read(Math.max(0, Math.min(last, to)));
-    else this.zoom(factor);
+    else if (factor === null) this.zoomOut();
+    else for (const each of this.together()) each.zoom(factor, this.steps[now]);
   }
 }

@@ -125,9 +125,9 @@ class ResultsPanel {
     for (const series of metrics.values()) series.sort((one, other) => one.at - other.at);
     this.drawn.hidden = !metrics.size;
     keyed(this.charts, [...metrics], ([metric]) => metric, ([metric]) => {
-      const chart = new MetricChart(this.frame, { height: 190, sync: this.sync });
+      const chart = new MetricChart(this.frame, { height: 190, sync: this.sync, together: () => [...this.drawings.values()], heading: h("h4", {}, chartName(metric)) });
       this.drawings.set(metric, chart);
-      return h("section", { class: "pw-results-chart" }, h("h4", {}, chartName(metric)), chart.el);
+      return h("section", { class: "pw-results-chart" }, chart.el);
     });
     for (const [metric, chart] of this.drawings) {
       if (!metrics.has(metric)) {

@@ -12,7 +12,7 @@ class ResultRuns {
         h("thead", {}, h("tr", {},
           ["Chart", "Experiment", "Run", "Status"].map((name) => h("th", { scope: "col" }, name)),
           ["Steps", "Checkpoints", "Best training score", "Best evaluation score", "Duration"].map((name) => h("th", { scope: "col", class: "pw-number" }, name)),
-          ["Started", "Lineage"].map((name) => h("th", { scope: "col" }, name)))),
+          h("th", { scope: "col" }, "Started"))),
         this.rows));
     this.note = h("p", { class: "pw-hint" });
     this.el = h("section", { class: "pw-results-part", "aria-label": "Table of runs" }, this.table, this.note, this.tools);
@@ -50,7 +50,7 @@ class ResultRuns {
       onclick: (event) => this.toggle(run, event.currentTarget),
     });
     return [
-      h("td", {}, h("span", { class: "pw-results-pick" }, box, at >= 0 ? chartSample(chartStyle(at)) : null)),
+      h("td", {}, h("span", { class: "pw-results-pick" }, lineage, box, at >= 0 ? chartSample(chartStyle(at)) : null)),
       h("th", { scope: "row", class: "pw-results-name" }, run.experiment),
       h("td", {}, `run ${run.n}`),
       h("td", {}, badge(run.status)),
@@ -60,7 +60,6 @@ class ResultRuns {
       number(score(run.evaluation)),
       h("td", { class: "pw-number", "data-since": run.started !== null && run.finished === null ? run.started : undefined }, this.took(run)),
       h("td", {}, run.started === null ? "N/A" : moment(run.started)),
-      h("td", {}, lineage),
     ];
   }
 
@@ -68,7 +67,7 @@ class ResultRuns {
     const told = this.open.get(run.id);
     const part = (title, items, none) => h("div", {}, h("h4", {}, title), items.length ? h("ul", {}, items) : h("p", { class: "pw-soft" }, none));
     const items = (texts, depths) => texts.map((text, at) => h("li", { style: { paddingLeft: `${(depths ? Number(depths[at]) - 1 : at) * 16}px` } }, text));
-    return h("td", { colspan: "11" }, h("div", { class: "pw-results-lineage", role: "group", "aria-label": `Lineage of ${run.experiment} run ${run.n}` }, told
+    return h("td", { colspan: "10" }, h("div", { class: "pw-results-lineage", role: "group", "aria-label": `Lineage of ${run.experiment} run ${run.n}` }, told
       ? [part("Comes from", items(told.from), "It started from scratch."), part("Came of it", items(told.into, told.depths), "Nothing yet.")]
       : h("span", { class: "pw-soft" }, "Opening…")));
   }

@@ -1,0 +1,86 @@
+"""Lineage: checkpoint -> run -> stage -> experiment -> agent, both ways (spec 9.3)."""
+
+from __future__ import annotations
+
+import pytest
+from factories.lab import Lab
+
+from pipeline_widgets.domain.chain import FromAgent
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.services.lineage import LineageService
+
+pytestmark = pytest.mark.spec("9.3")
+
+
+@pytest.fixture
+def lineages(lab: Lab) -> LineageService:
+    """Follows checkpoints in the workspace."""
+    return LineageService(lab.store)
+
+
+def test_a_chain_is_followed_both_ways(lab: Lab, lineages: LineageService) -> None:
+    """Back to scratch, and on to the agent; each with the checkpoint that was handed on."""
+    pipe = lab.pipeline("SFT", "GRPO", "deploy")
+    first, second, deploy = pipe.stages
+    start, middle = lab.do(first, 0.1, 0.9, 0.2), lab.do(second, 0.5)
+    end = lab.do(deploy)
+    assert str(lineages.of_run(middle.id)).splitlines() == [
+        "run 1 of 'chain-grpo-2' (stage 2 of pipeline 'chain')",
+        "  from step 20 as policy of run 1 of 'chain-sft-1' (stage 1 of pipeline 'chain')",
+        "  into run 1 of deployment of 'letters-agent' (stage 3 of pipeline 'chain'), by step 10",
+        "  into agent 'letters-agent', version 1, by step 10",
+    ]
+    down = lineages.of_run(start.id)
+    assert down.ancestors == ()
+    assert [(each.depth, each.kind, each.name, each.step) for each in down.descendants] == [
+        (1, "run", "chain-grpo-2", 20),
+        (2, "deployment", "letters-agent", 10),
+        (2, "agent", "letters-agent", 10),
+    ]
+    up = lineages.of_run(end.id)
+    assert [(each.depth, each.id, each.step) for each in up.ancestors] == [
+        (1, middle.id, 10),
+        (2, start.id, 20),
+    ]
+
+
+def test_a_checkpoint_has_only_its_own_descendants(lab: Lab, lineages: LineageService) -> None:
+    """What started from the run's other checkpoints is not of it."""
+    pipe = lab.pipeline("SFT", "GRPO")
+    run = lab.do(pipe.stages[0], 0.1, 0.9)
+    lab.do(pipe.stages[1], 0.5)
+    worse, better = lab.runs.checkpoints(run.id)
+    assert lineages.of_checkpoint(worse.id).descendants == ()
+    assert [each.name for each in lineages.of_checkpoint(better.id).descendants] == ["chain-grpo-2"]
+    assert lineages.of_checkpoint(better.id).of.startswith("step 20 of run 1 of 'chain-sft-1'")
+
+
+def test_a_resumed_run_descends_from_the_one_that_it_goes_on_from(lab: Lab, lineages: LineageService) -> None:
+    """As "resume", and what was before that is its ancestor as well."""
+    stage = lab.pipeline("SFT").stages[0]
+    lab.do(stage, 0.1, status=Status.STOPPED)
+    lab.do(stage, 0.2, status=Status.CRASHED, resume=True)
+    last = lab.do(stage, 0.3, resume=True)
+    assert [(each.number, each.step, each.role) for each in lineages.of_run(last.id).ancestors] == [
+        (2, 20, "resume"),
+        (1, 10, "resume"),
+    ]
+
+
+def test_an_agent_on_the_way_is_named(lab: Lab, lineages: LineageService) -> None:
+    """A first stage that starts from a saved Agent descends from the run behind it."""
+    run = lab.do(lab.pipeline("SFT", name="a").stages[0], 0.5)
+    agent = lab.agents.create("keeper", lab.runs.checkpoints(run.id)[0].id)
+    pipe = lab.pipelines.create(lab.project.id, "b")
+    stage = lab.add(pipe.id, lab.experiment("more"), start=FromAgent(agent.id))
+    found = lineages.of_run(lab.do(stage, 0.6).id)
+    assert found.ancestors[0].by_agent == "agent 'keeper', version 1"
+    assert "(saved as agent 'keeper', version 1)" in str(found)
+
+
+def test_what_is_gone_has_no_lineage(lab: Lab, lineages: LineageService) -> None:
+    """It says that there is no such run."""
+    with pytest.raises(NotFoundError):
+        lineages.of_run(999)
+    assert lab.project.id
