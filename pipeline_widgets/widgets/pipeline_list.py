@@ -117,9 +117,11 @@ class PipelineList(View):
         self.do_expand(made.id)
         return {"id": made.id, "name": made.name}
 
-    def do_import(self, text: str, name: str = "") -> Row:
-        """Make a pipeline of YAML, and show it."""
-        made = self._services.transfer.import_pipeline(self._project_id, text, name=name.strip() or None)
+    def do_import(self, text: str, name: str = "", rename: bool = False) -> Row:  # noqa: FBT001, FBT002
+        """Make a pipeline of YAML, and show it; `rename`: experiments whose name is taken get a new one."""
+        made = self._services.transfer.import_pipeline(
+            self._project_id, text, name=name.strip() or None, rename=rename
+        )
         self._reveal(made.pipeline.id)
         self.do_expand(made.pipeline.id)
         return {"id": made.pipeline.id, "name": made.pipeline.name, "also": list(made.also)}

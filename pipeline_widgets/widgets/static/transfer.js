@@ -43,17 +43,19 @@ function openImport({ frame, act }) {
       if (file.files[0]) text.value = await file.files[0].text();
     },
   });
+  const rename = h("input", { type: "checkbox", id: unique("rename") });
   openDialog({
     frame, title: "Import pipeline", confirm: "Import", wide: true,
     body: [
       field("YAML of a pipeline", text, "As “Copy as Python or YAML” or pipeline.to_yaml() gives it. Experiments that this project lacks are created."),
       field("Or choose a file", file),
       field("Name", name, "Optional: another name than the one in the text."),
+      h("div", { class: "pw-check" }, rename, h("label", { for: rename.id }, "Give experiments whose name is taken a new name")),
     ],
     act: async (pressed) => {
       text.removeAttribute("aria-invalid");
       try {
-        await act({ text: text.value, name: name.value }, pressed);
+        await act({ text: text.value, name: name.value, rename: rename.checked }, pressed);
       } catch (error) {
         text.setAttribute("aria-invalid", "true");
         throw error;
