@@ -27,7 +27,7 @@ async function openCode({ frame, pressed }) {
       h("div", { class: "pw-transfer-tools" },
         h("div", { class: "pw-segments", role: "group", "aria-label": "Show as" }, toggles),
         copyButton({ frame, label: "Copy", text: () => shown.text, autofocus: true }),
-        button({ label: "Save as file", glyph: "down", onclick: () => saveFile(`${found.file}.${shown.file}`, shown.text) })),
+        button({ label: "Save as file", glyph: "import", onclick: () => saveFile(`${found.file}.${shown.file}`, shown.text) })),
       hint, box,
     ],
   });
