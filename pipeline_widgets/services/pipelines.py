@@ -8,10 +8,7 @@ from functools import partial
 
 from pipeline_widgets.domain.chain import (
     NEW,
-    DeploymentStage,
     Edited,
-    ExperimentStage,
-    FromAgent,
     FromScratch,
     FromSource,
     Pipeline,
@@ -22,18 +19,15 @@ from pipeline_widgets.domain.edits import changes
 from pipeline_widgets.domain.facts import Facts
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.staleness import staleness, upstream_state
-from pipeline_widgets.domain.triggering import fit
 from pipeline_widgets.errors import (
     ClassicProjectError,
-    DoesNotFitError,
-    ForeignError,
     InUseError,
     RuleError,
     StaleWriteError,
 )
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts, history
-from pipeline_widgets.services.experiments import duplicate as duplicate_experiment
+from pipeline_widgets.services.bindings import bound, check_fit
 from pipeline_widgets.services.names import copy_of, free, trimmed
 
 
@@ -135,7 +129,7 @@ class PipelineService:
         """
 
         def change(work: Work, pipeline: Pipeline) -> Edited:
-            return pipeline.with_stage(_bound(work, pipeline, stage, duplicate=duplicate), position)
+            return pipeline.with_stage(bound(work, pipeline, stage, duplicate=duplicate), position)
 
         def what(work: Work, before: Pipeline, after: Pipeline) -> str:
             at = len(before.stages) if position is None else position
@@ -166,7 +160,7 @@ class PipelineService:
             _check_idle(
                 pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be edited."
             )
-            return pipeline.replaced(_bound(work, pipeline, settings(before), duplicate=duplicate))
+            return pipeline.replaced(bound(work, pipeline, settings(before), duplicate=duplicate))
 
         def what(work: Work, before: Pipeline, after: Pipeline) -> str:
             at = before.position(stage_id)
@@ -272,7 +266,7 @@ class PipelineService:
             known = {stage.id for stage in before.stages}
             for stage in after.stages:
                 if stage.id == fitting or (fitting == NEW and stage.id not in known):
-                    _check_fit(work, after, stage)
+                    check_fit(work, after, stage)
                 if stage not in before.stages:  # what held it may hold no longer
                     work.pipelines.hold(stage.id, None)
             return Edited(pipeline=after, also=edited.also)
@@ -308,42 +302,6 @@ def _about(work: Work, before: Pipeline, after: Pipeline) -> str:
 def _label(work: Work, pipeline: Pipeline, at: int) -> str:
     """The number of a stage with its name."""
     return f"{at + 1} ({history.stage_name(work, pipeline.stages[at])})"
-
-
-def _bound(work: Work, pipeline: Pipeline, stage: Stage, *, duplicate: bool) -> Stage:
-    """Check what a stage is bound to; return it bound to a copy of its experiment where asked for."""
-    if isinstance(stage, DeploymentStage):
-        return replace(stage, agent_name=trimmed(stage.agent_name, "agent"))
-    experiment = work.experiments.get(stage.experiment_id)
-    if experiment.project_id != pipeline.project_id:
-        raise ForeignError(
-            f"Experiment {experiment.name!r} belongs to another project.",
-            "A stage runs an experiment of its pipeline's project.",
-            "Create the experiment in this project.",
-        )
-    if isinstance(stage.start, FromAgent):
-        work.agents.get(stage.start.agent_id)
-    if duplicate:
-        return replace(stage, experiment_id=duplicate_experiment(work, experiment).id)
-    for at, other in enumerate(pipeline.stages):
-        same = isinstance(other, ExperimentStage) and other.experiment_id == stage.experiment_id
-        if same and other.id != stage.id:
-            raise RuleError(
-                f"Experiment {experiment.name!r} is used by stage {at + 1} already.",
-                "Two stages of a pipeline cannot share one experiment.",
-                "Duplicate and attach it: duplicate=True.",
-            )
-    return stage
-
-
-def _check_fit(work: Work, pipeline: Pipeline, stage: Stage) -> None:
-    source = pipeline.source(stage.id)
-    ids = {stage.id, source.id} if source else {stage.id}
-    verdict = fit(pipeline, stage, facts.load(work, pipeline, ids))
-    if not verdict.fits:
-        what = f"The experiment does not fit as stage {pipeline.position(stage.id) + 1}."
-        fix = "Choose an experiment that can start from there, or change the stage before it."
-        raise DoesNotFitError(what, verdict.reason, fix)
 
 
 def _check_along(before: Pipeline, after: Pipeline, known: Facts) -> None:
