@@ -31,6 +31,11 @@ class ListedAgent:
     #: None where its checkpoint tells of none.
     base_model: str | None
 
+    @property
+    def id(self) -> int:
+        """Of the agent."""
+        return self.agent.id
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentPage:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ import traitlets as t
 
 from pipeline_widgets.domain.experiment import AgentStatus, Choice
 from pipeline_widgets.errors import NotFoundError, PipelineError, StaleWriteError
-from pipeline_widgets.services.agent_list import AgentPage, ListedAgent, Sort
+from pipeline_widgets.services.agent_list import AgentPage, ListedAgent
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.agent_rows import (
     COLUMNS,
@@ -24,28 +23,18 @@ from pipeline_widgets.widgets.agent_rows import (
     source_rows,
     table_rows,
 )
-from pipeline_widgets.widgets.base import Row, View, explained
+from pipeline_widgets.widgets.base import Row, explained
 from pipeline_widgets.widgets.experiment_rows import resume_row
+from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.wiring import Services
 
-SCRIPTS = ("pickers", "agent_detail", "agent_dialogs", "agents")
-STYLES = ("pickers", "pipeline_list", "agents")
-TITLE = "Agents"
+SCRIPTS = ("paged_table", "pickers", "agent_detail", "agent_dialogs", "agents")
+STYLES = ("paged_table", "pickers", "agents")
 NOTHING_SAVED = "No experiment has a checkpoint yet. Train one: what it saves is what an agent is a copy of."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Query:
-    """Which page of the list is shown."""
-
-    search: str = ""
-    sort: Sort = "name"
-    descending: bool = False
-    page: int = 0
-
-
-class AgentsView(View):
+class AgentsView(PagedView):
     """A workspace's agents, live.
 
     Args:
@@ -59,8 +48,9 @@ class AgentsView(View):
     _esm = assets.script(*SCRIPTS)
     _css = assets.style(*STYLES)
 
-    rows = t.List(t.Dict()).tag(sync=True)
-    page = t.Dict().tag(sync=True)
+    FIRST = Query(sort="name", descending=False)
+    TITLE = "Agents"
+
     #: What the rows that are expanded show, by the agent's id.
     details = t.List(t.Dict()).tag(sync=True)
     #: Whether it shows one agent rather than the list.
@@ -70,7 +60,7 @@ class AgentsView(View):
 
     def __init__(self, services: Services, only: int | None = None) -> None:
         self._only = only
-        self._query = Query()
+        self._query = self.FIRST
         self._revision = -1
         self._open: set[int] = set()
         if only is not None:
@@ -84,8 +74,8 @@ class AgentsView(View):
         """Read the page where anything has changed; its rows stay where they are."""
         revision = self._services.store.workspace_revision()
         if revision != self._revision:
-            self._read(self._query, stay=True)
-            self._show_details()
+            self.show_page(self._query, stay=True)
+            self.page_shown()
             self._revision = revision
         if not self._shown.all and self._only is None:  # what an agent is a copy of cannot be deleted
             self.show(obstacle="" if self._services.agent_list.creatable() else NOTHING_SAVED)
@@ -95,30 +85,16 @@ class AgentsView(View):
 
     # ---- commands: looking
 
-    def do_query(
-        self,
-        search: str | None = None,
-        sort: Sort | None = None,
-        page: int = 0,
-        *,
-        descending: bool | None = None,
-    ) -> None:
-        """Show a page, searched and sorted as before unless told otherwise."""
-        wanted = {"search": search, "sort": sort, "descending": descending}
-        given = {name: value for name, value in wanted.items() if value is not None}
-        self._read(replace(self._query, page=page, **given))
-        self._show_details()
-
     def do_expand(self, agent: int) -> None:
         """Show how an agent is asked, and its versions."""
         self._services.agents.get(agent)
         self._open.add(agent)
-        self._show_details()
+        self.page_shown()
 
     def do_collapse(self, agent: int) -> None:
         """Show no more of it than its row."""
         self._open.discard(agent)
-        self._show_details()
+        self.page_shown()
 
     # ---- commands: making and editing
 
@@ -134,7 +110,7 @@ class AgentsView(View):
         """Save a checkpoint as an agent, and show it."""
         chosen = self._services.resumes.chosen(experiment, run, choice)
         made = self._services.agents.create(name, chosen.id, description.strip())
-        self._reveal(made.id)
+        self.reveal(made.id)
         return {"id": made.id, "name": made.name}
 
     def do_describe(self, agent: int, seen: str, description: str) -> None:
@@ -205,33 +181,31 @@ class AgentsView(View):
     def _table(self) -> tuple[str, tuple[str, ...], list[tuple[object, ...]]]:
         shown = self._shown
         columns = COLUMNS if shown.base_models else WITHOUT_BASE_MODEL
-        return self._title, columns, table_rows(shown.rows, base_models=shown.base_models)
+        return self.title, columns, table_rows(shown.rows, base_models=shown.base_models)
 
     @property
-    def _title(self) -> str:
-        shown = self._shown
-        if self._only is not None and shown.rows:
-            return f"Agent {shown.rows[0].agent.name}"
-        if shown.total == len(shown.rows):
-            return TITLE
-        first = shown.page * shown.size
-        return f"{TITLE} {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
+    def title(self) -> str:
+        """What the picture is called that is read without a kernel."""
+        alone = self._only is not None and self._shown.rows
+        return f"Agent {self._shown.rows[0].agent.name}" if alone else super().title
 
     # ---- reading
 
-    def _read(self, query: Query, *, stay: bool = False) -> None:
-        """Show a page; `stay` keeps the rows that are shown already in their order."""
-        found = self._services.agent_list.page(**asdict(query), only=self._only)
-        if stay:
-            found = _in_place(found, self._shown.rows)
-        self._shown, self._query = found, replace(query, page=found.page)
-        self.show_rows("rows", [list_row(row, projects=found.projects) for row in found.rows])
-        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
-        self.show(page={**asdict(self._query), **counts, "base_models": found.base_models})
+    def read_page(self, query: Query) -> AgentPage:
+        """Read a page of the workspace's agents."""
+        return self._services.agent_list.page(**asdict(query), only=self._only)
 
-    def _show_details(self) -> None:
+    def row_of(self, listed: ListedAgent, found: AgentPage) -> Row:
+        """Return what the row of an agent shows."""
+        return list_row(listed, projects=found.projects)
+
+    def about_page(self, found: AgentPage) -> Row:
+        """Tell whether there is a column of base models."""
+        return {"base_models": found.base_models}
+
+    def page_shown(self) -> None:
         """Read what the expanded rows of this page show; on another page they stay expanded."""
-        shown = [row.agent.id for row in self._shown.rows if row.agent.id in self._open]
+        shown = [row.id for row in self._shown.rows if row.id in self._open]
         found = [self._detail(each) for each in shown]
         self.show_rows("details", [each for each in found if each is not None])
 
@@ -244,24 +218,8 @@ class AgentsView(View):
     def _show_now(self) -> None:
         """Show what a command has done, and look again soon: a process takes a moment."""
         self.refresh()
-        self._show_details()
+        self.page_shown()
         self._refresher.wake()
-
-    def _reveal(self, agent_id: int) -> None:
-        """Show the page that holds a new agent: without the search, or by name, if need be."""
-        self.refresh()
-        if self._is_shown(agent_id):
-            return
-        for query in (replace(self._query, search="", page=0), Query()):
-            self._read(query)
-            while not self._is_shown(agent_id) and self._shown.page + 1 < self._shown.pages:
-                self._read(replace(query, page=self._shown.page + 1))
-            if self._is_shown(agent_id):
-                break
-        self._show_details()
-
-    def _is_shown(self, agent_id: int) -> bool:
-        return any(row.agent.id == agent_id for row in self._shown.rows)
 
     def _ask(self, agent_id: int, value: Any, ticket: str) -> None:
         try:
@@ -269,17 +227,3 @@ class AgentsView(View):
         except PipelineError as error:
             reply = {"error": explained(error)}
         self.send({"reply": ticket, **reply})
-
-
-def _in_place(found: AgentPage, shown: Sequence[ListedAgent]) -> AgentPage:
-    """Return a page in the order in which it is shown, and new rows where the sort puts them.
-
-    Sorted by status, an agent that is connected would jump under the hands.
-    """
-    known = {row.agent.id: row for row in found.rows}
-    order = [row.agent.id for row in shown if row.agent.id in known]
-    kept = {*order}
-    for at, row in enumerate(found.rows):
-        if row.agent.id not in kept:
-            order.insert(at, row.agent.id)
-    return replace(found, rows=tuple(known[each] for each in order))

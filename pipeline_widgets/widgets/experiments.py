@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,12 +11,13 @@ import traitlets as t
 
 from pipeline_widgets.domain.experiment import Choice
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.services.experiment_list import ExperimentPage, ListedExperiment, Sort
+from pipeline_widgets.services.experiment_list import ExperimentPage, ListedExperiment
 from pipeline_widgets.services.overview import ExperimentRow
 from pipeline_widgets.widgets import assets
-from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.experiment_form import filled_form, new_form, submitted
 from pipeline_widgets.widgets.experiment_rows import detail_row, list_row, resume_row
+from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.wiring import Services
 
@@ -28,6 +29,7 @@ SCRIPTS = (
     "experiment_form",
     "experiment_dialogs",
     "experiment_detail",
+    "paged_table",
     "experiments",
 )
 STYLES = (
@@ -35,25 +37,14 @@ STYLES = (
     "metric_chart",
     "pickers",
     "stage_panel",
-    "pipeline_list",
+    "paged_table",
     "experiment_detail",
     "experiment_form",
     "experiments",
 )
-TITLE = "Experiments"
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
 POINTS = 240  # of a curve, at most
 LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Query:
-    """Which page of the list is shown."""
-
-    search: str = ""
-    sort: Sort = "modified"
-    descending: bool = True
-    page: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +57,7 @@ class Look:
     checkpoints: int = LISTED
 
 
-class ExperimentsView(View):
+class ExperimentsView(PagedView):
     """A project's experiments, live.
 
     Args:
@@ -78,8 +69,8 @@ class ExperimentsView(View):
     _esm = assets.script(*SCRIPTS)
     _css = assets.style(*STYLES)
 
-    rows = t.List(t.Dict()).tag(sync=True)
-    page = t.Dict().tag(sync=True)
+    TITLE = "Experiments"
+
     #: What the rows that are expanded show, by the experiment's id.
     details = t.List(t.Dict()).tag(sync=True)
     #: Whether Results can be opened from here.
@@ -90,7 +81,7 @@ class ExperimentsView(View):
     ) -> None:
         self._project_id = project_id
         self._on_results = on_results
-        self._query = Query()
+        self._query = self.FIRST
         self._revision = -1
         self._open: dict[int, Look] = {}
         self._shown = services.experiment_list.page(project_id)
@@ -101,37 +92,23 @@ class ExperimentsView(View):
         """Read the page where anything has changed; its rows stay where they are."""
         revision = self._services.store.revision(self._project_id)
         if revision != self._revision:
-            self._read(self._query, stay=True)
-            self._show_details()
+            self.show_page(self._query, stay=True)
+            self.page_shown()
             self._revision = revision
         return any(row.status.active for row in self._shown.rows)
 
     # ---- commands: looking
 
-    def do_query(
-        self,
-        search: str | None = None,
-        sort: Sort | None = None,
-        page: int = 0,
-        *,
-        descending: bool | None = None,
-    ) -> None:
-        """Show a page, searched and sorted as before unless told otherwise."""
-        wanted = {"search": search, "sort": sort, "descending": descending}
-        given = {name: value for name, value in wanted.items() if value is not None}
-        self._read(replace(self._query, page=page, **given))
-        self._show_details()
-
     def do_expand(self, experiment: int) -> None:
         """Show what an experiment has done."""
         self._services.experiments.get(experiment)
         self._open.setdefault(experiment, Look())
-        self._show_details()
+        self.page_shown()
 
     def do_collapse(self, experiment: int) -> None:
         """Show no more of it than its row."""
         self._open.pop(experiment, None)
-        self._show_details()
+        self.page_shown()
 
     def do_look(
         self, experiment: int, run: int | None = None, metric: str | None = None, *, more: bool = False
@@ -143,7 +120,7 @@ class ExperimentsView(View):
             metric=metric or look.metric,
             checkpoints=look.checkpoints + (LISTED if more else 0),
         )
-        self._show_details()
+        self.page_shown()
 
     def do_results(self, experiment: int) -> None:
         """Open Results for an experiment."""
@@ -163,7 +140,7 @@ class ExperimentsView(View):
         made, refused = submitted(self._services, self._project_id, sent)
         if made is None:
             return {"refused": refused}
-        self._reveal(made.id)
+        self.reveal(made.id)
         return {"id": made.id, "name": made.name}
 
     def do_change(self, experiment: int, **sent: Any) -> Row:
@@ -193,13 +170,13 @@ class ExperimentsView(View):
         """Go on from a checkpoint of one of its runs, as a new experiment."""
         chosen = self._services.resumes.chosen(experiment, run, choice)
         made, _ = self._services.resume(experiment, chosen.id, name)
-        self._reveal(made.id)
+        self.reveal(made.id)
         return {"id": made.id, "name": made.name}
 
     def do_duplicate(self, experiment: int, name: str | None = None) -> Row:
         """Copy an experiment without its runs."""
         made = self._services.experiments.duplicate(experiment, name)
-        self._reveal(made.id)
+        self.reveal(made.id)
         return {"id": made.id, "name": made.name}
 
     def do_copy_name(self, experiment: int) -> str:
@@ -228,33 +205,24 @@ class ExperimentsView(View):
 
     def static_html(self) -> str:
         """Return the page as a table."""
-        return table_html(self._title, COLUMNS, table_rows(self._shown.rows), at=datetime.now(UTC))
+        return table_html(self.title, COLUMNS, table_rows(self._shown.rows), at=datetime.now(UTC))
 
     def static_text(self) -> str:
         """Return the page in a few lines."""
-        return table_text(self._title, COLUMNS, table_rows(self._shown.rows), at=datetime.now(UTC))
-
-    @property
-    def _title(self) -> str:
-        shown = self._shown
-        if shown.total == len(shown.rows):
-            return TITLE
-        first = shown.page * shown.size
-        return f"Experiments {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
+        return table_text(self.title, COLUMNS, table_rows(self._shown.rows), at=datetime.now(UTC))
 
     # ---- reading
 
-    def _read(self, query: Query, *, stay: bool = False) -> None:
-        """Show a page; `stay` keeps the rows that are shown already in their order."""
-        found = self._services.experiment_list.page(self._project_id, **asdict(query))
-        if stay:
-            found = _in_place(found, self._shown.rows)
-        self._shown, self._query = found, replace(query, page=found.page)
-        self.show_rows("rows", [list_row(row) for row in found.rows])
-        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
-        self.show(page={**asdict(self._query), **counts})
+    def read_page(self, query: Query) -> ExperimentPage:
+        """Read a page of the project's experiments."""
+        return self._services.experiment_list.page(self._project_id, **asdict(query))
 
-    def _show_details(self) -> None:
+    def row_of(self, listed: ListedExperiment, found: ExperimentPage) -> Row:
+        """Return what the row of an experiment shows."""
+        del found
+        return list_row(listed)
+
+    def page_shown(self) -> None:
         """Read what the expanded rows of this page show; on another page they stay expanded."""
         shown = [row.id for row in self._shown.rows if row.id in self._open]
         found = [self._detail(each, self._open[each]) for each in shown]
@@ -272,32 +240,9 @@ class ExperimentsView(View):
             return None
         return detail_row(detail, glimpse, look.metric)
 
-    def _reveal(self, experiment_id: int) -> None:
-        """Show the page that holds a new experiment: without the search, or the latest first, if need be."""
-        self.refresh()
-        for query in (replace(self._query, search="", page=0), Query()):
-            if any(row.id == experiment_id for row in self._shown.rows):
-                return
-            self._read(query)
-            self._show_details()
-
 
 def table_rows(found: Sequence[ExperimentRow | ListedExperiment]) -> list[tuple[Any, ...]]:
     """Return experiments as rows of a picture that is read without a kernel."""
     return [
         (each.name, each.algorithm, each.status, each.runs, each.best, each.modified_at) for each in found
     ]
-
-
-def _in_place(found: ExperimentPage, shown: Sequence[ListedExperiment]) -> ExperimentPage:
-    """Return a page in the order in which it is shown, and new rows where the sort puts them.
-
-    Who works in a row changes its experiment: it would jump under the hands.
-    """
-    known = {row.id: row for row in found.rows}
-    order = [row.id for row in shown if row.id in known]
-    kept = {*order}
-    for at, row in enumerate(found.rows):
-        if row.id not in kept:
-            order.insert(at, row.id)
-    return replace(found, rows=tuple(known[each] for each in order))

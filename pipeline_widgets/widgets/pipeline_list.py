@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,31 +13,22 @@ import traitlets as t
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.rollup import Word
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
-from pipeline_widgets.services.overview import PipelineRow, Sort
+from pipeline_widgets.services.overview import PipelinePage, PipelineRow
 from pipeline_widgets.services.pipelines import check_advanced
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.wiring import Services
 
-STEMS = ("transfer", "pipeline_about", "pipeline_list")
+STEMS = ("transfer", "paged_table", "pipeline_about", "pipeline_list")
 COLUMNS = ("Name", "Status", "Stages", "Last modified", "Description")
 LIVE = (Word.PENDING, Word.RUNNING, Word.STOPPING)
 NAMED = 3  # shared experiments that a row names; the others it counts
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Query:
-    """Which page of the list is shown."""
-
-    search: str = ""
-    sort: Sort = "modified"
-    descending: bool = True
-    page: int = 0
-
-
-class PipelineList(View):
+class PipelineList(PagedView):
     """A project's pipelines, live.
 
     Args:
@@ -52,8 +43,8 @@ class PipelineList(View):
     _esm = assets.script(*STEMS)
     _css = assets.style(*STEMS)
 
-    rows = t.List(t.Dict()).tag(sync=True)
-    page = t.Dict().tag(sync=True)
+    TITLE = "Pipelines"
+
     #: The builders of the rows that are expanded, by the id of the pipeline.
     builders: Any = t.Dict().tag(sync=True, **ipywidgets.widget_serialization)
 
@@ -62,7 +53,7 @@ class PipelineList(View):
     ) -> None:
         self._project_id = project_id
         self._on_results = on_results
-        self._query = Query()
+        self._query = self.FIRST
         self._revision = -1
         with services.store.read() as work:
             check_advanced(work, project_id)
@@ -74,25 +65,12 @@ class PipelineList(View):
         """Read the page where anything has changed; its rows stay where they are."""
         revision = self._services.store.revision(self._project_id)
         if revision != self._revision:
-            self._read(self._query, stay=True)
+            self.show_page(self._query, stay=True)
             self._close_deleted()
             self._revision = revision
         return any(row.rollup.word in LIVE for row in self._shown.rows)
 
     # ---- commands: looking
-
-    def do_query(
-        self,
-        search: str | None = None,
-        sort: Sort | None = None,
-        page: int = 0,
-        *,
-        descending: bool | None = None,
-    ) -> None:
-        """Show a page, searched and sorted as before unless told otherwise."""
-        wanted = {"search": search, "sort": sort, "descending": descending}
-        given = {name: value for name, value in wanted.items() if value is not None}
-        self._read(replace(self._query, page=page, **given))
 
     def do_expand(self, pipeline: int) -> None:
         """Show a pipeline's builder."""
@@ -113,7 +91,7 @@ class PipelineList(View):
     def do_create(self, name: str, description: str = "") -> Row:
         """Make a pipeline, show it, and expand it."""
         made = self._services.pipelines.create(self._project_id, name, description)
-        self._reveal(made.id)
+        self.reveal(made.id)
         self.do_expand(made.id)
         return {"id": made.id, "name": made.name}
 
@@ -122,14 +100,14 @@ class PipelineList(View):
         made = self._services.transfer.import_pipeline(
             self._project_id, text, name=name.strip() or None, rename=rename
         )
-        self._reveal(made.pipeline.id)
+        self.reveal(made.pipeline.id)
         self.do_expand(made.pipeline.id)
         return {"id": made.pipeline.id, "name": made.pipeline.name, "also": list(made.also)}
 
     def do_duplicate(self, pipeline: int) -> Row:
         """Copy a pipeline's stages and settings, and show the copy."""
         copy = self._services.pipelines.duplicate(pipeline)
-        self._reveal(copy.id)
+        self.reveal(copy.id)
         return {"id": copy.id, "name": copy.name}
 
     def do_delete(self, pipeline: int) -> None:
@@ -165,19 +143,11 @@ class PipelineList(View):
 
     def static_html(self) -> str:
         """Return the page as a table."""
-        return table_html(self._title, COLUMNS, self._table, at=datetime.now(UTC))
+        return table_html(self.title, COLUMNS, self._table, at=datetime.now(UTC))
 
     def static_text(self) -> str:
         """Return the page in a few lines."""
-        return table_text(self._title, COLUMNS, self._table, at=datetime.now(UTC))
-
-    @property
-    def _title(self) -> str:
-        shown = self._shown
-        if shown.total == len(shown.rows):
-            return "Pipelines"
-        first = shown.page * shown.size
-        return f"Pipelines {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
+        return table_text(self.title, COLUMNS, self._table, at=datetime.now(UTC))
 
     @property
     def _table(self) -> list[tuple[object, ...]]:
@@ -188,23 +158,14 @@ class PipelineList(View):
 
     # ---- reading
 
-    def _read(self, query: Query, *, stay: bool = False) -> None:
-        """Show a page; `stay` keeps the rows that are shown already in their order."""
-        found = self._services.overview.pipelines(self._project_id, **asdict(query))
-        rows = _in_place(found.rows, self._shown.rows) if stay else found.rows
-        self._shown = replace(found, rows=rows)
-        self._query = replace(query, page=found.page)
-        self.show_rows("rows", [_row(row) for row in rows])
-        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
-        self.show(page={**asdict(self._query), **counts})
+    def read_page(self, query: Query) -> PipelinePage:
+        """Read a page of the project's pipelines."""
+        return self._services.overview.pipelines(self._project_id, **asdict(query))
 
-    def _reveal(self, pipeline_id: int) -> None:
-        """Show the page that holds a new pipeline: without the search, or the latest first, if need be."""
-        self.refresh()
-        for query in (replace(self._query, search="", page=0), Query()):
-            if any(row.id == pipeline_id for row in self._shown.rows):
-                return
-            self._read(query)
+    def row_of(self, listed: PipelineRow, found: PipelinePage) -> Row:
+        """Return what the row of a pipeline shows."""
+        del found
+        return _row(listed)
 
     def _close_deleted(self) -> None:
         """Close the builders of pipelines that are gone; on another page they stay open."""
@@ -236,20 +197,6 @@ def _shares(names: Sequence[str]) -> str:
         return ""
     more = len(names) - NAMED
     return f"Shares {', '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''} with other pipelines"
-
-
-def _in_place(rows: Sequence[PipelineRow], shown: Sequence[PipelineRow]) -> tuple[PipelineRow, ...]:
-    """Return rows in the order in which they are shown, and new ones where the sort puts them.
-
-    Who works in a row modifies its pipeline: it would jump to the top under the hands.
-    """
-    known = {row.id: row for row in rows}
-    order = [row.id for row in shown if row.id in known]
-    kept = {*order}
-    for at, row in enumerate(rows):
-        if row.id not in kept:
-            order.insert(at, row.id)
-    return tuple(known[each] for each in order)
 
 
 def _as_seen(now: Pipeline, seen: Row) -> Pipeline:

@@ -47,7 +47,7 @@ def show(notebook: Notebook) -> Iterator[Show]:
 
 def row(root: Locator, name: str) -> Locator:
     """Return the row of an agent."""
-    return root.locator(".pw-pl-row").filter(has=root.page.get_by_role("button", name=name, exact=True))
+    return root.locator(".pw-pt-row").filter(has=root.page.get_by_role("button", name=name, exact=True))
 
 
 def opener(root: Locator, name: str) -> Locator:
@@ -120,14 +120,14 @@ agent("greeter")
     expect(row(root, "greeter").get_by_role("cell").nth(2)).to_have_text("–")
     root.get_by_role("button", name="Base Model", exact=True).click()
     expect(heads.nth(3)).to_have_attribute("aria-sort", "ascending")
-    expect(root.locator(".pw-pl-title")).to_have_text(["greeter", "speaker"])
+    expect(root.locator(".pw-pt-title")).to_have_text(["greeter", "speaker"])
 
 
 @pytest.mark.spec("2.3")
 def test_an_agent_as_the_last_line_shows_its_live_view(notebook: Notebook, show: Show) -> None:
     """Only this agent, expanded, without the list's buttons; once it is deleted it says so."""
     root = show(f"{RAN}\nagent('other')\ngreeter = agent('greeter')", view="greeter")
-    expect(root.locator(".pw-pl-title")).to_have_text(["greeter"])
+    expect(root.locator(".pw-pt-title")).to_have_text(["greeter"])
     expect(opener(root, "greeter")).to_have_attribute("aria-expanded", "true")
     expect(part(root, "Versions")).to_be_visible()
     expect(root.get_by_role("button", name="New Agent")).to_have_count(0)
@@ -140,7 +140,7 @@ def test_an_agent_as_the_last_line_shows_its_live_view(notebook: Notebook, show:
 def test_the_list_is_searched_sorted_and_paged(notebook: Notebook, page: Page, show: Show) -> None:
     """As the list of pipelines: 50 rows a page, a search as one types, headers that are buttons."""
     root = show(f"{RAN}\nfor number in range(60): agent(f'a{{number}}')")
-    titles = root.locator(".pw-pl-title")
+    titles = root.locator(".pw-pt-title")
     expect(titles).to_have_count(50)
     expect(root.get_by_role("navigation", name="Pages")).to_contain_text("1–50 of 60")
     root.get_by_role("button", name="Next page").press("Enter")

@@ -46,7 +46,7 @@ def show(notebook: Notebook) -> Show:
 
 def row(root: Locator, name: str) -> Locator:
     """Return the row of an experiment."""
-    return root.locator(".pw-pl-row").filter(has=root.page.get_by_role("button", name=name, exact=True))
+    return root.locator(".pw-pt-row").filter(has=root.page.get_by_role("button", name=name, exact=True))
 
 
 def act(root: Locator, name: str, word: str) -> Locator:
@@ -70,7 +70,7 @@ def expand(root: Locator, name: str) -> Locator:
 
 def names(root: Locator) -> Locator:
     """Return the names of the rows, in order."""
-    return root.locator(".pw-pl-row .pw-pl-title")
+    return root.locator(".pw-pt-row .pw-pt-title")
 
 
 @pytest.mark.spec("9.1")

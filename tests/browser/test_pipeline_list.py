@@ -51,7 +51,7 @@ def choose(root: Locator, name: str, action: str) -> None:
 
 def names(root: Locator) -> Locator:
     """Return the names of the rows, in order."""
-    return root.get_by_role("rowheader").locator(".pw-pl-title")
+    return root.get_by_role("rowheader").locator(".pw-pt-title")
 
 
 def description(notebook: Notebook, name: str) -> Any:

@@ -2,11 +2,6 @@
 
 const AGENT_PATIENCE = 75_000; // ms to wait for a reply; Python gives up after 60 s
 
-/** Set a text, and touch nothing if it is that already. */
-function agentText(el, text) {
-  if (el.textContent !== text) el.textContent = text;
-}
-
 class AgentDetail {
   constructor(table, id) {
     Object.assign(this, { table, id, frame: table.frame });
@@ -99,7 +94,7 @@ class AgentDetail {
   version(version, detail) {
     const served = detail.endpoint?.version === version.number && this.row.status === "Deployed";
     const marks = [version.current ? "Current" : null, served && !version.current ? "Served" : null].filter(Boolean);
-    const step = agentNumber(version.step);
+    const step = inFull(version.step);
     return h("tr", {},
       h("th", { scope: "row" }, h("span", { class: "pw-ag-number" }, String(version.number)), marks.map((mark) => h("span", { class: "pw-mark-word" }, mark))),
       h("td", { dir: "auto" }, version.experiment),
@@ -163,7 +158,7 @@ class AgentSnippets {
       tab.tabIndex = at === this.chosen ? 0 : -1;
     });
     this.panel.setAttribute("aria-labelledby", this.list.children[this.chosen].id);
-    agentText(this.text, this.snippets[this.chosen].code);
+    setText(this.text, this.snippets[this.chosen].code);
   }
 }
 
@@ -196,7 +191,7 @@ class AgentBox {
   show(endpoint) {
     this.el.hidden = !endpoint;
     if (!endpoint) return;
-    agentText(this.label, `${AGENT_FIELDS[endpoint.takes] ?? "Input"}${endpoint.json ? ", as JSON" : ""}`);
+    setText(this.label, `${AGENT_FIELDS[endpoint.takes] ?? "Input"}${endpoint.json ? ", as JSON" : ""}`);
     if (this.example !== null && this.text.value !== this.example) return; // what was typed stays
     if (this.example !== endpoint.example) this.text.value = endpoint.example;
     this.example = endpoint.example;

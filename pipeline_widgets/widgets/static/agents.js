@@ -1,53 +1,33 @@
 // The agents of a workspace. Python searches, sorts and pages; a row that is expanded says how to ask its agent.
 
-const AGENT_PAUSE = 200; // ms without a key after which a search is asked for
 const AGENT_COLUMNS = [
-  { label: "Agent", sort: "name", descending: false, kind: "name" },
-  { label: "Description", kind: "about" },
-  { label: "Source Experiment", sort: "experiment", descending: false, kind: "source" },
-  { label: "Base Model", sort: "base_model", descending: false, kind: "base" },
-  { label: "Status", sort: "status", descending: true, kind: "status" },
-  { label: "Actions", kind: "actions" },
+  { label: "Agent", sort: "name", descending: false, kind: "pw-ag-name" },
+  { label: "Description", kind: "pw-ag-about" },
+  { label: "Source Experiment", sort: "experiment", descending: false, kind: "pw-ag-source" },
+  { label: "Base Model", sort: "base_model", descending: false, kind: "pw-ag-base" },
+  { label: "Status", sort: "status", descending: true, kind: "pw-ag-status" },
+  { label: "Actions", kind: "pw-ag-actions" },
 ];
 const AGENT_GOES = ["Deployed", "Pending"]; // is connected, or is about to be
 
-const agentNumber = (n) => n.toLocaleString("en-US");
-
-class AgentsTable {
+class AgentsTable extends PagedTable {
   constructor({ model, el }) {
-    this.model = model;
-    this.frame = new Frame({ model, el, name: "agents" });
-    this.single = model.get("single");
-    this.wanted = new Map(); // by agent: whether its row shall be expanded, until Python has it so
+    super({ model, el, name: "agents", noun: "agent", columns: AGENT_COLUMNS, watched: ["details", "obstacle"] });
     this.drafts = new Map(); // by agent: the description that is being typed
     this.keys = new Map(); // by agent: its key while it is shown this once; nothing of it is kept anywhere
     this.asks = new Map(); // by ticket: who waits for an agent's reply
     this.build();
-    for (const name of ["rows", "page", "details", "obstacle"]) this.frame.on(`change:${name}`, () => this.draw());
+    this.table.classList.add("pw-ag-table");
     this.frame.on("msg:custom", (message) => message?.reply && this.asks.get(message.reply)?.(message));
-    this.frame.undo.push(() => clearTimeout(this.pause));
     this.draw();
   }
 
-  build() {
-    this.find = h("input", {
-      type: "search", placeholder: "Search agents", "aria-label": "Search agents", autocomplete: "off", spellcheck: "false",
-      oninput: () => {
-        this.typing = true;
-        clearTimeout(this.pause);
-        this.pause = setTimeout(() => this.search(), AGENT_PAUSE);
-      },
-      onkeydown: (event) => event.key === "Enter" && this.search(),
-    });
-    this.count = h("div", { class: "pw-pl-count pw-soft", role: "status" });
-    this.make = this.newButton("new");
-    this.bar = h("div", { class: "pw-pl-bar" }, this.make, h("div", { class: "pw-pl-search" }, icon("search"), this.find), this.count);
-    this.heads = AGENT_COLUMNS.map((column) => this.head(column));
-    this.lines = h("tbody");
-    this.table = h("table", { class: "pw-table pw-pl-table pw-ag-table", "aria-label": "Agents" }, h("thead", {}, h("tr", {}, this.heads)), this.lines);
-    this.none = h("div", { class: "pw-empty" });
-    this.pages = h("nav", { class: "pw-pl-pages", "aria-label": "Pages" });
-    this.frame.body.append(this.bar, h("div", { class: "pw-pl-scroll" }, this.table), this.none, this.pages);
+  get plain() {
+    return this.model.get("single");
+  }
+
+  tools() {
+    return this.newButton("new");
   }
 
   newButton(name) {
@@ -57,135 +37,44 @@ class AgentsTable {
     });
   }
 
-  head({ label, sort, descending, kind }) {
-    if (!sort || this.single) return h("th", { scope: "col", class: `pw-ag-${kind}` }, label);
-    const press = h("button", { type: "button", class: "pw-pl-sort", onclick: () => {
-      const now = this.model.get("page");
-      this.ask("query", { sort, descending: now.sort === sort ? !now.descending : descending }, press);
-    } }, label, h("span", { class: "pw-pl-arrow" }));
-    return h("th", { scope: "col", class: `pw-ag-${kind}`, "data-sort": sort }, press);
-  }
-
   // ---- drawing
 
-  draw() {
-    const page = this.model.get("page"), rows = this.model.get("rows");
+  expanded() {
     this.details = new Map(this.model.get("details").map((detail) => [detail.id, detail]));
-    for (const [id, open] of this.wanted) if (this.details.has(id) === open) this.wanted.delete(id);
+    return new Set(this.details.keys());
+  }
+
+  draw() {
+    const based = !!this.model.get("page").base_models;
+    this.expanded();
     for (const [id, { key }] of this.keys) {
       const hint = this.details.get(id)?.endpoint?.hint;
       if (hint && !key.endsWith(hint)) this.keys.delete(id); // it was rotated elsewhere
     }
-    const focused = this.table.contains(document.activeElement) ? document.activeElement : null;
-    const at = focused ? rows.findIndex((row) => this.lineOf(row.id)?.contains(focused)) : -1;
-    this.bar.hidden = this.single || !page.all;
-    this.table.hidden = !rows.length;
-    this.table.classList.toggle("pw-ag-based", !!page.base_models);
-    for (const th of this.heads) if (th.classList.contains("pw-ag-base")) th.hidden = !page.base_models;
-    this.drawBar(page);
-    this.drawLines(rows);
-    this.drawNone(page, rows);
-    this.drawPages(page, rows);
-    if (focused && document.activeElement !== focused) this.refocus(focused, at);
-    this.land();
+    this.table.classList.toggle("pw-ag-based", based);
+    for (const th of this.heads) if (th.classList.contains("pw-ag-base")) th.hidden = !based;
+    super.draw();
   }
 
-  drawBar(page) {
-    const all = `${agentNumber(page.all)} ${page.all === 1 ? "agent" : "agents"}`;
-    agentText(this.count, page.search ? `${agentNumber(page.total)} of ${all}` : all);
-    if (document.activeElement !== this.find && !this.typing) this.find.value = page.search;
-    for (const th of this.heads) {
-      if (!th.dataset.sort) continue;
-      const sorted = th.dataset.sort === page.sort;
-      if (sorted) th.setAttribute("aria-sort", page.descending ? "descending" : "ascending");
-      else th.removeAttribute("aria-sort");
-      redraw(th.querySelector(".pw-pl-arrow"), sorted ? icon(page.descending ? "down" : "up") : null);
-    }
-  }
-
-  drawLines(rows) {
-    const items = rows.flatMap((row) => (this.isOpen(row.id) ? [{ row, key: row.id }, { row, key: `in-${row.id}` }] : [{ row, key: row.id }]));
-    keyed(
-      this.lines, items, (item) => item.key,
-      ({ row, key }) => (key === row.id ? this.makeRow(row.id) : this.makeInside(row.id)),
-      (line, { row, key }) => (key === row.id ? this.showRow(line, row) : this.showInside(line, row)),
-    );
-  }
-
-  drawNone(page, rows) {
-    this.none.hidden = rows.length > 0;
-    if (rows.length) return redraw(this.none);
-    if (this.single) return redraw(this.none, h("div", { class: "pw-pl-none" }, "This agent was deleted"));
-    if (page.all)
-      return redraw(this.none, h("div", { class: "pw-pl-none" }, "No agents found"), h("div", {}, `No name holds “${page.search}”.`),
-        button({ label: "Clear search", "data-f": "clear", onclick: () => this.clear() }));
+  empty() {
     const reason = this.model.get("obstacle");
-    redraw(this.none, h("div", { class: "pw-pl-none" }, "No agents yet"),
-      h("div", {}, "An agent is a checkpoint saved under a name. Connected, it answers over HTTP."),
-      reason ? h("div", {}, reason) : null, this.newButton("first"));
-  }
-
-  drawPages(page, rows) {
-    this.pages.hidden = page.pages < 2;
-    if (page.pages < 2) return redraw(this.pages);
-    const first = page.page * page.size + 1;
-    const turn = (label, glyph, by, end) => button({
-      label, glyph, kind: by > 0 ? "pw-pl-on" : "", "data-f": `turn-${glyph}`, reason: page.page + by < 0 || page.page + by >= page.pages ? end : undefined,
-      onclick: (event) => this.turn(by, event.currentTarget),
-    });
-    redraw(
-      this.pages,
-      turn("Previous page", "left", -1, "This is the first page."),
-      h("span", { role: "status" }, `${agentNumber(first)}–${agentNumber(first + rows.length - 1)} of ${agentNumber(page.total)}`),
-      turn("Next page", "right", 1, "This is the last page."),
-    );
-  }
-
-  /** Give focus back to what was moved, or to the neighbour of what is gone. */
-  refocus(focused, at) {
-    const name = focused.dataset.f && `[data-f="${CSS.escape(focused.dataset.f)}"]`;
-    const next = (focused.isConnected && focused) || (name && this.table.querySelector(name)) || this.neighbour(at);
-    if (document.activeElement === document.body || !document.activeElement) next?.focus({ preventScroll: true });
-  }
-
-  /** Show where a new row is, once it is there. */
-  land() {
-    const line = this.landing && this.lineOf(this.landing);
-    if (!line) return;
-    line.classList.add("pw-pl-new");
-    line.scrollIntoView({ block: "nearest" });
-    line.querySelector(".pw-pl-open").focus({ preventScroll: true });
-    this.landing = null;
-  }
-
-  arrive({ id }, said) {
-    this.frame.announce(said);
-    this.landing = id;
-    this.draw();
+    return {
+      holds: "No name holds",
+      nothing: this.plain ? ["This agent was deleted"] : ["No agents yet",
+        h("div", {}, "An agent is a checkpoint saved under a name. Connected, it answers over HTTP."),
+        reason ? h("div", {}, reason) : null, this.newButton("first")],
+    };
   }
 
   // ---- a row
 
-  row(id) {
-    return this.model.get("rows").find((row) => row.id === id);
-  }
-
-  lineOf(id) {
-    return [...this.lines.children].find((line) => line.dataset.key === String(id));
-  }
-
-  isOpen(id) {
-    return this.wanted.get(id) ?? this.details.has(id);
-  }
-
   makeRow(id) {
-    const open = h("button", { type: "button", class: "pw-pl-open", "data-f": `open-${id}`, onclick: () => this.toggle(id, open) },
-      h("span", { class: "pw-pl-chevron" }, icon("right")), h("span", { class: "pw-pl-title", dir: "auto" }));
-    const about = new AgentAbout(this, id), under = h("div", { class: "pw-pl-under pw-soft" });
+    const open = this.makeOpener(id);
+    const about = new AgentAbout(this, id), under = h("div", { class: "pw-pt-under pw-soft" });
     const source = h("td", { class: "pw-ag-source" }), base = h("td", { class: "pw-ag-base" }), status = h("td", { class: "pw-ag-status" });
     const acts = h("div", { class: "pw-ag-acts" });
-    const line = h("tr", { class: "pw-pl-row" },
-      h("th", { scope: "row", class: "pw-ag-name" }, h("div", { class: "pw-pl-name" }, open), under),
+    const line = h("tr", { class: "pw-pt-row" },
+      h("th", { scope: "row", class: "pw-ag-name" }, h("div", { class: "pw-pt-name" }, open), under),
       h("td", { class: "pw-ag-about" }, about.el), source, base, status, h("td", { class: "pw-ag-actions" }, acts));
     line.parts = { open, under, about, source, base, status, acts };
     return line;
@@ -193,14 +82,10 @@ class AgentsTable {
 
   showRow(line, row) {
     const { open, under, about, source, base, status, acts } = line.parts;
-    const opened = this.isOpen(row.id);
-    line.classList.toggle("pw-pl-is-open", opened);
-    open.setAttribute("aria-expanded", String(opened));
-    open.setAttribute("aria-label", row.name);
-    agentText(open.querySelector(".pw-pl-title"), row.name);
+    this.showOpener(line, open, row);
     redraw(under, h("span", {}, `version ${row.version}`));
     about.show(row);
-    redraw(source, h("div", { dir: "auto" }, row.experiment), row.project ? h("div", { class: "pw-pl-detail pw-soft", dir: "auto" }, row.project) : null);
+    redraw(source, h("div", { dir: "auto" }, row.experiment), row.project ? h("div", { class: "pw-pt-detail pw-soft", dir: "auto" }, row.project) : null);
     base.hidden = !this.model.get("page").base_models;
     redraw(base, row.base_model ?? h("span", { class: "pw-soft" }, "–"));
     const why = row.trouble.split("\n")[0];
@@ -238,7 +123,7 @@ class AgentsTable {
 
   makeInside(id) {
     const inside = new AgentDetail(this, id);
-    const line = h("tr", { class: "pw-pl-inside" }, (inside.cell = h("td", {}, inside.el)));
+    const line = h("tr", { class: "pw-pt-inside" }, (inside.cell = h("td", {}, inside.el)));
     line.inside = inside;
     return line;
   }
@@ -248,51 +133,6 @@ class AgentsTable {
     if (line.inside.cell.colSpan !== columns) line.inside.cell.colSpan = columns;
     const detail = this.details.get(row.id);
     if (detail) line.inside.show(row, detail);
-  }
-
-  async toggle(id, pressed) {
-    const open = !this.isOpen(id);
-    this.wanted.set(id, open);
-    this.draw();
-    if ((await this.ask(open ? "expand" : "collapse", { agent: id }, pressed)) !== undefined) return;
-    this.wanted.delete(id);
-    this.draw();
-  }
-
-  // ---- which page
-
-  async search() {
-    clearTimeout(this.pause);
-    const text = this.find.value.trim();
-    if (text === this.asked) return;
-    this.asked = text;
-    await this.ask("query", { search: text });
-    if (this.asked !== text) return;
-    this.asked = null;
-    this.typing = false;
-  }
-
-  clear() {
-    this.find.value = "";
-    this.find.focus({ preventScroll: true });
-    return this.search();
-  }
-
-  async turn(by, pressed) {
-    if (await this.ask("query", { page: this.model.get("page").page + by }, pressed)) this.bar.scrollIntoView({ block: "nearest" });
-  }
-
-  /** Ask for a command; where it fails, the notice that says so is brought into view. */
-  async ask(command, args, pressed) {
-    const answer = await this.frame.run(command, args, pressed);
-    if (answer === undefined) this.frame.notices.scrollIntoView({ block: "nearest" });
-    return answer;
-  }
-
-  /** The control that gets focus in place of one in a row that is gone. */
-  neighbour(at) {
-    const openers = this.lines.querySelectorAll(".pw-pl-open");
-    return openers[Math.min(Math.max(at, 0), openers.length - 1)] || this.frame.body.querySelector(this.bar.hidden ? "[data-f=first]" : "[data-f=new]") || this.frame.root;
   }
 }
 
@@ -344,7 +184,7 @@ class AgentAbout {
       },
     });
     this.other = h("div", { class: "pw-ag-other" });
-    this.error = h("div", { class: "pw-pl-error", role: "alert" });
+    this.error = h("div", { class: "pw-pt-error", role: "alert" });
     this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
     const no = button({ label: "Cancel", onclick: () => this.end() });
     return h("div", { class: "pw-ag-form" }, this.text, this.other, this.error, h("div", { class: "pw-ag-buttons" }, this.ok, no));

@@ -49,7 +49,7 @@ class PipelineAbout {
       },
     });
     this.other = h("div", { class: "pw-pl-other" });
-    this.error = h("div", { class: "pw-pl-error", role: "alert" });
+    this.error = h("div", { class: "pw-pt-error", role: "alert" });
     this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
     const no = button({ label: "Cancel", onclick: () => this.end() });
     return h("div", { class: "pw-pl-form" }, field("Description", this.text), this.other, this.error, h("div", { class: "pw-pl-buttons" }, this.ok, no));

@@ -1,0 +1,254 @@
+// A list of a page of rows. Python searches, sorts and pages; a row can be expanded. A subclass says what a row shows:
+// makeRow(id), showRow(line, row), makeInside(id), showInside(line, row), tools(), empty(), and `nouns`.
+
+const TABLE_PAUSE = 200; // ms without a key after which a search is asked for
+
+const inFull = (n) => n.toLocaleString("en-US");
+
+class PagedTable {
+  /** `noun` is what a row is, and the name of its id in commands; `columns` are {label, sort, descending, kind}. */
+  constructor({ model, el, name, noun, columns, watched }) {
+    Object.assign(this, { model, noun, columns });
+    this.frame = new Frame({ model, el, name });
+    this.wanted = new Map(); // by id: whether its row shall be expanded, until Python has it so
+    this.open = new Set(); // the ids of the rows that are expanded
+    for (const trait of ["rows", "page", ...watched]) this.frame.on(`change:${trait}`, () => this.draw());
+    this.frame.undo.push(() => clearTimeout(this.pause), () => this.endInsides());
+  }
+
+  get title() {
+    return `${this.noun[0].toUpperCase()}${this.noun.slice(1)}s`;
+  }
+
+  /** Whether it shows rows only: no search, no sorting. */
+  get plain() {
+    return false;
+  }
+
+  build() {
+    const search = `Search ${this.noun}s`;
+    this.find = h("input", {
+      type: "search", placeholder: search, "aria-label": search, autocomplete: "off", spellcheck: "false",
+      oninput: () => {
+        this.typing = true;
+        clearTimeout(this.pause);
+        this.pause = setTimeout(() => this.search(), TABLE_PAUSE);
+      },
+      onkeydown: (event) => event.key === "Enter" && this.search(),
+    });
+    this.count = h("div", { class: "pw-pt-count pw-soft", role: "status" });
+    this.bar = h("div", { class: "pw-pt-bar" }, this.tools(), h("div", { class: "pw-pt-search" }, icon("search"), this.find), this.count);
+    this.heads = this.columns.map((column) => this.head(column));
+    this.lines = h("tbody");
+    this.table = h("table", { class: "pw-table pw-pt-table", "aria-label": this.title }, h("thead", {}, h("tr", {}, this.heads)), this.lines);
+    this.none = h("div", { class: "pw-empty" });
+    this.pages = h("nav", { class: "pw-pt-pages", "aria-label": "Pages" });
+    this.frame.body.append(this.bar, h("div", { class: "pw-pt-scroll" }, this.table), this.none, this.pages);
+  }
+
+  head({ label, sort, descending, kind }) {
+    if (!sort || this.plain) return h("th", { scope: "col", class: kind }, label);
+    const press = h("button", { type: "button", class: "pw-pt-sort", onclick: () => {
+      const now = this.model.get("page");
+      this.query({ sort, descending: now.sort === sort ? !now.descending : descending }, press);
+    } }, label, h("span", { class: "pw-pt-arrow" }));
+    return h("th", { scope: "col", class: kind, "data-sort": sort }, press);
+  }
+
+  // ---- drawing
+
+  draw() {
+    const page = this.model.get("page"), rows = this.model.get("rows");
+    this.open = this.expanded();
+    for (const [id, open] of this.wanted) if (this.open.has(id) === open) this.wanted.delete(id);
+    const focused = this.table.contains(document.activeElement) ? document.activeElement : null;
+    const at = focused ? rows.findIndex((row) => this.lineOf(row.id)?.contains(focused)) : -1;
+    this.drawing = true; // a line that is moved blurs what is in it
+    this.bar.hidden = this.plain || !page.all;
+    this.table.hidden = !rows.length;
+    this.drawBar(page);
+    this.drawLines(rows);
+    this.drawNone(page, rows);
+    this.drawPages(page, rows);
+    this.drawing = false;
+    if (focused && document.activeElement !== focused) this.refocus(focused, at);
+    this.land();
+  }
+
+  drawBar(page) {
+    const all = `${inFull(page.all)} ${this.noun}${page.all === 1 ? "" : "s"}`;
+    setText(this.count, page.search ? `${inFull(page.total)} of ${all}` : all);
+    if (document.activeElement !== this.find && !this.typing) this.find.value = page.search;
+    for (const th of this.heads) {
+      if (!th.dataset.sort) continue;
+      const sorted = th.dataset.sort === page.sort;
+      if (sorted) th.setAttribute("aria-sort", page.descending ? "descending" : "ascending");
+      else th.removeAttribute("aria-sort");
+      redraw(th.querySelector(".pw-pt-arrow"), sorted ? icon(page.descending ? "down" : "up") : null);
+    }
+  }
+
+  drawLines(rows) {
+    const items = rows.flatMap((row) => (this.isOpen(row.id) ? [{ row, key: row.id }, { row, key: `in-${row.id}` }] : [{ row, key: row.id }]));
+    this.endInsides(new Set(items.map((item) => String(item.key))));
+    keyed(
+      this.lines, items, (item) => item.key,
+      ({ row, key }) => (key === row.id ? this.makeRow(row.id) : this.makeInside(row.id)),
+      (line, { row, key }) => (key === row.id ? this.showRow(line, row) : this.showInside(line, row)),
+    );
+  }
+
+  drawNone(page, rows) {
+    this.none.hidden = rows.length > 0;
+    if (rows.length) return redraw(this.none);
+    const { holds, nothing } = this.empty(page);
+    const title = (text) => h("div", { class: "pw-pt-none" }, text);
+    if (page.all && !this.plain)
+      return redraw(this.none, title(`No ${this.noun}s found`), h("div", {}, `${holds} “${page.search}”.`),
+        button({ label: "Clear search", "data-f": "clear", onclick: () => this.clear() }));
+    redraw(this.none, title(nothing[0]), nothing.slice(1));
+  }
+
+  drawPages(page, rows) {
+    this.pages.hidden = page.pages < 2;
+    if (page.pages < 2) return redraw(this.pages);
+    const first = page.page * page.size + 1;
+    const turn = (label, glyph, by, end) => button({
+      label, glyph, kind: by > 0 ? "pw-pt-on" : "", "data-f": `turn-${glyph}`, reason: page.page + by < 0 || page.page + by >= page.pages ? end : undefined,
+      onclick: (event) => this.turn(by, event.currentTarget),
+    });
+    redraw(
+      this.pages,
+      turn("Previous page", "left", -1, "This is the first page."),
+      h("span", { role: "status" }, `${inFull(first)}–${inFull(first + rows.length - 1)} of ${inFull(page.total)}`),
+      turn("Next page", "right", 1, "This is the last page."),
+    );
+  }
+
+  /** Give focus back to what was moved, or to the neighbour of what is gone. */
+  refocus(focused, at) {
+    const name = focused.dataset.f && `[data-f="${CSS.escape(focused.dataset.f)}"]`;
+    const next = (focused.isConnected && focused) || (name && this.table.querySelector(name)) || this.neighbour(at);
+    if (document.activeElement === document.body || !document.activeElement) next?.focus({ preventScroll: true });
+  }
+
+  /** Show where a new row is, once it is there. */
+  land() {
+    const line = this.landing && this.lineOf(this.landing.id);
+    if (!line) return;
+    line.classList.add("pw-pt-new");
+    line.scrollIntoView({ block: "nearest" });
+    if (this.landing.focus) line.querySelector(".pw-pt-open").focus({ preventScroll: true });
+    this.landing = null;
+  }
+
+  arrive({ id }, said, focus = true) {
+    this.frame.announce(said);
+    this.landing = { id, focus };
+    this.draw();
+  }
+
+  // ---- rows
+
+  row(id) {
+    return this.model.get("rows").find((row) => row.id === id);
+  }
+
+  placeOf(id) {
+    return this.model.get("rows").findIndex((row) => row.id === id);
+  }
+
+  lineOf(id) {
+    return [...this.lines.children].find((line) => line.dataset.key === String(id));
+  }
+
+  isOpen(id) {
+    return this.wanted.get(id) ?? this.open.has(id);
+  }
+
+  /** Make the button with a row's name that expands it. */
+  makeOpener(id) {
+    const open = h("button", { type: "button", class: "pw-pt-open", "data-f": `open-${id}`, onclick: () => this.toggle(id, open) },
+      h("span", { class: "pw-pt-chevron" }, icon("right")), h("span", { class: "pw-pt-title", dir: "auto" }));
+    return open;
+  }
+
+  showOpener(line, open, { id, name }) {
+    const opened = this.isOpen(id);
+    line.classList.toggle("pw-pt-is-open", opened);
+    open.setAttribute("aria-expanded", String(opened));
+    open.setAttribute("aria-label", name);
+    open.title = name;
+    setText(open.querySelector(".pw-pt-title"), name);
+  }
+
+  /** Make the button that opens a row's menu. */
+  makeMenu(id) {
+    const menu = button({ label: "Actions", glyph: "more", quiet: true, "data-f": `menu-${id}`, onclick: () => this.openActions(id, menu) });
+    menu.classList.add("pw-pt-menu");
+    menu.setAttribute("aria-haspopup", "menu");
+    menu.setAttribute("aria-expanded", "false");
+    return menu;
+  }
+
+  showMenu(menu, { name }) {
+    menu.setAttribute("aria-label", `Actions for ${name}`);
+    menu.title = `Actions for ${name}`;
+  }
+
+  async toggle(id, pressed) {
+    const open = !this.isOpen(id);
+    this.wanted.set(id, open);
+    this.draw();
+    if ((await this.ask(open ? "expand" : "collapse", { [this.noun]: id }, pressed)) !== undefined) return;
+    this.wanted.delete(id);
+    this.draw();
+  }
+
+  /** End what expanded rows hold, but for those that stay. */
+  endInsides(stay = new Set()) {
+    for (const line of this.lines?.children ?? []) if (!stay.has(line.dataset.key)) line.inside?.end?.();
+  }
+
+  /** The control that gets focus in place of one in a row that is gone. */
+  neighbour(at) {
+    const all = this.lines.querySelectorAll(this.lines.querySelector(".pw-pt-menu") ? ".pw-pt-menu" : ".pw-pt-open");
+    const make = (name) => this.frame.body.querySelector(`[data-f=${name}]`);
+    return all[Math.min(Math.max(at, 0), all.length - 1)] || (this.bar.hidden && make("first")) || make("new") || this.frame.root;
+  }
+
+  // ---- which page
+
+  async search() {
+    clearTimeout(this.pause);
+    const text = this.find.value.trim();
+    if (text === this.asked) return;
+    this.asked = text;
+    await this.query({ search: text });
+    if (this.asked !== text) return;
+    this.asked = null;
+    this.typing = false;
+  }
+
+  clear() {
+    this.find.value = "";
+    this.find.focus({ preventScroll: true });
+    return this.search();
+  }
+
+  async turn(by, pressed) {
+    if (await this.query({ page: this.model.get("page").page + by }, pressed)) this.bar.scrollIntoView({ block: "nearest" });
+  }
+
+  query(wanted, pressed) {
+    this.landing = null;
+    return this.ask("query", wanted, pressed);
+  }
+
+  /** Ask for a command; where it fails, the notice that says so is brought into view. */
+  async ask(command, args, pressed) {
+    const answer = await this.frame.run(command, args, pressed);
+    if (answer === undefined) this.frame.notices.scrollIntoView({ block: "nearest" });
+    return answer;
+  }
+}
