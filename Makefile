@@ -13,6 +13,9 @@ LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # Whether the tests that were asked for need a browser: all of them, or those of that folder.
 IN_BROWSER = $(if $(findstring --ignore=tests/browser,$(TESTS) $(PYTEST_FLAGS)),,$(filter tests tests/ ./tests tests/browser%,$(TESTS)))
 
+# What is run here has its own environment, whatever one the shell is in.
+unexport VIRTUAL_ENV PYTHONPATH
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # What is made here is found by these files; each is as old as the last installation.

@@ -354,14 +354,15 @@ def test_it_stacks_in_a_narrow_cell(page: Page, show: Callable[[str], Locator]) 
     """In a wide one the log stands beside the checkpoints, in a narrow one below them."""
     shown = panel(show(AT_WORK))
     log, checkpoints = (shown.get_by_role("region", name=name) for name in ("Log", "Checkpoints"))
-    left = "pre => pre.getBoundingClientRect().left"
     beside = "([log, table]) => log.getBoundingClientRect().left > table.getBoundingClientRect().right"
+    below = "([log, table]) => log.getBoundingClientRect().left === table.getBoundingClientRect().left"
     size = page.viewport_size
     assert size is not None
     expect(log).to_be_visible()
-    assert page.evaluate(beside, [log.element_handle(), checkpoints.element_handle()])
+    both = [log.element_handle(), checkpoints.element_handle()]
+    page.wait_for_function(beside, arg=both)  # JupyterLab lays its panels out a moment after the resize
     page.set_viewport_size({"width": 1000, "height": size["height"]})
-    assert log.evaluate(left) == checkpoints.evaluate(left)
+    page.wait_for_function(below, arg=both)
     page.set_viewport_size(size)
 
 
