@@ -12,7 +12,10 @@ from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
 from pipeline_widgets.services.experiments import users_by_checkpoint
 
-FREED_AT_ONCE = 500  # checkpoints whose rows go in one transaction
+FREED_AT_ONCE = 2_000  # checkpoints whose rows go in one transaction
+ASKED_AT_ONCE = (
+    5_000  # checkpoints of which one question tells the users: SQLite may bound its variables at 32,766
+)
 
 
 class CareService:
@@ -80,8 +83,11 @@ def _fates(work: Work, project_id: int, keep: Keep) -> tuple[Fate, ...]:
         for run in runs
         if (experiment := experiments[run.experiment_id or 0])
     ]
-    every = {each.id: each for lineage in lineages.values() for each in lineage}
-    return fates(saved, keep, users_by_checkpoint(work, every.values()), _chosen(work, project_id))
+    every = list({each.id: each for lineage in lineages.values() for each in lineage}.values())
+    users: dict[int, list[str]] = {}
+    for at in range(0, len(every), ASKED_AT_ONCE):
+        users |= users_by_checkpoint(work, every[at : at + ASKED_AT_ONCE])
+    return fates(saved, keep, users, _chosen(work, project_id))
 
 
 def _chosen(work: Work, project_id: int) -> dict[int, list[str]]:

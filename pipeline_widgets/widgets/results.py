@@ -156,10 +156,9 @@ class ResultsView(View):
         self._show_settings([each.run_id for each in self._listed if each.run_id in drawn])
 
     def _to_draw(self, latest: Sequence[int]) -> list[int]:
-        """Those that were asked for, and the latest others that are not hidden."""
-        asked = [run for run in latest if run in self._asked]
-        others = [run for run in latest if run not in self._asked and run not in self._hidden]
-        return sorted([*asked, *others[: max(0, DRAWN - len(asked))]], key=latest.index)
+        """The latest ones but for those that are hidden, and what was asked for beside them."""
+        drawn = self._asked | {*latest[:DRAWN]} - self._hidden
+        return [run for run in latest if run in drawn]
 
     def _show_settings(self, drawn: Sequence[int]) -> None:
         """Show the settings of the drawn runs, which never change, where other runs are drawn now."""
