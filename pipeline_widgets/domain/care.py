@@ -106,6 +106,38 @@ def _of_run(saved: Saved, keep: Keep) -> list[tuple[int, str]]:
     return found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What a clean-up frees of an experiment, or of all."""
+
+    experiment: str
+    checkpoints: int
+    size: int
+    freed: int
+    freed_size: int
+
+
+def shares(found: Sequence[Fate]) -> tuple[Share, ...]:
+    """Return what is freed of each experiment, the most bytes first."""
+    of: dict[str, list[Fate]] = {}
+    for each in found:
+        of.setdefault(each.experiment, []).append(each)
+    counted = (share(mine, experiment) for experiment, mine in of.items())
+    return tuple(sorted(counted, key=lambda each: each.freed_size, reverse=True))
+
+
+def share(found: Collection[Fate], experiment: str = "") -> Share:
+    """Return how many checkpoints and bytes are freed."""
+    gone = freed(found)
+    return Share(
+        experiment=experiment,
+        checkpoints=len(found),
+        size=sum(each.checkpoint.size for each in found),
+        freed=len(gone),
+        freed_size=sum(each.size for each in gone),
+    )
+
+
 def freed(found: Collection[Fate]) -> tuple[Checkpoint, ...]:
     """Return the checkpoints that go."""
     return tuple(each.checkpoint for each in found if not each.kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 
 from pipeline_widgets.domain.care import Fate, Keep, Saved, fates, freed
@@ -38,13 +39,21 @@ class CareService:
             work.projects.get(project_id)
             return _fates(work, project_id, keep)
 
-    def free(self, project_id: int, keep: Keep) -> tuple[Fate, ...]:
+    def free(self, project_id: int, keep: Keep, *, only: Collection[int] | None = None) -> tuple[Fate, ...]:
         """Delete what nobody asks for, and return what became of each checkpoint.
 
         Rows go first, then folders: whatever ends this process in between, no row points to files that
         are gone. What is used between two transactions is kept: each looks again.
+
+        Args:
+            project_id: The project.
+            keep: What is kept of each run even if nobody uses it.
+            only: The ids of what may go at all, such as what a preview has shown; by default all.
         """
         found = self.look(project_id, keep)
+        if only is not None:
+            seen = frozenset(only)
+            found = tuple(each for each in found if each.kept or each.checkpoint.id in seen)
         wanted = [each.id for each in freed(found)]
         for at in range(0, len(wanted), FREED_AT_ONCE):
             self._remove(project_id, keep, set(wanted[at : at + FREED_AT_ONCE]))

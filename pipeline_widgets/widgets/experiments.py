@@ -9,12 +9,14 @@ from typing import Any
 
 import traitlets as t
 
+from pipeline_widgets.domain.care import freed, keep_option, share
 from pipeline_widgets.domain.experiment import Choice
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.experiment_list import ExperimentPage, ListedExperiment
 from pipeline_widgets.services.overview import ExperimentRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.experiment_form import filled_form, new_form, submitted
 from pipeline_widgets.widgets.experiment_rows import detail_row, list_row, resume_row
 from pipeline_widgets.widgets.paged import PagedView, Query
@@ -28,6 +30,7 @@ SCRIPTS = (
     "stage_panel",
     "experiment_form",
     "experiment_dialogs",
+    "clean_up",
     "experiment_detail",
     "paged_table",
     "experiments",
@@ -40,6 +43,7 @@ STYLES = (
     "paged_table",
     "experiment_detail",
     "experiment_form",
+    "clean_up",
     "experiments",
 )
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
@@ -84,6 +88,7 @@ class ExperimentsView(PagedView):
         self._query = self.FIRST
         self._revision = -1
         self._open: dict[int, Look] = {}
+        self._previewed = set[int]()
         self._shown = services.experiment_list.page(project_id)
         super().__init__(services, results=on_results is not None)
         self.refresh()
@@ -200,6 +205,18 @@ class ExperimentsView(PagedView):
         """Delete a checkpoint and its files."""
         self._services.experiments.delete_checkpoint(checkpoint)
         self.refresh()
+
+    def do_clean_up_form(self, keep: str) -> Row:
+        """Return which checkpoints a clean-up would free, and why the others stay."""
+        found = self._services.care.look(self._project_id, keep_option(keep))
+        self._previewed = {each.id for each in freed(found)}
+        return clean_up_row(found)
+
+    def do_clean_up(self, keep: str) -> Row:
+        """Free the checkpoints that were previewed last, as far as nobody asks for them meanwhile."""
+        found = self._services.care.free(self._project_id, keep_option(keep), only=self._previewed)
+        self.refresh()
+        return asdict(share(found))
 
     # ---- without a kernel
 

@@ -7,7 +7,7 @@ from factories.values import a_checkpoint, a_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.care import Keep, Saved, fates, freed, keep_option
+from pipeline_widgets.domain.care import Keep, Saved, fates, freed, keep_option, share, shares
 from pipeline_widgets.domain.experiment import Checkpoint, choose
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.errors import ConfigError
@@ -75,6 +75,21 @@ def test_the_best_of_a_resumed_run_may_be_its_forerunners() -> None:
     assert steps(runs, "final") == [20, 30]
     listed = fates(runs, "best+final", {}, {})
     assert [each.run for each in listed] == [1, 1, 2]  # each once, at the run that saved it
+
+
+def test_what_is_freed_is_counted_for_each_experiment() -> None:
+    """The most bytes first; the sum of all is that of the parts."""
+    small = Saved(
+        run=a_run(2), experiment="dpo", higher_is_better=True, lineage=(a_checkpoint(10, run_id=2),)
+    )
+    found = fates([small, saved(a_run(), *four())], "best", {}, {})
+    size = found[0].checkpoint.size
+    assert [(each.experiment, each.checkpoints, each.freed) for each in shares(found)] == [
+        ("sft", 4, 3),
+        ("dpo", 1, 0),
+    ]
+    whole = share(found)
+    assert (whole.checkpoints, whole.size, whole.freed, whole.freed_size) == (5, 5 * size, 3, 3 * size)
 
 
 def test_an_unknown_option_is_refused() -> None:

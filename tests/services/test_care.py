@@ -112,3 +112,15 @@ def test_what_is_used_in_the_meantime_is_kept_and_said_so(
     assert found[10] == ("used meanwhile",)
     assert Path(first.path).is_dir()
     assert found[20] == ()
+
+
+def test_only_what_was_named_goes(lab: Lab, care: CareService) -> None:
+    """Of what could be freed, as a preview names it."""
+    run = lab.do(lab.pipeline("SFT").stages[0], 0.1, 0.2, 0.3)
+    first, second, _ = lab.runs.checkpoints(run.id)
+    freed = [
+        each.checkpoint.id for each in care.free(lab.project.id, "final", only=[first.id]) if not each.kept
+    ]
+    assert freed == [first.id]
+    assert not Path(first.path).exists()
+    assert Path(second.path).is_dir()

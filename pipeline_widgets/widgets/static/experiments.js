@@ -18,7 +18,11 @@ class ExperimentsTable extends PagedTable {
   }
 
   tools() {
-    return this.newButton("new");
+    return [this.newButton("new"), this.cleanUpButton()];
+  }
+
+  cleanUpButton() {
+    return button({ label: "Clean up", glyph: "trash", title: "Free the disk space of checkpoints that nothing needs", "data-f": "clean-up", onclick: (event) => openCleanUp(this, event.currentTarget) });
   }
 
   newButton(name) {
