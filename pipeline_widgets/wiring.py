@@ -17,27 +17,27 @@ from pipeline_widgets.execution.launchers import launcher as launcher_named
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
-from pipeline_widgets.services.agent_detail import AgentDetailService
-from pipeline_widgets.services.agent_list import AgentListService
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.care import CareService
-from pipeline_widgets.services.comparison import ComparisonService
 from pipeline_widgets.services.endpoints import EndpointService
-from pipeline_widgets.services.experiment_detail import ExperimentDetailService
-from pipeline_widgets.services.experiment_list import ExperimentListService
 from pipeline_widgets.services.experiments import ExperimentService
-from pipeline_widgets.services.forms import FormService
-from pipeline_widgets.services.glimpse import GlimpseService
 from pipeline_widgets.services.history import HistoryService
-from pipeline_widgets.services.lineage import LineageService
-from pipeline_widgets.services.overview import OverviewService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
-from pipeline_widgets.services.resuming import ResumeService
 from pipeline_widgets.services.runs import RunService
-from pipeline_widgets.services.states import StateService
 from pipeline_widgets.services.supervision import SupervisionService
 from pipeline_widgets.services.transfer import TransferService
+from pipeline_widgets.services.views.agent_detail import AgentDetailService
+from pipeline_widgets.services.views.agent_list import AgentListService
+from pipeline_widgets.services.views.comparison import ComparisonService
+from pipeline_widgets.services.views.experiment_detail import ExperimentDetailService
+from pipeline_widgets.services.views.experiment_list import ExperimentListService
+from pipeline_widgets.services.views.forms import FormService
+from pipeline_widgets.services.views.glimpse import GlimpseService
+from pipeline_widgets.services.views.lineage import LineageService
+from pipeline_widgets.services.views.overview import OverviewService
+from pipeline_widgets.services.views.resume_offer import ResumeOfferService
+from pipeline_widgets.services.views.states import StateService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Services:
     experiments: ExperimentService
     experiment_list: ExperimentListService
     experiment_details: ExperimentDetailService
-    resumes: ResumeService
+    resumes: ResumeOfferService
     pipelines: PipelineService
     care: CareService
     history: HistoryService
@@ -153,7 +153,7 @@ def connect(
         experiments=ExperimentService(store),
         experiment_list=ExperimentListService(store),
         experiment_details=ExperimentDetailService(store),
-        resumes=ResumeService(store),
+        resumes=ResumeOfferService(store),
         pipelines=PipelineService(store),
         care=CareService(store),
         history=HistoryService(store),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
 from pipeline_widgets.domain.comparison import ABSENT
-from pipeline_widgets.services.comparison import METRIC_COLUMNS, RUN_COLUMNS, run_values
-from pipeline_widgets.services.overview import ResultRow
+from pipeline_widgets.services.views.comparison import METRIC_COLUMNS, RUN_COLUMNS, run_values
+from pipeline_widgets.services.views.overview import ResultRow
 from pipeline_widgets.wiring import Services
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import RuleError
-from pipeline_widgets.services import states
+from pipeline_widgets.services.views import states
 from pipeline_widgets.wiring import Services, configured
 
 if TYPE_CHECKING:

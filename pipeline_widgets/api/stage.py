@@ -16,7 +16,7 @@ from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConfigError, RuleError
-from pipeline_widgets.services.states import StageState
+from pipeline_widgets.services.views.states import StageState
 from pipeline_widgets.wiring import Services
 
 

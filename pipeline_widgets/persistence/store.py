@@ -101,6 +101,14 @@ class Store:
         with self.database.write() as connection:
             yield Work(connection, self.database.now(connection), self.artifacts)
 
+    def run_folder(self, run_id: int) -> Path:
+        """Return where a run's log and checkpoints are."""
+        return self.artifacts / "runs" / f"{run_id:08d}"
+
+    def log_path(self, run_id: int) -> Path:
+        """Return where a run's output goes."""
+        return self.run_folder(run_id) / "log.txt"
+
     def revision(self, project_id: int) -> int:
         """Return a project's revision, agents included: equal means that no view of it has changed."""
         with self.database.read() as connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
-from pathlib import Path
 
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
 from pipeline_widgets.domain.run import Run
@@ -129,7 +128,7 @@ class ExperimentService:
             work.runs.remove_of_experiment(experiment_id)
             work.experiments.remove(experiment_id)
         for run in runs:
-            shutil.rmtree(run_folder(self._store, run.id), ignore_errors=True)
+            shutil.rmtree(self._store.run_folder(run.id), ignore_errors=True)
 
     def refresh(self, pipeline_id: int, current: Mapping[str, Declared]) -> None:
         """Let a pipeline's experiments use the algorithms as this process defines them now.
@@ -215,11 +214,6 @@ def _rename(work: Work, experiment: Experiment, name: str, revision: int) -> Non
     others = work.experiments.named(experiment.project_id, [name])
     free(name, (other for other in others if other.id != experiment.id), "experiment")
     work.experiments.rename(experiment.id, name, revision)
-
-
-def run_folder(store: Store, run_id: int) -> Path:
-    """Return where a run's log and checkpoints are."""
-    return store.artifacts / "runs" / f"{run_id:08d}"
 
 
 def users_by_checkpoint(work: Work, checkpoints: Iterable[Checkpoint]) -> dict[int, list[str]]:

@@ -1,94 +1,14 @@
-"""Resuming an experiment as a new one: what it goes on from, and what that does to a pipeline (spec 9.1)."""
+"""Resuming an experiment as a new one: what that does to the pipeline that it belongs to (spec 9.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
-from pipeline_widgets.domain.experiment import Checkpoint, Choice, Experiment, choose
-from pipeline_widgets.domain.training import running
+from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.triggering import busy, label, refusal
-from pipeline_widgets.errors import NoCheckpointError
-from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.persistence.store import Work
 from pipeline_widgets.services import facts, history
-from pipeline_widgets.services.glimpse import CheckpointRow, checkpoint_rows
-from pipeline_widgets.services.names import copy_of
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
-    """What one run of an experiment saved, and which of it is Best and which Final."""
-
-    run_id: int
-    #: As in "run 3".
-    run: str
-    checkpoints: tuple[CheckpointRow, ...]
-    best: int
-    best_reason: str
-    final: int
-    final_reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResumeOffer:
-    """What resuming an experiment offers."""
-
-    experiment: Experiment
-    #: A name that is free.
-    name: str
-    #: Each run that saved something, latest first.
-    saved: tuple[Saved, ...]
-    #: What happens to the pipeline that it belongs to; empty without one.
-    warning: str
-    #: Why it cannot be resumed now; empty where it can.
-    obstacle: str
-
-
-class ResumeService:
-    """What an experiment can go on from."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def offer(self, experiment_id: int) -> ResumeOffer:
-        """Return the checkpoints to choose from, a name, and what a pipeline will do."""
-        with self._store.read() as work:
-            experiment = work.experiments.get(experiment_id)
-            runs = work.runs.of_experiment(experiment_id)
-            saved = work.checkpoints.of_runs([run.id for run in runs])
-            rows = dict(zip((each.id for each in saved), checkpoint_rows(work, saved), strict=True))
-            warning, obstacle = _consequences(work, experiment)
-            named = partial(work.experiments.named, experiment.project_id)
-            name = copy_of(experiment.name, named, "resumed")
-        by_run: dict[int, list[Checkpoint]] = {}
-        for each in saved:
-            by_run.setdefault(each.run_id, []).append(each)
-        higher = experiment.spec.higher_is_better
-        offered = [
-            _saved(by_run[run.id], [rows[each.id] for each in by_run[run.id]], higher_is_better=higher)
-            for run in reversed(runs)
-            if run.id in by_run
-        ]
-        obstacle = obstacle or ("" if offered else "It has saved no checkpoint to go on from.")
-        return ResumeOffer(
-            experiment=experiment, name=name, saved=tuple(offered), warning=warning, obstacle=obstacle
-        )
-
-    def chosen(self, experiment_id: int, run_id: int, choice: Choice) -> Checkpoint:
-        """Return the checkpoint of one of its runs that a choice means.
-
-        Raises:
-            NoCheckpointError: That run has none, or is not the experiment's.
-        """
-        with self._store.read() as work:
-            experiment = work.experiments.get(experiment_id)
-            if work.runs.get(run_id).experiment_id != experiment_id:
-                fix = "Choose one of its own runs."
-                raise NoCheckpointError(f"Experiment {experiment.name!r} has no such run.", fix=fix)
-            saved = work.checkpoints.of_runs([run_id])
-        return choose(saved, choice, higher_is_better=experiment.spec.higher_is_better).checkpoint
 
 
 def home_of(work: Work, experiment_id: int) -> tuple[Pipeline, ExperimentStage] | None:
@@ -125,41 +45,3 @@ def rebound(
         work, after, f"Bound stage {number} to {copy.name!r}, which resumes {original.name!r}.", kept
     )
     return after, after.stage(stage.id)
-
-
-def _consequences(work: Work, experiment: Experiment) -> tuple[str, str]:
-    """Say what resuming does to a pipeline, and why it cannot be done now."""
-    active = work.runs.active_of_experiments([experiment.id]).get(experiment.id)
-    obstacle = running(active) if active else ""
-    home = home_of(work, experiment.id)
-    if home is None:
-        shared = [repr(pipeline.name) for pipeline in work.pipelines.using(experiment.id)]
-        if not shared:
-            return "", obstacle
-        told = f"It is used in several stages, of {' and '.join(shared)}: they stay bound to it."
-        return f"{told} The new experiment is trained by itself.", obstacle
-    pipeline, stage = home
-    number = pipeline.position(stage.id) + 1
-    told = f"It belongs to pipeline {pipeline.name!r}."
-    told += f" Stage {number} will be bound to the new experiment, and triggered."
-    after = pipeline.after(stage.id)
-    if after is not None and after.trigger == "auto":
-        told += f" When it succeeds, stage {number + 1} starts automatically."
-    reasons = busy(pipeline, stage, facts.load(work, pipeline))
-    return told, obstacle or " ".join(each.reason for each in reasons)
-
-
-def _saved(
-    checkpoints: Sequence[Checkpoint], rows: Sequence[CheckpointRow], *, higher_is_better: bool
-) -> Saved:
-    best = choose(checkpoints, "best", higher_is_better=higher_is_better)
-    final = choose(checkpoints, "final", higher_is_better=higher_is_better)
-    return Saved(
-        run_id=checkpoints[0].run_id,
-        run=rows[0].run,
-        checkpoints=tuple(rows),
-        best=best.checkpoint.step,
-        best_reason=best.reason,
-        final=final.checkpoint.step,
-        final_reason=final.reason,
-    )

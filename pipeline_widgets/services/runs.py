@@ -24,10 +24,10 @@ from pipeline_widgets.domain.triggering import (
 )
 from pipeline_widgets.errors import CheckpointError, RuleError, TriggerError
 from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence.logs import log_text
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.experiments import duplicate
-from pipeline_widgets.services.glimpse import log_path, log_text
 from pipeline_widgets.services.resuming import rebound
 
 VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
@@ -209,7 +209,7 @@ class RunService:
 
     def log(self, run_id: int, tail: int | None = None) -> str:
         """Return what a run has printed so far, or the last `tail` lines, for which the end is read only."""
-        return log_text(log_path(self._store, run_id), tail)
+        return log_text(self._store.log_path(run_id), tail)
 
     def progress(self, run_id: int) -> Progress:
         """Return how far a run has come, and the time left at its own pace."""

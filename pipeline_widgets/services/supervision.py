@@ -14,7 +14,6 @@ from pipeline_widgets.domain.triggering import following
 from pipeline_widgets.errors import FencedError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import agents, facts
-from pipeline_widgets.services.experiments import run_folder
 from pipeline_widgets.services.runs import pend, reachable
 
 
@@ -232,7 +231,7 @@ class SupervisionService:
             project_id=run.project_id,
             kind="training" if run.experiment_id is not None else "deployment",
             token=token,
-            folder=str(run_folder(self._store, run.id)),
+            folder=str(self._store.run_folder(run.id)),
             reference=reference,
             config=run.config,
             seed=run.seed,

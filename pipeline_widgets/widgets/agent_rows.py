@@ -12,8 +12,8 @@ from pipeline_widgets.domain.experiment import Agent, is_finite
 from pipeline_widgets.domain.snippets import EXAMPLES, KEY
 from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.execution.endpoint_client import Reply
-from pipeline_widgets.services.agent_detail import AgentDetail, VersionRow
-from pipeline_widgets.services.agent_list import ListedAgent, Source
+from pipeline_widgets.services.views.agent_detail import AgentDetail, VersionRow
+from pipeline_widgets.services.views.agent_list import ListedAgent, Source
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.snapshot import Marks
 

@@ -11,7 +11,7 @@ import traitlets as t
 
 from pipeline_widgets.domain.experiment import AgentStatus, Choice
 from pipeline_widgets.errors import NotFoundError, PipelineError, StaleWriteError
-from pipeline_widgets.services.agent_list import AgentPage, ListedAgent
+from pipeline_widgets.services.views.agent_list import AgentPage, ListedAgent
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.agent_rows import (
     COLUMNS,

@@ -14,10 +14,10 @@ from pipeline_widgets.algorithms.config_schema import FormField, fields_of
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.training import described
 from pipeline_widgets.errors import AlgorithmNotFoundError
-from pipeline_widgets.services.experiment_detail import ExperimentDetail, RunRow
-from pipeline_widgets.services.experiment_list import ListedExperiment
-from pipeline_widgets.services.glimpse import CheckpointRow, MetricCurve, RunGlimpse
-from pipeline_widgets.services.resuming import ResumeOffer, Saved
+from pipeline_widgets.services.views.experiment_detail import ExperimentDetail, RunRow
+from pipeline_widgets.services.views.experiment_list import ListedExperiment
+from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
+from pipeline_widgets.services.views.resume_offer import ResumeOffer, Saved
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -12,8 +12,8 @@ import traitlets as t
 from pipeline_widgets.domain.care import freed, keep_option, share
 from pipeline_widgets.domain.experiment import Choice
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.services.experiment_list import ExperimentPage, ListedExperiment
-from pipeline_widgets.services.overview import ExperimentRow
+from pipeline_widgets.services.views.experiment_list import ExperimentPage, ListedExperiment
+from pipeline_widgets.services.views.overview import ExperimentRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.clean_up import clean_up_row

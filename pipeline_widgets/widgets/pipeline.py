@@ -14,7 +14,7 @@ import traitlets as t
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
 from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
-from pipeline_widgets.services.states import PipelineState, StageState
+from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.results import ResultsView

@@ -13,8 +13,8 @@ import traitlets as t
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.rollup import Word
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
-from pipeline_widgets.services.overview import PipelinePage, PipelineRow
 from pipeline_widgets.services.pipelines import check_advanced
+from pipeline_widgets.services.views.overview import PipelinePage, PipelineRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.paged import PagedView, Query

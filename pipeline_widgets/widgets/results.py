@@ -12,8 +12,8 @@ import traitlets as t
 from pipeline_widgets.domain.comparison import ABSENT, Setting
 from pipeline_widgets.domain.experiment import is_finite
 from pipeline_widgets.errors import RuleError
-from pipeline_widgets.services.comparison import run_values, runs_csv
-from pipeline_widgets.services.overview import ExperimentRow, ResultRow
+from pipeline_widgets.services.views.comparison import run_values, runs_csv
+from pipeline_widgets.services.views.overview import ExperimentRow, ResultRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.results_curves import Curves

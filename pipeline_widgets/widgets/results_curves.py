@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline_widgets.domain.curve import Curve
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.services.glimpse import FIRST, GlimpseService, MetricCurve
+from pipeline_widgets.services.views.glimpse import FIRST, GlimpseService, MetricCurve
 from pipeline_widgets.widgets.base import Row
 
 POINTS = 100  # of a curve

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline_widgets.domain.chain import DeploymentStage, Trigger
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.services.states import PipelineState, StageState
+from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
 
 COLUMNS = ("#", "Type", "Name", "Trigger", "Status", "Evaluation score", "Why")

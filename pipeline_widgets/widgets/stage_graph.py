@@ -7,7 +7,7 @@ from typing import Any
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trigger
 from pipeline_widgets.domain.experiment import is_finite
 from pipeline_widgets.domain.run import RESUMABLE
-from pipeline_widgets.services.states import PipelineState, StageState
+from pipeline_widgets.services.views.states import PipelineState, StageState
 
 Row = dict[str, Any]
 

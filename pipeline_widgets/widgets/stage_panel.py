@@ -17,8 +17,8 @@ from pipeline_widgets.domain.chain import (
     Trigger,
 )
 from pipeline_widgets.domain.experiment import Choice
-from pipeline_widgets.services.glimpse import CheckpointRow, MetricCurve, RunGlimpse
-from pipeline_widgets.services.states import PipelineState, StageState
+from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
+from pipeline_widgets.services.views.states import PipelineState, StageState
 
 Row = dict[str, Any]
 DRAWN = 30  # metrics that come with their curve; of the others the last value is shown

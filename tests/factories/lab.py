@@ -35,8 +35,8 @@ from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.runs import RunService
-from pipeline_widgets.services.states import StageState, StateService
 from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
+from pipeline_widgets.services.views.states import StageState, StateService
 
 _tokens = count(1)
 

@@ -10,7 +10,7 @@ import pytest
 from factories.lab import Lab
 
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.services import comparison
+from pipeline_widgets.services.views import comparison
 from pipeline_widgets.widgets import results, results_curves
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.wiring import Services

@@ -20,7 +20,7 @@ from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trig
 from pipeline_widgets.domain.experiment import AgentStatus
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.staleness import Staleness
-from pipeline_widgets.services.states import PipelineState, StageState
+from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
 from pipeline_widgets.widgets.snapshot import (
     COLUMNS,

@@ -21,7 +21,7 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.job import Job
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.services.glimpse import GlimpseService
+from pipeline_widgets.services.views.glimpse import GlimpseService
 from pipeline_widgets.widgets.stage_panel import DRAWN, LISTED, panel_row
 
 

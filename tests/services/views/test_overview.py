@@ -14,7 +14,7 @@ from sqlalchemy import event
 from pipeline_widgets.domain.chain import ExperimentStage, ScoreAtLeast, Trigger
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConfigError, NotFoundError
-from pipeline_widgets.services.overview import OverviewService, PipelinePage, PipelineRow, Sort
+from pipeline_widgets.services.views.overview import OverviewService, PipelinePage, PipelineRow, Sort
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from factories.values import LOSS, SFT
 
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.services.experiment_detail import ExperimentDetailService, Use
+from pipeline_widgets.services.views.experiment_detail import ExperimentDetailService, Use
 
 pytestmark = pytest.mark.spec("9.1")
 

@@ -15,8 +15,8 @@ from pipeline_widgets.domain.triggering import agent_fit, fit_at, label
 from pipeline_widgets.errors import NoCheckpointError, OrderError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
-from pipeline_widgets.services.glimpse import CheckpointRow, checkpoint_rows
-from pipeline_widgets.services.states import ExperimentOption
+from pipeline_widgets.services.views.glimpse import CheckpointRow, checkpoint_rows
+from pipeline_widgets.services.views.states import ExperimentOption
 
 NOT_FIRST = "A Deployment stage cannot be first: it deploys the checkpoint of an Experiment stage before it."
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from factories.lab import Lab, an_owner
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from pipeline_widgets.domain.chain import FromAgent
@@ -19,9 +16,9 @@ from pipeline_widgets.domain.job import Job, Outcome, Reported
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence import schema
-from pipeline_widgets.services import glimpse
-from pipeline_widgets.services.glimpse import AgentMade, GlimpseService, RunGlimpse, log_text, shown_log
 from pipeline_widgets.services.supervision import Batch
+from pipeline_widgets.services.views import glimpse
+from pipeline_widgets.services.views.glimpse import AgentMade, GlimpseService, RunGlimpse
 
 
 @pytest.fixture
@@ -339,11 +336,6 @@ def test_a_long_log_is_shown_from_its_end(lab: Lab, glimpses: GlimpseService) ->
     assert glimpses.run(run.id).log == "49999%"
 
 
-def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    """A run that has not begun has printed nothing."""
-    assert (shown_log(tmp_path / "log.txt", 5), log_text(tmp_path / "log.txt", 5)) == ("", "")
-
-
 def test_the_tail_of_a_log_is_as_it_was_printed(lab: Lab) -> None:
     """The service gives the whole log, or as many of its last lines as are asked for."""
     run, job = training(lab)
@@ -355,18 +347,3 @@ def test_the_tail_of_a_log_is_as_it_was_printed(lab: Lab) -> None:
     assert lab.runs.log(run.id, tail=20_000) == text
     write_log(job, f"{'x' * 999}\n" * 10)
     assert lab.runs.log(run.id, tail=5) == f"{'x' * 999}\n" * 5
-
-
-pieces = st.lists(
-    st.sampled_from([b"a", b"\n", b"\r", b"\r\n", "é".encode(), b"\xff", b"x" * 3000]), max_size=30
-)
-
-
-@given(pieces, st.integers(1, 12))
-def test_a_tail_is_the_end_of_the_whole(printed: list[bytes], tail: int) -> None:
-    """Whatever was printed, the last lines are those of the whole log."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "log.txt")
-        path.write_bytes(b"".join(printed))
-        lines = log_text(path).removesuffix("\n").split("\n")
-        assert log_text(path, tail).removesuffix("\n").split("\n") == lines[-tail:]

@@ -10,18 +10,18 @@ from pipeline_widgets.domain.chain import ExperimentStage
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import NoCheckpointError, RuleError
 from pipeline_widgets.services.history import HistoryService
-from pipeline_widgets.services.resuming import ResumeService
+from pipeline_widgets.services.views.resume_offer import ResumeOfferService
 
 pytestmark = pytest.mark.spec("9.1")
 
 
 @pytest.fixture
-def resumes(lab: Lab) -> ResumeService:
+def resumes(lab: Lab) -> ResumeOfferService:
     """What can be gone on from in the workspace."""
-    return ResumeService(lab.store)
+    return ResumeOfferService(lab.store)
 
 
-def test_each_run_that_saved_something_is_offered_latest_first(lab: Lab, resumes: ResumeService) -> None:
+def test_each_run_that_saved_something_is_offered_latest_first(lab: Lab, resumes: ResumeOfferService) -> None:
     """With its best and its final checkpoint, by the direction of the algorithm's score."""
     made = lab.experiment("loss", LOSS)
     lab.carry_out(lab.runs.train(made.id), 0.2, 0.4)
@@ -38,7 +38,7 @@ def test_each_run_that_saved_something_is_offered_latest_first(lab: Lab, resumes
     assert steps == [10, 20, 20]
 
 
-def test_the_name_that_is_offered_is_free(lab: Lab, resumes: ResumeService) -> None:
+def test_the_name_that_is_offered_is_free(lab: Lab, resumes: ResumeOfferService) -> None:
     """It says that it was resumed, and is counted up."""
     made = lab.experiment("x" * 255)
     lab.carry_out(lab.runs.train(made.id), 0.5)
@@ -51,7 +51,7 @@ def test_the_name_that_is_offered_is_free(lab: Lab, resumes: ResumeService) -> N
 
 
 def test_without_checkpoint_or_while_it_runs_there_is_nothing_to_resume(
-    lab: Lab, resumes: ResumeService
+    lab: Lab, resumes: ResumeOfferService
 ) -> None:
     """The reason is said."""
     made = lab.experiment("sft")
@@ -61,7 +61,7 @@ def test_without_checkpoint_or_while_it_runs_there_is_nothing_to_resume(
     assert resumes.offer(made.id).obstacle == "Its run 1 is running."
 
 
-def test_a_choice_is_one_of_the_experiments_own(lab: Lab, resumes: ResumeService) -> None:
+def test_a_choice_is_one_of_the_experiments_own(lab: Lab, resumes: ResumeOfferService) -> None:
     """A run of another one, and a step that is not there, are refused."""
     made, other = lab.experiment("sft"), lab.experiment("other")
     lab.carry_out(lab.runs.train(made.id), 0.5)
@@ -72,7 +72,9 @@ def test_a_choice_is_one_of_the_experiments_own(lab: Lab, resumes: ResumeService
         resumes.chosen(made.id, resumes.offer(made.id).saved[0].run_id, 7)
 
 
-def test_it_warns_of_what_happens_in_a_pipeline_and_that_happens(lab: Lab, resumes: ResumeService) -> None:
+def test_it_warns_of_what_happens_in_a_pipeline_and_that_happens(
+    lab: Lab, resumes: ResumeOfferService
+) -> None:
     """The stage is bound to the new experiment and triggered; an Auto stage after it is announced."""
     pipeline = lab.pipeline("SFT", "GRPO", "deploy", name="chain", trigger="auto")
     first, second, _ = pipeline.stages
@@ -92,7 +94,7 @@ def test_it_warns_of_what_happens_in_a_pipeline_and_that_happens(lab: Lab, resum
 
 
 def test_while_the_stage_before_is_active_its_stage_cannot_be_resumed(
-    lab: Lab, resumes: ResumeService
+    lab: Lab, resumes: ResumeOfferService
 ) -> None:
     """What the offer says is what the refusal says, and nothing is changed."""
     pipeline = lab.pipeline("SFT", "GRPO", name="chain")
@@ -107,7 +109,7 @@ def test_while_the_stage_before_is_active_its_stage_cannot_be_resumed(
 
 
 def test_stages_that_share_it_stay_bound_and_the_new_one_is_trained_by_itself(
-    lab: Lab, resumes: ResumeService
+    lab: Lab, resumes: ResumeOfferService
 ) -> None:
     """Which of them is meant could only be guessed."""
     pipeline = lab.pipeline("SFT", name="one")

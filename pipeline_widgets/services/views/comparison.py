@@ -9,7 +9,7 @@ from pipeline_widgets.domain.comparison import Setting, csv_text, settings
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import ForeignError, RuleError
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services.overview import ResultRow
+from pipeline_widgets.services.views.overview import ResultRow
 
 RUN_COLUMNS = (
     "experiment", "run", "status", "steps", "checkpoints", "training_score", "evaluation_score",

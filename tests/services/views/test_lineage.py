@@ -8,7 +8,7 @@ from factories.lab import Lab
 from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.services.lineage import LineageService
+from pipeline_widgets.services.views.lineage import LineageService
 
 pytestmark = pytest.mark.spec("9.3")
 

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.training import Obstacles
 from pipeline_widgets.errors import ConfigError, NotFoundError
-from pipeline_widgets.services.experiment_list import ExperimentListService, ListedExperiment, Sort
+from pipeline_widgets.services.views.experiment_list import ExperimentListService, ListedExperiment, Sort
 
 pytestmark = pytest.mark.spec("9.1")
 

@@ -6,29 +6,23 @@ into the curves that it had then. Only the first look at a long run reads all of
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 
 from pipeline_widgets.domain.curve import Curve, Point, grown
 from pipeline_widgets.domain.experiment import Checkpoint, choose, is_finite
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.persistence.logs import shown_log
 from pipeline_widgets.persistence.repositories.runs import Told
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
-from pipeline_widgets.services.experiments import run_folder
 
 FIRST = ("training_score", "evaluation_score")  # the curves that are shown before all others
 AT_ONCE = 50_000  # metrics that are held in memory together
 KEPT = 32  # runs whose curves are kept for the next look
-LOG_SHOWN, LOG_READ = 16 << 10, 64 << 10  # bytes; a progress bar writes many lines over each other
-
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +130,7 @@ class GlimpseService:
                 log="",
                 agent=_agent(work, run),
             )
-        return replace(glimpse, log=shown_log(log_path(self._store, run_id), lines))
+        return replace(glimpse, log=shown_log(self._store.log_path(run_id), lines))
 
     def _curves(self, work: Work, key: tuple[int, int], most: int | None) -> _Read:
         """Read on from where the last look at the run has ended.
@@ -174,64 +168,6 @@ def checkpoint_rows(work: Work, checkpoints: Sequence[Checkpoint]) -> tuple[Chec
         )
         for each in checkpoints
     )
-
-
-def log_path(store: Store, run_id: int) -> Path:
-    """Return where a run's output goes."""
-    return run_folder(store, run_id) / "log.txt"
-
-
-def log_text(path: Path, tail: int | None = None) -> str:
-    """Return a log, or its last `tail` lines, for which only its end is read."""
-    if not path.exists():
-        return ""
-    if tail is None:
-        return path.read_text(encoding="utf-8", errors="replace")
-    if tail <= 0:
-        return ""
-    size, end = 1 << 12, _end(path, 1 << 12)
-    while len(end) == size and max(end.count(b"\n"), end.count(b"\r")) <= tail:
-        size *= 4
-        end = _end(path, size)
-    text = end.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(_lines(text)[-tail:])
-
-
-def shown_log(path: Path, lines: int) -> str:
-    """Return the last lines of a log as a terminal would show them, at most 16 kB."""
-    if lines <= 0 or not path.exists():
-        return ""
-    end = _whole_lines(_end(path, LOG_READ + 1), LOG_READ).decode(errors="replace")
-    text = _ESCAPE.sub("", end).replace("\r\n", "\n").removesuffix("\n")
-    shown = "\n".join(map(_last_state, text.split("\n")[-lines:]))
-    return _whole_lines(shown.encode(), LOG_SHOWN).decode(errors="ignore")
-
-
-def _end(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        at = file.seek(0, 2)
-        file.seek(max(0, at - size))
-        return file.read(size)
-
-
-def _whole_lines(text: bytes, size: int) -> bytes:
-    """Return the end of a text, from the beginning of a line if one begins there."""
-    if len(text) <= size:
-        return text
-    end = text[-size:]
-    return end.partition(b"\n")[2] or end
-
-
-def _lines(text: str) -> list[str]:
-    """Split by line feeds only, and keep them: a training may print any other sign."""
-    parts = text.split("\n")
-    return [f"{part}\n" for part in parts[:-1]] + [part for part in parts[-1:] if part]
-
-
-def _last_state(line: str) -> str:
-    """Return what is left of a line that was written over again and again."""
-    states = [state for state in line.split("\r") if state.strip()]
-    return _UNSEEN.sub("", states[-1]) if states else ""
 
 
 def _grown(curves: Mapping[str, Curve], told: Sequence[Told], points: int) -> Mapping[str, Curve]:

@@ -10,7 +10,7 @@ from pipeline_widgets.domain.experiment import Agent, AgentVersion
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.snippets import Snippet, snippets
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services.lineage import place
+from pipeline_widgets.services.views.lineage import place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

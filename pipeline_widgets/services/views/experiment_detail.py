@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline_widgets.domain.experiment import Checkpoint, Experiment, choose, is_finite
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services.glimpse import CheckpointRow, checkpoint_rows
+from pipeline_widgets.services.views.glimpse import CheckpointRow, checkpoint_rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,8 +8,8 @@ from factories.values import LOSS, SFT
 
 from pipeline_widgets.domain.experiment import Agent, Checkpoint
 from pipeline_widgets.errors import ConfigError, NotFoundError
-from pipeline_widgets.services.agent_detail import AgentDetailService
-from pipeline_widgets.services.agent_list import AgentListService
+from pipeline_widgets.services.views.agent_detail import AgentDetailService
+from pipeline_widgets.services.views.agent_list import AgentListService
 
 BASE = {"base_model": "letters-small"}
 

@@ -1,0 +1,64 @@
+"""What a training has printed: the whole of it, its end, or what a terminal would show of that."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+LOG_SHOWN, LOG_READ = 16 << 10, 64 << 10  # bytes; a progress bar writes many lines over each other
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def log_text(path: Path, tail: int | None = None) -> str:
+    """Return a log, or its last `tail` lines, for which only its end is read."""
+    if not path.exists():
+        return ""
+    if tail is None:
+        return path.read_text(encoding="utf-8", errors="replace")
+    if tail <= 0:
+        return ""
+    size, end = 1 << 12, _end(path, 1 << 12)
+    while len(end) == size and max(end.count(b"\n"), end.count(b"\r")) <= tail:
+        size *= 4
+        end = _end(path, size)
+    text = end.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(_lines(text)[-tail:])
+
+
+def shown_log(path: Path, lines: int) -> str:
+    """Return the last lines of a log as a terminal would show them, at most 16 kB."""
+    if lines <= 0 or not path.exists():
+        return ""
+    end = _whole_lines(_end(path, LOG_READ + 1), LOG_READ).decode(errors="replace")
+    text = _ESCAPE.sub("", end).replace("\r\n", "\n").removesuffix("\n")
+    shown = "\n".join(map(_last_state, text.split("\n")[-lines:]))
+    return _whole_lines(shown.encode(), LOG_SHOWN).decode(errors="ignore")
+
+
+def _end(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        at = file.seek(0, 2)
+        file.seek(max(0, at - size))
+        return file.read(size)
+
+
+def _whole_lines(text: bytes, size: int) -> bytes:
+    """Return the end of a text, from the beginning of a line if one begins there."""
+    if len(text) <= size:
+        return text
+    end = text[-size:]
+    return end.partition(b"\n")[2] or end
+
+
+def _lines(text: str) -> list[str]:
+    """Split by line feeds only, and keep them: a training may print any other sign."""
+    parts = text.split("\n")
+    return [f"{part}\n" for part in parts[:-1]] + [part for part in parts[-1:] if part]
+
+
+def _last_state(line: str) -> str:
+    """Return what is left of a line that was written over again and again."""
+    states = [state for state in line.split("\r") if state.strip()]
+    return _UNSEEN.sub("", states[-1]) if states else ""

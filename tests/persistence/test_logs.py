@@ -1,0 +1,34 @@
+"""Reading what a training has printed (spec 6.6)."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_widgets.persistence.logs import log_text, shown_log
+
+pytestmark = pytest.mark.spec("6.6")
+
+
+def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    """A run that has not begun has printed nothing."""
+    assert (shown_log(tmp_path / "log.txt", 5), log_text(tmp_path / "log.txt", 5)) == ("", "")
+
+
+pieces = st.lists(
+    st.sampled_from([b"a", b"\n", b"\r", b"\r\n", "é".encode(), b"\xff", b"x" * 3000]), max_size=30
+)
+
+
+@given(pieces, st.integers(1, 12))
+def test_a_tail_is_the_end_of_the_whole(printed: list[bytes], tail: int) -> None:
+    """Whatever was printed, the last lines are those of the whole log."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "log.txt")
+        path.write_bytes(b"".join(printed))
+        lines = log_text(path).removesuffix("\n").split("\n")
+        assert log_text(path, tail).removesuffix("\n").split("\n") == lines[-tail:]
