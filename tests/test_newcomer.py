@@ -97,7 +97,8 @@ def test_make_says_what_it_can_do() -> None:
 )
 def test_make_looks_for_a_browser_where_the_tests_need_one(tests: str, *, asks: bool) -> None:
     """Without a browser all other tests can be run."""
-    command = ["make", "--dry-run", "test", f"TESTS={tests}"]
+    # Called by make itself, as in `make test`, it would also say which folder it enters and leaves.
+    command = ["make", "--no-print-directory", "--dry-run", "test", f"TESTS={tests}"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
     assert ("tests/browser/chromium.py" in told) == asks
     assert told.rstrip().endswith(tests)

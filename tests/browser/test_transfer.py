@@ -106,6 +106,7 @@ def test_the_last_edit_is_undone_by_a_button(notebook: Notebook, page: Page) -> 
     root.get_by_role("button", name="Delete stage").click()
     root.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(bubble(root, 3)).to_have_count(0)
+    expect(root.get_by_role("dialog")).to_have_count(0)
     undo = root.get_by_role("button", name="Undo", exact=True)
     expect(undo).to_have_attribute("title", "Undo: Deleted stage 2 (b).")
     undo.press("Enter")
