@@ -39,8 +39,8 @@ class Agent(Handle):
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, version={self._now.current.number})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def name(self) -> str:

@@ -29,8 +29,8 @@ class Experiment(Handle):
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, algorithm={self.algorithm!r}, status={str(self.status)!r})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def name(self) -> str:

@@ -36,8 +36,8 @@ class Pipeline(Handle):
         more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
         return f"Pipeline({self.name!r}, stages=[{', '.join([*map(repr, names[:SHOWN]), *more])}])"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def name(self) -> str:

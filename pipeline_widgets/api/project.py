@@ -32,8 +32,8 @@ class Project(Handle):
     def __repr__(self) -> str:
         return f"Project({self.name!r}, advanced_training={self.advanced_training})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def name(self) -> str:

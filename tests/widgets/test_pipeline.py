@@ -513,7 +513,7 @@ def test_without_a_kernel_the_last_state_is_shown(lab: Lab, show: Show) -> None:
     """As a picture and as text, with hostile names as text."""
     pipeline = lab.pipeline("SFT")
     lab.pipelines.update(pipeline.id, name="<script>alert(1)</script>")
-    data, _ = show(pipeline).view._repr_mimebundle_()
-    assert "chain-sft-1" in data["text/html"]
-    assert "<script>" not in data["text/html"]
-    assert "chain-sft-1" in data["text/plain"]
+    view = show(pipeline).view
+    assert "chain-sft-1" in view.static_html()
+    assert "<script>" not in view.static_html()
+    assert "chain-sft-1" in view.static_text()
