@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
-from pipeline_widgets.domain.experiment import Configured, Declared, Reference
+from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference
 from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError
 
 if TYPE_CHECKING:
@@ -192,6 +192,21 @@ class _Current(Mapping[str, Declared]):
 def references() -> Mapping[str, Declared]:
     """Return the algorithms that this process has defined or loaded so far, for other processes."""
     return _Current()
+
+
+def refusal_of(experiment: Experiment) -> str | None:
+    """Return why an algorithm that this process has defined or loaded refuses an experiment's config.
+
+    None where it takes it, and where the process does not know the algorithm: that is no reason to load it.
+    """
+    known = _defined.get(experiment.spec.name)
+    if known is None:
+        return None
+    try:
+        known.validate(experiment.config)
+    except ConfigError as error:
+        return f"{error.what} {error.why}".strip()
+    return None
 
 
 def names() -> tuple[str, ...]:

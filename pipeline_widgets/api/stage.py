@@ -247,7 +247,6 @@ def stages(services: Services, pipeline_id: int) -> Listing[Stage]:
 
 
 def _row(state: StageState) -> dict[str, Any]:
-    reasons = state.staleness.reasons if state.staleness.stale else ()
     return {
         "stage": state.position + 1,
         "type": "Deployment" if isinstance(state.stage, DeploymentStage) else "Experiment",
@@ -257,5 +256,12 @@ def _row(state: StageState) -> dict[str, Any]:
         "stale": state.staleness.stale,
         "run": state.run.number if state.run else None,
         "evaluation_score": state.score,
-        "why": "; ".join(filter(None, (*reasons, state.held))),
+        "why": "; ".join(_why(state)),
     }
+
+
+def _why(state: StageState) -> list[str]:
+    """Why it is stale, held or broken: the last line of a traceback is its error."""
+    error = (state.run.error or "").strip() if state.run else ""
+    stale = state.staleness.reasons if state.staleness.stale else ()
+    return [*stale, *filter(None, [state.held]), *error.splitlines()[-1:]]

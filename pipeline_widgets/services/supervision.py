@@ -14,7 +14,7 @@ from pipeline_widgets.domain.triggering import following
 from pipeline_widgets.errors import FencedError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import agents, facts
-from pipeline_widgets.services.runs import pend, reachable
+from pipeline_widgets.services.pending import pend, reachable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

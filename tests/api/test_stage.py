@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from factories.lab import Lab
+from pydantic import BaseModel
 
 import pipeline_widgets as pw
 from pipeline_widgets.errors import (
@@ -259,6 +260,36 @@ def test_check_lists_problems(pipe: pw.Pipeline, project: pw.Project) -> None:
 
 
 @pytest.mark.spec("3.3", "3.4", "3.7")
+@pytest.mark.spec("7.4", "5.12", "6.1")
+def test_a_config_that_the_code_no_longer_takes_is_refused_before_anything_starts(
+    pipe: pw.Pipeline, launched: list[int]
+) -> None:
+    """The cell that defines the algorithm was run again with another model: check and trigger say so."""
+
+    class Newer(BaseModel):
+        rate: float = 0.1
+
+    pw.algorithm("Imitate", produces={"lm"}, config=Newer)(lambda _: None)
+    (problem,) = pipe.check()
+    assert str(problem) == (
+        "Stage 1 (imitate): Its config is no longer taken. Imitate has no config field 'steps'."
+    )
+    bound = pipe.stages[0].experiment
+    assert bound is not None
+    for start in (pipe.stages[0].trigger, bound.train):
+        with pytest.raises(ConfigError, match=r"'imitate' has a config .* no config field 'steps'.*update\("):
+            start()
+    assert launched == []
+    assert pipe.stages[0].status == "Draft"
+
+
+def test_a_stage_that_failed_says_why_in_the_table(pipe: pw.Pipeline, supervisor: Lab) -> None:
+    """The last line of its traceback, which is the error."""
+    job = supervisor.started(supervisor.runs.get(pipe.stages[0].trigger()._id))
+    supervisor.end(job, pw.Status.FAILED, error="Traceback:\n  File\nValueError: no data")
+    assert list(pipe.stages.df["why"]) == ["ValueError: no data", "", ""]
+
+
 def test_rename_duplicate_and_delete_a_pipeline(pipe: pw.Pipeline, project: pw.Project) -> None:
     """A pipeline is renamed, copied and deleted; its experiments stay."""
     pipe.update(name="renamed", description="what for")
