@@ -21,6 +21,16 @@ from pipeline_widgets.errors import (
 from pipeline_widgets.execution.launchers import LocalLauncher
 
 
+class Newer(BaseModel):
+    """A config model that has lost its fields for others."""
+
+    rate: float = 0.1
+
+
+def newer(ctx: pw.TrainContext) -> None:
+    """Train nothing: no process runs in these tests."""
+
+
 @pytest.mark.spec("5.1", "5.2", "5.5", "10.1")
 def test_a_chain_is_written_in_a_few_lines(project: pw.Project) -> None:
     """The calls of the README make the stages that they say, with the defaults of the specification."""
@@ -266,10 +276,7 @@ def test_a_config_that_the_code_no_longer_takes_is_refused_before_anything_start
 ) -> None:
     """The cell that defines the algorithm was run again with another model: check and trigger say so."""
 
-    class Newer(BaseModel):
-        rate: float = 0.1
-
-    pw.algorithm("Imitate", produces={"lm"}, config=Newer)(lambda _: None)
+    pw.algorithm("Imitate", produces={"lm"}, config=Newer)(newer)
     (problem,) = pipe.check()
     assert str(problem) == (
         "Stage 1 (imitate): Its config is no longer taken. Imitate has no config field 'steps'."

@@ -97,7 +97,7 @@ def test_a_plan_reads_as_text() -> None:
     told = plan(chain, 1, facts_of(*NAMES, stage_1=FIRST, stage_4=last))
     assert str(told).splitlines() == [
         "Runs now: Stage 1 (sft-1), from scratch (again)",
-        "Follows automatically: Stage 2 (grpo-2), Stage 3 (agent-3)",
+        "Follows automatically: Stage 2 (grpo-2); Stage 3 (agent-3)",
         "Turns stale: Stage 4 (grpo-4)",
         "Deploys: agent-3",
     ]
