@@ -275,7 +275,6 @@ def test_a_config_that_the_code_no_longer_takes_is_refused_before_anything_start
     pipe: pw.Pipeline, launched: list[int]
 ) -> None:
     """The cell that defines the algorithm was run again with another model: check and trigger say so."""
-
     pw.algorithm("Imitate", produces={"lm"}, config=Newer)(newer)
     (problem,) = pipe.check()
     assert str(problem) == (
