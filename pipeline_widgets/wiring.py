@@ -146,7 +146,7 @@ def connect(
     supervision = SupervisionService(store)
     agents, serving = AgentService(store), EndpointService(store)
     url, timing = store.database.url, store.timing
-    endpoints = Endpoints(serving, agents, starts, url=url, logs=store.artifacts / "endpoints", timing=timing)
+    endpoints = Endpoints(serving, agents, starts, url=url, logs=store.endpoint_log, timing=timing)
     return Services(
         store=store,
         projects=ProjectService(store),

@@ -84,14 +84,23 @@ def folder_of(checkpoint: Checkpoint) -> Folder:
 
 
 def freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
-    """Copy a checkpoint below `parent`, for an agent of that name.
+    """Copy a checkpoint below `parent`, for an agent of that name, into a folder of its own.
+
+    Two copies never share one, so that deleting an agent cannot take the files of another.
 
     Raises:
         CheckpointError: It is missing or corrupt.
         StorageError: The copy cannot be written.
     """
-    copied = copy(folder_of(checkpoint), Path(parent), stem=f"{checkpoint.step:010d}")
+    stem = f"{checkpoint.step:010d}-{uuid4().hex}"
+    copied = copy(folder_of(checkpoint), Path(parent), stem=stem)
     return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
+
+
+def remove(path: Path) -> bool:
+    """Delete a published folder; False if something of it is left, as where a file may not be deleted."""
+    shutil.rmtree(path, ignore_errors=True)
+    return not os.path.lexists(path)
 
 
 def measure(path: Path) -> Folder:

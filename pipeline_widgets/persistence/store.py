@@ -109,6 +109,10 @@ class Store:
         """Return where a run's output goes."""
         return self.run_folder(run_id) / "log.txt"
 
+    def endpoint_log(self, agent_id: int) -> Path:
+        """Return where the process of an agent's endpoint prints to."""
+        return self.artifacts / "endpoints" / f"{agent_id:08d}.log"
+
     def revision(self, project_id: int) -> int:
         """Return a project's revision, agents included: equal means that no view of it has changed."""
         with self.database.read() as connection:

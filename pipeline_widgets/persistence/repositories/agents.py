@@ -13,12 +13,20 @@ from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 
+_V = schema.agent_versions.c
+
 
 class Agents(Repository):
     """The agents of a workspace with their versions."""
 
     def save(
-        self, name: str, description: str | None, checkpoint: Checkpoint, path: Path, made: Experiment
+        self,
+        name: str,
+        description: str | None,
+        checkpoint: Checkpoint,
+        path: Path,
+        made: Experiment,
+        run_id: int | None,
     ) -> Agent:
         """Give an agent a new version, and make the agent if there is none of that name."""
         columns = schema.agents.c
@@ -42,6 +50,7 @@ class Agents(Repository):
             agent_id=key,
             number=number,
             checkpoint_id=checkpoint.id,
+            run_id=run_id,
             path=str(path.relative_to(self.root)),
             experiment=made.name,
             algorithm_id=made.algorithm_id,
@@ -90,6 +99,21 @@ class Agents(Repository):
         query = select(schema.agents.c.name).distinct()
         query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
         return tuple(self.connection.scalars(query.where(versions.checkpoint_id.in_(list(checkpoint_ids)))))
+
+    def made_by(self, run_id: int) -> tuple[int, str, int] | None:
+        """Return agent, name and number of the version that a run has made."""
+        versions, agents = schema.agent_versions.c, schema.agents.c
+        query = select(agents.id, agents.name, versions.number).where(versions.run_id == run_id)
+        query = query.join(schema.agent_versions, versions.agent_id == agents.id)
+        row = self.connection.execute(query.order_by(versions.id.desc()).limit(1)).first()
+        return (row.id, row.name, row.number) if row else None
+
+    def holding(self, paths: Collection[str]) -> frozenset[str]:
+        """Return which of those folders are the copy of some version."""
+        stored, column = {str(Path(each).relative_to(self.root)): each for each in paths}, _V.path
+        return frozenset(
+            stored[each] for each in self.connection.scalars(select(column).where(column.in_(stored)))
+        )
 
     def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, int, str, int]]:
         """Return checkpoint, agent, name and number of each version that is made of those checkpoints."""
@@ -163,6 +187,7 @@ class Agents(Repository):
                 algorithm_id=row["algorithm_id"],
                 spec=rows.spec(row["spec"]),
                 created_at=rows.moment(row["created_at"]),
+                run_id=row["run_id"],
             )
             for row in listed
         )

@@ -74,17 +74,20 @@ _END = (
     .returning(schema.runs)
 )
 _COUNTED = (
-    select(_C.experiment_id, func.count().label("runs"), func.max(_C.id).label("latest"))
+    select(
+        *(_C.experiment_id, func.count().label("runs"), func.max(_C.id).label("latest")),
+        func.min(_C.lowest_evaluation).label("lowest_evaluation"),
+        func.max(_C.highest_evaluation).label("highest_evaluation"),
+    )
     .where((_C.project_id == bindparam("project")) & _C.experiment_id.is_not(None))
     .group_by(_C.experiment_id)
     .subquery()
 )
-_LATEST_OF_EXPERIMENTS = select(_COUNTED.c.experiment_id, _COUNTED.c.runs, _C.status).join(
-    schema.runs, _C.id == _COUNTED.c.latest
-)
+_LATEST_OF_EXPERIMENTS = select(_COUNTED, _C.status).join(schema.runs, _C.id == _COUNTED.c.latest)
 _OF_TABLE = (
     select(
         *(_C.id, _C.experiment_id, _C.number, _C.status, _C.started_at, _C.finished_at, _C.step),
+        *(_C.lowest_evaluation, _C.highest_evaluation, _C.lowest_training, _C.highest_training),
         schema.experiments.c.name,
         schema.algorithms.c.spec["score"].as_string().label("score"),
     )
@@ -165,7 +168,7 @@ class Runs(Repository):
         return tuple(map(rows.run, self._all(_TELLING, ids=list(stage_ids)))) if stage_ids else ()
 
     def latest_of_experiments(self, project_id: int) -> Sequence[rows.Row]:
-        """Return, for each experiment of a project that ran, how often, and the status of the latest run."""
+        """Return, for each experiment of a project that ran, how often, its extreme scores and status."""
         return self._all(_LATEST_OF_EXPERIMENTS, project=project_id)
 
     def listed(self, project_id: int, experiment_ids: Collection[int]) -> Sequence[rows.Row]:
