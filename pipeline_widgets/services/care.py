@@ -70,7 +70,7 @@ class CareService:
             work.projects.touch(project_id)
             gone = [each for each in freed(_fates(work, project_id, keep)) if each.id in ids]
             for checkpoint in gone:
-                work.checkpoints.remove(checkpoint.id)
+                work.checkpoints.remove([checkpoint.id])
             left = work.checkpoints.of_runs({each.run_id for each in gone})
             shared = {each.path for each in left}
         for checkpoint in gone:

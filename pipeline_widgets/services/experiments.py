@@ -188,7 +188,7 @@ class ExperimentService:
                 users.append(f"the active {run.label} that saved it")
             fix = "Delete those first, or keep it: runs stay, so that what they made can be traced."
             _refuse(f"The checkpoint at step {checkpoint.step}", users, fix)
-            work.checkpoints.remove(checkpoint_id)
+            work.checkpoints.remove([checkpoint.id])
             shared = any(each.path == checkpoint.path for each in work.checkpoints.of_runs([run.id]))
         if not shared:
             shutil.rmtree(checkpoint.path, ignore_errors=True)
@@ -225,7 +225,7 @@ def users_by_checkpoint(work: Work, checkpoints: Iterable[Checkpoint]) -> dict[i
     for run in runs:
         for key in {run.start_checkpoint_id, run.source_checkpoint_id} - {None}:
             found.setdefault(key or 0, []).append(_run_name(run, names))
-    for key, _, name, _ in work.agents.made_of(ids):
+    for key, (_, name, _) in work.agents.made_of(ids):
         found.setdefault(key, []).append(f"agent {name!r}")
     return {key: list(dict.fromkeys(names)) for key, names in found.items()}
 

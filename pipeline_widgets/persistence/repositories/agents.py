@@ -6,14 +6,20 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 
 from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Experiment
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 
-_V = schema.agent_versions.c
+_V, _A = schema.agent_versions.c, schema.agents.c
+_MADE_OF = (
+    select(_V.checkpoint_id, _A.id, _A.name, _V.number)
+    .join(schema.agent_versions, _V.agent_id == _A.id)
+    .where(_V.checkpoint_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_V.id)
+)
 
 
 class Agents(Repository):
@@ -115,13 +121,10 @@ class Agents(Repository):
             stored[each] for each in self.connection.scalars(select(column).where(column.in_(stored)))
         )
 
-    def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, int, str, int]]:
-        """Return checkpoint, agent, name and number of each version that is made of those checkpoints."""
-        versions, agents = schema.agent_versions.c, schema.agents.c
-        query = select(versions.checkpoint_id, agents.id, agents.name, versions.number)
-        query = query.join(schema.agent_versions, versions.agent_id == agents.id).order_by(versions.id)
-        found = self.connection.execute(query.where(versions.checkpoint_id.in_(checkpoint_ids)))
-        return [(key, agent, name, number) for key, agent, name, number in found]
+    def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, tuple[int, str, int]]]:
+        """Return the checkpoint of each version that is made of those; and its agent, name and number."""
+        made = self._of(_MADE_OF, checkpoint_ids)
+        return [(row["checkpoint_id"], (row["id"], row["name"], row["number"])) for row in made]
 
     def named_versions(self, ids: Collection[int]) -> dict[int, str]:
         """Return how a sentence names each of those versions, as "agent 'letters', version 2"."""

@@ -6,7 +6,7 @@ the head of their module: making a statement costs five times what executing it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from sqlalchemy import Connection, Executable, Table, insert
 
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence import rows
+
+ASKED_AT_ONCE = (
+    10_000  # ids in one question, which may name them twice: SQLite may bound its variables at 32,766
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +41,12 @@ class Repository:
 
     def _all(self, query: Executable, **values: object) -> Sequence[rows.Row]:
         return self.connection.execute(query, values).mappings().all()
+
+    def _of(self, query: Executable, ids: Iterable[int]) -> Iterable[rows.Row]:
+        """Ask for what belongs to `ids`, however many they are; what is asked at once comes in order."""
+        listed = list(ids)
+        for at in range(0, len(listed), ASKED_AT_ONCE):
+            yield from self._all(query, ids=listed[at : at + ASKED_AT_ONCE])
 
     def _first(self, query: Executable, **values: object) -> rows.Row | None:
         return self.connection.execute(query, values).mappings().first()

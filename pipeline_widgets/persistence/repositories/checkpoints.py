@@ -14,8 +14,8 @@ from pipeline_widgets.persistence.repositories.base import Repository, found
 
 _C = schema.checkpoints.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_SORTED = select(schema.checkpoints).order_by(_C.step, _C.id)
-_BY_ID, _OF_RUNS = _SORTED.where(_C.id.in_(_IDS)), _SORTED.where(_C.run_id.in_(_IDS))
+_ALL = select(schema.checkpoints)
+_BY_ID, _OF_RUNS = _ALL.where(_C.id.in_(_IDS)), _ALL.where(_C.run_id.in_(_IDS))
 _KEY = ("run_id", "step")
 _STORED = tuple(column.name for column in _C if column.name not in {"id", *_KEY})
 _SAVED_BY = schema.checkpoints.join(schema.runs, schema.runs.c.id == _C.run_id)
@@ -85,11 +85,12 @@ class Checkpoints(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Checkpoint]:
         """Return checkpoints by id."""
-        return {each.id: each for each in self._values(_BY_ID, ids)}
+        return {row["id"]: rows.checkpoint(row, self.root) for row in self._of(_BY_ID, ids)}
 
     def of_runs(self, run_ids: Collection[int]) -> tuple[Checkpoint, ...]:
         """Return what runs saved, in the order of their steps."""
-        return self._values(_OF_RUNS, run_ids)
+        saved = [rows.checkpoint(row, self.root) for row in self._of(_OF_RUNS, run_ids)]
+        return tuple(sorted(saved, key=lambda each: (each.step, each.id)))
 
     def saving(self, project_id: int) -> frozenset[int]:
         """Return the experiments of a project of which something is saved."""
@@ -103,10 +104,6 @@ class Checkpoints(Repository):
         """Whether anything was ever saved, and is still there."""
         return self._first(select(_C.id).limit(1)) is not None
 
-    def remove(self, checkpoint_id: int) -> None:
-        """Delete a checkpoint's row."""
-        self.connection.execute(delete(schema.checkpoints).where(schema.checkpoints.c.id == checkpoint_id))
-
-    def _values(self, query: Executable, ids: Collection[int]) -> tuple[Checkpoint, ...]:
-        listed = self._all(query, ids=list(ids)) if ids else ()
-        return tuple(rows.checkpoint(row, self.root) for row in listed)
+    def remove(self, ids: Collection[int]) -> None:
+        """Delete checkpoints' rows."""
+        self.connection.execute(delete(schema.checkpoints).where(_C.id.in_(ids)))

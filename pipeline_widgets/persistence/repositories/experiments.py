@@ -142,8 +142,7 @@ class Experiments(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Experiment]:
         """Return experiments by id."""
-        known = self._all(_BY_ID, ids=list(ids)) if ids else ()
-        return {row["id"]: rows.experiment(row) for row in known}
+        return {row["id"]: rows.experiment(row) for row in self._of(_BY_ID, ids)}
 
     def of_project(self, project_id: int) -> tuple[Experiment, ...]:
         """Return a project's experiments in the order of their creation."""

@@ -198,7 +198,7 @@ class Pipelines(Repository):
 
     def marks(self, stage_ids: Collection[int]) -> dict[int, rows.Row]:
         """Return, by stage, why it is held and what was accepted as fresh."""
-        return {row["id"]: row for row in self._all(_MARKS, ids=list(stage_ids))}
+        return {row["id"]: row for row in self._of(_MARKS, stage_ids)}
 
     def _store(self, pipeline_id: int, position: int, stage: Stage) -> Stage:
         values = {**rows.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}
@@ -224,7 +224,7 @@ class Pipelines(Repository):
         listed = self._all(query, **values)
         ids = [row["id"] for row in listed]
         stages: dict[int, list[Stage]] = {each: [] for each in ids}
-        for row in self._all(_CHAINS, ids=ids) if ids else ():
+        for row in self._of(_CHAINS, ids):
             stages[row["pipeline_id"]].append(rows.stage(row))
         return tuple(
             Pipeline(
