@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +19,7 @@ from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import filesystem
 
 CHUNK = 1 << 20  # bytes read at once
+_OURS = re.compile(r"\.writing-[0-9a-f]{32}|\d{10}-([0-9a-f]{32}-)?[0-9a-f]{16}")
 INSTEAD = "Choose another checkpoint, or run the stage that made it again."
 
 
@@ -97,10 +100,28 @@ def freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
     return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
 
 
-def remove(path: Path) -> bool:
-    """Delete a published folder; False if something of it is left, as where a file may not be deleted."""
+def remove(path: Path) -> None:
+    """Delete a published folder, as far as the system lets us."""
+    with suppress(OSError):
+        if path.is_symlink():  # somebody keeps the files elsewhere: they stay theirs
+            path.unlink()
     shutil.rmtree(path, ignore_errors=True)
-    return not os.path.lexists(path)
+
+
+def sweep(parent: Path, kept: Collection[str], *, age: float = 0.0) -> None:
+    """Delete folders that `publish` has left below `parent`, as far as the system lets us.
+
+    Args:
+        parent: Where they are; nothing else that is there is touched.
+        kept: The paths of those that stay.
+        age: Only what was written that many seconds ago goes.
+    """
+    until = time.time() - age
+    with suppress(OSError):  # nothing was ever saved, or somebody else tidies up as well
+        for each in list(os.scandir(parent)):
+            ours = _OURS.fullmatch(each.name) is not None and each.path not in kept
+            if ours and each.stat(follow_symlinks=False).st_mtime <= until:
+                remove(Path(each.path))
 
 
 def measure(path: Path) -> Folder:

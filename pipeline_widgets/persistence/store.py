@@ -105,6 +105,15 @@ class Store:
         """Return where a run's log and checkpoints are."""
         return self.artifacts / "runs" / f"{run_id:08d}"
 
+    def checkpoints_folder(self, run_id: int) -> Path:
+        """Return where a run's checkpoints are."""
+        return self.run_folder(run_id) / "checkpoints"
+
+    @property
+    def agents_folder(self) -> Path:
+        """Where the frozen copies of agents are."""
+        return self.artifacts / "agents"
+
     def log_path(self, run_id: int) -> Path:
         """Return where a run's output goes."""
         return self.run_folder(run_id) / "log.txt"

@@ -31,7 +31,7 @@ class AgentService:
         with self._store.read() as work:
             free(name, work.agents.matching((), [name]), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
-        frozen = artifacts.freeze(checkpoint, name, agents_folder(self._store))
+        frozen = artifacts.freeze(checkpoint, name, str(self._store.agents_folder))
         try:
             return self._save(frozen, checkpoint_id, description)
         except Exception:
@@ -96,7 +96,7 @@ class AgentService:
                 raise InUseError(what, why, "Let that stage start from something else first.")
             copies = {version.path for version in work.agents.versions(agent_id)}
             work.agents.remove(agent_id)
-            copies -= work.agents.holding(copies)  # older copies of the same content share a folder
+            copies -= work.agents.paths()  # older copies of the same content share a folder
         for path in copies:
             artifacts.remove(Path(path))
         self._store.endpoint_log(agent_id).unlink(missing_ok=True)
@@ -116,11 +116,6 @@ class AgentService:
                 raise ConflictError(what, fix="Look at it again and repeat what you did.")
             work.projects.touch(work.runs.get(checkpoint.run_id).project_id)
             return save(work, frozen, checkpoint, description)
-
-
-def agents_folder(store: Store) -> str:
-    """Return where the frozen copies of agents are."""
-    return str(store.artifacts / "agents")
 
 
 def save(

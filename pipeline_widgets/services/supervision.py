@@ -243,7 +243,7 @@ class SupervisionService:
         )
 
     def _freeze(self, work: Work, run: Run, pipeline: Pipeline | None) -> Freeze | None:
-        parent = agents.agents_folder(self._store)
+        parent = str(self._store.agents_folder)
         if run.experiment_id is None:
             return Freeze(parent=parent, name=run.config["agent_name"])
         stage = pipeline.stage(run.stage_id) if pipeline and run.stage_id else None

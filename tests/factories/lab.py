@@ -32,7 +32,7 @@ from pipeline_widgets.persistence import artifacts, schema
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.store import Store, open_store
-from pipeline_widgets.services.agents import AgentService, agents_folder
+from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
@@ -262,7 +262,7 @@ class Lab:
             assert job.start is not None
             return artifacts.freeze(job.start, job.freeze.name, job.freeze.parent)
         best = self.runs.checkpoints(job.run_id)[-1]
-        return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", agents_folder(self.store))
+        return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", str(self.store.agents_folder))
 
 
 def a_folder(parent: Path, stem: str, text: str) -> Folder:

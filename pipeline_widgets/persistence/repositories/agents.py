@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +99,6 @@ class Agents(Repository):
         known = self._versions(schema.agent_versions.c.id == version_id)
         return known[0] if known else found(None, "version of an agent")
 
-    def using(self, checkpoint_ids: Iterable[int]) -> tuple[str, ...]:
-        """Return the names of the agents that were made of those checkpoints."""
-        versions = schema.agent_versions.c
-        query = select(schema.agents.c.name).distinct()
-        query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
-        return tuple(self.connection.scalars(query.where(versions.checkpoint_id.in_(list(checkpoint_ids)))))
-
     def made_by(self, run_id: int) -> tuple[int, str, int] | None:
         """Return agent, name and number of the version that a run has made."""
         versions, agents = schema.agent_versions.c, schema.agents.c
@@ -114,12 +107,9 @@ class Agents(Repository):
         row = self.connection.execute(query.order_by(versions.id.desc()).limit(1)).first()
         return (row.id, row.name, row.number) if row else None
 
-    def holding(self, paths: Collection[str]) -> frozenset[str]:
-        """Return which of those folders are the copy of some version."""
-        stored, column = {str(Path(each).relative_to(self.root)): each for each in paths}, _V.path
-        return frozenset(
-            stored[each] for each in self.connection.scalars(select(column).where(column.in_(stored)))
-        )
+    def paths(self) -> frozenset[str]:
+        """Return the folders of all versions."""
+        return frozenset(str(self.root / path) for path in self.connection.scalars(select(_V.path)))
 
     def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, tuple[int, str, int]]]:
         """Return the checkpoint of each version that is made of those; and its agent, name and number."""

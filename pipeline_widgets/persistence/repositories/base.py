@@ -6,7 +6,7 @@ the head of their module: making a statement costs five times what executing it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,8 @@ class Repository:
 
     def _of(self, query: Executable, ids: Iterable[int]) -> Iterable[rows.Row]:
         """Ask for what belongs to `ids`, however many they are; what is asked at once comes in order."""
-        listed = list(ids)
-        for at in range(0, len(listed), ASKED_AT_ONCE):
-            yield from self._all(query, ids=listed[at : at + ASKED_AT_ONCE])
+        for part in in_parts(ids):
+            yield from self._all(query, ids=part)
 
     def _first(self, query: Executable, **values: object) -> rows.Row | None:
         return self.connection.execute(query, values).mappings().first()
@@ -61,6 +60,13 @@ class Repository:
     def _add(self, table: Table, **values: object) -> int:
         key = self.connection.execute(insert(table).values(**values)).inserted_primary_key
         return int(key[0]) if key else 0
+
+
+def in_parts(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Split ids into as many as one question or order may name."""
+    listed = list(ids)
+    for at in range(0, len(listed), ASKED_AT_ONCE):
+        yield listed[at : at + ASKED_AT_ONCE]
 
 
 def found(value: Any, kind: str) -> Any:

@@ -10,12 +10,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline_widgets.domain.experiment import Checkpoint, is_finite
 from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Repository, found
+from pipeline_widgets.persistence.repositories.base import Repository, found, in_parts
 
 _C = schema.checkpoints.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _ALL = select(schema.checkpoints)
 _BY_ID, _OF_RUNS = _ALL.where(_C.id.in_(_IDS)), _ALL.where(_C.run_id.in_(_IDS))
+_REMOVE = delete(schema.checkpoints).where(_C.id.in_(_IDS))
 _KEY = ("run_id", "step")
 _STORED = tuple(column.name for column in _C if column.name not in {"id", *_KEY})
 _SAVED_BY = schema.checkpoints.join(schema.runs, schema.runs.c.id == _C.run_id)
@@ -106,4 +107,5 @@ class Checkpoints(Repository):
 
     def remove(self, ids: Collection[int]) -> None:
         """Delete checkpoints' rows."""
-        self.connection.execute(delete(schema.checkpoints).where(_C.id.in_(ids)))
+        for part in in_parts(ids):
+            self.connection.execute(_REMOVE, {"ids": part})

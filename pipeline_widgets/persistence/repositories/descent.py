@@ -16,6 +16,11 @@ _resumed = _resumed.union(select(_R.id, _R.resumed_run_id).join(_resumed, _R.id 
 #: The runs of those ids, those that they resumed, those that these resumed, and so on.
 RESUMED = _RUNS.where(_R.id.in_(select(_resumed.c.id)))
 
+_later = select(_R.id).where(_R.id.in_(_IDS)).cte(recursive=True)
+_later = _later.union(select(_R.id).join(_later, _R.resumed_run_id == _later.c.id))
+#: The runs of those ids, those that resumed them, those that resumed these, and so on.
+RESUMING = _RUNS.where(_R.id.in_(select(_later.c.id))).order_by(_R.id)
+
 _before = select(_R.id).where(_R.id.in_(_IDS)).cte(recursive=True)
 _before = _before.union(
     select(_C.run_id).join(schema.runs, _R.start_checkpoint_id == _C.id).join(_before, _before.c.id == _R.id)

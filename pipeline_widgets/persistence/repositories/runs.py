@@ -26,7 +26,7 @@ from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
-from pipeline_widgets.persistence.repositories.descent import ANCESTORS, DESCENDANTS, RESUMED
+from pipeline_widgets.persistence.repositories.descent import ANCESTORS, DESCENDANTS, RESUMED, RESUMING
 
 _C = schema.runs.c
 _ACTIVE = tuple(sorted(status.value for status in ACTIVE))
@@ -142,6 +142,10 @@ class Runs(Repository):
     def resumed(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs, those that they resumed, those that these resumed, and so on, by id."""
         return {row["id"]: rows.run(row) for row in self._of(RESUMED, ids)}
+
+    def resuming(self, ids: Collection[int]) -> dict[int, Run]:
+        """Return runs, those that resumed them, those that resumed these, and so on, by id."""
+        return {row["id"]: rows.run(row) for row in self._of(RESUMING, ids)}
 
     def ancestors(self, run_id: int) -> dict[int, Run]:
         """Return a run, the one that saved what it started from, and so on, by id."""
