@@ -147,7 +147,7 @@ def connect(
     supervision = SupervisionService(store)
     agents, serving = AgentService(store), EndpointService(store)
     common: dict[str, Any] = {"url": store.database.url, "timing": store.timing}
-    endpoints = Endpoints(serving, agents, starts, logs=store.artifacts / "endpoints", **common)
+    endpoints = Endpoints(serving, agents, starts, logs=store.endpoint_log, **common)
     return Services(
         store=store,
         projects=ProjectService(store),

@@ -11,11 +11,16 @@ from typing import Any
 
 import pytest
 from factories.lab import Lab, migrated, open_lab
+from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 # Before numpy loads: on small matrices BLAS threads cost more than they bring.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is; what code takes is told by the benchmarks.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

@@ -122,6 +122,8 @@ class AgentVersion:
     algorithm_id: int
     spec: AlgorithmSpec
     created_at: datetime
+    #: The run that made it: a deployment, or a training that added it; None if a person did.
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -130,10 +130,6 @@ class Run:
         """How a sentence names it."""
         return f"run {self.number}"
 
-    def spans(self, at: datetime) -> bool:
-        """Whether it was under way at a time."""
-        return self.created_at <= at and (self.finished_at is None or at <= self.finished_at)
-
     def progress(self, now: datetime, *, begun: int = 0) -> Progress:
         """How far it has come, and the time left at the pace so far.
 

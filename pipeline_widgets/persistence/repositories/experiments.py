@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, select, update
+from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
 from pipeline_widgets.persistence import rows, schema
@@ -37,13 +37,10 @@ _MINE = _R.experiment_id == _E.id
 _LATEST = select(func.max(_R.id)).where(_MINE).correlate(schema.experiments).scalar_subquery()
 _STATUS = select(_R.status).where(_R.id == _LATEST).correlate(schema.experiments).scalar_subquery()
 _SAVED = schema.checkpoints.join(schema.runs, _R.id == _C.run_id)
-_FINITE = case(
-    ((_C.evaluation_score > -float("inf")) & (_C.evaluation_score < float("inf")), _C.evaluation_score)
-)
 
 
-def _of_checkpoints(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    return select(value).select_from(_SAVED).where(_MINE).correlate(schema.experiments).scalar_subquery()
+def _of_runs(value: ColumnElement[Any], home: FromClause = schema.runs) -> ColumnElement[Any]:
+    return select(value).select_from(home).where(_MINE).correlate(schema.experiments).scalar_subquery()
 
 
 _WITH_ALGORITHM = schema.experiments.join(schema.algorithms, _A.id == _E.algorithm_id)
@@ -51,10 +48,10 @@ _PAGE = (
     select(
         *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm"), _A.spec),
         _LATEST.label("latest"),
-        select(func.count()).where(_MINE).correlate(schema.experiments).scalar_subquery().label("runs"),
-        _of_checkpoints(func.count()).label("checkpoints"),
-        _of_checkpoints(func.min(_FINITE)).label("lowest"),
-        _of_checkpoints(func.max(_FINITE)).label("highest"),
+        _of_runs(func.count()).label("runs"),
+        _of_runs(func.count(), _SAVED).label("checkpoints"),
+        _of_runs(func.min(_R.lowest_evaluation)).label("lowest"),
+        _of_runs(func.max(_R.highest_evaluation)).label("highest"),
     )
     .select_from(_WITH_ALGORITHM)
     .where(_E.id.in_(bindparam("ids", expanding=True)))
@@ -145,8 +142,7 @@ class Experiments(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Experiment]:
         """Return experiments by id."""
-        known = self._all(_BY_ID, ids=list(ids)) if ids else ()
-        return {row["id"]: rows.experiment(row) for row in known}
+        return {row["id"]: rows.experiment(row) for row in self._of(_BY_ID, ids)}
 
     def of_project(self, project_id: int) -> tuple[Experiment, ...]:
         """Return a project's experiments in the order of their creation."""

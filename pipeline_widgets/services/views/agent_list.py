@@ -137,7 +137,7 @@ class AgentListService:
                     algorithm=row["algorithm"],
                 )
                 for project in work.projects.all()
-                for saved in [work.checkpoints.scores_of_experiments(project.id)]
+                for saved in [work.checkpoints.saving(project.id)]
                 for row in reversed(work.experiments.listed(project.id))
                 if row["id"] in saved
             )

@@ -32,9 +32,9 @@ class ListedExperiment:
     modified_at: datetime
     #: How many it has.
     runs: int
-    #: How many all its runs have saved.
+    #: How many of those that its runs saved are there.
     checkpoints: int
-    #: The best evaluation score of its checkpoints.
+    #: The best evaluation score that any of its runs has saved.
     best: float | None
     #: Its latest run while it is active: when it started, where it began, how far it is, and how far it goes.
     started_at: datetime | None

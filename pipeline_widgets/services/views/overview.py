@@ -74,7 +74,7 @@ class ExperimentRow:
     modified_at: datetime
     #: How many it has.
     runs: int
-    #: The best evaluation score of its checkpoints.
+    #: The best evaluation score that any of its runs has saved.
     best: float | None
 
 
@@ -92,8 +92,9 @@ class ResultRow:
     finished_at: datetime | None
     #: How far it has come; None while it has not reported.
     steps: int | None
-    #: How many it has saved.
+    #: How many of those that it saved are there.
     checkpoints: int
+    #: The best of all that it ever saved.
     training_score: float | None
     evaluation_score: float | None
 
@@ -149,7 +150,6 @@ class OverviewService:
         with self._store.read() as work:
             listed = work.experiments.listed(project_id)
             latest = {row["experiment_id"]: row for row in work.runs.latest_of_experiments(project_id)}
-            scores = work.checkpoints.scores_of_experiments(project_id)
         return tuple(
             ExperimentRow(
                 id=row["id"],
@@ -158,7 +158,7 @@ class OverviewService:
                 status=Status(latest[row["id"]]["status"]) if row["id"] in latest else Status.DRAFT,
                 modified_at=moment(row["modified_at"]),
                 runs=latest[row["id"]]["runs"] if row["id"] in latest else 0,
-                best=_best(scores.get(row["id"]), "evaluation", row["score"]),
+                best=_best(latest.get(row["id"]), "evaluation", row["score"]),
             )
             for row in listed
         )
@@ -167,8 +167,8 @@ class OverviewService:
         """Return the runs of those experiments of a project, by experiment and number."""
         with self._store.read() as work:
             listed = work.runs.listed(project_id, experiment_ids)
-            scores = work.checkpoints.scores_of_runs(experiment_ids)
-        return tuple(_result(row, scores.get(row["id"])) for row in listed)
+            counted = work.checkpoints.counted(experiment_ids)
+        return tuple(_result(row, counted.get(row["id"], 0)) for row in listed)
 
 
 def _by_need(work: Work, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:
@@ -204,7 +204,7 @@ def _rows(work: Work, ids: Collection[int]) -> tuple[PipelineRow, ...]:
     )
 
 
-def _result(row: Row, saved: Row | None) -> ResultRow:
+def _result(row: Row, checkpoints: int) -> ResultRow:
     started, finished = row["started_at"], row["finished_at"]
     return ResultRow(
         run_id=row["id"],
@@ -215,14 +215,14 @@ def _result(row: Row, saved: Row | None) -> ResultRow:
         started_at=None if started is None else moment(started),
         finished_at=None if finished is None else moment(finished),
         steps=row["step"],
-        checkpoints=saved["checkpoints"] if saved else 0,
-        training_score=_best(saved, "training", row["score"]),
-        evaluation_score=_best(saved, "evaluation", row["score"]),
+        checkpoints=checkpoints,
+        training_score=_best(row, "training", row["score"]),
+        evaluation_score=_best(row, "evaluation", row["score"]),
     )
 
 
-def _best(saved: Row | None, name: str, direction: str) -> float | None:
+def _best(told: Row | None, name: str, direction: str) -> float | None:
     """The better end of a score: the lowest where lower is better."""
-    if saved is None:
+    if told is None:
         return None
-    return saved[f"lowest_{name}" if direction == "min" else f"highest_{name}"]
+    return told[f"lowest_{name}" if direction == "min" else f"highest_{name}"]
