@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias, get_args
 
 from pipeline_widgets.domain.rollup import Rollup, StageSummary, rollup
-from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.staleness import staleness
 from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.persistence.rows import Row, moment
@@ -60,6 +60,18 @@ class PipelinePage:
     def pages(self) -> int:
         """How many pages there are; at least one."""
         return max(1, -(-self.total // self.size))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectRow:
+    """A project as a table shows it."""
+
+    id: int
+    name: str
+    advanced_training: bool
+    #: How many it holds.
+    experiments: int
+    pipelines: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +155,16 @@ class OverviewService:
             rows = _rows(work, ids[page * size : (page + 1) * size])
             everything = work.pipelines.count(project_id) if search else total
         return PipelinePage(rows=rows, total=total, all=everything, page=page, size=size, revision=revision)
+
+    def projects(self) -> tuple[ProjectRow, ...]:
+        """Return all projects in the order of their creation."""
+        with self._store.read() as work:
+            return tuple(ProjectRow(**row) for row in work.projects.listed())
+
+    def runs(self, ids: Collection[int]) -> Mapping[int, Run]:
+        """Return runs as they are now, by their ids; those that are gone are left out."""
+        with self._store.read() as work:
+            return work.runs.by_id(ids)
 
     def experiments(self, project_id: int) -> tuple[ExperimentRow, ...]:
         """Return a project's experiments in the order of their creation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
@@ -103,6 +104,16 @@ class StateService:
         with self._store.read() as work:
             pipeline_id = work.pipelines.of_stage(stage_id).id
         return self.pipeline(pipeline_id).stage(stage_id)
+
+    def names(self, pipeline_id: int) -> Mapping[int, str]:
+        """Return the names of a pipeline's stages, by their ids."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            bound = work.experiments.by_id(pipeline.experiment_ids)
+        return {
+            each.id: bound[each.experiment_id].name if isinstance(each, ExperimentStage) else each.agent_name
+            for each in pipeline.stages
+        }
 
     def ran_elsewhere(self, stage_id: int) -> bool:
         """Whether a stage has never run while its experiment has: a duplicate is offered then (spec 3.4)."""
