@@ -104,11 +104,14 @@ def _starts(form: StageForm) -> tuple[list[Row], list[int | None]]:
     if not form.first:
         return [], [None] * len(form.experiments)
     found: dict[tuple[Verdict, ...], int] = {}
-    indexes: list[int | None] = []
-    for option in form.experiments:
-        key = option.experiment.id
-        verdicts = (form.scratch[key], *(agent.verdicts[key] for agent in form.agents))
-        indexes.append(found.setdefault(verdicts, len(found)))
+    agents = (agent.verdicts.of_kinds for agent in form.agents)
+    of_kinds = [
+        found.setdefault(verdicts, len(found))
+        for verdicts in zip(form.scratch.of_kinds, *agents, strict=True)
+    ]
+    indexes: list[int | None] = [
+        of_kinds[form.scratch.kinds[each.experiment.id]] for each in form.experiments
+    ]
     rows = [
         {"scratch": _verdict_row(scratch), "agents": [_verdict_row(each) for each in agents]}
         for scratch, *agents in found

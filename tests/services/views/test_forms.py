@@ -71,6 +71,18 @@ def test_a_first_stage_offers_only_agents_that_the_algorithm_can_start_from(
 
 
 @pytest.mark.spec("5.4")
+def test_what_starts_alike_is_told_once(lab: Lab, forms: FormService) -> None:
+    """A form does not grow by experiments times agents: of each agent there is one verdict for each kind."""
+    for number in range(3):
+        an_agent(lab, f"agent {number}")
+        lab.experiment(f"ppo {number}", PPO)
+        lab.experiment(f"digits {number}", SFT, signature={"base": "digits"})
+    form = forms.stage(lab.pipelines.create(lab.project.id, "empty").id)
+    assert len(form.experiments) == len(form.scratch) == 9
+    assert [len(each.verdicts.of_kinds) for each in form.agents] == [3, 3, 3]
+
+
+@pytest.mark.spec("5.4")
 def test_agents_are_told_apart_by_signatures(lab: Lab, forms: FormService) -> None:
     """Of two experiments with one algorithm only the one that the agent does not contradict fits."""
     one = lab.experiment("one", SFT, signature={"base": "letters"})
