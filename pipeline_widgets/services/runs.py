@@ -13,22 +13,14 @@ from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.training import running
-from pipeline_widgets.domain.triggering import (
-    Begin,
-    blockers,
-    label,
-    refusal,
-    resolve,
-    resumed,
-    scratch_fit,
-)
+from pipeline_widgets.domain.triggering import Begin, blockers, label, refusal, resolve, resumed, scratch_fit
 from pipeline_widgets.errors import CheckpointError, RuleError, TriggerError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.logs import log_text
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.experiments import duplicate
-from pipeline_widgets.services.resuming import rebound
+from pipeline_widgets.services.resuming import rebound, with_copy
 
 VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
@@ -40,12 +32,13 @@ class RunService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def trigger(self, stage_id: int, *, resume: bool = False) -> Run:
+    def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
         """Start a run of a stage: write a Pending run, which whoever comes next launches.
 
         Args:
             stage_id: The stage.
             resume: Go on from the stage's own last checkpoint instead of starting over.
+            duplicate: Bind the stage to a copy of its experiment first (spec 5.7).
 
         Raises:
             TriggerError: It cannot start now; the reason is one of its blockers.
@@ -57,6 +50,8 @@ class RunService:
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             revision = work.projects.touch(pipeline.project_id)
+            if duplicate:
+                with_copy(work, pipeline, stage_id, revision)
             pipeline, known, begin = _ready(work, stage_id, resume=resume)
             _note(work, pipeline, stage_id, "Resumed" if resume else "Triggered")
             return pend(work, pipeline, pipeline.stage(stage_id), known, begin, revision=revision)
