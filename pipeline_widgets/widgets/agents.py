@@ -188,9 +188,9 @@ class AgentsView(PagedView):
 
     # ---- reading
 
-    def read_page(self, query: Query) -> AgentPage:
+    def read_page(self, query: Query, holding: int | None = None) -> AgentPage:
         """Read a page of the workspace's agents."""
-        return self._services.agent_list.page(**asdict(query), only=self._only)
+        return self._services.agent_list.page(**asdict(query), holding=holding, only=self._only)
 
     def row_of(self, listed: ListedAgent, found: AgentPage) -> Row:
         """Return what the row of an agent shows."""

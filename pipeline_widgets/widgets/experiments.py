@@ -12,8 +12,9 @@ import traitlets as t
 from pipeline_widgets.domain.care import freed, keep_option, share
 from pipeline_widgets.domain.experiment import Choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
-from pipeline_widgets.services.views.experiment_list import ExperimentPage, ListedExperiment
+from pipeline_widgets.services.views.experiment_list import ListedExperiment
 from pipeline_widgets.services.views.overview import ExperimentRow
+from pipeline_widgets.services.views.pages import Page
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, explained
 from pipeline_widgets.widgets.clean_up import clean_up_row
@@ -237,11 +238,11 @@ class ExperimentsView(PagedView):
 
     # ---- reading
 
-    def read_page(self, query: Query) -> ExperimentPage:
+    def read_page(self, query: Query, holding: int | None = None) -> Page[ListedExperiment]:
         """Read a page of the project's experiments."""
-        return self._services.experiment_list.page(self._project_id, **asdict(query))
+        return self._services.experiment_list.page(self._project_id, **asdict(query), holding=holding)
 
-    def row_of(self, listed: ListedExperiment, found: ExperimentPage) -> Row:
+    def row_of(self, listed: ListedExperiment, found: Page[ListedExperiment]) -> Row:
         """Return what the row of an experiment shows."""
         del found
         return list_row(listed)

@@ -169,13 +169,11 @@ class Experiments(Repository):
         )
         return int(self.connection.execute(counted).scalar_one())
 
-    def page(
-        self, project_id: int, search: str, order: Order, *, descending: bool, first: int, size: int
-    ) -> tuple[int, ...]:
-        """Return a page of a project's experiments with a text in their name, in that order."""
+    def ids(self, project_id: int, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
+        """Return, in that order, the experiments of a project with a text in their name."""
         keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _E.id)]
         matching = select(_E.id).select_from(_WITH_ALGORITHM).where(self._matching(project_id, search))
-        return tuple(self.connection.scalars(matching.order_by(*keys).offset(first).limit(size)))
+        return tuple(self.connection.scalars(matching.order_by(*keys)))
 
     def summaries(self, ids: Collection[int]) -> dict[int, rows.Row]:
         """Return what a list shows of each of those experiments, but for their latest runs."""
