@@ -13,7 +13,6 @@ from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import RuleError
 from pipeline_widgets.services.views import states
 from pipeline_widgets.services.views.overview import ExperimentRow
 from pipeline_widgets.wiring import Services, configured
@@ -112,10 +111,7 @@ class Experiment(Handle):
         Raises:
             RuleError: It is not running.
         """
-        latest = self.run
-        if latest is None:
-            raise RuleError("There is nothing to stop.", f"Experiment {self.name!r} has never run.")
-        latest.stop()
+        self._services.runs.stop_experiment(self._id)
 
     def resume(self, checkpoint: Checkpoint, name: str) -> Experiment:
         """Go on from one of its checkpoints, as a new experiment of that name.

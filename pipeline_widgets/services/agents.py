@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Reference
+from pipeline_widgets.domain.experiment import Agent, AgentVersion, Checkpoint, Reference
 from pipeline_widgets.domain.job import Frozen
 from pipeline_widgets.domain.snippets import Snippet, snippets
 from pipeline_widgets.errors import InUseError, NotFoundError, StaleWriteError
@@ -99,9 +99,9 @@ class AgentService:
         """
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
-            if agent.status in {AgentStatus.PENDING, AgentStatus.DEPLOYED}:
-                what, why = f"Agent {agent.name!r} cannot be deleted.", f"It is {agent.status}."
-                raise InUseError(what, why, "Disconnect it first.")
+            if agent.busy:
+                what = f"Agent {agent.name!r} cannot be deleted."
+                raise InUseError(what, agent.busy, "Disconnect it first.")
             if users := work.pipelines.starting_from(agent_id):
                 why = f"The first stage of pipeline {users[0].name!r} starts from it."
                 what = f"Agent {agent.name!r} cannot be deleted."

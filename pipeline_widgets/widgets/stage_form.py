@@ -27,9 +27,7 @@ from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.services.views.forms import Offer, StageForm
 from pipeline_widgets.services.views.glimpse import CheckpointRow
 from pipeline_widgets.services.views.states import ExperimentOption
-
-Row = dict[str, Any]
-
+from pipeline_widgets.widgets.base import Row
 
 # ---- down
 

@@ -115,6 +115,8 @@ def test_a_row_has_what_the_columns_show(view: AgentsView, lab: Lab) -> None:
             "project": "",
             "base_model": "letters-small",
             "status": "Undeployed",
+            "connected": False,
+            "why_not": {"delete": ""},
             "version": 1,
             "trouble": "",
         }
@@ -307,7 +309,11 @@ def test_an_agent_in_use_is_not_deleted(view: AgentsView, lab: Lab, services: Se
     made = an_agent(lab)
     services.serving.connect(made.id)
     assert ask(view, "delete", agent=made.id)["error"]["why"] == "It is Pending."
+    view.refresh()
+    assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (True, {"delete": "It is Pending."})
     services.serving.disconnect(made.id)
+    view.refresh()
+    assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (False, {"delete": ""})
     chain = lab.pipelines.create(lab.project.id, "chain")
     lab.add(chain.id, lab.experiment("next"), start=FromAgent(made.id))
     error = ask(view, "delete", agent=made.id)["error"]

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
+from pipeline_widgets.domain.run import BY_NEED
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
 from pipeline_widgets.persistence.repositories.search import holding
@@ -68,17 +69,8 @@ _BOUND = (
 
 #: By what a list of experiments is sorted.
 Order: TypeAlias = Literal["modified", "name", "algorithm", "status", "created"]
-#: What a person looks for first comes last, so that "descending" shows it at the top.
-_NEED = {
-    "Draft": 0,
-    "Succeeded": 1,
-    "Stopped": 2,
-    "Crashed": 3,
-    "Failed": 4,
-    "Pending": 5,
-    "Stopping": 6,
-    "Running": 7,
-}
+#: What needs a person most comes last, so that "descending" shows it at the top.
+_NEED = {status.value: need for need, status in enumerate(reversed(BY_NEED))}
 _ORDERS: dict[Order, ColumnElement[Any]] = {
     "modified": _E.modified_at,
     "name": func.lower(_E.name),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from pipeline_widgets.domain.experiment import Agent, AgentStatus
+from pipeline_widgets.domain.experiment import AGENTS_BY_NEED, Agent
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services.views.pages import Page, check_sort, cut
 
@@ -15,8 +15,6 @@ from pipeline_widgets.services.views.pages import Page, check_sort, cut
 Sort: TypeAlias = Literal["name", "experiment", "base_model", "status"]
 #: The facet of a checkpoint's signature that names the model it was trained from.
 BASE_MODEL = "base_model"
-#: What needs a person most comes last.
-_NEED: Final = (AgentStatus.UNDEPLOYED, AgentStatus.DEPLOYED, AgentStatus.PENDING, AgentStatus.FAILED)
 _DIGITS: Final = re.compile(r"(\d+)")
 
 
@@ -77,7 +75,7 @@ class AgentListService:
 
         Args:
             search: A text in the name, in upper or lower case.
-            sort: By what; by "status", descending, what failed or is about to answer comes first.
+            sort: By what; by "status", descending, what needs a person most comes first.
             descending: Whether the last in the alphabet comes first.
             page: Counted from 0; a page past the end gives the last one.
             size: Rows of a page.
@@ -153,7 +151,7 @@ def _natural(text: str) -> list[tuple[bool, int | str]]:
 
 
 def _by_status(agent: Agent) -> tuple[int, list[tuple[bool, int | str]]]:
-    return _NEED.index(agent.status), _natural(agent.name)
+    return -AGENTS_BY_NEED.index(agent.status), _natural(agent.name)
 
 
 def _by_base_model(agent: Agent) -> tuple[Any, ...]:

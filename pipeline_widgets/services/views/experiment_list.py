@@ -67,7 +67,7 @@ class ExperimentListService:
         Args:
             project_id: The project.
             search: A text in the name, in upper or lower case.
-            sort: By what; by "status", descending, what is at work or has failed comes first.
+            sort: By what; by "status", descending, what needs a person most comes first.
             descending: Whether the latest, or the last in the alphabet, comes first.
             page: Counted from 0; a page past the end gives the last one.
             size: Rows of a page.
