@@ -13,7 +13,7 @@ from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.services.views import states
+from pipeline_widgets.services.views import forms
 from pipeline_widgets.services.views.overview import ExperimentRow
 from pipeline_widgets.wiring import Services, configured
 
@@ -160,7 +160,7 @@ class Experiment(Handle):
 class ExperimentOption:
     """An experiment as a candidate for a stage: whether it fits, and why not."""
 
-    def __init__(self, services: Services, value: states.ExperimentOption) -> None:
+    def __init__(self, services: Services, value: forms.ExperimentOption) -> None:
         self._value = value
         self.experiment = Experiment(services, value.experiment.id)
 

@@ -136,7 +136,7 @@ class Pipeline(Handle):
         Args:
             position: Where the stage would be inserted, counted from 0; at the end by default.
         """
-        found = self._services.states.experiment_options(self._id, position)
+        found = self._services.forms.stage(self._id, position=position).experiments
         return Listing("experiment", (ExperimentOption(self._services, each) for each in found))
 
     def update(self, *, name: str | None = None, description: str | None = None) -> None:

@@ -24,9 +24,8 @@ from pipeline_widgets.domain.chain import (
 from pipeline_widgets.domain.compatibility import Verdict
 from pipeline_widgets.domain.experiment import Choice
 from pipeline_widgets.errors import ConfigError
-from pipeline_widgets.services.views.forms import Offer, StageForm
+from pipeline_widgets.services.views.forms import ExperimentOption, Offer, StageForm
 from pipeline_widgets.services.views.glimpse import CheckpointRow
-from pipeline_widgets.services.views.states import ExperimentOption
 from pipeline_widgets.widgets.base import Row
 
 # ---- down

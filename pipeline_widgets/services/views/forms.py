@@ -15,7 +15,6 @@ from pipeline_widgets.errors import NoCheckpointError, OrderError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
 from pipeline_widgets.services.views.glimpse import CheckpointRow, checkpoint_rows
-from pipeline_widgets.services.views.states import ExperimentOption
 
 NOT_FIRST = "A Deployment stage cannot be first: it deploys the checkpoint of an Experiment stage before it."
 
@@ -40,6 +39,19 @@ class Verdicts(Mapping[int, Verdict]):
 
     def __len__(self) -> int:
         return len(self.kinds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentOption:
+    """An experiment as a picker offers it for a position in a pipeline (spec 5.7)."""
+
+    experiment: Experiment
+    #: Whether it can start there, and the reason in one sentence.
+    verdict: Verdict
+    #: Whether it has run already.
+    ran: bool
+    #: The number of the stage of this pipeline that is bound to it already.
+    used_by: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

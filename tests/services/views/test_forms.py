@@ -16,8 +16,7 @@ from pipeline_widgets.domain.chain import DeploymentStage, FromAgent
 from pipeline_widgets.domain.experiment import Agent, Experiment
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import NotFoundError, OrderError, StaleWriteError
-from pipeline_widgets.services.views.forms import FormService, Offer, StageForm
-from pipeline_widgets.services.views.states import ExperimentOption
+from pipeline_widgets.services.views.forms import ExperimentOption, FormService, Offer, StageForm
 
 
 @pytest.fixture
