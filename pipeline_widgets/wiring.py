@@ -70,10 +70,10 @@ class Services:
     endpoints: Endpoints
     reconciler: Reconciler
 
-    def trigger(self, stage_id: int, *, resume: bool = False) -> Run:
+    def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
         """Trigger a stage with the algorithms as this process defines them now, and launch the run."""
         self._renew_experiments(stage_id)
-        return self._launched(self.runs.trigger(stage_id, resume=resume))
+        return self._launched(self.runs.trigger(stage_id, resume=resume, duplicate=duplicate))
 
     def train(self, experiment_id: int) -> Run:
         """Train an experiment by itself, and launch the run."""

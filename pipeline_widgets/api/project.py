@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.algorithms.registry import Algorithm
@@ -10,12 +11,13 @@ from pipeline_widgets.api import arguments, display
 from pipeline_widgets.api.care import CheckpointFate, CleanUp
 from pipeline_widgets.api.comparison import Comparison
 from pipeline_widgets.api.experiment import Experiment, experiments
-from pipeline_widgets.api.handle import Handle, id_in
+from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
 from pipeline_widgets.api.run import Run
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.care import keep_option
+from pipeline_widgets.services.views.overview import ProjectRow
 from pipeline_widgets.wiring import Services, configured
 
 if TYPE_CHECKING:
@@ -140,7 +142,8 @@ class Project(Handle):
         """
         runs = [id_in(self._services, each, Run) for each in chosen if isinstance(each, Run)]
         others = [each for each in (chosen or self.experiments) if not isinstance(each, Run)]
-        named = [self.experiments[each] if isinstance(each, str) else each for each in others]
+        listed = self.experiments
+        named = [listed[each] if isinstance(each, str) else each for each in others]
         return Comparison(
             self._services, self._id, [id_in(self._services, each, Experiment) for each in named], runs
         )
@@ -180,12 +183,7 @@ class Project(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        return {
-            "name": self.name,
-            "advanced_training": self.advanced_training,
-            "experiments": len(self.experiments),
-            "pipelines": len(self.pipelines),
-        }
+        return _rows(self._services, [self])[0]
 
     @property
     def _now(self) -> values.Project:
@@ -194,4 +192,19 @@ class Project(Handle):
 
 def projects(services: Services) -> Listing[Project]:
     """Return a listing of all projects."""
-    return Listing("project", (Project(services, each.id) for each in services.projects.all()))
+    found = services.projects.all()
+    made = (Project(services, each.id) for each in found)
+    return Listing("project", made, partial(_rows, services), lambda: [each.name for each in found])
+
+
+def _rows(services: Services, listed: Sequence[Project]) -> list[dict[str, Any]]:
+    return of_items(listed, {each.id: _row(each) for each in services.overview.projects()})
+
+
+def _row(value: ProjectRow) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "advanced_training": value.advanced_training,
+        "experiments": value.experiments,
+        "pipelines": value.pipelines,
+    }

@@ -107,6 +107,16 @@ class AgentStatus(StrEnum):
     DEPLOYED = "Deployed"
     FAILED = "Failed"
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is served, or is about to be."""
+        return self in CONNECTED
+
+
+CONNECTED = frozenset({AgentStatus.PENDING, AgentStatus.DEPLOYED})
+#: What needs a person most comes first.
+AGENTS_BY_NEED = (AgentStatus.FAILED, AgentStatus.PENDING, AgentStatus.DEPLOYED, AgentStatus.UNDEPLOYED)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentVersion:
@@ -138,6 +148,11 @@ class Agent:
     current: AgentVersion
     #: None as long as it was never connected and has no key.
     endpoint: Endpoint | None = None
+
+    @property
+    def busy(self) -> str:
+        """Why it cannot be deleted as long as it is connected; empty where it is not."""
+        return f"It is {self.status}." if self.status.connected else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

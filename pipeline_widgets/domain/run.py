@@ -51,6 +51,17 @@ NEXT: dict[Status, frozenset[Status]] = {
 
 ACTIVE = frozenset({Status.PENDING, Status.RUNNING, Status.STOPPING})
 FINISHED = _ENDS
+#: What needs a person most comes first, what needs nobody last; the words of a roll-up have the same order.
+BY_NEED = (
+    Status.FAILED,
+    Status.CRASHED,
+    Status.STOPPED,
+    Status.STOPPING,
+    Status.RUNNING,
+    Status.PENDING,
+    Status.SUCCEEDED,
+    Status.DRAFT,
+)
 #: What can be gone on with from its own last checkpoint.
 RESUMABLE = frozenset({Status.STOPPED, Status.FAILED, Status.CRASHED})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Reference
+from pipeline_widgets.domain.experiment import Agent, AgentVersion, Checkpoint, Reference
 from pipeline_widgets.domain.job import Frozen
 from pipeline_widgets.domain.snippets import Snippet, snippets
-from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError
+from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError, StaleWriteError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services.names import free, trimmed
@@ -67,10 +67,22 @@ class AgentService:
             work.agents.use(agent_id, number)
             return work.agents.get(agent_id)
 
-    def describe(self, agent_id: int, description: str) -> Agent:
-        """Give an agent another description."""
+    def describe(self, agent_id: int, description: str, *, seen: str | None = None) -> Agent:
+        """Give an agent another description.
+
+        Args:
+            agent_id: The agent.
+            description: The new one.
+            seen: The one that the edit is based on (spec 5.13).
+
+        Raises:
+            StaleWriteError: It is another one now.
+        """
         with self._store.write() as work:
-            work.agents.get(agent_id)
+            agent = work.agents.get(agent_id)
+            if seen is not None and agent.description != seen:
+                what = f"Agent {agent.name!r} was changed meanwhile."
+                raise StaleWriteError(what, "Its description was edited.", "Look at it, and save again.")
             work.agents.describe(agent_id, description.strip())
             return work.agents.get(agent_id)
 
@@ -87,9 +99,9 @@ class AgentService:
         """
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
-            if agent.status in {AgentStatus.PENDING, AgentStatus.DEPLOYED}:
-                what, why = f"Agent {agent.name!r} cannot be deleted.", f"It is {agent.status}."
-                raise InUseError(what, why, "Disconnect it first.")
+            if agent.busy:
+                what = f"Agent {agent.name!r} cannot be deleted."
+                raise InUseError(what, agent.busy, "Disconnect it first.")
             if users := work.pipelines.starting_from(agent_id):
                 why = f"The first stage of pipeline {users[0].name!r} starts from it."
                 what = f"Agent {agent.name!r} cannot be deleted."

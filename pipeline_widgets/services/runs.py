@@ -13,22 +13,14 @@ from pipeline_widgets.domain.facts import Facts
 from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.training import running
-from pipeline_widgets.domain.triggering import (
-    Begin,
-    blockers,
-    label,
-    refusal,
-    resolve,
-    resumed,
-    scratch_fit,
-)
+from pipeline_widgets.domain.triggering import Begin, blockers, label, refusal, resolve, resumed, scratch_fit
 from pipeline_widgets.errors import ConfigError, RuleError, TriggerError
 from pipeline_widgets.persistence.logs import log_text
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.experiments import duplicate
 from pipeline_widgets.services.pending import pend, pend_experiment, verify
-from pipeline_widgets.services.resuming import rebound
+from pipeline_widgets.services.resuming import rebound, with_copy
 
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
 
@@ -53,12 +45,13 @@ class RunService:
         self._store = store
         self._refusal_of = refusal_of
 
-    def trigger(self, stage_id: int, *, resume: bool = False) -> Run:
+    def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
         """Start a run of a stage: write a Pending run, which whoever comes next launches.
 
         Args:
             stage_id: The stage.
             resume: Go on from the stage's own last checkpoint instead of starting over.
+            duplicate: Bind the stage to a copy of its experiment first (spec 5.7).
 
         Raises:
             TriggerError: It cannot start now; the reason is one of its blockers.
@@ -73,6 +66,8 @@ class RunService:
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             revision = work.projects.touch(pipeline.project_id)
+            if duplicate:
+                with_copy(work, pipeline, stage_id, revision)
             pipeline, known, begin = _ready(work, stage_id, resume=resume)
             _note(work, pipeline, stage_id, "Resumed" if resume else "Triggered")
             return pend(work, pipeline, pipeline.stage(stage_id), known, begin, revision=revision)

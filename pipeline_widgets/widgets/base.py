@@ -40,7 +40,8 @@ class View(anywidget.AnyWidget):
     """A live view of something in a workspace.
 
     A command is a message `{id, command, args}`; `do_<command>(**args)` carries it out, and the answer is
-    `{id, ok, result}` or `{id, ok, error}`. Callbacks run on whatever thread, so one lock guards the view.
+    `{id, ok, result}` or `{id, ok, error}`. Callbacks run on whatever thread, so one lock guards the view: a
+    command keeps it, however long it takes, and a look that comes meanwhile passes.
     Python owns all traits: the browser never sets one.
     """
 
@@ -64,24 +65,19 @@ class View(anywidget.AnyWidget):
         super().__init__(line=Line(), picture=self._picture.id, **traits)
         self.line.on_msg(self._heard)
 
-    def refresh(self) -> bool:
-        """Show what has changed; return whether something runs, so that it will change soon."""
-        with self._guard:
-            before = self._changes
-            try:
-                live = self.update()
-            except PipelineError as error:
-                self._doubt(str(error))
-                return False
-            except Exception:  # the thread that refreshes has nobody to raise it to
-                _log.exception("A view could not be refreshed.")
-                self._doubt("The kernel's log has the reason.")
-                return False
-            self._fresh_at = time.time()
-            self.show(trouble="")
-            if not live and self._changes == before:
-                self._renew_picture()
-            return live
+    def refresh(self, *, wait: bool = True) -> bool:
+        """Show what has changed; return whether something runs, so that it will change soon.
+
+        Args:
+            wait: Whether to wait for a command that is carried out now. Otherwise the view is left to it: it
+                shows what it has done itself, and is looked at again soon.
+        """
+        if not self._guard.acquire(blocking=wait):
+            return True
+        try:
+            return self._refreshed()
+        finally:
+            self._guard.release()
 
     def update(self) -> bool:
         """Read what is shown and show what has changed; return whether something runs. For subclasses."""
@@ -157,6 +153,23 @@ class View(anywidget.AnyWidget):
 
     def _should_send_property(self, key: str, value: Any) -> bool:
         return key not in self._silent and super()._should_send_property(key, value)
+
+    def _refreshed(self) -> bool:
+        before = self._changes
+        try:
+            live = self.update()
+        except PipelineError as error:
+            self._doubt(str(error))
+            return False
+        except Exception:  # the thread that refreshes has nobody to raise it to
+            _log.exception("A view could not be refreshed.")
+            self._doubt("The kernel's log has the reason.")
+            return False
+        self._fresh_at = time.time()
+        self.show(trouble="")
+        if not live and self._changes == before:
+            self._renew_picture()
+        return live
 
     @property
     def _refresher(self) -> Refresher:

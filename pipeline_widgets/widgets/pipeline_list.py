@@ -158,9 +158,9 @@ class PipelineList(PagedView):
 
     # ---- reading
 
-    def read_page(self, query: Query) -> PipelinePage:
+    def read_page(self, query: Query, holding: int | None = None) -> PipelinePage:
         """Read a page of the project's pipelines."""
-        return self._services.overview.pipelines(self._project_id, **asdict(query))
+        return self._services.overview.pipelines(self._project_id, **asdict(query), holding=holding)
 
     def row_of(self, listed: PipelineRow, found: PipelinePage) -> Row:
         """Return what the row of a pipeline shows."""

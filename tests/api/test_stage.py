@@ -54,6 +54,18 @@ def test_a_chain_is_written_in_a_few_lines(project: pw.Project) -> None:
     assert s2.blockers == ("It waits for a checkpoint of Stage 1 (a).",)
 
 
+@pytest.mark.spec("5.4", "5.7", "10.1")
+def test_candidates_for_the_first_stage_are_those_of_the_form(
+    ws: pw.Workspace, project: pw.Project, pipe: pw.Pipeline, finish: Any
+) -> None:
+    """What cannot start from scratch fits as soon as a saved Agent can feed it, in Python as in the view."""
+    empty = project.create_pipeline("empty")
+    assert [each.name for each in empty.experiment_options() if each.fits] == ["imitate"]
+    ws.create_agent("speaks", finish(pipe.stages[0].trigger(), 0.5).checkpoints[0])
+    refine = empty.experiment_options()["refine"]
+    assert (refine.fits, refine.reason) == (True, "It can start from saved Agent 'speaks'.")
+
+
 @pytest.mark.spec("6.1", "6.6")
 def test_a_trigger_starts_a_process_and_gives_the_run(pipe: pw.Pipeline, launched: list[int]) -> None:
     """The run is Pending, and one process is started for it."""

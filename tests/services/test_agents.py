@@ -17,7 +17,14 @@ from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.experiment import Agent, AgentStatus, Checkpoint
 from pipeline_widgets.domain.job import Folder, Frozen
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import CheckpointError, ConfigError, InUseError, NameTakenError, NotFoundError
+from pipeline_widgets.errors import (
+    CheckpointError,
+    ConfigError,
+    InUseError,
+    NameTakenError,
+    NotFoundError,
+    StaleWriteError,
+)
 from pipeline_widgets.persistence import artifacts, schema
 from pipeline_widgets.services.names import LONGEST
 
@@ -81,6 +88,17 @@ def test_a_name_is_required_and_unique(lab: Lab) -> None:
     with pytest.raises(NameTakenError, match="named 'saved' already"):
         lab.agents.create("saved", a_saved(lab, "b").id)
     assert len(list((lab.store.artifacts / "agents").iterdir())) == 1
+
+
+@pytest.mark.spec("5.13")
+def test_a_description_based_on_an_old_one_is_refused(lab: Lab) -> None:
+    """Whoever saved first is not overwritten; without a base nobody asks."""
+    agent = lab.agents.create("saved", a_saved(lab).id, "old")
+    lab.agents.describe(agent.id, " theirs ", seen="old")
+    with pytest.raises(StaleWriteError, match="Agent 'saved' was changed meanwhile"):
+        lab.agents.describe(agent.id, "mine", seen="old")
+    assert lab.agents.get(agent.id).description == "theirs"
+    assert lab.agents.describe(agent.id, "mine").description == "mine"
 
 
 @pytest.mark.spec("8.1")

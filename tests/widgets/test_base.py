@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -129,6 +130,30 @@ def test_a_fault_is_answered_and_logged(
     assert "TypeError" in sent[1]["content"]["error"]["what"]
     assert sent[2]["content"]["error"]["kind"] == "Unknown"
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.spec("4.4")
+def test_a_look_passes_a_view_that_carries_out_a_command(view: Words) -> None:
+    """It neither waits for the command nor reads behind its back, and is to come again soon."""
+    began, goes_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        goes_on.wait(10)
+
+    view.do_work = work  # pyright: ignore[reportAttributeAccessIssue]  a command that takes its time
+    command = threading.Thread(target=say, args=(view,), kwargs={"command": "work"})
+    command.start()
+    assert began.wait(10)
+    Words.fails = StorageError("It was read.")
+
+    assert view.refresh(wait=False) is True
+    assert view.trouble == ""
+
+    goes_on.set()
+    command.join(10)
+    view.refresh(wait=False)
+    assert "It was read." in view.trouble
 
 
 @pytest.mark.spec("4.4")

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BindParameter, Case, Executable, Float, bindparam, case, delete, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    Case,
+    ColumnElement,
+    Executable,
+    Float,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline_widgets.domain.experiment import Checkpoint, is_finite
@@ -19,6 +33,7 @@ _BY_ID, _OF_RUNS = _ALL.where(_C.id.in_(_IDS)), _ALL.where(_C.run_id.in_(_IDS))
 _REMOVE = delete(schema.checkpoints).where(_C.id.in_(_IDS))
 _KEY = ("run_id", "step")
 _STORED = tuple(column.name for column in _C if column.name not in {"id", *_KEY})
+_INFINITY = float("inf")
 _SAVED_BY = schema.checkpoints.join(schema.runs, schema.runs.c.id == _C.run_id)
 _COUNTED = (
     select(_C.run_id, func.count().label("checkpoints"))
@@ -49,6 +64,26 @@ _SCORED = (
     .where(schema.runs.c.id == bindparam("run"))
     .values(**_widened("evaluation"), **_widened("training"))
 )
+
+_OF_EXPERIMENT = (
+    select(schema.checkpoints)
+    .select_from(_SAVED_BY)
+    .where(schema.runs.c.experiment_id == bindparam("experiment"))
+)
+_LATEST = _OF_EXPERIMENT.order_by(_C.run_id.desc(), _C.step.desc()).limit(bindparam("most", type_=Integer))
+
+
+def _by_score(score: ColumnElement[float], *, higher: bool) -> Select[Any]:
+    """The best by a score: NaN and infinities never win, ties go to the later step, and the later run."""
+    scored = _OF_EXPERIMENT.where((score > -_INFINITY) & (score < _INFINITY))
+    best = score.desc() if higher else score.asc()
+    return scored.order_by(best, _C.step.desc(), _C.run_id.desc()).limit(1)
+
+
+_BEST = {
+    higher: tuple(_by_score(score, higher=higher) for score in (_C.evaluation_score, _C.training_score))
+    for higher in (True, False)
+}
 
 
 def _upsert(made: sqlite.Insert | postgresql.Insert) -> Executable:
@@ -100,6 +135,17 @@ class Checkpoints(Repository):
     def counted(self, experiment_ids: Collection[int]) -> dict[int, int]:
         """Return, for each run of those experiments of which something is saved, how many checkpoints."""
         return {row["run_id"]: row["checkpoints"] for row in self._all(_COUNTED, ids=list(experiment_ids))}
+
+    def latest(self, experiment_id: int, most: int) -> tuple[Checkpoint, ...]:
+        """Return what an experiment saved last: the latest run first, and of one run the latest step."""
+        listed = self._all(_LATEST, experiment=experiment_id, most=most)
+        return tuple(rows.checkpoint(row, self.root) for row in listed)
+
+    def best(self, experiment_id: int, *, higher_is_better: bool) -> Checkpoint | None:
+        """Return the best of all that an experiment saved; None where nothing has a score."""
+        asked = (self._first(query, experiment=experiment_id) for query in _BEST[higher_is_better])
+        row = next((row for row in asked if row is not None), None)
+        return rows.checkpoint(row, self.root) if row is not None else None
 
     def any(self) -> bool:
         """Whether anything was ever saved, and is still there."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
+from pipeline_widgets.domain.run import BY_NEED
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
 from pipeline_widgets.persistence.repositories.search import holding
@@ -65,17 +66,8 @@ _BOUND = (
 
 #: By what a list of experiments is sorted.
 Order: TypeAlias = Literal["modified", "name", "algorithm", "status", "created"]
-#: What a person looks for first comes last, so that "descending" shows it at the top.
-_NEED = {
-    "Draft": 0,
-    "Succeeded": 1,
-    "Stopped": 2,
-    "Crashed": 3,
-    "Failed": 4,
-    "Pending": 5,
-    "Stopping": 6,
-    "Running": 7,
-}
+#: What needs a person most comes last, so that "descending" shows it at the top.
+_NEED = {status.value: need for need, status in enumerate(reversed(BY_NEED))}
 _ORDERS: dict[Order, ColumnElement[Any]] = {
     "modified": _E.modified_at,
     "name": func.lower(_E.name),
@@ -165,13 +157,11 @@ class Experiments(Repository):
         )
         return int(self.connection.execute(counted).scalar_one())
 
-    def page(
-        self, project_id: int, search: str, order: Order, *, descending: bool, first: int, size: int
-    ) -> tuple[int, ...]:
-        """Return a page of a project's experiments with a text in their name, in that order."""
+    def ids(self, project_id: int, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
+        """Return, in that order, the experiments of a project with a text in their name."""
         keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _E.id)]
         matching = select(_E.id).select_from(_WITH_ALGORITHM).where(self._matching(project_id, search))
-        return tuple(self.connection.scalars(matching.order_by(*keys).offset(first).limit(size)))
+        return tuple(self.connection.scalars(matching.order_by(*keys)))
 
     def summaries(self, ids: Collection[int]) -> dict[int, rows.Row]:
         """Return what a list shows of each of those experiments, but for their latest runs."""
