@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Reference
 from pipeline_widgets.domain.job import Frozen
+from pipeline_widgets.domain.names import described, free, trimmed
 from pipeline_widgets.domain.snippets import Snippet, snippets
 from pipeline_widgets.errors import InUseError, NotFoundError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services.names import free, trimmed
 
 
 class AgentService:
@@ -27,7 +27,7 @@ class AgentService:
             NameTakenError: There is an agent of that name.
             CheckpointError: The checkpoint is missing.
         """
-        name = trimmed(name, "agent")
+        name, description = trimmed(name, "agent"), described(description, "agent")
         with self._store.read() as work:
             free(name, work.agents.matching((), [name]), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
@@ -69,9 +69,10 @@ class AgentService:
 
     def describe(self, agent_id: int, description: str) -> Agent:
         """Give an agent another description."""
+        description = described(description, "agent")
         with self._store.write() as work:
             work.agents.get(agent_id)
-            work.agents.describe(agent_id, description.strip())
+            work.agents.describe(agent_id, description)
             return work.agents.get(agent_id)
 
     def snippets(self, agent_id: int, key: str | None = None) -> tuple[Snippet, ...]:

@@ -13,11 +13,11 @@ from typing import Any
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
 from pipeline_widgets.domain.edits import changes
 from pipeline_widgets.domain.history import Event, check_undo
+from pipeline_widgets.domain.names import free
 from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
 from pipeline_widgets.persistence.repositories.events import stages_from_plain, stages_to_plain
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
-from pipeline_widgets.services.names import free
 
 LONGEST = 200  # characters of who
 

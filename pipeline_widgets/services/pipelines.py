@@ -17,6 +17,7 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.edits import changes
 from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.names import copy_of, described, free, trimmed
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.staleness import staleness, upstream_state
 from pipeline_widgets.errors import (
@@ -28,7 +29,6 @@ from pipeline_widgets.errors import (
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.bindings import bound, check_fit
-from pipeline_widgets.services.names import copy_of, free, trimmed
 
 
 class PipelineService:
@@ -44,12 +44,12 @@ class PipelineService:
             ClassicProjectError: The project is not an Advanced Training project.
             NameTakenError: The project has one of that name.
         """
-        name = trimmed(name, "pipeline")
+        name, description = trimmed(name, "pipeline"), described(description, "pipeline")
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
             free(name, work.pipelines.named(project_id, [name]), "pipeline")
-            made = work.pipelines.add(project_id, name, description.strip(), revision)
+            made = work.pipelines.add(project_id, name, description, revision)
             history.note(work, made, "Created.")
             return made
 
@@ -72,7 +72,7 @@ class PipelineService:
             new = trimmed(name, "pipeline") if name is not None else pipeline.name
             others = work.pipelines.named(pipeline.project_id, [new])
             free(new, (other for other in others if other.id != pipeline.id), "pipeline")
-            text = pipeline.description if description is None else description.strip()
+            text = pipeline.description if description is None else described(description, "pipeline")
             return Edited(pipeline=replace(pipeline, name=new, description=text))
 
         return self._edit(pipeline_id, change, _about, seen).pipeline
@@ -295,8 +295,8 @@ def _about(work: Work, before: Pipeline, after: Pipeline) -> str:
     """What was done by another name or description."""
     del work
     renamed = f"Renamed from {before.name!r} to {after.name!r}." if before.name != after.name else ""
-    described = "Edited the description." if before.description != after.description else ""
-    return f"{renamed} {described}".strip() or "Saved without a change."
+    told = "Edited the description." if before.description != after.description else ""
+    return f"{renamed} {told}".strip() or "Saved without a change."
 
 
 def _label(work: Work, pipeline: Pipeline, at: int) -> str:

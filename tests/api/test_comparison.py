@@ -62,7 +62,7 @@ def test_the_metrics_are_those_of_results(project: pw.Project, pipe: pw.Pipeline
     """The same frame by both roads."""
     job = supervisor.started(supervisor.runs.get(pipe.stages[0].trigger()._id))
     supervisor.report(job, 1, loss=0.5, aux=1.0)
-    pd.testing.assert_frame_equal(project.compare("imitate").metrics, project.results(["imitate"]))
+    pd.testing.assert_frame_equal(project.compare("imitate").metrics, project.results("imitate"))
 
 
 def test_what_cannot_be_compared_is_refused(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from factories.documents import documents
+import yaml
+from factories.documents import documents, spaced
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -43,8 +44,6 @@ def as_document(pipe: pw.Pipeline) -> Document:
 
 def text_of(document: Document) -> str:
     """Return a document as YAML."""
-    import yaml  # noqa: PLC0415  only here
-
     return yaml.dump(to_plain(document), Dumper=transfer._Dumper, allow_unicode=True)
 
 
@@ -68,6 +67,36 @@ def test_import_and_export_are_the_identity(
     copy = project.import_pipeline(pipe.to_yaml(), name="another")
     assert [stage.summary() for stage in copy.stages] == [stage.summary() for stage in pipe.stages]
     assert len(project.experiments) == len(wanted.experiments), "those that were there are bound"
+
+
+@pytest.mark.spec("10.2")
+@given(document=documents(CONFIGS), data=st.data())
+@Handed
+def test_an_import_that_renames_gives_each_stage_an_experiment_of_its_own(
+    open_workspace: Callable[..., pw.Workspace],
+    agents: Callable[[pw.Workspace, str], None],
+    document: Document,
+    data: st.DataObject,
+) -> None:
+    """Whatever the project has of those names, and however the text spaces them; and it exports again."""
+    wanted = bound(document, "Imitate", "Walk")
+    ws = open_workspace("rename")
+    for each in wanted.stages:
+        if each.agent:
+            agents(ws, each.agent)
+    project = ws.create_project(f"p{len(ws.projects)}", advanced_training=True)
+    for each in wanted.experiments:
+        if data.draw(st.booleans()):
+            project.create_experiment(each.name, algorithm="Refine", seed=each.seed)
+    text = yaml.dump(data.draw(spaced(to_plain(wanted))), Dumper=transfer._Dumper)
+    before = {each.name for each in project.experiments}
+    pipe = project.import_pipeline(text, rename=True)
+    made = [stage.experiment.name for stage in pipe.stages if stage.experiment is not None]
+    assert len(set(made)) == len(wanted.experiments)
+    assert not set(made) & before, "none has the same content"
+    assert (
+        as_document(project.import_pipeline(pipe.to_yaml(), name="again")).stages == as_document(pipe).stages
+    )
 
 
 @pytest.mark.spec("10.2")
@@ -134,7 +163,7 @@ def test_a_short_text_reads_as_a_person_would_write_it(pipe: pw.Pipeline) -> Non
     assert pipe.to_python().splitlines()[-3:] == [
         "pipe.add_experiment_stage(imitate)",
         "pipe.add_experiment_stage(refine)",
-        "pipe.add_deployment_stage('agent')",
+        'pipe.add_deployment_stage("agent")',
     ]
 
 
@@ -149,7 +178,7 @@ def test_the_code_says_which_algorithms_a_notebook_defined(pipe: pw.Pipeline) ->
     project = pw.Workspace(pipe._services.store.database.url).projects[home.name]
     other = project.create_pipeline("mine")
     other.add_experiment_stage(project.create_experiment("m", algorithm=mine))
-    assert "# 'Mine'" in other.to_python()
+    assert '# "Mine"' in other.to_python()
 
 
 @pytest.mark.spec("2.2", "10.2")
@@ -169,6 +198,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "unhashable": ("? [a]\n: b", "no YAML"),
     "nothing": ("", "should be a mapping"),
     "long": ("x" * 4_000_001, "characters"),
+    "digits": (f"format: 0x{'f' * 5000}", "no YAML"),
 }
 
 
@@ -193,6 +223,14 @@ def test_an_import_that_fails_leaves_nothing(project: pw.Project, pipe: pw.Pipel
         (new.replace("start: scratch", "start: {agent: x}"), "Stage 1 starts from an agent"),
         (new.replace("steps: 10", "steps: -1"), "'steps'"),
         (new.replace("start: best", "start: scratch"), "Stage 2: Only the first"),
+        (
+            new.replace("- agent: agent", "- experiment: refine").replace("checkpoint", "start"),
+            "Stage 3: .*2 already",
+        ),
+        (new.replace("  imitate:\n", "  ' refine':\n", 1), "named 'refine'"),
+        (new.replace("seed: 0", "seed: 18446744073709551616", 1), "'imitate'.*no seed"),
+        (new.replace("description: ''", 'description: "\\uD800"'), "description of the pipeline cannot"),
+        (new.replace("base: letters", "base: !!binary gIA=", 1), "'imitate'"),
     ):
         with pytest.raises(pw.PipelineError, match=re.compile(why, re.DOTALL)):
             project.import_pipeline(text)

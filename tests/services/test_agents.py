@@ -13,10 +13,10 @@ from factories.values import SFT
 from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.experiment import AgentStatus, Checkpoint
 from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.names import LONGEST
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import CheckpointError, ConfigError, InUseError, NameTakenError, NotFoundError
 from pipeline_widgets.persistence import artifacts
-from pipeline_widgets.services.names import LONGEST
 
 
 def a_saved(lab: Lab, name: str = "a", score: float = 0.5, content: str | None = None) -> Checkpoint:

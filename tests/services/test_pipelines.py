@@ -10,9 +10,9 @@ from factories.lab import Lab
 from factories.values import GRPO, SFT
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, ScoreAtLeast
+from pipeline_widgets.domain.names import LONGEST
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConfigError, InUseError, NameTakenError, NotFoundError, StaleWriteError
-from pipeline_widgets.services.names import LONGEST
 
 
 @pytest.mark.spec("3.1")
