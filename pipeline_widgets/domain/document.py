@@ -147,13 +147,15 @@ class Part:
 
     def name(self, key: str, kind: str) -> str:
         """Return the name of something of that kind."""
+        text = self.text(key)
         with _within(self.place):
-            return trimmed(self.text(key), kind)
+            return trimmed(text, kind)
 
     def description(self, kind: str) -> str:
         """Return the description of something of that kind; none where it is left out."""
+        text = self.text("description", "")
         with _within(self.place):
-            return described(self.text("description", ""), kind)
+            return described(text, kind)
 
     def whole(self, key: str) -> int:
         """Return a whole number."""
@@ -199,8 +201,9 @@ def _experiments(listed: Mapping[str, Any]) -> dict[str, ExperimentEntry]:
 
 def _experiment(part: Part, key: str) -> ExperimentEntry:
     part.only({"algorithm", "seed", "config"})
+    number = part.whole("seed")
     with _within(part.place):
-        name, seed = trimmed(key, "experiment"), checked_seed(part.whole("seed"))
+        name, seed = trimmed(key, "experiment"), checked_seed(number)
     return ExperimentEntry(
         name=name, algorithm=part.text("algorithm"), seed=seed, config=part.parts("config")
     )

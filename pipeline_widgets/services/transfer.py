@@ -35,7 +35,7 @@ from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.pipelines import check_advanced
 
 LINE_ENDS = "\r\x85\u2028\u2029"
-LONGEST = 4_000_000  # characters of a text
+LONGEST = 1_000_000  # characters of a text: seconds of reading
 Configure = Callable[[str, Mapping[str, Any]], Configured]
 
 

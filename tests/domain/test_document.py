@@ -52,6 +52,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"stages": []}, "'experiments' of the document.*No stage is bound to 'sft'"),
     ({"experiments": {"a": SFT, " a": SFT}}, "'experiments' of the document.*named 'a'"),
     ({"experiments": {" ": SFT}}, "experiment ' '.*needs a name"),
+    ({"experiments": {"sft": {**SFT, "seed": "1e3"}}}, "experiment 'sft'.*'seed' should be a whole number"),
     ({"experiments": {"sft": {**SFT, "seed": -1}}}, "experiment 'sft'.*-1 is no seed"),
     ({"experiments": {"sft": {**SFT, "seed": 2**31}}}, "experiment 'sft'.*2147483648 is no seed"),
     ({"pipeline": " "}, "the document.*needs a name"),
@@ -79,8 +80,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("change", "why"), BAD, ids=lambda value: str(value)[:50])
 def test_what_is_no_document_is_refused_with_the_place(change: dict[str, Any], why: str) -> None:
     """The error names the stage or experiment, and what is wrong there."""
-    with pytest.raises(ConfigError, match=why):
+    with pytest.raises(ConfigError, match=why) as refused:
         from_plain({**GOOD, **change})
+    assert str(refused.value).count("cannot be imported") == 1
 
 
 @pytest.mark.spec("10.3")
