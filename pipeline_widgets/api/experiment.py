@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.api import arguments, display
+from pipeline_widgets.api import display
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
@@ -92,7 +92,7 @@ class Experiment(Handle):
         now = self._now
         if config is not None or seed is not None:
             changed = configured(now.spec.name, {**now.config, **(config or {})})
-            kept = now.seed if seed is None else arguments.seed(seed)
+            kept = now.seed if seed is None else values.checked_seed(seed)
             self._services.experiments.update(self._id, changed, seed=kept, name=name)
         elif name is not None:
             self._services.experiments.rename(self._id, name)

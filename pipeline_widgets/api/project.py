@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline_widgets.algorithms.registry import Algorithm
-from pipeline_widgets.api import arguments, display
+from pipeline_widgets.api import display
 from pipeline_widgets.api.care import CheckpointFate, CleanUp
 from pipeline_widgets.api.comparison import Comparison
 from pipeline_widgets.api.experiment import Experiment, experiments
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline_widgets.widgets.project import ProjectView
+
+
+#: What can be set side by side.
+Chosen: TypeAlias = "str | Experiment | Run"
 
 
 class Project(Handle):
@@ -79,7 +83,7 @@ class Project(Handle):
             NameTakenError: The project has an experiment of that name.
         """
         made = configured(algorithm, dict(config or {}))
-        new = self._services.experiments.create(self._id, name, made, seed=arguments.seed(seed))
+        new = self._services.experiments.create(self._id, name, made, seed=values.checked_seed(seed))
         return Experiment(self._services, new.id)
 
     def create_pipeline(self, name: str, *, description: str = "") -> Pipeline:
@@ -128,48 +132,39 @@ class Project(Handle):
         act = self._services.care.look if dry_run else self._services.care.free
         return CleanUp([CheckpointFate(each) for each in act(self._id, option)], dry_run=dry_run)
 
-    def compare(self, *chosen: str | Experiment | Run) -> Comparison:
+    def compare(self, *chosen: Chosen | Sequence[Chosen]) -> Comparison:
         """Set experiments and runs side by side: shown live, and as DataFrames.
 
         Args:
-            *chosen: Names of experiments or experiments, of which all runs are taken, and single runs; all
-                experiments by default.
+            *chosen: Names of experiments or experiments, of which all runs are taken, and single runs, or
+                lists of them; all experiments by default.
 
         Raises:
             NotFoundError: There is no experiment of such a name.
             ForeignError: One is of another project or workspace.
             RuleError: A run is of a Deployment stage.
         """
-        runs = [id_in(self._services, each, Run) for each in chosen if isinstance(each, Run)]
-        others = [each for each in (chosen or self.experiments) if not isinstance(each, Run)]
         listed = self.experiments
+        asked = [each for one in chosen for each in (one if isinstance(one, list | tuple) else [one])]
+        runs = [id_in(self._services, each, Run) for each in asked if isinstance(each, Run)]
+        others = [each for each in (asked if chosen else listed) if not isinstance(each, Run)]
         named = [listed[each] if isinstance(each, str) else each for each in others]
         return Comparison(
             self._services, self._id, [id_in(self._services, each, Experiment) for each in named], runs
         )
 
-    def results(self, names: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return what experiments reported: columns experiment, run, step, metric, value.
+    def results(self, *chosen: Chosen | Sequence[Chosen]) -> pd.DataFrame:
+        """Return what experiments and runs reported: columns experiment, run, step, metric, value.
 
         Args:
-            names: Which experiments; all by default.
+            *chosen: As for `compare`; all experiments by default.
 
         Raises:
             NotFoundError: There is no experiment of such a name.
+            ForeignError: One is of another project or workspace.
+            RuleError: A run is of a Deployment stage.
         """
-        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
-
-        listed = self.experiments
-        wanted = [names] if isinstance(names, str) else names
-        chosen = list(listed) if wanted is None else [listed[name] for name in wanted]
-        origin = {
-            run._id: (experiment.name, run.number)  # noqa: SLF001  handles of this package
-            for experiment in chosen
-            for run in experiment.runs
-        }
-        told = self._services.runs.metrics(list(origin))
-        rows = [(*origin[run], step, metric, value) for run, step, metric, value in told]
-        return pd.DataFrame(rows, columns=["experiment", "run", "step", "metric", "value"])
+        return self.compare(*chosen).metrics
 
     def view(self) -> ProjectView:
         """Return a new live view of it, as the last line of a cell shows it.

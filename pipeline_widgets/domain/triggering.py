@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import (
+    NEW,
     BetterThanDeployed,
     DeploymentStage,
     ExperimentStage,
@@ -133,7 +134,8 @@ def fit_at(pipeline: Pipeline, position: int | None, experiment: Experiment, fac
     """Tell whether an experiment could be a new stage before `position` (at the end by default)."""
     at = len(pipeline.stages) if position is None else position
     start = FromSource("best") if at else FromScratch()
-    stage = ExperimentStage(experiment_id=experiment.id, start=start)
+    # Whether another stage is bound to the experiment is not asked here: it may be attached as a copy.
+    stage = ExperimentStage(experiment_id=NEW, start=start)
     tried = {**facts.stages, stage.id: StageFacts(experiment=experiment)}
     return fit(pipeline.with_stage(stage, at).pipeline, stage, replace(facts, stages=tried))
 

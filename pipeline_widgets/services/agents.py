@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pipeline_widgets.domain.experiment import Agent, AgentVersion, Checkpoint, Reference
 from pipeline_widgets.domain.job import Frozen
+from pipeline_widgets.domain.names import described, free, trimmed
 from pipeline_widgets.domain.snippets import Snippet, snippets
 from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError, StaleWriteError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services.names import free, trimmed
 
 
 class AgentService:
@@ -27,7 +27,7 @@ class AgentService:
             CheckpointError: The checkpoint is missing.
             NotFoundError: It was deleted meanwhile.
         """
-        name = trimmed(name, "agent")
+        name, description = trimmed(name, "agent"), described(description, "agent")
         with self._store.read() as work:
             free(name, work.agents.matching((), [name]), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
@@ -78,12 +78,13 @@ class AgentService:
         Raises:
             StaleWriteError: It is another one now.
         """
+        description = described(description, "agent")
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
             if seen is not None and agent.description != seen:
                 what = f"Agent {agent.name!r} was changed meanwhile."
                 raise StaleWriteError(what, "Its description was edited.", "Look at it, and save again.")
-            work.agents.describe(agent_id, description.strip())
+            work.agents.describe(agent_id, description)
             return work.agents.get(agent_id)
 
     def snippets(self, agent_id: int, key: str | None = None) -> tuple[Snippet, ...]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import partial
 
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
+from pipeline_widgets.domain.names import copy_of, free, trimmed
 from pipeline_widgets.domain.training import running, used_by
 from pipeline_widgets.errors import InUseError, StaleWriteError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import uses
-from pipeline_widgets.services.names import copy_of, free, trimmed
 
 
 class ExperimentService:

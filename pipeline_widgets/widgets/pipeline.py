@@ -206,7 +206,7 @@ class PipelineView(View):
     def do_history(self) -> Row:
         """Return what was done, the latest first, and what an undo would undo."""
         history = self._services.history
-        events = list(reversed(history.events(self._pipeline_id)))
+        events = history.events(self._pipeline_id, last=EVENTS + 1)[::-1]
         listed = [{"at": each.at.timestamp(), "who": each.who, "what": each.what} for each in events[:EVENTS]]
         return {"events": listed, "more": len(events) > EVENTS, "undo": history.undoable(self._pipeline_id)}
 

@@ -86,6 +86,6 @@ def test_results_lay_experiments_side_by_side(project: pw.Project, supervisor: L
         ("a", 1, 1, "loss", 0.5),
         ("b", 1, 1, "loss", 0.5),
     ]
-    assert list(project.results(["b"])["experiment"]) == ["b"]
+    assert list(project.results("b")["experiment"]) == ["b"]
     with pytest.raises(NotFoundError, match=r"no experiment named 'c'. There are 'a', 'b'"):
-        project.results(["c"])
+        project.results("c")

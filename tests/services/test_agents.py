@@ -16,6 +16,7 @@ from sqlalchemy import update
 from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.experiment import Agent, AgentStatus, Checkpoint
 from pipeline_widgets.domain.job import Folder, Frozen
+from pipeline_widgets.domain.names import LONGEST
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import (
     CheckpointError,
@@ -26,7 +27,6 @@ from pipeline_widgets.errors import (
     StaleWriteError,
 )
 from pipeline_widgets.persistence import artifacts, schema
-from pipeline_widgets.services.names import LONGEST
 
 
 def a_saved(lab: Lab, name: str = "a", score: float = 0.5, content: str | None = None) -> Checkpoint:

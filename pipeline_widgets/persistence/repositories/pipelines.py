@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
@@ -26,9 +26,8 @@ _NAMED = select(_P.id, _P.name).where(
     (_P.project_id == bindparam("project")) & _P.name.in_(bindparam("names", expanding=True))
 )
 _CHAINS = select(schema.stages).where(_S.pipeline_id.in_(_IDS)).order_by(_S.position)
-_MARKS = select(_S.id, _S.held, _S.accepted_run_id, _S.accepted_state, _S.accepted_note).where(
-    _S.id.in_(_IDS)
-)
+_MARK = (_S.held, _S.accepted_run_id, _S.accepted_state, _S.accepted_note, _S.accepted_at)
+_MARKS = select(_S.id, *_MARK).where(_S.id.in_(_IDS))
 _HOLD = update(schema.stages).where(_S.id == bindparam("stage")).values(held=bindparam("reason"))
 _TOUCH = (
     update(schema.pipelines)
@@ -200,6 +199,11 @@ class Pipelines(Repository):
         accepted = update(schema.stages).where(schema.stages.c.id == stage_id)
         accepted = accepted.values(accepted_run_id=run_id, accepted_state=state)
         self.connection.execute(accepted.values(accepted_note=note, accepted_at=self.now))
+
+    def mark(self, stage_id: int, values: Mapping[str, Any]) -> None:
+        """Let a stage have the marks that it had."""
+        kept = {column.name: values[column.name] for column in _MARK}
+        self.connection.execute(update(schema.stages).where(_S.id == stage_id).values(**kept))
 
     def marks(self, stage_ids: Collection[int]) -> dict[int, rows.Row]:
         """Return, by stage, why it is held and what was accepted as fresh."""
