@@ -145,7 +145,9 @@ class Project(Handle):
             RuleError: A run is of a Deployment stage.
         """
         listed = self.experiments
-        asked = [each for one in chosen for each in (one if isinstance(one, list | tuple) else [one])]
+        asked: list[Chosen] = []
+        for each in chosen:
+            asked += [each] if isinstance(each, str) or not isinstance(each, Sequence) else each
         runs = [id_in(self._services, each, Run) for each in asked if isinstance(each, Run)]
         others = [each for each in (asked if chosen else listed) if not isinstance(each, Run)]
         named = [listed[each] if isinstance(each, str) else each for each in others]
