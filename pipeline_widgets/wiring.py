@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.domain.endpoint import LOCAL
 from pipeline_widgets.domain.experiment import Agent, Configured, Experiment
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.run import Run
@@ -85,12 +84,14 @@ class Services:
         experiment, run = self.runs.resume(experiment_id, checkpoint_id, name)
         return experiment, self._launched(run)
 
-    def connect_agent(self, agent_id: int, *, host: str = LOCAL, port: int | None = None) -> str | None:
+    def connect_agent(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> str | None:
         """Have an agent served over HTTP; return its key if it got its first one now."""
         self.endpoints.connect(agent_id, host=host, port=port)
-        endpoint = self.agents.get(agent_id).endpoint
-        has_key = endpoint is not None and endpoint.key_hint is not None
-        return None if has_key else self.endpoints.rotate_key(agent_id)
+        return self.first_key(agent_id)
+
+    def first_key(self, agent_id: int) -> str | None:
+        """Give an agent its first key, and return it: it cannot be shown again. None if it has one."""
+        return self.endpoints.first_key(agent_id)
 
     def disconnect_agent(self, agent_id: int) -> None:
         """Have an agent served no longer."""
@@ -146,7 +147,7 @@ def connect(
     supervision = SupervisionService(store)
     agents, serving = AgentService(store), EndpointService(store)
     url, timing = store.database.url, store.timing
-    endpoints = Endpoints(serving, agents, starts, url=url, logs=store.artifacts / "endpoints", timing=timing)
+    endpoints = Endpoints(serving, agents, starts, url=url, artifacts=store.artifacts, timing=timing)
     return Services(
         store=store,
         projects=ProjectService(store),
