@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from benches import until
 from factories.lab import CHILD, Lab
 
+from pipeline_widgets.algorithms.predictor_inputs import Answering
 from pipeline_widgets.domain.endpoint import Wanted, digest_of_key, token_of
 from pipeline_widgets.domain.experiment import AgentVersion, Reference
 from pipeline_widgets.errors import StorageError
@@ -57,6 +60,7 @@ class Openings:
         self.refused: set[int] = set()
         self.gate: threading.Event | None = None
         self.opened: list[int] = []
+        self.example: Any = None
 
     def __call__(self, version: AgentVersion, _: Reference) -> Callable[[Any], Any]:
         self.opened.append(version.number)
@@ -64,7 +68,7 @@ class Openings:
             self.gate.wait(30)
         if version.number in self.refused:
             raise RuntimeError("no")
-        return lambda asked: asked
+        return Answering(lambda asked: asked, self.example)
 
 
 @pytest.fixture
@@ -172,6 +176,30 @@ def test_a_key_counts_while_another_version_is_being_opened(
     openings.gate.set()
     opening.join()
     assert not endpoint.swapping
+
+
+@pytest.mark.spec("8.1", "8.3")
+@pytest.mark.parametrize(
+    ("example", "kept"),
+    [
+        (np.zeros(2), [0.0, 0.0]),
+        ({"state": np.float32(1)}, {"state": 1.0}),
+        (math.nan, None),
+        ({1, 2}, None),
+        ("dcba", "dcba"),
+    ],
+    ids=str,
+)
+def test_an_example_is_kept_as_json_has_it(
+    lab: Lab, service: Moody, agent: int, openings: Openings, example: Any, kept: Any
+) -> None:
+    """What numpy makes are lists and numbers, and what JSON cannot say is no example."""
+    openings.example = example
+    made = Endpoint(service, agent, KEY)
+    made.ready()
+    found = lab.agents.get(agent).endpoint
+    assert found is not None
+    assert made.opened.example == found.example == kept
 
 
 def watched(lab: Lab, service: Moody, agent: int, endpoint: Endpoint) -> tuple[Watch, threading.Thread]:
