@@ -117,16 +117,3 @@ def test_who_may_not_read_the_workspaces_own_key_is_told_so(bench: Bench) -> Non
         path.write_text("of another process")
     with pytest.raises(pw.PipelineError, match="Ask it over HTTP, with its key"):
         bench.ws._services.ask_agent(agent._id, 1)
-
-
-@pytest.mark.spec("8.3")
-def test_a_wrong_key_is_wrong_also_where_the_database_is_damaged(bench: Bench) -> None:
-    """The answer is 401, and who has the key is served."""
-    agent = an_agent(bench)
-    connected = agent.connect()
-    bench.ws.close()
-    for path in bench.folder.glob("lab.db-*"):
-        path.unlink()
-    (bench.folder / "lab.db").write_bytes(b"garbage!" * 30_000)
-    assert ask(connected.url, "/predict", PREDICT, key="guess")[0] == 401
-    assert ask(connected.url, "/predict", PREDICT, key=connected.key) == (200, {"output": 1})
