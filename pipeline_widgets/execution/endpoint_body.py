@@ -68,7 +68,9 @@ async def body_of(request: Request) -> dict[str, Any]:
     raw = await _read(request)
     if kind != "application/json":
         fix = "Send JSON with the header “Content-Type: application/json”."
-        raise Refusal(415, "The body is not declared as JSON.", f"It is {short(kind)}.", fix)
+        raise Refusal(
+            415, "The body is not declared as JSON.", f"It is {short(kind) if kind else 'nothing'}.", fix
+        )
     if packed != "identity":
         raise Refusal(415, "The body is compressed.", f"It is {short(packed)}.", "Send it as it is.")
     parsed = _parsed(raw) if len(raw) <= AT_ONCE else await to_thread.run_sync(_parsed, raw)
