@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.domain.endpoint import LOCAL
 from pipeline_widgets.domain.experiment import Agent, Configured, Experiment
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.run import Run
@@ -86,12 +85,14 @@ class Services:
         experiment, run = self.runs.resume(experiment_id, checkpoint_id, name)
         return experiment, self._launched(run)
 
-    def connect_agent(self, agent_id: int, *, host: str = LOCAL, port: int | None = None) -> str | None:
+    def connect_agent(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> str | None:
         """Have an agent served over HTTP; return its key if it got its first one now."""
         self.endpoints.connect(agent_id, host=host, port=port)
-        endpoint = self.agents.get(agent_id).endpoint
-        has_key = endpoint is not None and endpoint.key_hint is not None
-        return None if has_key else self.endpoints.rotate_key(agent_id)
+        return self.first_key(agent_id)
+
+    def first_key(self, agent_id: int) -> str | None:
+        """Give an agent its first key, and return it: it cannot be shown again. None if it has one."""
+        return self.endpoints.first_key(agent_id)
 
     def disconnect_agent(self, agent_id: int) -> None:
         """Have an agent served no longer."""
@@ -147,7 +148,8 @@ def connect(
     supervision = SupervisionService(store)
     agents, serving = AgentService(store), EndpointService(store)
     common: dict[str, Any] = {"url": store.database.url, "timing": store.timing}
-    endpoints = Endpoints(serving, agents, starts, logs=store.endpoint_log, **common)
+    kept = {"logs": store.endpoint_log, "keys": store.endpoint_key}
+    endpoints = Endpoints(serving, agents, starts, **kept, **common)
     return Services(
         store=store,
         projects=ProjectService(store),

@@ -11,6 +11,10 @@ import numpy as np
 from pipeline_widgets.algorithms.nn import Floats
 from pipeline_widgets.errors import PipelineError
 
+#: The root of the largest number of 32 bits, about: a network's sums of products stay below that.
+LARGEST = 1e18
+NUMBERS = frozenset("iufO")  # kinds of arrays; an integer of more than 64 bits is an object
+
 
 @dataclass(frozen=True, slots=True)
 class Answering:
@@ -36,11 +40,15 @@ def as_batch(values: Any, width: int, what: str) -> tuple[Floats, bool]:
         what: What a row is, such as "observation".
 
     Raises:
-        PipelineError: It has another shape, or is not made of finite numbers.
+        PipelineError: It has another shape, or is not made of numbers that a network can take.
     """
     fix = f"Pass one {what} of {width} numbers, or a list of them."
     try:
-        array = np.asarray(values, np.float32)
+        given = np.asarray(values)
+        if given.dtype.kind not in NUMBERS:  # numpy would read "1" and True as well, which are mistakes here
+            raise PipelineError(f"The {what} is not made of numbers.", "", fix)
+        with np.errstate(over="ignore"):
+            array = given.astype(np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         raise PipelineError(f"The {what} is not made of numbers.", f"{error}.", fix) from error
     single = array.ndim == 1
@@ -48,4 +56,7 @@ def as_batch(values: Any, width: int, what: str) -> tuple[Floats, bool]:
         raise PipelineError(f"The {what} has the wrong shape.", f"It is {array.shape}.", fix)
     if not np.isfinite(array).all():
         raise PipelineError(f"The {what} holds NaN or infinities.", "", "Pass finite numbers.")
+    if (np.abs(array) > LARGEST).any():
+        why = "A network would compute infinities of it, and answer at random."
+        raise PipelineError(f"The {what} holds numbers over {LARGEST:.0e}.", why, "Pass smaller ones.")
     return np.atleast_2d(array), single

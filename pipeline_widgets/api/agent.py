@@ -14,9 +14,8 @@ from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.domain import experiment as values
-from pipeline_widgets.domain.endpoint import LOCAL
 from pipeline_widgets.domain.experiment import AgentStatus
-from pipeline_widgets.errors import WaitTimeoutError
+from pipeline_widgets.errors import ConfigError, WaitTimeoutError
 from pipeline_widgets.execution.prediction import predictor
 from pipeline_widgets.wiring import Services
 
@@ -96,12 +95,14 @@ class Agent(Handle):
         """Code that asks it, by language; empty as long as it was never connected."""
         return {each.language: each.code for each in self._services.agents.snippets(self._id)}
 
-    def connect(self, *, host: str = LOCAL, port: int | None = None, timeout: float = 60.0) -> Connection:
+    def connect(
+        self, *, host: str | None = None, port: int | None = None, timeout: float = 60.0
+    ) -> Connection:
         """Serve it over HTTP by a process of its own, which outlives this one, and wait until that answers.
 
         Args:
-            host: The address to listen on. With another than 127.0.0.1 others in the network can ask as
-                well, over plain HTTP: let them come through a proxy with TLS.
+            host: The address to listen on, by default 127.0.0.1. With another one others in the network can
+                ask as well, over plain HTTP: let them come through a proxy with TLS.
             port: A port; by default the one that it had, or any that is free.
             timeout: Seconds to wait.
 
@@ -109,22 +110,30 @@ class Agent(Handle):
             Where it answers, and its key if it got its first one now: that is shown only this once.
 
         Raises:
+            ConfigError: The host can be none, or the port, or the timeout.
+            RuleError: It is connected already, at another host or port.
             ExecutionError: It could not be served; the reason is in `agent.error` as well.
             WaitTimeoutError: It does not answer in time; it may still come.
         """
-        key = self._services.connect_agent(self._id, host=host, port=port)
-        version, until = self.version, time.monotonic() + timeout
-        while not self._services.endpoints.answers(self._id, version):
+        until = time.monotonic() + _seconds(timeout)
+        endpoints = self._services.endpoints
+        endpoints.connect(self._id, host=host, port=port)
+        while not endpoints.answers(self._id, self.version):
             if time.monotonic() > until:
                 what = f"Agent {self.name!r} does not answer after {timeout:g} s."
                 raise WaitTimeoutError(
                     what, fix="Look at agent.status again, or connect with a longer timeout."
                 )
             time.sleep(CONNECT_POLL)
-        return Connection(url=self.url or "", key=key)
+        # Only now: a key that is made before would be lost where it fails.
+        return Connection(url=self.url or "", key=self._services.first_key(self._id))
 
     def disconnect(self) -> None:
-        """Serve it no longer; requests that are under way are answered."""
+        """Serve it no longer. Requests that are under way have 20 s to be answered in, then they get 503.
+
+        Raises:
+            ExecutionError: Its process does not end, although it was killed.
+        """
         self._services.disconnect_agent(self._id)
 
     def rotate_key(self) -> str:
@@ -271,3 +280,9 @@ def _row(value: values.Agent) -> dict[str, Any]:
 def _url(value: values.Agent) -> str | None:
     endpoint = value.endpoint
     return endpoint.url if endpoint is not None and value.status is AgentStatus.DEPLOYED else None
+
+
+def _seconds(timeout: object) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
+        raise ConfigError(f"{timeout!r} is no time to wait.", fix="Take seconds, such as 60.")
+    return float(timeout)

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from pipeline_widgets.domain.liveness import Process, Seen, host
+from pipeline_widgets.errors import ConfigError
 
 #: Seconds that a process that was launched has to take its endpoint over.
 LAUNCH_GRACE = 30.0
+#: Seconds that requests under way have to be answered in when an endpoint ends.
+ENDING = 20.0
 LOCAL = "127.0.0.1"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  names what means "every address of this machine"
+LOOPBACK = frozenset({LOCAL, "localhost", "[::1]"})
+LAST_PORT = 65_535
+TOKEN_LENGTH = 32  # hexadecimal digits: 128 bits
+_HOST = re.compile(r"[\w.:%-]{1,253}")  # a name or an address; in a URL it has to mean itself
+_AUTHORITY = re.compile(r"(?P<name>\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 
 #: Where its own workspace asks an endpoint to look at its row at once.
 LOOK = "/-/look"
@@ -52,6 +61,11 @@ class Endpoint:
         return FIELDS[self.route][0]
 
     @property
+    def place(self) -> str:
+        """Where it listens, in words."""
+        return self.host if self.port is None else f"{self.host}, port {self.port}"
+
+    @property
     def url(self) -> str | None:
         """Where to ask, without a slash at the end."""
         if self.port is None:
@@ -81,6 +95,36 @@ class Wanted:
     key_digest: str | None
 
 
+def check_place(host: object, port: object) -> None:
+    """Refuse what an endpoint cannot listen on; None leaves it to the endpoint.
+
+    Raises:
+        ConfigError: The host can be none, or the port.
+    """
+    if host is not None and not (isinstance(host, str) and _HOST.fullmatch(host)):
+        fix = f'Take a name or an address of this machine, such as "{LOCAL}" or "::1", without a port.'
+        raise ConfigError(f"{host!r} is no host.", fix=fix)
+    fits = isinstance(port, int) and not isinstance(port, bool) and 0 < port <= LAST_PORT
+    if port is not None and not fits:
+        raise ConfigError(f"{port!r} is no port.", fix=f"Take one from 1 to {LAST_PORT}, or leave it out.")
+
+
+def addresses(named: str, host: str) -> bool:
+    """Whether a request's Host header means an endpoint that listens on this machine only."""
+    found = _AUTHORITY.fullmatch(named)
+    return found is not None and found["name"].lower() in {*LOOPBACK, host.lower(), f"[{host.lower()}]"}
+
+
+def refusal(refused: int, served: int, why: str) -> str:
+    """Say that a version cannot be served."""
+    return f"{_refused(refused)} so version {served} is served still. {why}"
+
+
+def refuses(error: str | None, version: int) -> bool:
+    """Whether an endpoint's error is that this version cannot be served, and no other one."""
+    return error is not None and error.startswith(_refused(version))
+
+
 def route_of(kinds: Iterable[str]) -> Route:
     """Return what an agent answers, by the kinds of artifact that its checkpoint is."""
     found = frozenset(kinds)
@@ -96,6 +140,14 @@ def digest_of_key(key: str) -> str:
     password hash would only make each request slow.
     """
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def token_of(own_key: str) -> str:
+    """Return the token under which a process holds an endpoint: a digest of the key that it made itself.
+
+    The token is in the row, which more people may read than may ask the agent.
+    """
+    return hashlib.sha256(own_key.encode()).hexdigest()[:TOKEN_LENGTH]
 
 
 def opens(key: str, digest: str | None) -> bool:
@@ -122,3 +174,7 @@ def verdict(service: Service, seen: Seen, *, now: float, grace: float) -> str | 
     if silent <= grace:
         return None
     return f"{where} is {seen} and silent for {silent:.1f} s; the grace is {grace:.0f} s."
+
+
+def _refused(version: int) -> str:
+    return f"Version {version} cannot be opened,"

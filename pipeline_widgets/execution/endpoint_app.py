@@ -1,119 +1,94 @@
-"""What an endpoint answers over HTTP: the routes, who may ask, and what is refused why (spec 8.3).
+"""What an endpoint answers over HTTP: the routes, and what stands before them (spec 8.3).
 
-The agent's code runs in a thread, one request at a time, since few predictors can be called from several
-threads; health is answered meanwhile.
+`endpoint_guard.py` says who may ask, `endpoint_body.py` reads and refuses, `endpoint_turn.py` asks the agent.
 """
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import json
 import logging
-import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Path
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline_widgets.domain.endpoint import FIELDS, LOOK, Route, opens
+from pipeline_widgets.domain.endpoint import FIELDS, LOOK, Route, addresses
 from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.execution import open_inference
+from pipeline_widgets.execution.endpoint_body import OK, Refusal, answer, body_of, field_of, unfit
+from pipeline_widgets.execution.endpoint_guard import Guard, Live
+from pipeline_widgets.execution.endpoint_turn import PATIENCE, Opened, Turn
+from pipeline_widgets.execution.open_inference import SHOWN, ModelPath, short
 
-BODY_LIMIT = 1_000_000  # bytes of a request
-DRAINED = 64 * BODY_LIMIT  # bytes that are read and dropped, so that the refusal reaches who is still sending
-WAITING = 256  # requests that may wait for the agent
-INPUT_ERRORS = (
-    TypeError,
-    ValueError,
-    KeyError,
-    IndexError,
-)  # what code raises on input that it did not expect
-CHALLENGE = {"WWW-Authenticate": "Bearer"}
+SWAP_WAIT = 1.5  # seconds that a look waits until another version has taken its place
+SWAP_POLL = 0.01
+NOT_READY = 503
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Opened:
-    """A version that is being served."""
+def application(live: Live, local_host: str | None = None) -> ASGIApp:
+    """Return the application of an endpoint.
 
-    agent: str
-    version: int
-    route: Route
-    #: None where its algorithm does not say how its checkpoints answer.
-    predict: Callable[[Any], Any] | None
-    algorithm: str
-    example: Any = None
-
-
-class Live(Protocol):
-    """What changes while an endpoint lives."""
-
-    @property
-    def opened(self) -> Opened:
-        """The version that is served now."""
-        ...
-
-    @property
-    def key_digest(self) -> str | None:
-        """The digest of the key; None as long as there is none."""
-        ...
-
-    @property
-    def token(self) -> str:
-        """What its own workspace may use for a key."""
-        ...
-
-    def look(self) -> None:
-        """Read what is wanted now."""
-        ...
-
-
-class Refusal(Exception):  # noqa: N818  it is an answer
-    """A request that is answered with an error."""
-
-    def __init__(self, status: int, what: str, why: str = "", fix: str = "", **headers: str) -> None:
-        super().__init__(what)
-        told = {"error": what, "why": why, "fix": fix}
-        self.response = answer({name: text for name, text in told.items() if text}, status, headers)
-
-
-def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return content as JSON; NaN is none."""
-    body = json.dumps(content, allow_nan=False, default=_plain, ensure_ascii=False, separators=(",", ":"))
-    return Response(body.encode("utf-8", "replace"), status, headers, "application/json")
-
-
-def application(live: Live) -> Starlette:
-    """Return the application of an endpoint."""
+    Args:
+        live: What changes while it lives.
+        local_host: The host that it was told to listen on, where that is this machine only.
+    """
     routes = Routes(live)
-    guarded, model = routes.guarded, "/v2/models/{name:path}"
-    versioned = f"{model}/versions/{{version}}"
-    paths: list[tuple[str, str, Handler]] = [
-        ("GET", "/health", routes.health),
-        ("GET", "/v2/health/live", routes.alive),
-        ("GET", "/v2/health/ready", routes.ready),
-        ("GET", "/v2", routes.server),
-        ("POST", LOOK, guarded(routes.look)),
-        *(("POST", f"/{route}", guarded(routes.own(route))) for route in FIELDS),
-        ("POST", f"{versioned}/infer", guarded(routes.infer)),
-        ("POST", f"{model}/infer", guarded(routes.infer)),
-        ("GET", f"{versioned}/ready", routes.ready),
-        ("GET", f"{model}/ready", routes.ready),
-        ("GET", versioned, guarded(routes.model)),
-        ("GET", model, guarded(routes.model)),
+    paths: list[tuple[str, list[str], Handler]] = [
+        ("/health", ["GET"], routes.health),
+        ("/v2/health/live", ["GET"], routes.alive),
+        ("/v2/health/ready", ["GET"], routes.ready),
+        ("/v2", ["GET"], routes.server),
+        (LOOK, ["POST"], routes.look),
+        *((f"/{route}", ["POST"], routes.own(route)) for route in FIELDS),
+        ("/v2/models/{path:path}", ["GET", "POST"], routes.model),
     ]
-    return Starlette(
-        routes=[Path(path, handler, methods=[verb]) for verb, path, handler in paths],
+    app = Starlette(
+        routes=[Path(path, handler, methods=verbs) for path, verbs, handler in paths],
         exception_handlers={Refusal: _refused, HTTPException: _unknown, Exception: _fault},
     )
+    app.router.redirect_slashes = False  # to wherever the Host header says
+    return Front(app, local_host)
+
+
+class Front:
+    """What stands before the routes: every request gets an answer in JSON, whatever happens to it."""
+
+    def __init__(self, app: ASGIApp, local_host: str | None) -> None:
+        self._app = app
+        self._local_host = local_host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if refusal := self._misdirected(scope):
+            await refusal.response(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:  # the endpoint ends, and has waited for long enough
+            what, why = "The endpoint ends.", "The agent did not answer in time."
+            await Refusal(503, what, why, "Connect it again.").response(scope, receive, send)
+        except Exception:  # noqa: BLE001, S110  `_fault` has logged and answered it
+            pass
+
+    def _misdirected(self, scope: Scope) -> Refusal | None:
+        """Refuse what a page of another site sends to this machine under its own name (DNS rebinding)."""
+        named = dict(scope.get("headers", ())).get(b"host") if self._local_host else None
+        if named is None or addresses(named.decode("latin-1"), str(self._local_host)):
+            return None
+        what = f"This endpoint is not {short(named.decode('latin-1'))}."
+        why = f"It listens on {self._local_host}, for this machine only."
+        return Refusal(421, what, why, "Send “Host: localhost”, also from a proxy.")
 
 
 class Routes:
@@ -121,8 +96,8 @@ class Routes:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._turn = CapacityLimiter(1)
-        self._asked = 0
+        self._guard = Guard(live)
+        self._turn = Turn()
 
     # ---- for everybody
 
@@ -135,11 +110,10 @@ class Routes:
         """Open Inference Protocol: the server lives."""
         return answer({"live": True})
 
-    async def ready(self, request: Request) -> Response:
-        """Open Inference Protocol: the server, or a model of it, can be asked."""
-        if "name" in request.path_params:
-            self._named(request)
-        return answer({"ready": True})
+    async def ready(self, _: Request) -> Response:
+        """Open Inference Protocol: the agent can be asked, and comes to what it is asked."""
+        ready = self._ready()
+        return answer({"ready": ready}, OK if ready else NOT_READY)
 
     async def server(self, _: Request) -> Response:
         """Open Inference Protocol: what this server is."""
@@ -147,186 +121,96 @@ class Routes:
 
     # ---- for who has the key
 
-    async def model(self, request: Request) -> Response:
-        """Open Inference Protocol: what the agent takes and returns."""
-        opened = self._named(request)
-        takes, returns = FIELDS[opened.route]
-        inputs = open_inference.metadata_of(opened.example, takes)
-        outputs: list[dict[str, Any]] = []
-        if opened.predict is not None and opened.example is not None:
-            found = await self._ask(opened, opened.example)
-            outputs = open_inference.metadata_of(json.loads(_dumped(found)), returns)
-        told = {"name": opened.agent, "versions": [str(opened.version)], "platform": opened.algorithm}
-        return answer({**told, "inputs": inputs, "outputs": outputs})
-
-    async def infer(self, request: Request) -> Response:
-        """Open Inference Protocol: answer tensors with tensors."""
-        opened, body = self._named(request), await _body(request)
-        try:
-            value = open_inference.values_of(body)
-        except PipelineError as error:
-            raise _unfit(error) from error
-        found = json.loads(_dumped(await self._ask(opened, value)))
-        outputs = open_inference.tensors_of(found, FIELDS[opened.route][1])
-        identity = {"id": body["id"]} if isinstance(body.get("id"), str) else {}
-        told = {"model_name": opened.agent, "model_version": str(opened.version), **identity}
-        return answer({**told, "outputs": outputs})
-
-    async def look(self, _: Request) -> Response:
+    async def look(self, request: Request) -> Response:
         """Look at once whether another version, another key or no endpoint at all is wanted."""
-        await to_thread.run_sync(self._live.look)
-        return await self.health(_)
+        await self._guard.let_in(request)
+        try:
+            await to_thread.run_sync(self._live.read)
+        except PipelineError as error:
+            raise Refusal(503, error.what, error.why, error.fix) from error
+        until = time.monotonic() + SWAP_WAIT
+        while self._live.swapping and time.monotonic() < until:  # noqa: ASYNC110  a thread swaps
+            await asyncio.sleep(SWAP_POLL)
+        return await self.health(request)
 
     def own(self, route: Route) -> Handler:
         """Return the handler of one of our own routes."""
         takes, returns = FIELDS[route]
 
         async def handle(request: Request) -> Response:
+            await self._guard.let_in(request)
             opened = self._live.opened
             if opened.route != route:
                 why = f"This agent answers at /{opened.route}."
                 raise Refusal(404, f"There is no /{route} here.", why, f"POST to /{opened.route}.")
-            body = await _body(request)
-            if takes not in body:
-                why = f"It has {', '.join(map(repr, body)) or 'no fields'}."
-                raise Refusal(422, f"The field {takes!r} is missing.", why, f'Send {{"{takes}": ...}}.')
-            return Response(
-                b'{"%b":%b}' % (returns.encode(), _dumped(await self._ask(opened, body[takes]))),
-                media_type="application/json",
-            )
+            found = await self._turn.ask(opened, field_of(await body_of(request), takes))
+            return Response(b'{"%b":%b}' % (returns.encode(), found), media_type="application/json")
 
         return handle
 
-    def guarded(self, handler: Handler) -> Handler:
-        """Let only those in who have the key."""
+    async def model(self, request: Request) -> Response:
+        """Open Inference Protocol: whether the agent is ready, what it takes and returns, its answers."""
+        opened = self._live.opened
+        path = open_inference.model_path(request.path_params["path"], opened.agent)
+        if path.action != "ready":
+            await self._guard.let_in(request)
+        _check_named(path, opened)
+        if (request.method == "POST") != (path.action == "infer"):
+            raise _not_answered(request, "POST" if path.action == "infer" else "GET")
+        if path.action == "ready":
+            ready = self._ready()
+            return answer({"name": opened.agent, "ready": ready}, OK if ready else NOT_READY)
+        return await (self._infer(opened, request) if path.action == "infer" else self._metadata(opened))
 
-        async def handle(request: Request) -> Response:
-            given = _key(request)
-            if not self._opens(given):
-                await to_thread.run_sync(self._live.look)  # the key may have been rotated just now
-                if not self._opens(given):
-                    raise self._locked(given)
-            return await handler(request)
+    async def _metadata(self, opened: Opened) -> Response:
+        takes, returns = FIELDS[opened.route]
+        inputs, outputs = open_inference.metadata_of(opened.example, takes), []
+        if opened.predict is not None and opened.example is not None:
+            try:
+                found = await self._turn.ask(opened, opened.example)
+                outputs = open_inference.metadata_of(json.loads(found), returns)
+            except Refusal:  # its example does not work: then nobody knows what it returns
+                _log.warning("The agent does not answer its own example.")
+        told = {"name": opened.agent, "versions": [str(opened.version)], "platform": opened.algorithm}
+        return answer({**told, "inputs": inputs, "outputs": outputs})
 
-        return handle
-
-    def _opens(self, given: str) -> bool:
-        token = hmac.compare_digest(given.encode(), self._live.token.encode())
-        return token or opens(given, self._live.key_digest)
-
-    def _locked(self, given: str) -> Refusal:
-        if self._live.key_digest is None:
-            fix = "Make one: agent.rotate_key(), or “Rotate key” in the Agents view."
-            return Refusal(
-                401, "This agent has no key yet.", "Without one nobody can ask it.", fix, **CHALLENGE
-            )
-        what = "The key is wrong." if given else "The key is missing."
-        why = "It may have been rotated." if given else ""
-        return Refusal(401, what, why, "Send the header “Authorization: Bearer KEY”.", **CHALLENGE)
-
-    def _named(self, request: Request) -> Opened:
-        """The version that is served, if the request names it."""
-        opened, path = self._live.opened, request.path_params
-        if path["name"] != opened.agent:
-            raise Refusal(404, f"There is no model {path['name']!r} here.", f"This is {opened.agent!r}.")
-        if path.get("version", str(opened.version)) != str(opened.version):
-            why = f"Version {opened.version} is."
-            raise Refusal(404, f"Version {path['version']} of {opened.agent!r} is not served.", why)
-        return opened
-
-    async def _ask(self, opened: Opened, value: Any) -> Any:
-        """Ask the agent, when it is this request's turn."""
-        if opened.predict is None:
-            why = f"{opened.algorithm} does not say how its checkpoints answer."
-            raise Refusal(404, "This agent cannot be asked.", why, "Declare predict= with @pw.algorithm.")
-        if self._asked > WAITING:
-            why = f"{WAITING} wait already."
-            raise Refusal(503, "Too many requests wait.", why, "Ask again.", **{"Retry-After": "1"})
-        self._asked += 1
+    async def _infer(self, opened: Opened, request: Request) -> Response:
+        takes, returns = FIELDS[opened.route]
+        body = await body_of(request)
         try:
-            return await to_thread.run_sync(opened.predict, value, limiter=self._turn)
+            identity, names = open_inference.identity_of(body), open_inference.asked_of(body)
+            value = await to_thread.run_sync(open_inference.values_of, body, opened.example, takes)
+            found = await self._turn.ask(opened, value)
+            outputs = await to_thread.run_sync(_outputs, found, returns, names)
         except PipelineError as error:
-            raise _unfit(error) from error
-        except INPUT_ERRORS as error:
-            why = f"{type(error).__name__}: {error}."
-            raise Refusal(422, "The agent refuses this input.", why) from error
-        finally:
-            self._asked -= 1
+            raise unfit(error) from error
+        told = {"model_name": opened.agent, "model_version": str(opened.version), **identity}
+        return answer({**told, "outputs": outputs})
+
+    def _ready(self) -> bool:
+        return self._live.opened.predict is not None and self._turn.taken_for < PATIENCE
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    """Read a JSON object, and refuse everything else."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    raw = await _read(request)
-    if kind != "application/json":
-        fix = "Send JSON with the header “Content-Type: application/json”."
-        raise Refusal(415, "The body is not declared as JSON.", f"It is {kind or 'nothing'}.", fix)
-    try:
-        parsed: Any = json.loads(raw, parse_constant=_no_number, parse_float=_finite)
-    except Refusal:
-        raise
-    except (ValueError, RecursionError) as error:
-        why = f"{error}." if isinstance(error, ValueError) else "It is nested too deeply."
-        raise Refusal(400, "The body is broken JSON.", why, "Correct it and send it again.") from error
-    if not isinstance(parsed, dict):
-        raise Refusal(422, "The body is no JSON object.", fix='Send an object, such as {"input": ...}.')
-    return cast("dict[str, Any]", parsed)
+def _outputs(found: bytes, name: str, asked: tuple[str, ...]) -> list[dict[str, Any]]:
+    return open_inference.chosen(open_inference.tensors_of(json.loads(found), name), asked)
 
 
-async def _read(request: Request) -> bytes:
-    """Read a body of limited size.
-
-    What is too long is read on, and dropped: else the refusal could not reach who is still sending.
-    """
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= BODY_LIMIT:
-                chunks.append(chunk)
-            elif size > DRAINED:
-                break
-    except ClientDisconnect as error:
-        raise Refusal(400, "The client has gone.") from error
-    if size > BODY_LIMIT:
-        fix = "Send less at once."
-        raise Refusal(413, "The body is too long.", f"At most {BODY_LIMIT:,} bytes are taken.", fix)
-    return b"".join(chunks)
+def _check_named(path: ModelPath, opened: Opened) -> None:
+    """Refuse a request for a model or a version that is not served here."""
+    if path.name != opened.agent:
+        raise Refusal(404, f"There is no model {short(path.name)} here.", f"This is {opened.agent!r}.")
+    if path.version not in {None, str(opened.version)}:
+        what = f"Version {str(path.version)[:SHOWN]} of {opened.agent!r} is not served."
+        raise Refusal(404, what, f"Version {opened.version} is.")
 
 
-def _key(request: Request) -> str:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+def _not_answered(request: Request, allowed: str) -> Refusal:
+    what = f"{request.method[:SHOWN]} is not answered at {_path(request)}."
+    return Refusal(405, what, "", f"Use {allowed}." if allowed else "", Allow=allowed)
 
 
-def _dumped(found: Any) -> bytes:
-    """An answer of an agent as JSON."""
-    try:
-        return json.dumps(found, allow_nan=False, default=_plain, separators=(",", ":")).encode()
-    except (TypeError, ValueError) as error:
-        why = f"{error}."
-        raise Refusal(500, "The agent answered with what is no JSON.", why) from error
-
-
-def _plain(value: Any) -> Any:
-    """What numpy makes, as Python's own."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} is no JSON")
-
-
-def _no_number(text: str) -> float:
-    raise Refusal(422, f"The body holds {text}.", "It is no number in JSON.", "Send finite numbers.")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _no_number(text)
-
-
-def _unfit(error: PipelineError) -> Refusal:
-    return Refusal(422, error.what, error.why, error.fix)
+def _path(request: Request) -> str:
+    return str(request.scope["path"])[:SHOWN]
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -337,15 +221,13 @@ async def _unknown(request: Request, error: Exception) -> Response:
     """A path or a verb that there is not."""
     known = cast("HTTPException", error)
     if known.status_code == 405:  # noqa: PLR2004
-        what = f"{request.method} is not answered at {request.url.path}."
-        allowed = (known.headers or {}).get("Allow", "")
-        return Refusal(
-            405, what, "", f"Use {allowed}." if allowed else "", **dict(known.headers or {})
-        ).response
-    return Refusal(known.status_code, f"There is nothing at {request.url.path}.").response
+        return _not_answered(request, (known.headers or {}).get("Allow", "")).response
+    return Refusal(known.status_code, f"There is nothing at {_path(request)}.").response
 
 
 async def _fault(_: Request, error: Exception) -> Response:
+    """A fault of ours: what the agent's code raises has an answer of its own."""
     _log.error("A request failed.", exc_info=error)
-    why = f"{type(error).__name__}: {error}."
-    return Refusal(500, "The agent's code failed.", why, "Its log has more.").response
+    return Refusal(
+        500, "The endpoint failed.", f"{type(error).__name__}: {error}.", "Its log has more."
+    ).response

@@ -11,19 +11,20 @@ from typing import Any
 
 import psutil
 
-from pipeline_widgets.domain.endpoint import LOCAL, LOOK, Service, verdict
+from pipeline_widgets.domain.endpoint import ENDING, LOCAL, LOOK, Service, refuses, verdict
 from pipeline_widgets.domain.experiment import AgentStatus
 from pipeline_widgets.domain.liveness import Seen, Timing
 from pipeline_widgets.errors import ExecutionError, PipelineError, RuleError
-from pipeline_widgets.execution import processes
+from pipeline_widgets.execution import own_key, processes
 from pipeline_widgets.execution.endpoint_client import LOOK_TIMEOUT, Reply, health, post
 from pipeline_widgets.execution.launchers import Launcher
+from pipeline_widgets.execution.listening import listen
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
 
-END_GRACE = 8.0  # seconds that a process has to answer what it was asked already
+END_GRACE = ENDING + 10.0  # seconds that a process has to answer what it was asked already, and to end
+KILL_GRACE = 5.0  # seconds that a process has to end in when it was killed
 END_POLL = 0.02
-LOG_LINES = 15  # of a process that failed
 
 _log = logging.getLogger(__name__)
 
@@ -39,29 +40,39 @@ class Endpoints:
         *,
         url: str,
         logs: Callable[[int], Path],
+        keys: Callable[[int], Path],
         timing: Timing,
     ) -> None:
         self._service = service
         self._agents = agents
         self._launcher = launcher
         self._url = url
-        self._logs = logs
+        self._logs, self._keys = logs, keys
         self._timing = timing
 
     def log(self, agent_id: int) -> Path:
         """Return where the process of an agent's endpoint prints to."""
         return self._logs(agent_id)
 
-    def connect(self, agent_id: int, *, host: str = LOCAL, port: int | None = None) -> None:
+    def serves(self, agent_id: int) -> bool:
+        """Whether an agent is served, or about to be, as its row says."""
+        return self._agents.get(agent_id).status.connected
+
+    def connect(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> None:
         """Have an agent served; one that is served already looks for its current version at once.
 
         Raises:
-            ExecutionError: No process could be started; the agent is Failed then.
+            ConfigError: The host can be none, or the port.
+            RuleError: It is served already, and elsewhere.
+            ExecutionError: The port is taken, or no process could be started; the agent is Failed then.
         """
+        self.reconcile(agent_id)  # one that died must not be taken for one that serves
         if not self._service.connect(agent_id, host=host, port=port):
             self.nudge(agent_id)
             return
         try:
+            if port is not None:  # who asks for a port wants that one; a port that it had is only tried
+                listen(host or LOCAL, port).close()
             self._launcher.serve(self._url, agent_id, self.log(agent_id))
         except ExecutionError as error:
             service = next((each for each in self._service.active()[0] if each.agent_id == agent_id), None)
@@ -69,14 +80,33 @@ class Endpoints:
                 self._service.give_up(service, str(error))
             raise
 
+    def revive(self, agent_id: int) -> None:
+        """Have an agent that has failed served again, where it was."""
+        agent = self._agents.get(agent_id)
+        if agent.status is AgentStatus.FAILED and agent.endpoint is not None:
+            self.connect(agent_id, host=agent.endpoint.host)
+
     def disconnect(self, agent_id: int) -> None:
-        """Have an agent served no longer; when this returns nobody answers any more."""
+        """Have an agent served no longer; when this returns nobody answers any more.
+
+        Requests that are under way have 20 s to be answered in; then they get 503.
+
+        Raises:
+            ExecutionError: Its process does not end, although it was killed.
+        """
         self._end(self._service.disconnect(agent_id))
 
     def rotate_key(self, agent_id: int) -> str:
         """Give an agent a new key, and return it; the former one is refused when this returns."""
         key = self._service.rotate_key(agent_id)
         self.nudge(agent_id)
+        return key
+
+    def first_key(self, agent_id: int) -> str | None:
+        """Give an agent its first key, and return it; None if it has one."""
+        key = self._service.first_key(agent_id)
+        if key is not None:
+            self.nudge(agent_id)
         return key
 
     def ask(self, agent_id: int, value: Any) -> Reply:
@@ -86,12 +116,15 @@ class Endpoints:
             RuleError: It is not connected.
             ExecutionError: It does not answer.
         """
-        agent, token = self._agents.get(agent_id), self._service.token(agent_id)
+        agent, key = self._agents.get(agent_id), self._own_key(agent_id)
         endpoint = agent.endpoint
-        if agent.status is not AgentStatus.DEPLOYED or endpoint is None or endpoint.url is None or not token:
+        if agent.status is not AgentStatus.DEPLOYED or endpoint is None or endpoint.url is None:
             why = f"It is {agent.status}."
             raise RuleError(f"Agent {agent.name!r} cannot be asked.", why, "Connect it first.")
-        return post(endpoint.url, f"/{endpoint.route}", {endpoint.takes: value}, token)
+        if key is None:
+            why, fix = "Only who has connected it can ask it so.", "Ask it over HTTP, with its key."
+            raise RuleError(f"Agent {agent.name!r} cannot be asked from here.", why, fix)
+        return post(endpoint.url, f"/{endpoint.route}", {endpoint.takes: value}, key)
 
     def answers(self, agent_id: int, version: int) -> bool:
         """Whether an endpoint answers its health check with a version; False as long as it may come.
@@ -104,13 +137,11 @@ class Endpoints:
         endpoint = agent.endpoint
         if agent.status in {AgentStatus.FAILED, AgentStatus.UNDEPLOYED} or endpoint is None:
             why = (endpoint.error if endpoint else None) or "It was disconnected meanwhile."
-            raise ExecutionError(
-                f"The endpoint of agent {agent.name!r} does not answer.", f"{why}{self.tail(agent_id)}"
-            )
-        if agent.status is AgentStatus.DEPLOYED and endpoint.error and endpoint.version != version:
-            raise ExecutionError(
-                f"Version {version} of agent {agent.name!r} cannot be served.", endpoint.error
-            )
+            what = f"The endpoint of agent {agent.name!r} does not answer."
+            raise ExecutionError(what, why, f"Its log is {self.log(agent_id)}.")
+        if agent.status is AgentStatus.DEPLOYED and refuses(endpoint.error, version):
+            what = f"Version {version} of agent {agent.name!r} cannot be served."
+            raise ExecutionError(what, str(endpoint.error), f"Its log is {self.log(agent_id)}.")
         if agent.status is not AgentStatus.DEPLOYED or endpoint.version != version or endpoint.port is None:
             return False
         said = health(endpoint.host, endpoint.port)
@@ -129,14 +160,6 @@ class Endpoints:
                         "The endpoint of agent %s could not be looked at: %s", service.agent_id, error
                     )
 
-    def tail(self, agent_id: int) -> str:
-        """Return the end of what the process of an endpoint has printed, on lines of its own."""
-        with suppress(OSError):
-            lines = self.log(agent_id).read_text(encoding="utf-8", errors="replace").splitlines()
-            if lines:
-                return "\n" + "\n".join(lines[-LOG_LINES:])
-        return ""
-
     def _settle(self, service: Service, now: float) -> None:
         seen = processes.look(service.process)
         evidence = verdict(service, seen, now=now, grace=self._timing.grace)
@@ -145,18 +168,29 @@ class Endpoints:
 
     def nudge(self, agent_id: int) -> None:
         """Let a process look at its row at once; it does so by itself twice a second."""
-        agent, token = self._agents.get(agent_id), self._service.token(agent_id)
-        if agent.endpoint is not None and agent.endpoint.url is not None and token:
+        agent, key = self._agents.get(agent_id), self._own_key(agent_id)
+        if agent.endpoint is not None and agent.endpoint.url is not None and key is not None:
             with suppress(ExecutionError):
-                post(agent.endpoint.url, LOOK, {}, token, LOOK_TIMEOUT)
+                post(agent.endpoint.url, LOOK, {}, key, LOOK_TIMEOUT)
+
+    def _own_key(self, agent_id: int) -> str | None:
+        return own_key.read(self._keys(agent_id), self._service.token(agent_id))
 
     def _end(self, service: Service | None) -> None:
         """End a process, if it is on this machine: it answers what it was asked already, and no more."""
-        if service is None or service.process is None or processes.look(service.process) is not Seen.AT_WORK:
+        if service is None or service.process is None:
             return
-        processes.ask_to_stop(service.process.pid)
+        process, seen = service.process, processes.look(service.process)
+        if seen is Seen.SUSPENDED:  # it would hear of it only when somebody lets it go on
+            processes.kill(processes.family(process.pid))
+        elif seen is Seen.AT_WORK:
+            processes.ask_to_stop(process.pid)
         until = time.monotonic() + END_GRACE
-        while processes.look(service.process) is Seen.AT_WORK:
-            if time.monotonic() > until:
-                processes.kill(processes.family(service.process.pid))
+        while processes.look(process) in {Seen.AT_WORK, Seen.SUSPENDED}:
+            late = time.monotonic() - until
+            if late > KILL_GRACE:
+                what = f"Process {process.pid} of the endpoint does not end."
+                raise ExecutionError(what, "It was killed, and is there still.", "Ask who runs this machine.")
+            if late > 0:
+                processes.kill(processes.family(process.pid))
             time.sleep(END_POLL)

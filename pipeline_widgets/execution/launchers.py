@@ -58,7 +58,7 @@ class LocalLauncher:
         environment = {**os.environ, "PIPELINE_WIDGETS_URL": url}
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as output:
+            with open(log, "ab", opener=_private) as output:
                 self._started.append(_detached(command, environment, output))
         except OSError as error:
             fix = "Check the artifact folder, the memory and the number of processes, then try again."
@@ -74,6 +74,11 @@ def launcher(name: str) -> Launcher:
     if name != "local":
         raise ExecutionError(f"There is no launcher named {name!r}.", fix='Use launcher="local".')
     return LocalLauncher()
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file; a new one can be read by its user only, since users' code prints what it likes."""
+    return os.open(path, flags, 0o600)
 
 
 def _detached(command: list[str], environment: dict[str, str], output: IO[bytes]) -> Popen[bytes]:

@@ -9,31 +9,33 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from uuid import uuid4
+from types import FrameType
 
 import uvicorn
 
-from pipeline_widgets.domain.endpoint import route_of
+from pipeline_widgets.domain.endpoint import ENDING, Wanted, refusal, route_of, token_of
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.errors import ExecutionError, FencedError, PipelineError, StorageError
-from pipeline_widgets.execution import processes
-from pipeline_widgets.execution.endpoint_app import Opened, application
+from pipeline_widgets.execution import own_key, processes
+from pipeline_widgets.execution.endpoint_app import application
+from pipeline_widgets.execution.endpoint_body import as_json
 from pipeline_widgets.execution.endpoint_client import health
+from pipeline_widgets.execution.endpoint_turn import Opened
+from pipeline_widgets.execution.listening import is_local, listen
 from pipeline_widgets.execution.prediction import opened as opened_version
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services.endpoints import EndpointService
 
 LOOK_EVERY = 0.5  # seconds between two looks at what is wanted
-PATIENCE = 60.0  # seconds that the database may refuse before the process ends
+PATIENCE = 60.0  # seconds that the database may refuse to be read before the process ends
 GONE_AFTER = 3  # looks that do not find the database's file
-GRACEFUL = 5  # seconds that requests have to end in
-BACKLOG = 2048
+SIGTERM = "Its process was asked to end by the system (SIGTERM). Connect it again."
+LEAVE = 3.0  # seconds that the interpreter has to end in, whatever the agent's code does meanwhile
 
 _log = logging.getLogger(__name__)
 
@@ -41,70 +43,109 @@ _log = logging.getLogger(__name__)
 class Endpoint:
     """What is served, as the requests of the application see it.
 
+    Requests read what is wanted, and wait for nothing else. Only who watches opens versions, and tells.
+
     Args:
         service: What it may read and tell.
         agent_id: The agent.
-        token: Proves that this process holds the endpoint.
+        key: What its own workspace asks it with.
     """
 
-    def __init__(self, service: EndpointService, agent_id: int, token: str) -> None:
+    def __init__(self, service: EndpointService, agent_id: int, key: str) -> None:
         self._service = service
         self._agent_id = agent_id
-        self._lock = threading.Lock()
-        self._refused: int | None = None
-        self.token = token
-        self.wanted = True
+        self._reading = threading.Lock()
+        self._wanted: Wanted | None = None
+        self._refused: tuple[int, str] | None = None  # the version that cannot be opened, and why
+        self._told: dict[str, object] = {}
+        self.own_key = key
+        self.token = token_of(key)
         self.key_digest: str | None = None
-        self.opened = self._open_first()
+        self.changed = threading.Event()
+        self.read()
+        if self._wanted is None:
+            raise FencedError("Nobody wants this endpoint any more.")
+        self.opened = self._open(self._wanted)
 
-    def look(self) -> None:
-        """Read what is wanted now, and open another version if that is."""
-        with self._lock:
-            wanted = self._service.wanted(self._agent_id, self.token)
-            if wanted is None:
-                self.wanted = False
-                return
-            self.key_digest = wanted.key_digest
-            if wanted.version not in {self.opened.version, self._refused}:
-                self._swap(wanted.version_id, wanted.version)
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is wanted of it."""
+        return self._wanted is not None
+
+    @property
+    def swapping(self) -> bool:
+        """Whether another version is wanted, and not refused."""
+        wanted, refused = self._wanted, self._refused
+        number = None if wanted is None else wanted.version
+        return number not in {None, self.opened.version, refused and refused[0]}
 
     @property
     def told(self) -> dict[str, object]:
         """What the row tells of what is served."""
-        opened = self.opened
-        return {"version": opened.version, "route": opened.route, "example": opened.example}
+        opened, refused = self.opened, self._refused
+        error = refusal(refused[0], opened.version, refused[1]) if refused else None
+        return {"version": opened.version, "route": opened.route, "example": opened.example, "error": error}
 
-    def _open_first(self) -> Opened:
-        wanted = self._service.wanted(self._agent_id, self.token)
-        if wanted is None:
-            raise FencedError("Nobody wants this endpoint any more.")
-        self.key_digest = wanted.key_digest
-        return self._open(wanted.version_id)
+    def read(self) -> None:
+        """Read what is wanted now; another version is opened by who watches, soon."""
+        with self._reading:  # else who read first could write last, and bring a rotated key back
+            before, self._wanted = self._wanted, self._service.wanted(self._agent_id, self.token)
+            if self._wanted is not None:
+                self.key_digest = self._wanted.key_digest
+        if self._wanted != before:
+            self.changed.set()
 
-    def _swap(self, version_id: int, number: int) -> None:
-        """Serve another version; where it cannot be opened the one that is served goes on."""
+    def ready(self) -> None:
+        """Say that it has answered."""
+        told = self.told
+        self._service.ready(self._agent_id, self.token, **told)
+        self._told = told
+
+    def settle(self) -> None:
+        """Open the version that is wanted, where that is another one, and tell what has changed.
+
+        A version that cannot be opened is not tried again as long as nothing else is wanted; the one that is
+        served goes on meanwhile. What the database did not take is told again.
+        """
+        wanted = self._wanted
+        if wanted is not None and wanted.version == self.opened.version:
+            self._refused = None
+        elif wanted is not None and self.swapping:
+            self._swap(wanted)
+        told = self.told
+        if told != self._told:
+            self._service.tell(self._agent_id, self.token, **told)
+            self._told = told
+
+    def _swap(self, wanted: Wanted) -> None:
         try:
-            self.opened = self._open(version_id)
+            self.opened = self._open(wanted)
+        except (StorageError, FencedError):
+            raise
         except Exception as error:  # noqa: BLE001  the user's code opens it
-            self._refused = number
-            _log.exception("Version %s cannot be opened.", number)
-            why = f"Version {number} cannot be opened, so version {self.opened.version} is served still."
-            self._service.tell(self._agent_id, self.token, error=f"{why} {_words(error)}")
+            _log.exception("Version %s cannot be opened.", wanted.version)
+            self._refused = (wanted.version, _words(error))
         else:
             self._refused = None
-            self._service.tell(self._agent_id, self.token, error=None, **self.told)
 
-    def _open(self, version_id: int) -> Opened:
-        served = self._service.version(version_id)
+    def _open(self, wanted: Wanted) -> Opened:
+        served = self._service.version(wanted.version_id)
         version = served.version
-        predict = opened_version(version, served.reference)
+        try:
+            predict = opened_version(version, served.reference)
+            example = as_json(getattr(predict, "example", None))
+        except Exception:
+            raise
+        except BaseException as error:  # sys.exit() there would end the version that is served as well
+            what = "Its code wanted to end the process that opens it."
+            raise ExecutionError(what, f"{type(error).__name__}: {error}.") from error
         return Opened(
-            agent=self._service.name(self._agent_id),
+            agent=wanted.agent,
             version=version.number,
             route=route_of(version.spec.produces),
             predict=predict,
             algorithm=version.spec.name,
-            example=getattr(predict, "example", None),
+            example=example,
         )
 
 
@@ -112,48 +153,55 @@ def serve(store: Store, service: EndpointService, agent_id: int) -> None:
     """Serve an agent until nobody wants that any more; do nothing if another process has it."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy loads: see child.py
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    token = uuid4().hex
+    key = own_key.new()
+    token = token_of(key)
     if not service.take(agent_id, processes.identify(os.getpid()), token):
         return
     try:
-        endpoint = Endpoint(service, agent_id, token)
-        listening = _listen(*service.place(agent_id))
-        port = listening.getsockname()[1]
-        service.tell(agent_id, token, port=port, **endpoint.told)
+        own_key.keep(store.endpoint_key(agent_id), key)
+        endpoint = Endpoint(service, agent_id, key)
+        host, port = service.place(agent_id)
+        listening = listen(host, port or 0, 0)  # where the port that it had is taken, any will do
+        service.tell(agent_id, token, port=listening.getsockname()[1], **endpoint.told)
     except FencedError:
         return
     except Exception as error:
         service.failed(agent_id, token, _words(error))
         raise
-    server = Server(
-        uvicorn.Config(
-            application(endpoint),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_graceful_shutdown=GRACEFUL,
-        )
+    config = uvicorn.Config(
+        application(endpoint, host if is_local(listening) else None),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=round(ENDING),
     )
+    server = Server(config)
     watch = Watch(store, service, agent_id, endpoint, server)
     threading.Thread(target=watch.run, args=(listening.getsockname()[:2],), daemon=True).start()
     signal.signal(signal.SIGTERM, server.handle_exit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server.run(sockets=[listening])
-    # SIGTERM came from elsewhere (the machine or container ends): that is no disconnect.
-    with suppress(PipelineError):
-        service.failed(
-            agent_id, token, "Its process was asked to end by the system (SIGTERM). Connect it again."
-        )
+    if why := watch.why or (SIGTERM if server.signalled else None):
+        with suppress(PipelineError):  # of a disconnect too it is told by SIGTERM, but has no row then
+            service.failed(agent_id, token, why)
+    threading.Thread(target=_leave, daemon=True).start()
 
 
 class Server(uvicorn.Server):
     """A server that ends by itself on SIGTERM, so that what has to be told can be told."""
 
+    signalled = False
+
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         """Leave the signals as they are: uvicorn would raise them again at the end."""
         yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, since the system has asked for it."""
+        self.signalled = True
+        super().handle_exit(sig, frame)
 
 
 class Watch:
@@ -174,68 +222,67 @@ class Watch:
         self._server = server
         self._timing: Timing = store.timing
         self._missing = 0
-        self._fine_at = self._beaten_at = time.monotonic()
+        self._ready = False
+        self._read_at = self._beaten_at = time.monotonic()
+        #: Why it has ended the endpoint; None where nobody wants it any more.
+        self.why: str | None = None
 
     def run(self, address: tuple[str, int]) -> None:
         """Say that the endpoint is ready once it has answered, then look again and again."""
         try:
-            self._begin(*address)
-            while self._wanted():
-                time.sleep(LOOK_EVERY)
+            while not health(*address):
+                time.sleep(0.01)
+            while self._goes_on():
+                self._endpoint.changed.wait(LOOK_EVERY)
+                self._endpoint.changed.clear()
         except FencedError:
             pass
-        except Exception:
+        except Exception as error:  # noqa: BLE001  whatever it is, the row has to tell it
+            self.why = f"What watches it failed. {_words(error)}"
             _log.exception("The endpoint ends: what watches it failed.")
-            raise
         finally:
             self._server.should_exit = True
 
-    def _begin(self, host: str, port: int) -> None:
-        while not health(host, port):
-            time.sleep(0.01)
-        self._service.ready(self._agent_id, self._endpoint.token, **self._endpoint.told)
-
-    def _wanted(self) -> bool:
-        """Whether the endpoint is still wanted; a database that refuses is borne for a while."""
-        now = time.monotonic()
+    def _goes_on(self) -> bool:
+        """Look once; a database that cannot be read is borne for a while."""
         self._missing = 0 if self._store.database.there else self._missing + 1
         if self._missing >= GONE_AFTER:
             _log.error("The endpoint ends: its workspace was deleted.")
             return False
         try:
-            self._endpoint.look()
+            self._endpoint.read()
+        except StorageError as error:
+            _log.warning("%s", error)
+            if time.monotonic() - self._read_at < PATIENCE:
+                return True
+            self.why = f"It could not read its row for {PATIENCE:.0f} s. {error}"
+            return False
+        self._read_at = time.monotonic()
+        if self._endpoint.wanted:
+            self._tell()
+        return self._endpoint.wanted
+
+    def _tell(self) -> None:
+        """Tell what has changed. What the database does not take now is told again: it ends nothing."""
+        try:
+            if not self._ready:
+                self._endpoint.ready()
+                self._ready = True
+            self._endpoint.settle()
+            now = time.monotonic()
             if now - self._beaten_at >= self._timing.beat_every:
                 self._beaten_at = now
                 self._service.beat(self._agent_id, self._endpoint.token)
         except StorageError as error:
             _log.warning("%s", error)
-            return now - self._fine_at < PATIENCE
-        self._fine_at = now
-        return self._endpoint.wanted
 
 
-def _listen(host: str, port: int | None) -> socket.socket:
-    """Listen on the port that the endpoint had, or on any free one where that is taken.
-
-    Raises:
-        ExecutionError: This machine has no such address, or may not use the port.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    last: OSError | None = None
-    for tried in (port or 0, 0):
-        # With the protocol named asyncio turns Nagle's algorithm off; else each answer takes 40 ms.
-        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, tried))
-            listening.listen(BACKLOG)
-        except OSError as error:
-            listening.close()
-            last = error
-        else:
-            return listening
-    what = f"The endpoint cannot listen on {host}."
-    raise ExecutionError(what, f"{last}.", "Connect it with another host or port.")
+def _leave() -> None:
+    """End the process although the agent's code hangs in a thread, which the interpreter would wait for."""
+    time.sleep(LEAVE)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _words(error: Exception) -> str:

@@ -176,10 +176,20 @@ class Supervisor:
         if job.kind != "deployment" or frozen is None:
             return outcome
         placed = self._insist(lambda: self._supervision.deploy(job, frozen))
+        served = self._insist(lambda: self._endpoints.serves(placed.agent_id))
         ended = self._served(attempt, placed)
         if ended.status is not Status.SUCCEEDED:
             self._insist(lambda: self._supervision.withdraw(placed))
+            if served and placed.former is not None:
+                self._revive(placed.agent_id)
         return ended
+
+    def _revive(self, agent_id: int) -> None:
+        """Serve the former version again where the new one has ended the process that served it."""
+        try:
+            self._endpoints.revive(agent_id)
+        except PipelineError as error:
+            _say(error)
 
     def _served(self, attempt: Attempt, placed: Placed) -> Outcome:
         """Wait until an endpoint answers with a version, and go on beating meanwhile."""
@@ -191,9 +201,8 @@ class Supervisor:
                 now = time.monotonic()
                 if now > until:
                     what = f"The endpoint did not answer within {CONNECT_TIMEOUT:.0f} s."
-                    return Outcome(
-                        status=Status.FAILED, error=f"{what}{self._endpoints.tail(placed.agent_id)}"
-                    )
+                    log = f"Its log is {self._endpoints.log(placed.agent_id)}."
+                    return Outcome(status=Status.FAILED, error=f"{what} {log}")
                 if self._supervision.status(attempt.job) is Status.STOPPING or self._asked_to_end:
                     return Outcome(status=Status.STOPPED)
                 if now - beaten >= self._timing.beat_every:

@@ -6,9 +6,10 @@ the default deferred transaction concurrent updates are lost. WAL lets readers r
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,13 @@ def _engine(url: str) -> Engine:
         writes = connection.get_execution_options().get("pw_writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    event.listen(engine, "do_connect", lambda *_: _make_private(path))
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Make a new database readable for its user only; SQLite gives its other files the same rights."""
+    with suppress(OSError):  # it is there, or SQLite says what is wrong with its folder
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

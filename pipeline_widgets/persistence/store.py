@@ -122,6 +122,10 @@ class Store:
         """Return where the process of an agent's endpoint prints to."""
         return self.artifacts / "endpoints" / f"{agent_id:08d}.log"
 
+    def endpoint_key(self, agent_id: int) -> Path:
+        """Return where the key is with which the workspace itself asks an agent's endpoint."""
+        return self.artifacts / "endpoints" / f"{agent_id:08d}.key"
+
     def revision(self, project_id: int) -> int:
         """Return a project's revision, agents included: equal means that no view of it has changed."""
         with self.database.read() as connection:

@@ -112,7 +112,8 @@ class AgentService:
             copies -= work.agents.paths()  # older copies of the same content share a folder
         for path in copies:
             artifacts.remove(Path(path))
-        self._store.endpoint_log(agent_id).unlink(missing_ok=True)
+        for kept in (self._store.endpoint_log(agent_id), self._store.endpoint_key(agent_id)):
+            kept.unlink(missing_ok=True)
 
     def reference(self, version: AgentVersion) -> Reference:
         """Return where a process finds the code of the algorithm that made a version."""

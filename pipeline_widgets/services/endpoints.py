@@ -6,15 +6,14 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline_widgets.domain.endpoint import LOCAL, Service, Wanted, digest_of_key
+from pipeline_widgets.domain.endpoint import LOCAL, Service, Wanted, check_place, digest_of_key
 from pipeline_widgets.domain.experiment import AgentStatus, AgentVersion, Reference
 from pipeline_widgets.domain.liveness import Process
-from pipeline_widgets.errors import ConfigError, FencedError
+from pipeline_widgets.errors import FencedError, RuleError
 from pipeline_widgets.persistence.store import Store, Work
 
 KEY_BYTES = 32
 HINT = 4  # characters of a key that are shown again
-LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,20 +32,29 @@ class EndpointService:
 
     # ---- what people want
 
-    def connect(self, agent_id: int, *, host: str = LOCAL, port: int | None = None) -> bool:
+    def connect(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> bool:
         """Let an agent be served; whoever gets True launches its process. False if it is served already.
 
+        Args:
+            agent_id: The agent.
+            host: The address to listen on; by default 127.0.0.1.
+            port: The port; by default the one that it had.
+
         Raises:
-            ConfigError: The port cannot be one.
+            ConfigError: The host can be none, or the port.
+            RuleError: It is served already, and elsewhere.
         """
-        if port is not None and not 0 < port <= LAST_PORT:
-            raise ConfigError(f"{port} is no port.", fix=f"Take one from 1 to {LAST_PORT}, or leave it out.")
+        check_place(host, port)
         with self._store.write() as work:
-            work.agents.get(agent_id)
-            columns: dict[str, object] = {"host": host}
-            if port is not None:
-                columns["port"] = port
-            return work.endpoints.want(agent_id, **columns)
+            agent = work.agents.get(agent_id)
+            kept = {} if port is None else {"port": port}
+            if work.endpoints.want(agent_id, host=host or LOCAL, **kept):
+                return True
+            now = agent.endpoint
+            if now is not None and (host not in {None, now.host} or port not in {None, now.port}):
+                what, why = f"Agent {agent.name!r} is connected already.", f"It listens on {now.place}."
+                raise RuleError(what, why, "Disconnect it first.")
+            return False
 
     def disconnect(self, agent_id: int) -> Service | None:
         """Let an agent be served no longer; return who serves it."""
@@ -59,17 +67,21 @@ class EndpointService:
 
     def rotate_key(self, agent_id: int) -> str:
         """Give an agent a new key, and return it: only its digest is stored."""
-        key = f"pw_{secrets.token_urlsafe(KEY_BYTES)}"
+        key = _new_key()
         with self._store.write() as work:
             work.agents.get(agent_id)
             work.endpoints.set_key(agent_id, digest_of_key(key), key[-HINT:])
         return key
 
-    def token(self, agent_id: int) -> str | None:
-        """Return the token under which an agent is served; its endpoint takes it for a key.
+    def first_key(self, agent_id: int) -> str | None:
+        """Give an agent its first key, and return it; None if it has one, which others may use already."""
+        key = _new_key()
+        with self._store.write() as work:
+            made = work.endpoints.set_first_key(agent_id, digest_of_key(key), key[-HINT:])
+        return key if made else None
 
-        Who can read it could as well rotate the key.
-        """
+    def token(self, agent_id: int) -> str | None:
+        """Return the token under which an agent is served. Nobody can ask the agent with it."""
         with self._store.read() as work:
             return work.endpoints.token(agent_id)
 
@@ -91,11 +103,6 @@ class EndpointService:
         """Return what is to be served under a token; None if nothing is any more."""
         with self._store.read() as work:
             return work.endpoints.wanted(agent_id, token)
-
-    def name(self, agent_id: int) -> str:
-        """Return an agent's name; NotFoundError without it."""
-        with self._store.read() as work:
-            return work.agents.get(agent_id).name
 
     def version(self, version_id: int) -> Served:
         """Return a version with the place of its algorithm's code."""
@@ -159,3 +166,7 @@ class EndpointService:
         if not work.endpoints.note(agent_id, token, **columns):
             why = "The agent was disconnected, or another process serves it."
             raise FencedError(f"The endpoint of agent {agent_id} is no longer this process's.", why)
+
+
+def _new_key() -> str:
+    return f"pw_{secrets.token_urlsafe(KEY_BYTES)}"

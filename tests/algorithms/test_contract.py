@@ -7,7 +7,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,9 @@ CASES = {
 }
 
 
+PREDICTORS: dict[str, Callable[[Any], Any]] = {}
+
+
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
     """Each of the cases."""
@@ -79,6 +82,23 @@ def origin(case: Case, train: Train) -> Start | None:
     if case.algorithm is not latent_ppo:
         return None
     return train(supervised, {"steps": 40, "dataset": "gait"}).start("decoder")
+
+
+@pytest.fixture
+def opened(train: Train) -> Callable[[str], Callable[[Any], Any]]:
+    """Open a checkpoint of a case by its name; each is trained once."""
+
+    def open_case(name: str) -> Callable[[Any], Any]:
+        if name not in PREDICTORS:
+            case = CASES[name]
+            decoder = supervised if case.algorithm is latent_ppo else None
+            start = train(decoder, {"steps": 40, "dataset": "gait"}).start("decoder") if decoder else None
+            folder = train(case.algorithm, case.config, start=start).final.folder.path
+            assert case.algorithm.predict is not None
+            PREDICTORS[name] = case.algorithm.predict(folder)
+        return PREDICTORS[name]
+
+    return open_case
 
 
 def test_same_seed_same_bytes(case: Case, origin: Start | None, train: Train) -> None:
@@ -213,6 +233,28 @@ def test_predictors_answer_and_refuse(case: Case, origin: Start | None, train: T
             predict(bad)
         assert caught.value.what
         assert caught.value.fix
+
+
+NO_NUMBERS = [
+    ("text", "1"),
+    ("truth values", True),
+    ("huge", 3e38),
+    ("beyond 32 bits", 1e300),
+    ("an integer", 10**400),
+]
+
+
+@pytest.mark.spec("8.3")
+@pytest.mark.parametrize("number", [each for _, each in NO_NUMBERS], ids=[name for name, _ in NO_NUMBERS])
+@pytest.mark.parametrize("name", [name for name, each in CASES.items() if not isinstance(each.sample, str)])
+def test_a_network_answers_only_to_numbers_that_it_can_take(
+    name: str, number: object, opened: Callable[[str], Callable[[Any], Any]]
+) -> None:
+    """Text and truth values are no numbers, and what would become infinite in it is refused, not guessed."""
+    predict, width = opened(name), len(CASES[name].sample)
+    with pytest.raises(PipelineError):
+        predict([number] * width)
+    predict([1e18] * width)
 
 
 def test_pendulum_actions_are_in_its_units(train: Train) -> None:

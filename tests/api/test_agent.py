@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import pipeline_widgets as pw
-from pipeline_widgets.errors import CheckpointError
+from pipeline_widgets.errors import CheckpointError, ConfigError
 
 
 @pytest.fixture
@@ -84,3 +84,25 @@ def test_an_agent_answers(ws: pw.Workspace, project: pw.Project, finish: Any) ->
         (folder / "weights.txt").write_text("changed")
     with pytest.raises(CheckpointError, match="is corrupt"):
         ws.agents["mine"].predict("hello")
+
+
+@pytest.mark.spec("8.3", "10.3")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": None},
+        {"timeout": -1},
+        {"timeout": True},
+        {"timeout": float("nan")},
+        {"host": ""},
+        {"port": "80"},
+    ],
+    ids=str,
+)
+def test_what_is_no_host_port_or_time_is_refused_at_once(agent: pw.Agent, options: dict[str, Any]) -> None:
+    """The error says which, and nothing is started."""
+    with pytest.raises(pw.PipelineError) as caught:
+        agent.connect(**options)
+    assert isinstance(caught.value, ConfigError)
+    assert caught.value.fix
+    assert agent.status == "Undeployed"

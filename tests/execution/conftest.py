@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from benches import QUICK, Bench, end_all
+from sites import Site
 
 
 @pytest.fixture
@@ -23,3 +24,9 @@ def quick(tmp_path: Path) -> Generator[Bench]:
     made = Bench(tmp_path, QUICK)
     yield made
     end_all(made)
+
+
+@pytest.fixture
+def site(bench: Bench) -> Site:
+    """A pipeline whose agent can be asked."""
+    return Site(bench)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import stat
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -266,3 +267,18 @@ def test_a_closed_database_opens_again(database: Database) -> None:
     """Closing gives connections back; the next use opens new ones."""
     database.close()
     assert pragma(database, "foreign_keys") == 1
+
+
+@pytest.mark.spec("8.3")
+def test_a_new_database_is_its_users_own(opened: Callable[[Path | str], Database], tmp_path: Path) -> None:
+    """Nobody else reads its files, or those that SQLite puts beside it; an older one keeps its rights."""
+    with opened(tmp_path / "lab.db").write() as connection:
+        connection.execute(text("CREATE TABLE t (x INTEGER)"))
+        files = list(tmp_path.glob("lab.db*"))
+        assert len(files) == 3
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    shared = tmp_path / "shared.db"
+    shared.touch()
+    shared.chmod(0o664)
+    with opened(shared).read():
+        assert stat.S_IMODE(shared.stat().st_mode) == 0o664

@@ -251,14 +251,15 @@ def test_what_is_taken_away_while_it_is_copied_is_said_and_leaves_no_files(
     assert len(list((lab.store.artifacts / "agents").iterdir())) == 1
 
 
-def test_the_log_of_an_endpoint_goes_with_its_agent(lab: Lab) -> None:
-    """What its process has printed is of no use to anybody any more."""
+def test_the_files_of_an_endpoint_go_with_its_agent(lab: Lab) -> None:
+    """What its process has printed, and its key, are of no use to anybody any more."""
     agent = lab.agents.create("one", a_saved(lab).id)
-    log = lab.store.endpoint_log(agent.id)
-    log.parent.mkdir()
-    log.write_text("served")
+    files = [lab.store.endpoint_log(agent.id), lab.store.endpoint_key(agent.id)]
+    files[0].parent.mkdir()
+    for file in files:
+        file.write_text("kept")
     lab.agents.delete(agent.id)
-    assert not log.exists()
+    assert not any(file.exists() for file in files)
 
 
 def test_an_agent_that_is_gone_is_not_found(lab: Lab) -> None:

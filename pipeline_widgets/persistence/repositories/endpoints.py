@@ -69,6 +69,16 @@ class Endpoints(Repository):
             self.connection.execute(insert(schema.endpoints).values(**values))
         self.touch()
 
+    def set_first_key(self, agent_id: int, digest: str, hint: str) -> bool:
+        """Store the digest of a key where there is none; False if there is one."""
+        bare = update(schema.endpoints).where(
+            _endpoints.agent_id == agent_id, _endpoints.key_digest.is_(None)
+        )
+        if not self._done(bare.values(key_digest=digest, key_hint=hint)):
+            return False
+        self.touch()
+        return True
+
     def wanted(self, agent_id: int, token: str) -> Wanted | None:
         """Return what has to be served under a token; None if nothing has to any more."""
         versions = schema.agent_versions
