@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from textwrap import dedent
-from typing import Literal
+from typing import Any, Literal, cast
 
 from pipeline_widgets.domain.endpoint import FIELDS, Endpoint
 
@@ -23,23 +23,33 @@ class Snippet:
 
 
 def snippets(endpoint: Endpoint, key: str | None = None) -> tuple[Snippet, ...]:
-    """Return code that asks an endpoint: in Python with its standard library, and for a shell with curl."""
+    """Return code that asks an endpoint: in Python with its standard library, and for a shell with curl.
+
+    Lines are short, as there is little room beside the box to try it; only an example may be long.
+    """
     takes, returns = FIELDS[endpoint.route]
     example = EXAMPLES[endpoint.route] if endpoint.example is None else endpoint.example
-    url, key = f"{endpoint.url}/{endpoint.route}", key or KEY
+    url = f"{endpoint.url}/{endpoint.route}"
     python = f"""\
         import json
         from urllib.request import Request, urlopen
 
-        body = json.dumps({{{takes!r}: {example!r}}}).encode()
-        headers = {{"Authorization": "Bearer {key}", "Content-Type": "application/json"}}
-        with urlopen(Request({url!r}, body, headers)) as answer:
-            print(json.load(answer)[{returns!r}])
+        key = "{key or KEY}"
+        url = {_python(url)}
+        headers = {{
+            "Authorization": f"Bearer {{key}}",
+            "Content-Type": "application/json",
+        }}
+        body = json.dumps({_python({takes: example})})
+        request = Request(url, body.encode(), headers)
+        with urlopen(request) as answer:
+            print(json.load(answer)[{_python(returns)}])
         """
     body = json.dumps({takes: example}, ensure_ascii=False).replace("'", "'\\''")
     curl = f"""\
+        key='{key or KEY}'
         curl -sS '{url}' \\
-          -H 'Authorization: Bearer {key}' \\
+          -H "Authorization: Bearer $key" \\
           -H 'Content-Type: application/json' \\
           -d '{body}'
         """
@@ -47,3 +57,15 @@ def snippets(endpoint: Endpoint, key: str | None = None) -> tuple[Snippet, ...]:
         Snippet(language="Python", code=dedent(python)),
         Snippet(language="curl", code=dedent(curl)),
     )
+
+
+def _python(value: Any) -> str:
+    """Return a value of JSON as Python code, with double quotes throughout."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_python, cast('list[Any]', value)))}]"
+    if isinstance(value, dict):
+        pairs = cast("dict[Any, Any]", value).items()
+        return f"{{{', '.join(f'{_python(name)}: {_python(each)}' for name, each in pairs)}}}"
+    return repr(value)

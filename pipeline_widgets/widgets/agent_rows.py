@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
+from pipeline_widgets.algorithms import registry
 from pipeline_widgets.domain.endpoint import ANY_ADDRESS, LOCAL, Endpoint
 from pipeline_widgets.domain.experiment import Agent, is_finite
 from pipeline_widgets.domain.snippets import EXAMPLES, KEY
@@ -20,6 +21,7 @@ from pipeline_widgets.widgets.snapshot import Marks
 COLUMNS = ("Agent", "Description", "Source Experiment", "Base Model", "Status")
 WITHOUT_BASE_MODEL = tuple(each for each in COLUMNS if each != "Base Model")
 LONGEST = 20_000  # characters of an answer that are shown
+A_LINE = 50  # characters of an answer that stay on one line
 
 
 def list_row(listed: ListedAgent, *, projects: int) -> Row:
@@ -40,14 +42,16 @@ def list_row(listed: ListedAgent, *, projects: int) -> Row:
     }
 
 
-def detail_row(detail: AgentDetail) -> Row:
-    """Return what an expanded row shows."""
-    agent = detail.agent
+def detail_row(detail: AgentDetail, log: str = "") -> Row:
+    """Return what an expanded row shows; `log` is the end of what the process of its endpoint has printed."""
+    agent, algorithm = detail.agent, detail.agent.current.spec.name
     return {
         "id": agent.id,
         "endpoint": _endpoint_row(agent.endpoint) if agent.endpoint is not None else None,
         "snippets": [{"language": each.language, "code": each.code} for each in detail.snippets],
         "placeholder": KEY,
+        "silent": algorithm if _silent(algorithm) else "",
+        "log": log.strip("\n"),
         "versions": [_version_row(each, agent) for each in detail.versions],
         "higher_is_better": agent.current.spec.higher_is_better,
     }
@@ -62,6 +66,7 @@ def source_rows(sources: Sequence[Source]) -> list[Row]:
             "name": each.experiment,
             "algorithm": each.algorithm,
             "project": each.project if several else "",
+            "silent": _silent(each.algorithm),
         }
         for each in sources
     ]
@@ -73,7 +78,7 @@ def reply_row(reply: Reply) -> Row:
         phrase = HTTPStatus(reply.status).phrase
     except ValueError:
         phrase = ""
-    text = json.dumps(reply.content, ensure_ascii=False, indent=2)
+    text = _spread(reply.content)
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}\n… {len(text) - LONGEST:,} more characters"
     return {"status": reply.status, "phrase": phrase, "text": text, "seconds": reply.seconds}
@@ -102,6 +107,26 @@ def table_rows(listed: Sequence[ListedAgent], *, base_models: bool) -> list[tupl
         status = Marks((str(agent.status),))
         found.append((agent.name, agent.description, agent.current.experiment, *base, status))
     return found
+
+
+def _spread(value: Any, indent: str = "") -> str:
+    """Return JSON over several lines, but what is short on one."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(flat) <= A_LINE or not isinstance(value, list | dict):
+        return flat
+    inner = f"{indent}  "
+    if isinstance(value, list):
+        parts = [_spread(each, inner) for each in cast("list[Any]", value)]
+    else:
+        pairs = cast("dict[str, Any]", value).items()
+        parts = [f"{json.dumps(name, ensure_ascii=False)}: {_spread(each, inner)}" for name, each in pairs]
+    first, last = flat[0], flat[-1]
+    return f"{first}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{last}"
+
+
+def _silent(algorithm: str) -> bool:
+    """Whether an algorithm, as this process has defined it, does not say how its checkpoints answer."""
+    return algorithm in registry.references() and registry.find(algorithm).predict is None
 
 
 def _trouble(agent: Agent) -> str:

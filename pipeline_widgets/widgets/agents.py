@@ -169,7 +169,7 @@ class AgentsView(PagedView):
 
     def static_html(self) -> str:
         """Return the page as a table."""
-        return table_html(*self._table(), at=datetime.now(UTC))
+        return table_html(*self._table(), at=datetime.now(UTC), noun="agent")
 
     def static_text(self) -> str:
         """Return the page in a few lines."""
@@ -208,9 +208,11 @@ class AgentsView(PagedView):
 
     def _detail(self, agent_id: int) -> Row | None:
         try:
-            return detail_row(self._services.agent_details.look(agent_id))
+            found = self._services.agent_details.look(agent_id)
         except NotFoundError:  # it was deleted since the page was read
             return None
+        failed = found.agent.status is AgentStatus.FAILED
+        return detail_row(found, self._services.endpoints.tail(agent_id) if failed else "")
 
     def _show_now(self) -> None:
         """Show what a command has done, and look again soon: a process takes a moment."""

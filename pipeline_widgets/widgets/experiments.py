@@ -230,7 +230,8 @@ class ExperimentsView(PagedView):
 
     def static_html(self) -> str:
         """Return the page as a table."""
-        return table_html(self.title, COLUMNS, table_rows(self._shown.rows), at=datetime.now(UTC))
+        rows = table_rows(self._shown.rows)
+        return table_html(self.title, COLUMNS, rows, at=datetime.now(UTC), noun="experiment")
 
     def static_text(self) -> str:
         """Return the page in a few lines."""

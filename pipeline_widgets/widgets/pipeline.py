@@ -11,9 +11,11 @@ import ipycytoscape
 import ipywidgets
 import traitlets as t
 
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Pipeline
+from pipeline_widgets.domain.experiment import Agent
 from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
+from pipeline_widgets.services.views.glimpse import RunGlimpse
 from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
@@ -76,7 +78,7 @@ class PipelineView(View):
         self._on_results = on_results
         self._seen: dict[int, Pipeline] = {}
         self._state = services.states.pipeline(pipeline_id)
-        self._revision = -1
+        self._revision = (-1, -1)
         self._whole = True
         super().__init__(
             services,
@@ -89,11 +91,12 @@ class PipelineView(View):
 
     def update(self) -> bool:
         """Read the pipeline where anything has changed, and the selected run where it is active."""
-        revision = self._services.store.revision(self._state.pipeline.project_id)
-        moved = revision != self._revision
+        store = self._services.store
+        revision = (store.revision(self._state.pipeline.project_id), store.workspace_revision())
+        moved = revision[0] != self._revision[0]
         if moved:
             self._read()
-        if moved or not self._whole or not self._state.settled:
+        if revision != self._revision or not self._whole or not self._state.settled:
             self._show_panel()
         self._revision = revision
         return not (self._whole and self._state.settled)
@@ -276,7 +279,15 @@ class PipelineView(View):
         if chosen.run is not None:
             glimpse = self._services.glimpses.run(chosen.run.id, metrics=METRICS_AT_ONCE)
             self._whole = glimpse.whole  # a long run is read over several looks
-        self.show(panel=panel_row(chosen, glimpse, self._state))
+        self.show(panel=panel_row(chosen, glimpse, self._state, self._deployed(chosen, glimpse)))
+
+    def _deployed(self, chosen: StageState, glimpse: RunGlimpse | None) -> Agent | None:
+        if not isinstance(chosen.stage, DeploymentStage) or glimpse is None or glimpse.agent is None:
+            return None
+        try:
+            return self._services.agents.get(glimpse.agent.agent_id)
+        except NotFoundError:  # it was deleted since
+            return None
 
     def _chosen(self) -> StageState | None:
         return next((each for each in self._state.stages if each.stage.id == self.selected), None)

@@ -141,7 +141,7 @@ class PipelineList(PagedView):
 
     def static_html(self) -> str:
         """Return the page as a table."""
-        return table_html(self.title, COLUMNS, self._table, at=datetime.now(UTC))
+        return table_html(self.title, COLUMNS, self._table, at=datetime.now(UTC), noun="pipeline")
 
     def static_text(self) -> str:
         """Return the page in a few lines."""

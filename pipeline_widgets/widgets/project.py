@@ -15,7 +15,7 @@ from pipeline_widgets.widgets.experiments import COLUMNS as EXPERIMENT_COLUMNS
 from pipeline_widgets.widgets.experiments import ExperimentsView, table_rows
 from pipeline_widgets.widgets.pipeline_list import PipelineList
 from pipeline_widgets.widgets.results import ResultsView
-from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.widgets.snapshot import Marks, table_html, table_text
 from pipeline_widgets.wiring import Services
 
 EXPERIMENTS, PIPELINES, RESULTS = "Experiments", "Pipelines", "Results"
@@ -73,7 +73,8 @@ class ProjectView(View):
 
     def static_html(self) -> str:
         """Return the project's pipelines as a table, or its experiments where it cannot hold pipelines."""
-        return table_html(*self._table(), at=datetime.now(UTC))
+        noun = "pipeline" if PIPELINES in self.tabs else "experiment"
+        return table_html(*self._table(), at=datetime.now(UTC), noun=noun)
 
     def static_text(self) -> str:
         """Return the same in a few lines."""
@@ -101,7 +102,7 @@ class ProjectView(View):
         page = self._services.overview.pipelines(self._project_id, size=SHOWN)
         which = f"The latest {SHOWN} of {page.total:,} pipelines" if page.pages > 1 else "Pipelines"
         rows = [
-            (each.name, each.stages, str(each.rollup.word), each.rollup.detail, each.modified_at)
+            (each.name, each.stages, Marks((str(each.rollup.word),)), each.rollup.detail, each.modified_at)
             for each in page.rows
         ]
         return f"{which} of {name}", COLUMNS, rows

@@ -131,7 +131,7 @@ class ResultsView(View):
 
     def static_html(self) -> str:
         """Return the table as it is now."""
-        return table_html(self.title, COLUMNS, self._table(), at=datetime.now(UTC))
+        return table_html(self.title, COLUMNS, self._table(), at=datetime.now(UTC), noun="run")
 
     def static_text(self) -> str:
         """Return the table as it is now, in a few lines."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.views.states import PipelineState, StageState
@@ -24,6 +25,7 @@ LONGEST = 200  # letters of an error
 # MathJax would set `$x$` in a name as a formula.
 _CLASSES = "pw-snapshot mathjax_ignore tex2jax_ignore"
 _NUMBER = ' class="pw-number"'
+Rows: TypeAlias = Sequence[Sequence[object]]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -48,7 +50,7 @@ def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> 
         _about(pipeline.description) if pipeline.description else "",
         f'<div class="pw-scroll">{chain(state.stages)}</div>' if count else _about("No stages yet."),
         _table("Stages", COLUMNS, [_row(stage) for stage in state.stages], header=2) if count else "",
-        _note(at),
+        _note(at, page=page),
     ]
     return _whole(pipeline.name, parts, page=page)
 
@@ -61,7 +63,7 @@ def pipeline_text(state: PipelineState, *, at: datetime) -> str:
 
 
 def table_html(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, at: datetime, page: bool = False
+    title: str, columns: Sequence[str], rows: Rows, *, at: datetime, noun: str = "row", page: bool = False
 ) -> str:
     """Return a list as a static table. Its first column names the rows.
 
@@ -70,17 +72,18 @@ def table_html(
         columns: Their headings.
         rows: Text, numbers, times, statuses; None for what is missing.
         at: When it was so.
+        noun: What a row is.
         page: As a complete file, with every row; a piece of a notebook shows the first 1,000.
     """
     shown = rows if page else rows[:SHOWN]
     counted = f"{len(shown):,} of {len(rows):,}" if len(shown) < len(rows) else f"{len(rows):,}"
-    caption = f"{counted} {'row' if len(rows) == 1 else 'rows'}"
+    caption = f"{counted} {noun if len(rows) == 1 else f'{noun}s'}"
     table = _table(caption, columns, shown, header=0) if rows else _about("There are none yet.")
-    parts = [_heading(title, page=page), table, _note(at)]
+    parts = [_heading(title, page=page), table, _note(at, page=page)]
     return _whole(title, parts, page=page)
 
 
-def table_text(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, at: datetime) -> str:
+def table_text(title: str, columns: Sequence[str], rows: Rows, *, at: datetime) -> str:
     """Return a list as plain text, a line for each of the first rows."""
     cells = [
         list(map(plain, columns)),
@@ -92,9 +95,9 @@ def table_text(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     return "\n".join([f"{plain(title)}: {len(rows):,}", *lines, *more, as_of(at)])
 
 
-def as_of(at: datetime) -> str:
-    """Return the sentence that dates a picture."""
-    return f"As of {_moment(at)}. A static picture: run the cell again for the live view."
+def as_of(at: datetime, *, page: bool = False) -> str:
+    """Return the sentence that dates a picture; a file of its own has no cell."""
+    return f"As of {_moment(at)}. A static picture{'' if page else ': run the cell again for the live view'}."
 
 
 def _row(state: StageState) -> tuple[object, ...]:
@@ -119,7 +122,7 @@ def _why(state: StageState) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, header: int) -> str:
+def _table(caption: str, columns: Sequence[str], rows: Rows, *, header: int) -> str:
     numeric = [any(_is_number(row[at]) for row in rows) for at in range(len(columns))]
     heads = "".join(
         f'<th scope="col"{_NUMBER if number else ""}>{escaped(column)}</th>'
@@ -144,6 +147,8 @@ def _marked(value: Marks | Status) -> str:
     return " ".join(
         f'<span class="pw-mark"><svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">'
         f'<path fill="{COLOURS[word]}" d="{ICONS[word]}"/></svg> {word}</span>'
+        if word in ICONS
+        else html.escape(word)
         for word in _words(value)
     )
 
@@ -185,8 +190,8 @@ def _about(text: str) -> str:
     return f'<p class="pw-about" dir="auto">{"<br>".join(map(escaped, text.splitlines()))}</p>'
 
 
-def _note(at: datetime) -> str:
-    return f'<p class="pw-note">{as_of(at)}</p>'
+def _note(at: datetime, *, page: bool) -> str:
+    return f'<p class="pw-note">{as_of(at, page=page)}</p>'
 
 
 def _whole(title: str, parts: Iterable[str], *, page: bool) -> str:

@@ -15,7 +15,7 @@ from pipeline_widgets.domain.chain import (
     Stage,
     Trigger,
 )
-from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.domain.experiment import Agent, Choice
 from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
 from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets.base import Row
@@ -25,13 +25,19 @@ LISTED = 50  # checkpoints, the latest ones; a run may have saved thousands
 DIGITS = 5  # of a curve's values, which are drawn in pixels
 
 
-def panel_row(state: StageState, glimpse: RunGlimpse | None, whole: PipelineState | None = None) -> Row:
+def panel_row(
+    state: StageState,
+    glimpse: RunGlimpse | None,
+    whole: PipelineState | None = None,
+    agent: Agent | None = None,
+) -> Row:
     """Return what the panel shows of a stage.
 
     Args:
         state: The stage.
         glimpse: Its latest run; None where it has never run.
         whole: Its pipeline, so that sentences can name other stages.
+        agent: What the latest run has deployed; None where that is gone, or nothing was deployed.
     """
     stage = state.stage
     return {
@@ -39,7 +45,7 @@ def panel_row(state: StageState, glimpse: RunGlimpse | None, whole: PipelineStat
         "settings": _settings(stage, _source(stage, whole), _before(state, whole)),
         "reasons": list(state.staleness.reasons),
         "accepted": (state.accepted or "") if state.staleness.accepted else None,
-        "run": _run(glimpse) if glimpse else None,
+        "run": {**_run(glimpse), "served": _served(agent)} if glimpse else None,
     }
 
 
@@ -116,6 +122,19 @@ def _run(glimpse: RunGlimpse) -> Row:
         "checkpoints": checkpoints,
         "earlier": len(glimpse.checkpoints) - len(checkpoints),
         "log": glimpse.log,
+    }
+
+
+def _served(agent: Agent | None) -> Row | None:
+    if agent is None:
+        return None
+    endpoint = agent.endpoint
+    return {
+        "status": str(agent.status),
+        "url": f"{endpoint.url}/{endpoint.route}" if endpoint and endpoint.url else None,
+        "version": endpoint.version if endpoint else None,
+        "current": agent.current.number,
+        "key": bool(endpoint and endpoint.key_hint),
     }
 
 

@@ -241,7 +241,8 @@ def test_deleting_asks_and_is_refused_while_a_stage_is_active(
     notebook.execute("pipe.stages[0].stop(); pipe.wait()")
     expect(root.get_by_role("row", name="busy chain")).to_contain_text("Stopped", timeout=10_000)
     choose(root, "busy chain", "Delete")
-    page.keyboard.press("Enter")
+    expect(root.get_by_role("dialog").get_by_role("button", name="Cancel")).to_be_focused()
+    root.get_by_role("dialog").get_by_role("button", name="Delete").press("Enter")
     expect(names(root)).to_have_text(["idle"])
     expect(menu_of(root, "idle")).to_be_focused()
     assert notebook.python("[each.name for each in project.experiments]") == ["busy"]

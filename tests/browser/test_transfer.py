@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,13 +28,16 @@ def test_copy_as_python_rebuilds_the_pipeline(
     """What is copied runs in an empty workspace and gives an equal pipeline; YAML is saved as a file."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     root = show(notebook, f"pipe = chain('sft', {HOSTILE!r}, steps=4)\npipe.add_deployment_stage('agent')")
-    dialog = open_more(root, "Copy as Python")
+    dialog = open_more(root, "Copy as Python or YAML")
     expect(dialog.get_by_label("The pipeline as Python")).to_contain_text("create_pipeline")
     expect(dialog.locator("img")).to_have_count(0)
     screenshot("transfer code")
     assert not axe(dialog)
-    dialog.get_by_role("button", name="Copy", exact=True).click()
-    expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+    copy = dialog.get_by_role("button", name="Copy", exact=True)
+    wide = copy.bounding_box()
+    copy.click()
+    expect(copy).to_have_class(re.compile("pw-copied"))
+    assert copy.bounding_box() == wide
     code = page.evaluate("navigator.clipboard.readText()")
     dialog.get_by_role("button", name="YAML").click()
     expect(dialog.get_by_label("The pipeline as YAML")).to_contain_text("stages:")
@@ -68,6 +72,9 @@ def test_import_pipeline_makes_it_of_text_or_of_a_file(
     root.get_by_role("button", name="Import pipeline").click()
     dialog = root.get_by_role("dialog")
     box = dialog.get_by_label("YAML of a pipeline")
+    dialog.get_by_role("button", name="Import", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_have_text("Paste YAML or choose a file.")
+    expect(box).to_be_focused()
     box.fill(text.replace("trigger: auto", "trigger: sometimes"))
     dialog.get_by_role("button", name="Import", exact=True).click()
     expect(dialog.get_by_role("alert")).to_contain_text("stage 2. 'trigger' should be manual or auto")
@@ -80,7 +87,12 @@ def test_import_pipeline_makes_it_of_text_or_of_a_file(
     expect(box).to_have_value(text)
     dialog.get_by_role("button", name="Import", exact=True).click()
     expect(dialog.get_by_role("alert")).to_contain_text("first")  # the name is taken
-    dialog.get_by_label("Name", exact=True).fill("second")
+    name = dialog.get_by_label("Name", exact=True)
+    expect(name).to_be_focused()
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(box).not_to_have_attribute("aria-invalid", "true")
+    name.fill("second")
+    expect(name).not_to_have_attribute("aria-invalid", "true")
     dialog.get_by_role("button", name="Import", exact=True).click()
     expect(dialog).to_have_count(0)
     expect(root.get_by_text("Pipeline second was imported.").first).to_be_visible()
@@ -92,7 +104,13 @@ def test_import_pipeline_makes_it_of_text_or_of_a_file(
     root.get_by_role("button", name="Import pipeline").click()
     dialog.get_by_label("YAML of a pipeline").fill(text)
     dialog.get_by_label("Name", exact=True).fill("third")
-    dialog.get_by_label("Give experiments whose name is taken a new name").check()
+    dialog.get_by_role("button", name="Import", exact=True).click()
+    give = dialog.get_by_label("Give experiments whose name is taken a new name")
+    expect(dialog.get_by_role("alert")).to_contain_text(
+        "tick “Give experiments whose name is taken a new name”."
+    )
+    expect(give).to_be_focused()
+    give.check()
     dialog.get_by_role("button", name="Import", exact=True).click()
     expect(dialog).to_have_count(0)
     assert notebook.python("len(project.experiments)") == 3
@@ -113,9 +131,13 @@ def test_the_last_edit_is_undone_by_a_button(notebook: Notebook, page: Page) -> 
     expect(bubble(root, 2)).to_contain_text("b")
     expect(bubble(root, 3)).to_contain_text("c")
     expect(root.get_by_text("Undone: Deleted stage 2 (b).")).to_be_visible()
-    expect(undo).to_be_focused()
+    redo = root.get_by_role("button", name="Redo", exact=True)
+    expect(redo).to_be_focused()
+    expect(redo).to_have_attribute("title", "Redo: Deleted stage 2 (b).")
     page.keyboard.press("Enter")
     expect(bubble(root, 3)).to_have_count(0)
+    expect(root.get_by_text("Done again: Deleted stage 2 (b).")).to_be_visible()
+    expect(undo).to_be_focused()
     notebook.keys_leave_the_notebook_alone(undo, ("b", "x", "d d"))
 
     eventually(notebook, "[each.name for each in pipe.stages]", ["a", "c"])
@@ -128,6 +150,7 @@ def test_history_says_who_did_what_and_when(
     """The latest first, as `pipe.history` has it; names are text; the last edit can be undone from there."""
     root = show(notebook, f"pipe = chain('a', 'b', trigger='manual')\npipe.update(name={HOSTILE!r})")
     dialog = open_more(root, "History")
+    expect(dialog.get_by_role("button", name="Close")).to_be_focused()  # Enter alone undoes nothing
     rows = dialog.get_by_role("region", name="History").locator("tbody tr")
     done = notebook.python("[each.what for each in pipe.history][::-1]")
     expect(rows.locator("td:first-child")).to_have_text(done)

@@ -115,6 +115,8 @@ def open_line(path: Path) -> Callable[[Any], Any]:
                 return float("nan")
             case "die":
                 os._exit(9)
+            case "slow":
+                time.sleep(2.0)
             case _:
                 pass
         if len(row) != 3:

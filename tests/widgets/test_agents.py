@@ -17,6 +17,8 @@ from factories.values import SFT
 from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.experiment import Agent, Checkpoint
 from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.execution.endpoint_client import Reply
+from pipeline_widgets.widgets.agent_rows import reply_row
 from pipeline_widgets.widgets.agents import NOTHING_SAVED, AgentsView
 from pipeline_widgets.wiring import Services
 
@@ -209,7 +211,7 @@ def test_an_agent_is_made_of_the_chosen_checkpoint(
     """Best, Final or a specific one; its name and description are trimmed."""
     checkpoints = saved(lab, "sft", 0.1, 0.9, 0.5)
     (source,) = ask(view, "sources")["result"]
-    assert source == {"id": 1, "name": "sft", "algorithm": "SFT", "project": ""}
+    assert source == {"id": 1, "name": "sft", "algorithm": "SFT", "project": "", "silent": False}
     (run,) = ask(view, "offer", experiment=source["id"])["result"]["runs"]
     assert [each["step"] for each in run["checkpoints"]] == [10, 20, 30]
     assert (run["best"]["step"], run["final"]["step"]) == (20, 30)
@@ -451,7 +453,7 @@ def test_an_agent_is_connected_asked_and_disconnected(
     assert (endpoint["route"], endpoint["takes"], endpoint["json"]) == ("/get_action", "observation", True)
     assert (endpoint["example"], endpoint["hint"], endpoint["open"]) == ("[1.0, 2.0, 3.0]", key[-4:], "")
     assert [each["language"] for each in detail["snippets"]] == ["Python", "curl"]
-    assert all(f"Bearer {detail['placeholder']}" in each["code"] for each in detail["snippets"])
+    assert all(each["code"].count(detail["placeholder"]) == 1 for each in detail["snippets"])
     assert key not in kept(view)
     sent = recorded(view, monkeypatch)
     reply = replied(view, sent, agent, "[1, 2, 3]")
@@ -510,3 +512,30 @@ def test_a_checkpoint_that_cannot_be_opened_fails_with_the_reason(
     ask(view, "connect", agent=agent)
     until(lambda: status(view) == "Failed")
     assert "the line is <b>broken</b>" in view.rows[0]["trouble"]
+    assert view.details[0]["log"].endswith("RuntimeError: the line is <b>broken</b>")
+
+
+def test_short_lists_of_an_answer_stay_on_one_line() -> None:
+    """What is long has a line for each part; all of it is there."""
+    content = {"action": [0.06, -0.2, 0.5], "state": {"long": list(range(40)), "none": []}}
+    text = reply_row(Reply(status=200, content=content, seconds=0.1))["text"]
+    assert json.loads(text) == content
+    assert '\n  "action": [0.06, -0.2, 0.5],\n' in text
+    assert '\n    "long": [\n      0,\n      1,' in text
+    assert reply_row(Reply(status=200, content={"action": 8.0}, seconds=0.1))["text"] == '{"action": 8.0}'
+
+
+@pytest.mark.spec("8.1")
+@pytest.mark.parametrize(("algorithm", "silent"), [(trainers.bare, "Bare"), (trainers.line, "")])
+def test_an_algorithm_that_declares_no_predictor_is_named(
+    view: AgentsView, lab: Lab, algorithm: Any, silent: str
+) -> None:
+    """In the expanded row and among the sources: nobody can ask what it saved."""
+    run = lab.runs.train(lab.experiment("made", algorithm.spec).id)
+    lab.carry_out(run, 0.5)
+    (checkpoint,) = lab.runs.checkpoints(run.id)
+    made = lab.agents.create("made", checkpoint.id)
+    view.refresh()
+    ask(view, "expand", agent=made.id)
+    assert view.details[0]["silent"] == silent
+    assert [each["silent"] for each in ask(view, "sources")["result"]] == [bool(silent)]

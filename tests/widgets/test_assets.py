@@ -42,3 +42,27 @@ def test_nothing_sets_html() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser", text), (
             path.name
         )
+
+
+def selectors(sheet: str) -> list[str]:
+    """Return the selectors of a sheet, without the conditions that they stand under."""
+    rules = re.sub(r"/\*.*?\*/|@(?:container|media)[^{]*\{", "", sheet, flags=re.DOTALL)
+    groups = re.findall(r"([^{}]+)\{[^{}]*\}", rules)
+    return [one.strip() for group in groups for one in re.split(r",(?![^(]*\))", group)]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
+def test_no_sheet_of_another_view_reaches_what_a_view_shows(view: type[View]) -> None:
+    """A page has the sheets of all its views, in any order: none may change what another one shows."""
+    script, own = str(vars(view)["_esm"]), str(vars(view)["_css"])
+    shown = {*re.findall(r"\bpw-[\w-]+", script), "pw-root"}
+    known = set(selectors(own))
+    strange = {
+        f"{path.name}: {selector}"
+        for path in STATIC.glob("*.css")
+        for selector in selectors(path.read_text(encoding="utf-8"))
+        if selector not in known
+        and (classes := set(re.findall(r"\.(pw-[\w-]+)", selector)))
+        and classes <= shown
+    }
+    assert strange == set()

@@ -203,6 +203,24 @@ def test_the_panel_follows_the_selection(lab: Lab, show: Show) -> None:
     assert bench.view.panel == {}
 
 
+@pytest.mark.spec("8.2")
+def test_the_panel_follows_the_agent_of_a_deployment(lab: Lab, services: Services, show: Show) -> None:
+    """It belongs to no project, but what is done with it elsewhere is seen; once deleted it is gone here."""
+    pipeline = lab.pipeline("SFT", "deploy")
+    training, deployment = pipeline.stages
+    lab.do(training, 0.5)
+    lab.do(deployment)
+    bench = show(pipeline)
+    bench.do("select", stage=deployment.id)
+    (agent,) = lab.agents.all()
+    services.serving.disconnect(agent.id)
+    bench.view.refresh()
+    assert bench.view.panel["run"]["served"]["status"] == "Undeployed"
+    lab.agents.delete(agent.id)
+    bench.view.refresh()
+    assert bench.view.panel["run"]["served"] is None
+
+
 @pytest.mark.spec("6.6")
 def test_the_panel_is_live_while_its_run_is_active(lab: Lab, show: Show) -> None:
     """Progress, metrics and the end come without a command."""

@@ -345,6 +345,7 @@ def test_a_page_is_one_file_that_loads_nothing_and_runs_nothing() -> None:
     seen = read(text)
     assert text.startswith("<!doctype html>\n")
     assert seen.attributes["charset"] == {"utf-8"}
+    assert "run the cell" not in seen.text  # a file has none
     assert "default-src 'none'; style-src 'unsafe-inline'" in seen.attributes["content"]
     assert seen.opened.count("title") == seen.opened.count("h1") == seen.opened.count("style") == 1
     assert not re.search(r"script|https?:|url\(|@import|\bsrc=|\bhref=", text)
@@ -460,7 +461,8 @@ def test_any_list_can_stand_as_a_table(page: bool) -> None:  # noqa: FBT001
         ["sft", "Succeeded", "0.4512", "3", "2026-11-22 23:30 UTC", "yes"],
         ["<b>dpo</b>", "Crashed", "N/A", "12", "2026-11-22 23:30 UTC", "no"],
     ]
-    assert DATED in seen.text
+    assert (DATED in seen.text) is not page
+    assert "As of 2026-11-22 23:30 UTC. A static picture" in seen.text
     assert ("html" in seen.opened) is page
 
 
@@ -468,10 +470,13 @@ def test_any_list_can_stand_as_a_table(page: bool) -> None:  # noqa: FBT001
 def test_a_notebook_keeps_the_first_rows_of_a_long_list_and_a_page_all() -> None:
     """The piece of a notebook says how many there are."""
     rows = [[f"pipeline-{at}"] for at in range(SHOWN + 1)]
-    piece, page = (read(table_html("Pipelines", ["Name"], rows, at=AT, page=page)) for page in (False, True))
+    piece, page = (
+        read(table_html("Pipelines", ["Name"], rows, at=AT, noun="pipeline", page=page))
+        for page in (False, True)
+    )
     assert (len(piece.rows), len(page.rows)) == (SHOWN + 1, SHOWN + 2)
-    assert "1,000 of 1,001 rows" in piece.text
-    assert "1,001 rows" in page.text
+    assert "1,000 of 1,001 pipelines" in piece.text
+    assert "1,001 pipelines" in page.text
 
 
 def test_an_empty_list_says_so() -> None:

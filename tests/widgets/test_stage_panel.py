@@ -19,6 +19,7 @@ from pipeline_widgets.domain.chain import (
     Pipeline,
     ScoreAtLeast,
 )
+from pipeline_widgets.domain.endpoint import Endpoint
 from pipeline_widgets.domain.job import Job
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.views.glimpse import GlimpseService
@@ -226,3 +227,30 @@ def test_a_changed_start_is_not_taken_for_the_runs(lab: Lab) -> None:
     panel = shown(lab, made, 2)
     assert panel["settings"][0] == "Starts from the final checkpoint of Stage 1 (one)."
     assert panel["run"]["start"] == "Starts from step 10 of run 1 of 'one', used as policy."
+
+
+@pytest.mark.spec("8.2")
+def test_a_deployment_says_what_became_of_its_agent(lab: Lab) -> None:
+    """Its status, where it answers, with which version, and whether it has a key."""
+    pipeline = lab.pipeline("SFT", "deploy")
+    training, deployment = pipeline.stages
+    lab.do(training, 0.5)
+    lab.do(deployment)
+    whole = lab.states.pipeline(pipeline.id)
+    first, second = (GlimpseService(lab.store).run(each.run.id) for each in whole.stages if each.run)
+    (agent,) = lab.agents.all()
+    assert panel_row(whole.stages[0], first, whole)["run"]["served"] is None
+    known = panel_row(whole.stages[1], second, whole, agent)["run"]["served"]
+    assert known == {"status": str(agent.status), "url": None, "version": None, "current": 1, "key": False}
+    endpoint = Endpoint(
+        host="127.0.0.1",
+        port=8123,
+        key_hint="abcd",
+        version=1,
+        route="get_action",
+        example=None,
+        ready_at=None,
+        error=None,
+    )
+    served = panel_row(whole.stages[1], second, whole, replace(agent, endpoint=endpoint))["run"]["served"]
+    assert (served["url"], served["version"], served["key"]) == ("http://127.0.0.1:8123/get_action", 1, True)

@@ -2,9 +2,9 @@
 
 /**
  * Open a modal dialog. `act` is called when the form is submitted; while it throws an error, the dialog
- * stays open with what was typed, and shows the error.
+ * stays open with what was typed, and shows the error. With `careful` it begins on the button that changes nothing.
  */
-function openDialog({ frame, title, body, confirm, danger = false, act, cancel = "Cancel", wide = false, onclose }) {
+function openDialog({ frame, title, body, confirm, danger = false, careful = danger, act, cancel = "Cancel", wide = false, onclose }) {
   const back = document.activeElement;
   const name = unique("title");
   const error = h("div", { class: "pw-dialog-error", role: "alert" });
@@ -46,8 +46,9 @@ function openDialog({ frame, title, body, confirm, danger = false, act, cancel =
     event.preventDefault();
     form.requestSubmit(ok);
   });
+  const end = frame.whenGone(() => el.remove());
   el.addEventListener("close", () => {
-    el.remove();
+    end();
     onclose?.(el.returnValue);
     const seen = (one) => (one?.isConnected && one.getClientRects().length ? one : null);
     const target = seen(back) || (back?.dataset?.f && seen(frame.root.querySelector(`[data-f="${CSS.escape(back.dataset.f)}"]`)));
@@ -55,9 +56,9 @@ function openDialog({ frame, title, body, confirm, danger = false, act, cancel =
   });
   // In the root, so that it wears its colours; the browser's top layer shows it above everything.
   frame.root.append(el);
-  frame.undo.push(() => el.remove());
   el.showModal();
-  (el.querySelector("[autofocus]") || el.querySelector(".pw-dialog-body :is(input,select,textarea,button)") || ok || no).focus();
+  const first = (what) => el.querySelector(`.pw-dialog-body :is(${what})`);
+  (el.querySelector("[autofocus]") || first("input,select,textarea") || (careful && no) || first("button") || ok || no).focus();
   return { el, form, fail, submit, close: () => el.close() };
 }
 
@@ -130,6 +131,14 @@ function field(label, control, hint) {
   const note = hint ? h("div", { class: "pw-hint", id: `${id}-hint` }, hint) : null;
   if (note) control.setAttribute("aria-describedby", note.id);
   return h("div", { class: "pw-field" }, h("label", { for: id }, label), control, note);
+}
+
+/** Mark a field as wrong until it is changed, and go there. Returns the error, to be thrown. */
+function wrongField(control, error) {
+  control.setAttribute("aria-invalid", "true");
+  control.addEventListener("input", () => control.removeAttribute("aria-invalid"), { once: true });
+  control.focus();
+  return error;
 }
 
 /** Make a group of radio buttons. Options: {value, label, hint, reason}. */

@@ -1,4 +1,6 @@
-// What leaves a view: text for the clipboard, and files that the browser saves.
+// What leaves a view: text to be read, for the clipboard, and for files that the browser saves.
+
+const COPIED = 2000; // ms that a button says that it has copied
 
 /** Put text on the clipboard; resolves to whether that was done. */
 async function copyText(text) {
@@ -26,19 +28,22 @@ function copyBySelection(text) {
   return done;
 }
 
-/** Make a button that copies what `text` returns, and says so. */
+/** Make a button that copies what `text` returns, and says so by a tick, which takes no other room. */
 function copyButton({ frame, label = "Copy", text, ...props }) {
+  const show = (glyph, words) => {
+    el.firstElementChild.replaceWith(icon(glyph));
+    el.classList.toggle("pw-copied", glyph === "check");
+    const word = el.querySelector(".pw-label");
+    if (word) setText(word, words);
+  };
   const el = button({
     label, glyph: "copy", ...props,
     onclick: async () => {
-      const done = await copyText(text());
-      const said = done ? "Copied" : "Not copied: select the text and press Ctrl+C";
-      const word = el.querySelector(".pw-label");
-      if (word) {
-        word.textContent = said;
-        setTimeout(() => (word.textContent = label), 2000);
-      }
+      const done = await copyText(text()), said = done ? "Copied" : "Not copied: select the text and press Ctrl+C";
+      show(done ? "check" : "copy", done ? label : said);
       frame.announce(said);
+      clearTimeout(el.shown);
+      el.shown = setTimeout(() => show("copy", label), COPIED);
     },
   });
   return el;
@@ -52,4 +57,44 @@ function saveFile(name, text, type = "text/plain") {
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** Text that scrolls and stays at its end. New text waits until nothing in it is selected. */
+class Printed {
+  constructor(frame, label) {
+    this.text = "";
+    this.el = h("pre", { class: "pw-printed", tabindex: "0", role: "region", "aria-label": label });
+    const size = new ResizeObserver(() => this.settle()); // what is not laid out yet cannot be scrolled
+    size.observe(this.el);
+    const marked = () => this.el.isConnected && this.draw();
+    document.addEventListener("selectionchange", marked);
+    this.end = frame.whenGone(() => {
+      size.disconnect();
+      document.removeEventListener("selectionchange", marked);
+    });
+  }
+
+  /** `anew` is for another run: it is shown from its end, and no selection counts. */
+  show(text, anew) {
+    this.text = text;
+    this.draw(anew);
+  }
+
+  draw(anew = false) {
+    const { el, text } = this;
+    if (el.textContent === text && !anew) return;
+    const marked = document.getSelection();
+    if (!anew && marked && !marked.isCollapsed && el.contains(marked.anchorNode)) return;
+    this.toEnd ||= anew || el.scrollTop + el.clientHeight >= el.scrollHeight - 4;
+    const { scrollTop } = el;
+    setText(el, text);
+    el.scrollTop = scrollTop;
+    this.settle();
+  }
+
+  settle() {
+    if (!this.toEnd || !this.el.clientHeight) return;
+    this.el.scrollTop = this.el.scrollHeight;
+    this.toEnd = false;
+  }
 }

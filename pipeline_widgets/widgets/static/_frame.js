@@ -162,6 +162,16 @@ class Frame {
     this.undo.push(() => target.removeEventListener(event, heard, options));
   }
 
+  /** Have `end` called when the view is gone. Returns what ends it before. */
+  whenGone(end) {
+    const now = () => {
+      this.undo = this.undo.filter((each) => each !== now);
+      end();
+    };
+    this.undo.push(now);
+    return now;
+  }
+
   /** Say something to a screen reader. */
   announce(text) {
     this.said.textContent = "";
@@ -190,7 +200,8 @@ class Frame {
       this.notices.replaceChildren();
       return result ?? {};
     } catch (error) {
-      this.notice(sentence(error), "error");
+      if (error === GONE) this.showTrouble(); // which says it, once
+      else this.notice(sentence(error), "error");
       return undefined;
     }
   }
@@ -199,7 +210,7 @@ class Frame {
     const dead = this.line.dead || this.model.comm_live === false || (this.line.line && !this.line.live);
     const text = dead ? `${GONE.what} ${GONE.why} ${GONE.fix}` : this.model.get("trouble");
     this.root.classList.toggle("pw-dead", !!dead);
-    redraw(this.trouble, text ? h("div", { class: "pw-notice pw-warning", role: "status" }, icon("Stale"), h("div", {}, text)) : null);
+    redraw(this.trouble, text ? h("div", { class: `pw-notice pw-warning${dead ? " pw-gone" : ""}`, role: "status" }, icon("Stale"), h("div", {}, text)) : null);
   }
 
   tick() {

@@ -128,7 +128,8 @@ function unique(stem) {
 
 // ---- words ---------------------------------------------------------------------------------------
 
-const count = (n, noun, many = `${noun}s`) => `${n} ${n === 1 ? noun : many}`;
+const inFull = (n) => n.toLocaleString("en-US");
+const count = (n, noun, many = `${noun}s`) => `${inFull(n)} ${n === 1 ? noun : many}`;
 
 /** Say a score in a few digits; N/A where there is none. */
 function score(value, digits = 4) {

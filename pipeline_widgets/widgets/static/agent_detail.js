@@ -1,41 +1,58 @@
 // What an expanded agent shows: where and how to ask it, a box to try it, and its versions.
 
+const AGENT_WAITS = "Waiting for the answer";
 const AGENT_PATIENCE = 75_000; // ms to wait for a reply; Python gives up after 60 s
 
 class AgentDetail {
   constructor(table, id) {
     Object.assign(this, { table, id, frame: table.frame });
     this.trouble = h("div", { class: "pw-ag-trouble" });
-    this.endpoint = h("section", { class: "pw-ag-part", "aria-label": "Endpoint" });
+    this.log = new Printed(this.frame, "");
+    this.logged = h("div", { class: "pw-ag-part" },
+      h("div", { class: "pw-ag-bar" }, h("h3", {}, "End of its log"), copyButton({ frame: this.frame, text: () => this.log.text })), this.log.el);
+    this.endpoint = h("section", { class: "pw-ag-part" });
     this.code = new AgentSnippets(this.frame);
     this.box = new AgentBox(this);
     this.open = h("div", { class: "pw-ag-open" }, h("div", { class: "pw-ag-side" }, this.endpoint, this.code.el), this.box.el);
-    this.versions = h("section", { class: "pw-ag-part", "aria-label": "Versions" });
-    this.el = h("div", { class: "pw-ag-detail" }, this.trouble, this.open, this.versions);
+    this.versions = h("section", { class: "pw-ag-part" });
+    this.el = h("div", { class: "pw-ag-detail" }, this.trouble, this.logged, this.open, this.versions);
   }
 
   show(row, detail) {
     Object.assign(this, { row, detail });
     const { endpoint } = detail;
-    const deployed = row.status === "Deployed" && !!endpoint?.url;
+    const deployed = row.status === "Deployed" && !!endpoint?.url, answers = deployed && !detail.silent;
+    // Several agents may be open: what is in one is named after it.
+    const parts = { Endpoint: this.endpoint, Code: this.code.el, "Try it": this.box.el, Log: this.log.el, Versions: this.versions };
+    for (const [name, el] of Object.entries(parts)) el.setAttribute("aria-label", `${name} of ${row.name}`);
     this.open.hidden = row.status !== "Deployed" && row.status !== "Pending";
-    this.showTrouble(row);
+    this.showTrouble(row, detail);
     this.showEndpoint(row, endpoint);
-    this.code.show(deployed ? detail : null, this.key);
-    this.box.show(deployed ? endpoint : null);
+    this.code.show(answers ? detail : null, this.key);
+    this.box.show(answers ? endpoint : null);
     this.showVersions(row, detail);
+  }
+
+  end() {
+    this.log.end();
+    this.box.end();
   }
 
   get key() {
     return this.table.keys.get(this.id)?.key ?? null;
   }
 
-  showTrouble(row) {
-    const [first, ...more] = row.trouble.split("\n");
-    const failed = row.status === "Failed";
-    const what = failed ? "Its endpoint failed: " : row.status === "Deployed" ? "The current version is not served: " : "";
-    redraw(this.trouble, row.trouble ? h("div", { class: `pw-notice ${failed ? "pw-error" : "pw-warning"}` }, icon(failed ? "Failed" : "Stale"),
-      h("div", {}, h("div", {}, h("strong", {}, what), first), more.length ? h("pre", { class: "pw-code pw-ag-log", tabindex: "0", "data-scroll": "log", "aria-label": "End of its log" }, more.join("\n")) : null)) : null);
+  showTrouble(row, { silent, log }) {
+    const failed = row.status === "Failed", deployed = row.status === "Deployed", [first, ...more] = row.trouble.split("\n");
+    const notice = (kind, glyph, what, ...said) => h("div", { class: `pw-notice pw-${kind}` }, icon(glyph), h("div", {}, h("strong", {}, what), said));
+    const rest = more.length ? h("pre", { class: "pw-code pw-ag-more", tabindex: "0", "data-scroll": "more", "aria-label": "More of it" }, more.join("\n")) : null;
+    redraw(this.trouble,
+      !row.trouble ? null : failed
+        ? notice("error", "Failed", "Its endpoint failed: ", `${first} Connect starts it again; its key stays.`, rest)
+        : notice("warning", "Stale", deployed ? "The current version is not served: " : "", first, rest),
+      deployed && silent ? notice("warning", "Stale", "It cannot be asked: ", `${silent} does not say how its checkpoints answer. Declare predict=… with @pw.algorithm, train again, and connect the agent again.`) : null);
+    this.logged.hidden = !failed || !log;
+    this.log.show(log);
   }
 
   // ---- where, and the key
@@ -59,18 +76,18 @@ class AgentDetail {
   newKey() {
     const { key } = this;
     return h("div", { class: "pw-ag-newkey", role: "group", "aria-label": "New key" },
-      h("div", {}, h("strong", {}, "Its key is shown this once. "), "Copy it now: only its hash is kept."),
+      h("div", { class: "pw-ag-once" }, h("div", {}, h("strong", {}, "Its key is shown this once. "), "Copy it now: only its hash is kept."),
+        button({ label: "Hide", kind: "pw-ag-hide", "data-f": `hide-${this.id}`, onclick: () => this.forget() })),
       h("div", { class: "pw-ag-line" }, h("code", { class: "pw-ag-key" }, key),
-        copyButton({ frame: this.frame, label: "Copy key", text: () => key, "data-f": `key-${this.id}` }),
-        button({ label: "Hide", "data-f": `hide-${this.id}`, onclick: () => this.forget() })));
+        copyButton({ frame: this.frame, label: "Copy key", text: () => key, "data-f": `key-${this.id}` })));
   }
 
   oldKey(endpoint) {
-    const rotate = (label) => button({ label, glyph: "undo", "data-f": `rotate-${this.id}`, onclick: (event) => openRotateKey(this, endpoint.hint, event.currentTarget) });
+    const rotate = (label) => button({ label, glyph: "key", "data-f": `rotate-${this.id}`, onclick: (event) => openRotateKey(this, endpoint.hint, event.currentTarget) });
     if (!endpoint.hint)
       return h("div", { class: "pw-ag-line" }, h("span", { class: "pw-ag-term" }, "Key"), h("span", { class: "pw-ag-say" }, "It has no key yet, so nobody can ask it."), rotate("Make a key"));
     return h("div", { class: "pw-ag-line" }, h("span", { class: "pw-ag-term" }, "Key"),
-      h("span", { class: "pw-ag-say" }, `Key ends in …${endpoint.hint}; it was shown once`), rotate("Rotate key"));
+      h("span", { class: "pw-ag-say" }, `Key ends in …${endpoint.hint}; it was shown once.`), rotate("Rotate key"));
   }
 
   forget() {
@@ -104,7 +121,7 @@ class AgentDetail {
       h("td", { class: "pw-ag-when" }, moment(version.created)),
       h("td", { class: "pw-ag-lineage", dir: "auto" }, version.lineage),
       h("td", { class: "pw-ag-back" }, version.current ? null : button({
-        label: "Roll back", title: `Make version ${version.number} the current one`, "data-f": `back-${this.id}-${version.number}`,
+        label: version.number > this.row.version ? "Make current" : "Roll back", title: `Make version ${version.number} the current one`, "data-f": `back-${this.id}-${version.number}`,
         onclick: () => openRollBack(this, version),
       })));
   }
@@ -121,13 +138,13 @@ class AgentSnippets {
     this.text = h("code");
     this.panel = h("pre", { class: "pw-code pw-ag-code", role: "tabpanel", id: unique("code"), tabindex: "0", "data-scroll": "code" }, this.text);
     const copy = copyButton({ frame, label: "Copy code", text: () => this.text.textContent });
-    this.el = h("section", { class: "pw-ag-part", "aria-label": "Code" }, h("div", { class: "pw-ag-bar" }, this.list, copy), this.panel);
+    this.el = h("section", { class: "pw-ag-part" }, h("div", { class: "pw-ag-bar" }, this.list, copy), this.panel);
   }
 
   show(detail, key) {
     this.el.hidden = !detail?.snippets.length;
     if (this.el.hidden) return;
-    this.snippets = detail.snippets.map(({ language, code }) => ({ language, code: key ? code.replace(`Bearer ${detail.placeholder}`, () => `Bearer ${key}`) : code }));
+    this.snippets = detail.snippets.map(({ language, code }) => ({ language, code: key ? code.replace(detail.placeholder, () => key) : code }));
     keyed(this.list, this.snippets, (snippet) => snippet.language, (snippet, at) => this.tab(snippet.language, at));
     this.draw();
   }
@@ -177,15 +194,18 @@ class AgentBox {
       onkeydown: (event) => {
         if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
         event.preventDefault();
-        this.send.click();
+        if (this.waits) this.frame.announce(AGENT_WAITS);
+        else this.send.click();
       },
     });
     this.send = button({ label: "Send", glyph: "play", onclick: () => this.ask() });
     this.said = h("div", { class: "pw-ag-reply", role: "status" });
+    this.clock = h("span", { class: "pw-soft pw-ag-clock", "aria-hidden": "true" }); // a screen reader need not hear each second
     this.hint = h("span", { class: "pw-hint" }, "Ctrl+Enter sends");
     this.field = field("Input", this.text);
     this.label = this.field.querySelector("label");
-    this.el = h("section", { class: "pw-ag-part pw-ag-try", "aria-label": "Try it" }, h("h3", {}, "Try it"), this.field, h("div", { class: "pw-ag-bar pw-ag-sends" }, this.send, this.hint), this.said);
+    this.el = h("section", { class: "pw-ag-part pw-ag-try" }, h("h3", {}, "Try it"), this.field,
+      h("div", { class: "pw-ag-bar pw-ag-sends" }, this.send, this.hint, this.clock), this.said);
   }
 
   show(endpoint) {
@@ -197,25 +217,48 @@ class AgentBox {
     this.example = endpoint.example;
   }
 
+  end() {
+    clearInterval(this.ticks);
+  }
+
+  get waits() {
+    return this.send.getAttribute("aria-disabled") === "true";
+  }
+
   async ask() {
-    const ticket = unique("ask");
-    redraw(this.said, h("span", { class: "pw-soft" }, "Asking…"));
+    const ticket = unique("ask"), asked = this.text.value;
+    this.wait(true);
+    redraw(this.said, h("span", { class: "pw-soft" }, AGENT_WAITS));
     try {
-      this.tell(await this.reply(ticket));
+      this.tell(await this.reply(ticket, asked), asked);
     } catch (error) {
       redraw(this.said, this.failure(error));
+    } finally {
+      this.wait(false);
     }
   }
 
+  /** Until the answer comes, nothing else is sent; the button says why, and how long that takes is counted. */
+  wait(waits) {
+    const since = Date.now();
+    clearInterval(this.ticks);
+    setText(this.clock, "");
+    if (waits) this.ticks = setInterval(() => setText(this.clock, `${Math.round((Date.now() - since) / 1000)} s`), 1000);
+    if (waits) this.send.setAttribute("aria-disabled", "true");
+    else this.send.removeAttribute("aria-disabled");
+    this.send.title = waits ? AGENT_WAITS : "";
+    this.hint.hidden = waits;
+  }
+
   /** Send it, and wait for the reply, which comes by itself under its ticket. */
-  async reply(ticket) {
+  async reply(ticket, text) {
     const { asks } = this.detail.table;
     const answer = new Promise((resolve) => asks.set(ticket, resolve));
     const late = { error: { what: "No reply came.", why: "The kernel was restarted, or is busy.", fix: "Send it again." } };
     let timer;
     const patience = new Promise((resolve) => (timer = setTimeout(() => resolve(late), AGENT_PATIENCE)));
     try {
-      await this.frame.line.ask("ask", { agent: this.detail.id, text: this.text.value, ticket }, this.send);
+      await this.frame.line.ask("ask", { agent: this.detail.id, text, ticket }, this.send);
       return await Promise.race([answer, patience]);
     } finally {
       clearTimeout(timer);
@@ -223,17 +266,23 @@ class AgentBox {
     }
   }
 
-  tell(reply) {
-    if (reply.error) return redraw(this.said, this.failure(reply.error));
+  tell(reply, asked) {
+    const to = h("div", { class: "pw-ag-asked pw-soft", title: asked }, "Answer to ", h("code", { dir: "auto" }, asked));
+    if (reply.error) return redraw(this.said, this.failure(reply.error), to);
     const fine = reply.status < 400;
     redraw(this.said,
-      h("div", { class: `pw-ag-outcome ${fine ? "pw-ag-fine" : "pw-ag-bad"}` }, icon(fine ? "Succeeded" : "Failed"), h("strong", {}, `${reply.status} ${reply.phrase}`.trim()), h("span", { class: "pw-soft" }, `${agentMs(reply.seconds)} ms`)),
+      h("div", { class: `pw-ag-outcome ${fine ? "pw-ag-fine" : "pw-ag-bad"}` }, icon(fine ? "Succeeded" : "Failed"), h("strong", {}, `${reply.status} ${reply.phrase}`.trim()), h("span", { class: "pw-soft" }, agentTook(reply.seconds))),
+      to,
       h("pre", { class: "pw-code pw-ag-answer", tabindex: "0", "data-scroll": "answer", "aria-label": "Answer" }, reply.text));
   }
 
   failure(error) {
-    return h("div", { class: "pw-ag-outcome pw-ag-bad" }, icon("Failed"), h("span", {}, sentence(error)));
+    return h("div", { class: "pw-ag-outcome pw-ag-bad" }, icon("Failed"), h("span", {}, error === GONE ? error.what : sentence(error)));
   }
 }
 
-const agentMs = (seconds) => (seconds < 0.1 ? (seconds * 1000).toFixed(1) : String(Math.round(seconds * 1000)));
+/** Say how long an answer took. */
+function agentTook(seconds) {
+  if (seconds >= 1) return `${seconds.toFixed(1)} s`;
+  return `${seconds < 0.1 ? (seconds * 1000).toFixed(1) : Math.round(seconds * 1000)} ms`;
+}

@@ -14,9 +14,16 @@ async function openNewAgent(table, pressed) {
     frame, title: "New Agent", confirm: "Create", wide: true,
     body: [field("Name", name), field("Description", about, "Optional."), picker.el],
     act: async (button) => {
-      if (!picker.experiment) throw { what: "No source experiment is chosen.", fix: "Choose one from the list." };
+      if (!name.value.trim()) throw wrongField(name, { what: "Give the agent a name." });
+      await picker.settled();
+      if (!picker.experiment) throw wrongField(picker.find, { what: "No source experiment is chosen.", fix: "Choose one from the list." });
       if (!picker.run) throw { what: "The checkpoints of that experiment are not known yet.", fix: "Wait for them, or choose another." };
-      made = await frame.line.ask("create", { name: name.value, description: about.value, experiment: picker.experiment.id, run: picker.run.id, choice: picker.choice }, button);
+      const wanted = { name: name.value, description: about.value, experiment: picker.experiment.id, run: picker.run.id, choice: picker.choice };
+      try {
+        made = await frame.line.ask("create", wanted, button);
+      } catch (error) {
+        throw error.kind === "NameTakenError" ? wrongField(name, error) : error;
+      }
     },
     onclose: () => made && queueMicrotask(() => table.arrive(made, `Agent ${made.name} was created.`)),
   });
@@ -26,20 +33,10 @@ async function openNewAgent(table, pressed) {
 /** The source experiment, and one of its checkpoints. */
 class AgentSource {
   constructor({ frame, sources }) {
-    Object.assign(this, { frame, sources, experiment: null, run: null, choice: "best" });
-    const id = unique("experiments");
+    Object.assign(this, { frame, sources, experiment: null, run: null, choice: "best", looking: null });
     this.labels = new Map(sources.map((each) => [this.label(each), each]));
-    this.find = h("input", {
-      type: "text", list: id, autocomplete: "off", spellcheck: "false", placeholder: "Search experiments",
-      onchange: () => this.settle(), oninput: () => this.labels.has(this.find.value) && this.settle(),
-      onfocus: () => this.find.select(),
-    });
     this.place = h("div", { class: "pw-ag-offer" });
-    const hint = `${count(sources.length, "experiment")} with checkpoints. Type to search.`;
-    const chosen = sources.length <= AGENT_SELECT ? this.select() : this.find;
-    const options = h("datalist", { id }, [...this.labels.keys()].map((label) => h("option", { value: label })));
-    this.el = h("div", { class: "pw-ag-new" }, field("Source experiment", chosen, chosen === this.find ? hint : undefined), chosen === this.find ? options : null, this.place);
-    if (sources.length <= AGENT_SELECT) this.pick(sources[0]);
+    this.el = h("div", { class: "pw-ag-new" }, sources.length > AGENT_SELECT ? this.search() : this.select(), this.place);
   }
 
   label({ name, project, algorithm }) {
@@ -49,31 +46,77 @@ class AgentSource {
   select() {
     const select = h("select", { onchange: () => this.pick(this.sources.find((each) => each.id === Number(select.value))) },
       [...this.labels].map(([label, { id }]) => h("option", { value: id }, label)));
-    return select;
+    this.pick(this.sources[0]);
+    return field("Source experiment", select);
   }
 
-  /** Take what was typed, if it names one. */
+  search() {
+    const id = unique("experiments");
+    this.find = h("input", {
+      type: "text", list: id, autocomplete: "off", spellcheck: "false", placeholder: "Search experiments",
+      onchange: () => this.settle(), onkeydown: (event) => this.key(event), onfocus: () => this.find.select(),
+      oninput: () => (this.labels.has(this.find.value) ? this.settle() : this.drop()),
+    });
+    return [
+      field("Source experiment", this.find, `${count(this.sources.length, "experiment")} with checkpoints. Type to search.`),
+      h("datalist", { id }, [...this.labels.keys()].map((label) => h("option", { value: label }))),
+    ];
+  }
+
+  /** Enter takes what was typed and nothing more; so does Tab. Both go on to the checkpoints. */
+  key(event) {
+    const enter = event.key === "Enter";
+    if (event.isComposing || !(enter || (event.key === "Tab" && !event.shiftKey && !this.run))) return;
+    this.settle();
+    if (enter || this.experiment) event.preventDefault();
+    const { experiment } = this;
+    this.looking?.then(() => this.experiment === experiment && this.place.querySelector("select, input:checked")?.focus());
+  }
+
+  /** Take what was typed, if it names one; else say what it may mean. */
   settle() {
-    const found = this.labels.get(this.find.value) ?? this.only(this.find.value);
-    if (found && found !== this.experiment) this.pick(found);
-    if (!found) {
-      Object.assign(this, { experiment: null, run: null });
-      redraw(this.place, this.find.value ? h("p", { class: "pw-hint", role: "status" }, "No experiment, or more than one, matches that.") : null);
-    }
+    const found = this.matching(this.find.value);
+    if (found.length !== 1) return this.drop(this.unclear(found));
+    this.find.value = this.label(found[0]);
+    if (found[0] !== this.experiment) this.pick(found[0]);
   }
 
-  /** The experiment that a text means, if it is the only one. */
-  only(text) {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = words.length ? [...this.labels].filter(([label]) => words.every((word) => label.toLowerCase().includes(word))) : [];
-    if (found.length !== 1) return null;
-    this.find.value = found[0][0];
-    return found[0][1];
+  /** Settle, and wait for what is known of the experiment. */
+  async settled() {
+    if (this.find) this.settle();
+    await this.looking;
   }
 
-  async pick(source) {
+  /** The experiments that a text may mean. */
+  matching(text) {
+    const typed = text.trim().toLowerCase(), words = typed.split(/\s+/);
+    if (!typed) return [];
+    const all = [...this.labels].map(([label, source]) => ({ label: label.toLowerCase(), source }));
+    const same = all.filter(({ label, source }) => label === typed || source.name.toLowerCase() === typed);
+    const found = same.length === 1 ? same : all.filter(({ label }) => words.every((word) => label.includes(word)));
+    return found.map(({ source }) => source);
+  }
+
+  unclear(found) {
+    if (!this.find.value.trim()) return null;
+    if (!found.length) return `No experiment matches “${this.find.value}”.`;
+    const named = found.slice(0, AGENT_NAMED).map((each) => this.label(each)), more = found.length - named.length;
+    return `${count(found.length, "experiment")} match: ${named.join(", ")}${more ? ` and ${inFull(more)} more` : ""}. Type more of the one that you mean.`;
+  }
+
+  /** What was chosen is no longer what the field says. */
+  drop(why = null) {
+    Object.assign(this, { experiment: null, run: null, looking: null });
+    redraw(this.place, why ? h("p", { class: "pw-hint", role: "status" }, why) : null);
+  }
+
+  pick(source) {
     Object.assign(this, { experiment: source, run: null });
     redraw(this.place, h("p", { class: "pw-soft", role: "status" }, "Looking for its checkpoints…"));
+    this.looking = this.look(source);
+  }
+
+  async look(source) {
     try {
       const { runs } = await this.frame.line.ask("offer", { experiment: source.id });
       if (this.experiment !== source) return; // another one was chosen meanwhile
@@ -93,7 +136,9 @@ class AgentSource {
       this.drawRun(checkpoints);
     };
     const runs = h("select", { onchange: () => take(runs.value) }, this.runs.map(({ id, label, checkpoints: { length } }, at) => h("option", { value: id }, `${label}, ${count(length, "checkpoint")}${at ? "" : " (latest)"}`)));
-    redraw(this.place, this.runs.length > 1 ? field("Run", runs) : null, checkpoints);
+    const { silent, algorithm } = this.experiment;
+    redraw(this.place, silent ? h("p", { class: "pw-hint" }, `${algorithm} does not say how its checkpoints answer: the agent can start a stage, but nobody can ask it.`) : null,
+      this.runs.length > 1 ? field("Run", runs) : null, checkpoints);
     take(this.runs[0].id);
   }
 
@@ -117,16 +162,17 @@ class AgentSource {
       const points = this.run.checkpoints.map((each) => [each.step, each[name]]);
       const values = points.map(([, value]) => value).filter((value) => value !== null);
       const marked = this.run.checkpoints.find((each) => each.step === step);
-      const said = values.length ? `Step ${step}: ${score(marked?.[name])}` : "None was reported";
+      const said = values.length ? `Step ${inFull(step)}: ${score(marked?.[name])}` : "None was reported";
       return h("figure", { class: "pw-ag-chart" },
         h("figcaption", {}, h("strong", {}, word), h("span", { class: "pw-soft" }, said)),
-        values.length ? sparkline(points, { width: 300, height: 56, mark: step, label: `${word} by step; marked: step ${step}, ${score(marked?.[name])}` }) : null);
+        values.length ? sparkline(points, { width: 300, height: 56, mark: step, label: `${word} by step; marked: step ${inFull(step)}, ${score(marked?.[name])}` }) : null);
     };
     place.replaceChildren(chart("Training Score", "training_score"), chart("Evaluation Score", "evaluation_score"));
   }
 }
 
 const AGENT_SELECT = 12; // experiments up to which a plain list serves better than a search
+const AGENT_NAMED = 4; // experiments that are named where a search is not clear
 
 function openDeleteAgent(table, id) {
   const { frame } = table, row = table.row(id);
@@ -134,7 +180,7 @@ function openDeleteAgent(table, id) {
   const at = table.model.get("rows").findIndex((each) => each.id === id);
   openDialog({
     frame, title: `Delete agent “${row.name}”?`, confirm: "Delete", danger: true,
-    body: [h("p", {}, `${row.version > 1 ? "Its versions are" : "It is"} deleted, with the frozen copies. The checkpoints that they were made of stay.`), h("p", {}, "That cannot be undone.")],
+    body: [h("p", {}, "The agent and its copies of checkpoints are deleted. The experiment’s checkpoints stay."), h("p", {}, "That cannot be undone.")],
     act: async (button) => {
       await frame.line.ask("delete", { agent: id }, button);
       frame.announce(`Agent ${row.name} was deleted.`);
@@ -167,14 +213,15 @@ async function openRotateKey(detail, hint, pressed) {
 }
 
 function openRollBack(detail, version) {
-  const { frame, table, id, row } = detail;
+  const { frame, table, id, row } = detail, { number } = version;
   const live = row.status === "Deployed" ? " Its endpoint answers with it at once." : "";
+  const back = number < row.version;
   openDialog({
-    frame, title: `Roll back “${row.name}” to version ${version.number}?`, confirm: "Roll back",
-    body: [h("p", {}, `Version ${version.number}, step ${version.step} of ${version.experiment}, becomes the current one.${live} The other versions stay.`)],
+    frame, title: back ? `Roll back “${row.name}” to version ${number}?` : `Make version ${number} of “${row.name}” current?`, confirm: back ? "Roll back" : "Make current",
+    body: [h("p", {}, `Version ${number}, step ${inFull(version.step)} of ${version.experiment}, becomes the current one.${live} The other versions stay.`)],
     act: async (button) => {
-      await frame.line.ask("roll_back", { agent: id, version: version.number }, button);
-      frame.announce(`${row.name} is rolled back to version ${version.number}.`);
+      await frame.line.ask("roll_back", { agent: id, version: number }, button);
+      frame.announce(`Version ${number} of ${row.name} is the current one.`);
     },
     onclose: () => queueMicrotask(() => document.activeElement === frame.root && table.lines.querySelector(`[data-f="open-${id}"]`)?.focus({ preventScroll: true })),
   });

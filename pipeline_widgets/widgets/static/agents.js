@@ -44,6 +44,7 @@ class AgentsTable extends PagedTable {
   }
 
   draw() {
+    this.tellEnds();
     const based = !!this.model.get("page").base_models;
     this.expanded();
     for (const [id, { key }] of this.keys) {
@@ -55,13 +56,21 @@ class AgentsTable extends PagedTable {
     super.draw();
   }
 
+  /** Say how a connecting has ended; who waits for it may look elsewhere. */
+  tellEnds() {
+    const before = this.statuses ?? new Map();
+    this.statuses = new Map(this.model.get("rows").map(({ id, name, status }) => [id, { name, status }]));
+    const ends = [...this.statuses].filter(([id, { status }]) => before.get(id)?.status === "Pending" && status !== "Pending");
+    if (ends.length) this.frame.announce(ends.map(([, { name, status }]) => `${name} is ${status}.`).join(" "));
+  }
+
   empty() {
     const reason = this.model.get("obstacle");
     return {
       holds: "No name holds",
       nothing: this.plain ? ["This agent was deleted"] : ["No agents yet",
-        h("div", {}, "An agent is a checkpoint saved under a name. Connected, it answers over HTTP."),
-        reason ? h("div", {}, reason) : null, this.newButton("first")],
+        h("div", {}, reason ? "Train an experiment; its checkpoints can become agents." : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP."),
+        this.newButton("first")],
     };
   }
 
@@ -84,9 +93,11 @@ class AgentsTable extends PagedTable {
     this.showOpener(line, open, row);
     redraw(under, h("span", {}, `version ${row.version}`));
     about.show(row);
-    redraw(source, h("div", { dir: "auto" }, row.experiment), row.project ? h("div", { class: "pw-pt-detail pw-soft", dir: "auto" }, row.project) : null);
+    redraw(source, h("div", { class: "pw-ag-clamp", dir: "auto", title: row.experiment }, row.experiment),
+      row.project ? h("div", { class: "pw-pt-detail pw-soft pw-ag-clamp", dir: "auto", title: row.project }, row.project) : null);
     base.hidden = !this.model.get("page").base_models;
     redraw(base, row.base_model ?? h("span", { class: "pw-soft" }, "–"));
+    base.classList.toggle("pw-ag-none", !row.base_model);
     const why = row.trouble.split("\n")[0];
     redraw(status, badge(row.status), why ? h("div", { class: "pw-ag-why", title: row.trouble }, why) : null);
     this.showActs(acts, row);
@@ -104,7 +115,7 @@ class AgentsTable extends PagedTable {
     const answer = await this.ask("connect", { agent: id }, pressed);
     if (!answer) return;
     this.keep(id, answer.key);
-    this.frame.announce(`${this.row(id)?.name ?? "It"} is being connected.`);
+    this.frame.announce(`${this.row(id)?.name ?? "It"} is being connected.${answer.key ? " Its key is shown." : ""}`);
   }
 
   async disconnect(id, pressed) {

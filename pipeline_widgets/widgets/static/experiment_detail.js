@@ -125,5 +125,6 @@ class ExperimentDetail {
 
   end() {
     this.chart.end();
+    this.error.end();
   }
 }

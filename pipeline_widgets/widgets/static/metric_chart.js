@@ -62,8 +62,7 @@ class MetricChart {
     this.size.observe(this.place);
     this.theme = new MutationObserver(() => this.plot?.redraw(false));
     this.theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
-    this.end = () => { this.size.disconnect(); this.theme.disconnect(); this.plot?.destroy(); this.plot = null; };
-    frame.undo.push(this.end);
+    this.end = frame.whenGone(() => { this.size.disconnect(); this.theme.disconnect(); this.plot?.destroy(); this.plot = null; });
   }
 
   /** `series`: [{name, label, points, style}], points being [step, value] with null for a gap; `best`: a step to mark, or null. */

@@ -3,8 +3,6 @@
 
 const TABLE_PAUSE = 200; // ms without a key after which a search is asked for
 
-const inFull = (n) => n.toLocaleString("en-US");
-
 class PagedTable {
   /** `noun` is what a row is, and the name of its id in commands; `columns` are {label, sort, descending, kind}. */
   constructor({ model, el, name, noun, columns, watched }) {

@@ -138,7 +138,7 @@ class CheckpointPicker {
       { value: "final", label: "Final checkpoint", hint: capital(ended(final.reason)) },
       {
         value: "step", label: "A specific step",
-        hint: gone ? `There is no checkpoint at step ${this.step} now.` : null,
+        hint: gone ? `There is no checkpoint at step ${inFull(this.step)} now.` : null,
         reason: this.steps.length || gone ? null : final.reason,
       },
     ];
@@ -150,12 +150,12 @@ class CheckpointPicker {
     const row = (checkpoint) => {
       const { step } = checkpoint;
       const input = h("input", {
-        type: "radio", name: group, value: step, checked: step === this.step, "aria-label": `Step ${step}`,
+        type: "radio", name: group, value: step, checked: step === this.step, "aria-label": `Step ${inFull(step)}`,
         onchange: () => this.choose("step", step),
       });
       const words = [step === this.offer.best.step ? "Best" : null, step === this.offer.final.step ? "Final" : null].filter(Boolean);
       return h("tr", { onclick: (event) => event.target === input || input.click() },
-        h("td", {}, h("div", { class: "pw-step" }, input, h("span", {}, String(step)), words.map((word) => h("span", { class: "pw-mark-word" }, word)))),
+        h("td", {}, h("div", { class: "pw-step" }, input, h("span", {}, inFull(step)), words.map((word) => h("span", { class: "pw-mark-word" }, word)))),
         h("td", { class: "pw-number" }, score(checkpoint.training_score)),
         h("td", { class: "pw-number" }, score(checkpoint.evaluation_score)),
         h("td", { class: "pw-number" }, bytes(checkpoint.size)));
@@ -197,12 +197,12 @@ class CheckpointPicker {
     if (this.curve.hidden) return;
     const word = name === "evaluation_score" ? "Evaluation Score" : "Training Score";
     const marked = points.find(([at]) => at === step);
-    const at = marked ? `; marked: step ${step}, ${score(marked[1])}` : "";
+    const at = marked ? `; marked: step ${inFull(step)}, ${score(marked[1])}` : "";
     this.curve.replaceChildren(
       sparkline(points, { width: 240, height: 44, mark: step ?? null, label: `${word} by step${at}` }),
       h("div", { class: "pw-hint", "aria-hidden": "true" },
         h("div", {}, `${word} by step, ${score(Math.min(...values))} to ${score(Math.max(...values))}`),
-        marked ? h("div", { class: "pw-steps-marked" }, `Step ${step}: ${score(marked[1])}`) : null));
+        marked ? h("div", { class: "pw-steps-marked" }, `Step ${inFull(step)}: ${score(marked[1])}`) : null));
   }
 }
 

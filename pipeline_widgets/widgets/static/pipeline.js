@@ -91,13 +91,13 @@ class Builder {
       return el;
     };
     const quiet = (label, glyph, onclick, more = {}) => button({ label, glyph, quiet: true, "data-f": glyph, onclick, ...more });
-    const any = this.stages.length > 0, undo = this.model.get("pipeline").undo;
+    const any = this.stages.length > 0, { undo } = this.model.get("pipeline"), edit = lastEdit(undo);
     redraw(
       this.tools,
       any ? h("div", { class: "pw-segments", role: "group", "aria-label": "Show stages as" }, toggle("Graph", "graph", false), toggle("List", "list", true)) : null,
       any ? button({ label: "Add stage", glyph: "plus", "data-f": "add", onclick: () => this.insert(this.stages.length) }) : null,
       any ? button({ label: "Check pipeline", glyph: "check", "data-f": "check", onclick: (event) => this.check(event.currentTarget) }) : null,
-      quiet("Undo", "undo", (event) => this.undo(event.currentTarget), { title: `Undo: ${undo}`, reason: undo ? "" : "There is no edit to undo." }),
+      quiet(edit.word, edit.glyph, (event) => this.undo(event.currentTarget), { "data-f": "undo", title: `${edit.word}: ${edit.what}`, reason: undo ? "" : "There is no edit to undo." }),
       quiet("More", "more", (event) => this.openMore(event.currentTarget)),
       !any || this.asList ? null : h("div", { class: "pw-zoom", role: "group", "aria-label": "Zoom" },
         quiet("Zoom out", "minus", () => this.graph.zoom(1 / 1.25)),
@@ -109,7 +109,7 @@ class Builder {
   openMore(opener) {
     openMenu(opener, [
       { label: "History", glyph: "history", onclick: () => openHistory({ frame: this.frame, pressed: opener, undo: (pressed) => this.undo(pressed, true) }) },
-      { label: "Copy as Python", glyph: "code", onclick: () => openCode({ frame: this.frame, pressed: opener }) },
+      { label: "Copy as Python or YAML", glyph: "code", onclick: () => openCode({ frame: this.frame, pressed: opener }) },
     ]);
   }
 
@@ -128,7 +128,8 @@ class Builder {
   }
 
   barButton(spec) {
-    const el = button({ ...spec, reason: undefined, kind: "", onclick: (event) => el.act(event.currentTarget), "data-f": `bar-${spec.key}` });
+    const { key, label, glyph, quiet } = spec;
+    const el = button({ label, glyph, quiet, onclick: (event) => el.act(event.currentTarget), "data-f": `bar-${key}` });
     return el;
   }
 
@@ -251,7 +252,9 @@ class Builder {
   async undo(pressed, inDialog = false) {
     const asked = { seen: this.version };
     const done = inDialog ? await this.frame.line.ask("undo", asked, pressed) : await this.frame.run("undo", asked, pressed);
-    if (done) this.frame.notice([`Undone: ${done.undone}`, ...done.also]);
+    if (!done) return;
+    const edit = lastEdit(done.undone);
+    this.frame.notice([`${edit.done}: ${edit.what}`, ...done.also]);
   }
 
   async check(pressed) {

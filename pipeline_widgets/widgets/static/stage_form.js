@@ -196,7 +196,7 @@ class StageForm {
     const chosen = startable.find((agent) => agent.id === this.draft.agent) ?? startable[0];
     this.draft.agent = chosen?.id ?? this.draft.agent;
     const select = h("select", { value: chosen?.id, onchange: () => (this.draft.agent = Number(select.value)) },
-      startable.map((agent) => h("option", { value: agent.id, selected: agent === chosen }, `${agent.name} (version ${agent.version}: ${agent.experiment}, step ${agent.step})`)));
+      startable.map((agent) => h("option", { value: agent.id, selected: agent === chosen }, `${agent.name} (version ${agent.version}: ${agent.experiment}, step ${inFull(agent.step)})`)));
     const made = field("Saved Agent", select);
     made.classList.add("pw-indent");
     return made;

@@ -57,9 +57,9 @@ class StageList {
     const name = `Actions for stage ${stage.n}: ${stage.name}`;
     el.more.setAttribute("aria-label", name);
     el.more.title = name;
-    const first = this.actions(stage)[0];
+    const { key, label, glyph, title, reason } = this.actions(stage)[0];
     redraw(el.act, button({
-      ...first, title: first.title || first.label, "data-f": "act", "data-act": first.key, "aria-describedby": el.name.id,
+      label, glyph, reason, title: title || label, "data-f": "act", "data-act": key, "aria-describedby": el.name.id,
       onclick: (event) => this.now(el)[0].onclick(event.currentTarget),
     }));
   }

@@ -15,42 +15,6 @@ function runLeft(run, now = Date.now() / 1000) {
   return run.status === "Running" && run.total && done > 0 && spent ? (spent / done) * Math.max(0, run.total - run.step) : null;
 }
 
-/** Text that scrolls and stays at its end. New text waits until nothing in it is selected. */
-class Printed {
-  constructor(frame, label) {
-    this.text = "";
-    this.el = h("pre", { class: "pw-printed", tabindex: "0", role: "region", "aria-label": label });
-    frame.listen(document, "selectionchange", () => this.el.isConnected && this.draw());
-    const size = new ResizeObserver(() => this.settle()); // what is not laid out yet cannot be scrolled
-    size.observe(this.el);
-    frame.undo.push(() => size.disconnect());
-  }
-
-  /** `anew` is for another run: it is shown from its end, and no selection counts. */
-  show(text, anew) {
-    this.text = text;
-    this.draw(anew);
-  }
-
-  draw(anew = false) {
-    const { el, text } = this;
-    if (el.textContent === text && !anew) return;
-    const marked = document.getSelection();
-    if (!anew && marked && !marked.isCollapsed && el.contains(marked.anchorNode)) return;
-    this.toEnd ||= anew || el.scrollTop + el.clientHeight >= el.scrollHeight - 4;
-    const { scrollTop } = el;
-    setText(el, text);
-    el.scrollTop = scrollTop;
-    this.settle();
-  }
-
-  settle() {
-    if (!this.toEnd || !this.el.clientHeight) return;
-    this.el.scrollTop = this.el.scrollHeight;
-    this.toEnd = false;
-  }
-}
-
 class StagePanel {
   constructor({ frame }) {
     this.frame = frame;
@@ -152,8 +116,20 @@ class StagePanel {
       run.started === null ? fact("Triggered", moment(run.created)) : fact("Started", moment(run.started)),
       run.finished !== null && run.started !== null ? fact("Took", duration(runTook(run))) : null,
       run.agent ? fact("Saved Agent", run.agent) : null,
+      run.served ? this.served(run.served, fact) : null,
     ] : null);
     this.ran.hidden = !run;
+  }
+
+  /** What became of the agent that a Deployment has made. */
+  served({ status, url, version, current, key }, fact) {
+    const answers = status === "Deployed";
+    const other = answers && version !== current ? `; version ${current} is the current one` : "";
+    return [
+      fact("Agent now", [badge(status), answers ? ` with version ${version}${other}` : ""]),
+      answers ? fact("URL", [h("code", { class: "pw-panel-url" }, url), copyButton({ frame: this.frame, label: "Copy URL", text: () => url, quiet: true, "data-f": "agent-url" })]) : null,
+      key ? null : fact("Key", "It has no key yet, so nobody can ask it. “Make a key” in ws.agents_view(), or agent.rotate_key(), gives it one."),
+    ];
   }
 
   showProgress() {
@@ -161,7 +137,7 @@ class StagePanel {
     this.progress.hidden = !active;
     if (!active) return redraw(this.progress);
     const { step, total } = run, left = runLeft(run), took = runTook(run);
-    const steps = total ? `${step ?? 0} of ${total}` : step === null ? "No step reported yet" : `Step ${step}`;
+    const steps = total ? `${inFull(step ?? 0)} of ${inFull(total)}` : step === null ? "No step reported yet" : `Step ${inFull(step)}`;
     const part = total ? Math.min(1, Math.max(0, (step ?? 0) / total)) : null;
     redraw(this.progress,
       h("div", {
@@ -179,7 +155,7 @@ class StagePanel {
     const number = (text) => h("td", { class: "pw-number" }, text);
     keyed(this.rows, list, (each) => each.id, () => h("tr"), (el, each) => {
       const marks = [each.best && "best", each.final && "final"].filter(Boolean).join(", ");
-      redraw(el, h("td", { class: "pw-number" }, marks ? h("span", { class: "pw-panel-mark" }, marks) : null, ` ${each.step}`),
+      redraw(el, h("td", { class: "pw-number" }, marks ? h("span", { class: "pw-panel-mark" }, marks) : null, ` ${inFull(each.step)}`),
         number(score(each.training)), number(score(each.evaluation)), number(bytes(each.size)));
     });
     const more = this.run?.earlier ?? 0;
@@ -210,7 +186,7 @@ class StagePanel {
     const range = values.length > 1 ? `, lowest ${score(Math.min(...values))}, highest ${score(Math.max(...values))}` : "";
     return [
       h("div", { class: "pw-curve-words" }, h("span", { class: "pw-curve-name", title: shown }, shown), h("span", { class: "pw-curve-last" }, now)),
-      points.length > 1 ? sparkline(points, { width: 200, height: 40, label: `${shown}: ${now} at step ${step}${range}` }) : null,
+      points.length > 1 ? sparkline(points, { width: 200, height: 40, label: `${shown}: ${now} at step ${inFull(step)}${range}` }) : null,
     ].filter(Boolean);
   }
 

@@ -1,5 +1,8 @@
 // A pipeline as text (Python, YAML), from text, and its history.
 
+const IMPORT_RENAMES = "Give experiments whose name is taken a new name";
+const UNDONE = "Undone: "; // begins the sentence of an edit that undid another one
+
 /** Show a pipeline as the Python code that rebuilds it, or as YAML. */
 async function openCode({ frame, pressed }) {
   const found = await frame.run("code", {}, pressed);
@@ -38,9 +41,11 @@ function openImport({ frame, act }) {
   const text = h("textarea", { rows: 12, spellcheck: "false", autocomplete: "off", class: "pw-transfer-text", placeholder: "pipeline: …", autofocus: true });
   const name = h("input", { type: "text", spellcheck: "false", autocomplete: "off" });
   const file = h("input", {
-    type: "file", accept: ".yaml,.yml,text/yaml",
+    type: "file", class: "pw-transfer-file", accept: ".yaml,.yml,text/yaml",
     onchange: async () => {
-      if (file.files[0]) text.value = await file.files[0].text();
+      if (!file.files[0]) return;
+      text.value = await file.files[0].text();
+      text.removeAttribute("aria-invalid");
     },
   });
   const rename = h("input", { type: "checkbox", id: unique("rename") });
@@ -50,24 +55,33 @@ function openImport({ frame, act }) {
       field("YAML of a pipeline", text, "As “Copy as Python or YAML” or pipeline.to_yaml() gives it. Experiments that this project lacks are created."),
       field("Or choose a file", file),
       field("Name", name, "Optional: another name than the one in the text."),
-      h("div", { class: "pw-check" }, rename, h("label", { for: rename.id }, "Give experiments whose name is taken a new name")),
+      h("div", { class: "pw-check" }, rename, h("label", { for: rename.id }, IMPORT_RENAMES)),
     ],
     act: async (pressed) => {
-      text.removeAttribute("aria-invalid");
+      if (!text.value.trim()) throw wrongField(text, { what: "Paste YAML or choose a file." });
       try {
         await act({ text: text.value, name: name.value, rename: rename.checked }, pressed);
       } catch (error) {
-        text.setAttribute("aria-invalid", "true");
-        throw error;
+        if (error.kind !== "NameTakenError") throw wrongField(text, error);
+        // Python has a word for what is a box to tick here.
+        const another = error.fix?.includes("rename=True");
+        throw wrongField(another ? rename : name, another ? { ...error, fix: `Rename one of them, or tick “${IMPORT_RENAMES}”.` } : error);
       }
     },
   });
+}
+
+/** What a button does with the last edit: undo it, or do again what was undone. */
+function lastEdit(what) {
+  const again = !!what?.startsWith(UNDONE);
+  return again ? { word: "Redo", glyph: "redo", done: "Done again", what: what.slice(UNDONE.length) } : { word: "Undo", glyph: "undo", done: "Undone", what };
 }
 
 /** Show what was done to a pipeline, by whom and when, and undo the last edit. */
 async function openHistory({ frame, pressed, undo }) {
   const found = await frame.run("history", {}, pressed);
   if (!found) return;
+  const edit = lastEdit(found.undo);
   const rows = found.events.map(({ at, who, what }) => h("tr", {}, h("td", { class: "pw-transfer-what" }, what), h("td", {}, who), h("td", { class: "pw-transfer-when" }, moment(at))));
   const table = h("div", { class: "pw-scroll pw-transfer-events", role: "region", "aria-label": "History", tabindex: "0" },
     h("table", { class: "pw-table" },
@@ -75,10 +89,10 @@ async function openHistory({ frame, pressed, undo }) {
       h("thead", {}, h("tr", {}, ["What", "Who", "When"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, rows)));
   openDialog({
-    frame, title: "History", cancel: "Close", wide: true, confirm: found.undo ? "Undo last edit" : null,
+    frame, title: "History", cancel: "Close", careful: true, wide: true, confirm: found.undo ? `${edit.word} last edit` : null,
     body: [
       rows.length ? table : h("p", { class: "pw-empty" }, "Nothing was done yet."),
-      found.undo ? h("p", { class: "pw-hint" }, `The last edit: ${found.undo}`) : null,
+      found.undo ? h("p", { class: "pw-hint" }, `${edit.word}: ${edit.what}`) : null,
       found.more ? h("p", { class: "pw-hint" }, `The latest ${rows.length} are shown; pipe.history has all.`) : null,
     ],
     act: undo,
