@@ -19,12 +19,14 @@ from pipeline_widgets.execution import own_key, processes
 from pipeline_widgets.execution.endpoint_client import LOOK_TIMEOUT, Reply, health, post
 from pipeline_widgets.execution.launchers import Launcher
 from pipeline_widgets.execution.listening import listen
+from pipeline_widgets.persistence.logs import shown_log
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
 
 END_GRACE = ENDING + 10.0  # seconds that a process has to answer what it was asked already, and to end
 KILL_GRACE = 5.0  # seconds that a process has to end in when it was killed
 END_POLL = 0.02
+LOG_LINES = 100  # that a view shows
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +55,10 @@ class Endpoints:
     def log(self, agent_id: int) -> Path:
         """Return where the process of an agent's endpoint prints to."""
         return self._logs(agent_id)
+
+    def tail(self, agent_id: int) -> str:
+        """Return the end of what the process of an agent's endpoint has printed."""
+        return shown_log(self.log(agent_id), LOG_LINES)
 
     def serves(self, agent_id: int) -> bool:
         """Whether an agent is served, or about to be, as its row says."""

@@ -148,7 +148,7 @@ def _marked(value: Marks | Status) -> str:
         f'<span class="pw-mark"><svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">'
         f'<path fill="{COLOURS[word]}" d="{ICONS[word]}"/></svg> {word}</span>'
         if word in ICONS
-        else html.escape(word)
+        else escaped(word)
         for word in _words(value)
     )
 
