@@ -96,6 +96,8 @@ class ResultRow:
     checkpoints: int
     training_score: float | None
     evaluation_score: float | None
+    #: Whether a higher score is the better one.
+    higher_is_better: bool
 
 
 class OverviewService:
@@ -218,6 +220,7 @@ def _result(row: Row, saved: Row | None) -> ResultRow:
         checkpoints=saved["checkpoints"] if saved else 0,
         training_score=_best(saved, "training", row["score"]),
         evaluation_score=_best(saved, "evaluation", row["score"]),
+        higher_is_better=row["score"] != "min",
     )
 
 
