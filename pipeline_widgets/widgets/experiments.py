@@ -25,6 +25,7 @@ from pipeline_widgets.wiring import Services
 
 SCRIPTS = (
     assets.CHARTS,
+    "chart_style",
     "metric_chart",
     "pickers",
     "stage_panel",
