@@ -48,7 +48,7 @@ STYLES = (
     "experiments",
 )
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
-POINTS = 240  # of a curve, at most
+POINTS = 600  # of a curve, at most
 LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
 
 

@@ -329,6 +329,7 @@ def test_single_runs_are_compared_from_python(notebook: Notebook) -> None:
     """`project.compare(run, "dpo")` draws that run of sft, and all of dpo."""
     root = show(notebook, RAN, "project.compare(sft.runs[1], 'dpo')")
     expect(root.get_by_role("heading", name="Results of dpo and sft")).to_be_visible()
+    expect(root.get_by_text("2 of 3 runs drawn")).to_be_visible()
     expect(draws(root, "sft run 1")).not_to_be_checked()
     expect(draws(root, "sft run 2")).to_be_checked()
     expect(draws(root, "dpo run 1")).to_be_checked()
@@ -407,6 +408,32 @@ keeper = ws.create_agent("keeper", project.experiments["dpo"].checkpoints[-1], d
     screenshot("results lineage", root)
     opener.click()
     expect(told).to_have_count(0)
+
+
+def test_lineage_is_asked_for_again_where_it_may_have_changed(notebook: Notebook) -> None:
+    """Not with each step of a run at work, but when one has ended."""
+    code = f"""{RAN}
+slow = project.create_experiment("slow", algorithm=trainers.counter, config={{"steps": 900, "pause": 0.05}})
+slow.train()
+"""
+    root = show(notebook, code, "project.compare().view()")
+    notebook.execute("asked, told = [], view.do_lineage")
+    notebook.execute("view.do_lineage = lambda run: (asked.append(run), told(run))[1]")
+    expect(runs(root).first).to_contain_text("Running", timeout=20_000)
+    root.get_by_role("button", name="Lineage of sft run 1").click()
+    expect(root.get_by_role("group", name="Lineage of sft run 1")).to_contain_text("scratch")
+    steps = cells(root, "Steps").first
+    for _ in range(3):
+        before = steps.inner_text()
+        expect(steps).not_to_have_text(before, timeout=20_000)
+    assert len(notebook.python("asked")) == 1
+    notebook.execute("slow.stop()")
+    expect(runs(root).first).to_contain_text("Stopped", timeout=20_000)
+    for _ in range(50):
+        if len(notebook.python("asked")) > 1:
+            return
+        root.page.wait_for_timeout(100)
+    raise AssertionError("What came of a run is not asked for again.")
 
 
 @pytest.mark.spec("10.4")
