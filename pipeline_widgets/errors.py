@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+LONGEST = 60  # letters of a value that an error shows
+
 
 class PipelineError(Exception):
     """Something that the user asked for cannot be done.
@@ -118,3 +120,12 @@ class FencedError(ExecutionError):
 
 class WaitTimeoutError(ExecutionError, TimeoutError):
     """Waiting took longer than asked for; the runs go on."""
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: in one short line, whatever it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or what holds one
+        text = f"<{type(value).__name__}, too long to show>"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

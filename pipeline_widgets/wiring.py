@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.domain.endpoint import LOCAL
@@ -69,10 +70,10 @@ class Services:
     endpoints: Endpoints
     reconciler: Reconciler
 
-    def trigger(self, stage_id: int, *, resume: bool = False) -> Run:
+    def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
         """Trigger a stage with the algorithms as this process defines them now, and launch the run."""
         self._renew_experiments(stage_id)
-        return self._launched(self.runs.trigger(stage_id, resume=resume))
+        return self._launched(self.runs.trigger(stage_id, resume=resume, duplicate=duplicate))
 
     def train(self, experiment_id: int) -> Run:
         """Train an experiment by itself, and launch the run."""
@@ -124,7 +125,7 @@ class Services:
 
 
 def connect(
-    url: str,
+    url: str | Path,
     *,
     artifacts: str | Path | None = None,
     launcher: str = "local",
@@ -145,8 +146,8 @@ def connect(
         raise
     supervision = SupervisionService(store)
     agents, serving = AgentService(store), EndpointService(store)
-    url, timing = store.database.url, store.timing
-    endpoints = Endpoints(serving, agents, starts, url=url, logs=store.artifacts / "endpoints", timing=timing)
+    common: dict[str, Any] = {"url": store.database.url, "timing": store.timing}
+    endpoints = Endpoints(serving, agents, starts, logs=store.endpoint_log, **common)
     return Services(
         store=store,
         projects=ProjectService(store),
@@ -158,7 +159,7 @@ def connect(
         care=CareService(store),
         history=HistoryService(store),
         transfer=TransferService(store, lambda name, config: configured(name, dict(config))),
-        runs=RunService(store),
+        runs=RunService(store, registry.refusal_of),
         agents=agents,
         agent_list=AgentListService(store),
         agent_details=AgentDetailService(store),
@@ -171,9 +172,7 @@ def connect(
         supervision=supervision,
         serving=serving,
         endpoints=endpoints,
-        reconciler=Reconciler(
-            supervision, starts, endpoints, url=url, logs=store.artifacts / "runs", timing=timing
-        ),
+        reconciler=Reconciler(supervision, starts, endpoints, logs=store.artifacts / "runs", **common),
     )
 
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from factories.lab import Lab, migrated, open_lab
+from hypothesis import settings
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 # Before numpy loads: on small matrices BLAS threads cost more than they bring.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is; what code takes is told by the benchmarks.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +36,19 @@ def lab(tmp_path: Path, empty: Path) -> Iterator[Lab]:
     made = open_lab(tmp_path)
     yield made
     made.store.database.close()
+
+
+@pytest.fixture
+def displayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any], list[dict[str, Any]]]]:
+    """Display an object as the last line of a cell, and return its outputs as the notebook gets them."""
+    shell: Any = InteractiveShell.instance()
+    monkeypatch.setattr(shell, "kernel", SimpleNamespace(), raising=False)
+
+    def outputs(shown: Any) -> list[dict[str, Any]]:
+        with capture_output(stdout=False, stderr=False) as captured:
+            result: dict[str, Any] = shell.display_formatter.format(shown)[0]
+        printed: list[Any] = captured.outputs
+        return [*(dict(each.data) for each in printed), *([result] if result else [])]
+
+    yield outputs
+    InteractiveShell.clear_instance()

@@ -10,8 +10,8 @@ from typing import Any
 
 from pipeline_widgets.algorithms.config_schema import FormField, Kind, fields_of
 from pipeline_widgets.algorithms.registry import Algorithm
+from pipeline_widgets.domain.experiment import SEEDS
 
-SEEDS = 2**31
 #: What every experiment has, whatever its algorithm.
 SEED = FormField(
     name="seed",

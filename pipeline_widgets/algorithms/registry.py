@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import json
 import os
 import sys
 import sysconfig
@@ -21,8 +22,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
-from pipeline_widgets.domain.experiment import Configured, Declared, Reference
-from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError
+from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference
+from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, shown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -73,7 +74,7 @@ class Algorithm:
             first = error.errors(include_url=False, include_context=False)[0]
             field = ".".join(map(str, first["loc"])) or "config"
             what = f"The config field {field!r} of {self.spec.name} is refused."
-            why = f"{first['msg']}, got {first['input']!r}."
+            why = f"{first['msg']}, got {shown(first['input'])}."
             raise ConfigError(what, why, f"Correct {field!r} and try again.") from error
 
     def signature_of(self, config: BaseModel | None) -> Signature:
@@ -108,15 +109,18 @@ class Algorithm:
         """Return what an experiment is made of: the declaration, and the config with its defaults.
 
         Raises:
-            ConfigError: The config model refuses it.
+            ConfigError: The config model refuses it, or it holds what JSON cannot say.
         """
         valid = self.validate(config)
-        return Configured(
-            spec=self.spec,
-            reference=self.reference,
-            config=valid.model_dump(mode="json") if valid else {},
-            signature=dict(self.signature_of(valid)),
-        )
+        signature = dict(self.signature_of(valid))
+        try:
+            plain = valid.model_dump(mode="json") if valid else {}
+            json.dumps([plain, signature])
+        except (ValueError, TypeError, RecursionError) as error:
+            what, why = f"The config of {self.spec.name} cannot be stored.", f"{error}."
+            fix = "Use numbers, texts, lists and mappings, not nested too deeply."
+            raise ConfigError(what, why, fix) from error
+        return Configured(spec=self.spec, reference=self.reference, config=plain, signature=signature)
 
 
 _defined: dict[str, Algorithm] = {}
@@ -192,6 +196,21 @@ class _Current(Mapping[str, Declared]):
 def references() -> Mapping[str, Declared]:
     """Return the algorithms that this process has defined or loaded so far, for other processes."""
     return _Current()
+
+
+def refusal_of(experiment: Experiment) -> str | None:
+    """Return why an algorithm that this process has defined or loaded refuses an experiment's config.
+
+    None where it takes it, and where the process does not know the algorithm: that is no reason to load it.
+    """
+    known = _defined.get(experiment.spec.name)
+    if known is None:
+        return None
+    try:
+        known.validate(experiment.config)
+    except ConfigError as error:
+        return f"{error.what} {error.why}".strip()
+    return None
 
 
 def names() -> tuple[str, ...]:

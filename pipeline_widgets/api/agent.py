@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
-from pipeline_widgets.api.handle import Handle
+from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint
@@ -39,8 +39,8 @@ class Agent(Handle):
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, version={self._now.current.number})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def name(self) -> str:
@@ -82,8 +82,8 @@ class Agent(Handle):
     @property
     def url(self) -> str | None:
         """Where it answers while it is Deployed, without a slash at the end; None else."""
-        endpoint = self._now.endpoint
-        return endpoint.url if endpoint is not None and self.status is AgentStatus.DEPLOYED else None
+        self._services.look()
+        return _url(self._now)
 
     @property
     def error(self) -> str | None:
@@ -181,17 +181,8 @@ class Agent(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        value = self._now
-        return {
-            "name": value.name,
-            "description": value.description,
-            "experiment": value.current.experiment,
-            "version": value.current.number,
-            "step": value.current.checkpoint.step,
-            "evaluation_score": value.current.checkpoint.evaluation_score,
-            "status": str(value.status),
-            "url": self.url,
-        }
+        self._services.look()
+        return _row(self._now)
 
     @property
     def _now(self) -> values.Agent:
@@ -254,4 +245,29 @@ class AgentVersion:
 
 def agents(services: Services) -> Listing[Agent]:
     """Return a listing of all agents."""
-    return Listing("agent", (Agent(services, each.id) for each in services.agents.all()))
+
+    def rows(listed: Sequence[Agent]) -> list[dict[str, Any]]:
+        services.look()
+        return of_items(listed, {each.id: _row(each) for each in services.agents.all()})
+
+    found = services.agents.all()
+    made = (Agent(services, each.id) for each in found)
+    return Listing("agent", made, rows, lambda: [each.name for each in found])
+
+
+def _row(value: values.Agent) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "description": value.description,
+        "experiment": value.current.experiment,
+        "version": value.current.number,
+        "step": value.current.checkpoint.step,
+        "evaluation_score": value.current.checkpoint.evaluation_score,
+        "status": str(value.status),
+        "url": _url(value),
+    }
+
+
+def _url(value: values.Agent) -> str | None:
+    endpoint = value.endpoint
+    return endpoint.url if endpoint is not None and value.status is AgentStatus.DEPLOYED else None

@@ -20,8 +20,8 @@ from pipeline_widgets.domain.chain import (
     Start,
     Trigger,
 )
-from pipeline_widgets.domain.experiment import Choice
-from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.domain.experiment import LAST_STEP, Choice
+from pipeline_widgets.errors import ConfigError, shown
 from pipeline_widgets.wiring import Services
 
 #: "scratch", a saved Agent, "best", "final", or a step.
@@ -49,7 +49,7 @@ def trigger(value: str) -> Trigger:
     try:
         return Trigger(value)
     except ValueError as error:
-        what = f"{value!r} is no trigger."
+        what = f"{shown(value)} is no trigger."
         raise ConfigError(what, fix='Use trigger="manual" or trigger="auto".') from error
 
 
@@ -62,9 +62,9 @@ def choice(value: Any) -> Choice:
     if value == "best" or value == "final":  # noqa: PLR1714  users pass anything, also what has no hash
         return value
     with suppress(TypeError):
-        if not isinstance(value, bool) and index(value) >= 0:
+        if not isinstance(value, bool) and 0 <= index(value) <= LAST_STEP:
             return index(value)  # numpy's integers are welcome
-    raise ConfigError(f"{value!r} chooses no checkpoint.", fix='Use "best", "final" or a step.')
+    raise ConfigError(f"{shown(value)} chooses no checkpoint.", fix='Use "best", "final" or a step.')
 
 
 def start(services: Services, value: StartArgument | None) -> Start | None:
@@ -91,21 +91,7 @@ def gate(value: GateArgument) -> Gate | None:
         return None
     if value == "better than deployed":
         return BetterThanDeployed()
-    if isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-        return ScoreAtLeast(float(value))
-    raise ConfigError(f"{value!r} is no gate.", fix='Use a number, or "better than deployed".')
-
-
-def seed(value: int) -> int:
-    """Return a seed that can be stored and that every generator takes.
-
-    Raises:
-        ConfigError: It is no whole number from 0 to 2**31 - 1.
-    """
-    try:
-        number = index(value)
-    except TypeError:
-        number = -1
-    if not 0 <= number < 2**31:
-        raise ConfigError(f"{value!r} is no seed.", fix="Use a whole number from 0 to 2147483647.")
-    return number
+    with suppress(OverflowError):  # an integer beyond all floats
+        if isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+            return ScoreAtLeast(float(value))
+    raise ConfigError(f"{shown(value)} is no gate.", fix='Use a number, or "better than deployed".')

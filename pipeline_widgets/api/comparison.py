@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline_widgets.api import display
 from pipeline_widgets.domain.comparison import ABSENT
@@ -32,8 +32,8 @@ class Comparison:
     def __repr__(self) -> str:
         return self.runs.to_string(index=False)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def runs(self) -> pd.DataFrame:

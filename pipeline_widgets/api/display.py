@@ -7,29 +7,30 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 from pipeline_widgets.errors import ExecutionError, StorageError
-
-#: What is shown, by its MIME type, and what is said about that.
-Bundle: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 
 
 class Shown(Protocol):
     """A view, as far as displaying it goes."""
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Bundle: ...
+    def _ipython_display_(self) -> None: ...
 
 
-def bundle(view: Callable[[], Shown], **kwargs: Any) -> Bundle | None:
-    """Return what shows a new view; None, so that its text is shown, where there is no notebook."""
+def show(view: Callable[[], Shown]) -> None:
+    """Show a new view.
+
+    Raises:
+        NotImplementedError: There is no notebook, or not what one needs: IPython then shows the text.
+    """
     if not _in_notebook():
-        return None
+        raise NotImplementedError
     try:
         made = view()
-    except ExecutionError:  # what a notebook needs is not installed
-        return None
-    return made._repr_mimebundle_(**kwargs)  # pyright: ignore[reportPrivateUsage]  IPython's name
+    except ExecutionError as error:
+        raise NotImplementedError from error
+    made._ipython_display_()  # pyright: ignore[reportPrivateUsage]  IPython's name
 
 
 @contextmanager

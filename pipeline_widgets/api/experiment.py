@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.api import arguments, display
-from pipeline_widgets.api.handle import Handle, id_in
+from pipeline_widgets.api import display
+from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import RuleError
-from pipeline_widgets.services.views import states
+from pipeline_widgets.services.views import forms
+from pipeline_widgets.services.views.overview import ExperimentRow
 from pipeline_widgets.wiring import Services, configured
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Experiment(Handle):
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, algorithm={self.algorithm!r}, status={str(self.status)!r})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def name(self) -> str:
@@ -91,7 +92,7 @@ class Experiment(Handle):
         now = self._now
         if config is not None or seed is not None:
             changed = configured(now.spec.name, {**now.config, **(config or {})})
-            kept = now.seed if seed is None else arguments.seed(seed)
+            kept = now.seed if seed is None else values.checked_seed(seed)
             self._services.experiments.update(self._id, changed, seed=kept, name=name)
         elif name is not None:
             self._services.experiments.rename(self._id, name)
@@ -110,10 +111,7 @@ class Experiment(Handle):
         Raises:
             RuleError: It is not running.
         """
-        latest = self.run
-        if latest is None:
-            raise RuleError("There is nothing to stop.", f"Experiment {self.name!r} has never run.")
-        latest.stop()
+        self._services.runs.stop_experiment(self._id)
 
     def resume(self, checkpoint: Checkpoint, name: str) -> Experiment:
         """Go on from one of its checkpoints, as a new experiment of that name.
@@ -152,13 +150,7 @@ class Experiment(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        return {
-            "name": self.name,
-            "algorithm": self.algorithm,
-            "status": str(self.status),
-            "runs": len(self.runs),
-            "modified_at": self.modified_at,
-        }
+        return _rows(self._services, self._now.project_id, [self])[0]
 
     @property
     def _now(self) -> values.Experiment:
@@ -168,7 +160,7 @@ class Experiment(Handle):
 class ExperimentOption:
     """An experiment as a candidate for a stage: whether it fits, and why not."""
 
-    def __init__(self, services: Services, value: states.ExperimentOption) -> None:
+    def __init__(self, services: Services, value: forms.ExperimentOption) -> None:
         self._value = value
         self.experiment = Experiment(services, value.experiment.id)
 
@@ -205,4 +197,25 @@ class ExperimentOption:
 def experiments(services: Services, project_id: int) -> Listing[Experiment]:
     """Return a listing of a project's experiments."""
     found = services.experiments.of_project(project_id)
-    return Listing("experiment", (Experiment(services, each.id) for each in found))
+    return Listing(
+        "experiment",
+        (Experiment(services, each.id) for each in found),
+        partial(_rows, services, project_id),
+        lambda: [each.name for each in found],
+    )
+
+
+def _rows(services: Services, project_id: int, listed: Sequence[Experiment]) -> list[dict[str, Any]]:
+    services.look()
+    known = {each.id: _row(each) for each in services.overview.experiments(project_id)}
+    return of_items(listed, known)
+
+
+def _row(value: ExperimentRow) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "algorithm": value.algorithm,
+        "status": str(value.status),
+        "runs": value.runs,
+        "modified_at": value.modified_at,
+    }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, TypeVar
 
 from pipeline_widgets.errors import ForeignError
 from pipeline_widgets.wiring import Services
+
+V = TypeVar("V")
 
 
 class Handle:
@@ -48,3 +51,8 @@ def id_in(services: Services, handle: Handle, kind: type[Handle]) -> int:
         why = "A workspace cannot refer to another one's objects."
         raise ForeignError(f"This {kind.kind} belongs to another workspace.", why, "Create it here.")
     return handle._id  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  its own module
+
+
+def of_items(handles: Iterable[Handle], values: Mapping[int, V]) -> list[V]:
+    """Return the values of those things that are still there, in their order."""
+    return [values[each._id] for each in handles if each._id in values]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  its own module

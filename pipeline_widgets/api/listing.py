@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from pipeline_widgets.errors import NotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHOWN = 10  # names that an error lists
 
 
 class Summarised(Protocol):
@@ -23,14 +26,26 @@ T = TypeVar("T", bound=Summarised)
 
 
 class Listing(Sequence[T], Generic[T]):
-    """What there was when it was asked for: `listing[0]`, `listing["name"]`, `for each in listing`."""
+    """What there was when it was asked for: `listing[0]`, `listing["name"]`, `for each in listing`.
+
+    Args:
+        kind: What an item is called.
+        items: What is listed.
+        rows: Reads the rows of items at once, without those that are gone; by default each by itself.
+        names: Tells the names of the items, in their order, at once; by default each item tells its own.
+    """
 
     def __init__(
-        self, kind: str, items: Iterable[T], rows: Callable[[], list[dict[str, Any]]] | None = None
+        self,
+        kind: str,
+        items: Iterable[T],
+        rows: Callable[[Sequence[T]], list[dict[str, Any]]] | None = None,
+        names: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         self._kind = kind
         self._items = tuple(items)
-        self._rows = rows or (lambda: [item.summary() for item in self._items])
+        self._rows = rows or _each_by_itself
+        self._names = names or (lambda: [getattr(item, "name", "") for item in self._items])
 
     def __len__(self) -> int:
         return len(self._items)
@@ -50,22 +65,20 @@ class Listing(Sequence[T], Generic[T]):
             IndexError: There is none at that position.
         """
         if isinstance(key, slice):
-            return Listing(self._kind, self._items[key])
+            return Listing(self._kind, self._items[key], self._rows, lambda: self._names()[key])
         if isinstance(key, int):
             return self._items[key]
-        for item in self._items:
-            if getattr(item, "name", None) == key:
-                return item
-        names = [repr(name) for item in self._items if (name := getattr(item, "name", None))]
-        fix = f"There are {', '.join(names)}." if names else "There are none yet."
-        raise NotFoundError(f"There is no {self._kind} named {key!r}.", fix=fix)
+        names = self._names()
+        if key and key in names:
+            return self._items[names.index(key)]
+        raise NotFoundError(f"There is no {self._kind} named {key!r}.", fix=_there_are(names, key))
 
     @property
     def df(self) -> pd.DataFrame:
         """The same as a pandas DataFrame, a row for each item."""
         import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
 
-        return pd.DataFrame(self._rows())
+        return pd.DataFrame(self._rows(self._items))
 
     def __repr__(self) -> str:
         if not self._items:
@@ -75,3 +88,17 @@ class Listing(Sequence[T], Generic[T]):
     def _repr_html_(self) -> str:
         """Show as a table; pandas escapes all text."""
         return self.df.to_html(index=False, notebook=True) if self._items else f"no {self._kind}s"
+
+
+def _each_by_itself(items: Sequence[Summarised]) -> list[dict[str, Any]]:
+    return [item.summary() for item in items]
+
+
+def _there_are(names: Sequence[str], wanted: str) -> str:
+    """Say which names there are; of many those that are closest to the one that was asked for."""
+    names = [name for name in names if name]
+    if not names:
+        return "There are none yet."
+    shown = names if len(names) <= SHOWN else get_close_matches(wanted, names, n=SHOWN) or names[:SHOWN]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return f"There are {', '.join(map(repr, shown))}{more}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_widgets.api import arguments, display
 from pipeline_widgets.api.arguments import GateArgument, StartArgument
 from pipeline_widgets.api.experiment import Experiment, ExperimentOption
-from pipeline_widgets.api.handle import Handle, id_in
+from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.api.stage import Stage, stages
@@ -36,8 +37,8 @@ class Pipeline(Handle):
         more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
         return f"Pipeline({self.name!r}, stages=[{', '.join([*map(repr, names[:SHOWN]), *more])}])"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def name(self) -> str:
@@ -135,7 +136,7 @@ class Pipeline(Handle):
         Args:
             position: Where the stage would be inserted, counted from 0; at the end by default.
         """
-        found = self._services.states.experiment_options(self._id, position)
+        found = self._services.forms.stage(self._id, position=position).experiments
         return Listing("experiment", (ExperimentOption(self._services, each) for each in found))
 
     def update(self, *, name: str | None = None, description: str | None = None) -> None:
@@ -239,13 +240,7 @@ class Pipeline(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        value = self._now
-        return {
-            "name": value.name,
-            "description": value.description,
-            "stages": len(value.stages),
-            "modified_at": value.modified_at,
-        }
+        return _row(self._now)
 
     def _show(self, bars: Bars, now: datetime) -> None:
         for each in self._services.states.pipeline(self._id).stages:
@@ -294,5 +289,20 @@ class PipelineEvent:
 
 def pipelines(services: Services, project_id: int) -> Listing[Pipeline]:
     """Return a listing of a project's pipelines."""
+
+    def rows(listed: Sequence[Pipeline]) -> list[dict[str, Any]]:
+        known = services.pipelines.of_project(project_id)
+        return of_items(listed, {each.id: _row(each) for each in known})
+
     found = services.pipelines.of_project(project_id)
-    return Listing("pipeline", (Pipeline(services, each.id) for each in found))
+    made = (Pipeline(services, each.id) for each in found)
+    return Listing("pipeline", made, rows, lambda: [each.name for each in found])
+
+
+def _row(value: chain.Pipeline) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "description": value.description,
+        "stages": len(value.stages),
+        "modified_at": value.modified_at,
+    }

@@ -60,9 +60,12 @@ class Bars:
             if status.finished:  # it had ended before anybody waited
                 return
             bar = self._bars[key] = _new_bar(name)
-        if progress.total and bar.total != progress.total:
-            bar.reset(total=progress.total)
-        bar.n = progress.step or 0
+        total, step = progress.total, progress.step or 0
+        if status is Status.SUCCEEDED and not total:  # a deployment counts no steps
+            total = step = max(1, step)
+        if total and bar.total != total:
+            bar.reset(total=total)
+        bar.n = step
         bar.set_postfix_str(status)
         if status.finished:
             bar.close()

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline_widgets.algorithms.registry import Algorithm
-from pipeline_widgets.api import arguments, display
+from pipeline_widgets.api import display
 from pipeline_widgets.api.care import CheckpointFate, CleanUp
 from pipeline_widgets.api.comparison import Comparison
 from pipeline_widgets.api.experiment import Experiment, experiments
-from pipeline_widgets.api.handle import Handle, id_in
+from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
 from pipeline_widgets.api.run import Run
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.care import keep_option
+from pipeline_widgets.services.views.overview import ProjectRow
 from pipeline_widgets.wiring import Services, configured
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline_widgets.widgets.project import ProjectView
+
+
+#: What can be set side by side.
+Chosen: TypeAlias = "str | Experiment | Run"
 
 
 class Project(Handle):
@@ -32,8 +38,8 @@ class Project(Handle):
     def __repr__(self) -> str:
         return f"Project({self.name!r}, advanced_training={self.advanced_training})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> display.Bundle | None:
-        return display.bundle(self.view, **kwargs)
+    def _ipython_display_(self) -> None:
+        display.show(self.view)
 
     @property
     def name(self) -> str:
@@ -77,7 +83,7 @@ class Project(Handle):
             NameTakenError: The project has an experiment of that name.
         """
         made = configured(algorithm, dict(config or {}))
-        new = self._services.experiments.create(self._id, name, made, seed=arguments.seed(seed))
+        new = self._services.experiments.create(self._id, name, made, seed=values.checked_seed(seed))
         return Experiment(self._services, new.id)
 
     def create_pipeline(self, name: str, *, description: str = "") -> Pipeline:
@@ -126,47 +132,39 @@ class Project(Handle):
         act = self._services.care.look if dry_run else self._services.care.free
         return CleanUp([CheckpointFate(each) for each in act(self._id, option)], dry_run=dry_run)
 
-    def compare(self, *chosen: str | Experiment | Run) -> Comparison:
+    def compare(self, *chosen: Chosen | Sequence[Chosen]) -> Comparison:
         """Set experiments and runs side by side: shown live, and as DataFrames.
 
         Args:
-            *chosen: Names of experiments or experiments, of which all runs are taken, and single runs; all
-                experiments by default.
+            *chosen: Names of experiments or experiments, of which all runs are taken, and single runs, or
+                lists of them; all experiments by default.
 
         Raises:
             NotFoundError: There is no experiment of such a name.
             ForeignError: One is of another project or workspace.
             RuleError: A run is of a Deployment stage.
         """
-        runs = [id_in(self._services, each, Run) for each in chosen if isinstance(each, Run)]
-        others = [each for each in (chosen or self.experiments) if not isinstance(each, Run)]
-        named = [self.experiments[each] if isinstance(each, str) else each for each in others]
+        listed = self.experiments
+        asked = [each for one in chosen for each in (one if isinstance(one, list | tuple) else [one])]
+        runs = [id_in(self._services, each, Run) for each in asked if isinstance(each, Run)]
+        others = [each for each in (asked if chosen else listed) if not isinstance(each, Run)]
+        named = [listed[each] if isinstance(each, str) else each for each in others]
         return Comparison(
             self._services, self._id, [id_in(self._services, each, Experiment) for each in named], runs
         )
 
-    def results(self, names: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return what experiments reported: columns experiment, run, step, metric, value.
+    def results(self, *chosen: Chosen | Sequence[Chosen]) -> pd.DataFrame:
+        """Return what experiments and runs reported: columns experiment, run, step, metric, value.
 
         Args:
-            names: Which experiments; all by default.
+            *chosen: As for `compare`; all experiments by default.
 
         Raises:
             NotFoundError: There is no experiment of such a name.
+            ForeignError: One is of another project or workspace.
+            RuleError: A run is of a Deployment stage.
         """
-        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
-
-        listed = self.experiments
-        wanted = [names] if isinstance(names, str) else names
-        chosen = list(listed) if wanted is None else [listed[name] for name in wanted]
-        origin = {
-            run._id: (experiment.name, run.number)  # noqa: SLF001  handles of this package
-            for experiment in chosen
-            for run in experiment.runs
-        }
-        told = self._services.runs.metrics(list(origin))
-        rows = [(*origin[run], step, metric, value) for run, step, metric, value in told]
-        return pd.DataFrame(rows, columns=["experiment", "run", "step", "metric", "value"])
+        return self.compare(*chosen).metrics
 
     def view(self) -> ProjectView:
         """Return a new live view of it, as the last line of a cell shows it.
@@ -180,12 +178,7 @@ class Project(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        return {
-            "name": self.name,
-            "advanced_training": self.advanced_training,
-            "experiments": len(self.experiments),
-            "pipelines": len(self.pipelines),
-        }
+        return _rows(self._services, [self])[0]
 
     @property
     def _now(self) -> values.Project:
@@ -194,4 +187,19 @@ class Project(Handle):
 
 def projects(services: Services) -> Listing[Project]:
     """Return a listing of all projects."""
-    return Listing("project", (Project(services, each.id) for each in services.projects.all()))
+    found = services.projects.all()
+    made = (Project(services, each.id) for each in found)
+    return Listing("project", made, partial(_rows, services), lambda: [each.name for each in found])
+
+
+def _rows(services: Services, listed: Sequence[Project]) -> list[dict[str, Any]]:
+    return of_items(listed, {each.id: _row(each) for each in services.overview.projects()})
+
+
+def _row(value: ProjectRow) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "advanced_training": value.advanced_training,
+        "experiments": value.experiments,
+        "pipelines": value.pipelines,
+    }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.api.handle import Handle
+from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
@@ -226,16 +227,7 @@ class Run(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        value = self._now
-        return {
-            "number": value.number,
-            "status": str(value.status),
-            "step": value.step,
-            "total": value.total,
-            "created_at": value.created_at,
-            "started_at": value.started_at,
-            "finished_at": value.finished_at,
-        }
+        return _row(self._now)
 
     @property
     def _now(self) -> run_values.Run:
@@ -244,4 +236,21 @@ class Run(Handle):
 
 def runs(services: Services, found: tuple[run_values.Run, ...]) -> Listing[Run]:
     """Return a listing of runs."""
-    return Listing("run", (Run(services, each.id) for each in found))
+
+    def rows(listed: Sequence[Run]) -> list[dict[str, Any]]:
+        known = services.overview.runs([each.id for each in found])
+        return of_items(listed, {each: _row(value) for each, value in known.items()})
+
+    return Listing("run", (Run(services, each.id) for each in found), rows)
+
+
+def _row(value: run_values.Run) -> dict[str, Any]:
+    return {
+        "number": value.number,
+        "status": str(value.status),
+        "step": value.step,
+        "total": value.total,
+        "created_at": value.created_at,
+        "started_at": value.started_at,
+        "finished_at": value.finished_at,
+    }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from pipeline_widgets.api import arguments
 from pipeline_widgets.api.arguments import UNSET, GateArgument, StartArgument, Unset
 from pipeline_widgets.api.experiment import Experiment
-from pipeline_widgets.api.handle import Handle, id_in
+from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Run, runs
 from pipeline_widgets.domain import chain
@@ -236,18 +237,20 @@ class Stage(Handle):
 def stages(services: Services, pipeline_id: int) -> Listing[Stage]:
     """Return a listing of a pipeline's stages, in order."""
 
-    def rows() -> list[dict[str, Any]]:
+    def rows(listed: Sequence[Stage]) -> list[dict[str, Any]]:
         services.look()
         states = services.states.pipeline(pipeline_id).stages
-        return [_row(state) for state in states if state.stage.id in ids]
+        return of_items(listed, {state.stage.id: _row(state) for state in states})
+
+    def names() -> list[str]:
+        known = services.states.names(pipeline_id)
+        return [known.get(each.id, "") for each in found]
 
     found = services.pipelines.get(pipeline_id).stages
-    ids = {each.id for each in found}  # a table has the rows of its listing, whatever was added since
-    return Listing("stage", (Stage(services, each.id) for each in found), rows)
+    return Listing("stage", (Stage(services, each.id) for each in found), rows, names)
 
 
 def _row(state: StageState) -> dict[str, Any]:
-    reasons = state.staleness.reasons if state.staleness.stale else ()
     return {
         "stage": state.position + 1,
         "type": "Deployment" if isinstance(state.stage, DeploymentStage) else "Experiment",
@@ -257,5 +260,12 @@ def _row(state: StageState) -> dict[str, Any]:
         "stale": state.staleness.stale,
         "run": state.run.number if state.run else None,
         "evaluation_score": state.score,
-        "why": "; ".join(filter(None, (*reasons, state.held))),
+        "why": "; ".join(_why(state)),
     }
+
+
+def _why(state: StageState) -> list[str]:
+    """Why it is stale, held or broken: the last line of a traceback is its error."""
+    error = (state.run.error or "").strip() if state.run else ""
+    stale = state.staleness.reasons if state.staleness.stale else ()
+    return [*stale, *filter(None, [state.held]), *error.splitlines()[-1:]]

@@ -22,7 +22,7 @@ class Workspace:
     """Opens a workspace, and makes it where there is none yet.
 
     Args:
-        url: Any SQLAlchemy URL; a SQLite file in the current folder by default.
+        url: The path of a SQLite file, such as "lab.db", or any SQLAlchemy URL.
         artifacts: The folder for checkpoints and logs; "NAME-artifacts" beside the database by default.
         launcher: Where supervisors start: "local".
         timing: How often supervisors beat, and after how long a silent one is given up.
@@ -33,7 +33,7 @@ class Workspace:
 
     def __init__(
         self,
-        url: str = "sqlite:///lab.db",
+        url: str | Path = "lab.db",
         *,
         artifacts: str | Path | None = None,
         launcher: str = "local",

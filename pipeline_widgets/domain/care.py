@@ -10,6 +10,8 @@ from pipeline_widgets.domain.experiment import Checkpoint, choose
 from pipeline_widgets.domain.run import RESUMABLE, Run
 from pipeline_widgets.errors import ConfigError
 
+#: Why a checkpoint that was freed is on disk still.
+UNDELETED = "its files could not be deleted"
 Keep = Literal["best+final", "best", "final", "all"]
 
 

@@ -7,14 +7,14 @@ and its *source*, the nearest Experiment stage before it, whose checkpoint feeds
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
 from pipeline_widgets.domain.experiment import Choice
-from pipeline_widgets.errors import NotFoundError, OrderError, RuleError
+from pipeline_widgets.errors import NotFoundError, OrderError, PipelineError, RuleError
 
 FIRST_IS_MANUAL = "First stage can only be triggered manually"
 NEW = 0  # the id of a stage that is not saved yet
@@ -124,6 +124,12 @@ class Pipeline:
         """The experiments that its stages are bound to."""
         return tuple(stage.experiment_id for stage in _experiments(iter(self.stages)))
 
+    @property
+    def agent_ids(self) -> tuple[int, ...]:
+        """The saved Agents that its stages start from."""
+        starts = (stage.start for stage in _experiments(iter(self.stages)))
+        return tuple(start.agent_id for start in starts if isinstance(start, FromAgent))
+
     def position(self, stage_id: int) -> int:
         """Return where a stage stands.
 
@@ -169,11 +175,31 @@ class Pipeline:
 
         Raises:
             OrderError: It, or a stage after it, could not stand there.
+            RuleError: Another stage is bound to its experiment.
         """
         at = len(self.stages) if at is None else at
         self._check_position(at, len(self.stages))
         _check_asked(stage, at)
+        _check_alone(stage, self._bound())
         return self._ordered((*self.stages[:at], stage, *self.stages[at:]))
+
+    def filled(self, stages: Sequence[Stage]) -> Pipeline:
+        """Return it with those stages instead, each checked as if it was added at the end.
+
+        Raises:
+            RuleError: One could not stand there; it is named by its number.
+        """
+        bound: dict[int, int] = {}
+        for at, stage in enumerate(stages):
+            try:
+                _check_asked(stage, at)
+                _check_first(stages)
+                _check_alone(stage, bound)
+            except PipelineError as error:
+                raise type(error)(f"Stage {at + 1}: {error.what}", error.why, error.fix) from error
+            if isinstance(stage, ExperimentStage):
+                bound[stage.experiment_id] = at
+        return replace(self, stages=tuple(stages))
 
     def moved(self, stage_id: int, to: int) -> Edited:
         """Move a stage so that it stands at position `to`.
@@ -190,13 +216,14 @@ class Pipeline:
 
         Raises:
             OrderError: The settings cannot hold where it stands.
-            RuleError: A stage never changes its type.
+            RuleError: A stage never changes its type, and shares its experiment with no other.
         """
         at = self.position(stage.id)
         if type(stage) is not type(self.stages[at]):
             fix = "Delete it and add a stage of the other type."
             raise RuleError("A stage cannot change its type.", fix=fix)
         _check_asked(stage, at)
+        _check_alone(stage, self._bound(but=stage.id))
         return self._ordered((*self.stages[:at], stage, *self.stages[at + 1 :]))
 
     def without(self, stage_id: int) -> Edited:
@@ -209,15 +236,18 @@ class Pipeline:
         return self._ordered(tuple(stage for stage in self.stages if stage.id != stage_id))
 
     def _ordered(self, stages: tuple[Stage, ...]) -> Edited:
-        if stages and isinstance(stages[0], DeploymentStage):
-            raise OrderError(
-                "A Deployment stage cannot be first.",
-                "It deploys the checkpoint of an Experiment stage before it.",
-                "Keep an Experiment stage before it.",
-            )
+        _check_first(stages)
         settled = [_settled(stage, at) for at, stage in enumerate(stages)]
         also = tuple(note for _, notes in settled for note in notes)
         return Edited(pipeline=replace(self, stages=tuple(stage for stage, _ in settled)), also=also)
+
+    def _bound(self, but: int | None = None) -> Mapping[int, int]:
+        """By experiment, where the stage stands that is bound to it."""
+        return {
+            stage.experiment_id: at
+            for at, stage in enumerate(self.stages)
+            if isinstance(stage, ExperimentStage) and stage.id != but
+        }
 
     def _check_position(self, at: int, last: int) -> None:
         if not 0 <= at <= last:
@@ -231,6 +261,25 @@ def _experiments(stages: Iterator[Stage]) -> Iterator[ExperimentStage]:
 
 def _source_at(stages: tuple[Stage, ...], at: int) -> ExperimentStage | None:
     return next(_experiments(reversed(stages[:at])), None)
+
+
+def _check_first(stages: Sequence[Stage]) -> None:
+    if stages and isinstance(stages[0], DeploymentStage):
+        raise OrderError(
+            "A Deployment stage cannot be first.",
+            "It deploys the checkpoint of an Experiment stage before it.",
+            "Keep an Experiment stage before it.",
+        )
+
+
+def _check_alone(stage: Stage, bound: Mapping[int, int]) -> None:
+    """Refuse an experiment that another stage is bound to: its runs would be those of both."""
+    if isinstance(stage, ExperimentStage) and stage.experiment_id in bound:
+        raise RuleError(
+            f"The experiment is used by stage {bound[stage.experiment_id] + 1} already.",
+            "Two stages of a pipeline cannot share one experiment.",
+            "Duplicate and attach it: duplicate=True.",
+        )
 
 
 def _check_asked(stage: Stage, at: int) -> None:

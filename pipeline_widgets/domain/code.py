@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import math
-import pprint
 import re
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from pipeline_widgets.domain.chain import (
     DeploymentStage,
@@ -19,11 +19,18 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.document import BETTER, Document, ExperimentEntry, StageEntry
 
-WIDTH = 96
-TAKEN = ("ws", "project", "pipe", "pw")
+WIDTH = 88
+INDENT = "    "
+TAKEN = frozenset({"ws", "project", "pipe", "pw", *dir(builtins)})
 
 
-def to_python(document: Document, project: str, *, defined_in_notebooks: Collection[str] = ()) -> str:
+def to_python(
+    document: Document,
+    project: str,
+    *,
+    defined_in_notebooks: Collection[str] = (),
+    unfit: Mapping[int, str] | None = None,
+) -> str:
     """Return the code.
 
     Args:
@@ -31,29 +38,34 @@ def to_python(document: Document, project: str, *, defined_in_notebooks: Collect
         project: The name of its project.
         defined_in_notebooks: The algorithms that no package announces: whoever runs the code has to define
             them first.
+        unfit: Why stages, by their positions, cannot start from what they are set to: adding one is refused.
     """
+    reasons = unfit or {}
     names = _variables(each.name for each in document.experiments)
     lines = ["import pipeline_widgets as pw", ""]
     if defined_in_notebooks:
-        listed = ", ".join(sorted(map(repr, defined_in_notebooks)))
+        listed = ", ".join(sorted(map(_flat, defined_in_notebooks)))
         lines += ["# Run the cells first that define these algorithms with @pw.algorithm:", f"# {listed}", ""]
     lines += [
         "ws = pw.Workspace()",
-        f"project = {_call('ws.create_project', [repr(project)], {'advanced_training': True})}",
+        _call("project = ws.create_project", [project], {"advanced_training": True}),
         "",
-        *(f"{names[each.name]} = {_experiment(each)}" for each in document.experiments),
+        *(_experiment(names[each.name], each) for each in document.experiments),
         "",
-        f"pipe = {_call('project.create_pipeline', [repr(document.name)], _described(document))}",
-        *(_stage(each, names, first=not at) for at, each in enumerate(document.stages)),
+        _call("pipe = project.create_pipeline", [document.name], _described(document)),
     ]
+    for at, each in enumerate(document.stages):
+        if at in reasons:
+            lines.append(f"# This stage is refused until it fits: {' '.join(reasons[at].split())}")
+        lines.append(_stage(each, names, first=not at))
     return "\n".join(lines) + "\n"
 
 
-def _experiment(entry: ExperimentEntry) -> str:
+def _experiment(variable: str, entry: ExperimentEntry) -> str:
     given: dict[str, Any] = {"algorithm": entry.algorithm}
     given |= {"config": dict(entry.config)} if entry.config else {}
     given |= {"seed": entry.seed} if entry.seed else {}
-    return _call("project.create_experiment", [repr(entry.name)], given)
+    return _call(f"{variable} = project.create_experiment", [entry.name], given)
 
 
 def _described(document: Document) -> dict[str, Any]:
@@ -66,7 +78,7 @@ def _stage(entry: StageEntry, names: Mapping[str, str], *, first: bool) -> str:
         given["trigger"] = "auto"
     if isinstance(stage, ExperimentStage):
         if isinstance(stage.start, FromAgent):
-            given["start"] = _Code(f"ws.agents[{entry.agent!r}]")
+            given["start"] = _Code(f"ws.agents[{_flat(entry.agent)}]")
         elif isinstance(stage.start, FromSource) and not (stage.start.choice == "best" and not first):
             given["start"] = stage.start.choice
         given |= {"auto_add_agent": True} if stage.auto_add_agent else {}
@@ -75,8 +87,8 @@ def _stage(entry: StageEntry, names: Mapping[str, str], *, first: bool) -> str:
     if stage.gate is not None:
         given["gate"] = stage.gate.score if isinstance(stage.gate, ScoreAtLeast) else BETTER
     if isinstance(stage, DeploymentStage):
-        return _call("pipe.add_deployment_stage", [repr(stage.agent_name)], given)
-    return _call("pipe.add_experiment_stage", [names[entry.experiment or ""]], given)
+        return _call("pipe.add_deployment_stage", [stage.agent_name], given)
+    return _call("pipe.add_experiment_stage", [_Code(names[entry.experiment or ""])], given)
 
 
 def _deployment(stage: DeploymentStage) -> dict[str, Any]:
@@ -89,53 +101,61 @@ class _Code(str):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        return str(self)
 
-
-class _Infinite(float):
-    """An infinity, which Python writes as a call."""
-
-    def __repr__(self) -> str:
-        return f'float("{float(self)}")'
-
-
-def _call(function: str, positional: list[str], given: Mapping[str, Any]) -> str:
-    arguments = [*positional, *(f"{name}={_written(value)}" for name, value in given.items())]
-    line = f"{function}({', '.join(arguments)})"
-    if len(line) <= WIDTH and "\n" not in line:
+def _call(function: str, positional: Sequence[object], given: Mapping[str, object]) -> str:
+    """A call as ruff formats it: on a line, else its arguments on a second one, else each on its own."""
+    arguments = [("", each) for each in positional] + [(f"{name}=", each) for name, each in given.items()]
+    listed = ", ".join(f"{name}{_flat(value)}" for name, value in arguments)
+    if len(line := f"{function}({listed})") <= WIDTH:
         return line
-    inner = "".join(f"    {_indented(argument)},\n" for argument in arguments)
+    if len(INDENT) + len(listed) <= WIDTH:
+        return f"{function}(\n{INDENT}{listed}\n)"
+    inner = "".join(f"{INDENT}{name}{_written(value, INDENT, len(name))},\n" for name, value in arguments)
     return f"{function}(\n{inner})"
 
 
-def _written(value: Any) -> str:
-    if isinstance(value, str):  # not in pieces, as pprint would
-        return repr(value)
-    return pprint.pformat(_finite(value), width=WIDTH - 8, sort_dicts=False)
-
-
-def _finite(value: Any) -> Any:
-    """A value with its infinities as what Python can read."""
+def _written(value: object, indent: str, taken: int) -> str:
+    """A value after so many letters in its line, on which a comma follows: on the line, else on many."""
+    flat = _flat(value)
+    if not value or len(indent) + taken + len(flat) < WIDTH:
+        return flat
+    deeper = indent + INDENT
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]  JSON
+        pairs = [(f"{_flat(key)}: ", each) for key, each in cast("dict[object, object]", value).items()]
+    elif isinstance(value, list):
+        pairs = [("", each) for each in cast("list[object]", value)]
+    else:
+        return flat
+    inner = "".join(f"{deeper}{key}{_written(each, deeper, len(key))},\n" for key, each in pairs)
+    return f"{flat[0]}\n{inner}{indent}{flat[-1]}"
+
+
+def _flat(value: object) -> str:
+    """A value of JSON, on one line."""
+    if isinstance(value, _Code):
+        return str(value)
+    if isinstance(value, str):
+        text = repr(value)
+        return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
+    if isinstance(value, dict):
+        pairs = cast("dict[object, object]", value).items()
+        return f"{{{', '.join(f'{_flat(key)}: {_flat(each)}' for key, each in pairs)}}}"
     if isinstance(value, list):
-        return [_finite(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
-    return _Infinite(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n    ")
+        return f"[{', '.join(map(_flat, cast('list[object]', value)))}]"
+    infinite = isinstance(value, float) and not math.isfinite(value)
+    return f'float("{value}")' if infinite else repr(value)
 
 
 def _variables(names: Iterable[str]) -> dict[str, str]:
     """A variable for each experiment: its name, as far as Python allows."""
     found: dict[str, str] = {}
+    taken = set(TAKEN)
     for name in names:
         stem = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or "experiment"
         stem = f"experiment_{stem}" if stem[0].isdigit() or keyword.iskeyword(stem) else stem
         variable, number = stem, 2
-        while variable in found.values() or variable in TAKEN:
+        while variable in taken:
             variable, number = f"{stem}_{number}", number + 1
+        taken.add(variable)
         found[name] = variable
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ class Absent:
 
 ABSENT: Final = Absent()
 
+CONFIG = "config"  # comes before the name of a field that a run has itself
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
@@ -32,13 +35,23 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The keys, joined by dots."""
-        return ".".join(self.path)
+        """The keys, joined by dots; in quotes where they hold one, so that no two settings share a name."""
+        return ".".join(map(_key, self.path))
 
     @property
     def differs(self) -> bool:
         """Whether two runs have different values, or one has none."""
         return any(not alike(self.told[0], other) for other in self.told[1:])
+
+
+def triggered_with(run: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Join what a run has itself, such as its seed, and its config.
+
+    Fields of the config that bear the name of something that a run has are under "config" there.
+    """
+    also = {key: value for key, value in config.items() if key in run or key == CONFIG}
+    rest = {key: value for key, value in config.items() if key not in also}
+    return {**run, **({CONFIG: also} if also else {}), **rest}
 
 
 def settings(configs: Sequence[Mapping[str, Any]]) -> tuple[Setting, ...]:
@@ -49,12 +62,14 @@ def settings(configs: Sequence[Mapping[str, Any]]) -> tuple[Setting, ...]:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two values of JSON say the same: 1 is 1.0, but no True."""
+    """Whether two values of JSON say the same: 1 is 1.0, but no True, and NaN is NaN."""
     if isinstance(one, list) and isinstance(other, list):
         return _all_alike(cast("list[Any]", one), cast("list[Any]", other))
     if isinstance(one, dict) and isinstance(other, dict):
         mine, theirs = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
         return mine.keys() == theirs.keys() and all(alike(value, theirs[key]) for key, value in mine.items())
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
     return isinstance(one, bool) is isinstance(other, bool) and one == other
 
 
@@ -100,6 +115,10 @@ def _leaves(config: Mapping[str, Any], under: tuple[str, ...] = ()) -> Iterable[
             yield from _leaves(value, path)  # pyright: ignore[reportUnknownArgumentType]
         else:
             yield path, value
+
+
+def _key(key: str) -> str:
+    return json.dumps(key, ensure_ascii=False) if not key or "." in key or '"' in key else key
 
 
 def _harmless(value: Any) -> Any:

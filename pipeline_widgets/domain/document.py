@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,11 +22,13 @@ from pipeline_widgets.domain.chain import (
     Start,
     Trigger,
 )
-from pipeline_widgets.domain.experiment import Choice
-from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.domain.experiment import LAST_STEP, Choice, checked_seed
+from pipeline_widgets.domain.names import described, trimmed
+from pipeline_widgets.errors import ConfigError, shown
 
 FORMAT = 1
 BETTER = "better than deployed"
+NAMED = 5  # experiments that an error names
 _STAGE = {"trigger", "gate"}
 _EXPERIMENT_STAGE = _STAGE | {"experiment", "start", "auto_add_agent"}
 _DEPLOYMENT_STAGE = _STAGE | {"agent", "description", "checkpoint"}
@@ -84,19 +87,19 @@ def from_plain(plain: Any) -> Document:
     top = Part("the document", plain)
     top.only({"format", "pipeline", "description", "experiments", "stages"})
     if top.whole("format") != FORMAT:
-        raise refused("the document", f"Its format is {plain['format']!r}, and {FORMAT} is known.")
-    experiments = tuple(_experiment(name, each) for name, each in top.parts("experiments").items())
-    names = {each.name for each in experiments}
+        raise refused("the document", f"Its format is {shown(plain['format'])}, and {FORMAT} is known.")
+    experiments = _experiments(top.parts("experiments"))
     stages = tuple(
-        _stage(Part(f"stage {at}", each), names) for at, each in enumerate(top.listed("stages"), start=1)
+        _stage(Part(f"stage {at}", each), experiments)
+        for at, each in enumerate(top.listed("stages"), start=1)
     )
-    bound = [each.experiment for each in stages if each.experiment is not None]
-    for name in {name for name in bound if bound.count(name) > 1}:
-        raise refused("the stages", f"Two of them are bound to experiment {name!r}.")
+    if unused := experiments.keys() - {each.experiment for each in stages}:
+        named = ", ".join(map(repr, sorted(unused)[:NAMED]))
+        raise refused("'experiments' of the document", f"No stage is bound to {named}.")
     return Document(
-        name=top.text("pipeline"),
-        description=top.text("description", default=""),
-        experiments=experiments,
+        name=top.name("pipeline", "pipeline"),
+        description=top.description("pipeline"),
+        experiments=tuple(experiments.values()),
         stages=stages,
     )
 
@@ -107,6 +110,15 @@ def refused(place: str, why: str) -> ConfigError:
     return ConfigError(f"The pipeline cannot be imported because of {place}.", why, fix)
 
 
+@contextmanager
+def _within(place: str) -> Generator[None]:
+    """Name the place where a rule is broken that holds for what is typed elsewhere, too."""
+    try:
+        yield
+    except ConfigError as error:
+        raise refused(place, f"{error.what} {error.why or error.fix}") from error
+
+
 _NOTHING = object()
 
 
@@ -114,9 +126,9 @@ class Part:
     """A mapping within a document, read with the place named where something is wrong."""
 
     def __init__(self, place: str, value: Any) -> None:
-        keys = cast("dict[Any, Any]", value) if isinstance(value, dict) else [None]
+        keys: Collection[Any] = cast("dict[Any, Any]", value) if isinstance(value, dict) else [None]
         if not all(isinstance(key, str) for key in keys):
-            raise refused(place, f"It should be a mapping of names, and is {_shown(value)}.")
+            raise refused(place, f"It should be a mapping of names, and is {shown(cast('object', value))}.")
         self.place = place
         self.value: Mapping[str, Any] = value
 
@@ -127,11 +139,23 @@ class Part:
         """Refuse what is not known: it would be lost."""
         for key in self.value:
             if key not in known:
-                raise refused(self.place, f"It has {key!r}; known are {', '.join(sorted(known))}.")
+                raise refused(self.place, f"It has {shown(key)}; known are {', '.join(sorted(known))}.")
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a text."""
         return cast("str", self._get(key, (str,), "a text", _NOTHING if default is None else default))
+
+    def name(self, key: str, kind: str) -> str:
+        """Return the name of something of that kind."""
+        text = self.text(key)
+        with _within(self.place):
+            return trimmed(text, kind)
+
+    def description(self, kind: str) -> str:
+        """Return the description of something of that kind; none where it is left out."""
+        text = self.text("description", "")
+        with _within(self.place):
+            return described(text, kind)
 
     def whole(self, key: str) -> int:
         """Return a whole number."""
@@ -161,15 +185,27 @@ class Part:
             return default
         value = self.value[key]
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise refused(self.place, f"{key!r} should be {kind}, and is {_shown(value)}.")
+            raise refused(self.place, f"{key!r} should be {kind}, and is {shown(value)}.")
         return value
 
 
-def _experiment(name: str, value: Any) -> ExperimentEntry:
-    part = Part(f"experiment {name!r}", value)
+def _experiments(listed: Mapping[str, Any]) -> dict[str, ExperimentEntry]:
+    found: dict[str, ExperimentEntry] = {}
+    for key, value in listed.items():
+        entry = _experiment(Part(f"experiment {shown(key)}", value), key)
+        if entry.name in found:
+            raise refused("'experiments' of the document", f"Two of them are named {entry.name!r}.")
+        found[entry.name] = entry
+    return found
+
+
+def _experiment(part: Part, key: str) -> ExperimentEntry:
     part.only({"algorithm", "seed", "config"})
+    number = part.whole("seed")
+    with _within(part.place):
+        name, seed = trimmed(key, "experiment"), checked_seed(number)
     return ExperimentEntry(
-        name=name, algorithm=part.text("algorithm"), seed=part.whole("seed"), config=part.parts("config")
+        name=name, algorithm=part.text("algorithm"), seed=seed, config=part.parts("config")
     )
 
 
@@ -183,17 +219,17 @@ def _stage(part: Part, experiments: Collection[str]) -> StageEntry:
         part.only(_DEPLOYMENT_STAGE)
         return StageEntry(
             stage=DeploymentStage(
-                agent_name=part.text("agent"),
-                agent_description=part.text("description", ""),
+                agent_name=part.name("agent", "agent"),
+                agent_description=part.description("agent"),
                 choice=_choice(part, "checkpoint"),
                 trigger=trigger,
                 gate=gate,
             )
         )
     part.only(_EXPERIMENT_STAGE)
-    name = part.text("experiment")
+    name = part.name("experiment", "experiment")
     if name not in experiments:
-        raise refused(part.place, f"Its experiment {name!r} is not among 'experiments'.")
+        raise refused(part.place, f"Its experiment {shown(name)} is not among 'experiments'.")
     start, agent = _start(part)
     stage = ExperimentStage(
         experiment_id=NEW, trigger=trigger, start=start, auto_add_agent=part.flag("auto_add_agent"), gate=gate
@@ -206,7 +242,7 @@ def _start(part: Part) -> tuple[Start, str | None]:
     if isinstance(value, dict):
         inner = Part(f"'start' of {part.place}", value)
         inner.only({"agent"})
-        return FromAgent(NEW), inner.text("agent")
+        return FromAgent(NEW), inner.name("agent", "agent")
     return (FromScratch() if value == "scratch" else FromSource(_choice(part, "start"))), None
 
 
@@ -214,9 +250,9 @@ def _choice(part: Part, key: str) -> Choice:
     value = part.any(key, "best")
     if isinstance(value, str) and value in {"best", "final"}:
         return value  # pyright: ignore[reportReturnType]  as the set says
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value <= LAST_STEP:
         return value
-    raise refused(part.place, f"{key!r} should be best, final or a step, and is {_shown(value)}.")
+    raise refused(part.place, f"{key!r} should be best, final or a step, and is {shown(value)}.")
 
 
 def _gate(part: Part) -> Gate | None:
@@ -225,9 +261,10 @@ def _gate(part: Part) -> Gate | None:
         return None
     if value == BETTER:
         return BetterThanDeployed()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
-        return ScoreAtLeast(float(value))
-    raise refused(part.place, f"'gate' should be a number or {BETTER!r}, and is {_shown(value)}.")
+    with suppress(OverflowError):  # an integer beyond all floats
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
+            return ScoreAtLeast(float(value))
+    raise refused(part.place, f"'gate' should be a number or {BETTER!r}, and is {shown(value)}.")
 
 
 def _stage_to_plain(entry: StageEntry) -> dict[str, Any]:
@@ -252,8 +289,3 @@ def _start_to_plain(start: Start, agent: str | None) -> Any:
             return {"agent": agent}
         case FromSource(choice):
             return choice
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  what an error can show

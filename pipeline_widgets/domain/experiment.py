@@ -9,14 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias, TypeGuard
+from operator import index
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypeGuard
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Signature
 from pipeline_widgets.domain.endpoint import Endpoint
-from pipeline_widgets.errors import NoCheckpointError
+from pipeline_widgets.errors import ConfigError, NoCheckpointError, shown
 
 #: "best", "final", or a specific step.
 Choice: TypeAlias = Literal["best", "final"] | int
+LAST_STEP = 2**63 - 1  # as far as a database counts
+SEEDS = 2**31  # as many as every generator takes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +110,16 @@ class AgentStatus(StrEnum):
     DEPLOYED = "Deployed"
     FAILED = "Failed"
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is served, or is about to be."""
+        return self in CONNECTED
+
+
+CONNECTED = frozenset({AgentStatus.PENDING, AgentStatus.DEPLOYED})
+#: What needs a person most comes first.
+AGENTS_BY_NEED = (AgentStatus.FAILED, AgentStatus.PENDING, AgentStatus.DEPLOYED, AgentStatus.UNDEPLOYED)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentVersion:
@@ -122,6 +135,8 @@ class AgentVersion:
     algorithm_id: int
     spec: AlgorithmSpec
     created_at: datetime
+    #: The run that made it: a deployment, or a training that added it; None if a person did.
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +152,11 @@ class Agent:
     #: None as long as it was never connected and has no key.
     endpoint: Endpoint | None = None
 
+    @property
+    def busy(self) -> str:
+        """Why it cannot be deleted as long as it is connected; empty where it is not."""
+        return f"It is {self.status}." if self.status.connected else ""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chosen:
@@ -150,6 +170,21 @@ def digest_of(config: Mapping[str, Any], seed: int) -> str:
     """Return what a config is known by, so that a change since a run can be told (spec 6.8)."""
     text = json.dumps([config, seed], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def checked_seed(value: SupportsIndex) -> int:
+    """Return a seed that can be stored and that every generator takes.
+
+    Raises:
+        ConfigError: It is no whole number from 0 to 2**31 - 1.
+    """
+    try:
+        seed = index(value)
+    except TypeError:
+        seed = -1
+    if not 0 <= seed < SEEDS:
+        raise ConfigError(f"{shown(value)} is no seed.", fix=f"Use a whole number from 0 to {SEEDS - 1}.")
+    return seed
 
 
 def is_finite(score: float | None) -> TypeGuard[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage, Trigger
 from pipeline_widgets.domain.facts import Facts
-from pipeline_widgets.domain.triggering import blockers, fit, label, resolve, resumed
+from pipeline_widgets.domain.triggering import blockers, fit, gate_condition, label, resolve, resumed
 from pipeline_widgets.errors import PipelineError
 
 
@@ -20,7 +20,7 @@ class Plan:
     starts_from: str
     #: Whether finished work of this stage is run again.
     reruns: bool
-    #: Stages that start automatically, each when the one before it succeeds.
+    #: Stages that start automatically, each when the one before it succeeds and its gate is met.
     follows: tuple[str, ...]
     #: Stages whose results will no longer be of the latest.
     turns_stale: tuple[str, ...]
@@ -39,10 +39,10 @@ class Plan:
         for title, names in (
             ("Follows automatically", self.follows),
             ("Turns stale", self.turns_stale),
-            ("Redeploys", self.redeploys),
+            ("Deploys", self.redeploys),
             ("Cannot start yet", self.blockers),
         ):
-            lines += [f"{title}: {', '.join(names)}"] if names else []
+            lines += [f"{title}: {'; '.join(names)}"] if names else []
         return "\n".join(lines)
 
 
@@ -71,7 +71,7 @@ def plan(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = Fals
         runs_now=label(pipeline, stage, facts),
         starts_from=_starts_from(pipeline, stage, facts, resume=resume),
         reruns=facts.of(stage_id).succeeded is not None,
-        follows=tuple(label(pipeline, each, facts) for each in cascade[1:]),
+        follows=tuple(_following(pipeline, each, facts) for each in cascade[1:]),
         turns_stale=tuple(label(pipeline, each, facts) for each in stale),
         redeploys=tuple(each.agent_name for each in cascade if isinstance(each, DeploymentStage)),
         blockers=tuple(map(str, blockers(pipeline, stage_id, facts, resume=resume))),
@@ -95,6 +95,11 @@ def _automatic_after(pipeline: Pipeline, stage: Stage) -> Iterator[Stage]:
     while following is not None and following.trigger is Trigger.AUTO:
         yield following
         following = pipeline.after(following.id)
+
+
+def _following(pipeline: Pipeline, stage: Stage, facts: Facts) -> str:
+    condition = gate_condition(pipeline, stage, facts)
+    return ", ".join(filter(None, (label(pipeline, stage, facts), condition)))
 
 
 def _starts_from(pipeline: Pipeline, stage: Stage, facts: Facts, *, resume: bool) -> str:

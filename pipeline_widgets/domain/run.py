@@ -51,6 +51,17 @@ NEXT: dict[Status, frozenset[Status]] = {
 
 ACTIVE = frozenset({Status.PENDING, Status.RUNNING, Status.STOPPING})
 FINISHED = _ENDS
+#: What needs a person most comes first, what needs nobody last; the words of a roll-up have the same order.
+BY_NEED = (
+    Status.FAILED,
+    Status.CRASHED,
+    Status.STOPPED,
+    Status.STOPPING,
+    Status.RUNNING,
+    Status.PENDING,
+    Status.SUCCEEDED,
+    Status.DRAFT,
+)
 #: What can be gone on with from its own last checkpoint.
 RESUMABLE = frozenset({Status.STOPPED, Status.FAILED, Status.CRASHED})
 
@@ -129,10 +140,6 @@ class Run:
     def label(self) -> str:
         """How a sentence names it."""
         return f"run {self.number}"
-
-    def spans(self, at: datetime) -> bool:
-        """Whether it was under way at a time."""
-        return self.created_at <= at and (self.finished_at is None or at <= self.finished_at)
 
     def progress(self, now: datetime, *, begun: int = 0) -> Progress:
         """How far it has come, and the time left at the pace so far.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import (
+    NEW,
     BetterThanDeployed,
     DeploymentStage,
     ExperimentStage,
@@ -133,7 +134,8 @@ def fit_at(pipeline: Pipeline, position: int | None, experiment: Experiment, fac
     """Tell whether an experiment could be a new stage before `position` (at the end by default)."""
     at = len(pipeline.stages) if position is None else position
     start = FromSource("best") if at else FromScratch()
-    stage = ExperimentStage(experiment_id=experiment.id, start=start)
+    # Whether another stage is bound to the experiment is not asked here: it may be attached as a copy.
+    stage = ExperimentStage(experiment_id=NEW, start=start)
     tried = {**facts.stages, stage.id: StageFacts(experiment=experiment)}
     return fit(pipeline.with_stage(stage, at).pipeline, stage, replace(facts, stages=tried))
 
@@ -249,15 +251,32 @@ def gate_reason(
             return f"The gate is not met: evaluation score {score:.4g}, the agent now has {deployed:.4g}."
 
 
+def gate_condition(pipeline: Pipeline, stage: Stage, facts: Facts) -> str:
+    """Return what a stage's gate asks for, as the end of a sentence; empty without a gate."""
+    match stage.gate:
+        case None:
+            return ""
+        case ScoreAtLeast(wanted):
+            bound = "at least" if _higher_is_better(pipeline, stage, facts) else "at most"
+            return f"if the evaluation score is {bound} {wanted:.4g}"
+        case BetterThanDeployed():
+            return "if the evaluation score is better than that of the agent now deployed"
+
+
 def _gate_reason(pipeline: Pipeline, stage: Stage, begin: Begin, facts: Facts) -> str | None:
-    source = pipeline.source(stage.id)
-    if stage.gate is None or begin.checkpoint is None or source is None:
+    if stage.gate is None or begin.checkpoint is None or pipeline.source(stage.id) is None:
         return None
-    experiment = facts.of(source.id).experiment
-    higher = experiment is None or experiment.spec.higher_is_better
+    higher = _higher_is_better(pipeline, stage, facts)
     version = facts.deployed.get(stage.agent_name) if isinstance(stage, DeploymentStage) else None
     deployed = version.checkpoint.evaluation_score if version else None
     return gate_reason(stage.gate, begin.checkpoint.evaluation_score, deployed, higher_is_better=higher)
+
+
+def _higher_is_better(pipeline: Pipeline, stage: Stage, facts: Facts) -> bool:
+    """The direction of the score by which a stage's source is judged."""
+    source = pipeline.source(stage.id)
+    experiment = facts.of(source.id).experiment if source else None
+    return experiment is None or experiment.spec.higher_is_better
 
 
 def _source_fit(pipeline: Pipeline, stage: Stage, candidate: Experiment, facts: Facts) -> Verdict:

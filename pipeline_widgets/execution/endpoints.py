@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Endpoints:
         launcher: Launcher,
         *,
         url: str,
-        logs: Path,
+        logs: Callable[[int], Path],
         timing: Timing,
     ) -> None:
         self._service = service
@@ -49,7 +50,7 @@ class Endpoints:
 
     def log(self, agent_id: int) -> Path:
         """Return where the process of an agent's endpoint prints to."""
-        return self._logs / f"{agent_id:08d}.log"
+        return self._logs(agent_id)
 
     def connect(self, agent_id: int, *, host: str = LOCAL, port: int | None = None) -> None:
         """Have an agent served; one that is served already looks for its current version at once.

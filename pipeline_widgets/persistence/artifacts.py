@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +19,7 @@ from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import filesystem
 
 CHUNK = 1 << 20  # bytes read at once
+_OURS = re.compile(r"\.writing-[0-9a-f]{32}|\d{10}-([0-9a-f]{32}-)?[0-9a-f]{16}")
 INSTEAD = "Choose another checkpoint, or run the stage that made it again."
 
 
@@ -84,14 +87,41 @@ def folder_of(checkpoint: Checkpoint) -> Folder:
 
 
 def freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
-    """Copy a checkpoint below `parent`, for an agent of that name.
+    """Copy a checkpoint below `parent`, for an agent of that name, into a folder of its own.
+
+    Two copies never share one, so that deleting an agent cannot take the files of another.
 
     Raises:
         CheckpointError: It is missing or corrupt.
         StorageError: The copy cannot be written.
     """
-    copied = copy(folder_of(checkpoint), Path(parent), stem=f"{checkpoint.step:010d}")
+    stem = f"{checkpoint.step:010d}-{uuid4().hex}"
+    copied = copy(folder_of(checkpoint), Path(parent), stem=stem)
     return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
+
+
+def remove(path: Path) -> None:
+    """Delete a published folder, as far as the system lets us."""
+    with suppress(OSError):
+        if path.is_symlink():  # somebody keeps the files elsewhere: they stay theirs
+            path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def sweep(parent: Path, kept: Collection[str], *, age: float = 0.0) -> None:
+    """Delete folders that `publish` has left below `parent`, as far as the system lets us.
+
+    Args:
+        parent: Where they are; nothing else that is there is touched.
+        kept: The paths of those that stay.
+        age: Only what was written that many seconds ago goes.
+    """
+    until = time.time() - age
+    with suppress(OSError):  # nothing was ever saved, or somebody else tidies up as well
+        for each in list(os.scandir(parent)):
+            ours = _OURS.fullmatch(each.name) is not None and each.path not in kept
+            if ours and each.stat(follow_symlinks=False).st_mtime <= until:
+                remove(Path(each.path))
 
 
 def measure(path: Path) -> Folder:

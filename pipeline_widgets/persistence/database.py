@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from pipeline_widgets.errors import ConflictError, StorageError
 from pipeline_widgets.persistence import filesystem
 
+SQLITE_ENDINGS = (".db", ".sqlite", ".sqlite3")
 LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another; SQLite's queue is not fair
 
 _EXPLAINED = (
@@ -36,14 +37,14 @@ class Database:
     """The transactions of one workspace.
 
     Args:
-        url: Any SQLAlchemy URL; a relative SQLite path is taken from the current folder.
+        url: Any SQLAlchemy URL, or the path of a SQLite file; a relative one is of the current folder.
         clock: Seconds since 1970; for tests.
 
     Raises:
         StorageError: The URL is not understood.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, url: str | Path, *, clock: Callable[[], float] | None = None) -> None:
         self.url = absolute(url)
         self._clock = clock
         self._engine = _engine(self.url)
@@ -85,21 +86,26 @@ class Database:
         self._engine.dispose()
 
 
-def absolute(url: str) -> str:
+def absolute(url: str | Path) -> str:
     """Return the URL with a relative SQLite path made absolute, so that every process means one file.
+
+    Args:
+        url: A URL, or the path of a SQLite file: any Path, or a text that ends as those files do.
 
     Raises:
         StorageError: The URL is not understood.
     """
+    if isinstance(url, Path) or ("://" not in url and url.endswith(SQLITE_ENDINGS)):
+        url = URL.create("sqlite", database=str(url)).render_as_string()
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        fix = 'Write, say, "sqlite:///lab.db" or "postgresql+psycopg://user@host/lab".'
+        fix = 'Write, say, "lab.db", "sqlite:///lab.db" or "postgresql+psycopg://user@host/lab".'
         raise StorageError(f"{url!r} is no database URL.", fix=fix) from error
     if parsed.get_backend_name() == "sqlite":
         if parsed.database in {None, "", ":memory:"}:
             why = "Runs are processes of their own, and could not see a database in this one's memory."
-            raise StorageError("A workspace needs a file.", why, 'Write, say, "sqlite:///lab.db".')
+            raise StorageError("A workspace needs a file.", why, 'Write, say, "lab.db".')
         parsed = parsed.set(database=str(Path(str(parsed.database)).expanduser().resolve()))
     return parsed.render_as_string(hide_password=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -120,7 +121,7 @@ def checkpoint(row: Row, root: Path) -> Checkpoint:
         id=row["id"],
         run_id=row["run_id"],
         step=row["step"],
-        path=str(root / row["path"]),
+        path=os.path.join(root, row["path"]),  # noqa: PTH118  asked for each of 100,000: a Path takes ten times as long
         size=row["size"],
         digest=row["digest"],
         training_score=row["training_score"],

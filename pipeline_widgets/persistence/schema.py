@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.schema import SchemaItem
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -171,6 +171,12 @@ runs = _table(
     Column("launched_at", Float),
     Column("step", Integer),
     Column("total", Integer),
+    # Of all that it ever saved, finite only: checkpoints can be deleted, results stay. An algorithm says
+    # which end is the better one.
+    Column("lowest_evaluation", Float),
+    Column("highest_evaluation", Float),
+    Column("lowest_training", Float),
+    Column("highest_training", Float),
     Column("error", Text),
     Column("revision", Integer, nullable=False),
     Index(None, "project_id", "revision"),
@@ -230,6 +236,8 @@ agent_versions = _table(
     Column("agent_id", Integer, ForeignKey("agents.id"), nullable=False),
     Column("number", Integer, nullable=False),
     _reference("checkpoint_id", "checkpoints"),
+    # The run that made it; NULL if a person did. Without a foreign key, which SQLite adds to no table.
+    Column("run_id", Integer, index=True),
     Column("path", Text, nullable=False),
     Column("experiment", String(255), nullable=False),
     Column("algorithm_id", Integer, ForeignKey("algorithms.id"), nullable=False),

@@ -105,9 +105,22 @@ class Store:
         """Return where a run's log and checkpoints are."""
         return self.artifacts / "runs" / f"{run_id:08d}"
 
+    def checkpoints_folder(self, run_id: int) -> Path:
+        """Return where a run's checkpoints are."""
+        return self.run_folder(run_id) / "checkpoints"
+
+    @property
+    def agents_folder(self) -> Path:
+        """Where the frozen copies of agents are."""
+        return self.artifacts / "agents"
+
     def log_path(self, run_id: int) -> Path:
         """Return where a run's output goes."""
         return self.run_folder(run_id) / "log.txt"
+
+    def endpoint_log(self, agent_id: int) -> Path:
+        """Return where the process of an agent's endpoint prints to."""
+        return self.artifacts / "endpoints" / f"{agent_id:08d}.log"
 
     def revision(self, project_id: int) -> int:
         """Return a project's revision, agents included: equal means that no view of it has changed."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Reference
+from pipeline_widgets.domain.experiment import Agent, AgentVersion, Checkpoint, Reference
 from pipeline_widgets.domain.job import Frozen
+from pipeline_widgets.domain.names import described, free, trimmed
 from pipeline_widgets.domain.snippets import Snippet, snippets
-from pipeline_widgets.errors import InUseError, NotFoundError
+from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError, StaleWriteError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services.names import free, trimmed
 
 
 class AgentService:
@@ -26,17 +25,18 @@ class AgentService:
         Raises:
             NameTakenError: There is an agent of that name.
             CheckpointError: The checkpoint is missing.
+            NotFoundError: It was deleted meanwhile.
         """
-        name = trimmed(name, "agent")
+        name, description = trimmed(name, "agent"), described(description, "agent")
         with self._store.read() as work:
             free(name, work.agents.matching((), [name]), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
-        frozen = artifacts.freeze(checkpoint, name, agents_folder(self._store))
-        with self._store.write() as work:
-            free(name, work.agents.matching((), [name]), "agent")
-            run = work.runs.get(checkpoint.run_id)
-            work.projects.touch(run.project_id)
-            return save(work, frozen, checkpoint, description)
+        frozen = artifacts.freeze(checkpoint, name, str(self._store.agents_folder))
+        try:
+            return self._save(frozen, checkpoint_id, description)
+        except Exception:
+            artifacts.remove(Path(frozen.path))
+            raise
 
     def all(self) -> tuple[Agent, ...]:
         """Return all agents in the order of their creation."""
@@ -67,11 +67,24 @@ class AgentService:
             work.agents.use(agent_id, number)
             return work.agents.get(agent_id)
 
-    def describe(self, agent_id: int, description: str) -> Agent:
-        """Give an agent another description."""
+    def describe(self, agent_id: int, description: str, *, seen: str | None = None) -> Agent:
+        """Give an agent another description.
+
+        Args:
+            agent_id: The agent.
+            description: The new one.
+            seen: The one that the edit is based on (spec 5.13).
+
+        Raises:
+            StaleWriteError: It is another one now.
+        """
+        description = described(description, "agent")
         with self._store.write() as work:
-            work.agents.get(agent_id)
-            work.agents.describe(agent_id, description.strip())
+            agent = work.agents.get(agent_id)
+            if seen is not None and agent.description != seen:
+                what = f"Agent {agent.name!r} was changed meanwhile."
+                raise StaleWriteError(what, "Its description was edited.", "Look at it, and save again.")
+            work.agents.describe(agent_id, description)
             return work.agents.get(agent_id)
 
     def snippets(self, agent_id: int, key: str | None = None) -> tuple[Snippet, ...]:
@@ -87,31 +100,45 @@ class AgentService:
         """
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
-            if agent.status in {AgentStatus.PENDING, AgentStatus.DEPLOYED}:
-                what, why = f"Agent {agent.name!r} cannot be deleted.", f"It is {agent.status}."
-                raise InUseError(what, why, "Disconnect it first.")
+            if agent.busy:
+                what = f"Agent {agent.name!r} cannot be deleted."
+                raise InUseError(what, agent.busy, "Disconnect it first.")
             if users := work.pipelines.starting_from(agent_id):
                 why = f"The first stage of pipeline {users[0].name!r} starts from it."
                 what = f"Agent {agent.name!r} cannot be deleted."
                 raise InUseError(what, why, "Let that stage start from something else first.")
             copies = {version.path for version in work.agents.versions(agent_id)}
             work.agents.remove(agent_id)
-            kept = {each.path for other in work.agents.all() for each in work.agents.versions(other.id)}
-        for path in copies - kept:
-            shutil.rmtree(path, ignore_errors=True)
+            copies -= work.agents.paths()  # older copies of the same content share a folder
+        for path in copies:
+            artifacts.remove(Path(path))
+        self._store.endpoint_log(agent_id).unlink(missing_ok=True)
 
     def reference(self, version: AgentVersion) -> Reference:
         """Return where a process finds the code of the algorithm that made a version."""
         with self._store.read() as work:
             return work.experiments.reference(version.algorithm_id)
 
+    def _save(self, frozen: Frozen, checkpoint_id: int, description: str) -> Agent:
+        """Give a copy to a new agent, unless the name or the checkpoint was taken away meanwhile."""
+        with self._store.write() as work:
+            free(frozen.name, work.agents.matching((), [frozen.name]), "agent")
+            checkpoint = work.checkpoints.get(checkpoint_id)
+            if checkpoint.digest != frozen.digest:
+                what = f"The checkpoint at step {checkpoint.step} was saved anew meanwhile."
+                raise ConflictError(what, fix="Look at it again and repeat what you did.")
+            work.projects.touch(work.runs.get(checkpoint.run_id).project_id)
+            return save(work, frozen, checkpoint, description)
 
-def agents_folder(store: Store) -> str:
-    """Return where the frozen copies of agents are."""
-    return str(store.artifacts / "agents")
 
-
-def save(work: Work, frozen: Frozen, checkpoint: Checkpoint, description: str | None) -> Agent:
-    """Give an agent a version within a transaction."""
+def save(
+    work: Work,
+    frozen: Frozen,
+    checkpoint: Checkpoint,
+    description: str | None,
+    *,
+    made_by: int | None = None,
+) -> Agent:
+    """Give an agent a version within a transaction; `made_by` is the run that does, if it is one."""
     maker = work.experiments.get(work.runs.get(checkpoint.run_id).experiment_id or 0)
-    return work.agents.save(frozen.name, description, checkpoint, Path(frozen.path), maker)
+    return work.agents.save(frozen.name, description, checkpoint, Path(frozen.path), maker, made_by)

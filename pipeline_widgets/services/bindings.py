@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
+from pipeline_widgets.domain.chain import DeploymentStage, FromAgent, Pipeline, Stage
+from pipeline_widgets.domain.names import described, trimmed
 from pipeline_widgets.domain.triggering import fit
-from pipeline_widgets.errors import DoesNotFitError, ForeignError, RuleError
+from pipeline_widgets.errors import DoesNotFitError, ForeignError
 from pipeline_widgets.persistence.store import Work
 from pipeline_widgets.services import facts
 from pipeline_widgets.services.experiments import duplicate as duplicate_experiment
-from pipeline_widgets.services.names import trimmed
 
 
 def bound(work: Work, pipeline: Pipeline, stage: Stage, *, duplicate: bool) -> Stage:
     """Check what a stage is bound to; return it bound to a copy of its experiment where asked for."""
     if isinstance(stage, DeploymentStage):
-        return replace(stage, agent_name=trimmed(stage.agent_name, "agent"))
+        description = described(stage.agent_description, "agent")
+        return replace(stage, agent_name=trimmed(stage.agent_name, "agent"), agent_description=description)
     experiment = work.experiments.get(stage.experiment_id)
     if experiment.project_id != pipeline.project_id:
         raise ForeignError(
@@ -28,14 +29,6 @@ def bound(work: Work, pipeline: Pipeline, stage: Stage, *, duplicate: bool) -> S
         work.agents.get(stage.start.agent_id)
     if duplicate:
         return replace(stage, experiment_id=duplicate_experiment(work, experiment).id)
-    for at, other in enumerate(pipeline.stages):
-        same = isinstance(other, ExperimentStage) and other.experiment_id == stage.experiment_id
-        if same and other.id != stage.id:
-            raise RuleError(
-                f"Experiment {experiment.name!r} is used by stage {at + 1} already.",
-                "Two stages of a pipeline cannot share one experiment.",
-                "Duplicate and attach it: duplicate=True.",
-            )
     return stage
 
 

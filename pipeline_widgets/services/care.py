@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from pipeline_widgets.domain.care import Fate, Keep, Saved, fates, freed
-from pipeline_widgets.domain.experiment import choose
-from pipeline_widgets.errors import NoCheckpointError
+from pipeline_widgets.domain.care import UNDELETED, Fate, Keep, Saved, fates, freed
+from pipeline_widgets.domain.experiment import Checkpoint
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import facts
-from pipeline_widgets.services.experiments import users_by_checkpoint
+from pipeline_widgets.services import facts, uses
 
-FREED_AT_ONCE = 2_000  # checkpoints whose rows go in one transaction
-ASKED_AT_ONCE = (
-    5_000  # checkpoints of which one question tells the users: SQLite may bound its variables at 32,766
-)
+FREED_AT_ONCE = 2_000  # checkpoints, or all of a run, whose rows go in one transaction
+ORPHANED = 86_400.0  # seconds after which a copy that no agent has belongs to nobody
 
 
 class CareService:
@@ -29,21 +27,22 @@ class CareService:
         """Return what uses a checkpoint: runs that consumed it, agents, stages that would start from it."""
         with self._store.read() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
-            run = work.runs.get(checkpoint.run_id)
-            users = users_by_checkpoint(work, [checkpoint]).get(checkpoint_id, [])
-            return (*users, *_chosen(work, run.project_id).get(checkpoint_id, []))
+            starting = uses.stages(work, work.runs.resuming([checkpoint.run_id]).values())
+            consumers = uses.consumers(work, [checkpoint_id])
+        return (*consumers.get(checkpoint_id, ()), *starting.get(checkpoint_id, ()))
 
     def look(self, project_id: int, keep: Keep) -> tuple[Fate, ...]:
         """Return what would become of each checkpoint of a project; nothing is deleted."""
         with self._store.read() as work:
             work.projects.get(project_id)
-            return _fates(work, project_id, keep)
+            return _fates(work, work.runs.of_project(project_id), keep)
 
     def free(self, project_id: int, keep: Keep, *, only: Collection[int] | None = None) -> tuple[Fate, ...]:
         """Delete what nobody asks for, and return what became of each checkpoint.
 
         Rows go first, then folders: whatever ends this process in between, no row points to files that
-        are gone. What is used between two transactions is kept: each looks again.
+        are gone. What is used between two transactions is kept: each looks at its runs again. Folders
+        without a row, which are left where that was interrupted, go as well.
 
         Args:
             project_id: The project.
@@ -54,34 +53,58 @@ class CareService:
         if only is not None:
             seen = frozenset(only)
             found = tuple(each for each in found if each.kept or each.checkpoint.id in seen)
-        wanted = [each.id for each in freed(found)]
-        for at in range(0, len(wanted), FREED_AT_ONCE):
-            self._remove(project_id, keep, set(wanted[at : at + FREED_AT_ONCE]))
-        left = {each.checkpoint.id for each in self.look(project_id, keep)}
-        return tuple(
-            replace(each, reasons=("used meanwhile",))
-            if not each.kept and each.checkpoint.id in left
-            else each
-            for each in found
-        )
+        kept: dict[int, Fate] = {}
+        for part in _parts(freed(found)):
+            kept |= self._remove(project_id, keep, part)
+        self._sweep(project_id)
+        return tuple(_told(kept.get(each.checkpoint.id, each)) for each in found)
 
-    def _remove(self, project_id: int, keep: Keep, ids: set[int]) -> None:
+    def _remove(self, project_id: int, keep: Keep, part: Collection[Checkpoint]) -> dict[int, Fate]:
+        """Delete rows of some runs; return, by id, what is needed after all."""
+        ids = {each.id for each in part}
         with self._store.write() as work:
             work.projects.touch(project_id)
-            gone = [each for each in freed(_fates(work, project_id, keep)) if each.id in ids]
-            for checkpoint in gone:
-                work.checkpoints.remove(checkpoint.id)
-            left = work.checkpoints.of_runs({each.run_id for each in gone})
-            shared = {each.path for each in left}
-        for checkpoint in gone:
-            if checkpoint.path not in shared:
-                shutil.rmtree(checkpoint.path, ignore_errors=True)
+            runs = work.runs.resuming({each.run_id for each in part})
+            now = {each.checkpoint.id: each for each in _fates(work, runs.values(), keep)}
+            kept = {key: each for key, each in now.items() if each.kept and key in ids}
+            work.checkpoints.remove(ids - kept.keys())
+        return kept
+
+    def _sweep(self, project_id: int) -> None:
+        """Delete folders that no row points to, but for those of runs at work."""
+        with self._store.read() as work:
+            ended = [run.id for run in work.runs.of_project(project_id) if run.status.finished]
+            saved = {each.path for each in work.checkpoints.of_runs(ended)}
+            # While anything runs, a copy without a version may be that of a Deployment under way.
+            copies = None if work.runs.active() else work.agents.paths()
+        for run_id in ended:
+            artifacts.sweep(self._store.checkpoints_folder(run_id), saved)
+        if copies is not None:
+            artifacts.sweep(self._store.agents_folder, copies, age=ORPHANED)
 
 
-def _fates(work: Work, project_id: int, keep: Keep) -> tuple[Fate, ...]:
-    runs = [run for run in work.runs.of_project(project_id) if run.experiment_id is not None]
-    experiments = work.experiments.by_id({run.experiment_id for run in runs if run.experiment_id is not None})
-    lineages = facts.lineages(work, runs)
+def _parts(gone: Iterable[Checkpoint]) -> Iterator[list[Checkpoint]]:
+    """Split what goes between runs, so that none is looked at twice."""
+    part: list[Checkpoint] = []
+    for each in gone:
+        if len(part) >= FREED_AT_ONCE and each.run_id != part[-1].run_id:
+            yield part
+            part = []
+        part.append(each)
+    if part:
+        yield part
+
+
+def _told(fate: Fate) -> Fate:
+    """Return what became of a checkpoint, by its folder."""
+    left = not fate.kept and os.path.lexists(fate.checkpoint.path)
+    return replace(fate, reasons=(UNDELETED,)) if left else fate
+
+
+def _fates(work: Work, runs: Iterable[Run], keep: Keep) -> tuple[Fate, ...]:
+    training = [run for run in runs if run.experiment_id is not None]
+    experiments = work.experiments.by_id({run.experiment_id or 0 for run in training})
+    lineages = facts.lineages(work, training)
     saved = [
         Saved(
             run=run,
@@ -89,33 +112,8 @@ def _fates(work: Work, project_id: int, keep: Keep) -> tuple[Fate, ...]:
             higher_is_better=experiment.spec.higher_is_better,
             lineage=lineages[run.id],
         )
-        for run in runs
+        for run in training
         if (experiment := experiments[run.experiment_id or 0])
     ]
-    every = list({each.id: each for lineage in lineages.values() for each in lineage}.values())
-    users: dict[int, list[str]] = {}
-    for at in range(0, len(every), ASKED_AT_ONCE):
-        users |= users_by_checkpoint(work, every[at : at + ASKED_AT_ONCE])
-    return fates(saved, keep, users, _chosen(work, project_id))
-
-
-def _chosen(work: Work, project_id: int) -> dict[int, list[str]]:
-    """Which stages would start from a checkpoint if they were triggered now, by the checkpoint's id."""
-    found: dict[int, list[str]] = {}
-    for pipeline in work.pipelines.of_project(project_id):
-        known = facts.load(work, pipeline, consumption=False)
-        for at, stage in enumerate(pipeline.stages, 1):
-            source = pipeline.source(stage.id)
-            if source is None or stage.choice is None:
-                continue
-            experiment = known.of(source.id).experiment
-            try:
-                chosen = choose(
-                    known.of(source.id).checkpoints,
-                    stage.choice,
-                    higher_is_better=experiment is None or experiment.spec.higher_is_better,
-                )
-            except NoCheckpointError:
-                continue
-            found.setdefault(chosen.checkpoint.id, []).append(f"stage {at} of pipeline {pipeline.name!r}")
-    return found
+    every = {each.id for lineage in lineages.values() for each in lineage}
+    return fates(saved, keep, uses.consumers(work, every), uses.stages(work, training))

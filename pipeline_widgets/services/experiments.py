@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.names import copy_of, free, trimmed
 from pipeline_widgets.domain.training import running, used_by
 from pipeline_widgets.errors import InUseError, StaleWriteError
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services.names import copy_of, free, trimmed
+from pipeline_widgets.services import uses
 
 
 class ExperimentService:
@@ -121,8 +121,9 @@ class ExperimentService:
             _refuse(f"Experiment {experiment.name!r}", pipelines, "Delete those stages first.")
             runs = work.runs.of_experiment(experiment_id)
             checkpoints = work.checkpoints.of_runs([run.id for run in runs])
-            own = {run.id for run in runs}
-            users = _users(work, checkpoints, own)
+            ids = [checkpoint.id for checkpoint in checkpoints]
+            consumers = uses.consumers(work, ids, but={run.id for run in runs})
+            users = list(dict.fromkeys(name for names in consumers.values() for name in names))
             fix = "Keep it, so that what was made of its checkpoints can be traced."
             _refuse(f"Experiment {experiment.name!r}", users, fix)
             work.runs.remove_of_experiment(experiment_id)
@@ -177,18 +178,21 @@ class ExperimentService:
         """Delete a checkpoint and its files.
 
         Raises:
-            InUseError: A run has consumed it, or it is saved as an Agent (spec 8.4).
+            InUseError: A run has consumed it, it is saved as an Agent, or a stage names it (spec 8.4).
         """
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
             run = work.runs.get(checkpoint.run_id)
             work.projects.touch(run.project_id)
-            users = _users(work, [checkpoint])
+            users = uses.consumers(work, [checkpoint_id]).get(checkpoint_id, [])
+            named = uses.stages(work, work.runs.resuming([run.id]).values(), named=True)
             if run.status.active:
                 users.append(f"the active {run.label} that saved it")
+            what = f"The checkpoint at step {checkpoint.step}"
             fix = "Delete those first, or keep it: runs stay, so that what they made can be traced."
-            _refuse(f"The checkpoint at step {checkpoint.step}", users, fix)
-            work.checkpoints.remove(checkpoint_id)
+            starting = named.get(checkpoint_id, [])
+            _refuse(what, [*users, *starting], fix if users else "Let it start from another one first.")
+            work.checkpoints.remove([checkpoint.id])
             shared = any(each.path == checkpoint.path for each in work.checkpoints.of_runs([run.id]))
         if not shared:
             shutil.rmtree(checkpoint.path, ignore_errors=True)
@@ -214,36 +218,6 @@ def _rename(work: Work, experiment: Experiment, name: str, revision: int) -> Non
     others = work.experiments.named(experiment.project_id, [name])
     free(name, (other for other in others if other.id != experiment.id), "experiment")
     work.experiments.rename(experiment.id, name, revision)
-
-
-def users_by_checkpoint(work: Work, checkpoints: Iterable[Checkpoint]) -> dict[int, list[str]]:
-    """Name what uses each of these checkpoints, by its id: the runs that consumed it, and agents."""
-    ids = [checkpoint.id for checkpoint in checkpoints]
-    runs = work.runs.using(ids)
-    names = work.experiments.by_id([run.experiment_id for run in runs if run.experiment_id is not None])
-    found: dict[int, list[str]] = {}
-    for run in runs:
-        for key in {run.start_checkpoint_id, run.source_checkpoint_id} - {None}:
-            found.setdefault(key or 0, []).append(_run_name(run, names))
-    for key, _, name, _ in work.agents.made_of(ids):
-        found.setdefault(key, []).append(f"agent {name!r}")
-    return {key: list(dict.fromkeys(names)) for key, names in found.items()}
-
-
-def _users(work: Work, checkpoints: Iterable[Checkpoint], own: Collection[int] = ()) -> list[str]:
-    """Name what uses checkpoints, but for the runs in `own`."""
-    ids = [checkpoint.id for checkpoint in checkpoints]
-    runs = [run for run in work.runs.using(ids) if run.id not in own]
-    names = work.experiments.by_id([run.experiment_id for run in runs if run.experiment_id is not None])
-    return [
-        *(_run_name(run, names) for run in runs),
-        *(f"agent {name!r}" for name in work.agents.using(ids)),
-    ]
-
-
-def _run_name(run: Run, experiments: Mapping[int, Experiment]) -> str:
-    experiment = experiments.get(run.experiment_id or 0)
-    return f"{run.label} of {experiment.name!r}" if experiment else f"deployment {run.label}"
 
 
 def _check_idle(work: Work, experiment: Experiment, verb: str) -> None:

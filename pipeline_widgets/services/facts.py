@@ -94,25 +94,31 @@ class _Saved:
         self._runs = {run.id: run for run in runs}
         consumed = {run.source_checkpoint_id for run in self._runs.values() if consumption} - {None}
         self._consumed = work.checkpoints.by_id([key for key in consumed if key is not None])
-        missing = {checkpoint.run_id for checkpoint in self._consumed.values()}
-        while missing := (missing | self._forerunners()) - self._runs.keys():
-            found = work.runs.by_id(missing)
-            if not found:
-                break
-            self._runs |= found
+        wanted = {checkpoint.run_id for checkpoint in self._consumed.values()} | self._forerunners()
+        if missing := wanted - self._runs.keys():
+            self._runs |= work.runs.resumed(missing)
+        self._ways: dict[int, tuple[Checkpoint, ...]] = {}
         self._by_run: dict[int, list[Checkpoint]] = {}
         for checkpoint in work.checkpoints.of_runs(self._runs.keys()):
             self._by_run.setdefault(checkpoint.run_id, []).append(checkpoint)
 
     def of(self, run: Run | None) -> tuple[Checkpoint, ...]:
         """What a run saved, and before it, up to where it was resumed, its forerunners."""
-        if run is None:
-            return ()
+        left: list[Run] = []
+        each = run
+        while each is not None and each.id not in self._ways:
+            left.append(each)
+            each = self._runs.get(each.resumed_run_id or 0)
+        for each in reversed(left):
+            self._ways[each.id] = self._way(each)
+        return self._ways[run.id] if run else ()
+
+    def _way(self, run: Run) -> tuple[Checkpoint, ...]:
+        """The same, once it is known of the run that this one resumed."""
         own = tuple(self._by_run.get(run.id, ()))
-        before = self._runs.get(run.resumed_run_id or 0)
-        if before is None:
+        way = self._ways.get(run.resumed_run_id or 0)
+        if way is None:
             return own
-        way = self.of(before)
         last = next((c.step for c in way if c.id == run.start_checkpoint_id), None)
         taken = {c.step for c in own}
         return (*(c for c in way if (last is None or c.step <= last) and c.step not in taken), *own)

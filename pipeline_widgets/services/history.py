@@ -5,19 +5,19 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
+from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
 from pipeline_widgets.domain.edits import changes
 from pipeline_widgets.domain.history import Event, check_undo
+from pipeline_widgets.domain.names import free
 from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
 from pipeline_widgets.persistence.repositories.events import stages_from_plain, stages_to_plain
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
-from pipeline_widgets.services.names import free
 
 LONGEST = 200  # characters of who
 
@@ -38,11 +38,11 @@ class HistoryService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def events(self, pipeline_id: int) -> tuple[Event, ...]:
-        """Return what was done to a pipeline, oldest first."""
+    def events(self, pipeline_id: int, *, last: int | None = None) -> tuple[Event, ...]:
+        """Return what was done to a pipeline, or the last of it, oldest first."""
         with self._store.read() as work:
             work.pipelines.get(pipeline_id)
-            return work.events.of_pipeline(pipeline_id)
+            return work.events.of_pipeline(pipeline_id, last)
 
     def undoable(self, pipeline_id: int) -> str | None:
         """Return the sentence of the edit that an undo would undo; None where there is none."""
@@ -54,7 +54,7 @@ class HistoryService:
     def undo(self, pipeline_id: int, *, seen: Pipeline | None = None) -> Undone:
         """Undo the last edit of a pipeline. Undoing again does it again.
 
-        A stage that was deleted comes back with its runs.
+        A stage that was deleted comes back with its runs, and with why it was held and what was accepted.
 
         Raises:
             RuleError: There is no edit to undo.
@@ -75,12 +75,13 @@ class HistoryService:
             check_undo(now, then, facts.load(work, now))
             others = work.pipelines.named(now.project_id, [then.name])
             free(then.name, (each for each in others if each.id != now.id), "pipeline")
-            for stage in then.stages:
-                _check_bound(work, stage)
-            kept = edit(work, now, then)
+            _check_bound(work, then)
+            runs, marks = _by_id(last["before"]["runs"]), _by_id(last["before"].get("marks", {}))
+            kept = edit(work, now, then, marked=marks)
             after = work.pipelines.save(then, revision)
-            runs = {int(stage): ids for stage, ids in last["before"]["runs"].items()}
             work.events.give_back(runs, pipeline_id)
+            for stage_id, mark in marks.items():
+                work.pipelines.mark(stage_id, mark)
             edited(work, after, _undone(str(last["what"])), kept)
             return Undone(pipeline=after, what=str(last["what"]))
 
@@ -90,15 +91,21 @@ def note(work: Work, pipeline: Pipeline, what: str) -> None:
     work.events.add(pipeline.project_id, pipeline.id, who(), what)
 
 
-def edit(work: Work, before: Pipeline, after: Pipeline) -> dict[str, Any]:
-    """Return what an undo needs: the pipeline before the edit, and the runs that lose their stage by it."""
-    left = {stage.id for stage in after.stages}
+def edit(work: Work, before: Pipeline, after: Pipeline, *, marked: Collection[int] = ()) -> dict[str, Any]:
+    """Return what an undo needs: the pipeline before the edit, and what stages lose by it.
+
+    That is their runs, where they are deleted; why they are held and what was accepted, where they are
+    edited or `marked`.
+    """
+    left = {stage.id: stage for stage in after.stages}
     gone = [stage.id for stage in before.stages if stage.id not in left]
+    changed = [s.id for s in before.stages if left.get(s.id) != s or s.id in marked]
     return {
         "name": before.name,
         "description": before.description,
         "stages": stages_to_plain(before.stages),
         "runs": work.events.runs_of(gone) if gone else {},
+        "marks": {key: dict(mark) for key, mark in work.pipelines.marks(changed).items()},
     }
 
 
@@ -132,15 +139,17 @@ def _then(now: Pipeline, before: Mapping[str, Any]) -> Pipeline:
     return replace(now, name=before["name"], description=before["description"], stages=stages)
 
 
-def _check_bound(work: Work, stage: Stage) -> None:
-    try:
-        if isinstance(stage, ExperimentStage):
-            work.experiments.get(stage.experiment_id)
-            if isinstance(stage.start, FromAgent):
-                work.agents.get(stage.start.agent_id)
-    except NotFoundError as error:
+def _by_id(kept: Mapping[str, Any]) -> dict[int, Any]:
+    """What was kept by the ids of stages, which JSON has made texts of."""
+    return {int(key): value for key, value in kept.items()}
+
+
+def _check_bound(work: Work, then: Pipeline) -> None:
+    experiments, agents = set(then.experiment_ids), set(then.agent_ids)
+    there = {agent.id for agent in work.agents.matching(agents, ())}
+    if experiments - work.experiments.by_id(experiments).keys() or agents - there:
         why = "An experiment or agent that a stage was bound to was deleted since."
-        raise NotFoundError("The last edit cannot be undone.", why, "Make it again by hand.") from error
+        raise NotFoundError("The last edit cannot be undone.", why, "Make it again by hand.")
 
 
 def _undone(what: str) -> str:

@@ -17,6 +17,7 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.edits import changes
 from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.names import copy_of, described, free, storable, trimmed
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.staleness import staleness, upstream_state
 from pipeline_widgets.errors import (
@@ -28,7 +29,6 @@ from pipeline_widgets.errors import (
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.bindings import bound, check_fit
-from pipeline_widgets.services.names import copy_of, free, trimmed
 
 
 class PipelineService:
@@ -44,12 +44,12 @@ class PipelineService:
             ClassicProjectError: The project is not an Advanced Training project.
             NameTakenError: The project has one of that name.
         """
-        name = trimmed(name, "pipeline")
+        name, description = trimmed(name, "pipeline"), described(description, "pipeline")
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
             free(name, work.pipelines.named(project_id, [name]), "pipeline")
-            made = work.pipelines.add(project_id, name, description.strip(), revision)
+            made = work.pipelines.add(project_id, name, description, revision)
             history.note(work, made, "Created.")
             return made
 
@@ -72,7 +72,7 @@ class PipelineService:
             new = trimmed(name, "pipeline") if name is not None else pipeline.name
             others = work.pipelines.named(pipeline.project_id, [new])
             free(new, (other for other in others if other.id != pipeline.id), "pipeline")
-            text = pipeline.description if description is None else description.strip()
+            text = pipeline.description if description is None else described(description, "pipeline")
             return Edited(pipeline=replace(pipeline, name=new, description=text))
 
         return self._edit(pipeline_id, change, _about, seen).pipeline
@@ -207,11 +207,12 @@ class PipelineService:
         return self._edit(self.of_stage(stage_id).id, change, what, seen).also
 
     def accept_as_fresh(self, stage_id: int, note: str) -> None:
-        """Let a stale stage count as fresh until something upstream changes again.
+        """Let a stale stage count as fresh until something upstream changes again; an undo takes it back.
 
         Raises:
             RuleError: It is not stale.
         """
+        note = storable(note, "note")
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             work.projects.touch(pipeline.project_id)
@@ -220,11 +221,21 @@ class PipelineService:
             if succeeded is None or not staleness(pipeline, known)[stage_id].stale:
                 raise RuleError("There is nothing to accept.", "The stage is not stale.")
             state = upstream_state(pipeline, stage_id, known)
-            work.pipelines.accept(stage_id, succeeded.id, state, note.strip())
+            kept = history.edit(work, pipeline, pipeline, marked={stage_id})
+            work.pipelines.accept(stage_id, succeeded.id, state, note)
             work.pipelines.touch(pipeline.id)
             label = _label(work, pipeline, pipeline.position(stage_id))
-            said = f": {note.strip()}" if note.strip() else ""
-            history.note(work, pipeline, f"Accepted stage {label} as fresh{said}.")
+            said = f": {note}" if note else ""
+            history.edited(work, pipeline, f"Accepted stage {label} as fresh{said}.", kept)
+
+    def check_project(self, project_id: int) -> None:
+        """Refuse a project that cannot hold pipelines.
+
+        Raises:
+            ClassicProjectError: It is not an Advanced Training project.
+        """
+        with self._store.read() as work:
+            check_advanced(work, project_id)
 
     def get(self, pipeline_id: int) -> Pipeline:
         """Return one pipeline; NotFoundError without it."""
@@ -250,7 +261,10 @@ class PipelineService:
         *,
         fitting: int | None = None,
     ) -> Edited:
-        """Do an edit in one transaction, and keep what was done; `fitting` is the stage that has to fit."""
+        """Do an edit in one transaction, and keep what was done; `fitting` is the stage that has to fit.
+
+        What changes nothing is no edit: else it would take the place of the one that can be undone.
+        """
         with self._store.write() as work:
             before = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(before.project_id)
@@ -260,9 +274,11 @@ class PipelineService:
                 raise StaleWriteError(what, why, "Look at it again and repeat the edit.")
             edited = change(work, before)
             _check_along(before, edited.pipeline, facts.load(work, before))
-            kept = history.edit(work, before, edited.pipeline)
-            after = work.pipelines.save(edited.pipeline, revision)
-            history.edited(work, after, done(work, before, after), kept)
+            after = before
+            if edited.pipeline != before:
+                kept = history.edit(work, before, edited.pipeline)
+                after = work.pipelines.save(edited.pipeline, revision)
+                history.edited(work, after, done(work, before, after), kept)
             known = {stage.id for stage in before.stages}
             for stage in after.stages:
                 if stage.id == fitting or (fitting == NEW and stage.id not in known):
@@ -295,8 +311,8 @@ def _about(work: Work, before: Pipeline, after: Pipeline) -> str:
     """What was done by another name or description."""
     del work
     renamed = f"Renamed from {before.name!r} to {after.name!r}." if before.name != after.name else ""
-    described = "Edited the description." if before.description != after.description else ""
-    return f"{renamed} {described}".strip() or "Saved without a change."
+    told = "Edited the description." if before.description != after.description else ""
+    return f"{renamed} {told}".strip()
 
 
 def _label(work: Work, pipeline: Pipeline, at: int) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline_widgets.domain.experiment import Project
+from pipeline_widgets.domain.names import free, trimmed
 from pipeline_widgets.persistence.store import Store
-from pipeline_widgets.services.names import free, trimmed
 
 
 class ProjectService:

@@ -1,4 +1,4 @@
-"""Resuming an experiment as a new one: what that does to the pipeline that it belongs to (spec 9.1)."""
+"""A copy of an experiment takes its place in a pipeline: to resume (spec 9.1), or to run anew (spec 5.7)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.triggering import busy, label, refusal
 from pipeline_widgets.persistence.store import Work
 from pipeline_widgets.services import facts, history
+from pipeline_widgets.services.experiments import duplicate
 
 
 def home_of(work: Work, experiment_id: int) -> tuple[Pipeline, ExperimentStage] | None:
@@ -37,11 +38,24 @@ def rebound(
     known = facts.load(work, before)
     if found := busy(before, stage, known):
         raise refusal(label(before, stage, known), found)
+    after = _bound(work, before, stage, copy, f"which resumes {original.name!r}", revision)
+    return after, after.stage(stage.id)
+
+
+def with_copy(work: Work, pipeline: Pipeline, stage_id: int, revision: int) -> None:
+    """Bind an Experiment stage to a copy of its experiment, which has never run."""
+    stage = pipeline.stage(stage_id)
+    if isinstance(stage, ExperimentStage):
+        original = work.experiments.get(stage.experiment_id)
+        _bound(work, pipeline, stage, duplicate(work, original), f"a copy of {original.name!r}", revision)
+
+
+def _bound(
+    work: Work, before: Pipeline, stage: ExperimentStage, copy: Experiment, which: str, revision: int
+) -> Pipeline:
     then = before.replaced(replace(stage, experiment_id=copy.id)).pipeline
     kept = history.edit(work, before, then)
     after = work.pipelines.save(then, revision)
     number = before.position(stage.id) + 1
-    history.edited(
-        work, after, f"Bound stage {number} to {copy.name!r}, which resumes {original.name!r}.", kept
-    )
-    return after, after.stage(stage.id)
+    history.edited(work, after, f"Bound stage {number} to {copy.name!r}, {which}.", kept)
+    return after

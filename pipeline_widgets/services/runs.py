@@ -3,60 +3,71 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
+from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.experiment import Checkpoint, Experiment
 from pipeline_widgets.domain.facts import Facts
-from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.training import running
-from pipeline_widgets.domain.triggering import (
-    Begin,
-    blockers,
-    label,
-    refusal,
-    resolve,
-    resumed,
-    scratch_fit,
-)
-from pipeline_widgets.errors import CheckpointError, RuleError, TriggerError
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.domain.triggering import Begin, blockers, label, refusal, resolve, resumed, scratch_fit
+from pipeline_widgets.errors import ConfigError, RuleError, TriggerError
 from pipeline_widgets.persistence.logs import log_text
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.experiments import duplicate
-from pipeline_widgets.services.resuming import rebound
+from pipeline_widgets.services.pending import pend, pend_experiment, verify
+from pipeline_widgets.services.resuming import rebound, with_copy
 
-VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
 
 
+#: Returns why an experiment's algorithm, as this process has it, refuses its config; None where it takes it.
+RefusalOf = Callable[[Experiment], str | None]
+
+
+def _takes_all(_: Experiment) -> None:
+    return None
+
+
 class RunService:
-    """What can be done with runs."""
+    """What can be done with runs.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: The workspace.
+        refusal_of: Tells which configs the code of this process refuses: it may be newer than they are.
+    """
+
+    def __init__(self, store: Store, refusal_of: RefusalOf = _takes_all) -> None:
         self._store = store
+        self._refusal_of = refusal_of
 
-    def trigger(self, stage_id: int, *, resume: bool = False) -> Run:
+    def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
         """Start a run of a stage: write a Pending run, which whoever comes next launches.
 
         Args:
             stage_id: The stage.
             resume: Go on from the stage's own last checkpoint instead of starting over.
+            duplicate: Bind the stage to a copy of its experiment first (spec 5.7).
 
         Raises:
             TriggerError: It cannot start now; the reason is one of its blockers.
+            ConfigError: Its algorithm, as this process has it, refuses its config.
             CheckpointError: What it would start from is missing or corrupt.
             ConflictError: Another process has triggered it at the same moment.
         """
-        with self._store.read() as work:  # files are read outside the write transaction
-            verify(_ready(work, stage_id, resume=resume)[2])
+        with self._store.read() as work:  # files are read, and code is asked, outside the write transaction
+            _, known, begin = _ready(work, stage_id, resume=resume)
+            self._check_config(known.of(stage_id).experiment)
+            verify(begin)
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             revision = work.projects.touch(pipeline.project_id)
+            if duplicate:
+                with_copy(work, pipeline, stage_id, revision)
             pipeline, known, begin = _ready(work, stage_id, resume=resume)
             _note(work, pipeline, stage_id, "Resumed" if resume else "Triggered")
             return pend(work, pipeline, pipeline.stage(stage_id), known, begin, revision=revision)
@@ -66,7 +77,10 @@ class RunService:
 
         Raises:
             TriggerError: It is running, or its algorithm cannot start from scratch.
+            ConfigError: Its algorithm, as this process has it, refuses its config.
         """
+        with self._store.read() as work:
+            self._check_config(work.experiments.get(experiment_id))
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
@@ -74,7 +88,8 @@ class RunService:
             if not verdict.fits:
                 fix = "Add it to a pipeline, after a stage that makes what it needs."
                 raise TriggerError(f"Experiment {experiment.name!r} cannot start.", verdict.reason, fix)
-            return _pend_experiment(work, experiment, Begin(), revision)
+            _check_idle(work, experiment)
+            return pend_experiment(work, experiment, Begin(), revision)
 
     def resume(self, experiment_id: int, checkpoint_id: int, name: str) -> tuple[Experiment, Run]:
         """Go on from a checkpoint of an experiment, as a new experiment of that name (spec 9.1).
@@ -86,8 +101,10 @@ class RunService:
             NameTakenError: The project has an experiment of that name.
             RuleError: The checkpoint is not of this experiment.
             InUseError: The stage is active.
+            ConfigError: Its algorithm, as this process has it, refuses its config.
         """
         with self._store.read() as work:
+            self._check_config(work.experiments.get(experiment_id))
             verify(Begin(checkpoint=work.checkpoints.get(checkpoint_id)))
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
@@ -108,7 +125,7 @@ class RunService:
             )
             bound = rebound(work, original, copy, revision)
             if bound is None:
-                return copy, _pend_experiment(work, copy, begin, revision)
+                return copy, pend_experiment(work, copy, begin, revision)
             known = facts.load(work, bound[0], {bound[1].id})
             return copy, pend(work, bound[0], bound[1], known, begin, revision=revision)
 
@@ -169,11 +186,12 @@ class RunService:
             return plan(pipeline, stage_id, facts.load(work, pipeline), resume=resume)
 
     def check(self, pipeline_id: int) -> tuple[Problem, ...]:
-        """Return what would stop a chain: bindings, pairs that do not fit, missing files, a full disk."""
+        """Return what would stop a chain: what does not fit, refused configs, missing files, a full disk."""
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             known = facts.load(work, pipeline)
-        return (*problems(pipeline, known), *self._unreachable(pipeline, known))
+        refused = self._refused(pipeline, known)
+        return (*problems(pipeline, known), *refused, *self._unreachable(pipeline, known))
 
     def get(self, run_id: int) -> Run:
         """Return one run; NotFoundError without it."""
@@ -218,6 +236,19 @@ class RunService:
             now = datetime.fromtimestamp(work.now, tz=UTC)
             return run.progress(now, begun=facts.begun(work, [run]).get(run_id, 0))
 
+    def _check_config(self, experiment: Experiment | None) -> None:
+        if experiment is not None and (why := self._refusal_of(experiment)) is not None:
+            what = f"Experiment {experiment.name!r} has a config that its algorithm no longer takes."
+            raise ConfigError(what, why, "Give it another one: experiment.update(config=...).")
+
+    def _refused(self, pipeline: Pipeline, known: Facts) -> list[Problem]:
+        bound = [(stage, known.of(stage.id).experiment) for stage in pipeline.stages]
+        return [
+            Problem(stage=label(pipeline, stage, known), problem=f"Its config is no longer taken. {why}")
+            for stage, experiment in bound
+            if experiment is not None and (why := self._refusal_of(experiment)) is not None
+        ]
+
     def _unreachable(self, pipeline: Pipeline, known: Facts) -> list[Problem]:
         found: list[Problem] = []
         for stage in pipeline.stages:
@@ -234,56 +265,6 @@ class RunService:
             problem = f"Only {left >> 20} MiB are free in {self._store.artifacts}."
             found.append(Problem(stage="", problem=problem))
         return found
-
-
-def verify(begin: Begin) -> None:
-    """Check that what a run starts from is on disk as it was saved.
-
-    Raises:
-        CheckpointError: It is missing or corrupt.
-    """
-    if begin.checkpoint is None:
-        return
-    folder = _folder(begin)
-    if not folder.path.is_dir() or folder.size <= VERIFY_UP_TO:
-        artifacts.verify(folder)
-
-
-def reachable(begin: Begin) -> str | None:
-    """Return why what a run starts from is not there; None where it is. Reads no content."""
-    if begin.checkpoint is None or _folder(begin).path.is_dir():
-        return None
-    return f"The checkpoint {_folder(begin).path} is missing."
-
-
-def pend(work: Work, pipeline: Pipeline, stage: Stage, known: Facts, begin: Begin, **columns: object) -> Run:
-    """Insert a Pending run of a stage, with all that it will use frozen into it.
-
-    Args:
-        work: The transaction.
-        pipeline: The pipeline in which the stage stands.
-        stage: The stage.
-        known: What is known about it.
-        begin: What it starts from.
-        **columns: The revision, and who has taken it already.
-    """
-    work.pipelines.touch(pipeline.id)
-    if known.of(stage.id).held is not None:
-        work.pipelines.hold(stage.id, None)
-    if (after := pipeline.after(stage.id)) is not None:  # what its last success was held for is over
-        work.pipelines.hold(after.id, None)
-    common = {
-        "project_id": pipeline.project_id,
-        "pipeline_id": pipeline.id,
-        "stage_id": stage.id,
-        **_frozen(begin),
-        **columns,
-    }
-    if isinstance(stage, DeploymentStage):
-        config = {"agent_name": stage.agent_name, "agent_description": stage.agent_description}
-        return work.runs.add(**common, config=config, seed=0, signature={})
-    experiment = known.of(stage.id).experiment or work.experiments.get(stage.experiment_id)
-    return work.runs.add(**common, **_of_experiment(experiment))
 
 
 def _stopped(work: Work, run: Run, revision: int) -> Run:
@@ -307,42 +288,7 @@ def _ready(work: Work, stage_id: int, *, resume: bool) -> tuple[Pipeline, Facts,
     return pipeline, known, begin
 
 
-def _pend_experiment(work: Work, experiment: Experiment, begin: Begin, revision: int) -> Run:
-    _check_idle(work, experiment)
-    project = {"project_id": experiment.project_id, "revision": revision}
-    return work.runs.add(**project, **_frozen(begin), **_of_experiment(experiment))
-
-
 def _check_idle(work: Work, experiment: Experiment) -> None:
     if active := work.runs.active_of_experiments([experiment.id]):
         what = f"Experiment {experiment.name!r} cannot start."
         raise TriggerError(what, running(active[experiment.id]), "Wait for it, or stop it first.")
-
-
-def _of_experiment(experiment: Experiment) -> dict[str, object]:
-    return {
-        "experiment_id": experiment.id,
-        "algorithm_id": experiment.algorithm_id,
-        "config": dict(experiment.config),
-        "config_digest": experiment.config_digest,
-        "seed": experiment.seed,
-        "signature": dict(experiment.signature),
-    }
-
-
-def _frozen(begin: Begin) -> dict[str, object]:
-    return {
-        "start_checkpoint_id": begin.checkpoint.id if begin.checkpoint else None,
-        "start_agent_version_id": begin.agent_version.id if begin.agent_version else None,
-        "start_role": begin.role,
-        "source_checkpoint_id": begin.source_checkpoint_id,
-        "source_run_id": begin.source_run_id,
-        "resumed_run_id": begin.resumed_run_id,
-    }
-
-
-def _folder(begin: Begin) -> Folder:
-    if begin.checkpoint is None:
-        raise CheckpointError("There is no checkpoint.", fix="Run the source stage first.")
-    path = begin.agent_version.path if begin.agent_version else begin.checkpoint.path
-    return Folder(path=Path(path), size=begin.checkpoint.size, digest=begin.checkpoint.digest)

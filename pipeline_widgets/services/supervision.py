@@ -14,7 +14,7 @@ from pipeline_widgets.domain.triggering import following
 from pipeline_widgets.errors import FencedError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import agents, facts
-from pipeline_widgets.services.runs import pend, reachable
+from pipeline_widgets.services.pending import pend, reachable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,7 +243,7 @@ class SupervisionService:
         )
 
     def _freeze(self, work: Work, run: Run, pipeline: Pipeline | None) -> Freeze | None:
-        parent = agents.agents_folder(self._store)
+        parent = str(self._store.agents_folder)
         if run.experiment_id is None:
             return Freeze(parent=parent, name=run.config["agent_name"])
         stage = pipeline.stage(run.stage_id) if pipeline and run.stage_id else None
@@ -260,11 +260,11 @@ class SupervisionService:
     def _save_agent(self, work: Work, run: Run, frozen: Frozen) -> None:
         if run.experiment_id is None:
             checkpoint = work.checkpoints.get(run.start_checkpoint_id or 0)
-            agents.save(work, frozen, checkpoint, run.config["agent_description"])
+            agents.save(work, frozen, checkpoint, run.config["agent_description"], made_by=run.id)
             return
         for checkpoint in facts.lineage(work, run):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
-                agents.save(work, frozen, checkpoint, None)
+                agents.save(work, frozen, checkpoint, None, made_by=run.id)
 
 
 def _start(work: Work, run: Run) -> Checkpoint | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import re
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import yaml
@@ -20,14 +21,21 @@ from pipeline_widgets.domain.document import (
     to_plain,
 )
 from pipeline_widgets.domain.experiment import Configured, Experiment, digest_of
-from pipeline_widgets.errors import ConfigError, NameTakenError, NotFoundError, PipelineError
+from pipeline_widgets.domain.names import Named, copy_of, free, trimmed
+from pipeline_widgets.domain.triggering import fit
+from pipeline_widgets.errors import (
+    AlgorithmNotFoundError,
+    ConfigError,
+    NameTakenError,
+    NotFoundError,
+    PipelineError,
+)
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import history
-from pipeline_widgets.services.names import copy_of, free, trimmed
+from pipeline_widgets.services import facts, history
 from pipeline_widgets.services.pipelines import check_advanced
 
 LINE_ENDS = "\r\x85\u2028\u2029"
-LONGEST = 4_000_000  # characters of a text
+LONGEST = 1_000_000  # characters of a text: seconds of reading
 Configure = Callable[[str, Mapping[str, Any]], Configured]
 
 
@@ -63,11 +71,13 @@ class TransferService:
             pipeline = work.pipelines.get(pipeline_id)
             document = _document(work, pipeline)
             project = work.projects.get(pipeline.project_id)
-            bound = [work.experiments.get(each) for each in pipeline.experiment_ids]
-            pickled = {
-                each.spec.name for each in bound if work.experiments.reference(each.algorithm_id).value
-            }
-        return to_python(document, project.name, defined_in_notebooks=pickled)
+            bound = work.experiments.by_id(pipeline.experiment_ids).values()
+            algorithms = {each.algorithm_id: each.spec.name for each in bound}
+            pickled = {name for key, name in algorithms.items() if work.experiments.reference(key).value}
+            known = facts.load(work, pipeline, consumption=False)
+        verdicts = [fit(pipeline, stage, known) for stage in pipeline.stages]
+        unfit = {at: verdict.reason for at, verdict in enumerate(verdicts) if not verdict.fits}
+        return to_python(document, project.name, defined_in_notebooks=pickled, unfit=unfit)
 
     def import_pipeline(
         self, project_id: int, text: str, *, name: str | None = None, rename: bool = False
@@ -86,43 +96,60 @@ class TransferService:
             ClassicProjectError: The project is not an Advanced Training project.
             ConfigError: The text is no pipeline; the place is named.
             NameTakenError: The project has such a pipeline, or another experiment of such a name.
-            AlgorithmNotFoundError: An algorithm is not known here.
+            RuleError: A stage could not stand where it does.
+            AlgorithmNotFoundError: An algorithm is not known here, and the project has no such experiment.
             NotFoundError: The workspace lacks the saved Agent that it starts from.
         """
         with self._store.read() as work:
             check_advanced(work, project_id)
         document = from_plain(_parsed(text))
-        made = {each.name: self._configured(each) for each in document.experiments}
-        wanted = trimmed(document.name if name is None else name, "pipeline")
+        entries = [self._configured(each) for each in document.experiments]
+        wanted = document.name if name is None else trimmed(name, "pipeline")
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
             free(wanted, work.pipelines.named(project_id, [wanted]), "pipeline")
-            also: list[str] = []
-            ids = {
-                each.name: _bound(work, project_id, each, made[each.name], rename=rename, also=also)
-                for each in document.experiments
-            }
-            empty = work.pipelines.add(project_id, wanted, document.description.strip(), revision)
-            stages = _chain(
-                empty, [_with_ids(work, each, ids, at) for at, each in enumerate(document.stages, 1)]
-            )
-            pipeline = work.pipelines.save(replace(empty, stages=stages), revision)
+            ids, also = _bound(work, project_id, entries, revision, rename=rename)
+            empty = work.pipelines.add(project_id, wanted, document.description, revision)
+            stages = [_with_ids(work, each, ids, at) for at, each in enumerate(document.stages, 1)]
+            pipeline = work.pipelines.save(empty.filled(stages), revision)
             history.note(work, pipeline, "Imported.")
-            return Imported(pipeline=pipeline, also=tuple(also))
+            return Imported(pipeline=pipeline, also=also)
 
-    def _configured(self, entry: ExperimentEntry) -> Configured:
+    def _configured(self, entry: ExperimentEntry) -> _Entry:
         try:
-            return self._configure(entry.algorithm, entry.config)
+            return _Entry(entry=entry, made=self._configure(entry.algorithm, entry.config))
         except PipelineError as error:
             what = f"Experiment {entry.name!r} cannot be imported."
-            raise type(error)(what, f"{error.what} {error.why}".strip(), error.fix) from error
+            named = type(error)(what, f"{error.what} {error.why}".strip(), error.fix)
+            if isinstance(
+                named, AlgorithmNotFoundError
+            ):  # the experiment may be there, made by another kernel
+                return _Entry(entry=entry, made=named)
+            raise named from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Entry:
+    """An experiment of a text with its algorithm, as far as that is known here."""
+
+    entry: ExperimentEntry
+    made: Configured | AlgorithmNotFoundError
+
+    def is_(self, known: Experiment) -> bool:
+        """Whether an experiment has the same content."""
+        config = self.made.config if isinstance(self.made, Configured) else self.entry.config
+        with suppress(TypeError, ValueError):  # what is no JSON is no config of an experiment
+            same = known.config_digest == digest_of(config, self.entry.seed)
+            return same and known.spec.name == self.entry.algorithm
+        return False
 
 
 def _document(work: Work, pipeline: Pipeline) -> Document:
-    experiments = [work.experiments.get(each) for each in pipeline.experiment_ids]
+    known = work.experiments.by_id(pipeline.experiment_ids)
+    experiments = [known[each] for each in pipeline.experiment_ids]
     names = {each.id: each.name for each in experiments}
-    agents = {each.id: each.name for each in work.agents.all()}
+    agents = {each.id: each.name for each in work.agents.matching(pipeline.agent_ids, ())}
     return Document(
         name=pipeline.name,
         description=pipeline.description,
@@ -148,36 +175,45 @@ def _named(stage: Stage, experiments: Mapping[int, str], agents: Mapping[int, st
 
 
 def _bound(
-    work: Work,
-    project_id: int,
-    entry: ExperimentEntry,
-    made: Configured,
-    *,
-    rename: bool,
-    also: list[str],
-) -> int:
-    """The experiment that an entry means: one that is there with the same content, or a new one."""
-    name = trimmed(entry.name, "experiment")
-    known = {each.name: each for each in work.experiments.of_project(project_id)}.get(name)
-    if known is not None:
-        same = known.spec.name == made.spec.name
-        if same and known.config_digest == digest_of(made.config, entry.seed):
+    work: Work, project_id: int, entries: Sequence[_Entry], revision: int, *, rename: bool
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The experiments that entries mean, by name: those that are there with the same content, or new."""
+    mine = {each.entry.name: each for each in entries}
+    there = work.experiments.by_id([each.id for each in work.experiments.named(project_id, mine)])
+    known = {each.name: each for each in there.values()}
+    ids: dict[str, int] = {}
+    also: list[str] = []
+    for name, each in mine.items():
+        if name in known and each.is_(known[name]):
+            ids[name] = known[name].id
             also.append(f"Experiment {name!r} was there already, and is bound.")
-            return known.id
-        if not rename:
-            what = f"There is an experiment named {name!r} already, and it is another one."
-            why = "Its algorithm, config or seed differs from that of the text."
-            raise NameTakenError(what, why, "Rename one of them, or import with rename=True.")
-        name = copy_of(name, partial(work.experiments.named, project_id), "imported")
-    revision = work.projects.touch(project_id)
-    also.append(f"Experiment {name!r} was made.")
-    return work.experiments.add(project_id, name, made, entry.seed, revision).id
+            continue
+        if not isinstance(each.made, Configured):
+            raise each.made
+        free_name = _renamed(work, project_id, name, mine, rename=rename) if name in known else name
+        ids[name] = work.experiments.add(project_id, free_name, each.made, each.entry.seed, revision).id
+        also.append(f"Experiment {free_name!r} was made.")
+    return ids, tuple(also)
+
+
+def _renamed(work: Work, project_id: int, name: str, mine: Mapping[str, _Entry], *, rename: bool) -> str:
+    """A name that neither the project nor the text has."""
+    if not rename:
+        what = f"There is an experiment named {name!r} already, and it is another one."
+        why = "Its algorithm, config or seed differs from that of the text."
+        raise NameTakenError(what, why, "Rename one of them, or import with rename=True.")
+
+    def bearers(names: Collection[str]) -> list[Named]:
+        in_text: list[Named] = [mine[each].entry for each in names if each in mine]
+        return [*work.experiments.named(project_id, names), *in_text]
+
+    return copy_of(name, bearers, "imported")
 
 
 def _with_ids(work: Work, entry: StageEntry, experiments: Mapping[str, int], number: int) -> Stage:
     stage = entry.stage
     if not isinstance(stage, ExperimentStage):
-        return replace(stage, agent_name=trimmed(stage.agent_name, "agent"))
+        return stage
     stage = replace(stage, experiment_id=experiments[entry.experiment or ""])
     if entry.agent is None:
         return stage
@@ -186,16 +222,6 @@ def _with_ids(work: Work, entry: StageEntry, experiments: Mapping[str, int], num
         what = f"Stage {number} starts from an agent that is not here."
         raise NotFoundError(what, f"It is named {entry.agent!r}.", "Save an agent of that name first.")
     return replace(stage, start=FromAgent(found[0].id))
-
-
-def _chain(pipeline: Pipeline, stages: list[Stage]) -> tuple[Stage, ...]:
-    """Put the stages in order, each checked as if it was added by hand."""
-    for number, stage in enumerate(stages, start=1):
-        try:
-            pipeline = pipeline.with_stage(replace(stage, id=number)).pipeline
-        except PipelineError as error:
-            raise type(error)(f"Stage {number}: {error.what}", error.why, error.fix) from error
-    return tuple(replace(stage, id=0) for stage in pipeline.stages)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -215,6 +241,13 @@ def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _quoted)
 
 
+def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
+    """Read a whole number that can be written again: Python refuses to where it has thousands of digits."""
+    number = loader.construct_yaml_int(node)
+    str(number)
+    return number
+
+
 class _Loader(yaml.SafeLoader):
     """Reads what `_Dumper` writes: neither anchors, which can blow up, nor keys that are there twice."""
 
@@ -230,6 +263,27 @@ class _Loader(yaml.SafeLoader):
         if len(found) != len(node.value):
             raise yaml.YAMLError(f"a key is there twice{node.start_mark}")
         return found
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+)
+
+
+def _tell_numbers(reader_or_writer: type[_Loader | _Dumper]) -> None:
+    """Let a number be what YAML 1.2 says, as 1e-4 is; the writer quotes texts that look like one."""
+    tag = "tag:yaml.org,2002:float"
+    reader_or_writer.yaml_implicit_resolvers = {
+        first: [rule for rule in rules if rule[0] != tag]
+        for first, rules in reader_or_writer.yaml_implicit_resolvers.items()
+    }
+    reader_or_writer.add_implicit_resolver(tag, _FLOAT, list("-+.0123456789"))  # pyright: ignore[reportUnknownMemberType]
+
+
+_tell_numbers(_Loader)
+_tell_numbers(_Dumper)
 
 
 def _parsed(text: str) -> Any:

@@ -33,6 +33,8 @@ def list_row(listed: ListedAgent, *, projects: int) -> Row:
         "project": listed.project if projects > 1 else "",
         "base_model": listed.base_model,
         "status": str(agent.status),
+        "connected": agent.status.connected,
+        "why_not": {"delete": agent.busy},
         "version": agent.current.number,
         "trouble": _trouble(agent),
     }

@@ -10,7 +10,7 @@ from typing import Any
 import traitlets as t
 
 from pipeline_widgets.domain.experiment import AgentStatus, Choice
-from pipeline_widgets.errors import NotFoundError, PipelineError, StaleWriteError
+from pipeline_widgets.errors import NotFoundError, PipelineError
 from pipeline_widgets.services.views.agent_list import AgentPage, ListedAgent
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.agent_rows import (
@@ -119,13 +119,10 @@ class AgentsView(PagedView):
         Raises:
             StaleWriteError: It is no longer the one that its row showed when the edit began.
         """
-        now = self._services.agents.get(agent)
-        if now.description != seen:
+        try:
+            self._services.agents.describe(agent, description, seen=seen)
+        finally:  # where it was refused the row shows what it is now
             self.refresh()
-            what = f"Agent {now.name!r} was changed meanwhile."
-            raise StaleWriteError(what, "Its description was edited.", "Look at it, and save again.")
-        self._services.agents.describe(agent, description)
-        self.refresh()
 
     def do_roll_back(self, agent: int, version: int) -> None:
         """Make a former version the current one."""
@@ -191,9 +188,9 @@ class AgentsView(PagedView):
 
     # ---- reading
 
-    def read_page(self, query: Query) -> AgentPage:
+    def read_page(self, query: Query, holding: int | None = None) -> AgentPage:
         """Read a page of the workspace's agents."""
-        return self._services.agent_list.page(**asdict(query), only=self._only)
+        return self._services.agent_list.page(**asdict(query), holding=holding, only=self._only)
 
     def row_of(self, listed: ListedAgent, found: AgentPage) -> Row:
         """Return what the row of an agent shows."""

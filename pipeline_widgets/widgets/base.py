@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 import anywidget
 import ipywidgets
 import traitlets as t
+from IPython.display import display
 
 from pipeline_widgets.errors import PipelineError
+from pipeline_widgets.widgets.picture import Picture
 from pipeline_widgets.widgets.refresher import Refresher, refresher
 from pipeline_widgets.wiring import Services
 
@@ -38,13 +40,16 @@ class View(anywidget.AnyWidget):
     """A live view of something in a workspace.
 
     A command is a message `{id, command, args}`; `do_<command>(**args)` carries it out, and the answer is
-    `{id, ok, result}` or `{id, ok, error}`. Callbacks run on whatever thread, so one lock guards the view.
+    `{id, ok, result}` or `{id, ok, error}`. Callbacks run on whatever thread, so one lock guards the view: a
+    command keeps it, however long it takes, and a look that comes meanwhile passes.
     Python owns all traits: the browser never sets one.
     """
 
     line: Any = t.Instance(Line).tag(sync=True, **ipywidgets.widget_serialization)
     #: Why what is shown may be old; empty where it is not.
     trouble = t.Unicode("").tag(sync=True)
+    #: The id of the picture that the view hides while it is alive.
+    picture = t.Unicode("").tag(sync=True)
 
     #: Whether a list of rows is sent as a whole; below that share of changed rows, only these are sent.
     _WHOLE: ClassVar[float] = 0.5
@@ -54,24 +59,25 @@ class View(anywidget.AnyWidget):
         self._guard = threading.RLock()
         self._silent: set[str] = set()
         self._fresh_at = time.time()
-        super().__init__(line=Line(), **traits)
+        self._changes = 0  # of what is shown, ever
+        self._pictured = 0  # how many of them the picture has
+        self._picture = Picture(self.static_html, self.static_text)
+        super().__init__(line=Line(), picture=self._picture.id, **traits)
         self.line.on_msg(self._heard)
 
-    def refresh(self) -> bool:
-        """Show what has changed; return whether something runs, so that it will change soon."""
-        with self._guard:
-            try:
-                live = self.update()
-            except PipelineError as error:
-                self._doubt(str(error))
-                return False
-            except Exception:  # the thread that refreshes has nobody to raise it to
-                _log.exception("A view could not be refreshed.")
-                self._doubt("The kernel's log has the reason.")
-                return False
-            self._fresh_at = time.time()
-            self.show(trouble="")
-            return live
+    def refresh(self, *, wait: bool = True) -> bool:
+        """Show what has changed; return whether something runs, so that it will change soon.
+
+        Args:
+            wait: Whether to wait for a command that is carried out now. Otherwise the view is left to it: it
+                shows what it has done itself, and is looked at again soon.
+        """
+        if not self._guard.acquire(blocking=wait):
+            return True
+        try:
+            return self._refreshed()
+        finally:
+            self._guard.release()
 
     def update(self) -> bool:
         """Read what is shown and show what has changed; return whether something runs. For subclasses."""
@@ -81,6 +87,7 @@ class View(anywidget.AnyWidget):
         """Set traits; what has not changed is not sent."""
         for name, value in traits.items():
             if getattr(self, name) != value:
+                self._changes += 1
                 self.set_trait(name, value)
 
     def show_rows(self, name: str, rows: Sequence[Row]) -> None:
@@ -89,6 +96,7 @@ class View(anywidget.AnyWidget):
         new = list(rows)
         if new == before:
             return
+        self._changes += 1
         changed = [row for row, old in zip(new, before, strict=False) if row != old]
         alike = [row["id"] for row in new] == [row["id"] for row in before]
         if not alike or len(changed) > max(1, self._WHOLE * len(new)):
@@ -130,14 +138,38 @@ class View(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Add a static picture, so that what has no kernel shows one (spec 4.7)."""
-        found = super()._repr_mimebundle_(**kwargs)
-        data, meta = found if found is not None else ({}, {})
-        return {**data, "text/html": self.static_html(), "text/plain": self.static_text()}, meta
+    def _ipython_display_(self, **_: Any) -> None:
+        """Show a picture, for whoever has no kernel, and then the live view, which hides that (spec 4.7)."""
+        data, meta = self._repr_mimebundle_() or ({}, {})
+        self._picture.show()
+        self._pictured = self._changes
+        display({**data, "text/plain": ""}, metadata=meta, raw=True)  # the picture has the text
+
+    def _renew_picture(self) -> None:
+        """Let the picture show what the view shows. It is large, so this waits until nothing changes."""
+        if self._pictured != self._changes:
+            self._picture.renew()
+            self._pictured = self._changes
 
     def _should_send_property(self, key: str, value: Any) -> bool:
         return key not in self._silent and super()._should_send_property(key, value)
+
+    def _refreshed(self) -> bool:
+        before = self._changes
+        try:
+            live = self.update()
+        except PipelineError as error:
+            self._doubt(str(error))
+            return False
+        except Exception:  # the thread that refreshes has nobody to raise it to
+            _log.exception("A view could not be refreshed.")
+            self._doubt("The kernel's log has the reason.")
+            return False
+        self._fresh_at = time.time()
+        self.show(trouble="")
+        if not live and self._changes == before:
+            self._renew_picture()
+        return live
 
     @property
     def _refresher(self) -> Refresher:

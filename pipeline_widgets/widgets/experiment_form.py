@@ -11,10 +11,8 @@ from pipeline_widgets.algorithms.config_schema import FormField, fields_of, writ
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.training import described
 from pipeline_widgets.errors import AlgorithmNotFoundError, PipelineError
+from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.wiring import Services
-
-Row = dict[str, Any]
-
 
 # ---- down
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.config_schema import FormField, fields_of
@@ -18,11 +18,11 @@ from pipeline_widgets.services.views.experiment_detail import ExperimentDetail, 
 from pipeline_widgets.services.views.experiment_list import ListedExperiment
 from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
 from pipeline_widgets.services.views.resume_offer import ResumeOffer, Saved
+from pipeline_widgets.widgets.base import Row
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Row = dict[str, Any]
 SCORES = ("training_score", "evaluation_score")
 BOTH = "scores"  # the metric that stands for both of them in one chart
 DIGITS = 6  # of a curve's values, which are drawn in pixels and read as text

@@ -11,11 +11,12 @@ import traitlets as t
 
 from pipeline_widgets.domain.care import freed, keep_option, share
 from pipeline_widgets.domain.experiment import Choice
-from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.services.views.experiment_list import ExperimentPage, ListedExperiment
+from pipeline_widgets.errors import NotFoundError, PipelineError
+from pipeline_widgets.services.views.experiment_list import ListedExperiment
 from pipeline_widgets.services.views.overview import ExperimentRow
+from pipeline_widgets.services.views.pages import Page
 from pipeline_widgets.widgets import assets
-from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.base import Row, explained
 from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.experiment_form import filled_form, new_form, submitted
 from pipeline_widgets.widgets.experiment_rows import detail_row, list_row, resume_row
@@ -196,11 +197,18 @@ class ExperimentsView(PagedView):
         self.refresh()
 
     def do_deploy(self, checkpoint: int, name: str, description: str = "", *, connect: bool = False) -> Row:
-        """Save a checkpoint as an Agent, and serve it if that is wished; its key is told only here."""
+        """Save a checkpoint as an Agent, and serve it if that is wished; its key is told only here.
+
+        One that cannot be served is saved all the same: the answer says so, with the trouble.
+        """
         agent = self._services.agents.create(name, checkpoint, description)
-        key = self._services.connect_agent(agent.id) if connect else None
+        key, trouble = None, None
+        try:
+            key = self._services.connect_agent(agent.id) if connect else None
+        except PipelineError as error:
+            trouble = explained(error)
         self.refresh()
-        return {"id": agent.id, "name": agent.name, "key": key}
+        return {"id": agent.id, "name": agent.name, "key": key, "trouble": trouble}
 
     def do_delete_checkpoint(self, checkpoint: int) -> None:
         """Delete a checkpoint and its files."""
@@ -231,11 +239,11 @@ class ExperimentsView(PagedView):
 
     # ---- reading
 
-    def read_page(self, query: Query) -> ExperimentPage:
+    def read_page(self, query: Query, holding: int | None = None) -> Page[ListedExperiment]:
         """Read a page of the project's experiments."""
-        return self._services.experiment_list.page(self._project_id, **asdict(query))
+        return self._services.experiment_list.page(self._project_id, **asdict(query), holding=holding)
 
-    def row_of(self, listed: ListedExperiment, found: ExperimentPage) -> Row:
+    def row_of(self, listed: ListedExperiment, found: Page[ListedExperiment]) -> Row:
         """Return what the row of an experiment shows."""
         del found
         return list_row(listed)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import traitlets as t
 
+from pipeline_widgets.services.views.pages import Page
 from pipeline_widgets.widgets.base import Row, View
 
 
@@ -17,40 +18,6 @@ class Listed(Protocol):
     @property
     def id(self) -> int:
         """Of what is listed."""
-        ...
-
-
-class Page(Protocol):
-    """A page as a service returns it, a frozen dataclass."""
-
-    @property
-    def rows(self) -> tuple[Any, ...]:
-        """What is listed."""
-        ...
-
-    @property
-    def total(self) -> int:
-        """How many match the search, on all pages."""
-        ...
-
-    @property
-    def all(self) -> int:
-        """How many there are."""
-        ...
-
-    @property
-    def page(self) -> int:
-        """Counted from 0."""
-        ...
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """How many rows a full page has."""
         ...
 
 
@@ -80,8 +47,8 @@ class PagedView(View):
     _query: Query
     _shown: Any
 
-    def read_page(self, query: Query) -> Page:
-        """Read a page. For subclasses."""
+    def read_page(self, query: Query, holding: int | None = None) -> Page[Any]:
+        """Read a page, or the one that holds a row. For subclasses."""
         raise NotImplementedError
 
     def row_of(self, listed: Any, found: Any) -> Row:
@@ -115,26 +82,19 @@ class PagedView(View):
         found: Any = self.read_page(query)
         if stay:
             found = replace(found, rows=in_place(found.rows, self._shown.rows))
-        self._shown, self._query = found, replace(query, page=found.page)
-        self.show_rows("rows", [self.row_of(each, found) for each in found.rows])
-        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
-        self.show(page={**asdict(self._query), **counts, **self.about_page(found)})
+        self._show_found(query, found)
 
     def reveal(self, id_: int) -> None:
         """Show the page that holds a new row: as it is, without the search, or in the first order."""
         self.refresh()
-        if self.is_shown(id_):
+        if _holds(self._shown, id_):
             return
-        self.show_page(replace(self._query, search="", page=0))
-        if not self.is_shown(id_):
-            self.show_page(self.FIRST)
-        while not self.is_shown(id_) and self._shown.page + 1 < self._shown.pages:
-            self.show_page(replace(self.FIRST, page=self._shown.page + 1))
+        query = replace(self._query, search="", page=0)
+        found = self.read_page(query)
+        if not _holds(found, id_):
+            query, found = self.FIRST, self.read_page(self.FIRST, holding=id_)
+        self._show_found(query, found)
         self.page_shown()
-
-    def is_shown(self, id_: int) -> bool:
-        """Whether a row is on the page that is shown."""
-        return any(row.id == id_ for row in self._shown.rows)
 
     @property
     def title(self) -> str:
@@ -144,6 +104,16 @@ class PagedView(View):
             return self.TITLE
         first = shown.page * shown.size
         return f"{self.TITLE} {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
+
+    def _show_found(self, query: Query, found: Page[Any]) -> None:
+        self._shown, self._query = found, replace(query, page=found.page)
+        self.show_rows("rows", [self.row_of(each, found) for each in found.rows])
+        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
+        self.show(page={**asdict(self._query), **counts, **self.about_page(found)})
+
+
+def _holds(page: Page[Any], id_: int) -> bool:
+    return any(row.id == id_ for row in page.rows)
 
 
 def in_place(rows: Sequence[R], shown: Sequence[R]) -> tuple[R, ...]:

@@ -206,7 +206,7 @@ class PipelineView(View):
     def do_history(self) -> Row:
         """Return what was done, the latest first, and what an undo would undo."""
         history = self._services.history
-        events = list(reversed(history.events(self._pipeline_id)))
+        events = history.events(self._pipeline_id, last=EVENTS + 1)[::-1]
         listed = [{"at": each.at.timestamp(), "who": each.who, "what": each.what} for each in events[:EVENTS]]
         return {"events": listed, "more": len(events) > EVENTS, "undo": history.undoable(self._pipeline_id)}
 
@@ -214,9 +214,7 @@ class PipelineView(View):
 
     def do_trigger(self, stage: int, *, resume: bool = False, duplicate: bool = False) -> Row:
         """Trigger a stage, or resume it; `duplicate` first gives it a copy of its experiment (spec 5.7)."""
-        if duplicate:
-            self._services.pipelines.update_stage(stage, lambda before: before, duplicate=True)
-        run = self._services.trigger(stage, resume=resume)
+        run = self._services.trigger(stage, resume=resume, duplicate=duplicate)
         self.refresh()
         self.do_select(stage)
         self._refresher.wake()
@@ -324,8 +322,3 @@ def _plan_row(plan: Plan) -> Row:
         "redeploys": list(plan.redeploys),
         "blockers": list(plan.blockers),
     }
-
-
-def pipeline_view(services: Services, pipeline_id: int) -> Any:
-    """Return a live view of a pipeline."""
-    return PipelineView(services, pipeline_id)

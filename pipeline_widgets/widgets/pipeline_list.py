@@ -13,7 +13,6 @@ import traitlets as t
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.rollup import Word
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
-from pipeline_widgets.services.pipelines import check_advanced
 from pipeline_widgets.services.views.overview import PipelinePage, PipelineRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
@@ -55,8 +54,7 @@ class PipelineList(PagedView):
         self._on_results = on_results
         self._query = self.FIRST
         self._revision = -1
-        with services.store.read() as work:
-            check_advanced(work, project_id)
+        services.pipelines.check_project(project_id)
         self._shown = services.overview.pipelines(project_id)
         super().__init__(services)
         self.refresh()
@@ -158,9 +156,9 @@ class PipelineList(PagedView):
 
     # ---- reading
 
-    def read_page(self, query: Query) -> PipelinePage:
+    def read_page(self, query: Query, holding: int | None = None) -> PipelinePage:
         """Read a page of the project's pipelines."""
-        return self._services.overview.pipelines(self._project_id, **asdict(query))
+        return self._services.overview.pipelines(self._project_id, **asdict(query), holding=holding)
 
     def row_of(self, listed: PipelineRow, found: PipelinePage) -> Row:
         """Return what the row of a pipeline shows."""

@@ -9,7 +9,6 @@ import ipywidgets
 import traitlets as t
 
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.services.pipelines import check_advanced
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import View
 from pipeline_widgets.widgets.experiments import COLUMNS as EXPERIMENT_COLUMNS
@@ -54,8 +53,7 @@ class ProjectView(View):
     def do_show_tab(self, tab: str) -> None:
         """Show a tab."""
         if tab == PIPELINES:
-            with self._services.store.read() as work:
-                check_advanced(work, self._project_id)
+            self._services.pipelines.check_project(self._project_id)
         if tab not in self.tabs:
             raise NotFoundError(f"There is no tab {tab!r}.", fix=f"There are {', '.join(self.tabs)}.")
         self._held(tab)

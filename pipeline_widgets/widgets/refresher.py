@@ -25,8 +25,8 @@ LEASE = 30.0  # seconds that a view is taken for visible without a word from it
 class Refreshed(Protocol):
     """Something that can be seen, and is to be kept up to date."""
 
-    def refresh(self) -> bool:
-        """Show what has changed; return whether something runs, so that it will change soon."""
+    def refresh(self, *, wait: bool) -> bool:
+        """Show what has changed, or pass where it is at work; return whether to look again soon."""
         ...
 
 
@@ -80,7 +80,7 @@ class Refresher:
             except Exception:  # a look that fails must not end the thread; the views say that they are old
                 _log.exception("A look for crashed runs failed.")
             for each in seen:
-                live |= each.refresh()
+                live |= each.refresh(wait=False)  # a command that copies gigabytes holds up its own view only
             self._wake.wait(LIVE if live else REST)
             self._wake.clear()
 

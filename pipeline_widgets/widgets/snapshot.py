@@ -1,36 +1,28 @@
 """The static picture: what stands in a notebook that is read without a kernel (spec 4.7).
 
-Hosts take away what they do not trust: styles, SVG, attributes. So colours are also attributes, the table
-says all that the picture says, and the words of the picture stand in reading order.
+Hosts take away what they do not trust: styles, SVG, attributes. So the chain is an image there, and the table
+says all that the image says.
 """
 
 from __future__ import annotations
 
-import html
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from pipeline_widgets.domain.chain import DeploymentStage, Trigger
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.views.states import PipelineState, StageState
+from pipeline_widgets.widgets.chain_picture import SPOKEN, chain_image, chain_svg, first_of, marks_of, type_of
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
+from pipeline_widgets.widgets.words import escaped, fitted, plain
 
 COLUMNS = ("#", "Type", "Name", "Trigger", "Status", "Evaluation score", "Why")
-A_ROW, WIDE, HIGH, GAP, LANE = 5, 176, 72, 56, 40  # stages a row; pixels: a bubble, between two, between rows
-INSET = 20  # pixels beside the rows, where an arrow turns to the next one
-SPOKEN = 12  # stages that the picture's label names, and that a line of text shows
 SHOWN = 1000  # rows of a table in a notebook, which keeps each of them
 LONGEST = 200  # letters of an error
 
-# What XML cannot hold, and what would turn the text around it to another direction.
-_HOSTILE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 # MathJax would set `$x$` in a name as a formula.
 _CLASSES = "pw-snapshot mathjax_ignore tex2jax_ignore"
-_DIM = 'class="pw-dim" font-size="11" fill="#616161"'
 _NUMBER = ' class="pw-number"'
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -50,10 +42,11 @@ def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> 
         page: As a complete file that needs nothing else, in place of a piece of a notebook.
     """
     pipeline, count = state.pipeline, len(state.stages)
+    chain = chain_svg if page else chain_image
     parts = [
         _heading(pipeline.name, page=page),
         _about(pipeline.description) if pipeline.description else "",
-        f'<div class="pw-scroll">{chain_svg(state)}</div>' if count else _about("No stages yet."),
+        f'<div class="pw-scroll">{chain(state.stages)}</div>' if count else _about("No stages yet."),
         _table("Stages", COLUMNS, [_row(stage) for stage in state.stages], header=2) if count else "",
         _note(at),
     ]
@@ -62,8 +55,8 @@ def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> 
 
 def pipeline_text(state: PipelineState, *, at: datetime) -> str:
     """Return a pipeline as two lines of plain text."""
-    stages = [f"{each.position + 1} {plain(each.name)} {', '.join(_marks(each))}" for each in state.stages]
-    chain = " -> ".join(_first(stages)) or "no stages yet"
+    stages = [f"{each.position + 1} {plain(each.name)} {', '.join(marks_of(each))}" for each in state.stages]
+    chain = " -> ".join(first_of(stages)) or "no stages yet"
     return f"Pipeline {state.pipeline.name!r}: {chain}\n{as_of(at)}"
 
 
@@ -99,117 +92,15 @@ def table_text(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     return "\n".join([f"{plain(title)}: {len(rows):,}", *lines, *more, as_of(at)])
 
 
-def chain_svg(state: PipelineState) -> str:
-    """Return the chain as an SVG picture, left to right, in rows of five."""
-    stages = state.stages
-    rows = -(-len(stages) // A_ROW)
-    inset = INSET if rows > 1 else 1
-    width = 2 * inset + min(len(stages), A_ROW) * (WIDE + GAP) - GAP
-    size = f'width="{width}" height="{rows * (HIGH + LANE) - LANE + 2}"'
-    view = f"0 0 {width} {rows * (HIGH + LANE) - LANE + 2}"
-    spoken = "; ".join(_first([f"{s.position + 1} {plain(s.name)}, {', '.join(_marks(s))}" for s in stages]))
-    label = escaped(f"Chain of stages: {spoken}")
-    wide = " pw-wide" if width > 4 * (WIDE + GAP) else ""
-    lines = [
-        f'<svg class="pw-chain{wide}" role="img" aria-label="{label}" {size} viewBox="{view}">',
-        f'<rect class="pw-ground" {size} fill="#fff"/>',
-        *_arrows(stages, inset),
-        '<g class="pw-ink" fill="#212121" font-family="system-ui,sans-serif" font-size="12">',
-        *(_bubble(stage, *_corner(at, inset)) for at, stage in enumerate(stages)),
-        "</g></svg>",
-    ]
-    return "\n".join(lines)
-
-
-def escaped(text: str) -> str:
-    """Return text that means nothing but itself in HTML and in XML."""
-    return html.escape(plain(text))
-
-
-def plain(text: str) -> str:
-    """Return text on one line, without what cannot be shown."""
-    return _HOSTILE.sub("\ufffd", " ".join(text.split()))
-
-
-def fitted(text: str, width: float, size: float) -> str:
-    """Return text cut so that about `width` pixels hold it, with an ellipsis where something is missing."""
-    used, cut = 0.0, 0
-    room = width / size
-    for at, letter in enumerate(text):
-        used += _em(letter)
-        if used > room:
-            kept = text[:cut].rstrip(" \u200d\ufe0f")
-            # A mark after it keeps the ellipsis at the end of a name that runs from right to left.
-            return kept + ("…\u200f" if unicodedata.bidirectional(kept[-1:] or " ") in {"R", "AL"} else "…")
-        if used <= room - 1:  # an ellipsis still has its place
-            cut = at + 1
-    return text
-
-
 def as_of(at: datetime) -> str:
     """Return the sentence that dates a picture."""
     return f"As of {_moment(at)}. A static picture: run the cell again for the live view."
 
 
-def _corner(at: int, inset: int) -> tuple[int, int]:
-    row, column = divmod(at, A_ROW)
-    return inset + column * (WIDE + GAP), 1 + row * (HIGH + LANE)
-
-
-def _bubble(state: StageState, x: int, y: int) -> str:
-    name = plain(state.name)
-    short = fitted(name, WIDE - 28, 14)
-    title = f"<title>{escaped(name)}</title>" if short != name else ""
-    first = f"{state.position + 1} · {_type(state)}"
-    parts = [
-        f'<g transform="translate({x} {y})">{title}',
-        f'<rect class="pw-box" width="{WIDE}" height="{HIGH}" rx="4" fill="#fff" stroke="#bdbdbd"/>',
-        _label(state),
-        f'<text {_DIM} x="12" y="21">{first}</text>',
-        f'<text x="12" y="41" font-size="13" font-weight="600">{html.escape(short)}</text>',
-        _icon_text(state.status, 12, 62),
-        _icon_text("Stale", WIDE - 60, 21) if state.staleness.stale else "",
-        _icon_text("Held", WIDE - 60, 62) if state.held else "",
-        "</g>",
-    ]
-    return "\n".join(filter(None, parts))
-
-
-def _icon_text(word: str, x: int, y: int) -> str:
-    icon = f'<path fill="{COLOURS[word]}" transform="translate({x} {y - 12})" d="{ICONS[word]}"/>'
-    return f'{icon}<text x="{x + 21}" y="{y}">{word}</text>'
-
-
-def _label(state: StageState) -> str:
-    """The word on the arrow that leads to a stage, placed as seen from its bubble."""
-    if state.position == 0:
-        return ""
-    x, y = (WIDE // 2, -LANE // 2 - 5) if state.position % A_ROW == 0 else (-GAP // 2, HIGH // 2 - 6)
-    return f'<text {_DIM} x="{x}" y="{y}" text-anchor="middle">{state.stage.trigger.capitalize()}</text>'
-
-
-def _arrows(stages: Sequence[StageState], inset: int) -> list[str]:
-    """Draw solid arrows to Auto stages and dashed ones to Manual stages, each kind as one path."""
-    shafts: dict[Trigger, list[str]] = {Trigger.AUTO: [], Trigger.MANUAL: []}
-    heads: list[str] = []
-    for at, state in enumerate(stages[1:], start=1):
-        x, top = _corner(at, inset)
-        y = top + HIGH // 2
-        heads.append(f"M{x - 7} {y - 4}l4 4-4 4")
-        shaft = f"M{x - GAP + 3} {y}H{x - 4}"
-        if at % A_ROW == 0:  # from the end of the row above
-            end, lane = _corner(at - 1, inset)[0] + WIDE + 3, top - LANE // 2
-            shaft = f"M{end} {y - HIGH - LANE}h8V{lane}H{x - 14}V{y}H{x - 4}"
-        shafts[state.stage.trigger].append(shaft)
-    kinds = (("", shafts[Trigger.AUTO]), (' stroke-dasharray="4 3"', shafts[Trigger.MANUAL]), ("", heads))
-    line = 'class="pw-arrow" fill="none" stroke="#757575" stroke-width="1.25"'
-    return [f'<path {line}{dashes} d="{"".join(drawn)}"/>' for dashes, drawn in kinds if drawn]
-
-
 def _row(state: StageState) -> tuple[object, ...]:
     trigger = state.stage.trigger.capitalize()
     number = state.position + 1
-    return (number, _type(state), state.name, trigger, Marks(_marks(state)), state.score, _why(state))
+    return (number, type_of(state), state.name, trigger, Marks(marks_of(state)), state.score, _why(state))
 
 
 def _why(state: StageState) -> tuple[str, ...]:
@@ -226,20 +117,6 @@ def _why(state: StageState) -> tuple[str, ...]:
     elif not state.status.active:
         found += state.blockers
     return tuple(found)
-
-
-def _marks(state: StageState) -> tuple[str, ...]:
-    extra = (("Stale", state.staleness.stale), ("Held", bool(state.held)))
-    return (str(state.status), *(word for word, there in extra if there))
-
-
-def _type(state: StageState) -> str:
-    return "Deployment" if isinstance(state.stage, DeploymentStage) else "Experiment"
-
-
-def _first(texts: Sequence[str]) -> list[str]:
-    left = len(texts) - SPOKEN
-    return [*texts[:SPOKEN], *([f"and {left:,} more"] if left > 0 else [])]
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, header: int) -> str:
@@ -329,17 +206,3 @@ def _whole(title: str, parts: Iterable[str], *, page: bool) -> str:
 @cache
 def _style() -> str:
     return (Path(__file__).parent / "static" / "snapshot.css").read_text(encoding="utf-8")
-
-
-@cache
-def _em(letter: str) -> float:
-    """About how wide a bold letter is, in units of the font size."""
-    if unicodedata.combining(letter) or unicodedata.category(letter) in {"Mn", "Me", "Cf"}:
-        return 0.0
-    if letter > "\uffff":
-        return 1.3
-    if letter in "MW@%mw—…" or unicodedata.east_asian_width(letter) in "WF":
-        return 1.0
-    if letter in "iljtfrI.,:;|!'()[]- ":
-        return 0.38
-    return 0.7 if letter.isupper() else 0.6

@@ -24,12 +24,9 @@ from pipeline_widgets.domain.chain import (
 from pipeline_widgets.domain.compatibility import Verdict
 from pipeline_widgets.domain.experiment import Choice
 from pipeline_widgets.errors import ConfigError
-from pipeline_widgets.services.views.forms import Offer, StageForm
+from pipeline_widgets.services.views.forms import ExperimentOption, Offer, StageForm
 from pipeline_widgets.services.views.glimpse import CheckpointRow
-from pipeline_widgets.services.views.states import ExperimentOption
-
-Row = dict[str, Any]
-
+from pipeline_widgets.widgets.base import Row
 
 # ---- down
 
@@ -104,11 +101,14 @@ def _starts(form: StageForm) -> tuple[list[Row], list[int | None]]:
     if not form.first:
         return [], [None] * len(form.experiments)
     found: dict[tuple[Verdict, ...], int] = {}
-    indexes: list[int | None] = []
-    for option in form.experiments:
-        key = option.experiment.id
-        verdicts = (form.scratch[key], *(agent.verdicts[key] for agent in form.agents))
-        indexes.append(found.setdefault(verdicts, len(found)))
+    agents = (agent.verdicts.of_kinds for agent in form.agents)
+    of_kinds = [
+        found.setdefault(verdicts, len(found))
+        for verdicts in zip(form.scratch.of_kinds, *agents, strict=True)
+    ]
+    indexes: list[int | None] = [
+        of_kinds[form.scratch.kinds[each.experiment.id]] for each in form.experiments
+    ]
     rows = [
         {"scratch": _verdict_row(scratch), "agents": [_verdict_row(each) for each in agents]}
         for scratch, *agents in found

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trigger
 from pipeline_widgets.domain.experiment import is_finite
 from pipeline_widgets.domain.run import RESUMABLE
 from pipeline_widgets.services.views.states import PipelineState, StageState
-
-Row = dict[str, Any]
+from pipeline_widgets.widgets.base import Row
 
 
 def stage_rows(state: PipelineState) -> list[Row]:

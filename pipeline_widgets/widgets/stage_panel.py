@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
@@ -19,8 +18,8 @@ from pipeline_widgets.domain.chain import (
 from pipeline_widgets.domain.experiment import Choice
 from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
 from pipeline_widgets.services.views.states import PipelineState, StageState
+from pipeline_widgets.widgets.base import Row
 
-Row = dict[str, Any]
 DRAWN = 30  # metrics that come with their curve; of the others the last value is shown
 LISTED = 50  # checkpoints, the latest ones; a run may have saved thousands
 DIGITS = 5  # of a curve's values, which are drawn in pixels

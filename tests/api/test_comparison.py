@@ -107,3 +107,13 @@ def test_lineage_of_a_checkpoint_a_run_and_an_agent(
     )
     first = project.experiments["imitate"].runs[0]
     assert repr(first.lineage).splitlines()[1:] == ["  from scratch", "  nothing has come of it yet"]
+
+
+def test_what_is_compared_may_come_as_a_list(project: pw.Project, pipe: pw.Pipeline, finish: Any) -> None:
+    """Names, handles and runs, one by one or in a list; an empty list is nothing, no argument is all."""
+    run = finish(pipe.stages[0].trigger(), 0.5)
+    one_by_one = project.compare("refine", run)
+    listed = project.compare(["refine", run])
+    pd.testing.assert_frame_equal(one_by_one.runs, listed.runs)
+    assert len(project.compare().runs) == 1
+    assert len(project.compare([]).runs) == 0

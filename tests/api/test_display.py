@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from IPython.core.formatters import DisplayFormatter
-from IPython.core.interactiveshell import InteractiveShell
 
 import pipeline_widgets as pw
 from pipeline_widgets.api import display
 from pipeline_widgets.errors import ExecutionError, NotFoundError, StorageError
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-Show = Callable[[Any], dict[str, Any]]
-
-
-@pytest.fixture
-def show(monkeypatch: pytest.MonkeyPatch) -> Iterator[Show]:
-    """Displays an object as a kernel does, and returns what goes to the notebook."""
-    InteractiveShell.instance()
-    monkeypatch.setattr(InteractiveShell.instance(), "kernel", SimpleNamespace(), raising=False)
-    formatter = DisplayFormatter()
-    formatter.active_types = ["text/plain", "text/html"]
-
-    def displayed(shown: Any) -> Any:
-        return formatter.format(shown)[0]  # pyright: ignore[reportUnknownVariableType]  IPython's dict
-
-    yield displayed
-    InteractiveShell.clear_instance()
+Displayed = Callable[[Any], list[dict[str, Any]]]
 
 
 @pytest.mark.spec("2.3")
 def test_the_last_line_of_a_cell_shows_the_live_widget(
-    project: pw.Project, pipe: pw.Pipeline, show: Show
+    project: pw.Project, pipe: pw.Pipeline, displayed: Displayed
 ) -> None:
     """A project, a pipeline and an experiment show a widget, and what is shown where there is no kernel."""
     for handle, said in (
@@ -46,16 +28,16 @@ def test_the_last_line_of_a_cell_shows_the_live_widget(
         (pipe, "chain"),
         (project.experiments[0], "Results of imitate"),
     ):
-        data = show(handle)
-        assert data[VIEW]["model_id"]
-        assert said in data["text/html"]
-        assert said in data["text/plain"]
+        picture, live = displayed(handle)
+        assert live[VIEW]["model_id"]
+        assert said in picture["text/html"]
+        assert said in picture["text/plain"]
 
 
 @pytest.mark.spec("2.3")
-def test_every_display_is_a_view_of_its_own(pipe: pw.Pipeline, show: Show) -> None:
+def test_every_display_is_a_view_of_its_own(pipe: pw.Pipeline, displayed: Displayed) -> None:
     """Two cells that show the same pipeline do not share a selection."""
-    assert show(pipe)[VIEW]["model_id"] != show(pipe)[VIEW]["model_id"]
+    assert displayed(pipe)[-1][VIEW]["model_id"] != displayed(pipe)[-1][VIEW]["model_id"]
 
 
 @pytest.mark.spec("2.3")
@@ -76,14 +58,15 @@ def test_a_view_of_what_is_gone_is_refused(pipe: pw.Pipeline) -> None:
 def test_outside_of_a_notebook_there_is_text(project: pw.Project, pipe: pw.Pipeline) -> None:
     """A script and a terminal get the plain text of a handle, and no view is made."""
     for handle in (project, pipe, project.experiments[0]):
-        assert handle._repr_mimebundle_() is None
+        with pytest.raises(NotImplementedError):  # so IPython goes on with the next way to show it
+            handle._ipython_display_()
     assert repr(project) == "Project('Letters', advanced_training=True)"
 
 
-def test_listings_stay_tables(project: pw.Project, pipe: pw.Pipeline, show: Show) -> None:
+def test_listings_stay_tables(project: pw.Project, pipe: pw.Pipeline, displayed: Displayed) -> None:
     """A listing is shown as a table, and not as widgets."""
     for listing in (project.experiments, pipe.stages):
-        data = show(listing)
+        (data,) = displayed(listing)
         assert VIEW not in data
         assert "<table" in data["text/html"]
 
@@ -91,13 +74,13 @@ def test_listings_stay_tables(project: pw.Project, pipe: pw.Pipeline, show: Show
 @pytest.mark.spec("10.3")
 @pytest.mark.parametrize("missing", ["ipywidgets", "anywidget"])
 def test_without_the_packages_there_is_text_and_a_reason(
-    project: pw.Project, show: Show, monkeypatch: pytest.MonkeyPatch, missing: str
+    project: pw.Project, displayed: Displayed, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     """Where widgets cannot be imported, displaying shows the text; a view says what to install."""
     for name in [name for name in sys.modules if name.startswith("pipeline_widgets.widgets")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    assert show(project) == {"text/plain": repr(project)}
+    assert displayed(project) == [{"text/plain": repr(project)}]
     with pytest.raises(
         ExecutionError, match=rf"It needs {missing}, .* pip install 'pipeline-widgets\[lab\]'"
     ):
@@ -116,7 +99,6 @@ def test_handles_load_no_widgets(tmp_path: Path) -> None:
         "import sys, pipeline_widgets as pw\n"
         "project = pw.Workspace().create_project('p', advanced_training=True)\n"
         "pipe = project.create_pipeline('c')\n"
-        "assert pipe._repr_mimebundle_() is None\n"
         "pipe.to_html('page.html')\n"
         "print(*({'ipywidgets', 'anywidget', 'IPython', 'traitlets'} & sys.modules.keys()))\n"
     )

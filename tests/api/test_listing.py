@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlalchemy import event
 
 import pipeline_widgets as pw
 from pipeline_widgets.api.listing import Listing
@@ -44,6 +45,60 @@ def test_a_name_finds_its_item(listed: Listing[pw.Project], ws: pw.Workspace) ->
         _ = listed["d"]
     with pytest.raises(NotFoundError, match=r"There is no agent named 'd'. There are none yet"):
         _ = ws.agents["d"]
+
+
+@pytest.mark.spec("10.3")
+def test_of_many_names_the_closest_are_told(project: pw.Project) -> None:
+    """A slip among many names is answered with those that are like it, and how many more there are."""
+    for number in range(15):
+        project.create_experiment(f"letters {number}", algorithm="Imitate")
+    project.create_experiment("walk", algorithm="Walk")
+
+    with pytest.raises(NotFoundError, match=r"There are 'walk' and 15 more\."):
+        _ = project.experiments["wlak"]
+    with pytest.raises(NotFoundError, match=r"There are 'letters 0', .*'letters 9' and 6 more\."):
+        _ = project.experiments["?"]
+
+
+@pytest.mark.spec("10.1")
+def test_no_listing_asks_more_questions_when_there_is_more(
+    pipe: pw.Pipeline, ws: pw.Workspace, finish: Any
+) -> None:
+    """A table, and a look for a name, ask the database as often for one item as for many."""
+    project, asked = ws.projects[0], list[str]()
+    engine = ws._services.store.database._engine
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType, reportUnknownMemberType]
+
+    def questions() -> list[int]:
+        ws.reconcile()
+        counts = list[int]()
+        for listing in (
+            ws.projects,
+            project.experiments,
+            project.pipelines,
+            pipe.stages,
+            ws.agents,
+            project.experiments["imitate"].runs,
+        ):
+            asked.clear()
+            _ = listing.df
+            with pytest.raises(NotFoundError):
+                _ = listing["nothing like that"]
+            counts.append(len(asked))
+        return counts
+
+    def work(number: int) -> None:
+        run = finish(pipe.stages[0].trigger(), 0.5)
+        ws.create_agent(f"agent {number}", run.checkpoints[0])
+        pipe.add_experiment_stage(project.create_experiment(f"more {number}", algorithm="Imitate"))
+        project.create_pipeline(f"pipeline {number}")
+        ws.create_project(f"project {number}")
+
+    work(0)
+    few = questions()
+    for number in range(1, 6):
+        work(number)
+    assert questions() == few
 
 
 @pytest.mark.spec("10.1")

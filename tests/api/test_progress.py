@@ -119,4 +119,7 @@ def test_a_bar_is_shown_for_what_runs_while_one_waits(
     assert (bar.name, bar.n, bar.total, bar.text, bar.open) == ("imitate", 5, 20, "Succeeded", False)
     pipe.wait(progress=True)
     assert len(shown) == 1
+    job = supervisor.started(supervisor.runs.get(pipe.stages[0].trigger()._id))
+    pipe.wait(progress=True)  # one that counts no steps, as a deployment, has its bar filled when it succeeds
+    assert (shown[1].n, shown[1].total, shown[1].text) == (1, 1, "Succeeded")
     assert slept == []

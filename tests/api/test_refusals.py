@@ -107,6 +107,37 @@ def add(ground: Ground, name: str = "new", algorithm: str = "Imitate", **options
     )
 
 
+class Loose(BaseModel):
+    """A config that takes anything."""
+
+    x: Any
+
+
+def loose(ground: Ground, value: object) -> object:
+    """Make an experiment whose config model takes anything."""
+    anything = pw.algorithm("Anything", produces={"lm"}, config=Loose)(train)
+    return ground.project.create_experiment("x", algorithm=anything, config={"x": value})
+
+
+def train(ctx: pw.TrainContext) -> None:
+    """Train nothing."""
+
+
+def itself() -> list[Any]:
+    """Return a list that holds itself."""
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+def nested(deep: int) -> list[Any]:
+    """Return lists within lists."""
+    made: list[Any] = []
+    for _ in range(deep):
+        made = [made]
+    return made
+
+
 REFUSALS: dict[str, tuple[type[PipelineError], Callable[[Ground], object]]] = {
     "unknown algorithm": (
         AlgorithmNotFoundError,
@@ -134,6 +165,48 @@ REFUSALS: dict[str, tuple[type[PipelineError], Callable[[Ground], object]]] = {
         PipelineError,
         lambda g: g.project.create_experiment("x", algorithm="Imitate", seed="lucky"),  # pyright: ignore[reportArgumentType]
     ),
+    "negative seed": (ConfigError, lambda g: g.project.create_experiment("x", algorithm="Imitate", seed=-1)),
+    "seed of thousands of digits": (
+        ConfigError,
+        lambda g: g.project.create_experiment("x", algorithm="Imitate", seed=10**5000),
+    ),
+    "config number of thousands of digits": (ConfigError, lambda g: loose(g, 10**5000)),
+    "steps of thousands of digits": (
+        ConfigError,
+        lambda g: g.project.create_experiment("x", algorithm="Imitate", config={"steps": -(10**5000)}),
+    ),
+    "config of bytes": (ConfigError, lambda g: loose(g, b"\x80")),
+    "config of an object": (ConfigError, lambda g: loose(g, object())),
+    "config that holds itself": (ConfigError, lambda g: loose(g, itself())),
+    "config that is nested too deeply": (ConfigError, lambda g: loose(g, nested(300))),
+    "half a letter in a description": (
+        ConfigError,
+        lambda g: g.project.create_pipeline("x", description="\ud800"),
+    ),
+    "no description": (ConfigError, lambda g: g.project.create_pipeline("x", description=None)),  # pyright: ignore[reportArgumentType]
+    "description of another type": (ConfigError, lambda g: g.pipe.update(description=5)),  # pyright: ignore[reportArgumentType]
+    "half a letter in the description of a stage": (
+        ConfigError,
+        lambda g: g.pipe.add_deployment_stage("x", description="\ud800"),
+    ),
+    "no description of a stage": (
+        ConfigError,
+        lambda g: g.pipe.add_deployment_stage("x", description=None),  # pyright: ignore[reportArgumentType]
+    ),
+    "half a letter in the description of an agent": (
+        ConfigError,
+        lambda g: g.ws.create_agent("x", g.saved, description="\ud800"),
+    ),
+    "half a letter in another description of an agent": (
+        ConfigError,
+        lambda g: g.ws.create_agent("x", g.saved).update(description="\ud800"),
+    ),
+    "half a letter in a note": (ConfigError, lambda g: g.pipe.stages[0].accept_as_fresh("\ud800")),
+    "gate beyond all floats": (ConfigError, lambda g: g.pipe.stages[1].update(trigger="auto", gate=10**400)),
+    "step beyond all steps": (ConfigError, lambda g: g.pipe.stages[1].update(start=10**5000)),
+    "results of a number": (ForeignError, lambda g: g.project.results(5)),  # pyright: ignore[reportArgumentType]
+    "results of a list of numbers": (ForeignError, lambda g: g.project.results([5])),  # pyright: ignore[reportArgumentType]
+    "results of an unknown name": (NotFoundError, lambda g: g.project.results("refin")),
     "duplicate project": (NameTakenError, lambda g: g.ws.create_project("Letters")),
     "duplicate experiment": (
         NameTakenError,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from factories.lab import Lab
+from pydantic import BaseModel
 
 import pipeline_widgets as pw
 from pipeline_widgets.errors import (
@@ -18,6 +19,16 @@ from pipeline_widgets.errors import (
     TriggerError,
 )
 from pipeline_widgets.execution.launchers import LocalLauncher
+
+
+class Newer(BaseModel):
+    """A config model that has lost its fields for others."""
+
+    rate: float = 0.1
+
+
+def newer(ctx: pw.TrainContext) -> None:
+    """Train nothing: no process runs in these tests."""
 
 
 @pytest.mark.spec("5.1", "5.2", "5.5", "10.1")
@@ -41,6 +52,18 @@ def test_a_chain_is_written_in_a_few_lines(project: pw.Project) -> None:
     assert {s.status for s in pipe.stages} == {pw.Status.DRAFT}
     assert s1.blockers == ()
     assert s2.blockers == ("It waits for a checkpoint of Stage 1 (a).",)
+
+
+@pytest.mark.spec("5.4", "5.7", "10.1")
+def test_candidates_for_the_first_stage_are_those_of_the_form(
+    ws: pw.Workspace, project: pw.Project, pipe: pw.Pipeline, finish: Any
+) -> None:
+    """What cannot start from scratch fits as soon as a saved Agent can feed it, in Python as in the view."""
+    empty = project.create_pipeline("empty")
+    assert [each.name for each in empty.experiment_options() if each.fits] == ["imitate"]
+    ws.create_agent("speaks", finish(pipe.stages[0].trigger(), 0.5).checkpoints[0])
+    refine = empty.experiment_options()["refine"]
+    assert (refine.fits, refine.reason) == (True, "It can start from saved Agent 'speaks'.")
 
 
 @pytest.mark.spec("6.1", "6.6")
@@ -259,6 +282,32 @@ def test_check_lists_problems(pipe: pw.Pipeline, project: pw.Project) -> None:
 
 
 @pytest.mark.spec("3.3", "3.4", "3.7")
+@pytest.mark.spec("7.4", "5.12", "6.1")
+def test_a_config_that_the_code_no_longer_takes_is_refused_before_anything_starts(
+    pipe: pw.Pipeline, launched: list[int]
+) -> None:
+    """The cell that defines the algorithm was run again with another model: check and trigger say so."""
+    pw.algorithm("Imitate", produces={"lm"}, config=Newer)(newer)
+    (problem,) = pipe.check()
+    assert str(problem) == (
+        "Stage 1 (imitate): Its config is no longer taken. Imitate has no config field 'steps'."
+    )
+    bound = pipe.stages[0].experiment
+    assert bound is not None
+    for start in (pipe.stages[0].trigger, bound.train):
+        with pytest.raises(ConfigError, match=r"'imitate' has a config .* no config field 'steps'.*update\("):
+            start()
+    assert launched == []
+    assert pipe.stages[0].status == "Draft"
+
+
+def test_a_stage_that_failed_says_why_in_the_table(pipe: pw.Pipeline, supervisor: Lab) -> None:
+    """The last line of its traceback, which is the error."""
+    job = supervisor.started(supervisor.runs.get(pipe.stages[0].trigger()._id))
+    supervisor.end(job, pw.Status.FAILED, error="Traceback:\n  File\nValueError: no data")
+    assert list(pipe.stages.df["why"]) == ["ValueError: no data", "", ""]
+
+
 def test_rename_duplicate_and_delete_a_pipeline(pipe: pw.Pipeline, project: pw.Project) -> None:
     """A pipeline is renamed, copied and deleted; its experiments stay."""
     pipe.update(name="renamed", description="what for")

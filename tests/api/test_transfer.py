@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from factories.documents import documents
+import yaml
+from factories.documents import documents, spaced
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pipeline_widgets as pw
+from pipeline_widgets.algorithms import registry
 from pipeline_widgets.domain.chain import DeploymentStage
 from pipeline_widgets.domain.document import Document, ExperimentEntry, from_plain, to_plain
 from pipeline_widgets.services import transfer
@@ -43,8 +45,6 @@ def as_document(pipe: pw.Pipeline) -> Document:
 
 def text_of(document: Document) -> str:
     """Return a document as YAML."""
-    import yaml  # noqa: PLC0415  only here
-
     return yaml.dump(to_plain(document), Dumper=transfer._Dumper, allow_unicode=True)
 
 
@@ -68,6 +68,36 @@ def test_import_and_export_are_the_identity(
     copy = project.import_pipeline(pipe.to_yaml(), name="another")
     assert [stage.summary() for stage in copy.stages] == [stage.summary() for stage in pipe.stages]
     assert len(project.experiments) == len(wanted.experiments), "those that were there are bound"
+
+
+@pytest.mark.spec("10.2")
+@given(document=documents(CONFIGS), data=st.data())
+@Handed
+def test_an_import_that_renames_gives_each_stage_an_experiment_of_its_own(
+    open_workspace: Callable[..., pw.Workspace],
+    agents: Callable[[pw.Workspace, str], None],
+    document: Document,
+    data: st.DataObject,
+) -> None:
+    """Whatever the project has of those names, and however the text spaces them; and it exports again."""
+    wanted = bound(document, "Imitate", "Walk")
+    ws = open_workspace("rename")
+    for each in wanted.stages:
+        if each.agent:
+            agents(ws, each.agent)
+    project = ws.create_project(f"p{len(ws.projects)}", advanced_training=True)
+    for each in wanted.experiments:
+        if data.draw(st.booleans()):
+            project.create_experiment(each.name, algorithm="Refine", seed=each.seed)
+    text = yaml.dump(data.draw(spaced(to_plain(wanted))), Dumper=transfer._Dumper)
+    before = {each.name for each in project.experiments}
+    pipe = project.import_pipeline(text, rename=True)
+    made = [stage.experiment.name for stage in pipe.stages if stage.experiment is not None]
+    assert len(set(made)) == len(wanted.experiments)
+    assert not set(made) & before, "none has the same content"
+    assert (
+        as_document(project.import_pipeline(pipe.to_yaml(), name="again")).stages == as_document(pipe).stages
+    )
 
 
 @pytest.mark.spec("10.2")
@@ -134,7 +164,7 @@ def test_a_short_text_reads_as_a_person_would_write_it(pipe: pw.Pipeline) -> Non
     assert pipe.to_python().splitlines()[-3:] == [
         "pipe.add_experiment_stage(imitate)",
         "pipe.add_experiment_stage(refine)",
-        "pipe.add_deployment_stage('agent')",
+        'pipe.add_deployment_stage("agent")',
     ]
 
 
@@ -149,7 +179,7 @@ def test_the_code_says_which_algorithms_a_notebook_defined(pipe: pw.Pipeline) ->
     project = pw.Workspace(pipe._services.store.database.url).projects[home.name]
     other = project.create_pipeline("mine")
     other.add_experiment_stage(project.create_experiment("m", algorithm=mine))
-    assert "# 'Mine'" in other.to_python()
+    assert '# "Mine"' in other.to_python()
 
 
 @pytest.mark.spec("2.2", "10.2")
@@ -168,7 +198,8 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "date": ("format: 1\npipeline: 2020-01-01\nexperiments: {}\nstages: []", "should be a text"),
     "unhashable": ("? [a]\n: b", "no YAML"),
     "nothing": ("", "should be a mapping"),
-    "long": ("x" * 4_000_001, "characters"),
+    "long": ("x" * 1_000_001, "characters"),
+    "digits": (f"format: 0x{'f' * 5000}", "no YAML"),
 }
 
 
@@ -193,6 +224,14 @@ def test_an_import_that_fails_leaves_nothing(project: pw.Project, pipe: pw.Pipel
         (new.replace("start: scratch", "start: {agent: x}"), "Stage 1 starts from an agent"),
         (new.replace("steps: 10", "steps: -1"), "'steps'"),
         (new.replace("start: best", "start: scratch"), "Stage 2: Only the first"),
+        (
+            new.replace("- agent: agent", "- experiment: refine").replace("checkpoint", "start"),
+            "Stage 3: .*2 already",
+        ),
+        (new.replace("  imitate:\n", "  ' refine':\n", 1), "named 'refine'"),
+        (new.replace("seed: 0", "seed: 18446744073709551616", 1), "'imitate'.*no seed"),
+        (new.replace("description: ''", 'description: "\\uD800"'), "description of the pipeline cannot"),
+        (new.replace("base: letters", "base: !!binary gIA=", 1), "'imitate'"),
     ):
         with pytest.raises(pw.PipelineError, match=re.compile(why, re.DOTALL)):
             project.import_pipeline(text)
@@ -206,6 +245,62 @@ def test_experiments_of_the_same_name_can_be_renamed(project: pw.Project, pipe: 
     text = pipe.to_yaml().replace(f"steps: 10\n{other}", f"steps: 11\n{other}")
     made = project.import_pipeline(text, name="second", rename=True)
     assert [stage.name for stage in made.stages] == ["imitate", "refine (imported)", "agent"]
+
+
+@pytest.mark.spec("10.2")
+def test_an_import_never_takes_a_copy_that_it_has_just_made(project: pw.Project, pipe: pw.Pipeline) -> None:
+    """A name of the text that looks like the name of a copy is kept for the experiment that bears it."""
+    both = pipe.to_yaml().replace("refine", "imitate (imported)").replace("Refine", "Imitate")
+    text = both.replace("seed: 0", "seed: 7")
+    made = project.import_pipeline(text, name="second", rename=True)
+    assert [stage.name for stage in made.stages] == ["imitate (imported 2)", "imitate (imported)", "agent"]
+
+
+@pytest.mark.spec("10.2")
+def test_after_a_restart_an_export_is_bound_to_the_experiments_that_are_there(
+    project: pw.Project, pipe: pw.Pipeline, open_workspace: Callable[..., pw.Workspace]
+) -> None:
+    """What a notebook defined needs not be defined again to bind it; to make it, it has to be."""
+
+    def train(ctx: pw.TrainContext) -> None:
+        """Train nothing."""
+
+    mine = pw.algorithm("Mine", produces={"lm"})(train)
+    pipe.stages[0].update(experiment=project.create_experiment("m", algorithm=mine, seed=5))
+    text = pipe.to_yaml()
+    del registry._defined["Mine"]
+    assert [stage.name for stage in project.import_pipeline(text, name="again").stages] == [
+        "m",
+        "refine",
+        "agent",
+    ]
+    elsewhere = open_workspace("elsewhere").create_project("Letters", advanced_training=True)
+    for home, other in ((elsewhere, text), (project, text.replace("seed: 5", "seed: 6"))):
+        with pytest.raises(pw.PipelineError, match=r"'m' cannot be imported.*'Mine'"):
+            home.import_pipeline(other, name="third", rename=True)
+
+
+@pytest.mark.spec("10.2")
+def test_numbers_and_texts_that_look_like_one_stay_what_they_are(
+    project: pw.Project, pipe: pw.Pipeline
+) -> None:
+    """A gate may be written as 1e-4, and an agent be named so."""
+    pipe.stages[2].update(trigger="auto", gate=0.5)
+    made = project.import_pipeline(pipe.to_yaml().replace("gate: 0.5", "gate: 1e-4"), name="second")
+    assert "gate: 0.0001\n" in made.to_yaml()
+    made.stages[2].update(agent_name="1e-4")
+    assert "agent: '1e-4'\n" in made.to_yaml()
+    assert project.import_pipeline(made.to_yaml(), name="third").stages[2].name == "1e-4"
+
+
+@pytest.mark.spec("10.2")
+def test_the_code_says_which_stage_is_refused(project: pw.Project, pipe: pw.Pipeline) -> None:
+    """A stage that fits no longer is in the code with the reason before it."""
+    pipe.stages[0].delete()
+    at = pipe.to_python().splitlines().index("pipe.add_experiment_stage(refine)")
+    assert pipe.to_python().splitlines()[at - 1] == (
+        "# This stage is refused until it fits: Refine cannot start from scratch: it needs a lm as weights."
+    )
 
 
 # ---- history and undo
@@ -272,6 +367,71 @@ def test_a_deleted_stage_comes_back_with_its_runs(pipe: pw.Pipeline, finish: Cal
     assert len(pipe.stages) == 2
     pipe.undo()
     assert [(stage.name, stage.status, len(stage.runs)) for stage in pipe.stages] == before
+
+
+@pytest.mark.spec("10.1", "6.7", "6.8")
+def test_a_deleted_stage_comes_back_with_what_was_accepted_and_held(
+    pipe: pw.Pipeline, finish: Callable[..., pw.Run]
+) -> None:
+    """Deleting a stage and undoing that loses neither a note nor the reason of a hold."""
+    pipe.stages[2].update(trigger="auto", gate=0.9)
+    finish(pipe.stages[0].trigger(), 0.5)
+    finish(pipe.stages[1].trigger(), 0.6)
+    finish(pipe.stages[0].trigger(), 0.55)
+    pipe.stages[1].accept_as_fresh("close enough")
+    before = [(stage.stale, stage.accepted, stage.held) for stage in pipe.stages]
+    assert before[1][1] == "close enough"
+    assert before[2][2]
+    for at in (1, 2):
+        pipe.stages[at].delete()
+        pipe.undo()
+        assert [(stage.stale, stage.accepted, stage.held) for stage in pipe.stages] == before
+    pipe.stages[2].update(gate=0.1)
+    assert pipe.stages[2].held is None
+    pipe.undo()
+    assert pipe.stages[2].held == before[2][2], "it is held by that gate again"
+
+
+@pytest.mark.spec("10.1", "6.8")
+def test_accepting_as_fresh_is_undone_by_itself(pipe: pw.Pipeline, finish: Callable[..., pw.Run]) -> None:
+    """Undo takes back the acceptance, no older edit, and undo again gives it back."""
+    finish(pipe.stages[0].trigger(), 0.5)
+    finish(pipe.stages[1].trigger(), 0.6)
+    finish(pipe.stages[0].trigger(), 0.55)
+    stage, stages = pipe.stages[1], pipe._now.stages
+    stage.accept_as_fresh("fine")
+    assert pipe.undo() == "Accepted stage 2 (refine) as fresh: fine."
+    assert (stage.stale, stage.accepted, pipe._now.stages) == (True, None, stages)
+    pipe.undo()
+    assert (stage.stale, stage.accepted, pipe._now.stages) == (False, "fine", stages)
+
+
+NOTHING: dict[str, Callable[[pw.Pipeline], object]] = {
+    "name": lambda pipe: pipe.update(name=f" {pipe.name} "),
+    "description": lambda pipe: pipe.update(description=" "),
+    "settings": lambda pipe: pipe.stages[1].update(start="final"),
+    "place": lambda pipe: pipe.stages[1].move(1),
+}
+
+
+@pytest.mark.spec("10.1")
+@pytest.mark.parametrize("edit", NOTHING.values(), ids=NOTHING)
+def test_what_changes_nothing_is_no_edit(pipe: pw.Pipeline, edit: Callable[[pw.Pipeline], object]) -> None:
+    """It has no place in the history, and leaves the last edit to be undone."""
+    pipe.stages[1].update(start="final")
+    before, done = pipe._now, whats(pipe)
+    edit(pipe)
+    assert (pipe._now, whats(pipe)) == (before, done)
+    assert pipe.undo() == "Edited stage 2 (refine)."
+
+
+@pytest.mark.spec("10.1")
+def test_the_last_of_a_history_is_read_without_the_rest(pipe: pw.Pipeline) -> None:
+    """In the same order as all of it."""
+    history = pipe._services.history
+    everything = history.events(pipe._id)
+    assert history.events(pipe._id, last=2) == everything[-2:]
+    assert history.events(pipe._id, last=99) == everything
 
 
 def test_an_undo_that_concerns_an_active_stage_is_refused(pipe: pw.Pipeline) -> None:

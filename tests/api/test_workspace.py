@@ -66,7 +66,7 @@ def test_a_project_is_classic_unless_asked_otherwise(ws: pw.Workspace) -> None:
 def test_a_refused_workspace_says_what_to_do(tmp_path: Path, open_workspace: Open) -> None:
     """A wrong URL, launcher or artifact folder is refused when the workspace is opened."""
     with pytest.raises(StorageError, match="is no database URL"):
-        pw.Workspace("lab.db")
+        pw.Workspace("lab")
     with pytest.raises(ExecutionError, match="There is no launcher named 'slurm'"):
         open_workspace(launcher="slurm")
     open_workspace()
@@ -86,6 +86,6 @@ def test_results_lay_experiments_side_by_side(project: pw.Project, supervisor: L
         ("a", 1, 1, "loss", 0.5),
         ("b", 1, 1, "loss", 0.5),
     ]
-    assert list(project.results(["b"])["experiment"]) == ["b"]
+    assert list(project.results("b")["experiment"]) == ["b"]
     with pytest.raises(NotFoundError, match=r"no experiment named 'c'. There are 'a', 'b'"):
-        project.results(["c"])
+        project.results("c")

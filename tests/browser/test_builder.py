@@ -89,7 +89,8 @@ def test_an_export_without_kernel_and_network_shows_the_picture(
         page.goto((tmp_path / "export.html").as_uri())
         picture = page.get_by_role("img", name="1 sft, Succeeded").first
         expect(picture).to_be_visible()
-        expect(picture).to_contain_text("Succeeded")
+        assert picture.evaluate("image => image.complete && image.naturalWidth > 400")
+        expect(page.get_by_role("row").filter(has_text="dpo").first).to_contain_text("Succeeded")
         expect(page.get_by_text("As of 20").first).to_be_visible()
         expect(page.get_by_text("model not found")).to_have_count(0)
         expect(

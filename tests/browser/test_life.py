@@ -132,6 +132,41 @@ def test_a_notebook_that_is_closed_and_opened_again(notebook: Notebook) -> None:
     notebook.execute("from pipeline_widgets.widgets import refresher; refresher.LEASE = 30.0")
 
 
+@pytest.mark.spec("4.7")
+def test_a_notebook_whose_kernel_is_gone_shows_the_last_state(notebook: Notebook, lab: Lab) -> None:
+    """Opened again it has the picture of how things stood at last, and no error; run again, the live view."""
+    other = Notebook(lab, notebook.page.context.new_page(), "test_life_gone")
+    page = other.page
+    try:
+        other.renew(notebook.python("str(__import__('pathlib').Path.cwd())"))
+        other.run(LETTERS + "pipe = chain('a', 'b', trigger='manual')")
+        root = other.run("pipe").locator(".pw-root").first
+        expect(root.locator(".pw-bubble")).to_have_count(2)
+        picture = page.get_by_role("img", name="Chain of stages: 1 a")
+        expect(picture).to_be_hidden()
+        other.execute("pipe.stages[0].trigger(); pipe.wait(30)")
+        expect(root.locator(".pw-bubble").first).to_contain_text("Succeeded")
+        expect(page.locator("[data-pw-picture] img")).to_have_attribute(
+            "alt", "Chain of stages: 1 a, Succeeded; 2 b, Draft", timeout=20_000
+        )
+        expect(picture).to_be_hidden()
+        other.reload()
+        expect(root.locator(".pw-bubble").first).to_contain_text("Succeeded")
+        expect(picture).to_be_hidden()
+
+        page.evaluate("stand.save()")
+        page.evaluate("stand.shutdown()")
+        page.evaluate("window.jupyterapp.shell.currentWidget.close()")
+        page.evaluate("window.jupyterapp.commands.execute('docmanager:open', {path: 'test_life_gone.ipynb'})")
+
+        expect(picture).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("row").filter(has_text="Succeeded").first).to_be_visible()
+        expect(page.get_by_text("As of 20").first).to_be_visible()
+        expect(page.get_by_text("Error displaying widget")).to_be_hidden()
+    finally:
+        page.close()
+
+
 @pytest.mark.spec("6.6")
 def test_a_restarted_kernel_is_said_and_the_run_goes_on(notebook: Notebook) -> None:
     """After a restart the old view says so, without an error box; run again, it shows what went on."""

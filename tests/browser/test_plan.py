@@ -83,7 +83,7 @@ def test_a_plan_names_the_agents_that_are_redeployed(
     confirm = plan.get_by_role("button", name="Trigger stage")
     expect(confirm).to_be_in_viewport()
     told = said(plan)
-    assert told["Redeploys"] == "letters"
+    assert told["Deploys"] == "letters"
     assert len(told["Follows automatically"].splitlines()) == 40
     expect(plan.get_by_text("Stage 2 (e1)")).to_be_in_viewport()
     expect(plan.get_by_text("Stage 41 (letters)")).not_to_be_in_viewport()

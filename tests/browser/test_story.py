@@ -229,8 +229,8 @@ pipe.stages[0].trigger(); pipe.wait(30); pipe.stages[1].trigger(); pipe.wait(30)
     path = notebook.python("str(pipe.to_html('pipe.html').resolve())")
     for text in (
         Path(path).read_text(encoding="utf-8"),
-        notebook.python("pipe.view()._repr_mimebundle_()[0]['text/html']"),
-        notebook.python("project.view()._repr_mimebundle_()[0]['text/html']"),
+        notebook.python("pipe.view().static_html()"),
+        notebook.python("project.view().static_html()"),
     ):
         elements = _Elements()
         elements.feed(text)

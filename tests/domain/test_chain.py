@@ -47,6 +47,36 @@ def test_a_deployment_cannot_be_first() -> None:
             edit()
 
 
+@pytest.mark.spec("5.7")
+def test_two_stages_cannot_share_one_experiment() -> None:
+    """Neither by adding a stage, nor by binding one anew, nor where a whole chain is given."""
+    chain = a_chain("SFT", "deploy", "GRPO")
+    first, _, third = chain.stages
+    assert isinstance(first, ExperimentStage)
+    assert isinstance(third, ExperimentStage)
+    twin = replace(MANUAL, experiment_id=first.experiment_id)
+    for edit in (
+        lambda: chain.with_stage(twin),
+        lambda: chain.replaced(replace(third, experiment_id=first.experiment_id)),
+        lambda: a_pipeline().filled([first, twin]),
+    ):
+        with pytest.raises(RuleError, match=r"is used by stage 1 already.*cannot share one experiment"):
+            edit()
+    assert chain.replaced(replace(third, auto_add_agent=True)).also == ()
+
+
+@pytest.mark.spec("5.1")
+def test_a_whole_chain_is_what_its_stages_make_one_by_one() -> None:
+    """Filling a pipeline refuses what adding would, and names the stage."""
+    chain = a_chain("SFT", "deploy", "GRPO")
+    assert a_pipeline().filled(chain.stages).stages == chain.stages
+    assert a_pipeline().filled([]).stages == ()
+    with pytest.raises(OrderError, match="Stage 1: A Deployment stage cannot be first"):
+        a_pipeline().filled([DEPLOY])
+    with pytest.raises(OrderError, match="Stage 2: Only the first"):
+        a_pipeline().filled([chain.stages[0], SCRATCH])
+
+
 @pytest.mark.spec("5.2")
 def test_an_auto_first_stage_is_refused_in_the_words_of_the_form() -> None:
     """Asking for an Auto first stage is refused with the sentence that the form shows."""

@@ -12,22 +12,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.comparison import ABSENT, alike, csv_text, leaders, places, settings
+from pipeline_widgets.domain.comparison import (
+    ABSENT,
+    alike,
+    csv_text,
+    leaders,
+    places,
+    settings,
+    triggered_with,
+)
 
 pytestmark = pytest.mark.spec("9.3")
 
+keys = st.text(max_size=4) | st.text('a."\\', max_size=4)
 values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(10**9), 10**9)
     | st.floats(allow_nan=False)
     | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=4), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
     max_leaves=8,
 )
-configs = st.dictionaries(st.text(min_size=1, max_size=5), values, max_size=5)
+configs = st.dictionaries(keys, values, max_size=5)
 
 
 def differing(*given: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
@@ -44,7 +51,21 @@ def test_what_differs_is_told_with_the_value_of_each_run() -> None:
 
 def test_a_key_with_a_dot_is_no_nesting() -> None:
     """Two settings whose names read alike stay two."""
-    assert [each.told for each in settings([{"a.b": 1}, {"a": {"b": 1}}])] == [(1, ABSENT), (ABSENT, 1)]
+    found = settings([{"a.b": 1}, {"a": {"b": 1}}])
+    assert [(each.name, each.told) for each in found] == [('"a.b"', (1, ABSENT)), ("a.b", (ABSENT, 1))]
+
+
+def test_a_field_of_the_config_never_hides_what_the_run_has() -> None:
+    """A field named as the seed of the run is told beside it, under another name."""
+    config = {"seed": 5, "config": {"seed": 6}, "lr": 0.1}
+    told = triggered_with({"algorithm": "SFT", "seed": 1}, config)
+    assert {each.name: each.told for each in settings([told])} == {
+        "algorithm": ("SFT",),
+        "seed": (1,),
+        "config.seed": (5,),
+        "config.config.seed": (6,),
+        "lr": (0.1,),
+    }
 
 
 @pytest.mark.parametrize(
@@ -60,6 +81,10 @@ def test_a_key_with_a_dot_is_no_nesting() -> None:
         ({"a": [1]}, {"a": [1.0]}, True),
         ({"a": 1}, {"b": 1}, False),
         ({}, [], False),
+        (math.nan, math.nan, True),
+        ([math.nan], [math.nan], True),
+        (math.nan, None, False),
+        (math.nan, 1, False),
     ],
 )
 def test_values_are_alike_where_json_says_the_same(one: object, other: object, same: bool) -> None:  # noqa: FBT001
@@ -79,6 +104,7 @@ def test_every_leaf_of_every_run_is_there_once(given_configs: list[dict[str, Any
     """With as many values as there are runs, and each where its config has it."""
     found = settings(given_configs)
     assert len({each.path for each in found}) == len(found)
+    assert len({each.name for each in found}) == len(found), "names are told apart as paths are"
     for each in found:
         assert len(each.told) == len(given_configs)
         for config, told in zip(given_configs, each.told, strict=True):

@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 from factories.values import PPO, a_chain, a_checkpoint, a_pipeline, a_run, an_experiment, facts_of, succeeded
 
-from pipeline_widgets.domain.chain import ExperimentStage, FromAgent, Trigger
+from pipeline_widgets.domain.chain import (
+    BetterThanDeployed,
+    ExperimentStage,
+    FromAgent,
+    ScoreAtLeast,
+    Trigger,
+)
 from pipeline_widgets.domain.plan import Problem, plan, problems
 from pipeline_widgets.domain.run import Status
 
@@ -25,6 +31,23 @@ def test_a_plan_tells_what_runs_now_and_what_follows() -> None:
     assert told.follows == ("Stage 2 (grpo-2)", "Stage 3 (agent-3)", "Stage 4 (grpo-4)")
     assert told.redeploys == ("agent-3",)
     assert (told.reruns, told.turns_stale, told.blockers) == (False, (), ())
+
+
+@pytest.mark.spec("6.4", "5.2")
+def test_a_gate_is_told_with_the_stage_that_it_may_hold() -> None:
+    """By the direction of the score by which the source stage is judged."""
+    second, third = CHAIN.stages[1:3]
+    gated = CHAIN.replaced(replace(second, gate=ScoreAtLeast(0.99))).pipeline
+    gated = gated.replaced(replace(third, gate=BetterThanDeployed())).pipeline
+    assert plan(gated, 1, facts_of(*NAMES)).follows == (
+        "Stage 2 (grpo-2), if the evaluation score is at least 0.99",
+        "Stage 3 (agent-3), if the evaluation score is better than that of the agent now deployed",
+        "Stage 4 (grpo-4)",
+    )
+    lower = replace(CHAIN, stages=CHAIN.stages[:2]).replaced(replace(second, gate=ScoreAtLeast(0.1))).pipeline
+    assert plan(lower, 1, facts_of("LOSS", "GRPO")).follows == (
+        "Stage 2 (grpo-2), if the evaluation score is at most 0.1",
+    )
 
 
 @pytest.mark.spec("6.4")
@@ -74,9 +97,9 @@ def test_a_plan_reads_as_text() -> None:
     told = plan(chain, 1, facts_of(*NAMES, stage_1=FIRST, stage_4=last))
     assert str(told).splitlines() == [
         "Runs now: Stage 1 (sft-1), from scratch (again)",
-        "Follows automatically: Stage 2 (grpo-2), Stage 3 (agent-3)",
+        "Follows automatically: Stage 2 (grpo-2); Stage 3 (agent-3)",
         "Turns stale: Stage 4 (grpo-4)",
-        "Redeploys: agent-3",
+        "Deploys: agent-3",
     ]
     blocked = plan(chain, 2, facts_of(*NAMES))
     assert str(blocked).splitlines()[-1] == "Cannot start yet: It waits for a checkpoint of Stage 1 (sft-1)."

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_widgets.domain.chain import Trigger
+from pipeline_widgets.domain.experiment import AGENTS_BY_NEED, AgentStatus
 from pipeline_widgets.domain.rollup import Rollup, StageSummary, Word, rollup
-from pipeline_widgets.domain.run import ACTIVE, Status
+from pipeline_widgets.domain.run import ACTIVE, BY_NEED, Status
 
 DRAFT, PENDING, RUNNING, STOPPING = Status.DRAFT, Status.PENDING, Status.RUNNING, Status.STOPPING
 SUCCEEDED, FAILED = Status.SUCCEEDED, Status.FAILED
@@ -116,3 +117,13 @@ def test_what_needs_a_person_is_more_in_need_than_what_does_not() -> None:
     assert sorted(order, key=lambda each: -each.need) == order
     assert len({each.need for each in order}) == len(order)
     assert {Rollup(word=word, detail="").need for word in Word} == set(range(len(Word)))
+
+
+@pytest.mark.spec("3.8")
+def test_all_lists_say_alike_what_needs_a_person_most() -> None:
+    """The words of a roll-up, the statuses of experiments, and those of agents, have one order."""
+    shared = [word.value for word in Word if word.value in set(Status)]
+    assert shared == [status for status in BY_NEED if status is not Status.DRAFT]
+    assert sorted(BY_NEED) == sorted(Status)
+    assert sorted(AGENTS_BY_NEED) == sorted(AgentStatus)
+    assert AGENTS_BY_NEED[0] == AgentStatus.FAILED

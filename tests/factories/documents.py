@@ -23,7 +23,10 @@ from pipeline_widgets.domain.experiment import Choice
 
 #: Names as people type them, and as attackers do: no control letters of YAML are left out.
 LETTERS = st.characters(exclude_categories=("Cs",))
-NAMES = st.text(LETTERS, min_size=1, max_size=12).filter(lambda name: name == name.strip())
+ANY_NAMES = st.text(LETTERS, min_size=1, max_size=12).filter(lambda name: name == name.strip())
+#: And names that mean something elsewhere: to Python, to the code that is written, to an import that renames.
+LOADED = ("float", "True", "class", "pw", "print", "1e3", "a", "a (imported)", "a (imported 2)")
+NAMES = ANY_NAMES | st.sampled_from(LOADED)
 TEXTS = st.text(LETTERS, max_size=30).map(str.strip)
 CHOICES: st.SearchStrategy[Choice] = st.one_of(st.just("best"), st.just("final"), st.integers(0, 10**9))  # pyright: ignore[reportAssignmentType]  as Choice says
 SCORES = st.floats(allow_nan=False).map(ScoreAtLeast)
@@ -68,6 +71,31 @@ def documents(draw: st.DrawFn, configs: st.SearchStrategy[dict[str, Any]] = CONF
         if draw(st.booleans()):
             stages.append(StageEntry(stage=draw(deployments())))
     return Document(name=draw(NAMES), description=draw(TEXTS), experiments=experiments, stages=tuple(stages))
+
+
+@st.composite
+def spaced(draw: st.DrawFn, plain: dict[str, Any]) -> dict[str, Any]:
+    """Draw spaces around the names of a document that was made plain."""
+    spaces = st.text(" \t\n", max_size=2)
+
+    def around(name: str) -> str:
+        return f"{draw(spaces)}{name}{draw(spaces)}"
+
+    def stage(each: dict[str, Any]) -> dict[str, Any]:
+        named = {key: around(each[key]) for key in ("experiment", "agent") if key in each}
+        start = (
+            {"start": {"agent": around(each["start"]["agent"])}}
+            if isinstance(each.get("start"), dict)
+            else {}
+        )
+        return {**each, **named, **start}
+
+    return {
+        **plain,
+        "pipeline": around(plain["pipeline"]),
+        "experiments": {around(name): each for name, each in plain["experiments"].items()},
+        "stages": [stage(each) for each in plain["stages"]],
+    }
 
 
 @st.composite

@@ -9,6 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import insert, select
+
 from factories.values import GRPO, SFT, SPECS
 from pipeline_widgets.domain.chain import (
     DeploymentStage,
@@ -26,11 +28,11 @@ from pipeline_widgets.domain.experiment import Checkpoint, Choice, Configured, E
 from pipeline_widgets.domain.job import Folder, Frozen, Job, Outcome, Reported, Saved
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.run import Run, Status
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence import artifacts, schema
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.store import Store, open_store
-from pipeline_widgets.services.agents import AgentService, agents_folder
+from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
@@ -232,6 +234,27 @@ class Lab:
         self.carry_out(run, *scores, **options)
         return self.runs.get(run.id)
 
+    def go_on_from(self, run: Run, times: int, *, resume: bool) -> Run:
+        """Let as many runs follow a run of one checkpoint, each from the one before; return the last."""
+        runs, saved = schema.runs, schema.checkpoints
+        with self.store.write() as work:
+            last = dict(work.connection.execute(select(runs).where(runs.c.id == run.id)).mappings().one())
+            mine = select(saved).where(saved.c.run_id == run.id)
+            checkpoint = dict(work.connection.execute(mine).mappings().one())
+            role = {"start_role": "resume" if resume else "weights"}
+            for _ in range(times):
+                before = {"resumed_run_id": last["id"]} if resume else {}
+                start = {"start_checkpoint_id": checkpoint["id"], **role, **before}
+                last |= {"id": last["id"] + 1, "number": last["number"] + 1, **start}
+                checkpoint |= {
+                    "id": checkpoint["id"] + 1,
+                    "run_id": last["id"],
+                    "step": checkpoint["step"] + 10,
+                }
+                work.connection.execute(insert(runs).values(**last))
+                work.connection.execute(insert(saved).values(**checkpoint))
+            return work.runs.get(last["id"])
+
     def _frozen(self, job: Job) -> Frozen | None:
         if job.freeze is None or job.freeze.name is None:
             return None
@@ -239,7 +262,7 @@ class Lab:
             assert job.start is not None
             return artifacts.freeze(job.start, job.freeze.name, job.freeze.parent)
         best = self.runs.checkpoints(job.run_id)[-1]
-        return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", agents_folder(self.store))
+        return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", str(self.store.agents_folder))
 
 
 def a_folder(parent: Path, stem: str, text: str) -> Folder:

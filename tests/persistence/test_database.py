@@ -176,9 +176,9 @@ def test_a_database_in_memory_is_refused(url: str) -> None:
         Database(url)
 
 
-@pytest.mark.parametrize("url", ["lab.db", "", "no scheme at all"])
+@pytest.mark.parametrize("url", ["lab", "", "no scheme at all", "postgres"])
 def test_what_is_no_url_is_refused_with_an_example(url: str) -> None:
-    """A plain file name is not a URL, and the error shows one."""
+    """A text that is neither a URL nor ends as SQLite files do is refused, and the error shows both."""
     with pytest.raises(StorageError, match=r"is no database URL.*sqlite:///lab.db"):
         Database(url)
 
@@ -198,8 +198,12 @@ def test_a_relative_path_means_one_file_in_every_process(
     monkeypatch.chdir(tmp_path)
     assert absolute("sqlite:///lab.db") == f"sqlite:///{tmp_path}/lab.db"
     assert absolute("sqlite:///sub/../lab.db") == f"sqlite:///{tmp_path}/lab.db"
+    for named in ("lab.db", Path("lab.db"), tmp_path / "lab.db"):
+        assert absolute(named) == f"sqlite:///{tmp_path}/lab.db"
+    assert absolute(Path("lab")) == f"sqlite:///{tmp_path}/lab"
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert absolute("sqlite:///~/lab.db") == f"sqlite:///{tmp_path}/lab.db"
+    for named in ("sqlite:///~/lab.db", "~/lab.db", Path("~/lab.db")):
+        assert absolute(named) == f"sqlite:///{tmp_path}/lab.db"
 
 
 @pytest.mark.skipif(find_spec("psycopg") is None, reason="needs the extra `postgres`")

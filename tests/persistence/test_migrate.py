@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import sqlite3
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from factories.lab import Lab
 from sqlalchemy import inspect, text
 
 from pipeline_widgets.errors import StorageError
@@ -20,6 +22,7 @@ from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import SCRIPTS, VERSION_TABLE, migrate, revision
 from pipeline_widgets.persistence.schema import HEAD, metadata
 from pipeline_widgets.persistence.store import open_store
+from pipeline_widgets.services.views.overview import OverviewService
 
 
 def tables(database: Database) -> set[str]:
@@ -139,6 +142,33 @@ def test_a_migration_that_fails_leaves_nothing(database: Database, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         migrate(database)
     assert tables(database) == set()
+
+
+def downgraded(database: Database, to: str) -> None:
+    """Bring a database back to the tables of an older version."""
+    from alembic import command  # noqa: PLC0415  only here
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, to)
+
+
+def test_scores_and_makers_are_taken_from_what_is_there(lab: Lab) -> None:
+    """A workspace of before knows afterwards the best scores of its runs, and which run made a version."""
+    added = lab.add(lab.pipelines.create(lab.project.id, "p").id, lab.experiment("a"), auto_add_agent=True)
+    trained = lab.do(added, 0.3, math.inf, 0.9, 0.5)
+    lab.clock.forward(60)
+    deployed = lab.do(lab.add_deployment(lab.pipelines.of_project(lab.project.id)[0].id))
+    lab.clock.forward(60)
+    lab.agents.create("by hand", lab.runs.checkpoints(trained.id)[0].id)
+    downgraded(lab.store.database, "0002")
+    migrate(lab.store.database)
+    assert at(lab.store.database) == HEAD
+    assert [each.current.run_id for each in lab.agents.all()] == [trained.id, deployed.id, None]
+    (row,) = OverviewService(lab.store).results(lab.project.id, [trained.experiment_id or 0])
+    assert (row.evaluation_score, row.training_score) == (0.9, None)
 
 
 def _open(url: str, barrier: Any) -> None:

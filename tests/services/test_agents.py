@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories.lab import Lab
 from factories.values import SFT
+from sqlalchemy import update
 
 from pipeline_widgets.domain.chain import FromAgent
-from pipeline_widgets.domain.experiment import AgentStatus, Checkpoint
-from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.experiment import Agent, AgentStatus, Checkpoint
+from pipeline_widgets.domain.job import Folder, Frozen
+from pipeline_widgets.domain.names import LONGEST
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import CheckpointError, ConfigError, InUseError, NameTakenError, NotFoundError
-from pipeline_widgets.persistence import artifacts
-from pipeline_widgets.services.names import LONGEST
+from pipeline_widgets.errors import (
+    CheckpointError,
+    ConfigError,
+    InUseError,
+    NameTakenError,
+    NotFoundError,
+    StaleWriteError,
+)
+from pipeline_widgets.persistence import artifacts, schema
 
 
 def a_saved(lab: Lab, name: str = "a", score: float = 0.5, content: str | None = None) -> Checkpoint:
@@ -24,6 +34,32 @@ def a_saved(lab: Lab, name: str = "a", score: float = 0.5, content: str | None =
     experiment = lab.experiment(name)
     lab.carry_out(lab.runs.train(experiment.id), score, content=content)
     return lab.experiments.checkpoints(experiment.id)[0]
+
+
+def whole(agent: Agent) -> None:
+    """Check that the files of an agent are as they were saved."""
+    saved = agent.current.checkpoint
+    artifacts.verify(Folder(path=Path(agent.current.path), size=saved.size, digest=saved.digest))
+
+
+Meanwhile = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """Lets somebody else act after the next copy is made, and before it is saved."""
+    freeze = artifacts.freeze
+
+    def plan(act: Callable[[], object]) -> None:
+        def frozen(*args: Any) -> Frozen:
+            monkeypatch.setattr(artifacts, "freeze", freeze)
+            copied = freeze(*args)
+            act()
+            return copied
+
+        monkeypatch.setattr(artifacts, "freeze", frozen)
+
+    return plan
 
 
 @pytest.mark.spec("8.2")
@@ -52,6 +88,17 @@ def test_a_name_is_required_and_unique(lab: Lab) -> None:
     with pytest.raises(NameTakenError, match="named 'saved' already"):
         lab.agents.create("saved", a_saved(lab, "b").id)
     assert len(list((lab.store.artifacts / "agents").iterdir())) == 1
+
+
+@pytest.mark.spec("5.13")
+def test_a_description_based_on_an_old_one_is_refused(lab: Lab) -> None:
+    """Whoever saved first is not overwritten; without a base nobody asks."""
+    agent = lab.agents.create("saved", a_saved(lab).id, "old")
+    lab.agents.describe(agent.id, " theirs ", seen="old")
+    with pytest.raises(StaleWriteError, match="Agent 'saved' was changed meanwhile"):
+        lab.agents.describe(agent.id, "mine", seen="old")
+    assert lab.agents.get(agent.id).description == "theirs"
+    assert lab.agents.describe(agent.id, "mine").description == "mine"
 
 
 @pytest.mark.spec("8.1")
@@ -154,14 +201,64 @@ def test_an_agent_that_a_stage_starts_from_is_not_deleted(lab: Lab) -> None:
 
 @pytest.mark.spec("8.2")
 def test_agents_of_the_same_content_do_not_lose_each_others_files(lab: Lab) -> None:
-    """Two agents made of equal checkpoints may share a folder; deleting one leaves the other whole."""
+    """Two agents made of equal checkpoints have a folder each; deleting one leaves the other whole."""
     first = lab.agents.create("one", a_saved(lab, "a", content="same").id)
     second = lab.agents.create("two", a_saved(lab, "b", content="same").id)
+    assert first.current.path != second.current.path
     lab.agents.delete(first.id)
-    saved = second.current.checkpoint
-    artifacts.verify(Folder(path=Path(second.current.path), size=saved.size, digest=saved.digest))
+    whole(second)
     lab.agents.delete(second.id)
     assert list((lab.store.artifacts / "agents").iterdir()) == []
+
+
+@pytest.mark.spec("8.2")
+def test_a_copy_that_is_not_saved_yet_outlives_another_agent_of_its_content(
+    lab: Lab, meanwhile: Meanwhile
+) -> None:
+    """Another agent is deleted between the copying and the saving, as while a Deployment is under way."""
+    checkpoint = a_saved(lab)
+    first = lab.agents.create("one", checkpoint.id)
+    meanwhile(lambda: lab.agents.delete(first.id))
+    whole(lab.agents.create("two", checkpoint.id))
+
+
+def test_copies_that_share_a_folder_since_before_are_safe(lab: Lab) -> None:
+    """A workspace of before may have them: the folder goes with the last agent that has it."""
+    checkpoint = a_saved(lab)
+    first, second = lab.agents.create("one", checkpoint.id), lab.agents.create("two", checkpoint.id)
+    with lab.store.write() as work:
+        shared = str(Path(first.current.path).relative_to(lab.store.artifacts))
+        work.connection.execute(update(schema.agent_versions).values(path=shared))
+    lab.agents.delete(first.id)
+    whole(lab.agents.get(second.id))
+    lab.agents.delete(second.id)
+    assert not Path(first.current.path).exists()
+
+
+@pytest.mark.spec("8.1")
+def test_what_is_taken_away_while_it_is_copied_is_said_and_leaves_no_files(
+    lab: Lab, meanwhile: Meanwhile
+) -> None:
+    """The checkpoint, or the name."""
+    checkpoint, other = a_saved(lab), a_saved(lab, "b")
+    meanwhile(lambda: lab.experiments.delete_checkpoint(checkpoint.id))
+    with pytest.raises(NotFoundError, match="There is no such checkpoint"):
+        lab.agents.create("one", checkpoint.id)
+    assert list((lab.store.artifacts / "agents").iterdir()) == []
+    meanwhile(lambda: lab.agents.create("one", other.id))
+    with pytest.raises(NameTakenError):
+        lab.agents.create("one", other.id)
+    assert len(list((lab.store.artifacts / "agents").iterdir())) == 1
+
+
+def test_the_log_of_an_endpoint_goes_with_its_agent(lab: Lab) -> None:
+    """What its process has printed is of no use to anybody any more."""
+    agent = lab.agents.create("one", a_saved(lab).id)
+    log = lab.store.endpoint_log(agent.id)
+    log.parent.mkdir()
+    log.write_text("served")
+    lab.agents.delete(agent.id)
+    assert not log.exists()
 
 
 def test_an_agent_that_is_gone_is_not_found(lab: Lab) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from factories.lab import Lab
 
-from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.chain import FromAgent, FromSource
+from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.errors import InUseError
+from pipeline_widgets.persistence.repositories import base
+from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services import care as care_module
 from pipeline_widgets.services.care import CareService
 
 pytestmark = pytest.mark.spec("8.4")
@@ -18,6 +27,26 @@ pytestmark = pytest.mark.spec("8.4")
 def care(lab: Lab) -> CareService:
     """Looks after the checkpoints of the workspace."""
     return CareService(lab.store)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overtaken(Store):
+    """A workspace in which somebody else acts right before the first write."""
+
+    acts: list[Callable[[], object]]
+
+    @contextmanager
+    def write(self) -> Generator[Work]:
+        """Let them act first."""
+        while self.acts:
+            self.acts.pop()()
+        with super().write() as work:
+            yield work
+
+
+def on_disk(lab: Lab, run: Run) -> list[str]:
+    """Return the names of the folders that a run has left."""
+    return sorted(each.name for each in lab.store.checkpoints_folder(run.id).iterdir())
 
 
 def test_what_is_freed_is_gone_from_disk_and_database_and_the_rest_is_whole(
@@ -97,21 +126,31 @@ def test_another_projects_checkpoints_are_left_alone(lab: Lab, care: CareService
     assert len([each for each in care.look(lab.project.id, "final") if not each.kept]) == 2
 
 
-def test_what_is_used_in_the_meantime_is_kept_and_said_so(
-    lab: Lab, care: CareService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between the look and the deletion an agent is made of a checkpoint."""
-    run = lab.do(lab.pipeline("SFT").stages[0], 0.1, 0.2, 0.3)
-    first = lab.runs.checkpoints(run.id)[0]
-    looked = care.look(lab.project.id, "final")
-    lab.agents.create("quick", first.id)
-    looks = iter([looked])
-    real = care.look
-    monkeypatch.setattr(care, "look", lambda *args: next(looks, None) or real(*args))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-    found = {each.checkpoint.step: each.reasons for each in care.free(lab.project.id, "final")}
-    assert found[10] == ("used meanwhile",)
-    assert Path(first.path).is_dir()
-    assert found[20] == ()
+def test_what_is_used_in_the_meantime_is_kept_and_said_so(lab: Lab) -> None:
+    """Just before the deletion begins an agent is made, a run resumed, and a stage set to a step."""
+    pipe = lab.pipeline("SFT", "GRPO")
+    run = lab.do(pipe.stages[0], 0.1, 0.2, 0.3, 0.4, status=Status.STOPPED)
+    other = lab.runs.train(lab.experiment("other").id)
+    lab.carry_out(other, 0.1, 0.2, 0.3, status=Status.FAILED)
+    first, second, *_ = lab.runs.checkpoints(run.id)
+    before = lab.runs.checkpoints(other.id)
+
+    def act() -> None:
+        lab.agents.create("quick", first.id)
+        lab.pipelines.update_stage(pipe.stages[1].id, lambda stage: replace(stage, start=FromSource(20)))  # pyright: ignore[reportCallIssue]
+        lab.runs.resume(other.experiment_id or 0, before[2].id, "more")
+
+    overtaken = Overtaken(
+        database=lab.store.database, artifacts=lab.store.artifacts, timing=lab.store.timing, acts=[act]
+    )
+    found = {
+        each.checkpoint.id: each.reasons for each in CareService(overtaken).free(lab.project.id, "final")
+    }
+    assert found[first.id] == ("agent 'quick'",)
+    assert found[second.id] == ("stage 2 of pipeline 'chain'",)
+    assert {"run 1 is pending"} <= set(found[before[0].id])
+    assert all(Path(each.path).is_dir() for each in (first, second, *before))
+    assert [each.step for each in lab.runs.checkpoints(run.id)] == [10, 20, 40]
 
 
 def test_only_what_was_named_goes(lab: Lab, care: CareService) -> None:
@@ -124,3 +163,126 @@ def test_only_what_was_named_goes(lab: Lab, care: CareService) -> None:
     assert freed == [first.id]
     assert not Path(first.path).exists()
     assert Path(second.path).is_dir()
+
+
+def test_a_step_that_a_stage_names_is_not_deleted_by_hand_either(lab: Lab, care: CareService) -> None:
+    """The refusal names the stage; that a stage would start from it as the best is no reason."""
+    pipe = lab.pipeline("SFT")
+    run = lab.do(pipe.stages[0], 0.1, 0.9, 0.2)
+    named, best, _ = lab.runs.checkpoints(run.id)
+    lab.add_deployment(pipe.id, choice=10)
+    lab.add_deployment(pipe.id, "other")
+    assert care.users(named.id) == ("stage 2 of pipeline 'chain'",)
+    assert care.users(best.id) == ("stage 3 of pipeline 'chain'",)
+    with pytest.raises(
+        InUseError, match=r"step 10 cannot be deleted. .* stage 2 of pipeline 'chain'. Let it"
+    ):
+        lab.experiments.delete_checkpoint(named.id)
+    lab.experiments.delete_checkpoint(best.id)
+    assert [each.step for each in lab.runs.checkpoints(run.id)] == [10, 30]
+
+
+def test_a_step_is_kept_for_a_stage_that_inherits_it(lab: Lab, care: CareService) -> None:
+    """An experiment that was resumed as a new one offers what the old one saved as well."""
+    pipe = lab.pipeline("SFT", "GRPO")
+    run = lab.do(pipe.stages[0], 0.9, 0.1, 0.2, status=Status.STOPPED)
+    first, _, last = lab.runs.checkpoints(run.id)
+    _, resumed = lab.runs.resume(run.experiment_id or 0, last.id, "more")
+    lab.carry_out(resumed, 0.3)
+    assert care.users(first.id) == ("stage 2 of pipeline 'chain'",)
+    assert [each.checkpoint.step for each in care.free(lab.project.id, "final") if each.kept] == [10, 30, 40]
+
+
+def test_a_clean_up_that_was_interrupted_is_finished_by_the_next(
+    lab: Lab, care: CareService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders whose rows are gone go, and what a killed writer has left; what is not ours stays."""
+    run = lab.do(lab.pipeline("SFT").stages[0], 0.1, 0.2, 0.3)
+    (lab.store.checkpoints_folder(run.id) / f".writing-{'0' * 32}").mkdir()
+    (lab.store.checkpoints_folder(run.id) / "notes").mkdir()
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            care.free(lab.project.id, "final")
+    assert [each.step for each in lab.runs.checkpoints(run.id)] == [30]
+    assert len(on_disk(lab, run)) == 5
+    care.free(lab.project.id, "final")
+    (kept,) = lab.runs.checkpoints(run.id)
+    assert on_disk(lab, run) == [Path(kept.path).name, "notes"]
+
+
+def test_files_that_cannot_be_deleted_are_not_said_to_be_freed(
+    lab: Lab, care: CareService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason says so, and the next clean-up tries again."""
+    run = lab.do(lab.pipeline("SFT").stages[0], 0.1, 0.2)
+
+    def refused(*_: object, **__: object) -> None:
+        """Do as a folder that is not ours does."""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", refused)
+        first, _ = care.free(lab.project.id, "final")
+    assert first.reasons == ("its files could not be deleted",)
+    assert len(on_disk(lab, run)) == 2
+    care.free(lab.project.id, "final")
+    assert len(on_disk(lab, run)) == 1
+
+
+def test_a_run_at_work_keeps_what_it_is_writing(lab: Lab, care: CareService) -> None:
+    """A folder without a row may be about to be a checkpoint."""
+    job = lab.started(lab.runs.trigger(lab.pipeline("SFT").stages[0].id))
+    writing = Path(job.folder) / "checkpoints" / f".writing-{'0' * 32}"
+    writing.mkdir(parents=True)
+    care.free(lab.project.id, "final")
+    assert writing.is_dir()
+    lab.end(job)
+    care.free(lab.project.id, "final")
+    assert not writing.exists()
+
+
+def test_old_copies_of_no_agent_go(lab: Lab, care: CareService) -> None:
+    """A copy whose saving was cut off goes after a day; one that is new may yet be saved."""
+    run = lab.do(lab.pipeline("SFT").stages[0], 0.1)
+    agent = lab.agents.create("saved", lab.runs.checkpoints(run.id)[0].id)
+    saved = Path(agent.current.path)
+    old, new = (saved.with_name(f"0000000010-{sign * 32}-{'0' * 16}") for sign in "ab")
+    for copy in (old, new):
+        copy.mkdir()
+    for copy in (old, saved):
+        os.utime(copy, (1.0, 1.0))
+    care.free(lab.project.id, "final")
+    assert [copy.exists() for copy in (old, new, saved)] == [False, True, True]
+
+
+def test_many_are_freed_in_parts(lab: Lab, care: CareService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows go some runs at a time, so that others can write in between; a resumed run is seen whole."""
+    monkeypatch.setattr(care_module, "FREED_AT_ONCE", 2)
+    stage = lab.pipeline("SFT").stages[0]
+    runs = [lab.do(stage, 0.1, 0.2, 0.3, status=Status.STOPPED, resume=at > 0) for at in range(4)]
+    touched = lab.store.revision(lab.project.id)
+    found = care.free(lab.project.id, "best+final")
+    assert lab.store.revision(lab.project.id) == touched + 4
+    kept = [each.checkpoint.step for each in found if each.kept]
+    assert kept == [each.step for run in runs for each in lab.runs.checkpoints(run.id)]
+    assert sum(len(on_disk(lab, run)) for run in runs) == len(kept)
+
+
+@pytest.mark.spec("9.1")
+def test_an_experiment_of_any_size_is_deleted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many checkpoints it has: what uses them is asked in parts, and named once."""
+    monkeypatch.setattr(base, "ASKED_AT_ONCE", 2)
+    used, free = lab.experiment("used"), lab.experiment("free")
+    for experiment in (used, free):
+        lab.carry_out(lab.runs.train(experiment.id), 0.1, 0.2, 0.3, 0.4, 0.5)
+    agent = lab.agents.create("keeper", lab.experiments.checkpoints(used.id)[4].id)
+    made = lab.pipelines.create(lab.project.id, "chain")
+    lab.do(lab.add(made.id, lab.experiment("more"), start=FromAgent(agent.id)), 0.5)
+    with pytest.raises(InUseError, match="It is used by run 1 of 'more', agent 'keeper'"):
+        lab.experiments.delete(used.id)
+    lab.experiments.delete(free.id)
+    assert free not in lab.experiments.of_project(lab.project.id)

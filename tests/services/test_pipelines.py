@@ -9,10 +9,10 @@ import pytest
 from factories.lab import Lab
 from factories.values import GRPO, SFT
 
-from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, ScoreAtLeast
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, ScoreAtLeast, Trigger
+from pipeline_widgets.domain.names import LONGEST
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConfigError, InUseError, NameTakenError, NotFoundError, StaleWriteError
-from pipeline_widgets.services.names import LONGEST
 
 
 @pytest.mark.spec("3.1")
@@ -47,6 +47,8 @@ def test_last_modified_moves_with_the_pipeline_and_any_of_its_stages(lab: Lab) -
     second = lab.add(made.id, experiments[1], trigger="auto")
     assert modified()
     lab.pipelines.update_stage(second.id, lambda stage: stage)
+    assert not modified(), "what changes nothing is no edit"
+    lab.pipelines.update_stage(second.id, lambda stage: replace(stage, trigger=Trigger.MANUAL))
     assert modified()
     lab.pipelines.move_stage(second.id, 0)
     assert modified()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from factories.lab import Lab
 
+from pipeline_widgets.domain.names import LONGEST
 from pipeline_widgets.errors import ClassicProjectError, ConfigError, NameTakenError, NotFoundError
-from pipeline_widgets.services.names import LONGEST
 
 
 @pytest.mark.spec("2.2")

@@ -9,6 +9,7 @@ from factories.values import SFT
 from pipeline_widgets.domain.chain import ExperimentStage
 from pipeline_widgets.domain.run import Progress, Status
 from pipeline_widgets.errors import NameTakenError, PipelineError, RuleError, TriggerError
+from pipeline_widgets.services.care import CareService
 
 
 @pytest.mark.spec("6.5")
@@ -224,3 +225,15 @@ def test_the_time_left_of_a_resumed_run_counts_its_own_steps(lab: Lab) -> None:
     lab.clock.forward(8)
     lab.report(job, 25, total=30)
     assert lab.runs.progress(run.id) == Progress(step=25, total=30, eta=8.0)
+
+
+@pytest.mark.spec("6.5")
+def test_a_stage_that_was_resumed_a_thousand_times_can_be_used(lab: Lab) -> None:
+    """It shows its state and is resumed once more, from its own last checkpoint."""
+    stage = lab.pipeline("SFT").stages[0]
+    lab.go_on_from(lab.do(stage, 0.5, status=Status.FAILED), 1_100, resume=True)
+    assert lab.status(stage) is Status.FAILED
+    assert all(each.kept for each in CareService(lab.store).look(lab.project.id, "all"))
+    start = lab.take(lab.runs.trigger(stage.id, resume=True)).start
+    assert start is not None
+    assert start.step == 11_010

@@ -229,7 +229,7 @@ def test_a_plan_is_what_happens(lab: Lab) -> None:
     assert str(told).splitlines() == [
         "Runs now: Stage 2 (chain-grpo-2), best evaluation score 0.5, step 10 (again)",
         "Follows automatically: Stage 3 (letters-agent)",
-        "Redeploys: letters-agent",
+        "Deploys: letters-agent",
     ]
     assert lab.runs.plan(first.id).turns_stale == ("Stage 2 (chain-grpo-2)",)
     assert lab.store.revision(lab.project.id) == revision

@@ -115,6 +115,8 @@ def test_a_row_has_what_the_columns_show(view: AgentsView, lab: Lab) -> None:
             "project": "",
             "base_model": "letters-small",
             "status": "Undeployed",
+            "connected": False,
+            "why_not": {"delete": ""},
             "version": 1,
             "trouble": "",
         }
@@ -257,6 +259,22 @@ def test_a_new_agent_is_shown_although_a_search_or_another_page_would_hide_it(
     assert (view.page["search"], view.page["page"]) == ("", 1)
 
 
+@pytest.mark.spec("8.1")
+def test_no_page_is_turned_through_to_show_a_new_agent(
+    view: AgentsView, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pages come before its own, that one alone goes to the browser."""
+    (checkpoint,) = saved(lab)
+    for number in range(120):
+        lab.agents.create(f"a{number}", checkpoint.id)
+    view.refresh()
+    sent = recorded(view, monkeypatch)
+    ask(view, "create", name="zebra", experiment=1, run=checkpoint.run_id, choice="final")
+    pages = [each["state"]["rows"] for each in sent if "rows" in each.get("state", {})]
+    assert [[row["name"] for row in rows][-1] for rows in pages] == ["zebra"]
+    assert view.page["page"] == 2
+
+
 @pytest.mark.spec("8.1", "5.13")
 def test_a_description_is_edited_on_the_ground_of_what_was_shown(view: AgentsView, lab: Lab) -> None:
     """One that somebody else has edited meanwhile is refused, and shown; then it is done."""
@@ -291,7 +309,11 @@ def test_an_agent_in_use_is_not_deleted(view: AgentsView, lab: Lab, services: Se
     made = an_agent(lab)
     services.serving.connect(made.id)
     assert ask(view, "delete", agent=made.id)["error"]["why"] == "It is Pending."
+    view.refresh()
+    assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (True, {"delete": "It is Pending."})
     services.serving.disconnect(made.id)
+    view.refresh()
+    assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (False, {"delete": ""})
     chain = lab.pipelines.create(lab.project.id, "chain")
     lab.add(chain.id, lab.experiment("next"), start=FromAgent(made.id))
     error = ask(view, "delete", agent=made.id)["error"]

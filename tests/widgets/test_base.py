@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -14,6 +15,7 @@ from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.widgets.base import View
 from pipeline_widgets.wiring import Services, connect
 
+Displayed = Callable[[Any], list[dict[str, Any]]]
 FEW = [{"id": at, "status": "Draft"} for at in range(10)]
 
 
@@ -23,12 +25,16 @@ class Words(View):
     _esm = "export default {render() {}}"
     rows = t.List(t.Dict()).tag(sync=True)
     fails: ClassVar[Exception | None] = None
+    shows: ClassVar[list[dict[str, Any]] | None] = None
+    runs: ClassVar[bool] = False
 
     def update(self) -> bool:
-        """Fail where a test wants that."""
+        """Fail, show rows, or say that something runs, where a test wants that."""
         if (error := type(self).fails) is not None:
             raise error
-        return False
+        if (rows := type(self).shows) is not None:
+            self.show_rows("rows", rows)
+        return type(self).runs
 
     def do_add(self, one: int, other: int) -> int:
         """Add two numbers."""
@@ -59,7 +65,7 @@ def view(lab: Lab) -> Iterator[Words]:
     yield made
     made.close()
     services.store.database.close()
-    Words.fails = None
+    Words.fails, Words.shows, Words.runs = None, None, False
 
 
 @pytest.fixture
@@ -127,6 +133,30 @@ def test_a_fault_is_answered_and_logged(
 
 
 @pytest.mark.spec("4.4")
+def test_a_look_passes_a_view_that_carries_out_a_command(view: Words) -> None:
+    """It neither waits for the command nor reads behind its back, and is to come again soon."""
+    began, goes_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        goes_on.wait(10)
+
+    view.do_work = work  # pyright: ignore[reportAttributeAccessIssue]  a command that takes its time
+    command = threading.Thread(target=say, args=(view,), kwargs={"command": "work"})
+    command.start()
+    assert began.wait(10)
+    Words.fails = StorageError("It was read.")
+
+    assert view.refresh(wait=False) is True
+    assert view.trouble == ""
+
+    goes_on.set()
+    command.join(10)
+    view.refresh(wait=False)
+    assert "It was read." in view.trouble
+
+
+@pytest.mark.spec("4.4")
 def test_equal_rows_are_not_sent(view: Words, sent: list[dict[str, Any]]) -> None:
     """Nothing is sent when nothing changed."""
     view.show_rows("rows", FEW)
@@ -184,10 +214,29 @@ def test_a_failed_refresh_says_since_when_it_is_old(view: Words, error: Exceptio
 
 
 @pytest.mark.spec("4.7")
-def test_a_display_holds_a_picture_and_text_beside_the_view(view: Words) -> None:
-    """The bundle has the live view, static HTML and plain text, so that no export is blank."""
-    data, _ = view._repr_mimebundle_()
-
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
-    assert (data["text/html"], data["text/plain"]) == ("<p>words</p>", "words")
+def test_a_display_is_a_picture_and_the_live_view(view: Words, displayed: Displayed) -> None:
+    """The picture carries the id by which the view hides it, and all that an export shows."""
+    picture, live = displayed(view)
+    assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
+    assert live["text/plain"] == ""
+    assert f'<div data-pw-picture="{view.picture}">' in picture["text/html"]
+    assert picture["text/html"].endswith("<p>words</p></div>")
+    assert picture["text/plain"] == "words"
     assert repr(view) == "<Words>"
+
+
+@pytest.mark.spec("4.7", "4.4")
+def test_the_picture_is_renewed_when_what_has_changed_is_at_rest(
+    view: Words, displayed: Displayed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while something runs or changes, and not where nothing has changed."""
+    displayed(view)
+    drawn: list[int] = []
+    monkeypatch.setattr(view._picture, "renew", lambda: drawn.append(len(view.rows)))
+    looks: list[tuple[list[dict[str, Any]], bool]] = [([], False), (FEW, False), (FEW, True), (FEW, False)]
+    for rows, runs in looks:
+        Words.shows, Words.runs = rows, runs
+        assert drawn == []
+        view.refresh()
+    view.refresh()
+    assert drawn == [len(FEW)]

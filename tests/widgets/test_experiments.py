@@ -16,6 +16,7 @@ from factories.values import DPO, GRPO, LOSS
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.widgets.experiments import ExperimentsView
 from pipeline_widgets.wiring import Services
 
@@ -351,11 +352,33 @@ def test_deploy_saves_a_checkpoint_as_an_agent(
     monkeypatch.setattr(type(services), "connect_agent", lambda _, agent: connected.append(agent) or "a key")  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     answer = ask(view, "deploy", checkpoint=saved.id, name=" one ", description="to try")
     (agent,) = lab.agents.all()
-    assert answer["result"] == {"id": agent.id, "name": "one", "key": None}
+    assert answer["result"] == {"id": agent.id, "name": "one", "key": None, "trouble": None}
     assert (agent.description, agent.current.checkpoint.id, connected) == ("to try", saved.id, [])
     assert ask(view, "deploy", checkpoint=saved.id, name="one")["error"]["kind"] == "NameTakenError"
     assert ask(view, "deploy", checkpoint=saved.id, name="two", connect=True)["result"]["key"] == "a key"
     assert connected == [lab.agents.all()[1].id]
+
+
+@pytest.mark.spec("9.1")
+def test_an_agent_that_cannot_be_connected_is_saved_all_the_same(
+    lab: Lab, view: ExperimentsView, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer names the agent and the trouble, so that nobody deploys it again."""
+    made = lab.experiment("sft")
+    lab.carry_out(lab.runs.train(made.id), 0.1)
+    (saved,) = lab.experiments.checkpoints(made.id)
+
+    def fail(*_: object) -> None:
+        raise ExecutionError("No process could be started.", "The disk is full.")
+
+    monkeypatch.setattr(type(services), "connect_agent", fail)
+    told = ask(view, "deploy", checkpoint=saved.id, name="one", connect=True)["result"]
+    (agent,) = lab.agents.all()
+    assert (told["id"], told["name"], told["key"]) == (agent.id, "one", None)
+    assert (told["trouble"]["what"], told["trouble"]["why"]) == (
+        "No process could be started.",
+        "The disk is full.",
+    )
 
 
 @pytest.mark.spec("9.1")

@@ -438,6 +438,20 @@ def test_a_trigger_may_duplicate_the_experiment_first(lab: Lab, show: Show) -> N
     assert len(lab.runs.of_experiment(experiment.id)) == 1
 
 
+@pytest.mark.spec("5.7")
+def test_a_trigger_that_is_refused_duplicates_nothing(lab: Lab, show: Show) -> None:
+    """The stage stays bound to its experiment, and no copy of that is left."""
+    experiment = lab.experiment("alone")
+    lab.carry_out(lab.runs.train(experiment.id), 0.5)
+    made = lab.pipeline("SFT")
+    stage = lab.add(made.id, experiment)
+    bench = show(lab.pipelines.get(made.id))
+    error = bench.refused("trigger", stage=stage.id, duplicate=True)
+    assert "It waits for a checkpoint of Stage 1" in error["why"]
+    assert bench.stage(2)["experiment"] == experiment.id
+    assert [each.name for each in lab.experiments.of_project(lab.project.id)] == ["alone", "chain-sft-1"]
+
+
 @pytest.mark.spec("6.5")
 def test_stop_and_resume(lab: Lab, show: Show) -> None:
     """Stopping, then Stopped; a resumed stage goes on from its own last checkpoint."""
@@ -513,7 +527,7 @@ def test_without_a_kernel_the_last_state_is_shown(lab: Lab, show: Show) -> None:
     """As a picture and as text, with hostile names as text."""
     pipeline = lab.pipeline("SFT")
     lab.pipelines.update(pipeline.id, name="<script>alert(1)</script>")
-    data, _ = show(pipeline).view._repr_mimebundle_()
-    assert "chain-sft-1" in data["text/html"]
-    assert "<script>" not in data["text/html"]
-    assert "chain-sft-1" in data["text/plain"]
+    view = show(pipeline).view
+    assert "chain-sft-1" in view.static_html()
+    assert "<script>" not in view.static_html()
+    assert "chain-sft-1" in view.static_text()

@@ -22,9 +22,13 @@ class Seen:
     fails: bool = False
     count: int = 0
     looked: threading.Event = field(default_factory=threading.Event)
+    idle: threading.Lock = field(default_factory=threading.Lock)
 
-    def refresh(self) -> bool:
-        """Count."""
+    def refresh(self, *, wait: bool = True) -> bool:
+        """Count, unless it is at work."""
+        if not self.idle.acquire(blocking=wait):
+            return True
+        self.idle.release()
         self.count += 1
         self.looked.set()
         return self.live
@@ -93,6 +97,20 @@ def test_a_view_that_comes_into_sight_is_refreshed_at_once(refresher: Refresher)
     refresher.lease("b", second)
 
     second.wait()
+
+
+@pytest.mark.spec("4.4")
+def test_a_view_that_is_at_work_holds_up_no_other(refresher: Refresher) -> None:
+    """While a view carries out a long command the others are refreshed; it is itself when that is done."""
+    busy, other = Seen(live=True), Seen(live=True)
+    with busy.idle:
+        refresher.lease("a", busy)
+        refresher.lease("b", other)
+        for _ in range(5):
+            other.wait()
+        assert busy.count == 0
+
+    busy.wait()
 
 
 def test_a_lease_that_nobody_renews_runs_out(refresher: Refresher, monkeypatch: pytest.MonkeyPatch) -> None:

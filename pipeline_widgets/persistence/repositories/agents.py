@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 
 from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Experiment
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 
+_V, _A = schema.agent_versions.c, schema.agents.c
+_MADE_OF = (
+    select(_V.checkpoint_id, _A.id, _A.name, _V.number)
+    .join(schema.agent_versions, _V.agent_id == _A.id)
+    .where(_V.checkpoint_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_V.id)
+)
+
 
 class Agents(Repository):
     """The agents of a workspace with their versions."""
 
     def save(
-        self, name: str, description: str | None, checkpoint: Checkpoint, path: Path, made: Experiment
+        self,
+        name: str,
+        description: str | None,
+        checkpoint: Checkpoint,
+        path: Path,
+        made: Experiment,
+        run_id: int | None,
     ) -> Agent:
         """Give an agent a new version, and make the agent if there is none of that name."""
         columns = schema.agents.c
@@ -42,6 +56,7 @@ class Agents(Repository):
             agent_id=key,
             number=number,
             checkpoint_id=checkpoint.id,
+            run_id=run_id,
             path=str(path.relative_to(self.root)),
             experiment=made.name,
             algorithm_id=made.algorithm_id,
@@ -84,20 +99,22 @@ class Agents(Repository):
         known = self._versions(schema.agent_versions.c.id == version_id)
         return known[0] if known else found(None, "version of an agent")
 
-    def using(self, checkpoint_ids: Iterable[int]) -> tuple[str, ...]:
-        """Return the names of the agents that were made of those checkpoints."""
-        versions = schema.agent_versions.c
-        query = select(schema.agents.c.name).distinct()
-        query = query.join(schema.agent_versions, versions.agent_id == schema.agents.c.id)
-        return tuple(self.connection.scalars(query.where(versions.checkpoint_id.in_(list(checkpoint_ids)))))
-
-    def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, int, str, int]]:
-        """Return checkpoint, agent, name and number of each version that is made of those checkpoints."""
+    def made_by(self, run_id: int) -> tuple[int, str, int] | None:
+        """Return agent, name and number of the version that a run has made."""
         versions, agents = schema.agent_versions.c, schema.agents.c
-        query = select(versions.checkpoint_id, agents.id, agents.name, versions.number)
-        query = query.join(schema.agent_versions, versions.agent_id == agents.id).order_by(versions.id)
-        found = self.connection.execute(query.where(versions.checkpoint_id.in_(checkpoint_ids)))
-        return [(key, agent, name, number) for key, agent, name, number in found]
+        query = select(agents.id, agents.name, versions.number).where(versions.run_id == run_id)
+        query = query.join(schema.agent_versions, versions.agent_id == agents.id)
+        row = self.connection.execute(query.order_by(versions.id.desc()).limit(1)).first()
+        return (row.id, row.name, row.number) if row else None
+
+    def paths(self) -> frozenset[str]:
+        """Return the folders of all versions."""
+        return frozenset(str(self.root / path) for path in self.connection.scalars(select(_V.path)))
+
+    def made_of(self, checkpoint_ids: Collection[int]) -> list[tuple[int, tuple[int, str, int]]]:
+        """Return the checkpoint of each version that is made of those; and its agent, name and number."""
+        made = self._of(_MADE_OF, checkpoint_ids)
+        return [(row["checkpoint_id"], (row["id"], row["name"], row["number"])) for row in made]
 
     def named_versions(self, ids: Collection[int]) -> dict[int, str]:
         """Return how a sentence names each of those versions, as "agent 'letters', version 2"."""
@@ -163,6 +180,7 @@ class Agents(Repository):
                 algorithm_id=row["algorithm_id"],
                 spec=rows.spec(row["spec"]),
                 created_at=rows.moment(row["created_at"]),
+                run_id=row["run_id"],
             )
             for row in listed
         )

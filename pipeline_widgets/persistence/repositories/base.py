@@ -6,7 +6,7 @@ the head of their module: making a statement costs five times what executing it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from sqlalchemy import Connection, Executable, Table, insert
 
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence import rows
+
+ASKED_AT_ONCE = (
+    10_000  # ids in one question, which may name them twice: SQLite may bound its variables at 32,766
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +42,11 @@ class Repository:
     def _all(self, query: Executable, **values: object) -> Sequence[rows.Row]:
         return self.connection.execute(query, values).mappings().all()
 
+    def _of(self, query: Executable, ids: Iterable[int]) -> Iterable[rows.Row]:
+        """Ask for what belongs to `ids`, however many they are; what is asked at once comes in order."""
+        for part in in_parts(ids):
+            yield from self._all(query, ids=part)
+
     def _first(self, query: Executable, **values: object) -> rows.Row | None:
         return self.connection.execute(query, values).mappings().first()
 
@@ -51,6 +60,13 @@ class Repository:
     def _add(self, table: Table, **values: object) -> int:
         key = self.connection.execute(insert(table).values(**values)).inserted_primary_key
         return int(key[0]) if key else 0
+
+
+def in_parts(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Split ids into as many as one question or order may name."""
+    listed = list(ids)
+    for at in range(0, len(listed), ASKED_AT_ONCE):
+        yield listed[at : at + ASKED_AT_ONCE]
 
 
 def found(value: Any, kind: str) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from pipeline_widgets.domain.endpoint import LOCAL, Endpoint, Service, Wanted
-from pipeline_widgets.domain.experiment import AgentStatus
+from pipeline_widgets.domain.experiment import CONNECTED, AgentStatus
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository
 
-_SERVED = (AgentStatus.PENDING.value, AgentStatus.DEPLOYED.value)
+_CONNECTED = tuple(sorted(status.value for status in CONNECTED))
 _agents, _endpoints = schema.agents.c, schema.endpoints.c
 
 
@@ -22,7 +22,7 @@ class Endpoints(Repository):
 
     def want(self, agent_id: int, **columns: object) -> bool:
         """Let an agent be connected; False if it is already, or is about to be."""
-        pending = update(schema.agents).where(_agents.id == agent_id, _agents.status.not_in(_SERVED))
+        pending = update(schema.agents).where(_agents.id == agent_id, _agents.status.not_in(_CONNECTED))
         if not self._done(pending.values(status=AgentStatus.PENDING.value)):
             return False
         fresh: dict[str, object] = {
@@ -97,7 +97,7 @@ class Endpoints(Repository):
 
     def active(self) -> tuple[Service, ...]:
         """Return who serves each agent that is Pending or Deployed."""
-        return self._services(_agents.status.in_(_SERVED))
+        return self._services(_agents.status.in_(_CONNECTED))
 
     def of(self, agent_ids: Collection[int]) -> Mapping[int, Endpoint]:
         """Return the endpoints of agents, by the id of the agent."""

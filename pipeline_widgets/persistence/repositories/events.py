@@ -39,13 +39,13 @@ class Events(Repository):
         values = {"project_id": project_id, "pipeline_id": pipeline_id, "at": self.now, "who": who}
         self.connection.execute(_ADD, {**values, "what": what, "before": before, "version": version})
 
-    def of_pipeline(self, pipeline_id: int) -> tuple[Event, ...]:
-        """Return what was done to a pipeline, oldest first."""
+    def of_pipeline(self, pipeline_id: int, last: int | None = None) -> tuple[Event, ...]:
+        """Return what was done to a pipeline, or the last of it, oldest first."""
         columns = (_E.id, _E.at, _E.who, _E.what)
-        query = select(*columns).where(_E.pipeline_id == pipeline_id).order_by(_E.id)
+        query = select(*columns).where(_E.pipeline_id == pipeline_id).order_by(_E.id.desc()).limit(last)
         return tuple(
             Event(id=row["id"], at=rows.moment(row["at"]), who=row["who"], what=row["what"])
-            for row in self._all(query)
+            for row in reversed(self._all(query))
         )
 
     def last_edit(self, pipeline_id: int) -> rows.Row | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, select, update
+from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
+from pipeline_widgets.domain.run import BY_NEED
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
 from pipeline_widgets.persistence.repositories.search import holding
@@ -37,13 +38,10 @@ _MINE = _R.experiment_id == _E.id
 _LATEST = select(func.max(_R.id)).where(_MINE).correlate(schema.experiments).scalar_subquery()
 _STATUS = select(_R.status).where(_R.id == _LATEST).correlate(schema.experiments).scalar_subquery()
 _SAVED = schema.checkpoints.join(schema.runs, _R.id == _C.run_id)
-_FINITE = case(
-    ((_C.evaluation_score > -float("inf")) & (_C.evaluation_score < float("inf")), _C.evaluation_score)
-)
 
 
-def _of_checkpoints(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    return select(value).select_from(_SAVED).where(_MINE).correlate(schema.experiments).scalar_subquery()
+def _of_runs(value: ColumnElement[Any], home: FromClause = schema.runs) -> ColumnElement[Any]:
+    return select(value).select_from(home).where(_MINE).correlate(schema.experiments).scalar_subquery()
 
 
 _WITH_ALGORITHM = schema.experiments.join(schema.algorithms, _A.id == _E.algorithm_id)
@@ -51,10 +49,10 @@ _PAGE = (
     select(
         *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm"), _A.spec),
         _LATEST.label("latest"),
-        select(func.count()).where(_MINE).correlate(schema.experiments).scalar_subquery().label("runs"),
-        _of_checkpoints(func.count()).label("checkpoints"),
-        _of_checkpoints(func.min(_FINITE)).label("lowest"),
-        _of_checkpoints(func.max(_FINITE)).label("highest"),
+        _of_runs(func.count()).label("runs"),
+        _of_runs(func.count(), _SAVED).label("checkpoints"),
+        _of_runs(func.min(_R.lowest_evaluation)).label("lowest"),
+        _of_runs(func.max(_R.highest_evaluation)).label("highest"),
     )
     .select_from(_WITH_ALGORITHM)
     .where(_E.id.in_(bindparam("ids", expanding=True)))
@@ -68,17 +66,8 @@ _BOUND = (
 
 #: By what a list of experiments is sorted.
 Order: TypeAlias = Literal["modified", "name", "algorithm", "status", "created"]
-#: What a person looks for first comes last, so that "descending" shows it at the top.
-_NEED = {
-    "Draft": 0,
-    "Succeeded": 1,
-    "Stopped": 2,
-    "Crashed": 3,
-    "Failed": 4,
-    "Pending": 5,
-    "Stopping": 6,
-    "Running": 7,
-}
+#: What needs a person most comes last, so that "descending" shows it at the top.
+_NEED = {status.value: need for need, status in enumerate(reversed(BY_NEED))}
 _ORDERS: dict[Order, ColumnElement[Any]] = {
     "modified": _E.modified_at,
     "name": func.lower(_E.name),
@@ -145,8 +134,7 @@ class Experiments(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Experiment]:
         """Return experiments by id."""
-        known = self._all(_BY_ID, ids=list(ids)) if ids else ()
-        return {row["id"]: rows.experiment(row) for row in known}
+        return {row["id"]: rows.experiment(row) for row in self._of(_BY_ID, ids)}
 
     def of_project(self, project_id: int) -> tuple[Experiment, ...]:
         """Return a project's experiments in the order of their creation."""
@@ -169,13 +157,11 @@ class Experiments(Repository):
         )
         return int(self.connection.execute(counted).scalar_one())
 
-    def page(
-        self, project_id: int, search: str, order: Order, *, descending: bool, first: int, size: int
-    ) -> tuple[int, ...]:
-        """Return a page of a project's experiments with a text in their name, in that order."""
+    def ids(self, project_id: int, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
+        """Return, in that order, the experiments of a project with a text in their name."""
         keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _E.id)]
         matching = select(_E.id).select_from(_WITH_ALGORITHM).where(self._matching(project_id, search))
-        return tuple(self.connection.scalars(matching.order_by(*keys).offset(first).limit(size)))
+        return tuple(self.connection.scalars(matching.order_by(*keys)))
 
     def summaries(self, ids: Collection[int]) -> dict[int, rows.Row]:
         """Return what a list shows of each of those experiments, but for their latest runs."""

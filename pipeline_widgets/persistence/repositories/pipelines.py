@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
@@ -13,7 +13,7 @@ from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import StaleWriteError
 from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
+from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found, in_parts
 from pipeline_widgets.persistence.repositories.search import holding
 
 _P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.experiments.c
@@ -21,13 +21,13 @@ _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _PIPELINES = select(schema.pipelines)
 _ONE = _PIPELINES.where(_P.id == bindparam("pipeline"))
 _BY_ID = _PIPELINES.where(_P.id.in_(_IDS))
+_BINDING = select(_S.pipeline_id).where(_S.experiment_id.in_(_IDS)).distinct()
 _NAMED = select(_P.id, _P.name).where(
     (_P.project_id == bindparam("project")) & _P.name.in_(bindparam("names", expanding=True))
 )
 _CHAINS = select(schema.stages).where(_S.pipeline_id.in_(_IDS)).order_by(_S.position)
-_MARKS = select(_S.id, _S.held, _S.accepted_run_id, _S.accepted_state, _S.accepted_note).where(
-    _S.id.in_(_IDS)
-)
+_MARK = (_S.held, _S.accepted_run_id, _S.accepted_state, _S.accepted_note, _S.accepted_at)
+_MARKS = select(_S.id, *_MARK).where(_S.id.in_(_IDS))
 _HOLD = update(schema.stages).where(_S.id == bindparam("stage")).values(held=bindparam("reason"))
 _TOUCH = (
     update(schema.pipelines)
@@ -109,7 +109,7 @@ class Pipelines(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Pipeline]:
         """Return pipelines by id."""
-        return {each.id: each for each in self._pipelines(_BY_ID, ids=list(ids))} if ids else {}
+        return {each.id: each for part in in_parts(ids) for each in self._pipelines(_BY_ID, ids=part)}
 
     def named(self, project_id: int, names: Collection[str]) -> tuple[Bearer, ...]:
         """Return which of a project's pipelines bear one of those names."""
@@ -146,6 +146,10 @@ class Pipelines(Repository):
         """Return the pipelines with a stage that is bound to an experiment."""
         bound = select(schema.stages.c.pipeline_id).where(schema.stages.c.experiment_id == experiment_id)
         return self._pipelines(_PIPELINES.where(schema.pipelines.c.id.in_(bound)))
+
+    def binding(self, experiment_ids: Collection[int]) -> dict[int, Pipeline]:
+        """Return the pipelines with a stage that is bound to one of those experiments, by id."""
+        return self.by_id({row["pipeline_id"] for row in self._of(_BINDING, experiment_ids)})
 
     def starting_from(self, agent_id: int) -> tuple[Pipeline, ...]:
         """Return the pipelines with a stage that starts from an agent."""
@@ -196,9 +200,14 @@ class Pipelines(Repository):
         accepted = accepted.values(accepted_run_id=run_id, accepted_state=state)
         self.connection.execute(accepted.values(accepted_note=note, accepted_at=self.now))
 
+    def mark(self, stage_id: int, values: Mapping[str, Any]) -> None:
+        """Let a stage have the marks that it had."""
+        kept = {column.name: values[column.name] for column in _MARK}
+        self.connection.execute(update(schema.stages).where(_S.id == stage_id).values(**kept))
+
     def marks(self, stage_ids: Collection[int]) -> dict[int, rows.Row]:
         """Return, by stage, why it is held and what was accepted as fresh."""
-        return {row["id"]: row for row in self._all(_MARKS, ids=list(stage_ids))}
+        return {row["id"]: row for row in self._of(_MARKS, stage_ids)}
 
     def _store(self, pipeline_id: int, position: int, stage: Stage) -> Stage:
         values = {**rows.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}
@@ -224,7 +233,7 @@ class Pipelines(Repository):
         listed = self._all(query, **values)
         ids = [row["id"] for row in listed]
         stages: dict[int, list[Stage]] = {each: [] for each in ids}
-        for row in self._all(_CHAINS, ids=ids) if ids else ():
+        for row in self._of(_CHAINS, ids):
             stages[row["pipeline_id"]].append(rows.stage(row))
         return tuple(
             Pipeline(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
 
 from pipeline_widgets.domain.experiment import Project
 from pipeline_widgets.persistence import rows, schema
@@ -19,6 +19,17 @@ _TOUCH = (
 _NAMED = select(schema.projects.c.id, schema.projects.c.name).where(
     schema.projects.c.name.in_(bindparam("names", expanding=True))
 )
+_P = schema.projects.c
+
+
+def _count(table: Table) -> ColumnElement[int]:
+    mine = select(func.count()).where(table.c.project_id == _P.id)
+    return mine.correlate(schema.projects).scalar_subquery().label(table.name)
+
+
+_LISTED = select(
+    _P.id, _P.name, _P.advanced_training, _count(schema.experiments), _count(schema.pipelines)
+).order_by(_P.id)
 
 
 class Projects(Repository):
@@ -34,6 +45,10 @@ class Projects(Repository):
     def all(self) -> tuple[Project, ...]:
         """Return all projects in the order of their creation."""
         return tuple(map(rows.project, self._all(select(schema.projects).order_by(schema.projects.c.id))))
+
+    def listed(self) -> Sequence[rows.Row]:
+        """Return of each project what a table shows: how many experiments and pipelines it holds."""
+        return self._all(_LISTED)
 
     def get(self, project_id: int) -> Project:
         """Return one project; NotFoundError without it."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Integer,
     String,
@@ -25,18 +26,22 @@ from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository, found
+from pipeline_widgets.persistence.repositories.descent import ANCESTORS, DESCENDANTS, RESUMED, RESUMING
 
 _C = schema.runs.c
 _ACTIVE = tuple(sorted(status.value for status in ACTIVE))
 _HELD = (_C.id == bindparam("run")) & (_C.token == bindparam("held_token")) & _C.status.in_(_ACTIVE)
 
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _RUNS = select(schema.runs)
+_BY_ID = _RUNS.where(_C.id.in_(_IDS))
+_USING = _RUNS.where(_C.start_checkpoint_id.in_(_IDS) | _C.source_checkpoint_id.in_(_IDS))
 _ONE = _RUNS.where(_C.id == bindparam("run"))
 _STATUS = select(_C.status).where((_C.id == bindparam("run")) & (_C.token == bindparam("held_token")))
-_ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(bindparam("ids", expanding=True)) & _C.status.in_(_ACTIVE))
+_ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(_IDS) & _C.status.in_(_ACTIVE))
 _ACTIVE_IN = select(_C.id).where((_C.pipeline_id == bindparam("pipeline")) & _C.status.in_(_ACTIVE)).limit(1)
 _SAVED = select(schema.checkpoints.c.id).where(schema.checkpoints.c.run_id == _C.id).exists()
-_LATEST = select(func.max(_C.id)).where(_C.stage_id.in_(bindparam("ids", expanding=True)))
+_LATEST = select(func.max(_C.id)).where(_C.stage_id.in_(_IDS))
 _TELLING = _RUNS.where(_C.id.in_(_LATEST.group_by(_C.stage_id, _C.experiment_id, _C.status, _SAVED)))
 
 
@@ -74,23 +79,26 @@ _END = (
     .returning(schema.runs)
 )
 _COUNTED = (
-    select(_C.experiment_id, func.count().label("runs"), func.max(_C.id).label("latest"))
+    select(
+        *(_C.experiment_id, func.count().label("runs"), func.max(_C.id).label("latest")),
+        func.min(_C.lowest_evaluation).label("lowest_evaluation"),
+        func.max(_C.highest_evaluation).label("highest_evaluation"),
+    )
     .where((_C.project_id == bindparam("project")) & _C.experiment_id.is_not(None))
     .group_by(_C.experiment_id)
     .subquery()
 )
-_LATEST_OF_EXPERIMENTS = select(_COUNTED.c.experiment_id, _COUNTED.c.runs, _C.status).join(
-    schema.runs, _C.id == _COUNTED.c.latest
-)
+_LATEST_OF_EXPERIMENTS = select(_COUNTED, _C.status).join(schema.runs, _C.id == _COUNTED.c.latest)
 _OF_TABLE = (
     select(
         *(_C.id, _C.experiment_id, _C.number, _C.status, _C.started_at, _C.finished_at, _C.step),
+        *(_C.lowest_evaluation, _C.highest_evaluation, _C.lowest_training, _C.highest_training),
         schema.experiments.c.name,
         schema.algorithms.c.spec["score"].as_string().label("score"),
     )
     .join(schema.experiments, schema.experiments.c.id == _C.experiment_id)
     .join(schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id)
-    .where((_C.project_id == bindparam("project")) & _C.experiment_id.in_(bindparam("ids", expanding=True)))
+    .where((_C.project_id == bindparam("project")) & _C.experiment_id.in_(_IDS))
     .order_by(_C.experiment_id, _C.number)
 )
 
@@ -135,7 +143,23 @@ class Runs(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs by id."""
-        return {run.id: run for run in self._where(_C.id.in_(ids))} if ids else {}
+        return {row["id"]: rows.run(row) for row in self._of(_BY_ID, ids)}
+
+    def resumed(self, ids: Collection[int]) -> dict[int, Run]:
+        """Return runs, those that they resumed, those that these resumed, and so on, by id."""
+        return {row["id"]: rows.run(row) for row in self._of(RESUMED, ids)}
+
+    def resuming(self, ids: Collection[int]) -> dict[int, Run]:
+        """Return runs, those that resumed them, those that resumed these, and so on, by id."""
+        return {row["id"]: rows.run(row) for row in self._of(RESUMING, ids)}
+
+    def ancestors(self, run_id: int) -> dict[int, Run]:
+        """Return a run, the one that saved what it started from, and so on, by id."""
+        return {row["id"]: rows.run(row) for row in self._of(ANCESTORS, [run_id])}
+
+    def descendants(self, checkpoint_ids: Collection[int]) -> dict[int, Run]:
+        """Return the runs that started from checkpoints, or from what such runs saved, and so on, by id."""
+        return {row["id"]: rows.run(row) for row in self._of(DESCENDANTS, checkpoint_ids)}
 
     def of_stage(self, stage_id: int) -> tuple[Run, ...]:
         """Return the runs of a stage, oldest first."""
@@ -160,18 +184,17 @@ class Runs(Repository):
 
     def active_of_experiments(self, ids: Collection[int]) -> dict[int, Run]:
         """Return the active run of each of those experiments that has one."""
-        active = self._all(_ACTIVE_OF, ids=list(ids)) if ids else ()
-        return {row["experiment_id"]: rows.run(row) for row in active}
+        return {row["experiment_id"]: rows.run(row) for row in self._of(_ACTIVE_OF, ids)}
 
     def telling(self, stage_ids: Collection[int]) -> tuple[Run, ...]:
         """Return the runs that tell the state of stages.
 
         They are, for each stage and experiment, the latest of each status, without and with a checkpoint.
         """
-        return tuple(map(rows.run, self._all(_TELLING, ids=list(stage_ids)))) if stage_ids else ()
+        return tuple(map(rows.run, self._of(_TELLING, stage_ids)))
 
     def latest_of_experiments(self, project_id: int) -> Sequence[rows.Row]:
-        """Return, for each experiment of a project that ran, how often, and the status of the latest run."""
+        """Return, for each experiment of a project that ran, how often, its extreme scores and status."""
         return self._all(_LATEST_OF_EXPERIMENTS, project=project_id)
 
     def listed(self, project_id: int, experiment_ids: Collection[int]) -> Sequence[rows.Row]:
@@ -242,8 +265,8 @@ class Runs(Repository):
 
     def using(self, checkpoint_ids: Collection[int]) -> tuple[Run, ...]:
         """Return the runs that started from, or consumed, one of those checkpoints."""
-        ids = list(checkpoint_ids)
-        return self._where(_C.start_checkpoint_id.in_(ids) | _C.source_checkpoint_id.in_(ids))
+        using = {row["id"]: row for row in self._of(_USING, checkpoint_ids)}
+        return tuple(rows.run(using[each]) for each in sorted(using))
 
     def remove_of_experiment(self, experiment_id: int) -> None:
         """Delete an experiment's runs with their metrics and checkpoints' rows."""

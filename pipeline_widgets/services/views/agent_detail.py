@@ -48,7 +48,7 @@ class AgentDetailService:
         with self._store.read() as work:
             agent = work.agents.get(agent_id)
             versions = work.agents.versions(agent_id)
-            told = _lineages(work, agent, versions)
+            told = _lineages(work, versions)
         endpoint = agent.endpoint
         return AgentDetail(
             agent=agent,
@@ -57,12 +57,11 @@ class AgentDetailService:
         )
 
 
-def _lineages(work: Work, agent: Agent, versions: Sequence[AgentVersion]) -> Mapping[int, str]:
+def _lineages(work: Work, versions: Sequence[AgentVersion]) -> Mapping[int, str]:
     """Say of each version how it came about, with as many questions for one as for many."""
-    checkpoints = {each.checkpoint.id for each in versions}
     makers = work.runs.by_id({each.checkpoint.run_id for each in versions})
-    users = work.runs.using(checkpoints)
-    runs = [*makers.values(), *users]
+    savers = work.runs.by_id({each.run_id for each in versions if each.run_id is not None})
+    runs = [*makers.values(), *savers.values()]
     pipelines = work.pipelines.by_id({run.pipeline_id for run in runs if run.pipeline_id is not None})
     experiments = work.experiments.by_id({run.experiment_id or 0 for run in makers.values()})
     projects = {each.id: each.name for each in work.projects.all()}
@@ -74,17 +73,15 @@ def _lineages(work: Work, agent: Agent, versions: Sequence[AgentVersion]) -> Map
         where = place(maker, pipelines)
         trained = f"trained in {where}" if where else "trained by itself"
         made = f"Step {each.checkpoint.step} of {maker.label} of experiment {named!r}{of}, {trained}."
-        found[each.id] = f"{made} {_saved(agent, each, maker, users, pipelines)}"
+        found[each.id] = f"{made} {_saved(savers.get(each.run_id or 0), maker, pipelines)}"
     return found
 
 
-def _saved(
-    agent: Agent, version: AgentVersion, maker: Run, users: Sequence[Run], pipelines: Mapping[int, Pipeline]
-) -> str:
-    """Say what made a version: a training saves one as it ends, a deployment before it is served."""
-    for run in users:
-        deploys = run.experiment_id is None and run.config.get("agent_name") == agent.name
-        if deploys and run.start_checkpoint_id == version.checkpoint.id and run.spans(version.created_at):
-            where = place(run, pipelines)
-            return f"Deployed by {where}, {run.label}." if where else f"Deployed by {run.label}."
-    return "Added when that run completed." if maker.finished_at == version.created_at else "Saved by hand."
+def _saved(run: Run | None, maker: Run, pipelines: Mapping[int, Pipeline]) -> str:
+    """Say what made a version: a run that deployed it, one that added it as it completed, or a person."""
+    if run is None:
+        return "Saved by hand."
+    if run.experiment_id is not None:
+        return f"Added when {'that run' if run == maker else run.label} completed."
+    where = place(run, pipelines)
+    return f"Deployed by {where}, {run.label}." if where else f"Deployed by {run.label}."

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias
 
-from pipeline_widgets.domain.experiment import Agent, AgentStatus
-from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.domain.experiment import AGENTS_BY_NEED, Agent
 from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.services.views.pages import Page, check_sort, cut
 
 #: The columns by which the list is sorted.
 Sort: TypeAlias = Literal["name", "experiment", "base_model", "status"]
-LARGEST_PAGE = 500
 #: The facet of a checkpoint's signature that names the model it was trained from.
 BASE_MODEL = "base_model"
-#: What needs a person most comes last.
-_NEED: Final = (AgentStatus.UNDEPLOYED, AgentStatus.DEPLOYED, AgentStatus.PENDING, AgentStatus.FAILED)
 _DIGITS: Final = re.compile(r"(\d+)")
 
 
@@ -38,27 +35,13 @@ class ListedAgent:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AgentPage:
+class AgentPage(Page[ListedAgent]):
     """A page of the list of a workspace's agents."""
 
-    rows: tuple[ListedAgent, ...]
-    #: How many match the search, on all pages.
-    total: int
-    #: How many the workspace has.
-    all: int
-    #: Counted from 0; the last one where a later one was asked for.
-    page: int
-    #: How many rows a full page has.
-    size: int
     #: Whether any agent, on whatever page, has a base model.
     base_models: bool
     #: How many the workspace has: with several, rows name theirs.
     projects: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are; at least one."""
-        return max(1, -(-self.total // self.size))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,38 +68,38 @@ class AgentListService:
         descending: bool = False,
         page: int = 0,
         size: int = 50,
+        holding: int | None = None,
         only: int | None = None,
     ) -> AgentPage:
         """Return a page of the agents.
 
         Args:
             search: A text in the name, in upper or lower case.
-            sort: By what; by "status", descending, what failed or is about to answer comes first.
+            sort: By what; by "status", descending, what needs a person most comes first.
             descending: Whether the last in the alphabet comes first.
             page: Counted from 0; a page past the end gives the last one.
             size: Rows of a page.
+            holding: The id whose page is given, if it matches the search.
             only: The one agent that is listed; none if it is gone.
 
         Raises:
             ConfigError: The list cannot be sorted by that.
         """
-        if sort not in get_args(Sort):
-            fix = f"Choose one of {', '.join(get_args(Sort))}."
-            raise ConfigError(f"The list of agents cannot be sorted by {sort!r}.", fix=fix)
-        text, size = search.strip().casefold(), min(max(1, size), LARGEST_PAGE)
+        check_sort(sort, Sort, "agents")
+        text = search.strip().casefold()
         with self._store.read() as work:
             agents = work.agents.all() if only is None else work.agents.matching([only], ())
             matching = [each for each in agents if text in each.name.casefold()]
             matching.sort(key=_ORDER[sort], reverse=descending)
-            total = len(matching)
-            page = min(max(0, page), max(0, total - 1) // size)
+            known = {each.id: each for each in matching}
+            here = cut(tuple(known), page=page, size=size, holding=holding)
             projects = {each.id: each.name for each in work.projects.all()}
             return AgentPage(
-                rows=_listed(work, matching[page * size : (page + 1) * size], projects),
-                total=total,
+                rows=_listed(work, [known[each] for each in here.listed], projects),
+                total=here.total,
                 all=len(agents),
-                page=page,
-                size=size,
+                page=here.page,
+                size=here.size,
                 base_models=any(base_model(each) is not None for each in agents),
                 projects=len(projects),
             )
@@ -137,7 +120,7 @@ class AgentListService:
                     algorithm=row["algorithm"],
                 )
                 for project in work.projects.all()
-                for saved in [work.checkpoints.scores_of_experiments(project.id)]
+                for saved in [work.checkpoints.saving(project.id)]
                 for row in reversed(work.experiments.listed(project.id))
                 if row["id"] in saved
             )
@@ -168,7 +151,7 @@ def _natural(text: str) -> list[tuple[bool, int | str]]:
 
 
 def _by_status(agent: Agent) -> tuple[int, list[tuple[bool, int | str]]]:
-    return _NEED.index(agent.status), _natural(agent.name)
+    return -AGENTS_BY_NEED.index(agent.status), _natural(agent.name)
 
 
 def _by_base_model(agent: Agent) -> tuple[Any, ...]:

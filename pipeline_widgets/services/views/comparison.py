@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline_widgets.domain.comparison import Setting, csv_text, leaders, settings
-from pipeline_widgets.domain.experiment import is_finite
+from pipeline_widgets.domain.comparison import Setting, csv_text, leaders, settings, triggered_with
+from pipeline_widgets.domain.experiment import Experiment, is_finite
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import ConfigError, ForeignError, RuleError
+from pipeline_widgets.persistence.repositories.base import found
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services.views.overview import ResultRow
 
@@ -57,17 +58,7 @@ class ComparisonService:
             specs = work.experiments.by_id(
                 {run.experiment_id for run in runs if run.experiment_id is not None}
             )
-        told = [
-            {
-                "algorithm": specs[run.experiment_id].spec.name
-                if run.experiment_id in specs
-                else "Deployment",
-                "starts from": starts[run.id],
-                "seed": run.seed,
-                **run.config,
-            }
-            for run in runs
-        ]
+        told = [triggered_with(_itself(run, specs, starts), run.config) for run in runs]
         return Compared(runs=runs, settings=settings(told))
 
     def experiments(
@@ -81,13 +72,18 @@ class ComparisonService:
             NotFoundError: One is gone.
         """
         with self._store.read() as work:
-            runs = [work.runs.get(each) for each in run_ids]
-            experiments = [work.experiments.get(each) for each in experiment_ids]
-        if any(each.project_id != project_id for each in (*runs, *experiments)):
+            runs, experiments = work.runs.by_id(run_ids), work.experiments.by_id(experiment_ids)
+        for each in run_ids:
+            found(runs.get(each), "run")
+        for each in experiment_ids:
+            found(experiments.get(each), "experiment")
+        if any(each.project_id != project_id for each in (*runs.values(), *experiments.values())):
             why = "Only what is in one project can be compared."
             raise ForeignError("This belongs to another project.", why, "Take it from project.experiments.")
-        of_runs = [run.experiment_id for run in runs if run.experiment_id is not None]
-        if len(of_runs) < len(runs):
+        of_runs = [
+            run.experiment_id for run in map(runs.__getitem__, run_ids) if run.experiment_id is not None
+        ]
+        if len(of_runs) < len(run_ids):
             what, why = "A Deployment stage's run cannot be compared.", "It reports no metrics."
             raise RuleError(what, why, "Compare the run whose checkpoint it deployed: see run.lineage.")
         return tuple(dict.fromkeys((*experiment_ids, *of_runs)))
@@ -165,6 +161,13 @@ def run_values(row: ResultRow, *, iso: bool = False) -> tuple[object, ...]:
         row.experiment, row.number, str(row.status), row.steps, row.checkpoints, row.training_score,
         row.evaluation_score, *told,
     )  # fmt: skip
+
+
+def _itself(run: Run, experiments: Mapping[int, Experiment], starts: Mapping[int, str]) -> dict[str, object]:
+    """What a run has beside its config."""
+    experiment = experiments.get(run.experiment_id or 0)
+    name = experiment.spec.name if experiment else "Deployment"
+    return {"algorithm": name, "starts from": starts[run.id], "seed": run.seed}
 
 
 def _starts(work: Work, runs: Sequence[Run]) -> dict[int, str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline_widgets.domain.experiment import Checkpoint, Experiment, choose, is_finite
+from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services.views.glimpse import CheckpointRow, checkpoint_rows
@@ -72,18 +72,19 @@ class ExperimentDetailService:
         with self._store.read() as work:
             experiment = work.experiments.get(experiment_id)
             history = work.runs.of_experiment(experiment_id)
-            saved = work.checkpoints.of_runs([run.id for run in history])
-            ordered = sorted(saved, key=lambda each: (each.run_id, each.step), reverse=True)
-            best = _best(experiment, ordered)
-            listed = [each for at, each in enumerate(ordered) if at < checkpoints or each.id == best]
+            counts = work.checkpoints.counted([experiment_id])
+            higher = experiment.spec.higher_is_better
+            best = work.checkpoints.best(experiment_id, higher_is_better=higher)
+            latest = work.checkpoints.latest(experiment_id, checkpoints)
+            listed = latest if best is None or best in latest else (*latest, best)
             return ExperimentDetail(
                 experiment=experiment,
                 uses=_uses(work, experiment_id),
-                runs=_history(work, experiment, history[::-1][:runs], saved),
+                runs=_history(work, experiment, history[::-1][:runs], counts),
                 checkpoints=checkpoint_rows(work, listed),
-                saved=len(saved),
-                best=best,
-                final=ordered[0].id if ordered else None,
+                saved=sum(counts.values()),
+                best=best.id if best else None,
+                final=latest[0].id if latest else None,
             )
 
 
@@ -97,12 +98,9 @@ def _uses(work: Work, experiment_id: int) -> tuple[Use, ...]:
 
 
 def _history(
-    work: Work, experiment: Experiment, runs: tuple[Run, ...], saved: tuple[Checkpoint, ...]
+    work: Work, experiment: Experiment, runs: tuple[Run, ...], counts: Mapping[int, int]
 ) -> tuple[RunRow, ...]:
     pipelines = work.pipelines.by_id({run.pipeline_id for run in runs if run.pipeline_id is not None})
-    counts: dict[int, int] = {}
-    for each in saved:
-        counts[each.run_id] = counts.get(each.run_id, 0) + 1
     return tuple(
         RunRow(
             run=run,
@@ -112,12 +110,3 @@ def _history(
         )
         for run in runs
     )
-
-
-def _best(experiment: Experiment, saved: Sequence[Checkpoint]) -> int | None:
-    """Return the best of all; of equal ones that of the latest run, which comes first."""
-    if not saved:
-        return None
-    best = choose(saved, "best", higher_is_better=experiment.spec.higher_is_better).checkpoint
-    scored = is_finite(best.evaluation_score) or is_finite(best.training_score)
-    return best.id if scored else None

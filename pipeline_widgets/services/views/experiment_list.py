@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias, get_args
+from typing import TypeAlias
 
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.training import Obstacles, obstacles
-from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.persistence import rows
 from pipeline_widgets.persistence.repositories.experiments import Order
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
+from pipeline_widgets.services.views.pages import Page, check_sort, cut
 
 #: The columns by which the list is sorted.
 Sort: TypeAlias = Order
-LARGEST_PAGE = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,9 +31,9 @@ class ListedExperiment:
     modified_at: datetime
     #: How many it has.
     runs: int
-    #: How many all its runs have saved.
+    #: How many of those that its runs saved are there.
     checkpoints: int
-    #: The best evaluation score of its checkpoints.
+    #: The best evaluation score that any of its runs has saved.
     best: float | None
     #: Its latest run while it is active: when it started, where it began, how far it is, and how far it goes.
     started_at: datetime | None
@@ -44,26 +43,6 @@ class ListedExperiment:
     #: The names of the pipelines that it belongs to.
     pipelines: tuple[str, ...]
     obstacles: Obstacles
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExperimentPage:
-    """A page of the list of a project's experiments."""
-
-    rows: tuple[ListedExperiment, ...]
-    #: How many match the search, on all pages.
-    total: int
-    #: How many the project has.
-    all: int
-    #: Counted from 0; the last one where a later one was asked for.
-    page: int
-    #: How many rows a full page has.
-    size: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are; at least one."""
-        return max(1, -(-self.total // self.size))
 
 
 class ExperimentListService:
@@ -81,39 +60,35 @@ class ExperimentListService:
         descending: bool = True,
         page: int = 0,
         size: int = 50,
-    ) -> ExperimentPage:
+        holding: int | None = None,
+    ) -> Page[ListedExperiment]:
         """Return a page of a project's experiments.
 
         Args:
             project_id: The project.
             search: A text in the name, in upper or lower case.
-            sort: By what; by "status", descending, what is at work or has failed comes first.
+            sort: By what; by "status", descending, what needs a person most comes first.
             descending: Whether the latest, or the last in the alphabet, comes first.
             page: Counted from 0; a page past the end gives the last one.
             size: Rows of a page.
+            holding: The id whose page is given, if it matches the search.
 
         Raises:
             ConfigError: The list cannot be sorted by that.
             NotFoundError: There is no such project.
         """
-        if sort not in get_args(Sort):
-            fix = f"Choose one of {', '.join(get_args(Sort))}."
-            raise ConfigError(f"The list of experiments cannot be sorted by {sort!r}.", fix=fix)
-        search, size = search.strip(), min(max(1, size), LARGEST_PAGE)
+        check_sort(sort, Sort, "experiments")
+        search = search.strip()
         with self._store.read() as work:
             work.projects.get(project_id)
-            total = work.experiments.count(project_id, search)
-            everything = work.experiments.count(project_id) if search else total
-            page = min(max(0, page), max(0, total - 1) // size)
-            first = page * size
-            ids = work.experiments.page(
-                project_id, search, sort, descending=descending, first=first, size=size
-            )
-            listed = _listed(work, ids)
-        return ExperimentPage(rows=listed, total=total, all=everything, page=page, size=size)
+            ids = work.experiments.ids(project_id, search, sort, descending=descending)
+            here = cut(ids, page=page, size=size, holding=holding)
+            listed = _listed(work, here.listed)
+            everything = work.experiments.count(project_id) if search else here.total
+        return Page(rows=listed, total=here.total, all=everything, page=here.page, size=here.size)
 
 
-def _listed(work: Work, ids: tuple[int, ...]) -> tuple[ListedExperiment, ...]:
+def _listed(work: Work, ids: Sequence[int]) -> tuple[ListedExperiment, ...]:
     found = work.experiments.summaries(ids)
     latest = work.runs.by_id([row["latest"] for row in found.values() if row["latest"] is not None])
     begun = facts.begun(work, latest.values())

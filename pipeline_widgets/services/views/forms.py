@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
 from pipeline_widgets.domain.compatibility import Verdict
@@ -16,12 +15,43 @@ from pipeline_widgets.errors import NoCheckpointError, OrderError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
 from pipeline_widgets.services.views.glimpse import CheckpointRow, checkpoint_rows
-from pipeline_widgets.services.views.states import ExperimentOption
 
 NOT_FIRST = "A Deployment stage cannot be first: it deploys the checkpoint of an Experiment stage before it."
 
-#: By an experiment's id: whether it can start so, and the reason.
-Verdicts: TypeAlias = Mapping[int, Verdict]
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Verdicts(Mapping[int, Verdict]):
+    """Whether each experiment can start so, and the reason, by its id.
+
+    Experiments of the same algorithm and signature are of one kind and start alike: there may be thousands of
+    experiments, and of agents, but few kinds.
+    """
+
+    #: By an experiment's id.
+    kinds: Mapping[int, int]
+    of_kinds: tuple[Verdict, ...]
+
+    def __getitem__(self, experiment_id: int) -> Verdict:
+        return self.of_kinds[self.kinds[experiment_id]]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.kinds)
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentOption:
+    """An experiment as a picker offers it for a position in a pipeline (spec 5.7)."""
+
+    experiment: Experiment
+    #: Whether it can start there, and the reason in one sentence.
+    verdict: Verdict
+    #: Whether it has run already.
+    ran: bool
+    #: The number of the stage of this pipeline that is bound to it already.
+    used_by: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,9 +137,10 @@ class FormService:
             offered = known.of(source.id) if source else StageFacts()
             named = label(pipeline, source, known) if source else None
             experiments = work.experiments.of_project(pipeline.project_id)
-            fitting = _fitting(pipeline, source, known, experiments)
+            kinds = _kinds(experiments)
+            fitting = _fitting(pipeline, source, known, kinds)
             saved = work.agents.all()
-            agents = () if source else tuple(_agent_option(agent, experiments) for agent in saved)
+            agents = () if source else tuple(_agent_option(agent, kinds) for agent in saved)
             rest = [each for each in pipeline.stages if each.id != stage_id]
             return StageForm(
                 pipeline=pipeline,
@@ -123,7 +154,7 @@ class FormService:
                 best=_offer("best", offered, named),
                 final=_offer("final", offered, named),
                 higher_is_better=offered.experiment is None or offered.experiment.spec.higher_is_better,
-                scratch={} if source else fitting,
+                scratch=Verdicts({}, ()) if source else fitting,
                 agents=agents,
                 agent_names=tuple(agent.name for agent in saved),
             )
@@ -145,40 +176,52 @@ def _source(pipeline: Pipeline, at: int) -> ExperimentStage | None:
     return next((stage for stage in before if isinstance(stage, ExperimentStage)), None)
 
 
-def _fitting(
-    pipeline: Pipeline, source: ExperimentStage | None, known: Facts, experiments: Sequence[Experiment]
-) -> Verdicts:
+def _fitting(pipeline: Pipeline, source: ExperimentStage | None, known: Facts, kinds: _Kinds) -> Verdicts:
     """Tell which experiments can start from the source stage, or from scratch where there is none."""
     short = replace(pipeline, stages=(source,) if source else ())  # nothing else of a long chain matters
-    return _judged(experiments, lambda experiment: fit_at(short, None, experiment, known))
+    return _judged(kinds, lambda experiment: fit_at(short, None, experiment, known))
 
 
-def _agent_option(agent: Agent, experiments: Sequence[Experiment]) -> AgentOption:
-    verdicts = _judged(experiments, lambda experiment: agent_fit(agent.current, experiment))
-    return AgentOption(agent=agent, verdicts=verdicts)
+def _agent_option(agent: Agent, kinds: _Kinds) -> AgentOption:
+    return AgentOption(
+        agent=agent, verdicts=_judged(kinds, lambda experiment: agent_fit(agent.current, experiment))
+    )
 
 
-def _judged(experiments: Sequence[Experiment], judge: Callable[[Experiment], Verdict]) -> Verdicts:
-    """Judge only one of the experiments that have the same algorithm and signature."""
-    verdicts: dict[tuple[int, str], Verdict] = {}
-    found: dict[int, Verdict] = {}
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    #: By an experiment's id.
+    of: Mapping[int, int]
+    #: One experiment of each.
+    first: tuple[Experiment, ...]
+
+
+def _kinds(experiments: Iterable[Experiment]) -> _Kinds:
+    numbers: dict[tuple[int, str], int] = {}
+    of: dict[int, int] = {}
+    first: list[Experiment] = []
     for experiment in experiments:
         key = experiment.algorithm_id, json.dumps(dict(experiment.signature), sort_keys=True)
-        if key not in verdicts:
-            verdicts[key] = judge(experiment)
-        found[experiment.id] = verdicts[key]
-    return found
+        if key not in numbers:
+            numbers[key] = len(first)
+            first.append(experiment)
+        of[experiment.id] = numbers[key]
+    return _Kinds(of, tuple(first))
+
+
+def _judged(kinds: _Kinds, judge: Callable[[Experiment], Verdict]) -> Verdicts:
+    return Verdicts(kinds.of, tuple(map(judge, kinds.first)))
 
 
 def _by_any(fitting: Verdicts, agents: Iterable[AgentOption]) -> Verdicts:
     """Let an experiment fit as well if it can start from one of the agents."""
-    found = dict(fitting)
+    found = list(fitting.of_kinds)
     for option in agents:
-        for key, verdict in option.verdicts.items():
-            if verdict.fits and not found[key].fits:
+        for kind, verdict in enumerate(option.verdicts.of_kinds):
+            if verdict.fits and not found[kind].fits:
                 reason = f"It can start from saved Agent {option.agent.name!r}."
-                found[key] = replace(verdict, reason=reason)
-    return found
+                found[kind] = replace(verdict, reason=reason)
+    return replace(fitting, of_kinds=tuple(found))
 
 
 def _options(

@@ -18,7 +18,6 @@ from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.logs import shown_log
 from pipeline_widgets.persistence.repositories.runs import Told
 from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import facts
 
 FIRST = ("training_score", "evaluation_score")  # the curves that are shown before all others
 AT_ONCE = 50_000  # metrics that are held in memory together
@@ -271,15 +270,5 @@ def _best(work: Work, run: Run, saved: Sequence[Checkpoint]) -> int | None:
 
 def _agent(work: Work, run: Run) -> AgentMade | None:
     """Return the version that the run has saved."""
-    if run.status is not Status.SUCCEEDED:
-        return None
-    if run.experiment_id is None:
-        ids, names = {run.start_checkpoint_id}, {str(run.config["agent_name"])}
-    else:
-        ids = {checkpoint.id for checkpoint in facts.lineage(work, run)}
-        names = set(work.agents.using(ids))
-    for agent in work.agents.matching((), names):
-        for version in work.agents.versions(agent.id):
-            if version.checkpoint.id in ids and run.spans(version.created_at):
-                return AgentMade(agent_id=agent.id, name=agent.name, number=version.number)
-    return None
+    made = work.agents.made_by(run.id) if run.status is Status.SUCCEEDED else None
+    return AgentMade(agent_id=made[0], name=made[1], number=made[2]) if made else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.experiment import Checkpoint
@@ -44,11 +44,8 @@ def place(run: Run, pipelines: Mapping[int, Pipeline]) -> str:
 
 
 def _lineage(work: Work, run: Run, saved: Collection[Checkpoint]) -> Lineage:
-    way = _ancestors(work, run)
-    makers = [maker for _, maker, _ in way]
-    levels = _levels(work, saved)
-    runs = [each for level in levels for each in level.runs]
-    known = _Names(work, [run, *makers, *runs])
+    way, descent = _ancestors(work, run), _Descent(work, saved)
+    known = _Names(work, [run, *(maker for _, maker, _ in way), *descent.runs])
     ancestors = [
         known.relative(maker, child, checkpoint, depth)
         for depth, (child, maker, checkpoint) in enumerate(way, 1)
@@ -56,60 +53,85 @@ def _lineage(work: Work, run: Run, saved: Collection[Checkpoint]) -> Lineage:
     return Lineage(
         of=known.itself(run),
         ancestors=tuple(ancestors),
-        descendants=tuple(_descendants(known, levels, {each.id: each for each in saved})),
+        descendants=tuple(_descendants(known, descent, saved)),
     )
 
 
 def _ancestors(work: Work, run: Run) -> list[tuple[Run, Run, Checkpoint]]:
     """The way back: each run, the one that saved what it started from, and that checkpoint."""
+    runs = work.runs.ancestors(run.id)
+    starts = {each.start_checkpoint_id for each in runs.values() if each.start_checkpoint_id is not None}
+    checkpoints = work.checkpoints.by_id(starts)
     found: list[tuple[Run, Run, Checkpoint]] = []
-    while run.start_checkpoint_id is not None:
-        checkpoint = work.checkpoints.by_id([run.start_checkpoint_id]).get(run.start_checkpoint_id)
-        if checkpoint is None:
-            break
-        maker = work.runs.get(checkpoint.run_id)
+    while (checkpoint := checkpoints.get(run.start_checkpoint_id or 0)) is not None:
+        maker = runs[checkpoint.run_id]
         found.append((run, maker, checkpoint))
         run = maker
     return found
 
 
-class _Level:
-    """What started from some checkpoints, what these runs saved, and which agents were made of them."""
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version that is made of a checkpoint."""
 
-    def __init__(self, work: Work, checkpoints: Collection[Checkpoint]) -> None:
-        ids = [each.id for each in checkpoints]
-        self.runs = [run for run in work.runs.using(ids) if run.start_checkpoint_id in set(ids)]
-        self.agents = work.agents.made_of(ids)
-        self.saved = work.checkpoints.of_runs([run.id for run in self.runs])
-
-
-def _levels(work: Work, saved: Collection[Checkpoint]) -> list[_Level]:
-    """One for each generation, so that there are as many questions as generations."""
-    found: list[_Level] = []
-    while saved:
-        found.append(_Level(work, saved))
-        saved = found[-1].saved
-    return found
+    agent_id: int
+    name: str
+    number: int
 
 
-def _descendants(
-    known: _Names, levels: list[_Level], saved: Mapping[int, Checkpoint], depth: int = 1
-) -> Iterable[Relative]:
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """What has come of a checkpoint."""
+
+    depth: int
+    checkpoint: Checkpoint
+    what: Run | _Version
+
+
+class _Descent:
+    """All runs and agents that came of some checkpoints, with as many questions for one as for thousands."""
+
+    def __init__(self, work: Work, saved: Collection[Checkpoint]) -> None:
+        runs = work.runs.descendants([each.id for each in saved])
+        self.runs = tuple(runs[each] for each in sorted(runs))
+        self._saved: dict[int, list[Checkpoint]] = {}
+        for each in work.checkpoints.of_runs(runs.keys()):
+            self._saved.setdefault(each.run_id, []).append(each)
+        every = [*(each.id for each in saved), *(each.id for own in self._saved.values() for each in own)]
+        made = [(key, _Version(*told)) for key, told in work.agents.made_of(every)]
+        started = [(run.start_checkpoint_id or 0, run) for run in self.runs]
+        self._of: dict[int, list[tuple[int, Run | _Version]]] = {}
+        for at, (key, what) in enumerate((*started, *made)):
+            self._of.setdefault(key, []).append((at, what))
+
+    def of(self, saved: Iterable[Checkpoint], depth: int) -> list[_Child]:
+        """What started from, or was made of, those checkpoints: first the runs, then the agents."""
+        found = [(at, each, what) for each in saved for at, what in self._of.get(each.id, ())]
+        return [_Child(depth, each, what) for _, each, what in sorted(found, key=lambda each: each[0])]
+
+    def after(self, child: _Child) -> list[_Child]:
+        """What came of what a run saved."""
+        return (
+            []
+            if isinstance(child.what, _Version)
+            else self.of(self._saved.get(child.what.id, ()), child.depth + 1)
+        )
+
+
+def _descendants(known: _Names, descent: _Descent, saved: Collection[Checkpoint]) -> Iterable[Relative]:
     """Walk down, each run right before its own descendants."""
-    if not levels:
-        return
-    level, deeper = levels[0], levels[1:]
-    for run in level.runs:
-        checkpoint = saved.get(run.start_checkpoint_id or 0)
-        if checkpoint is None:
-            continue
-        yield known.relative(run, run, checkpoint, depth)
-        own = {each.id: each for each in level.saved if each.run_id == run.id}
-        yield from _descendants(known, deeper, own, depth + 1)
-    for key, agent_id, name, number in level.agents:
-        if key in saved:
-            step = saved[key].step
-            yield Relative(kind="agent", id=agent_id, depth=depth, name=name, number=number, step=step)
+    left = descent.of(saved, 1)[::-1]
+    while left:
+        child = left.pop()
+        made, depth = child.what, child.depth
+        if isinstance(made, _Version):
+            step = child.checkpoint.step
+            yield Relative(
+                kind="agent", id=made.agent_id, depth=depth, name=made.name, number=made.number, step=step
+            )
+        else:
+            yield known.relative(made, made, child.checkpoint, depth)
+            left += descent.after(child)[::-1]
 
 
 class _Names:

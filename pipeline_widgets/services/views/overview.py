@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from pipeline_widgets.domain.rollup import Rollup, StageSummary, rollup
-from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.staleness import staleness
-from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.persistence.rows import Row, moment
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
+from pipeline_widgets.services.views.pages import Page, check_sort, cut
 
 #: The columns by which the list of pipelines is sorted.
 Sort: TypeAlias = Literal["modified", "name", "status", "created"]
-LARGEST_PAGE = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,25 +40,23 @@ class PipelineRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PipelinePage:
+class PipelinePage(Page[PipelineRow]):
     """A page of the list of a project's pipelines."""
 
-    rows: tuple[PipelineRow, ...]
-    #: How many match the search, on all pages.
-    total: int
-    #: How many the project has.
-    all: int
-    #: Counted from 0; the last one where a later one was asked for.
-    page: int
-    #: How many rows a full page has.
-    size: int
     #: The project's own revision at that moment, which agents do not raise.
     revision: int
 
-    @property
-    def pages(self) -> int:
-        """How many pages there are; at least one."""
-        return max(1, -(-self.total // self.size))
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectRow:
+    """A project as a table shows it."""
+
+    id: int
+    name: str
+    advanced_training: bool
+    #: How many it holds.
+    experiments: int
+    pipelines: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +71,7 @@ class ExperimentRow:
     modified_at: datetime
     #: How many it has.
     runs: int
-    #: The best evaluation score of its checkpoints.
+    #: The best evaluation score that any of its runs has saved.
     best: float | None
 
 
@@ -92,8 +89,9 @@ class ResultRow:
     finished_at: datetime | None
     #: How far it has come; None while it has not reported.
     steps: int | None
-    #: How many it has saved.
+    #: How many of those that it saved are there.
     checkpoints: int
+    #: The best of all that it ever saved.
     training_score: float | None
     evaluation_score: float | None
     #: Whether a higher score is the better one.
@@ -115,6 +113,7 @@ class OverviewService:
         descending: bool = True,
         page: int = 0,
         size: int = 50,
+        holding: int | None = None,
     ) -> PipelinePage:
         """Return a page of a project's pipelines (spec 3.8).
 
@@ -125,33 +124,42 @@ class OverviewService:
             descending: Whether the latest, or the last in the alphabet, comes first.
             page: Counted from 0; a page past the end gives the last one.
             size: Rows of a page.
+            holding: The id whose page is given, if it matches the search.
 
         Raises:
             ConfigError: The list cannot be sorted by that.
             NotFoundError: There is no such project.
         """
-        if sort not in get_args(Sort):
-            fix = f"Choose one of {', '.join(get_args(Sort))}."
-            raise ConfigError(f"The list of pipelines cannot be sorted by {sort!r}.", fix=fix)
-        search, size = search.strip(), min(max(1, size), LARGEST_PAGE)
+        check_sort(sort, Sort, "pipelines")
+        search = search.strip()
         with self._store.read() as work:
             revision = work.projects.get(project_id).revision
             if sort == "status":
                 ids = _by_need(work, project_id, search, descending=descending)
             else:
                 ids = work.pipelines.ids(project_id, search, sort, descending=descending)
-            total = len(ids)
-            page = min(max(0, page), max(0, total - 1) // size)
-            rows = _rows(work, ids[page * size : (page + 1) * size])
-            everything = work.pipelines.count(project_id) if search else total
-        return PipelinePage(rows=rows, total=total, all=everything, page=page, size=size, revision=revision)
+            here = cut(ids, page=page, size=size, holding=holding)
+            rows = _rows(work, here.listed)
+            everything = work.pipelines.count(project_id) if search else here.total
+        return PipelinePage(
+            rows=rows, total=here.total, all=everything, page=here.page, size=here.size, revision=revision
+        )
+
+    def projects(self) -> tuple[ProjectRow, ...]:
+        """Return all projects in the order of their creation."""
+        with self._store.read() as work:
+            return tuple(ProjectRow(**row) for row in work.projects.listed())
+
+    def runs(self, ids: Collection[int]) -> Mapping[int, Run]:
+        """Return runs as they are now, by their ids; those that are gone are left out."""
+        with self._store.read() as work:
+            return work.runs.by_id(ids)
 
     def experiments(self, project_id: int) -> tuple[ExperimentRow, ...]:
         """Return a project's experiments in the order of their creation."""
         with self._store.read() as work:
             listed = work.experiments.listed(project_id)
             latest = {row["experiment_id"]: row for row in work.runs.latest_of_experiments(project_id)}
-            scores = work.checkpoints.scores_of_experiments(project_id)
         return tuple(
             ExperimentRow(
                 id=row["id"],
@@ -160,7 +168,7 @@ class OverviewService:
                 status=Status(latest[row["id"]]["status"]) if row["id"] in latest else Status.DRAFT,
                 modified_at=moment(row["modified_at"]),
                 runs=latest[row["id"]]["runs"] if row["id"] in latest else 0,
-                best=_best(scores.get(row["id"]), "evaluation", row["score"]),
+                best=_best(latest.get(row["id"]), "evaluation", row["score"]),
             )
             for row in listed
         )
@@ -169,8 +177,8 @@ class OverviewService:
         """Return the runs of those experiments of a project, by experiment and number."""
         with self._store.read() as work:
             listed = work.runs.listed(project_id, experiment_ids)
-            scores = work.checkpoints.scores_of_runs(experiment_ids)
-        return tuple(_result(row, scores.get(row["id"])) for row in listed)
+            counted = work.checkpoints.counted(experiment_ids)
+        return tuple(_result(row, counted.get(row["id"], 0)) for row in listed)
 
 
 def _by_need(work: Work, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:
@@ -206,7 +214,7 @@ def _rows(work: Work, ids: Collection[int]) -> tuple[PipelineRow, ...]:
     )
 
 
-def _result(row: Row, saved: Row | None) -> ResultRow:
+def _result(row: Row, checkpoints: int) -> ResultRow:
     started, finished = row["started_at"], row["finished_at"]
     return ResultRow(
         run_id=row["id"],
@@ -217,15 +225,15 @@ def _result(row: Row, saved: Row | None) -> ResultRow:
         started_at=None if started is None else moment(started),
         finished_at=None if finished is None else moment(finished),
         steps=row["step"],
-        checkpoints=saved["checkpoints"] if saved else 0,
-        training_score=_best(saved, "training", row["score"]),
-        evaluation_score=_best(saved, "evaluation", row["score"]),
+        checkpoints=checkpoints,
+        training_score=_best(row, "training", row["score"]),
+        evaluation_score=_best(row, "evaluation", row["score"]),
         higher_is_better=row["score"] != "min",
     )
 
 
-def _best(saved: Row | None, name: str, direction: str) -> float | None:
+def _best(told: Row | None, name: str, direction: str) -> float | None:
     """The better end of a score: the lowest where lower is better."""
-    if saved is None:
+    if told is None:
         return None
-    return saved[f"lowest_{name}" if direction == "min" else f"highest_{name}"]
+    return told[f"lowest_{name}" if direction == "min" else f"highest_{name}"]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline_widgets.domain.experiment import Checkpoint, Choice, Experiment, choose
+from pipeline_widgets.domain.names import copy_of
 from pipeline_widgets.domain.training import running
 from pipeline_widgets.domain.triggering import busy
 from pipeline_widgets.errors import NoCheckpointError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
-from pipeline_widgets.services.names import copy_of
 from pipeline_widgets.services.resuming import home_of
 from pipeline_widgets.services.views.glimpse import CheckpointRow, checkpoint_rows
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
-from pipeline_widgets.domain.compatibility import Verdict
-from pipeline_widgets.domain.experiment import Experiment, choose
+from pipeline_widgets.domain.experiment import choose
 from pipeline_widgets.domain.facts import StageFacts
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.staleness import Staleness, staleness
-from pipeline_widgets.domain.triggering import blockers, fit_at, name
+from pipeline_widgets.domain.triggering import blockers, name
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services import facts
 
@@ -54,19 +54,6 @@ class PipelineState:
         return not any(state.status.active for state in self.stages)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExperimentOption:
-    """An experiment as a picker offers it for a position in a pipeline (spec 5.7)."""
-
-    experiment: Experiment
-    #: Whether it can start there, and the reason in one sentence.
-    verdict: Verdict
-    #: Whether it has run already.
-    ran: bool
-    #: The number of the stage of this pipeline that is bound to it already.
-    used_by: int | None
-
-
 class StateService:
     """Read models for display."""
 
@@ -104,6 +91,16 @@ class StateService:
             pipeline_id = work.pipelines.of_stage(stage_id).id
         return self.pipeline(pipeline_id).stage(stage_id)
 
+    def names(self, pipeline_id: int) -> Mapping[int, str]:
+        """Return the names of a pipeline's stages, by their ids."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            bound = work.experiments.by_id(pipeline.experiment_ids)
+        return {
+            each.id: bound[each.experiment_id].name if isinstance(each, ExperimentStage) else each.agent_name
+            for each in pipeline.stages
+        }
+
     def ran_elsewhere(self, stage_id: int) -> bool:
         """Whether a stage has never run while its experiment has: a duplicate is offered then (spec 3.4)."""
         with self._store.read() as work:
@@ -112,36 +109,6 @@ class StateService:
                 return False
             runs = work.runs.of_experiment(stage.experiment_id)
         return bool(runs) and all(run.stage_id != stage_id for run in runs)
-
-    def experiment_options(
-        self, pipeline_id: int, position: int | None = None
-    ) -> tuple[ExperimentOption, ...]:
-        """Return the project's experiments as a picker offers them, those that fit first.
-
-        Args:
-            pipeline_id: The pipeline.
-            position: Where a stage would be inserted, counted from 0; at the end by default.
-        """
-        with self._store.read() as work:
-            pipeline = work.pipelines.get(pipeline_id)
-            known = facts.load(work, pipeline)
-            experiments = work.experiments.of_project(pipeline.project_id)
-            ran = {run.experiment_id for run in work.runs.of_project(pipeline.project_id)}
-        used = {
-            stage.experiment_id: at + 1
-            for at, stage in enumerate(pipeline.stages)
-            if isinstance(stage, ExperimentStage)
-        }
-        options = [
-            ExperimentOption(
-                experiment=experiment,
-                verdict=fit_at(pipeline, position, experiment, known),
-                ran=experiment.id in ran,
-                used_by=used.get(experiment.id),
-            )
-            for experiment in experiments
-        ]
-        return tuple(sorted(options, key=lambda option: not option.verdict.fits))
 
 
 def _without_beat(run: Run | None) -> Run | None:

@@ -130,6 +130,7 @@ class Frame {
     this.body = h("div", { class: `pw-body pw-${name}` });
     this.root = h("div", { class: "pw-root", tabindex: "-1" }, this.trouble, this.notices, this.body, this.said);
     el.append(this.root);
+    this.hidePicture(model.get("picture"));
     this.on("change:trouble", () => this.showTrouble());
     this.on("comm_live_update", () => this.showTrouble());
     this.line.ready.then((line) => {
@@ -139,6 +140,14 @@ class Frame {
     const clock = setInterval(() => this.tick(), 30_000);
     this.undo.push(() => clearInterval(clock));
     this.showTrouble();
+  }
+
+  /** Hide the picture that stands before the view for whoever has no kernel, also one that is drawn again. */
+  hidePicture(name) {
+    const picture = `[data-pw-picture="${CSS.escape(name)}"]`;
+    const style = h("style", {}, `${picture}, .jp-OutputArea-child:has(${picture}) { display: none !important; }`);
+    document.head.append(style);
+    this.undo.push(() => style.remove());
   }
 
   /** Listen to the model until the view is gone. */

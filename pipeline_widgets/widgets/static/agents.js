@@ -8,7 +8,6 @@ const AGENT_COLUMNS = [
   { label: "Status", sort: "status", descending: true, kind: "pw-ag-status" },
   { label: "Actions", kind: "pw-ag-actions" },
 ];
-const AGENT_GOES = ["Deployed", "Pending"]; // is connected, or is about to be
 
 class AgentsTable extends PagedTable {
   constructor({ model, el }) {
@@ -94,12 +93,11 @@ class AgentsTable extends PagedTable {
   }
 
   showActs(place, row) {
-    const goes = AGENT_GOES.includes(row.status);
     redraw(place,
-      goes
+      row.connected
         ? button({ label: "Disconnect", glyph: "stop", "data-f": `act-${row.id}`, onclick: (event) => this.disconnect(row.id, event.currentTarget) })
         : button({ label: "Connect", glyph: "play", "data-f": `act-${row.id}`, onclick: (event) => this.connect(row.id, event.currentTarget) }),
-      button({ label: "Delete", glyph: "trash", quiet: true, "data-f": `delete-${row.id}`, onclick: () => openDeleteAgent(this, row.id) }));
+      button({ label: "Delete", glyph: "trash", quiet: true, reason: row.why_not.delete, "data-f": `delete-${row.id}`, onclick: () => openDeleteAgent(this, row.id) }));
   }
 
   async connect(id, pressed) {

@@ -121,9 +121,14 @@ function openDeploy(table, row, checkpoint) {
     act: async (button) => {
       agent = await frame.line.ask("deploy", { checkpoint: checkpoint.id, name: name.value, description: about.value, connect: connect.checked }, button);
     },
-    onclose: () => agent && queueMicrotask(() => (agent.key ? openAgentKey(frame, agent) : frame.notice(`Agent ${agent.name} was saved.`))),
+    onclose: () => agent && queueMicrotask(() => (agent.key ? openAgentKey(frame, agent) : tellDeployed(frame, agent))),
   });
   name.select();
+}
+
+function tellDeployed(frame, { name, trouble }) {
+  if (trouble) frame.notice(`Agent ${name} was saved, but is not connected. ${sentence(trouble)}`, "error");
+  else frame.notice(`Agent ${name} was saved.`);
 }
 
 /** Show the key of an agent: only its hash is kept. */

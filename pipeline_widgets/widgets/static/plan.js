@@ -32,7 +32,7 @@ class PlanBody {
         this.part("Starts from", "right", [plan.starts_from.replace(/^from /, "")]),
         this.part("Follows automatically", "auto", plan.follows),
         this.part("Turns stale", "Stale", plan.turns_stale),
-        this.part("Redeploys", "agent", plan.redeploys),
+        this.part("Deploys", "agent", plan.redeploys),
         this.part("Cannot start yet", "Held", plan.blockers)),
     ].filter(Boolean);
   }

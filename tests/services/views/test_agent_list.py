@@ -123,6 +123,15 @@ def test_a_version_tells_which_run_and_pipeline_made_it(lab: Lab) -> None:
     assert AgentDetailService(lab.store).look(by_hand.id).versions[0].lineage.endswith("Saved by hand.")
 
 
+def test_what_was_saved_as_a_run_ended_is_not_taken_for_its_doing(lab: Lab) -> None:
+    """The clock stands still: only what a run itself has made is told as made by it."""
+    chain = lab.pipeline("SFT", "deploy")
+    trained, deployed = lab.do(chain.stages[0], 0.5), lab.do(chain.stages[1])
+    by_hand = lab.agents.create("by hand", lab.runs.checkpoints(trained.id)[0].id)
+    assert AgentDetailService(lab.store).look(by_hand.id).versions[0].lineage.endswith("Saved by hand.")
+    assert [each.current.run_id for each in lab.agents.all()] == [deployed.id, None]
+
+
 @pytest.mark.spec("5.6", "8.1")
 def test_an_agent_that_was_added_by_a_run_says_so(lab: Lab) -> None:
     """It was saved as that run completed; a stage that is gone is not named by a number."""

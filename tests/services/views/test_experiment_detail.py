@@ -10,6 +10,7 @@ from factories.values import LOSS, SFT
 
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.persistence import rows
 from pipeline_widgets.services.views.experiment_detail import ExperimentDetailService, Use
 
 pytestmark = pytest.mark.spec("9.1")
@@ -61,6 +62,32 @@ def test_the_best_is_listed_although_the_list_is_short(lab: Lab, details: Experi
     again = details.look(made.id, checkpoints=1)
     assert [each.run for each in again.checkpoints] == ["run 2"]
     assert again.best == again.checkpoints[0].id
+
+
+def test_only_what_is_listed_is_read(
+    lab: Lab, details: ExperimentDetailService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many checkpoints of many runs the latest ones and the best are; the others are counted."""
+    made = lab.experiment("sft")
+    for _ in range(3):
+        lab.carry_out(lab.runs.train(made.id), 0.9, 0.2, 0.4)
+    read = list[int]()
+    value = rows.checkpoint
+    monkeypatch.setattr(rows, "checkpoint", lambda row, root: read.append(row["id"]) or value(row, root))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    found = details.look(made.id, checkpoints=2)
+    assert ([each.step for each in found.checkpoints], found.saved) == ([30, 20, 10], 9)
+    assert sorted(read) == sorted(each.id for each in found.checkpoints)
+
+
+def test_without_evaluation_scores_the_training_score_tells(
+    lab: Lab, details: ExperimentDetailService
+) -> None:
+    """NaN and infinities never win."""
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    scores = (0.1, 0.7, math.inf, math.nan)
+    saved = [lab.save(job, step, training=score) for step, score in enumerate(scores, start=1)]
+    assert details.look(made.id).best == saved[1].id
 
 
 def test_without_scores_none_is_best(lab: Lab, details: ExperimentDetailService) -> None:

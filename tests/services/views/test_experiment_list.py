@@ -111,6 +111,13 @@ def test_every_column_sorts_both_ways(
     assert names(lab, listing, sort=sort) == down
 
 
+def test_what_has_failed_needs_a_person_more_than_what_runs(lab: Lab, listing: ExperimentListService) -> None:
+    """As in the list of pipelines."""
+    lab.carry_out(lab.runs.train(lab.experiment("fails").id), 0.5, status=Status.FAILED)
+    lab.started(lab.runs.train(lab.experiment("runs").id))
+    assert names(lab, listing, sort="status") == ["fails", "runs"]
+
+
 def test_a_search_looks_at_names_in_whatever_case(lab: Lab, listing: ExperimentListService) -> None:
     """Signs that mean something to a database mean nothing here."""
     for name in ("Ärger", "a*b", "50%", "ppo-1", "PPO-2"):

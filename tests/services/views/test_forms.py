@@ -16,8 +16,7 @@ from pipeline_widgets.domain.chain import DeploymentStage, FromAgent
 from pipeline_widgets.domain.experiment import Agent, Experiment
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import NotFoundError, OrderError, StaleWriteError
-from pipeline_widgets.services.views.forms import FormService, Offer, StageForm
-from pipeline_widgets.services.views.states import ExperimentOption
+from pipeline_widgets.services.views.forms import ExperimentOption, FormService, Offer, StageForm
 
 
 @pytest.fixture
@@ -68,6 +67,18 @@ def test_a_first_stage_offers_only_agents_that_the_algorithm_can_start_from(
     assert verdicts["speaks"][again.id] == verdicts["speaks"][sft.id]
     assert not verdicts["acts"][sft.id].fits
     assert not verdicts["acts"][ppo.id].fits
+
+
+@pytest.mark.spec("5.4")
+def test_what_starts_alike_is_told_once(lab: Lab, forms: FormService) -> None:
+    """A form does not grow by experiments times agents: of each agent there is one verdict for each kind."""
+    for number in range(3):
+        an_agent(lab, f"agent {number}")
+        lab.experiment(f"ppo {number}", PPO)
+        lab.experiment(f"digits {number}", SFT, signature={"base": "digits"})
+    form = forms.stage(lab.pipelines.create(lab.project.id, "empty").id)
+    assert len(form.experiments) == len(form.scratch) == 9
+    assert [len(each.verdicts.of_kinds) for each in form.agents] == [3, 3, 3]
 
 
 @pytest.mark.spec("5.4")

@@ -79,6 +79,32 @@ def test_an_agent_on_the_way_is_named(lab: Lab, lineages: LineageService) -> Non
     assert "(saved as agent 'keeper', version 1)" in str(found)
 
 
+def test_a_long_history_is_followed_to_its_ends(lab: Lab, lineages: LineageService) -> None:
+    """Over a thousand generations, both ways."""
+    first = lab.do(lab.pipeline("SFT").stages[0], 0.5)
+    last = lab.go_on_from(first, 1_100, resume=False)
+    down, up = lineages.of_run(first.id).descendants, lineages.of_run(last.id).ancestors
+    assert [each.depth for each in down] == [each.depth for each in up] == list(range(1, 1_101))
+    assert (down[-1].id, up[-1].id) == (last.id, first.id)
+
+
+def test_each_run_comes_right_before_its_own_descendants(lab: Lab, lineages: LineageService) -> None:
+    """Of two that started from one run the first has all of its own after it; agents come last."""
+    pipe = lab.pipeline("SFT", "GRPO", "GRPO")
+    first, second, third = pipe.stages
+    run = lab.do(first, 0.5)
+    lab.agents.create("keeper", lab.runs.checkpoints(run.id)[0].id)
+    lab.do(second, 0.5)
+    lab.do(third, 0.5)
+    lab.do(second, 0.6)
+    assert [(each.depth, each.name, each.number) for each in lineages.of_run(run.id).descendants] == [
+        (1, "chain-grpo-2", 1),
+        (2, "chain-grpo-3", 1),
+        (1, "chain-grpo-2", 2),
+        (1, "keeper", 1),
+    ]
+
+
 def test_what_is_gone_has_no_lineage(lab: Lab, lineages: LineageService) -> None:
     """It says that there is no such run."""
     with pytest.raises(NotFoundError):

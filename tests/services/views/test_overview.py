@@ -14,6 +14,8 @@ from sqlalchemy import event
 from pipeline_widgets.domain.chain import ExperimentStage, ScoreAtLeast, Trigger
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConfigError, NotFoundError
+from pipeline_widgets.services.care import CareService
+from pipeline_widgets.services.views.experiment_list import ExperimentListService
 from pipeline_widgets.services.views.overview import OverviewService, PipelinePage, PipelineRow, Sort
 
 
@@ -411,3 +413,20 @@ def test_results_list_the_runs_of_the_experiments_that_were_asked_for(
     assert rows[1].started_at is None
     assert overview.results(lab.project.id, []) == ()
     assert overview.results(lab.project.id + 1, [mine.id]) == ()
+
+
+@pytest.mark.spec("9.3")
+def test_a_clean_up_rewrites_no_result(lab: Lab, overview: OverviewService) -> None:
+    """The best scores that a run ever saved stay with it when the checkpoints that had them go."""
+    experiment = lab.experiment("mine")
+    run = lab.runs.train(experiment.id)
+    lab.carry_out(run, 0.1, 0.9, 0.2)
+    (before,), (listed,) = (
+        overview.results(lab.project.id, [experiment.id]),
+        overview.experiments(lab.project.id),
+    )
+    CareService(lab.store).free(lab.project.id, "final")
+    lab.experiments.delete_checkpoint(lab.runs.checkpoints(run.id)[0].id)
+    assert overview.results(lab.project.id, [experiment.id]) == (replace(before, checkpoints=0),)
+    assert overview.experiments(lab.project.id) == (listed,)
+    assert ExperimentListService(lab.store).page(lab.project.id).rows[0].best == 0.9

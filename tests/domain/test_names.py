@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_widgets.domain.names import LONGEST, copy_of, described, free, trimmed
 from pipeline_widgets.errors import ConfigError, NameTakenError
-from pipeline_widgets.services.names import LONGEST, copy_of, free, trimmed
 
 
 @dataclass
@@ -54,6 +55,20 @@ def test_a_trimmed_name_is_stored_as_it_is_shown(name: str) -> None:
         return
     assert kept == kept.strip() == name.strip()
     assert 0 < len(kept) <= LONGEST
+
+
+@pytest.mark.spec("10.3")
+@pytest.mark.parametrize("text", [None, 5, b"text", "\ud800", "a \udfff b"])
+def test_a_description_that_cannot_be_stored_is_refused(text: Any) -> None:
+    """What is no text, and half a letter, are told so instead of failing in the database."""
+    with pytest.raises(ConfigError, match="description of the agent"):
+        described(text, "agent")
+
+
+def test_a_description_has_no_spaces_around_it() -> None:
+    """It may be empty, and has lines."""
+    assert described(" a\n b ", "agent") == "a\n b"
+    assert described(" ", "agent") == ""
 
 
 @pytest.mark.spec("10.3")

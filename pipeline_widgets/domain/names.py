@@ -1,11 +1,11 @@
-"""Names: trimmed, unique where they stand, and counted up for copies."""
+"""Names and other texts of users: trimmed, storable; names unique where they stand, counted up for copies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from pipeline_widgets.errors import ConfigError, NameTakenError
+from pipeline_widgets.errors import ConfigError, NameTakenError, shown
 
 LONGEST = 255
 _AT_ONCE = 16  # names of copies that are looked up first; then twice as many, and so on
@@ -29,14 +29,34 @@ def trimmed(name: str, kind: str) -> str:
     """
     if not isinstance(name, str) or not name.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
         what = f"{_a(kind).capitalize()} needs a name."
-        raise ConfigError(what, f"Got {name!r}.", "Give it a name with at least one letter.")
-    name = name.strip()
-    if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
-        raise ConfigError(f"The name of the {kind} cannot be stored.", f"Got {name!r}.", "Write it again.")
+        raise ConfigError(what, f"Got {shown(name)}.", "Give it a name with at least one letter.")
+    name = storable(name, f"name of the {kind}")
     if len(name) > LONGEST:
         why = f"It has {len(name)} characters, {LONGEST} are possible."
         raise ConfigError(f"The name of the {kind} is too long.", why, "Shorten it.")
     return name
+
+
+def described(text: str, kind: str) -> str:
+    """Return a description without the spaces around it; it may be empty.
+
+    Raises:
+        ConfigError: It is no text.
+    """
+    return storable(text, f"description of the {kind}")
+
+
+def storable(text: str, what: str) -> str:
+    """Return a text without the spaces around it.
+
+    Raises:
+        ConfigError: It is no text, or holds halves of letters, which UTF-8 cannot say.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        raise ConfigError(f"The {what} should be a text.", f"Got {shown(text)}.", "Write it in quotes.")
+    if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ConfigError(f"The {what} cannot be stored.", f"Got {shown(text)}.", "Write it again.")
+    return text.strip()
 
 
 def free(name: str, others: Iterable[Named], kind: str) -> None:
