@@ -77,6 +77,25 @@ def _all_alike(mine: list[Any], theirs: list[Any]) -> bool:
     return len(mine) == len(theirs) and all(map(alike, mine, theirs))
 
 
+def leaders(scores: Mapping[int, float | None], *, higher_is_better: bool) -> frozenset[int]:
+    """Return whose score is the best: more than one where the best are equal, none where all are.
+
+    A score that is missing or not finite never wins.
+    """
+    told = {name: score for name, score in scores.items() if score is not None and math.isfinite(score)}
+    low, high = min(told.values(), default=0.0), max(told.values(), default=0.0)
+    best = high if higher_is_better else low
+    return frozenset(name for name, score in told.items() if score == best and low != high)
+
+
+def places(before: Mapping[int, int], shown: Sequence[int]) -> dict[int, int]:
+    """Give each of what is shown a place, from 0 on: what has one keeps it, what is new takes a free one."""
+    kept = {name: before[name] for name in shown if name in before}
+    taken = set(kept.values())
+    free = (place for place in range(len(shown)) if place not in taken)
+    return {name: kept[name] if name in kept else next(free) for name in shown}
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table as RFC 4180 has it. Text that a spreadsheet would carry out gets an apostrophe first.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from operator import ge
 from typing import TypeAlias
 
 #: A step and its value; None is a gap, where a NaN or an infinity was reported.
@@ -22,7 +23,11 @@ FEWEST = 5  # the first, the last, and a bucket with a lowest value, a highest v
 
 def grown(curve: Curve, reports: Iterable[Point], most: int = 200) -> Curve:
     """Return a curve with later reports, thinned. A step that is reported again has its later value."""
-    return thin(sorted({**dict(curve), **dict(reports)}.items(), key=_step), most)
+    points = [*curve, *reports]
+    steps = [step for step, _ in points]
+    if any(map(ge, steps, steps[1:])):  # rare, and sorting takes its time
+        points = sorted(dict(points).items(), key=_step)
+    return thin(points, most)
 
 
 def thin(points: Sequence[Point], most: int = 200) -> Curve:
@@ -34,7 +39,9 @@ def thin(points: Sequence[Point], most: int = 200) -> Curve:
         points: In the order of their steps, each step once.
         most: Less than five counts as five.
     """
-    clean = [(step, value if _is_value(value) else None) for step, value in points]
+    clean = [
+        point if point[1] is not None and math.isfinite(point[1]) else (point[0], None) for point in points
+    ]
     if len(clean) <= max(most, FEWEST):
         return tuple(clean)
     first = clean[0][0]
@@ -65,10 +72,6 @@ def _shift(points: Sequence[Point], most: int) -> int:
     while width >> shift >= buckets:
         shift += 1
     return shift
-
-
-def _is_value(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
 
 
 def _step(point: Point) -> int:

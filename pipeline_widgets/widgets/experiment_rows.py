@@ -97,7 +97,7 @@ def resume_row(offer: ResumeOffer) -> Row:
 
 def config_rows(experiment: Experiment) -> list[Row]:
     """Return a config as it is read: each field's name, value, unit and description."""
-    known = _known_fields(experiment)
+    known = known_fields(experiment.spec.name)
     return [
         {
             "name": name,
@@ -110,13 +110,12 @@ def config_rows(experiment: Experiment) -> list[Row]:
     ]
 
 
-def _known_fields(experiment: Experiment) -> Mapping[str, FormField]:
-    """Return the fields that this process knows of an experiment's config."""
+def known_fields(algorithm: str) -> Mapping[str, FormField]:
+    """Return the fields that this process knows of an algorithm's config."""
     try:
-        algorithm = registry.find(experiment.spec.name)
+        return _fields_by_name(registry.find(algorithm).config)
     except AlgorithmNotFoundError:
         return {}
-    return _fields_by_name(algorithm.config)
 
 
 @lru_cache(maxsize=32)

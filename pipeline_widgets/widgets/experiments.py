@@ -26,6 +26,7 @@ from pipeline_widgets.wiring import Services
 
 SCRIPTS = (
     assets.CHARTS,
+    "chart_style",
     "metric_chart",
     "pickers",
     "stage_panel",
@@ -48,7 +49,7 @@ STYLES = (
     "experiments",
 )
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
-POINTS = 240  # of a curve, at most
+POINTS = 600  # of a curve, at most
 LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import traitlets as t
 
-from pipeline_widgets.domain.comparison import ABSENT, Setting
-from pipeline_widgets.domain.experiment import is_finite
+from pipeline_widgets.domain.comparison import places
 from pipeline_widgets.errors import RuleError
-from pipeline_widgets.services.views.comparison import run_values, runs_csv
+from pipeline_widgets.services.views.comparison import (
+    best_runs,
+    latest_first,
+    run_values,
+    runs_csv,
+    sorted_runs,
+)
 from pipeline_widgets.services.views.overview import ExperimentRow, ResultRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.results_curves import Curves
+from pipeline_widgets.widgets.results_rows import choice, run_row, setting_rows, title
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.wiring import Services
 
@@ -27,7 +32,6 @@ COLUMNS = (
 LISTED = 200  # runs in the table
 DRAWN = 10  # runs in a chart by themselves
 MOST_DRAWN = 20  # runs in a chart that were asked for: as many as can be told apart
-LONGEST = 200  # characters of a setting's value
 FILES = {"runs": "runs.csv", "metrics": "metrics.csv"}
 
 
@@ -37,11 +41,20 @@ class ResultsView(View):
     Args:
         services: The workspace.
         project_id: The project.
-        chosen: The experiments whose runs are listed.
+        chosen: The experiments whose runs are listed; the only one of the project by default.
         hidden: Those of their runs that are not drawn; runs that come later are.
     """
 
-    _esm = assets.script(assets.CHARTS, "metric_chart", "results_runs", "results_config", "results")
+    _esm = assets.script(
+        assets.CHARTS,
+        "chart_style",
+        "metric_chart",
+        "results_picker",
+        "results_runs",
+        "results_charts",
+        "results_config",
+        "results",
+    )
     _css = assets.style(assets.CHARTS, "metric_chart", "results")
 
     title = t.Unicode("Results").tag(sync=True)
@@ -57,6 +70,10 @@ class ResultsView(View):
     undrawn = t.Int(0).tag(sync=True)
     #: The runs that are drawn, in the order of the columns of `settings`.
     drawn = t.List(t.Int()).tag(sync=True)
+    #: Whether these are the latest, since nobody has said which.
+    latest = t.Bool(True).tag(sync=True)  # noqa: FBT003  as traitlets has it
+    #: The column by which the runs are sorted, and whether the highest comes first.
+    order = t.Dict().tag(sync=True)
     #: What the drawn runs were triggered with: a row for each setting, with a text for each run.
     settings = t.List(t.Dict()).tag(sync=True)
 
@@ -70,6 +87,9 @@ class ResultsView(View):
     ) -> None:
         self._project_id = project_id
         self._wanted = tuple(dict.fromkeys(chosen))
+        self._alone = not self._wanted  # the only experiment is chosen by itself
+        self._sort, self._descending = "started", True
+        self._places: dict[int, int] = {}  # of the drawn runs: how each is drawn
         self._hidden, self._asked = set(hidden), set[int]()
         self._revision = -1
         self._live = False
@@ -82,7 +102,7 @@ class ResultsView(View):
     def choose(self, ids: Iterable[int]) -> None:
         """Show the runs of these experiments, in the order in which they were chosen."""
         with self._guard:
-            self._wanted = tuple(dict.fromkeys(ids))
+            self._wanted, self._alone = tuple(dict.fromkeys(ids)), False
             self._revision = -1
             self.refresh()
         self._refresher.wake()
@@ -101,17 +121,30 @@ class ResultsView(View):
         self._show_runs(self._services.overview.results(self._project_id, self.chosen))
         self._refresher.wake()
 
+    def do_sort(self, sort: str, descending: bool) -> None:  # noqa: FBT001  as the browser sends it
+        """Sort all runs by a column; those that come first are listed."""
+        found = self._services.overview.results(self._project_id, self.chosen)
+        sorted_runs(found, sort, datetime.now(UTC), descending=descending)  # refuses what is no column
+        self._sort, self._descending = sort, descending
+        self._show_runs(found)
+
+    def do_look(self, metric: str | None = None, part: tuple[int, int] | None = None) -> Row:
+        """Return the curves of a metric, or between two steps, with more points than those of all have."""
+        return {"rows": self._curves.look(metric, part)}
+
     def do_lineage(self, run: int) -> dict[str, list[str]]:
         """Return where a run comes from and what came of it, in sentences."""
         found = self._services.lineages.of_run(run)
         return {
-            "from": [f"{_capital(each.handed)} of {each.label}" for each in found.ancestors],
+            "from": [
+                f"{each.handed[:1].upper()}{each.handed[1:]} of {each.label}" for each in found.ancestors
+            ],
             "into": [f"{each.label}, by {each.handed}" for each in found.descendants],
             "depths": [str(each.depth) for each in found.descendants],
         }
 
     def do_csv(self, table: str) -> Row:
-        """Return the runs that are listed, or what the drawn ones reported, as a file."""
+        """Return all runs of the chosen experiments, also unlisted ones, or what the drawn ones reported."""
         listed = self._services.overview.results(self._project_id, self.chosen)
         if table == "runs":
             return {"name": FILES[table], "text": runs_csv(listed)}
@@ -138,27 +171,37 @@ class ResultsView(View):
         return table_text(self.title, COLUMNS, self._table(), at=datetime.now(UTC))
 
     def _show_experiments(self, found: Sequence[ExperimentRow]) -> None:
+        if self._alone and len(found) == 1:
+            self._wanted = (found[0].id,)
         names = {each.id: each.name for each in found}
         chosen = [each for each in self._wanted if each in names]  # the others were deleted meanwhile
-        self.show(title=_title([names[each] for each in chosen]))
-        self.show_rows("experiments", [_choice(each) for each in found])
+        self.show(title=title([names[each] for each in chosen]))
+        self.show_rows("experiments", [choice(each) for each in reversed(found)])
         self.show(chosen=chosen)
 
     def _show_runs(self, found: Sequence[ResultRow]) -> None:
-        latest = _latest_first(found)
-        listed, drawn = set(latest[:LISTED]), self._to_draw(latest)
-        self._listed = tuple(each for each in found if each.run_id in listed)
-        curves = self._curves.read(drawn)
+        drawn = self._to_draw([each.run_id for each in latest_first(found)])
+        self._places = places(self._places, [each.run_id for each in found if each.run_id in drawn])
+        order = sorted_runs(found, self._sort, datetime.now(UTC), descending=self._descending)
+        self._listed = tuple(
+            each for at, each in enumerate(order) if at < LISTED or each.run_id in self._places
+        )
+        curves = self._curves.read([*self._places])
         self._live = any(each.status.active for each in self._listed) or not curves.whole
-        self.show(total=len(found), undrawn=curves.undrawn)
-        self.show_rows("runs", [_run(each, drawn=each.run_id in drawn) for each in self._listed])
+        best = best_runs(self._listed)
+        rows = [
+            run_row(each, self._places.get(each.run_id), best=each.run_id in best) for each in self._listed
+        ]
+        told = {each.run_id for each in found} & (self._hidden | self._asked)
+        self.show(total=len(found), undrawn=curves.undrawn, latest=not told)
+        self.show(order={"sort": self._sort, "descending": self._descending})
+        self.show_rows("runs", rows)
         self.show_rows("curves", curves.rows)
-        self._show_settings([each.run_id for each in self._listed if each.run_id in drawn])
+        self._show_settings([*self._places])
 
-    def _to_draw(self, latest: Sequence[int]) -> list[int]:
+    def _to_draw(self, latest: Sequence[int]) -> set[int]:
         """The latest ones but for those that are hidden, and what was asked for beside them."""
-        drawn = self._asked | {*latest[:DRAWN]} - self._hidden
-        return [run for run in latest if run in drawn]
+        return (self._asked | {*latest[:DRAWN]} - self._hidden) & {*latest}
 
     def _show_settings(self, drawn: Sequence[int]) -> None:
         """Show the settings of the drawn runs, which never change, where other runs are drawn now."""
@@ -167,76 +210,7 @@ class ResultsView(View):
         told = self._services.comparisons.runs(drawn)
         self._compared = tuple(drawn)
         self.show(drawn=[run.id for run in told.runs])
-        self.show_rows("settings", [_setting(each) for each in told.settings])
+        self.show_rows("settings", setting_rows(told.settings))
 
     def _table(self) -> list[tuple[Any, ...]]:
         return [run_values(each) for each in self._listed]
-
-
-def _setting(setting: Setting) -> Row:
-    return {
-        "id": setting.name,
-        "differs": setting.differs,
-        "told": [None if value is ABSENT else _text(value) for value in setting.told],
-    }
-
-
-def _text(value: Any) -> str:
-    """A value as one reads it: text as it is, all else as JSON."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _latest_first(found: Sequence[ResultRow]) -> list[int]:
-    """The ids of runs: the latest of each experiment, then the one before of each, and so on."""
-    seen: dict[int, int] = {}
-    age: dict[int, int] = {}
-    for each in reversed(found):
-        age[each.run_id] = seen.setdefault(each.experiment_id, 0)
-        seen[each.experiment_id] += 1
-    return sorted((each.run_id for each in found), key=lambda run: age[run])
-
-
-def _title(names: Sequence[str]) -> str:
-    match names:
-        case []:
-            return "Results"
-        case [one]:
-            return f"Results of {one}"
-        case [one, other]:
-            return f"Results of {one} and {other}"
-        case [one, other, *more]:
-            return f"Results of {one}, {other} and {len(more)} more"
-        case _:
-            raise AssertionError(names)
-
-
-def _choice(row: ExperimentRow) -> Row:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "algorithm": row.algorithm,
-        "status": str(row.status),
-        "runs": row.runs,
-    }
-
-
-def _run(row: ResultRow, *, drawn: bool) -> Row:
-    return {
-        "id": row.run_id,
-        "experiment": row.experiment,
-        "n": row.number,
-        "status": str(row.status),
-        "active": row.status.active,
-        "steps": row.steps,
-        "checkpoints": row.checkpoints,
-        "training": row.training_score if is_finite(row.training_score) else None,
-        "evaluation": row.evaluation_score if is_finite(row.evaluation_score) else None,
-        "started": row.started_at.timestamp() if row.started_at else None,
-        "finished": row.finished_at.timestamp() if row.finished_at else None,
-        "drawn": drawn,
-    }

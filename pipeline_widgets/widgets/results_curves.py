@@ -1,19 +1,25 @@
-"""The curves that Results draws: those of finished runs are read once."""
+"""The curves that Results draws: those of finished runs are read once, and all of them share some points."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from pipeline_widgets.domain.curve import Curve
-from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.domain.curve import Curve, thin
 from pipeline_widgets.services.views.glimpse import FIRST, GlimpseService, MetricCurve
 from pipeline_widgets.widgets.base import Row
 
-POINTS = 100  # of a curve
+SHARED = 12_000  # points of all curves that are drawn
+POINTS = 1_000  # of a curve at most: more than two for each pixel of a chart
+FEWEST = 100  # of a curve in any case
 METRICS = 24  # that are drawn
 AT_ONCE = 50_000  # metrics of one run that a look reads; the next look goes on
+PART = 500_000  # metrics that a look at a part of the steps reads
 DIGITS = 6  # of a value that is drawn
+ORDER = (*FIRST, "loss")  # which metrics come before all others
+
+Point = tuple[int, float | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,39 +40,72 @@ class Curves:
     def __init__(self, glimpses: GlimpseService) -> None:
         self._glimpses = glimpses
         self._kept: dict[int, tuple[MetricCurve, ...]] = {}
+        self._read: dict[int, tuple[MetricCurve, ...]] = {}
 
     def read(self, run_ids: Sequence[int]) -> Drawn:
         """Return the curves of runs, in their order."""
-        whole, read = True, dict[int, tuple[MetricCurve, ...]]()
-        for run_id in run_ids:
-            if run_id in self._kept:
-                read[run_id] = self._kept[run_id]
-                continue
-            try:
-                glimpse = self._glimpses.run(run_id, points=POINTS, lines=0, metrics=AT_ONCE)
-            except NotFoundError:  # deleted since the table was read
-                continue
-            read[run_id] = glimpse.curves
-            whole = whole and glimpse.whole
-            if glimpse.whole and glimpse.run.status.finished:
-                self._kept[run_id] = glimpse.curves
-        self._kept = {run_id: curves for run_id, curves in self._kept.items() if run_id in read}
-        names = sorted({curve.name for curves in read.values() for curve in curves}, key=_scores_first)
-        shown = names[:METRICS]
-        rows = [
-            {"id": f"{run_id} {name}", "run": run_id, "metric": name, "points": _points(curve.points)}
-            for name in shown
-            for run_id, curves in read.items()
-            for curve in curves
-            if curve.name == name
-        ]
-        return Drawn(rows=rows, undrawn=len(names) - len(shown), whole=whole)
+        asked = [each for each in run_ids if each not in self._kept]
+        told = self._glimpses.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
+        new = {run_id: each.curves for run_id, each in told.items()}
+        known = {**self._kept, **new}
+        self._read = {run_id: known[run_id] for run_id in run_ids if run_id in known}
+        self._kept = {
+            run_id: curves
+            for run_id, curves in self._read.items()
+            if run_id not in told or told[run_id].final
+        }
+        names = _names(self._read)
+        rows, undrawn = _rows(self._read, names[:METRICS]), max(0, len(names) - METRICS)
+        return Drawn(rows=rows, undrawn=undrawn, whole=all(each.whole for each in told.values()))
+
+    def look(self, metric: str | None, part: tuple[int, int] | None) -> list[Row]:
+        """Return what is drawn in more detail, as far as that can be had.
+
+        Args:
+            metric: The only one that is looked at; all by default.
+            part: The first and the last step; all of them by default.
+        """
+        curves: Mapping[int, tuple[MetricCurve, ...]] = self._read
+        if part is not None:
+            curves = self._glimpses.part([*self._read], *part, points=POINTS, most=PART)
+        return _rows(curves, _names(curves)[:METRICS] if metric is None else [metric])
 
 
-def _scores_first(name: str) -> tuple[int, str]:
-    return (FIRST.index(name) if name in FIRST else len(FIRST), name)
+def _rows(read: Mapping[int, Sequence[MetricCurve]], names: Sequence[str]) -> list[Row]:
+    """The curves of these metrics, in this order, each with its share of the points."""
+    shown = [
+        (name, run_id, each.points)
+        for name in names
+        for run_id, told in read.items()
+        for each in told
+        if each.name == name
+    ]
+    share = _share(len(curve) for _, _, curve in shown)
+    return [
+        {"id": f"{run_id} {name}", "run": run_id, "metric": name, "points": _points(curve, share)}
+        for name, run_id, curve in shown
+    ]
 
 
-def _points(curve: Curve) -> list[tuple[int, float | None]]:
+def _share(lengths: Iterable[int]) -> int:
+    """Return how many points a curve may have, so that all together have no more than what they share."""
+    left, ordered = SHARED, sorted(lengths)
+    for at, length in enumerate(ordered):
+        share = left // (len(ordered) - at)
+        if length > share:
+            return max(FEWEST, share)
+        left -= length
+    return POINTS
+
+
+def _names(read: Mapping[int, Sequence[MetricCurve]]) -> list[str]:
+    names = {each.name for told in read.values() for each in told}
+    return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+
+@lru_cache(maxsize=512)  # a look while one run is active draws the others as before
+def _points(curve: Curve, most: int) -> list[Point]:
     """The points as they go down: more digits than a chart can show would only be bytes."""
-    return [(step, None if value is None else float(f"{value:.{DIGITS}g}")) for step, value in curve]
+    return [
+        (step, None if value is None else float(f"{value:.{DIGITS}g}")) for step, value in thin(curve, most)
+    ]

@@ -48,6 +48,12 @@ def runs(root: Locator) -> Locator:
     return root.get_by_role("region", name="Runs", exact=True).locator("tbody tr")
 
 
+def cells(root: Locator, column: str) -> Locator:
+    """Return the cells of a column of the table of runs."""
+    heads = root.get_by_role("region", name="Runs", exact=True).get_by_role("columnheader").all_inner_texts()
+    return runs(root).locator(f":scope > :nth-child({heads.index(column) + 1})")
+
+
 def draws(root: Locator, name: str) -> Locator:
     """Return the box that says whether a run is drawn."""
     return root.get_by_role("checkbox", name=f"Chart {name}", exact=True)
@@ -99,10 +105,11 @@ def test_charts_are_read_at_the_same_step(notebook: Notebook, page: Page) -> Non
     expect(loss).to_have_attribute("aria-valuetext", said)
     other = part(root, "Evaluation score").get_by_role("listitem")
     expect(other).to_have_text(["sft run 12", "sft run 22", "dpo run 12"])
-    page.keyboard.press("End")  # dpo has ended by then: its last value stays
+    page.keyboard.press("End")  # dpo has ended by then, and that is said
     expect(loss).to_have_attribute(
-        "aria-valuetext", "Step 6: sft run 1 0.1667, sft run 2 0.1667, dpo run 1 0.25"
+        "aria-valuetext", "Step 6: sft run 1 0.1667, sft run 2 0.1667, dpo run 1 0.25 (ended at 4)"
     )
+    expect(other).to_have_text(["sft run 16", "sft run 26", "dpo run 14ended at 4"])
     notebook.keys_leave_the_notebook_alone(loss)
     box = loss.bounding_box()
     assert box is not None
@@ -116,7 +123,7 @@ def test_a_chart_is_zoomed_and_stays_so_while_data_come(
     """By dragging, or + and -; "Show all steps" and Escape undo it; a log scale is a box away."""
     root = show(notebook, RAN, "project.compare('sft')")
     loss = chart(root, "loss")
-    whole = part(root, "loss").get_by_role("button", name="Show all steps")
+    whole = root.get_by_role("button", name="Show all steps")  # one for all: they are zoomed together
     expect(whole).to_be_hidden()
     loss.focus()
     page.keyboard.press("+")
@@ -138,17 +145,147 @@ def test_a_chart_is_zoomed_and_stays_so_while_data_come(
     expect(runs(root)).to_have_count(3)
     expect(loss).to_have_accessible_name(re.compile("sft run 3"))
     expect(whole).to_be_visible()
-    other = part(root, "Evaluation score").get_by_role("button", name="Show all steps")
-    expect(other).to_be_visible()  # they are zoomed together
+    page.mouse.move(box["x"] + 60, box["y"] + 60)  # at the left edge are later steps than the first
+    expect(part(root, "Evaluation score")).not_to_contain_text("Step 1", use_inner_text=True)
+    expect(part(root, "Evaluation score")).to_contain_text("Step", use_inner_text=True)
     whole.click()
     expect(whole).to_be_hidden()
-    expect(other).to_be_hidden()
     expect(loss).to_be_focused()
+    loss.hover(position={"x": 60, "y": 60})
+    expect(part(root, "Evaluation score")).to_contain_text("Step 1", use_inner_text=True)
     before = coloured(loss)
     root.get_by_role("checkbox", name="Log scale").check()
     assert coloured(loss) > 1
     screenshot("results log", root)
     assert before > 1
+
+
+def test_what_is_shown_larger_has_more_points(notebook: Notebook, page: Page) -> None:
+    """Every step where one has zoomed in; a chart that is enlarged is as wide as all of them."""
+    code = f"""{RAN}
+from pipeline_widgets.widgets import results_curves
+results_curves.SHARED = 400
+long = project.create_experiment("long", algorithm=trainers.counter, config={{"steps": 3000}})
+long.train().wait(60)
+"""
+    root = show(notebook, code, "project.compare('long', 'sft')")
+    loss = chart(root, "loss")
+    loss.focus()
+    page.keyboard.press("End")
+    expect(loss).to_have_attribute(
+        "aria-valuetext", re.compile("^Step 3,000: .*sft run 1 0.1667 .ended at 6")
+    )
+    assert _stride(loss) > 1  # thinned
+    for _ in range(6):
+        page.keyboard.press("+")
+    for _ in range(50):
+        page.wait_for_timeout(300)  # until more points have come
+        if _stride(loss) == 1:
+            break
+    else:
+        raise AssertionError("Zooming in shows no more points.")
+    enlarge = root.get_by_role("button", name="Enlarge loss")
+    narrow = loss.bounding_box()
+    enlarge.press("Enter")
+    expect(enlarge).to_have_attribute("aria-pressed", "true")
+    expect(enlarge).to_be_focused()
+    wide = loss.bounding_box()
+    assert narrow is not None
+    assert wide is not None
+    assert wide["width"] > 1.5 * narrow["width"]
+    enlarge.press("Enter")
+    expect(enlarge).to_have_attribute("aria-pressed", "false")
+
+
+def _stride(slider: Locator) -> int:
+    """Go on to the point before, and return how many steps away it is."""
+    before = int(slider.get_attribute("aria-valuenow") or 0)
+    slider.press("ArrowLeft")
+    return before - int(slider.get_attribute("aria-valuenow") or 0)
+
+
+def test_a_run_is_emphasised_in_all_charts(notebook: Notebook) -> None:
+    """The one whose name, row or line is pointed at or focused; pressed, its name keeps it so."""
+    root = show(notebook, RAN, "project.compare()")
+    names = root.get_by_role("list", name="Runs in the charts").get_by_role("button")
+    expect(names).to_have_text(["sftrun 1", "sftrun 2", "dporun 1"])
+    lit = root.locator(".pw-chart-legend .pw-chart-lit")
+    metrics = root.locator(".pw-results-chart").count()
+    names.nth(2).hover()
+    expect(lit).to_have_count(metrics)
+    expect(lit.first).to_contain_text("dpo run 1")
+    runs(root).filter(has_text="run 2").hover()
+    expect(lit.first).to_contain_text("sft run 2")
+    draws(root, "sft run 1").focus()
+    expect(lit.first).to_contain_text("sft run 1")
+    names.nth(2).press("Enter")
+    expect(names.nth(2)).to_have_attribute("aria-pressed", "true")
+    root.get_by_role("heading", name="Results of sft and dpo").hover()
+    root.get_by_role("checkbox", name="Log scale").focus()
+    expect(lit.first).to_contain_text("dpo run 1")
+    names.nth(2).press("Enter")
+    root.get_by_role("checkbox", name="Log scale").focus()
+    expect(lit).to_have_count(0)
+
+
+def test_the_table_is_sorted_by_any_column(notebook: Notebook) -> None:
+    """By a press on its head, the other way by another one; the latest come first, and the best is marked."""
+    root = show(notebook, RAN, "project.compare()")
+    expect(cells(root, "Run")).to_have_text(["run 2", "run 1", "run 1"])
+    expect(cells(root, "Experiment")).to_have_text(["sft", "dpo", "sft"])
+    head = root.get_by_role("columnheader", name="Best evaluation score")
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    expect(cells(root, "Best evaluation score")).to_have_text(["best6", "best6", "4"])
+    head.get_by_role("button").press("Enter")
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    expect(head.get_by_role("button")).to_be_focused()
+    expect(cells(root, "Best evaluation score")).to_have_text(["4", "best6", "best6"])
+    expect(root.get_by_role("columnheader", name="Started")).not_to_have_attribute(
+        "aria-sort", re.compile(".")
+    )
+
+
+def test_a_score_that_is_no_number_is_marked(notebook: Notebook) -> None:
+    """Where the line ends there is a cross, and its value is N/A, as in the table."""
+    code = f"""{LETTERS}
+@pw.algorithm("Lost", produces={{"x"}})
+def lost(ctx):
+    for step in range(1, 9):
+        ctx.report(step, loss=1.0 if step < 5 else float("nan"))
+
+made = project.create_experiment("lost", algorithm=lost)
+made.train().wait(60)
+"""
+    root = notebook.run(f"{code}\nproject.view()").locator(".pw-root").first
+    root.get_by_role("tab", name="Results").click()
+    expect(root.get_by_role("heading", name="Results of lost")).to_be_visible()  # the only one
+    loss = chart(root, "loss")
+    expect(loss).to_have_attribute("aria-valuetext", "Step 8: N/A")
+    expect(loss).to_have_accessible_name(re.compile("N/A at step 8, lowest 1, highest 1"))
+    expect(cells(root, "Best training score")).to_have_text(["N/A"])
+
+
+@pytest.mark.parametrize("width", [600, 900])
+def test_names_of_settings_are_never_broken(notebook: Notebook, page: Page, width: int) -> None:
+    """However many runs stand beside: the column of names stays in sight and in one line."""
+    page.set_viewport_size({"width": width, "height": 800})
+    code = f"""{LETTERS}
+made = project.create_experiment("made", algorithm=trainers.counter, config={{"steps": 2}})
+for pause in range(9):
+    made.update(config={{"steps": 2, "pause": pause / 1000}}, seed=pause)
+    made.train().wait(60)
+"""
+    root = show(notebook, code, "project.compare()")
+    config = root.get_by_role("region", name="Config of the runs")
+    config.evaluate("element => element.scrollLeft = 10000")
+    for name in config.get_by_role("rowheader").all():
+        box, outer = name.bounding_box(), config.bounding_box()
+        assert box is not None
+        assert outer is not None
+        assert box["height"] < 50
+        assert abs(box["x"] - outer["x"]) < 3
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_it_is_live(notebook: Notebook) -> None:
@@ -192,6 +329,7 @@ def test_single_runs_are_compared_from_python(notebook: Notebook) -> None:
     """`project.compare(run, "dpo")` draws that run of sft, and all of dpo."""
     root = show(notebook, RAN, "project.compare(sft.runs[1], 'dpo')")
     expect(root.get_by_role("heading", name="Results of dpo and sft")).to_be_visible()
+    expect(root.get_by_text("2 of 3 runs drawn")).to_be_visible()
     expect(draws(root, "sft run 1")).not_to_be_checked()
     expect(draws(root, "sft run 2")).to_be_checked()
     expect(draws(root, "dpo run 1")).to_be_checked()
@@ -237,7 +375,7 @@ def test_tables_are_saved_as_csv_and_equal_the_data_frames(notebook: Notebook, p
         ("'=1+1", "1", "4"),
     ]
     with page.expect_download() as saved:
-        root.get_by_role("button", name="Metrics as CSV").press("Enter")
+        root.get_by_role("button", name="Metrics as CSV (drawn runs)").press("Enter")
     text = saved.value.path().read_text(encoding="utf-8")
     same = notebook.python(
         f"""(lambda pd, io: pd.read_csv(io.StringIO({text!r}), float_precision="round_trip")
@@ -270,6 +408,32 @@ keeper = ws.create_agent("keeper", project.experiments["dpo"].checkpoints[-1], d
     screenshot("results lineage", root)
     opener.click()
     expect(told).to_have_count(0)
+
+
+def test_lineage_is_asked_for_again_where_it_may_have_changed(notebook: Notebook) -> None:
+    """Not with each step of a run at work, but when one has ended."""
+    code = f"""{RAN}
+slow = project.create_experiment("slow", algorithm=trainers.counter, config={{"steps": 900, "pause": 0.05}})
+slow.train()
+"""
+    root = show(notebook, code, "project.compare().view()")
+    notebook.execute("asked, told = [], view.do_lineage")
+    notebook.execute("view.do_lineage = lambda run: (asked.append(run), told(run))[1]")
+    expect(runs(root).first).to_contain_text("Running", timeout=20_000)
+    root.get_by_role("button", name="Lineage of sft run 1").click()
+    expect(root.get_by_role("group", name="Lineage of sft run 1")).to_contain_text("scratch")
+    steps = cells(root, "Steps").first
+    for _ in range(3):
+        before = steps.inner_text()
+        expect(steps).not_to_have_text(before, timeout=20_000)
+    assert len(notebook.python("asked")) == 1
+    notebook.execute("slow.stop()")
+    expect(runs(root).first).to_contain_text("Stopped", timeout=20_000)
+    for _ in range(50):
+        if len(notebook.python("asked")) > 1:
+            return
+        root.page.wait_for_timeout(100)
+    raise AssertionError("What came of a run is not asked for again.")
 
 
 @pytest.mark.spec("10.4")

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.comparison import ABSENT, alike, csv_text, settings, triggered_with
+from pipeline_widgets.domain.comparison import (
+    ABSENT,
+    alike,
+    csv_text,
+    leaders,
+    places,
+    settings,
+    triggered_with,
+)
 
 pytestmark = pytest.mark.spec("9.3")
 
@@ -140,3 +148,18 @@ def test_no_spreadsheet_carries_out_a_name(value: str) -> None:
         f"'{value}",
         "-1.5",
     ]
+
+
+def test_the_best_scores_lead() -> None:
+    """Higher or lower is better; equals lead together, but nobody where all are equal or none is finite."""
+    scores = {1: 0.5, 2: math.nan, 3: 0.9, 4: None, 5: 0.9, 6: math.inf}
+    assert leaders(scores, higher_is_better=True) == {3, 5}
+    assert leaders(scores, higher_is_better=False) == {1}
+    for equal in ({}, {1: 0.5}, {1: 0.5, 2: 0.5}, {1: None, 2: math.nan}):
+        assert leaders(equal, higher_is_better=True) == frozenset()
+
+
+def test_what_is_shown_keeps_its_place() -> None:
+    """What is new takes the first free place, whatever stands before it."""
+    assert places({}, [7, 8, 9]) == {7: 0, 8: 1, 9: 2}
+    assert places({7: 0, 8: 1, 9: 2}, [5, 7, 9, 6]) == {5: 1, 7: 0, 9: 2, 6: 3}

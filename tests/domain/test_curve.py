@@ -82,6 +82,20 @@ def test_a_curve_can_be_thinned_as_it_grows(early: list[Point], late: list[Point
     assert thin(kept, most) == thin([*early, *late], most)
 
 
+@given(curves(), st.integers(41, 80), bounds)
+def test_a_curve_can_be_thinned_twice(points: list[Point], first: int, most: int) -> None:
+    """To some points to be kept, and to fewer to be drawn: its ends, its extremes and its gaps are there."""
+    twice = thin(thin(points, first), most)
+    assert len(twice) <= most
+    assert (twice[0][0], twice[-1][0]) == (points[0][0], points[-1][0])
+    numbers = finite(points)
+    assert (min(finite(twice), default=None), max(finite(twice), default=None)) == (
+        min(numbers, default=None),
+        max(numbers, default=None),
+    )
+    assert any(value is None for _, value in twice) == (len(numbers) < len(points))
+
+
 @pytest.mark.parametrize("gap", [None, math.nan, math.inf, -math.inf])
 def test_a_value_that_is_no_number_is_a_gap(gap: float | None) -> None:
     """What cannot be drawn stays at its step as None, in a short curve and in a long one."""

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 from factories.lab import Lab
+from factories.values import LOSS
 
+from pipeline_widgets.algorithms import registry
+from pipeline_widgets.domain.job import Reported
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.services.supervision import Batch
 from pipeline_widgets.services.views import comparison
 from pipeline_widgets.widgets import results, results_curves
 from pipeline_widgets.widgets.results import ResultsView
@@ -52,12 +56,12 @@ def test_the_runs_of_any_experiments_stand_side_by_side(lab: Lab, view: ResultsV
     assert told(view, "choose", experiments=[sft.id, dpo.id])["ok"]
     assert view.title == "Results of sft and dpo"
     assert [(row["experiment"], row["n"], row["evaluation"]) for row in view.runs] == [
-        ("sft", 1, 0.3),
         ("sft", 2, 0.2),
         ("dpo", 1, 0.5),
+        ("sft", 1, 0.3),
     ]
     assert {row["id"] for row in view.runs} == set(runs)
-    assert [row["checkpoints"] for row in view.runs] == [2, 1, 1]
+    assert [row["checkpoints"] for row in view.runs] == [1, 1, 2]
     assert all(row["status"] == "Succeeded" and not row["active"] for row in view.runs)
     assert view.total == 3
 
@@ -149,31 +153,176 @@ def test_experiments_of_elsewhere_are_not_shown(lab: Lab, view: ResultsView) -> 
 def test_many_runs_are_cut_to_the_latest(
     lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The table and the charts have the latest of each experiment first, and the total is told."""
-    monkeypatch.setattr(results, "LISTED", 4)
+    """The table has the latest, the charts those of each experiment, and the total is told."""
+    monkeypatch.setattr(results, "LISTED", 3)
     monkeypatch.setattr(results, "DRAWN", 3)
     sft, dpo = lab.experiment("sft"), lab.experiment("dpo")
+    train(lab, dpo.id, 0.5)
     for _ in range(4):
         train(lab, sft.id, 0.5)
-    train(lab, dpo.id, 0.5)
     view.choose((sft.id, dpo.id))
     assert [(row["experiment"], row["n"], row["drawn"]) for row in view.runs] == [
-        ("sft", 2, False),
-        ("sft", 3, True),
         ("sft", 4, True),
-        ("dpo", 1, True),
+        ("sft", 3, True),
+        ("sft", 2, False),
+        ("dpo", 1, True),  # not among the latest, but drawn
     ]
-    assert view.total == 5
+    assert (view.total, view.latest) == (5, True)
+
+
+def test_the_latest_runs_of_many_experiments_are_drawn(
+    lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the newest experiments, where not all can be drawn; these can be chosen first, too."""
+    monkeypatch.setattr(results, "DRAWN", 2)
+    made = [lab.experiment(name).id for name in ("first", "second", "third")]
+    for each in made:
+        train(lab, each, 0.5)
+    view.choose(made)
+    assert [row["experiment"] for row in view.runs if row["drawn"]] == ["third", "second"]
+    assert [row["name"] for row in view.experiments] == ["third", "second", "first"]
+
+
+@pytest.mark.spec("9.3")
+def test_runs_are_sorted_by_any_column(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, so that the best is listed however old it is; what has nothing there comes last."""
+    monkeypatch.setattr(results, "LISTED", 3)
+    monkeypatch.setattr(results, "DRAWN", 1)
+    made = lab.experiment("sft")
+    for scores in ((0.9,), (0.2,), (math.nan,), (0.5, 0.4)):
+        train(lab, made.id, *scores)
+    view.choose((made.id,))
+
+    def listed(sort: str, *, descending: bool) -> list[int]:
+        assert told(view, "sort", sort=sort, descending=descending)["ok"]
+        assert view.order == {"sort": sort, "descending": descending}
+        return [row["n"] for row in view.runs]
+
+    assert listed("evaluation", descending=True) == [1, 4, 2]
+    assert listed("evaluation", descending=False) == [2, 4, 1]
+    monkeypatch.setattr(results, "LISTED", 10)
+    assert listed("evaluation", descending=False) == [2, 4, 1, 3]
+    assert listed("run", descending=False) == [1, 2, 3, 4]
+    assert listed("checkpoints", descending=True)[0] == 4
+    for sort in ("experiment", "status", "steps", "training", "duration", "started"):
+        assert len(listed(sort, descending=True)) == 4
+    refused = told(view, "sort", sort="name", descending=True)
+    assert refused["error"]["what"] == "The table of runs cannot be sorted by 'name'."
+    assert view.order["sort"] == "started"
+
+
+@pytest.mark.spec("9.3")
+def test_the_best_evaluation_score_is_marked(lab: Lab, view: ResultsView) -> None:
+    """Where all scores agree about what is better: a run whose score is not finite never is."""
+    sft, low = lab.experiment("sft"), lab.experiment("low", LOSS)
+    for score in (0.3, 0.8, math.inf):
+        train(lab, sft.id, score)
+    for score in (0.3, 0.1):
+        train(lab, low.id, score)
+
+    def best() -> list[tuple[str, int]]:
+        return [(row["experiment"], row["n"]) for row in view.runs if row["best"]]
+
+    view.choose((sft.id,))
+    assert best() == [("sft", 2)]
+    view.choose((low.id,))
+    assert best() == [("low", 2)]
+    view.choose((sft.id, low.id))
+    assert best() == []
+
+
+def test_a_run_keeps_its_colour(lab: Lab, view: ResultsView) -> None:
+    """Others are taken out, put back, sorted or come later: its place in the charts stays."""
+    made = lab.experiment("sft")
+    runs = [train(lab, made.id, 0.1) for _ in range(3)]
+    view.choose((made.id,))
+
+    def shown() -> dict[int, int | None]:
+        return {row["n"]: row["place"] for row in view.runs}
+
+    assert shown() == {1: 0, 2: 1, 3: 2}
+    told(view, "draw", run=runs[0], shown=False)
+    assert (shown(), view.latest) == ({1: None, 2: 1, 3: 2}, False)
+    train(lab, made.id, 0.1)
+    view.refresh()
+    told(view, "sort", sort="run", descending=True)
+    assert shown() == {1: None, 2: 1, 3: 2, 4: 0}
+
+
+def test_the_only_experiment_is_chosen_by_itself(lab: Lab, services: Services) -> None:
+    """Unless somebody has cleared the choice."""
+    view = ResultsView(services, lab.project.id)
+    assert view.chosen == []
+    made = lab.experiment("sft")
+    view.refresh()
+    assert view.chosen == [made.id]
+    lab.experiment("dpo")
+    view.refresh()
+    assert view.chosen == [made.id]
+    told(view, "choose", experiments=[])
+    lab.experiments.delete(lab.experiment("gone").id)
+    view.refresh()
+    assert view.chosen == []
+
+
+def a_long_run(lab: Lab, steps: int, *names: str) -> tuple[int, int]:
+    """Let an experiment report every step, and return its id and the run's."""
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    metrics = [
+        Reported(step=step, total=None, metrics=dict.fromkeys(names, step % 7))
+        for step in range(1, steps + 1)
+    ]
+    lab.supervision.record(job, Batch(reported=metrics))
+    lab.end(job)
+    return made.id, job.run_id
+
+
+def test_few_curves_have_more_points(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All curves share some points, and what a short one does not take the others have."""
+    monkeypatch.setattr(results_curves, "SHARED", 300)
+    monkeypatch.setattr(results_curves, "FEWEST", 10)
+    experiment, run = a_long_run(lab, 2000, "a", "b")
+    job = lab.started(lab.runs.train(experiment))
+    lab.report(job, 1, a=1.0)
+    view.choose((experiment,))
+    assert len(drawn(view)["a", job.run_id]) == 1
+    many = len(drawn(view)["a", run])
+    assert 70 < many < 150
+    assert many == len(drawn(view)["b", run])
+    (row,) = (row for row in told(view, "look", metric="a")["result"]["rows"] if row["run"] == run)
+    assert many < len(row["points"]) <= 300
+
+
+@pytest.mark.spec("9.3")
+def test_a_part_of_the_steps_is_looked_at_closely(
+    lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every step that was reported there; what is too much to read is left as it is."""
+    monkeypatch.setattr(results_curves, "SHARED", 200)
+    experiment, run = a_long_run(lab, 2000, "loss", "aux")
+    view.choose((experiment,))
+    assert len(drawn(view)["loss", run]) < 200
+    told_rows = told(view, "look", part=[500, 540])["result"]["rows"]
+    assert [(row["id"], row["run"], row["metric"]) for row in told_rows] == [
+        (f"{run} loss", run, "loss"),
+        (f"{run} aux", run, "aux"),
+    ]
+    assert [list(point) for point in told_rows[0]["points"]] == [[step, step % 7] for step in range(500, 541)]
+    only = told(view, "look", metric="aux", part=[500, 540])["result"]["rows"]
+    assert [row["metric"] for row in only] == ["aux"]
+    monkeypatch.setattr(results_curves, "PART", 81)
+    assert told(view, "look", part=[500, 540])["result"]["rows"] == []
 
 
 def test_many_metrics_are_cut(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scores and the first metrics by name are drawn, and how many are not is told."""
-    monkeypatch.setattr(results_curves, "METRICS", 2)
+    """The scores, the loss and the first metrics by name are drawn, and how many are not is told."""
+    monkeypatch.setattr(results_curves, "METRICS", 3)
     made = lab.experiment("sft")
     job = lab.started(lab.runs.train(made.id))
-    lab.report(job, 1, evaluation_score=0.5, b=1.0, a=2.0, c=3.0)
+    lab.report(job, 1, evaluation_score=0.5, b=1.0, a=2.0, loss=3.0, c=3.0)
     view.choose((made.id,))
-    assert [row["metric"] for row in view.curves] == ["evaluation_score", "a"]
+    assert [row["metric"] for row in view.curves] == ["evaluation_score", "loss", "a"]
     assert view.undrawn == 2
 
 
@@ -214,7 +363,7 @@ def test_runs_are_drawn_one_by_one(lab: Lab, view: ResultsView, monkeypatch: pyt
     view.choose((made.id,))
 
     def shown() -> list[int]:
-        return [row["n"] for row in view.runs if row["drawn"]]
+        return sorted(row["n"] for row in view.runs if row["drawn"])
 
     assert shown() == [3, 4]
     assert told(view, "draw", run=runs[3], shown=False)["ok"]
@@ -248,9 +397,22 @@ def test_the_settings_of_the_drawn_runs_are_shown(lab: Lab, view: ResultsView) -
     assert {row["id"]: row["told"] for row in view.settings}["lr"] == ["0.2"]
 
 
+def test_settings_are_called_and_written_as_one_reads_them(lab: Lab, view: ResultsView) -> None:
+    """By their labels in the form where this process knows it, and a number without its noise."""
+    known = lab.experiment("known", registry.find("SFT").spec, config={"learning_rate": 0.1 + 0.2})
+    train(lab, known.id, 0.1)
+    view.choose((known.id,))
+    rows = {row["id"]: row for row in view.settings}
+    assert (rows["learning_rate"]["label"], rows["algorithm"]["label"]) == ("Learning rate", "Algorithm")
+    assert rows["learning_rate"]["told"] == ["0.3"]
+    assert rows["learning_rate"]["whole"] == ["0.30000000000000004"]
+    assert rows["algorithm"]["whole"] == [None]
+
+
 @pytest.mark.spec("9.3", "10.1")
 def test_tables_go_out_as_csv(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All runs that are listed, or what the drawn ones reported; what is too much says how Python does it."""
+    """All runs, or what the drawn ones reported; what is too much says how Python does it."""
+    monkeypatch.setattr(results, "LISTED", 0)
     made = lab.experiment("=sft")
     job = lab.started(lab.runs.train(made.id))
     lab.report(job, 1, 3, loss=0.1 + 0.2)

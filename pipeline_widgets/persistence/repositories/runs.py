@@ -109,6 +109,12 @@ _METRICS_AFTER = (
     .order_by(_M.id)
     .limit(bindparam("most", type_=Integer))
 )
+_METRICS_BETWEEN = (
+    select(_M.id, _M.step, _M.name, _M.value)
+    .where((_M.run_id == bindparam("run")) & _M.step.between(bindparam("low"), bindparam("high")))
+    .order_by(_M.id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 #: Step, name, value.
 Metric: TypeAlias = tuple[int, str, float]
@@ -296,6 +302,11 @@ class Runs(Repository):
         """Return id, step, name and value of a run's next metrics after the one of that id; None is NaN."""
         told = {"run": run_id, "after": after, "most": most}
         return self.connection.execute(_METRICS_AFTER, told).all()
+
+    def metrics_between(self, run_id: int, low: int, high: int, most: int) -> Sequence[Told]:
+        """Return the same of the metrics that a run has reported from one step to another."""
+        told = {"run": run_id, "low": low, "high": high, "most": most}
+        return self.connection.execute(_METRICS_BETWEEN, told).all()
 
     def _where(self, condition: ColumnElement[bool]) -> tuple[Run, ...]:
         return tuple(map(rows.run, self._all(_RUNS.where(condition).order_by(_C.id))))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from pipeline_widgets.domain.comparison import Setting, csv_text, settings, triggered_with
-from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.comparison import Setting, csv_text, leaders, settings, triggered_with
+from pipeline_widgets.domain.experiment import Experiment, is_finite
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.errors import ForeignError, RuleError
+from pipeline_widgets.errors import ConfigError, ForeignError, RuleError
 from pipeline_widgets.persistence.repositories.base import found
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services.views.overview import ResultRow
@@ -17,6 +19,18 @@ RUN_COLUMNS = (
     "experiment", "run", "status", "steps", "checkpoints", "training_score", "evaluation_score",
     "started_at", "finished_at",
 )  # fmt: skip
+#: What each column of the table of runs is sorted by; None where there is nothing.
+_SORTS: dict[str, Callable[[ResultRow, datetime], Any]] = {
+    "experiment": lambda each, _: (each.experiment.casefold(), each.number),
+    "run": lambda each, _: each.number,
+    "status": lambda each, _: str(each.status),
+    "steps": lambda each, _: each.steps,
+    "checkpoints": lambda each, _: each.checkpoints,
+    "training": lambda each, _: _finite(each.training_score),
+    "evaluation": lambda each, _: _finite(each.evaluation_score),
+    "duration": lambda each, now: each.started_at and (each.finished_at or now) - each.started_at,
+    "started": lambda each, _: each.run_id,  # one that has not started yet is the latest
+}
 METRIC_COLUMNS = ("experiment", "run", "step", "metric", "value")
 MOST_METRICS = 500_000  # rows that a browser is sent
 
@@ -92,6 +106,48 @@ class ComparisonService:
         )
 
 
+def latest_first(found: Iterable[ResultRow]) -> list[ResultRow]:
+    """Return runs in another order: the latest of each experiment, then the one before of each, and so on."""
+    seen: dict[int, int] = {}
+    age: dict[int, int] = {}
+    latest = sorted(found, key=lambda each: each.run_id, reverse=True)
+    for each in latest:
+        age[each.run_id] = seen.setdefault(each.experiment_id, 0)
+        seen[each.experiment_id] += 1
+    return sorted(latest, key=lambda each: age[each.run_id])
+
+
+def sorted_runs(found: Iterable[ResultRow], sort: str, now: datetime, *, descending: bool) -> list[ResultRow]:
+    """Return runs by a column of their table, those last that have nothing there.
+
+    Args:
+        found: The runs.
+        sort: The column.
+        now: Until when those that are active have taken.
+        descending: Whether the highest, the latest, or the last in the alphabet comes first.
+
+    Raises:
+        ConfigError: The table cannot be sorted by that.
+    """
+    if sort not in _SORTS:
+        what = f"The table of runs cannot be sorted by {sort!r}."
+        raise ConfigError(what, fix=f"Choose one of {', '.join(_SORTS)}.")
+    latest = sorted(found, key=lambda each: each.run_id, reverse=True)
+    keys = {each.run_id: _SORTS[sort](each, now) for each in latest}
+    told = [each for each in latest if keys[each.run_id] is not None]
+    told.sort(key=lambda each: keys[each.run_id], reverse=descending)
+    return [*told, *(each for each in latest if keys[each.run_id] is None)]
+
+
+def best_runs(found: Collection[ResultRow]) -> frozenset[int]:
+    """Return which of these have the best evaluation score; none where they disagree about what is better."""
+    directions = {each.higher_is_better for each in found if each.evaluation_score is not None}
+    if len(directions) != 1:
+        return frozenset()
+    scores = {each.run_id: each.evaluation_score for each in found}
+    return leaders(scores, higher_is_better=directions.pop())
+
+
 def runs_csv(listed: Sequence[ResultRow]) -> str:
     """Return a table of runs as CSV; times are ISO 8601 in UTC."""
     return csv_text(RUN_COLUMNS, (run_values(each, iso=True) for each in listed))
@@ -129,3 +185,7 @@ def _starts(work: Work, runs: Sequence[Run]) -> dict[int, str]:
         maker = makers[checkpoint.run_id]
         found[run.id] = f"{names[maker.experiment_id or 0].name}, {maker.label}, step {checkpoint.step}"
     return found
+
+
+def _finite(score: float | None) -> float | None:
+    return score if is_finite(score) else None

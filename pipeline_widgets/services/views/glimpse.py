@@ -48,6 +48,17 @@ class MetricCurve:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RunCurves:
+    """What a run has reported, thinned."""
+
+    curves: tuple[MetricCurve, ...]
+    #: Whether they hold all that was reported.
+    whole: bool
+    #: Whether they hold all that it will ever report.
+    final: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AgentMade:
     """The version of an Agent that a run has made."""
 
@@ -130,6 +141,42 @@ class GlimpseService:
                 agent=_agent(work, run),
             )
         return replace(glimpse, log=shown_log(self._store.log_path(run_id), lines))
+
+    def curves(
+        self, run_ids: Sequence[int], *, points: int, metrics: int | None = None
+    ) -> dict[int, RunCurves]:
+        """Return only the curves of runs, of those that are there still; `points` and `metrics` as above."""
+        found: dict[int, RunCurves] = {}
+        with self._store.read() as work:
+            runs = work.runs.by_id(run_ids)
+            for each in run_ids:
+                if each in runs:
+                    read = self._curves(work, (each, points), metrics)
+                    final = read.whole and runs[each].status.finished
+                    found[each] = RunCurves(curves=_ordered(read.curves), whole=read.whole, final=final)
+        return found
+
+    def part(
+        self, run_ids: Sequence[int], low: int, high: int, *, points: int, most: int
+    ) -> dict[int, tuple[MetricCurve, ...]]:
+        """Return the curves of runs from one step to another, with as many points as whole ones have.
+
+        Args:
+            run_ids: The runs.
+            low: The first step.
+            high: The last step.
+            points: How many points a curve has at most.
+            most: How many metrics may be read; where there are more, there is nothing in the answer.
+        """
+        found: dict[int, tuple[MetricCurve, ...]] = {}
+        with self._store.read() as work:
+            for each in run_ids:
+                told = work.runs.metrics_between(each, low, high, most + 1)
+                most -= len(told)
+                if most < 0:
+                    return {}
+                found[each] = _ordered(_grown({}, told, points))
+        return found
 
     def _curves(self, work: Work, key: tuple[int, int], most: int | None) -> _Read:
         """Read on from where the last look at the run has ended.

@@ -94,6 +94,8 @@ class ResultRow:
     #: The best of all that it ever saved.
     training_score: float | None
     evaluation_score: float | None
+    #: Whether a higher score is the better one.
+    higher_is_better: bool
 
 
 class OverviewService:
@@ -226,6 +228,7 @@ def _result(row: Row, checkpoints: int) -> ResultRow:
         checkpoints=checkpoints,
         training_score=_best(row, "training", row["score"]),
         evaluation_score=_best(row, "evaluation", row["score"]),
+        higher_is_better=row["score"] != "min",
     )
 
 

@@ -25,14 +25,14 @@ class ResultConfig {
     this.choice.hidden = drawn.length < 2;
     setText(this.said, drawn.length < 2 ? "" : differ.length ? `${differ.length} of ${count(settings.length, "setting")} ${differ.length === 1 ? "differs" : "differ"}.` : `All ${settings.length} settings are equal.`);
     this.table.hidden = !shown.length;
-    redraw(this.head, h("th", { scope: "col" }, "Setting"), drawn.map((id, at) => {
+    redraw(this.head, h("th", { scope: "col" }, "Setting"), drawn.map((id) => {
       const run = known.get(id);
-      return h("th", { scope: "col" }, h("span", { class: "pw-results-pick" }, drawn.length > 1 ? chartSample(chartStyle(at)) : null, h("span", {}, run ? `${run.experiment} run ${run.n}` : `run ${id}`)));
+      return h("th", { scope: "col" }, h("span", { class: "pw-results-pick" }, drawn.length > 1 && run?.drawn ? chartSample(chartStyle(run.place)) : null, h("span", { title: run && runName(run) }, run ? runName(run) : `run ${id}`)));
     }));
     keyed(this.rows, shown, (each) => each.id, () => h("tr", {}), (tr, each) => {
       tr.classList.toggle("pw-results-differs", each.differs && shown !== differ);
-      redraw(tr, h("th", { scope: "row", class: "pw-results-name" }, each.id),
-        each.told.map((text) => (text === null ? h("td", { class: "pw-soft", title: "It has no such setting" }, "–") : h("td", {}, text))));
+      redraw(tr, h("th", { scope: "row", class: "pw-results-setting", title: each.id }, each.label),
+        each.told.map((text, at) => (text === null ? h("td", { class: "pw-soft", title: "It has no such setting" }, "–") : h("td", { title: each.whole[at] ?? undefined }, text))));
     });
   }
 }

@@ -1,73 +1,116 @@
 // The runs of Results: which are drawn, what each reached, where it comes from and what came of it.
 
+const RESULT_COLUMNS = [
+  { label: "Lineage" },
+  { label: "Chart" },
+  { label: "Experiment", sort: "experiment" },
+  { label: "Run", sort: "run", descending: true },
+  { label: "Status", sort: "status" },
+  { label: "Steps", sort: "steps", descending: true, kind: "pw-number" },
+  { label: "Checkpoints", sort: "checkpoints", descending: true, kind: "pw-number" },
+  { label: "Best training score", sort: "training", descending: true, kind: "pw-number" },
+  { label: "Best evaluation score", sort: "evaluation", descending: true, kind: "pw-number" },
+  { label: "Duration", sort: "duration", descending: true, kind: "pw-number" },
+  { label: "Started", sort: "started", descending: true },
+];
+
 class ResultRuns {
   constructor(panel) {
-    Object.assign(this, { panel, frame: panel.frame, model: panel.model, open: new Map(), busy: new Map() });
-    this.rows = h("tbody", {});
+    Object.assign(this, { panel, frame: panel.frame, model: panel.model, open: new Map(), busy: new Map(), known: "" });
+    this.rows = h("tbody", {
+      onmouseover: (event) => this.point(event), onmouseleave: () => this.panel.charts.group.light(null),
+      onfocusin: (event) => this.point(event), onfocusout: () => this.panel.charts.group.light(null),
+    });
     const save = (label, table) => button({ label, glyph: "import", onclick: (event) => this.save(table, event.currentTarget) });
-    this.tools = h("div", { class: "pw-results-tools" }, save("Runs as CSV", "runs"), save("Metrics as CSV", "metrics"));
+    this.tools = h("div", { class: "pw-results-tools" }, save("Runs as CSV", "runs"), save("Metrics as CSV (drawn runs)", "metrics"));
+    this.heads = RESULT_COLUMNS.map((column) => this.head(column));
     this.table = h("div", { class: "pw-scroll pw-results-runs", role: "region", "aria-label": "Runs", tabindex: "0" },
-      h("table", { class: "pw-table" },
-        h("caption", { class: "pw-hidden" }, "Runs"),
-        h("thead", {}, h("tr", {},
-          ["Chart", "Experiment", "Run", "Status"].map((name) => h("th", { scope: "col" }, name)),
-          ["Steps", "Checkpoints", "Best training score", "Best evaluation score", "Duration"].map((name) => h("th", { scope: "col", class: "pw-number" }, name)),
-          h("th", { scope: "col" }, "Started"))),
-        this.rows));
+      h("table", { class: "pw-table" }, h("caption", { class: "pw-hidden" }, "Runs"), h("thead", {}, h("tr", {}, this.heads)), this.rows));
     this.note = h("p", { class: "pw-hint" });
     this.el = h("section", { class: "pw-results-part", "aria-label": "Table of runs" }, this.table, this.note, this.tools);
     const clock = setInterval(() => this.tick(), 1000);
     this.frame.undo.push(() => clearInterval(clock));
   }
 
+  head({ label, sort, descending = false, kind }) {
+    if (!sort) return h("th", { scope: "col", class: kind }, label);
+    const press = h("button", { type: "button", class: "pw-results-sort", "data-f": `sort-${sort}`, onclick: () => {
+      const now = this.model.get("order");
+      return this.frame.run("sort", { sort, descending: now.sort === sort ? !now.descending : descending }, press);
+    } }, h("span", {}, label), h("span", { class: "pw-results-arrow" }));
+    return h("th", { scope: "col", class: kind, "data-sort": sort }, press);
+  }
+
   show() {
-    const runs = this.model.get("runs"), some = this.model.get("chosen").length > 0;
+    const runs = this.model.get("runs"), order = this.model.get("order");
     this.table.hidden = this.tools.hidden = !runs.length;
+    for (const th of this.heads.filter((each) => each.dataset.sort)) {
+      const sorted = th.dataset.sort === order.sort;
+      if (sorted) th.setAttribute("aria-sort", order.descending ? "descending" : "ascending");
+      else th.removeAttribute("aria-sort");
+      redraw(th.querySelector(".pw-results-arrow"), sorted ? icon(order.descending ? "down" : "up") : null);
+    }
     const ids = new Set(runs.map((run) => run.id));
     for (const id of this.open.keys()) if (!ids.has(id)) this.open.delete(id);
     for (const [id, drawn] of this.busy) if (runs.find((run) => run.id === id)?.drawn === drawn) this.busy.delete(id);
-    const order = runs.filter((run) => run.drawn).map((run) => run.id);
     const items = runs.flatMap((run) => (this.open.has(run.id) ? [{ run }, { run, lineage: true }] : [{ run }]));
     keyed(this.rows, items, ({ run, lineage }) => (lineage ? `${run.id}-lineage` : run.id), () => h("tr", {}), (tr, { run, lineage }) =>
-      redraw(tr, lineage ? this.lineage(run) : this.cells(run, order.indexOf(run.id))));
-    const more = this.model.get("total") - runs.length, undrawn = this.model.get("undrawn");
+      redraw(tr, lineage ? this.lineage(run) : this.cells(run)));
+    this.showNote(runs);
+  }
+
+  showNote(runs) {
+    const more = this.model.get("total") - runs.length, undrawn = this.model.get("undrawn"), drawn = runs.filter((run) => run.drawn).length;
+    const first = this.model.get("order").sort === "started" && this.model.get("order").descending ? "latest" : "first";
     const notes = [
-      some && !runs.length ? "No runs yet." : "",
-      more > 0 ? `The table shows the latest ${runs.length} of ${runs.length + more} runs.` : "",
-      order.length < runs.length ? `The charts show ${order.length} of these runs.` : "",
+      this.model.get("chosen").length && !runs.length ? "No runs yet." : "",
+      more > 0 ? `The table shows the ${first} ${runs.length} of ${chartStep(runs.length + more)} runs.` : "",
+      drawn === runs.length ? "" : this.model.get("latest") ? `The charts show the ${drawn} latest; tick others in the table.` : `The charts show ${drawn} of these runs.`,
       undrawn ? `${count(undrawn, "metric")} more: project.results() has them all.` : "",
     ];
     setText(this.note, notes.filter(Boolean).join(" "));
     this.note.hidden = !this.note.textContent;
   }
 
-  cells(run, at) {
-    const number = (text) => h("td", { class: "pw-number" }, text), name = `${run.experiment} run ${run.n}`;
+  cells(run) {
+    const number = (text) => h("td", { class: "pw-number" }, text), name = runName(run);
     const box = h("input", { type: "checkbox", "aria-label": `Chart ${name}`, "data-f": `draw-${run.id}`, checked: this.busy.get(run.id) ?? run.drawn, onchange: () => this.draw(run, box.checked) });
     const open = this.open.has(run.id);
     const lineage = button({
       label: `Lineage of ${name}`, glyph: open ? "down" : "right", quiet: true, "aria-expanded": String(open), "data-f": `lineage-${run.id}`,
       onclick: (event) => this.toggle(run, event.currentTarget),
     });
+    const evaluation = run.best ? [h("span", { class: "pw-results-best" }, "best"), h("strong", {}, score(run.evaluation))] : score(run.evaluation);
     return [
-      h("td", {}, h("span", { class: "pw-results-pick" }, lineage, box, at >= 0 ? chartSample(chartStyle(at)) : null)),
-      h("th", { scope: "row", class: "pw-results-name" }, run.experiment),
+      h("td", { class: "pw-results-opener" }, lineage),
+      h("td", {}, h("span", { class: "pw-results-pick" }, box, run.drawn ? chartSample(chartStyle(run.place)) : null)),
+      h("th", { scope: "row", class: "pw-results-name" }, h("span", { class: "pw-results-choice", title: run.experiment, dir: "auto" }, run.experiment)),
       h("td", {}, `run ${run.n}`),
       h("td", {}, badge(run.status)),
-      number(run.steps === null ? "N/A" : String(run.steps)),
-      number(String(run.checkpoints)),
+      number(run.steps === null ? "N/A" : chartStep(run.steps)),
+      number(chartStep(run.checkpoints)),
       number(score(run.training)),
-      number(score(run.evaluation)),
+      number(evaluation),
       h("td", { class: "pw-number", "data-since": run.started !== null && run.finished === null ? run.started : undefined }, this.took(run)),
       h("td", {}, run.started === null ? "N/A" : moment(run.started)),
     ];
+  }
+
+  /** Emphasise the run in whose row the pointer or the focus is. */
+  point({ target }) {
+    const id = parseInt(target.closest("tr")?.dataset.key, 10), run = this.model.get("runs").find((each) => each.id === id);
+    this.panel.charts.group.light(run?.drawn ? id : null);
+  }
+
+  light(run) {
+    for (const tr of this.rows.children) tr.classList.toggle("pw-results-lit", tr.dataset.key === String(run));
   }
 
   lineage(run) {
     const told = this.open.get(run.id);
     const part = (title, items, none) => h("div", {}, h("h4", {}, title), items.length ? h("ul", {}, items) : h("p", { class: "pw-soft" }, none));
     const items = (texts, depths) => texts.map((text, at) => h("li", { style: { paddingLeft: `${(depths ? Number(depths[at]) - 1 : at) * 16}px` } }, text));
-    return h("td", { colspan: "10" }, h("div", { class: "pw-results-lineage", role: "group", "aria-label": `Lineage of ${run.experiment} run ${run.n}` }, told
+    return h("td", { colspan: String(RESULT_COLUMNS.length) }, h("div", { class: "pw-results-lineage", role: "group", "aria-label": `Lineage of ${runName(run)}` }, told
       ? [part("Comes from", items(told.from), "It started from scratch."), part("Came of it", items(told.into, told.depths), "Nothing yet.")]
       : h("span", { class: "pw-soft" }, "Opening…")));
   }
@@ -82,13 +125,22 @@ class ResultRuns {
     this.show();
   }
 
-  /** What is open may have gone on. */
+  /** What is open may have gone on, where other runs are there or one has another status. */
   async renew() {
+    const known = JSON.stringify(this.model.get("runs").map(({ id, status }) => `${id} ${status}`).sort());
+    if (known === this.known) return;
+    this.known = known;
+    if (this.renewing || !this.open.size) return;
+    this.renewing = true;
     for (const id of [...this.open.keys()]) {
       const told = await this.frame.line.ask("lineage", { run: id }).catch(() => null);
       if (told && this.open.has(id)) this.open.set(id, told);
     }
+    this.renewing = false;
     this.show();
+    if (this.known === known) return;
+    this.known = known; // of what they were asked about
+    this.renew();
   }
 
   async draw(run, shown) {

@@ -197,6 +197,33 @@ def test_a_look_can_be_bounded(lab: Lab, glimpses: GlimpseService) -> None:
     assert glimpses.run(run.id) == GlimpseService(lab.store).run(run.id)
 
 
+def test_curves_alone_are_read_of_many_runs(lab: Lab, glimpses: GlimpseService) -> None:
+    """With whether more can come; a run that is gone is left out."""
+    run, job = training(lab)
+    other, second = training_of(lab, lab.pipeline("SFT", name="other").stages[0].id)
+    lab.report(job, 1, loss=1.0)
+    lab.report(second, 1, loss=2.0)
+    lab.end(second)
+    told = glimpses.curves([run.id, 999, other.id], points=10)
+    assert [*told] == [run.id, other.id]
+    assert [(each.whole, each.final) for each in told.values()] == [(True, False), (True, True)]
+    assert [each.curves[0].points for each in told.values()] == [((1, 1.0),), ((1, 2.0),)]
+    lab.report(job, 2, loss=3.0)
+    assert not glimpses.curves([run.id], points=10, metrics=1)[run.id].whole
+
+
+def test_a_part_of_a_curve_is_read_in_detail(lab: Lab, glimpses: GlimpseService) -> None:
+    """Between two steps with both of them, thinned to as many points; too much to read is not read."""
+    run, job = training(lab)
+    lab.supervision.record(job, batch(0, {250: 9.0}))
+    (loss,) = glimpses.part([run.id], 240, 260, points=100, most=21)[run.id]
+    assert loss.points == tuple((step, 9.0 if step == 250 else 0.0) for step in range(240, 261))
+    (loss,) = glimpses.part([run.id], 0, 499, points=50, most=500)[run.id]
+    assert len(loss.points) <= 50
+    assert (250, 9.0) in loss.points
+    assert glimpses.part([run.id], 240, 260, points=100, most=20) == {}
+
+
 def test_only_some_runs_are_kept_in_mind(
     lab: Lab, glimpses: GlimpseService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
