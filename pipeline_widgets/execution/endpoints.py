@@ -88,7 +88,7 @@ class Endpoints:
         agent, token = self._agents.get(agent_id), self._service.token(agent_id)
         endpoint = agent.endpoint
         if agent.status is not AgentStatus.DEPLOYED or endpoint is None or endpoint.url is None or not token:
-            why = f"It is {agent.status}."
+            why = f"It is {agent.status.lower()}."
             raise RuleError(f"Agent {agent.name!r} cannot be asked.", why, "Connect it first.")
         return post(endpoint.url, f"/{endpoint.route}", {endpoint.takes: value}, token)
 

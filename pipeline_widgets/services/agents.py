@@ -88,7 +88,7 @@ class AgentService:
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
             if agent.status in {AgentStatus.PENDING, AgentStatus.DEPLOYED}:
-                what, why = f"Agent {agent.name!r} cannot be deleted.", f"It is {agent.status}."
+                what, why = f"Agent {agent.name!r} cannot be deleted.", f"It is {agent.status.lower()}."
                 raise InUseError(what, why, "Disconnect it first.")
             if users := work.pipelines.starting_from(agent_id):
                 why = f"The first stage of pipeline {users[0].name!r} starts from it."
