@@ -82,13 +82,7 @@ class RunService:
         """Go on from a checkpoint of an experiment, as a new experiment of that name (spec 9.1).
 
         Where the experiment belongs to one pipeline, its stage is bound to the new experiment, and the
-        run is the stage's.
-
-        Args:
-            experiment_id: The experiment.
-            checkpoint_id: The checkpoint.
-            name: The name of the new experiment.
-            configured: Its algorithm with another config, such as one of more steps.
+        run is the stage's. `configured` gives the new one another config, such as one of more steps.
 
         Raises:
             NameTakenError: The project has an experiment of that name.

@@ -248,7 +248,7 @@ def test_checkpoints_are_listed_deployed_and_deleted(notebook: Notebook, show: S
     )
     rows = table.locator("tbody").get_by_role("row")
     expect(rows).to_have_count(6)
-    expect(rows.first.get_by_role("cell")).to_contain_text(["BestFinal6", "N/A", "6", "11 B", "Deploy"])
+    expect(rows.first.get_by_role("cell")).to_contain_text(["Best Final 6", "N/A", "6", "11 B", "Deploy"])
     rows.first.get_by_role("button", name="Deploy").press("Enter")
     dialog = root.get_by_role("dialog", name="Deploy the checkpoint at step 6")
     expect(dialog.get_by_label("Agent name")).to_have_value("done - step 6")
@@ -269,6 +269,39 @@ def test_checkpoints_are_listed_deployed_and_deleted(notebook: Notebook, show: S
     root.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(rows).to_have_count(5)
     assert notebook.python("[c.step for c in done.checkpoints]") == [1, 2, 3, 4, 6]
+
+
+@pytest.mark.spec("9.1")
+def test_checkpoints_follow_the_chosen_run(show: Show) -> None:
+    """Best and final come first, scores stand in line; those of all runs are listed on demand, by run."""
+    root = show("""
+@pw.algorithm("Up and down", produces="thing")
+def wave(ctx):
+    for step, value in ((1, 0.5), (2, 0.25), (3, -0.125)):
+        ctx.report(step, evaluation_score=value)
+        with ctx.checkpoint(step) as folder:
+            (folder / "x").write_text("x")
+
+made = project.create_experiment("wave", algorithm="Up and down")
+for _ in range(2): made.train().wait(60)
+""")
+    inside = expand(root, "wave")
+    table = inside.get_by_role("region", name="Checkpoints")
+    rows = table.locator("tbody").get_by_role("row")
+
+    def listed() -> list[list[str]]:
+        return [[cell.inner_text() for cell in each.get_by_role("cell").all()[:-1]] for each in rows.all()]
+
+    expect(rows).to_have_count(3)
+    assert [(one[0].split()[-1], one[2]) for one in listed()] == [
+        ("1", "0.500"), ("3", "\u22120.125"), ("2", "0.250"),
+    ]  # fmt: skip
+    inside.get_by_role("combobox", name="Checkpoints of").select_option("Of all runs")
+    expect(rows).to_have_count(6)
+    expect(table.get_by_role("columnheader").first).to_have_text("Run")
+    assert [one[0] for one in listed()] == ["2", "2", "2", "1", "1", "1"]
+    inside.get_by_role("combobox", name="Checkpoints of").select_option("Of run 2")
+    expect(rows).to_have_count(3)
 
 
 @pytest.mark.spec("9.1", "8.1")
@@ -335,6 +368,8 @@ def test_resuming_what_is_complete_warns(notebook: Notebook, show: Show) -> None
     warning = dialog.get_by_text("This checkpoint is at step 6 of 6: resumed as it is, it trains nothing.")
     expect(warning).to_be_visible()
     dialog.get_by_role("radio", name="A specific step").check()
+    steps = dialog.get_by_role("table", name="Checkpoints").get_by_role("radio")
+    assert steps.evaluate_all("all => all.map(each => each.value)") == ["6", "5", "4", "3", "2", "1"]
     dialog.get_by_role("radio", name="Step 4").check()
     expect(warning).to_have_count(0)
     dialog.get_by_role("radio", name="Final checkpoint").check()

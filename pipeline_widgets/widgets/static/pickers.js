@@ -118,7 +118,7 @@ class ExperimentPicker {
 
 /** Mark the best and the final checkpoint. */
 function stepMarks({ best, final }) {
-  return [best ? "Best" : null, final ? "Final" : null].filter(Boolean).map((word) => h("span", { class: "pw-mark-word" }, word));
+  return [best ? "Best" : null, final ? "Final" : null].filter(Boolean).map((word) => [h("span", { class: "pw-mark-word" }, word), " "]);
 }
 
 /** Best, Final, or one of a table; each says which step that is now. */
