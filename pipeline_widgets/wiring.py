@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,14 @@ class Services:
         self.experiments.renew(self.experiments.get(experiment_id), registry.references())
         return self._launched(self.runs.train(experiment_id))
 
-    def resume(self, experiment_id: int, checkpoint_id: int, name: str) -> tuple[Experiment, Run]:
-        """Go on from a checkpoint as a new experiment, and launch the run."""
-        self.experiments.renew(self.experiments.get(experiment_id), registry.references())
-        experiment, run = self.runs.resume(experiment_id, checkpoint_id, name)
+    def resume(
+        self, experiment_id: int, checkpoint_id: int, name: str, config: Mapping[str, Any] | None = None
+    ) -> tuple[Experiment, Run]:
+        """Go on from a checkpoint as a new experiment, with these fields changed, and launch the run."""
+        now = self.experiments.get(experiment_id)
+        self.experiments.renew(now, registry.references())
+        changed = configured(now.spec.name, {**now.config, **config}) if config else None
+        experiment, run = self.runs.resume(experiment_id, checkpoint_id, name, changed)
         return experiment, self._launched(run)
 
     def connect_agent(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> str | None:

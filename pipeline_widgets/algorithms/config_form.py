@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline_widgets.algorithms.config_schema import FormField, Kind, fields_of
+from pipeline_widgets.algorithms.config_schema import FormField, Kind, bound, fields_of
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.domain.experiment import SEEDS
 
@@ -35,6 +35,38 @@ class Filled:
 
     def __bool__(self) -> bool:
         return not self.errors and not self.general
+
+
+_OBJECT = 'A JSON object, such as {{"name": 1}}.'
+#: What pydantic finds, by its type, in the words of a form; what is not here is said as pydantic does.
+_SAID = {
+    "greater_than_equal": "At least {ge}.",
+    "greater_than": "More than {gt}.",
+    "less_than_equal": "At most {le}.",
+    "less_than": "Less than {lt}.",
+    "multiple_of": "A multiple of {multiple_of}.",
+    "string_too_short": "At least {min_length} characters.",
+    "string_too_long": "At most {max_length} characters.",
+    "string_pattern_mismatch": "A text that matches {pattern}.",
+    "too_short": "At least {min_length} items.",
+    "too_long": "At most {max_length} items.",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+    "list_type": "A JSON list, such as [1, 2].",
+    "string_type": 'A text, such as "name".',
+    "int_type": "A whole number.",
+    "int_parsing": "A whole number.",
+    "int_from_float": "A whole number.",
+    "float_type": "A number.",
+    "float_parsing": "A number.",
+    "finite_number": "A finite number.",
+    "bool_type": "Either true or false.",
+    "bool_parsing": "Either true or false.",
+    "literal_error": "One of {expected}.",
+    "enum": "One of {expected}.",
+    "extra_forbidden": "There is no such field.",
+}
 
 
 class _MisreadError(Exception):
@@ -149,9 +181,7 @@ def _judged(algorithm: Algorithm, config: Mapping[str, Any]) -> tuple[dict[str, 
     try:
         algorithm.config.model_validate(dict(config), by_alias=True, by_name=True)
     except ValidationError as error:
-        return _by_field(
-            algorithm, error.errors(include_url=False, include_context=False, include_input=False)
-        )
+        return _by_field(algorithm, error.errors(include_url=False, include_input=False))
     except Exception as error:  # noqa: BLE001  a validator of a user's may raise anything
         return {}, f"{type(error).__name__}: {error}"
     return {}, ""
@@ -182,8 +212,15 @@ def _names(algorithm: Algorithm) -> dict[str, str]:
 
 def _sentence(error: Mapping[str, Any], place: list[str]) -> str:
     if error["type"] == "missing":
-        said = "This has no default: fill it in." if not place else "It is missing"
+        said = "This has no default: fill it in." if not place else "It is missing."
     else:
-        said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        said = _in_our_words(error)
     said = f"{'.'.join(place)}: {said}" if place else said
     return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+def _in_our_words(error: Mapping[str, Any]) -> str:
+    try:
+        return bound(_SAID[error["type"]], error.get("ctx", {}))
+    except KeyError:  # it is not known, or a validator of a user's borrows its name
+        return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -7,6 +7,7 @@ left empty: what is left empty is left out, so that the model's own default hold
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -183,8 +184,16 @@ def _resolved(schema: Schema, definitions: Schema, depth: int = DEPTH) -> Schema
 
 
 def _bounds(schema: Schema) -> str:
-    said = [words.format(_number(schema[key])) for key, words in _BOUNDS.items() if key in schema]
+    said = [bound(words, {"": schema[key]}) for key, words in _BOUNDS.items() if key in schema]
     return ", ".join(said)
+
+
+def bound(words: str, limits: Mapping[str, Any]) -> str:
+    """Say a bound in words with places for its limits, such as "at least {} items"."""
+    said = words.format(
+        *map(_number, limits.values()), **{name: _number(each) for name, each in limits.items()}
+    )
+    return re.sub(r"\b1 (character|item)s\b", r"1 \1", said)
 
 
 def _number(value: Any) -> str:

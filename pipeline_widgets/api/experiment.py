@@ -113,17 +113,25 @@ class Experiment(Handle):
         """
         self._services.runs.stop_experiment(self._id)
 
-    def resume(self, checkpoint: Checkpoint, name: str) -> Experiment:
+    def resume(
+        self, checkpoint: Checkpoint, name: str, *, config: Mapping[str, Any] | None = None
+    ) -> Experiment:
         """Go on from one of its checkpoints, as a new experiment of that name.
 
         Where it belongs to a pipeline, the stage is bound to the new experiment and runs it.
 
+        Args:
+            checkpoint: What it goes on from.
+            name: The name of the new experiment.
+            config: Fields that the new one has otherwise: what is complete needs more steps to go on.
+
         Raises:
+            ConfigError: The config model refuses a field.
             NameTakenError: The project has an experiment of that name.
             RuleError: The checkpoint was saved by another experiment.
         """
         chosen = id_in(self._services, checkpoint, Checkpoint)
-        made, _ = self._services.resume(self._id, chosen, name)
+        made, _ = self._services.resume(self._id, chosen, name, config)
         return Experiment(self._services, made.id)
 
     def duplicate(self, name: str | None = None) -> Experiment:

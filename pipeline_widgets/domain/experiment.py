@@ -155,7 +155,7 @@ class Agent:
     @property
     def busy(self) -> str:
         """Why it cannot be deleted as long as it is connected; empty where it is not."""
-        return f"It is {self.status}." if self.status.connected else ""
+        return f"It is {self.status.lower()}." if self.status.connected else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.run import Run, Status
@@ -55,6 +56,14 @@ def described(spec: AlgorithmSpec) -> str:
     )
 
 
+def length_field(config: Mapping[str, Any], total: int | None) -> str | None:
+    """Return the field of a config that has set how many steps a run takes; None where none can be told."""
+    fields = [name for name, value in config.items() if type(value) is int and value == total]
+    if "steps" in fields:
+        return "steps"
+    return fields[0] if len(fields) == 1 else None
+
+
 def running(run: Run) -> str:
     """Say that an experiment has an active run."""
     return f"Its {run.label} is {run.status.lower()}."
@@ -73,4 +82,4 @@ def _not_stoppable(latest: Run | None) -> str:
         return "It has never run."
     if latest.status is Status.STOPPING:
         return "It is stopping already."
-    return "" if latest.status.active else f"Its {latest.label} is {latest.status}."
+    return "" if latest.status.active else f"Its {latest.label} is {latest.status.lower()}."

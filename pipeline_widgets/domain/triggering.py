@@ -316,7 +316,9 @@ def _resume_blockers(known: StageFacts) -> tuple[Blocker, ...]:
     if known.latest.status.active:
         return ()  # said already
     if known.latest.status not in RESUMABLE:
-        return (Blocker(f"Its latest run is {known.latest.status}: there is nothing left to do.", over),)
+        return (
+            Blocker(f"Its latest run is {known.latest.status.lower()}: there is nothing left to do.", over),
+        )
     if known.experiment is None:
         return (Blocker("A deployment cannot be resumed.", over),)
     if not known.own_checkpoints:

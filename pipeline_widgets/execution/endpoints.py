@@ -125,7 +125,7 @@ class Endpoints:
         agent, key = self._agents.get(agent_id), self._own_key(agent_id)
         endpoint = agent.endpoint
         if agent.status is not AgentStatus.DEPLOYED or endpoint is None or endpoint.url is None:
-            why = f"It is {agent.status}."
+            why = f"It is {agent.status.lower()}."
             raise RuleError(f"Agent {agent.name!r} cannot be asked.", why, "Connect it first.")
         if key is None:
             why, fix = "Only who has connected it can ask it so.", "Ask it over HTTP, with its key."

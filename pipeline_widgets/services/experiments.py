@@ -189,7 +189,7 @@ class ExperimentService:
             if run.status.active:
                 users.append(f"the active {run.label} that saved it")
             what = f"The checkpoint at step {checkpoint.step}"
-            fix = "Delete those first, or keep it: runs stay, so that what they made can be traced."
+            fix = "Delete what uses it first, or keep it: runs stay, so that what they made can be traced."
             starting = named.get(checkpoint_id, [])
             _refuse(what, [*users, *starting], fix if users else "Let it start from another one first.")
             work.checkpoints.remove([checkpoint.id])
@@ -198,13 +198,15 @@ class ExperimentService:
             shutil.rmtree(checkpoint.path, ignore_errors=True)
 
 
-def duplicate(work: Work, experiment: Experiment, name: str | None = None) -> Experiment:
-    """Copy an experiment within a transaction."""
+def duplicate(
+    work: Work, experiment: Experiment, name: str | None = None, configured: Configured | None = None
+) -> Experiment:
+    """Copy an experiment within a transaction, as it is or with another config."""
     named = partial(work.experiments.named, experiment.project_id)
     wanted = copy_of(experiment.name, named) if name is None else trimmed(name, "experiment")
     free(wanted, named([wanted]), "experiment")
     revision = work.projects.touch(experiment.project_id)
-    configured = Configured(
+    configured = configured or Configured(
         spec=experiment.spec,
         reference=work.experiments.reference(experiment.algorithm_id),
         config=experiment.config,

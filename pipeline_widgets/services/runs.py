@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline_widgets.domain.chain import Pipeline
-from pipeline_widgets.domain.experiment import Checkpoint, Experiment
+from pipeline_widgets.domain.experiment import Checkpoint, Configured, Experiment
 from pipeline_widgets.domain.facts import Facts
 from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
 from pipeline_widgets.domain.run import Progress, Run, Status
@@ -91,11 +91,13 @@ class RunService:
             _check_idle(work, experiment)
             return pend_experiment(work, experiment, Begin(), revision)
 
-    def resume(self, experiment_id: int, checkpoint_id: int, name: str) -> tuple[Experiment, Run]:
+    def resume(
+        self, experiment_id: int, checkpoint_id: int, name: str, configured: Configured | None = None
+    ) -> tuple[Experiment, Run]:
         """Go on from a checkpoint of an experiment, as a new experiment of that name (spec 9.1).
 
         Where the experiment belongs to one pipeline, its stage is bound to the new experiment, and the
-        run is the stage's.
+        run is the stage's. `configured` gives the new one another config, such as one of more steps.
 
         Raises:
             NameTakenError: The project has an experiment of that name.
@@ -104,7 +106,8 @@ class RunService:
             ConfigError: Its algorithm, as this process has it, refuses its config.
         """
         with self._store.read() as work:
-            self._check_config(work.experiments.get(experiment_id))
+            if configured is None:
+                self._check_config(work.experiments.get(experiment_id))
             verify(Begin(checkpoint=work.checkpoints.get(checkpoint_id)))
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
@@ -115,7 +118,7 @@ class RunService:
             original = work.experiments.get(experiment_id)
             revision = work.projects.touch(original.project_id)
             _check_idle(work, original)
-            copy = duplicate(work, original, name)
+            copy = duplicate(work, original, name, configured)
             begin = Begin(
                 checkpoint=checkpoint,
                 role="resume",
@@ -138,7 +141,7 @@ class RunService:
         with self._store.write() as work:
             run = work.runs.get(run_id)
             if not run.status.active:
-                why = f"{run.label.capitalize()} is {run.status}."
+                why = f"{run.label.capitalize()} is {run.status.lower()}."
                 raise RuleError("There is nothing to stop.", why, "Only an active run can be stopped.")
             if run.status is Status.STOPPING:
                 return run

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.algorithms.config_schema import FormField, fields_of
+from pipeline_widgets.algorithms.config_form import SEED
+from pipeline_widgets.algorithms.config_schema import FormField, Kind, fields_of
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.training import described
 from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.services.views.experiment_detail import ExperimentDetail, RunRow
@@ -48,13 +50,16 @@ def list_row(row: ListedExperiment) -> Row:
     }
 
 
-def detail_row(detail: ExperimentDetail, glimpse: RunGlimpse | None, metric: str | None) -> Row:
+def detail_row(
+    detail: ExperimentDetail, glimpse: RunGlimpse | None, metric: str | None, listed: int | None
+) -> Row:
     """Return what an expanded experiment shows.
 
     Args:
         detail: The experiment.
-        glimpse: The run whose metrics are charted; None where there is none.
+        glimpse: The run that is shown; None where there is none.
         metric: The one that was chosen; None for the scores, or what there is.
+        listed: How many checkpoints of that run are listed at most; None for those of all runs.
     """
     names = metric_names(glimpse.curves if glimpse else ())
     chosen = metric if metric in names else next(iter(names), None)
@@ -63,19 +68,14 @@ def detail_row(detail: ExperimentDetail, glimpse: RunGlimpse | None, metric: str
         "id": experiment.id,
         "says": described(experiment.spec),
         "higher_is_better": experiment.spec.higher_is_better,
-        "seed": experiment.seed,
-        "config": config_rows(experiment),
+        "config": config_rows(experiment, glimpse.run if glimpse else None),
         "uses": [{"pipeline": use.pipeline, "stage": use.stage} for use in detail.uses],
         "run": _run(glimpse) if glimpse else None,
         "metrics": names,
         "metric": chosen,
         "curves": _curves(glimpse.curves, chosen) if glimpse and chosen else [],
         "runs": [_run_row(each) for each in detail.runs],
-        "checkpoints": [
-            {**_checkpoint(each), "best": each.id == detail.best, "final": each.id == detail.final}
-            for each in detail.checkpoints
-        ],
-        "saved": detail.saved,
+        **_checkpoints(detail, glimpse, listed),
     }
 
 
@@ -91,23 +91,48 @@ def resume_row(offer: ResumeOffer) -> Row:
         "name": offer.name,
         "warning": offer.warning,
         "obstacle": offer.obstacle,
-        "runs": [_saved(each, higher=offer.experiment.spec.higher_is_better) for each in offer.saved],
+        "runs": [_saved(each, offer.experiment) for each in offer.saved],
     }
 
 
-def config_rows(experiment: Experiment) -> list[Row]:
-    """Return a config as it is read: each field's name, value, unit and description."""
-    known = known_fields(experiment.spec.name)
-    return [
-        {
-            "name": name,
-            "label": known[name].label if name in known else name,
-            "value": value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False),
-            "unit": known[name].unit if name in known else "",
-            "description": known[name].description if name in known else "",
-        }
-        for name, value in experiment.config.items()
+def config_rows(experiment: Experiment, run: Run | None) -> list[Row]:
+    """Return a config and the seed as they are read: each field's name, value, unit and description.
+
+    Args:
+        experiment: The experiment.
+        run: The run whose config is shown; what the experiment has now is said beside what differs.
+    """
+    known, now = known_fields(experiment.spec.name), experiment.config
+    shown = run.config if run else now
+    rows = [
+        _config_row(
+            known.get(name) or FormField(name=name, label=name, kind=Kind.JSON, required=False), shown, now
+        )
+        for name in {**shown, **now}
     ]
+    seed = {SEED.name: run.seed if run else experiment.seed}
+    return [*rows, _config_row(SEED, seed, {SEED.name: experiment.seed})]
+
+
+def _config_row(field: FormField, shown: Mapping[str, Any], now: Mapping[str, Any]) -> Row:
+    value, other = shown.get(field.name), now.get(field.name)
+    return {
+        "name": field.name,
+        "label": field.label,
+        "value": said(value),
+        "unit": "" if value is None else field.unit,
+        "description": field.description,
+        "now": None if value == other else said(other),
+    }
+
+
+def said(value: Any) -> str:
+    """Return a value of a config as it is read."""
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value or "empty"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def known_fields(algorithm: str) -> Mapping[str, FormField]:
@@ -124,7 +149,8 @@ def _fields_by_name(model: type[BaseModel] | None) -> Mapping[str, FormField]:
     return {each.name: each for each in fields_of(model)}
 
 
-def _saved(saved: Saved, *, higher: bool) -> Row:
+def _saved(saved: Saved, experiment: Experiment) -> Row:
+    known = known_fields(experiment.spec.name).get(saved.length or "")
     return {
         "id": saved.run_id,
         "label": saved.run.capitalize(),
@@ -139,7 +165,9 @@ def _saved(saved: Saved, *, higher: bool) -> Row:
         ],
         "best": {"step": saved.best, "reason": saved.best_reason},
         "final": {"step": saved.final, "reason": saved.final_reason},
-        "higher_is_better": higher,
+        "higher_is_better": experiment.spec.higher_is_better,
+        "ends": saved.ends,
+        "length": {"name": known.name, "label": known.label} if known else None,
     }
 
 
@@ -170,6 +198,25 @@ def _run_row(row: RunRow) -> Row:
         "checkpoints": row.checkpoints,
         "pipeline": row.pipeline,
         "same_config": row.same_config,
+    }
+
+
+def _checkpoints(detail: ExperimentDetail, glimpse: RunGlimpse | None, listed: int | None) -> Row:
+    """Return the checkpoints that are listed, best and final first, then the latest; and how many are."""
+    if listed is None or glimpse is None:
+        found, best, final, saved = detail.checkpoints, detail.best, detail.final, detail.saved
+    else:
+        found, best, saved = glimpse.checkpoints[::-1], glimpse.best, len(glimpse.checkpoints)
+        final = found[0].id if found else None
+    pinned = [each for id_ in dict.fromkeys((best, final)) for each in found if each.id == id_]
+    others = [each for each in found if each.id not in {best, final}]
+    shown = [*pinned, *others][: listed or len(found)]
+    return {
+        "checkpoints": [
+            {**_checkpoint(each), "best": each.id == best, "final": each.id == final} for each in shown
+        ],
+        "saved": saved,
+        "every": listed is None,
     }
 
 

@@ -57,10 +57,12 @@ LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
 class Look:
     """What an expanded row shows of its experiment."""
 
-    #: The run that is charted; None for the latest.
+    #: The run that is shown; None for the latest.
     run: int | None = None
     metric: str | None = None
     checkpoints: int = LISTED
+    #: Whether the checkpoints of all runs are listed.
+    every: bool = False
 
 
 class ExperimentsView(PagedView):
@@ -118,14 +120,21 @@ class ExperimentsView(PagedView):
         self.page_shown()
 
     def do_look(
-        self, experiment: int, run: int | None = None, metric: str | None = None, *, more: bool = False
+        self,
+        experiment: int,
+        run: int | None = None,
+        metric: str | None = None,
+        *,
+        more: bool = False,
+        every: bool | None = None,
     ) -> None:
-        """Chart another run or metric of an expanded experiment, or list more of its checkpoints."""
+        """Show another run or metric of an experiment; list more checkpoints, or those of every run."""
         look = self._open.get(experiment, Look())
         self._open[experiment] = Look(
             run=run or look.run,
             metric=metric or look.metric,
             checkpoints=look.checkpoints + (LISTED if more else 0),
+            every=look.every if every is None else every,
         )
         self.page_shown()
 
@@ -173,10 +182,12 @@ class ExperimentsView(PagedView):
         self._services.runs.stop_experiment(experiment)
         self.refresh()
 
-    def do_resume(self, experiment: int, run: int, choice: Choice, name: str) -> Row:
-        """Go on from a checkpoint of one of its runs, as a new experiment."""
+    def do_resume(
+        self, experiment: int, run: int, choice: Choice, name: str, config: dict[str, Any] | None = None
+    ) -> Row:
+        """Go on from a checkpoint of one of its runs, as a new experiment, with these fields changed."""
         chosen = self._services.resumes.chosen(experiment, run, choice)
-        made, _ = self._services.resume(experiment, chosen.id, name)
+        made, _ = self._services.resume(experiment, chosen.id, name, config)
         self.reveal(made.id)
         return {"id": made.id, "name": made.name}
 
@@ -265,7 +276,7 @@ class ExperimentsView(PagedView):
                 glimpse = self._services.glimpses.run(charted, points=POINTS, lines=0)
         except NotFoundError:  # it was deleted since the page was read
             return None
-        return detail_row(detail, glimpse, look.metric)
+        return detail_row(detail, glimpse, look.metric, None if look.every else look.checkpoints)
 
 
 def table_rows(found: Sequence[ExperimentRow | ListedExperiment]) -> list[tuple[Any, ...]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline_widgets.algorithms.config_form import filled, seed_of
 from pipeline_widgets.algorithms.context import TrainContext
@@ -91,14 +92,65 @@ def test_all_errors_come_at_once_each_with_its_field(made: Algorithm) -> None:
     typed |= {"optimizer": '{"lr": -1}', "sizes": "[1, 'a']", "flag": "maybe", "other": "1"}
     errors = filled(made, typed).errors
     assert set(errors) == set(typed)
-    assert errors["steps"] == "Input should be greater than or equal to 1."
+    assert errors["steps"] == "At least 1."
     assert errors["rate"] == "This is no number. Write it as 10, 0.5 or 1e-3."
     assert errors["mode"] == "Choose one of fast, slow."
-    assert "valid integer" in errors["limit"]
-    assert errors["optimizer"] == "lr: Input should be greater than 0."
+    assert errors["limit"] == "A whole number."
+    assert errors["optimizer"] == "lr: More than 0."
     assert errors["sizes"].startswith("This is no JSON: Expecting value at column 5. Write it as [1, 2]")
     assert errors["flag"] == "This is neither true nor false."
     assert errors["other"] == "Formed has no such field."
+
+
+class Bounded(BaseModel):
+    """A field for each thing that a model finds most often."""
+
+    low: int = Field(0, ge=-1, lt=10_000)
+    high: float = Field(0.0, gt=-1, le=512)
+    even: int = Field(0, multiple_of=2)
+    text: str = Field("aa", min_length=2, max_length=3, pattern="^a")
+    items: list[int] = Field([1], min_length=1, max_length=2)
+    table: dict[str, int] = {}
+    optimizer: Optimizer = Optimizer()
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "said"),
+    [
+        ("low", "-2", "At least -1."),
+        ("low", "10000", "Less than 10,000."),
+        ("low", "0.5", "A whole number."),
+        ("high", "-1", "More than -1."),
+        ("high", "513", "At most 512."),
+        ("even", "3", "A multiple of 2."),
+        ("text", "a", "At least 2 characters."),
+        ("text", "aaaa", "At most 3 characters."),
+        ("text", "bb", "A text that matches ^a."),
+        ("items", "[]", "At least 1 item."),
+        ("items", "[1, 2, 3]", "At most 2 items."),
+        ("items", "1", "A JSON list, such as [1, 2]."),
+        ("items", '["x", 1]', "0: A whole number."),
+        ("table", "[]", 'A JSON object, such as {"name": 1}.'),
+        ("optimizer", "3", 'A JSON object, such as {"name": 1}.'),
+    ],
+)
+def test_what_a_model_finds_is_said_in_the_words_of_the_form(field: str, typed: str, said: str) -> None:
+    """As its bounds are: short, with numbers as people write them, one of a thing in the singular."""
+    assert filled(an_algorithm("Bounded", Bounded), {field: typed}).errors == {field: said}
+
+
+def test_a_validator_that_borrows_a_name_is_quoted() -> None:
+    """Without the limits that pydantic gives, its own sentence stands."""
+
+    class Odd(BaseModel):
+        number: int = 1
+
+        @field_validator("number")
+        @classmethod
+        def check(cls, value: int) -> int:
+            raise PydanticCustomError("less_than", "{value} is too odd", {"value": value})
+
+    assert filled(an_algorithm("Odd", Odd), {"number": "2"}).errors == {"number": "2 is too odd."}
 
 
 def test_an_empty_field_is_left_out_unless_it_means_something(made: Algorithm) -> None:

@@ -108,7 +108,7 @@ def test_a_field_says_its_bounds_unit_and_what_it_is_for() -> None:
     annotated = only(Annotated[float, Field(gt=0, le=0.5)], default=0.1)
     assert annotated.bounds == "more than 0, at most 0.5"
     assert only(float | None, default=None, ge=0).bounds == "at least 0"
-    assert only(str, default="a", min_length=1, pattern="^a").bounds == "at least 1 characters, matching ^a"
+    assert only(str, default="a", min_length=1, pattern="^a").bounds == "at least 1 character, matching ^a"
     assert only(Colour, default="red", description="Which.").description == "Which."
 
 

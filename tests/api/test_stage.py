@@ -261,7 +261,7 @@ def test_stop_and_resume(pipe: pw.Pipeline, supervisor: Lab, launched: list[int]
     again = stage.trigger(resume=True)
     assert (again.start_role, again.start_checkpoint) == ("resume", run.checkpoints[0])
     assert launched == [run._id, again._id]
-    with pytest.raises(RuleError, match=r"There is nothing to stop. Run 1 is Stopped"):
+    with pytest.raises(RuleError, match=r"There is nothing to stop. Run 1 is stopped"):
         run.stop()
 
 

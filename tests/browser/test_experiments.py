@@ -124,7 +124,7 @@ def test_train_and_stop_with_live_status_and_progress(notebook: Notebook, show: 
     act(root, "slow", "Train").press("Enter")
     expect(row(root, "slow")).to_contain_text("Running")
     expect(row(root, "slow").get_by_role("progressbar")).to_have_attribute("aria-valuemax", "600")
-    expect(row(root, "slow")).to_contain_text(" of 600, about ")
+    expect(row(root, "slow")).to_contain_text(re.compile(r"\d of 600.* left"))
     train = act(root, "slow", "Train")
     expect(train).to_have_attribute("aria-disabled", "true")
     expect(train).to_have_attribute("title", "Its run 1 is running.")
@@ -135,6 +135,45 @@ def test_train_and_stop_with_live_status_and_progress(notebook: Notebook, show: 
     expect(act(root, "slow", "Train")).not_to_have_attribute("aria-disabled", "true")
     expect(act(root, "slow", "Resume")).not_to_have_attribute("aria-disabled", "true")
     assert notebook.python("str(made.status)") == "Stopped"
+
+
+@pytest.mark.spec("9.1", "4.5")
+def test_a_press_on_what_cannot_be_used_says_why(page: Page, show: Show) -> None:
+    """Beside the control, until Escape or until focus moves on; a tooltip alone is for who has a mouse."""
+    root = show("project.create_experiment('new', algorithm='SFT')")
+    said = root.get_by_role("status").filter(has_text="It has never run.")
+    stop = act(root, "new", "Stop")
+    stop.press("Enter")
+    expect(said).to_be_visible()
+    expect(stop).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(said).to_have_count(0)
+    stop.press("Space")
+    expect(said).to_be_visible()
+    act(root, "new", "Train").focus()
+    expect(said).to_have_count(0)
+
+
+@pytest.mark.spec("9.1")
+def test_a_refusal_is_shown_where_one_works(notebook: Notebook, page: Page, show: Show) -> None:
+    """At the foot of a long list nothing scrolls: the notice comes to the row, which keeps the focus."""
+    root = show("for n in range(40): project.create_experiment(f'e{n}', algorithm='SFT')")
+    notebook.execute("""
+def refuse(experiment):
+    raise pw.PipelineError("It is refused.", "The test says so.")
+
+view.do_train = refuse
+""")
+    train = act(root, "e0", "Train")
+    train.focus()
+    at = train.bounding_box()
+    page.keyboard.press("Enter")
+    notice = root.get_by_role("alert").filter(has_text="It is refused. The test says so.")
+    expect(notice).to_be_in_viewport(ratio=1)
+    expect(train).to_be_focused()
+    assert train.bounding_box() == at
+    root.get_by_role("button", name="Dismiss").click()
+    expect(notice).to_have_count(0)
 
 
 @pytest.mark.spec("9.1")
@@ -183,6 +222,10 @@ broken.train().wait(60)
     expect(row(root, "broken")).to_contain_text("Failed")
     said = "Evaluation score by step. Evaluation score: 1 at step 1, lowest 1, highest 1"
     expect(inside.get_by_role("slider")).to_have_accessible_name(said)
+    raised = inside.get_by_text("the loss is <b>not</b> a number")
+    expect(raised.first).to_be_visible()
+    expect(inside.get_by_role("region", name="Error")).to_have_count(0)  # how it came to that is folded
+    inside.get_by_text("Traceback", exact=True).click()
     expect(inside.get_by_role("region", name="Error")).to_contain_text("the loss is <b>not</b> a number")
     expect(inside.get_by_role("button", name="Copy")).to_be_visible()
     root.get_by_role("button", name="broken", exact=True).click()
@@ -205,7 +248,7 @@ def test_checkpoints_are_listed_deployed_and_deleted(notebook: Notebook, show: S
     )
     rows = table.locator("tbody").get_by_role("row")
     expect(rows).to_have_count(6)
-    expect(rows.first.get_by_role("cell")).to_contain_text(["best, final 6", "N/A", "6", "11 B", "Deploy"])
+    expect(rows.first.get_by_role("cell")).to_contain_text(["Best Final 6", "N/A", "6", "11 B", "Deploy"])
     rows.first.get_by_role("button", name="Deploy").press("Enter")
     dialog = root.get_by_role("dialog", name="Deploy the checkpoint at step 6")
     expect(dialog.get_by_label("Agent name")).to_have_value("done - step 6")
@@ -226,6 +269,39 @@ def test_checkpoints_are_listed_deployed_and_deleted(notebook: Notebook, show: S
     root.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(rows).to_have_count(5)
     assert notebook.python("[c.step for c in done.checkpoints]") == [1, 2, 3, 4, 6]
+
+
+@pytest.mark.spec("9.1")
+def test_checkpoints_follow_the_chosen_run(show: Show) -> None:
+    """Best and final come first, scores stand in line; those of all runs are listed on demand, by run."""
+    root = show("""
+@pw.algorithm("Up and down", produces="thing")
+def wave(ctx):
+    for step, value in ((1, 0.5), (2, 0.25), (3, -0.125)):
+        ctx.report(step, evaluation_score=value)
+        with ctx.checkpoint(step) as folder:
+            (folder / "x").write_text("x")
+
+made = project.create_experiment("wave", algorithm="Up and down")
+for _ in range(2): made.train().wait(60)
+""")
+    inside = expand(root, "wave")
+    table = inside.get_by_role("region", name="Checkpoints")
+    rows = table.locator("tbody").get_by_role("row")
+
+    def listed() -> list[list[str]]:
+        return [[cell.inner_text() for cell in each.get_by_role("cell").all()[:-1]] for each in rows.all()]
+
+    expect(rows).to_have_count(3)
+    assert [(one[0].split()[-1], one[2]) for one in listed()] == [
+        ("1", "0.500"), ("3", "\u22120.125"), ("2", "0.250"),
+    ]  # fmt: skip
+    inside.get_by_role("combobox", name="Checkpoints of").select_option("Of all runs")
+    expect(rows).to_have_count(6)
+    expect(table.get_by_role("columnheader").first).to_have_text("Run")
+    assert [one[0] for one in listed()] == ["2", "2", "2", "1", "1", "1"]
+    inside.get_by_role("combobox", name="Checkpoints of").select_option("Of run 2")
+    expect(rows).to_have_count(3)
 
 
 @pytest.mark.spec("9.1", "8.1")
@@ -284,6 +360,29 @@ done.update(config={"steps": 9})
 
 
 @pytest.mark.spec("9.1")
+def test_resuming_what_is_complete_warns(notebook: Notebook, show: Show) -> None:
+    """It would train nothing; with more steps, which the dialog offers, it goes on."""
+    root = show(RAN)
+    act(root, "done", "Resume").click()
+    dialog = root.get_by_role("dialog", name="Resume “done”")
+    warning = dialog.get_by_text("This checkpoint is at step 6 of 6: resumed as it is, it trains nothing.")
+    expect(warning).to_be_visible()
+    dialog.get_by_role("radio", name="A specific step").check()
+    steps = dialog.get_by_role("table", name="Checkpoints").get_by_role("radio")
+    assert steps.evaluate_all("all => all.map(each => each.value)") == ["6", "5", "4", "3", "2", "1"]
+    dialog.get_by_role("radio", name="Step 4").check()
+    expect(warning).to_have_count(0)
+    dialog.get_by_role("radio", name="Final checkpoint").check()
+    expect(warning).to_be_visible()
+    dialog.get_by_label("Steps", exact=True).fill("8")
+    expect(warning).to_have_count(0)
+    dialog.get_by_role("button", name="Resume").click()
+    expect(row(root, "done (resumed)")).to_contain_text("Succeeded")
+    notebook.execute("made = project.experiments['done (resumed)']")
+    assert notebook.python("(made.config['steps'], [c.step for c in made.checkpoints])") == [8, [7, 8]]
+
+
+@pytest.mark.spec("9.1")
 def test_duplicate_delete_and_results(notebook: Notebook, show: Show) -> None:
     """Delete is confirmed with what goes with it, and disabled while a pipeline uses it."""
     root = show(
@@ -302,7 +401,9 @@ def test_duplicate_delete_and_results(notebook: Notebook, show: Show) -> None:
     root.get_by_role("button", name="Actions for new", exact=True).click()
     refused = root.get_by_role("menuitem", name="Delete")
     expect(refused).to_have_attribute("aria-disabled", "true")
-    expect(refused).to_have_attribute("title", "It is used by pipeline 'chain'.")
+    expect(refused).to_have_accessible_name("Delete")
+    expect(refused).to_have_accessible_description("It is used by pipeline 'chain'.")
+    expect(refused.get_by_text("It is used by pipeline 'chain'.")).to_be_visible()
     notebook.page.keyboard.press("Escape")
     choose(root, "done", "Delete")
     dialog = root.get_by_role("dialog", name="Delete experiment “done”?")
@@ -342,7 +443,7 @@ def test_a_new_experiment_is_configured_by_keyboard(
     name = dialog.get_by_label("Name", exact=True)
     expect(name).to_be_focused()
     expect(name).to_have_accessible_description(re.compile("An experiment needs a name"))
-    expect(steps).to_have_accessible_description(re.compile("Input should be greater than or equal to 1"))
+    expect(steps).to_have_accessible_description(re.compile(r"At least 1\. Default: 65536\. At least 1\."))
     expect(rate).to_have_attribute("aria-invalid", "true")
     expect(rate).to_have_accessible_description(re.compile("This is no number"))
     assert axe(root) == ""
@@ -365,6 +466,58 @@ def test_a_new_experiment_is_configured_by_keyboard(
     expect(root.get_by_role("button", name="mine", exact=True)).to_be_focused()
     config = notebook.python("project.experiments['mine'].config")
     assert (config["learning_rate"], config["steps"], config["epochs"]) == (0.001, 2048, 4)
+
+
+@pytest.mark.spec("9.2")
+def test_an_error_is_gone_once_its_field_is_changed(page: Page, show: Show) -> None:
+    """The sum goes down and leads on; Reset brings the defaults back, Cancel throws away what is typed."""
+    root = show("""
+from pydantic import BaseModel
+
+class Config(BaseModel):
+    rate: float = 0.5
+    data: str
+
+@pw.algorithm("A", produces="thing", config=Config)
+def needs(ctx):
+    pass
+""")
+    new = root.get_by_role("button", name="New experiment").first
+    new.click()
+    dialog = root.get_by_role("dialog", name="New experiment")
+    dialog.get_by_role("combobox", name="Algorithm").select_option("A")
+    name, rate, data = (dialog.get_by_label(each, exact=True) for each in ("Name", "Rate", "Data"))
+    expect(dialog.locator(".pw-xf-fields").last.locator("label")).to_have_text(["Data", "Rate"])
+    expect(data).to_have_attribute("aria-required", "true")
+    rate.fill("fast")
+    dialog.get_by_role("button", name="Create").click()
+    alert = dialog.get_by_role("alert")
+    expect(alert).to_contain_text("3 fields are refused.")
+    expect(name).to_be_focused()
+    name.fill("mine")
+    expect(alert).to_contain_text("2 fields are refused.")
+    expect(name).not_to_have_attribute("aria-invalid", "true")
+    dialog.get_by_role("button", name="Next").click()
+    expect(data).to_be_focused()
+    dialog.get_by_role("button", name="Next").click()
+    expect(rate).to_be_focused()
+    dialog.get_by_role("button", name="Next").click()
+    expect(data).to_be_focused()
+    data.fill("here")
+    expect(alert).to_contain_text("1 field is refused.")
+    dialog.get_by_role("button", name="Reset").click()
+    expect(alert).to_have_text("")
+    for field, value in ((name, ""), (rate, "0.5"), (data, "")):
+        expect(field).to_have_value(value)
+    data.fill("here")
+    page.keyboard.press("Escape")
+    new.click()
+    expect(data).to_have_value("here")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    new.click()
+    dialog.get_by_role("combobox", name="Algorithm").select_option("A")
+    expect(data).to_have_value("")
 
 
 @pytest.mark.spec("9.2", "10.4")
@@ -424,9 +577,12 @@ def test_a_config_is_edited(notebook: Notebook, show: Show) -> None:
     dialog.get_by_label("Steps").fill("8")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
-    expect(inside.locator(".pw-xd-config")).to_contain_text("Steps8")
+    config = inside.get_by_role("group", name="Config")
+    expect(config).to_contain_text("As run 1 had it; the experiment was changed since.")
+    expect(config.get_by_text("Steps").locator("..")).to_have_text("Steps6now: 8")
     runs = inside.get_by_role("region", name="Runs")
-    expect(runs.get_by_role("row", name="Run 1")).to_contain_text("another config")
+    note = runs.get_by_role("row", name="Run 1").get_by_text("another config")
+    assert note.evaluate("element => element.getClientRects().length") == 1
     choose(root, "done", "Edit config")
     notebook.execute("done.update(config={'steps': 9})")
     dialog.get_by_label("Steps").fill("10")
@@ -456,8 +612,11 @@ def test_it_is_accessible_in_every_theme_and_width(
         screenshot(f"experiments {theme}", root)
         assert axe(root) == "", theme
     assert root.evaluate("element => element.scrollWidth <= element.clientWidth")
+    made_with = row(root, "done").get_by_text("counter")
+    expect(made_with.locator("visible=true")).to_have_count(1)
     root.evaluate("element => { element.style.maxWidth = '640px' }")
     expect(act(root, "done", "Resume")).to_be_visible()  # an icon there, by the same name
+    expect(made_with.locator("visible=true")).to_have_count(1)  # under the name there
     chart = root.get_by_role("slider")
     assert chart.evaluate("element => element.firstChild.clientWidth <= element.clientWidth")
     assert axe(root) == ""

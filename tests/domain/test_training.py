@@ -6,7 +6,7 @@ import pytest
 from factories.values import DPO, LOSS, SFT, a_run
 
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.domain.training import Obstacles, described, obstacles, used_by
+from pipeline_widgets.domain.training import Obstacles, described, length_field, obstacles, used_by
 
 pytestmark = pytest.mark.spec("9.1")
 
@@ -23,7 +23,7 @@ def test_what_has_ended_can_be_trained_again_and_resumed(status: Status) -> None
     """Resumed only where a checkpoint exists."""
     run = a_run(2, status)
     found = obstacles(SFT, run, checkpoints=1, pipelines=())
-    assert found == Obstacles(stop=f"Its run 2 is {status}.")
+    assert found == Obstacles(stop=f"Its run 2 is {status.lower()}.")
     assert obstacles(SFT, run, checkpoints=0, pipelines=()).resume
 
 
@@ -59,3 +59,20 @@ def test_an_algorithm_is_described_in_words() -> None:
     assert described(SFT) == "Starts from scratch, or from lm as weights. Makes lm."
     assert described(DPO) == "Starts from lm as init+reference. Makes lm."
     assert described(LOSS).endswith("Makes lm. A lower score is better.")
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"steps": 40, "batch": 8}, "steps"),
+        ({"epochs": 40, "steps": 40}, "steps"),
+        ({"epochs": 40, "rate": 0.1}, "epochs"),
+        ({"epochs": 40, "layers": 40}, None),
+        ({"epochs": 5, "steps": 8}, None),
+        ({"flag": True, "size": 40.0}, None),
+    ],
+)
+def test_the_field_that_has_set_the_length_of_a_run(config: dict[str, object], field: str | None) -> None:
+    """The only whole number that is the total, or the one named steps; otherwise none is guessed."""
+    assert length_field(config, 40) == field
+    assert length_field(config, None) is None

@@ -153,7 +153,7 @@ def test_what_was_really_made_says_more_than_the_config() -> None:
     ("known", "reason"),
     [
         ({}, "There is no run to resume."),
-        ({"latest": a_run(1)}, "Its latest run is Succeeded: there is nothing left to do."),
+        ({"latest": a_run(1)}, "Its latest run is succeeded: there is nothing left to do."),
         ({"latest": a_run(1, Status.STOPPED)}, "Its latest run has saved no checkpoint to go on from."),
         ({"latest": a_run(1, Status.RUNNING)}, "This stage is running already."),
     ],

@@ -144,7 +144,9 @@ def test_a_checkpoint_that_is_saved_as_an_agent_is_not_deleted(lab: Lab) -> None
     lab.carry_out(lab.runs.train(made.id), 0.5)
     (checkpoint,) = lab.experiments.checkpoints(made.id)
     agent = lab.agents.create("saved", checkpoint.id)
-    with pytest.raises(InUseError, match=r"It is used by agent 'saved'. Delete those first, or keep it"):
+    with pytest.raises(
+        InUseError, match=r"It is used by agent 'saved'. Delete what uses it first, or keep it"
+    ):
         lab.experiments.delete_checkpoint(checkpoint.id)
     with pytest.raises(InUseError, match="used by agent 'saved'"):
         lab.experiments.delete(made.id)

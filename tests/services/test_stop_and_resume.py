@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from factories.lab import Lab, an_owner
+from factories.lab import Lab, an_owner, configured
 from factories.values import SFT
 
 from pipeline_widgets.domain.chain import ExperimentStage
@@ -50,7 +50,7 @@ def test_a_finished_run_cannot_be_stopped(lab: Lab, status: Status) -> None:
     """There is nothing to stop, and the status stays."""
     (stage,) = lab.pipeline("SFT").stages
     run = lab.do(stage, 0.5, status=status)
-    with pytest.raises(RuleError, match=f"There is nothing to stop. Run 1 is {status}"):
+    with pytest.raises(RuleError, match=f"There is nothing to stop. Run 1 is {status.lower()}"):
         lab.runs.stop(run.id)
     assert lab.status(stage) is status
 
@@ -127,6 +127,18 @@ def test_resuming_an_experiment_makes_a_new_one(lab: Lab) -> None:
     )
     assert (run.experiment_id, run.number, run.status) == (made.id, 1, Status.PENDING)
     assert (run.start_checkpoint_id, run.start_role, run.resumed_run_id) == (checkpoint.id, "resume", old.id)
+
+
+@pytest.mark.spec("9.1")
+def test_resuming_with_another_config(lab: Lab) -> None:
+    """What is complete goes on with more steps; the experiment itself stays as it is."""
+    experiment = lab.experiment("a", SFT)
+    lab.carry_out(lab.runs.train(experiment.id), 0.5)
+    (checkpoint,) = lab.experiments.checkpoints(experiment.id)
+    made, run = lab.runs.resume(experiment.id, checkpoint.id, "b", configured(config={"steps": 99}))
+    assert (made.config, run.config) == ({"steps": 99}, {"steps": 99})
+    assert (run.start_checkpoint_id, run.start_role) == (checkpoint.id, "resume")
+    assert lab.experiments.get(experiment.id).config == experiment.config
 
 
 @pytest.mark.spec("9.1")

@@ -310,9 +310,9 @@ def test_an_agent_in_use_is_not_deleted(view: AgentsView, lab: Lab, services: Se
     """Neither one that is connected, nor one that a stage starts from; the answer says by whom."""
     made = an_agent(lab)
     services.serving.connect(made.id)
-    assert ask(view, "delete", agent=made.id)["error"]["why"] == "It is Pending."
+    assert ask(view, "delete", agent=made.id)["error"]["why"] == "It is pending."
     view.refresh()
-    assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (True, {"delete": "It is Pending."})
+    assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (True, {"delete": "It is pending."})
     services.serving.disconnect(made.id)
     view.refresh()
     assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (False, {"delete": ""})
@@ -480,7 +480,7 @@ def test_an_agent_that_is_not_connected_says_so_in_the_box(
     """The reply is the reason."""
     view, agent = served()
     sent = recorded(view, monkeypatch)
-    assert replied(view, sent, agent, "[1, 2, 3]")["error"]["why"] == "It is Undeployed."
+    assert replied(view, sent, agent, "[1, 2, 3]")["error"]["why"] == "It is undeployed."
 
 
 @pytest.mark.spec("8.1", "8.3")

@@ -81,7 +81,7 @@ def test_a_row_shows_the_experiment_and_its_latest_run(lab: Lab, view: Experimen
         lab.carry_out(lab.runs.train(made.id), *scores)
     view.refresh()
     (row,) = view.rows
-    why_not = {"train": "", "stop": "Its run 2 is Succeeded.", "resume": "", "change": "", "delete": ""}
+    why_not = {"train": "", "stop": "Its run 2 is succeeded.", "resume": "", "change": "", "delete": ""}
     assert row == {
         "id": made.id,
         "name": "loss",
@@ -200,7 +200,7 @@ def test_an_expanded_row_shows_config_runs_checkpoints_and_uses(lab: Lab, view: 
         "Starts from scratch, or from lm as weights. Makes lm.",
     )
     assert detail["uses"] == [{"pipeline": "chain", "stage": 1}]
-    assert [(field["name"], field["value"]) for field in detail["config"]] == [("steps", "10")]
+    assert [(field["name"], field["value"]) for field in detail["config"]] == [("steps", "10"), ("seed", "0")]
     assert (detail["run"]["status"], detail["run"]["error"]) == ("Failed", "It broke: <b>why</b>.")
     assert (detail["metrics"], detail["metric"]) == (["loss"], "loss")
     assert detail["curves"] == [{"name": "loss", "points": [[5, 0.123457]]}]
@@ -234,6 +234,59 @@ def test_the_metric_and_the_run_are_chosen_and_the_chart_is_live(lab: Lab, view:
     ask(view, "look", experiment=made.id, run=first)
     (detail,) = view.details
     assert (detail["run"]["number"], detail["metrics"], detail["curves"]) == (1, [], [])
+
+
+@pytest.mark.spec("9.1")
+def test_checkpoints_follow_the_chosen_run(lab: Lab, view: ExperimentsView) -> None:
+    """Its best and its final one come first, then the latest; those of all runs on demand."""
+    made = lab.experiment("sft")
+    lab.carry_out(lab.runs.train(made.id), 0.1, 0.9, 0.2, 0.3)
+    lab.carry_out(lab.runs.train(made.id), 0.5, 0.4)
+    view.refresh()
+    ask(view, "expand", experiment=made.id)
+
+    def listed() -> list[tuple[str, int, str]]:
+        return [
+            (each["run"], each["step"], "best" * each["best"] + "final" * each["final"])
+            for each in view.details[0]["checkpoints"]
+        ]
+
+    assert listed() == [("run 2", 10, "best"), ("run 2", 20, "final")]
+    ask(view, "look", experiment=made.id, run=view.details[0]["runs"][1]["id"])
+    assert listed() == [
+        ("run 1", 20, "best"), ("run 1", 40, "final"), ("run 1", 30, ""), ("run 1", 10, ""),
+    ]  # fmt: skip
+    assert (view.details[0]["saved"], view.details[0]["every"]) == (4, False)
+    ask(view, "look", experiment=made.id, every=True)
+    assert listed()[:3] == [("run 1", 20, "best"), ("run 2", 20, "final"), ("run 2", 10, "")]
+    assert (view.details[0]["saved"], view.details[0]["every"]) == (6, True)
+    ask(view, "look", experiment=made.id, metric="loss")
+    assert view.details[0]["every"] is True
+    ask(view, "look", experiment=made.id, every=False)
+    assert len(listed()) == 4
+
+
+@pytest.mark.spec("9.1")
+def test_the_config_is_that_of_the_chosen_run(lab: Lab, view: ExperimentsView) -> None:
+    """What the experiment has now is said beside what differs; None and an empty text are words."""
+    first: dict[str, Any] = {"steps": 10, "limit": None, "mode": "", "sizes": [1, 2]}
+    made = lab.experiments.create(lab.project.id, "sft", configured(config=first), seed=0)
+    lab.carry_out(lab.runs.train(made.id), 0.1)
+    lab.experiments.update(made.id, configured(config={**first, "steps": 11, "mode": "fast"}), seed=7)
+    lab.carry_out(lab.runs.train(made.id), 0.1)
+    view.refresh()
+    ask(view, "expand", experiment=made.id)
+
+    def shown() -> list[tuple[str, str, str | None]]:
+        return [(each["name"], each["value"], each["now"]) for each in view.details[0]["config"]]
+
+    now = [("limit", "none", None), ("mode", "fast", None), ("seed", "7", None), ("sizes", "[1, 2]", None)]
+    assert sorted(shown()) == [*now, ("steps", "11", None)]
+    ask(view, "look", experiment=made.id, run=view.details[0]["runs"][1]["id"])
+    assert sorted(shown()) == [
+        ("limit", "none", None), ("mode", "empty", "fast"), ("seed", "0", "7"), ("sizes", "[1, 2]", None),
+        ("steps", "10", "11"),
+    ]  # fmt: skip
 
 
 @pytest.mark.spec("9.1")
@@ -308,6 +361,27 @@ def test_resume_makes_a_new_experiment_from_the_chosen_checkpoint(
     (new,) = lab.runs.of_experiment(done["result"]["id"])
     start = lab.runs.start_checkpoint(new)
     assert (new.stage_id, start and start.step) == (pipeline.stages[0].id, 10)
+
+
+@pytest.mark.spec("9.1")
+def test_what_is_complete_is_resumed_with_more_steps(
+    lab: Lab, view: ExperimentsView, counter: Experiment, services: Services
+) -> None:
+    """The offer says where it ends and by which field; a value that the model refuses is refused by name."""
+    services.reconciler.launch = lambda _: None  # pyright: ignore[reportAttributeAccessIssue]
+    steps = counter.config["steps"]
+    job = lab.started(lab.runs.train(counter.id))
+    lab.report(job, steps, steps)
+    lab.save(job, steps, 0.5)
+    lab.end(job)
+    view.refresh()
+    (run,) = ask(view, "resume_form", experiment=counter.id)["result"]["runs"]
+    assert (run["ends"], run["length"]) == (steps, {"name": "steps", "label": "Steps"})
+    wanted = {"experiment": counter.id, "run": run["id"], "choice": "final", "name": "longer"}
+    refused = ask(view, "resume", **wanted, config={"steps": "many"})
+    assert "steps" in refused["error"]["what"]
+    made = ask(view, "resume", **wanted, config={"steps": str(steps + 5)})["result"]
+    assert lab.experiments.get(made["id"]).config == {**counter.config, "steps": steps + 5}
 
 
 @pytest.mark.spec("9.1")

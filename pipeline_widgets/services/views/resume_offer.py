@@ -8,7 +8,8 @@ from functools import partial
 
 from pipeline_widgets.domain.experiment import Checkpoint, Choice, Experiment, choose
 from pipeline_widgets.domain.names import copy_of
-from pipeline_widgets.domain.training import running
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.training import length_field, running
 from pipeline_widgets.domain.triggering import busy
 from pipeline_widgets.errors import NoCheckpointError
 from pipeline_widgets.persistence.store import Store, Work
@@ -29,6 +30,10 @@ class Saved:
     best_reason: str
     final: int
     final_reason: str
+    #: The step at which the new experiment would end; None where that cannot be told.
+    ends: int | None
+    #: The field of its config that sets that; None where no field can be told.
+    length: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,9 +70,8 @@ class ResumeOfferService:
         by_run: dict[int, list[Checkpoint]] = {}
         for each in saved:
             by_run.setdefault(each.run_id, []).append(each)
-        higher = experiment.spec.higher_is_better
         offered = [
-            _saved(by_run[run.id], [rows[each.id] for each in by_run[run.id]], higher_is_better=higher)
+            _saved(experiment, run, by_run[run.id], [rows[each.id] for each in by_run[run.id]])
             for run in reversed(runs)
             if run.id in by_run
         ]
@@ -114,16 +118,29 @@ def _consequences(work: Work, experiment: Experiment) -> tuple[str, str]:
 
 
 def _saved(
-    checkpoints: Sequence[Checkpoint], rows: Sequence[CheckpointRow], *, higher_is_better: bool
+    experiment: Experiment, run: Run, checkpoints: Sequence[Checkpoint], rows: Sequence[CheckpointRow]
 ) -> Saved:
-    best = choose(checkpoints, "best", higher_is_better=higher_is_better)
-    final = choose(checkpoints, "final", higher_is_better=higher_is_better)
+    higher = experiment.spec.higher_is_better
+    best = choose(checkpoints, "best", higher_is_better=higher)
+    final = choose(checkpoints, "final", higher_is_better=higher)
+    ends, length = _end(experiment, run)
     return Saved(
-        run_id=checkpoints[0].run_id,
-        run=rows[0].run,
+        run_id=run.id,
+        run=run.label,
         checkpoints=tuple(rows),
         best=best.checkpoint.step,
         best_reason=best.reason,
         final=final.checkpoint.step,
         final_reason=final.reason,
+        ends=ends,
+        length=length,
     )
+
+
+def _end(experiment: Experiment, run: Run) -> tuple[int | None, str | None]:
+    """Return at which step the experiment as it is now would end, and the field that sets it."""
+    length = length_field(run.config, run.total)
+    if length is not None:
+        now = experiment.config.get(length)
+        return (now if isinstance(now, int) else None), length
+    return (run.total if run.config_digest == experiment.config_digest else None), None

@@ -67,29 +67,31 @@ function confirmDialog({ frame, title, text, confirm, act }) {
   return openDialog({ frame, title, body: [text].flat().map((line) => h("p", {}, line)), confirm, danger: true, act });
 }
 
-/** Open a menu under a button. Items: {label, glyph, onclick, reason, danger}. */
+/** Open a menu under a button. Items: {label, glyph, onclick, reason, danger}; the reason is why it cannot be chosen now. */
 function openMenu(opener, items) {
   const menu = h("div", { class: "pw-menu", role: "menu", popover: "auto", "aria-label": opener.getAttribute("aria-label") || opener.textContent });
-  const entries = items.filter(Boolean).map((item) =>
-    h(
+  const entries = items.filter(Boolean).map((item) => {
+    const why = item.reason ? h("span", { class: "pw-menu-why", id: unique("why") }, item.reason) : null;
+    return h(
       "button",
       {
         type: "button",
         role: "menuitem",
         tabindex: "-1",
         class: `pw-menuitem${item.danger ? " pw-danger-text" : ""}`,
-        "aria-disabled": item.reason ? "true" : undefined,
-        title: item.reason,
+        "aria-label": item.label,
+        "aria-describedby": why?.id,
+        "aria-disabled": why ? "true" : undefined,
         onclick: () => {
-          if (item.reason) return;
+          if (why) return;
           menu.hidePopover();
           item.onclick(opener);
         },
       },
       icon(item.glyph || ""),
-      h("span", {}, item.label),
-    ),
-  );
+      h("span", {}, item.label, why),
+    );
+  });
   menu.append(...entries);
   const root = opener.closest(".pw-root") || document.body;
   root.append(menu);
@@ -117,10 +119,7 @@ function openMenu(opener, items) {
   opener.setAttribute("aria-haspopup", "menu");
   opener.setAttribute("aria-expanded", "true");
   menu.showPopover();
-  const at = opener.getBoundingClientRect(), size = menu.getBoundingClientRect();
-  const left = Math.max(8, Math.min(at.right - size.width, innerWidth - size.width - 8));
-  const below = at.bottom + 4 + size.height <= innerHeight;
-  Object.assign(menu.style, { left: `${left}px`, top: `${below ? at.bottom + 4 : Math.max(8, at.top - size.height - 4)}px` });
+  placeBelow(menu, opener.getBoundingClientRect());
   entries[0]?.focus();
 }
 

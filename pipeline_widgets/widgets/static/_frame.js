@@ -2,6 +2,7 @@
 // line of their own.
 
 const RENEW = 10_000; // ms between two renewals of a lease; Python drops one after 30 s
+const NOTICED = 10_000; // ms after which word of a success goes by itself
 const PATIENCE = 500; // ms after which a button says that it waits for the kernel
 
 // ---- the line to Python --------------------------------------------------------------------------
@@ -126,7 +127,7 @@ class Frame {
     this.undo = [];
     this.said = h("div", { class: "pw-hidden", role: "status", "aria-live": "polite" });
     this.trouble = h("div", { class: "pw-notices" });
-    this.notices = h("div", { class: "pw-notices" });
+    this.notices = h("div", { class: "pw-notices pw-floating", popover: "manual" });
     this.body = h("div", { class: `pw-body pw-${name}` });
     this.root = h("div", { class: "pw-root", tabindex: "-1" }, this.trouble, this.notices, this.body, this.said);
     el.append(this.root);
@@ -137,6 +138,9 @@ class Frame {
       line.on("comm_live_update", () => this.showTrouble());
       this.attend();
     }, () => this.showTrouble());
+    this.listen(this.root, "click", (event) => this.why(event), { capture: true });
+    this.listen(document, "scroll", () => this.placeNotice(), { capture: true, passive: true });
+    this.listen(window, "resize", () => this.placeNotice());
     const clock = setInterval(() => this.tick(), 30_000);
     this.undo.push(() => clearInterval(clock));
     this.showTrouble();
@@ -178,10 +182,19 @@ class Frame {
     requestAnimationFrame(() => (this.said.textContent = text));
   }
 
-  /** Show a notice until it is dismissed, with what was changed along or went wrong. */
+  /** A control that cannot be used now says why, in its tooltip; who presses it is told the same. */
+  why(event) {
+    const control = event.target.closest?.('[aria-disabled="true"][title]');
+    if (control?.closest(".pw-root") === this.root) explain(control, control.title);
+  }
+
+  /**
+   * Show a notice with what was done, was changed along, or went wrong. It floats above what can be seen of the view:
+   * nothing scrolls or moves. It stays until it is dismissed or the next command succeeds, or goes where it is short.
+   */
   notice(text, kind = "info") {
     const lines = [text].flat();
-    const close = button({ label: "Dismiss", glyph: "close", quiet: true, onclick: () => { el.remove(); this.root.focus({ preventScroll: true }); } });
+    const close = button({ label: "Dismiss", glyph: "close", quiet: true, onclick: () => { this.clearNotice(); this.root.focus({ preventScroll: true }); } });
     const el = h(
       "div",
       { class: `pw-notice pw-${kind}`, role: kind === "error" ? "alert" : "status" },
@@ -189,15 +202,42 @@ class Frame {
       h("div", {}, lines.map((line) => h("div", {}, line))),
       close,
     );
-    this.notices.replaceChildren(el);
+    this.clearNotice();
+    this.notices.append(el);
+    this.notices.showPopover();
+    this.placeNotice();
+    if (kind === "info" && lines.length === 1) this.letGo();
     return el;
+  }
+
+  clearNotice() {
+    clearTimeout(this.going);
+    this.notices.replaceChildren();
+    if (this.notices.matches(":popover-open")) this.notices.hidePopover();
+  }
+
+  /** Close a notice after a while, but not while somebody is at it. */
+  letGo() {
+    this.going = setTimeout(() => (this.notices.matches(":hover, :focus-within") ? this.letGo() : this.clearNotice()), NOTICED);
+  }
+
+  /** Keep a notice at the bottom of what can be seen of the view. */
+  placeNotice() {
+    if (!this.notices.firstChild) return;
+    const part = inSight(this.root);
+    this.notices.style.visibility = part ? "" : "hidden";
+    if (!part) return;
+    const width = Math.min(600, part.right - part.left - 24), { height } = this.notices.getBoundingClientRect();
+    Object.assign(this.notices.style, {
+      width: `${width}px`, left: `${(part.left + part.right - width) / 2}px`, top: `${Math.max(part.top, part.bottom - height - 12)}px`,
+    });
   }
 
   /** Ask for a command, and show its error as a notice. Returns undefined then. */
   async run(command, args, pressed) {
     try {
       const result = await this.line.ask(command, args, pressed);
-      this.notices.replaceChildren();
+      this.clearNotice();
       return result ?? {};
     } catch (error) {
       if (error === GONE) this.showTrouble(); // which says it, once
@@ -231,6 +271,7 @@ class Frame {
     const observer = new IntersectionObserver((entries) => {
       seen = entries[entries.length - 1].isIntersecting;
       settle();
+      this.placeNotice();
     });
     observer.observe(this.root);
     this.listen(document, "visibilitychange", settle);
@@ -260,6 +301,20 @@ class Frame {
     this.line.close();
     this.root.remove();
   }
+}
+
+/** Return the part of an element that can be seen, as a rectangle of the window; null where nothing can. */
+function inSight(el) {
+  const part = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
+  for (let each = el; each && each !== document.body; each = each.parentElement) {
+    if (each !== el && getComputedStyle(each).overflowY === "visible") continue;
+    const { left, top, right, bottom } = each.getBoundingClientRect();
+    part.left = Math.max(part.left, left);
+    part.top = Math.max(part.top, top);
+    part.right = Math.min(part.right, right);
+    part.bottom = Math.min(part.bottom, bottom);
+  }
+  return part.left < part.right && part.top < part.bottom ? part : null;
 }
 
 /** Render a child widget of ours, by the name that a trait has for it. Returns what ends it. */

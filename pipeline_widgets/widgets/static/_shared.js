@@ -77,6 +77,38 @@ function button({ label, glyph, title, reason, onclick, kind = "", quiet = false
   return el;
 }
 
+/**
+ * Say beside a control why it cannot be used now. Escape, a press elsewhere, scrolling, or that focus moves on
+ * closes it.
+ */
+function explain(control, reason) {
+  const bubble = h("div", { class: "pw-bubble", role: "status", popover: "auto" });
+  control.closest("dialog, .pw-root").append(bubble);
+  const end = () => bubble.remove();
+  control.addEventListener("blur", end, { once: true });
+  document.addEventListener("scroll", end, { once: true, capture: true });
+  bubble.addEventListener("toggle", ({ newState }) => {
+    if (newState === "open") return;
+    control.removeEventListener("blur", end);
+    document.removeEventListener("scroll", end, { capture: true });
+    end();
+  });
+  bubble.showPopover();
+  // A screen reader says what comes into a place that it knows.
+  requestAnimationFrame(() => {
+    bubble.textContent = reason;
+    placeBelow(bubble, control.getBoundingClientRect(), 0.5);
+  });
+}
+
+/** Put a popover below a control, or above it where there is no room; `share` of what is wider hangs over on the left. */
+function placeBelow(popover, at, share = 1) {
+  const { width, height } = popover.getBoundingClientRect();
+  const left = Math.max(8, Math.min(at.left + share * (at.width - width), innerWidth - width - 8));
+  const below = at.bottom + 4 + height <= innerHeight;
+  Object.assign(popover.style, { left: `${left}px`, top: `${below ? at.bottom + 4 : Math.max(8, at.top - height - 4)}px` });
+}
+
 /** Let a parent's children be those of `items`, by key: what stays keeps its element, and so its focus. */
 function keyed(parent, items, key, make, update = () => {}) {
   const old = new Map([...parent.children].map((el) => [el.dataset.key, el]));
@@ -134,10 +166,23 @@ const count = (n, noun, many = `${noun}s`) => `${inFull(n)} ${n === 1 ? noun : m
 /** Say a score in a few digits; N/A where there is none. */
 function score(value, digits = 4) {
   if (value === null || value === undefined) return "N/A";
-  return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
+  return signed(Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
     ? value.toExponential(2)
-    : String(Number(value.toPrecision(digits)));
+    : String(Number(value.toPrecision(digits))));
 }
+
+/** Return what says the scores of a column: all with as many digits after the point, so that they can be compared. */
+function scores(values) {
+  const said = values.filter((value) => value !== null && value !== undefined).map((value) => score(value));
+  if (said.some((text) => text.includes("e"))) return score;
+  const largest = Math.max(...values.map((value) => Math.abs(value ?? 0)));
+  const most = Math.max(4, 3 - Math.floor(Math.log10(largest || 1)));
+  const digits = Math.min(most, Math.max(0, ...said.map((text) => (text.split(".")[1] ?? "").length)));
+  return (value) => (value === null || value === undefined ? "N/A" : signed(value.toFixed(digits)));
+}
+
+/** Write a number with a minus rather than a hyphen. */
+const signed = (text) => text.replace(/^-/, "\u2212");
 
 /** Say a size as people do. */
 function bytes(n) {
@@ -156,6 +201,16 @@ function duration(seconds) {
   if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
   if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+/** Say how long something will take; that is a guess, so no more exact than one believes it. */
+function remaining(seconds) {
+  const minutes = Math.round(seconds / 60);
+  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s left`;
+  if (minutes < 60) return `${minutes} min left`;
+  if (minutes < 600) return `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+  if (minutes < 2880) return `${Math.round(minutes / 60)} h left`;
+  return `${Math.round(minutes / 1440)} d left`;
 }
 
 /** Show a moment, given in seconds since 1970, as a distance; the tooltip has it whole. */

@@ -1,14 +1,16 @@
-// What an expanded experiment shows: a chart of its latest run, its checkpoints, config and runs. Each part is drawn by
-// itself and only where it has changed.
+// What an expanded experiment shows: the chart, checkpoints and config of one of its runs, and all runs. Each part is
+// drawn by itself and only where it has changed.
 
 const DETAIL_RUNS = 8; // runs that are listed at once
+const DETAIL_FIELDS = 10; // fields of a config that are listed at once
+const DETAIL_GOES = ["Pending", "Running", "Stopping"];
 
 class ExperimentDetail {
   constructor(table, id) {
     Object.assign(this, { table, id, frame: table.frame });
     const part = (title, ...children) => {
       const name = unique("part");
-      return h("div", { class: "pw-xd-part", role: "group", "aria-labelledby": name }, h("h4", { id: name }, title), ...children);
+      return h("div", { class: `pw-xd-part pw-xd-${title.toLowerCase()}`, role: "group", "aria-labelledby": name }, h("h4", { id: name }, title), ...children);
     };
     this.about = h("div", { class: "pw-xd-about pw-soft" });
     this.run = h("select", { "aria-label": "Run", "data-f": `run-${id}`, onchange: () => this.look({ run: Number(this.run.value) }) });
@@ -18,25 +20,30 @@ class ExperimentDetail {
     this.start = h("div", { class: "pw-hint" });
     this.error = new Printed(this.frame, "Error");
     this.errorTitle = h("h4");
+    this.raised = h("p", { class: "pw-xd-raised" });
+    this.trace = h("details", {}, h("summary", {}, "Traceback"));
     this.broken = h("div", { class: "pw-panel-part pw-panel-error" },
-      h("div", { class: "pw-panel-bar" }, this.errorTitle, copyButton({ frame: this.frame, text: () => this.error.text })), this.error.el);
+      h("div", { class: "pw-panel-bar" }, this.errorTitle, copyButton({ frame: this.frame, text: () => this.error.text })), this.raised, this.trace, this.error.el);
     this.metrics = part("Metrics", h("div", { class: "pw-xd-choose" }, this.run, this.metric), this.chart.el, this.none, this.start, this.broken);
     this.saved = h("tbody");
     this.more = h("div", { class: "pw-xd-more" });
     this.heads = ["Steps", "Training Score", "Evaluation Score", "Size"].map((text) => h("th", { scope: "col", class: "pw-number" }, text));
+    this.runHead = h("th", { scope: "col", class: "pw-number" }, "Run");
     this.savedTable = h("div", { class: "pw-scroll pw-xd-scroll", tabindex: "0", role: "region", "aria-label": "Checkpoints", "data-scroll": "saved" },
-      h("table", { class: "pw-table" }, h("thead", {}, h("tr", {}, this.heads, h("th", { scope: "col" }, "Actions"))), this.saved));
-    this.noSaved = h("div", { class: "pw-soft" }, "No checkpoint has been saved yet.");
-    this.checkpoints = part("Checkpoints", this.savedTable, this.noSaved, this.more);
-    this.config = h("dl", { class: "pw-xd-config" });
+      h("table", { class: "pw-table" }, h("thead", {}, h("tr", {}, this.runHead, this.heads, h("th", { scope: "col" }, "Actions"))), this.saved));
+    this.noSaved = h("div", { class: "pw-soft" });
+    this.whose = h("select", { "aria-label": "Checkpoints of", "data-f": `whose-${id}`, onchange: () => this.look({ every: this.whose.value === "all" }) });
+    this.checkpoints = part("Checkpoints", h("div", { class: "pw-xd-choose" }, this.whose), this.savedTable, this.noSaved, this.more);
+    this.config = h("dl", { class: "pw-xd-fields" });
+    this.configOf = h("div", { class: "pw-hint" });
     this.edit = h("div", { class: "pw-xd-more" });
     this.history = h("tbody");
     this.runsTable = h("div", { class: "pw-scroll pw-xd-scroll", tabindex: "0", role: "region", "aria-label": "Runs" },
-      h("table", { class: "pw-table" }, h("thead", {}, h("tr", {}, ["Run", "Status", "Started", "Steps"].map((text, at) => h("th", { scope: "col", class: at > 2 ? "pw-number" : "" }, text)))), this.history));
+      h("table", { class: "pw-table" }, h("thead", {}, h("tr", {}, ["Run", "Status", "Started", "Steps"].map((text, at) => h("th", { scope: "col", class: at % 3 ? "" : "pw-number" }, text)))), this.history));
     this.noRuns = h("div", { class: "pw-soft" }, "It has not run yet.");
     this.el = h("div", { class: "pw-xd" }, this.about, h("div", { class: "pw-xd-columns" },
       h("div", { class: "pw-xd-column" }, this.metrics, this.checkpoints),
-      h("div", { class: "pw-xd-column" }, part("Config", this.config, this.edit), part("Runs", this.runsTable, this.noRuns))));
+      h("div", { class: "pw-xd-column" }, part("Config", this.configOf, this.config, this.edit), part("Runs", this.runsTable, this.noRuns))));
     this.waits = h("p", { class: "pw-soft", role: "status" }, "Opening…");
     this.place = h("div", {}, this.waits);
   }
@@ -46,6 +53,7 @@ class ExperimentDetail {
     if (!detail) return;
     if (!this.el.isConnected) this.place.replaceChildren(this.el);
     Object.assign(this, { row, detail });
+    this.el.classList.toggle("pw-xd-draft", !detail.runs.length); // there is a config, and nothing else to look at
     redraw(this.about, h("span", {}, detail.says), detail.uses.length ? h("span", {}, `Used by ${detail.uses.map(({ pipeline, stage }) => `stage ${stage} of pipeline ${pipeline}`).join(", ")}.`) : h("span", {}, "Used by no pipeline."));
     this.showMetrics();
     this.showCheckpoints();
@@ -60,15 +68,26 @@ class ExperimentDetail {
     this.options(this.metric, metrics.map((name) => [name, chartName(name)]), metric);
     this.run.hidden = runs.length < 2;
     this.metric.hidden = !metrics.length;
-    this.chart.el.hidden = !curves.length;
+    this.chart.el.hidden = !curves.length && !this.chart.el.contains(document.activeElement); // who reads it goes on
     if (curves.length) this.chart.show({ title: chartName(metric), best: run.best, series: curves.map(({ name, points }, at) => ({ name: chartName(name), points, style: chartStyle(at) })) });
-    setText(this.none, curves.length ? "" : run ? "It has reported no metrics yet." : "Train it, and its metrics are charted here.");
+    const nothing = !run ? "Train it, and its metrics are charted here." : DETAIL_GOES.includes(run.status) ? "It has reported no metrics yet." : "It reported no metrics.";
+    setText(this.none, curves.length ? "" : nothing);
     this.none.hidden = curves.length > 0;
     setText(this.start, run?.start ?? "");
-    this.broken.hidden = !run?.error;
-    setText(this.errorTitle, run?.status === "Crashed" ? "Evidence of the crash" : "Error");
-    this.error.show(run?.error ?? "", this.shownRun !== run?.id);
+    this.showError();
     this.shownRun = run?.id;
+  }
+
+  /** What was raised comes first; how it came to that is behind a press. */
+  showError() {
+    const { run } = this.detail, text = run?.error ?? "", raised = raisedIn(text);
+    this.broken.hidden = !text;
+    setText(this.errorTitle, run?.status === "Crashed" ? "Evidence of the crash" : "Error");
+    setText(this.raised, raised ?? "");
+    this.raised.hidden = this.trace.hidden = !raised;
+    const place = raised ? this.trace : this.broken;
+    if (this.error.el.parentElement !== place) place.append(this.error.el);
+    this.error.show(text, this.shownRun !== run?.id);
   }
 
   /** Offer choices; a list that is open is left alone where nothing has changed. */
@@ -78,29 +97,41 @@ class ExperimentDetail {
   }
 
   showCheckpoints() {
-    const { checkpoints, saved, runs, higher_is_better: higher } = this.detail;
+    const { checkpoints, saved, runs, run, every, higher_is_better: higher } = this.detail;
     this.savedTable.hidden = !checkpoints.length;
     this.noSaved.hidden = checkpoints.length > 0;
+    setText(this.noSaved, !run || DETAIL_GOES.includes(run.status) ? "No checkpoint has been saved yet." : "It saved no checkpoint.");
+    this.whose.hidden = runs.length < 2;
+    this.options(this.whose, run ? [["run", `Of run ${run.number}`], ["all", "Of all runs"]] : [], every ? "all" : "run");
+    this.runHead.hidden = !every;
     this.heads.slice(1, 3).forEach((head, at) => setText(head, `${["Training Score", "Evaluation Score"][at]}${higher ? "" : " (lower is better)"}`));
     const number = (text) => h("td", { class: "pw-number" }, text);
-    keyed(this.saved, checkpoints, (each) => each.id, () => h("tr"), (el, each) => {
-      const marks = [runs.length > 1 ? each.run : null, each.best ? "best" : null, each.final ? "final" : null].filter(Boolean).join(", ");
+    const [training, evaluation] = ["training", "evaluation"].map((name) => scores(checkpoints.map((each) => each[name])));
+    keyed(this.saved, checkpoints, (each) => each.id, () => h("tr"), (el, each) =>
       redraw(el,
-        h("td", { class: "pw-number" }, marks ? h("span", { class: "pw-panel-mark" }, marks) : null, ` ${each.step}`),
-        number(score(each.training)), number(score(each.evaluation)), number(bytes(each.size)),
+        every ? number(each.run.replace(/^run /, "")) : null,
+        h("td", { class: "pw-number" }, stepMarks(each), String(each.step)),
+        number(training(each.training)), number(evaluation(each.evaluation)), number(bytes(each.size)),
         h("td", { class: "pw-xd-acts" }, h("div", {},
           button({ label: "Deploy", glyph: "agent", title: "Save it as an Agent", "data-f": `deploy-${each.id}`, onclick: () => openDeploy(this.table, this.row, each) }),
-          button({ label: "Delete", glyph: "trash", quiet: true, "data-f": `drop-${each.id}`, onclick: () => openDeleteCheckpoint(this.table, this.row, each) }))));
-    });
+          button({ label: "Delete", glyph: "trash", quiet: true, "data-f": `drop-${each.id}`, onclick: () => openDeleteCheckpoint(this.table, this.row, each) })))));
     const left = saved - checkpoints.length;
     redraw(this.more, left > 0 ? [h("span", { class: "pw-soft" }, `${checkpoints.length} of ${saved}`), button({ label: "Show more", "data-f": `more-${this.id}`, onclick: (event) => this.look({ more: true }, event.currentTarget) })] : null);
   }
 
+  /** The config of the run that is shown; first what differs from the experiment's now, which is said. */
   showConfig() {
-    const { config, seed } = this.detail;
-    const line = (name, value, unit, title) => h("div", { title: title || undefined }, h("dt", {}, name), h("dd", {}, h("span", { class: "pw-xd-value" }, value), unit ? h("span", { class: "pw-soft" }, ` ${unit}`) : null));
-    redraw(this.config, config.map(({ label, name, value, unit, description }) => line(label, value, unit, label === name ? description : `${name}: ${description}`)), line("Seed", String(seed)));
-    redraw(this.edit, button({ label: "Edit config", glyph: "edit", reason: this.row.why_not.change, "data-f": `edit-${this.id}`, onclick: (event) => openEditConfig(this.table, this.row, event.currentTarget) }));
+    const { config, run, runs } = this.detail;
+    const differs = config.filter(({ now }) => now !== null), ordered = [...differs, ...config.filter(({ now }) => now === null)];
+    const enough = this.whole || !run || config.length <= DETAIL_FIELDS + 2;
+    const shown = enough ? ordered : ordered.slice(0, Math.max(DETAIL_FIELDS, differs.length));
+    const told = runs.length > 1 || differs.length ? `As run ${run?.number} had it${differs.length ? "; the experiment was changed since" : ""}.` : "";
+    setText(this.configOf, told);
+    this.configOf.hidden = !told;
+    redraw(this.config, shown.map((field) => configLine(field)));
+    redraw(this.edit,
+      button({ label: "Edit config", glyph: "edit", reason: this.row.why_not.change, "data-f": `edit-${this.id}`, onclick: (event) => openEditConfig(this.table, this.row, event.currentTarget) }),
+      enough ? null : button({ label: `Show all ${config.length} fields`, "data-f": `whole-${this.id}`, onclick: () => { this.whole = true; this.showConfig(); } }));
   }
 
   showRuns() {
@@ -109,8 +140,9 @@ class ExperimentDetail {
     this.noRuns.hidden = runs.length > 0;
     keyed(this.history, shown, (each) => each.id, () => h("tr"), (el, run) => {
       const took = run.finished !== null && run.started !== null ? duration(run.finished - run.started) : "";
-      const notes = [run.pipeline ? `in ${run.pipeline}` : null, run.same_config ? null : "another config"].filter(Boolean).join(", ");
-      redraw(el, h("th", { scope: "row", "aria-label": `Run ${run.number}` }, String(run.number), notes ? h("div", { class: "pw-hint" }, notes) : null), h("td", {}, badge(run.status)), h("td", {}, moment(run.started ?? run.created), took ? h("div", { class: "pw-hint" }, `took ${took}`) : null),
+      const hints = [took ? `took ${took}` : null, run.same_config ? null : "another config", run.pipeline ? `in ${run.pipeline}` : null].filter(Boolean);
+      redraw(el, h("th", { scope: "row", class: "pw-number", "aria-label": `Run ${run.number}` }, String(run.number)), h("td", {}, badge(run.status)),
+        h("td", {}, moment(run.started ?? run.created), hints.length ? h("div", { class: "pw-hint" }, hints.map((hint, at) => h("span", {}, at + 1 < hints.length ? `${hint}, ` : hint))) : null),
         h("td", { class: "pw-number" }, run.step === null ? "N/A" : run.total ? `${run.step} of ${run.total}` : String(run.step)));
     });
     if (shown.length < runs.length && !this.allButton) {
@@ -127,4 +159,21 @@ class ExperimentDetail {
     this.chart.end();
     this.error.end();
   }
+}
+
+/** Draw a field of a config; what the experiment has now stands below where it is another value. */
+function configLine({ label, name, value, unit, description, now }) {
+  const told = label.toLowerCase() === name.toLowerCase() ? description : [name, description].filter(Boolean).join(": ");
+  const bare = ["none", "empty"].includes(value);
+  return h("div", { title: told || undefined }, h("dt", {}, label),
+    h("dd", {}, h("span", { class: `pw-xd-value${bare ? " pw-soft" : ""}` }, value), unit ? h("span", { class: "pw-soft" }, ` ${unit}`) : null,
+      now === null ? null : h("div", { class: "pw-xd-now" }, `now: ${now}`)));
+}
+
+/** What a traceback ends in; null where a text is none. */
+function raisedIn(text) {
+  const lines = text.trimEnd().split("\n");
+  if (!lines.some((line) => line.startsWith("Traceback "))) return null;
+  const last = lines.findLastIndex((line) => line.startsWith("  ")); // of its frames; the message may have several lines
+  return lines.slice(last + 1).find((line) => line.trim()) ?? null;
 }

@@ -8,17 +8,19 @@ async function openNewExperiment(table, pressed) {
   if (!form) return;
   if (form.algorithm === null) return void frame.notice("There is no algorithm to choose. Define one with @pw.algorithm, in a cell.", "error");
   const made = new ExperimentForm({ frame, form, drafts });
-  let answer = null;
-  made.dialog = openDialog({
+  let answer = null, kept = false;
+  made.open(openDialog({
     frame, title: "New experiment", confirm: "Create", wide: true, body: made.body,
     act: async (button) => {
       answer = await made.submit(button);
-      if (!answer) return false;
-      table.drafts = null;
-      return true;
+      return !!answer;
     },
-    onclose: () => answer && queueMicrotask(() => table.arrive(answer, `Experiment ${answer.name} was created.`, true)),
-  });
+    onclose: () => {
+      if (!kept) table.drafts = null;
+      if (answer) queueMicrotask(() => table.arrive(answer, `Experiment ${answer.name} was created.`, true));
+    },
+  }));
+  made.dialog.el.addEventListener("cancel", () => (kept = true)); // Escape; the Cancel button throws away what is typed
   made.name.control.focus();
 }
 
@@ -28,14 +30,14 @@ async function openEditConfig(table, row, pressed) {
   if (!form) return;
   const note = row.runs ? "Runs that are there keep the config that they ran with. A stage that ran it turns stale." : "";
   const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });
-  made.dialog = openDialog({
+  made.open(openDialog({
     frame, title: `Edit config of “${row.name}”`, confirm: "Save", wide: true, body: made.body,
     act: async (button) => {
       const answer = await made.submit(button);
       if (answer) frame.announce(`The config of ${answer.name} was saved.`);
       return !!answer;
     },
-  });
+  }));
 }
 
 async function openResume(table, row, pressed) {
@@ -44,12 +46,20 @@ async function openResume(table, row, pressed) {
   if (!offer) return;
   if (!offer.runs.length) return void frame.notice(`${row.name} cannot be resumed. ${offer.obstacle}`, "error");
   const name = h("input", { type: "text", value: offer.name, autocomplete: "off", spellcheck: "false" });
-  const place = h("div");
-  let run, choice, made = null;
+  const place = h("div"), last = h("div"), nothing = h("div", { role: "status" });
+  let run, choice, made = null, length = null;
   const pick = (id) => {
     run = offer.runs.find((each) => each.id === Number(id));
     choice = "final";
-    place.replaceChildren(new CheckpointPicker({ legend: "Checkpoint", offer: run, choice, onchange: (chosen) => (choice = chosen) }).el);
+    length = run.length && h("input", { type: "text", inputmode: "numeric", value: String(run.ends ?? ""), autocomplete: "off", spellcheck: "false", oninput: warn });
+    place.replaceChildren(new CheckpointPicker({ legend: "Checkpoint", offer: run, choice, onchange: (chosen) => { choice = chosen; warn(); } }).el);
+    last.replaceChildren(...(length ? [field(run.length.label, length, "The new experiment ends at this step.")] : []));
+    last.hidden = !length;
+    warn();
+  };
+  const warn = () => {
+    redraw(nothing, trainsNothing(run, choice, length?.value));
+    nothing.hidden = !nothing.firstChild;
   };
   const runs = h("select", { onchange: () => pick(runs.value) }, offer.runs.map(({ id, label, checkpoints }) => h("option", { value: id }, `${label}, ${count(checkpoints.length, "checkpoint")}`)));
   pick(offer.runs[0].id);
@@ -58,11 +68,12 @@ async function openResume(table, row, pressed) {
     body: [
       offer.warning ? h("div", { class: "pw-notice pw-warning" }, icon("Stale"), h("div", {}, offer.warning)) : null,
       offer.runs.length > 1 ? field("Run", runs) : null,
-      place,
-      field("Name of the new experiment", name, "It has the same config and seed, and goes on from that checkpoint. This one stays as it is."),
+      place, nothing, last,
+      field("Name of the new experiment", name, "It has the same config and seed otherwise, and goes on from that checkpoint. This one stays as it is."),
     ].filter(Boolean),
     act: async (button) => {
-      made = await frame.line.ask("resume", { experiment: row.id, run: run.id, choice, name: name.value }, button);
+      const config = length && length.value.trim() !== String(run.ends) ? { [run.length.name]: length.value.trim() } : null;
+      made = await frame.line.ask("resume", { experiment: row.id, run: run.id, choice, name: name.value, config }, button);
     },
     onclose: () => made && queueMicrotask(() => table.arrive(made, `Resumed as ${made.name}.`, true)),
   });
@@ -71,6 +82,14 @@ async function openResume(table, row, pressed) {
   ok.setAttribute("aria-disabled", "true");
   ok.title = offer.obstacle;
   dialog.fail(offer.obstacle);
+}
+
+/** Warn where the chosen checkpoint is at the end of what the new experiment will train. */
+function trainsNothing({ best, final, ends, length }, choice, typed) {
+  const step = { best, final }[choice]?.step ?? choice, end = typed === undefined ? ends : Number(typed);
+  if (!end || step < end) return null;
+  const todo = length ? `Raise ${length.label} below.` : "Raise it in the config first.";
+  return h("div", { class: "pw-notice pw-warning" }, icon("Stale"), h("div", {}, `This checkpoint is at step ${step} of ${end}: resumed as it is, it trains nothing. ${todo}`));
 }
 
 async function openDuplicate(table, row, pressed) {

@@ -1,5 +1,5 @@
 // The form of an experiment: one control for each field of its algorithm's config. Python says what the fields are, and
-// what is wrong with them; what is typed stays here, by algorithm, until the experiment is made.
+// what is wrong with them; what is typed stays here, by algorithm, until the experiment is made or it is thrown away.
 
 class ConfigField {
   constructor(spec, typed, onchange) {
@@ -14,7 +14,11 @@ class ConfigField {
     this.control.setAttribute("aria-describedby", [unit?.id, note?.id, this.error.id].filter(Boolean).join(" "));
     if (spec.required) this.control.setAttribute("aria-required", "true");
     const label = h("label", { for: this.control.id }, spec.label);
-    const code = spec.label === spec.name || !spec.coded ? null : h("code", { class: "pw-xf-code", "aria-hidden": "true" }, spec.name);
+    const coded = spec.coded && spec.label.toLowerCase() !== spec.name.toLowerCase();
+    const code = [
+      spec.required ? h("span", { class: "pw-xf-must", "aria-hidden": "true" }, "required") : null, // the control says so, too
+      coded ? h("code", { class: "pw-xf-code", "aria-hidden": "true" }, spec.name) : null,
+    ];
     const row = h("div", { class: "pw-xf-control" }, this.control, unit);
     this.el = h("div", { class: `pw-field pw-xf-field${box ? " pw-xf-box" : ""}${this.isWide ? " pw-xf-wide" : ""}` },
       box ? [this.control, h("div", { class: "pw-xf-head" }, label, code)] : [h("div", { class: "pw-xf-head" }, label, code), row], note, this.error);
@@ -26,7 +30,10 @@ class ConfigField {
 
   made(value, onchange) {
     const { kind, choices, required, computed } = this.spec;
-    const changed = () => onchange(this.spec.name, this.value);
+    const changed = () => {
+      this.wrong("");
+      onchange(this.spec.name, this.value);
+    };
     if (kind === "boolean") return h("input", { type: "checkbox", checked: value === "true", onchange: changed });
     if (kind === "choice") {
       const none = required || computed || !choices.some((choice) => choice.value === value);
@@ -39,14 +46,13 @@ class ConfigField {
   }
 
   hint() {
-    const { description, bounds, kind, optional, computed, required, default: fallback } = this.spec;
+    const { description, bounds, kind, optional, computed, default: fallback } = this.spec;
     const sentences = [
       description,
       kind === "json" ? "Written as JSON." : null,
       bounds ? ended(capital(bounds)) : null,
       optional && kind !== "choice" ? "Left empty: none." : null,
       computed ? "Left empty: the algorithm's own default." : null,
-      required ? "Required." : null,
       fallback && !["choice", "boolean"].includes(kind) && fallback.length <= 40 ? `Default: ${fallback}.` : null,
     ].filter(Boolean).map((part, at) => (at ? part : ended(part)));
     return sentences.join(" ");
@@ -54,6 +60,10 @@ class ConfigField {
 
   get value() {
     return this.spec.kind === "boolean" ? String(this.control.checked) : this.control.value;
+  }
+
+  get isWrong() {
+    return this.control.hasAttribute("aria-invalid");
   }
 
   wrong(text) {
@@ -64,13 +74,12 @@ class ConfigField {
 }
 
 class ExperimentForm {
-  /** `drafts`: what was typed, which outlives the dialog. `form`: as Python has sent it; `experiment`: the one that is edited. */
+  /** `drafts`: what was typed, which Escape keeps for the next time. `form`: as Python has sent it; `experiment`: the one that is edited. */
   constructor({ frame, form, drafts, experiment = null, note = "" }) {
-    Object.assign(this, { frame, drafts, experiment });
-    const about = (name) => (text) => (drafts[name] = text);
+    Object.assign(this, { frame, drafts, experiment, about: "" });
     const name = { name: "name", label: "Name", kind: "text", required: true, value: form.name, choices: [], description: experiment ? "" : "Unique in this project" };
-    this.name = new ConfigField(name, drafts.name, (_, text) => about("name")(text));
-    this.seed = new ConfigField(form.seed, drafts.seed, (_, text) => about("seed")(text));
+    this.name = new ConfigField(name, drafts.name, (each, text) => this.typed(drafts, each, text));
+    this.seed = new ConfigField(form.seed, drafts.seed, (each, text) => this.typed(drafts, each, text));
     this.says = h("div", { class: "pw-hint", role: "status" });
     this.fields = h("div", { class: "pw-xf-fields" });
     this.title = h("h3", { class: "pw-xf-title" }, "Config");
@@ -90,9 +99,35 @@ class ExperimentForm {
     const problems = form.algorithms.map(({ problem }) => problem).filter(Boolean);
     redraw(this.says, chosen ? h("div", {}, chosen.says) : null, problems.map((problem) => h("div", {}, problem)));
     const typed = (this.drafts.values[form.algorithm] ??= {});
-    this.config = form.fields.map((spec) => new ConfigField({ ...spec, coded: true }, typed[spec.name], (name, text) => (typed[name] = text)));
+    const ordered = [...form.fields].sort((one, other) => other.required - one.required);
+    this.config = ordered.map((spec) => new ConfigField({ ...spec, coded: true }, typed[spec.name], (name, text) => this.typed(typed, name, text)));
     this.fields.replaceChildren(...this.config.map(({ el }) => el));
     if (!this.config.length) this.fields.append(h("div", { class: "pw-soft pw-xf-wide" }, "This algorithm has nothing to configure."));
+  }
+
+  typed(kept, name, text) {
+    kept[name] = text;
+    this.about = "";
+    this.tell();
+  }
+
+  /** Add to the dialog what throws away what is typed. */
+  open(dialog) {
+    this.dialog = dialog;
+    dialog.form.querySelector(".pw-dialog-actions").prepend(
+      button({ label: "Reset", kind: "pw-xf-reset", title: this.experiment ? "As the experiment has it" : "To the defaults", onclick: () => this.reset() }));
+  }
+
+  reset() {
+    for (const each of [this.name, this.seed]) {
+      delete this.drafts[each.spec.name];
+      each.control.value = each.spec.value;
+      each.wrong("");
+    }
+    this.drafts.values = {};
+    this.about = "";
+    this.show(this.form);
+    this.tell();
   }
 
   async change(algorithm) {
@@ -125,11 +160,30 @@ class ExperimentForm {
     const known = new Set(this.config.map(({ spec }) => spec.name));
     for (const each of this.config) each.wrong(fields[each.spec.name]);
     const others = Object.entries(fields).filter(([name]) => !known.has(name)).map(([name, said]) => `${name}: ${said}`);
-    const wrong = [this.name, this.seed, ...this.config].filter(({ control }) => control.hasAttribute("aria-invalid"));
-    const first = wrong[0]?.control;
-    const counted = wrong.length ? `${count(wrong.length, "field is", "fields are")} refused.` : "";
-    this.dialog.fail([counted, general, ...others].filter(Boolean).join(" "));
-    first?.focus();
-    first?.scrollIntoView({ block: "center" });
+    this.about = [general, ...others].filter(Boolean).join(" ");
+    this.tell();
+    this.next(null);
+  }
+
+  get refused() {
+    return [this.name, this.seed, ...this.config].filter((each) => each.isWrong);
+  }
+
+  /** Say how many fields are refused still; each that is changed counts no more. */
+  tell() {
+    const { length } = this.refused;
+    const told = [length ? `${count(length, "field is", "fields are")} refused.` : "", this.about].filter(Boolean).join(" ");
+    const place = this.dialog.form.querySelector(".pw-dialog-error");
+    if (!told) return place.replaceChildren();
+    const go = length ? button({ label: length > 1 ? "Next" : "Show", kind: "pw-xf-next", title: "Go to the next field that is refused", onclick: () => this.next() }) : null;
+    redraw(place, icon("Failed"), h("span", {}, told), go);
+  }
+
+  /** Go to the refused field after the one that was worked in last; after the last one comes the first. */
+  next(after = this.at) {
+    const all = [this.name, this.seed, ...this.config], from = all.indexOf(after) + 1;
+    this.at = [...all.slice(from), ...all.slice(0, from)].find((each) => each.isWrong);
+    this.at?.control.focus({ preventScroll: true });
+    this.at?.el.scrollIntoView({ block: "center" });
   }
 }

@@ -3,10 +3,10 @@
 const EXPERIMENT_CODE = 'project.create_experiment("sft", algorithm="SFT")';
 const EXPERIMENT_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
-  { label: "Algorithm", sort: "algorithm", descending: false },
-  { label: "Status", sort: "status", descending: true },
-  { label: "Last modified", sort: "modified", descending: true },
-  { label: "Actions" },
+  { label: "Algorithm", sort: "algorithm", descending: false, kind: "pw-ex-algorithm" },
+  { label: "Status", sort: "status", descending: true, kind: "pw-ex-status" },
+  { label: "Last modified", sort: "modified", descending: true, kind: "pw-ex-modified" },
+  { label: "Actions", kind: "pw-ex-actions" },
 ];
 
 class ExperimentsTable extends PagedTable {
@@ -47,9 +47,10 @@ class ExperimentsTable extends PagedTable {
 
   makeRow(id) {
     const open = this.makeOpener(id), menu = this.makeMenu(id);
-    const acts = h("div", { class: "pw-ex-acts", role: "group" }), under = h("div", { class: "pw-pt-under pw-soft" });
-    const algorithm = h("td"), marks = h("div"), progress = h("div", { class: "pw-ex-progress" }), modified = h("td", { class: "pw-pt-modified" });
-    const line = h("tr", { class: "pw-pt-row" }, h("th", { scope: "row" }, h("div", { class: "pw-pt-name" }, open), under), algorithm, h("td", {}, marks, progress), modified,
+    const acts = h("div", { class: "pw-ex-acts", role: "group" }), under = h("div", { class: "pw-pt-under pw-ex-under pw-soft" });
+    const algorithm = h("div"), marks = h("div"), progress = h("div", { class: "pw-ex-progress" }), modified = h("td", { class: "pw-pt-modified" });
+    const line = h("tr", { class: "pw-pt-row" }, h("th", { scope: "row" }, h("div", { class: "pw-pt-name" }, open), under),
+      h("td", { class: "pw-ex-algorithm" }, algorithm), h("td", {}, marks, progress), modified,
       h("td", { class: "pw-ex-actions" }, h("div", { class: "pw-ex-bar" }, acts, menu)));
     line.parts = { open, menu, acts, under, algorithm, marks, progress, modified };
     return line;
@@ -60,8 +61,12 @@ class ExperimentsTable extends PagedTable {
     this.showOpener(line, open, row);
     this.showMenu(menu, row);
     acts.setAttribute("aria-label", row.name);
-    redraw(under, row.runs ? h("span", {}, count(row.runs, "run")) : null, row.runs ? h("span", {}, `best score ${score(row.best)}`) : null);
+    redraw(under,
+      h("span", { class: "pw-ex-made", title: row.algorithm }, row.algorithm), // where its own column has no room
+      row.runs ? h("span", {}, count(row.runs, "run")) : null,
+      !row.runs ? null : h("span", {}, `best score ${score(row.best)}`));
     setText(algorithm, row.algorithm);
+    algorithm.title = row.algorithm;
     redraw(marks, badge(row.status));
     this.showProgress(progress, row);
     redraw(modified, moment(row.modified));
@@ -83,7 +88,7 @@ class ExperimentsTable extends PagedTable {
         class: "pw-progress", role: "progressbar", "aria-label": `Progress of ${row.name}`, "aria-valuemin": total ? 0 : undefined, "aria-valuemax": total || undefined,
         "aria-valuenow": total ? Math.min(step ?? 0, total) : undefined, "aria-valuetext": steps,
       }, h("div", { class: part === null ? "pw-unknown" : "", style: { width: `${((part ?? 0.3) * 100).toFixed(1)}%` } })),
-      h("div", { class: "pw-ex-words pw-soft" }, steps, left === null ? null : `, about ${duration(left)} left`));
+      h("div", { class: "pw-ex-words pw-soft" }, h("span", {}, steps), left === null ? null : h("span", {}, remaining(left))));
   }
 
   openActions(id, opener) {

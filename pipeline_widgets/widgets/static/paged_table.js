@@ -243,10 +243,7 @@ class PagedTable {
     return this.ask("query", wanted, pressed);
   }
 
-  /** Ask for a command; where it fails, the notice that says so is brought into view. */
-  async ask(command, args, pressed) {
-    const answer = await this.frame.run(command, args, pressed);
-    if (answer === undefined) this.frame.notices.scrollIntoView({ block: "nearest" });
-    return answer;
+  ask(command, args, pressed) {
+    return this.frame.run(command, args, pressed);
   }
 }

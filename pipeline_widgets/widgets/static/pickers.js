@@ -116,6 +116,11 @@ class ExperimentPicker {
 
 // ---- checkpoints ---------------------------------------------------------------------------------
 
+/** Mark the best and the final checkpoint. */
+function stepMarks({ best, final }) {
+  return [best ? "Best" : null, final ? "Final" : null].filter(Boolean).map((word) => [h("span", { class: "pw-mark-word" }, word), " "]);
+}
+
 /** Best, Final, or one of a table; each says which step that is now. */
 class CheckpointPicker {
   /** `offer`: {checkpoints, best, final, higher_is_better}, as a form has it. `choice`: "best", "final" or a step. */
@@ -147,24 +152,31 @@ class CheckpointPicker {
   made() {
     const group = unique("step");
     const better = this.offer.higher_is_better ? "" : " (lower is better)";
+    const [training, evaluation] = ["training_score", "evaluation_score"].map((name) => scores(this.offer.checkpoints.map((each) => each[name])));
     const row = (checkpoint) => {
-      const { step } = checkpoint;
+      const { step } = checkpoint, marks = { best: step === this.offer.best.step, final: step === this.offer.final.step };
       const input = h("input", {
         type: "radio", name: group, value: step, checked: step === this.step, "aria-label": `Step ${inFull(step)}`,
         onchange: () => this.choose("step", step),
       });
-      const words = [step === this.offer.best.step ? "Best" : null, step === this.offer.final.step ? "Final" : null].filter(Boolean);
       return h("tr", { onclick: (event) => event.target === input || input.click() },
-        h("td", {}, h("div", { class: "pw-step" }, input, h("span", {}, inFull(step)), words.map((word) => h("span", { class: "pw-mark-word" }, word)))),
-        h("td", { class: "pw-number" }, score(checkpoint.training_score)),
-        h("td", { class: "pw-number" }, score(checkpoint.evaluation_score)),
+        h("td", {}, h("div", { class: "pw-step" }, input, h("span", {}, inFull(step)), stepMarks(marks))),
+        h("td", { class: "pw-number" }, training(checkpoint.training_score)),
+        h("td", { class: "pw-number" }, evaluation(checkpoint.evaluation_score)),
         h("td", { class: "pw-number" }, bytes(checkpoint.size)));
     };
     const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
     return h("div", { class: "pw-steps", "data-scroll": "steps" },
       h("table", { class: "pw-table", "aria-label": "Checkpoints" },
         h("thead", {}, h("tr", {}, head("Step"), head(`Training Score${better}`, "pw-number"), head(`Evaluation Score${better}`, "pw-number"), head("Size", "pw-number"))),
-        h("tbody", {}, this.offer.checkpoints.map(row))));
+        h("tbody", {}, this.ordered().map(row))));
+  }
+
+  /** The best and the final one first, then the latest. */
+  ordered() {
+    const pinned = [this.offer.best.step, this.offer.final.step];
+    const rank = ({ step }) => (pinned.includes(step) ? pinned.indexOf(step) : pinned.length);
+    return [...this.offer.checkpoints].sort((one, other) => rank(one) - rank(other) || other.step - one.step);
   }
 
   choose(kind, step = null) {

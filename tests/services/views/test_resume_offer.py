@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from factories.lab import Lab
+from factories.lab import Lab, configured
 from factories.values import LOSS
 
 from pipeline_widgets.domain.chain import ExperimentStage
@@ -36,6 +36,39 @@ def test_each_run_that_saved_something_is_offered_latest_first(lab: Lab, resumes
     run = offer.saved[1].run_id
     steps = [resumes.chosen(made.id, run, choice).step for choice in ("best", "final", 20)]
     assert steps == [10, 20, 20]
+
+
+def test_an_offer_says_where_the_new_experiment_would_end(lab: Lab, resumes: ResumeOfferService) -> None:
+    """By the field that has set the total, as it is now; without one, by the total of the run."""
+    made = lab.experiment("sft")
+
+    def end() -> tuple[int | None, str | None]:
+        (saved,) = resumes.offer(made.id).saved
+        return saved.ends, saved.length
+
+    job = lab.started(lab.runs.train(made.id))
+    lab.save(job, 10, 0.5)
+    lab.report(job, 10, 30)
+    assert end() == (30, None)
+    lab.report(job, 10, 10)
+    lab.end(job)
+    assert end() == (10, "steps")
+    lab.experiments.update(made.id, configured(config={"steps": 25}), seed=0)
+    assert end() == (25, "steps")
+
+
+def test_a_total_that_no_field_has_set_counts_no_more_once_the_config_is_changed(
+    lab: Lab, resumes: ResumeOfferService
+) -> None:
+    """It may have been changed so that the training goes on."""
+    made = lab.experiment("sft")
+    job = lab.started(lab.runs.train(made.id))
+    lab.save(job, 10, 0.5)
+    lab.report(job, 10, 30)
+    lab.end(job)
+    lab.experiments.update(made.id, configured(config={"steps": 25}), seed=0)
+    (saved,) = resumes.offer(made.id).saved
+    assert (saved.ends, saved.length) == (None, None)
 
 
 def test_the_name_that_is_offered_is_free(lab: Lab, resumes: ResumeOfferService) -> None:
