@@ -3,10 +3,12 @@
 #   make lab PYTHON=python3.12    another interpreter than python3 (only before .venv is there)
 #   make test TESTS=tests/domain PYTEST_FLAGS="-x -k stale"
 #   make test TESTS="tests --ignore=tests/browser notebooks"    without a browser
+#   make test WORKERS=0    one test after the other; by default two files at a time
 
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests notebooks
+WORKERS ?= 2
 PYTEST_FLAGS ?=
 LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -37,7 +39,8 @@ demo: $(DEMO) ## Run SFT -> DPO -> GRPO -> an agent in the terminal
 
 test: $(DEV) ## Run all tests, and the notebooks with their assertions
 	$(if $(IN_BROWSER),@$(BIN)/python tests/browser/chromium.py)
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PYTEST_FLAGS) $(TESTS)
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+	  --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) $(TESTS)
 
 check: $(DEV) ## Lint, formatting, types, and the direction of imports
 	$(BIN)/ruff check

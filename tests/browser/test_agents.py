@@ -419,7 +419,7 @@ def test_a_connected_agent_shows_how_to_ask_it(
     expect(code.get_by_role("tabpanel")).to_contain_text("import json")
     for button, copied in (("Copy key", key), ("Copy URL", url)):
         root.get_by_role("button", name=button).click()
-        expect(root.get_by_text("Copied").first).to_be_attached()
+        expect(root.get_by_role("button", name=button)).to_have_class(re.compile("pw-copied"))
         box = part(root, "Try it").get_by_label("Observation")
         box.fill("")
         box.press("Control+v")

@@ -420,7 +420,7 @@ def test_hundreds_of_experiments_and_checkpoints_stay_usable(
     page.keyboard.press("ArrowDown")
     expect(choice(form, "sweep-270")).to_be_checked()
     choice(form, "A specific step").check()
-    expect(choice(form, "Step 2000")).to_be_in_viewport()
+    expect(choice(form, "Step 2,000")).to_be_in_viewport()
     expect(form.get_by_role("columnheader", name="Size")).to_be_in_viewport()
     expect(form.get_by_role("button", name="Add stage")).to_be_in_viewport()
     notebook.theme("dark")
