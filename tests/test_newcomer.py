@@ -52,6 +52,7 @@ def test_the_demo_of_a_workspace_is_kept_and_run_again(tmp_path: Path) -> None:
     (pipe,) = ws.projects[demo.PROJECT].pipelines
     assert [run.number for run in pipe.stages["grpo"].runs] == [1, 2]
     assert [version.number for version in ws.agents[demo.AGENT].versions] == [1, 2]
+    ws.agents[demo.AGENT].disconnect()  # its process would outlive this test
     ws.close()
 
 

@@ -82,7 +82,7 @@ function button({ label, glyph, title, reason, onclick, kind = "", quiet = false
  * closes it.
  */
 function explain(control, reason) {
-  const bubble = h("div", { class: "pw-reason", role: "status", popover: "auto" });
+  const bubble = h("div", { class: "pw-explained", role: "status", popover: "auto" });
   control.closest("dialog, .pw-root").append(bubble);
   const end = () => bubble.remove();
   control.addEventListener("blur", end, { once: true });
