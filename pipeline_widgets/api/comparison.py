@@ -70,9 +70,8 @@ class Comparison:
         """
         with display.needs_widgets():
             from pipeline_widgets.widgets.results import ResultsView  # noqa: PLC0415  only for a notebook
-        shown = {each.run_id for each in self._listed}
-        hidden = [each.run_id for each in self._all if each.run_id not in shown]
-        return ResultsView(self._services, self._project_id, chosen=self._experiments, hidden=hidden)
+        single = {key: self._runs for key in self._experiments if key not in self._whole}
+        return ResultsView(self._services, self._project_id, chosen=self._experiments, single=single)
 
     def _settings(self, *, all_: bool) -> pd.DataFrame:
         import pandas as pd  # noqa: PLC0415  importing the package must not import pandas

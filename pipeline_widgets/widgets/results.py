@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ class ResultsView(View):
         services: The workspace.
         project_id: The project.
         chosen: The experiments whose runs are listed; the only one of the project by default.
-        hidden: Those of their runs that are not drawn; runs that come later are.
+        single: Of some of these experiments, the runs that are drawn, and no others unless they are ticked.
     """
 
     _esm = assets.script(
@@ -83,14 +83,15 @@ class ResultsView(View):
         project_id: int,
         chosen: Iterable[int] = (),
         *,
-        hidden: Iterable[int] = (),
+        single: Mapping[int, Collection[int]] | None = None,
     ) -> None:
         self._project_id = project_id
         self._wanted = tuple(dict.fromkeys(chosen))
         self._alone = not self._wanted  # the only experiment is chosen by itself
         self._sort, self._descending = "started", True
         self._places: dict[int, int] = {}  # of the drawn runs: how each is drawn
-        self._hidden, self._asked = set(hidden), set[int]()
+        self._single = single or {}
+        self._hidden, self._asked = set[int](), set[int]()
         self._revision = -1
         self._live = False
         self._compared: tuple[int, ...] = ()
@@ -180,7 +181,7 @@ class ResultsView(View):
         self.show(chosen=chosen)
 
     def _show_runs(self, found: Sequence[ResultRow]) -> None:
-        drawn = self._to_draw([each.run_id for each in latest_first(found)])
+        drawn = self._to_draw(found)
         self._places = places(self._places, [each.run_id for each in found if each.run_id in drawn])
         order = sorted_runs(found, self._sort, datetime.now(UTC), descending=self._descending)
         self._listed = tuple(
@@ -193,15 +194,20 @@ class ResultsView(View):
             run_row(each, self._places.get(each.run_id), best=each.run_id in best) for each in self._listed
         ]
         told = {each.run_id for each in found} & (self._hidden | self._asked)
-        self.show(total=len(found), undrawn=curves.undrawn, latest=not told)
+        self.show(total=len(found), undrawn=curves.undrawn, latest=not told and not self._single)
         self.show(order={"sort": self._sort, "descending": self._descending})
         self.show_rows("runs", rows)
         self.show_rows("curves", curves.rows)
         self._show_settings([*self._places])
 
-    def _to_draw(self, latest: Sequence[int]) -> set[int]:
+    def _to_draw(self, found: Sequence[ResultRow]) -> set[int]:
         """The latest ones but for those that are hidden, and what was asked for beside them."""
-        return (self._asked | {*latest[:DRAWN]} - self._hidden) & {*latest}
+        latest = [
+            each.run_id
+            for each in latest_first(found)
+            if each.run_id in self._single.get(each.experiment_id, (each.run_id,))
+        ]
+        return (self._asked & {each.run_id for each in found}) | {*latest[:DRAWN]} - self._hidden
 
     def _show_settings(self, drawn: Sequence[int]) -> None:
         """Show the settings of the drawn runs, which never change, where other runs are drawn now."""

@@ -441,3 +441,18 @@ def test_lineage_is_told_in_sentences(lab: Lab, view: ResultsView) -> None:
     }
     up = told(view, "lineage", run=second.id)["result"]["from"]
     assert up == ["Step 10 as policy of run 1 of 'chain-sft-1' (stage 1 of pipeline 'chain')"]
+
+
+@pytest.mark.spec("9.3")
+def test_a_single_run_stays_single(lab: Lab, services: Services) -> None:
+    """Of its experiment no other run is drawn, also none that comes later, unless it is ticked."""
+    sft, dpo = lab.experiment("sft"), lab.experiment("dpo")
+    single, _, other = (train(lab, each.id, 0.5) for each in (sft, sft, dpo))
+    view = ResultsView(services, lab.project.id, [sft.id, dpo.id], single={sft.id: [single]})
+    assert (sorted(view.drawn), view.latest) == ([single, other], False)
+    later = [train(lab, each.id, 0.5) for each in (sft, dpo)]
+    view.refresh()
+    assert sorted(view.drawn) == [single, other, later[1]]
+    assert told(view, "draw", run=later[0], shown=True)["ok"]
+    assert sorted(view.drawn) == [single, other, *later]
+    view.close()
