@@ -15,6 +15,12 @@ LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # Whether the tests that were asked for need a browser: all of them, or those of that folder.
 IN_BROWSER = $(if $(findstring --ignore=tests/browser,$(TESTS) $(PYTEST_FLAGS)),,$(filter tests tests/ ./tests tests/browser%,$(TESTS)))
 
+# Notebooks are tested in a process of their own: nbval leaves the sockets of its kernels to the garbage collector, which
+# can wait for ever for them in the middle of another test.
+NOTEBOOKS := $(filter notebooks%,$(TESTS))
+OTHERS := $(filter-out notebooks%,$(TESTS))
+TESTED := $(filter-out -%,$(OTHERS))
+
 # What is run here has its own environment, whatever one the shell is in.
 unexport VIRTUAL_ENV PYTHONPATH
 
@@ -39,8 +45,8 @@ demo: $(DEMO) ## Run SFT -> DPO -> GRPO -> an agent in the terminal
 
 test: $(DEV) ## Run all tests, and the notebooks with their assertions
 	$(if $(IN_BROWSER),@$(BIN)/python tests/browser/chromium.py)
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
-	  --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) $(TESTS)
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PYTEST_FLAGS) $(NOTEBOOKS))
+	$(if $(TESTED),$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) $(OTHERS))
 
 check: $(DEV) ## Lint, formatting, types, and the direction of imports
 	$(BIN)/ruff check

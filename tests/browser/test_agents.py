@@ -268,6 +268,7 @@ def test_a_new_agent_is_made_by_keyboard(
     expect(name).to_have_attribute("aria-invalid", "true")
     name.fill("taken")
     expect(name).not_to_have_attribute("aria-invalid", "true")
+    expect(dialog.get_by_role("alert")).to_be_empty()
     dialog.get_by_label("Description").fill("of the\nthird step")
     source = dialog.get_by_label("Source experiment")
     expect(source.get_by_role("option")).to_have_text(["many (Counter)", "line (Line)"])

@@ -39,6 +39,8 @@ function openDialog({ frame, title, body, confirm, danger = false, careful = dan
     }
   };
   form.addEventListener("submit", submit);
+  // Who corrects the field that was refused is done with what was said of it; the field itself drops its mark after this.
+  form.addEventListener("input", ({ target }) => target.getAttribute("aria-invalid") === "true" && error.replaceChildren(), true);
   // In an output of JupyterLab the browser's own "Enter submits" never comes.
   form.addEventListener("keydown", (event) => {
     const field = event.target.tagName === "INPUT" && !["checkbox", "radio", "search"].includes(event.target.type);
