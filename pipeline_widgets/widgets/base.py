@@ -139,11 +139,11 @@ class View(anywidget.AnyWidget):
         return f"<{type(self).__name__}>"
 
     def _ipython_display_(self, **_: Any) -> None:
-        """Show a picture, for whoever has no kernel, and then the live view, which hides that (spec 4.7)."""
+        """Show the live view, and a picture for whoever has no kernel, which the view hides (spec 4.7)."""
         data, meta = self._repr_mimebundle_() or ({}, {})
+        display({**data, "text/plain": ""}, metadata=meta, raw=True)  # the picture has the text
         self._picture.show()
         self._pictured = self._changes
-        display({**data, "text/plain": ""}, metadata=meta, raw=True)  # the picture has the text
 
     def _renew_picture(self) -> None:
         """Let the picture show what the view shows. It is large, so this waits until nothing changes."""

@@ -1,7 +1,7 @@
 """The picture that stays in a notebook when the kernel of a live view is gone (spec 4.7).
 
 JupyterLab shows "model not found" for a widget whose kernel is gone, whatever else its output holds. So the
-picture is an output of its own, before that of the view. The view hides it for as long as it is alive; the
+picture is an output of its own, after that of the view. The view hides it for as long as it is alive; the
 picture's style hides an output of the view in which none has come up.
 """
 

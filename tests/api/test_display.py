@@ -28,7 +28,7 @@ def test_the_last_line_of_a_cell_shows_the_live_widget(
         (pipe, "chain"),
         (project.experiments[0], "Results of imitate"),
     ):
-        picture, live = displayed(handle)
+        live, picture = displayed(handle)
         assert live[VIEW]["model_id"]
         assert said in picture["text/html"]
         assert said in picture["text/plain"]
@@ -37,7 +37,7 @@ def test_the_last_line_of_a_cell_shows_the_live_widget(
 @pytest.mark.spec("2.3")
 def test_every_display_is_a_view_of_its_own(pipe: pw.Pipeline, displayed: Displayed) -> None:
     """Two cells that show the same pipeline do not share a selection."""
-    assert displayed(pipe)[-1][VIEW]["model_id"] != displayed(pipe)[-1][VIEW]["model_id"]
+    assert displayed(pipe)[0][VIEW]["model_id"] != displayed(pipe)[0][VIEW]["model_id"]
 
 
 @pytest.mark.spec("2.3")

@@ -216,7 +216,7 @@ def test_a_failed_refresh_says_since_when_it_is_old(view: Words, error: Exceptio
 @pytest.mark.spec("4.7")
 def test_a_display_is_a_picture_and_the_live_view(view: Words, displayed: Displayed) -> None:
     """The picture carries the id by which the view hides it, and all that an export shows."""
-    picture, live = displayed(view)
+    live, picture = displayed(view)
     assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
     assert live["text/plain"] == ""
     assert f'<div data-pw-picture="{view.picture}">' in picture["text/html"]

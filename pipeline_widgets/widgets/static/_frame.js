@@ -146,7 +146,7 @@ class Frame {
     this.showTrouble();
   }
 
-  /** Hide the picture that stands before the view for whoever has no kernel, also one that is drawn again. */
+  /** Hide the picture that stands after the view for whoever has no kernel, also one that is drawn again. */
   hidePicture(name) {
     const picture = `[data-pw-picture="${CSS.escape(name)}"]`;
     const style = h("style", {}, `${picture}, .jp-OutputArea-child:has(${picture}) { display: none !important; }`);
