@@ -15,8 +15,7 @@ LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # Whether the tests that were asked for need a browser: all of them, or those of that folder.
 IN_BROWSER = $(if $(findstring --ignore=tests/browser,$(TESTS) $(PYTEST_FLAGS)),,$(filter tests tests/ ./tests tests/browser%,$(TESTS)))
 
-# Notebooks are tested in a process of their own: nbval leaves the sockets of its kernels to the garbage collector, which
-# can wait for ever for them in the middle of another test.
+# Notebooks are tested in a process of their own, so that nothing that a kernel leaves behind reaches another test.
 NOTEBOOKS := $(filter notebooks%,$(TESTS))
 OTHERS := $(filter-out notebooks%,$(TESTS))
 TESTED := $(filter-out -%,$(OTHERS))

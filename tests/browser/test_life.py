@@ -164,7 +164,7 @@ def test_a_notebook_whose_kernel_is_gone_shows_the_last_state(notebook: Notebook
         expect(page.get_by_text("As of 20").first).to_be_visible()
         expect(page.get_by_text("Error displaying widget")).to_be_hidden()
     finally:
-        page.close()
+        other.close()
 
 
 @pytest.mark.spec("6.6")
