@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
 
 from pipeline_widgets.domain.care import Fate, share, shares
+from pipeline_widgets.widgets.base import Row
 
-Row = dict[str, Any]
 LISTED = 200  # checkpoints that stay, and experiments, in a table
 
 

@@ -35,7 +35,7 @@ class PagedTable {
       onkeydown: (event) => event.key === "Enter" && this.search(),
     });
     this.count = h("div", { class: "pw-pt-count pw-soft", role: "status" });
-    this.bar = h("div", { class: "pw-pt-bar" }, this.tools(), h("div", { class: "pw-pt-search" }, icon("search"), this.find), this.count);
+    this.bar = h("div", { class: "pw-pt-bar" }, this.tools(), h("div", { class: "pw-find" }, icon("search"), this.find), this.count);
     this.heads = this.columns.map((column) => this.head(column));
     this.lines = h("tbody");
     this.table = h("table", { class: "pw-table pw-pt-table", "aria-label": this.title }, h("thead", {}, h("tr", {}, this.heads)), this.lines);

@@ -13,7 +13,7 @@ class ResultPicker {
     this.none = h("p", { class: "pw-soft" });
     const all = button({ label: "Choose all", "data-f": "all", onclick: () => this.choose([...this.chosen, ...this.matching().map((each) => each.id)]) });
     const clear = button({ label: "Clear", "data-f": "clear", onclick: () => this.choose([]) });
-    this.tools = h("div", { class: "pw-results-search" }, h("div", { class: "pw-results-find" }, icon("search"), this.search), all, clear);
+    this.tools = h("div", { class: "pw-results-search" }, h("div", { class: "pw-find" }, icon("search"), this.search), all, clear);
     this.el = h("div", { class: "pw-results-picker", id: unique("picker"), role: "group", "aria-label": "Experiments to show" }, this.tools, this.list, this.none);
     this.opener = button({ label: "Choose experiments", "aria-expanded": "false", "aria-controls": this.el.id, onclick: () => this.toggle() });
     this.hint = h("p", { class: "pw-soft" });
