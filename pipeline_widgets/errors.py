@@ -7,7 +7,7 @@
                            + NoCheckpointError  + ClassicProjectError  + ForeignError  + InUseError
   x ConfigError
   x CheckpointError
-  x StorageError
+  x StorageError           + DataRefusedError
   x ExecutionError         + FencedError  + WaitTimeoutError
 """
 
@@ -108,6 +108,10 @@ class CheckpointError(PipelineError):
 
 class StorageError(PipelineError):
     """The database or the artifact folder cannot be read or written."""
+
+
+class DataRefusedError(StorageError):
+    """A value that the database can never take; trying again does not help."""
 
 
 class ExecutionError(PipelineError):

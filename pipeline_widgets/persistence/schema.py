@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -26,9 +27,17 @@ from sqlalchemy import (
 
 if TYPE_CHECKING:
     from sqlalchemy.schema import SchemaItem
+    from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0003"
+HEAD = "0004"
+
+#: What a training counts can pass 2**31. SQLite's integers have 64 bits under any name.
+LONG = BigInteger().with_variant(Integer(), "sqlite")
+#: Text that a training or its user chooses. SQLite enforces no length, so its tables keep the types they have.
+UNLIMITED = Text().with_variant(String(255), "sqlite")
+UNLIMITED_SHORT = Text().with_variant(String(16), "sqlite")
+UNLIMITED_ROLE = Text().with_variant(String(64), "sqlite")
 
 metadata = MetaData(
     naming_convention={
@@ -41,10 +50,10 @@ metadata = MetaData(
 )
 
 
-def _table(name: str, *parts: SchemaItem) -> Table:
+def _table(name: str, *parts: SchemaItem, key_type: TypeEngine[int] | None = None) -> Table:
     # AUTOINCREMENT: an id that was deleted is never given to another row, so an old handle cannot
     # come to mean something else.
-    key = Column("id", Integer, primary_key=True)
+    key = Column("id", key_type or Integer(), primary_key=True)
     return Table(name, metadata, key, *parts, sqlite_autoincrement=True)
 
 
@@ -58,6 +67,10 @@ workspace = _table(
     Column("beat_every", Float, nullable=False),
     Column("grace", Float, nullable=False),
     Column("revision", Integer, nullable=False),
+    # A random number that the artifact folder bears, too, and where the database was when it was opened last:
+    # a copy is told from the original by it.
+    Column("identity", String(32)),
+    Column("place", Text),
 )
 
 projects = _table(
@@ -70,7 +83,7 @@ projects = _table(
 
 algorithms = _table(
     "algorithms",
-    Column("name", String(255), nullable=False),
+    Column("name", UNLIMITED, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("spec", JSON, nullable=False),
     Column("path", Text),
@@ -86,7 +99,7 @@ experiments = _table(
     Column("name", String(255), nullable=False),
     Column("algorithm_id", Integer, ForeignKey("algorithms.id"), nullable=False),
     Column("config", JSON, nullable=False),
-    Column("seed", Integer, nullable=False),
+    Column("seed", LONG, nullable=False),
     Column("config_digest", String(64), nullable=False),
     Column("signature", JSON, nullable=False),
     Column("created_at", Float, nullable=False),
@@ -118,7 +131,7 @@ stages = _table(
     _reference("experiment_id", "experiments"),
     Column("start", String(16)),
     _reference("start_agent_id", "agents"),
-    Column("choice", String(16)),  # best, final, or a step
+    Column("choice", UNLIMITED_SHORT),  # best, final, or a step
     Column("auto_add_agent", Boolean, nullable=False),
     Column("agent_name", String(255)),
     Column("agent_description", Text),
@@ -150,13 +163,13 @@ runs = _table(
     # Without foreign keys, as checkpoints refer to runs: the use cases refuse to delete what is used.
     Column("start_checkpoint_id", Integer, index=True),
     Column("start_agent_version_id", Integer),
-    Column("start_role", String(64)),
+    Column("start_role", UNLIMITED_ROLE),
     Column("source_checkpoint_id", Integer, index=True),
     _reference("source_run_id", "runs"),
     _reference("resumed_run_id", "runs"),
     Column("config", JSON, nullable=False),
     Column("config_digest", String(64)),
-    Column("seed", Integer, nullable=False),
+    Column("seed", LONG, nullable=False),
     Column("signature", JSON, nullable=False),
     Column("algorithm_id", Integer, ForeignKey("algorithms.id")),
     # Who carries it out. Every write of that process is fenced by its token.
@@ -169,8 +182,12 @@ runs = _table(
     Column("beat_at", Float),
     Column("launches", Integer, nullable=False),
     Column("launched_at", Float),
-    Column("step", Integer),
-    Column("total", Integer),
+    # The process that was launched to take it, while none has: as long as that lives, it may come.
+    Column("launch_host", Text),
+    Column("launch_pid", Integer),
+    Column("launch_started", Float),
+    Column("step", LONG),
+    Column("total", LONG),
     # Of all that it ever saved, finite only: checkpoints can be deleted, results stay. An algorithm says
     # which end is the better one.
     Column("lowest_evaluation", Float),
@@ -202,9 +219,9 @@ runs = _table(
 checkpoints = _table(
     "checkpoints",
     Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
-    Column("step", Integer, nullable=False),
+    Column("step", LONG, nullable=False),
     Column("path", Text, nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("size", LONG, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("training_score", Float),
     Column("evaluation_score", Float),
@@ -217,9 +234,10 @@ checkpoints = _table(
 metrics = _table(
     "metrics",
     Column("run_id", Integer, ForeignKey("runs.id"), nullable=False, index=True),
-    Column("step", Integer, nullable=False),
-    Column("name", String(255), nullable=False),
+    Column("step", LONG, nullable=False),
+    Column("name", UNLIMITED, nullable=False),
     Column("value", Float),
+    key_type=LONG,
 )
 
 agents = _table(
@@ -260,6 +278,9 @@ endpoints = _table(
     Column("pid_started", Float),
     Column("beat_at", Float),
     Column("launched_at", Float),
+    Column("launch_machine", Text),
+    Column("launch_pid", Integer),
+    Column("launch_started", Float),
     Column("ready_at", Float),
     Column("version", Integer),  # the number of the version that is served
     Column("route", String(16)),
@@ -273,7 +294,7 @@ events = _table(
     Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
     _reference("pipeline_id", "pipelines", "SET NULL"),  # what was done stays readable
     Column("at", Float, nullable=False),
-    Column("who", String(255), nullable=False),
+    Column("who", UNLIMITED, nullable=False),
     Column("what", Text, nullable=False),
     Column("before", JSON(none_as_null=True)),
     Column("version", Integer),  # of the pipeline after the edit

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.engine import make_url
@@ -182,7 +183,7 @@ def _found_workspace(database: Database, artifacts: str | Path | None, timing: T
     with database.write() as connection:
         if connection.execute(select(schema.workspace.c.id)).first() is None:
             values = {"artifacts": str(kept), "beat_every": timing.beat_every, "grace": timing.grace}
-            connection.execute(insert(schema.workspace).values(**values, revision=1))
+            connection.execute(insert(schema.workspace).values(**values, revision=1, identity=uuid4().hex))
 
 
 def _base(database: Database) -> Path:
