@@ -34,7 +34,7 @@ HEAD = "0004"
 
 #: What a training counts can pass 2**31. SQLite's integers have 64 bits under any name.
 LONG = BigInteger().with_variant(Integer(), "sqlite")
-#: Text that a training or its user chooses. SQLite enforces no length, so its tables keep the types they have.
+#: Text that a training or its user chooses. SQLite enforces no length, so its tables keep their types.
 UNLIMITED = Text().with_variant(String(255), "sqlite")
 UNLIMITED_SHORT = Text().with_variant(String(16), "sqlite")
 UNLIMITED_ROLE = Text().with_variant(String(64), "sqlite")
