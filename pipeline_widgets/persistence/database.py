@@ -1,78 +1,129 @@
 """One transaction for each use case, on SQLite or PostgreSQL.
 
-SQLite: writes take `BEGIN IMMEDIATE`, so that what a transaction read is still so when it writes; with
-the default deferred transaction concurrent updates are lost. WAL lets readers read meanwhile.
+Writers come one after the other, so that what a transaction read is still so when it writes. On SQLite they
+take `BEGIN IMMEDIATE`; with the default deferred transaction concurrent updates are lost. On PostgreSQL they
+take one advisory lock of the database, which gives the same order and leaves nothing behind; readers see one
+snapshot. WAL lets readers of SQLite read meanwhile.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import NoSuchModuleError
 
-from pipeline_widgets.errors import ConflictError, StorageError
-from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.errors import StorageError
+from pipeline_widgets.persistence import filesystem, idle, json_text, urls
+from pipeline_widgets.persistence.refusals import refused_value, translate_errors
 
-SQLITE_ENDINGS = (".db", ".sqlite", ".sqlite3")
 LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another; SQLite's queue is not fair
+REST = 1.0  # seconds after which a SQLite file is closed that is not used, or not written to
+SERVER_REST = 10.0  # the same for connections to a server, which take longer to open
+CONNECT_TIMEOUT = 10  # seconds that a server has to answer
+#: Seconds after which a server frees the locks of a process that was suspended within a transaction.
+SUSPENDED_TIMEOUT = 60
+WRITE_LOCK = 0x70775F77  # the number of the advisory lock that writers take; any will do
 
-_EXPLAINED = (
-    ("full", "The disk is full.", "Free some space and try again; what was committed is intact."),
-    ("readonly", "It is read-only.", "Give yourself the right to write the file and its folder."),
-    ("unable to open", "It cannot be opened.", "Check that the folder exists and can be written."),
-    ("locked", "Another process holds its lock.", "Try again; end the process that hangs in it."),
-    ("malformed", "The file is damaged.", "Restore a backup; `sqlite3 FILE .recover` saves what it can."),
-    ("not a database", "The file is not a SQLite database.", "Choose another file."),
-    ("disk i/o", "The disk gave an error.", "Check the disk and the folder, then try again."),
-)
+_WRITES = "pw_writes"
+_inherited: list[Pool] = []  # of the process that this one was forked from: closing them would harm it
 
 
 class Database:
-    """The transactions of one workspace.
+    """The transactions of one workspace. It can be used from any thread, and after a fork.
 
     Args:
         url: Any SQLAlchemy URL, or the path of a SQLite file; a relative one is of the current folder.
         clock: Seconds since 1970; for tests.
+        create: Whether to make the SQLite file where there is none.
 
     Raises:
         StorageError: The URL is not understood.
     """
 
-    def __init__(self, url: str | Path, *, clock: Callable[[], float] | None = None) -> None:
-        self.url = absolute(url)
+    def __init__(
+        self, url: str | Path, *, clock: Callable[[], float] | None = None, create: bool = True
+    ) -> None:
+        self._location = urls.parse(url)
+        #: What another process is given; with the password.
+        self.url = urls.render(self._location)
+        self.is_sqlite = self._location.get_backend_name() == "sqlite"
+        #: The file; None on a server.
+        self.path = Path(str(self._location.database)) if self.is_sqlite else None
+        #: Which workspace it holds, once it is opened; a file that holds another one was replaced.
+        self.identity: str | None = None
         self._clock = clock
-        self._engine = _engine(self.url)
-        self.is_sqlite = self._engine.dialect.name == "sqlite"
-        self._writes = self._engine.execution_options(pw_writes=True)
+        self._may_create = create
+        self._file: int | None = None  # its inode
+        self._journal: tuple[int, ...] | None = None  # the inodes of the write-ahead log and its index
+        self._lock = threading.Lock()
+        self._active = 0  # transactions
+        self._open = 0  # connections
+        self._watched = False
+        self._used = self._written = 0.0
+        self._dirty = False
+        with _driver_needed(self._location):
+            self._engine = self._sqlite(self.path) if self.path else self._server()
+        self._reads, self._writes = self._engine, self._engine.execution_options(**{_WRITES: True})
+        if self._engine.dialect.name == "postgresql":
+            self._reads = self._reads.execution_options(isolation_level="REPEATABLE READ")
+            self._writes = self._writes.execution_options(isolation_level="READ COMMITTED")
+        event.listen(self._engine, "connect", self._opened)
+        event.listen(self._engine, "close", self._closed)
+        event.listen(self._engine, "handle_error", _refuse_value)
+        idle.register(self)
 
     @property
     def shown(self) -> str:
         """The URL without its password."""
-        return make_url(self.url).render_as_string(hide_password=True)
+        return urls.shown(self._location)
+
+    @property
+    def name(self) -> str:
+        """The name of the file without its ending, or of the database on a server."""
+        return self.path.stem if self.path else str(self._location.database)
 
     @property
     def there(self) -> bool:
         """Whether its file is there still; what has it open would not see that it was deleted."""
-        return not self.is_sqlite or Path(str(make_url(self.url).database)).exists()
+        try:
+            self._check_file()
+        except StorageError:
+            return False
+        return self.path is None or self.path.exists()
 
     @contextmanager
     def read(self) -> Generator[Connection]:
-        """Yield a connection that sees one consistent state."""
-        with explained(self.url), self._engine.begin() as connection:
+        """Yield a connection that sees one consistent state.
+
+        Raises:
+            StorageError: It cannot be read now, or its file was deleted or replaced.
+        """
+        with self._transaction(self._reads) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Generator[Connection]:
-        """Yield a connection whose work is done wholly, or not at all."""
-        with explained(self.url), self._writes.begin() as connection:
+        """Yield a connection whose work is done wholly, or not at all, and after that of all others.
+
+        Raises:
+            ConflictError: Another process has written the same meanwhile.
+            DataRefusedError: A value can never be stored.
+            StorageError: It cannot be written now, or its file was deleted or replaced.
+        """
+        with self._transaction(self._writes) as connection:
+            self._check_journal()
             yield connection
+            self._check_file()
+            self._check_journal()
+            self._dirty = True
 
     def now(self, connection: Connection) -> float:
         """Return the time on the database's clock, so that two hosts' clocks are never compared."""
@@ -83,77 +134,224 @@ class Database:
         return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
     def close(self) -> None:
-        """Give all connections back."""
-        self._engine.dispose()
+        """Close all connections. The next use opens new ones, to the file that is there then."""
+        with self._lock:
+            self._engine.dispose()
+            self._file = self._journal = None
+
+    def close_if_idle(self, now: float) -> float | None:
+        """Close connections that rest, and return when to ask again; None where none is open.
+
+        A SQLite file is also closed between two reads, some time after the last write: its write-ahead log
+        is written back then, so that the file alone is whole even while somebody looks at it all the time.
+        """
+        with self._lock:
+            rest = REST if self.is_sqlite else SERVER_REST
+            last = min(self._used, self._written) if self.is_sqlite and self._dirty else self._used
+            if self._open and (self._active or last + rest > now):
+                return max(last + rest, now + rest / 10)
+            self._engine.dispose()
+            self._dirty = self._watched = False
+            return None
+
+    def forget_connections(self) -> None:
+        """Let go of connections that belong to the process that this one was forked from."""
+        self._lock = threading.Lock()
+        self._active, self._open, self._watched, self._journal = 0, 0, False, None
+        _inherited.append(self._engine.pool)
+        self._engine.dispose(close=False)
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Generator[Connection]:
+        with self._lock:
+            self._active += 1
+        try:
+            self._check_file()
+            with translate_errors(self.shown), engine.begin() as connection:
+                yield connection
+        finally:
+            self._rest(wrote=engine is self._writes)
+
+    def _rest(self, *, wrote: bool) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._active = max(0, self._active - 1)
+            self._used = now
+            if wrote:
+                self._written = now
+            unwatched, self._watched = not self._watched, True
+        if unwatched:
+            idle.watch(self, now + (REST if self.is_sqlite else SERVER_REST))
+
+    def _check_file(self) -> None:
+        """Refuse to go on with a file that others no longer see.
+
+        Raises:
+            StorageError: It was deleted or replaced.
+        """
+        if self.path is None or self._file is None:
+            return
+        try:
+            inode = os.stat(self.path).st_ino  # noqa: PTH116  before and after each transaction: a Path takes longer
+        except FileNotFoundError:
+            raise _lost(self.path, "deleted") from None
+        except OSError:
+            return  # SQLite will say what is wrong
+        if self._keeps_inodes and inode != self._file:
+            raise _lost(self.path, "replaced")
+
+    def _check_journal(self) -> None:
+        """Refuse to write into a write-ahead log that others no longer see.
+
+        Raises:
+            StorageError: It was deleted.
+        """
+        if self.path is None or not self._logs_ahead or not self._keeps_inodes:
+            return
+        try:
+            inodes = tuple(os.stat(f"{self.path}{ending}").st_ino for ending in ("-wal", "-shm"))  # noqa: PTH116
+        except OSError:
+            inodes = ()
+        if self._journal is None:
+            self._journal = inodes
+        elif inodes != self._journal:
+            raise _lost(Path(f"{self.path}-wal"), "deleted")
+
+    def _sqlite(self, path: Path) -> Engine:
+        if self._may_create:
+            with filesystem.explained(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            self._location,
+            connect_args={"timeout": LOCK_TIMEOUT, "check_same_thread": False},
+            json_serializer=json_text.dump,
+            max_overflow=-1,
+        )
+        self._keeps_inodes = self._logs_ahead = not filesystem.is_network(path.parent)
+        journal = "WAL" if self._logs_ahead else "DELETE"
+        uri = _uri(path)
+
+        def connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+            if self._may_create:
+                _make_private(path)
+            arguments[0], options["uri"] = uri, True
+
+        def prepare(connection: Any, _record: object) -> None:
+            connection.isolation_level = None  # the driver must not open transactions: we do, below
+            for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            self._check_identity(connection)
+            self._may_create = False
+
+        def begin(connection: Connection) -> None:
+            writes = connection.get_execution_options().get(_WRITES)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+        event.listen(engine, "do_connect", connect)
+        event.listen(engine, "connect", prepare)
+        event.listen(engine, "begin", begin)
+        return engine
+
+    def _check_identity(self, connection: Any) -> None:
+        """Remember which file was opened, or refuse one that has taken its place."""
+        path = self.path
+        if path is None:
+            return
+        if self._file is None:
+            with suppress(OSError):
+                self._file = path.stat().st_ino
+            return
+        self._check_file()
+        if self.identity is not None:  # a new file can have the number of one that is gone
+            try:
+                found = connection.execute("SELECT identity FROM workspace").fetchone()
+            except Exception as error:
+                raise _lost(path, "replaced") from error
+            if found is None or found[0] != self.identity:
+                raise _lost(path, "replaced")
+
+    def _server(self) -> Engine:
+        engine = create_engine(
+            self._location,
+            pool_pre_ping=True,
+            pool_size=2,
+            max_overflow=8,
+            json_serializer=json_text.dump_strict,
+            json_deserializer=json_text.load_strict,
+        )
+        if engine.dialect.name != "postgresql":
+            return engine
+
+        def connect(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+            if engine.dialect.driver in {"psycopg", "psycopg2"}:
+                options.setdefault("connect_timeout", CONNECT_TIMEOUT)
+
+        def prepare(connection: Any, _record: object) -> None:
+            timeouts = {
+                "lock_timeout": LOCK_TIMEOUT,
+                "idle_in_transaction_session_timeout": SUSPENDED_TIMEOUT,
+            }
+            cursor = connection.cursor()
+            for name, seconds in timeouts.items():
+                cursor.execute(f"SET {name} = {round(1000 * seconds)}")
+            cursor.close()
+            connection.commit()
+
+        def begin(connection: Connection) -> None:
+            if connection.get_execution_options().get(_WRITES):
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
+
+        event.listen(engine, "do_connect", connect)
+        event.listen(engine, "connect", prepare)
+        event.listen(engine, "begin", begin)
+        return engine
+
+    def _opened(self, *_: object) -> None:
+        self._open += 1
+
+    def _closed(self, *_: object) -> None:
+        self._open -= 1
+        if self._open <= 0:
+            self._open, self._journal = 0, None
+
+    _keeps_inodes = _logs_ahead = False
+
+
+@contextmanager
+def _driver_needed(url: URL) -> Generator[None]:
+    try:
+        yield
+    except (NoSuchModuleError, ImportError) as error:
+        fix = 'Install its driver, for PostgreSQL `pip install "pipeline-widgets[postgres]"`.'
+        raise StorageError(f"No driver for {url.drivername!r}.", f"{error}.", fix) from error
 
 
 def absolute(url: str | Path) -> str:
     """Return the URL with a relative SQLite path made absolute, so that every process means one file.
 
-    Args:
-        url: A URL, or the path of a SQLite file: any Path, or a text that ends as those files do.
-
     Raises:
         StorageError: The URL is not understood.
     """
-    if isinstance(url, Path) or ("://" not in url and url.endswith(SQLITE_ENDINGS)):
-        url = URL.create("sqlite", database=str(url)).render_as_string()
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        fix = 'Write, say, "lab.db", "sqlite:///lab.db" or "postgresql+psycopg://user@host/lab".'
-        raise StorageError(f"{url!r} is no database URL.", fix=fix) from error
-    if parsed.get_backend_name() == "sqlite":
-        if parsed.database in {None, "", ":memory:"}:
-            why = "Runs are processes of their own, and could not see a database in this one's memory."
-            raise StorageError("A workspace needs a file.", why, 'Write, say, "lab.db".')
-        parsed = parsed.set(database=str(Path(str(parsed.database)).expanduser().resolve()))
-    return parsed.render_as_string(hide_password=False)
+    return urls.render(urls.parse(url))
 
 
-@contextmanager
-def explained(url: str) -> Generator[None]:
-    """Turn what the driver says into a StorageError that says what to do."""
-    try:
-        yield
-    except IntegrityError as error:
-        what = "Another process has written the same meanwhile, so nothing was changed."
-        raise ConflictError(what, f"{error.orig}.", "Look again and repeat what you did.") from error
-    except DBAPIError as error:
-        shown = make_url(url).render_as_string(hide_password=True)
-        said = str(error.orig).lower()
-        for needle, why, fix in _EXPLAINED:
-            if needle in said:
-                raise StorageError(f"The database {shown} cannot be used now.", why, fix) from error
-        raise StorageError(f"The database {shown} refused.", f"{error.orig}.") from error
+def _refuse_value(context: ExceptionContext) -> None:
+    """Say which value a database or its driver refuses, as long as its column is known."""
+    refused = refused_value(context)
+    if refused is not None:
+        raise refused from context.original_exception
 
 
-def _engine(url: str) -> Engine:
-    try:
-        if make_url(url).get_backend_name() != "sqlite":
-            return create_engine(url, pool_pre_ping=True)
-        path = Path(str(make_url(url).database))
-        with filesystem.explained(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT, "check_same_thread": False})
-    except (NoSuchModuleError, ImportError) as error:
-        fix = 'Install its driver, for PostgreSQL `pip install "pipeline-widgets[postgres]"`.'
-        raise StorageError(f"No driver for {url.partition(':')[0]!r}.", f"{error}.", fix) from error
-    journal = "DELETE" if filesystem.is_network(path.parent) else "WAL"
+def _lost(path: Path, how: str) -> StorageError:
+    what = f"{path} was {how} while it was open, so nothing was read or written."
+    fix = "Put it back or restore a backup, then open the workspace again."
+    return StorageError(what, "Other processes no longer see what this one has open.", fix)
 
-    def prepare(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver must not open transactions: we do, below
-        for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
 
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("pw_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    event.listen(engine, "do_connect", lambda *_: _make_private(path))
-    event.listen(engine, "connect", prepare)
-    event.listen(engine, "begin", begin)
-    return engine
+def _uri(path: Path) -> str:
+    """Return the URI with which SQLite opens a file, and makes none."""
+    local = path.as_uri().replace("file://", "file:", 1)
+    return f"{local if local.startswith('file:/') else f'file:////{local[5:]}'}?mode=rw"
 
 
 def _make_private(path: Path) -> None:

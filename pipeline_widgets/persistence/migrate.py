@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -14,6 +16,18 @@ from pipeline_widgets.persistence.schema import HEAD
 VERSION_TABLE = "alembic_version"
 SCRIPTS = Path(__file__).with_name("migrations")
 
+#: Alembic keeps what it works on in its modules: two threads that migrate, even two databases, mix them up.
+_alembic = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _alembic  # noqa: PLW0603  a thread that holds it is not in this process
+    _alembic = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 
 def migrate(database: Database) -> None:
     """Create or upgrade the tables, in one transaction: another process sees all of it or nothing.
@@ -24,7 +38,7 @@ def migrate(database: Database) -> None:
     with database.read() as connection:
         if revision(connection) == HEAD:
             return
-    with database.write() as connection:
+    with _alembic, database.write() as connection:
         current = revision(connection)
         if current == HEAD:  # somebody else was faster
             return

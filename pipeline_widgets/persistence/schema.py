@@ -5,7 +5,7 @@ Times are seconds since 1970 in UTC on the database's clock; paths are relative 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -21,9 +21,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     text,
 )
+
+from pipeline_widgets.domain.text import replace_unstorable
 
 if TYPE_CHECKING:
     from sqlalchemy.schema import SchemaItem
@@ -32,12 +35,34 @@ if TYPE_CHECKING:
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
 HEAD = "0004"
 
+
+class CleanString(TypeDecorator[str]):
+    """Text up to a length, with U+FFFD in the place of what no database stores.
+
+    Texts come from trainings and their users; on SQLite, too, so that its rows can be copied to PostgreSQL.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: object) -> Any:  # noqa: ARG002  SQLAlchemy passes it
+        """Return the text as it is stored."""
+        return replace_unstorable(value) if isinstance(value, str) else value
+
+
+class CleanText(CleanString):
+    """The same without a limit."""
+
+    impl = Text
+    cache_ok = True
+
+
 #: What a training counts can pass 2**31. SQLite's integers have 64 bits under any name.
 LONG = BigInteger().with_variant(Integer(), "sqlite")
 #: Text that a training or its user chooses. SQLite enforces no length, so its tables keep their types.
-UNLIMITED = Text().with_variant(String(255), "sqlite")
-UNLIMITED_SHORT = Text().with_variant(String(16), "sqlite")
-UNLIMITED_ROLE = Text().with_variant(String(64), "sqlite")
+UNLIMITED = CleanText().with_variant(CleanString(255), "sqlite")
+UNLIMITED_SHORT = CleanText().with_variant(CleanString(16), "sqlite")
+UNLIMITED_ROLE = CleanText().with_variant(CleanString(64), "sqlite")
 
 metadata = MetaData(
     naming_convention={
@@ -63,19 +88,19 @@ def _reference(name: str, target: str, ondelete: str | None = None) -> Column[in
 
 workspace = _table(
     "workspace",
-    Column("artifacts", Text, nullable=False),
+    Column("artifacts", Text, nullable=False),  # a path that is cleaned is another path
     Column("beat_every", Float, nullable=False),
     Column("grace", Float, nullable=False),
     Column("revision", Integer, nullable=False),
     # A random number that the artifact folder bears, too, and where the database was when it was opened last:
     # a copy is told from the original by it.
-    Column("identity", String(32)),
+    Column("identity", CleanString(32)),
     Column("place", Text),
 )
 
 projects = _table(
     "projects",
-    Column("name", String(255), nullable=False, unique=True),
+    Column("name", CleanString(255), nullable=False, unique=True),
     Column("advanced_training", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -84,7 +109,7 @@ projects = _table(
 algorithms = _table(
     "algorithms",
     Column("name", UNLIMITED, nullable=False),
-    Column("digest", String(64), nullable=False),
+    Column("digest", CleanString(64), nullable=False),
     Column("spec", JSON, nullable=False),
     Column("path", Text),
     Column("root", Text),
@@ -96,11 +121,11 @@ algorithms = _table(
 experiments = _table(
     "experiments",
     Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
-    Column("name", String(255), nullable=False),
+    Column("name", CleanString(255), nullable=False),
     Column("algorithm_id", Integer, ForeignKey("algorithms.id"), nullable=False),
     Column("config", JSON, nullable=False),
     Column("seed", LONG, nullable=False),
-    Column("config_digest", String(64), nullable=False),
+    Column("config_digest", CleanString(64), nullable=False),
     Column("signature", JSON, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("modified_at", Float, nullable=False),
@@ -112,8 +137,8 @@ experiments = _table(
 pipelines = _table(
     "pipelines",
     Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
-    Column("name", String(255), nullable=False),
-    Column("description", Text, nullable=False),
+    Column("name", CleanString(255), nullable=False),
+    Column("description", CleanText, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("modified_at", Float, nullable=False),
@@ -126,21 +151,21 @@ stages = _table(
     "stages",
     Column("pipeline_id", Integer, ForeignKey("pipelines.id"), nullable=False),
     Column("position", Integer, nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("trigger", String(16), nullable=False),
+    Column("kind", CleanString(16), nullable=False),
+    Column("trigger", CleanString(16), nullable=False),
     _reference("experiment_id", "experiments"),
-    Column("start", String(16)),
+    Column("start", CleanString(16)),
     _reference("start_agent_id", "agents"),
     Column("choice", UNLIMITED_SHORT),  # best, final, or a step
     Column("auto_add_agent", Boolean, nullable=False),
-    Column("agent_name", String(255)),
-    Column("agent_description", Text),
-    Column("gate", String(16)),
+    Column("agent_name", CleanString(255)),
+    Column("agent_description", CleanText),
+    Column("gate", CleanString(16)),
     Column("gate_score", Float),
-    Column("held", Text),
+    Column("held", CleanText),
     Column("accepted_run_id", Integer),
-    Column("accepted_state", Text),
-    Column("accepted_note", Text),
+    Column("accepted_state", CleanText),
+    Column("accepted_note", CleanText),
     Column("accepted_at", Float),
     CheckConstraint("kind IN ('experiment', 'deployment')", name="kind"),
     Index(None, "pipeline_id", "position"),
@@ -156,7 +181,7 @@ runs = _table(
     Column("stage_id", Integer, ForeignKey("stages.id", ondelete="SET NULL")),
     Column("experiment_id", Integer, ForeignKey("experiments.id")),
     Column("number", Integer, nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("status", CleanString(16), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
     Column("finished_at", Float),
@@ -168,13 +193,13 @@ runs = _table(
     _reference("source_run_id", "runs"),
     _reference("resumed_run_id", "runs"),
     Column("config", JSON, nullable=False),
-    Column("config_digest", String(64)),
+    Column("config_digest", CleanString(64)),
     Column("seed", LONG, nullable=False),
     Column("signature", JSON, nullable=False),
     Column("algorithm_id", Integer, ForeignKey("algorithms.id")),
     # Who carries it out. Every write of that process is fenced by its token.
-    Column("token", String(32)),
-    Column("host", Text),
+    Column("token", CleanString(32)),
+    Column("host", CleanText),
     Column("pid", Integer),
     Column("pid_started", Float),
     Column("child_pid", Integer),
@@ -183,7 +208,7 @@ runs = _table(
     Column("launches", Integer, nullable=False),
     Column("launched_at", Float),
     # The process that was launched to take it, while none has: as long as that lives, it may come.
-    Column("launch_host", Text),
+    Column("launch_host", CleanText),
     Column("launch_pid", Integer),
     Column("launch_started", Float),
     Column("step", LONG),
@@ -194,7 +219,7 @@ runs = _table(
     Column("highest_evaluation", Float),
     Column("lowest_training", Float),
     Column("highest_training", Float),
-    Column("error", Text),
+    Column("error", CleanText),
     Column("revision", Integer, nullable=False),
     Index(None, "project_id", "revision"),
     Index(None, "stage_id", "experiment_id", "status"),
@@ -220,9 +245,9 @@ checkpoints = _table(
     "checkpoints",
     Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
     Column("step", LONG, nullable=False),
-    Column("path", Text, nullable=False),
+    Column("path", CleanText, nullable=False),
     Column("size", LONG, nullable=False),
-    Column("digest", String(64), nullable=False),
+    Column("digest", CleanString(64), nullable=False),
     Column("training_score", Float),
     Column("evaluation_score", Float),
     Column("signature", JSON, nullable=False),
@@ -242,9 +267,9 @@ metrics = _table(
 
 agents = _table(
     "agents",
-    Column("name", String(255), nullable=False, unique=True),
-    Column("description", Text, nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("name", CleanString(255), nullable=False, unique=True),
+    Column("description", CleanText, nullable=False),
+    Column("status", CleanString(16), nullable=False),
     Column("version", Integer, nullable=False),  # the number of the current one
     Column("created_at", Float, nullable=False),
 )
@@ -256,8 +281,8 @@ agent_versions = _table(
     _reference("checkpoint_id", "checkpoints"),
     # The run that made it; NULL if a person did. Without a foreign key, which SQLite adds to no table.
     Column("run_id", Integer, index=True),
-    Column("path", Text, nullable=False),
-    Column("experiment", String(255), nullable=False),
+    Column("path", CleanText, nullable=False),
+    Column("experiment", CleanString(255), nullable=False),
     Column("algorithm_id", Integer, ForeignKey("algorithms.id"), nullable=False),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("agent_id", "number"),
@@ -267,25 +292,25 @@ agent_versions = _table(
 endpoints = _table(
     "endpoints",
     Column("agent_id", Integer, ForeignKey("agents.id"), nullable=False, unique=True),
-    Column("host", String(255), nullable=False),
+    Column("host", CleanString(255), nullable=False),
     Column("port", Integer),  # kept, and taken again where it is free, so that an URL stays
-    Column("key_digest", String(64)),
-    Column("key_hint", String(8)),
+    Column("key_digest", CleanString(64)),
+    Column("key_hint", CleanString(8)),
     # Who serves. Every write of that process is fenced by its token.
-    Column("token", String(32)),
-    Column("machine", Text),
+    Column("token", CleanString(32)),
+    Column("machine", CleanText),
     Column("pid", Integer),
     Column("pid_started", Float),
     Column("beat_at", Float),
     Column("launched_at", Float),
-    Column("launch_machine", Text),
+    Column("launch_machine", CleanText),
     Column("launch_pid", Integer),
     Column("launch_started", Float),
     Column("ready_at", Float),
     Column("version", Integer),  # the number of the version that is served
-    Column("route", String(16)),
+    Column("route", CleanString(16)),
     Column("example", JSON(none_as_null=True)),
-    Column("error", Text),
+    Column("error", CleanText),
 )
 
 #: What was done to a pipeline. `before` is the pipeline before an edit, for undoing it.
@@ -295,7 +320,7 @@ events = _table(
     _reference("pipeline_id", "pipelines", "SET NULL"),  # what was done stays readable
     Column("at", Float, nullable=False),
     Column("who", UNLIMITED, nullable=False),
-    Column("what", Text, nullable=False),
+    Column("what", CleanText, nullable=False),
     Column("before", JSON(none_as_null=True)),
     Column("version", Integer),  # of the pipeline after the edit
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.engine import make_url
 
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.errors import StorageError
@@ -176,7 +175,7 @@ def open_store(
 
 def _found_workspace(database: Database, artifacts: str | Path | None, timing: Timing) -> None:
     base = _base(database)
-    folder = Path(artifacts).expanduser().resolve() if artifacts else base / f"{_stem(database)}-artifacts"
+    folder = Path(artifacts).expanduser().resolve() if artifacts else base / f"{database.name}-artifacts"
     # Relative where it can be, so that the database and its files can be moved together.
     movable = database.is_sqlite and folder.is_relative_to(base)
     kept = folder.relative_to(base) if movable else folder
@@ -187,10 +186,4 @@ def _found_workspace(database: Database, artifacts: str | Path | None, timing: T
 
 
 def _base(database: Database) -> Path:
-    if database.is_sqlite:
-        return Path(str(make_url(database.url).database)).parent
-    return Path.cwd()
-
-
-def _stem(database: Database) -> str:
-    return Path(str(make_url(database.url).database)).stem
+    return database.path.parent if database.path else Path.cwd()

@@ -71,8 +71,8 @@ _END = (
     .values(
         status=case((_SUCCEEDED_ANYWAY, Status.STOPPED.value), else_=_NEW),
         revision=bindparam("new_revision"),
-        step=func.coalesce(bindparam("new_step", type_=Integer), _C.step),
-        total=func.coalesce(bindparam("new_total", type_=Integer), _C.total),
+        step=func.coalesce(bindparam("new_step", type_=schema.LONG), _C.step),
+        total=func.coalesce(bindparam("new_total", type_=schema.LONG), _C.total),
         error=bindparam("new_error"),
         finished_at=bindparam("now"),
     )
