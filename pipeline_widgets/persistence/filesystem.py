@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Generator
-from contextlib import contextmanager
+import re
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_widgets.errors import StorageError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
-NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "fuse.sshfs", "9p"})
+#: File systems of this machine's own disks and memory: the only ones on which SQLite's WAL, which processes
+#: share through memory, is known to work. Any other may be shared with another machine or kernel.
+LOCAL = frozenset(
+    {
+        *("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs", "nilfs2"),
+        *("tmpfs", "ramfs", "overlay", "aufs", "ecryptfs", "squashfs", "vfat", "exfat", "ntfs3"),
+        *("apfs", "hfs", "ufs", "ntfs", "refs", "fat32"),
+    }
+)
+_MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 @contextmanager
@@ -41,19 +53,74 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def is_network(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
-    """Whether a folder is on a network file system, where SQLite's WAL does not work.
+def is_network(folder: Path, mounts: Path = _MOUNTS) -> bool:
+    """Whether a folder may be on another machine, where SQLite's WAL does not work.
 
-    Where the system does not tell (outside Linux) the answer is no.
+    A file system counts as local only if it is known to be. Linux tells by its table of mounts; elsewhere the
+    system's list of partitions is asked. Where nothing is told the answer is yes: a rollback journal works on
+    every file system.
     """
-    try:
-        lines = mounts.read_text().splitlines()
-    except OSError:
-        return False
-    kinds: dict[Path, str] = {}
-    for line in lines:
-        left, _, right = line.partition(" - ")
-        kinds[Path(left.split()[4].replace("\\040", " "))] = right.split()[0]
     folder = folder.resolve()
-    holder = next((kinds[place] for place in (folder, *folder.parents) if place in kinds), "")
-    return holder in NETWORK
+    try:
+        table = mounts.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return _partition_kind(folder) not in LOCAL
+    return _mounted_kind(folder, table) not in LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    id: str
+    parent: str
+    point: Path
+    kind: str
+
+
+def _mounted_kind(folder: Path, table: str) -> str:
+    """Return the kind of the file system that a folder is on; empty where the table does not tell."""
+    mounts: list[_Mount] = []
+    for line in table.splitlines():
+        left, _, right = line.partition(" - ")
+        fields, kind = left.split(), right.split()
+        if len(fields) >= 5 and kind:  # noqa: PLR2004  the fifth field is where it is mounted
+            mounts.append(_Mount(fields[0], fields[1], Path(_unescaped(fields[4])), kind[0]))
+    parents = {mount.id: mount.parent for mount in mounts}
+    seen = [
+        mount
+        for at, mount in enumerate(mounts)
+        if not any(_covers(later, mount, parents) for later in mounts[at + 1 :])
+        and folder.is_relative_to(mount.point)
+    ]
+    nearest = max(seen, key=lambda mount: len(mount.point.parts), default=None)
+    return nearest.kind if nearest else ""
+
+
+def _covers(later: _Mount, earlier: _Mount, parents: Mapping[str, str]) -> bool:
+    """Whether a mount hides an earlier one: it lies over its folder or one above, and carries it not."""
+    if not earlier.point.is_relative_to(later.point):
+        return False
+    above, seen = earlier.parent, {earlier.id}
+    while above in parents and above not in seen:
+        if above == later.id:
+            return False
+        seen.add(above)
+        above = parents[above]
+    return True
+
+
+def _unescaped(text: str) -> str:
+    """Return a field of the table of mounts, in which spaces and the like are octal numbers."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 8)), text)
+
+
+def _partition_kind(folder: Path) -> str:
+    """Return the kind of a folder's file system as macOS, Windows and BSD tell it; empty without an answer."""
+    import psutil  # noqa: PLC0415  not on Linux
+
+    with suppress(OSError, RuntimeError, NotImplementedError):
+        partitions = [each for each in psutil.disk_partitions(all=True) if each.mountpoint]
+        holding = [each for each in partitions if folder.is_relative_to(each.mountpoint)]
+        nearest = max(holding, key=lambda each: len(Path(each.mountpoint).parts), default=None)
+        if nearest is not None and "remote" not in nearest.opts.split(","):
+            return nearest.fstype.lower()
+    return ""

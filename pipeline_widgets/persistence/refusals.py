@@ -174,7 +174,7 @@ def _suspects(parameters: Any) -> Iterable[tuple[str, object]]:
     """Yield the values that no database takes, with the names of their columns where these are known."""
     rows: list[Any] = cast("list[Any]", parameters) if isinstance(parameters, list) else [parameters]
     for row in rows:
-        given: Any = row if isinstance(row, Mapping) else dict(enumerate(row or (), start=1))
+        given: Any = row if isinstance(row, Mapping) else dict(enumerate(cast("Any", row or ()), start=1))
         named = cast("Mapping[Any, Any]", given)
         for name, value in named.items():
             number = isinstance(value, int) and not LOWEST <= value <= HIGHEST

@@ -45,6 +45,22 @@ def test_a_network_folder_gets_no_write_ahead_log(
     assert pragma(opened(tmp_path / "lab.db"), "journal_mode") == "delete"
 
 
+def test_case_23_a_database_with_a_log_is_switched_back(
+    opened: Callable[[Path | str], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that was made elsewhere with a write-ahead log gets a plain journal on a foreign mount."""
+    path = tmp_path / "lab.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE t (x TEXT)")
+    connection.close()
+    monkeypatch.setattr(filesystem, "is_network", bool)  # every folder
+    assert pragma(opened(path), "journal_mode") == "delete"
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    connection.close()
+
+
 def test_a_write_is_done_wholly_or_not_at_all(database: Database) -> None:
     """An exception in the block undoes all that the block wrote."""
     with database.write() as connection:

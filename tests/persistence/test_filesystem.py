@@ -22,6 +22,20 @@ MOUNTS = """\
 44 22 0:54 / /lustre rw - lustre 10.0.0.1@tcp:/fs rw
 """
 
+FOREIGN = [
+    *("nfs4", "cifs", "lustre", "ceph", "fuse.ceph-fuse", "fuse.glusterfs", "afs", "davfs", "fuse.s3fs"),
+    *(
+        "fuse.gcsfuse",
+        "fuse.rclone",
+        "fuse.juicefs",
+        "vboxsf",
+        "fuse.vmhgfs-fuse",
+        "virtiofs",
+        "fuse.grpcfuse",
+    ),
+    *("ocfs2", "gfs2", "wekafs", "9p", "fuse.portal", "drvfs", "fuse", "newfs"),
+]
+
 
 @pytest.fixture
 def mounts(tmp_path: Path) -> Path:
@@ -52,6 +66,85 @@ def test_the_nearest_mount_tells_whether_a_folder_is_on_another_machine(
 ) -> None:
     """NFS, SMB, sshfs and cluster file systems are told, also for folders deep below their mount."""
     assert filesystem.is_network(Path(folder), mounts) is network
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "nfs4",
+        "cifs",
+        "lustre",
+        "ceph",
+        "fuse.ceph-fuse",
+        "fuse.glusterfs",
+        "afs",
+        "davfs",
+        "fuse.s3fs",
+        "fuse.gcsfuse",
+        "fuse.rclone",
+        "fuse.juicefs",
+        "vboxsf",
+        "fuse.vmhgfs-fuse",
+        "virtiofs",
+        "fuse.grpcfuse",
+        "ocfs2",
+        "gfs2",
+        "wekafs",
+        "9p",
+        "fuse.portal",
+        "drvfs",
+        "fuse",
+        "newfs",
+    ],
+)
+def test_case_23_what_is_not_known_to_be_local_is_not_taken_for_it(kind: str, tmp_path: Path) -> None:
+    """Network, virtual and unknown file systems get no write-ahead log."""
+    table = tmp_path / "mountinfo"
+    table.write_text(f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / /data rw - {kind} server:/x rw\n")
+    assert filesystem.is_network(Path("/data/lab"), table)
+    assert not filesystem.is_network(Path("/database"), table)
+
+
+@pytest.mark.parametrize(
+    "kind", ["ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "overlay", "ext2", "ext3"]
+)
+def test_case_23_a_local_disk_keeps_the_write_ahead_log(kind: str, tmp_path: Path) -> None:
+    """Disks and memory of this machine are known to be local."""
+    table = tmp_path / "mountinfo"
+    table.write_text(f"1 0 8:1 / / rw - nfs4 server:/ rw\n2 1 0:50 / /data rw - {kind} /dev/x rw\n")
+    assert not filesystem.is_network(Path("/data/lab"), table)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "folder", "network"),
+    [
+        ("2 1 0:1 / /d rw - ext4 a rw\n3 2 0:2 / /d rw - nfs4 b rw", "/d/x", True),
+        ("2 1 0:1 / /d rw - nfs4 a rw\n3 2 0:2 / /d rw - ext4 b rw", "/d/x", False),
+        ("2 1 0:1 / /d rw - nfs4 a rw\n3 1 0:2 / /d rw - ext4 b rw", "/d/x", False),
+        ("2 1 0:1 / /d/e rw - nfs4 a rw\n3 1 0:2 / /d rw - ext4 b rw", "/d/e", False),
+        ("3 2 0:1 / /d/e rw - nfs4 a rw\n2 1 0:2 / /d rw - ext4 b rw", "/d/e", True),
+        (r"2 1 0:1 / /a\040b\011c\012d\134e rw - nfs4 a rw", "/a b\tc\nd\\e/x", True),
+        ("2 1 0:1 / /d rw shared:1 master:2 - nfs4 a rw", "/d", True),
+        ("2 1 0:1 / /übung rw - virtiofs a rw", "/übung/x", True),
+        ("nonsense", "/d", False),
+    ],
+)
+def test_case_23_mounts_over_mounts_and_escapes(
+    mounts: str,
+    folder: str,
+    network: bool,  # noqa: FBT001
+    tmp_path: Path,
+) -> None:
+    """Of mounts over each other the one that can be seen counts, and octal escapes are read."""
+    table = tmp_path / "mountinfo"
+    table.write_text(f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n{mounts}\n")
+    assert filesystem.is_network(Path(folder), table) is network
+
+
+def test_case_23_a_table_that_tells_nothing_means_no_write_ahead_log(tmp_path: Path) -> None:
+    """Where a folder is in no mount that is listed it is not known to be local."""
+    (tmp_path / "empty").touch()
+    assert filesystem.is_network(tmp_path, tmp_path / "empty")
 
 
 def test_a_relative_folder_is_taken_from_the_current_one(
