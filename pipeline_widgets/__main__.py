@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline_widgets.wiring import Services
 
 URL = "PIPELINE_WIDGETS_URL"
 START_METHOD = "PIPELINE_WIDGETS_START_METHOD"
 DEFAULT = "sqlite:///lab.db"
+PATIENCE = 60.0  # seconds that a database may refuse before a process that was launched for it ends
+RETRY_EVERY = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
     except PipelineError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        with suppress(OSError):  # a log on a full disk
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -52,9 +62,8 @@ def _supervise(options: argparse.Namespace) -> None:
 
     children = nursery(os.environ.get(START_METHOD))
     from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415
-    from pipeline_widgets.wiring import connect  # noqa: PLC0415
 
-    services = connect(_url(options))
+    services = _launched(options)
     supervisor = Supervisor(
         services.supervision, services.reconciler, services.endpoints, services.store.timing, children
     )
@@ -63,10 +72,28 @@ def _supervise(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     from pipeline_widgets.execution.serving import serve  # noqa: PLC0415  only here a web server is needed
-    from pipeline_widgets.wiring import connect  # noqa: PLC0415
 
-    services = connect(_url(options))
+    services = _launched(options)
     serve(services.store, services.serving, options.agent_id)
+
+
+def _launched(options: argparse.Namespace) -> Services:
+    """Open the workspace of a process that was launched for it, although the database refuses for a while."""
+    from pipeline_widgets.errors import StorageError  # noqa: PLC0415  not for --help
+    from pipeline_widgets.execution.streams import lose_what_cannot_be_printed  # noqa: PLC0415  as above
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415  as above
+
+    lose_what_cannot_be_printed()
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return connect(_url(options))
+        except StorageError as error:
+            if time.monotonic() > until:
+                raise
+            logging.getLogger(__name__).warning("%s", error)
+        time.sleep(RETRY_EVERY)
 
 
 def _reconcile(options: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from pipeline_widgets.algorithms.context import TrainContext
 
+_PACKAGES = ("site-packages", "dist-packages")
 GROUP = "pipeline_widgets.algorithms"
 
 Train: TypeAlias = "Callable[[TrainContext], None]"
@@ -225,7 +227,10 @@ def load(reference: Reference) -> Algorithm:
         AlgorithmNotFoundError: Its module or name is gone, or its pickled value cannot be opened.
     """
     entries = (reference.root or "").split(os.pathsep)
-    sys.path.extend(entry for entry in entries if entry and entry not in sys.path)
+    if sys.flags.safe_path:  # a process of ours, which was started isolated from the current folder
+        with suppress(OSError):  # the folder was deleted
+            entries.append(str(Path.cwd()))
+    _extend_search_path(entries)
     if reference.value is not None:
         value = base64.b85decode(reference.value)
         import cloudpickle  # noqa: PLC0415  only what notebooks defined needs it
@@ -234,6 +239,16 @@ def load(reference: Reference) -> Algorithm:
     path = reference.path or ""
     module, _, name = path.partition(":")
     return _loaded(path, lambda: getattr(importlib.import_module(module), name))
+
+
+def _extend_search_path(entries: Iterable[str]) -> None:
+    """Let modules in these folders be found where a kernel finds those beside its notebook.
+
+    IPython looks there after the standard library and before installed packages.
+    """
+    new = [entry for entry in dict.fromkeys(entries) if entry and entry not in sys.path]
+    at = (index for index, entry in enumerate(sys.path) if Path(entry).name in _PACKAGES)
+    sys.path[(first := next(at, len(sys.path))) : first] = new
 
 
 def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:

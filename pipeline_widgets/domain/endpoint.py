@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pipeline_widgets.domain.liveness import Process, Seen, host
+from pipeline_widgets.domain.liveness import Action, Judgement, Process, Seen, host, judge_launch
 from pipeline_widgets.errors import ConfigError
 
-#: Seconds that a process that was launched has to take its endpoint over.
-LAUNCH_GRACE = 30.0
 #: Seconds that requests under way have to be answered in when an endpoint ends.
 ENDING = 20.0
 LOCAL = "127.0.0.1"
@@ -83,6 +81,9 @@ class Service:
     token: str | None = None
     process: Process | None = None
     beat_at: float | None = None
+    launches: int = 1
+    #: What was launched to take it over, where that is known.
+    launched: Process | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,25 +156,39 @@ def opens(key: str, digest: str | None) -> bool:
     return digest is not None and hmac.compare_digest(digest_of_key(key), digest)
 
 
-def verdict(service: Service, seen: Seen, *, now: float, grace: float) -> str | None:
-    """Return the evidence that an endpoint is dead; None while it is not.
+def verdict(
+    service: Service,
+    seen: Seen,
+    *,
+    now: float,
+    grace: float,
+    launched: Seen = Seen.OUT_OF_SIGHT,
+    still: float = 0.0,
+) -> Judgement:
+    """Judge an endpoint by what is seen of its process, as a run is by what is seen of its supervisor.
 
-    A process that is seen at work is believed, however old its last beat is.
+    Args:
+        service: Who serves it.
+        seen: What is seen of that process.
+        now: Seconds, on the database's clock.
+        grace: Seconds for which it may be silent.
+        launched: What is seen of the process that was launched to serve it.
+        still: Seconds for which the observer has seen the process neither beat nor wake.
     """
     if service.process is None:
         waited = now - service.launched_at
-        if waited <= LAUNCH_GRACE:
-            return None
-        return f"Its process was launched {waited:.0f} s ago and never started."
-    if seen is Seen.AT_WORK:
-        return None
+        launches, is_still = service.launches, still > grace
+        return judge_launch(service.launched, launched, launches=launches, waited=waited, is_still=is_still)
     where = f"Its process {service.process.pid} on {host(service.process)}"
     silent = now - (service.beat_at or service.launched_at)
     if seen is Seen.GONE:
-        return f"{where} is gone; last beat {silent:.1f} s ago."
-    if silent <= grace:
-        return None
-    return f"{where} is {seen} and silent for {silent:.1f} s; the grace is {grace:.0f} s."
+        evidence = f"{where} is gone; last beat {silent:.1f} s ago."
+    elif silent <= grace or (seen is Seen.AT_WORK and still <= grace):
+        return Judgement(action=Action.LEAVE)
+    else:
+        how = f"hangs: it has not moved for {still:.1f} s" if seen is Seen.AT_WORK else f"is {seen}"
+        evidence = f"{where} {how} and silent for {silent:.1f} s; the grace is {grace:.0f} s."
+    return Judgement(action=Action.GIVE_UP, evidence=evidence)
 
 
 def _refused(version: int) -> str:

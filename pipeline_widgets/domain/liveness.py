@@ -8,8 +8,11 @@ from enum import StrEnum
 from pipeline_widgets.domain.run import Status
 
 LAUNCH_AFTER = 2.0  # seconds: whoever triggered it has had time to launch it
-RELAUNCH_AFTER = 15.0  # seconds: a supervisor that was launched has had time to take it
+RELAUNCH_AFTER = 15.0  # seconds: what was launched has had time to take it, where its process is unknown
+RELAUNCH_ELSEWHERE_AFTER = 120.0  # seconds: the same, where its process is on another machine
+HANGS_AFTER = 900.0  # seconds: imports from a network disk may take minutes
 MAX_LAUNCHES = 2  # the first, and once again
+SINCE_1970 = 1e9  # a start time from here on is one since 1970; no machine has been up for so many seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +30,7 @@ class Process:
     #: Host name, boot id and pid namespace.
     machine: str
     pid: int
-    #: Seconds since 1970.
+    #: Seconds since its machine has booted; where the system tells no such time, seconds since 1970.
     started: float
 
 
@@ -45,6 +48,8 @@ class Lease:
     beat_at: float | None = None
     launches: int = 0
     launched_at: float | None = None
+    #: What was launched to take it, where that is known.
+    launched: Process | None = None
 
 
 class Seen(StrEnum):
@@ -72,21 +77,61 @@ class Judgement:
     evidence: str = ""
 
 
-def judge(lease: Lease, seen: Seen, *, now: float, grace: float) -> Judgement:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pulse:
+    """What an observer has seen of a process, and since when it has not changed."""
+
+    process: Process | None
+    beat_at: float | None
+    #: A number that grows whenever the process goes to sleep; None if unknown.
+    progress: int | None
+    #: Seconds on the observer's own clock, which does not count the sleep of a laptop.
+    since: float
+
+    def then(self, later: Pulse) -> Pulse:
+        """Return what is known after another look: nothing has changed since the first, or all is new."""
+        same = (self.process, self.beat_at, self.progress) == (later.process, later.beat_at, later.progress)
+        return self if same and later.progress is not None else later
+
+
+def judge(
+    lease: Lease,
+    seen: Seen,
+    *,
+    now: float,
+    grace: float,
+    launched: Seen = Seen.OUT_OF_SIGHT,
+    still: float = 0.0,
+) -> Judgement:
     """Judge an active run by what is seen of its supervisor.
 
     A supervisor that is seen at work is believed, however old its last beat is: a laptop that slept comes
-    back with old beats and healthy runs.
+    back with old beats and healthy runs. One that does not even wake any more, although it should do so
+    several times a second, hangs.
+
+    Args:
+        lease: Who carries it out.
+        seen: What is seen of its supervisor.
+        now: Seconds, on the database's clock.
+        grace: Seconds for which a supervisor may be silent.
+        launched: What is seen of the process that was launched to take the run.
+        still: Seconds for which the observer has seen the process neither beat nor wake.
     """
     if lease.supervisor is None or (lease.status is Status.PENDING and seen is Seen.GONE):
-        return _unstarted(lease, now)
+        return _unstarted(lease, now, launched, is_still=still > grace)
     silent = now - (lease.beat_at or lease.created_at)
     if seen is Seen.GONE:
         process = lease.supervisor
         evidence = f"Its supervisor, process {process.pid} on {host(process)}, is gone"
         return Judgement(action=Action.GIVE_UP, evidence=f"{evidence}; last beat {silent:.1f} s ago.")
-    if seen is Seen.AT_WORK or silent <= grace:
+    if silent <= grace or (seen is Seen.AT_WORK and still <= grace):
         return Judgement(action=Action.LEAVE)
+    if seen is Seen.AT_WORK:
+        evidence = (
+            f"Its supervisor, process {lease.supervisor.pid} on {host(lease.supervisor)}, hangs: it has not "
+            f"moved for {still:.1f} s and is silent for {silent:.1f} s; the grace is {grace:.0f} s."
+        )
+        return Judgement(action=Action.GIVE_UP, evidence=evidence)
     evidence = (
         f"Its supervisor, process {lease.supervisor.pid} on {host(lease.supervisor)}, is {seen} "
         f"and silent for {silent:.1f} s; the grace is {grace:.0f} s."
@@ -99,13 +144,41 @@ def host(process: Process) -> str:
     return process.machine.partition("|")[0]
 
 
-def _unstarted(lease: Lease, now: float) -> Judgement:
+def judge_launch(
+    process: Process | None, seen: Seen, *, launches: int, waited: float, is_still: bool
+) -> Judgement:
+    """Judge a launch that nothing has come of yet, by what is seen of the launched process.
+
+    Args:
+        process: What was launched, where that is known.
+        seen: What is seen of it.
+        launches: How many there were.
+        waited: Seconds since the last one.
+        is_still: Whether an observer has seen no progress of it for the grace.
+    """
+    if process is None or seen is Seen.OUT_OF_SIGHT:
+        if waited < (RELAUNCH_AFTER if process is None else RELAUNCH_ELSEWHERE_AFTER):
+            return Judgement(action=Action.LEAVE)
+        evidence = f"Its process was launched {launches} times and never started."
+    elif seen is Seen.GONE:
+        evidence = f"Its process was launched {launches} times and ended each time before it had begun."
+    elif waited > HANGS_AFTER and is_still:
+        evidence = f"Its process {process.pid} on {host(process)} was launched {waited:.0f} s ago and hangs."
+        return Judgement(action=Action.GIVE_UP, evidence=evidence)
+    else:
+        return Judgement(action=Action.LEAVE)
+    if launches < MAX_LAUNCHES:
+        return Judgement(action=Action.LAUNCH)
+    return Judgement(action=Action.GIVE_UP, evidence=evidence)
+
+
+def _unstarted(lease: Lease, now: float, launched: Seen, *, is_still: bool) -> Judgement:
     """Launch a run whose process was never started, once again at most."""
     waited = now - (lease.launched_at or lease.created_at)
-    patience = RELAUNCH_AFTER if lease.launches else LAUNCH_AFTER
-    if lease.supervisor is None and waited < patience:
-        return Judgement(action=Action.LEAVE)
-    if lease.launches < MAX_LAUNCHES:
-        return Judgement(action=Action.LAUNCH)
-    evidence = f"Its process was launched {lease.launches} times and never started."
-    return Judgement(action=Action.GIVE_UP, evidence=evidence)
+    if lease.supervisor is not None:  # it has taken the run, and is gone
+        launched, waited = Seen.GONE, float("inf")
+    if lease.launches == 0:
+        action = Action.LEAVE if waited < LAUNCH_AFTER else Action.LAUNCH
+        return Judgement(action=action)
+    process = lease.launched or lease.supervisor
+    return judge_launch(process, launched, launches=lease.launches, waited=waited, is_still=is_still)

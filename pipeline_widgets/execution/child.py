@@ -7,7 +7,6 @@ and ends itself when its supervisor is gone.
 from __future__ import annotations
 
 import atexit
-import io
 import os
 import signal
 import sys
@@ -25,8 +24,8 @@ from pipeline_widgets.algorithms.context import Event, Start, StopTraining, Trai
 from pipeline_widgets.domain.experiment import Checkpoint, choose
 from pipeline_widgets.domain.job import Frozen, Job, Outcome, Saved
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import RuleError
-from pipeline_widgets.execution import processes
+from pipeline_widgets.errors import RuleError, StorageError
+from pipeline_widgets.execution import processes, streams
 from pipeline_widgets.persistence import artifacts
 
 #: What a supervisor says to its child once the run is Running in the database: train.
@@ -70,11 +69,18 @@ def main(connection: Connection) -> None:
     def ask_to_stop(*_: object) -> None:
         stop.set()
 
-    signal.signal(signal.SIGTERM, ask_to_stop)
+    endings = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for ending in endings:
+        signal.signal(ending, ask_to_stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "register_at_fork"):  # a worker that training code forks ends on SIGTERM as usual
-        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
-    _write_through()
+    if hasattr(os, "register_at_fork"):  # a worker that training code forks ends on these as usual
+
+        def as_usual() -> None:
+            for ending in endings:
+                signal.signal(ending, signal.SIG_DFL)
+
+        os.register_at_fork(after_in_child=as_usual)
+    streams.lose_what_cannot_be_printed()
     # All that can be done before the job comes is done by then; the thread only waits for its turn.
     threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
     try:
@@ -83,8 +89,8 @@ def main(connection: Connection) -> None:
         return
     begun.set()
     line, me = Line(connection, threading.Lock(), os.getpid()), os.getpid()
-    _redirect(Path(job.folder))
-    outcome = carry_out(job, line.send, stop.is_set, go.wait)
+    refusal = _redirect(Path(job.folder))
+    outcome = refusal or carry_out(job, line.send, stop.is_set, go.wait)
     if os.getpid() != me:  # forked by training code that did not end it: its outcome is not the run's
         os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
     atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
@@ -222,17 +228,23 @@ def _listen(
         os._exit(1)
 
 
-def _write_through() -> None:
-    """Have each line that is printed go to the log at once, whatever letters it holds."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
+def _redirect(folder: Path) -> Outcome | None:
+    """Send what this process and its own children print to the run's log.
 
-
-def _redirect(folder: Path) -> None:
-    """Send what this process and its own children print to the run's log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    Returns:
+        How the run ends where its folder cannot be written at all: it could save nothing. Where only the
+        disk is full the training goes on without a log, for there may be room when it saves.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        if error.errno not in streams.FULL:
+            what = f"The folder of the run, {folder}, cannot be written."
+            fix = "Give yourself the right to write the artifact folder, and trigger it again."
+            return Outcome(status=Status.FAILED, error=str(StorageError(what, f"{error}.", fix)))
+        log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+    return None

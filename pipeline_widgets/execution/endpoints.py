@@ -13,12 +13,13 @@ import psutil
 
 from pipeline_widgets.domain.endpoint import ENDING, LOCAL, LOOK, Service, refuses, verdict
 from pipeline_widgets.domain.experiment import AgentStatus
-from pipeline_widgets.domain.liveness import Seen, Timing
-from pipeline_widgets.errors import ExecutionError, PipelineError, RuleError
-from pipeline_widgets.execution import own_key, processes
+from pipeline_widgets.domain.liveness import Action, Seen, Timing
+from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError, RuleError, StorageError
+from pipeline_widgets.execution import own_key, ownership, processes
 from pipeline_widgets.execution.endpoint_client import LOOK_TIMEOUT, Reply, health, post
 from pipeline_widgets.execution.launchers import Launcher
 from pipeline_widgets.execution.listening import listen
+from pipeline_widgets.execution.observing import Observer, describe_launch
 from pipeline_widgets.persistence.logs import shown_log
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
@@ -51,6 +52,7 @@ class Endpoints:
         self._url = url
         self._logs, self._keys = logs, keys
         self._timing = timing
+        self._observer = Observer()
 
     def log(self, agent_id: int) -> Path:
         """Return where the process of an agent's endpoint prints to."""
@@ -79,7 +81,7 @@ class Endpoints:
         try:
             if port is not None:  # who asks for a port wants that one; a port that it had is only tried
                 listen(host or LOCAL, port).close()
-            self._launcher.serve(self._url, agent_id, self.log(agent_id))
+            self._launch(agent_id, launches=1)
         except ExecutionError as error:
             service = next((each for each in self._service.active()[0] if each.agent_id == agent_id), None)
             if service is not None:
@@ -167,10 +169,44 @@ class Endpoints:
                     )
 
     def _settle(self, service: Service, now: float) -> None:
-        seen = processes.look(service.process)
-        evidence = verdict(service, seen, now=now, grace=self._timing.grace)
-        if evidence is not None:
-            self._service.give_up(service, evidence)
+        judgement = verdict(
+            service,
+            processes.look(service.process),
+            now=now,
+            grace=self._timing.grace,
+            launched=processes.look(service.launched),
+            still=self._observe(service, now),
+        )
+        if judgement.action is Action.LAUNCH and self._service.count_relaunch(service):
+            self._launch(service.agent_id, launches=service.launches + 1)
+        elif judgement.action is Action.GIVE_UP:
+            self._give_up(service, judgement.evidence)
+
+    def _observe(self, service: Service, now: float) -> float:
+        """Return the seconds for which a silent process has not moved; those that beat are not looked at."""
+        if now - (service.beat_at or service.launched_at) <= self._timing.grace:
+            self._observer.forget([service.agent_id])
+            return 0.0
+        return self._observer.observe(service.agent_id, service.process or service.launched, service.beat_at)
+
+    def _give_up(self, service: Service, evidence: str) -> None:
+        """End what is left of an endpoint, which may hold the database's write lock, and then say so."""
+        process = service.process or service.launched
+        if process is not None and ownership.is_launched(process, self._url):
+            processes.kill_all(lambda: ownership.family(process.pid) if processes.is_there(process) else ())
+        if service.process is None:
+            more = describe_launch(self._launcher, service.launched, self.log(service.agent_id))
+            evidence = f"{evidence} {more}".rstrip()
+        self._service.give_up(service, evidence)
+
+    def _launch(self, agent_id: int, *, launches: int) -> None:
+        process = self._launcher.serve(self._url, agent_id, self.log(agent_id))
+        if process is None:
+            return
+        try:
+            self._service.note_launch(agent_id, launches, process)
+        except (StorageError, ConflictError) as error:  # without it, it is launched again a little sooner
+            _log.warning("The launch of the endpoint of agent %s could not be noted: %s", agent_id, error)
 
     def nudge(self, agent_id: int) -> None:
         """Let a process look at its row at once; it does so by itself twice a second."""
@@ -184,11 +220,15 @@ class Endpoints:
 
     def _end(self, service: Service | None) -> None:
         """End a process, if it is on this machine: it answers what it was asked already, and no more."""
-        if service is None or service.process is None:
+        if (
+            service is None
+            or service.process is None
+            or not ownership.is_launched(service.process, self._url)
+        ):
             return
         process, seen = service.process, processes.look(service.process)
         if seen is Seen.SUSPENDED:  # it would hear of it only when somebody lets it go on
-            processes.kill(processes.family(process.pid))
+            processes.kill(ownership.family(process.pid))
         elif seen is Seen.AT_WORK:
             processes.ask_to_stop(process.pid)
         until = time.monotonic() + END_GRACE
@@ -198,5 +238,5 @@ class Endpoints:
                 what = f"Process {process.pid} of the endpoint does not end."
                 raise ExecutionError(what, "It was killed, and is there still.", "Ask who runs this machine.")
             if late > 0:
-                processes.kill(processes.family(process.pid))
+                processes.kill(ownership.family(process.pid))
             time.sleep(END_POLL)

@@ -3,6 +3,9 @@
 The fork server is forked from the supervisor before that imports the database layer, so it is small. A
 fork costs what its pages cost: forked from the supervisor itself, a child would take three times as long.
 It is not that of `multiprocessing`, which starts two more interpreters and pickles its way into the child.
+
+It also adopts what its children leave behind: a process that has detached itself from a training is a child
+of the fork server in the end. So it knows them all, and ends them when the run has ended, or its supervisor.
 """
 
 from __future__ import annotations
@@ -14,91 +17,105 @@ import selectors
 import signal
 import socket
 import struct
+import sys
+import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from subprocess import DEVNULL, Popen
 from typing import Protocol
 
 from pipeline_widgets.errors import ExecutionError
-from pipeline_widgets.execution import processes
+from pipeline_widgets.execution import ownership, processes
+from pipeline_widgets.execution.children import CLEAR_GRACE, Child, Nursery, SpawnNursery
 
 _MESSAGE = struct.Struct("!cqq")  # kind, process number, exit code
-_FORKED, _ENDED = b"F", b"E"
-#: How the number of a process that ended unseen is reported.
-UNSEEN = 255
-
-
-class Child(Protocol):
-    """A process that waits for a job or does one."""
-
-    @property
-    def pid(self) -> int:
-        """Its number."""
-        ...
-
-    @property
-    def line(self) -> Connection:
-        """The line to it."""
-        ...
-
-    def exit_code(self) -> int | None:
-        """How it ended, negative for a signal; None while it lives."""
-        ...
-
-    def wait(self, timeout: float) -> None:
-        """Wait until it ends, for so many seconds at most."""
-        ...
-
-
-class Nursery(Protocol):
-    """Makes children."""
-
-    def order(self) -> Callable[[], Child]:
-        """Have a process started that waits for a job; calling what this returns fetches it."""
-        ...
-
-    def signs(self, child: Child) -> Sequence[socket.socket | int]:
-        """What becomes readable when a child ends."""
-        ...
+_FORKED, _ENDED, _CLEARED = b"F", b"E", b"C"
+_FORK, _CLEAR = b"+", b"-"
+RESTARTS = 3  # of the fork server, until a process is given up
+WAIT_POLL = 0.02  # seconds between two looks at a child whose end nobody tells
 
 
 def nursery(method: str | None = None) -> Nursery:
-    """Return where children come from: "fork" or "spawn"; by default what the platform has."""
+    """Return where the children of a process come from that does nothing but supervise.
+
+    Args:
+        method: "fork" or "spawn"; by default what the platform has.
+    """
+    ownership.own_launch()  # what is forked from now on inherits it
     if (method or ("fork" if hasattr(os, "fork") else "spawn")) == "spawn":
-        return SpawnNursery()
-    return ForkServer()
+        return SpawnNursery(adopts=True)
+    return ForkServer(adopts=True)
 
 
 class ForkServer:
-    """Forks children from a small process. Make it before anything large is imported."""
+    """Forks children from a small process. Make it before anything large is imported.
 
-    def __init__(self) -> None:
-        self._control = _forked_server()
+    Args:
+        adopts: Whether this process does nothing but supervise, so that all its descendants are of its runs:
+            it is left the processes of a fork server that was killed, and ends them.
+    """
+
+    def __init__(self, *, adopts: bool = False) -> None:
+        self._adopts = adopts
+        if adopts:
+            processes.adopt_orphans()
+        self._pid, self._control = _forked_server()
+        self._reset()
+        #: How the last fork server ended that did not end because it was told to.
+        self._lost = ""
+
+    def _reset(self) -> None:
         self._forked: deque[int] = deque()
         self._ended: dict[int, int] = {}
+        self._cleared = 0
         self._gone = False
 
     def order(self) -> Callable[[], Child]:
         """Have a child forked that waits for a job, while the caller does something else.
 
         Raises:
-            ExecutionError: No process could be forked.
+            ExecutionError: No process could be forked; also from what this returns.
         """
-        ours, theirs = multiprocessing.Pipe()
-        with theirs, suppress(OSError):  # a fork server that is gone is noticed below
-            socket.send_fds(self._control, [b"+"], [theirs.fileno()])
-        return lambda: self._fetch(ours)
+        ordered = self._order()
 
-    def _fetch(self, ours: Connection) -> Child:
+        def fetch() -> Child:
+            child = self._fetch(ordered)
+            for _ in range(RESTARTS):
+                if child is not None:
+                    break
+                self._restart()
+                child = self._fetch(self._order())
+            if child is None:
+                what = "No process could be started."
+                raise ExecutionError(what, f"{self._lost} That happened again.", "Trigger it again.")
+            return child
+
+        return fetch
+
+    def _order(self) -> Connection:
+        ours, theirs = multiprocessing.Pipe()
+        with theirs, suppress(OSError):  # a fork server that is gone is noticed when the child is fetched
+            socket.send_fds(self._control, [_FORK], [theirs.fileno()])
+        return ours
+
+    def _fetch(self, ours: Connection) -> Child | None:
         while not (self._forked or self._gone):
             self._receive()
         if self._forked:
             return _ForkedChild(self._forked.popleft(), ours, self)
         ours.close()
-        raise ExecutionError("No process could be started.", "The fork server is gone.", "Trigger it again.")
+        return None
+
+    def _restart(self) -> None:
+        """Start another fork server, as an interpreter of its own: this process has become large."""
+        self.clear()
+        self._control.close()
+        self._pid, self._control = _started_server()
+        self._reset()
 
     def signs(self, child: Child) -> Sequence[socket.socket | int]:
         """The control line says that a child has ended; the child's own line may outlive it."""
@@ -106,9 +123,26 @@ class ForkServer:
         return () if self._gone else (self._control,)
 
     def exit_code(self, pid: int) -> int | None:
-        """Return how a child ended; None while it lives."""
+        """Return how a child ended; None while it lives, and where nobody can say."""
         self.listen(0)
-        return self._ended.get(pid, UNSEEN if self._gone else None)
+        if self._gone and pid not in self._ended:
+            with suppress(ChildProcessError):  # it was left to this process
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    self._ended[pid] = os.waitstatus_to_exitcode(status)
+                return self._ended.get(pid)
+            if not processes.is_alive(pid):
+                self._ended[
+                    pid
+                ] = -signal.SIGKILL  # by the system, which does so with a fork server's children
+        return self._ended.get(pid)
+
+    def describe_end(self, pid: int) -> str:
+        """Return in words how a child ended."""
+        code = self.exit_code(pid)
+        if self._gone and code == -signal.SIGKILL:
+            return f"{self._lost} With it the system has ended the process of the run."
+        return processes.describe_exit(code)
 
     def listen(self, timeout: float) -> None:
         """Take note of the ends that are told within so many seconds."""
@@ -118,12 +152,27 @@ class ForkServer:
                 ready = self._control.recv(1, socket.MSG_PEEK)
             except (TimeoutError, BlockingIOError):
                 return
+            except OSError:
+                ready = b""
             finally:
                 self._control.settimeout(None)
-            self._gone = not ready
             if ready:
                 self._receive()
+            else:
+                self._lose()
             timeout = 0
+
+    def clear(self) -> None:
+        """End what children that have ended have left behind, wherever that has gone."""
+        if not self._gone:
+            cleared = self._cleared
+            with suppress(OSError):
+                self._control.sendall(_CLEAR)
+            while self._cleared == cleared and not self._gone:
+                self._receive()
+        if self._gone and self._adopts:
+            own, me = os.environ.get(ownership.LAUNCH), os.getpid()
+            processes.kill_all(lambda: ownership.descendants([me], own) - {me}, CLEAR_GRACE)
 
     def close(self) -> None:
         """End the fork server, and with it every child that is left."""
@@ -132,15 +181,33 @@ class ForkServer:
 
     def _receive(self) -> None:
         """Take note of what the fork server tells next."""
-        told = self._control.recv(_MESSAGE.size, socket.MSG_WAITALL)
+        try:
+            told = self._control.recv(_MESSAGE.size, socket.MSG_WAITALL)
+        except OSError:
+            told = b""
         if len(told) < _MESSAGE.size:
-            self._gone = True
+            self._lose()
             return
         kind, pid, code = _MESSAGE.unpack(told)
         if kind == _FORKED:
             self._forked.append(pid)
+        elif kind == _CLEARED:
+            self._cleared += 1
         else:
             self._ended[pid] = code
+
+    def _lose(self) -> None:
+        """Take note of how the fork server itself has ended."""
+        self._gone, how = True, "has ended"
+        with suppress(ChildProcessError):
+            _, status = os.waitpid(self._pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+            how = (
+                f"was killed by {processes.signal_name(-code)}"
+                if code < 0
+                else f"{how} with exit code {code}"
+            )
+        self._lost = f"The fork server of its supervisor, process {self._pid}, {how}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,98 +219,139 @@ class _ForkedChild:
     def exit_code(self) -> int | None:
         return self.server.exit_code(self.pid)
 
-    def wait(self, timeout: float) -> None:
-        if self.exit_code() is None:
-            self.server.listen(timeout)
-
-
-class SpawnNursery:
-    """Starts children as fresh interpreters, where the platform has no fork."""
-
-    def order(self) -> Callable[[], Child]:
-        """Have an interpreter started that waits for a job."""
-        from pipeline_widgets.execution import child  # noqa: PLC0415  the fork server imports it, too
-
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("spawn").Process(target=child.main, args=(theirs,))
-        process.start()
-        theirs.close()
-        return lambda: _SpawnedChild(ours, process)
-
-    def signs(self, child: Child) -> Sequence[socket.socket | int]:
-        """The sentinel of the process."""
-        return (child.process.sentinel,) if isinstance(child, _SpawnedChild) else ()
-
-
-@dataclass(frozen=True, slots=True)
-class _SpawnedChild:
-    line: Connection
-    process: SpawnProcess
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid or 0
-
-    def exit_code(self) -> int | None:
-        return self.process.exitcode
+    def describe_end(self) -> str:
+        return self.server.describe_end(self.pid)
 
     def wait(self, timeout: float) -> None:
-        self.process.join(timeout)
+        until = time.monotonic() + timeout
+        while self.exit_code() is None and (left := until - time.monotonic()) > 0:
+            if self.server.signs(self):
+                self.server.listen(left)
+            else:  # the fork server is gone, and nobody tells of the end
+                time.sleep(min(left, WAIT_POLL))
 
 
-def _forked_server() -> socket.socket:
+def _forked_server() -> tuple[int, socket.socket]:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         try:
             ours.close()
-            _serve(theirs)
+            serve(theirs)
         finally:
             os._exit(1)
     theirs.close()
-    return ours
+    return pid, ours
 
 
-def _serve(control: socket.socket) -> None:
-    """Fork when asked to, and tell who has ended; until the supervisor is gone."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    processes.die_with_parent()
+def _started_server() -> tuple[int, socket.socket]:
+    ours, theirs = socket.socketpair()
+    code = f"from pipeline_widgets.execution import fork_server; fork_server.serve({theirs.fileno()})"
+    command = [sys.executable, "-P", "-c", code]
+    with theirs:
+        started = Popen(command, stdin=DEVNULL, pass_fds=[theirs.fileno()])  # noqa: S603  our own module
+    started.returncode = 0  # it is waited for where its end is noticed
+    return started.pid, ours
+
+
+def serve(control: socket.socket | int) -> None:
+    """Fork when asked to, and tell who has ended; until the supervisor is gone, with all that it has left.
+
+    Args:
+        control: The line to the supervisor, or the number of its file.
+    """
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):  # it ends when its supervisor does, which may have to save
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    line = socket.socket(fileno=control) if isinstance(control, int) else control
+    processes.adopt_orphans()
     _preload()
-    awake, alarm = socket.socketpair()
-    alarm.setblocking(False)  # noqa: FBT003  the socket's own interface
-    signal.set_wakeup_fd(alarm.fileno())
-    signal.signal(signal.SIGCHLD, _noted)
-    with selectors.DefaultSelector() as selector:
-        selector.register(control, selectors.EVENT_READ)
-        selector.register(awake, selectors.EVENT_READ)
-        while True:
-            for key, _ in selector.select():
-                if key.fileobj is awake:
-                    awake.recv(4096)
-                    _tell_ends(control)
-                elif not _fork(control, (awake, alarm, selector)):
+    server, code = _Server(line), 1
+    try:
+        server.run()
+        code = 0
+    except Exception:  # noqa: BLE001  whatever it is, nothing is left behind
+        traceback.print_exc()
+    finally:
+        server.clear(everything=True)
+        os._exit(code)
+
+
+class _Server:
+    """The other end of a ForkServer."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._children: set[int] = set()
+
+    def run(self) -> None:
+        """Do what the supervisor asks for, until it is gone."""
+        awake, alarm = socket.socketpair()
+        alarm.setblocking(False)  # noqa: FBT003  the socket's own interface
+        signal.set_wakeup_fd(alarm.fileno())
+        signal.signal(signal.SIGCHLD, _noted)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            selector.register(awake, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is awake:
+                        awake.recv(4096)
+                        self._reap()
+                    elif not self._obey((awake, alarm, selector)):
+                        return
+
+    def clear(self, *, everything: bool = False) -> None:
+        """End what is left of children that have ended, or all children with what is left of them."""
+        until = time.monotonic() + CLEAR_GRACE
+        own = os.environ.get(ownership.LAUNCH)
+        while time.monotonic() < until:
+            self._reap(tell=not everything)
+            left = set(processes.children(os.getpid())) - (set() if everything else self._children)
+            left = ownership.descendants(left, own) if left else left
+            if not left:
+                return
+            processes.kill(left)
+            time.sleep(processes.KILL_POLL)
+
+    def _obey(self, inherited: Sequence[_Closable]) -> bool:
+        """Do what the supervisor asks for next; False when it is gone."""
+        asked, lines, _, _ = socket.recv_fds(self._control, 1, 1)
+        if asked == _CLEAR:
+            self.clear()
+            self._control.sendall(_MESSAGE.pack(_CLEARED, 0, 0))
+        elif asked:
+            self._fork(lines[0], inherited)
+        return bool(asked)
+
+    def _fork(self, line: int, inherited: Sequence[_Closable]) -> None:
+        """Fork a child with the line that comes with the request."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for each in (self._control, *inherited):
+                    each.close()
+                _work(line)
+            finally:
+                os._exit(1)
+        os.close(line)
+        self._children.add(pid)
+        self._control.sendall(_MESSAGE.pack(_FORKED, pid, 0))
+
+    def _reap(self, *, tell: bool = True) -> None:
+        """Let none stay a zombie, and tell of the ends of children; not of what they had left behind."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
                     return
-
-
-def _fork(control: socket.socket, inherited: Sequence[_Closable]) -> bool:
-    """Fork a child with the line that comes with the request; False when the supervisor is gone."""
-    asked, lines, _, _ = socket.recv_fds(control, 1, 1)
-    if not asked:
-        return False
-    pid = os.fork()
-    if pid == 0:
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for each in (control, *inherited):
-                each.close()
-            _work(lines[0])
-        finally:
-            os._exit(1)
-    os.close(lines[0])
-    control.sendall(_MESSAGE.pack(_FORKED, pid, 0))
-    return True
+                if pid in self._children:
+                    self._children.discard(pid)
+                    if tell:
+                        code = os.waitstatus_to_exitcode(status)
+                        self._control.sendall(_MESSAGE.pack(_ENDED, pid, code))
 
 
 def _work(line: int) -> None:
@@ -251,15 +359,6 @@ def _work(line: int) -> None:
 
     child.main(Connection(line))
     os._exit(0)
-
-
-def _tell_ends(control: socket.socket) -> None:
-    with suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            control.sendall(_MESSAGE.pack(_ENDED, pid, os.waitstatus_to_exitcode(status)))
 
 
 def _preload() -> None:

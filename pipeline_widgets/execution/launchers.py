@@ -5,31 +5,43 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import IO, ClassVar, Protocol
 
+from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.execution import processes
+from pipeline_widgets.execution.ownership import LAUNCH, URL, new_launch
+from pipeline_widgets.execution.streams import FULL
+
+REMEMBERED = 100  # ended processes whose exit code is remembered
 
 
 class Launcher(Protocol):
     """Starts the supervisor of a chain, and the process behind an endpoint, wherever that is."""
 
-    def launch(self, url: str, run_id: int, log: Path) -> None:
-        """Start a supervisor that takes a run.
+    def launch(self, url: str, run_id: int, log: Path) -> Process | None:
+        """Start a supervisor that takes a run, and return it; None where it has no process yet.
 
         Raises:
             ExecutionError: It could not be started.
         """
         ...
 
-    def serve(self, url: str, agent_id: int, log: Path) -> None:
-        """Start the process behind an agent's endpoint.
+    def serve(self, url: str, agent_id: int, log: Path) -> Process | None:
+        """Start the process behind an agent's endpoint, and return it; None where it has none yet.
 
         Raises:
             ExecutionError: It could not be started.
         """
+        ...
+
+    def exit_code(self, process: Process) -> int | None:
+        """Return how a process ended that this one has started, negative for a signal; None if unknown."""
         ...
 
 
@@ -40,29 +52,43 @@ class LocalLauncher:
     server. It ends with its container or machine.
     """
 
-    #: Of all workspaces: they are reaped when the next one starts, and outlive what launched them.
-    _started: ClassVar[list[Popen[bytes]]] = []
+    #: By number, of all workspaces: they are reaped when the next one starts, and outlive what launched them.
+    _started: ClassVar[dict[int, Popen[bytes]]] = {}
 
-    def launch(self, url: str, run_id: int, log: Path) -> None:
+    def launch(self, url: str, run_id: int, log: Path) -> Process | None:
         """Start `python -m pipeline_widgets supervise`, detached."""
-        self._start(url, ["supervise", str(run_id)], log)
+        return self._start(url, ["supervise", str(run_id)], log)
 
-    def serve(self, url: str, agent_id: int, log: Path) -> None:
+    def serve(self, url: str, agent_id: int, log: Path) -> Process | None:
         """Start `python -m pipeline_widgets serve`, detached."""
-        self._start(url, ["serve", str(agent_id)], log)
+        return self._start(url, ["serve", str(agent_id)], log)
 
-    def _start(self, url: str, arguments: Sequence[str], log: Path) -> None:
-        self._started[:] = [process for process in self._started if process.poll() is None]  # no zombies
-        command = [sys.executable, "-m", "pipeline_widgets", *arguments]
+    def exit_code(self, process: Process) -> int | None:
+        """Return how a process ended that this one has started, negative for a signal; None if unknown."""
+        started = self._started.get(process.pid) if processes.is_here(process) else None
+        return None if started is None else started.poll()
+
+    def _start(self, url: str, arguments: Sequence[str], log: Path) -> Process:
+        self._reap()
+        # Isolated: a file of the user's in the current folder that is named like a module of ours, or of the
+        # standard library, must not take its place. PYTHONPATH counts, as it does in the kernel.
+        command = [sys.executable, "-P", "-m", "pipeline_widgets", *arguments]
         # The URL may hold a password, and a command line can be read by everyone on the machine.
-        environment = {**os.environ, "PIPELINE_WIDGETS_URL": url}
+        environment = {**os.environ, **_path_to_this(), URL: url, LAUNCH: new_launch()}
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with open(log, "ab", opener=_private) as output:
-                self._started.append(_detached(command, environment, output))
+            with _log(log) as output:
+                started = _detached(command, environment, output)
         except OSError as error:
             fix = "Check the artifact folder, the memory and the number of processes, then try again."
             raise ExecutionError("No process could be started.", f"{error}.", fix) from error
+        self._started[started.pid] = started
+        return processes.identify(started.pid)
+
+    def _reap(self) -> None:
+        """Leave no zombies; how the last ones ended is remembered."""
+        ended = [pid for pid, process in self._started.items() if process.poll() is not None]
+        for pid in ended[:-REMEMBERED]:
+            del self._started[pid]
 
 
 def launcher(name: str) -> Launcher:
@@ -76,12 +102,37 @@ def launcher(name: str) -> Launcher:
     return LocalLauncher()
 
 
+@contextmanager
+def _log(path: Path) -> Generator[IO[bytes] | int]:
+    """Open a log for a process; on a full disk it has none, for what only tells must not end what does."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        output = open(path, "ab", opener=_private)  # noqa: SIM115  closed below
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        yield DEVNULL
+        return
+    with output:
+        yield output
+
+
+def _path_to_this() -> Mapping[str, str]:
+    """Return the environment in which another interpreter finds this package, where it is not installed."""
+    try:
+        version("pipeline-widgets")
+    except PackageNotFoundError:
+        root = str(Path(__file__).resolve().parents[2])
+        return {"PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), root)))}
+    return {}
+
+
 def _private(path: str, flags: int) -> int:
     """Open a file; a new one can be read by its user only, since users' code prints what it likes."""
     return os.open(path, flags, 0o600)
 
 
-def _detached(command: list[str], environment: dict[str, str], output: IO[bytes]) -> Popen[bytes]:
+def _detached(command: list[str], environment: dict[str, str], output: IO[bytes] | int) -> Popen[bytes]:
     if sys.platform == "win32":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
         return Popen(  # noqa: S603  our own interpreter and module

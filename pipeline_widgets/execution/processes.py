@@ -1,4 +1,8 @@
-"""Processes as the operating system sees them: who they are, whether they live, and how to end them."""
+"""Processes as the operating system sees them: who they are, whether they live, and how to end them.
+
+On Linux a process is known by its number and its start in clock ticks since the machine has booted. The
+wall clock plays no part: it may be stepped while a run trains.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,36 @@ import platform
 import signal
 import sys
 import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import psutil
 
-from pipeline_widgets.domain.liveness import Process, Seen
+from pipeline_widgets.domain.liveness import SINCE_1970, Process, Seen
 
-SAME_START = 1.0  # seconds by which two readings of a start time may differ
-_PR_SET_PDEATHSIG = 1
+SAME_START = 1.0  # seconds by which two readings of a start time since 1970 may differ
+KILL_GRACE = 5.0  # seconds that killed processes have to be gone in
+KILL_POLL = 0.005
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_LINUX = sys.platform.startswith("linux")
+_TICKS = os.sysconf("SC_CLK_TCK") if _LINUX else 1
+_GONE_STATES = {"Z", "X", "x"}
+_SUSPENDED_STATES = {"T", "t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A line of the process table."""
+
+    #: As in /proc: "Z" for a zombie, "T" for one that is suspended.
+    state: str
+    parent: int
+    session: int
+    #: Seconds, since the machine has booted on Linux, else since 1970.
+    started: float
 
 
 @cache
@@ -28,54 +53,139 @@ def machine() -> str:
     return "|".join(parts)
 
 
+def is_here(process: Process | None) -> bool:
+    """Whether a process is one of this machine, where a number means a process."""
+    return process is not None and process.machine == machine()
+
+
 def identify(pid: int) -> Process:
     """Return who a process is; a start time of now where it has ended already."""
-    try:
-        started = psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        started = time.time()
-    return Process(machine=machine(), pid=pid, started=started)
+    stat = read_stat(pid)
+    now = time.clock_gettime(time.CLOCK_BOOTTIME) if _LINUX else time.time()
+    return Process(machine=machine(), pid=pid, started=now if stat is None else stat.started)
 
 
 def look(process: Process | None) -> Seen:
     """Return what is seen of a process. A zombie is gone, and so is one whose number was given away."""
-    if process is None or process.machine != machine():
+    if process is None or not is_here(process):
         return Seen.OUT_OF_SIGHT
+    stat = read_stat(process.pid)
+    if stat is None:
+        return Seen.AT_WORK if _is_hidden(process.pid) else Seen.GONE
+    if not _is_same(process, stat) or stat.state in _GONE_STATES:
+        return Seen.GONE
+    return Seen.SUSPENDED if stat.state in _SUSPENDED_STATES else Seen.AT_WORK
+
+
+def is_there(process: Process | None) -> bool:
+    """Whether a process is in the process table of this machine, be it as a zombie."""
+    stat = read_stat(process.pid) if process is not None and is_here(process) else None
+    return process is not None and stat is not None and _is_same(process, stat)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a number means a process that is no zombie."""
+    stat = read_stat(pid)
+    return stat is not None and stat.state not in _GONE_STATES
+
+
+def progress(pid: int) -> int | None:
+    """Return a number that grows with each time that a process goes to sleep; None where none is told.
+
+    A supervisor wakes four times a second, whatever its training or the database does.
+    """
+    if _LINUX:
+        for line in _read(f"/proc/{pid}/status").splitlines():
+            if line.startswith("voluntary_ctxt_switches:"):
+                return int(line.split()[1])
+        return None
     try:
-        found = psutil.Process(process.pid)
-        if abs(found.create_time() - process.started) > SAME_START:
-            return Seen.GONE
-        status = found.status()
-    except psutil.NoSuchProcess:
-        return Seen.GONE
-    except psutil.AccessDenied:
-        return Seen.AT_WORK  # somebody else's, but there
-    if status in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
-        return Seen.GONE
-    if status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}:
-        return Seen.SUSPENDED
-    return Seen.AT_WORK
+        return psutil.Process(pid).num_ctx_switches().voluntary
+    except (psutil.Error, NotImplementedError):
+        return None
 
 
-def family(pid: int) -> list[psutil.Process]:
-    """Return a process, its session and its descendants, wherever these have gone."""
-    found: dict[int, psutil.Process] = {}
-    with contextlib.suppress(psutil.Error):
-        parent = psutil.Process(pid)
-        found = {each.pid: each for each in (parent, *parent.children(recursive=True))}
-    if hasattr(os, "getsid"):
-        for each in psutil.process_iter():
-            with contextlib.suppress(OSError, psutil.Error):
-                if os.getsid(each.pid) == pid:
-                    found[each.pid] = each
-    return [each for each in found.values() if each.pid != os.getpid()]
+def read_stat(pid: int) -> Stat | None:
+    """Return a line of the process table; None if there is no process with that number."""
+    if not _LINUX:
+        return _psutil_stat(pid)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  read for each process of a machine
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]) / _TICKS)
 
 
-def kill(members: list[psutil.Process]) -> None:
+def table() -> Mapping[int, Stat]:
+    """Return the whole process table."""
+    found = {pid: read_stat(pid) for pid in psutil.pids()}
+    return {pid: stat for pid, stat in found.items() if stat is not None}
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process, zombies included."""
+    if _LINUX:
+        found: list[int] = []
+        with contextlib.suppress(OSError):  # in one short file for each thread, where the kernel has these
+            for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  read after each run
+                with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+                    found += map(int, file.read().split())
+            return found
+    return [each for each, stat in table().items() if stat.parent == pid]
+
+
+def descendants(pids: Collection[int], stats: Mapping[int, Stat]) -> set[int]:
+    """Return processes and their descendants, as far as they are in the table and no zombies."""
+    children: dict[int, list[int]] = {}
+    for pid, stat in stats.items():
+        children.setdefault(stat.parent, []).append(pid)
+    found: set[int] = set()
+    waiting = list(pids)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting += children.get(pid, [])
+    return {pid for pid in found if pid in stats and stats[pid].state not in _GONE_STATES}
+
+
+def family(pid: int) -> set[int]:
+    """Return a process, its session and its descendants, wherever these have gone; never the caller."""
+    stats = table()
+    session = [each for each, stat in stats.items() if stat.session == pid]
+    return descendants([pid, *session], stats) - {os.getpid()}
+
+
+def kill(pids: Collection[int]) -> None:
     """End processes at once."""
-    for member in members:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
+    for pid in pids:
+        if pid <= 1:  # would mean a group of processes, or the first of all
+            continue
+        with contextlib.suppress(OSError, OverflowError):
+            os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+
+
+def kill_all(find: Callable[[], Collection[int]], within: float = KILL_GRACE) -> None:
+    """Kill what is found until nothing is found any more: who is killed may have forked meanwhile.
+
+    Args:
+        find: Returns the numbers of the processes that are left.
+        within: For how many seconds at most.
+    """
+    until = time.monotonic() + within
+    while found := find():
+        kill(found)
+        if time.monotonic() > until:
+            return
+        time.sleep(KILL_POLL)
+
+
+def pids_of_multiprocessing() -> set[int]:
+    """Return the processes that the standard library has started for this one, and ends with it."""
+    tracker: object = getattr(resource_tracker, "_resource_tracker", None)
+    pid = getattr(tracker, "_pid", None)
+    return {pid} if isinstance(pid, int) else set()
 
 
 def ask_to_stop(pid: int) -> None:
@@ -84,35 +194,20 @@ def ask_to_stop(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 
 
-def end_group(pid: int) -> None:
-    """End what is left of the process group that a child led."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def end_orphan(child: Process | None) -> None:
-    """End a training whose supervisor is gone, if it is on this machine and still the same process."""
-    if child is not None and child.machine == machine():
-        if look(child) is Seen.GONE and psutil.pid_exists(child.pid):
-            return  # the number was given to another process
-        kill([member for member in family(child.pid) if member.create_time() >= child.started - SAME_START])
-
-
 def die_with_parent() -> None:
     """Let the kernel end this process when its parent ends (Linux; elsewhere only the line tells).
 
     The parent is the fork server, which ends when the supervisor does. A process that is deep in
     compiled code would not see for a long time that its line to the supervisor was cut.
     """
-    if sys.platform.startswith("linux"):
+    if _LINUX:
         _prctl()(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def prepare() -> None:
-    """Load what `die_with_parent` needs, before processes are forked that will call it."""
-    if sys.platform.startswith("linux"):
-        _prctl()
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends (Linux), so that none gets out of sight."""
+    if _LINUX:
+        _prctl()(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def describe_exit(code: int | None) -> str:
@@ -121,16 +216,62 @@ def describe_exit(code: int | None) -> str:
         return "Its process did not end by itself and was killed."
     if code >= 0:
         return f"Its process ended with exit code {code} without having finished."
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
     hint = ""
-    if name == "SIGKILL":
+    if -code == getattr(signal, "SIGKILL", None):
         hint = " Where nobody did that, the system may have run out of memory: see its kernel log."
-    if name == "SIGSEGV":
+    if -code == signal.SIGSEGV:
         hint = " Compiled code has read or written where it must not."
-    return f"Its process was killed by {name}.{hint}"
+    return f"Its process was killed by {signal_name(-code)}.{hint}"
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, such as SIGKILL."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _is_same(process: Process, stat: Stat) -> bool:
+    """Whether the process in the table is the one that is meant, and not a later one with its number."""
+    if not _LINUX:
+        return abs(stat.started - process.started) <= SAME_START
+    if process.started < SINCE_1970:
+        return abs(stat.started - process.started) < 0.5 / _TICKS
+    try:  # noted by an older version: so its runs go on after an upgrade
+        return abs(psutil.Process(process.pid).create_time() - process.started) <= SAME_START
+    except psutil.Error:
+        return False
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether a process is there that the process table does not show, being somebody else's."""
+    if not _LINUX:
+        return psutil.pid_exists(pid)
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+def _psutil_stat(pid: int) -> Stat | None:
+    """Return a line of the process table where there is no /proc."""
+    states = {
+        **dict.fromkeys((psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD), "Z"),
+        **dict.fromkeys((psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP), "T"),
+    }
+    try:
+        found = psutil.Process(pid)
+        with found.oneshot():
+            session = os.getsid(pid) if hasattr(os, "getsid") else 0
+            return Stat(states.get(found.status(), "S"), found.ppid(), session, found.create_time())
+    except psutil.ZombieProcess:
+        return Stat("Z", 0, 0, 0.0)
+    except (psutil.Error, OSError):
+        return None
 
 
 @cache
@@ -142,6 +283,6 @@ def _prctl():  # noqa: ANN202  ctypes has no type for a foreign function
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="ascii").strip()
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""

@@ -11,10 +11,11 @@ from pathlib import Path
 import psutil
 
 from pipeline_widgets.domain.liveness import Action, Lease, Timing, judge
-from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError
-from pipeline_widgets.execution import processes
+from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError, StorageError
+from pipeline_widgets.execution import ownership, processes
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import Launcher
+from pipeline_widgets.execution.observing import Observer, describe_launch
 from pipeline_widgets.services.supervision import SupervisionService
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Reconciler:
         self._url = url
         self._logs = logs
         self._timing = timing
+        self._observer = Observer()
         self._lock = threading.Lock()
         self._looked = float("-inf")
 
@@ -70,7 +72,7 @@ class Reconciler:
         if not self._supervision.count_launch(run_id):
             return
         try:
-            self._start(run_id)
+            self._start(run_id, launches=1)
         except ExecutionError as error:
             leases, _ = self._supervision.active()
             for lease in leases:
@@ -79,17 +81,45 @@ class Reconciler:
             raise
 
     def _settle(self, lease: Lease, now: float) -> None:
-        seen = processes.look(lease.supervisor)
-        judgement = judge(lease, seen, now=now, grace=self._timing.grace)
+        judgement = judge(
+            lease,
+            processes.look(lease.supervisor),
+            now=now,
+            grace=self._timing.grace,
+            launched=processes.look(lease.launched),
+            still=self._observe(lease, now),
+        )
         if judgement.action is Action.GIVE_UP:
-            processes.end_orphan(lease.child)  # first, so that nothing goes on behind a Crashed run
             self._give_up(lease, judgement.evidence)
         elif judgement.action is Action.LAUNCH and self._supervision.count_relaunch(lease):
-            self._start(lease.run_id)
+            self._start(lease.run_id, launches=lease.launches + 1)
+
+    def _observe(self, lease: Lease, now: float) -> float:
+        """Return the seconds for which a silent process has not moved; those that beat are not looked at."""
+        if now - (lease.beat_at or lease.launched_at or lease.created_at) <= self._timing.grace:
+            self._observer.forget([lease.run_id])
+            return 0.0
+        return self._observer.observe(lease.run_id, lease.supervisor or lease.launched, lease.beat_at)
 
     def _give_up(self, lease: Lease, evidence: str) -> None:
-        with suppress(ConflictError):  # it moved on while we looked: then it is not dead
-            self._supervision.give_up(lease, evidence)
+        """End what is left of a run, so that nothing goes on behind a Crashed one, and then say so.
 
-    def _start(self, run_id: int) -> None:
-        self._launcher.launch(self._url, run_id, self._logs / f"{run_id:08d}" / "supervisor.log")
+        A supervisor that was suspended may hold the database's write lock: it is ended before the write.
+        """
+        ownership.end_launch(lease.token, [lease.supervisor, lease.child, lease.launched], self._url)
+        process = lease.launched if lease.supervisor is None else None
+        more = describe_launch(self._launcher, process, self._log_of(lease.run_id))
+        with suppress(ConflictError):  # it moved on while we looked: then it is not dead
+            self._supervision.give_up(lease, f"{evidence} {more}".rstrip())
+
+    def _start(self, run_id: int, *, launches: int) -> None:
+        process = self._launcher.launch(self._url, run_id, self._log_of(run_id))
+        if process is None:
+            return
+        try:
+            self._supervision.note_launch(run_id, launches, process)
+        except (StorageError, ConflictError) as error:  # without it the run is launched again a little sooner
+            _log.warning("The launch of run %s could not be noted: %s", run_id, error)
+
+    def _log_of(self, run_id: int) -> Path:
+        return self._logs / f"{run_id:08d}" / "supervisor.log"

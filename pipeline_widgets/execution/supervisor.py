@@ -8,9 +8,9 @@ so its heartbeat does not depend on what the training does.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -18,15 +18,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TypeVar
-from uuid import uuid4
 
 from pipeline_widgets.domain.job import Job, Outcome, Reported
 from pipeline_widgets.domain.liveness import Timing, host
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import ConflictError, FencedError, PipelineError, StorageError
-from pipeline_widgets.execution import child, processes
+from pipeline_widgets.errors import (
+    ConflictError,
+    DataRefusedError,
+    ExecutionError,
+    FencedError,
+    PipelineError,
+    StorageError,
+)
+from pipeline_widgets.execution import child, ownership, processes
+from pipeline_widgets.execution.children import Child, Nursery
 from pipeline_widgets.execution.endpoints import Endpoints
-from pipeline_widgets.execution.fork_server import Child, Nursery
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.services.supervision import Batch, Owner, Placed, SupervisionService
 
@@ -40,6 +46,10 @@ MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot 
 CONFLICTS_BORNE = 5  # of one write, one after the other
 RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two tries to write while the database refuses
+TAKE_PATIENCE = 60.0  # seconds that the database may refuse before a supervisor that has no run yet ends
+GONE_AFTER = 3  # checks that do not find the database's file
+
+_log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -54,6 +64,14 @@ class Attempt:
     outcome: Outcome | None = None
     stopping_since: float | None = None
     line_open: bool = True
+    #: Whether its agent was asked to be served.
+    connected: bool = False
+    #: What the database can never take of what it told, and why.
+    refused: list[str] = field(default_factory=list[str])
+
+
+class _WorkspaceDeletedError(ExecutionError):
+    """The workspace of a supervisor was deleted: nothing that it would write counts."""
 
 
 class Supervisor:
@@ -80,25 +98,34 @@ class Supervisor:
         self._endpoints = endpoints
         self._timing = timing
         self._nursery = nursery
-        self._owner = Owner(process=processes.identify(os.getpid()), token=uuid4().hex)
+        launch = os.environ.get(ownership.LAUNCH) or ownership.new_launch()
+        self._owner = Owner(process=processes.identify(os.getpid()), token=ownership.token_of(launch))
         self._asked_to_end = False
+        self._missing = 0
         self._ordered: Callable[[], Child] | None = None
 
     def run(self, run_id: int) -> None:
-        """Carry out a run and what follows it; do nothing if somebody else has taken it."""
-        signal.signal(signal.SIGTERM, self._ask_to_end)
+        """Carry out a run and what follows it; do nothing if somebody else has taken it.
+
+        Raises:
+            StorageError: The database could not be used for so long that the run was not even taken.
+        """
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does
+                signal.signal(number, self._ask_to_end)
         gc.freeze()  # what was imported stays; looking through it again and again is time lost
         gc.set_threshold(*RARE_COLLECTIONS)
         self._ordered = self._nursery.order()
-        job = self._supervision.take(run_id, self._owner)
         try:
+            job = self._insist(lambda: self._supervision.take(run_id, self._owner), within=TAKE_PATIENCE)
             while job is not None:
                 job = self._carry_out(job)
-        except FencedError as error:
-            _say(error)
+        except (FencedError, _WorkspaceDeletedError) as error:
+            _log.warning("%s", error)
         finally:
             if self._ordered is not None:
-                _end(self._ordered(), at_once=True)
+                self._end(self._ordered(), at_once=True)
 
     def _carry_out(self, job: Job) -> Job | None:
         attempt = Attempt(job=job, child=(self._ordered or self._nursery.order())())
@@ -109,13 +136,18 @@ class Supervisor:
             self._insist(lambda: self._supervision.started(job, running))
             _send(attempt, child.GO)
             self._watch(attempt)
-            outcome, last = self._connected(attempt, self._outcome(attempt)), attempt.batch
+            outcome = self._outcome(attempt)
+            # First, so that nothing of a run goes on once it has ended, be it for a moment.
+            self._end(attempt.child, at_once=attempt.outcome is None)
+            outcome = self._connected(attempt, outcome)
             if job.followed and outcome.status is Status.SUCCEEDED:
                 self._ordered = self._nursery.order()  # it comes up while the database writes
-            return self._insist(lambda: self._supervision.finish(job, outcome, self._owner, last))
-        except FencedError:
+            return self._finish(attempt, outcome)
+        except (FencedError, _WorkspaceDeletedError):
+            self._end(attempt.child, at_once=True)
             raise
         except Exception:  # a fault of ours must not leave a run that looks alive
+            self._end(attempt.child, at_once=True)
             text = f"Its supervisor failed.\n{traceback.format_exc()}"
             crashed = Outcome(status=Status.CRASHED, error=text)
             try:  # with what was told and not written yet, unless just that is the fault
@@ -126,7 +158,7 @@ class Supervisor:
                 self._insist(lambda: self._supervision.finish(job, crashed, self._owner))
             raise
         finally:
-            _end(attempt.child, at_once=attempt.outcome is None)
+            attempt.child.line.close()
 
     def _watch(self, attempt: Attempt) -> None:
         """Stay with a child until it has told its outcome or has ended."""
@@ -142,40 +174,78 @@ class Supervisor:
                 self._look(attempt)
             if attempt.batch and now - flushed >= FLUSH_EVERY:
                 flushed = now
-                self._try(lambda: self._write(attempt))
+                self._try(lambda: self._record(attempt))
             if now - beaten >= self._timing.beat_every:
                 beaten = now
                 self._try(lambda: self._supervision.beat(attempt.job))
-                self._try(self._reconciler.reconcile)
+                self._look_after_others()
         while attempt.line_open and attempt.child.line.poll():  # what was told before the end
             _receive(attempt)
 
     def _look(self, attempt: Attempt) -> None:
         """Pass a stop on, and end a training that does not heed it."""
         status = self._try(lambda: self._supervision.status(attempt.job))
+        goes_on = status is not Status.STOPPING and not (self._asked_to_end or attempt.refused)
         now = time.monotonic()
-        if attempt.stopping_since is None and (status is Status.STOPPING or self._asked_to_end):
+        if attempt.stopping_since is None and not (goes_on and self._workspace_exists()):
             attempt.stopping_since = now
             _send(attempt, child.STOP)
             processes.ask_to_stop(attempt.child.pid)
         elif attempt.stopping_since is not None and now - attempt.stopping_since > STOP_GRACE:
-            processes.kill(processes.family(attempt.child.pid))
+            processes.kill(ownership.family(attempt.child.pid))
+
+    def _look_after_others(self) -> None:
+        """Find the dead; whatever goes wrong with that is no reason to end a training of one's own."""
+        try:
+            self._reconciler.reconcile()
+        except Exception:  # noqa: BLE001  they are looked at again with the next beat
+            _log.exception("Other runs could not be looked after.")
+
+    def _workspace_exists(self) -> bool:
+        """Whether the database is there, or was a moment ago."""
+        self._missing = 0 if self._supervision.workspace_exists else self._missing + 1
+        return self._missing < GONE_AFTER
 
     def _outcome(self, attempt: Attempt) -> Outcome:
         if attempt.outcome is not None:
             return attempt.outcome
         if attempt.stopping_since is not None:
             return Outcome(status=Status.STOPPED, error="It did not stop by itself in time and was ended.")
-        evidence = processes.describe_exit(attempt.child.exit_code())
         where = f"(Process {attempt.child.pid} on {host(self._owner.process)}.)"
-        return Outcome(status=Status.CRASHED, error=f"{evidence} {where}")
+        return Outcome(status=Status.CRASHED, error=f"{attempt.child.describe_end()} {where}")
+
+    def _finish(self, attempt: Attempt, outcome: Outcome) -> Job | None:
+        """End a run with what was told last, or without what of that the database can never take."""
+        job, owner = attempt.job, self._owner
+        if not attempt.refused:
+            try:
+                return self._insist(lambda: self._supervision.finish(job, outcome, owner, attempt.batch))
+            except Exception as error:
+                if _may_pass(error):
+                    raise
+                self._insist(lambda: self._record(attempt))
+                if not (attempt.refused or isinstance(error, DataRefusedError)):
+                    raise
+                attempt.refused = attempt.refused or [f"How it ended cannot be stored. {error}"]
+        else:
+            self._insist(lambda: self._record(attempt))
+        failed = _refused(attempt, outcome)
+        try:
+            return self._insist(lambda: self._supervision.finish(job, failed, owner))
+        except DataRefusedError:  # its own words cannot be stored as they are
+            words = (failed.error or "").encode("ascii", "backslashreplace").decode().replace("\0", "\\0")
+            failed = Outcome(status=failed.status, error=words)
+            return self._insist(lambda: self._supervision.finish(job, failed, owner))
 
     def _connected(self, attempt: Attempt, outcome: Outcome) -> Outcome:
         """Connect the agent of a Deployment: that has succeeded only when its endpoint answers (spec 8.2)."""
         job, frozen = attempt.job, outcome.frozen
         if job.kind != "deployment" or frozen is None:
             return outcome
-        placed = self._insist(lambda: self._supervision.deploy(job, frozen))
+        try:
+            placed = self._insist(lambda: self._supervision.deploy(job, frozen))
+        except DataRefusedError as error:
+            return Outcome(status=Status.FAILED, error=str(error))
         served = self._insist(lambda: self._endpoints.serves(placed.agent_id))
         ended = self._served(attempt, placed)
         if ended.status is not Status.SUCCEEDED:
@@ -189,67 +259,117 @@ class Supervisor:
         try:
             self._endpoints.revive(agent_id)
         except PipelineError as error:
-            _say(error)
+            _log.warning("%s", error)
 
     def _served(self, attempt: Attempt, placed: Placed) -> Outcome:
-        """Wait until an endpoint answers with a version, and go on beating meanwhile."""
-        beaten = until = time.monotonic()
-        until += CONNECT_TIMEOUT
-        try:
-            self._endpoints.connect(placed.agent_id)
-            while not self._endpoints.answers(placed.agent_id, placed.version):
-                now = time.monotonic()
-                if now > until:
-                    what = f"The endpoint did not answer within {CONNECT_TIMEOUT:.0f} s."
-                    log = f"Its log is {self._endpoints.log(placed.agent_id)}."
-                    return Outcome(status=Status.FAILED, error=f"{what} {log}")
-                if self._supervision.status(attempt.job) is Status.STOPPING or self._asked_to_end:
-                    return Outcome(status=Status.STOPPED)
-                if now - beaten >= self._timing.beat_every:
-                    beaten = now
-                    self._try(lambda: self._supervision.beat(attempt.job))
-                time.sleep(CONNECT_POLL)
-        except FencedError:
-            raise
-        except PipelineError as error:
-            return Outcome(status=Status.FAILED, error=str(error))
-        return Outcome(status=Status.SUCCEEDED)
+        """Wait until an endpoint answers with a version, and go on beating meanwhile.
 
-    def _write(self, attempt: Attempt) -> None:
-        if attempt.batch:
-            self._supervision.record(attempt.job, attempt.batch)
-            attempt.batch = Batch()
+        What the database refuses is tried again. The endpoint has as much more time.
+        """
+        beaten = now = time.monotonic()
+        until, pause = now + CONNECT_TIMEOUT, RETRY_FIRST
+        while not self._asked_to_end:
+            try:
+                outcome = self._connects(attempt, placed, until)
+                if outcome is not None:
+                    return outcome
+                pause = RETRY_FIRST
+                time.sleep(CONNECT_POLL)
+            except FencedError:
+                raise
+            except PipelineError as error:
+                if not _may_pass(error) or (isinstance(error, ConflictError) and now > until):
+                    return Outcome(status=Status.FAILED, error=str(error))
+                self._bear(error, pause)
+                pause = min(2 * pause, RETRY_LAST)
+                until += 0 if isinstance(error, ConflictError) else time.monotonic() - now
+            now = time.monotonic()
+            if now - beaten >= self._timing.beat_every:
+                beaten = now
+                self._try(lambda: self._supervision.beat(attempt.job))
+        return Outcome(status=Status.STOPPED)
+
+    def _connects(self, attempt: Attempt, placed: Placed, until: float) -> Outcome | None:
+        """Look once whether an endpoint answers with a version; None as long as it may come."""
+        if not attempt.connected:
+            self._endpoints.connect(placed.agent_id)
+            attempt.connected = True
+        if self._endpoints.answers(placed.agent_id, placed.version):
+            return Outcome(status=Status.SUCCEEDED)
+        if self._supervision.status(attempt.job) is Status.STOPPING:
+            return Outcome(status=Status.STOPPED)
+        if time.monotonic() <= until:
+            return None
+        what = f"The endpoint did not answer within {CONNECT_TIMEOUT:.0f} s."
+        log = f"Its log is {self._endpoints.log(placed.agent_id)}."
+        return Outcome(status=Status.FAILED, error=f"{what} {log}")
+
+    def _record(self, attempt: Attempt) -> None:
+        """Write what was told. What the database can never take is left out, and ends the run."""
+        waiting = [attempt.batch] if attempt.batch else []
+        while waiting:
+            try:
+                self._supervision.record(attempt.job, waiting[0])
+                waiting.pop(0)
+            except Exception as error:
+                if _may_pass(error):
+                    raise
+                halves = waiting[0].halves()
+                if not halves:
+                    attempt.refused.append(f"It told what cannot be stored: {waiting[0]}. {_words(error)}")
+                waiting[:1] = halves
+            attempt.batch = Batch(
+                reported=[each for batch in waiting for each in batch.reported],
+                saved=[each for batch in waiting for each in batch.saved],
+            )
 
     def _try(self, action: Callable[[], _T]) -> _T | None:
         """Do what can be done later as well; a database that refuses must not end the training."""
         try:
             return action()
         except (StorageError, ConflictError) as error:
-            _say(error)
+            _log.warning("%s", error)
             return None
 
-    def _insist(self, action: Callable[[], _T]) -> _T:
+    def _insist(self, action: Callable[[], _T], *, within: float = float("inf")) -> _T:
         """Do what has to be done: try until the database takes it.
 
         A disk that is full or a lock that is held passes; a conflict that comes again and again is a
-        fault of ours, and is raised.
+        fault of ours, and is raised, as is what no database would take.
+
+        Args:
+            action: What has to be done.
+            within: For how many seconds a database is borne that refuses.
         """
-        pause, conflicts = RETRY_FIRST, 0
+        pause, conflicts, until = RETRY_FIRST, 0, time.monotonic() + within
         while True:
             try:
                 return action()
-            except StorageError as error:
-                _say(error)
-            except ConflictError as error:
-                _say(error)
-                conflicts += 1
-                if conflicts == CONFLICTS_BORNE:
+            except (StorageError, ConflictError) as error:
+                conflicts += isinstance(error, ConflictError)
+                if not _may_pass(error) or conflicts == CONFLICTS_BORNE or time.monotonic() > until:
                     raise
-            time.sleep(pause)
+                self._bear(error, pause)
             pause = min(2 * pause, RETRY_LAST)
 
+    def _bear(self, error: PipelineError, pause: float) -> None:
+        """Wait until a database that refuses may take it, unless it will never come back."""
+        _log.warning("%s", error)
+        time.sleep(pause)
+        if not self._workspace_exists():
+            raise _WorkspaceDeletedError("The supervisor ends.", "Its workspace was deleted.") from error
+
+    def _end(self, ended: Child, *, at_once: bool) -> None:
+        """Leave nothing behind of a child: it ends by itself, or is ended with all that it has started."""
+        if not at_once:
+            ended.wait(EXIT_GRACE)
+        if ended.exit_code() is None:
+            processes.kill(ownership.family(ended.pid))
+            ended.wait(EXIT_GRACE)
+        self._nursery.clear()
+
     def _ask_to_end(self, *_: object) -> None:
-        """On SIGTERM (the machine or container ends) stop the training, so that it can save."""
+        """On SIGTERM, as when the machine ends, SIGINT or SIGHUP stop the training, so that it can save."""
         self._asked_to_end = True
 
 
@@ -269,23 +389,24 @@ def _receive(attempt: Attempt) -> None:
         attempt.line_open = False
 
 
-def _end(ended: Child, *, at_once: bool) -> None:
-    """Leave nothing behind of a child: it ends by itself, or is ended with all that it has started."""
-    if not at_once:
-        ended.wait(EXIT_GRACE)
-    if ended.exit_code() is None or at_once:
-        processes.kill(processes.family(ended.pid))
-        ended.wait(EXIT_GRACE)
-    processes.end_group(ended.pid)
-    ended.line.close()
-
-
 def _send(attempt: Attempt, message: object) -> None:
     """Say something to a child. One that has ended hears nothing, but what it told can still be read."""
     with suppress(OSError):
         attempt.child.line.send(message)
 
 
-def _say(error: Exception) -> None:
-    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {type(error).__name__}: {error}\n")
-    sys.stderr.flush()
+def _may_pass(error: Exception) -> bool:
+    """Whether the same may be taken later, or is somebody else's by now."""
+    if isinstance(error, DataRefusedError):
+        return False
+    return isinstance(error, (StorageError, ConflictError, FencedError, _WorkspaceDeletedError))
+
+
+def _refused(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """Return how a run ends that has told what cannot be stored."""
+    status = Status.CRASHED if outcome.status is Status.CRASHED else Status.FAILED
+    return Outcome(status=status, error="\n".join([*attempt.refused, *filter(None, [outcome.error])]))
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}."

@@ -107,11 +107,12 @@ def lease(row: Row) -> Lease:
         status=Status(row["status"]),
         created_at=row["created_at"],
         token=row["token"],
-        supervisor=_process(machine, row["pid"], row["pid_started"]),
-        child=_process(machine, row["child_pid"], row["child_started"]),
+        supervisor=process(machine, row["pid"], row["pid_started"]),
+        child=process(machine, row["child_pid"], row["child_started"]),
         beat_at=row["beat_at"],
         launches=row["launches"],
         launched_at=row["launched_at"],
+        launched=process(row["launch_host"], row["launch_pid"], row["launch_started"]),
     )
 
 
@@ -170,7 +171,8 @@ def stage_to_row(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _process(machine: str | None, pid: int | None, started: float | None) -> Process | None:
+def process(machine: str | None, pid: int | None, started: float | None) -> Process | None:
+    """Return who a process is; None where a row names none."""
     if machine is None or pid is None or started is None:
         return None
     return Process(machine=machine, pid=pid, started=started)

@@ -303,6 +303,8 @@ endpoints = _table(
     Column("pid_started", Float),
     Column("beat_at", Float),
     Column("launched_at", Float),
+    Column("launches", Integer),  # NULL in rows of older versions, which launched once
+    # The process that was launched to serve, while none does: as long as that lives, it may come.
     Column("launch_machine", CleanText),
     Column("launch_pid", Integer),
     Column("launch_started", Float),

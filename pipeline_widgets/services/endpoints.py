@@ -153,6 +153,22 @@ class EndpointService:
         with self._store.read() as work:
             return work.endpoints.active(), work.now
 
+    def count_relaunch(self, service: Service) -> bool:
+        """Count one more launch of an endpoint that nobody has taken; False if it has moved on."""
+        with self._store.write() as work:
+            return work.endpoints.relaunched(service)
+
+    def note_launch(self, agent_id: int, launches: int, process: Process) -> None:
+        """Note which process a launch has started: as long as it lives, it may take the endpoint over.
+
+        Args:
+            agent_id: The agent.
+            launches: How many there were, with this one.
+            process: What was started.
+        """
+        with self._store.write() as work:
+            work.endpoints.launched_as(agent_id, launches, process)
+
     def give_up(self, service: Service, evidence: str) -> bool:
         """Set an agent to Failed; False if its endpoint has moved on since it was looked at."""
         with self._store.write() as work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pipeline_widgets.domain.job import Freeze, Frozen, Job, Outcome, Reported, 
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.triggering import following
-from pipeline_widgets.errors import FencedError
+from pipeline_widgets.errors import FencedError, shown
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import agents, facts
 from pipeline_widgets.services.pending import pend, reachable
@@ -45,6 +46,26 @@ class Batch:
     def __bool__(self) -> bool:
         return bool(self.reported or self.saved)
 
+    def halves(self) -> tuple[Batch, ...]:
+        """Return the same as two batches; nothing where it is but one metric, report or checkpoint."""
+        told = [*self.reported, *self.saved]
+        if len(told) == 1 and self.reported and len(self.reported[0].metrics) > 1:
+            only = self.reported[0]
+            told = [replace(only, metrics={name: value}) for name, value in only.metrics.items()]
+        if len(told) <= 1:
+            return ()
+        return _batch(told[: len(told) // 2]), _batch(told[len(told) // 2 :])
+
+    def __str__(self) -> str:
+        checkpoints = [f"the checkpoint of step {saved.step}" for saved in self.saved]
+        names = (f"{shown(name)} of step {each.step}" for each in self.reported for name in each.metrics)
+        return ", ".join([*checkpoints, *(f"the metric {name}" for name in names)]) or "the progress"
+
+
+def _batch(told: Sequence[Reported | Saved]) -> Batch:
+    reported = [each for each in told if isinstance(each, Reported)]
+    return Batch(reported=reported, saved=[each for each in told if isinstance(each, Saved)])
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placed:
@@ -61,6 +82,11 @@ class SupervisionService:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    @property
+    def workspace_exists(self) -> bool:
+        """Whether the workspace's database is still there."""
+        return self._store.database.there
 
     def take(self, run_id: int, owner: Owner) -> Job | None:
         """Lease a Pending run; None if another supervisor has it, or it is no longer Pending."""
@@ -197,6 +223,17 @@ class SupervisionService:
         """Count one more launch of a run that never started; False if it has moved on."""
         with self._store.write() as work:
             return work.runs.launched(lease)
+
+    def note_launch(self, run_id: int, launches: int, process: Process) -> None:
+        """Note which process a launch of a Pending run has started: as long as it lives, it may take the run.
+
+        Args:
+            run_id: The run.
+            launches: How many there were, with this one.
+            process: What was started.
+        """
+        with self._store.write() as work:
+            work.runs.launched_as(run_id, launches, process)
 
     def _follow(self, work: Work, run: Run, owner: Owner, revision: int) -> Job | None:
         if run.stage_id is None or run.pipeline_id is None:

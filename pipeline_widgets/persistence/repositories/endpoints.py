@@ -14,6 +14,7 @@ from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Repository
 
 _CONNECTED = tuple(sorted(status.value for status in CONNECTED))
+_UNLAUNCHED = dict.fromkeys(("launch_machine", "launch_pid", "launch_started"))
 _agents, _endpoints = schema.agents.c, schema.endpoints.c
 
 
@@ -27,9 +28,11 @@ class Endpoints(Repository):
             return False
         fresh: dict[str, object] = {
             **dict.fromkeys(("token", "machine", "pid", "pid_started", "beat_at", "ready_at")),
+            **_UNLAUNCHED,
             "version": None,
             "error": None,
             "launched_at": self.now,
+            "launches": 1,
             **columns,
         }
         if not self._done(update(schema.endpoints).where(_endpoints.agent_id == agent_id).values(**fresh)):
@@ -44,6 +47,23 @@ class Endpoints(Repository):
             _endpoints.agent_id == agent_id, _endpoints.token.is_(None), _endpoints.agent_id.in_(pending)
         )
         return self._done(free.values(beat_at=self.now, **columns))
+
+    def relaunched(self, service: Service) -> bool:
+        """Count one more launch of an endpoint that nobody has taken; False if somebody else was faster."""
+        same = update(schema.endpoints).where(
+            _endpoints.agent_id == service.agent_id,
+            _endpoints.token.is_(None),
+            _endpoints.launched_at == service.launched_at,
+        )
+        return self._done(same.values(launches=service.launches + 1, launched_at=self.now, **_UNLAUNCHED))
+
+    def launched_as(self, agent_id: int, launches: int, process: Process) -> bool:
+        """Note what the last launch of an endpoint has started; False if it has moved on."""
+        same = update(schema.endpoints).where(
+            _endpoints.agent_id == agent_id, _endpoints.token.is_(None), _endpoints.launches == launches
+        )
+        started = {"launch_pid": process.pid, "launch_started": process.started}
+        return self._done(same.values(launch_machine=process.machine, **started))
 
     def note(self, agent_id: int, token: str, **columns: object) -> bool:
         """Write to an endpoint that is held under a token; False if it is not any more."""
@@ -126,15 +146,14 @@ class Endpoints(Repository):
 
 
 def _service(row: rows.Row) -> Service:
-    process = None
-    if row["pid"] is not None:
-        process = Process(machine=row["machine"], pid=row["pid"], started=row["pid_started"])
     return Service(
         agent_id=row["agent_id"],
         launched_at=row["launched_at"] or 0.0,
         token=row["token"],
-        process=process,
+        process=rows.process(row["machine"], row["pid"], row["pid_started"]),
         beat_at=row["beat_at"],
+        launches=row["launches"] or 1,
+        launched=rows.process(row["launch_machine"], row["launch_pid"], row["launch_started"]),
     )
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
-from pipeline_widgets.domain.liveness import Lease
+from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import rows, schema
@@ -255,8 +255,14 @@ class Runs(Repository):
         same = (_C.id == lease.run_id) & (_C.status == Status.PENDING.value)
         token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
         counted = update(schema.runs).where(same & token & (_C.launches == lease.launches))
-        counted = counted.values(launches=lease.launches + 1, launched_at=self.now, token=None, pid=None)
-        return self._done(counted)
+        unknown = dict.fromkeys(("token", "pid", "launch_host", "launch_pid", "launch_started"))
+        return self._done(counted.values(launches=lease.launches + 1, launched_at=self.now, **unknown))
+
+    def launched_as(self, run_id: int, launches: int, process: Process) -> bool:
+        """Note what the last launch of a Pending run has started; False if it has moved on."""
+        same = (_C.id == run_id) & (_C.status == Status.PENDING.value) & (_C.launches == launches)
+        started = {"launch_pid": process.pid, "launch_started": process.started}
+        return self._done(update(schema.runs).where(same).values(launch_host=process.machine, **started))
 
     def status_under(self, run_id: int, token: str) -> Status | None:
         """Return the status as the process that holds `token` sees it; None if it was given up."""

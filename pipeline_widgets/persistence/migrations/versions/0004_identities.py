@@ -11,7 +11,12 @@ down_revision = "0003"
 ADDED = {
     "workspace": {"identity": sa.String(32), "place": sa.Text()},
     "runs": {"launch_host": sa.Text(), "launch_pid": sa.Integer(), "launch_started": sa.Float()},
-    "endpoints": {"launch_machine": sa.Text(), "launch_pid": sa.Integer(), "launch_started": sa.Float()},
+    "endpoints": {
+        "launches": sa.Integer(),
+        "launch_machine": sa.Text(),
+        "launch_pid": sa.Integer(),
+        "launch_started": sa.Float(),
+    },
 }
 #: SQLite needs no change for these: its integers have 64 bits, and its texts no limit.
 LONG = {

@@ -1,0 +1,43 @@
+"""What a process prints: a disk that takes no more of it must not end what the process does."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+from contextlib import suppress
+from typing import Any
+
+#: Errors that pass when there is room again.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
+
+
+class LossyFile(io.FileIO):
+    """A file that takes everything, and keeps what it can."""
+
+    def write(self, data: Any, /) -> int:
+        """Write what can be written; the rest is lost."""
+        with suppress(OSError):
+            return super().write(data)
+        return len(memoryview(data).cast("B"))
+
+
+def lose_what_cannot_be_printed() -> None:
+    """Let print, logging and tracebacks of this process never fail, whatever its log's disk says."""
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if isinstance(getattr(sys, name), io.TextIOWrapper):
+            with suppress(OSError, ValueError):
+                getattr(sys, name).flush()
+            stream = lossy_stream(number)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
+def lossy_stream(number: int) -> io.TextIOWrapper:
+    """Return a text stream that writes each line at once, and never fails.
+
+    Args:
+        number: Of the open file. It is not closed with the stream.
+    """
+    raw = LossyFile(number, "wb", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="replace", line_buffering=True)
