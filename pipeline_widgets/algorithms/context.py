@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Generator, Mapping
+import threading
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pipeline_widgets.algorithms.scalars import facets_of, scalar_of
 from pipeline_widgets.domain.job import Reported, Saved
-from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.errors import ConfigError, shown
 from pipeline_widgets.persistence import artifacts
 
 TRAINING_SCORE = "training_score"
@@ -19,8 +23,12 @@ EVALUATION_SCORE = "evaluation_score"
 MOST_STEPS = 2**63
 
 
-class StopTraining(Exception):  # noqa: N818  a signal to the train function, not an error
-    """Raised by `ctx.report` once a stop was asked for. Let it pass: the run ends as Stopped."""
+class StopTraining(BaseException):
+    """Raised by `ctx.report` once a stop was asked for. Let it pass: the run ends as Stopped.
+
+    Like KeyboardInterrupt it is not an Exception, so that `except Exception` in a training loop does not
+    swallow it. Every later report raises it again.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,9 +81,10 @@ class TrainContext:
         self._emit = emit
         self._stop = stop
         self._signature = dict(signature or {})
-        self._last_step = -1
-        self._last: dict[str, float] = {}
-        self._saved: Saved | None = None
+        # Reports may come from several threads, and from a signal handler in the middle of one.
+        self._lock = threading.RLock()
+        self._scores = {name: _Series() for name in (TRAINING_SCORE, EVALUATION_SCORE)}
+        self._saved: dict[int, Saved] = {}
 
     @property
     def start_role(self) -> str | None:
@@ -95,7 +104,7 @@ class TrainContext:
     def report(
         self,
         step: int,
-        *,
+        *logs: Mapping[str, float],
         total: int | None = None,
         training_score: float | None = None,
         evaluation_score: float | None = None,
@@ -103,8 +112,13 @@ class TrainContext:
     ) -> None:
         """Report the metrics of a step. NaN and infinities are kept, but never win as Best.
 
+        Scores belong to the checkpoint of their step, whenever they come: before that is saved, after
+        later ones were saved, or from another thread.
+
         Args:
             step: Steps done, counted as the algorithm counts them (updates, environment steps, tokens).
+            *logs: Metrics by name, such as what a library logs. Here a metric may have any name, also
+                "step" or "total"; "training_score" and "evaluation_score" are the scores.
             total: Steps in all, for progress and the estimate of the time left.
             training_score: The score on what it trains on.
             evaluation_score: The score on held-out data or evaluation episodes.
@@ -116,16 +130,18 @@ class TrainContext:
         """
         step, total = _steps("step", step), None if total is None else _steps("total", total)
         scores = {TRAINING_SCORE: training_score, EVALUATION_SCORE: evaluation_score}
+        told: dict[str, float | None] = {**_logged(logs), **metrics}
+        told |= {name: value for name, value in scores.items() if value is not None}
         values = {
-            str.__str__(name): _number(name, value)
-            for name, value in {**scores, **metrics}.items()
-            if value is not None
+            str.__str__(name): _number(name, value) for name, value in told.items() if value is not None
         }
-        self._last = {**self._last, **values} if step == self._last_step else values
-        self._last_step = step
-        self._emit(Reported(step=step, total=total, metrics=values))
-        if self._saved is not None and self._saved.step == step and scores.keys() & values.keys():
-            self._emit(self._scored(self._saved))  # saved first, evaluated afterwards
+        with self._lock:
+            self._emit(Reported(step=step, total=total, metrics=values))
+            scored = [name for name in self._scores if name in values]
+            for name in scored:
+                self._scores[name].put(step, values[name])
+            if scored and step in self._saved:
+                self._keep(self._saved[step])
         if self._stop():
             raise StopTraining
 
@@ -134,7 +150,8 @@ class TrainContext:
         """Save a checkpoint: write anything into the folder that this yields.
 
         It is published atomically when the block ends, and not at all when the block raises. It carries
-        the scores that are reported for the same step, before or after.
+        the scores that are reported for the same step, before or after. Linked files and folders are
+        copied into it, so that it is whole wherever it is moved.
 
         Args:
             step: The step that the checkpoint belongs to.
@@ -142,65 +159,91 @@ class TrainContext:
 
         Raises:
             ConfigError: The step is no whole number, or a facet no text, number or bool.
+            CheckpointError: Something in the folder cannot be kept, such as a link to nothing.
             StorageError: The disk is full.
         """
         step = _steps("step", step)
-        facets = {**self._signature, **_facets(signature or {})}
+        facets = {**self._signature, **facets_of(signature or {})}
         with artifacts.publish(self.folder / "checkpoints", stem=f"{step:010d}") as publication:
             yield publication.path
-        self._saved = Saved(
+        saved = Saved(
             step=step,
             folder=publication.folder,
             training_score=None,
             evaluation_score=None,
             signature=facets,
         )
-        if step == self._last_step:
-            self._saved = self._scored(self._saved)
-        self._emit(self._saved)
+        with self._lock:
+            self._keep(saved)
 
     def log(self, *words: object) -> None:
         """Write a line to the run's log."""
         sys.stdout.write(" ".join(map(str, words)) + "\n")
         sys.stdout.flush()
 
-    def _scored(self, saved: Saved) -> Saved:
-        training, evaluation = self._last.get(TRAINING_SCORE), self._last.get(EVALUATION_SCORE)
-        return replace(saved, training_score=training, evaluation_score=evaluation)
+    def _keep(self, saved: Saved) -> None:
+        """Tell of a checkpoint with the scores of its step that are known by now."""
+        training, evaluation = (series.get(saved.step) for series in self._scores.values())
+        saved = replace(saved, training_score=training, evaluation_score=evaluation)
+        self._saved[saved.step] = saved
+        self._emit(saved)
+
+
+class _Series:
+    """The latest value of one score at each step: 16 bytes a step, as long as steps are counted upwards."""
+
+    def __init__(self) -> None:
+        self._steps, self._values = array("q"), array("d")
+        self._out_of_order: dict[int, float] = {}
+
+    def put(self, step: int, value: float) -> None:
+        """Keep the value of a step, instead of a former one."""
+        if not self._steps or step > self._steps[-1]:
+            self._steps.append(step)
+            self._values.append(value)
+        elif (at := self._index(step)) is not None:
+            self._values[at] = value
+        else:
+            self._out_of_order[step] = value
+
+    def get(self, step: int) -> float | None:
+        """Return the value of a step; None without one."""
+        at = self._index(step)
+        return self._out_of_order.get(step) if at is None else self._values[at]
+
+    def _index(self, step: int) -> int | None:
+        at = bisect_left(self._steps, step)
+        return at if at < len(self._steps) and self._steps[at] == step else None
+
+
+def _logged(logs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    merged: dict[str, float] = {}
+    for each in logs:
+        if not isinstance(each, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+            fix = 'Write ctx.report(step, {"loss": 0.5}) or ctx.report(step, loss=0.5).'
+            raise ConfigError("Metrics are a mapping from names to numbers.", f"Got {shown(each)}.", fix)
+        merged |= {str(name): value for name, value in each.items()}
+    return merged
 
 
 def _steps(name: str, value: object) -> int:
-    """Return a count of steps as an int that a database can hold; numpy's integers are welcome."""
+    """Return a count of steps as an int that a database can hold.
+
+    Integers of numpy and of tensors are welcome.
+    """
     try:
-        steps = operator.index(value)  # pyright: ignore[reportArgumentType]  that is what is tried
+        steps = operator.index(scalar_of(value))  # pyright: ignore[reportArgumentType]  that is what is tried
     except TypeError:
         steps = -1
     if not 0 <= steps < MOST_STEPS:
         fix = "Count steps with whole numbers from 0."
-        raise ConfigError(f"{name} has to be a whole number.", f"Got {value!r}.", fix)
+        raise ConfigError(f"{name} has to be a whole number.", f"Got {shown(value)}.", fix)
     return steps
-
-
-def _facets(signature: Mapping[str, Any]) -> dict[str, Any]:
-    return {str.__str__(name): _facet(name, value) for name, value in signature.items()}
-
-
-def _facet(name: str, value: Any) -> Any:
-    """Return a facet as exactly a text, a number or a bool: what a supervisor can read without user code."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return str.__str__(value)
-    for kind in (int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    why = f"{name!r} is {value!r}, a {type(value).__name__}."
-    raise ConfigError("A facet of a signature is a text, a number or a bool.", why, "Convert it.")
 
 
 def _number(name: str, value: Any) -> float:
     try:
-        return float(value)
+        return float(scalar_of(value))
     except (TypeError, ValueError, OverflowError) as error:
-        why = f"{name!r} is {value!r}: {error}."
+        why = f"{name!r} is {shown(value)}: {error}."
         raise ConfigError("A metric has to be a number.", why, "Convert it with float().") from error

@@ -17,6 +17,7 @@ from pipeline_widgets.domain.experiment import Checkpoint
 from pipeline_widgets.domain.job import Folder, Frozen
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.persistence.folder_tree import materialize, tree_of
 
 CHUNK = 1 << 20  # bytes read at once
 _OURS = re.compile(r"\.writing-[0-9a-f]{32}|\d{10}-([0-9a-f]{32}-)?[0-9a-f]{16}")
@@ -44,7 +45,10 @@ def publish(parent: Path, *, stem: str) -> Generator[Publication]:
 
     A folder of the same content that is there already is left as it is.
 
+    Links are replaced by copies of what they lead to.
+
     Raises:
+        CheckpointError: What was written cannot be kept: a link to nothing, a named pipe, and the like.
         StorageError: The disk is full, or the folder may not be written.
     """
     with filesystem.explained(parent):
@@ -72,12 +76,16 @@ def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
         raise _missing(source.path)
     with publish(parent, stem=stem) as publication:
         with filesystem.explained(parent):
-            for file in _files(source.path):
+            tree = tree_of(source.path)
+            for file in tree.files:
                 target = publication.path / file.relative_to(source.path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
-        if (copied := measure(publication.path)).digest != source.digest:
-            raise _corrupt(source, copied)
+            for folder in tree.empty:
+                (publication.path / folder.relative_to(source.path)).mkdir(parents=True, exist_ok=True)
+        copied = _measure(publication.path)
+        if source.digest not in copied.digests:
+            raise _corrupt(source, copied.folder)
     return publication.folder
 
 
@@ -125,16 +133,12 @@ def sweep(parent: Path, kept: Collection[str], *, age: float = 0.0) -> None:
 
 
 def measure(path: Path) -> Folder:
-    """Return a folder's size and digest as they are on disk now."""
-    total, digest = 0, hashlib.sha256()
-    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in _files(path)):
-        size = file.stat().st_size
-        digest.update(f"{len(name.encode())}:{name}:{size}:".encode())
-        with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-        total += size
-    return Folder(path=path, size=total, digest=digest.hexdigest())
+    """Return a folder's size and digest as they are on disk now.
+
+    Raises:
+        CheckpointError: Something in it is neither a file nor a folder, or cannot be read.
+    """
+    return _measure(path).folder
 
 
 def verify(folder: Folder) -> None:
@@ -146,9 +150,40 @@ def verify(folder: Folder) -> None:
     if not folder.path.is_dir():
         raise _missing(folder.path)
     with filesystem.explained(folder.path):
-        now = measure(folder.path)
-    if now.digest != folder.digest:
-        raise _corrupt(folder, now)
+        now = _measure(folder.path)
+    if folder.digest not in now.digests:
+        raise _corrupt(folder, now.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    folder: Folder
+    #: The digest without empty folders, by which former versions knew it.
+    former: str
+
+    @property
+    def digests(self) -> tuple[str, str]:
+        return self.folder.digest, self.former
+
+
+def _measure(path: Path) -> _Measured:
+    total, digest, tree = 0, hashlib.sha256(), tree_of(path)
+    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in tree.files):
+        size = file.stat().st_size
+        digest.update(_entry(name, size))
+        with file.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+        total += size
+    former = digest.hexdigest()
+    for name in sorted(folder.relative_to(path).as_posix() for folder in tree.empty):
+        digest.update(_entry(f"{name}/", 0))  # no file has such a name
+    return _Measured(Folder(path=path, size=total, digest=digest.hexdigest()), former)
+
+
+def _entry(name: str, size: int) -> bytes:
+    encoded = name.encode("utf-8", "surrogateescape")  # a name on a disk need not be text
+    return b"%d:%b:%d:" % (len(encoded), encoded, size)
 
 
 def _missing(path: Path) -> CheckpointError:
@@ -160,12 +195,8 @@ def _corrupt(saved: Folder, now: Folder) -> CheckpointError:
     return CheckpointError(f"The checkpoint {saved.path} is corrupt.", why, INSTEAD)
 
 
-def _files(path: Path) -> Generator[Path]:
-    for folder, _, names in os.walk(path):
-        yield from (Path(folder, name) for name in names)
-
-
 def _settle(path: Path, parent: Path, stem: str) -> Folder:
+    materialize(path)
     for folder, _, names in os.walk(path, topdown=False):
         for name in names:
             filesystem.flush(Path(folder, name))

@@ -321,8 +321,9 @@ def _progress(batch: Batch) -> dict[str, int]:
     """The columns of a run that tell how far it has come."""
     if not batch.reported:
         return {}
-    last = batch.reported[-1]
-    return {"step": last.step} | ({"total": last.total} if last.total is not None else {})
+    totals = [each.total for each in batch.reported if each.total is not None]
+    furthest = max(each.step for each in batch.reported)
+    return {"step": furthest} | ({"total": totals[-1]} if totals else {})
 
 
 def _keep(work: Work, job: Job, batch: Batch) -> None:

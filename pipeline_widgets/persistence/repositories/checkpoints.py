@@ -12,6 +12,7 @@ from sqlalchemy import (
     Executable,
     Float,
     Integer,
+    ScalarSelect,
     Select,
     bindparam,
     case,
@@ -65,6 +66,27 @@ _SCORED = (
     .values(**_widened("evaluation"), **_widened("training"))
 )
 
+_SCORES = select(_C.evaluation_score, _C.training_score).where(
+    (_C.run_id == bindparam("run")) & (_C.step == bindparam("step"))
+)
+
+
+def _narrowed(name: str) -> dict[str, ScalarSelect[Any]]:
+    """The extremes of a run's score as its checkpoints have them now."""
+    score = _C[f"{name}_score"]
+    finite = (_C.run_id == bindparam("run")) & (score > -_INFINITY) & (score < _INFINITY)
+    return {
+        f"lowest_{name}": select(func.min(score)).where(finite).scalar_subquery(),
+        f"highest_{name}": select(func.max(score)).where(finite).scalar_subquery(),
+    }
+
+
+_RESCORED = (
+    update(schema.runs)
+    .where(schema.runs.c.id == bindparam("run"))
+    .values(**_narrowed("evaluation"), **_narrowed("training"))
+)
+
 _OF_EXPERIMENT = (
     select(schema.checkpoints)
     .select_from(_SAVED_BY)
@@ -105,14 +127,19 @@ class Checkpoints(Repository):
     ) -> None:
         """Insert a checkpoint, or replace the one that the run saved at the same step before.
 
-        Its scores stay with the run, also when the checkpoint goes.
+        Its scores stay with the run, also when the checkpoint goes. A score that is corrected while the
+        run is active, when none of its checkpoints can go, counts no longer.
         """
         upsert = _UPSERT[self.connection.dialect.name]
         scores = {"training_score": training_score, "evaluation_score": evaluation_score}
+        former = self._first(_SCORES, run=run_id, step=values["step"])
         self.connection.execute(upsert, {"run_id": run_id, "created_at": self.now, **scores, **values})
         told = {"training": training_score, "evaluation": evaluation_score}
         finite = {name: score if is_finite(score) else None for name, score in told.items()}
-        self.connection.execute(_SCORED, {"run": run_id, **finite})
+        if former is not None and any(value not in {None, scores[name]} for name, value in former.items()):
+            self.connection.execute(_RESCORED, {"run": run_id})
+        else:
+            self.connection.execute(_SCORED, {"run": run_id, **finite})
 
     def get(self, checkpoint_id: int) -> Checkpoint:
         """Return one checkpoint; NotFoundError without it."""

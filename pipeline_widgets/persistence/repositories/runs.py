@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import (
     BindParameter,
+    Case,
     ColumnElement,
     Integer,
     String,
@@ -63,6 +64,13 @@ _START = (
         beat_at=bindparam("now"),
     )
 )
+
+
+def _further(step: BindParameter[int]) -> Case[int]:
+    """The step that a run has come to: what is reported late, for an earlier step, is no way back."""
+    return case((_C.step.is_(None) | (step > _C.step), step), else_=_C.step)
+
+
 _NEW = bindparam("new_status", type_=String)
 _SUCCEEDED_ANYWAY = (_C.status == Status.STOPPING.value) & (Status.SUCCEEDED.value == _NEW)
 _END = (
@@ -71,7 +79,7 @@ _END = (
     .values(
         status=case((_SUCCEEDED_ANYWAY, Status.STOPPED.value), else_=_NEW),
         revision=bindparam("new_revision"),
-        step=func.coalesce(bindparam("new_step", type_=schema.LONG), _C.step),
+        step=_further(bindparam("new_step", type_=schema.LONG)),
         total=func.coalesce(bindparam("new_total", type_=schema.LONG), _C.total),
         error=bindparam("new_error"),
         finished_at=bindparam("now"),
@@ -241,6 +249,8 @@ class Runs(Repository):
 
     def note(self, run_id: int, token: str, **values: object) -> bool:
         """Write columns as the process that holds `token`; False if that process was given up."""
+        if (step := values.get("step")) is not None:
+            values["step"] = _further(bindparam("new_step", step, type_=schema.LONG))
         written = update(schema.runs).where(_HELD).values(**values)
         return self._done(written, run=run_id, held_token=token)
 
