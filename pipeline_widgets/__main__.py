@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(command=_serve)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
+    trust = commands.add_parser("trust", help="let a workspace that somebody else made run code, from now on")
+    trust.add_argument("workspace", nargs="?", help="its file or URL; else as --url")
+    trust.set_defaults(command=_trust)
     demo = commands.add_parser("demo", help="run SFT -> DPO -> GRPO -> an agent in a few seconds")
     demo.add_argument("--url", default=argparse.SUPPRESS, help="where to keep it; else a temporary folder")
     demo.set_defaults(command=_demo)
@@ -54,7 +57,8 @@ def _supervise(options: argparse.Namespace) -> None:
     from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415
     from pipeline_widgets.wiring import connect  # noqa: PLC0415
 
-    services = connect(_url(options))
+    services = connect(_url(options), checks_code=False)
+    services.store.trust.check()
     supervisor = Supervisor(
         services.supervision, services.reconciler, services.endpoints, services.store.timing, children
     )
@@ -65,7 +69,8 @@ def _serve(options: argparse.Namespace) -> None:
     from pipeline_widgets.execution.serving import serve  # noqa: PLC0415  only here a web server is needed
     from pipeline_widgets.wiring import connect  # noqa: PLC0415
 
-    services = connect(_url(options))
+    services = connect(_url(options), checks_code=False)
+    services.store.trust.check()
     serve(services.store, services.serving, options.agent_id)
 
 
@@ -73,7 +78,21 @@ def _reconcile(options: argparse.Namespace) -> None:
     from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
 
     services = connect(_url(options))
+    services.store.trust.check()
     services.reconciler.reconcile()
+    services.store.database.close()
+
+
+def _trust(options: argparse.Namespace) -> None:
+    from pipeline_widgets.errors import StorageError  # noqa: PLC0415  not for --help
+    from pipeline_widgets.persistence.database import Database  # noqa: PLC0415
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415
+
+    url = options.workspace or _url(options)
+    if not Database(url).there:
+        raise StorageError(f"There is no workspace at {url}.", fix="Name the file of the workspace.")
+    services = connect(url, trust=True)
+    print(f"{services.store.database.shown} is trusted: it may run the code that it holds.")
     services.store.database.close()
 
 

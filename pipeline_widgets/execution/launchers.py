@@ -11,6 +11,7 @@ from subprocess import DEVNULL, Popen
 from typing import IO, ClassVar, Protocol
 
 from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.persistence.trust import FOLDER_VARIABLE, user_data_folder
 
 
 class Launcher(Protocol):
@@ -55,7 +56,7 @@ class LocalLauncher:
         self._started[:] = [process for process in self._started if process.poll() is None]  # no zombies
         command = [sys.executable, "-m", "pipeline_widgets", *arguments]
         # The URL may hold a password, and a command line can be read by everyone on the machine.
-        environment = {**os.environ, "PIPELINE_WIDGETS_URL": url}
+        environment = {**os.environ, "PIPELINE_WIDGETS_URL": url, FOLDER_VARIABLE: str(user_data_folder())}
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with open(log, "ab", opener=_private) as output:

@@ -7,9 +7,11 @@ import os
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from pipeline_widgets.errors import StorageError
 
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "fuse.sshfs", "9p"})
@@ -28,6 +30,37 @@ def explained(path: Path, codes: Collection[int] = FULL | REFUSED) -> Generator[
             raise StorageError(f"Nothing could be saved in {path}.", "The disk is full.", fix) from error
         fix = "Give yourself the right to write there, or choose another folder."
         raise StorageError(f"{path} cannot be written.", f"{error.strerror}.", fix) from error
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder that only its user can enter, whatever the umask, with its parents.
+
+    A folder that is there already keeps its mode: who shares a workspace with a group has given it one.
+    """
+    for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        try:
+            missing.mkdir(PRIVATE_FOLDER)
+        except FileExistsError:  # another process was faster
+            if not missing.is_dir():
+                raise
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def open_private(path: Path, mode: str, buffering: int = -1, **text: Any) -> IO[Any]:
+    """Open a file for writing; a new one can be read by its user only, whatever the umask.
+
+    Args:
+        path: The file; one that is there already keeps its mode.
+        mode: As for `open`.
+        buffering: As for `open`.
+        **text: The encoding and the like, as for `open`.
+    """
+    return open(path, mode, buffering, opener=_private, **text)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, PRIVATE_FILE)
 
 
 def flush(path: Path) -> None:

@@ -27,6 +27,7 @@ class AgentService:
             CheckpointError: The checkpoint is missing.
             NotFoundError: It was deleted meanwhile.
         """
+        self._store.trust.check()  # before a file is copied
         name, description = trimmed(name, "agent"), described(description, "agent")
         with self._store.read() as work:
             free(name, work.agents.matching((), [name]), "agent")

@@ -49,6 +49,7 @@ class CareService:
             keep: What is kept of each run even if nobody uses it.
             only: The ids of what may go at all, such as what a preview has shown; by default all.
         """
+        self._store.trust.check()  # also where no row goes: folders do
         found = self.look(project_id, keep)
         if only is not None:
             seen = frozenset(only)

@@ -30,6 +30,19 @@ class EndpointService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def check_trusted(self) -> None:
+        """Start, end and send nothing for a workspace that is open for reading only.
+
+        Raises:
+            UntrustedError: It is.
+        """
+        self._store.trust.check()
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether this user trusts the workspace."""
+        return self._store.trust.reason is None
+
     # ---- what people want
 
     def connect(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> bool:

@@ -148,7 +148,7 @@ class ExperimentService:
     def renew(self, experiment: Experiment, current: Mapping[str, Declared]) -> None:
         """Let one experiment use its algorithm as this process defines it now."""
         defined = current.get(experiment.spec.name)
-        kept = Declared(spec=experiment.spec, reference=self.reference(experiment.algorithm_id))
+        kept = Declared(spec=experiment.spec, reference=self._stored_reference(experiment))
         if defined is None or defined == kept:
             return
         with self._store.write() as work:
@@ -158,6 +158,10 @@ class ExperimentService:
         """Return where a process finds an algorithm's code."""
         with self._store.read() as work:
             return work.experiments.reference(algorithm_id)
+
+    def _stored_reference(self, experiment: Experiment) -> Reference:
+        with self._store.read() as work:
+            return work.experiments.stored_reference(experiment.algorithm_id)
 
     def get(self, experiment_id: int) -> Experiment:
         """Return one experiment; NotFoundError without it."""
