@@ -146,7 +146,7 @@ class TrainContext:
         """
         step = _steps("step", step)
         facets = {**self._signature, **_facets(signature or {})}
-        with artifacts.publish(self.folder / "checkpoints", stem=f"{step:010d}") as publication:
+        with artifacts.publish(self.folder / "checkpoints", stem=f"{step:010d}", private=True) as publication:
             yield publication.path
         self._saved = Saved(
             step=step,

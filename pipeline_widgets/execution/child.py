@@ -27,7 +27,7 @@ from pipeline_widgets.domain.job import Frozen, Job, Outcome, Saved
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.execution import processes
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence import artifacts, filesystem
 
 #: What a supervisor says to its child once the run is Running in the database: train.
 GO = "go"
@@ -153,7 +153,7 @@ def _start(job: Job) -> Start | None:
     """The checkpoint to start from, after its files were read once and found as they were saved."""
     if job.start is None:
         return None
-    artifacts.verify(artifacts.folder_of(job.start))
+    artifacts.verify(artifacts.folder_of(job.start), Path(job.folder).parent.parent)
     return Start(
         path=Path(job.start.path),
         role=job.start_role or "weights",
@@ -231,8 +231,7 @@ def _write_through() -> None:
 
 def _redirect(folder: Path) -> None:
     """Send what this process and its own children print to the run's log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    filesystem.make_private_folder(folder)
+    with filesystem.open_private(folder / "log.txt", "ab", buffering=0) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)

@@ -11,6 +11,7 @@ from subprocess import DEVNULL, Popen
 from typing import IO, ClassVar, Protocol
 
 from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.trust import FOLDER_VARIABLE, user_data_folder
 
 
@@ -58,8 +59,8 @@ class LocalLauncher:
         # The URL may hold a password, and a command line can be read by everyone on the machine.
         environment = {**os.environ, "PIPELINE_WIDGETS_URL": url, FOLDER_VARIABLE: str(user_data_folder())}
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with open(log, "ab", opener=_private) as output:
+            filesystem.make_private_folder(log.parent)
+            with filesystem.open_private(log, "ab") as output:  # users' code prints what it likes
                 self._started.append(_detached(command, environment, output))
         except OSError as error:
             fix = "Check the artifact folder, the memory and the number of processes, then try again."
@@ -75,11 +76,6 @@ def launcher(name: str) -> Launcher:
     if name != "local":
         raise ExecutionError(f"There is no launcher named {name!r}.", fix='Use launcher="local".')
     return LocalLauncher()
-
-
-def _private(path: str, flags: int) -> int:
-    """Open a file; a new one can be read by its user only, since users' code prints what it likes."""
-    return os.open(path, flags, 0o600)
 
 
 def _detached(command: list[str], environment: dict[str, str], output: IO[bytes]) -> Popen[bytes]:

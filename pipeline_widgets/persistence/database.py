@@ -134,7 +134,7 @@ def _engine(url: str) -> Engine:
             return create_engine(url, pool_pre_ping=True)
         path = Path(str(make_url(url).database))
         with filesystem.explained(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            filesystem.make_private_folder(path.parent)
         engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT, "check_same_thread": False})
     except (NoSuchModuleError, ImportError) as error:
         fix = 'Install its driver, for PostgreSQL `pip install "pipeline-widgets[postgres]"`.'

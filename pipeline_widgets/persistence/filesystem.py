@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,16 +36,21 @@ def explained(path: Path, codes: Collection[int] = FULL | REFUSED) -> Generator[
 def make_private_folder(path: Path) -> None:
     """Make a folder that only its user can enter, whatever the umask, with its parents.
 
-    A folder that is there already keeps its mode: who shares a workspace with a group has given it one.
+    A folder that is there already keeps its mode. In one that is shared with a group (setgid, as after
+    `chmod g+rwxs`) a new folder is shared with the group as well, and a new file can be read by it.
     """
-    for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
-        try:
-            missing.mkdir(PRIVATE_FOLDER)
-        except FileExistsError:  # another process was faster
-            if not missing.is_dir():
-                raise
-    if not path.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    try:
+        path.mkdir(PRIVATE_FOLDER)
+        if shared := _shared_bits(path.parent):
+            path.chmod(PRIVATE_FOLDER | stat.S_ISGID | shared)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        make_private_folder(path.parent)
+        make_private_folder(path)
 
 
 def open_private(path: Path, mode: str, buffering: int = -1, **text: Any) -> IO[Any]:
@@ -60,7 +66,14 @@ def open_private(path: Path, mode: str, buffering: int = -1, **text: Any) -> IO[
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, PRIVATE_FILE)
+    shared = flags & os.O_CREAT and _shared_bits(Path(path).parent)
+    return os.open(path, flags, PRIVATE_FILE | (stat.S_IRGRP if shared else 0))
+
+
+def _shared_bits(folder: Path) -> int:
+    """Return what a folder grants to the group with which it is shared; 0 where it is shared with none."""
+    mode = folder.stat().st_mode
+    return mode & stat.S_IRWXG if mode & stat.S_ISGID else 0
 
 
 def flush(path: Path) -> None:

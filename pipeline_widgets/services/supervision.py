@@ -216,7 +216,7 @@ class SupervisionService:
         found = following(pipeline, run.stage_id, known)
         if found is None:
             return None
-        held = found.held or (reachable(found.begin) if found.begin else None)
+        held = found.held or (reachable(found.begin, work.root) if found.begin else None)
         held = held or _untrusted(work, pipeline.stage(after.id))
         if found.begin is None or held is not None:
             work.pipelines.hold(after.id, held)

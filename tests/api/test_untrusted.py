@@ -79,7 +79,7 @@ def test_everything_can_be_read(foreign: pw.Workspace) -> None:
     assert len(run.metrics) >= 0
     assert run.log == ""
     assert [checkpoint.step for checkpoint in run.checkpoints] == [10, 20]
-    assert run.checkpoints[0].lineage
+    assert repr(run.checkpoints[0].lineage)
     assert "Imitate" in pipe.to_yaml()
     assert pipe.to_python()
     assert pipe.check() is not None
