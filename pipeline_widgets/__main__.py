@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(command=_serve)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
+    trust = commands.add_parser("trust", help="let a workspace that somebody else made run code, from now on")
+    trust.add_argument("workspace", nargs="?", help="its file or URL; else as --url")
+    trust.set_defaults(command=_trust)
     demo = commands.add_parser("demo", help="run SFT -> DPO -> GRPO -> an agent in a few seconds")
     demo.add_argument("--url", default=argparse.SUPPRESS, help="where to keep it; else a temporary folder")
     demo.set_defaults(command=_demo)
@@ -88,11 +91,14 @@ def _launched(options: argparse.Namespace) -> Services:
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            return connect(_url(options))
+            services = connect(_url(options), checks_code=False)
+            services.store.trust.check()
         except StorageError as error:
             if time.monotonic() > until:
                 raise
             logging.getLogger(__name__).warning("%s", error)
+        else:
+            return services
         time.sleep(RETRY_EVERY)
 
 
@@ -100,7 +106,21 @@ def _reconcile(options: argparse.Namespace) -> None:
     from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
 
     services = connect(_url(options))
+    services.store.trust.check()
     services.reconciler.reconcile()
+    services.store.database.close()
+
+
+def _trust(options: argparse.Namespace) -> None:
+    from pipeline_widgets.errors import StorageError  # noqa: PLC0415  not for --help
+    from pipeline_widgets.persistence.database import Database  # noqa: PLC0415
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415
+
+    url = options.workspace or _url(options)
+    if not Database(url).there:
+        raise StorageError(f"There is no workspace at {url}.", fix="Name the file of the workspace.")
+    services = connect(url, trust=True)
+    print(f"{services.store.database.shown} is trusted: it may run the code that it holds.")
     services.store.database.close()
 
 

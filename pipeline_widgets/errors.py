@@ -5,6 +5,7 @@
   x ConflictError          + NameTakenError  + StaleWriteError
   x RuleError              + OrderError  + TriggerError  + TransitionError  + DoesNotFitError
                            + NoCheckpointError  + ClassicProjectError  + ForeignError  + InUseError
+                           + UntrustedError
   x ConfigError
   x CheckpointError
   x StorageError           + DataRefusedError
@@ -96,6 +97,10 @@ class ForeignError(RuleError):
 
 class InUseError(RuleError):
     """Something is still used, so it cannot be changed or deleted."""
+
+
+class UntrustedError(RuleError):
+    """The workspace is open for reading only, since this user has neither made nor trusted it."""
 
 
 class ConfigError(PipelineError):

@@ -16,6 +16,7 @@ from pipeline_widgets.execution.endpoint_client import Reply
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import launcher as launcher_named
 from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.agents import AgentService
@@ -117,8 +118,25 @@ class Services:
         """Ask a connected agent over HTTP, as anybody would."""
         return self.endpoints.ask(agent_id, value)
 
+    @property
+    def read_only_reason(self) -> str | None:
+        """Why the workspace is open for reading only; None where this user trusts it."""
+        return self.store.trust.reason
+
+    def trust(self) -> None:
+        """Trust the workspace, with all code that it holds now; that is remembered for this user.
+
+        Raises:
+            StorageError: It cannot be remembered.
+        """
+        self.store.trust.grant()
+        filesystem.make_private_folder(self.store.artifacts)
+
     def look(self) -> None:
-        """Find crashed and never-started runs, as everything that looks does."""
+        """Find crashed and never-started runs, as everything that looks does.
+
+        Does nothing in a workspace that is open for reading only.
+        """
         self.reconciler.look()
 
     def _launched(self, run: Run) -> Run:
@@ -136,8 +154,19 @@ def connect(
     artifacts: str | Path | None = None,
     launcher: str = "local",
     timing: Timing | None = None,
+    trust: bool = False,
+    checks_code: bool = True,
 ) -> Services:
     """Open a workspace, and make it where there is none yet.
+
+    Args:
+        url: The path of a SQLite file, or any SQLAlchemy URL.
+        artifacts: The folder for checkpoints and logs.
+        launcher: Where supervisors start.
+        timing: How often supervisors beat.
+        trust: Whether this user trusts the workspace from now on.
+        checks_code: Whether all of its code is compared now with what this user has signed; a process that
+            uses little of it leaves that to the use.
 
     Raises:
         StorageError: The database or the artifact folder cannot be opened.
@@ -146,7 +175,7 @@ def connect(
     starts = launcher_named(launcher)
     database = Database(url)
     try:
-        store = open_store(database, artifacts, timing)
+        store = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code)
     except BaseException:
         database.close()
         raise

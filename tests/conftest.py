@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,11 @@ from factories.lab import Lab, migrated, open_lab
 from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+
+# What tests, and the processes that they start, trust is not among what their user trusts.
+TRUSTED = tempfile.mkdtemp(prefix="pipeline-widgets-tests-")
+os.environ["PIPELINE_WIDGETS_DATA"] = TRUSTED
+atexit.register(shutil.rmtree, TRUSTED, ignore_errors=True)
 
 # Before numpy loads: on small matrices BLAS threads cost more than they bring.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -66,6 +73,19 @@ def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         return request.getfixturevalue("postgres_url")
     return f"sqlite:///{tmp_path / 'lab.db'}"
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], None]]:
+    """Sets the umask until the test ends."""
+    before = os.umask(0o077)
+    os.umask(before)
+
+    def set_(mask: int) -> None:
+        os.umask(mask)
+
+    yield set_
+    os.umask(before)
 
 
 @pytest.fixture

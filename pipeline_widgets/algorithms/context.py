@@ -164,7 +164,7 @@ class TrainContext:
         """
         step = _steps("step", step)
         facets = {**self._signature, **facets_of(signature or {})}
-        with artifacts.publish(self.folder / "checkpoints", stem=f"{step:010d}") as publication:
+        with artifacts.publish(self.folder / "checkpoints", stem=f"{step:010d}", private=True) as publication:
             yield publication.path
         saved = Saved(
             step=step,

@@ -150,7 +150,8 @@ class Agent(Handle):
         """
         current = self._now.current
         if self._opened is None or self._opened[0] != current.id:
-            self._opened = (current.id, predictor(current, self._services.agents.reference(current)))
+            reference = self._services.agents.reference(current)
+            self._opened = (current.id, predictor(current, reference, self._services.store.artifacts))
         return self._opened[1](x)
 
     def rollback(self, number: int) -> None:

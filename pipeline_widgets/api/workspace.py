@@ -26,6 +26,9 @@ class Workspace:
         artifacts: The folder for checkpoints and logs; "NAME-artifacts" beside the database by default.
         launcher: Where supervisors start: "local".
         timing: How often supervisors beat, and after how long a silent one is given up.
+        trust: A workspace that you have neither made nor trusted opens for reading only: nothing of it is
+            run, and every change is refused with an UntrustedError. True trusts it, with the code that it
+            holds now; that is remembered for you.
 
     Raises:
         StorageError: The database or the folder cannot be opened.
@@ -38,11 +41,18 @@ class Workspace:
         artifacts: str | Path | None = None,
         launcher: str = "local",
         timing: Timing | None = None,
+        trust: bool = False,
     ) -> None:
-        self._services = connect(url, artifacts=artifacts, launcher=launcher, timing=timing)
+        self._services = connect(url, artifacts=artifacts, launcher=launcher, timing=timing, trust=trust)
 
     def __repr__(self) -> str:
-        return f"Workspace({self._services.store.database.shown!r})"
+        shown = self._services.store.database.shown
+        return f"Workspace({shown!r})" if self.is_trusted else f"<Workspace {shown!r}, open for reading only>"
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether you have made or trusted it; where not, it is open for reading only."""
+        return self._services.read_only_reason is None
 
     @property
     def projects(self) -> Listing[Project]:
@@ -93,7 +103,12 @@ class Workspace:
         return AgentsView(self._services)
 
     def reconcile(self) -> None:
-        """Find crashed and never-started runs now, as everything that looks does now and then."""
+        """Find crashed and never-started runs now, as everything that looks does now and then.
+
+        Raises:
+            UntrustedError: The workspace is open for reading only.
+        """
+        self._services.store.trust.check()
         self._services.reconciler.reconcile()
 
     def close(self) -> None:

@@ -12,6 +12,8 @@ from pipeline_widgets.errors import ConfigError
 
 #: Why a checkpoint that was freed is on disk still.
 UNDELETED = "its files could not be deleted"
+#: Why one is kept whose row names a folder outside of the workspace.
+ELSEWHERE = "its files are outside of this workspace"
 Keep = Literal["best+final", "best", "final", "all"]
 
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.context import Event, Start, StopTraining, TrainContext
@@ -26,7 +26,7 @@ from pipeline_widgets.domain.job import Frozen, Job, Outcome, Saved
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.execution import processes, streams
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence import artifacts, filesystem
 
 #: What a supervisor says to its child once the run is Running in the database: train.
 GO = "go"
@@ -159,7 +159,7 @@ def _start(job: Job) -> Start | None:
     """The checkpoint to start from, after its files were read once and found as they were saved."""
     if job.start is None:
         return None
-    artifacts.verify(artifacts.folder_of(job.start))
+    artifacts.verify(artifacts.folder_of(job.start), Path(job.folder).parent.parent)
     return Start(
         path=Path(job.start.path),
         role=job.start_role or "weights",
@@ -236,15 +236,15 @@ def _redirect(folder: Path) -> Outcome | None:
         disk is full the training goes on without a log, for there may be room when it saves.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        filesystem.make_private_folder(folder)
+        log: IO[bytes] = filesystem.open_private(folder / "log.txt", "ab", buffering=0)
     except OSError as error:
         if error.errno not in streams.FULL:
             what = f"The folder of the run, {folder}, cannot be written."
             fix = "Give yourself the right to write the artifact folder, and trigger it again."
             return Outcome(status=Status.FAILED, error=str(StorageError(what, f"{error}.", fix)))
-        log = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+        log = Path(os.devnull).open("ab", buffering=0)
+    with log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
     return None

@@ -74,6 +74,7 @@ class Endpoints:
             RuleError: It is served already, and elsewhere.
             ExecutionError: The port is taken, or no process could be started; the agent is Failed then.
         """
+        self._service.check_trusted()
         self.reconcile(agent_id)  # one that died must not be taken for one that serves
         if not self._service.connect(agent_id, host=host, port=port):
             self.nudge(agent_id)
@@ -122,8 +123,10 @@ class Endpoints:
 
         Raises:
             RuleError: It is not connected.
+            UntrustedError: The workspace is open for reading only.
             ExecutionError: It does not answer.
         """
+        self._service.check_trusted()
         agent, key = self._agents.get(agent_id), self._own_key(agent_id)
         endpoint = agent.endpoint
         if agent.status is not AgentStatus.DEPLOYED or endpoint is None or endpoint.url is None:
@@ -157,6 +160,8 @@ class Endpoints:
 
     def reconcile(self, agent_id: int | None = None) -> None:
         """Set agents whose process died, or was never started, to Failed."""
+        if not self._service.is_trusted:
+            return
         services, now = self._service.active()
         for service in services:
             if agent_id in {None, service.agent_id}:
@@ -210,6 +215,7 @@ class Endpoints:
 
     def nudge(self, agent_id: int) -> None:
         """Let a process look at its row at once; it does so by itself twice a second."""
+        self._service.check_trusted()
         agent, key = self._agents.get(agent_id), self._own_key(agent_id)
         if agent.endpoint is not None and agent.endpoint.url is not None and key is not None:
             with suppress(ExecutionError):

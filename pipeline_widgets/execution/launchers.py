@@ -17,6 +17,8 @@ from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.ownership import LAUNCH, URL, new_launch
 from pipeline_widgets.execution.streams import FULL
+from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.persistence.trust import FOLDER_VARIABLE, user_data_folder
 
 REMEMBERED = 100  # ended processes whose exit code is remembered
 
@@ -74,7 +76,13 @@ class LocalLauncher:
         # standard library, must not take its place. PYTHONPATH counts, as it does in the kernel.
         command = [sys.executable, "-P", "-m", "pipeline_widgets", *arguments]
         # The URL may hold a password, and a command line can be read by everyone on the machine.
-        environment = {**os.environ, **_path_to_this(), URL: url, LAUNCH: new_launch()}
+        environment = {
+            **os.environ,
+            **_path_to_this(),
+            URL: url,
+            LAUNCH: new_launch(),
+            FOLDER_VARIABLE: str(user_data_folder()),
+        }
         try:
             with _log(log) as output:
                 started = _detached(command, environment, output)
@@ -106,8 +114,8 @@ def launcher(name: str) -> Launcher:
 def _log(path: Path) -> Generator[IO[bytes] | int]:
     """Open a log for a process; on a full disk it has none, for what only tells must not end what does."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        output = open(path, "ab", opener=_private)  # noqa: SIM115  closed below
+        filesystem.make_private_folder(path.parent)
+        output = filesystem.open_private(path, "ab")  # users' code prints what it likes
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -125,11 +133,6 @@ def _path_to_this() -> Mapping[str, str]:
         root = str(Path(__file__).resolve().parents[2])
         return {"PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), root)))}
     return {}
-
-
-def _private(path: str, flags: int) -> int:
-    """Open a file; a new one can be read by its user only, since users' code prints what it likes."""
-    return os.open(path, flags, 0o600)
 
 
 def _detached(command: list[str], environment: dict[str, str], output: IO[bytes] | int) -> Popen[bytes]:

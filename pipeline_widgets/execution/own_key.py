@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline_widgets.domain.endpoint import token_of
 from pipeline_widgets.errors import StorageError
+from pipeline_widgets.persistence import filesystem
 
 KEY_BYTES = 32
 
@@ -29,9 +30,9 @@ def keep(path: Path, key: str) -> None:
     """
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        filesystem.make_private_folder(path.parent)
         fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        with filesystem.open_private(fresh, "x", encoding="utf-8") as file:
             file.write(key)
         fresh.replace(path)
     except OSError as error:

@@ -13,8 +13,13 @@ from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.persistence import artifacts
 
 
-def opened(version: AgentVersion, reference: Reference) -> Callable[[Any], Any] | None:
+def opened(version: AgentVersion, reference: Reference, root: Path) -> Callable[[Any], Any] | None:
     """Open the frozen copy of a version; None where its algorithm does not say how that answers.
+
+    Args:
+        version: The version.
+        reference: Where the code of its algorithm is.
+        root: The artifact folder of its workspace.
 
     Raises:
         AlgorithmNotFoundError: The algorithm's code is gone.
@@ -24,18 +29,18 @@ def opened(version: AgentVersion, reference: Reference) -> Callable[[Any], Any] 
     if algorithm.predict is None:
         return None
     saved = version.checkpoint
-    artifacts.verify(Folder(path=Path(version.path), size=saved.size, digest=saved.digest))
+    artifacts.verify(Folder(path=Path(version.path), size=saved.size, digest=saved.digest), root)
     return algorithm.predict(Path(version.path))
 
 
-def predictor(version: AgentVersion, reference: Reference) -> Callable[[Any], Any]:
+def predictor(version: AgentVersion, reference: Reference, root: Path) -> Callable[[Any], Any]:
     """Open the frozen copy of a version with what its algorithm declares for that.
 
     Raises:
         AlgorithmNotFoundError: The algorithm's code is gone, or declares no predictor.
         CheckpointError: The copy is missing or corrupt.
     """
-    found = opened(version, reference)
+    found = opened(version, reference, root)
     if found is None:
         what = f"{version.spec.name} does not say how its checkpoints answer."
         raise AlgorithmNotFoundError(what, fix="Declare it: @pw.algorithm(..., predict=open_checkpoint).")

@@ -52,6 +52,8 @@ class Reconciler:
 
     def reconcile(self) -> None:
         """Look at every active run and every endpoint of the workspace, and do what its state asks for."""
+        if not self._supervision.is_trusted:
+            return  # a look at a workspace of somebody else's runs nothing
         with self._lock:
             leases, now = self._supervision.active()
             for lease in leases:

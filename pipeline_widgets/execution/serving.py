@@ -132,7 +132,7 @@ class Endpoint:
         served = self._service.version(wanted.version_id)
         version = served.version
         try:
-            predict = opened_version(version, served.reference)
+            predict = opened_version(version, served.reference, self._service.artifacts)
             example = as_json(getattr(predict, "example", None))
         except Exception:
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import time
 from collections.abc import Collection, Generator
@@ -16,11 +15,10 @@ from uuid import uuid4
 from pipeline_widgets.domain.experiment import Checkpoint
 from pipeline_widgets.domain.job import Folder, Frozen
 from pipeline_widgets.errors import CheckpointError, StorageError
-from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.persistence import filesystem, layout
 from pipeline_widgets.persistence.folder_tree import materialize, tree_of
 
 CHUNK = 1 << 20  # bytes read at once
-_OURS = re.compile(r"\.writing-[0-9a-f]{32}|\d{10}-([0-9a-f]{32}-)?[0-9a-f]{16}")
 INSTEAD = "Choose another checkpoint, or run the stage that made it again."
 
 
@@ -40,21 +38,30 @@ class Publication:
 
 
 @contextmanager
-def publish(parent: Path, *, stem: str) -> Generator[Publication]:
+def publish(parent: Path, *, stem: str, private: bool = False) -> Generator[Publication]:
     """Yield a folder to write into; when the block ends well it appears as `parent/stem-digest`.
 
     A folder of the same content that is there already is left as it is.
 
     Links are replaced by copies of what they lead to.
 
+    Args:
+        parent: Where it appears; it is made where there is none, for its user only.
+        stem: What its name begins with.
+        private: Whether only its user can enter it, as what a workspace keeps. Otherwise the umask decides,
+            but nobody else can write there.
+
     Raises:
         CheckpointError: What was written cannot be kept: a link to nothing, a named pipe, and the like.
         StorageError: The disk is full, or the folder may not be written.
     """
     with filesystem.explained(parent):
-        parent.mkdir(parents=True, exist_ok=True)
+        filesystem.make_private_folder(parent)
         publication = Publication(path=parent / f".writing-{uuid4().hex}")
-        publication.path.mkdir()
+        if private:
+            filesystem.make_private_folder(publication.path)
+        else:
+            publication.path.mkdir(0o755)
     try:
         with filesystem.explained(
             parent, filesystem.FULL
@@ -67,22 +74,23 @@ def publish(parent: Path, *, stem: str) -> Generator[Publication]:
 
 
 def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
-    """Publish a copy of a folder.
+    """Publish a copy of a folder, whose files can be read by their user only.
 
     Raises:
         CheckpointError: The folder is gone, or its content has changed.
     """
     if not source.path.is_dir():
         raise _missing(source.path)
-    with publish(parent, stem=stem) as publication:
+    with publish(parent, stem=stem, private=True) as publication:
         with filesystem.explained(parent):
             tree = tree_of(source.path)
             for file in tree.files:
                 target = publication.path / file.relative_to(source.path)
-                target.parent.mkdir(parents=True, exist_ok=True)
+                filesystem.make_private_folder(target.parent)
+                filesystem.open_private(target, "xb").close()
                 shutil.copyfile(file, target)
             for folder in tree.empty:
-                (publication.path / folder.relative_to(source.path)).mkdir(parents=True, exist_ok=True)
+                filesystem.make_private_folder(publication.path / folder.relative_to(source.path))
         copied = _measure(publication.path)
         if source.digest not in copied.digests:
             raise _corrupt(source, copied.folder)
@@ -100,36 +108,30 @@ def freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
     Two copies never share one, so that deleting an agent cannot take the files of another.
 
     Raises:
-        CheckpointError: It is missing or corrupt.
+        CheckpointError: It is missing or corrupt, or no folder of the workspace.
         StorageError: The copy cannot be written.
     """
+    layout.check_readable(checkpoint.path, Path(parent).parent)
     stem = f"{checkpoint.step:010d}-{uuid4().hex}"
     copied = copy(folder_of(checkpoint), Path(parent), stem=stem)
     return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
 
 
-def remove(path: Path) -> None:
-    """Delete a published folder, as far as the system lets us."""
-    with suppress(OSError):
-        if path.is_symlink():  # somebody keeps the files elsewhere: they stay theirs
-            path.unlink()
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def sweep(parent: Path, kept: Collection[str], *, age: float = 0.0) -> None:
+def sweep(parent: Path, root: Path, kept: Collection[str], *, age: float = 0.0) -> None:
     """Delete folders that `publish` has left below `parent`, as far as the system lets us.
 
     Args:
         parent: Where they are; nothing else that is there is touched.
+        root: The artifact folder; where a link leads `parent` out of it, nothing is touched.
         kept: The paths of those that stay.
         age: Only what was written that many seconds ago goes.
     """
     until = time.time() - age
     with suppress(OSError):  # nothing was ever saved, or somebody else tidies up as well
         for each in list(os.scandir(parent)):
-            ours = _OURS.fullmatch(each.name) is not None and each.path not in kept
+            ours = layout.is_ours(each.name) and each.path not in kept
             if ours and each.stat(follow_symlinks=False).st_mtime <= until:
-                remove(Path(each.path))
+                layout.remove(Path(each.path), root)
 
 
 def measure(path: Path) -> Folder:
@@ -141,12 +143,18 @@ def measure(path: Path) -> Folder:
     return _measure(path).folder
 
 
-def verify(folder: Folder) -> None:
+def verify(folder: Folder, root: Path | None = None) -> None:
     """Check that a folder still is what was published.
 
+    Args:
+        folder: What a row tells of it.
+        root: The artifact folder, where the row may come from anybody: then the folder has to be in it.
+
     Raises:
-        CheckpointError: It is gone, or its content has changed.
+        CheckpointError: It is gone, its content has changed, or it is no folder of the workspace.
     """
+    if root is not None:
+        layout.check_readable(folder.path, root)
     if not folder.path.is_dir():
         raise _missing(folder.path)
     with filesystem.explained(folder.path):

@@ -220,7 +220,7 @@ class Database:
     def _sqlite(self, path: Path) -> Engine:
         if self._may_create:
             with filesystem.explained(path.parent):
-                path.parent.mkdir(parents=True, exist_ok=True)
+                filesystem.make_private_folder(path.parent)
         engine = create_engine(
             self._location,
             connect_args={"timeout": LOCK_TIMEOUT, "check_same_thread": False},

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from pipeline_widgets.errors import StorageError
 
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 #: File systems of this machine's own disks and memory: the only ones on which SQLite's WAL, which processes
@@ -40,6 +43,49 @@ def explained(path: Path, codes: Collection[int] = FULL | REFUSED) -> Generator[
             raise StorageError(f"Nothing could be saved in {path}.", "The disk is full.", fix) from error
         fix = "Give yourself the right to write there, or choose another folder."
         raise StorageError(f"{path} cannot be written.", f"{error.strerror}.", fix) from error
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder that only its user can enter, whatever the umask, with its parents.
+
+    A folder that is there already keeps its mode. In one that is shared with a group (setgid, as after
+    `chmod g+rwxs`) a new folder is shared with the group as well, and a new file can be read by it.
+    """
+    try:
+        path.mkdir(PRIVATE_FOLDER)
+        if shared := _shared_bits(path.parent):
+            path.chmod(PRIVATE_FOLDER | stat.S_ISGID | shared)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        make_private_folder(path.parent)
+        make_private_folder(path)
+
+
+def open_private(path: Path, mode: str, buffering: int = -1, **text: Any) -> IO[Any]:
+    """Open a file for writing; a new one can be read by its user only, whatever the umask.
+
+    Args:
+        path: The file; one that is there already keeps its mode.
+        mode: As for `open`.
+        buffering: As for `open`.
+        **text: The encoding and the like, as for `open`.
+    """
+    return open(path, mode, buffering, opener=_private, **text)
+
+
+def _private(path: str, flags: int) -> int:
+    shared = flags & os.O_CREAT and _shared_bits(Path(path).parent)
+    return os.open(path, flags, PRIVATE_FILE | (stat.S_IRGRP if shared else 0))
+
+
+def _shared_bits(folder: Path) -> int:
+    """Return what a folder grants to the group with which it is shared; 0 where it is shared with none."""
+    mode = folder.stat().st_mode
+    return mode & stat.S_IRWXG if mode & stat.S_ISGID else 0
 
 
 def flush(path: Path) -> None:

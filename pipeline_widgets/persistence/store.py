@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
+from pipeline_widgets.domain.experiment import Reference
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.errors import StorageError
 from pipeline_widgets.persistence import filesystem, schema
@@ -24,21 +25,26 @@ from pipeline_widgets.persistence.repositories.experiments import Experiments
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.runs import Runs
+from pipeline_widgets.persistence.trust import SignatureStore, WorkspaceTrust, user_data_folder
 
 #: The sum of two numbers that only grow; agents belong to no project, and raise that of the workspace.
 _REVISION = select(schema.projects.c.revision + select(schema.workspace.c.revision).scalar_subquery()).where(
     schema.projects.c.id == bindparam("project")
 )
 _WORKSPACE_REVISION = select(schema.workspace.c.revision)
+#: What a workspace that was just made has no row of.
+_CONTENTS = (schema.projects, schema.algorithms, schema.runs, schema.agents, schema.stages, schema.endpoints)
+_CODE = select(schema.algorithms.c.path, schema.algorithms.c.root, schema.algorithms.c.value)
 
 
 class Work:
     """One transaction: its repositories, and the time at which it began."""
 
-    def __init__(self, connection: Connection, now: float, root: Path) -> None:
+    def __init__(self, connection: Connection, now: float, root: Path, trust: WorkspaceTrust) -> None:
         self.connection = connection
         self.now = now
         self.root = root
+        self.trust = trust
 
     @cached_property
     def projects(self) -> Projects:
@@ -48,7 +54,7 @@ class Work:
     @cached_property
     def experiments(self) -> Experiments:
         """The experiments and algorithms."""
-        return Experiments(self.connection, self.now, self.root)
+        return Experiments(self.connection, self.now, self.root, self.trust)
 
     @cached_property
     def pipelines(self) -> Pipelines:
@@ -88,18 +94,25 @@ class Store:
     database: Database
     artifacts: Path
     timing: Timing
+    #: Whether this user trusts it; where not, it is open for reading only.
+    trust: WorkspaceTrust
 
     @contextmanager
     def read(self) -> Generator[Work]:
         """Yield a transaction that sees one consistent state."""
         with self.database.read() as connection:
-            yield Work(connection, self.database.now(connection), self.artifacts)
+            yield Work(connection, self.database.now(connection), self.artifacts, self.trust)
 
     @contextmanager
     def write(self) -> Generator[Work]:
-        """Yield a transaction that is done wholly, or not at all."""
+        """Yield a transaction that is done wholly, or not at all.
+
+        Raises:
+            UntrustedError: The workspace is open for reading only.
+        """
+        self.trust.check()
         with self.database.write() as connection:
-            yield Work(connection, self.database.now(connection), self.artifacts)
+            yield Work(connection, self.database.now(connection), self.artifacts, self.trust)
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""
@@ -138,39 +151,76 @@ class Store:
 
 
 def open_store(
-    database: Database, artifacts: str | Path | None = None, timing: Timing | None = None
+    database: Database,
+    artifacts: str | Path | None = None,
+    timing: Timing | None = None,
+    *,
+    trust: bool = False,
+    checks_code: bool = True,
 ) -> Store:
     """Open a workspace, and make it where there is none yet.
+
+    A workspace that this user has neither made nor trusted is opened for reading only.
 
     Args:
         database: Where its rows are.
         artifacts: Where its files are; by default what the workspace was made with, or for a new one
             the folder "NAME-artifacts" beside the database.
         timing: How often supervisors beat; by default what the workspace was made with.
+        trust: Whether this user trusts it from now on: with what it holds now, it may run code.
+        checks_code: Whether all of its code is compared with what this user has signed. A process that
+            uses little of it leaves that to the use.
 
     Raises:
         StorageError: It cannot be opened, or its artifacts are elsewhere.
+        UntrustedError: It is open for reading only, and `timing` would change it.
     """
+    if not database.there:
+        SignatureStore(
+            user_data_folder()
+        ).prepare()  # before anything is made: else it would be half a workspace
     migrate(database)
-    with database.read() as connection:
-        known = connection.execute(select(schema.workspace)).mappings().first()
+    known = _workspace(database)
     if known is None:
-        asked = timing or Timing()
-        _found_workspace(database, artifacts, asked)
-        return open_store(database, artifacts, asked)
+        _found_workspace(database, artifacts, timing or Timing())
+        known = _workspace(database)
+    if known is None:
+        raise StorageError("The workspace vanished while it was made.", fix="Open it again.")
     folder = (_base(database) / known["artifacts"]).resolve()
     if artifacts is not None and Path(artifacts).expanduser().resolve() != folder:
         why = f"Its artifacts are in {folder}, not in {Path(artifacts).expanduser().resolve()}."
         raise StorageError("This workspace has another artifact folder.", why, "Leave out `artifacts`.")
-    with filesystem.explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    trusted = WorkspaceTrust(
+        known["identity"],
+        lambda: _code(database),
+        checks_code=database.is_sqlite,
+        checks_now=checks_code,
+    )
+    if trust:
+        trusted.grant()
+    if trusted.reason is None:
+        with filesystem.explained(folder):
+            filesystem.make_private_folder(folder)
     kept = Timing(beat_every=known["beat_every"], grace=known["grace"])
     if timing is not None and timing != kept:
+        trusted.check()
         with database.write() as connection:
             values = {"beat_every": timing.beat_every, "grace": timing.grace}
             connection.execute(update(schema.workspace).values(**values))
         kept = timing
-    return Store(database=database, artifacts=folder, timing=kept)
+    return Store(database=database, artifacts=folder, timing=kept, trust=trusted)
+
+
+def _workspace(database: Database) -> RowMapping | None:
+    with database.read() as connection:
+        return connection.execute(select(schema.workspace)).mappings().first()
+
+
+def _code(database: Database) -> Iterable[Reference]:
+    """Return all code that a workspace refers to, a row at a time: values can be large."""
+    with database.read() as connection:
+        for row in connection.execute(_CODE):
+            yield Reference(path=row.path, root=row.root, value=row.value)
 
 
 def _found_workspace(database: Database, artifacts: str | Path | None, timing: Timing) -> None:
@@ -180,9 +230,18 @@ def _found_workspace(database: Database, artifacts: str | Path | None, timing: T
     movable = database.is_sqlite and folder.is_relative_to(base)
     kept = folder.relative_to(base) if movable else folder
     with database.write() as connection:
-        if connection.execute(select(schema.workspace.c.id)).first() is None:
-            values = {"artifacts": str(kept), "beat_every": timing.beat_every, "grace": timing.grace}
-            connection.execute(insert(schema.workspace).values(**values, revision=1, identity=uuid4().hex))
+        if connection.execute(select(schema.workspace.c.id)).first() is not None:
+            return
+        identity = uuid4().hex
+        values = {"artifacts": str(kept), "beat_every": timing.beat_every, "grace": timing.grace}
+        connection.execute(insert(schema.workspace).values(**values, revision=1, identity=identity))
+        if not _is_used(connection):  # rows without a workspace are somebody else's
+            # Before the row is there: nobody can find a workspace whose maker is not known.
+            SignatureStore(user_data_folder()).sign(identity)
+
+
+def _is_used(connection: Connection) -> bool:
+    return any(connection.execute(select(table.c.id).limit(1)).first() for table in _CONTENTS)
 
 
 def _base(database: Database) -> Path:

@@ -9,7 +9,7 @@ from pipeline_widgets.domain.job import Frozen
 from pipeline_widgets.domain.names import described, free, trimmed
 from pipeline_widgets.domain.snippets import Snippet, snippets
 from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError, StaleWriteError
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence import artifacts, layout
 from pipeline_widgets.persistence.store import Store, Work
 
 
@@ -27,6 +27,7 @@ class AgentService:
             CheckpointError: The checkpoint is missing.
             NotFoundError: It was deleted meanwhile.
         """
+        self._store.trust.check()  # before a file is copied
         name, description = trimmed(name, "agent"), described(description, "agent")
         with self._store.read() as work:
             free(name, work.agents.matching((), [name]), "agent")
@@ -35,7 +36,7 @@ class AgentService:
         try:
             return self._save(frozen, checkpoint_id, description)
         except Exception:
-            artifacts.remove(Path(frozen.path))
+            layout.remove(Path(frozen.path), self._store.artifacts)
             raise
 
     def all(self) -> tuple[Agent, ...]:
@@ -97,6 +98,7 @@ class AgentService:
 
         Raises:
             InUseError: It is connected, or a stage starts from it.
+            CheckpointError: Its row names a folder that is no copy of an agent; nothing is deleted then.
         """
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
@@ -108,10 +110,12 @@ class AgentService:
                 what = f"Agent {agent.name!r} cannot be deleted."
                 raise InUseError(what, why, "Let that stage start from something else first.")
             copies = {version.path for version in work.agents.versions(agent_id)}
+            for path in copies:
+                layout.check_deletable_copy(path, self._store.artifacts)
             work.agents.remove(agent_id)
             copies -= work.agents.paths()  # older copies of the same content share a folder
         for path in copies:
-            artifacts.remove(Path(path))
+            layout.remove(Path(path), self._store.artifacts)
         for kept in (self._store.endpoint_log(agent_id), self._store.endpoint_key(agent_id)):
             kept.unlink(missing_ok=True)
 

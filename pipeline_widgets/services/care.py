@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
-from pipeline_widgets.domain.care import UNDELETED, Fate, Keep, Saved, fates, freed
+from pipeline_widgets.domain.care import ELSEWHERE, UNDELETED, Fate, Keep, Saved, fates, freed
 from pipeline_widgets.domain.experiment import Checkpoint
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence import artifacts, layout
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts, uses
 
@@ -49,6 +50,7 @@ class CareService:
             keep: What is kept of each run even if nobody uses it.
             only: The ids of what may go at all, such as what a preview has shown; by default all.
         """
+        self._store.trust.check()  # also where no row goes: folders do
         found = self.look(project_id, keep)
         if only is not None:
             seen = frozenset(only)
@@ -78,9 +80,9 @@ class CareService:
             # While anything runs, a copy without a version may be that of a Deployment under way.
             copies = None if work.runs.active() else work.agents.paths()
         for run_id in ended:
-            artifacts.sweep(self._store.checkpoints_folder(run_id), saved)
+            artifacts.sweep(self._store.checkpoints_folder(run_id), self._store.artifacts, saved)
         if copies is not None:
-            artifacts.sweep(self._store.agents_folder, copies, age=ORPHANED)
+            artifacts.sweep(self._store.agents_folder, self._store.artifacts, copies, age=ORPHANED)
 
 
 def _parts(gone: Iterable[Checkpoint]) -> Iterator[list[Checkpoint]]:
@@ -116,4 +118,13 @@ def _fates(work: Work, runs: Iterable[Run], keep: Keep) -> tuple[Fate, ...]:
         if (experiment := experiments[run.experiment_id or 0])
     ]
     every = {each.id for lineage in lineages.values() for each in lineage}
-    return fates(saved, keep, uses.consumers(work, every), uses.stages(work, training))
+    found = fates(saved, keep, uses.consumers(work, every), uses.stages(work, training))
+    return tuple(_ours(each, work.root) for each in found)
+
+
+def _ours(fate: Fate, root: Path) -> Fate:
+    """Keep what a row places outside of the workspace: its files are not ours to delete."""
+    checkpoint = fate.checkpoint
+    if fate.kept or layout.is_checkpoint_folder(checkpoint.path, root, checkpoint.run_id):
+        return fate
+    return replace(fate, reasons=(ELSEWHERE,))

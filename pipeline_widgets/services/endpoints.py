@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline_widgets.domain.endpoint import LOCAL, Service, Wanted, check_place, digest_of_key
 from pipeline_widgets.domain.experiment import AgentStatus, AgentVersion, Reference
@@ -29,6 +30,24 @@ class EndpointService:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    @property
+    def artifacts(self) -> Path:
+        """The artifact folder of the workspace."""
+        return self._store.artifacts
+
+    def check_trusted(self) -> None:
+        """Start, end and send nothing for a workspace that is open for reading only.
+
+        Raises:
+            UntrustedError: It is.
+        """
+        self._store.trust.check()
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether this user trusts the workspace."""
+        return self._store.trust.reason is None
 
     # ---- what people want
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
 from pipeline_widgets.domain.names import copy_of, free, trimmed
 from pipeline_widgets.domain.training import running, used_by
 from pipeline_widgets.errors import InUseError, StaleWriteError
+from pipeline_widgets.persistence import layout
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import uses
 
@@ -129,7 +130,7 @@ class ExperimentService:
             work.runs.remove_of_experiment(experiment_id)
             work.experiments.remove(experiment_id)
         for run in runs:
-            shutil.rmtree(self._store.run_folder(run.id), ignore_errors=True)
+            layout.remove(self._store.run_folder(run.id), self._store.artifacts)
 
     def refresh(self, pipeline_id: int, current: Mapping[str, Declared]) -> None:
         """Let a pipeline's experiments use the algorithms as this process defines them now.
@@ -148,7 +149,7 @@ class ExperimentService:
     def renew(self, experiment: Experiment, current: Mapping[str, Declared]) -> None:
         """Let one experiment use its algorithm as this process defines it now."""
         defined = current.get(experiment.spec.name)
-        kept = Declared(spec=experiment.spec, reference=self.reference(experiment.algorithm_id))
+        kept = Declared(spec=experiment.spec, reference=self._stored_reference(experiment))
         if defined is None or defined == kept:
             return
         with self._store.write() as work:
@@ -158,6 +159,10 @@ class ExperimentService:
         """Return where a process finds an algorithm's code."""
         with self._store.read() as work:
             return work.experiments.reference(algorithm_id)
+
+    def _stored_reference(self, experiment: Experiment) -> Reference:
+        with self._store.read() as work:
+            return work.experiments.stored_reference(experiment.algorithm_id)
 
     def get(self, experiment_id: int) -> Experiment:
         """Return one experiment; NotFoundError without it."""
@@ -179,6 +184,7 @@ class ExperimentService:
 
         Raises:
             InUseError: A run has consumed it, it is saved as an Agent, or a stage names it (spec 8.4).
+            CheckpointError: Its row names a folder that is no checkpoint of its run; nothing is deleted then.
         """
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
@@ -192,10 +198,11 @@ class ExperimentService:
             fix = "Delete what uses it first, or keep it: runs stay, so that what they made can be traced."
             starting = named.get(checkpoint_id, [])
             _refuse(what, [*users, *starting], fix if users else "Let it start from another one first.")
+            layout.check_deletable_checkpoint(checkpoint.path, self._store.artifacts, run.id)
             work.checkpoints.remove([checkpoint.id])
             shared = any(each.path == checkpoint.path for each in work.checkpoints.of_runs([run.id]))
         if not shared:
-            shutil.rmtree(checkpoint.path, ignore_errors=True)
+            layout.remove(Path(checkpoint.path), self._store.artifacts)
 
 
 def duplicate(

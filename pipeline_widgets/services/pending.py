@@ -11,28 +11,35 @@ from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.triggering import Begin
 from pipeline_widgets.errors import CheckpointError
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence import artifacts, layout
 from pipeline_widgets.persistence.store import Work
 
 VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
 
 
-def verify(begin: Begin) -> None:
+def verify(begin: Begin, root: Path) -> None:
     """Check that what a run starts from is on disk as it was saved.
 
     Raises:
-        CheckpointError: It is missing or corrupt.
+        CheckpointError: It is missing or corrupt, or no folder of the workspace.
     """
     if begin.checkpoint is None:
         return
     folder = _folder(begin)
+    layout.check_readable(folder.path, root)
     if not folder.path.is_dir() or folder.size <= VERIFY_UP_TO:
         artifacts.verify(folder)
 
 
-def reachable(begin: Begin) -> str | None:
+def reachable(begin: Begin, root: Path) -> str | None:
     """Return why what a run starts from is not there; None where it is. Reads no content."""
-    if begin.checkpoint is None or _folder(begin).path.is_dir():
+    if begin.checkpoint is None:
+        return None
+    try:
+        layout.check_readable(_folder(begin).path, root)
+    except CheckpointError as error:
+        return str(error)
+    if _folder(begin).path.is_dir():
         return None
     return f"The checkpoint {_folder(begin).path} is missing."
 

@@ -62,7 +62,7 @@ class RunService:
         with self._store.read() as work:  # files are read, and code is asked, outside the write transaction
             _, known, begin = _ready(work, stage_id, resume=resume)
             self._check_config(known.of(stage_id).experiment)
-            verify(begin)
+            verify(begin, work.root)
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             revision = work.projects.touch(pipeline.project_id)
@@ -108,7 +108,7 @@ class RunService:
         with self._store.read() as work:
             if configured is None:
                 self._check_config(work.experiments.get(experiment_id))
-            verify(Begin(checkpoint=work.checkpoints.get(checkpoint_id)))
+            verify(Begin(checkpoint=work.checkpoints.get(checkpoint_id)), work.root)
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
             maker = work.runs.get(checkpoint.run_id)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, Trigger
 from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint
 from pipeline_widgets.domain.job import Freeze, Frozen, Job, Outcome, Reported, Saved
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.triggering import following
-from pipeline_widgets.errors import FencedError, shown
+from pipeline_widgets.errors import FencedError, UntrustedError, shown
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import agents, facts
 from pipeline_widgets.services.pending import pend, reachable
@@ -197,6 +197,11 @@ class SupervisionService:
             if placed.former is not None and agent.current.number == placed.version:
                 work.agents.use(placed.agent_id, placed.former)
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether this user trusts the workspace: else nothing of it is launched, ended or written."""
+        return self._store.trust.reason is None
+
     def active(self) -> tuple[tuple[Lease, ...], float]:
         """Return who carries out each active run, and the time on the database's clock."""
         with self._store.read() as work:
@@ -248,7 +253,8 @@ class SupervisionService:
         found = following(pipeline, run.stage_id, known)
         if found is None:
             return None
-        held = found.held or (reachable(found.begin) if found.begin else None)
+        held = found.held or (reachable(found.begin, work.root) if found.begin else None)
+        held = held or _untrusted(work, pipeline.stage(after.id))
         if found.begin is None or held is not None:
             work.pipelines.hold(after.id, held)
             return None
@@ -302,6 +308,17 @@ class SupervisionService:
         for checkpoint in facts.lineage(work, run):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
+
+
+def _untrusted(work: Work, stage: Stage) -> str | None:
+    """Return why a stage's code is not run; None where this user trusts it."""
+    if not isinstance(stage, ExperimentStage):
+        return None
+    try:
+        work.experiments.reference(work.experiments.get(stage.experiment_id).algorithm_id)
+    except UntrustedError as error:
+        return str(error)
+    return None
 
 
 def _start(work: Work, run: Run) -> Checkpoint | None:

@@ -73,7 +73,9 @@ class TransferService:
             project = work.projects.get(pipeline.project_id)
             bound = work.experiments.by_id(pipeline.experiment_ids).values()
             algorithms = {each.algorithm_id: each.spec.name for each in bound}
-            pickled = {name for key, name in algorithms.items() if work.experiments.reference(key).value}
+            pickled = {
+                name for key, name in algorithms.items() if work.experiments.stored_reference(key).value
+            }
             known = facts.load(work, pipeline, consumption=False)
         verdicts = [fit(pipeline, stage, known) for stage in pipeline.stages]
         unfit = {at: verdict.reason for at, verdict in enumerate(verdicts) if not verdict.fits}

@@ -23,7 +23,22 @@ _log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 
-class Line(ipywidgets.Widget):
+class ReadOnlyState(ipywidgets.Widget):
+    """A widget whose state comes from Python only: what a browser sets is not taken.
+
+    A page can hold other scripts than ours, and a notebook's outputs bring some along. Nothing that one
+    sends changes what Python holds, is passed on to other pages, or tells of what was done.
+    """
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """Take nothing of what a browser sets, and tell it what holds instead."""
+        known = [name for name in sync_data if name in self.keys]
+        _log.debug("A browser tried to set %s of %r.", ", ".join(known) or "nothing that is known", self)
+        if known:
+            self.send_state(known)
+
+
+class Line(ReadOnlyState):
     """The line on which a view's commands come up, and only answers go down.
 
     It is a widget of its own, since ipykernel sends a message to the shell that last published on its comm:
@@ -36,13 +51,13 @@ class Line(ipywidgets.Widget):
         self.send(dict(content))
 
 
-class View(anywidget.AnyWidget):
+class View(ReadOnlyState, anywidget.AnyWidget):
     """A live view of something in a workspace.
 
     A command is a message `{id, command, args}`; `do_<command>(**args)` carries it out, and the answer is
     `{id, ok, result}` or `{id, ok, error}`. Callbacks run on whatever thread, so one lock guards the view: a
     command keeps it, however long it takes, and a look that comes meanwhile passes.
-    Python owns all traits: the browser never sets one.
+    Python owns all traits: what the browser sets is not taken.
     """
 
     line: Any = t.Instance(Line).tag(sync=True, **ipywidgets.widget_serialization)

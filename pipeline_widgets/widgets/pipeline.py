@@ -18,7 +18,7 @@ from pipeline_widgets.errors import NotFoundError, StaleWriteError
 from pipeline_widgets.services.views.glimpse import RunGlimpse
 from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets import assets
-from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.base import ReadOnlyState, Row, View
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
 from pipeline_widgets.widgets.stage_form import form_row, stage_from
@@ -309,9 +309,13 @@ class PipelineView(View):
         return {"also": list(also)}
 
 
+class Canvas(ReadOnlyState, ipycytoscape.CytoscapeWidget):
+    """The Cytoscape core that a view draws on. What is dragged and zoomed there stays in the browser."""
+
+
 def _canvas() -> ipycytoscape.CytoscapeWidget:
     """Return the carrier of the Cytoscape core. Its own layout would move the viewport, so it has none."""
-    canvas = ipycytoscape.CytoscapeWidget()
+    canvas = Canvas()
     canvas.set_layout(name="preset", fit=False)
     return canvas
 

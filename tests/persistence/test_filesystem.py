@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,45 @@ def test_files_and_folders_can_be_flushed(tmp_path: Path, monkeypatch: pytest.Mo
     filesystem.flush(tmp_path / "file")
     filesystem.flush(tmp_path)
     assert flushed == [False, True]
+
+
+@pytest.mark.parametrize("mask", [0, 0o022, 0o077])
+def test_row_14_what_is_made_is_private_whatever_the_umask(
+    tmp_path: Path, umask: Callable[[int], None], mask: int
+) -> None:
+    """New folders are 0700, with their parents, and new files 0600."""
+    umask(mask)
+    filesystem.make_private_folder(tmp_path / "a" / "b")
+    filesystem.open_private(tmp_path / "a" / "b" / "file", "xb").close()
+    assert [mode_of(tmp_path / "a"), mode_of(tmp_path / "a" / "b")] == [0o700, 0o700]
+    assert mode_of(tmp_path / "a" / "b" / "file") == 0o600
+
+
+def test_what_is_there_keeps_its_mode_and_a_shared_folder_is_shared_on(
+    tmp_path: Path, umask: Callable[[int], None]
+) -> None:
+    """Who shares a folder with a group by its setgid bit shares what is made in it, to be read."""
+    umask(0o077)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o2770)
+    filesystem.make_private_folder(shared)
+    filesystem.make_private_folder(shared / "runs" / "1")
+    umask(0o022)
+    filesystem.open_private(shared / "runs" / "1" / "log.txt", "ab").close()
+    assert mode_of(shared) == mode_of(shared / "runs") == mode_of(shared / "runs" / "1") == 0o2770
+    assert mode_of(shared / "runs" / "1" / "log.txt") == 0o640
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    """It is no folder, and is left as it is."""
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError):
+        filesystem.make_private_folder(tmp_path / "file")
+    with pytest.raises(NotADirectoryError):
+        filesystem.make_private_folder(tmp_path / "file" / "below")
+
+
+def mode_of(path: Path) -> int:
+    """Return the mode of a file."""
+    return stat.S_IMODE(path.stat().st_mode)

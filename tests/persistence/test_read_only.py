@@ -21,10 +21,11 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX 
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that an unprivileged user owns, with a workspace in it."""
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that an unprivileged user owns, with a workspace in it, and what that user trusts."""
     with tempfile.TemporaryDirectory() as made:
         path = Path(made)
+        monkeypatch.setenv("PIPELINE_WIDGETS_DATA", str(path / "data"))
         open_lab(path).store.database.close()  # and what is imported on first use is imported now
         for each in (path, *path.rglob("*")):
             if os.geteuid() == 0:

@@ -141,7 +141,11 @@ def test_what_is_used_in_the_meantime_is_kept_and_said_so(lab: Lab) -> None:
         lab.runs.resume(other.experiment_id or 0, before[2].id, "more")
 
     overtaken = Overtaken(
-        database=lab.store.database, artifacts=lab.store.artifacts, timing=lab.store.timing, acts=[act]
+        database=lab.store.database,
+        artifacts=lab.store.artifacts,
+        timing=lab.store.timing,
+        trust=lab.store.trust,
+        acts=[act],
     )
     found = {
         each.checkpoint.id: each.reasons for each in CareService(overtaken).free(lab.project.id, "final")

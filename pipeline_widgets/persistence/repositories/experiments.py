@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
@@ -12,6 +13,7 @@ from pipeline_widgets.domain.run import BY_NEED
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
 from pipeline_widgets.persistence.repositories.search import holding
+from pipeline_widgets.persistence.trust import WorkspaceTrust
 
 _EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec).join(
     schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
@@ -79,12 +81,20 @@ _CODE = schema.algorithms.c
 _REFERENCE = select(_CODE.path, _CODE.root, _CODE.value).where(_CODE.id == bindparam("algorithm"))
 
 
+@dataclass(frozen=True, slots=True)
 class Experiments(Repository):
     """The experiments of a workspace, and the algorithms that they name."""
 
+    #: Whether this user trusts the workspace and its code.
+    trust: WorkspaceTrust
+
     def keep(self, declared: Declared) -> int:
-        """Return the id of an algorithm as declared now, inserting it if it is new or has changed."""
+        """Return the id of an algorithm as declared now, inserting it if it is new or has changed.
+
+        Its code is signed: this process has it from its user, or from a row whose code was signed.
+        """
         columns, reference = schema.algorithms.c, declared.reference
+        self.trust.sign(reference)
         spec = rows.spec_to_json(declared.spec)
         same = (columns.name == declared.spec.name) & (columns.digest == reference.digest)
         row = self._first(select(columns.id, columns.spec).where(same))
@@ -98,7 +108,17 @@ class Experiments(Repository):
         return int(row["id"])
 
     def reference(self, algorithm_id: int) -> Reference:
-        """Return where a process finds an algorithm's code."""
+        """Return where a process finds an algorithm's code.
+
+        Raises:
+            UntrustedError: This user has not signed that code.
+        """
+        reference = self.stored_reference(algorithm_id)
+        self.trust.check_code(reference)
+        return reference
+
+    def stored_reference(self, algorithm_id: int) -> Reference:
+        """Return what is stored of an algorithm's code, to be compared and not to be run."""
         return Reference(**found(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
 
     def add(self, project_id: int, name: str, configured: Configured, seed: int, revision: int) -> Experiment:
