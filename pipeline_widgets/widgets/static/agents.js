@@ -226,7 +226,7 @@ class AgentAbout {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const table = new AgentsTable({ model, el });

@@ -125,7 +125,7 @@ class ExperimentsTable extends PagedTable {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const table = new ExperimentsTable({ model, el });

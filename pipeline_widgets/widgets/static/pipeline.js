@@ -271,7 +271,7 @@ class Builder {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const builder = new Builder({ model, el });

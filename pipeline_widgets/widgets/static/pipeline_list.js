@@ -227,7 +227,7 @@ class PipelineTable extends PagedTable {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const table = new PipelineTable({ model, el });

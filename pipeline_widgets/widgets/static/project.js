@@ -111,7 +111,7 @@ class ProjectTabs {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const project = new ProjectTabs({ model, el });
