@@ -47,8 +47,8 @@ def test_the_code_of_the_readme_runs(tmp_path: Path) -> None:
 def test_the_commands_of_the_readme_are_there() -> None:
     """Every `make` target that is named exists."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"(?:\$ |`)make ([a-z]+)", README))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:\$ |`)make ([a-z-]+)", README))
     assert {"lab", "demo", "test", "check"} <= named <= targets
 
 
