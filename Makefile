@@ -31,10 +31,10 @@ DEMO := $(VENV)/.installed-demo
 LAB := $(VENV)/.installed-lab
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help lab demo test check format notebooks bench clean
+.PHONY: help lab demo test test-lowest test-python check format notebooks bench clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(LAB) ## Open JupyterLab on the quickstart notebook
 	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/quickstart.ipynb
@@ -46,6 +46,21 @@ test: $(DEV) ## Run all tests, and the notebooks with their assertions
 	$(if $(IN_BROWSER),@$(BIN)/python tests/browser/chromium.py)
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PYTEST_FLAGS) $(NOTEBOOKS))
 	$(if $(TESTED),$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) $(OTHERS))
+
+# Tests in an environment of its own: its folder, its interpreter, what uv is told. The browser's tests are of the main one:
+# they ask what the front end does, which no version of Python changes.
+define elsewhere
+	@$(BIN)/uv venv --quiet --allow-existing --no-python-downloads --python $(2) $(1)
+	@$(BIN)/uv pip install --quiet --python $(1)/bin/python $(3) --editable '.[lab,postgres]' --group test
+	$(1)/bin/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) $(ELSEWHERE)
+endef
+ELSEWHERE ?= tests --ignore=tests/browser --ignore=tests/chaos
+
+test-lowest: $(DEV) ## Run the tests without a browser at the lowest versions that pyproject.toml declares
+	$(call elsewhere,$(VENV)/lowest,$(BIN)/python,--resolution lowest-direct)
+
+test-python: $(DEV) ## Run the tests without a browser on another Python: make test-python PYTHON=python3.13
+	$(call elsewhere,$(VENV)/python,$(PYTHON),--upgrade)
 
 check: $(DEV) ## Lint, formatting, types, and the direction of imports
 	$(BIN)/ruff check

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+from pipeline_widgets.directions import with_quotes_isolated
+
 LONGEST = 60  # letters of a value that an error shows
 
 
@@ -34,6 +36,7 @@ class PipelineError(Exception):
     """
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+        what, why, fix = map(with_quotes_isolated, (what, why, fix))
         super().__init__(what, why, fix)
         self.what = what
         self.why = why

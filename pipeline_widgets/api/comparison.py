@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from pipeline_widgets.api import display
+from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.domain.comparison import ABSENT
 from pipeline_widgets.services.views.comparison import METRIC_COLUMNS, RUN_COLUMNS, run_values
 from pipeline_widgets.services.views.overview import ResultRow
@@ -37,20 +38,16 @@ class Comparison:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """A row for each run: what the table of Results shows."""
-        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
-
-        return pd.DataFrame([run_values(each) for each in self._listed], columns=list(RUN_COLUMNS))
+        """A row for each run: what the table of Results shows. Times are in UTC, without a zone."""
+        return data_frame(map(run_values, self._listed), columns=RUN_COLUMNS)
 
     @property
     def metrics(self) -> pd.DataFrame:
         """What the runs reported: columns experiment, run, step, metric, value."""
-        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
-
         origin = {each.run_id: (each.experiment, each.number) for each in self._listed}
         told = self._services.runs.metrics(list(origin))
         rows = [(*origin[run], step, name, value) for run, step, name, value in told]
-        return pd.DataFrame(rows, columns=list(METRIC_COLUMNS))
+        return data_frame(rows, columns=METRIC_COLUMNS)
 
     @property
     def config(self) -> pd.DataFrame:
@@ -81,7 +78,7 @@ class Comparison:
         chosen = [each for each in told.settings if all_ or each.differs]
         rows = [[pd.NA if value is ABSENT else value for value in each.told] for each in chosen]
         labels = [f"{each.experiment} run {each.number}" for each in listed]
-        return pd.DataFrame(rows, index=[each.name for each in chosen], columns=labels, dtype=object)
+        return data_frame(rows, index=[each.name for each in chosen], columns=labels, dtype=object)
 
     @property
     def _listed(self) -> list[ResultRow]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
+from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -75,10 +76,8 @@ class Listing(Sequence[T], Generic[T]):
 
     @property
     def df(self) -> pd.DataFrame:
-        """The same as a pandas DataFrame, a row for each item."""
-        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
-
-        return pd.DataFrame(self._rows(self._items))
+        """The same as a pandas DataFrame, a row for each item; times are in UTC, without a zone."""
+        return data_frame(self._rows(self._items))
 
     def __repr__(self) -> str:
         if not self._items:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing
@@ -181,11 +182,9 @@ class Run(Handle):
     @property
     def metrics(self) -> pd.DataFrame:
         """What it reported: columns step, metric, value, in the order of the reports."""
-        import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
-
         told = self._services.runs.metrics([self._id])
         rows = [(step, name, value) for _, step, name, value in told]
-        return pd.DataFrame(rows, columns=["step", "metric", "value"])
+        return data_frame(rows, columns=["step", "metric", "value"])
 
     @property
     def log(self) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from pipeline_widgets.directions import isolated
+
 #: Facets of an artifact that have to agree, such as {"base_model": "letters", "action": "Discrete(2)"}.
 Signature: TypeAlias = Mapping[str, str | int | float | bool | None]
 
@@ -75,12 +77,12 @@ def fits(source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants
         wants: The signature of the experiment that would start.
     """
     if not candidate.accepts:
-        return Verdict(fits=False, reason=f"{candidate.name} always starts from scratch.")
+        return Verdict(fits=False, reason=f"{isolated(candidate.name)} always starts from scratch.")
     reasons: list[str] = []
     for port in candidate.accepts:
         problem = _problem(port, source, made, candidate, wants)
         if problem is None:
-            reason = f"The {source.name} checkpoint is used as {port.role}."
+            reason = f"The {isolated(source.name)} checkpoint is used as {port.role}."
             return Verdict(fits=True, reason=reason, role=port.role)
         reasons.append(problem)
     return Verdict(fits=False, reason=f"{'; '.join(dict.fromkeys(reasons))}.")
@@ -89,14 +91,15 @@ def fits(source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants
 def _problem(
     port: Port, source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants: Signature
 ) -> str | None:
+    taker, maker = isolated(candidate.name), isolated(source.name)
     if ANY not in port.kinds | source.produces and not port.kinds & source.produces:
         takes, makes = " or ".join(sorted(port.kinds)), " and ".join(sorted(source.produces))
-        return f"{candidate.name} takes {takes} as {port.role}, but {source.name} makes {makes}"
+        return f"{taker} takes {takes} as {port.role}, but {maker} makes {makes}"
     for facet in port.match:
         name = facet.removeprefix("!")
         if facet.startswith("!") and made.get(name) is None:
-            return f"the {source.name} checkpoint states no {name}, which {candidate.name} needs"
+            return f"the {maker} checkpoint states no {name}, which {taker} needs"
         ours, theirs = wants.get(name), made.get(name)
         if ours is not None and theirs is not None and ours != theirs:
-            return f"{name} differs: {source.name} has {theirs}, {candidate.name} has {ours}"
+            return f"{name} differs: {maker} has {theirs}, {taker} has {ours}"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.chain import Pipeline
 
 
@@ -9,7 +10,7 @@ def changes(seen: Pipeline, now: Pipeline) -> tuple[str, ...]:
     """Return what happened to a pipeline since it was seen, one sentence each."""
     found: list[str] = []
     if seen.name != now.name:
-        found.append(f"It was renamed from {seen.name!r}.")
+        found.append(f"It was renamed from {quoted(seen.name)}.")
     if seen.description != now.description:
         found.append("Its description was edited.")
     before = {stage.id: (at, stage) for at, stage in enumerate(seen.stages)}

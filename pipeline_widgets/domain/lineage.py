@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from pipeline_widgets.directions import quoted
+
 Kind: TypeAlias = Literal["run", "deployment", "agent"]
 
 
@@ -34,8 +36,8 @@ class Relative:
     def label(self) -> str:
         """How a sentence names it."""
         if self.kind == "agent":
-            return f"agent {self.name!r}, version {self.number}"
-        of = f"deployment of {self.name!r}" if self.kind == "deployment" else repr(self.name)
+            return f"agent {quoted(self.name)}, version {self.number}"
+        of = f"deployment of {quoted(self.name)}" if self.kind == "deployment" else quoted(self.name)
         return f"run {self.number} of {of}" + (f" ({self.place})" if self.place else "")
 
     @property

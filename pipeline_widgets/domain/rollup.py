@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline_widgets.directions import isolated
 from pipeline_widgets.domain.chain import Trigger
 from pipeline_widgets.domain.run import Status
 
@@ -98,4 +99,4 @@ def _unfinished(stage: StageSummary, at: int) -> Rollup:
 
 
 def _label(stage: StageSummary, at: int) -> str:
-    return f"Stage {at + 1} ({stage.name})"
+    return f"Stage {at + 1} ({isolated(stage.name)})"

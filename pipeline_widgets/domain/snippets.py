@@ -25,14 +25,15 @@ class Snippet:
 def snippets(endpoint: Endpoint, key: str | None = None) -> tuple[Snippet, ...]:
     """Return code that asks an endpoint: in Python with its standard library, and for a shell with curl.
 
-    Lines are short, as there is little room beside the box to try it; only an example may be long.
+    Lines are short, as there is little room beside the box to try it; only an example may be long. Proxies
+    that the environment names are passed by, since none of them leads to this machine.
     """
     takes, returns = FIELDS[endpoint.route]
     example = EXAMPLES[endpoint.route] if endpoint.example is None else endpoint.example
     url = f"{endpoint.url}/{endpoint.route}"
     python = f"""\
         import json
-        from urllib.request import Request, urlopen
+        import urllib.request as web
 
         key = "{key or KEY}"
         url = {_python(url)}
@@ -41,14 +42,15 @@ def snippets(endpoint: Endpoint, key: str | None = None) -> tuple[Snippet, ...]:
             "Content-Type": "application/json",
         }}
         body = json.dumps({_python({takes: example})})
-        request = Request(url, body.encode(), headers)
-        with urlopen(request) as answer:
+        request = web.Request(url, body.encode(), headers)
+        no_proxy = web.ProxyHandler({{}})
+        with web.build_opener(no_proxy).open(request) as answer:
             print(json.load(answer)[{_python(returns)}])
         """
     body = json.dumps({takes: example}, ensure_ascii=False).replace("'", "'\\''")
     curl = f"""\
         key='{key or KEY}'
-        curl -sS '{url}' \\
+        curl -sS --noproxy '*' '{url}' \\
           -H "Authorization: Bearer $key" \\
           -H 'Content-Type: application/json' \\
           -d '{body}'

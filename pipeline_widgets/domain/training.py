@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.triggering import scratch_fit
@@ -42,7 +43,7 @@ def obstacles(
         stop=_not_stoppable(latest),
         resume=busy or ("" if checkpoints else "It has saved no checkpoint to go on from."),
         change=busy,
-        delete=busy or used_by([f"pipeline {name!r}" for name in pipelines]),
+        delete=busy or used_by([f"pipeline {quoted(name)}" for name in pipelines]),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pipeline_widgets.directions import isolated, quoted
 from pipeline_widgets.domain.chain import (
     NEW,
     BetterThanDeployed,
@@ -64,7 +65,7 @@ class Following:
 
 def label(pipeline: Pipeline, stage: Stage, facts: Facts) -> str:
     """Return how sentences name a stage: its number, and its experiment's or agent's name."""
-    return f"Stage {pipeline.position(stage.id) + 1} ({name(stage, facts)})"
+    return f"Stage {pipeline.position(stage.id) + 1} ({isolated(name(stage, facts))})"
 
 
 def name(stage: Stage, facts: Facts) -> str:
@@ -97,7 +98,7 @@ def busy(pipeline: Pipeline, stage: Stage, facts: Facts) -> list[Blocker]:
         reason = f"This stage is {known.latest.status.lower()} already."
         found.append(Blocker(reason, "Wait for it, or stop it first."))
     elif known.busy is not None and known.experiment is not None:
-        reason = f"Its experiment {known.experiment.name!r} is running elsewhere."
+        reason = f"Its experiment {quoted(known.experiment.name)} is running elsewhere."
         found.append(Blocker(reason, "Wait for that run, or stop it first."))
     if before is not None and facts.of(before.id).status.active:
         reason = f"{label(pipeline, before, facts)} is still {facts.of(before.id).status.lower()}."
@@ -145,7 +146,7 @@ def scratch_fit(spec: AlgorithmSpec) -> Verdict:
     if spec.scratch:
         return Verdict(fits=True, reason="It starts from scratch.")
     needs = " or ".join(f"a {' or '.join(sorted(port.kinds))} as {port.role}" for port in spec.accepts)
-    return Verdict(fits=False, reason=f"{spec.name} cannot start from scratch: it needs {needs}.")
+    return Verdict(fits=False, reason=f"{isolated(spec.name)} cannot start from scratch: it needs {needs}.")
 
 
 def agent_fit(version: AgentVersion, experiment: Experiment) -> Verdict:

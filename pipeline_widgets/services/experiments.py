@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
 from pipeline_widgets.domain.names import copy_of, free, trimmed
 from pipeline_widgets.domain.training import running, used_by
@@ -118,7 +119,9 @@ class ExperimentService:
             experiment = work.experiments.get(experiment_id)
             work.projects.touch(experiment.project_id)
             _check_idle(work, experiment, "deleted")
-            pipelines = [f"pipeline {pipeline.name!r}" for pipeline in work.pipelines.using(experiment_id)]
+            pipelines = [
+                f"pipeline {quoted(pipeline.name)}" for pipeline in work.pipelines.using(experiment_id)
+            ]
             _refuse(f"Experiment {experiment.name!r}", pipelines, "Delete those stages first.")
             runs = work.runs.of_experiment(experiment_id)
             checkpoints = work.checkpoints.of_runs([run.id for run in runs])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from pipeline_widgets.directions import isolated, quoted
 from pipeline_widgets.domain.chain import (
     NEW,
     Edited,
@@ -86,7 +87,7 @@ class PipelineService:
             copy = work.pipelines.add(original.project_id, name, original.description, revision)
             stages = tuple(replace(stage, id=0) for stage in original.stages)
             made = work.pipelines.save(replace(copy, stages=stages), revision)
-            history.note(work, made, f"Made as a copy of {original.name!r}.")
+            history.note(work, made, f"Made as a copy of {quoted(original.name)}.")
             return made
 
     def delete(self, pipeline_id: int) -> None:
@@ -102,7 +103,9 @@ class PipelineService:
             for at, stage in enumerate(pipeline.stages):
                 _check_idle(at, known.of(stage.id).status, "The pipeline cannot be deleted.")
             work.pipelines.remove(pipeline_id)
-            work.events.add(pipeline.project_id, None, history.who(), f"Deleted pipeline {pipeline.name!r}.")
+            work.events.add(
+                pipeline.project_id, None, history.who(), f"Deleted pipeline {quoted(pipeline.name)}."
+            )
 
     def add_stage(
         self,
@@ -310,14 +313,16 @@ def check_advanced(work: Work, project_id: int) -> None:
 def _about(work: Work, before: Pipeline, after: Pipeline) -> str:
     """What was done by another name or description."""
     del work
-    renamed = f"Renamed from {before.name!r} to {after.name!r}." if before.name != after.name else ""
+    renamed = (
+        f"Renamed from {quoted(before.name)} to {quoted(after.name)}." if before.name != after.name else ""
+    )
     told = "Edited the description." if before.description != after.description else ""
     return f"{renamed} {told}".strip()
 
 
 def _label(work: Work, pipeline: Pipeline, at: int) -> str:
     """The number of a stage with its name."""
-    return f"{at + 1} ({history.stage_name(work, pipeline.stages[at])})"
+    return f"{at + 1} ({isolated(history.stage_name(work, pipeline.stages[at]))})"
 
 
 def _check_along(before: Pipeline, after: Pipeline, known: Facts) -> None:

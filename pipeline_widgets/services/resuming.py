@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.triggering import busy, label, refusal
@@ -38,7 +39,7 @@ def rebound(
     known = facts.load(work, before)
     if found := busy(before, stage, known):
         raise refusal(label(before, stage, known), found)
-    after = _bound(work, before, stage, copy, f"which resumes {original.name!r}", revision)
+    after = _bound(work, before, stage, copy, f"which resumes {quoted(original.name)}", revision)
     return after, after.stage(stage.id)
 
 
@@ -47,7 +48,14 @@ def with_copy(work: Work, pipeline: Pipeline, stage_id: int, revision: int) -> N
     stage = pipeline.stage(stage_id)
     if isinstance(stage, ExperimentStage):
         original = work.experiments.get(stage.experiment_id)
-        _bound(work, pipeline, stage, duplicate(work, original), f"a copy of {original.name!r}", revision)
+        _bound(
+            work,
+            pipeline,
+            stage,
+            duplicate(work, original),
+            f"a copy of {quoted(original.name)}",
+            revision,
+        )
 
 
 def _bound(
@@ -57,5 +65,5 @@ def _bound(
     kept = history.edit(work, before, then)
     after = work.pipelines.save(then, revision)
     number = before.position(stage.id) + 1
-    history.edited(work, after, f"Bound stage {number} to {copy.name!r}, {which}.", kept)
+    history.edited(work, after, f"Bound stage {number} to {quoted(copy.name)}, {which}.", kept)
     return after

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline_widgets.directions import isolated
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Experiment
 from pipeline_widgets.domain.facts import Facts
@@ -279,7 +280,7 @@ def _stopped(work: Work, run: Run, revision: int) -> Run:
 def _note(work: Work, pipeline: Pipeline, stage_id: int, done: str) -> None:
     at = pipeline.position(stage_id)
     name = history.stage_name(work, pipeline.stages[at])
-    history.note(work, pipeline, f"{done} stage {at + 1} ({name}).")
+    history.note(work, pipeline, f"{done} stage {at + 1} ({isolated(name)}).")
 
 
 def _ready(work: Work, stage_id: int, *, resume: bool) -> tuple[Pipeline, Facts, Begin]:

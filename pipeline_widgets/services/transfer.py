@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.chain import ExperimentStage, FromAgent, Pipeline, Stage
 from pipeline_widgets.domain.code import to_python
 from pipeline_widgets.domain.document import (
@@ -188,13 +189,13 @@ def _bound(
     for name, each in mine.items():
         if name in known and each.is_(known[name]):
             ids[name] = known[name].id
-            also.append(f"Experiment {name!r} was there already, and is bound.")
+            also.append(f"Experiment {quoted(name)} was there already, and is bound.")
             continue
         if not isinstance(each.made, Configured):
             raise each.made
         free_name = _renamed(work, project_id, name, mine, rename=rename) if name in known else name
         ids[name] = work.experiments.add(project_id, free_name, each.made, each.entry.seed, revision).id
-        also.append(f"Experiment {free_name!r} was made.")
+        also.append(f"Experiment {quoted(free_name)} was made.")
     return ids, tuple(also)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
 from pipeline_widgets.domain.experiment import Choice, Experiment
 from pipeline_widgets.domain.run import Run
@@ -21,7 +22,7 @@ def consumers(work: Work, ids: Collection[int], *, but: Collection[int] = ()) ->
         for key in asked & {run.start_checkpoint_id, run.source_checkpoint_id}:
             found.setdefault(key, []).append(_name(run, names))
     for key, (_, name, _) in work.agents.made_of(ids):
-        found.setdefault(key, []).append(f"agent {name!r}")
+        found.setdefault(key, []).append(f"agent {quoted(name)}")
     return {key: list(dict.fromkeys(names)) for key, names in found.items()}
 
 
@@ -56,9 +57,9 @@ def _asking(
             if source is None or stage.choice is None or source.experiment_id not in bound:
                 continue
             if isinstance(stage.choice, int) or not named:
-                yield f"stage {at} of pipeline {pipeline.name!r}", source, stage.choice
+                yield f"stage {at} of pipeline {quoted(pipeline.name)}", source, stage.choice
 
 
 def _name(run: Run, experiments: Mapping[int, Experiment]) -> str:
     experiment = experiments.get(run.experiment_id or 0)
-    return f"{run.label} of {experiment.name!r}" if experiment else f"deployment {run.label}"
+    return f"{run.label} of {quoted(experiment.name)}" if experiment else f"deployment {run.label}"

@@ -17,6 +17,7 @@ from pipeline_widgets.services.views.agent_detail import AgentDetail, VersionRow
 from pipeline_widgets.services.views.agent_list import ListedAgent, Source
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.snapshot import Marks
+from pipeline_widgets.widgets.steps import step_down
 
 COLUMNS = ("Agent", "Description", "Source Experiment", "Base Model", "Status")
 WITHOUT_BASE_MODEL = tuple(each for each in COLUMNS if each != "Base Model")
@@ -165,7 +166,7 @@ def _version_row(row: VersionRow, agent: Agent) -> Row:
         "number": version.number,
         "current": version.number == agent.current.number,
         "experiment": version.experiment,
-        "step": checkpoint.step,
+        "step": step_down(checkpoint.step),
         "training_score": training if is_finite(training) else None,
         "evaluation_score": evaluation if is_finite(evaluation) else None,
         "created": version.created_at.timestamp(),

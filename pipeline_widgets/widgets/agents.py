@@ -9,6 +9,7 @@ from typing import Any
 
 import traitlets as t
 
+from pipeline_widgets.directions import isolated
 from pipeline_widgets.domain.experiment import AgentStatus, Choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
 from pipeline_widgets.services.views.agent_list import AgentPage, ListedAgent
@@ -27,6 +28,7 @@ from pipeline_widgets.widgets.base import Row, explained
 from pipeline_widgets.widgets.experiment_rows import resume_row
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.widgets.steps import choice_up
 from pipeline_widgets.wiring import Services
 
 SCRIPTS = ("paged_table", "pickers", "agent_detail", "agent_dialogs", "agents")
@@ -108,7 +110,7 @@ class AgentsView(PagedView):
 
     def do_create(self, name: str, experiment: int, run: int, choice: Choice, description: str = "") -> Row:
         """Save a checkpoint as an agent, and show it."""
-        chosen = self._services.resumes.chosen(experiment, run, choice)
+        chosen = self._services.resumes.chosen(experiment, run, choice_up(choice))
         made = self._services.agents.create(name, chosen.id, description.strip())
         self.reveal(made.id)
         return {"id": made.id, "name": made.name}
@@ -184,7 +186,7 @@ class AgentsView(PagedView):
     def title(self) -> str:
         """What the picture is called that is read without a kernel."""
         alone = self._only is not None and self._shown.rows
-        return f"Agent {self._shown.rows[0].agent.name}" if alone else super().title
+        return f"Agent {isolated(self._shown.rows[0].agent.name)}" if alone else super().title
 
     # ---- reading
 

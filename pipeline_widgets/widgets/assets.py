@@ -12,7 +12,7 @@ from pipeline_widgets.widgets.icons import ICONS
 STATIC = Path(__file__).parent / "static"
 #: What draws charts: a library, vendored because a notebook may have no network (see its LICENSE there).
 CHARTS = "vendor/uPlot"
-SHARED = ("_shared", "_frame", "_dialogs", "_files")
+SHARED = ("_shared", "_picture", "_frame", "_dialogs", "_files")
 
 
 @cache

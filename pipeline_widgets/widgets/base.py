@@ -135,6 +135,12 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         """A view of this can no longer be seen."""
         self._refresher.release(view)
 
+    def do_picture(self, drawn: Sequence[int]) -> None:
+        """A page has these pictures of the view; it may have missed the latest one."""
+        if any(each != self._picture.drawn for each in drawn):
+            self._pictured = -1
+            self._refresher.wake()
+
     def close(self) -> None:
         """End the view: no thread looks after it any more."""
         if self.comm is not None:  # a view that could not be made was never open

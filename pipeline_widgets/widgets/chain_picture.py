@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from pipeline_widgets.directions import isolated
 from pipeline_widgets.domain.chain import DeploymentStage, Trigger
 from pipeline_widgets.services.views.states import StageState
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
@@ -55,7 +56,7 @@ def chain_image(stages: Sequence[StageState]) -> str:
 def spoken(stages: Sequence[StageState]) -> str:
     """Return what the picture shows as a line of text."""
     told = first_of(
-        [f"{each.position + 1} {plain(each.name)}, {', '.join(marks_of(each))}" for each in stages]
+        [f"{each.position + 1} {isolated(plain(each.name))}, {', '.join(marks_of(each))}" for each in stages]
     )
     return f"Chain of stages: {'; '.join(told)}"
 

@@ -8,6 +8,7 @@ from itertools import islice
 
 from pipeline_widgets.domain.care import Fate, share, shares
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.steps import step_down
 
 LISTED = 200  # checkpoints that stay, and experiments, in a table
 
@@ -29,7 +30,7 @@ def _kept(fate: Fate) -> Row:
     return {
         "experiment": fate.experiment,
         "run": fate.run,
-        "step": fate.checkpoint.step,
+        "step": step_down(fate.checkpoint.step),
         "size": fate.checkpoint.size,
         "why": list(fate.reasons),
     }

@@ -21,13 +21,13 @@ from pipeline_widgets.services.views.experiment_list import ListedExperiment
 from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
 from pipeline_widgets.services.views.resume_offer import ResumeOffer, Saved
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.steps import points_down, step_down, step_or_none
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 SCORES = ("training_score", "evaluation_score")
 BOTH = "scores"  # the metric that stands for both of them in one chart
-DIGITS = 6  # of a curve's values, which are drawn in pixels and read as text
 
 
 def list_row(row: ListedExperiment) -> Row:
@@ -43,8 +43,8 @@ def list_row(row: ListedExperiment) -> Row:
         "best": row.best,
         "started": _moment(row.started_at),
         "begun": row.begun,
-        "step": row.step,
-        "total": row.total,
+        "step": step_or_none(row.step),
+        "total": step_or_none(row.total),
         "pipelines": list(row.pipelines),
         "why_not": asdict(row.obstacles),
     }
@@ -156,17 +156,17 @@ def _saved(saved: Saved, experiment: Experiment) -> Row:
         "label": saved.run.capitalize(),
         "checkpoints": [
             {
-                "step": each.step,
+                "step": step_down(each.step),
                 "training_score": each.training_score,
                 "evaluation_score": each.evaluation_score,
                 "size": each.size,
             }
             for each in saved.checkpoints
         ],
-        "best": {"step": saved.best, "reason": saved.best_reason},
-        "final": {"step": saved.final, "reason": saved.final_reason},
+        "best": {"step": step_or_none(saved.best), "reason": saved.best_reason},
+        "final": {"step": step_or_none(saved.final), "reason": saved.final_reason},
         "higher_is_better": experiment.spec.higher_is_better,
-        "ends": saved.ends,
+        "ends": step_or_none(saved.ends),
         "length": {"name": known.name, "label": known.label} if known else None,
     }
 
@@ -180,7 +180,7 @@ def _run(glimpse: RunGlimpse) -> Row:
         "status": str(run.status),
         "start": glimpse.start,
         "error": run.error,
-        "best": best,
+        "best": step_or_none(best),
     }
 
 
@@ -193,8 +193,8 @@ def _run_row(row: RunRow) -> Row:
         "created": run.created_at.timestamp(),
         "started": _moment(run.started_at),
         "finished": _moment(run.finished_at),
-        "step": run.step,
-        "total": run.total,
+        "step": step_or_none(run.step),
+        "total": step_or_none(run.total),
         "checkpoints": row.checkpoints,
         "pipeline": row.pipeline,
         "same_config": row.same_config,
@@ -223,7 +223,7 @@ def _checkpoints(detail: ExperimentDetail, glimpse: RunGlimpse | None, listed: i
 def _checkpoint(row: CheckpointRow) -> Row:
     return {
         "id": row.id,
-        "step": row.step,
+        "step": step_down(row.step),
         "run": row.run,
         "training": row.training_score,
         "evaluation": row.evaluation_score,
@@ -234,14 +234,10 @@ def _checkpoint(row: CheckpointRow) -> Row:
 def _curves(curves: Sequence[MetricCurve], chosen: str) -> list[Row]:
     wanted = SCORES if chosen == BOTH else (chosen,)
     return [
-        {"name": curve.name, "points": [[step, _rounded(value)] for step, value in curve.points]}
+        {"name": curve.name, "points": [*map(list, points_down(curve.points))]}
         for curve in curves
         if curve.name in wanted
     ]
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{DIGITS}g}")
 
 
 def _moment(at: datetime | None) -> float | None:

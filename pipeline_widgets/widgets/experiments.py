@@ -22,6 +22,7 @@ from pipeline_widgets.widgets.experiment_form import filled_form, new_form, subm
 from pipeline_widgets.widgets.experiment_rows import detail_row, list_row, resume_row
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.widgets.steps import choice_up
 from pipeline_widgets.wiring import Services
 
 SCRIPTS = (
@@ -186,7 +187,7 @@ class ExperimentsView(PagedView):
         self, experiment: int, run: int, choice: Choice, name: str, config: dict[str, Any] | None = None
     ) -> Row:
         """Go on from a checkpoint of one of its runs, as a new experiment, with these fields changed."""
-        chosen = self._services.resumes.chosen(experiment, run, choice)
+        chosen = self._services.resumes.chosen(experiment, run, choice_up(choice))
         made, _ = self._services.resume(experiment, chosen.id, name, config)
         self.reveal(made.id)
         return {"id": made.id, "name": made.name}

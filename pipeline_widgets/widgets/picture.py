@@ -16,6 +16,8 @@ from IPython.display import display
 
 from pipeline_widgets.widgets.assets import STATIC
 
+METADATA = "pipeline_widgets"  # the key of ours in the metadata of an output
+
 
 class Picture:
     """An output that is drawn again when what it shows has changed.
@@ -29,18 +31,26 @@ class Picture:
         self.id = uuid4().hex
         self._html, self._text = html, text
         self._there = False
+        #: How often it was drawn, so that a page can tell whether it has the latest one.
+        self.drawn = 0
 
     def show(self) -> None:
         """Put it into the notebook."""
-        display(self._drawn(), raw=True, display_id=self.id)
+        self._display()
         self._there = True
 
     def renew(self) -> None:
         """Draw it again, wherever it is."""
         if self._there and get_ipython() is not None:
-            display(self._drawn(), raw=True, display_id=self.id, update=True)
+            self._display(update=True)
 
-    def _drawn(self) -> dict[str, str]:
+    def _display(self, *, update: bool = False) -> None:
+        """Send it, with metadata by which the browser finds it in a notebook that was loaded again."""
+        self.drawn += 1
+        metadata = {METADATA: {"picture": self.id, "drawn": self.drawn}}
+        display(self._data(), raw=True, metadata=metadata, display_id=self.id, update=update)
+
+    def _data(self) -> dict[str, str]:
         html = f'<div data-pw-picture="{self.id}"><style>\n{_style()}</style>\n{self._html()}</div>'
         return {"text/html": html, "text/plain": self._text()}
 

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets
 import traitlets as t
 
+from pipeline_widgets.directions import isolated
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.rollup import Word
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
@@ -194,7 +195,8 @@ def _shares(names: Sequence[str]) -> str:
     if not names:
         return ""
     more = len(names) - NAMED
-    return f"Shares {', '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''} with other pipelines"
+    named = ", ".join(map(isolated, names[:NAMED]))
+    return f"Shares {named}{f' and {more} more' if more > 0 else ''} with other pipelines"
 
 
 def _as_seen(now: Pipeline, seen: Row) -> Pipeline:

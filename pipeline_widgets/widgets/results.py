@@ -23,6 +23,7 @@ from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.results_curves import Curves
 from pipeline_widgets.widgets.results_rows import choice, run_row, setting_rows, title
 from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.widgets.steps import Step, step_up
 from pipeline_widgets.wiring import Services
 
 COLUMNS = (
@@ -129,9 +130,10 @@ class ResultsView(View):
         self._sort, self._descending = sort, descending
         self._show_runs(found)
 
-    def do_look(self, metric: str | None = None, part: tuple[int, int] | None = None) -> Row:
+    def do_look(self, metric: str | None = None, part: tuple[Step, Step] | None = None) -> Row:
         """Return the curves of a metric, or between two steps, with more points than those of all have."""
-        return {"rows": self._curves.look(metric, part)}
+        between = None if part is None else (step_up(part[0]), step_up(part[1]))
+        return {"rows": self._curves.look(metric, between)}
 
     def do_lineage(self, run: int) -> dict[str, list[str]]:
         """Return where a run comes from and what came of it, in sentences."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pipeline_widgets.domain.curve import Curve, thin
 from pipeline_widgets.services.views.glimpse import FIRST, GlimpseService, MetricCurve
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.steps import Step, points_down
 
 SHARED = 12_000  # points of all curves that are drawn
 POINTS = 1_000  # of a curve at most: more than two for each pixel of a chart
@@ -16,10 +17,9 @@ FEWEST = 100  # of a curve in any case
 METRICS = 24  # that are drawn
 AT_ONCE = 50_000  # metrics of one run that a look reads; the next look goes on
 PART = 500_000  # metrics that a look at a part of the steps reads
-DIGITS = 6  # of a value that is drawn
 ORDER = (*FIRST, "loss")  # which metrics come before all others
 
-Point = tuple[int, float | None]
+Point = tuple[Step, float | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +105,5 @@ def _names(read: Mapping[int, Sequence[MetricCurve]]) -> list[str]:
 
 @lru_cache(maxsize=512)  # a look while one run is active draws the others as before
 def _points(curve: Curve, most: int) -> list[Point]:
-    """The points as they go down: more digits than a chart can show would only be bytes."""
-    return [
-        (step, None if value is None else float(f"{value:.{DIGITS}g}")) for step, value in thin(curve, most)
-    ]
+    """The points as they go down."""
+    return points_down(thin(curve, most))

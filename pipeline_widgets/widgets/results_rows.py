@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pipeline_widgets.directions import isolated
 from pipeline_widgets.domain.comparison import ABSENT, Setting
 from pipeline_widgets.domain.experiment import is_finite
 from pipeline_widgets.services.views.overview import ExperimentRow, ResultRow
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.experiment_rows import known_fields
+from pipeline_widgets.widgets.steps import step_or_none
 
 LONGEST = 200  # characters of a setting's value
 DIGITS = 6  # of a setting's value: 5e-06, not 4.9999999999999996e-06
@@ -39,11 +41,11 @@ def title(names: Sequence[str]) -> str:
         case []:
             return "Results"
         case [one]:
-            return f"Results of {one}"
+            return f"Results of {isolated(one)}"
         case [one, other]:
-            return f"Results of {one} and {other}"
+            return f"Results of {isolated(one)} and {isolated(other)}"
         case [one, other, *more]:
-            return f"Results of {one}, {other} and {len(more)} more"
+            return f"Results of {isolated(one)}, {isolated(other)} and {len(more)} more"
         case _:
             raise AssertionError(names)
 
@@ -67,7 +69,7 @@ def run_row(row: ResultRow, place: int | None, *, best: bool) -> Row:
         "n": row.number,
         "status": str(row.status),
         "active": row.status.active,
-        "steps": row.steps,
+        "steps": step_or_none(row.steps),
         "checkpoints": row.checkpoints,
         "training": row.training_score if is_finite(row.training_score) else None,
         "evaluation": row.evaluation_score if is_finite(row.evaluation_score) else None,

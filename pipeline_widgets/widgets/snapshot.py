@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
+from pipeline_widgets.directions import isolated, quoted
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets.chain_picture import SPOKEN, chain_image, chain_svg, first_of, marks_of, type_of
@@ -57,9 +58,12 @@ def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> 
 
 def pipeline_text(state: PipelineState, *, at: datetime) -> str:
     """Return a pipeline as two lines of plain text."""
-    stages = [f"{each.position + 1} {plain(each.name)} {', '.join(marks_of(each))}" for each in state.stages]
+    stages = [
+        f"{each.position + 1} {isolated(plain(each.name))} {', '.join(marks_of(each))}"
+        for each in state.stages
+    ]
     chain = " -> ".join(first_of(stages)) or "no stages yet"
-    return f"Pipeline {state.pipeline.name!r}: {chain}\n{as_of(at)}"
+    return f"Pipeline {quoted(state.pipeline.name)}: {chain}\n{as_of(at)}"
 
 
 def table_html(

@@ -27,6 +27,7 @@ from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.services.views.forms import ExperimentOption, Offer, StageForm
 from pipeline_widgets.services.views.glimpse import CheckpointRow
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.steps import Step, step_down, step_or_none, step_up
 
 # ---- down
 
@@ -59,7 +60,7 @@ def form_row(form: StageForm) -> Row:
                 "name": option.agent.name,
                 "version": option.agent.current.number,
                 "experiment": option.agent.current.experiment,
-                "step": option.agent.current.checkpoint.step,
+                "step": step_down(option.agent.current.checkpoint.step),
             }
             for option in form.agents
         ],
@@ -76,7 +77,7 @@ def settings_of(stage: Stage) -> Row:
             "kind": "deployment",
             "name": stage.agent_name,
             "description": stage.agent_description,
-            "checkpoint": stage.choice,
+            "checkpoint": _choice_down(stage.choice),
         }
     settings: Row = {
         **shared,
@@ -88,7 +89,7 @@ def settings_of(stage: Stage) -> Row:
         case FromAgent(agent_id):
             return {**settings, "start": "agent", "agent": agent_id}
         case FromSource(choice):
-            return {**settings, "start": choice, "agent": None}
+            return {**settings, "start": _choice_down(choice), "agent": None}
         case FromScratch():
             return {**settings, "start": "scratch", "agent": None}
 
@@ -134,7 +135,7 @@ def _verdict_row(verdict: Verdict) -> Row:
 
 def _checkpoint_row(checkpoint: CheckpointRow) -> Row:
     return {
-        "step": checkpoint.step,
+        "step": step_down(checkpoint.step),
         "training_score": checkpoint.training_score,
         "evaluation_score": checkpoint.evaluation_score,
         "size": checkpoint.size,
@@ -143,7 +144,7 @@ def _checkpoint_row(checkpoint: CheckpointRow) -> Row:
 
 
 def _offer_row(offer: Offer) -> Row:
-    return {"step": offer.step, "reason": offer.reason}
+    return {"step": step_or_none(offer.step), "reason": offer.reason}
 
 
 def _gate_row(gate: Gate | None) -> Row | str | None:
@@ -222,6 +223,10 @@ def _start(settings: Mapping[str, Any]) -> Start:
             return FromSource(_choice(choice))
 
 
+def _choice_down(choice: Choice) -> Step | Choice:
+    return step_down(choice) if isinstance(choice, int) else choice
+
+
 def _choice(value: object) -> Choice:
     match value:
         case "best":
@@ -230,6 +235,8 @@ def _choice(value: object) -> Choice:
             return "final"
         case int() as step if not isinstance(step, bool) and step >= 0:
             return step
+        case str() as step if step.isdecimal():
+            return step_up(step)
         case None:
             raise ConfigError("No checkpoint is chosen.", fix="Choose one, or its step in the table.")
         case _:

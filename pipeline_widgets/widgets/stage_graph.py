@@ -7,6 +7,7 @@ from pipeline_widgets.domain.experiment import is_finite
 from pipeline_widgets.domain.run import RESUMABLE
 from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.steps import step_or_none
 
 
 def stage_rows(state: PipelineState) -> list[Row]:
@@ -36,8 +37,8 @@ def _row(state: StageState) -> Row:
         "blockers": list(state.blockers),
         "score": state.score if is_finite(state.score) else None,
         "run": run.number if run else None,
-        "step": run.step if run and state.status.active else None,
-        "total": run.total if run and state.status.active else None,
+        "step": step_or_none(run.step) if run and state.status.active else None,
+        "total": step_or_none(run.total) if run and state.status.active else None,
     }
     return {key: value for key, value in row.items() if not _is_empty(value)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from pipeline_widgets.directions import isolated
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
     DeploymentStage,
@@ -19,6 +20,7 @@ from pipeline_widgets.domain.experiment import Agent, Choice
 from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
 from pipeline_widgets.services.views.states import PipelineState, StageState
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.steps import points_down, step_down, step_or_none
 
 DRAWN = 30  # metrics that come with their curve; of the others the last value is shown
 LISTED = 50  # checkpoints, the latest ones; a run may have saved thousands
@@ -99,7 +101,7 @@ def _before(state: StageState, whole: PipelineState | None) -> str:
 
 
 def _label(state: StageState) -> str:
-    return f"Stage {state.position + 1} ({state.name})"
+    return f"Stage {state.position + 1} ({isolated(state.name)})"
 
 
 def _run(glimpse: RunGlimpse) -> Row:
@@ -112,11 +114,11 @@ def _run(glimpse: RunGlimpse) -> Row:
         "created": run.created_at.timestamp(),
         "started": _moment(run.started_at),
         "finished": _moment(run.finished_at),
-        "step": run.step,
-        "total": run.total,
-        "begun": glimpse.begun,
+        "step": step_or_none(run.step),
+        "total": step_or_none(run.total),
+        "begun": step_or_none(glimpse.begun),
         "start": glimpse.start,
-        "agent": f"{agent.name}, version {agent.number}" if agent else None,
+        "agent": f"{isolated(agent.name)}, version {agent.number}" if agent else None,
         "error": run.error,
         "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(glimpse.curves)],
         "checkpoints": checkpoints,
@@ -144,11 +146,7 @@ def _moment(at: datetime | None) -> float | None:
 
 def _curve(curve: MetricCurve, *, drawn: bool) -> Row:
     points = curve.points if drawn else curve.points[-1:]
-    return {"name": curve.name, "points": [[step, _rounded(value)] for step, value in points]}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{DIGITS}g}")
+    return {"name": curve.name, "points": [*map(list, points_down(points, DIGITS))]}
 
 
 def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:
@@ -158,7 +156,7 @@ def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:
     return [
         {
             "id": row.id,
-            "step": row.step,
+            "step": step_down(row.step),
             "training": row.training_score,
             "evaluation": row.evaluation_score,
             "size": row.size,

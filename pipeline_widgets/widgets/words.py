@@ -7,8 +7,11 @@ import re
 import unicodedata
 from functools import cache
 
-# What XML cannot hold, and what would turn the text around it to another direction.
-_HOSTILE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+from pipeline_widgets.directions import ISOLATE, POP, is_balanced
+
+# What XML cannot hold, and what would turn the text around it to another direction; a closed isolate cannot.
+_HOSTILE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067\ud800-\udfff\ufffe\uffff]")
+_ISOLATING = re.compile(f"[{ISOLATE}{POP}]")
 
 
 def escaped(text: str) -> str:
@@ -18,7 +21,8 @@ def escaped(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return text on one line, without what cannot be shown."""
-    return _HOSTILE.sub("\ufffd", " ".join(text.split()))
+    harmless = _HOSTILE.sub("\ufffd", " ".join(text.split()))
+    return harmless if is_balanced(harmless) else _ISOLATING.sub("\ufffd", harmless)
 
 
 def fitted(text: str, width: float, size: float) -> str:

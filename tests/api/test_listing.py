@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,6 +23,52 @@ def listed(ws: pw.Workspace) -> Listing[pw.Project]:
     for name in "abc":
         ws.create_project(name)
     return ws.projects
+
+
+@pytest.mark.spec("10.1")
+def test_excel_takes_the_times_of_every_frame(
+    ws: pw.Workspace, project: pw.Project, pipe: pw.Pipeline, finish: Any, tmp_path: Path
+) -> None:
+    """Each listing and comparison is written as it is; its times are those of the handles, in UTC."""
+    finish(pipe.stages[0].trigger(), 0.5)
+    finish(pipe.stages[1].trigger(), 0.6)
+    run = finish(pipe.stages[2].trigger())
+    pipe.update(description="edited")
+    experiment = project.experiments["imitate"]
+    trained = pipe.stages[0].run
+    assert trained is not None
+    frames = {
+        "projects": ws.projects.df,
+        "pipelines": project.pipelines.df,
+        "stages": pipe.stages.df,
+        "history": pipe.history.df,
+        "options": pipe.experiment_options().df,
+        "experiments": project.experiments.df,
+        "runs": experiment.runs.df,
+        "stage runs": pipe.stages[2].runs.df,
+        "checkpoints": trained.checkpoints.df,
+        "ancestors": run.lineage.ancestors.df,
+        "agents": ws.agents.df,
+        "versions": ws.agents["agent"].versions.df,
+        "metrics": trained.metrics,
+        "compared": project.compare().runs,
+        "compared metrics": project.results(),
+        "config": project.compare().config,
+    }
+    with pd.ExcelWriter(tmp_path / "all.xlsx", engine="openpyxl") as file:
+        for name, frame in frames.items():
+            frame.to_excel(file, sheet_name=name)
+    zoned = [
+        f"{name}: {column}" for name, frame in frames.items() for column in frame if _is_zoned(frame[column])
+    ]
+    assert zoned == []
+    started = trained.started_at
+    assert started is not None
+    assert frames["runs"]["started_at"][0] == started.astimezone(UTC).replace(tzinfo=None)
+
+
+def _is_zoned(column: Any) -> bool:
+    return any(getattr(value, "tzinfo", None) is not None for value in column)
 
 
 @pytest.mark.spec("10.1")

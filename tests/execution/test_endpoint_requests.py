@@ -15,6 +15,7 @@ from sites import OBSERVED, Site, an_agent, ask, get
 
 from pipeline_widgets.execution.endpoint_body import BODY_LIMIT
 
+NAMES_OF_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY")
 TENSOR = {"name": "other", "shape": [3], "datatype": "FP32", "data": [1, 2, 3]}
 BAD: dict[str, tuple[Any, int, str]] = {
     "broken JSON": ({"raw": b'{"observation": [1,'}, 400, "broken JSON"),
@@ -163,8 +164,12 @@ def test_an_agent_may_have_any_name(bench: Bench, name: str) -> None:
 
 
 @pytest.mark.spec("8.1")
-def test_the_snippets_do_what_they_say(site: Site) -> None:
-    """The code for Python and for curl, run as it is, prints the agent's answer."""
+@pytest.mark.parametrize("proxied", [False, True])
+def test_the_snippets_do_what_they_say(site: Site, monkeypatch: pytest.MonkeyPatch, *, proxied: bool) -> None:
+    """The code for Python and for curl, run as it is, prints the agent's answer, whatever proxy is set."""
+    for name in NAMES_OF_PROXIES if proxied else ():
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
     agent = site.run()
     key = agent.rotate_key()
     python, curl = (each.code for each in site.services.agents.snippets(agent._id, key))

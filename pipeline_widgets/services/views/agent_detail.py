@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.experiment import Agent, AgentVersion
 from pipeline_widgets.domain.run import Run
@@ -69,10 +70,10 @@ def _lineages(work: Work, versions: Sequence[AgentVersion]) -> Mapping[int, str]
     for each in versions:
         maker = makers[each.checkpoint.run_id]
         named = experiments[maker.experiment_id or 0].name
-        of = f" of project {projects[maker.project_id]!r}" if len(projects) > 1 else ""
+        of = f" of project {quoted(projects[maker.project_id])}" if len(projects) > 1 else ""
         where = place(maker, pipelines)
         trained = f"trained in {where}" if where else "trained by itself"
-        made = f"Step {each.checkpoint.step} of {maker.label} of experiment {named!r}{of}, {trained}."
+        made = f"Step {each.checkpoint.step} of {maker.label} of experiment {quoted(named)}{of}, {trained}."
         found[each.id] = f"{made} {_saved(savers.get(each.run_id or 0), maker, pipelines)}"
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pipeline_widgets.directions import isolated
 from pipeline_widgets.domain.comparison import Setting, csv_text, leaders, settings, triggered_with
 from pipeline_widgets.domain.experiment import Experiment, is_finite
 from pipeline_widgets.domain.run import Run
@@ -183,7 +184,9 @@ def _starts(work: Work, runs: Sequence[Run]) -> dict[int, str]:
             found[run.id] = "scratch"
             continue
         maker = makers[checkpoint.run_id]
-        found[run.id] = f"{names[maker.experiment_id or 0].name}, {maker.label}, step {checkpoint.step}"
+        found[run.id] = (
+            f"{isolated(names[maker.experiment_id or 0].name)}, {maker.label}, step {checkpoint.step}"
+        )
     return found
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
 from pipeline_widgets.domain.compatibility import Verdict
 from pipeline_widgets.domain.experiment import Agent, Choice, Experiment
@@ -219,7 +220,7 @@ def _by_any(fitting: Verdicts, agents: Iterable[AgentOption]) -> Verdicts:
     for option in agents:
         for kind, verdict in enumerate(option.verdicts.of_kinds):
             if verdict.fits and not found[kind].fits:
-                reason = f"It can start from saved Agent {option.agent.name!r}."
+                reason = f"It can start from saved Agent {quoted(option.agent.name)}."
                 found[kind] = replace(verdict, reason=reason)
     return replace(fitting, of_kinds=tuple(found))
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.curve import Curve, Point, grown
 from pipeline_widgets.domain.experiment import Checkpoint, choose, is_finite
 from pipeline_widgets.domain.run import Progress, Run, Status
@@ -247,7 +248,7 @@ def _start(work: Work, run: Run) -> tuple[str, int]:
 
 def _maker(work: Work, checkpoint: Checkpoint) -> str:
     run = work.runs.get(checkpoint.run_id)
-    return f"{run.label} of {work.experiments.get(run.experiment_id or 0).name!r}"
+    return f"{run.label} of {quoted(work.experiments.get(run.experiment_id or 0).name)}"
 
 
 def _version(work: Work, version_id: int) -> str | None:
@@ -256,7 +257,7 @@ def _version(work: Work, version_id: int) -> str | None:
         version = work.agents.version(version_id)
     except NotFoundError:
         return None
-    return f"saved Agent {work.agents.get(version.agent_id).name!r}, version {version.number}"
+    return f"saved Agent {quoted(work.agents.get(version.agent_id).name)}, version {version.number}"
 
 
 def _best(work: Work, run: Run, saved: Sequence[Checkpoint]) -> int | None:

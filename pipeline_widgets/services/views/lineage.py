@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.experiment import Checkpoint
 from pipeline_widgets.domain.lineage import Lineage, Relative
@@ -39,8 +40,8 @@ def place(run: Run, pipelines: Mapping[int, Pipeline]) -> str:
         return ""
     numbers = {stage.id: at for at, stage in enumerate(pipeline.stages, start=1)}
     if run.stage_id in numbers:
-        return f"stage {numbers[run.stage_id]} of pipeline {pipeline.name!r}"
-    return f"a stage, now removed, of pipeline {pipeline.name!r}"
+        return f"stage {numbers[run.stage_id]} of pipeline {quoted(pipeline.name)}"
+    return f"a stage, now removed, of pipeline {quoted(pipeline.name)}"
 
 
 def _lineage(work: Work, run: Run, saved: Collection[Checkpoint]) -> Lineage:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.experiment import Checkpoint, Choice, Experiment, choose
 from pipeline_widgets.domain.names import copy_of
 from pipeline_widgets.domain.run import Run
@@ -108,7 +109,7 @@ def _consequences(work: Work, experiment: Experiment) -> tuple[str, str]:
         return f"{told} The new experiment is trained by itself.", obstacle
     pipeline, stage = home
     number = pipeline.position(stage.id) + 1
-    told = f"It belongs to pipeline {pipeline.name!r}."
+    told = f"It belongs to pipeline {quoted(pipeline.name)}."
     told += f" Stage {number} will be bound to the new experiment, and triggered."
     after = pipeline.after(stage.id)
     if after is not None and after.trigger == "auto":

@@ -103,6 +103,12 @@ function wait(pressed, waits) {
 const sentence = (error) =>
   [error?.what, error?.why, error?.fix].filter(Boolean).join(" ") || String(error?.message || error || "Something went wrong.");
 
+/** Take what comes down for a model while no view of it may be there. Returns what ends it. */
+function attach(model) {
+  patches(model);
+  return keepPicture(model);
+}
+
 /** Take changed rows of a list that is known already. Python has sent only these. */
 function patches(model) {
   model.on("msg:custom", (message) => {
@@ -129,9 +135,9 @@ class Frame {
     this.trouble = h("div", { class: "pw-notices" });
     this.notices = h("div", { class: "pw-notices pw-floating", popover: "manual" });
     this.body = h("div", { class: `pw-body pw-${name}` });
-    this.root = h("div", { class: "pw-root", tabindex: "-1" }, this.trouble, this.notices, this.body, this.said);
+    this.root = h("div", { class: "pw-root", tabindex: "-1", "data-pw-shows": model.get("picture") }, this.trouble, this.notices, this.body, this.said);
     el.append(this.root);
-    this.hidePicture(model.get("picture"));
+    this.undo.push(hidePicture(model.get("picture")));
     this.on("change:trouble", () => this.showTrouble());
     this.on("comm_live_update", () => this.showTrouble());
     this.line.ready.then((line) => {
@@ -144,14 +150,6 @@ class Frame {
     const clock = setInterval(() => this.tick(), 30_000);
     this.undo.push(() => clearInterval(clock));
     this.showTrouble();
-  }
-
-  /** Hide the picture that stands after the view for whoever has no kernel, also one that is drawn again. */
-  hidePicture(name) {
-    const picture = `[data-pw-picture="${CSS.escape(name)}"]`;
-    const style = h("style", {}, `${picture}, .jp-OutputArea-child:has(${picture}) { display: none !important; }`);
-    document.head.append(style);
-    this.undo.push(() => style.remove());
   }
 
   /** Listen to the model until the view is gone. */
@@ -279,6 +277,8 @@ class Frame {
     this.listen(window, "pageshow", () => { this.closed = false; settle(); });
     this.undo.push(() => { observer.disconnect(); this.closed = true; settle(); clearInterval(timer); });
     if (this.gone) return this.close();
+    const drawn = picturePlaces(this.model).map((place) => place.drawn);
+    if (drawn.length) this.line.tell("picture", { drawn }); // the page may have missed one
     this.greet();
   }
 

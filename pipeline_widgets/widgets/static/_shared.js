@@ -1,5 +1,5 @@
-// What all views share: elements and words. It and its neighbours _frame.js, _dialogs.js and _files.js are joined in front of
-// each view (see assets.py), so their names are known everywhere.
+// What all views share: elements and words. It and its neighbours _picture.js, _frame.js, _dialogs.js and _files.js are joined
+// in front of each view (see assets.py), so their names are known everywhere.
 
 const SVG = "http://www.w3.org/2000/svg";
 const FOCUSABLE = new Set(["BUTTON", "INPUT", "SELECT", "TEXTAREA", "A", "SUMMARY", "DIALOG"]);
@@ -160,7 +160,25 @@ function unique(stem) {
 
 // ---- words ---------------------------------------------------------------------------------------
 
-const inFull = (n) => n.toLocaleString("en-US");
+// Right-to-left scripts, and marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm.
+const TURNING = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** A name as it can stand in a sentence: one that could turn the words around it is isolated. As in `directions.py`. */
+function isolated(name) {
+  const text = String(name);
+  if (!TURNING.test(text)) return text;
+  let kept = "", open = 0;
+  for (const character of text) {
+    if ("\u2066\u2067\u2068".includes(character)) open += 1;
+    if (character === "\u2069" && !open) continue; // it would close what stands around
+    if (character === "\u2069") open -= 1;
+    kept += character;
+  }
+  return `\u2068${kept}${"\u2069".repeat(open)}\u2069`;
+}
+
+/** Say a whole number. One that JavaScript cannot hold exactly has come as text. */
+const inFull = (n) => (typeof n === "string" ? BigInt(n) : n).toLocaleString("en-US");
 const count = (n, noun, many = `${noun}s`) => `${inFull(n)} ${n === 1 ? noun : many}`;
 
 /** Say a score in a few digits; N/A where there is none. */
@@ -230,6 +248,44 @@ function ago(at) {
   return new Date(at * 1000).toLocaleDateString();
 }
 
+// ---- steps ---------------------------------------------------------------------------------------
+
+// A step up to 2**53 is a number, and beyond that text, which is exact: what is shown, compared and sent back is that.
+
+/** Whether a choice is a step, rather than a word. */
+const isStep = (choice) => Number.isInteger(choice) || (typeof choice === "string" && /^\d+$/.test(choice));
+
+/** Compare two steps, for sorting. */
+function stepOrder(one, other) {
+  if (typeof one === "number" && typeof other === "number") return one - other;
+  const [a, b] = [BigInt(one), BigInt(other)];
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const MOST_ACROSS = 1e15; // between two places of an axis: what is drawn has no more digits than a double
+
+/** Where steps lie on an axis: `x(step)` is a number that is small enough to be drawn, and `step(x)` the step there. */
+class StepScale {
+  /** `steps`: all of them, in order. */
+  constructor(steps) {
+    const first = steps[0] ?? 0, last = steps[steps.length - 1] ?? 0;
+    this.base = typeof last === "string" ? BigInt(first) : null; // null: steps are drawn as they are
+    const across = this.base === null ? 0 : Number(BigInt(last) - this.base);
+    this.unit = across > MOST_ACROSS ? 10 ** Math.ceil(Math.log10(across / MOST_ACROSS)) : 1;
+    this.name = `${this.base} ${this.unit}`;
+  }
+
+  x(step) {
+    return this.base === null ? step : Number(BigInt(step) - this.base) / this.unit;
+  }
+
+  step(x) {
+    if (this.base === null) return Math.round(x);
+    const step = this.base + BigInt(Math.round(x * this.unit));
+    return String(step < 0n ? 0n : step);
+  }
+}
+
 // ---- pictures ------------------------------------------------------------------------------------
 
 /** Draw a small curve: points are [step, value] with null for a gap. `mark` is a step to mark. */
@@ -237,11 +293,12 @@ function sparkline(points, { width = 160, height = 36, mark = null, label = "" }
   const drawn = points.filter(([, value]) => value !== null && Number.isFinite(value));
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "pw-spark", role: "img", "aria-label": label });
   if (!drawn.length) return picture;
-  const [x0, x1] = [points[0][0], points[points.length - 1][0]];
-  const values = drawn.map(([, value]) => value);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const x = (step) => 3 + ((step - x0) / (x1 - x0 || 1)) * (width - 6);
-  const y = (value) => height - 4 - ((value - low) / (high - low || 1)) * (height - 8);
+  const scale = new StepScale([points[0][0], points[points.length - 1][0]]);
+  const [x0, x1] = [scale.x(points[0][0]), scale.x(points[points.length - 1][0])];
+  const values = drawn.map(([, value]) => value), size = Math.max(...values.map(Math.abs)) || 1; // a difference could overflow
+  const [low, high] = [Math.min(...values) / size, Math.max(...values) / size];
+  const x = (step) => 3 + ((scale.x(step) - x0) / (x1 - x0 || 1)) * (width - 6);
+  const y = (value) => height - 4 - ((value / size - low) / (high - low || 1)) * (height - 8);
   let path = "", open = false;
   for (const [step, value] of points) {
     const there = value !== null && Number.isFinite(value);

@@ -24,7 +24,7 @@ class AgentDetail {
     const deployed = row.status === "Deployed" && !!endpoint?.url, answers = deployed && !detail.silent;
     // Several agents may be open: what is in one is named after it.
     const parts = { Endpoint: this.endpoint, Code: this.code.el, "Try it": this.box.el, Log: this.log.el, Versions: this.versions };
-    for (const [name, el] of Object.entries(parts)) el.setAttribute("aria-label", `${name} of ${row.name}`);
+    for (const [name, el] of Object.entries(parts)) el.setAttribute("aria-label", `${name} of ${isolated(row.name)}`);
     this.open.hidden = row.status !== "Deployed" && row.status !== "Pending";
     this.showTrouble(row, detail);
     this.showEndpoint(row, endpoint);
@@ -103,7 +103,7 @@ class AgentDetail {
     const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
     redraw(this.versions, h("h3", {}, "Versions"),
       h("div", { class: "pw-ag-versions", "data-scroll": "versions", tabindex: detail.versions.length > 8 ? "0" : undefined },
-        h("table", { class: "pw-table", "aria-label": `Versions of ${row.name}` },
+        h("table", { class: "pw-table", "aria-label": `Versions of ${isolated(row.name)}` },
           h("thead", {}, h("tr", {}, head("Version"), head("Experiment"), head("Step", "pw-number"), head(`Training Score${better}`, "pw-number"), head(`Evaluation Score${better}`, "pw-number"), head("Created"), head("Made by"), head(h("span", { class: "pw-hidden" }, "Actions")))),
           h("tbody", {}, detail.versions.map((version) => this.version(version, detail))))));
   }

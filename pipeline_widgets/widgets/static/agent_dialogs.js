@@ -25,7 +25,7 @@ async function openNewAgent(table, pressed) {
         throw error.kind === "NameTakenError" ? wrongField(name, error) : error;
       }
     },
-    onclose: () => made && queueMicrotask(() => table.arrive(made, `Agent ${made.name} was created.`)),
+    onclose: () => made && queueMicrotask(() => table.arrive(made, `Agent ${isolated(made.name)} was created.`)),
   });
   name.focus();
 }
@@ -40,7 +40,7 @@ class AgentSource {
   }
 
   label({ name, project, algorithm }) {
-    return `${name}${project ? ` in ${project}` : ""} (${algorithm})`;
+    return `${isolated(name)}${project ? ` in ${isolated(project)}` : ""} (${isolated(algorithm)})`;
   }
 
   select() {
@@ -157,7 +157,7 @@ class AgentSource {
 
   /** Both scores by step, with the chosen checkpoint marked. */
   drawCharts(place) {
-    const step = Number.isInteger(this.choice) ? this.choice : this.run[this.choice].step;
+    const step = isStep(this.choice) ? this.choice : this.run[this.choice].step;
     const chart = (word, name) => {
       const points = this.run.checkpoints.map((each) => [each.step, each[name]]);
       const values = points.map(([, value]) => value).filter((value) => value !== null);
@@ -179,11 +179,11 @@ function openDeleteAgent(table, id) {
   if (!row) return;
   const at = table.model.get("rows").findIndex((each) => each.id === id);
   openDialog({
-    frame, title: `Delete agent “${row.name}”?`, confirm: "Delete", danger: true,
+    frame, title: `Delete agent “${isolated(row.name)}”?`, confirm: "Delete", danger: true,
     body: [h("p", {}, "The agent and its copies of checkpoints are deleted. The experiment’s checkpoints stay."), h("p", {}, "That cannot be undone.")],
     act: async (button) => {
       await frame.line.ask("delete", { agent: id }, button);
-      frame.announce(`Agent ${row.name} was deleted.`);
+      frame.announce(`Agent ${isolated(row.name)} was deleted.`);
     },
     onclose: () => queueMicrotask(() => table.row(id) || table.neighbour(at)?.focus({ preventScroll: true })),
   });
@@ -203,7 +203,7 @@ async function openRotateKey(detail, hint, pressed) {
   }
   let answer = null;
   openDialog({
-    frame, title: `Rotate the key of “${detail.row.name}”?`, confirm: "Rotate key", danger: true,
+    frame, title: `Rotate the key of “${isolated(detail.row.name)}”?`, confirm: "Rotate key", danger: true,
     body: [h("p", {}, `The key that ends in …${hint} is refused at once. Programs that use it need the new one, which is shown once.`)],
     act: async (button) => {
       answer = await frame.line.ask("rotate_key", { agent: id }, button);
@@ -217,11 +217,11 @@ function openRollBack(detail, version) {
   const live = row.status === "Deployed" ? " Its endpoint answers with it at once." : "";
   const back = number < row.version;
   openDialog({
-    frame, title: back ? `Roll back “${row.name}” to version ${number}?` : `Make version ${number} of “${row.name}” current?`, confirm: back ? "Roll back" : "Make current",
-    body: [h("p", {}, `Version ${number}, step ${inFull(version.step)} of ${version.experiment}, becomes the current one.${live} The other versions stay.`)],
+    frame, title: back ? `Roll back “${isolated(row.name)}” to version ${number}?` : `Make version ${number} of “${isolated(row.name)}” current?`, confirm: back ? "Roll back" : "Make current",
+    body: [h("p", {}, `Version ${number}, step ${inFull(version.step)} of ${isolated(version.experiment)}, becomes the current one.${live} The other versions stay.`)],
     act: async (button) => {
       await frame.line.ask("roll_back", { agent: id, version: number }, button);
-      frame.announce(`Version ${number} of ${row.name} is the current one.`);
+      frame.announce(`Version ${number} of ${isolated(row.name)} is the current one.`);
     },
     onclose: () => queueMicrotask(() => document.activeElement === frame.root && table.lines.querySelector(`[data-f="open-${id}"]`)?.focus({ preventScroll: true })),
   });

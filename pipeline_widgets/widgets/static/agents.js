@@ -61,7 +61,7 @@ class AgentsTable extends PagedTable {
     const before = this.statuses ?? new Map();
     this.statuses = new Map(this.model.get("rows").map(({ id, name, status }) => [id, { name, status }]));
     const ends = [...this.statuses].filter(([id, { status }]) => before.get(id)?.status === "Pending" && status !== "Pending");
-    if (ends.length) this.frame.announce(ends.map(([, { name, status }]) => `${name} is ${status}.`).join(" "));
+    if (ends.length) this.frame.announce(ends.map(([, { name, status }]) => `${isolated(name)} is ${status}.`).join(" "));
   }
 
   empty() {
@@ -115,11 +115,11 @@ class AgentsTable extends PagedTable {
     const answer = await this.ask("connect", { agent: id }, pressed);
     if (!answer) return;
     this.keep(id, answer.key);
-    this.frame.announce(`${this.row(id)?.name ?? "It"} is being connected.${answer.key ? " Its key is shown." : ""}`);
+    this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is being connected.${answer.key ? " Its key is shown." : ""}`);
   }
 
   async disconnect(id, pressed) {
-    if (await this.ask("disconnect", { agent: id }, pressed)) this.frame.announce(`${this.row(id)?.name ?? "It"} is disconnected.`);
+    if (await this.ask("disconnect", { agent: id }, pressed)) this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is disconnected.`);
   }
 
   /** Show a new key until it is hidden, or the page is gone. */
@@ -183,7 +183,7 @@ class AgentAbout {
 
   makeForm(row) {
     this.text = h("textarea", {
-      rows: 3, value: this.draft.text, "aria-label": `Description of ${row.name}`, "data-f": `about-text-${this.id}`,
+      rows: 3, value: this.draft.text, "aria-label": `Description of ${isolated(row.name)}`, "data-f": `about-text-${this.id}`,
       oninput: () => this.draft && (this.draft.text = this.text.value),
       onkeydown: (event) => {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(this.ok);
@@ -226,7 +226,7 @@ class AgentAbout {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const table = new AgentsTable({ model, el });

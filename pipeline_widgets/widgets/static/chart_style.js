@@ -12,7 +12,6 @@ const CHART_MARKS = [
   "M-4-3.200H4L0 4z",
 ];
 const CHART_CROSS = "M-4.500-4.500L4.500 4.500M-4.500 4.500L4.500-4.500"; // where a value is no number
-const CHART_STEPS = [1, 2, 5].flatMap((n) => Array.from({ length: 16 }, (_, power) => n * 10 ** power)).sort((a, b) => a - b);
 const CHART_UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 
 const chartName = (name) => (Object.hasOwn(CHART_NAMES, name) ? CHART_NAMES[name] : name);
@@ -34,14 +33,39 @@ function chartSample({ colour, dash, mark, hollow }) {
 }
 
 /** Say a step. */
-const chartStep = (step) => step.toLocaleString("en-US");
+const chartStep = inFull;
 
 /** Say a tick in few letters. */
-function chartTick(value) {
+function chartTick(value, digits = 4) {
   const size = Math.abs(value), [unit, letter] = CHART_UNITS.find(([least]) => size >= least) ?? [];
   const short = size >= 1e15 || (size && size < 1e-3);
-  const text = short ? Number(value.toPrecision(3)).toExponential() : size >= 1e4 ? `${Number((value / unit).toPrecision(3))}${letter}` : score(value);
+  const text = short ? Number(value.toPrecision(digits - 1)).toExponential() : size >= 1e4 ? `${Number((value / unit).toPrecision(digits - 1))}${letter}` : score(value, digits);
   return text.replaceAll("-", "\u2212").replace("e+", "e");
+}
+
+/**
+ * The ticks of an axis: about as many as `most`, at round numbers, at whole ones where those are steps. They are counted
+ * rather than added up, since a sum can stand still where neighbouring numbers can hardly be told apart.
+ */
+function chartTicks(low, high, most, whole = false) {
+  const rough = (high - low) / Math.max(1, most);
+  if (!(rough > 0) || !Number.isFinite(rough)) return [low];
+  const power = 10 ** Math.floor(Math.log10(rough)), apart = power * [1, 2, 5, 10].find((n) => n * power >= rough * 0.999);
+  const every = whole ? Math.max(1, apart) : apart, first = Math.ceil(low / every - 1e-9), found = [];
+  for (let n = 0; n <= most + 1; n += 1) {
+    const tick = Number(((first + n) * every).toPrecision(15));
+    if (tick > high + every * 1e-9) break;
+    if (tick !== found[found.length - 1]) found.push(tick || 0);
+  }
+  return found;
+}
+
+/** Say the ticks of an axis in as few digits as tell them apart; one that looks like the one before stays empty. */
+function chartTickTexts(ticks) {
+  for (const digits of [4, 6, 9, 12, 15, 17]) {
+    const said = ticks.map((tick) => chartTick(tick, digits));
+    if (new Set(said).size === said.length || digits === 17) return said.map((text, at) => (text === said[at - 1] ? "" : text));
+  }
 }
 
 /** The ticks of a logarithmic axis: powers of ten, and 2 and 5 between them where these are few. */
@@ -56,15 +80,35 @@ function chartDecades(low, high) {
 class ChartGroup {
   /** `zoomed` is called when other steps are shown, `lit` when another series is emphasised. */
   constructor({ zoomed = () => {}, lit = () => {} } = {}) {
-    Object.assign(this, { charts: new Set(), range: null, key: null, pinned: null, zoomed, lit, last: null });
+    Object.assign(this, { charts: new Set(), scale: new StepScale([]), range: null, key: null, pinned: null, zoomed, lit, last: null });
     this.sync = unique("sync");
     this.whole = button({ label: "Show all steps", kind: "pw-chart-whole", onclick: () => this.zoomOut() });
     this.whole.hidden = true;
   }
 
-  /** The first and the last step of all charts; null where there is none. */
+  /** Draw all charts on one scale of steps, which a chart with other steps may change; that chart draws itself. */
+  rescale(changed) {
+    const ends = [...this.charts].flatMap(({ steps }) => (steps.length ? [steps[0], steps[steps.length - 1]] : []));
+    const scale = new StepScale(ends.sort(stepOrder));
+    if (scale.name === this.scale.name) return;
+    this.scale = scale;
+    this.range = null;
+    this.whole.hidden = true;
+    for (const chart of this.charts) {
+      if (chart === changed) continue;
+      chart.lay();
+      chart.rescale();
+    }
+  }
+
+  /** The steps that are zoomed to, the first and the last; null where all of them are shown. */
+  get part() {
+    return this.range && [this.scale.step(Math.floor(this.range[0])), this.scale.step(Math.ceil(this.range[1]))];
+  }
+
+  /** Where the first and the last step of all charts lie; null where there is none. */
   get extent() {
-    const ends = [...this.charts].filter(({ steps }) => steps.length).flatMap(({ steps }) => [steps[0], steps[steps.length - 1]]);
+    const ends = [...this.charts].filter(({ xs }) => xs.length).flatMap(({ xs }) => [xs[0], xs[xs.length - 1]]);
     return ends.length ? [Math.min(...ends), Math.max(...ends)] : null;
   }
 
@@ -73,7 +117,7 @@ class ChartGroup {
     const extent = this.extent;
     if (!extent || extent[0] === extent[1]) return;
     if (range) {
-      const span = Math.max(1, Math.min(range[1] - range[0], extent[1] - extent[0]));
+      const span = Math.max(1 / this.scale.unit, Math.min(range[1] - range[0], extent[1] - extent[0]));
       const low = Math.max(extent[0], Math.min(range[0], extent[1] - span));
       range = span < extent[1] - extent[0] ? [low, low + span] : null;
     }

@@ -54,7 +54,7 @@ class ExperimentDetail {
     if (!this.el.isConnected) this.place.replaceChildren(this.el);
     Object.assign(this, { row, detail });
     this.el.classList.toggle("pw-xd-draft", !detail.runs.length); // there is a config, and nothing else to look at
-    redraw(this.about, h("span", {}, detail.says), detail.uses.length ? h("span", {}, `Used by ${detail.uses.map(({ pipeline, stage }) => `stage ${stage} of pipeline ${pipeline}`).join(", ")}.`) : h("span", {}, "Used by no pipeline."));
+    redraw(this.about, h("span", {}, detail.says), detail.uses.length ? h("span", {}, `Used by ${detail.uses.map(({ pipeline, stage }) => `stage ${stage} of pipeline ${isolated(pipeline)}`).join(", ")}.`) : h("span", {}, "Used by no pipeline."));
     this.showMetrics();
     this.showCheckpoints();
     this.showConfig();
@@ -140,7 +140,7 @@ class ExperimentDetail {
     this.noRuns.hidden = runs.length > 0;
     keyed(this.history, shown, (each) => each.id, () => h("tr"), (el, run) => {
       const took = run.finished !== null && run.started !== null ? duration(run.finished - run.started) : "";
-      const hints = [took ? `took ${took}` : null, run.same_config ? null : "another config", run.pipeline ? `in ${run.pipeline}` : null].filter(Boolean);
+      const hints = [took ? `took ${took}` : null, run.same_config ? null : "another config", run.pipeline ? `in ${isolated(run.pipeline)}` : null].filter(Boolean);
       redraw(el, h("th", { scope: "row", class: "pw-number", "aria-label": `Run ${run.number}` }, String(run.number)), h("td", {}, badge(run.status)),
         h("td", {}, moment(run.started ?? run.created), hints.length ? h("div", { class: "pw-hint" }, hints.map((hint, at) => h("span", {}, at + 1 < hints.length ? `${hint}, ` : hint))) : null),
         h("td", { class: "pw-number" }, run.step === null ? "N/A" : run.total ? `${run.step} of ${run.total}` : String(run.step)));

@@ -17,7 +17,7 @@ async function openNewExperiment(table, pressed) {
     },
     onclose: () => {
       if (!kept) table.drafts = null;
-      if (answer) queueMicrotask(() => table.arrive(answer, `Experiment ${answer.name} was created.`, true));
+      if (answer) queueMicrotask(() => table.arrive(answer, `Experiment ${isolated(answer.name)} was created.`, true));
     },
   }));
   made.dialog.el.addEventListener("cancel", () => (kept = true)); // Escape; the Cancel button throws away what is typed
@@ -31,10 +31,10 @@ async function openEditConfig(table, row, pressed) {
   const note = row.runs ? "Runs that are there keep the config that they ran with. A stage that ran it turns stale." : "";
   const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });
   made.open(openDialog({
-    frame, title: `Edit config of “${row.name}”`, confirm: "Save", wide: true, body: made.body,
+    frame, title: `Edit config of “${isolated(row.name)}”`, confirm: "Save", wide: true, body: made.body,
     act: async (button) => {
       const answer = await made.submit(button);
-      if (answer) frame.announce(`The config of ${answer.name} was saved.`);
+      if (answer) frame.announce(`The config of ${isolated(answer.name)} was saved.`);
       return !!answer;
     },
   }));
@@ -44,7 +44,7 @@ async function openResume(table, row, pressed) {
   const { frame } = table;
   const offer = await frame.run("resume_form", { experiment: row.id }, pressed);
   if (!offer) return;
-  if (!offer.runs.length) return void frame.notice(`${row.name} cannot be resumed. ${offer.obstacle}`, "error");
+  if (!offer.runs.length) return void frame.notice(`${isolated(row.name)} cannot be resumed. ${offer.obstacle}`, "error");
   const name = h("input", { type: "text", value: offer.name, autocomplete: "off", spellcheck: "false" });
   const place = h("div"), last = h("div"), nothing = h("div", { role: "status" });
   let run, choice, made = null, length = null;
@@ -64,7 +64,7 @@ async function openResume(table, row, pressed) {
   const runs = h("select", { onchange: () => pick(runs.value) }, offer.runs.map(({ id, label, checkpoints }) => h("option", { value: id }, `${label}, ${count(checkpoints.length, "checkpoint")}`)));
   pick(offer.runs[0].id);
   const dialog = openDialog({
-    frame, title: `Resume “${row.name}”`, confirm: "Resume", wide: true,
+    frame, title: `Resume “${isolated(row.name)}”`, confirm: "Resume", wide: true,
     body: [
       offer.warning ? h("div", { class: "pw-notice pw-warning" }, icon("Stale"), h("div", {}, offer.warning)) : null,
       offer.runs.length > 1 ? field("Run", runs) : null,
@@ -75,7 +75,7 @@ async function openResume(table, row, pressed) {
       const config = length && length.value.trim() !== String(run.ends) ? { [run.length.name]: length.value.trim() } : null;
       made = await frame.line.ask("resume", { experiment: row.id, run: run.id, choice, name: name.value, config }, button);
     },
-    onclose: () => made && queueMicrotask(() => table.arrive(made, `Resumed as ${made.name}.`, true)),
+    onclose: () => made && queueMicrotask(() => table.arrive(made, `Resumed as ${isolated(made.name)}.`, true)),
   });
   if (!offer.obstacle) return;
   const ok = dialog.form.querySelector("button[type=submit]");
@@ -87,7 +87,7 @@ async function openResume(table, row, pressed) {
 /** Warn where the chosen checkpoint is at the end of what the new experiment will train. */
 function trainsNothing({ best, final, ends, length }, choice, typed) {
   const step = { best, final }[choice]?.step ?? choice, end = typed === undefined ? ends : Number(typed);
-  if (!end || step < end) return null;
+  if (!end || Number(step) < Number(end)) return null;
   const todo = length ? `Raise ${length.label} below.` : "Raise it in the config first.";
   return h("div", { class: "pw-notice pw-warning" }, icon("Stale"), h("div", {}, `This checkpoint is at step ${step} of ${end}: resumed as it is, it trains nothing. ${todo}`));
 }
@@ -99,12 +99,12 @@ async function openDuplicate(table, row, pressed) {
   if (given === undefined) return;
   const name = h("input", { type: "text", value: given, autocomplete: "off", spellcheck: "false" });
   openDialog({
-    frame, title: `Duplicate “${row.name}”`, confirm: "Duplicate",
+    frame, title: `Duplicate “${isolated(row.name)}”`, confirm: "Duplicate",
     body: [field("Name", name, "The copy has the same algorithm, config and seed, and no runs.")],
     act: async (button) => {
       copy = await frame.line.ask("duplicate", { experiment: row.id, name: name.value }, button);
     },
-    onclose: () => copy && queueMicrotask(() => table.arrive(copy, `Duplicated as ${copy.name}.`, true)),
+    onclose: () => copy && queueMicrotask(() => table.arrive(copy, `Duplicated as ${isolated(copy.name)}.`, true)),
   });
   name.select();
 }
@@ -113,11 +113,11 @@ function openDeleteExperiment(table, row) {
   const { frame } = table, at = table.placeOf(row.id);
   const made = [row.runs ? count(row.runs, "run") : null, row.checkpoints ? count(row.checkpoints, "checkpoint") : null].filter(Boolean);
   openDialog({
-    frame, title: `Delete experiment “${row.name}”?`, confirm: "Delete", danger: true,
+    frame, title: `Delete experiment “${isolated(row.name)}”?`, confirm: "Delete", danger: true,
     body: [h("p", {}, made.length ? `${made.join(" and ")}, with all files and metrics, are deleted with it.` : "It has never run."), h("p", {}, "That cannot be undone.")],
     act: async (button) => {
       await frame.line.ask("delete", { experiment: row.id }, button);
-      frame.announce(`Experiment ${row.name} was deleted.`);
+      frame.announce(`Experiment ${isolated(row.name)} was deleted.`);
     },
     onclose: () => queueMicrotask(() => table.row(row.id) || table.neighbour(at)?.focus({ preventScroll: true })),
   });
@@ -132,7 +132,7 @@ function openDeploy(table, row, checkpoint) {
   openDialog({
     frame, title: `Deploy the checkpoint at step ${checkpoint.step}`, confirm: "Deploy",
     body: [
-      h("p", {}, `A frozen copy of what ${checkpoint.run} of ${row.name} saved there becomes an Agent.`),
+      h("p", {}, `A frozen copy of what ${checkpoint.run} of ${isolated(row.name)} saved there becomes an Agent.`),
       field("Agent name", name),
       field("Description", about, "Optional."),
       h("div", { class: "pw-check" }, connect, h("label", { for: connect.id }, "Connect it, so that it answers over HTTP")),
@@ -146,15 +146,15 @@ function openDeploy(table, row, checkpoint) {
 }
 
 function tellDeployed(frame, { name, trouble }) {
-  if (trouble) frame.notice(`Agent ${name} was saved, but is not connected. ${sentence(trouble)}`, "error");
-  else frame.notice(`Agent ${name} was saved.`);
+  if (trouble) frame.notice(`Agent ${isolated(name)} was saved, but is not connected. ${sentence(trouble)}`, "error");
+  else frame.notice(`Agent ${isolated(name)} was saved.`);
 }
 
 /** Show the key of an agent: only its hash is kept. */
 function openAgentKey(frame, { name, key }) {
   const text = h("code", { class: "pw-code", tabindex: "0" }, key);
   openDialog({
-    frame, title: `Agent ${name} is being connected`, cancel: "Done",
+    frame, title: `Agent ${isolated(name)} is being connected`, cancel: "Done",
     body: [h("p", {}, "This is its key. It is shown only now, and cannot be read again: keep it, or rotate it in the Agents view."), text, h("div", {}, copyButton({ frame, label: "Copy key", text: () => key }))],
   });
 }
@@ -163,7 +163,7 @@ function openDeleteCheckpoint(table, row, checkpoint) {
   const { frame } = table;
   confirmDialog({
     frame, title: `Delete the checkpoint at step ${checkpoint.step}?`, confirm: "Delete",
-    text: [`What ${checkpoint.run} of ${row.name} saved there, ${bytes(checkpoint.size)}, is deleted from disk.`, "That cannot be undone. Its run and metrics stay."],
+    text: [`What ${checkpoint.run} of ${isolated(row.name)} saved there, ${bytes(checkpoint.size)}, is deleted from disk.`, "That cannot be undone. Its run and metrics stay."],
     act: async (button) => {
       await frame.line.ask("delete_checkpoint", { checkpoint: checkpoint.id }, button);
       frame.announce(`The checkpoint at step ${checkpoint.step} was deleted.`);

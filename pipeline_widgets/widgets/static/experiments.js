@@ -85,7 +85,7 @@ class ExperimentsTable extends PagedTable {
     const steps = total ? `${step ?? 0} of ${total}` : step === null ? "No step reported yet" : `Step ${step}`;
     redraw(place,
       h("div", {
-        class: "pw-progress", role: "progressbar", "aria-label": `Progress of ${row.name}`, "aria-valuemin": total ? 0 : undefined, "aria-valuemax": total || undefined,
+        class: "pw-progress", role: "progressbar", "aria-label": `Progress of ${isolated(row.name)}`, "aria-valuemin": total ? 0 : undefined, "aria-valuemax": total || undefined,
         "aria-valuenow": total ? Math.min(step ?? 0, total) : undefined, "aria-valuetext": steps,
       }, h("div", { class: part === null ? "pw-unknown" : "", style: { width: `${((part ?? 0.3) * 100).toFixed(1)}%` } })),
       h("div", { class: "pw-ex-words pw-soft" }, h("span", {}, steps), left === null ? null : h("span", {}, remaining(left))));
@@ -102,11 +102,11 @@ class ExperimentsTable extends PagedTable {
   }
 
   async train(id, pressed) {
-    if (await this.ask("train", { experiment: id }, pressed)) this.frame.announce(`${this.row(id)?.name ?? "It"} is training.`);
+    if (await this.ask("train", { experiment: id }, pressed)) this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is training.`);
   }
 
   async stop(id, pressed) {
-    if (await this.ask("stop", { experiment: id }, pressed)) this.frame.announce(`${this.row(id)?.name ?? "It"} is asked to stop.`);
+    if (await this.ask("stop", { experiment: id }, pressed)) this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is asked to stop.`);
   }
 
   // ---- what is in an expanded row
@@ -125,7 +125,7 @@ class ExperimentsTable extends PagedTable {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const table = new ExperimentsTable({ model, el });

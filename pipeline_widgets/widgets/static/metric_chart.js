@@ -12,8 +12,9 @@ class MetricChart {
    * the legend has values only: names stand elsewhere.
    */
   constructor(frame, { height = CHART_HEIGHT, group = null, heading = null, tools = null, compact = false } = {}) {
-    Object.assign(this, { height, group: group ?? new ChartGroup(), series: [], steps: [], at: null, compact });
+    Object.assign(this, { height, group: group ?? new ChartGroup(), series: [], steps: [], xs: [], at: null, compact });
     this.told = h("div", { class: "pw-chart-told", "aria-hidden": "true" });
+    this.offset = h("div", { class: "pw-chart-offset pw-hint", hidden: true });
     this.legend = h("ul", { class: `pw-chart-legend${compact ? " pw-chart-compact" : ""}` });
     this.place = h("div", {
       class: "pw-chart-place", tabindex: "0", role: "slider", "aria-label": "Chart", "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0",
@@ -23,7 +24,7 @@ class MetricChart {
       onblur: () => this.read(null),
       onmouseleave: () => this.group.light(null),
     });
-    this.el = h("div", { class: "pw-chart" }, h("div", { class: "pw-chart-head" }, heading, group ? null : this.group.whole, this.told, tools), this.place, this.legend);
+    this.el = h("div", { class: "pw-chart" }, h("div", { class: "pw-chart-head" }, heading, group ? null : this.group.whole, this.told, tools), this.place, this.offset, this.legend);
     this.group.charts.add(this);
     this.size = new ResizeObserver(() => this.fit());
     this.size.observe(this.place);
@@ -43,12 +44,15 @@ class MetricChart {
     const step = this.at === null ? null : this.steps[this.at], styles = JSON.stringify(series.map((each) => each.style));
     const anew = log !== this.log || styles !== this.styles || (best === null) !== (this.best === null);
     Object.assign(this, { title, series, best, log, styles });
-    this.steps = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort((a, b) => a - b);
-    this.at = step === null ? null : Math.max(0, this.steps.findLastIndex((each) => each <= step));
+    this.steps = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort(stepOrder);
+    this.at = step === null ? null : Math.max(0, this.steps.findLastIndex((each) => stepOrder(each, step) <= 0));
+    const largest = series.reduce((most, { points }) => points.reduce((more, [, value]) => Math.max(more, Math.abs(value)), most), 0);
+    // uPlot draws no numbers that are so large or small that a difference of theirs could overflow or vanish.
+    this.unit = !log && largest && (largest > 1e15 || largest < 1e-9) ? 10 ** Math.max(-300, Math.floor(Math.log10(largest))) : 1;
     const maps = series.map(({ points }) => new Map(points));
-    // A logarithm has no place for what is not above zero: it is a gap there.
-    const value = (known) => (log && known !== null && known !== undefined && known <= 0 ? null : known);
-    this.data = [this.steps, ...maps.map((map) => this.steps.map((each) => value(map.get(each))))];
+    this.values = maps.map((map) => this.steps.map((each) => this.y(map.get(each))));
+    this.group.rescale(this);
+    this.lay();
     this.showLegend();
     this.place.setAttribute("aria-label", this.summary());
     this.place.setAttribute("aria-valuemin", this.steps[0] ?? 0);
@@ -57,6 +61,18 @@ class MetricChart {
     else this.rescale();
     this.say(document.activeElement === this.place ? this.at : null);
     this.emphasise();
+  }
+
+  /** Where a value lies; a logarithm has no place for what is not above zero: it is a gap there. */
+  y(value) {
+    if (value === null || value === undefined) return value;
+    return this.log && value <= 0 ? null : value / this.unit;
+  }
+
+  /** Lay the steps on the scale of the group. */
+  lay() {
+    this.xs = this.steps.map((step) => this.group.scale.x(step));
+    this.data = [this.xs, ...(this.values ?? [])];
   }
 
   showLegend() {
@@ -69,11 +85,11 @@ class MetricChart {
   summary() {
     const said = this.series.map(({ name, points }) => {
       const values = points.map(([, value]) => value).filter((value) => value !== null), last = points[points.length - 1];
-      if (!values.length) return `${name}: N/A`;
+      if (!values.length) return `${isolated(name)}: N/A`;
       const [low, high] = values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
-      return `${name}: ${score(last[1])} at step ${chartStep(last[0])}, lowest ${score(low)}, highest ${score(high)}`;
+      return `${isolated(name)}: ${score(last[1])} at step ${chartStep(last[0])}, lowest ${score(low)}, highest ${score(high)}`;
     });
-    return `${this.title} by step. ${said.join("; ")}`;
+    return `${isolated(this.title)} by step. ${said.join("; ")}`;
   }
 
   colour(name) {
@@ -89,7 +105,10 @@ class MetricChart {
     const font = `11px ${getComputedStyle(this.el).fontFamily}`;
     const axis = { stroke: () => this.colour("--pw-text-soft"), font, ticks: { show: false } };
     const spread = (low, high) => [low === null ? 0 : low - (Math.abs(low) || 1) * 0.5, high === null ? 1 : high + (Math.abs(high) || 1) * 0.5];
-    const decades = (low, high) => (low === null ? [0.1, 1] : [10 ** Math.floor(Math.log10(low)), 10 ** (Math.floor(Math.log10(high) - 1e-9) + 1)]);
+    const power = (exponent) => Math.min(Number.MAX_VALUE, Math.max(Number.MIN_VALUE, 10 ** exponent));
+    const decades = (low, high) => (low === null ? [0.1, 1] : [power(Math.floor(Math.log10(low))), power(Math.floor(Math.log10(high) - 1e-9) + 1)]);
+    // Ticks are ours: uPlot adds them up, which has no end where neighbouring numbers cannot be told apart.
+    const wide = (plot, n, low, high, dim, space) => [Math.max(10, ((high - low) * space * 2) / dim)];
     const y = this.log
       ? { distr: 3, range: (plot, low, high) => decades(low, high) }
       : { range: (plot, low, high) => (low === high ? spread(low, high) : [low - (high - low) * 0.05, high + (high - low) * 0.05]) };
@@ -104,11 +123,15 @@ class MetricChart {
       },
       scales: { x: { time: false }, y },
       axes: [
-        { ...axis, size: 26, gap: 4, grid: { show: false }, incrs: CHART_STEPS, space: 64, values: (plot, ticks) => ticks.map((tick) => (tick >= 1e5 ? chartTick(tick) : chartStep(tick))) },
         {
-          ...axis, size: 52, gap: 6, grid: { stroke: () => this.colour("--pw-chart-grid"), width: 1 }, space: 36,
-          splits: this.log ? (plot, n, low, high) => chartDecades(low, high) : undefined, filter: (plot, ticks) => ticks,
-          values: (plot, ticks) => ticks.map((tick) => (tick === null ? "" : chartTick(tick))),
+          ...axis, size: 26, gap: 4, grid: { show: false }, incrs: wide, space: 64, filter: (plot, ticks) => ticks,
+          splits: (plot, n, low, high) => chartTicks(low, high, plot.bbox.width / devicePixelRatio / 64, true), values: (plot, ticks) => this.stepTexts(ticks),
+        },
+        {
+          ...axis, size: (plot, said) => Math.max(52, 14 + 6.5 * Math.max(0, ...(said ?? []).map((text) => text.length))), gap: 6, grid: { stroke: () => this.colour("--pw-chart-grid"), width: 1 }, space: 36,
+          incrs: this.log ? undefined : wide, filter: (plot, ticks) => ticks,
+          splits: (plot, n, low, high) => (this.log ? chartDecades(low, high) : chartTicks(low, high, plot.bbox.height / devicePixelRatio / 36)),
+          values: (plot, ticks) => chartTickTexts(ticks.map((tick) => tick * this.unit)),
         },
       ],
       series: [{}, ...this.series.map(({ name, style }) => ({
@@ -126,12 +149,23 @@ class MetricChart {
   /** Draw the data and the steps that are shown now. */
   rescale() {
     if (!this.plot) return this.make();
-    const { steps } = this, [low, high] = this.group.range ?? [steps[0] ?? 0, steps[steps.length - 1] ?? 1];
+    const { xs } = this, [low, high] = this.group.range ?? [xs[0] ?? 0, xs[xs.length - 1] ?? 1];
     this.plot.batch(() => {
       this.plot.setData(this.data, false);
       this.plot.setScale("x", low === high ? { min: low - 1, max: high + 1 } : { min: low, max: high });
     });
     if (document.activeElement === this.place && this.at !== null) this.mark(this.at);
+  }
+
+  /** Say ticks of the steps: those that are too close to be told apart count from the first step, which stands below. */
+  stepTexts(ticks) {
+    const { scale } = this.group, whole = ticks.map((tick) => scale.step(tick));
+    const said = scale.base === null ? whole.map((step) => (step >= 1e5 ? chartTick(step) : chartStep(step))) : whole.map((step) => chartTick(Number(step)));
+    const alike = scale.base !== null && new Set(said).size < said.length;
+    this.offset.hidden = !alike;
+    if (!alike) return said;
+    setText(this.offset, `Steps are counted from ${chartStep(String(scale.base))}.`);
+    return chartTickTexts(ticks.map((tick) => tick * scale.unit)).map((text) => text.replace(/^(?=\d)/, "+"));
   }
 
   resize(height) {
@@ -160,7 +194,7 @@ class MetricChart {
   known(n, at) {
     if (!n) return at;
     const { points, ended } = this.series[n - 1];
-    if (ended && this.steps[at] > points[points.length - 1]?.[0]) return null;
+    if (ended && points.length && stepOrder(this.steps[at], points[points.length - 1][0]) > 0) return null;
     while (at > 0 && this.data[n][at] === undefined) at -= 1;
     return at;
   }
@@ -196,7 +230,7 @@ class MetricChart {
   /** Draw what the lines alone do not show: marks on them, single points, where a value is no number, and the best step. */
   paint(plot) {
     const { ctx } = plot, ratio = devicePixelRatio, { left, top, width, height } = plot.bbox;
-    if (this.best !== null) this.paintBest(plot, plot.valToPos(this.best, "x", true));
+    if (this.best !== null) this.paintBest(plot, plot.valToPos(this.group.scale.x(this.best), "x", true));
     ctx.save();
     ctx.beginPath();
     ctx.rect(left - 5 * ratio, top - 5 * ratio, width + 10 * ratio, height + 10 * ratio);
@@ -221,7 +255,7 @@ class MetricChart {
   paintMark({ ctx, valToPos }, step, value, mark) {
     const ratio = devicePixelRatio * 0.85, shape = new Path2D(mark);
     ctx.save();
-    ctx.translate(valToPos(step, "x", true), valToPos(value, "y", true));
+    ctx.translate(valToPos(this.group.scale.x(step), "x", true), valToPos(this.y(value), "y", true));
     ctx.scale(ratio, ratio);
     ctx.lineWidth = 1.5;
     ctx.fill(shape);
@@ -251,7 +285,7 @@ class MetricChart {
     let low = 0, high = points.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (points[middle][0] <= step) low = middle + 1;
+      if (stepOrder(points[middle][0], step) <= 0) low = middle + 1;
       else high = middle;
     }
     return points[low - 1];
@@ -268,9 +302,9 @@ class MetricChart {
         setText(this.items[n].querySelector(".pw-chart-value"), text);
         setText(this.items[n].querySelector(".pw-chart-note"), note);
         this.items[n].classList.toggle("pw-chart-other", !!note);
-        this.items[n].title = `${series.name} ${text} ${note}`.trim();
+        this.items[n].title = `${isolated(series.name)} ${text} ${note}`.trim();
       }
-      return text && `${one ? "" : `${series.name} `}${text}${note && ` (${note})`}`;
+      return text && `${one ? "" : `${isolated(series.name)} `}${text}${note && ` (${note})`}`;
     }).filter(Boolean);
     const place = step === undefined ? "" : at === null && !one ? "Latest" : `Step ${chartStep(step)}`, text = place && `${place}: ${said.join(", ")}`;
     setText(this.told, one ? text : place);
@@ -288,15 +322,15 @@ class MetricChart {
 
   /** Show where a step is, here and in the charts beside. */
   mark(at) {
-    const place = at === null || !this.plot ? { left: -10, top: -10 } : { left: this.plot.valToPos(this.steps[at], "x"), top: this.height / 2 };
+    const place = at === null || !this.plot ? { left: -10, top: -10 } : { left: this.plot.valToPos(this.xs[at], "x"), top: this.height / 2 };
     this.plot?.setCursor(place, true, true);
   }
 
   /** Move what is zoomed to where a step is. */
   follow(at) {
-    const [low, high] = this.group.range ?? [-Infinity, Infinity], step = this.steps[at];
-    if (at === null || (step >= low && step <= high)) return;
-    this.group.zoom([step - (high - low) / 2, step + (high - low) / 2]);
+    const [low, high] = this.group.range ?? [-Infinity, Infinity], x = this.xs[at];
+    if (at === null || (x >= low && x <= high)) return;
+    this.group.zoom([x - (high - low) / 2, x + (high - low) / 2]);
   }
 
   key(event) {
@@ -308,6 +342,6 @@ class MetricChart {
     if (to !== undefined) return this.read(Math.max(0, Math.min(last, to)));
     if (factor === null) return this.group.zoomOut();
     const [low, high] = range ?? extent, half = ((high - low) * factor) / 2;
-    this.group.zoom([this.steps[now] - half, this.steps[now] + half]);
+    this.group.zoom([this.xs[now] - half, this.xs[now] + half]);
   }
 }

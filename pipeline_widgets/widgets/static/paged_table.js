@@ -190,8 +190,8 @@ class PagedTable {
   }
 
   showMenu(menu, { name }) {
-    menu.setAttribute("aria-label", `Actions for ${name}`);
-    menu.title = `Actions for ${name}`;
+    menu.setAttribute("aria-label", `Actions for ${isolated(name)}`);
+    menu.title = `Actions for ${isolated(name)}`;
   }
 
   async toggle(id, pressed) {

@@ -35,7 +35,7 @@ class ExperimentPicker {
         h("p", { class: "pw-hint" }, "Experiments are configured in code or in the Experiments tab."));
     return [
       this.fitting.length >= SEARCH_FROM ? this.search() : null,
-      this.misfit ? h("div", { class: "pw-picker-warning" }, icon("Stale"), h("span", {}, `${this.misfit.name} no longer fits here: ${ended(this.misfit.reason)} Choose another experiment.`)) : null,
+      this.misfit ? h("div", { class: "pw-picker-warning" }, icon("Stale"), h("span", {}, `${isolated(this.misfit.name)} no longer fits here: ${ended(this.misfit.reason)} Choose another experiment.`)) : null,
       this.fitting.length ? [this.list, this.none] : h("div", { class: "pw-picker-empty" }, "No experiment of this project fits here."),
       this.says,
       this.others.length ? this.rest() : null,
@@ -126,7 +126,7 @@ class CheckpointPicker {
   /** `offer`: {checkpoints, best, final, higher_is_better}, as a form has it. `choice`: "best", "final" or a step. */
   constructor({ legend, offer, choice, onchange }) {
     Object.assign(this, { offer, choice, onchange });
-    this.step = Number.isInteger(choice) ? choice : null;
+    this.step = isStep(choice) ? choice : null;
     this.steps = offer.checkpoints.map((checkpoint) => checkpoint.step);
     this.radios = radios(legend, "checkpoint", this.kinds(), this.step === null ? choice : "step", (kind) => this.choose(kind));
     this.curve = h("div", { class: "pw-steps-curve" });
@@ -176,7 +176,7 @@ class CheckpointPicker {
   ordered() {
     const pinned = [this.offer.best.step, this.offer.final.step];
     const rank = ({ step }) => (pinned.includes(step) ? pinned.indexOf(step) : pinned.length);
-    return [...this.offer.checkpoints].sort((one, other) => rank(one) - rank(other) || other.step - one.step);
+    return [...this.offer.checkpoints].sort((one, other) => rank(one) - rank(other) || stepOrder(other.step, one.step));
   }
 
   choose(kind, step = null) {

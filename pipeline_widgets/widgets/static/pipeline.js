@@ -53,7 +53,7 @@ class Builder {
     const before = new Map(this.stages.map((stage) => [stage.id, stage]));
     this.stages = this.model.get("stages");
     const news = this.stages.filter((stage) => before.get(stage.id) && before.get(stage.id).status !== stage.status);
-    if (news.length) this.frame.announce(news.map((stage) => `Stage ${stage.n}, ${stage.name}: ${stage.status}`).join(". "));
+    if (news.length) this.frame.announce(news.map((stage) => `Stage ${stage.n}, ${isolated(stage.name)}: ${stage.status}`).join(". "));
     this.show();
   }
 
@@ -74,7 +74,7 @@ class Builder {
 
   showHead() {
     const { name, description } = this.model.get("pipeline");
-    this.graph.box.setAttribute("aria-label", `Stage graph of ${name}`);
+    this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
     if (this.model.get("headed"))
       redraw(this.head, h("h2", {}, name), description ? h("p", { class: "pw-soft" }, description) : null);
   }
@@ -117,7 +117,7 @@ class Builder {
     const stage = this.stage;
     this.bar.hidden = !stage || this.asList; // in the list each row has its own
     if (this.bar.hidden) return;
-    this.bar.setAttribute("aria-label", `Stage ${stage.n}: ${stage.name}`);
+    this.bar.setAttribute("aria-label", `Stage ${stage.n}: ${isolated(stage.name)}`);
     const specs = this.actions(stage);
     keyed(this.bar, specs, (spec) => `${stage.id}-${spec.key}`, (spec) => this.barButton(spec), (el, spec) => {
       el.act = spec.onclick;
@@ -238,7 +238,7 @@ class Builder {
     if (!stage) return;
     if (stage.locked) return this.frame.notice(stage.locked, "error");
     confirmDialog({
-      frame: this.frame, title: `Delete stage ${stage.n} (${stage.name})?`, confirm: "Delete stage",
+      frame: this.frame, title: `Delete stage ${stage.n} (${isolated(stage.name)})?`, confirm: "Delete stage",
       text: "Its runs, checkpoints, experiment and agents stay.",
       act: async (pressed) => {
         const done = await this.frame.line.ask("remove", { stage: id, seen: this.version }, pressed);
@@ -271,7 +271,7 @@ class Builder {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const builder = new Builder({ model, el });

@@ -91,7 +91,7 @@ class PipelineTable extends PagedTable {
     }
     if (!line.rename?.isConnected) {
       const input = h("input", {
-        type: "text", "data-f": `rename-${row.id}`, "aria-label": `Name of ${row.name}`, autocomplete: "off", spellcheck: "false", value: row.name,
+        type: "text", "data-f": `rename-${row.id}`, "aria-label": `Name of ${isolated(row.name)}`, autocomplete: "off", spellcheck: "false", value: row.name,
         onkeydown: (event) => {
           if (event.isComposing) return;
           if (event.key === "Enter") this.saveName(row.id, input, true);
@@ -189,7 +189,7 @@ class PipelineTable extends PagedTable {
         }
       },
       // After the dialog has given focus back.
-      onclose: () => made && queueMicrotask(() => this.arrive(made, `Pipeline ${made.name} was created.`, true)),
+      onclose: () => made && queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was created.`, true)),
     });
   }
 
@@ -198,15 +198,15 @@ class PipelineTable extends PagedTable {
       frame: this.frame,
       act: async (given, pressed) => {
         const made = await this.frame.line.ask("import", given, pressed);
-        this.frame.notice([`Pipeline ${made.name} was imported.`, ...made.also]);
-        queueMicrotask(() => this.arrive(made, `Pipeline ${made.name} was imported.`, true));
+        this.frame.notice([`Pipeline ${isolated(made.name)} was imported.`, ...made.also]);
+        queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was imported.`, true));
       },
     });
   }
 
   async duplicate(id, pressed) {
     const copy = await this.ask("duplicate", { pipeline: id }, pressed);
-    if (copy) this.arrive(copy, `Duplicated as ${copy.name}.`, false);
+    if (copy) this.arrive(copy, `Duplicated as ${isolated(copy.name)}.`, false);
   }
 
   remove(id) {
@@ -214,11 +214,11 @@ class PipelineTable extends PagedTable {
     const { name } = this.row(id) ?? {};
     if (name === undefined) return;
     openDialog({
-      frame: this.frame, title: `Delete pipeline “${name}”?`, confirm: "Delete", danger: true,
+      frame: this.frame, title: `Delete pipeline “${isolated(name)}”?`, confirm: "Delete", danger: true,
       body: ["Its stages and their settings are deleted, and that cannot be undone.", "Experiments, checkpoints and agents stay, and so do the results of its runs."].map((line) => h("p", {}, line)),
       act: async (pressed) => {
         await this.frame.line.ask("delete", { pipeline: id }, pressed);
-        this.frame.announce(`Pipeline ${name} was deleted.`);
+        this.frame.announce(`Pipeline ${isolated(name)} was deleted.`);
       },
       onclose: () => queueMicrotask(() => this.row(id) || this.neighbour(at)?.focus({ preventScroll: true })),
     });
@@ -227,7 +227,7 @@ class PipelineTable extends PagedTable {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const table = new PipelineTable({ model, el });

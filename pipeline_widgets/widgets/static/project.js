@@ -8,7 +8,7 @@ class ProjectTabs {
     this.frame.undo.push(() => this.ending.abort());
     this.asked = 0;
     const { name, advanced } = model.get("project");
-    this.list = h("div", { class: "pw-tabs", role: "tablist", "aria-label": `Project ${name}` });
+    this.list = h("div", { class: "pw-tabs", role: "tablist", "aria-label": `Project ${isolated(name)}` });
     this.tabs = new Map(model.get("tabs").map((tab) => [tab, this.makeTab(tab)]));
     this.frame.body.append(
       h("div", { class: "pw-project-head" }, h("h2", {}, name),
@@ -111,7 +111,7 @@ class ProjectTabs {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const project = new ProjectTabs({ model, el });

@@ -38,7 +38,7 @@ class ResultsPanel {
 
 export default {
   initialize({ model }) {
-    patches(model);
+    return attach(model);
   },
   render({ model, el }) {
     const panel = new ResultsPanel({ model, el });

@@ -4,7 +4,7 @@
 const RESULT_HEIGHT = 190, RESULT_LARGE = 340; // px of a chart
 const RESULT_PAUSE = 150; // ms without another zoom after which more points are asked for
 
-const runName = (run) => `${run.experiment} run ${run.n}`;
+const runName = (run) => `${isolated(run.experiment)} run ${run.n}`;
 
 class ResultCharts {
   constructor(panel) {
@@ -47,7 +47,7 @@ class ResultCharts {
 
   make(metric) {
     const name = chartName(metric);
-    const enlarge = button({ label: `Enlarge ${name}`, glyph: "fit", quiet: true, kind: "pw-results-enlarge", onclick: () => this.enlarge(metric) });
+    const enlarge = button({ label: `Enlarge ${isolated(name)}`, glyph: "fit", quiet: true, kind: "pw-results-enlarge", onclick: () => this.enlarge(metric) });
     const chart = new MetricChart(this.frame, { height: RESULT_HEIGHT, group: this.group, compact: true, heading: h("h4", { title: name }, name), tools: enlarge });
     this.charts.set(metric, chart);
     return h("section", { class: "pw-results-chart" }, chart.el);
@@ -96,13 +96,12 @@ class ResultCharts {
   detailed(id, points) {
     const more = this.detail?.points.get(id);
     if (!more?.length) return points;
-    const first = this.detail.part?.[0] ?? -Infinity, last = more[more.length - 1][0];
-    return [...points.filter(([step]) => step < first), ...more, ...points.filter(([step]) => step > last)];
+    const first = this.detail.part?.[0] ?? 0, last = more[more.length - 1][0];
+    return [...points.filter(([step]) => stepOrder(step, first) < 0), ...more, ...points.filter(([step]) => stepOrder(step, last) > 0)];
   }
 
   get wanted() {
-    const { range } = this.group, part = range && [Math.floor(range[0]), Math.ceil(range[1])];
-    return JSON.stringify([part, this.large, this.model.get("drawn")]);
+    return JSON.stringify([this.group.part, this.large, this.model.get("drawn")]);
   }
 
   later() {

@@ -111,7 +111,7 @@ class StageForm {
   where() {
     const { position, pipeline, source } = this.form;
     const fed = source ? ` Its source is ${source}.` : "";
-    return `It becomes stage ${position + 1} of ${pipeline.name}.${fed}`;
+    return `It becomes stage ${position + 1} of ${isolated(pipeline.name)}.${fed}`;
   }
 
   triggers() {
@@ -189,14 +189,14 @@ class StageForm {
     if (!this.form.agents.length) return "There are no saved Agents yet.";
     if (!ways) return "Choose an experiment first.";
     const [only, more] = ways.agents;
-    return more ? `No saved Agent fits. ${this.form.agents[0].name}: ${ended(only.reason)}` : ended(only.reason);
+    return more ? `No saved Agent fits. ${isolated(this.form.agents[0].name)}: ${ended(only.reason)}` : ended(only.reason);
   }
 
   agentField(startable) {
     const chosen = startable.find((agent) => agent.id === this.draft.agent) ?? startable[0];
     this.draft.agent = chosen?.id ?? this.draft.agent;
     const select = h("select", { value: chosen?.id, onchange: () => (this.draft.agent = Number(select.value)) },
-      startable.map((agent) => h("option", { value: agent.id, selected: agent === chosen }, `${agent.name} (version ${agent.version}: ${agent.experiment}, step ${inFull(agent.step)})`)));
+      startable.map((agent) => h("option", { value: agent.id, selected: agent === chosen }, `${isolated(agent.name)} (version ${agent.version}: ${isolated(agent.experiment)}, step ${inFull(agent.step)})`)));
     const made = field("Saved Agent", select);
     made.classList.add("pw-indent");
     return made;
@@ -336,8 +336,8 @@ class StageForm {
     const asIs = option.used_by ? null : button({ label: "Attach as is", onclick: answer(false) });
     const back = button({ label: "Cancel", onclick: () => this.unask() });
     const why = option.used_by
-      ? [`${option.name} is used by stage ${option.used_by} already.`, "Two stages of a pipeline cannot share one experiment, so this stage gets a copy of it."]
-      : [`${option.name} has run already.`, "A copy has the same settings and no runs. Attached as is, this stage adds its runs to those that are there."];
+      ? [`${isolated(option.name)} is used by stage ${option.used_by} already.`, "Two stages of a pipeline cannot share one experiment, so this stage gets a copy of it."]
+      : [`${isolated(option.name)} has run already.`, "A copy has the same settings and no runs. Attached as is, this stage adds its runs to those that are there."];
     const question = h("div", { class: "pw-dialog-body pw-stageform-question", role: "group", "aria-label": why[0] },
       h("p", {}, h("strong", {}, why[0])), h("p", {}, why[1]));
     this.question = { footer: [...footer.children], question };

@@ -19,7 +19,7 @@ const STATUS_TOKEN = {
 /** The words of a stage, as a screen reader says them. */
 function stageWords(stage) {
   return [
-    `Stage ${stage.n}: ${stage.name}`, stage.kind, stage.status,
+    `Stage ${stage.n}: ${isolated(stage.name)}`, stage.kind, stage.status,
     stage.stale && "Stale", stage.held && "Held", stage.auto ? "Auto" : "Manual",
   ].filter(Boolean).join(", ");
 }

@@ -54,7 +54,7 @@ class StageList {
     redraw(status, h("div", { class: "pw-stagelist-marks" }, badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null));
     value.textContent = stage.kind === "Deployment" && stage.score === undefined ? "" : score(stage.score);
     redraw(why, stageReasons(stage).map((reason) => h("div", {}, reason)));
-    const name = `Actions for stage ${stage.n}: ${stage.name}`;
+    const name = `Actions for stage ${stage.n}: ${isolated(stage.name)}`;
     el.more.setAttribute("aria-label", name);
     el.more.title = name;
     const { key, label, glyph, title, reason } = this.actions(stage)[0];

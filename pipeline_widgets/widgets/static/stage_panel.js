@@ -68,7 +68,7 @@ class StagePanel {
     this.anew = this.shown !== `${stage.id} ${run?.id}`;
     this.shown = `${stage.id} ${run?.id}`;
     Object.assign(this, { stage, panel, run });
-    setText(this.title, `Stage ${stage.n}: ${stage.name}`);
+    setText(this.title, `Stage ${stage.n}: ${isolated(stage.name)}`);
     redraw(this.marks, h("span", { class: "pw-panel-kind" }, icon(stage.kind === "Deployment" ? "agent" : "experiment"), stage.kind),
       badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null);
     redraw(this.why, this.reasons());
@@ -203,7 +203,7 @@ class StagePanel {
     const { stage, frame } = this;
     const note = h("textarea", { rows: 3, autofocus: true });
     openDialog({
-      frame, title: `Accept stage ${stage.n} (${stage.name}) as fresh?`, confirm: "Accept as fresh",
+      frame, title: `Accept stage ${stage.n} (${isolated(stage.name)}) as fresh?`, confirm: "Accept as fresh",
       body: [
         h("ul", { class: "pw-bullets" }, (stage.stale ?? []).map((reason) => h("li", {}, asSentence(reason)))),
         h("p", {}, "It counts as fresh until something before it is run or changed again."),
