@@ -59,6 +59,8 @@ class Database:
         self.path = Path(str(self._location.database)) if self.is_sqlite else None
         #: Which workspace it holds, once it is opened; a file that holds another one was replaced.
         self.identity: str | None = None
+        #: Whether a file keeps its number, so that another one in its place can be told.
+        self.keeps_inodes = self._logs_ahead = False
         self._clock = clock
         self._may_create = create
         self._file: int | None = None  # its inode
@@ -197,7 +199,7 @@ class Database:
             raise _lost(self.path, "deleted") from None
         except OSError:
             return  # SQLite will say what is wrong
-        if self._keeps_inodes and inode != self._file:
+        if self.keeps_inodes and inode != self._file:
             raise _lost(self.path, "replaced")
 
     def _check_journal(self) -> None:
@@ -206,7 +208,7 @@ class Database:
         Raises:
             StorageError: It was deleted.
         """
-        if self.path is None or not self._logs_ahead or not self._keeps_inodes:
+        if self.path is None or not self._logs_ahead or not self.keeps_inodes:
             return
         try:
             inodes = tuple(os.stat(f"{self.path}{ending}").st_ino for ending in ("-wal", "-shm"))  # noqa: PTH116
@@ -227,7 +229,7 @@ class Database:
             json_serializer=json_text.dump,
             max_overflow=-1,
         )
-        self._keeps_inodes = self._logs_ahead = not filesystem.is_network(path.parent)
+        self.keeps_inodes = self._logs_ahead = not filesystem.is_network(path.parent)
         journal = "WAL" if self._logs_ahead else "DELETE"
         uri = _uri(path)
 
@@ -313,8 +315,6 @@ class Database:
         self._open -= 1
         if self._open <= 0:
             self._open, self._journal = 0, None
-
-    _keeps_inodes = _logs_ahead = False
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from pipeline_widgets.domain.liveness import Timing
-from pipeline_widgets.errors import StorageError
-from pipeline_widgets.persistence import filesystem, schema
+from pipeline_widgets.domain.workspace import Origin
+from pipeline_widgets.errors import DataRefusedError, StorageError
+from pipeline_widgets.persistence import filesystem, identity, schema
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.repositories.agents import Agents
@@ -140,31 +140,28 @@ class Store:
 def open_store(
     database: Database, artifacts: str | Path | None = None, timing: Timing | None = None
 ) -> Store:
-    """Open a workspace, and make it where there is none yet.
+    """Open a workspace, and make it where there is none yet. Any number of threads and processes may.
 
     Args:
         database: Where its rows are.
         artifacts: Where its files are; by default what the workspace was made with, or for a new one
-            the folder "NAME-artifacts" beside the database.
+            the folder "NAME-artifacts" beside the database. A new one on a server has no default.
         timing: How often supervisors beat; by default what the workspace was made with.
 
     Raises:
-        StorageError: It cannot be opened, or its artifacts are elsewhere.
+        StorageError: It cannot be opened, its artifacts are elsewhere, or they are another workspace's.
     """
+    asked = Path(artifacts).expanduser().resolve() if artifacts is not None else None
     migrate(database)
     with database.read() as connection:
-        known = connection.execute(select(schema.workspace)).mappings().first()
-    if known is None:
-        asked = timing or Timing()
-        _found_workspace(database, artifacts, asked)
-        return open_store(database, artifacts, asked)
-    folder = (_base(database) / known["artifacts"]).resolve()
-    if artifacts is not None and Path(artifacts).expanduser().resolve() != folder:
-        why = f"Its artifacts are in {folder}, not in {Path(artifacts).expanduser().resolve()}."
-        raise StorageError("This workspace has another artifact folder.", why, "Leave out `artifacts`.")
+        row = identity.recorded_row(connection)
+    if row is None:
+        _found_workspace(database, asked, timing or Timing())
+        return open_store(database, asked, timing)
+    folder = _settled(database, row, asked)
     with filesystem.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    kept = Timing(beat_every=known["beat_every"], grace=known["grace"])
+    kept = Timing(beat_every=row["beat_every"], grace=row["grace"])
     if timing is not None and timing != kept:
         with database.write() as connection:
             values = {"beat_every": timing.beat_every, "grace": timing.grace}
@@ -173,17 +170,50 @@ def open_store(
     return Store(database=database, artifacts=folder, timing=kept)
 
 
-def _found_workspace(database: Database, artifacts: str | Path | None, timing: Timing) -> None:
-    base = _base(database)
-    folder = Path(artifacts).expanduser().resolve() if artifacts else base / f"{database.name}-artifacts"
-    # Relative where it can be, so that the database and its files can be moved together.
-    movable = database.is_sqlite and folder.is_relative_to(base)
-    kept = folder.relative_to(base) if movable else folder
+def _settled(database: Database, row: RowMapping, asked: Path | None) -> Path:
+    """Return the folder of a workspace, once it is written down where that and the database are."""
+    standing = identity.examine(database, row, _recorded_folder(database, row), asked)
+    known = standing.identity
+    if not standing.settled:
+        try:
+            with database.write() as connection:
+                row = identity.recorded_row(connection) or row  # another process may have been faster
+                standing = identity.examine(database, row, _recorded_folder(database, row), asked)
+                known = identity.settle(connection, database, standing, _kept(database, standing.folder))
+        except DataRefusedError:
+            raise
+        except StorageError:
+            if standing.origin is not Origin.SAME:  # what may only be read is still the same workspace
+                raise
+    database.identity = known
+    return standing.folder
+
+
+def _found_workspace(database: Database, asked: Path | None, timing: Timing) -> None:
+    if asked is None and not database.is_sqlite:
+        why = "Checkpoints and logs are files, which a database server does not keep."
+        fix = "Name a folder that every machine of the team sees: Workspace(url, artifacts=...)."
+        raise StorageError("A new workspace on a database server needs an artifact folder.", why, fix)
+    folder = asked or (_base(database) / f"{database.name}-artifacts").resolve()
     with database.write() as connection:
-        if connection.execute(select(schema.workspace.c.id)).first() is None:
-            values = {"artifacts": str(kept), "beat_every": timing.beat_every, "grace": timing.grace}
-            connection.execute(insert(schema.workspace).values(**values, revision=1, identity=uuid4().hex))
+        if identity.recorded_row(connection) is None:
+            new = identity.found(database, folder)
+            values = {"artifacts": _kept(database, folder), "place": identity.place_column(database)}
+            values |= {"beat_every": timing.beat_every, "grace": timing.grace}
+            # One row, with a number that is given here: the database itself refuses a second one.
+            connection.execute(insert(schema.workspace).values(id=1, **values, revision=1, identity=new))
+
+
+def _recorded_folder(database: Database, row: RowMapping) -> Path:
+    return (_base(database) / row["artifacts"]).resolve()
+
+
+def _kept(database: Database, folder: Path) -> str:
+    """Return a folder as the row names it: relative where it can be, so that both can be moved together."""
+    base = _base(database).resolve()
+    movable = database.is_sqlite and folder.is_relative_to(base)
+    return str(folder.relative_to(base) if movable else folder)
 
 
 def _base(database: Database) -> Path:
-    return database.path.parent if database.path else Path.cwd()
+    return database.path.parent if database.path else Path("/")
