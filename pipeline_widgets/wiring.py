@@ -16,6 +16,7 @@ from pipeline_widgets.execution.endpoint_client import Reply
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import launcher as launcher_named
 from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.agents import AgentService
@@ -117,6 +118,10 @@ class Services:
         """Ask a connected agent over HTTP, as anybody would."""
         return self.endpoints.ask(agent_id, value)
 
+    def back_up(self, target: str | Path) -> Path:
+        """Copy the workspace into a new folder while processes work in it; return the copy's database."""
+        return back_up(self.store, Path(target))
+
     def look(self) -> None:
         """Find crashed and never-started runs, as everything that looks does."""
         self.reconciler.look()
@@ -136,15 +141,16 @@ def connect(
     artifacts: str | Path | None = None,
     launcher: str = "local",
     timing: Timing | None = None,
+    create: bool = True,
 ) -> Services:
-    """Open a workspace, and make it where there is none yet.
+    """Open a workspace, and make it where there is none yet, unless `create` is False.
 
     Raises:
         StorageError: The database or the artifact folder cannot be opened.
         ExecutionError: There is no such launcher.
     """
     starts = launcher_named(launcher)
-    database = Database(url)
+    database = Database(url, create=create)
     try:
         store = open_store(database, artifacts, timing)
     except BaseException:

@@ -64,6 +64,7 @@ class Database:
         self._clock = clock
         self._may_create = create
         self._file: int | None = None  # its inode
+        self._lost: StorageError | None = None  # it was deleted or replaced, and nobody has closed it since
         self._journal: tuple[int, ...] | None = None  # the inodes of the write-ahead log and its index
         self._lock = threading.Lock()
         self._active = 0  # transactions
@@ -91,6 +92,11 @@ class Database:
     def name(self) -> str:
         """The name of the file without its ending, or of the database on a server."""
         return self.path.stem if self.path else str(self._location.database)
+
+    @property
+    def creates(self) -> bool:
+        """Whether the next use makes the file where there is none."""
+        return self._may_create
 
     @property
     def there(self) -> bool:
@@ -139,7 +145,7 @@ class Database:
         """Close all connections. The next use opens new ones, to the file that is there then."""
         with self._lock:
             self._engine.dispose()
-            self._file = self._journal = None
+            self._file = self._journal = self._lost = None
 
     def close_if_idle(self, now: float) -> float | None:
         """Close connections that rest, and return when to ask again; None where none is open.
@@ -191,16 +197,18 @@ class Database:
         Raises:
             StorageError: It was deleted or replaced.
         """
+        if self._lost is not None:
+            raise self._lost.with_traceback(None)
         if self.path is None or self._file is None:
             return
         try:
             inode = os.stat(self.path).st_ino  # noqa: PTH116  before and after each transaction: a Path takes longer
         except FileNotFoundError:
-            raise _lost(self.path, "deleted") from None
+            raise self._gone(self.path, "deleted") from None
         except OSError:
             return  # SQLite will say what is wrong
         if self.keeps_inodes and inode != self._file:
-            raise _lost(self.path, "replaced")
+            raise self._gone(self.path, "replaced")
 
     def _check_journal(self) -> None:
         """Refuse to write into a write-ahead log that others no longer see.
@@ -217,7 +225,14 @@ class Database:
         if self._journal is None:
             self._journal = inodes
         elif inodes != self._journal:
-            raise _lost(Path(f"{self.path}-wal"), "deleted")
+            raise self._gone(Path(f"{self.path}-wal"), "deleted")
+
+    def _gone(self, path: Path, how: str) -> StorageError:
+        """Remember that a file is no longer what others see, until somebody closes the database."""
+        what = f"{path} was {how} while it was open, so nothing was read or written."
+        fix = "Put it back or restore a backup, then open the workspace again."
+        self._lost = StorageError(what, "Other processes no longer see what this one has open.", fix)
+        return self._lost
 
     def _sqlite(self, path: Path) -> Engine:
         if self._may_create:
@@ -268,9 +283,9 @@ class Database:
             try:
                 found = connection.execute("SELECT identity FROM workspace").fetchone()
             except Exception as error:
-                raise _lost(path, "replaced") from error
+                raise self._gone(path, "replaced") from error
             if found is None or found[0] != self.identity:
-                raise _lost(path, "replaced")
+                raise self._gone(path, "replaced")
 
     def _server(self) -> Engine:
         engine = create_engine(
@@ -340,12 +355,6 @@ def _refuse_value(context: ExceptionContext) -> None:
     refused = refused_value(context)
     if refused is not None:
         raise refused from context.original_exception
-
-
-def _lost(path: Path, how: str) -> StorageError:
-    what = f"{path} was {how} while it was open, so nothing was read or written."
-    fix = "Put it back or restore a backup, then open the workspace again."
-    return StorageError(what, "Other processes no longer see what this one has open.", fix)
 
 
 def _uri(path: Path) -> str:

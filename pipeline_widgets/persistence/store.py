@@ -152,6 +152,9 @@ def open_store(
         StorageError: It cannot be opened, its artifacts are elsewhere, or they are another workspace's.
     """
     asked = Path(artifacts).expanduser().resolve() if artifacts is not None else None
+    if database.path is not None and not (database.creates or database.path.exists()):
+        fix = "Give the path of one that is there, or make one with Workspace(...)."
+        raise StorageError(f"There is no workspace {database.path}.", "The file is not there.", fix)
     migrate(database)
     with database.read() as connection:
         row = identity.recorded_row(connection)
