@@ -9,6 +9,7 @@ snapshot. WAL lets readers of SQLite read meanwhile.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -64,7 +65,7 @@ class Database:
         self._clock = clock
         self._may_create = create
         self._file: int | None = None  # its inode
-        self._lost: StorageError | None = None  # it was deleted or replaced, and nobody has closed it since
+        self._replaced = False  # by one of another identity, though perhaps of the same number
         self._journal: tuple[int, ...] | None = None  # the inodes of the write-ahead log and its index
         self._lock = threading.Lock()
         self._active = 0  # transactions
@@ -145,7 +146,7 @@ class Database:
         """Close all connections. The next use opens new ones, to the file that is there then."""
         with self._lock:
             self._engine.dispose()
-            self._file = self._journal = self._lost = None
+            self._file, self._journal, self._replaced = None, None, False
 
     def close_if_idle(self, now: float) -> float | None:
         """Close connections that rest, and return when to ask again; None where none is open.
@@ -197,18 +198,16 @@ class Database:
         Raises:
             StorageError: It was deleted or replaced.
         """
-        if self._lost is not None:
-            raise self._lost.with_traceback(None)
         if self.path is None or self._file is None:
             return
         try:
             inode = os.stat(self.path).st_ino  # noqa: PTH116  before and after each transaction: a Path takes longer
         except FileNotFoundError:
-            raise self._gone(self.path, "deleted") from None
+            raise _gone(self.path, "deleted") from None
         except OSError:
             return  # SQLite will say what is wrong
-        if self.keeps_inodes and inode != self._file:
-            raise self._gone(self.path, "replaced")
+        if self._replaced or (self.keeps_inodes and inode != self._file):
+            raise _gone(self.path, "replaced")
 
     def _check_journal(self) -> None:
         """Refuse to write into a write-ahead log that others no longer see.
@@ -225,14 +224,7 @@ class Database:
         if self._journal is None:
             self._journal = inodes
         elif inodes != self._journal:
-            raise self._gone(Path(f"{self.path}-wal"), "deleted")
-
-    def _gone(self, path: Path, how: str) -> StorageError:
-        """Remember that a file is no longer what others see, until somebody closes the database."""
-        what = f"{path} was {how} while it was open, so nothing was read or written."
-        fix = "Put it back or restore a backup, then open the workspace again."
-        self._lost = StorageError(what, "Other processes no longer see what this one has open.", fix)
-        return self._lost
+            raise _gone(Path(f"{self.path}-wal"), "deleted")
 
     def _sqlite(self, path: Path) -> Engine:
         if self._may_create:
@@ -282,10 +274,11 @@ class Database:
         if self.identity is not None:  # a new file can have the number of one that is gone
             try:
                 found = connection.execute("SELECT identity FROM workspace").fetchone()
-            except Exception as error:
-                raise self._gone(path, "replaced") from error
+            except sqlite3.Error:  # no such table, or no database at all
+                found = None
             if found is None or found[0] != self.identity:
-                raise self._gone(path, "replaced")
+                self._replaced = True
+                raise _gone(path, "replaced")
 
     def _server(self) -> Engine:
         engine = create_engine(
@@ -355,6 +348,12 @@ def _refuse_value(context: ExceptionContext) -> None:
     refused = refused_value(context)
     if refused is not None:
         raise refused from context.original_exception
+
+
+def _gone(path: Path, how: str) -> StorageError:
+    what = f"{path} was {how} while it was open, so nothing was read or written."
+    fix = "Put it back or restore a backup, then open the workspace again."
+    return StorageError(what, "Other processes no longer see what this one has open.", fix)
 
 
 def _uri(path: Path) -> str:

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,6 @@ def test_triggers_at_once_make_one_run_on_postgresql(
     lab = open_lab(tmp_path, store=store)
     (stage,) = lab.pipeline("SFT").stages
     with ThreadPoolExecutor(THREADS) as pool:
-        won = list(pool.map(lambda _: _race(store, stage.id), range(THREADS)))
+        won = list(pool.map(partial(_race, store), [stage.id] * THREADS))
     assert won.count(True) == 1
     assert len(lab.runs.of_stage(stage.id)) == 1
