@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     trust = commands.add_parser("trust", help="let a workspace that somebody else made run code, from now on")
     trust.add_argument("workspace", nargs="?", help="its file or URL; else as --url")
     trust.set_defaults(command=_trust)
+    backup = commands.add_parser("backup", help="make a whole copy in a new folder, also while it works")
+    backup.add_argument("path", help="the folder to make")
+    backup.set_defaults(command=_backup)
     demo = commands.add_parser("demo", help="run SFT -> DPO -> GRPO -> an agent in a few seconds")
     demo.add_argument("--url", default=argparse.SUPPRESS, help="where to keep it; else a temporary folder")
     demo.set_defaults(command=_demo)
@@ -70,19 +73,25 @@ def _supervise(options: argparse.Namespace) -> None:
     supervisor = Supervisor(
         services.supervision, services.reconciler, services.endpoints, services.store.timing, children
     )
-    supervisor.run(options.run_id)
+    try:
+        supervisor.run(options.run_id)
+    finally:
+        services.store.database.close()
 
 
 def _serve(options: argparse.Namespace) -> None:
     from pipeline_widgets.execution.serving import serve  # noqa: PLC0415  only here a web server is needed
 
     services = _launched(options)
-    serve(services.store, services.serving, options.agent_id)
+    try:
+        serve(services.store, services.serving, options.agent_id)
+    finally:
+        services.store.database.close()
 
 
 def _launched(options: argparse.Namespace) -> Services:
     """Open the workspace of a process that was launched for it, although the database refuses for a while."""
-    from pipeline_widgets.errors import StorageError  # noqa: PLC0415  not for --help
+    from pipeline_widgets.errors import DataRefusedError, StorageError  # noqa: PLC0415  not for --help
     from pipeline_widgets.execution.streams import lose_what_cannot_be_printed  # noqa: PLC0415  as above
     from pipeline_widgets.wiring import connect  # noqa: PLC0415  as above
 
@@ -91,8 +100,10 @@ def _launched(options: argparse.Namespace) -> Services:
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            services = connect(_url(options), checks_code=False)
+            services = connect(_url(options), create=False, checks_code=False)
             services.store.trust.check()
+        except DataRefusedError:
+            raise
         except StorageError as error:
             if time.monotonic() > until:
                 raise
@@ -105,23 +116,28 @@ def _launched(options: argparse.Namespace) -> Services:
 def _reconcile(options: argparse.Namespace) -> None:
     from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
 
-    services = connect(_url(options))
+    services = connect(_url(options), create=False)
     services.store.trust.check()
     services.reconciler.reconcile()
     services.store.database.close()
 
 
 def _trust(options: argparse.Namespace) -> None:
-    from pipeline_widgets.errors import StorageError  # noqa: PLC0415  not for --help
-    from pipeline_widgets.persistence.database import Database  # noqa: PLC0415
-    from pipeline_widgets.wiring import connect  # noqa: PLC0415
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
 
-    url = options.workspace or _url(options)
-    if not Database(url).there:
-        raise StorageError(f"There is no workspace at {url}.", fix="Name the file of the workspace.")
-    services = connect(url, trust=True)
+    services = connect(options.workspace or _url(options), create=False, trust=True)
     print(f"{services.store.database.shown} is trusted: it may run the code that it holds.")
     services.store.database.close()
+
+
+def _backup(options: argparse.Namespace) -> None:
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
+
+    services = connect(_url(options), create=False)
+    try:
+        print(services.back_up(options.path))
+    finally:
+        services.store.database.close()
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -17,8 +17,9 @@ from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import launcher as launcher_named
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.database import Database
-from pipeline_widgets.persistence.store import Store, open_store
+from pipeline_widgets.persistence.store import Store, open_store, settle_place
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.care import CareService
 from pipeline_widgets.services.endpoints import EndpointService
@@ -130,7 +131,12 @@ class Services:
             StorageError: It cannot be remembered.
         """
         self.store.trust.grant()
+        settle_place(self.store)
         filesystem.make_private_folder(self.store.artifacts)
+
+    def back_up(self, target: str | Path) -> Path:
+        """Copy the workspace into a new folder while processes work in it; return the copy's database."""
+        return back_up(self.store, Path(target))
 
     def look(self) -> None:
         """Find crashed and never-started runs, as everything that looks does.
@@ -154,16 +160,18 @@ def connect(
     artifacts: str | Path | None = None,
     launcher: str = "local",
     timing: Timing | None = None,
+    create: bool = True,
     trust: bool = False,
     checks_code: bool = True,
 ) -> Services:
-    """Open a workspace, and make it where there is none yet.
+    """Open a workspace, and make it where there is none yet, unless `create` is False.
 
     Args:
         url: The path of a SQLite file, or any SQLAlchemy URL.
         artifacts: The folder for checkpoints and logs.
         launcher: Where supervisors start.
         timing: How often supervisors beat.
+        create: Whether a workspace is made where there is none.
         trust: Whether this user trusts the workspace from now on.
         checks_code: Whether all of its code is compared now with what this user has signed; a process that
             uses little of it leaves that to the use.
@@ -173,7 +181,7 @@ def connect(
         ExecutionError: There is no such launcher.
     """
     starts = launcher_named(launcher)
-    database = Database(url)
+    database = Database(url, create=create)
     try:
         store = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code)
     except BaseException:

@@ -23,7 +23,8 @@ class Workspace:
 
     Args:
         url: The path of a SQLite file, such as "lab.db", or any SQLAlchemy URL.
-        artifacts: The folder for checkpoints and logs; "NAME-artifacts" beside the database by default.
+        artifacts: The folder for checkpoints and logs; "NAME-artifacts" beside the database by default. A new
+            workspace on a database server has to name one. A folder belongs to one workspace.
         launcher: Where supervisors start: "local".
         timing: How often supervisors beat, and after how long a silent one is given up.
         trust: A workspace that you have neither made nor trusted opens for reading only: nothing of it is
@@ -101,6 +102,23 @@ class Workspace:
         with display.needs_widgets():
             from pipeline_widgets.widgets.agents import AgentsView  # noqa: PLC0415  only for a notebook
         return AgentsView(self._services)
+
+    def backup(self, path: str | Path) -> Path:
+        """Make a whole copy of the workspace in a new folder, also while runs are at work.
+
+        Checkpoints are linked where the file system can, so that a backup takes little space, and copied
+        elsewhere. Opened where it is, the copy is a workspace of its own; put back, it is this one.
+
+        Args:
+            path: The folder to make, outside of the workspace's own.
+
+        Returns:
+            The path of the copy's database, which `Workspace` opens.
+
+        Raises:
+            StorageError: The folder is there already or cannot be written, or the database is on a server.
+        """
+        return self._services.back_up(path)
 
     def reconcile(self) -> None:
         """Find crashed and never-started runs now, as everything that looks does now and then.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
+from pipeline_widgets.domain.text import is_storable
 from pipeline_widgets.errors import ConfigError, NameTakenError, shown
 
 LONGEST = 255
@@ -50,11 +51,11 @@ def storable(text: str, what: str) -> str:
     """Return a text without the spaces around it.
 
     Raises:
-        ConfigError: It is no text, or holds halves of letters, which UTF-8 cannot say.
+        ConfigError: It is no text, or holds a NUL or half a surrogate pair, which no database stores.
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
         raise ConfigError(f"The {what} should be a text.", f"Got {shown(text)}.", "Write it in quotes.")
-    if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+    if not is_storable(text):
         raise ConfigError(f"The {what} cannot be stored.", f"Got {shown(text)}.", "Write it again.")
     return text.strip()
 

@@ -243,7 +243,7 @@ def _redirect(folder: Path) -> Outcome | None:
             what = f"The folder of the run, {folder}, cannot be written."
             fix = "Give yourself the right to write the artifact folder, and trigger it again."
             return Outcome(status=Status.FAILED, error=str(StorageError(what, f"{error}.", fix)))
-        log = Path(os.devnull).open("ab", buffering=0)
+        log = Path(os.devnull).open("ab", buffering=0)  # noqa: SIM115  closed below
     with log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

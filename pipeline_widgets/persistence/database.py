@@ -9,6 +9,7 @@ snapshot. WAL lets readers of SQLite read meanwhile.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -59,9 +60,12 @@ class Database:
         self.path = Path(str(self._location.database)) if self.is_sqlite else None
         #: Which workspace it holds, once it is opened; a file that holds another one was replaced.
         self.identity: str | None = None
+        #: Whether a file keeps its number, so that another one in its place can be told.
+        self.keeps_inodes = self._logs_ahead = False
         self._clock = clock
         self._may_create = create
         self._file: int | None = None  # its inode
+        self._replaced = False  # by one of another identity, though perhaps of the same number
         self._journal: tuple[int, ...] | None = None  # the inodes of the write-ahead log and its index
         self._lock = threading.Lock()
         self._active = 0  # transactions
@@ -89,6 +93,11 @@ class Database:
     def name(self) -> str:
         """The name of the file without its ending, or of the database on a server."""
         return self.path.stem if self.path else str(self._location.database)
+
+    @property
+    def creates(self) -> bool:
+        """Whether the next use makes the file where there is none."""
+        return self._may_create
 
     @property
     def there(self) -> bool:
@@ -137,7 +146,7 @@ class Database:
         """Close all connections. The next use opens new ones, to the file that is there then."""
         with self._lock:
             self._engine.dispose()
-            self._file = self._journal = None
+            self._file, self._journal, self._replaced = None, None, False
 
     def close_if_idle(self, now: float) -> float | None:
         """Close connections that rest, and return when to ask again; None where none is open.
@@ -194,11 +203,11 @@ class Database:
         try:
             inode = os.stat(self.path).st_ino  # noqa: PTH116  before and after each transaction: a Path takes longer
         except FileNotFoundError:
-            raise _lost(self.path, "deleted") from None
+            raise _gone(self.path, "deleted") from None
         except OSError:
             return  # SQLite will say what is wrong
-        if self._keeps_inodes and inode != self._file:
-            raise _lost(self.path, "replaced")
+        if self._replaced or (self.keeps_inodes and inode != self._file):
+            raise _gone(self.path, "replaced")
 
     def _check_journal(self) -> None:
         """Refuse to write into a write-ahead log that others no longer see.
@@ -206,7 +215,7 @@ class Database:
         Raises:
             StorageError: It was deleted.
         """
-        if self.path is None or not self._logs_ahead or not self._keeps_inodes:
+        if self.path is None or not self._logs_ahead or not self.keeps_inodes:
             return
         try:
             inodes = tuple(os.stat(f"{self.path}{ending}").st_ino for ending in ("-wal", "-shm"))  # noqa: PTH116
@@ -215,7 +224,7 @@ class Database:
         if self._journal is None:
             self._journal = inodes
         elif inodes != self._journal:
-            raise _lost(Path(f"{self.path}-wal"), "deleted")
+            raise _gone(Path(f"{self.path}-wal"), "deleted")
 
     def _sqlite(self, path: Path) -> Engine:
         if self._may_create:
@@ -227,7 +236,7 @@ class Database:
             json_serializer=json_text.dump,
             max_overflow=-1,
         )
-        self._keeps_inodes = self._logs_ahead = not filesystem.is_network(path.parent)
+        self.keeps_inodes = self._logs_ahead = not filesystem.is_network(path.parent)
         journal = "WAL" if self._logs_ahead else "DELETE"
         uri = _uri(path)
 
@@ -265,10 +274,11 @@ class Database:
         if self.identity is not None:  # a new file can have the number of one that is gone
             try:
                 found = connection.execute("SELECT identity FROM workspace").fetchone()
-            except Exception as error:
-                raise _lost(path, "replaced") from error
+            except sqlite3.Error:  # no such table, or no database at all
+                found = None
             if found is None or found[0] != self.identity:
-                raise _lost(path, "replaced")
+                self._replaced = True
+                raise _gone(path, "replaced")
 
     def _server(self) -> Engine:
         engine = create_engine(
@@ -314,8 +324,6 @@ class Database:
         if self._open <= 0:
             self._open, self._journal = 0, None
 
-    _keeps_inodes = _logs_ahead = False
-
 
 @contextmanager
 def _driver_needed(url: URL) -> Generator[None]:
@@ -342,7 +350,7 @@ def _refuse_value(context: ExceptionContext) -> None:
         raise refused from context.original_exception
 
 
-def _lost(path: Path, how: str) -> StorageError:
+def _gone(path: Path, how: str) -> StorageError:
     what = f"{path} was {how} while it was open, so nothing was read or written."
     fix = "Put it back or restore a backup, then open the workspace again."
     return StorageError(what, "Other processes no longer see what this one has open.", fix)

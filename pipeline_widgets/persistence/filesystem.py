@@ -160,7 +160,7 @@ def _unescaped(text: str) -> str:
 
 
 def _partition_kind(folder: Path) -> str:
-    """Return the kind of a folder's file system as macOS, Windows and BSD tell it; empty without an answer."""
+    """Return the kind of a folder's file system as macOS, Windows and BSD tell it, or nothing."""
     import psutil  # noqa: PLC0415  not on Linux
 
     with suppress(OSError, RuntimeError, NotImplementedError):

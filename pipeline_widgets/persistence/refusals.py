@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -174,8 +174,8 @@ def _suspects(parameters: Any) -> Iterable[tuple[str, object]]:
     """Yield the values that no database takes, with the names of their columns where these are known."""
     rows: list[Any] = cast("list[Any]", parameters) if isinstance(parameters, list) else [parameters]
     for row in rows:
-        given: Any = row if isinstance(row, Mapping) else dict(enumerate(cast("Any", row or ()), start=1))
-        named = cast("Mapping[Any, Any]", given)
+        listed = cast("Mapping[Any, Any] | Sequence[Any]", row or ())
+        named = listed if isinstance(listed, Mapping) else dict(enumerate(listed, start=1))
         for name, value in named.items():
             number = isinstance(value, int) and not LOWEST <= value <= HIGHEST
             if number or (isinstance(value, str) and not is_storable(value)):

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from pipeline_widgets.domain.experiment import Reference
 from pipeline_widgets.domain.liveness import Timing
-from pipeline_widgets.errors import StorageError
-from pipeline_widgets.persistence import filesystem, schema
+from pipeline_widgets.domain.workspace import Origin
+from pipeline_widgets.errors import DataRefusedError, StorageError
+from pipeline_widgets.persistence import filesystem, identity, schema
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.repositories.agents import Agents
@@ -158,40 +158,37 @@ def open_store(
     trust: bool = False,
     checks_code: bool = True,
 ) -> Store:
-    """Open a workspace, and make it where there is none yet.
+    """Open a workspace, and make it where there is none yet. Any number of threads and processes may.
 
     A workspace that this user has neither made nor trusted is opened for reading only.
 
     Args:
         database: Where its rows are.
         artifacts: Where its files are; by default what the workspace was made with, or for a new one
-            the folder "NAME-artifacts" beside the database.
+            the folder "NAME-artifacts" beside the database. A new one on a server has no default.
         timing: How often supervisors beat; by default what the workspace was made with.
         trust: Whether this user trusts it from now on: with what it holds now, it may run code.
         checks_code: Whether all of its code is compared with what this user has signed. A process that
             uses little of it leaves that to the use.
 
     Raises:
-        StorageError: It cannot be opened, or its artifacts are elsewhere.
+        StorageError: It cannot be opened, its artifacts are elsewhere, or they are another workspace's.
         UntrustedError: It is open for reading only, and `timing` would change it.
     """
-    if not database.there:
-        SignatureStore(
-            user_data_folder()
-        ).prepare()  # before anything is made: else it would be half a workspace
+    asked = Path(artifacts).expanduser().resolve() if artifacts is not None else None
+    if database.path is not None and not (database.creates or database.path.exists()):
+        fix = "Give the path of one that is there, or make one with Workspace(...)."
+        raise StorageError(f"There is no workspace {database.path}.", "The file is not there.", fix)
+    if not database.there:  # before anything is made: else it would be half a workspace
+        SignatureStore(user_data_folder()).prepare()
     migrate(database)
-    known = _workspace(database)
-    if known is None:
-        _found_workspace(database, artifacts, timing or Timing())
-        known = _workspace(database)
-    if known is None:
-        raise StorageError("The workspace vanished while it was made.", fix="Open it again.")
-    folder = (_base(database) / known["artifacts"]).resolve()
-    if artifacts is not None and Path(artifacts).expanduser().resolve() != folder:
-        why = f"Its artifacts are in {folder}, not in {Path(artifacts).expanduser().resolve()}."
-        raise StorageError("This workspace has another artifact folder.", why, "Leave out `artifacts`.")
+    with database.read() as connection:
+        row = identity.recorded_row(connection)
+    if row is None:
+        _found_workspace(database, asked, timing or Timing())
+        return open_store(database, asked, timing, trust=trust, checks_code=checks_code)
     trusted = WorkspaceTrust(
-        known["identity"],
+        row["identity"],
         lambda: _code(database),
         checks_code=database.is_sqlite,
         checks_now=checks_code,
@@ -199,9 +196,12 @@ def open_store(
     if trust:
         trusted.grant()
     if trusted.reason is None:
+        folder = _settled(database, row, asked, trusted)
         with filesystem.explained(folder):
             filesystem.make_private_folder(folder)
-    kept = Timing(beat_every=known["beat_every"], grace=known["grace"])
+    else:  # nothing of it is written, so nothing is settled
+        folder = _readable_folder(database, row, asked)
+    kept = Timing(beat_every=row["beat_every"], grace=row["grace"])
     if timing is not None and timing != kept:
         trusted.check()
         with database.write() as connection:
@@ -211,11 +211,6 @@ def open_store(
     return Store(database=database, artifacts=folder, timing=kept, trust=trusted)
 
 
-def _workspace(database: Database) -> RowMapping | None:
-    with database.read() as connection:
-        return connection.execute(select(schema.workspace)).mappings().first()
-
-
 def _code(database: Database) -> Iterable[Reference]:
     """Return all code that a workspace refers to, a row at a time: values can be large."""
     with database.read() as connection:
@@ -223,26 +218,80 @@ def _code(database: Database) -> Iterable[Reference]:
             yield Reference(path=row.path, root=row.root, value=row.value)
 
 
-def _found_workspace(database: Database, artifacts: str | Path | None, timing: Timing) -> None:
-    base = _base(database)
-    folder = Path(artifacts).expanduser().resolve() if artifacts else base / f"{database.name}-artifacts"
-    # Relative where it can be, so that the database and its files can be moved together.
-    movable = database.is_sqlite and folder.is_relative_to(base)
-    kept = folder.relative_to(base) if movable else folder
+def settle_place(store: Store) -> None:
+    """Write down where a workspace is that has just become trusted; a copy gets an identity of its own.
+
+    Raises:
+        StorageError: Its folder belongs to another workspace.
+    """
+    with store.database.read() as connection:
+        row = identity.recorded_row(connection)
+    if row is not None:
+        _settled(store.database, row, None, store.trust)
+
+
+def _settled(database: Database, row: RowMapping, asked: Path | None, trusted: WorkspaceTrust) -> Path:
+    """Return the folder of a workspace, once it is written down where that and the database are."""
+    standing = identity.examine(database, row, _recorded_folder(database, row), asked)
+    known = standing.identity
+    if not standing.settled:
+        try:
+            with database.write() as connection:
+                row = identity.recorded_row(connection) or row  # another process may have been faster
+                standing = identity.examine(database, row, _recorded_folder(database, row), asked)
+                known = identity.settle(connection, database, standing, _kept(database, standing.folder))
+                if known != standing.identity:  # before the row has it: a copy of what is trusted is trusted
+                    trusted.adopt(known)
+        except DataRefusedError:
+            raise
+        except StorageError:
+            if standing.origin is not Origin.SAME:  # what may only be read is still the same workspace
+                raise
+    database.identity = known
+    return standing.folder
+
+
+def _found_workspace(database: Database, asked: Path | None, timing: Timing) -> None:
+    if asked is None and not database.is_sqlite:
+        why = "Checkpoints and logs are files, which a database server does not keep."
+        fix = "Name a folder that every machine of the team sees: Workspace(url, artifacts=...)."
+        raise StorageError("A new workspace on a database server needs an artifact folder.", why, fix)
+    folder = asked or (_base(database) / f"{database.name}-artifacts").resolve()
     with database.write() as connection:
-        if connection.execute(select(schema.workspace.c.id)).first() is not None:
+        if identity.recorded_row(connection) is not None:
             return
-        identity = uuid4().hex
-        values = {"artifacts": str(kept), "beat_every": timing.beat_every, "grace": timing.grace}
-        connection.execute(insert(schema.workspace).values(**values, revision=1, identity=identity))
+        new = identity.found(database, folder)
+        values = {"artifacts": _kept(database, folder), "place": identity.place_column(database)}
+        values |= {"beat_every": timing.beat_every, "grace": timing.grace}
+        # One row, with a number that is given here: the database itself refuses a second one.
+        connection.execute(insert(schema.workspace).values(id=1, **values, revision=1, identity=new))
         if not _is_used(connection):  # rows without a workspace are somebody else's
             # Before the row is there: nobody can find a workspace whose maker is not known.
-            SignatureStore(user_data_folder()).sign(identity)
+            SignatureStore(user_data_folder()).sign(new)
 
 
 def _is_used(connection: Connection) -> bool:
     return any(connection.execute(select(table.c.id).limit(1)).first() for table in _CONTENTS)
 
 
+def _recorded_folder(database: Database, row: RowMapping) -> Path:
+    return (_base(database) / row["artifacts"]).resolve()
+
+
+def _readable_folder(database: Database, row: RowMapping, asked: Path | None) -> Path:
+    folder = _recorded_folder(database, row)
+    if asked not in {None, folder}:
+        why = f"Its artifacts are in {folder}, not in {asked}."
+        raise StorageError("This workspace has another artifact folder.", why, "Leave out `artifacts`.")
+    return folder
+
+
+def _kept(database: Database, folder: Path) -> str:
+    """Return a folder as the row names it: relative where it can be, so that both can be moved together."""
+    base = _base(database).resolve()
+    movable = database.is_sqlite and folder.is_relative_to(base)
+    return str(folder.relative_to(base) if movable else folder)
+
+
 def _base(database: Database) -> Path:
-    return database.path.parent if database.path else Path.cwd()
+    return database.path.parent if database.path else Path("/")

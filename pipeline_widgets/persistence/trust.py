@@ -219,7 +219,7 @@ class WorkspaceTrust:
         self._reason = None
 
     def adopt(self, identity: str) -> bool:
-        """Trust a copy under its new identity, where this workspace and all of its code are trusted.
+        """Know a copy by its new identity, and trust it where all of its code is trusted.
 
         Returns:
             Whether the copy is trusted.
@@ -230,6 +230,8 @@ class WorkspaceTrust:
         if self._judge(checks_now=True) is not None:
             return False
         self._signatures.sign(identity, self._references() if self._checks_code else ())
+        self._identity = identity
+        self._reload()
         return True
 
     def _judge(self, *, checks_now: bool) -> str | None:

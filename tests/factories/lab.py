@@ -280,10 +280,13 @@ def migrated(folder: Path) -> Path:
     return folder / "empty.db"
 
 
-def open_lab(folder: Path, name: str = "lab") -> Lab:
-    """Make a workspace with a project in a folder; close it with `lab.store.database.close()`."""
+def open_lab(folder: Path, name: str = "lab", store: Store | None = None) -> Lab:
+    """Make a workspace with a project in a folder, or one in a store that is open.
+
+    Close it with `lab.store.database.close()`.
+    """
     clock = Clock()
-    lab = Lab(open_store(Database(f"sqlite:///{folder / name}.db", clock=clock)), clock)
+    lab = Lab(store or open_store(Database(folder / f"{name}.db", clock=clock)), clock)
     assert lab.project.name == "Letters"
     return lab
 

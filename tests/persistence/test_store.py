@@ -47,8 +47,8 @@ def test_a_folder_outside_is_kept_as_it_is(opened: Opened, tmp_path: Path) -> No
     """An artifact folder that is not below the database's keeps its absolute path."""
     folder = tmp_path / "files"
     open_store(opened(tmp_path / "db" / "lab.db"), folder)
-    shutil.copytree(tmp_path / "db", tmp_path / "copy")
-    assert open_store(opened(tmp_path / "copy" / "lab.db")).artifacts == folder
+    (tmp_path / "db").rename(tmp_path / "moved")
+    assert open_store(opened(tmp_path / "moved" / "lab.db")).artifacts == folder
 
 
 def test_the_timing_is_remembered_and_can_be_changed(opened: Opened, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_the_timing_is_remembered_and_can_be_changed(opened: Opened, tmp_path: P
 def test_a_lost_artifact_folder_is_made_again(opened: Opened, tmp_path: Path) -> None:
     """The rows are still readable when somebody has removed the files."""
     store = open_store(opened(tmp_path / "lab.db"))
-    store.artifacts.rmdir()
+    shutil.rmtree(store.artifacts)
     assert open_store(opened(tmp_path / "lab.db")).artifacts.is_dir()
 
 

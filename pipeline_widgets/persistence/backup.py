@@ -1,0 +1,169 @@
+"""A whole copy of a workspace, made while processes work in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from pipeline_widgets.errors import StorageError
+from pipeline_widgets.persistence import filesystem, schema
+from pipeline_widgets.persistence.identity import STAMP
+from pipeline_widgets.persistence.store import Store
+
+TRIES = 20  # a clean-up that goes on for longer than that many copies is given up against
+LOGS = ("runs/*/log.txt", "runs/*/supervisor.log", "endpoints/*.log")
+_SAVED = (
+    "SELECT path, size FROM checkpoints UNION "
+    "SELECT v.path, c.size FROM agent_versions v JOIN checkpoints c ON c.id = v.checkpoint_id"
+)
+
+
+def back_up(store: Store, target: Path) -> Path:
+    """Copy a workspace into a new folder, and return the copy's database.
+
+    The database comes by SQLite's own backup, as it is at one moment. The checkpoints that it names are
+    linked where the file system can, since nobody changes them, and copied elsewhere. Keys of endpoints stay
+    behind. Opened in its new place it is a copy, with an identity of its own; put back it is the workspace
+    itself.
+
+    Raises:
+        StorageError: The target is there, is within the workspace, or cannot be written; the workspace is on
+            a server; or checkpoints are deleted again and again meanwhile.
+    """
+    source, target = store.database.path, target.expanduser().absolute()
+    if source is None:
+        fix = f"Use the server's own, such as pg_dump, and copy the folder {store.artifacts} after that."
+        raise StorageError("A workspace on a database server has no backup of ours.", fix=fix)
+    if os.path.lexists(target):
+        raise StorageError(f"{target} is there already.", fix="Name a folder that is not there yet.")
+    if target.resolve().is_relative_to(store.artifacts):
+        what = f"{target} is within the workspace."
+        raise StorageError(what, fix=f"Name a folder outside of {store.artifacts}.")
+    written = target.with_name(f".{target.name}.writing-{uuid4().hex}")
+    with filesystem.explained(target.parent):
+        try:
+            written.mkdir(parents=True, mode=0o700)
+            _write(store, source, written)
+            if os.path.lexists(target):
+                raise StorageError(f"{target} was made meanwhile.", fix="Name another folder.")
+            written.rename(target)
+            filesystem.flush(target.parent)
+        finally:
+            shutil.rmtree(written, ignore_errors=True)
+    return target / source.name
+
+
+def _write(store: Store, source: Path, folder: Path) -> None:
+    copied, artifacts = folder / source.name, folder / f"{source.stem}-artifacts"
+    artifacts.mkdir(mode=0o700)
+    for _ in range(TRIES):
+        _copy_database(store, source, copied)
+        saved = _saved(copied)
+        whole = {path: _copy_folder(store.artifacts, artifacts, path, size) for path, size in saved.items()}
+        missing = {path for path, is_whole in whole.items() if not is_whole}
+        if not missing or _is_still_named(store, missing):
+            break  # where the workspace itself has lost these files, the copy is as it is
+    else:
+        why = "Checkpoints were deleted again and again while it was made."
+        raise StorageError("No whole backup could be made.", why, "Try again when the clean-up has ended.")
+    _remove_unnamed(artifacts, saved)
+    for log in _logs(store.artifacts):
+        place = artifacts / log.relative_to(store.artifacts)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # an agent was deleted meanwhile
+            shutil.copy2(log, place)
+    with suppress(FileNotFoundError):
+        shutil.copyfile(store.artifacts / STAMP, artifacts / STAMP)
+    for each in (copied, artifacts, folder):
+        filesystem.flush(each)
+
+
+def _copy_database(store: Store, source: Path, copied: Path) -> None:
+    copied.unlink(missing_ok=True)
+    os.close(os.open(copied, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with store.database.read() as connection:  # as it is seen from here, and not if it was deleted
+        connection.execute(select(schema.workspace.c.id)).first()
+        try:
+            uri = f"{source.as_uri()}?mode=rw"
+            with (
+                closing(sqlite3.connect(uri, uri=True, timeout=30.0)) as read,
+                closing(sqlite3.connect(copied)) as write,
+            ):
+                read.backup(write)
+                write.execute("PRAGMA journal_mode=DELETE")  # one file, whatever copies it further
+                with write:
+                    write.execute("UPDATE workspace SET artifacts = ?", (f"{source.stem}-artifacts",))
+        except sqlite3.Error as error:
+            raise StorageError("The database could not be copied.", f"{error}.", "Try again.") from error
+
+
+def _saved(copied: Path) -> dict[str, int]:
+    """Return the folders that a database names, none outside of it, with the bytes of their files."""
+    with closing(sqlite3.connect(copied)) as connection:
+        found: dict[str, int] = dict(connection.execute(_SAVED).fetchall())
+    return {
+        path: size
+        for path, size in found.items()
+        if not Path(path).is_absolute() and ".." not in Path(path).parts
+    }
+
+
+def _copy_folder(source: Path, target: Path, path: str, size: int) -> bool:
+    """Link or copy a folder that was published; False where not all of it is there."""
+    made = target / path
+    if _size(made) == size and made.is_dir():
+        return True
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        for folder, _, names in os.walk(source / path, onerror=_raise, followlinks=True):
+            to = made / Path(folder).relative_to(source / path)
+            to.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                _link(Path(folder, name), to / name)
+    except FileNotFoundError:  # it is being deleted
+        return False
+    return _size(made) == size
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=True)
+    except FileNotFoundError:
+        raise
+    except (OSError, NotImplementedError):  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _is_still_named(store: Store, missing: Iterable[str]) -> bool:
+    """Whether the workspace still names all folders that could not be copied whole."""
+    checkpoints, versions = schema.checkpoints.c.path, schema.agent_versions.c.path
+    with store.read() as work:
+        named = {*work.connection.scalars(select(checkpoints)), *work.connection.scalars(select(versions))}
+    return named.issuperset(missing)
+
+
+def _remove_unnamed(artifacts: Path, saved: dict[str, int]) -> None:
+    """Delete what was copied for a database that was then copied again."""
+    for folder in [*artifacts.glob("runs/*/checkpoints/*"), *artifacts.glob("agents/*")]:
+        if folder.relative_to(artifacts).as_posix() not in saved:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _logs(artifacts: Path) -> Iterator[Path]:
+    for pattern in LOGS:
+        yield from artifacts.glob(pattern)
