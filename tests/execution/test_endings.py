@@ -65,13 +65,15 @@ def test_children_come_from_another_fork_server_when_the_first_was_killed() -> N
     first = nursery.order()()
     os.kill(psutil.Process(first.pid).ppid(), signal.SIGKILL)
     until(lambda: first.exit_code() is not None)
+    assert "was killed by SIGKILL" in first.describe_end()
 
     second = nursery.order()()
 
     assert alive(second.pid)
-    assert "was killed by SIGKILL" in first.describe_end()
     nursery.close()
     until(lambda: not alive(second.pid))
+    first.line.close()
+    second.line.close()
 
 
 def test_a_stream_to_a_full_disk_takes_everything() -> None:
