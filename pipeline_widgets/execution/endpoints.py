@@ -13,7 +13,7 @@ import psutil
 
 from pipeline_widgets.domain.endpoint import ENDING, LOCAL, LOOK, Service, refuses, verdict
 from pipeline_widgets.domain.experiment import AgentStatus
-from pipeline_widgets.domain.liveness import Action, Seen, Timing
+from pipeline_widgets.domain.liveness import Action, Process, Seen, Timing
 from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError, RuleError, StorageError
 from pipeline_widgets.execution import own_key, ownership, processes
 from pipeline_widgets.execution.endpoint_client import LOOK_TIMEOUT, Reply, health, post
@@ -197,7 +197,7 @@ class Endpoints:
     def _give_up(self, service: Service, evidence: str) -> None:
         """End what is left of an endpoint, which may hold the database's write lock, and then say so."""
         process = service.process or service.launched
-        if process is not None and ownership.is_launched(process, self._url):
+        if process is not None and self._serves(service.agent_id, process):
             processes.kill_all(lambda: ownership.family(process.pid) if processes.is_there(process) else ())
         if service.process is None:
             more = describe_launch(self._launcher, service.launched, self.log(service.agent_id))
@@ -213,6 +213,10 @@ class Endpoints:
         except (StorageError, ConflictError) as error:  # without it, it is launched again a little sooner
             _log.warning("The launch of the endpoint of agent %s could not be noted: %s", agent_id, error)
 
+    def _serves(self, agent_id: int, process: Process) -> bool:
+        """Whether a process that a row names was launched to serve that agent: no other is ever ended."""
+        return ownership.is_launched(process, self._url, command=("serve", str(agent_id)))
+
     def nudge(self, agent_id: int) -> None:
         """Let a process look at its row at once; it does so by itself twice a second."""
         self._service.check_trusted()
@@ -226,13 +230,10 @@ class Endpoints:
 
     def _end(self, service: Service | None) -> None:
         """End a process, if it is on this machine: it answers what it was asked already, and no more."""
-        if (
-            service is None
-            or service.process is None
-            or not ownership.is_launched(service.process, self._url)
-        ):
+        process = None if service is None else service.process
+        if service is None or process is None or not self._serves(service.agent_id, process):
             return
-        process, seen = service.process, processes.look(service.process)
+        seen = processes.look(process)
         if seen is Seen.SUSPENDED:  # it would hear of it only when somebody lets it go on
             processes.kill(ownership.family(process.pid))
         elif seen is Seen.AT_WORK:

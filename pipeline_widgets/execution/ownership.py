@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import psutil
@@ -22,7 +22,6 @@ from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.execution import processes
 
 LAUNCH, URL = "PIPELINE_WIDGETS_LAUNCH", "PIPELINE_WIDGETS_URL"
-COMMANDS = {"supervise", "serve"}
 TOKEN_LENGTH = 32  # hexadecimal digits, as the column of a row has
 
 
@@ -58,14 +57,17 @@ def launched_with(token: str, url: str) -> set[int]:
     return found
 
 
-def is_launched(process: Process | None, url: str, token: str | None = None) -> bool:
+def is_launched(
+    process: Process | None, url: str, token: str | None = None, command: Sequence[str] = ("supervise",)
+) -> bool:
     """Whether a process that a row names was launched by this package for this workspace.
 
     Args:
         process: What the row names.
         url: The workspace.
-        token: Under which it holds its run. One of an older version, which has no number, is known by its
-            command line.
+        token: Under which it holds its run.
+        command: The words in its command line, by which one is known that holds nothing yet, and one of an
+            older version, which has no number.
     """
     if process is None or not processes.is_there(process):
         return False
@@ -75,7 +77,7 @@ def is_launched(process: Process | None, url: str, token: str | None = None) -> 
     launch = environment.get(LAUNCH)
     if token is not None and launch is not None:
         return token_of(launch) == token
-    return _is_command(process.pid)
+    return _has_command(process.pid, command)
 
 
 def family(pid: int) -> set[int]:
@@ -143,7 +145,7 @@ def _psutil_environment(pid: int) -> Mapping[str, str]:
         return {}
 
 
-def _is_command(pid: int) -> bool:
+def _has_command(pid: int, command: Sequence[str]) -> bool:
     """Whether a process of this user is one that a launcher starts, by its command line."""
     try:
         found = psutil.Process(pid)
@@ -151,7 +153,7 @@ def _is_command(pid: int) -> bool:
         ours = not hasattr(os, "getuid") or found.uids().effective == os.geteuid()
     except psutil.Error:
         return False
-    return ours and "pipeline_widgets" in line and bool(COMMANDS & {*line})
+    return ours and {"pipeline_widgets", *command} <= {*line}
 
 
 def _place(url: str) -> tuple[str | None, int | None, str]:

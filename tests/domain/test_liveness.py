@@ -9,11 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_widgets.domain.liveness import (
+    HANGS_AFTER,
     LAUNCH_AFTER,
     RELAUNCH_AFTER,
+    RELAUNCH_ELSEWHERE_AFTER,
     Action,
+    Judgement,
     Lease,
     Process,
+    Pulse,
     Seen,
     Timing,
     host,
@@ -118,3 +122,76 @@ def test_a_run_that_has_started_is_never_launched_again(
 def test_the_host_is_the_first_part_of_the_machine() -> None:
     """Sentences name the host, not the boot id."""
     assert host(SUPERVISOR) == "node7"
+
+
+PROCESS = replace(SUPERVISOR, pid=77)
+KNOWN = replace(LAUNCHED, launched=PROCESS)
+
+
+def launched(lease: Lease, seen: Seen, waited: float, still: float = 0.0) -> Judgement:
+    """Judge a run that was launched and never taken."""
+    now = 1000 + waited
+    return judge(lease, Seen.OUT_OF_SIGHT, now=now, grace=GRACE, launched=seen, still=still)
+
+
+@pytest.mark.spec("6.9")
+@given(st.sampled_from([Seen.AT_WORK, Seen.SUSPENDED]), st.floats(0, 1e6))
+def test_a_launched_process_that_lives_and_moves_is_left_alone(seen: Seen, waited: float) -> None:
+    """Row 7: imports may take minutes; only one that has not moved for the grace, late, is given up."""
+    assert launched(KNOWN, seen, waited).action is Action.LEAVE
+
+
+@pytest.mark.spec("6.9")
+def test_a_launched_process_that_hangs_is_given_up() -> None:
+    """After a quarter of an hour, and without any progress, its process is named."""
+    assert launched(KNOWN, Seen.AT_WORK, HANGS_AFTER - 1, still=GRACE + 1).action is Action.LEAVE
+    judgement = launched(KNOWN, Seen.AT_WORK, HANGS_AFTER + 1, still=GRACE + 1)
+    assert judgement.action is Action.GIVE_UP
+    assert judgement.evidence == "Its process 77 on node7 was launched 901 s ago and hangs."
+
+
+@pytest.mark.spec("6.9")
+def test_a_launched_process_that_is_gone_is_replaced_at_once_and_once() -> None:
+    """Row 7: one that ended before it took the run is launched again; the second is the last."""
+    assert launched(KNOWN, Seen.GONE, 0.0).action is Action.LAUNCH
+    judgement = launched(replace(KNOWN, launches=2), Seen.GONE, 0.0)
+    assert judgement.action is Action.GIVE_UP
+    assert judgement.evidence == "Its process was launched 2 times and ended each time before it had begun."
+
+
+@pytest.mark.spec("6.9")
+def test_a_launched_process_on_another_machine_has_more_time() -> None:
+    """Nobody here can see whether it lives."""
+    assert launched(KNOWN, Seen.OUT_OF_SIGHT, RELAUNCH_ELSEWHERE_AFTER - 1).action is Action.LEAVE
+    assert launched(KNOWN, Seen.OUT_OF_SIGHT, RELAUNCH_ELSEWHERE_AFTER + 1).action is Action.LAUNCH
+
+
+@pytest.mark.spec("6.9")
+def test_a_supervisor_that_neither_beats_nor_wakes_is_given_up() -> None:
+    """Row 8: silent for the grace on the database's clock, and still for the grace on the observer's."""
+    late = 1100 + GRACE + 1
+    assert judge(RUNNING, Seen.AT_WORK, now=late, grace=GRACE, still=GRACE).action is Action.LEAVE
+    assert judge(RUNNING, Seen.AT_WORK, now=1101, grace=GRACE, still=1e9).action is Action.LEAVE
+    judgement = judge(RUNNING, Seen.AT_WORK, now=late, grace=GRACE, still=GRACE + 1)
+    assert judgement.action is Action.GIVE_UP
+    assert judgement.evidence == (
+        "Its supervisor, process 123 on node7, hangs: it has not moved for 61.0 s and is silent for 61.0 s; "
+        "the grace is 60 s."
+    )
+
+
+@given(st.lists(st.tuples(st.none() | st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=20))
+def test_a_pulse_is_as_old_as_its_last_change(seen: list[tuple[int | None, int]]) -> None:
+    """An observer counts from the first look at which all was as it is now; what is unknown is no proof."""
+    pulses = [
+        Pulse(process=SUPERVISOR, beat_at=float(beat), progress=progress, since=float(at))
+        for at, (progress, beat) in enumerate(seen)
+    ]
+    kept = pulses[0]
+    for pulse in pulses[1:]:
+        kept = kept.then(pulse)
+    last = len(seen) - 1
+    same = last
+    while seen[last][0] is not None and same > 0 and seen[same - 1] == seen[last]:
+        same -= 1
+    assert kept.since == same

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -30,3 +32,15 @@ def quick(tmp_path: Path) -> Generator[Bench]:
 def site(bench: Bench) -> Site:
     """A pipeline whose agent can be asked."""
     return Site(bench)
+
+
+@pytest.fixture
+def in_process() -> Generator[None]:
+    """Undo what a supervisor does to its process."""
+    threshold = gc.get_threshold()
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+    gc.set_threshold(*threshold)
+    gc.unfreeze()

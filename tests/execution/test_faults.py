@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
-import signal
 import time
-from collections.abc import Generator
 from enum import StrEnum
 from pathlib import Path
 
@@ -67,16 +64,6 @@ class Refusing(SupervisionService):
         self.refused[what] = self.refused.get(what, 0) + 1
         if self.refused[what] <= 2:
             raise StorageError("The database cannot be used now.", "The disk is full.")
-
-
-@pytest.fixture
-def in_process() -> Generator[None]:
-    """Undo what a supervisor does to its process."""
-    handler, threshold = signal.getsignal(signal.SIGTERM), gc.get_threshold()
-    yield
-    signal.signal(signal.SIGTERM, handler)
-    gc.set_threshold(*threshold)
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("in_process")

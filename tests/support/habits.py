@@ -1,0 +1,107 @@
+"""Algorithms that do to their processes what users' trainers do."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pydantic import BaseModel
+
+import pipeline_widgets as pw
+
+FOREVER = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+class Habit(BaseModel):
+    """What it does at last, and where it tells whom it has started."""
+
+    end: str = ""
+    folder: str = ""
+
+
+@pw.algorithm("Detaching", produces={"thing"}, config=Habit)
+def detaching(ctx: pw.TrainContext) -> None:
+    """Start processes that detach themselves in three ways, and end in the way that is asked for."""
+    config: Habit = ctx.config
+    folder = Path(config.folder)
+    rank = subprocess.Popen(FOREVER, start_new_session=True)
+    bare = subprocess.Popen(FOREVER, start_new_session=True, env={})
+    rank.returncode = bare.returncode = 0  # so that nothing warns of them
+    for name, pid in (("rank", rank.pid), ("bare", bare.pid)):
+        (folder / name).write_text(str(pid))
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            (folder / "daemon.new").write_text(str(os.getpid()))
+            (folder / "daemon.new").rename(folder / "daemon")
+            time.sleep(600)
+        os._exit(0)
+    while not (folder / "daemon").exists():
+        time.sleep(0.01)
+    ctx.report(1, total=1, evaluation_score=1.0)
+    with ctx.checkpoint(1) as made:
+        (made / "file").write_text("0")
+    match config.end:
+        case "raise":
+            raise ValueError("no")
+        case "exit":
+            os._exit(7)
+        case "wait":
+            while True:
+                ctx.report(1)
+                time.sleep(0.01)
+        case _:
+            pass
+
+
+@pw.algorithm("Careful", produces={"thing"}, config=Habit)
+def careful(ctx: pw.TrainContext) -> None:
+    """Train until a stop, and then take a moment to save."""
+    ctx.report(1, total=2, evaluation_score=1.0)
+    with ctx.checkpoint(1) as made:
+        (made / "file").write_text("0")
+    try:
+        while True:
+            ctx.report(1)
+            time.sleep(0.01)
+    except pw.StopTraining:
+        time.sleep(0.5)  # saving takes a while
+        with ctx.checkpoint(2) as made:
+            (made / "file").write_text("1")
+        raise
+
+
+@pw.algorithm("Chatty", produces={"thing"}, config=Habit)
+def chatty(ctx: pw.TrainContext) -> None:
+    """Print to a full disk."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, 1)
+    os.dup2(full, 2)
+    print("nobody will read this")  # noqa: T201  that is the question
+    sys.stderr.write("nor this")
+    ctx.log("nor that")
+    with ctx.checkpoint(1) as made:
+        (made / "file").write_text("0")
+
+
+@pw.algorithm("Neighbourly", produces={"thing"}, config=Habit)
+def neighbourly(ctx: pw.TrainContext) -> None:
+    """Use a module beside the notebook, and one of the standard library whose name lies there as well."""
+    neighbour = importlib.import_module("beside_the_notebook")
+    importlib.import_module("colorsys").rgb_to_hsv(0, 0, 0)
+    with ctx.checkpoint(1) as made:
+        (made / "file").write_text(str(neighbour.VALUE))
+
+
+@pw.algorithm("Odd", produces={"thing"}, config=Habit)
+def odd(ctx: pw.TrainContext) -> None:
+    """Report a metric whose name no database can store as it is."""
+    ctx.report(1, **{"half \ud800": 1.0})
+    with ctx.checkpoint(1) as made:
+        (made / "file").write_text("0")
