@@ -13,7 +13,7 @@ from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
 from pipeline_widgets.persistence.repositories.search import holding
 
-_EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec).join(
+_EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec, schema.algorithms.c.python).join(
     schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
 )
 _BY_ID = _EXPERIMENTS.where(schema.experiments.c.id.in_(bindparam("ids", expanding=True)))
@@ -76,7 +76,9 @@ _ORDERS: dict[Order, ColumnElement[Any]] = {
     "created": _E.created_at,
 }
 _CODE = schema.algorithms.c
-_REFERENCE = select(_CODE.path, _CODE.root, _CODE.value).where(_CODE.id == bindparam("algorithm"))
+_REFERENCE = select(_CODE.path, _CODE.root, _CODE.value, _CODE.python).where(
+    _CODE.id == bindparam("algorithm")
+)
 
 
 class Experiments(Repository):
@@ -90,7 +92,7 @@ class Experiments(Repository):
         row = self._first(select(columns.id, columns.spec).where(same))
         if row is None:
             values = {"path": reference.path, "root": reference.root, "value": reference.value}
-            values |= {"name": declared.spec.name, "digest": reference.digest}
+            values |= {"name": declared.spec.name, "digest": reference.digest, "python": reference.python}
             return self._add(schema.algorithms, **values, spec=spec, created_at=self.now)
         if row["spec"] != spec:  # the same import path, declared otherwise in a newer version
             changed = update(schema.algorithms).where(columns.id == row["id"])
