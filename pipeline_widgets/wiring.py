@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ def connect(
     starts = launcher_named(launcher)
     database = Database(url)
     try:
-        store = open_store(database, artifacts, timing)
+        store = replace(open_store(database, artifacts, timing), defines=registry.defines)
     except BaseException:
         database.close()
         raise

@@ -8,6 +8,7 @@ it, the workers of multiprocessing, `typing.get_type_hints`, `sys.modules["__mai
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import linecache
 import pickle
@@ -17,11 +18,11 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import cloudpickle
 
-from pipeline_widgets.algorithms.captured import captured_by, code_files
+from pipeline_widgets.algorithms.captured import captured_by
 from pipeline_widgets.errors import ConfigError
 
 MEBI = 1 << 20
@@ -47,7 +48,7 @@ def packed(algorithm: object, name: str) -> str:
         ConfigError: Something that it refers to cannot be pickled, or is too large. The error names it.
     """
     try:
-        data = _dumps((algorithm, _sources(algorithm)))
+        data = _dumps(algorithm)
     except Exception as error:  # whatever the objects say that it refers to
         culprit = next((each for each in captured_by(algorithm) if _size(each.value) is None), None)
         what = f"{name} cannot be sent to the process that trains."
@@ -131,18 +132,41 @@ def _sorted_constant(value: object) -> object:
 _of_cloudpickle: Mapping[Any, Callable[[Any], Any]] = cast(Any, cloudpickle.Pickler).dispatch_table
 
 
-def _reduce_code(code: CodeType) -> Any:
-    make, parts = _of_cloudpickle[CodeType](code)
-    return make, tuple(_sorted_constant(part) if part is code.co_consts else part for part in parts)
-
-
 class _Pickler(cloudpickle.Pickler):
-    dispatch_table: ClassVar[Any] = ChainMap({CodeType: _reduce_code}, cast(Any, _of_cloudpickle))
+    """Pickles code with its source text, and so that equal code is equal bytes in every process."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        #: The text of notebook cells by the name that their code gets: no other process can read that.
+        self.sources: dict[str, str] = {}
+        self._names: dict[str, str | None] = {}
+        self.dispatch_table = ChainMap({CodeType: self._reduce_code}, cast(Any, _of_cloudpickle))
+        super().__init__(file)
+
+    def _reduce_code(self, code: CodeType) -> Any:
+        make, parts = _of_cloudpickle[CodeType](code)
+        parts = [_sorted_constant(part) if part is code.co_consts else part for part in parts]
+        if code.co_filename not in self._names:
+            self._names[code.co_filename] = self._name(code.co_filename)
+        if (file := self._names[code.co_filename]) is not None:
+            at = next(index for index, part in enumerate(parts) if isinstance(part, str))  # the file's name
+            parts[at] = "".join(file)  # a new text each time, as cloudpickle has it, for the memo's sake
+        return make, tuple(parts)
+
+    def _name(self, file: str) -> str | None:
+        """Return the name of a file in the other process; None where there is no text."""
+        if Path(file).exists():
+            return str(Path(file).resolve())
+        if text := "".join(linecache.getlines(file)):
+            name = f"<cell {hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}>"
+            self.sources[name] = text
+            return name
+        return None
 
 
-def _dumps(value: object) -> bytes:
+def _dumps(algorithm: object) -> bytes:
     with io.BytesIO() as file:
-        _Pickler(file).dump(value)
+        pickler = _Pickler(file)
+        pickler.dump((algorithm, pickler.sources))  # these are complete when their turn comes
         return file.getvalue()
 
 
@@ -197,6 +221,7 @@ def _begin_worker(path: list[str], data: bytes) -> None:
     opened: Any = _Unpickler(io.BytesIO(data), main).load()
     algorithm = opened[0] if isinstance(opened, tuple) else opened
     main.offer(algorithm.train, algorithm)
+    _remember(opened[1] if isinstance(opened, tuple) else {})
 
 
 _prepare: Callable[[str], dict[str, Any]] | None = None
@@ -232,16 +257,6 @@ def _offer_to_user(main: Main) -> None:
         raise AttributeError(f"module {MAIN!r} has no attribute {name!r}")
 
     users.__dict__["__getattr__"] = lacking
-
-
-# ---- source text
-
-
-def _sources(algorithm: object) -> dict[str, str]:
-    """Return the text of notebook cells by the name of their file: no other process can read that."""
-    files = sorted(file for file in code_files(algorithm) if not Path(file).exists())
-    texts = {file: "".join(linecache.getlines(file)) for file in files}
-    return {file: text for file, text in texts.items() if text}
 
 
 def _remember(sources: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
@@ -30,17 +30,6 @@ class Captured:
 
 def captured_by(algorithm: object) -> Iterator[Captured]:
     """Yield the objects that an algorithm refers to, through all code that goes with it; no code itself."""
-    for each in _walk(algorithm):
-        if isinstance(each, Captured):
-            yield each
-
-
-def code_files(algorithm: object) -> frozenset[str]:
-    """Return the names of the files of all code that goes with an algorithm."""
-    return frozenset(each.co_filename for each in _walk(algorithm) if isinstance(each, CodeType))
-
-
-def _walk(algorithm: object) -> Generator[Captured | CodeType]:
     seen: set[int] = set()
     left: list[object] = [algorithm]
     if is_dataclass(algorithm):
@@ -51,7 +40,6 @@ def _walk(algorithm: object) -> Generator[Captured | CodeType]:
             continue
         seen.add(id(value))
         if isinstance(value, FunctionType) and not _is_importable(value):
-            yield value.__code__
             found = list(_of_function(value))
         elif isinstance(value, type) and not _is_importable(value):
             found = list(_of_class(value))

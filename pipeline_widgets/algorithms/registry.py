@@ -271,6 +271,11 @@ def references() -> Mapping[str, Declared]:
     return _Current()
 
 
+def defines(name: str) -> bool:
+    """Whether this process has defined or loaded an algorithm of that name."""
+    return name in _defined
+
+
 def refusal_of(experiment: Experiment) -> str | None:
     """Return why an algorithm that this process has defined or loaded refuses an experiment's config.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -33,13 +34,23 @@ _REVISION = select(schema.projects.c.revision + select(schema.workspace.c.revisi
 _WORKSPACE_REVISION = select(schema.workspace.c.revision)
 
 
+#: Tells whether this process has an algorithm of a name.
+Defines: TypeAlias = Callable[[str], bool]
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
 class Work:
     """One transaction: its repositories, and the time at which it began."""
 
-    def __init__(self, connection: Connection, now: float, root: Path) -> None:
+    def __init__(self, connection: Connection, now: float, root: Path, defines: Defines = _nothing) -> None:
         self.connection = connection
         self.now = now
         self.root = root
+        #: Whether this process has an algorithm of that name, which the next trigger will use.
+        self.defines = defines
 
     @cached_property
     def projects(self) -> Projects:
@@ -89,18 +100,20 @@ class Store:
     database: Database
     artifacts: Path
     timing: Timing
+    #: Tells which algorithms this process has itself, whatever the rows say of them.
+    defines: Defines = _nothing
 
     @contextmanager
     def read(self) -> Generator[Work]:
         """Yield a transaction that sees one consistent state."""
         with self.database.read() as connection:
-            yield Work(connection, self.database.now(connection), self.artifacts)
+            yield Work(connection, self.database.now(connection), self.artifacts, self.defines)
 
     @contextmanager
     def write(self) -> Generator[Work]:
         """Yield a transaction that is done wholly, or not at all."""
         with self.database.write() as connection:
-            yield Work(connection, self.database.now(connection), self.artifacts)
+            yield Work(connection, self.database.now(connection), self.artifacts, self.defines)
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""

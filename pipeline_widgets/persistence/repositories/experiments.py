@@ -47,7 +47,7 @@ def _of_runs(value: ColumnElement[Any], home: FromClause = schema.runs) -> Colum
 _WITH_ALGORITHM = schema.experiments.join(schema.algorithms, _A.id == _E.algorithm_id)
 _PAGE = (
     select(
-        *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm"), _A.spec),
+        *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm"), _A.spec, _A.python),
         _LATEST.label("latest"),
         _of_runs(func.count()).label("runs"),
         _of_runs(func.count(), _SAVED).label("checkpoints"),
@@ -79,6 +79,7 @@ _CODE = schema.algorithms.c
 _REFERENCE = select(_CODE.path, _CODE.root, _CODE.value, _CODE.python).where(
     _CODE.id == bindparam("algorithm")
 )
+_PYTHON = select(_CODE.python).where(_CODE.id == bindparam("algorithm"))
 
 
 class Experiments(Repository):
@@ -102,6 +103,10 @@ class Experiments(Repository):
     def reference(self, algorithm_id: int) -> Reference:
         """Return where a process finds an algorithm's code."""
         return Reference(**found(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
+
+    def python(self, algorithm_id: int) -> str | None:
+        """Return the Python that alone can run an algorithm's code; None where any can, or if unknown."""
+        return found(self._first(_PYTHON, algorithm=algorithm_id), "algorithm")["python"]
 
     def add(self, project_id: int, name: str, configured: Configured, seed: int, revision: int) -> Experiment:
         """Insert an experiment."""
