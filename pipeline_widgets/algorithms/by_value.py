@@ -54,7 +54,7 @@ def packed(algorithm: object, name: str) -> str:
         what = f"{name} cannot be sent to the process that trains."
         why = f"{type(error).__name__}: {error}."
         if culprit is not None:
-            why = f"{culprit.sentence}, which cannot be pickled. {why}"
+            why = f"{culprit.sentence}; it cannot be pickled. {why}"
         fix = "Make what it names within the function, or put it into a module."
         raise ConfigError(what, why, fix) from error
     if len(data) > WARN_ABOVE:

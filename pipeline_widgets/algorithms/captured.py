@@ -62,7 +62,7 @@ def _of_function(function: FunctionType) -> Iterator[Captured]:
             value = cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-        yield Captured(name, value, f"a variable around {called}, which uses it")
+        yield Captured(name, value, f"a variable of the function around {called}")
     defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     for value in defaults:
         yield Captured("default", value, f"a default argument of {called}")

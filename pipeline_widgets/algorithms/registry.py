@@ -316,6 +316,14 @@ def load(reference: Reference) -> Algorithm:
     return _loaded(path, lambda: getattr(importlib.import_module(module), name))
 
 
+def own_main() -> None:
+    """Let `__main__` of this process be that of the algorithms which it loads: it has no user's own."""
+    from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only processes that train need it
+
+    if not by_value.owns_main():
+        sys.modules["__main__"] = by_value.Main()
+
+
 def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
     try:
         value = opened()
