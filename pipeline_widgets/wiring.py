@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,8 @@ def connect(
     starts = launcher_named(launcher)
     database = Database(url, create=create)
     try:
-        store = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code)
+        opened = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code)
+        store = replace(opened, defines=registry.defines)
     except BaseException:
         database.close()
         raise

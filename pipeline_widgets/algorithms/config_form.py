@@ -178,8 +178,14 @@ def _judged(algorithm: Algorithm, config: Mapping[str, Any]) -> tuple[dict[str, 
         return {}, ""
     from pydantic import ValidationError  # noqa: PLC0415  the config model has imported it
 
+    from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
+
     try:
-        algorithm.config.model_validate(dict(config), by_alias=True, by_name=True)
+        config_model.validated(algorithm.config, config)
+    except config_model.UnknownFieldError as error:
+        first, *within = error.path
+        said = f"{'.'.join(within)}: {_SAID['extra_forbidden']}" if within else _SAID["extra_forbidden"]
+        return {first: f"{said} There are {', '.join(error.known)}."}, ""
     except ValidationError as error:
         return _by_field(algorithm, error.errors(include_url=False, include_input=False))
     except Exception as error:  # noqa: BLE001  a validator of a user's may raise anything
@@ -203,11 +209,13 @@ def _by_field(algorithm: Algorithm, found: list[Any]) -> tuple[dict[str, str], s
 
 def _names(algorithm: Algorithm) -> dict[str, str]:
     """Return the model's fields by every name under which an error may come."""
-    names: dict[str, str] = {}
-    for name, info in algorithm.config.model_fields.items() if algorithm.config else ():
-        aliases = (info.alias, info.validation_alias)
-        names |= {str(alias): name for alias in aliases if isinstance(alias, str)}
-    return names | {name: name for name in (algorithm.config.model_fields if algorithm.config else ())}
+    if algorithm.config is None:
+        return {}
+    from pipeline_widgets.algorithms.config_model import fields_by_name, names_of  # noqa: PLC0415  it imports pydantic
+
+    fields = fields_by_name(algorithm.config)
+    aliases = {alias: name for name, info in fields.items() for alias in names_of(name, info)}
+    return aliases | {name: name for name in fields}
 
 
 def _sentence(error: Mapping[str, Any], place: list[str]) -> str:

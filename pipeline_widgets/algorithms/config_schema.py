@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 Schema = Mapping[str, Any]
@@ -73,16 +72,18 @@ class FormField:
     computed: bool = False
 
 
-def fields_of(model: type[BaseModel] | None) -> tuple[FormField, ...]:
+def fields_of(model: type[Any] | None) -> tuple[FormField, ...]:
     """Return the fields of a form for a config model, in the model's order; none without a model."""
     if model is None:
         return ()
+    from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
+
     schema = _schema(model)
     definitions, properties = schema.get("$defs", {}), _resolved(schema, schema.get("$defs", {}))
     known = properties.get("properties", {})
     return tuple(
         _field(name, info, _resolved(known.get(name, {}), definitions), definitions)
-        for name, info in model.model_fields.items()
+        for name, info in config_model.fields_by_name(model).items()
     )
 
 
@@ -99,9 +100,11 @@ def written(field: FormField, value: Any) -> str:
     return _json(value, indent=_indent(value))
 
 
-def _schema(model: type[BaseModel]) -> Schema:
+def _schema(model: type[Any]) -> Schema:
     """Return the model's JSON schema with its fields' own names; what has none is left open."""
     from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415  the model has imported it
+
+    from pipeline_widgets.algorithms.config_model import schema_of  # noqa: PLC0415  it imports pydantic
 
     class Lenient(GenerateJsonSchema):
         ignored_warning_kinds = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012  as pydantic has it
@@ -110,7 +113,7 @@ def _schema(model: type[BaseModel]) -> Schema:
             return {}
 
     try:
-        return model.model_json_schema(by_alias=False, schema_generator=Lenient)
+        return schema_of(model, by_alias=False, schema_generator=Lenient)
     except Exception:  # noqa: BLE001  a model's own hook may raise anything: then all is written as JSON
         return {}
 
@@ -214,7 +217,9 @@ def _text(value: Any) -> str:
 def _plain(value: Any) -> Any:
     from pydantic_core import to_jsonable_python  # noqa: PLC0415  the model has imported it
 
-    return to_jsonable_python(value, inf_nan_mode="constants")
+    from pipeline_widgets.algorithms.config_model import canonical  # noqa: PLC0415  it imports pydantic
+
+    return canonical(value, to_jsonable_python(value, inf_nan_mode="constants"))
 
 
 def _json(value: Any, indent: int | None = None) -> str:

@@ -7,7 +7,6 @@ or in `__main__` has none that another process could follow, so it is kept by va
 
 from __future__ import annotations
 
-import base64
 import importlib
 import json
 import os
@@ -20,15 +19,15 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from pipeline_widgets.algorithms.scalars import facets_of
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference
-from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, shown
+from pipeline_widgets.domain.python_version import HERE, foreign_fix, foreign_reason
+from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, PipelineError, shown
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from pipeline_widgets.algorithms.context import TrainContext
 
 _PACKAGES = ("site-packages", "dist-packages")
@@ -45,8 +44,8 @@ class Algorithm:
 
     spec: AlgorithmSpec
     train: Train
-    #: None for an algorithm without anything to configure.
-    config: type[BaseModel] | None = None
+    #: A pydantic model or a dataclass; None for an algorithm without anything to configure.
+    config: type[Any] | None = None
     signature: Callable[[Any], Signature] | None = None
     predict: Predictor | None = None
 
@@ -54,40 +53,61 @@ class Algorithm:
         """Train, as `train(ctx)` would."""
         self.train(ctx)
 
-    def validate(self, config: Mapping[str, Any]) -> BaseModel | None:
+    def validate(self, config: Mapping[str, Any]) -> Any:
         """Return the config as an instance of the config model, if there is one.
 
         Raises:
             ConfigError: A field is unknown, missing or has a value that the model refuses.
         """
-        fields = self.config.model_fields if self.config else {}
-        known = {field.alias or name for name, field in fields.items()} | set(fields)
-        if unknown := [name for name in config if name not in known]:
-            what = f"{self.spec.name} has no config field {unknown[0]!r}."
-            fix = f"Its fields are {', '.join(sorted(fields))}." if fields else "It has none: leave it out."
-            raise ConfigError(what, fix=fix)
+        if not isinstance(config, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+            fix = 'Write config={"steps": 100}, with the names of its fields.'
+            raise ConfigError(f"The config of {self.spec.name} is no mapping.", f"Got {shown(config)}.", fix)
         if self.config is None:
+            if config:
+                what = f"{self.spec.name} has no config field {next(iter(config))!r}."
+                raise ConfigError(what, fix="It has none: leave it out.")
             return None
         from pydantic import ValidationError  # noqa: PLC0415  the config model has imported it
 
+        from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
+
         try:
-            return self.config.model_validate(dict(config), by_alias=True, by_name=True)
+            return config_model.validated(self.config, config)
+        except config_model.UnknownFieldError as error:
+            what = f"{self.spec.name} has no config field {'.'.join(error.path)!r}."
+            within = f"The fields of {'.'.join(error.path[:-1])!r}" if error.path[1:] else "Its fields"
+            fix = f"{within} are {', '.join(error.known)}." if error.known else "It has none: leave it out."
+            raise ConfigError(what, fix=fix) from error
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             field = ".".join(map(str, first["loc"])) or "config"
             what = f"The config field {field!r} of {self.spec.name} is refused."
             why = f"{first['msg']}, got {shown(first['input'])}."
             raise ConfigError(what, why, f"Correct {field!r} and try again.") from error
+        except Exception as error:  # a validator of a user's may raise anything
+            what, why = f"The config of {self.spec.name} cannot be checked.", _cause(error)
+            raise ConfigError(what, why, "Correct its config model, and define it again.") from error
 
-    def signature_of(self, config: BaseModel | None) -> Signature:
+    def signature_of(self, config: Any) -> Signature:
         """Return the facets of what this algorithm makes with that config.
 
         Without a signature function they are the config fields that its ports match by.
+
+        Raises:
+            ConfigError: The signature function raises something, or returns no mapping.
         """
-        if self.signature is not None:
-            return self.signature(config)
-        facets = {facet.removeprefix("!") for port in self.spec.accepts for facet in port.match}
-        return {name: getattr(config, name) for name in sorted(facets) if hasattr(config, name)}
+        if self.signature is None:
+            facets = {facet.removeprefix("!") for port in self.spec.accepts for facet in port.match}
+            return _facets({name: getattr(config, name) for name in sorted(facets) if hasattr(config, name)})
+        what = f"The signature function of {self.spec.name} failed."
+        fix = "Let it return a mapping of texts, numbers and bools for any valid config."
+        try:
+            made: object = self.signature(config)
+        except Exception as error:  # it is the user's
+            raise ConfigError(what, _cause(error), fix) from error
+        if not isinstance(made, Mapping):
+            raise ConfigError(what, f"It returned {shown(made)}.", fix)
+        return _facets(cast(Mapping[str, Any], made))
 
     @property
     def reference(self) -> Reference:
@@ -97,32 +117,46 @@ class Algorithm:
         if module != "__main__" and home is not None and getattr(home, name, None) is self:
             root = None if _is_installed(home) else _search_path(home)
             return Reference(path=f"{module}:{name}", root=root)
-        import cloudpickle  # noqa: PLC0415  only notebooks need it
+        from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only notebooks need it
 
-        try:
-            pickled: bytes = cloudpickle.dumps(self)  # pyright: ignore[reportUnknownMemberType]
-        except Exception as error:  # whatever the objects say that it refers to
-            what = f"{self.spec.name} cannot be sent to the process that trains."
-            fix = "Make what it names within the function, or put it into a module."
-            raise ConfigError(what, f"{type(error).__name__}: {error}.", fix) from error
-        return Reference(value=base64.b85encode(pickled).decode(), root=_search_path())
+        return Reference(value=by_value.packed(self, self.spec.name), root=_search_path(), python=HERE)
 
     def configured(self, config: Mapping[str, Any]) -> Configured:
         """Return what an experiment is made of: the declaration, and the config with its defaults.
 
         Raises:
-            ConfigError: The config model refuses it, or it holds what JSON cannot say.
+            ConfigError: The config model refuses it, or it would not come back as it is: it holds what JSON
+                cannot say, or a secret, or its validators change what they have made.
         """
         valid = self.validate(config)
         signature = dict(self.signature_of(valid))
         try:
-            plain = valid.model_dump(mode="json") if valid else {}
+            plain = self._plain(valid) if valid is not None else {}
             json.dumps([plain, signature])
         except (ValueError, TypeError, RecursionError) as error:
             what, why = f"The config of {self.spec.name} cannot be stored.", f"{error}."
             fix = "Use numbers, texts, lists and mappings, not nested too deeply."
             raise ConfigError(what, why, fix) from error
         return Configured(spec=self.spec, reference=self.reference, config=plain, signature=signature)
+
+    def _plain(self, valid: Any) -> dict[str, Any]:
+        """Return a config as JSON values that are known to give the same config again."""
+        from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
+
+        if (secret := config_model.secret_of(valid)) is not None:
+            raise config_model.secret_refused(self.spec.name, secret)
+        plain = config_model.plain_of(valid)
+        what = f"The config of {self.spec.name} would not come back as it is when it is read again."
+        fix = "Let its validators leave alone what they have made, and use types that JSON can say."
+        try:
+            again = self.validate(plain)
+        except ConfigError as error:
+            raise ConfigError(what, f"{error.what} {error.why}".strip(), fix) from error
+        if (found := config_model.difference(valid, again)) is not None:
+            path, ours, theirs = found
+            why = f"{'.'.join(path) or 'It'} is {shown(ours)}, and would be {shown(theirs)}."
+            raise ConfigError(what, why, fix)
+        return plain
 
 
 _defined: dict[str, Algorithm] = {}
@@ -135,7 +169,7 @@ def algorithm(
     accepts: Iterable[Port] = (),
     scratch: bool = True,
     score: Literal["max", "min"] = "max",
-    config: type[BaseModel] | None = None,
+    config: type[Any] | None = None,
     signature: Callable[[Any], Signature] | None = None,
     predict: Predictor | None = None,
 ) -> Callable[[Train], Algorithm]:
@@ -143,28 +177,67 @@ def algorithm(
 
     Args:
         name: The name that experiments use. Defining it again replaces it, as re-running a cell should.
-        produces: Artifact kinds that its checkpoints are.
+        produces: Artifact kinds that its checkpoints are. Any words will do; an endpoint answers at
+            /get_action for a "policy", at /generate for an "lm", and else at /predict.
         accepts: The ways in which it can start from a checkpoint.
         scratch: Whether it can start from nothing.
         score: "max" if a higher score is better, "min" if a lower one is.
-        config: A pydantic model; its fields are what an experiment configures. None configures nothing.
+        config: A pydantic model or a dataclass; its fields are what an experiment configures. None
+            configures nothing.
         signature: From the validated config, the facets that have to agree with a start checkpoint.
         predict: Opens a checkpoint folder and returns a function that answers; agents use it.
+
+    Raises:
+        ConfigError: An argument is not what it has to be.
     """
-    spec = AlgorithmSpec(
-        name=name,
-        produces=frozenset([produces] if isinstance(produces, str) else produces),
-        accepts=tuple(accepts),
-        scratch=scratch,
-        score=score,
-    )
+    ports = (accepts,) if isinstance(accepts, Port) else tuple(_listed("accepts", accepts))
+    kinds = frozenset([produces] if isinstance(produces, str) else _listed("produces", produces))
+    _check(name, kinds, ports, score)
+    for argument, function in (("signature", signature), ("predict", predict)):
+        if function is not None and not callable(function):
+            raise _misdeclared(argument, function, "a function")
+    if config is not None:
+        from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
+
+        config_model.check_type(config, name)
+    spec = AlgorithmSpec(name=name, produces=kinds, accepts=ports, scratch=scratch, score=score)
 
     def register(train: Train) -> Algorithm:
+        if not callable(train):
+            raise _misdeclared("the decorated object", train, "a function train(ctx)")
         made = Algorithm(spec=spec, train=train, config=config, signature=signature, predict=predict)
         _defined[name] = made
         return made
 
     return register
+
+
+def _check(name: object, kinds: Iterable[object], ports: Iterable[object], score: object) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise _misdeclared("name", name, "a text")
+    for kind in kinds:
+        if not isinstance(kind, str):
+            raise _misdeclared("produces", kind, 'artifact kinds as texts, such as {"policy"}')
+    for port in ports:
+        if not isinstance(port, Port):
+            raise _misdeclared("accepts", port, 'ports, such as [pw.Port("weights", {"policy"})]')
+        for text in (port.role, *port.kinds, *port.match):
+            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+                raise _misdeclared("accepts", text, "ports with role, kinds and match as texts")
+    if score not in {"max", "min"}:
+        raise _misdeclared("score", score, '"max" if a higher score is better, or "min" if a lower one is')
+
+
+def _listed(argument: str, given: Any) -> list[Any]:
+    try:
+        return list(given)
+    except TypeError as error:
+        raise _misdeclared(argument, given, "a list or a set") from error
+
+
+def _misdeclared(argument: str, given: object, wanted: str) -> ConfigError:
+    what = f"@pw.algorithm cannot use {shown(given)} as {argument}."
+    return ConfigError(what, fix=f"Pass {wanted}.")
 
 
 def find(name: str) -> Algorithm:
@@ -200,6 +273,11 @@ def references() -> Mapping[str, Declared]:
     return _Current()
 
 
+def defines(name: str) -> bool:
+    """Whether this process has defined or loaded an algorithm of that name."""
+    return name in _defined
+
+
 def refusal_of(experiment: Experiment) -> str | None:
     """Return why an algorithm that this process has defined or loaded refuses an experiment's config.
 
@@ -224,18 +302,20 @@ def load(reference: Reference) -> Algorithm:
     """Return the algorithm behind a reference, in any process.
 
     Raises:
-        AlgorithmNotFoundError: Its module or name is gone, or its pickled value cannot be opened.
+        AlgorithmNotFoundError: Its module or name is gone, its pickled value cannot be opened, or another
+            Python has made that.
     """
+    if (why := foreign_reason(reference.python)) is not None:
+        raise AlgorithmNotFoundError("The algorithm cannot be loaded.", why, foreign_fix(reference.python))
     entries = (reference.root or "").split(os.pathsep)
     if sys.flags.safe_path:  # a process of ours, which was started isolated from the current folder
         with suppress(OSError):  # the folder was deleted
             entries.append(str(Path.cwd()))
     _extend_search_path(entries)
-    if reference.value is not None:
-        value = base64.b85decode(reference.value)
-        import cloudpickle  # noqa: PLC0415  only what notebooks defined needs it
+    if (value := reference.value) is not None:
+        from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only what notebooks defined needs it
 
-        return _loaded("the pickled algorithm", lambda: cloudpickle.loads(value))
+        return _loaded("the pickled algorithm", lambda: by_value.unpacked(value))
     path = reference.path or ""
     module, _, name = path.partition(":")
     return _loaded(path, lambda: getattr(importlib.import_module(module), name))
@@ -251,16 +331,35 @@ def _extend_search_path(entries: Iterable[str]) -> None:
     sys.path[(first := next(at, len(sys.path))) : first] = new
 
 
+def own_main() -> None:
+    """Let `__main__` of this process be that of the algorithms which it loads: it has no user's own."""
+    from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only processes that train need it
+
+    if not by_value.owns_main():
+        sys.modules["__main__"] = by_value.Main()
+
+
 def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
     try:
         value = opened()
     except Exception as error:
-        why = f"{type(error).__name__}: {error}."
+        why = _cause(error)
         fix = "Install what it needs, or define it again with @pw.algorithm and trigger the stage again."
         raise AlgorithmNotFoundError(f"{origin} cannot be loaded.", why, fix) from error
     if not isinstance(value, Algorithm):
         raise AlgorithmNotFoundError(f"{origin} is no algorithm.", fix="Decorate it with @pw.algorithm.")
     return value
+
+
+def _facets(signature: Mapping[str, Any]) -> Signature:
+    """Return facets as Python's own scalars; lists and mappings of them are left to JSON."""
+    listed = {name: value for name, value in signature.items() if isinstance(value, (list, tuple, dict))}
+    scalars = {name: value for name, value in signature.items() if name not in listed}
+    return {**facets_of(scalars), **listed}
+
+
+def _cause(error: Exception) -> str:
+    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}."
 
 
 @cache

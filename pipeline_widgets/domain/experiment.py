@@ -43,11 +43,15 @@ class Reference:
     root: str | None = None
     #: The algorithm itself, by cloudpickle, in base64.
     value: str | None = None
+    #: The Python that made `value`, and that alone can open it, such as "cpython 3.11"; None if unknown.
+    python: str | None = None
 
     @property
     def digest(self) -> str:
         """What the reference is known by: two equal digests mean the same code."""
-        return hashlib.sha256(f"{self.path}|{self.root}|{self.value}".encode()).hexdigest()
+        made = hashlib.sha256(f"{self.path}|{self.root}|".encode())
+        made.update(str(self.value).encode())  # it may be large, and is not copied once more
+        return made.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +86,8 @@ class Experiment:
     created_at: datetime
     modified_at: datetime
     signature: Signature = field(default_factory=dict[str, Any])
+    #: The Python under which its algorithm was defined, where that is kept by value; else None.
+    python: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

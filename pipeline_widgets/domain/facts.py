@@ -33,6 +33,8 @@ class StageFacts:
     #: A run of the same experiment that is active, in whatever stage or by itself.
     busy: Run | None = None
     held: str | None = None
+    #: The Python that alone can run its experiment's algorithm; None where this one can.
+    foreign: str | None = None
     #: The upstream state that was accepted as fresh for `succeeded`.
     accepted: str | None = None
     #: The note of whoever accepted it.

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage, Trigger
 from pipeline_widgets.domain.facts import Facts
-from pipeline_widgets.domain.triggering import blockers, fit, gate_condition, label, resolve, resumed
+from pipeline_widgets.domain.triggering import (
+    blockers,
+    fit,
+    gate_condition,
+    label,
+    other_python,
+    resolve,
+    resumed,
+)
 from pipeline_widgets.errors import PipelineError
 
 
@@ -79,14 +87,18 @@ def plan(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = Fals
 
 
 def problems(pipeline: Pipeline, facts: Facts) -> tuple[Problem, ...]:
-    """Return what is wrong with a chain before it runs: missing experiments and pairs that do not fit."""
+    """Return what is wrong with a chain before it runs.
+
+    That is missing experiments, pairs that do not fit, and code of another Python.
+    """
     found: list[Problem] = []
     if not pipeline.stages:
         found.append(Problem(stage="", problem="The pipeline has no stages."))
     for stage in pipeline.stages:
         verdict = fit(pipeline, stage, facts)
-        if not verdict.fits:
-            found.append(Problem(stage=label(pipeline, stage, facts), problem=verdict.reason))
+        reasons = [] if verdict.fits else [verdict.reason]
+        reasons += [f"{each.reason} {each.fix}" for each in other_python(facts.of(stage.id))]
+        found += [Problem(stage=label(pipeline, stage, facts), problem=reason) for reason in reasons]
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline_widgets.directions import quoted
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
+from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.triggering import scratch_fit
 
@@ -26,7 +27,12 @@ class Obstacles:
 
 
 def obstacles(
-    spec: AlgorithmSpec, latest: Run | None, *, checkpoints: int, pipelines: Sequence[str]
+    spec: AlgorithmSpec,
+    latest: Run | None,
+    *,
+    checkpoints: int,
+    pipelines: Sequence[str],
+    python: str | None = None,
 ) -> Obstacles:
     """Tell what stands in the way of each thing that can be done with an experiment.
 
@@ -35,13 +41,16 @@ def obstacles(
         latest: Its latest run; None where it has never run.
         checkpoints: How many all its runs have saved.
         pipelines: The names of the pipelines with a stage that is bound to it.
+        python: The Python that alone can run its algorithm; None where this one can.
     """
+    foreign = foreign_reason(python)
+    foreign = f"{foreign} {foreign_fix(python)}" if foreign else ""
     busy = running(latest) if latest is not None and latest.status.active else ""
     scratch = scratch_fit(spec)
     return Obstacles(
-        train=busy or ("" if scratch else scratch.reason),
+        train=busy or foreign or ("" if scratch else scratch.reason),
         stop=_not_stoppable(latest),
-        resume=busy or ("" if checkpoints else "It has saved no checkpoint to go on from."),
+        resume=busy or foreign or ("" if checkpoints else "It has saved no checkpoint to go on from."),
         change=busy,
         delete=busy or used_by([f"pipeline {quoted(name)}" for name in pipelines]),
     )

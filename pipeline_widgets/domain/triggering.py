@@ -23,6 +23,7 @@ from pipeline_widgets.domain.chain import (
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Verdict, fits
 from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint, Chosen, Experiment, choose, is_finite
 from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import RESUMABLE
 from pipeline_widgets.domain.staleness import wanted_choice
 from pipeline_widgets.errors import NoCheckpointError, TriggerError
@@ -79,7 +80,7 @@ def name(stage: Stage, facts: Facts) -> str:
 def blockers(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = False) -> tuple[Blocker, ...]:
     """Return every reason why a stage cannot be triggered now; none means that it can."""
     stage, known = pipeline.stage(stage_id), facts.of(stage_id)
-    found = busy(pipeline, stage, facts)
+    found = [*busy(pipeline, stage, facts), *other_python(known)]
     if resume:
         return (*found, *_resume_blockers(known))
     verdict = fit(pipeline, stage, facts)
@@ -104,6 +105,12 @@ def busy(pipeline: Pipeline, stage: Stage, facts: Facts) -> list[Blocker]:
         reason = f"{label(pipeline, before, facts)} is still {facts.of(before.id).status.lower()}."
         found.append(Blocker(reason, "Wait for it, or stop it first."))
     return found
+
+
+def other_python(known: StageFacts) -> list[Blocker]:
+    """Return why a stage's code cannot run here: it is byte code of another Python."""
+    reason = foreign_reason(known.foreign)
+    return [Blocker(reason, foreign_fix(known.foreign))] if reason is not None else []
 
 
 def refusal(named: str, found: Sequence[Blocker]) -> TriggerError:

@@ -7,10 +7,12 @@ and ends itself when its supervisor is gone.
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +34,8 @@ from pipeline_widgets.persistence import artifacts, filesystem
 GO = "go"
 #: What it says when a stop was asked for.
 STOP = "stop"
+STOP_TOLD_WITHIN = 0.5  # seconds between the SIGTERM of a stop and the word of it, at most
+TERMINATED = 128 + signal.SIGTERM  # the exit code by which shells, and many handlers, tell of SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def main(connection: Connection) -> None:
 
         os.register_at_fork(after_in_child=as_usual)
     streams.lose_what_cannot_be_printed()
+    registry.own_main()
     # All that can be done before the job comes is done by then; the thread only waits for its turn.
     threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
     try:
@@ -90,6 +95,7 @@ def main(connection: Connection) -> None:
     begun.set()
     line, me = Line(connection, threading.Lock(), os.getpid()), os.getpid()
     refusal = _redirect(Path(job.folder))
+    faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
     outcome = refusal or carry_out(job, line.send, stop.is_set, go.wait)
     if os.getpid() != me:  # forked by training code that did not end it: its outcome is not the run's
         os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
@@ -120,9 +126,11 @@ def carry_out(
     except StopTraining:
         return Outcome(status=Status.STOPPED)
     except SystemExit as error:
-        if error.code in {None, 0}:
+        if error.code is None or error.code == 0:
             return Outcome(status=Status.STOPPED if stop() else Status.SUCCEEDED)
-        return _failed()
+        return _ended(stop, by_signal=error.code == TERMINATED)
+    except KeyboardInterrupt:
+        return _ended(stop)
     except BaseException:  # noqa: BLE001  whatever the user's code raises is the outcome of the run
         return _failed()
 
@@ -201,6 +209,14 @@ def _as_checkpoint(saved: Saved) -> Checkpoint:
         training_score=saved.training_score,
         evaluation_score=saved.evaluation_score,
     )
+
+
+def _ended(stop: Callable[[], bool], *, by_signal: bool = False) -> Outcome:
+    """Return the outcome of code that ends its process: that is how many a SIGTERM handler heeds a stop."""
+    until = time.monotonic() + STOP_TOLD_WITHIN
+    while not (by_signal or stop()) and time.monotonic() < until:
+        time.sleep(0.01)  # the signal may be faster than the word that it stands for
+    return Outcome(status=Status.STOPPED) if by_signal or stop() else _failed()
 
 
 def _failed() -> Outcome:

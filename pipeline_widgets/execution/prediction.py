@@ -9,7 +9,7 @@ from typing import Any
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.domain.experiment import AgentVersion, Reference
 from pipeline_widgets.domain.job import Folder
-from pipeline_widgets.errors import AlgorithmNotFoundError
+from pipeline_widgets.errors import AlgorithmNotFoundError, CheckpointError, PipelineError, shown
 from pipeline_widgets.persistence import artifacts
 
 
@@ -30,7 +30,18 @@ def opened(version: AgentVersion, reference: Reference, root: Path) -> Callable[
         return None
     saved = version.checkpoint
     artifacts.verify(Folder(path=Path(version.path), size=saved.size, digest=saved.digest), root)
-    return algorithm.predict(Path(version.path))
+    try:
+        answer: object = algorithm.predict(Path(version.path))
+    except PipelineError:
+        raise
+    except Exception as error:  # it is the user's
+        what = f"The predictor of {version.spec.name} cannot open the checkpoint."
+        why = f"{type(error).__name__}: {error}."
+        raise CheckpointError(what, why, "Correct its function predict, and save the agent again.") from error
+    if not callable(answer):
+        what = f"The predictor of {version.spec.name} has opened the checkpoint, and returned no function."
+        raise CheckpointError(what, f"Got {shown(answer)}.", "Let it return a function that answers.")
+    return answer
 
 
 def predictor(version: AgentVersion, reference: Reference, root: Path) -> Callable[[Any], Any]:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TypeVar
 
 from pipeline_widgets.domain.job import Job, Outcome, Reported
@@ -34,6 +35,7 @@ from pipeline_widgets.execution import child, ownership, processes
 from pipeline_widgets.execution.children import Child, Nursery
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.persistence.logs import fatal_stack
 from pipeline_widgets.services.supervision import Batch, Owner, Placed, SupervisionService
 
 TICK = 0.25  # seconds between two looks at the run's status: how soon a stop is seen
@@ -48,6 +50,10 @@ RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two tries to write while the database refuses
 TAKE_PATIENCE = 60.0  # seconds that the database may refuse before a supervisor that has no run yet ends
 GONE_AFTER = 3  # checks that do not find the database's file
+#: Exit codes of a process that a signal has ended as it ought to, when a stop was asked for.
+HEEDED = frozenset({-signal.SIGTERM, -signal.SIGINT})
+#: Exit codes of a process that compiled code has brought down; its Python stack is in the log.
+FATAL = frozenset(-getattr(signal, f"SIG{each}", 0) for each in ("SEGV", "ABRT", "BUS", "FPE", "ILL"))
 
 _log = logging.getLogger(__name__)
 
@@ -209,10 +215,16 @@ class Supervisor:
     def _outcome(self, attempt: Attempt) -> Outcome:
         if attempt.outcome is not None:
             return attempt.outcome
-        if attempt.stopping_since is not None:
+        code = attempt.child.exit_code()
+        if attempt.stopping_since is not None and (code is None or code == -signal.SIGKILL):
             return Outcome(status=Status.STOPPED, error="It did not stop by itself in time and was ended.")
+        if attempt.stopping_since is not None and ((code is not None and code >= 0) or code in HEEDED):
+            return Outcome(status=Status.STOPPED)
         where = f"(Process {attempt.child.pid} on {host(self._owner.process)}.)"
-        return Outcome(status=Status.CRASHED, error=f"{attempt.child.describe_end()} {where}")
+        stack = fatal_stack(Path(attempt.job.folder) / "log.txt") if code in FATAL else ""
+        return Outcome(
+            status=Status.CRASHED, error=f"{attempt.child.describe_end()} {where}\n{stack}".rstrip()
+        )
 
     def _finish(self, attempt: Attempt, outcome: Outcome) -> Job | None:
         """End a run with what was told last, or without what of that the database can never take."""

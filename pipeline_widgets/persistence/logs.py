@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+STACK_SHOWN = 40  # lines of a crash
 LOG_SHOWN, LOG_READ = 16 << 10, 64 << 10  # bytes; a progress bar writes many lines over each other
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
@@ -35,6 +36,17 @@ def shown_log(path: Path, lines: int) -> str:
     text = _ESCAPE.sub("", end).replace("\r\n", "\n").removesuffix("\n")
     shown = "\n".join(map(_last_state, text.split("\n")[-lines:]))
     return _whole_lines(shown.encode(), LOG_SHOWN).decode(errors="ignore")
+
+
+def fatal_stack(path: Path) -> str:
+    """Return what Python's fault handler has written to a log last: where each thread was in a crash."""
+    try:
+        end = _end(path, LOG_READ).decode(errors="replace")
+    except OSError:
+        return ""
+    _, began, told = end.rpartition("Fatal Python error: ")
+    lines = (began + told.partition("\nExtension modules:")[0]).strip().splitlines()
+    return "\n".join(lines[:STACK_SHOWN]) if began else ""
 
 
 def _end(path: Path, size: int) -> bytes:

@@ -88,6 +88,7 @@ def experiment(row: Row) -> Experiment:
         signature=row["signature"],
         created_at=moment(row["created_at"]),
         modified_at=moment(row["modified_at"]),
+        python=row["python"],
     )
 
 

@@ -115,6 +115,8 @@ algorithms = _table(
     Column("root", Text),
     Column("value", Text),
     Column("created_at", Float, nullable=False),
+    # The Python that made `value`; NULL for what is imported, and for what former versions kept.
+    Column("python", String(64)),
     UniqueConstraint("name", "digest"),
 )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
@@ -37,14 +38,31 @@ _CONTENTS = (schema.projects, schema.algorithms, schema.runs, schema.agents, sch
 _CODE = select(schema.algorithms.c.path, schema.algorithms.c.root, schema.algorithms.c.value)
 
 
+#: Tells whether this process has an algorithm of a name.
+Defines: TypeAlias = Callable[[str], bool]
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
 class Work:
     """One transaction: its repositories, and the time at which it began."""
 
-    def __init__(self, connection: Connection, now: float, root: Path, trust: WorkspaceTrust) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        now: float,
+        root: Path,
+        trust: WorkspaceTrust,
+        defines: Defines = _nothing,
+    ) -> None:
         self.connection = connection
         self.now = now
         self.root = root
         self.trust = trust
+        #: Whether this process has an algorithm of that name, which the next trigger will use.
+        self.defines = defines
 
     @cached_property
     def projects(self) -> Projects:
@@ -96,12 +114,14 @@ class Store:
     timing: Timing
     #: Whether this user trusts it; where not, it is open for reading only.
     trust: WorkspaceTrust
+    #: Tells which algorithms this process has itself, whatever the rows say of them.
+    defines: Defines = _nothing
 
     @contextmanager
     def read(self) -> Generator[Work]:
         """Yield a transaction that sees one consistent state."""
         with self.database.read() as connection:
-            yield Work(connection, self.database.now(connection), self.artifacts, self.trust)
+            yield Work(connection, self.database.now(connection), self.artifacts, self.trust, self.defines)
 
     @contextmanager
     def write(self) -> Generator[Work]:
@@ -112,7 +132,7 @@ class Store:
         """
         self.trust.check()
         with self.database.write() as connection:
-            yield Work(connection, self.database.now(connection), self.artifacts, self.trust)
+            yield Work(connection, self.database.now(connection), self.artifacts, self.trust, self.defines)
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_widgets.domain.endpoint import LOCAL, Service, Wanted, check_place, digest_of_key
-from pipeline_widgets.domain.experiment import AgentStatus, AgentVersion, Reference
+from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Reference
 from pipeline_widgets.domain.liveness import Process
-from pipeline_widgets.errors import FencedError, RuleError
+from pipeline_widgets.domain.python_version import foreign_reason
+from pipeline_widgets.errors import AlgorithmNotFoundError, FencedError, RuleError
 from pipeline_widgets.persistence.store import Store, Work
 
 KEY_BYTES = 32
@@ -60,12 +61,14 @@ class EndpointService:
             port: The port; by default the one that it had.
 
         Raises:
+            AlgorithmNotFoundError: Its algorithm is code of another Python.
             ConfigError: The host can be none, or the port.
             RuleError: It is served already, and elsewhere.
         """
         check_place(host, port)
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
+            _check_python(work, agent)
             kept = {} if port is None else {"port": port}
             if work.endpoints.want(agent_id, host=host or LOCAL, **kept):
                 return True
@@ -205,3 +208,10 @@ class EndpointService:
 
 def _new_key() -> str:
     return f"pw_{secrets.token_urlsafe(KEY_BYTES)}"
+
+
+def _check_python(work: Work, agent: Agent) -> None:
+    python = work.experiments.python(agent.current.algorithm_id)
+    if (why := foreign_reason(python)) is not None:
+        fix = "Connect it under that Python, or train it again under this one."
+        raise AlgorithmNotFoundError(f"Agent {agent.name!r} cannot be connected.", why, fix)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
 from pipeline_widgets.domain.experiment import Agent, Checkpoint
 from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.domain.python_version import foreign_reason
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.persistence.store import Work
 
@@ -53,6 +54,7 @@ def of_stages(work: Work, stages: Collection[Stage], *, consumption: bool = True
             consumed_from=saved.maker(consumed),
             busy=busy.get(experiment.id) if experiment else None,
             held=mark["held"] if mark else None,
+            foreign=foreign(work, experiment.spec.name, experiment.python) if experiment else None,
             accepted=mark["accepted_state"] if mark and accepted else None,
             note=mark["accepted_note"] if mark and accepted else None,
         )
@@ -62,6 +64,14 @@ def of_stages(work: Work, stages: Collection[Stage], *, consumption: bool = True
         agents={agent.id: agent.current for agent in agents},
         deployed={agent.name: agent.current for agent in agents},
     )
+
+
+def foreign(work: Work, algorithm: str, python: str | None) -> str | None:
+    """Return the Python that alone can run an algorithm's code, where that is not this one.
+
+    None also where this process has the algorithm itself: it renews what is kept when it starts a run.
+    """
+    return None if foreign_reason(python) is None or work.defines(algorithm) else python
 
 
 def lineage(work: Work, run: Run) -> tuple[Checkpoint, ...]:

@@ -12,6 +12,7 @@ from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.experiment import Checkpoint, Configured, Experiment
 from pipeline_widgets.domain.facts import Facts
 from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
+from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.training import running
 from pipeline_widgets.domain.triggering import Begin, blockers, label, refusal, resolve, resumed, scratch_fit
@@ -77,7 +78,7 @@ class RunService:
         """Start a run of an experiment by itself, from scratch.
 
         Raises:
-            TriggerError: It is running, or its algorithm cannot start from scratch.
+            TriggerError: It is running, or its algorithm cannot start from scratch or needs another Python.
             ConfigError: Its algorithm, as this process has it, refuses its config.
         """
         with self._store.read() as work:
@@ -90,6 +91,7 @@ class RunService:
                 fix = "Add it to a pipeline, after a stage that makes what it needs."
                 raise TriggerError(f"Experiment {experiment.name!r} cannot start.", verdict.reason, fix)
             _check_idle(work, experiment)
+            _check_python(work, experiment)
             return pend_experiment(work, experiment, Begin(), revision)
 
     def resume(
@@ -119,6 +121,7 @@ class RunService:
             original = work.experiments.get(experiment_id)
             revision = work.projects.touch(original.project_id)
             _check_idle(work, original)
+            _check_python(work, original)
             copy = duplicate(work, original, name, configured)
             begin = Begin(
                 checkpoint=checkpoint,
@@ -296,3 +299,9 @@ def _check_idle(work: Work, experiment: Experiment) -> None:
     if active := work.runs.active_of_experiments([experiment.id]):
         what = f"Experiment {experiment.name!r} cannot start."
         raise TriggerError(what, running(active[experiment.id]), "Wait for it, or stop it first.")
+
+
+def _check_python(work: Work, experiment: Experiment) -> None:
+    python = facts.foreign(work, experiment.spec.name, experiment.python)
+    if (why := foreign_reason(python)) is not None:
+        raise TriggerError(f"Experiment {experiment.name!r} cannot start.", why, foreign_fix(python))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.config_form import SEED
@@ -22,9 +22,6 @@ from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, 
 from pipeline_widgets.services.views.resume_offer import ResumeOffer, Saved
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.steps import points_down, step_down, step_or_none
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 SCORES = ("training_score", "evaluation_score")
 BOTH = "scores"  # the metric that stands for both of them in one chart
@@ -144,7 +141,7 @@ def known_fields(algorithm: str) -> Mapping[str, FormField]:
 
 
 @lru_cache(maxsize=32)
-def _fields_by_name(model: type[BaseModel] | None) -> Mapping[str, FormField]:
+def _fields_by_name(model: type[Any] | None) -> Mapping[str, FormField]:
     """Return the fields of a model; a row that is expanded asks for them at each refresh."""
     return {each.name: each for each in fields_of(model)}
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import user_code
-from benches import Bench
+from benches import Bench, until
 
 pytestmark = pytest.mark.slow
 
@@ -25,3 +29,163 @@ def test_case_13_a_late_score_makes_its_checkpoint_the_best(bench: Bench) -> Non
     with bench.ws._services.store.read() as work:
         (row,) = work.runs.listed(bench.project._id, [experiment._id])
     assert (row["lowest_evaluation"], row["highest_evaluation"]) == (0.1, 0.9)
+
+
+@pytest.mark.spec("6.6")
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ("sys.exit", "Stopped"),
+        ("sys.exit 1", "Stopped"),
+        ("os._exit", "Stopped"),
+        ("default", "Stopped"),
+        ("interrupt", "Stopped"),
+        ("fault", "Failed"),
+    ],
+)
+def test_habit_11_a_handler_of_its_own_heeds_a_stop(bench: Bench, how: str, status: str) -> None:
+    """A training whose own SIGTERM handler ends it after a stop is Stopped, with its checkpoints."""
+    experiment = bench.project.create_experiment("ending", algorithm=user_code.ending, config={"how": how})
+    run = experiment.train()
+    until(lambda: len(run.checkpoints) == 1)
+    run.stop()
+    run.wait(30)
+    assert run.status == status
+    assert [each.step for each in run.checkpoints] == [1]
+    assert status == "Failed" or run.error is None
+
+
+@pytest.mark.spec("6.9")
+def test_habit_24_a_crash_of_compiled_code_tells_its_python_stack(bench: Bench) -> None:
+    """The error of the run names the line that was being carried out."""
+    experiment = bench.project.create_experiment("crash", algorithm=user_code.ending, config={"how": "crash"})
+    run = experiment.train().wait(30)
+    assert run.status == "Crashed"
+    assert "SIGSEGV" in (run.error or "")
+    assert "Fatal Python error: Segmentation fault" in (run.error or "")
+    assert 'user_code.py", line' in (run.error or "")
+    assert "in ending" in (run.error or "")
+
+
+MAIN = """
+import concurrent.futures, dataclasses, enum, inspect, multiprocessing, os, pickle, sys, typing
+import pipeline_widgets as pw
+
+class Net:
+    def __init__(self, n): self.n = n
+
+class Color(enum.Enum):
+    RED = 1
+
+@dataclasses.dataclass
+class Point:
+    x: "int"
+    net: "Net | None" = None
+
+COUNT = 0
+def square(x): return x * x
+def begin(): global COUNT; COUNT = 7
+def count(_): return COUNT
+
+def pickled():
+    assert type(pickle.loads(pickle.dumps(Net(1)))) is Net
+    assert pickle.loads(pickle.dumps(Color.RED)) is Color.RED
+    assert pickle.loads(pickle.dumps(Point(1))) == Point(1)
+    assert pickle.loads(pickle.dumps(square)) is square
+
+def in_workers(method):
+    with multiprocessing.get_context(method).Pool(1, initializer=begin) as pool:
+        assert pool.map(square, [1, 2]) == [1, 4]
+        assert pool.map(Point, [3]) == [Point(3)]
+        assert pool.map(count, [1]) == [7]
+
+def in_an_executor():
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as executor:
+        assert list(executor.map(square, [3])) == [9]
+
+def looked_up():
+    global COUNT
+    import __main__
+    assert sys.modules["__main__"].Net is Net and __main__.square is square
+    assert typing.get_type_hints(Point) == {"x": int, "net": typing.Optional[Net]}
+    COUNT = 3
+    assert __main__.COUNT == 3
+    assert "x * x" in inspect.getsource(square)
+
+def opened(path):
+    net = pickle.loads((path / "net.pkl").read_bytes())
+    return lambda x: [net.n * x, os.getpid()]
+
+@pw.algorithm("Mine", produces={"thing"}, accepts=[pw.Port("weights", {"thing"})], predict=opened)
+def train(ctx):
+    pickled()
+    for method in ("fork", "spawn", "forkserver"): in_workers(method)
+    in_an_executor()
+    looked_up()
+    with ctx.checkpoint(1) as folder: (folder / "net.pkl").write_bytes(pickle.dumps(Net(21)))
+
+if __name__ == "__main__":
+    ws = pw.Workspace("lab.db")
+    project = ws.create_project("P", advanced_training=True)
+    run = project.create_experiment("e", algorithm=train).train().wait(90)
+    assert run.status == "Succeeded", run.error
+    agent = ws.create_agent("agent", run.checkpoints[0])
+    assert agent.predict(2) == [42, os.getpid()]
+    connection = agent.connect()
+    try:
+        answered = agent.ask(2) if hasattr(agent, "ask") else ws._services.ask_agent(agent._id, 2)
+        print("served", answered)
+    finally:
+        agent.disconnect()
+"""
+
+LATER = """
+import pipeline_widgets as pw
+agent = pw.Workspace("lab.db").agents["agent"]
+print(agent.predict(2)[0], "Net" in globals())
+"""
+
+
+@pytest.mark.spec("7.1")
+def test_case_10_main_is_in_the_child_what_it_is_in_the_notebook(tmp_path: Path) -> None:
+    """Pickle, workers of every start method and look-ups find classes, functions and globals of `__main__`.
+
+    So do an endpoint, and a kernel in which the cell was not run again.
+    """
+    (tmp_path / "notebook.py").write_text(MAIN)
+    (tmp_path / "later.py").write_text(LATER)
+
+    def run(program: str) -> str:
+        done = subprocess.run(
+            [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "42" in run("notebook.py")
+    assert run("later.py").split() == ["42", "False"]
+
+
+CELL = """
+import linecache, sys
+import pipeline_widgets as pw
+text = "def helper():\\n    raise ValueError('in a cell')\\n"
+file = "/nowhere/ipykernel_1/2.py"
+linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+exec(compile(text, file, "exec"))
+@pw.algorithm("Mine", produces={"thing"})
+def train(ctx): helper()
+project = pw.Workspace("lab.db").create_project("P", advanced_training=True)
+print(project.create_experiment("e", algorithm=train).train().wait(60).error)
+"""
+
+
+def test_habit_13_a_traceback_shows_the_text_of_a_cell(tmp_path: Path) -> None:
+    """The source of a notebook's code goes with it."""
+    (tmp_path / "notebook.py").write_text(CELL)
+    done = subprocess.run(
+        [sys.executable, "notebook.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True
+    )
+    assert 'File "<cell ' in done.stdout
+    assert "    raise ValueError('in a cell')" in done.stdout

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+import sys
+import time
+
+from pydantic import BaseModel
+
 import pipeline_widgets as pw
 
 ANY = [pw.Port("weights", {"thing"})]
@@ -21,3 +29,32 @@ def late(ctx: pw.TrainContext) -> None:
     save(ctx, 10)
     ctx.report(10, total=10, evaluation_score=0.1)
     ctx.report(5, evaluation_score=0.9)
+
+
+class Ending(BaseModel):
+    """How a training ends when it is asked to stop."""
+
+    how: str
+
+
+@pw.algorithm("Ending", produces={"thing"}, accepts=ANY, config=Ending)
+def ending(ctx: pw.TrainContext) -> None:
+    """Save a checkpoint, and wait for SIGTERM with a handler of its own."""
+    match ctx.config.how:
+        case "sys.exit":
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        case "sys.exit 1":
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        case "os._exit":
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+        case "default":
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        case "interrupt":
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        case "fault":
+            signal.signal(signal.SIGTERM, lambda *_: 1 / 0)
+        case _:  # it does not wait for anybody
+            ctypes.string_at(0)
+    save(ctx, 1)
+    ctx.report(1)
+    time.sleep(60)

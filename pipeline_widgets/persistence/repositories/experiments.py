@@ -15,7 +15,7 @@ from pipeline_widgets.persistence.repositories.base import Bearer, Repository, f
 from pipeline_widgets.persistence.repositories.search import holding
 from pipeline_widgets.persistence.trust import WorkspaceTrust
 
-_EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec).join(
+_EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec, schema.algorithms.c.python).join(
     schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
 )
 _BY_ID = _EXPERIMENTS.where(schema.experiments.c.id.in_(bindparam("ids", expanding=True)))
@@ -49,7 +49,7 @@ def _of_runs(value: ColumnElement[Any], home: FromClause = schema.runs) -> Colum
 _WITH_ALGORITHM = schema.experiments.join(schema.algorithms, _A.id == _E.algorithm_id)
 _PAGE = (
     select(
-        *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm"), _A.spec),
+        *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm"), _A.spec, _A.python),
         _LATEST.label("latest"),
         _of_runs(func.count()).label("runs"),
         _of_runs(func.count(), _SAVED).label("checkpoints"),
@@ -78,7 +78,10 @@ _ORDERS: dict[Order, ColumnElement[Any]] = {
     "created": _E.created_at,
 }
 _CODE = schema.algorithms.c
-_REFERENCE = select(_CODE.path, _CODE.root, _CODE.value).where(_CODE.id == bindparam("algorithm"))
+_REFERENCE = select(_CODE.path, _CODE.root, _CODE.value, _CODE.python).where(
+    _CODE.id == bindparam("algorithm")
+)
+_PYTHON = select(_CODE.python).where(_CODE.id == bindparam("algorithm"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Experiments(Repository):
         row = self._first(select(columns.id, columns.spec).where(same))
         if row is None:
             values = {"path": reference.path, "root": reference.root, "value": reference.value}
-            values |= {"name": declared.spec.name, "digest": reference.digest}
+            values |= {"name": declared.spec.name, "digest": reference.digest, "python": reference.python}
             return self._add(schema.algorithms, **values, spec=spec, created_at=self.now)
         if row["spec"] != spec:  # the same import path, declared otherwise in a newer version
             changed = update(schema.algorithms).where(columns.id == row["id"])
@@ -120,6 +123,10 @@ class Experiments(Repository):
     def stored_reference(self, algorithm_id: int) -> Reference:
         """Return what is stored of an algorithm's code, to be compared and not to be run."""
         return Reference(**found(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
+
+    def python(self, algorithm_id: int) -> str | None:
+        """Return the Python that alone can run an algorithm's code; None where any can, or if unknown."""
+        return found(self._first(_PYTHON, algorithm=algorithm_id), "algorithm")["python"]
 
     def add(self, project_id: int, name: str, configured: Configured, seed: int, revision: int) -> Experiment:
         """Insert an experiment."""

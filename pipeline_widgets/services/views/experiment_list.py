@@ -94,12 +94,12 @@ def _listed(work: Work, ids: Sequence[int]) -> tuple[ListedExperiment, ...]:
     begun = facts.begun(work, latest.values())
     bound = work.experiments.bound(ids)
     return tuple(
-        _row(found[each], latest.get(found[each]["latest"]), begun, bound.get(each, ())) for each in ids
+        _row(work, found[each], latest.get(found[each]["latest"]), begun, bound.get(each, ())) for each in ids
     )
 
 
 def _row(
-    row: rows.Row, latest: Run | None, begun: Mapping[int, int], pipelines: tuple[str, ...]
+    work: Work, row: rows.Row, latest: Run | None, begun: Mapping[int, int], pipelines: tuple[str, ...]
 ) -> ListedExperiment:
     spec = rows.spec(row["spec"])
     at_work = latest if latest is not None and latest.status.active else None
@@ -117,5 +117,11 @@ def _row(
         step=at_work.step if at_work else None,
         total=at_work.total if at_work else None,
         pipelines=pipelines,
-        obstacles=obstacles(spec, latest, checkpoints=row["checkpoints"], pipelines=pipelines),
+        obstacles=obstacles(
+            spec,
+            latest,
+            checkpoints=row["checkpoints"],
+            pipelines=pipelines,
+            python=facts.foreign(work, spec.name, row["python"]),
+        ),
     )

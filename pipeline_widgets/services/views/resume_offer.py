@@ -11,7 +11,7 @@ from pipeline_widgets.domain.experiment import Checkpoint, Choice, Experiment, c
 from pipeline_widgets.domain.names import copy_of
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.training import length_field, running
-from pipeline_widgets.domain.triggering import busy
+from pipeline_widgets.domain.triggering import busy, other_python
 from pipeline_widgets.errors import NoCheckpointError
 from pipeline_widgets.persistence.store import Store, Work
 from pipeline_widgets.services import facts
@@ -114,7 +114,8 @@ def _consequences(work: Work, experiment: Experiment) -> tuple[str, str]:
     after = pipeline.after(stage.id)
     if after is not None and after.trigger == "auto":
         told += f" When it succeeds, stage {number + 1} starts automatically."
-    reasons = busy(pipeline, stage, facts.load(work, pipeline))
+    known = facts.load(work, pipeline)
+    reasons = [*busy(pipeline, stage, known), *other_python(known.of(stage.id))]
     return told, obstacle or " ".join(each.reason for each in reasons)
 
 

@@ -1,4 +1,4 @@
-"""Which workspace this is and where, which process was launched, and values without a limit on PostgreSQL."""
+"""Which workspace and which Python this is, which process was launched; no limits on PostgreSQL."""
 
 import uuid
 
@@ -10,6 +10,7 @@ down_revision = "0003"
 
 ADDED = {
     "workspace": {"identity": sa.String(32), "place": sa.Text()},
+    "algorithms": {"python": sa.String(64)},
     "runs": {"launch_host": sa.Text(), "launch_pid": sa.Integer(), "launch_started": sa.Float()},
     "endpoints": {
         "launches": sa.Integer(),

@@ -1,0 +1,291 @@
+"""Algorithms of a notebook or a script, which no other process can import: sent by value, with cloudpickle.
+
+What such code calls `__main__` is a module of the process that runs it. There the names that the code uses
+are found, so that what looks into `__main__` works as it does in the notebook: pickle and all that stands on
+it, the workers of multiprocessing, `typing.get_type_hints`, `sys.modules["__main__"]`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import linecache
+import pickle
+import sys
+import warnings
+from collections import ChainMap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, cast
+
+import cloudpickle
+
+from pipeline_widgets.algorithms.captured import captured_by
+from pipeline_widgets.errors import ConfigError
+
+MEBI = 1 << 20
+WARN_ABOVE = 10 * MEBI  # bytes that an algorithm takes with it before a word is said
+MOST = 200 * MEBI  # bytes that it can take: they are kept in the database, and sent to each run
+NAMED_ABOVE = MEBI  # bytes from which on an object is named as large
+NAMED = 3  # large objects that a warning names
+MAIN = "__main__"
+_PREFIX = "b64:"  # values without it are of former versions, in base85
+_FIX = "Load it within the function, or put it into a module that the function imports."
+
+_warned: set[str] = set()
+
+
+def packed(algorithm: object, name: str) -> str:
+    """Return an algorithm as text that `unpacked` opens in another process of the same Python.
+
+    Args:
+        algorithm: The algorithm.
+        name: What errors call it.
+
+    Raises:
+        ConfigError: Something that it refers to cannot be pickled, or is too large. The error names it.
+    """
+    try:
+        data = _dumps(algorithm)
+    except Exception as error:  # whatever the objects say that it refers to
+        culprit = next((each for each in captured_by(algorithm) if _size(each.value) is None), None)
+        what = f"{name} cannot be sent to the process that trains."
+        why = f"{type(error).__name__}: {error}."
+        if culprit is not None:
+            why = f"{culprit.sentence}; it cannot be pickled. {why}"
+        fix = "Make what it names within the function, or put it into a module."
+        raise ConfigError(what, why, fix) from error
+    if len(data) > WARN_ABOVE:
+        _tell_of_size(algorithm, name, len(data))
+    return _PREFIX + base64.b64encode(data).decode()
+
+
+def unpacked(value: str) -> object:
+    """Return what `packed` was given. Opening it runs code."""
+    data = base64.b64decode(value[len(_PREFIX) :]) if value.startswith(_PREFIX) else base64.b85decode(value)
+    main = Main()
+    if owns_main():
+        install(main, data)
+    opened: Any = _Unpickler(io.BytesIO(data), main).load()
+    if not isinstance(opened, tuple):
+        algorithm: object = opened  # as former versions packed it
+    else:
+        algorithm, sources = cast(tuple[object, Mapping[str, str]], opened)
+        _remember(sources)
+    trained = getattr(algorithm, "train", None)
+    main.offer(trained, algorithm)
+    if not owns_main():
+        _offer_to_user(main)
+    return algorithm
+
+
+def install(main: Main, data: bytes) -> None:
+    """Let a module be the `__main__` of this process and of those that it starts with multiprocessing."""
+    sys.modules[MAIN] = main
+    _prepare_workers(data)
+
+
+def owns_main() -> bool:
+    """Whether `__main__` belongs to this package, and not to a user's notebook or script."""
+    main = sys.modules.get(MAIN)
+    spec = getattr(main, "__spec__", None)
+    return isinstance(main, Main) or getattr(spec, "name", None) == "pipeline_widgets.__main__"
+
+
+class Main(ModuleType):
+    """The `__main__` of code that was sent by value: the names that it refers to."""
+
+    def __init__(self) -> None:
+        super().__init__(MAIN)
+
+    def offer(self, value: object, instead: object | None = None) -> None:
+        """Let a class or function of `__main__` be found by its name, unless that means something else."""
+        name = getattr(value, "__qualname__", "")
+        if getattr(value, "__module__", None) == MAIN and name.isidentifier():
+            self.__dict__.setdefault(name, value if instead is None else instead)
+
+
+# ---- pickle
+
+
+class _Sorted:
+    """A frozenset of code, pickled in an order that does not depend on the process."""
+
+    def __init__(self, items: frozenset[object]) -> None:
+        self.items = items
+
+    def __reduce__(self) -> tuple[type, tuple[list[object]]]:
+        ordered = sorted(self.items, key=lambda item: (type(item).__name__, repr(item)))
+        return frozenset, ([_sorted_constant(each) for each in ordered],)
+
+
+def _sorted_constant(value: object) -> object:
+    if isinstance(value, frozenset):
+        return _Sorted(cast(frozenset[object], value))
+    if type(value) is tuple:
+        return tuple(map(_sorted_constant, cast(tuple[object, ...], value)))
+    return value
+
+
+_of_cloudpickle: Mapping[Any, Callable[[Any], Any]] = cast(Any, cloudpickle.Pickler).dispatch_table
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Pickles code with its source text, and so that equal code is equal bytes in every process."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        #: The text of notebook cells by the name that their code gets: no other process can read that.
+        self.sources: dict[str, str] = {}
+        self._names: dict[str, str | None] = {}
+        self.dispatch_table = ChainMap({CodeType: self._reduce_code}, cast(Any, _of_cloudpickle))
+        super().__init__(file)
+
+    def _reduce_code(self, code: CodeType) -> Any:
+        make, parts = _of_cloudpickle[CodeType](code)
+        parts = [_sorted_constant(part) if part is code.co_consts else part for part in parts]
+        if code.co_filename not in self._names:
+            self._names[code.co_filename] = self._name(code.co_filename)
+        if (file := self._names[code.co_filename]) is not None:
+            at = next(index for index, part in enumerate(parts) if isinstance(part, str))  # the file's name
+            parts[at] = "".join(file)  # a new text each time, as cloudpickle has it, for the memo's sake
+        return make, tuple(parts)
+
+    def _name(self, file: str) -> str | None:
+        """Return the name of a file in the other process; None where there is no text."""
+        if Path(file).exists():
+            return str(Path(file).resolve())
+        if text := "".join(linecache.getlines(file)):
+            name = f"<cell {hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}>"
+            self.sources[name] = text
+            return name
+        return None
+
+
+def _dumps(algorithm: object) -> bytes:
+    with io.BytesIO() as file:
+        pickler = _Pickler(file)
+        pickler.dump((algorithm, pickler.sources))  # these are complete when their turn comes
+        return file.getvalue()
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes functions and classes of `__main__` in a given module instead of in a namespace of their own."""
+
+    def __init__(self, file: io.BytesIO, main: Main) -> None:
+        super().__init__(file)
+        self._main = main
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if module_name == MAIN and global_name in self._main.__dict__:
+            return self._main.__dict__[global_name]
+        found = super().find_class(module_name, global_name)
+        if module_name != "cloudpickle.cloudpickle":
+            return found
+        if global_name == "_make_function":
+            return lambda code, names, *rest: found(code, self._namespace(names), *rest)
+        if global_name in {"_function_setstate", "_class_setstate"}:
+            return lambda made, state: self._set(found, made, state)
+        return found
+
+    def _namespace(self, names: dict[str, Any]) -> dict[str, Any]:
+        if names.get("__name__") != MAIN:
+            return names
+        self._main.__dict__.update(names)
+        return self._main.__dict__
+
+    def _set(self, setter: Callable[[Any, Any], Any], made: Any, state: Any) -> Any:
+        result = setter(made, state)
+        self._main.offer(made)
+        return result
+
+
+# ---- other processes
+
+
+class _MainOfWorkers:
+    """Makes a worker's `__main__` when it is unpickled there, which is before all that refers to it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[list[str], bytes]]:
+        return _begin_worker, (sys.path, self._data)
+
+
+def _begin_worker(path: list[str], data: bytes) -> None:
+    sys.path[:] = path
+    main = sys.modules["__mp_main__"] = Main()
+    install(main, data)
+    opened: Any = _Unpickler(io.BytesIO(data), main).load()
+    algorithm = opened[0] if isinstance(opened, tuple) else opened
+    main.offer(algorithm.train, algorithm)
+    _remember(opened[1] if isinstance(opened, tuple) else {})
+
+
+_prepare: Callable[[str], dict[str, Any]] | None = None
+
+
+def _prepare_workers(data: bytes) -> None:
+    """Have multiprocessing's fresh interpreters find the names of `__main__` as forked ones do."""
+    from multiprocessing import spawn  # noqa: PLC0415  few trainings need it
+
+    global _prepare  # noqa: PLW0603  it is the module that is changed, once
+    prepare = _prepare = _prepare or spawn.get_preparation_data
+
+    def prepared(name: str) -> dict[str, Any]:
+        given = prepare(name)
+        own = {key: value for key, value in given.items() if not key.startswith("init_main_from")}
+        return {**own, "pipeline_widgets": _MainOfWorkers(data)}
+
+    spawn.get_preparation_data = prepared
+
+
+def _offer_to_user(main: Main) -> None:
+    """Let the user's own `__main__` find what was opened here, where it has no such name itself.
+
+    Only what looks for an attribute of the module does, such as pickle; no name of the notebook changes.
+    """
+    users = sys.modules[MAIN]
+    if getattr(users.__dict__.get("__getattr__"), "__module__", __name__) != __name__:
+        return  # it has one of its own
+
+    def lacking(name: str) -> object:
+        if name in main.__dict__ and not name.startswith("__"):
+            return main.__dict__[name]
+        raise AttributeError(f"module {MAIN!r} has no attribute {name!r}")
+
+    users.__dict__["__getattr__"] = lacking
+
+
+def _remember(sources: Mapping[str, str]) -> None:
+    """Let tracebacks and `inspect.getsource` show the text of cells."""
+    for file, text in sources.items():
+        linecache.cache.setdefault(file, (len(text), None, text.splitlines(keepends=True), file))
+
+
+# ---- size
+
+
+def _tell_of_size(algorithm: object, name: str, size: int) -> None:
+    """Warn once in each process of what makes an algorithm large; refuse what is too large."""
+    if size <= MOST and name in _warned:
+        return
+    _warned.add(name)
+    sizes = [(_size(each.value) or 0, each) for each in captured_by(algorithm)]
+    large = sorted((each for each in sizes if each[0] >= NAMED_ABOVE), key=lambda each: -each[0])[:NAMED]
+    named = " ".join(f"{each.sentence} ({of / 1e6:,.0f} MB)." for of, each in large)
+    if size > MOST:
+        what = f"{name} cannot be sent to the process that trains: it takes {size / 1e6:,.0f} MB with it."
+        raise ConfigError(what, f"At most {MOST / 1e6:,.0f} MB can be sent. {named}".strip(), _FIX)
+    what = f"{name} takes {size / 1e6:,.0f} MB with it, which are kept in the database with each change."
+    warnings.warn(f"{what} {named} {_FIX}".replace("  ", " "), stacklevel=2)
+
+
+def _size(value: object) -> int | None:
+    """Return how many bytes a value takes; None if it cannot be pickled."""
+    try:
+        return len(_dumps(value))
+    except Exception:  # noqa: BLE001  whatever it says
+        return None
