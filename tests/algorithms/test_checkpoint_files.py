@@ -7,7 +7,7 @@ import json
 import struct
 import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def not_ours(path: Path) -> None:
 
 
 @contextmanager
-def little_memory() -> Iterator[None]:
+def little_memory() -> Generator[None]:
     """Hold that no more than a few MiB are in use at once."""
     tracemalloc.start()
     try:
@@ -86,24 +86,24 @@ def test_row_15_a_small_file_does_not_take_much_memory(tmp_path: Path, write: Ca
         checkpoint_files.load_arrays(tmp_path, "part")
 
 
-@pytest.mark.parametrize(
-    ("load", "part", "facts"),
-    [
-        (tabular.load_tabular, "model", {"kind": "tabular", "features": 100_000, "classes": 0}),
-        (action_vae.load_decoder, "decoder", {"state_dim": 10_000, "action_dim": 9, "latent_dim": 9}),
-        (dqn.predict, "policy", {"kind": "q-network", "observation_dim": 100_000, "actions": 9}),
-        (
-            actor_critic.load,
-            "policy",
-            {"observation_dim": 100_000, "action_space": [True, 9, [], []]},
-        ),
-        (
-            actor_critic.load,
-            "policy",
-            {"observation_dim": 9, "action_space": [False, LARGE, [], []]},
-        ),
-    ],
-)
+DESCRIBED: list[tuple[Callable[[Path], Any], str, dict[str, Any]]] = [
+    (tabular.load_tabular, "model", {"kind": "tabular", "features": 100_000, "classes": 0}),
+    (action_vae.load_decoder, "decoder", {"state_dim": 10_000, "action_dim": 9, "latent_dim": 9}),
+    (dqn.predict, "policy", {"kind": "q-network", "observation_dim": 100_000, "actions": 9}),
+    (
+        actor_critic.load,
+        "policy",
+        {"observation_dim": 100_000, "action_space": [True, 9, [], []]},
+    ),
+    (
+        actor_critic.load,
+        "policy",
+        {"observation_dim": 9, "action_space": [False, LARGE, [], []]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("load", "part", "facts"), DESCRIBED)
 def test_row_15_a_short_description_does_not_take_much_memory(
     tmp_path: Path, load: Callable[[Path], Any], part: str, facts: dict[str, Any]
 ) -> None:

@@ -90,6 +90,16 @@ def test_the_key_is_sent_to_the_process_that_holds_the_endpoint(
     assert listener.heard.count(KEY.encode()) == 3
 
 
+def unwanted(*_: object, **__: object) -> None:
+    """Fail: this was not to be called."""
+    pytest.fail("it connected")
+
+
+def elsewhere(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+    """Say that any name means another machine."""
+    return [(2, 1, 6, "", ("192.0.2.7", 0))]
+
+
 @pytest.mark.parametrize("host", ["192.0.2.7", "evil.example", "2001:db8::1", "169.254.169.254", "1.1.1.1#"])
 def test_row_15_the_key_is_not_sent_to_another_machine(
     lab: Lab, served: tuple[Endpoints, int], monkeypatch: pytest.MonkeyPatch, host: str
@@ -97,8 +107,8 @@ def test_row_15_the_key_is_not_sent_to_another_machine(
     """Neither asking nor nudging nor a health check opens a connection to where a row names another host."""
     endpoints, agent = served
     change(lab, host=host)
-    monkeypatch.setattr(endpoint_client, "HTTPConnection", lambda *_, **__: pytest.fail("it connected"))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("192.0.2.7", 0))])
+    monkeypatch.setattr(endpoint_client, "HTTPConnection", unwanted)
+    monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
     with pytest.raises(ExecutionError, match=r"no address of this machine|does not answer"):
         endpoints.ask(agent, "x")
     endpoints.nudge(agent)
