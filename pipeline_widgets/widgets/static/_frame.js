@@ -7,7 +7,7 @@ const PATIENCE = 500; // ms after which a button says that it waits for the kern
 
 /** The labels of all controls that change or run something: in a workspace that is not trusted they cannot be used. */
 const CHANGES = new Set([
-  "+", "Accept as fresh", "Add stage", "Clean up", "Connect", "Delete", "Delete stage", "Deploy", "Disconnect", "Duplicate", "Edit config",
+  "Accept as fresh", "Add stage", "Clean up", "Connect", "Delete", "Delete stage", "Deploy", "Disconnect", "Duplicate", "Edit config",
   "Edit description", "Edit name", "Edit stage", "Import pipeline", "Insert after", "Insert before", "Make a key", "Move left", "Move right",
   "New Agent", "New Pipeline", "New experiment", "Redo", "Resume", "Roll back", "Rotate key", "Send", "Stop", "Train", "Trigger stage", "Undo",
 ]);
@@ -178,7 +178,7 @@ class Frame {
         el.removeAttribute("aria-disabled");
         el.title = el.dataset.locked;
         delete el.dataset.locked;
-      } else if (CHANGES.has(el.getAttribute("aria-label") || el.querySelector(".pw-label")?.textContent)) {
+      } else if (el.matches(".pw-plus") || CHANGES.has(el.getAttribute("aria-label") || el.querySelector(".pw-label")?.textContent)) {
         el.dataset.locked ??= el.title;
         el.title = "This workspace is open for reading only: trust it first, above.";
         el.setAttribute("aria-disabled", "true");
