@@ -117,7 +117,7 @@ def load_decoder(folder: Path) -> ActionDecoder:
         CheckpointError: The files are missing, corrupt or foreign.
     """
     facts, arrays = checkpoint_files.load(folder, DECODER_PART, DecoderFacts)
-    decoder = ActionDecoder(facts, np.random.default_rng(0))
+    decoder = ActionDecoder(facts, checkpoint_files.Placeholder(arrays))
     checkpoint_files.restore_network(decoder.network, arrays, "network")
     checkpoint_files.restore([decoder.scale], arrays, "scale")
     if (decoder.scale <= 0).any():

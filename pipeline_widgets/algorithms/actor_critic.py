@@ -137,7 +137,7 @@ def load(folder: Path) -> ActorCritic:
     """
     facts, arrays = checkpoint_files.load(folder, PART, ActorCriticFacts)
     spaces = Spaces(facts.observation_dim, facts.action_space)
-    model = ActorCritic(spaces, facts.hidden_units, np.random.default_rng(0))
+    model = ActorCritic(spaces, facts.hidden_units, checkpoint_files.Placeholder(arrays))
     model.restore(arrays)
     return model
 

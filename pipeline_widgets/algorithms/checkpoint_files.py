@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline_widgets.algorithms.nn import MLP, Arrays
 from pipeline_widgets.errors import CheckpointError
 
+FACTS_LIMIT = 1 << 20  # bytes that describe a part of a checkpoint
 FIX = "Choose another checkpoint, or run the experiment that made it again."
 
 
@@ -39,7 +43,7 @@ def load(folder: Path, part: str, facts: type[FactsT]) -> tuple[FactsT, Arrays]:
     """
     path = folder / f"{part}.json"
     try:
-        described = facts.model_validate_json(path.read_bytes())
+        described = facts.model_validate_json(_start_of(path))
     except (OSError, ValidationError) as error:
         raise unreadable(path, error) from error
     return described, load_arrays(folder, part)
@@ -51,18 +55,45 @@ def save_arrays(folder: Path, part: str, arrays: Mapping[str, npt.NDArray[Any]])
 
 
 def load_arrays(folder: Path, part: str) -> Arrays:
-    """Read named arrays.
+    """Read named arrays, which take no more memory than their file takes on the disk.
 
     Raises:
-        CheckpointError: The file is missing or corrupt.
+        CheckpointError: The file is missing or corrupt, or has more in it than it is large.
     """
     path = folder / f"{part}.npz"
     try:
         # Opened here, because numpy leaves the file open when it is no archive.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name]) for name in archive.files}
+        with path.open("rb") as stream:
+            _check_sizes(stream)
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as archive:
+                return {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # numpy and zipfile raise nearly anything on foreign bytes
         raise unreadable(path, error) from error
+
+
+class Placeholder(np.random.Generator):
+    """Stands for the generator of a network whose saved parameters are at hand: it draws zeros.
+
+    It draws no more numbers than were saved. A few bytes that describe a network can name sizes for which
+    no machine has the memory.
+    """
+
+    def __init__(self, arrays: Arrays) -> None:
+        super().__init__(np.random.PCG64(0))
+        self._left = sum(array.size for array in arrays.values())
+
+    def standard_normal(self, size: Any = None, *_: Any, **__: Any) -> Any:
+        """Return zeros.
+
+        Raises:
+            CheckpointError: More numbers are asked for than were saved.
+        """
+        self._left -= math.prod(size)
+        if self._left < 0:
+            what = "The checkpoint does not hold the expected weights."
+            raise CheckpointError(what, "It describes a larger network than it holds.", FIX)
+        return np.zeros(size)
 
 
 def named(prefix: str, arrays: Sequence[npt.NDArray[Any]]) -> Arrays:
@@ -92,6 +123,38 @@ def unreadable(path: Path, error: Exception) -> CheckpointError:
     problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
     why = f"It is corrupt or comes from another algorithm ({type(error).__name__}: {problem})."
     return CheckpointError(f"The checkpoint file {path} cannot be read.", why, FIX)
+
+
+def _start_of(path: Path) -> bytes:
+    """Return what describes a part; of a file that is far too long only so much that it is refused."""
+    with path.open("rb") as stream:
+        return stream.read(FACTS_LIMIT)
+
+
+def _check_sizes(stream: BinaryIO) -> None:
+    """Refuse an archive that would take more memory than its file takes on the disk.
+
+    This package saves arrays as they are, so they are never larger than the file. What is compressed, what
+    lies over each other in the file, and what an array's own header declares can be larger by any factor.
+    """
+    total = 0
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{member.filename!r} is compressed")
+            with archive.open(member) as content:
+                total += _declared_size(content)
+    stream.seek(0, os.SEEK_END)
+    if total > stream.tell():
+        raise ValueError(f"it declares {total:,} bytes and has {stream.tell():,}")
+
+
+def _declared_size(content: IO[bytes]) -> int:
+    """Return the bytes that the header of an array declares."""
+    version = np.lib.format.read_magic(content)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(content)
+    return abs(math.prod(shape)) * dtype.itemsize
 
 
 def _checked(arrays: Arrays, name: str, target: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -270,6 +270,6 @@ def _start_network(ctx: TrainContext, facts: QNetworkFacts) -> MLP:
 
 def _load(folder: Path) -> tuple[QNetworkFacts, MLP]:
     facts, arrays = checkpoint_files.load(folder, PART, QNetworkFacts)
-    network = facts.network(np.random.default_rng(0))
+    network = facts.network(checkpoint_files.Placeholder(arrays))
     checkpoint_files.restore_network(network, arrays, "network")
     return facts, network

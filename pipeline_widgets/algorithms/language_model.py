@@ -122,7 +122,7 @@ def load(folder: Path, base_model: BaseModelName | None = None) -> LanguageModel
     if base_model is not None and facts.base_model != base_model:
         why = f"It holds {facts.base_model}, but the config says {base_model}."
         raise CheckpointError("The checkpoint does not fit.", why, f"Set base_model to {facts.base_model!r}.")
-    model = LanguageModel(facts.base_model, np.random.default_rng(0))
+    model = LanguageModel(facts.base_model, checkpoint_files.Placeholder(arrays))
     checkpoint_files.restore_network(model.network, arrays, "network")
     return model
 

@@ -129,7 +129,7 @@ def load_tabular(folder: Path) -> TabularModel:
         CheckpointError: The files are missing, corrupt or foreign.
     """
     facts, arrays = checkpoint_files.load(folder, PART, TabularFacts)
-    model = TabularModel(facts, np.random.default_rng(0))
+    model = TabularModel(facts, checkpoint_files.Placeholder(arrays))
     checkpoint_files.restore_network(model.network, arrays, "network")
     checkpoint_files.restore([model.feature_scale, model.target_scale], arrays, "scale")
     return model

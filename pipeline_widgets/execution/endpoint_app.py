@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline_widgets.domain.endpoint import FIELDS, LOOK, Route, addresses
 from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.execution import open_inference
-from pipeline_widgets.execution.endpoint_body import OK, Refusal, answer, body_of, field_of, unfit
+from pipeline_widgets.execution.endpoint_body import OK, Exchange, Refusal, answer, body_of, field_of, unfit
 from pipeline_widgets.execution.endpoint_guard import Guard, Live
 from pipeline_widgets.execution.endpoint_turn import PATIENCE, Opened, Turn
 from pipeline_widgets.execution.open_inference import SHOWN, ModelPath, short
@@ -70,11 +70,12 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        exchange = Exchange(scope, receive, send)
         if refusal := self._misdirected(scope):
-            await refusal.response(scope, receive, send)
+            await refusal.response(scope, exchange.receive, exchange.send)
             return
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:  # the endpoint ends, and has waited for long enough
             what, why = "The endpoint ends.", "The agent did not answer in time."
             await Refusal(503, what, why, "Connect it again.").response(scope, receive, send)

@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.execution.open_inference import SHOWN, short
 
 BODY_LIMIT = 1_000_000  # bytes of a request
 DRAINED = 64 * BODY_LIMIT  # bytes that are read and dropped, so that the refusal reaches who is still sending
+DRAIN_TIME = 10.0  # seconds for that
 AT_ONCE = 20_000  # bytes that are parsed before anybody would notice; more are parsed in a thread
 FIELDS_SHOWN = 5
 OK = 200
+
+
+class Exchange:
+    """A request and its answer: the answer begins when the body was read, by whoever answers or here.
+
+    Else whoever is still sending would see the connection reset, and not the answer. What is read here is
+    dropped; it is limited in size and time.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        #: Whoever waits for a word before sending the body sends none when the answer comes first.
+        self._waits = any(name == b"expect" for name, _ in scope.get("headers", ()))
+        self._more, self._size = True, 0
+
+    async def receive(self) -> Message:
+        """Receive a part of the body."""
+        message = await self._receive()
+        self._waits = False
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        self._size += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start" and not self._waits:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_TIME):
+                    while self._more and self._size <= DRAINED:
+                        await self.receive()
+        await self._send(message)
 
 
 class Refusal(Exception):  # noqa: N818  it is an answer

@@ -10,12 +10,13 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from pipeline_widgets.domain.endpoint import ANY_ADDRESS, LOCAL
 from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.execution.listening import own_address
 
 HEALTH_TIMEOUT = 2.0  # seconds
 LOOK_TIMEOUT = 2.0  # seconds
 ASK_TIMEOUT = 60.0  # seconds: an agent may think
+ANSWER_LIMIT = 256 << 20  # bytes; what is longer is cut, and no JSON then
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +32,7 @@ class Reply:
 def health(host: str, port: int) -> dict[str, Any] | None:
     """Return what an endpoint says of itself; None if it does not answer."""
     try:
-        reply = _ask((LOCAL if host in ANY_ADDRESS else host, port), "/health", timeout=HEALTH_TIMEOUT)
+        reply = _ask((own_address(host), port), "/health", timeout=HEALTH_TIMEOUT)
     except ExecutionError:
         return None
     said: object = reply.content
@@ -40,15 +41,15 @@ def health(host: str, port: int) -> dict[str, Any] | None:
 
 
 def post(url: str, path: str, content: Any, key: str, timeout: float = ASK_TIMEOUT) -> Reply:
-    """Send JSON to an endpoint.
+    """Send JSON to an endpoint on this machine; a key of the workspace goes nowhere else.
 
     Raises:
-        ExecutionError: It does not answer.
+        ExecutionError: It does not answer, or is on another machine.
     """
     place = urlsplit(url)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
     body = json.dumps(content).encode()
-    address = (place.hostname or LOCAL, place.port or 80)
+    address = (own_address(place.hostname or ""), place.port or 80)
     return _ask(address, path, timeout=timeout, body=body, headers=headers)
 
 
@@ -65,7 +66,7 @@ def _ask(
     try:
         connection.request("GET" if body is None else "POST", path, body, headers or {})
         response = connection.getresponse()
-        raw = response.read()
+        raw = response.read(ANSWER_LIMIT)
         content: Any = json.loads(raw) if raw else None
     except (OSError, HTTPException, ValueError) as error:
         what = f"The endpoint at {place[0]}:{place[1]} does not answer."

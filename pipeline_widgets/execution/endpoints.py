@@ -18,7 +18,7 @@ from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError
 from pipeline_widgets.execution import own_key, ownership, processes
 from pipeline_widgets.execution.endpoint_client import LOOK_TIMEOUT, Reply, health, post
 from pipeline_widgets.execution.launchers import Launcher
-from pipeline_widgets.execution.listening import listen
+from pipeline_widgets.execution.listening import listen, listens_on
 from pipeline_widgets.execution.observing import Observer, describe_launch
 from pipeline_widgets.persistence.logs import shown_log
 from pipeline_widgets.services.agents import AgentService
@@ -135,6 +135,9 @@ class Endpoints:
         if key is None:
             why, fix = "Only who has connected it can ask it so.", "Ask it over HTTP, with its key."
             raise RuleError(f"Agent {agent.name!r} cannot be asked from here.", why, fix)
+        if not self._is_held(agent_id, endpoint.port):
+            why = "No process of this workspace on this machine listens there."
+            raise ExecutionError(f"Agent {agent.name!r} does not answer.", why, "Connect it again.")
         return post(endpoint.url, f"/{endpoint.route}", {endpoint.takes: value}, key)
 
     def answers(self, agent_id: int, version: int) -> bool:
@@ -221,9 +224,20 @@ class Endpoints:
         """Let a process look at its row at once; it does so by itself twice a second."""
         self._service.check_trusted()
         agent, key = self._agents.get(agent_id), self._own_key(agent_id)
-        if agent.endpoint is not None and agent.endpoint.url is not None and key is not None:
+        endpoint = agent.endpoint
+        if endpoint is None or endpoint.url is None or key is None:
+            return
+        if self._is_held(agent_id, endpoint.port):
             with suppress(ExecutionError):
-                post(agent.endpoint.url, LOOK, {}, key, LOOK_TIMEOUT)
+                post(endpoint.url, LOOK, {}, key, LOOK_TIMEOUT)
+
+    def _is_held(self, agent_id: int, port: int | None) -> bool:
+        """Whether the process that made the workspace's own key listens on a port: it alone is sent that."""
+        service = next((each for each in self._service.active()[0] if each.agent_id == agent_id), None)
+        process = service.process if service is not None else None
+        if process is None or port is None or processes.look(process) not in {Seen.AT_WORK, Seen.SUSPENDED}:
+            return False
+        return listens_on(process.pid, port)
 
     def _own_key(self, agent_id: int) -> str | None:
         return own_key.read(self._keys(agent_id), self._service.token(agent_id))

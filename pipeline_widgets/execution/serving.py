@@ -25,12 +25,14 @@ from pipeline_widgets.execution import own_key, processes
 from pipeline_widgets.execution.endpoint_app import application
 from pipeline_widgets.execution.endpoint_body import as_json
 from pipeline_widgets.execution.endpoint_client import health
+from pipeline_widgets.execution.endpoint_connections import KEEP_ALIVE, BoundedProtocol, check_all
 from pipeline_widgets.execution.endpoint_turn import Opened
 from pipeline_widgets.execution.listening import is_local, listen
 from pipeline_widgets.execution.prediction import opened as opened_version
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services.endpoints import EndpointService
 
+CHECK_EVERY = 5  # ticks of the server, of 0.1 s each, between two looks at its connections
 LOOK_EVERY = 0.5  # seconds between two looks at what is wanted
 PATIENCE = 60.0  # seconds that the database may refuse to be read before the process ends
 GONE_AFTER = 3  # looks that do not find the database's file
@@ -170,6 +172,9 @@ def serve(store: Store, service: EndpointService, agent_id: int) -> None:
         raise
     config = uvicorn.Config(
         application(endpoint, host if is_local(listening) else None),
+        http=BoundedProtocol,
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE,
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -192,6 +197,12 @@ class Server(uvicorn.Server):
     """A server that ends by itself on SIGTERM, so that what has to be told can be told."""
 
     signalled = False
+
+    async def on_tick(self, counter: int) -> bool:
+        """Close connections that make no progress, now and then."""
+        if counter % CHECK_EVERY == 0:
+            check_all(self.server_state.connections)
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 STACK_SHOWN = 40  # lines of a crash
+LOG_MOST = 256 << 20  # bytes of a log that are read at once
 LOG_SHOWN, LOG_READ = 16 << 10, 64 << 10  # bytes; a progress bar writes many lines over each other
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
@@ -13,15 +14,15 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def log_text(path: Path, tail: int | None = None) -> str:
-    """Return a log, or its last `tail` lines, for which only its end is read."""
-    if not path.exists():
+    """Return a log, or its last `tail` lines, for which only its end is read; at most 256 MiB of it."""
+    if not path.is_file():  # there is none, or a pipe lies there, which would never end
         return ""
     if tail is None:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return _end(path, LOG_MOST).decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     if tail <= 0:
         return ""
     size, end = 1 << 12, _end(path, 1 << 12)
-    while len(end) == size and max(end.count(b"\n"), end.count(b"\r")) <= tail:
+    while len(end) == size < LOG_MOST and max(end.count(b"\n"), end.count(b"\r")) <= tail:
         size *= 4
         end = _end(path, size)
     text = end.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
@@ -30,7 +31,7 @@ def log_text(path: Path, tail: int | None = None) -> str:
 
 def shown_log(path: Path, lines: int) -> str:
     """Return the last lines of a log as a terminal would show them, at most 16 kB."""
-    if lines <= 0 or not path.exists():
+    if lines <= 0 or not path.is_file():
         return ""
     end = _whole_lines(_end(path, LOG_READ + 1), LOG_READ).decode(errors="replace")
     text = _ESCAPE.sub("", end).replace("\r\n", "\n").removesuffix("\n")

@@ -63,6 +63,8 @@ class View(ReadOnlyState, anywidget.AnyWidget):
     line: Any = t.Instance(Line).tag(sync=True, **ipywidgets.widget_serialization)
     #: Why what is shown may be old; empty where it is not.
     trouble = t.Unicode("").tag(sync=True)
+    #: Why nothing can be changed or run here; empty in a workspace that this user trusts.
+    untrusted = t.Unicode("").tag(sync=True)
     #: The id of the picture that the view hides while it is alive.
     picture = t.Unicode("").tag(sync=True)
 
@@ -77,7 +79,8 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         self._changes = 0  # of what is shown, ever
         self._pictured = 0  # how many of them the picture has
         self._picture = Picture(self.static_html, self.static_text)
-        super().__init__(line=Line(), picture=self._picture.id, **traits)
+        reason = services.read_only_reason or ""
+        super().__init__(line=Line(), picture=self._picture.id, untrusted=reason, **traits)
         self.line.on_msg(self._heard)
 
     def refresh(self, *, wait: bool = True) -> bool:
@@ -126,6 +129,12 @@ class View(ReadOnlyState, anywidget.AnyWidget):
 
     def do_hello(self) -> None:
         """Answer, so that what the browser says from now on is heard while a cell runs."""
+
+    def do_trust(self) -> None:
+        """Trust the workspace: from now on it may run the code that it holds."""
+        self._services.trust()
+        self.refresh()
+        self._refresher.wake()  # for the other views
 
     def do_lease(self, view: str) -> None:
         """A view of this can be seen, or still can."""
@@ -177,6 +186,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
 
     def _refreshed(self) -> bool:
         before = self._changes
+        self.show(untrusted=self._services.read_only_reason or "")
         try:
             live = self.update()
         except PipelineError as error:

@@ -40,6 +40,11 @@ def foreign(
     return open_workspace()
 
 
+def unwanted(*_: object, **__: object) -> None:
+    """Fail: this was not to be called."""
+    pytest.fail("something was sent")
+
+
 def rows_of(ws: pw.Workspace) -> dict[str, Any]:
     """Return all that its tables hold."""
     with ws._services.store.read() as work:
@@ -53,7 +58,7 @@ def test_row_12_a_look_runs_nothing_of_a_workspace_that_is_not_trusted(
     foreign: pw.Workspace, launched: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that waits is not launched by a status, whatever is looked at; the rows stay as they were."""
-    monkeypatch.setattr(endpoints, "post", lambda *_: pytest.fail("something was sent"))
+    monkeypatch.setattr(endpoints, "post", unwanted)
     before = rows_of(foreign)
     pipe = foreign.projects["Letters"].pipelines["chain"]
     assert [stage.status for stage in pipe.stages] == ["Succeeded", "Pending", "Draft"]

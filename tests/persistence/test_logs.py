@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_widgets.persistence import logs
 from pipeline_widgets.persistence.logs import log_text, shown_log
 
 pytestmark = pytest.mark.spec("6.6")
@@ -32,3 +34,23 @@ def test_a_tail_is_the_end_of_the_whole(printed: list[bytes], tail: int) -> None
         path.write_bytes(b"".join(printed))
         lines = log_text(path).removesuffix("\n").split("\n")
         assert log_text(path, tail).removesuffix("\n").split("\n") == lines[-tail:]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_place_of_a_log_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever made the folder may have put anything there; reading it ends at once."""
+    os.mkfifo(tmp_path / "log.txt")
+    assert (shown_log(tmp_path / "log.txt", 5), log_text(tmp_path / "log.txt", 5)) == ("", "")
+    assert log_text(tmp_path / "log.txt") == ""
+
+
+def test_of_an_endless_log_the_end_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of a terabyte, which takes no space on the disk, does not take as much memory."""
+    monkeypatch.setattr(logs, "LOG_MOST", 1 << 20)
+    with (tmp_path / "log.txt").open("wb") as file:
+        file.truncate(1 << 40)
+        file.seek(0, 2)
+        file.write(b"the end")
+    for text in (log_text(tmp_path / "log.txt"), log_text(tmp_path / "log.txt", 3)):
+        assert text.endswith("the end")
+        assert len(text) <= 4 << 20

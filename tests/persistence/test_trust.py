@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, update
@@ -37,7 +38,7 @@ def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 def add_code(store: Store, path: str, *, signed: bool) -> None:
     """Put code into a workspace, as this user's process does or as somebody else does."""
     reference = Reference(path=path)
-    columns = {"name": path, "digest": reference.digest, "spec": {}, "created_at": 0.0}
+    columns: dict[str, Any] = {"name": path, "digest": reference.digest, "spec": {}, "created_at": 0.0}
     with store.database.write() as connection:
         connection.execute(insert(schema.algorithms).values(path=path, **columns))
     if signed:

@@ -48,7 +48,7 @@ def forged(value: Any) -> Any:
 
 def hear(widget: ipywidgets.Widget, state: dict[str, Any]) -> None:
     """Bring a widget the message with which a browser sets traits."""
-    content = {"data": {"method": "update", "state": state, "buffer_paths": []}}
+    content: dict[str, Any] = {"data": {"method": "update", "state": state, "buffer_paths": []}}
     widget._handle_msg({"content": content, "buffers": []})
 
 
@@ -59,9 +59,13 @@ def test_row_15_a_browser_sets_no_trait_of_any_view(
     """Each trait, one by one and all at once, stays as it is, and no other page is told what was sent."""
     view = MAKE[name](services, lab)
     sent: list[dict[str, Any]] = []
+
+    def publish(_: str, data: dict[str, Any] | None = None, **__: Any) -> None:
+        sent.append(data or {})
+
     parts = [view, view.line, *([view.canvas] if name == "PipelineView" else [])]
     for part in parts:
-        monkeypatch.setattr(part.comm, "publish_msg", lambda _, data=None, **__: sent.append(data or {}))
+        monkeypatch.setattr(part.comm, "publish_msg", publish)
     for part in parts:
         before = part.get_state()
         state = {trait: forged(value) for trait, value in before.items()} | FORGED

@@ -5,6 +5,13 @@ const RENEW = 10_000; // ms between two renewals of a lease; Python drops one af
 const NOTICED = 10_000; // ms after which word of a success goes by itself
 const PATIENCE = 500; // ms after which a button says that it waits for the kernel
 
+/** The labels of all controls that change or run something: in a workspace that is not trusted they cannot be used. */
+const CHANGES = new Set([
+  "Accept as fresh", "Add stage", "Clean up", "Connect", "Delete", "Delete stage", "Deploy", "Disconnect", "Duplicate", "Edit config",
+  "Edit description", "Edit name", "Edit stage", "Import pipeline", "Insert after", "Insert before", "Make a key", "Move left", "Move right",
+  "New Agent", "New Pipeline", "New experiment", "Redo", "Resume", "Roll back", "Rotate key", "Send", "Stop", "Train", "Trigger stage", "Undo",
+]);
+
 // ---- the line to Python --------------------------------------------------------------------------
 
 /**
@@ -133,12 +140,14 @@ class Frame {
     this.undo = [];
     this.said = h("div", { class: "pw-hidden", role: "status", "aria-live": "polite" });
     this.trouble = h("div", { class: "pw-notices" });
+    this.banner = h("div", { class: "pw-notices" });
     this.notices = h("div", { class: "pw-notices pw-floating", popover: "manual" });
     this.body = h("div", { class: `pw-body pw-${name}` });
-    this.root = h("div", { class: "pw-root", tabindex: "-1", "data-pw-shows": model.get("picture") }, this.trouble, this.notices, this.body, this.said);
+    this.root = h("div", { class: "pw-root", tabindex: "-1", "data-pw-shows": model.get("picture") }, this.banner, this.trouble, this.notices, this.body, this.said);
     el.append(this.root);
     this.undo.push(hidePicture(model.get("picture")));
     this.on("change:trouble", () => this.showTrouble());
+    this.on("change:untrusted", () => this.showTrust());
     this.on("comm_live_update", () => this.showTrouble());
     this.line.ready.then((line) => {
       line.on("comm_live_update", () => this.showTrouble());
@@ -149,7 +158,38 @@ class Frame {
     this.listen(window, "resize", () => this.placeNotice());
     const clock = setInterval(() => this.tick(), 30_000);
     this.undo.push(() => clearInterval(clock));
+    this.locks = new MutationObserver(() => this.lock());
+    this.undo.push(() => this.locks.disconnect());
     this.showTrouble();
+    this.showTrust();
+  }
+
+  /** Say why nothing can be changed here, and let who knows the workspace trust it. */
+  showTrust() {
+    const why = this.model.get("untrusted");
+    redraw(this.banner, why ? h("div", { class: "pw-notice pw-untrusted", role: "status" },
+      icon("info"),
+      h("div", {}, `This workspace is open for reading only. ${why} If you know where it comes from, trust it: from then on it may run the code that it holds, as you.`),
+      button({ label: "Trust this workspace", onclick: (event) => this.run("trust", {}, event.currentTarget) })) : null);
+    this.locks.disconnect();
+    if (why) this.locks.observe(this.root, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-disabled"] });
+    this.lock();
+  }
+
+  /** Lock what changes or runs something, with the reason, as long as the workspace is not trusted. */
+  lock() {
+    const why = this.model.get("untrusted");
+    for (const el of this.root.querySelectorAll(why ? "button:not([data-locked][aria-disabled])" : "button[data-locked]")) {
+      if (!why) {
+        el.removeAttribute("aria-disabled");
+        el.title = el.dataset.locked;
+        delete el.dataset.locked;
+      } else if (el.matches(".pw-plus") || CHANGES.has(el.getAttribute("aria-label") || el.querySelector(".pw-label")?.textContent)) {
+        el.dataset.locked ??= el.title;
+        el.title = "This workspace is open for reading only: trust it first, above.";
+        el.setAttribute("aria-disabled", "true");
+      }
+    }
   }
 
   /** Listen to the model until the view is gone. */
@@ -183,7 +223,9 @@ class Frame {
   /** A control that cannot be used now says why, in its tooltip; who presses it is told the same. */
   why(event) {
     const control = event.target.closest?.('[aria-disabled="true"][title]');
-    if (control?.closest(".pw-root") === this.root) explain(control, control.title);
+    if (control?.closest(".pw-root") !== this.root) return;
+    if (control.dataset.locked !== undefined) event.stopPropagation();
+    explain(control, control.title);
   }
 
   /**
