@@ -118,23 +118,19 @@ EXTREMES: dict[str, list[float]] = {
 
 
 @pytest.mark.spec("9.3")
-def test_values_at_the_ends_of_numbers_are_drawn(notebook: Notebook, screenshot: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("name", EXTREMES)
+def test_values_at_the_ends_of_numbers_are_drawn(
+    notebook: Notebook, screenshot: Callable[..., Path], name: str
+) -> None:
     """Huge, tiny, equal, close or no numbers at all: a chart each, linear and logarithmic."""
-    values = {name: [str(each) for each in found] for name, found in EXTREMES.items()}
-    notebook.run(
-        TELL + f"for name, found in {values}.items(): told(name, range(len(found)), found)", timeout=120
-    )
-    root = notebook.run("results = project.compare('one').view(); results").locator(".pw-root").first
-    for name, found in EXTREMES.items():
-        notebook.execute(f"results.choose([project.experiments[{name!r}]._id])")
-        expect(root.get_by_role("heading", name=f"Results of {name}")).to_be_visible()
-        chart = root.get_by_role("slider").first
-        expect(chart).to_have_attribute("aria-valuemax", str(len(found) - 1))
-        for logarithmic in (False, True):
-            root.get_by_label("Log scale").set_checked(logarithmic)
-            notebook.page.evaluate(ANSWERS)
-            chart.focus()
-            chart.press("End")
-            chart.press("+")
-            chart.press("0")
-            screenshot(f"values {name} {'log' if logarithmic else 'linear'}", root)
+    found = [str(each) for each in EXTREMES[name]]
+    notebook.run(f"{TELL}told('it', range({len(found)}), {found})")
+    root = notebook.run("project.compare('it')").locator(".pw-root").first
+    chart = root.get_by_role("slider").first
+    expect(chart).to_have_attribute("aria-valuemax", str(len(found) - 1))
+    for logarithmic in (False, True):
+        root.get_by_label("Log scale").set_checked(logarithmic)
+        notebook.page.evaluate(ANSWERS)
+        for key in ("End", "+", "0"):
+            chart.press(key)
+        screenshot(f"values {name} {'log' if logarithmic else 'linear'}", root)
