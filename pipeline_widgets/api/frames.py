@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ def data_frame(
 def _without_zones(row: Mapping[str, Any] | Sequence[Any]) -> Any:
     if isinstance(row, Mapping):
         return {name: _naive(value) for name, value in row.items()}
-    return [_naive(value) for value in cast("Sequence[Any]", row)]
+    return [_naive(value) for value in row]
 
 
 def _naive(value: Any) -> Any:

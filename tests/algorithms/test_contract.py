@@ -201,7 +201,7 @@ def test_diverged_weights_are_refused(case: Case, origin: Start | None, train: T
     file = next(folder / f"{json_file.stem}.npz" for json_file in folder.glob("*.json"))
     with np.load(file, allow_pickle=False) as archive:
         arrays: dict[str, Any] = {name: np.full_like(archive[name], np.nan) for name in archive.files}
-    np.savez(file, allow_pickle=False, **arrays)
+    np.savez(file, **arrays)
     with pytest.raises(CheckpointError, match="diverged"):
         case.algorithm.predict(folder)
 

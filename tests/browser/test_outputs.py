@@ -94,10 +94,10 @@ def saved(notebook: Notebook, lab: Lab) -> list[str]:
 def becomes(notebook: Notebook, lab: Lab, wanted: list[str]) -> None:
     """Wait until the notebook that is saved has these pictures."""
     for _ in range(60):
-        if (found := saved(notebook, lab)) == wanted:
+        if saved(notebook, lab) == wanted:
             return
         notebook.page.wait_for_timeout(250)
-    assert found == wanted
+    assert saved(notebook, lab) == wanted
 
 
 def command(page: Page, name: str, index: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from factories.lab import Lab
@@ -50,10 +50,9 @@ def test_values_that_differ_are_not_drawn_as_a_flat_line(values: list[float]) ->
 def _too_large(value: Any) -> Iterator[int]:
     """Yield the integers within a value that JavaScript would round."""
     if isinstance(value, dict):
-        for each in value.values():
-            yield from _too_large(each)
+        yield from _too_large([*cast("dict[str, Any]", value).values()])
     elif isinstance(value, list | tuple):
-        for each in value:
+        for each in cast("list[Any]", value):
             yield from _too_large(each)
     elif isinstance(value, int) and abs(value) > EXACT:
         yield value
@@ -97,8 +96,7 @@ def test_no_step_that_javascript_would_round_goes_down(lab: Lab, services: Servi
     views: list[View] = [pipeline, agents, experiments, results]
     for view in views:
         view.refresh()
-        asked.append(
-            {name: value for name, value in view.get_state().items() if name not in {"_esm", "_css"}}
-        )
+        state = cast("dict[str, Any]", view.get_state())
+        asked.append([value for name, value in state.items() if name not in {"_esm", "_css"}])
     assert [*_too_large(asked)] == []
     assert json.dumps(asked, default=str).count(f'"{LARGEST}"') > 10

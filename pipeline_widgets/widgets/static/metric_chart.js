@@ -77,7 +77,7 @@ class MetricChart {
 
   showLegend() {
     redraw(this.legend, this.series.length < 2 ? [] : this.series.map(({ name, style }) => h("li", {}, chartSample(style),
-      h("span", { class: this.compact ? "pw-hidden" : "pw-chart-name" }, name), h("span", { class: "pw-chart-value" }), h("span", { class: "pw-chart-note" }))));
+      h("span", { class: this.compact ? "pw-hidden" : "pw-chart-name" }, isolated(name)), h("span", { class: "pw-chart-value" }), h("span", { class: "pw-chart-note" }))));
     this.items = [...this.legend.children];
     this.items.forEach((li, n) => Object.assign(li, { onmouseenter: () => this.group.light(this.series[n].key ?? null), onmouseleave: () => this.group.light(null) }));
   }

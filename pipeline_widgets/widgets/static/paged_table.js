@@ -177,7 +177,7 @@ class PagedTable {
     open.setAttribute("aria-expanded", String(opened));
     open.setAttribute("aria-label", name);
     open.title = name;
-    setText(open.querySelector(".pw-pt-title"), name);
+    setText(open.querySelector(".pw-pt-title"), isolated(name));
   }
 
   /** Make the button that opens a row's menu. */

@@ -50,7 +50,7 @@ class ExperimentPicker {
       onchange: () => this.choose(option),
     });
     return h("label", { class: "pw-option" }, input,
-      h("span", { class: "pw-option-name", id: name }, option.name),
+      h("span", { class: "pw-option-name", id: name }, isolated(option.name)),
       h("span", { class: "pw-option-about", id: about },
         marks.map((mark) => h("span", { class: "pw-mark-word" }, mark)), h("span", { class: "pw-soft" }, option.algorithm)));
   }
@@ -83,7 +83,7 @@ class ExperimentPicker {
   rest() {
     const list = h("ul", { class: "pw-options pw-unfit", "aria-label": "Experiments that do not fit", tabindex: "0" },
       this.others.map((option) => h("li", { class: "pw-option" },
-        h("span", { class: "pw-option-name" }, option.name),
+        h("span", { class: "pw-option-name" }, isolated(option.name)),
         h("span", { class: "pw-option-about" }, h("span", {}, option.algorithm)),
         h("span", { class: "pw-option-reason" }, ended(option.reason)))));
     list.hidden = true;

@@ -76,7 +76,7 @@ class Builder {
     const { name, description } = this.model.get("pipeline");
     this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
     if (this.model.get("headed"))
-      redraw(this.head, h("h2", {}, name), description ? h("p", { class: "pw-soft" }, description) : null);
+      redraw(this.head, h("h2", {}, isolated(name)), description ? h("p", { class: "pw-soft" }, description) : null);
   }
 
   showTools() {

@@ -11,7 +11,7 @@ class ProjectTabs {
     this.list = h("div", { class: "pw-tabs", role: "tablist", "aria-label": `Project ${isolated(name)}` });
     this.tabs = new Map(model.get("tabs").map((tab) => [tab, this.makeTab(tab)]));
     this.frame.body.append(
-      h("div", { class: "pw-project-head" }, h("h2", {}, name),
+      h("div", { class: "pw-project-head" }, h("h2", {}, isolated(name)),
         advanced
           ? h("span", { class: "pw-soft" }, "Advanced Training project")
           : h("span", { class: "pw-soft" }, "Classic project: it cannot hold pipelines, which was fixed when it was created.")),

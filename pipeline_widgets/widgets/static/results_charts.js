@@ -48,7 +48,7 @@ class ResultCharts {
   make(metric) {
     const name = chartName(metric);
     const enlarge = button({ label: `Enlarge ${isolated(name)}`, glyph: "fit", quiet: true, kind: "pw-results-enlarge", onclick: () => this.enlarge(metric) });
-    const chart = new MetricChart(this.frame, { height: RESULT_HEIGHT, group: this.group, compact: true, heading: h("h4", { title: name }, name), tools: enlarge });
+    const chart = new MetricChart(this.frame, { height: RESULT_HEIGHT, group: this.group, compact: true, heading: h("h4", { title: name }, isolated(name)), tools: enlarge });
     this.charts.set(metric, chart);
     return h("section", { class: "pw-results-chart" }, chart.el);
   }

@@ -149,7 +149,7 @@ class StageGraph {
         icon(stage.kind === "Deployment" ? "agent" : "experiment"),
         h("span", {}, `${stage.n} · ${stage.kind}`),
         h("span", { class: "pw-bubble-trigger" }, icon(stage.auto ? "auto" : "manual"), stage.auto ? "Auto" : "Manual")),
-      h("span", { class: "pw-bubble-name" }, stage.name),
+      h("span", { class: "pw-bubble-name" }, isolated(stage.name)),
       h("span", { class: "pw-bubble-bottom" },
         badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null,
         stage.score !== undefined && !(stage.stale && stage.held) ? h("span", { class: "pw-bubble-score" }, score(stage.score, 3)) : null),

@@ -49,7 +49,7 @@ class StageList {
     const [n, kind, , trigger, status, value, why] = el.children;
     n.textContent = stage.n;
     redraw(kind, icon(stage.kind === "Deployment" ? "agent" : "experiment"), " ", h("span", {}, stage.kind));
-    el.name.textContent = stage.name;
+    el.name.textContent = isolated(stage.name);
     trigger.textContent = stage.auto ? "Auto" : "Manual";
     redraw(status, h("div", { class: "pw-stagelist-marks" }, badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null));
     value.textContent = stage.kind === "Deployment" && stage.score === undefined ? "" : score(stage.score);
