@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import postgres as postgres_support
 import pytest
 from factories.lab import Lab, migrated, open_lab
 from hypothesis import settings
@@ -36,6 +37,35 @@ def lab(tmp_path: Path, empty: Path) -> Iterator[Lab]:
     made = open_lab(tmp_path)
     yield made
     made.store.database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_support.Server]:
+    """A PostgreSQL server of this session; where none is installed, CI fails and everybody else is told."""
+    binaries = postgres_support.programs()
+    if binaries is None and os.environ.get("CI"):
+        pytest.fail(postgres_support.MISSING)
+    if binaries is None:
+        pytest.skip(postgres_support.MISSING)
+    server = postgres_support.Server(binaries)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: postgres_support.Server) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, once of each kind."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{tmp_path / 'lab.db'}"
 
 
 @pytest.fixture
