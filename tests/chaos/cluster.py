@@ -28,7 +28,7 @@ class Cluster:
                 "No PostgreSQL server is installed. On Debian and Ubuntu: apt install postgresql"
             )
         self._binaries = binaries
-        self._folder = Path(tempfile.mkdtemp(prefix="chaos-pg-", dir="/tmp"))  # noqa: S108  sockets need short paths
+        self._folder = Path(tempfile.mkdtemp(prefix="chaos-pg-", dir="/tmp"))
         self._as: dict[str, Any] = {}
         if os.getuid() == 0:
             user = _unprivileged()

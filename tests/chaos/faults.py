@@ -228,10 +228,10 @@ def _fork_server_killed(world: World) -> None:
     trainer = world.trainer()
     with suppress(psutil.Error):
         parent = trainer.parent()
-        if parent is not None and parent.pid not in {each.pid for each in world.supervisors()}:
-            if parent.environ().get("CHAOS_WORLD") == world.sandbox.name:
-                _hit(world, parent, signal.SIGKILL)
-                return
+        mine = {each.pid for each in world.sandbox.processes()} - {each.pid for each in world.supervisors()}
+        if parent is not None and parent.pid in mine:
+            _hit(world, parent, signal.SIGKILL)
+            return
     raise NotHitError
 
 

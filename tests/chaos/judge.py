@@ -113,12 +113,12 @@ def _vanished(world: World, runs: list[Run]) -> list[str]:
 
 def _broken(world: World, runs: list[Run]) -> list[str]:
     """Checkpoints whose files are not what their rows say."""
-    found: list[str] = []
-    for run in runs:
-        for each in world.ws._services.runs.checkpoints(run.id):
-            if (why := _problem(each)) is not None:
-                found.append(f"the checkpoint of run {run.id} at step {each.step}: {why}")
-    return found
+    return [
+        f"the checkpoint of run {run.id} at step {each.step}: {why}"
+        for run in runs
+        for each in world.ws._services.runs.checkpoints(run.id)
+        if (why := _problem(each)) is not None
+    ]
 
 
 def _problem(checkpoint: Checkpoint) -> str | None:

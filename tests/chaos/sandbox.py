@@ -67,7 +67,7 @@ class Sandbox:
         os.chdir(self.lab)
 
     def processes(self) -> list[psutil.Process]:
-        """Return the processes that this world has started and that live, whatever became of their parents."""
+        """Return the processes that this world has started and that live, whoever their parents are."""
         found: list[psutil.Process] = []
         for pid in psutil.pids():
             if pid in self._before or not _is_marked(pid, self.name):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from chaos.campaign import Campaign
 from chaos.faults import BY_NAME, TOGETHER
 
@@ -20,7 +21,7 @@ MINUTES = 1.0
 @pytest.mark.timeout(600)
 @pytest.mark.spec("6.2", "6.3", "6.6", "6.9")
 def test_a_minute_of_chaos_loses_nothing_and_says_nothing_wrongly() -> None:
-    """Whatever happens to chains of real processes: nothing is lost, doubled, left behind, said wrongly, or hung."""
+    """Whatever happens to chains: nothing is lost, doubled, left behind, said wrongly, or hung."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS / "support")])}
     command = [sys.executable, "-m", "chaos", "--quick", f"--seed={SEED}", f"--minutes={MINUTES}"]
     # In a process of its own: worlds are forked, and the threads of a test runner do not survive that.

@@ -310,7 +310,7 @@ class World:
     # What a person does afterwards.
 
     def repair(self) -> bool:
-        """Do what a person would: trigger or resume what has not succeeded; whether all has succeeded then."""
+        """Trigger or resume what has not succeeded, as a person would; whether all has succeeded then."""
         if self.act:
             self._correct()
         for _ in range(self.shape.stages + 2):
@@ -416,7 +416,7 @@ class World:
         return True
 
     def _forks_alive(self) -> bool:
-        return any([not self.ended(pid) for pid in list(self._forks)])
+        return len([pid for pid in list(self._forks) if not self.ended(pid)]) > 0
 
     def _trainers(self) -> list[psutil.Process]:
         lines = self.lines()

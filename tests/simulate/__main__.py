@@ -10,7 +10,8 @@ import time
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from simulate.machine import STEPS, Chains
+from simulate.lockstep import STEPS
+from simulate.machine import Chains
 
 EACH = 50  # steps of one workspace
 

@@ -1,4 +1,4 @@
-"""`make planted`: plant ten bugs, one at a time, in a copy of the package; the tests and the model find each."""
+"""`make planted`: plant ten bugs, one at a time; the tests of the domain or the model find each."""
 
 from __future__ import annotations
 
@@ -139,13 +139,22 @@ def _found(folder: str, arguments: list[str]) -> str:
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     # -P: the current folder holds the package without the bug.
     python = [sys.executable, "-P"]
-    where = [*python, "-c", "import pipeline_widgets; print(pipeline_widgets.__file__)"]
-    options = {"env": environment, "cwd": TESTS.parent, "capture_output": True, "text": True, "check": False}
-    if not subprocess.run(where, **options).stdout.startswith(folder):  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownMemberType]
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*python, *command],
+            env=environment,
+            cwd=TESTS.parent,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    if not run("-c", "import pipeline_widgets; print(pipeline_widgets.__file__)").stdout.startswith(folder):
         raise RuntimeError("The copy with the bug is not what is imported.")
     begun = time.monotonic()
-    done = subprocess.run([*python, "-m", *arguments], timeout=PATIENCE, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
-    if done.returncode == 0:
+    if run("-m", *arguments).returncode == 0:
         return ""
     return f"found in {time.monotonic() - begun:.0f} s"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from simulate import machine
+
+from simulate import lockstep
 from simulate.__main__ import simulate
 from simulate.planted import PLANTED, planted
 
@@ -22,9 +23,9 @@ def test_the_same_seed_takes_the_same_steps() -> None:
     """A failure of `make simulate` is seen again with its seed."""
     counted: list[dict[str, int]] = []
     for _ in range(2):
-        machine.STEPS.update(taken=0, refused=0)
+        lockstep.STEPS.update(taken=0, refused=0)
         simulate(1, 100)
-        counted.append(dict(machine.STEPS))
+        counted.append(dict(lockstep.STEPS))
 
     assert counted[0] == counted[1]
     assert counted[0]["taken"] > 20
