@@ -73,7 +73,8 @@ def _hit(world: World, found: psutil.Process, number: int) -> None:
 
 
 def _nothing(world: World) -> None:
-    world.after_delay()
+    with suppress(NotHitError):
+        world.after_delay()
 
 
 # The clock.
@@ -192,7 +193,7 @@ def _copied(world: World) -> None:
             else:
                 shutil.copy(each, copy / each.name)
 
-    def meddle(_: pw.Workspace) -> None:
+    def meddle(_original: pw.Workspace) -> None:
         if not (copy / "lab.db").exists():
             return
         ws = pw.Workspace(copy / "lab.db")

@@ -273,11 +273,17 @@ class World:
         return any(line["event"] == "began" for line in self.lines())
 
     def after_delay(self) -> None:
-        """Wait for the first training, and then for the random moment."""
+        """Wait for the first training, and then for the random moment.
+
+        Raises:
+            NotHitError: The chain is over by then.
+        """
         until = time.monotonic() + TARGET
         while not self.begun() and time.monotonic() < until:
             self.watch(0.05)
         self.watch(self.shape.delay)
+        if self.resting():
+            raise NotHitError
 
     def resting(self) -> bool:
         """Whether nothing is active, so that without a person nothing will happen."""

@@ -37,7 +37,7 @@ def simulate(chosen: int, steps: int, *, shrink: bool = False, loud: bool = Fals
             phases=phases,
             report_multiple_bugs=False,
             verbosity=Verbosity.verbose if loud else Verbosity.normal,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
         ),
     )
 

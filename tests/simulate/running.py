@@ -173,11 +173,13 @@ class Running(Lockstep):
     def stop_all(self, pick: int) -> None:
         """Stop all that is active in a pipeline."""
         pipeline = self._one(self.model.pipelines, pick)
-        if pipeline is not None and self._must(lambda: self.lab.runs.stop_all(pipeline.id)) is not None:
-            for stage in pipeline.stages:
-                latest = self.model.latest(stage)
-                if latest is not None and latest.status in ACTIVE:
-                    self._stopped(latest)
+        if pipeline is None:
+            return
+        self._must(lambda: self.lab.runs.stop_all(pipeline.id))
+        for stage in pipeline.stages:
+            latest = self.model.latest(stage)
+            if latest is not None and latest.status in ACTIVE:
+                self._stopped(latest)
 
     def _trigger(self, pipeline: Pipeline, at: int, *, resume: bool) -> int | None:
         model, stage = self.model, pipeline.stages[at]

@@ -87,7 +87,7 @@ def walker(ctx: pw.TrainContext) -> None:
             if config.act == "step":
                 ctx.report(2**62 + step, evaluation_score=float(step))
             elif config.act:
-                ctx.report(step, **{config.act: 1.0})
+                ctx.report(step, **{config.act: 1.0})  # pyright: ignore[reportArgumentType]  it is no other argument
             # The total is as far as this walk goes, so that a resumed one tells more.
             ctx.report(step, total=ctx.start_step + config.steps, evaluation_score=float(step), loss=1 / step)
             save(step)
