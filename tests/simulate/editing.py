@@ -201,6 +201,7 @@ class Editing(Lockstep):
                 allowed = allowed and (each.start[0] != "agent" or each.start[1] in model.agents)
         if self._do(allowed, lambda: self.history.undo(pipeline.id)) is None or undo is None:
             return
+        now = {each.id: model.mark(each.id).held for each in pipeline.stages}
         model.edit(
             pipeline,
             stages=undo.stages,
@@ -212,9 +213,12 @@ class Editing(Lockstep):
             for key in ids:
                 if key in model.runs and model.runs[key].stage is None:
                     model.runs[key].stage, model.runs[key].pipeline = stage, pipeline.id
+        ran = {r.stage for r in model.runs.values() if r.id > undo.last_run}
+        ids = [each.id for each in undo.stages]
         for stage, mark in undo.marks.items():
-            later = any(r.stage == stage and r.id > mark.held for r in model.runs.values())
-            model.marks[stage] = replace(mark, held=0 if later else mark.held)
+            at = ids.index(stage)
+            since = stage in ran or (at > 0 and ids[at - 1] in ran)
+            model.marks[stage] = replace(mark, held=now.get(stage, 0) if since else mark.held)
 
     @rule(pick=PICK, note=st.just("good enough"))
     def accept(self, pick: int, note: str) -> None:

@@ -355,6 +355,7 @@ class Model:
             description=pipeline.description,
             stages=list(before),
             runs={key: [r.id for r in self.runs.values() if r.stage == key] for key in gone},
+            last_run=max(self.runs, default=0),
             marks={key: replace(self.mark(key)) for key in changed},
         )
         for key in gone:

@@ -126,6 +126,7 @@ class Undo:
     description: str
     stages: list[Stage]
     runs: dict[int, list[int]]
+    last_run: int
     marks: dict[int, Mark]
 
 
