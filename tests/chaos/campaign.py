@@ -69,6 +69,7 @@ class Campaign:
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.told: list[Told] = []
         # What a world needs is loaded once, before it is forked.
+        os.environ["PIPELINE_WIDGETS_DATA"] = str(self.folder / "user")
         with tempfile.TemporaryDirectory() as first:
             pw.Workspace(Path(first, "lab.db")).close()
         kind = "postgresql" if self.postgresql else "sqlite"
