@@ -4,12 +4,21 @@
 #   make test TESTS=tests/domain PYTEST_FLAGS="-x -k stale"
 #   make test TESTS="tests --ignore=tests/browser notebooks"    without a browser
 #   make test WORKERS=0    one test after the other; by default two files at a time
+#   make chaos MINUTES=45 DB=postgresql    make chaos SEED=1 WORLD=7    make chaos FAULT="child killed"
+#   make simulate SEED=1 STEPS=100000
 
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests notebooks
 WORKERS ?= 2
 PYTEST_FLAGS ?=
+MINUTES ?= 1
+SEED ?=
+WORLD ?=
+FAULT ?=
+QUICK ?=
+DB ?= sqlite
+STEPS ?= 100000
 LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # Whether the tests that were asked for need a browser: all of them, or those of that folder.
@@ -31,7 +40,7 @@ DEMO := $(VENV)/.installed-demo
 LAB := $(VENV)/.installed-lab
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help lab demo test test-lowest test-python check format notebooks bench clean
+.PHONY: help lab demo test test-lowest test-python check chaos simulate planted format notebooks bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +76,16 @@ check: $(DEV) ## Lint, formatting, types, and the direction of imports
 	$(BIN)/ruff format --check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+chaos: $(DEV) ## Kill, fill, lock and suspend under real chains for MINUTES, and print what broke
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m chaos --minutes $(MINUTES) --db $(DB) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(FAULT),--fault "$(FAULT)") $(if $(QUICK),--quick)
+
+simulate: $(DEV) ## Take random STEPS against the services and compare with a model of the rules
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m simulate --steps $(STEPS) $(if $(SEED),--seed $(SEED))
+
+planted: $(DEV) ## Plant ten bugs, one at a time, and see that the tests or the model find each
+	@PYTHONPATH=tests:tests/support $(BIN)/python tests/simulate/planted.py
 
 format: $(DEV) ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix

@@ -72,7 +72,8 @@ class HistoryService:
             if last is None or last["version"] != now.version:
                 raise RuleError("There is no edit to undo.", fix="See pipe.history for what was done.")
             then = _then(now, last["before"])
-            check_undo(now, then, facts.load(work, now))
+            known = facts.load(work, now)
+            check_undo(now, then, known)
             others = work.pipelines.named(now.project_id, [then.name])
             free(then.name, (each for each in others if each.id != now.id), "pipeline")
             _check_bound(work, then)
@@ -80,8 +81,10 @@ class HistoryService:
             kept = edit(work, now, then, marked=marks)
             after = work.pipelines.save(then, revision)
             work.events.give_back(runs, pipeline_id)
+            over = _ran_since(work, then, last["before"].get("last_run"))
             for stage_id, mark in marks.items():
-                work.pipelines.mark(stage_id, mark)
+                held = known.of(stage_id).held if stage_id in over else mark["held"]
+                work.pipelines.mark(stage_id, {**mark, "held": held})
             edited(work, after, _undone(str(last["what"])), kept)
             return Undone(pipeline=after, what=str(last["what"]))
 
@@ -105,6 +108,7 @@ def edit(work: Work, before: Pipeline, after: Pipeline, *, marked: Collection[in
         "description": before.description,
         "stages": stages_to_plain(before.stages),
         "runs": work.events.runs_of(gone) if gone else {},
+        "last_run": max((run.id for run in work.runs.telling([s.id for s in before.stages])), default=0),
         "marks": {key: dict(mark) for key, mark in work.pipelines.marks(changed).items()},
     }
 
@@ -137,6 +141,18 @@ def who() -> str:
 def _then(now: Pipeline, before: Mapping[str, Any]) -> Pipeline:
     stages = stages_from_plain(before["stages"])
     return replace(now, name=before["name"], description=before["description"], stages=stages)
+
+
+def _ran_since(work: Work, then: Pipeline, last_run: int | None) -> set[int]:
+    """Return the stages that have run since an edit, or whose previous stage has.
+
+    Why such a stage was held before the edit is over (spec 6.7). An edit of an older version does not say.
+    """
+    if last_run is None:
+        return set()
+    new = {run.stage_id for run in work.runs.telling([s.id for s in then.stages]) if run.id > last_run}
+    pairs = zip((None, *then.stages), then.stages, strict=False)
+    return {stage.id for before, stage in pairs if {stage.id, before.id if before else None} & new}
 
 
 def _by_id(kept: Mapping[str, Any]) -> dict[int, Any]:

@@ -83,8 +83,10 @@ def test_case_27_the_form_of_former_versions_is_still_read() -> None:
 UNPICKLABLE: dict[str, tuple[str, str]] = {
     "global": (USING, r"'NAME' \(a _thread.lock\) is a global that helper\(\) uses"),
     "closure": (
-        "def outer():\n    held = NAME\n    @pw.algorithm('Mine', produces={'thing'})\n    def train(ctx): held\n"
-        "    return train\ntrain = outer()",
+        (
+            "def outer():\n    held = NAME\n    @pw.algorithm('Mine', produces={'thing'})\n"
+            "    def train(ctx): held\n    return train\ntrain = outer()"
+        ),
         r"'held' \(a _thread.lock\) is a variable of the function around train\(\)",
     ),
     "attribute": (
@@ -96,8 +98,10 @@ UNPICKLABLE: dict[str, tuple[str, str]] = {
         r"is a default argument of train\(\)",
     ),
     "held by another object": (
-        "class Data:\n    def __init__(self): self.lock = NAME\ndata = Data()\n"
-        "@pw.algorithm('Mine', produces={'thing'})\ndef train(ctx): data",
+        (
+            "class Data:\n    def __init__(self): self.lock = NAME\ndata = Data()\n"
+            "@pw.algorithm('Mine', produces={'thing'})\ndef train(ctx): data"
+        ),
         r"'data' \(a Data\) is a global that train\(\) uses",
     ),
 }

@@ -1,0 +1,1 @@
+"""A small model of the rules, held against the services step by step."""
