@@ -75,10 +75,7 @@ class Database:
         self._dirty = False
         with _driver_needed(self._location):
             self._engine = self._sqlite(self.path) if self.path else self._server()
-        self._reads, self._writes = self._engine, self._engine.execution_options(**{_WRITES: True})
-        if self._engine.dialect.name == "postgresql":
-            self._reads = self._reads.execution_options(isolation_level="REPEATABLE READ")
-            self._writes = self._writes.execution_options(isolation_level="READ COMMITTED")
+        self._reads, self._writes = _readers_and_writers(self._engine)
         event.listen(self._engine, "connect", self._opened)
         event.listen(self._engine, "close", self._closed)
         event.listen(self._engine, "handle_error", _refuse_value)
@@ -323,6 +320,15 @@ class Database:
         self._open -= 1
         if self._open <= 0:
             self._open, self._journal = 0, None
+
+
+def _readers_and_writers(engine: Engine) -> tuple[Engine, Engine]:
+    """Return the engine as it reads, and as it writes."""
+    if engine.dialect.name != "postgresql":
+        return engine, engine.execution_options(**{_WRITES: True})
+    reads = engine.execution_options(isolation_level="REPEATABLE READ")
+    # All at once: SQLAlchemy 2.0 takes no level for an engine that has options already.
+    return reads, engine.execution_options(**{_WRITES: True}, isolation_level="READ COMMITTED")
 
 
 @contextmanager
