@@ -273,6 +273,7 @@ def serve(control: socket.socket | int) -> None:
     except Exception:  # noqa: BLE001  whatever it is, nothing is left behind
         traceback.print_exc()
     finally:
+        signal.set_wakeup_fd(-1)  # its socket is closed by now
         server.clear(everything=True)
         os._exit(code)
 
@@ -283,10 +284,12 @@ class _Server:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._children: set[int] = set()
+        self._sockets: tuple[socket.socket, ...] = ()
 
     def run(self) -> None:
         """Do what the supervisor asks for, until it is gone."""
         awake, alarm = socket.socketpair()
+        self._sockets = (awake, alarm)  # open until the signals are no longer told
         alarm.setblocking(False)  # noqa: FBT003  the socket's own interface
         signal.set_wakeup_fd(alarm.fileno())
         signal.signal(signal.SIGCHLD, _noted)

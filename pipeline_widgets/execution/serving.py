@@ -12,15 +12,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TypeVar
 
 import uvicorn
 
 from pipeline_widgets.domain.endpoint import ENDING, Wanted, refusal, route_of, token_of
 from pipeline_widgets.domain.liveness import Timing
-from pipeline_widgets.errors import ExecutionError, FencedError, PipelineError, StorageError
+from pipeline_widgets.errors import DataRefusedError, ExecutionError, FencedError, PipelineError, StorageError
 from pipeline_widgets.execution import own_key, processes
 from pipeline_widgets.execution.endpoint_app import application
 from pipeline_widgets.execution.endpoint_body import as_json
@@ -39,6 +40,7 @@ GONE_AFTER = 3  # looks that do not find the database's file
 SIGTERM = "Its process was asked to end by the system (SIGTERM). Connect it again."
 LEAVE = 3.0  # seconds that the interpreter has to end in, whatever the agent's code does meanwhile
 
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -157,14 +159,15 @@ def serve(store: Store, service: EndpointService, agent_id: int) -> None:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     key = own_key.new()
     token = token_of(key)
-    if not service.take(agent_id, processes.identify(os.getpid()), token):
+    if not _patiently(lambda: service.take(agent_id, processes.identify(os.getpid()), token)):
         return
     try:
         own_key.keep(store.endpoint_key(agent_id), key)
-        endpoint = Endpoint(service, agent_id, key)
-        host, port = service.place(agent_id)
+        endpoint = _patiently(lambda: Endpoint(service, agent_id, key))
+        host, port = _patiently(lambda: service.place(agent_id))
         listening = listen(host, port or 0, 0)  # where the port that it had is taken, any will do
-        service.tell(agent_id, token, port=listening.getsockname()[1], **endpoint.told)
+        at = listening.getsockname()[1]
+        _patiently(lambda: service.tell(agent_id, token, port=at, **endpoint.told))
     except FencedError:
         return
     except Exception as error:
@@ -288,11 +291,29 @@ class Watch:
             _log.warning("%s", error)
 
 
+def _patiently(action: Callable[[], _T]) -> _T:
+    """Do what is needed to begin; a database that refuses for a while, as one that restarts does, is borne.
+
+    Raises:
+        StorageError: It has refused for a minute.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return action()
+        except StorageError as error:
+            if isinstance(error, DataRefusedError) or time.monotonic() > until:
+                raise
+            _log.warning("%s", error)
+        time.sleep(LOOK_EVERY)
+
+
 def _leave() -> None:
     """End the process although the agent's code hangs in a thread, which the interpreter would wait for."""
     time.sleep(LEAVE)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)
 
 

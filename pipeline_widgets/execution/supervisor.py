@@ -143,11 +143,12 @@ class Supervisor:
             _send(attempt, child.GO)
             self._watch(attempt)
             outcome = self._outcome(attempt)
-            # First, so that nothing of a run goes on once it has ended, be it for a moment.
+            if job.kind == "training":
+                self._order_next(job, outcome)
+            # Before it is written, so that nothing of a run goes on once it has ended, be it for a moment.
             self._end(attempt.child, at_once=attempt.outcome is None)
             outcome = self._connected(attempt, outcome)
-            if job.followed and outcome.status is Status.SUCCEEDED:
-                self._ordered = self._nursery.order()  # it comes up while the database writes
+            self._order_next(job, outcome)
             return self._finish(attempt, outcome)
         except (FencedError, _WorkspaceDeletedError):
             self._end(attempt.child, at_once=True)
@@ -165,6 +166,11 @@ class Supervisor:
             raise
         finally:
             attempt.child.line.close()
+
+    def _order_next(self, job: Job, outcome: Outcome) -> None:
+        """Have the child of the next stage come up while this one ends and the database writes."""
+        if self._ordered is None and job.followed and outcome.status is Status.SUCCEEDED:
+            self._ordered = self._nursery.order()
 
     def _watch(self, attempt: Attempt) -> None:
         """Stay with a child until it has told its outcome or has ended."""

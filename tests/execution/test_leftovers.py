@@ -142,7 +142,11 @@ def test_a_stepped_clock_changes_nobody(monkeypatch: pytest.MonkeyPatch) -> None
     """Row 1: who a process is does not depend on the wall clock, which psutil reckons start times by."""
     me = processes.identify(os.getpid())
     true = psutil.Process.create_time
-    monkeypatch.setattr(psutil.Process, "create_time", lambda self: true(self) + 5)
+
+    def stepped(process: psutil.Process) -> float:
+        return true(process) + 5
+
+    monkeypatch.setattr(psutil.Process, "create_time", stepped)
 
     assert processes.look(me) is Seen.AT_WORK
     assert processes.identify(os.getpid()) == me

@@ -102,6 +102,6 @@ def neighbourly(ctx: pw.TrainContext) -> None:
 @pw.algorithm("Odd", produces={"thing"}, config=Habit)
 def odd(ctx: pw.TrainContext) -> None:
     """Report a metric whose name no database can store as it is."""
-    ctx.report(1, **{"half \ud800": 1.0})
+    ctx.report(1, **{"half \ud800": 1.0})  # pyright: ignore[reportArgumentType]  it is no other argument
     with ctx.checkpoint(1) as made:
         (made / "file").write_text("0")
