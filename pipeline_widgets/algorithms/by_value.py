@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections import ChainMap
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, cast
@@ -68,17 +69,17 @@ def unpacked(value: str) -> object:
     main = Main()
     if owns_main():
         install(main, data)
-    opened: Any = _Unpickler(io.BytesIO(data), main).load()
-    if not isinstance(opened, tuple):
-        algorithm: object = opened  # as former versions packed it
-    else:
-        algorithm, sources = cast(tuple[object, Mapping[str, str]], opened)
-        _remember(sources)
-    trained = getattr(algorithm, "train", None)
-    main.offer(trained, algorithm)
+    algorithm, sources = _parts(_Unpickler(io.BytesIO(data), main).load())
+    _remember(sources)
+    main.offer(getattr(algorithm, "train", None), algorithm)
     if not owns_main():
         _offer_to_user(main)
     return algorithm
+
+
+def _parts(opened: object) -> tuple[Any, Mapping[str, str]]:
+    """Return the algorithm and the source text that go with it; former versions packed no text."""
+    return cast(tuple[Any, Mapping[str, str]], opened if isinstance(opened, tuple) else (opened, {}))
 
 
 def install(main: Main, data: bytes) -> None:
@@ -140,7 +141,7 @@ class _Pickler(cloudpickle.Pickler):
         self.sources: dict[str, str] = {}
         self._names: dict[str, str | None] = {}
         self.dispatch_table = ChainMap({CodeType: self._reduce_code}, cast(Any, _of_cloudpickle))
-        super().__init__(file)
+        super().__init__(file)  # pyright: ignore[reportUnknownMemberType]
 
     def _reduce_code(self, code: CodeType) -> Any:
         make, parts = _of_cloudpickle[CodeType](code)
@@ -166,7 +167,8 @@ class _Pickler(cloudpickle.Pickler):
 def _dumps(algorithm: object) -> bytes:
     with io.BytesIO() as file:
         pickler = _Pickler(file)
-        pickler.dump((algorithm, pickler.sources))  # these are complete when their turn comes
+        pickled = (algorithm, pickler.sources)  # these are complete when their turn comes
+        pickler.dump(pickled)  # pyright: ignore[reportUnknownMemberType]
         return file.getvalue()
 
 
@@ -184,10 +186,13 @@ class _Unpickler(pickle.Unpickler):
         if module_name != "cloudpickle.cloudpickle":
             return found
         if global_name == "_make_function":
-            return lambda code, names, *rest: found(code, self._namespace(names), *rest)
+            return partial(self._make, found)
         if global_name in {"_function_setstate", "_class_setstate"}:
-            return lambda made, state: self._set(found, made, state)
+            return partial(self._set, found)
         return found
+
+    def _make(self, function: Callable[..., Any], code: CodeType, names: dict[str, Any], *rest: Any) -> Any:
+        return function(code, self._namespace(names), *rest)
 
     def _namespace(self, names: dict[str, Any]) -> dict[str, Any]:
         if names.get("__name__") != MAIN:
@@ -219,9 +224,9 @@ def _begin_worker(path: list[str], data: bytes) -> None:
     main = sys.modules["__mp_main__"] = Main()
     install(main, data)
     opened: Any = _Unpickler(io.BytesIO(data), main).load()
-    algorithm = opened[0] if isinstance(opened, tuple) else opened
+    algorithm, sources = _parts(opened)
     main.offer(algorithm.train, algorithm)
-    _remember(opened[1] if isinstance(opened, tuple) else {})
+    _remember(sources)
 
 
 _prepare: Callable[[str], dict[str, Any]] | None = None

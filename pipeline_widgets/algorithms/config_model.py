@@ -52,19 +52,18 @@ def check_type(config: object, algorithm: str) -> None:
     if not isinstance(config, type):
         why = f"Got {shown(config)}, which is no class."
         raise ConfigError(f"The config of {algorithm} cannot be used.", why, fix)
-    if not (issubclass(config, BaseModel) or dataclasses.is_dataclass(config)) or issubclass(
-        config, RootModel
-    ):
-        why = f"{config.__name__} is neither a pydantic model with fields nor a dataclass."
+    kind = cast(type[Any], config)
+    if not (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)) or _is_root_type(kind):
+        why = f"{kind.__name__} is neither a pydantic model with fields nor a dataclass."
         raise ConfigError(f"The config of {algorithm} cannot be used.", why, fix)
     try:
-        if not issubclass(config, BaseModel):
-            _adapter(config)
-        secret = _secret_in(config, set())
+        if not issubclass(kind, BaseModel):
+            _adapter(kind)
+        secret = _secret_in(kind, set())
     except PydanticUndefinedAnnotation:  # a type that is defined later: it is looked at when it is used
         return
     except PydanticUserError as error:
-        why = f"{config.__name__}: {str(error).splitlines()[0]}"
+        why = f"{kind.__name__}: {str(error).splitlines()[0]}"
         fix = "Use fields of plain types: numbers, texts, lists, mappings, and models of these."
         raise ConfigError(f"The config of {algorithm} cannot be used.", why, fix) from error
     if secret is not None:
@@ -133,10 +132,8 @@ def plain_of(instance: Any) -> dict[str, Any]:
     Raises:
         ValueError: It holds what JSON cannot say.
     """
-    if isinstance(instance, BaseModel):
-        dumped: Any = instance.model_dump(mode="json", by_alias=False, round_trip=True)
-    else:
-        dumped = _adapter(type(instance)).dump_python(instance, mode="json", by_alias=False, round_trip=True)
+    adapter = _adapter(cast(type[Any], type(instance)))
+    dumped = adapter.dump_python(instance, mode="json", by_alias=False, round_trip=True)
     plain = canonical(instance, dumped)
     return cast(dict[str, Any], json.loads(json.dumps(plain)))
 
@@ -173,7 +170,7 @@ def canonical(value: Any, dumped: Any) -> Any:
             return sorted(map(canonical, cast(AbstractSet[Any], value), items), key=_sort_key)
         if isinstance(value, (list, tuple)) and len(cast(Sequence[Any], value)) == len(items):
             return list(map(canonical, cast(Sequence[Any], value), items))
-    return dumped
+    return cast(Any, dumped)
 
 
 def secret_of(instance: Any) -> Path | None:
@@ -241,15 +238,31 @@ def _annotations(kind: type[Any]) -> Mapping[str, Any]:
     return {}
 
 
+def _is_root_type(kind: type[Any]) -> bool:
+    return issubclass(kind, RootModel)
+
+
 # ---- values
+
+
+def _is_dataclass(value: object) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _is_set(value: object) -> bool:
+    return isinstance(value, AbstractSet)
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _own_fields(value: Any) -> list[tuple[str, Any]] | None:
     """Return the fields of a model or a dataclass that it can be made from; None of anything else."""
-    if isinstance(value, BaseModel) and not isinstance(value, RootModel):
+    if isinstance(value, BaseModel) and not _is_root_type(type(value)):
         extra = value.__pydantic_extra__ or {}
         return [(name, getattr(value, name)) for name in (*type(value).model_fields, *extra)]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if _is_dataclass(value):
         return [
             (each.name, getattr(value, each.name))
             for each in dataclasses.fields(value)
@@ -260,7 +273,7 @@ def _own_fields(value: Any) -> list[tuple[str, Any]] | None:
 
 def _derived(value: Any) -> frozenset[str]:
     """Return the fields of a dataclass that it fills in itself."""
-    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+    if not _is_dataclass(value):
         return frozenset()
     return frozenset(each.name for each in dataclasses.fields(value) if not each.init)
 
@@ -269,8 +282,8 @@ def _parts(value: Any) -> dict[str, Any] | None:
     """Return what a value consists of, by name or number; None of what has no parts."""
     if (own := _own_fields(value)) is not None:
         return dict(own)
-    if isinstance(value, RootModel):
-        return {"root": cast(Any, value).root}
+    if _is_root_type(type(value)):
+        return {"root": value.root}
     if isinstance(value, Mapping):
         return {shown(name): each for name, each in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, (list, tuple)):
@@ -290,18 +303,17 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other):
+    if _is_nan(one) and _is_nan(other):
         return True
     try:
         if bool(one == other):
             return True
     except Exception:  # noqa: BLE001  arrays and what else has no truth value: their JSON was the same
         return True
-    if isinstance(one, AbstractSet) and isinstance(other, AbstractSet):
+    if _is_set(one) and _is_set(other):
         return sorted(map(repr, one)) == sorted(map(repr, other))  # NaN, and what compares by identity
-    state = getattr(one, "__dict__", None)
     by_identity = type(one) is type(other) and type(one).__eq__ is object.__eq__
-    return by_identity and state is not None and difference(state, cast(Any, other).__dict__) is None
+    return by_identity and hasattr(one, "__dict__") and difference(one.__dict__, other.__dict__) is None
 
 
 def _jsonable(value: Any) -> Any:
@@ -340,7 +352,7 @@ def _check_within(value: Any, given: Any, path: Path) -> None:
     own = _own_fields(value)
     if own is not None and isinstance(given, Mapping):
         named = cast(Mapping[str, Any], given)
-        kind = type(value)
+        kind = cast(type[Any], type(value))
         if path and not _rearranges(kind):
             _check_names(kind, named, path)
         infos = fields_by_name(kind)
@@ -367,8 +379,11 @@ def _check_mapping(value: Mapping[Any, Any], given: Mapping[Any, Any], path: Pat
 
 
 def _extra(kind: type[Any]) -> object:
-    settings = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
-    return cast(Mapping[str, Any], settings).get("extra")
+    for settings in ("model_config", "__pydantic_config__"):
+        found: Mapping[str, Any] | None = getattr(kind, settings, None)
+        if found:
+            return found.get("extra")
+    return None
 
 
 def _rearranges(kind: type[Any]) -> bool:

@@ -19,7 +19,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pipeline_widgets.algorithms.scalars import facets_of
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
@@ -102,12 +102,12 @@ class Algorithm:
         what = f"The signature function of {self.spec.name} failed."
         fix = "Let it return a mapping of texts, numbers and bools for any valid config."
         try:
-            made: object = self.signature(config)
+            made = self.signature(config)
         except Exception as error:  # it is the user's
             raise ConfigError(what, _cause(error), fix) from error
-        if not isinstance(made, Mapping):
+        if not isinstance(made, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users return anything
             raise ConfigError(what, f"It returned {shown(made)}.", fix)
-        return _facets(cast(Mapping[str, Any], made))
+        return _facets(made)
 
     @property
     def reference(self) -> Reference:
@@ -353,9 +353,9 @@ def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
 
 def _facets(signature: Mapping[str, Any]) -> Signature:
     """Return facets as Python's own scalars; lists and mappings of them are left to JSON."""
-    listed = {name: value for name, value in signature.items() if isinstance(value, (list, tuple, dict))}
+    listed = {name for name, value in signature.items() if isinstance(value, (list, tuple, dict))}
     scalars = {name: value for name, value in signature.items() if name not in listed}
-    return {**facets_of(scalars), **listed}
+    return {**facets_of(scalars), **{name: signature[name] for name in sorted(listed)}}
 
 
 def _cause(error: Exception) -> str:

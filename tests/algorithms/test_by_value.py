@@ -80,30 +80,37 @@ def test_case_27_the_form_of_former_versions_is_still_read() -> None:
     assert registry.load(Reference(value=former)).spec == made.spec
 
 
-UNPICKLABLE: dict[str, tuple[str, str]] = {
+CLOSURE = """
+def outer():
+    held = NAME
+    @pw.algorithm("Mine", produces={"thing"})
+    def train(ctx): held
+    return train
+train = outer()
+"""
+ATTRIBUTE = """
+class Net:
+    lock = NAME
+@pw.algorithm("Mine", produces={"thing"})
+def train(ctx): Net()
+"""
+DEFAULT = """
+@pw.algorithm("Mine", produces={"thing"})
+def train(ctx, lock=NAME): pass
+"""
+HELD = """
+class Data:
+    def __init__(self): self.lock = NAME
+data = Data()
+@pw.algorithm("Mine", produces={"thing"})
+def train(ctx): data
+"""
+UNPICKLABLE = {
     "global": (USING, r"'NAME' \(a _thread.lock\) is a global that helper\(\) uses"),
-    "closure": (
-        (
-            "def outer():\n    held = NAME\n    @pw.algorithm('Mine', produces={'thing'})\n"
-            "    def train(ctx): held\n    return train\ntrain = outer()"
-        ),
-        r"'held' \(a _thread.lock\) is a variable of the function around train\(\)",
-    ),
-    "attribute": (
-        "class Net:\n    lock = NAME\n@pw.algorithm('Mine', produces={'thing'})\ndef train(ctx): Net()",
-        r"'lock' \(a _thread.lock\) is an attribute of class Net",
-    ),
-    "default": (
-        "@pw.algorithm('Mine', produces={'thing'})\ndef train(ctx, lock=NAME): pass",
-        r"is a default argument of train\(\)",
-    ),
-    "held by another object": (
-        (
-            "class Data:\n    def __init__(self): self.lock = NAME\ndata = Data()\n"
-            "@pw.algorithm('Mine', produces={'thing'})\ndef train(ctx): data"
-        ),
-        r"'data' \(a Data\) is a global that train\(\) uses",
-    ),
+    "closure": (CLOSURE, r"'held' \(a _thread.lock\) is a variable of the function around train\(\)"),
+    "attribute": (ATTRIBUTE, r"'lock' \(a _thread.lock\) is an attribute of class Net"),
+    "default": (DEFAULT, r"is a default argument of train\(\)"),
+    "held by another object": (HELD, r"'data' \(a Data\) is a global that train\(\) uses"),
 }
 
 

@@ -364,7 +364,7 @@ def test_habit_16_other_configs_are_refused_with_what_to_pass(config: Any) -> No
 )
 def test_habits_2_and_16_a_wrong_declaration_is_refused_at_once(options: dict[str, Any], words: str) -> None:
     """Each argument of the decorator says what it has to be; a direction of scores is never guessed."""
-    given = {"name": "Mine", "produces": {"thing"}, **options}
+    given: dict[str, Any] = {"name": "Mine", "produces": {"thing"}, **options}
     with pytest.raises(pw.PipelineError, match=words):
         pw.algorithm(given.pop("name"), **given)(train)
     with pytest.raises(pw.PipelineError, match=r"3 as the decorated object"):
@@ -381,7 +381,15 @@ def failing(_: Any) -> Any:
     raise KeyError("base_model")
 
 
-@pytest.mark.parametrize("signature", [failing, lambda _: 3, lambda _: {"x": object()}])
+def three(_: Any) -> Any:
+    return 3
+
+
+def foreign(_: Any) -> Any:
+    return {"x": object()}
+
+
+@pytest.mark.parametrize("signature", [failing, three, foreign])
 def test_habit_16_a_signature_function_that_fails_is_named(signature: Any) -> None:
     """What a user's function raises or returns is no error of ours without a name."""
     with pytest.raises(ConfigError, match=r"signature"):
@@ -423,7 +431,11 @@ def test_habit_14_numpy_is_welcome_in_configs_and_signatures() -> None:
     assert configured.config == {"steps": 5, "rates": [0.5], "names": {"a": True}, "size": "small"}
     assert type(configured.config["steps"]) is int
     assert configured.signature == {"size": "small"}
-    told = made(Config, signature=lambda c: {"n": np.int64(c.steps), "half": np.array(0.5)})
+
+    def facets(config: Config) -> dict[str, Any]:
+        return {"n": np.int64(config.steps), "half": np.array(0.5)}
+
+    told = made(Config, signature=facets)
     assert told.configured(given).signature == {"n": 5, "half": 0.5}
 
 
