@@ -51,7 +51,7 @@ def load(folder: Path, part: str, facts: type[FactsT]) -> tuple[FactsT, Arrays]:
 
 def save_arrays(folder: Path, part: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write named arrays."""
-    # Before numpy 2.1, `allow_pickle=False` would be saved as an array of that name; numbers are never pickled.
+    # Before numpy 2.1, `allow_pickle=False` would be saved as an array of that name.
     np.savez(folder / f"{part}.npz", **arrays)  # pyright: ignore[reportArgumentType]  all arrays
 
 

@@ -100,3 +100,18 @@ def test_no_step_that_javascript_would_round_goes_down(lab: Lab, services: Servi
         asked.append([value for name, value in state.items() if name not in {"_esm", "_css"}])
     assert [*_too_large(asked)] == []
     assert json.dumps(asked, default=str).count(f'"{LARGEST}"') > 10
+
+
+@pytest.mark.spec("5.5")
+def test_a_checkpoint_of_a_large_step_is_chosen_as_text(lab: Lab, services: Services) -> None:
+    """Of neighbours that JavaScript cannot tell apart, the stage starts from the one that was chosen."""
+    made = lab.pipeline("SFT", "DPO")
+    job = lab.started(lab.runs.trigger(made.stages[0].id))
+    for step in (LARGEST - 2, LARGEST - 1, LARGEST):
+        lab.save(job, step, 0.5)
+    lab.end(job)
+    view, stage = PipelineView(services, made.id), made.stages[1].id
+    settings = {**view.do_form(stage)["settings"], "start": str(LARGEST - 1)}
+    view.do_edit(stage, settings, view.pipeline["version"])
+    assert view.do_form(stage)["settings"]["start"] == str(LARGEST - 1)
+    assert str(services.pipelines.get(made.id).stages[1]).count(f"choice={LARGEST - 1}") == 1

@@ -71,7 +71,7 @@ function chartTickTexts(ticks) {
 /** The ticks of a logarithmic axis: powers of ten, and 2 and 5 between them where these are few. */
 function chartDecades(low, high) {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const every = Math.ceil((last - first) / 6), between = last - first > 2 ? [1] : [1, 2, 5], found = [];
+  const every = Math.max(1, Math.ceil((last - first) / 6)), between = last - first > 2 ? [1] : [1, 2, 5], found = [];
   for (let power = first; power <= last; power += every) for (const n of between) found.push(Number(`${n}e${power}`));
   return found.filter((tick) => tick >= low && tick <= high);
 }

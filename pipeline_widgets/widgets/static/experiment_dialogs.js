@@ -86,8 +86,8 @@ async function openResume(table, row, pressed) {
 
 /** Warn where the chosen checkpoint is at the end of what the new experiment will train. */
 function trainsNothing({ best, final, ends, length }, choice, typed) {
-  const step = { best, final }[choice]?.step ?? choice, end = typed === undefined ? ends : Number(typed);
-  if (!end || Number(step) < Number(end)) return null;
+  const step = { best, final }[choice]?.step ?? choice, end = typed === undefined ? ends : typed.trim();
+  if (!Number(end) || (isStep(end) ? stepOrder(step, end) < 0 : step < Number(end))) return null;
   const todo = length ? `Raise ${length.label} below.` : "Raise it in the config first.";
   return h("div", { class: "pw-notice pw-warning" }, icon("Stale"), h("div", {}, `This checkpoint is at step ${step} of ${end}: resumed as it is, it trains nothing. ${todo}`));
 }

@@ -106,7 +106,11 @@ class MetricChart {
     const axis = { stroke: () => this.colour("--pw-text-soft"), font, ticks: { show: false } };
     const spread = (low, high) => [low === null ? 0 : low - (Math.abs(low) || 1) * 0.5, high === null ? 1 : high + (Math.abs(high) || 1) * 0.5];
     const power = (exponent) => Math.min(Number.MAX_VALUE, Math.max(Number.MIN_VALUE, 10 ** exponent));
-    const decades = (low, high) => (low === null ? [0.1, 1] : [power(Math.floor(Math.log10(low))), power(Math.floor(Math.log10(high) - 1e-9) + 1)]);
+    const decades = (low, high) => {
+      if (low === null) return [0.1, 1];
+      const first = Math.floor(Math.log10(low)), last = Math.floor(Math.log10(high) - 1e-9) + 1;
+      return [power(first), power(Math.max(last, first + 1))]; // all values may be the same power of ten
+    };
     // Ticks are ours: uPlot adds them up, which has no end where neighbouring numbers cannot be told apart.
     const wide = (plot, n, low, high, dim, space) => [Math.max(10, ((high - low) * space * 2) / dim)];
     const y = this.log

@@ -188,10 +188,10 @@ class CheckpointPicker {
   }
 
   show() {
-    const special = Number.isInteger(this.choice);
+    const special = isStep(this.choice);
     this.table.hidden = !special;
     if (special)
-      for (const input of this.table.querySelectorAll("input")) input.checked = Number(input.value) === this.choice;
+      for (const input of this.table.querySelectorAll("input")) input.checked = input.value === String(this.choice);
     this.draw(special ? this.choice : this.offer[this.choice]?.step);
     const row = special && this.table.querySelector("input:checked")?.closest("tr");
     if (row && !this.table.contains(document.activeElement)) this.reveal(row);
