@@ -74,16 +74,16 @@ class Running(Lockstep):
 
     @rule(pick=PICK, resume=st.sampled_from([False, False, True]))
     def trigger(self, pick: int, resume: bool) -> None:  # noqa: FBT001
-        """Trigger a stage."""
-        found = self._stage(pick)
+        """Trigger a stage: any, or one that can be triggered."""
+        found = self._stage(pick // 2, ready=pick % 2 == 0 and not resume)
         if found is not None:
             self._trigger(*found, resume=resume)
 
     @rule(pick=PICK, scores=st.lists(st.tuples(SCORES, SCORES), min_size=0, max_size=3), same=st.booleans())
     def do_stage(self, pick: int, scores: list[tuple[Any, Any]], same: bool) -> None:  # noqa: FBT001
         """Trigger a stage and carry it out, and what follows."""
-        found = self._stage(pick)
-        if found is None or self.model.why_not(*found) is not None:
+        found = self._stage(pick, ready=True)
+        if found is None:
             return
         key = self._trigger(*found, resume=False)
         for _ in range(MOST + 1):
