@@ -30,6 +30,7 @@ from simulate.values import Experiment, Pipeline, Run, Stage, Start
 T = TypeVar("T")
 PICK = st.integers(0, 5039)  # of a list, modulo its length: divided evenly by short ones
 SCORES = st.sampled_from([None, 0.0, 1.0, 2.0, 2.0, 3.0, math.nan, math.inf, -math.inf])
+SCORED = st.lists(st.tuples(SCORES, SCORES), min_size=1, max_size=3)
 BASES = st.sampled_from([None, "a", "a", "b"])
 TRIGGERS = st.sampled_from(["manual", "auto", "auto"])
 CHOICES = st.sampled_from(["best", "final", "best", 10, 20])
