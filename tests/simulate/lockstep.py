@@ -30,6 +30,7 @@ from simulate.values import Experiment, Pipeline, Run, Stage, Start
 T = TypeVar("T")
 PICK = st.integers(0, 5039)  # of a list, modulo its length: divided evenly by short ones
 SCORES = st.sampled_from([None, 0.0, 1.0, 2.0, 2.0, 3.0, math.nan, math.inf, -math.inf])
+SCORED = st.lists(st.tuples(SCORES, SCORES), min_size=1, max_size=3)
 BASES = st.sampled_from([None, "a", "a", "b"])
 TRIGGERS = st.sampled_from(["manual", "auto", "auto"])
 CHOICES = st.sampled_from(["best", "final", "best", 10, 20])
@@ -221,6 +222,9 @@ class Lockstep(RuleBasedStateMachine):
         found = [each for each in there.values() if which(each)]
         return found[pick % len(found)] if found else None
 
-    def _stage(self, pick: int) -> tuple[Pipeline, int] | None:
+    def _stage(self, pick: int, *, ready: bool = False) -> tuple[Pipeline, int] | None:
+        """Return a stage, `ready`: of those that can be triggered, by its pipeline and position."""
         found = [(p, at) for p in self.model.pipelines.values() for at in range(len(p.stages))]
+        if ready:
+            found = [(p, at) for p, at in found if self.model.why_not(p, at) is None]
         return found[pick % len(found)] if found else None

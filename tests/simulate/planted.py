@@ -80,10 +80,10 @@ PLANTED = (
         "ran = int(known.succeeded is not None)",
     ),
     Bug(
-        "a suspended supervisor is believed for ever",
+        "a run whose supervisor died before it began is not started again",
         "domain/liveness.py",
-        "seen is Seen.AT_WORK or silent <= grace",
-        "seen in {Seen.AT_WORK, Seen.SUSPENDED} or silent <= grace",
+        "if lease.supervisor is None or (lease.status is Status.PENDING and seen is Seen.GONE):",
+        "if lease.supervisor is None:",
     ),
     Bug(
         "a clean-up deletes what a stopped run would go on from",

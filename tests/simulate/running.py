@@ -16,7 +16,7 @@ from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import FencedError
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.services.supervision import Batch
-from simulate.lockstep import MOST, PICK, SCORES, Lockstep
+from simulate.lockstep import MOST, PICK, SCORED, SCORES, Lockstep
 from simulate.values import ACTIVE, ENDED, KINDS, Agent, Checkpoint, Pipeline, Run, Start
 
 
@@ -74,26 +74,25 @@ class Running(Lockstep):
 
     @rule(pick=PICK, resume=st.sampled_from([False, False, True]))
     def trigger(self, pick: int, resume: bool) -> None:  # noqa: FBT001
-        """Trigger a stage."""
-        found = self._stage(pick)
+        """Trigger a stage: any, or one that can be triggered."""
+        found = self._stage(pick // 2, ready=pick % 2 == 0 and not resume)
         if found is not None:
             self._trigger(*found, resume=resume)
 
-    @rule(pick=PICK, scores=st.lists(st.tuples(SCORES, SCORES), min_size=0, max_size=3), same=st.booleans())
+    @rule(pick=PICK, scores=SCORED, same=st.booleans())
     def do_stage(self, pick: int, scores: list[tuple[Any, Any]], same: bool) -> None:  # noqa: FBT001
         """Trigger a stage and carry it out, and what follows."""
-        found = self._stage(pick)
-        if found is None or self.model.why_not(*found) is not None:
+        found = self._stage(pick, ready=True)
+        if found is None:
             return
-        key = self._trigger(*found, resume=False)
-        for _ in range(MOST + 1):
-            if key is None:
-                return
-            self._take(key)
-            self._start(key)
-            for number, score in enumerate(scores, 1):
-                self._save(key, 10 * number, *score, content=f"same {number}" if same else None)
-            key = self._finish(key, Status.SUCCEEDED)
+        self._carry_out(self._trigger(*found, resume=False), scores, same=same)
+
+    @rule(pick=PICK, scores=SCORED, same=st.booleans())
+    def go_on(self, pick: int, scores: list[tuple[Any, Any]], same: bool) -> None:  # noqa: FBT001
+        """Carry out a run that is active, and what follows."""
+        run = self._one(self.model.runs, pick, lambda r: r.status in {"Pending", "Running"})
+        if run is not None:
+            self._carry_out(run.id, scores, same=same)
 
     @rule(pick=PICK)
     def take(self, pick: int) -> None:
@@ -180,6 +179,20 @@ class Running(Lockstep):
             latest = self.model.latest(stage)
             if latest is not None and latest.status in ACTIVE:
                 self._stopped(latest)
+
+    def _carry_out(self, key: int | None, scores: list[tuple[Any, Any]], *, same: bool) -> None:
+        """Let a run, and what it starts, train and succeed."""
+        for _ in range(MOST + 1):
+            if key is None:
+                return
+            if key not in self.jobs:
+                self._take(key)
+            if self.model.runs[key].status == "Pending":
+                self._start(key)
+            first = max((c.step for c in self.model.saved_by(self.model.runs[key])), default=0)
+            for number, score in enumerate(scores, 1):
+                self._save(key, first + 10 * number, *score, content=f"same {number}" if same else None)
+            key = self._finish(key, Status.SUCCEEDED)
 
     def _trigger(self, pipeline: Pipeline, at: int, *, resume: bool) -> int | None:
         model, stage = self.model, pipeline.stages[at]
