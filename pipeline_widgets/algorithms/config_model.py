@@ -282,7 +282,7 @@ def _parts(value: Any) -> dict[str, Any] | None:
     """Return what a value consists of, by name or number; None of what has no parts."""
     if (own := _own_fields(value)) is not None:
         return dict(own)
-    if _is_root_type(type(value)):
+    if _is_root_type(cast(type[Any], type(value))):
         return {"root": value.root}
     if isinstance(value, Mapping):
         return {shown(name): each for name, each in cast(Mapping[Any, Any], value).items()}

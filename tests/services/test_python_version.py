@@ -69,7 +69,7 @@ def test_case_6_an_algorithm_that_this_process_has_is_no_obstacle(lab: Lab) -> N
     """A trigger will use that one."""
     pipe = lab.pipeline("SFT")
     of_another_python(lab, "SFT")
-    object.__setattr__(lab.store, "defines", lambda name: name == "SFT")
+    object.__setattr__(lab.store, "defines", "SFT".__eq__)
     assert lab.states.pipeline(pipe.id).stages[0].blockers == ()
     assert lab.runs.check(pipe.id) == ()
 

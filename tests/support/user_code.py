@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 from pydantic import BaseModel
 
@@ -31,6 +32,21 @@ def late(ctx: pw.TrainContext) -> None:
     ctx.report(5, evaluation_score=0.9)
 
 
+def _leave(code: int) -> Callable[[int, object], None]:
+    def leave(_: int, __: object) -> None:
+        sys.exit(code)
+
+    return leave
+
+
+def _leave_at_once(_: int, __: object) -> None:
+    os._exit(143)
+
+
+def _fail(_: int, __: object) -> None:
+    raise ZeroDivisionError
+
+
 class Ending(BaseModel):
     """How a training ends when it is asked to stop."""
 
@@ -42,17 +58,17 @@ def ending(ctx: pw.TrainContext) -> None:
     """Save a checkpoint, and wait for SIGTERM with a handler of its own."""
     match ctx.config.how:
         case "sys.exit":
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            signal.signal(signal.SIGTERM, _leave(143))
         case "sys.exit 1":
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+            signal.signal(signal.SIGTERM, _leave(1))
         case "os._exit":
-            signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+            signal.signal(signal.SIGTERM, _leave_at_once)
         case "default":
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         case "interrupt":
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         case "fault":
-            signal.signal(signal.SIGTERM, lambda *_: 1 / 0)
+            signal.signal(signal.SIGTERM, _fail)
         case _:  # it does not wait for anybody
             ctypes.string_at(0)
     save(ctx, 1)
