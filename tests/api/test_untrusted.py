@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 import pipeline_widgets as pw
 from pipeline_widgets.errors import UntrustedError
@@ -34,6 +34,9 @@ def foreign(
     run = finish(pipe.stages[0].trigger(), 0.1, 0.9)
     ws.create_agent("theirs", run.checkpoints[-1])
     pipe.stages[1].trigger()
+    with ws._services.store.write() as work:  # as a row that was written by hand: nobody has launched it
+        waiting = update(schema.runs).where(schema.runs.c.status == "Pending")
+        work.connection.execute(waiting.values(launches=0, launched_at=None, created_at=0.0))
     ws.close()
     launched.clear()
     monkeypatch.setenv("PIPELINE_WIDGETS_DATA", str(tmp_path / "somebody else's data"))
