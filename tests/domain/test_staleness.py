@@ -155,6 +155,19 @@ def test_accepted_reasons_stay_readable() -> None:
     assert (found.stale, found.accepted, len(found.reasons)) == (False, True, 1)
 
 
+@pytest.mark.spec("6.8")
+def test_an_acceptance_ends_with_the_next_re_run_of_the_source() -> None:
+    """What was accepted as fresh is stale again when the source stage has succeeded once more since."""
+    third, fifth, sixth = (a_run(number, of=SOURCE) for number in (3, 5, 6))
+    facts = two_stages(fifth, a_checkpoint(run_id=5), third, a_checkpoint(run_id=3))
+    state = upstream_state(CHAIN, 2, facts)
+
+    re_run = two_stages(sixth, a_checkpoint(run_id=6), third, a_checkpoint(run_id=3), accepted=state)
+    found = staleness(CHAIN, re_run)[2]
+
+    assert (found.stale, found.accepted) == (True, False)
+
+
 # A workspace of three stages, played by Hypothesis, against a second, naive account of what is stale.
 
 Action: TypeAlias = tuple[str, int, int]

@@ -222,9 +222,11 @@ class Lockstep(RuleBasedStateMachine):
         found = [each for each in there.values() if which(each)]
         return found[pick % len(found)] if found else None
 
-    def _stage(self, pick: int, *, ready: bool = False) -> tuple[Pipeline, int] | None:
-        """Return a stage, `ready`: of those that can be triggered, by its pipeline and position."""
+    def _stage(self, pick: int, *, ready: bool = False, stale: bool = False) -> tuple[Pipeline, int] | None:
+        """Return a stage by its pipeline and position; where asked for, one that is ready, or stale."""
         found = [(p, at) for p in self.model.pipelines.values() for at in range(len(p.stages))]
+        if stale:
+            found = [(p, at) for p, at in found if self.model.stale(p)[p.stages[at].id][0]]
         if ready:
             found = [(p, at) for p, at in found if self.model.why_not(p, at) is None]
         return found[pick % len(found)] if found else None
