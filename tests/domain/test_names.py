@@ -47,12 +47,13 @@ def _bearers(things: list[Thing]) -> Callable[[Collection[str]], list[Thing]]:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST + 50))
 def test_a_trimmed_name_is_stored_as_it_is_shown(name: str) -> None:
-    """A name that is accepted has no spaces around it, is not empty and fits."""
+    """A name that is accepted has no spaces around it, is not empty, fits, and has no NUL."""
     try:
         kept = trimmed(name, "thing")
     except ConfigError:
-        assert not name.strip() or len(name.strip()) > LONGEST
+        assert not name.strip() or len(name.strip()) > LONGEST or "\0" in name
         return
+    assert "\0" not in kept
     assert kept == kept.strip() == name.strip()
     assert 0 < len(kept) <= LONGEST
 

@@ -149,10 +149,7 @@ print(agent.predict(2)[0], "Net" in globals())
 
 @pytest.mark.spec("7.1")
 def test_case_10_main_is_in_the_child_what_it_is_in_the_notebook(tmp_path: Path) -> None:
-    """Pickle, workers of every start method and look-ups find classes, functions and globals of `__main__`.
-
-    So do an endpoint, and a kernel in which the cell was not run again.
-    """
+    """Pickle, workers and look-ups find what `__main__` has, also in an endpoint and in another kernel."""
     (tmp_path / "notebook.py").write_text(MAIN)
     (tmp_path / "later.py").write_text(LATER)
 

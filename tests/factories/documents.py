@@ -22,7 +22,7 @@ from pipeline_widgets.domain.document import Document, ExperimentEntry, StageEnt
 from pipeline_widgets.domain.experiment import Choice
 
 #: Names as people type them, and as attackers do: no control letters of YAML are left out.
-LETTERS = st.characters(exclude_categories=("Cs",))
+LETTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")  # no database stores the others
 ANY_NAMES = st.text(LETTERS, min_size=1, max_size=12).filter(lambda name: name == name.strip())
 #: And names that mean something elsewhere: to Python, to the code that is written, to an import that renames.
 LOADED = ("float", "True", "class", "pw", "print", "1e3", "a", "a (imported)", "a (imported 2)")

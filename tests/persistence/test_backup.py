@@ -15,7 +15,7 @@ from factories.lab import Lab, open_lab
 
 from pipeline_widgets.domain.job import Folder
 from pipeline_widgets.errors import StorageError
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence import artifacts, layout
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
@@ -143,7 +143,7 @@ def test_backups_made_while_checkpoints_come_and_go_are_whole(
                 saved = work.checkpoints.of_runs([job.run_id])[:-1]
                 work.checkpoints.remove([each.id for each in saved])
             for each in saved:
-                artifacts.remove(Path(each.path))
+                layout.remove(Path(each.path), used.store.artifacts)
 
     with ThreadPoolExecutor() as pool:
         busy = [pool.submit(each) for each in (save, clean_up)]

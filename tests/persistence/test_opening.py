@@ -232,6 +232,7 @@ def test_case_17_what_is_launched_makes_no_database(
     """A supervisor or an endpoint whose database is gone ends with the reason, and makes no empty one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(program, "PATIENCE", 0.0)
+    monkeypatch.setattr("pipeline_widgets.execution.streams.lose_what_cannot_be_printed", lambda: None)
     monkeypatch.setattr("pipeline_widgets.execution.fork_server.nursery", lambda *_: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     assert program.main(["--url", "gone/lab.db", *command]) == 1
     assert "There is no workspace" in capsys.readouterr().err
