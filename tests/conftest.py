@@ -21,7 +21,13 @@ from IPython.utils.capture import capture_output
 # What tests, and the processes that they start, trust is not among what their user trusts.
 TRUSTED = tempfile.mkdtemp(prefix="pipeline-widgets-tests-")
 os.environ["PIPELINE_WIDGETS_DATA"] = TRUSTED
-atexit.register(shutil.rmtree, TRUSTED, ignore_errors=True)
+
+
+@atexit.register
+def _forget(of: int = os.getpid()) -> None:
+    if os.getpid() == of:
+        shutil.rmtree(TRUSTED, ignore_errors=True)
+
 
 # Before numpy loads: on small matrices BLAS threads cost more than they bring.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

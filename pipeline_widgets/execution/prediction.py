@@ -30,14 +30,7 @@ def opened(version: AgentVersion, reference: Reference, root: Path) -> Callable[
         return None
     saved = version.checkpoint
     artifacts.verify(Folder(path=Path(version.path), size=saved.size, digest=saved.digest), root)
-    try:
-        answer: object = algorithm.predict(Path(version.path))
-    except PipelineError:
-        raise
-    except Exception as error:  # it is the user's
-        what = f"The predictor of {version.spec.name} cannot open the checkpoint."
-        why = f"{type(error).__name__}: {error}."
-        raise CheckpointError(what, why, "Correct its function predict, and save the agent again.") from error
+    answer: object = algorithm.predict(Path(version.path))
     if not callable(answer):
         what = f"The predictor of {version.spec.name} has opened the checkpoint, and returned no function."
         raise CheckpointError(what, f"Got {shown(answer)}.", "Let it return a function that answers.")
@@ -51,7 +44,14 @@ def predictor(version: AgentVersion, reference: Reference, root: Path) -> Callab
         AlgorithmNotFoundError: The algorithm's code is gone, or declares no predictor.
         CheckpointError: The copy is missing or corrupt.
     """
-    found = opened(version, reference, root)
+    try:
+        found = opened(version, reference, root)
+    except PipelineError:
+        raise
+    except Exception as error:  # it is the user's
+        what = f"The predictor of {version.spec.name} cannot open the checkpoint."
+        why = f"{type(error).__name__}: {error}."
+        raise CheckpointError(what, why, "Correct its function predict, and save the agent again.") from error
     if found is None:
         what = f"{version.spec.name} does not say how its checkpoints answer."
         raise AlgorithmNotFoundError(what, fix="Declare it: @pw.algorithm(..., predict=open_checkpoint).")

@@ -188,7 +188,7 @@ def read_stamp(folder: Path) -> Stamp | None:
 def _write_stamp(database: Database, identity: str, folder: Path, copied_from: str | None = None) -> None:
     """Write whom a folder belongs to, in one step, so that nobody reads half of it."""
     with filesystem.explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        filesystem.make_private_folder(folder)
         stamp = Stamp(
             workspace=identity,
             copied_from=copied_from,

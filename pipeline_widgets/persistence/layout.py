@@ -51,11 +51,20 @@ def is_agent_folder(path: str | Path, root: Path) -> bool:
 def check_readable(path: str | Path, root: Path) -> None:
     """Refuse to read a folder that is not one of this workspace's, also by a link.
 
+    Whatever its own name is: only what is deleted has to bear one that publishing gives.
+
     Raises:
         CheckpointError: It is not.
     """
-    ours = is_checkpoint_folder(path, root) or is_agent_folder(path, root)
-    if not ours or os.path.islink(path):  # noqa: PTH114  paths of rows are texts
+    parts = _parts(path, root)
+    match parts:
+        case ("runs", run, "checkpoints", _):
+            is_own = _RUN.fullmatch(run) is not None
+        case ("agents", _):
+            is_own = True
+        case _:
+            is_own = False
+    if not is_own or os.path.islink(path) or not _is_really_there(root, parts):  # noqa: PTH114  paths of rows are texts
         raise _foreign(path, root)
 
 

@@ -65,4 +65,4 @@ def _digits(values: list[float], least: int) -> int:
     low, high = min(values), max(values)
     size = max(abs(low), abs(high))
     spread = high / size - low / size if size else 0.0  # a difference could overflow
-    return min(MOST_DIGITS, least + math.ceil(-math.log10(spread))) if 0 < spread < 1 else least
+    return min(MOST_DIGITS, least + math.floor(-math.log10(spread))) if 0 < spread < 1 else least

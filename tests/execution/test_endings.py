@@ -246,7 +246,8 @@ def test_a_database_server_that_restarts_does_not_fail_a_deployment(site: Site) 
     )
     server.close()
 
-    assert services.runs.get(run.id).status == "Succeeded"
+    ended = services.runs.get(run.id)
+    assert ended.status == "Succeeded", ended.error
     assert agent.status == "Deployed"
 
 
@@ -256,7 +257,7 @@ def test_a_process_waits_for_a_database_that_takes_no_more_connections(
     """Row 10: a supervisor that finds the server full, or starting, tries again before it ends."""
     calls: list[object] = []
 
-    def connect(url: object) -> wiring.Services:
+    def connect(url: object, **_: object) -> wiring.Services:
         calls.append(url)
         if len(calls) < 3:
             raise StorageError("The database refused.", "Too many clients already.")

@@ -8,7 +8,7 @@ from factories.lab import CHILD, Lab
 from pipeline_widgets.domain.endpoint import token_of
 from pipeline_widgets.domain.liveness import Process, Seen
 from pipeline_widgets.errors import ExecutionError
-from pipeline_widgets.execution import endpoints, processes
+from pipeline_widgets.execution import endpoints, ownership, processes
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import LocalLauncher
 from pipeline_widgets.services.endpoints import EndpointService
@@ -35,6 +35,8 @@ def test_a_process_that_cannot_be_killed_is_told_and_not_waited_for(
         return []
 
     monkeypatch.setattr(processes, "look", still)
+    monkeypatch.setattr(ownership, "is_launched", lambda *_, **__: True)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(ownership, "family", family)
     monkeypatch.setattr(processes, "ask_to_stop", family)
     monkeypatch.setattr(processes, "family", family)
     monkeypatch.setattr(endpoints, "END_GRACE", 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -62,7 +63,7 @@ class Openings:
         self.opened: list[int] = []
         self.example: Any = None
 
-    def __call__(self, version: AgentVersion, _: Reference) -> Callable[[Any], Any]:
+    def __call__(self, version: AgentVersion, _: Reference, _root: Path) -> Callable[[Any], Any]:
         self.opened.append(version.number)
         if self.gate is not None:
             self.gate.wait(30)

@@ -184,7 +184,7 @@ class Frame {
         el.removeAttribute("aria-disabled");
         el.title = el.dataset.locked;
         delete el.dataset.locked;
-      } else if (el.matches(".pw-plus") || CHANGES.has(el.getAttribute("aria-label") || el.querySelector(".pw-label")?.textContent)) {
+      } else if ("changes" in el.dataset || CHANGES.has(el.getAttribute("aria-label") || el.querySelector(".pw-label")?.textContent)) {
         el.dataset.locked ??= el.title;
         el.title = "This workspace is open for reading only: trust it first, above.";
         el.setAttribute("aria-disabled", "true");

@@ -132,7 +132,7 @@ class StageGraph {
         this.draw(el.firstElementChild, el.shown);
       }
     const wanted = last ? Array.from({ length: Math.max(0, to - from) + 1 }, (_, at) => from + at) : [];
-    keyed(this.pluses, wanted, (at) => at, (at) => button({ label: "+", glyph: "plus", quiet: true, kind: "pw-plus", tabindex: "-1", onclick: () => this.on.insert(at) }), (el, at) => {
+    keyed(this.pluses, wanted, (at) => at, (at) => button({ label: "+", glyph: "plus", quiet: true, kind: "pw-plus", tabindex: "-1", "data-changes": "", onclick: () => this.on.insert(at) }), (el, at) => {
       const name = at === 0 ? "Insert a stage at the beginning" : at === last ? "Add a stage at the end" : `Insert a stage between ${at} and ${at + 1}`;
       if (el.title === name) return;
       el.setAttribute("aria-label", name);
