@@ -222,7 +222,8 @@ def test_no_evidence_tells_of_a_beat_that_is_still_to_come() -> None:
 )
 def test_a_run_of_the_future_is_launched_now(lease: Lease, seen: Seen) -> None:
     """A clock that was put back by an hour does not keep a run Pending for an hour."""
-    assert judge(lease, Seen.OUT_OF_SIGHT, now=1000 - 3600, grace=GRACE, launched=seen).action is Action.LAUNCH
+    judged = judge(lease, Seen.OUT_OF_SIGHT, now=1000 - 3600, grace=GRACE, launched=seen)
+    assert judged.action is Action.LAUNCH
 
 
 @pytest.mark.spec("6.9")
