@@ -190,6 +190,18 @@ def test_case_16_a_hard_link_to_the_database_is_refused(
     assert store.artifacts == working.store.artifacts
 
 
+def test_row_14_the_folder_of_artifacts_is_private_whatever_the_umask(
+    opened: Opened, tmp_path: Path, umask: Callable[[int], None]
+) -> None:
+    """Nobody else may enter the folder of a new workspace, also one that was asked for."""
+    umask(0)
+    folders = [
+        open_store(opened(tmp_path / "first.db")).artifacts,
+        open_store(opened(tmp_path / "second.db"), tmp_path / "a" / "b").artifacts,
+    ]
+    assert [folder.stat().st_mode & 0o777 for folder in (*folders, tmp_path / "a")] == [0o700] * 3
+
+
 def test_case_16_a_link_to_the_database_or_its_folder_is_no_copy(
     working: Lab, opened: Opened, tmp_path: Path
 ) -> None:

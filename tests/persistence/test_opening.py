@@ -283,6 +283,15 @@ def test_case_22_a_url_that_was_not_escaped(tmp_path: Path) -> None:
     assert asked.url.endswith("lab.db?timeout=5")
 
 
+@pytest.mark.parametrize(
+    "url", ["sqlite:///:memory:", "sqlite:///file:x.db?mode=memory&uri=true", "sqlite://", "nul\0.db"]
+)
+def test_case_22_what_names_no_file_is_refused(url: str) -> None:
+    """A database in memory, which other processes cannot see, and a path that no system takes."""
+    with pytest.raises(StorageError, match=r"needs a file|is no path"):
+        Database(url)
+
+
 @needs_fork
 def test_a_fork_opens_its_own_connections(lab: Lab) -> None:
     """A process that was forked after the opening reads and writes, and the first one goes on."""
