@@ -8,7 +8,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -177,9 +177,11 @@ class TrainContext:
             self._keep(saved)
 
     def log(self, *words: object) -> None:
-        """Write a line to the run's log."""
-        sys.stdout.write(" ".join(map(str, words)) + "\n")
-        sys.stdout.flush()
+        """Write a line to the run's log. Where nothing can be printed any more, it is lost."""
+        line = " ".join(map(str, words)) + "\n"
+        with suppress(Exception):  # training code may have closed it, or put anything there, also None
+            sys.stdout.write(line)
+            sys.stdout.flush()
 
     def _keep(self, saved: Saved) -> None:
         """Tell of a checkpoint with the scores of its step that are known by now."""

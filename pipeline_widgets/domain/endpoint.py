@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pipeline_widgets.domain.liveness import Action, Judgement, Process, Seen, host, judge_launch
+from pipeline_widgets.domain.liveness import (
+    Action,
+    Judgement,
+    Process,
+    Seen,
+    host,
+    judge_launch,
+    last_beat,
+    silence,
+    waiting,
+)
 from pipeline_widgets.errors import ConfigError
 
 #: Seconds that requests under way have to be answered in when an endpoint ends.
@@ -176,13 +186,14 @@ def verdict(
         still: Seconds for which the observer has seen the process neither beat nor wake.
     """
     if service.process is None:
-        waited = now - service.launched_at
+        waited = waiting(now, service.launched_at)
         launches, is_still = service.launches, still > grace
         return judge_launch(service.launched, launched, launches=launches, waited=waited, is_still=is_still)
     where = f"Its process {service.process.pid} on {host(service.process)}"
-    silent = now - (service.beat_at or service.launched_at)
+    heard = service.beat_at or service.launched_at
+    silent = silence(now, heard, still)
     if seen is Seen.GONE:
-        evidence = f"{where} is gone; last beat {silent:.1f} s ago."
+        evidence = f"{where} is gone{last_beat(now, heard)}."
     elif silent <= grace or (seen is Seen.AT_WORK and still <= grace):
         return Judgement(action=Action.LEAVE)
     else:

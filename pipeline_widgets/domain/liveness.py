@@ -119,11 +119,12 @@ def judge(
     """
     if lease.supervisor is None or (lease.status is Status.PENDING and seen is Seen.GONE):
         return _unstarted(lease, now, launched, is_still=still > grace)
-    silent = now - (lease.beat_at or lease.created_at)
+    heard = lease.beat_at or lease.created_at
+    silent = silence(now, heard, still)
     if seen is Seen.GONE:
         process = lease.supervisor
         evidence = f"Its supervisor, process {process.pid} on {host(process)}, is gone"
-        return Judgement(action=Action.GIVE_UP, evidence=f"{evidence}; last beat {silent:.1f} s ago.")
+        return Judgement(action=Action.GIVE_UP, evidence=f"{evidence}{last_beat(now, heard)}.")
     if silent <= grace or (seen is Seen.AT_WORK and still <= grace):
         return Judgement(action=Action.LEAVE)
     if seen is Seen.AT_WORK:
@@ -137,6 +138,29 @@ def judge(
         f"and silent for {silent:.1f} s; the grace is {grace:.0f} s."
     )
     return Judgement(action=Action.GIVE_UP, evidence=evidence)
+
+
+def silence(now: float, heard: float, still: float) -> float:
+    """Return the seconds since something was heard of a process.
+
+    A beat of the future was written before the clock was put back, and tells no age: then what the observer
+    has seen counts, on its own clock.
+    """
+    return now - heard if now >= heard else still
+
+
+def last_beat(now: float, heard: float) -> str:
+    """Return how long ago the last beat was, for the evidence; nothing where the clock cannot tell."""
+    return f"; last beat {now - heard:.1f} s ago" if now >= heard else ""
+
+
+def waiting(now: float, since: float) -> float:
+    """Return the seconds that something has been waited for.
+
+    A beginning in the future, beyond what the clocks of two machines differ by, is as good as one long ago:
+    the clock was put back since, and nothing may wait until it gets there again.
+    """
+    return abs(now - since)
 
 
 def host(process: Process) -> str:
@@ -174,7 +198,7 @@ def judge_launch(
 
 def _unstarted(lease: Lease, now: float, launched: Seen, *, is_still: bool) -> Judgement:
     """Launch a run whose process was never started, once again at most."""
-    waited = now - (lease.launched_at or lease.created_at)
+    waited = waiting(now, lease.launched_at or lease.created_at)
     if lease.supervisor is not None:  # it has taken the run, and is gone
         launched, waited = Seen.GONE, float("inf")
     if lease.launches == 0:

@@ -1,4 +1,4 @@
-"""Which characters every database can store."""
+"""Which characters every database can store, and how much of a text is kept."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ def is_storable(text: str) -> bool:
 def replace_unstorable(text: str) -> str:
     """Return a text with U+FFFD in the place of each character that no database stores."""
     return text if text.isprintable() else _UNSTORABLE.sub(REPLACEMENT, text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of about `most` characters at most: its beginning and its end, and what is left out."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    left_out = f"[{len(text) - 2 * half:,} characters are left out; the log has them.]"
+    return f"{text[:half]}\n{left_out}\n{text[-half:]}"

@@ -26,6 +26,7 @@ from pipeline_widgets.algorithms.context import Event, Start, StopTraining, Trai
 from pipeline_widgets.domain.experiment import Checkpoint, choose
 from pipeline_widgets.domain.job import Frozen, Job, Outcome, Saved
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.text import shortened
 from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.execution import processes, streams
 from pipeline_widgets.persistence import artifacts, filesystem
@@ -34,6 +35,7 @@ from pipeline_widgets.persistence import artifacts, filesystem
 GO = "go"
 #: What it says when a stop was asked for.
 STOP = "stop"
+MOST_ERROR = 200_000  # characters of a traceback that are kept; the log has all of it
 STOP_TOLD_WITHIN = 0.5  # seconds between the SIGTERM of a stop and the word of it, at most
 TERMINATED = 128 + signal.SIGTERM  # the exit code by which shells, and many handlers, tell of SIGTERM
 
@@ -100,9 +102,9 @@ def main(connection: Connection) -> None:
     if os.getpid() != me:  # forked by training code that did not end it: its outcome is not the run's
         os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
     atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for name in ("stdout", "stderr"):
+        with suppress(Exception):  # training code may have put anything there, also None
+            getattr(sys, name).flush()
     line.send(outcome)
 
 
@@ -220,11 +222,16 @@ def _ended(stop: Callable[[], bool], *, by_signal: bool = False) -> Outcome:
 
 
 def _failed() -> Outcome:
+    raised = sys.exception()
+    try:
+        text = traceback.format_exc()
+    except Exception:  # noqa: BLE001  it asks the user's code for words, and memory may be short
+        text = f"{type(raised).__name__}: its traceback cannot be told.\n"
     # Half a surrogate pair, which a message can hold, could not be stored.
-    text = traceback.format_exc().encode("utf-8", "replace").decode("utf-8")
-    with suppress(OSError):
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    with suppress(Exception):  # training code may have closed it, or put anything there, also None
         sys.stderr.write(text)
-    return Outcome(status=Status.FAILED, error=text)
+    return Outcome(status=Status.FAILED, error=shortened(text, MOST_ERROR))
 
 
 def _listen(

@@ -192,7 +192,8 @@ class Endpoints:
 
     def _observe(self, service: Service, now: float) -> float:
         """Return the seconds for which a silent process has not moved; those that beat are not looked at."""
-        if now - (service.beat_at or service.launched_at) <= self._timing.grace:
+        silent = now - (service.beat_at or service.launched_at)
+        if 0.0 <= silent <= self._timing.grace:  # a beat of the future tells no age
             self._observer.forget([service.agent_id])
             return 0.0
         return self._observer.observe(service.agent_id, service.process or service.launched, service.beat_at)

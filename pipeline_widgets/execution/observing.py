@@ -32,10 +32,12 @@ class Observer:
             process: The process.
             beat_at: Its last beat.
         """
-        if process is None or not processes.is_here(process):
+        if process is None:
             return 0.0
         now = time.monotonic()
-        pulse = Pulse(process=process, beat_at=beat_at, progress=processes.progress(process.pid), since=now)
+        # One that is out of sight shows that it moves only by its beats.
+        progress = processes.progress(process.pid) if processes.is_here(process) else 0
+        pulse = Pulse(process=process, beat_at=beat_at, progress=progress, since=now)
         self._pulses[key] = self._pulses.get(key, pulse).then(pulse)
         return now - self._pulses[key].since
 

@@ -98,7 +98,8 @@ class Reconciler:
 
     def _observe(self, lease: Lease, now: float) -> float:
         """Return the seconds for which a silent process has not moved; those that beat are not looked at."""
-        if now - (lease.beat_at or lease.launched_at or lease.created_at) <= self._timing.grace:
+        silent = now - (lease.beat_at or lease.launched_at or lease.created_at)
+        if 0.0 <= silent <= self._timing.grace:  # a beat of the future tells no age
             self._observer.forget([lease.run_id])
             return 0.0
         return self._observer.observe(lease.run_id, lease.supervisor or lease.launched, lease.beat_at)

@@ -28,6 +28,7 @@ from pipeline_widgets.persistence.refusals import refused_value, translate_error
 LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another; SQLite's queue is not fair
 REST = 1.0  # seconds after which a SQLite file is closed that is not used, or not written to
 SERVER_REST = 10.0  # the same for connections to a server, which take longer to open
+FORK_PATIENCE = 2.0  # seconds that a fork waits for transactions of other threads
 CONNECT_TIMEOUT = 10  # seconds that a server has to answer
 #: Seconds after which a server frees the locks of a process that was suspended within a transaction.
 SUSPENDED_TIMEOUT = 60
@@ -68,7 +69,8 @@ class Database:
         self._replaced = False  # by one of another identity, though perhaps of the same number
         self._journal: tuple[int, ...] | None = None  # the inodes of the write-ahead log and its index
         self._lock = threading.Lock()
-        self._active = 0  # transactions
+        self._changed = threading.Condition(self._lock)
+        self._active: list[int] = []  # the threads of transactions
         self._open = 0  # connections
         self._watched = False
         self._used = self._written = 0.0
@@ -160,28 +162,51 @@ class Database:
             self._dirty = self._watched = False
             return None
 
+    def prepare_fork(self) -> None:
+        """Close a SQLite file, and let nothing open it until `resume` is called.
+
+        SQLite keeps in the process which locks it holds, and a fork has none of them: it would use a
+        write-ahead log that the first process, believing itself alone, deletes. Transactions of other
+        threads are waited for, those of this thread cannot be.
+        """
+        until = time.monotonic() + FORK_PATIENCE
+        self._lock.acquire()
+        if not self.is_sqlite:
+            return
+        while set(self._active) - {threading.get_ident()} and (left := until - time.monotonic()) > 0:
+            self._changed.wait(left)
+        self._engine.dispose()
+
+    def resume(self) -> None:
+        """Go on after a fork."""
+        self._lock.release()
+
     def forget_connections(self) -> None:
         """Let go of connections that belong to the process that this one was forked from."""
         self._lock = threading.Lock()
-        self._active, self._open, self._watched, self._journal = 0, 0, False, None
+        self._changed = threading.Condition(self._lock)
+        self._active, self._open, self._watched, self._journal = [], 0, False, None
         _inherited.append(self._engine.pool)
         self._engine.dispose(close=False)
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Generator[Connection]:
+        me = threading.get_ident()
         with self._lock:
-            self._active += 1
+            self._active.append(me)
         try:
             self._check_file()
             with translate_errors(self.shown), engine.begin() as connection:
                 yield connection
         finally:
-            self._rest(wrote=engine is self._writes)
+            self._rest(me, wrote=engine is self._writes)
 
-    def _rest(self, *, wrote: bool) -> None:
+    def _rest(self, thread: int, *, wrote: bool) -> None:
         now = time.monotonic()
         with self._lock:
-            self._active = max(0, self._active - 1)
+            with suppress(ValueError):  # it began before this process was forked
+                self._active.remove(thread)
+            self._changed.notify_all()
             self._used = now
             if wrote:
                 self._written = now

@@ -62,6 +62,18 @@ class Standing:
         return not (shared and self.origin is Origin.SAME)
 
 
+def check_apart(folder: Path) -> None:
+    """Refuse a folder within that of another workspace, whose clean-up could delete it.
+
+    Raises:
+        StorageError: It is in one.
+    """
+    for parent in folder.parents:
+        stamp = read_stamp(parent)
+        if stamp is not None:
+            _refuse(folder, Claim(refusal=f"It is within {parent}, which belongs to {stamp.database}."))
+
+
 def found(database: Database, folder: Path) -> str:
     """Claim a folder for a workspace that is being made, and return its new identity.
 
@@ -90,12 +102,17 @@ def examine(database: Database, row: rows.Row, recorded: Path, asked: Path | Non
         asked: The folder that was asked for; only a copy can have another one.
 
     Raises:
-        StorageError: The folder belongs to another workspace, or is not the one that was asked for.
+        StorageError: The folder belongs to another workspace, or is not the one that was asked for; or the
+            database is a hard link to where it was.
     """
     identity, here = str(row["identity"]), _place_of(database)
     before = _parsed_place(row["place"])
     origin = Origin.SAME
     if here is not None:
+        if before is not None and _is_hard_link(before, here):
+            what = f"{here.path} is the same file as {before.path}, by a hard link."
+            why = "SQLite keeps a write-ahead log for each of the names, and would damage the file."
+            raise StorageError(what, why, "Open it by its former name, or copy it.")
         there = before is not None and _is_original_there(before, here, identity)
         origin = decide_origin(before, here, original_there=there)
     claim = _claim(database, identity, origin, recorded)
@@ -105,6 +122,7 @@ def examine(database: Database, row: rows.Row, recorded: Path, asked: Path | Non
             why = f"Its artifacts are in {recorded}, not in {asked}."
             raise StorageError("This workspace has another artifact folder.", why, "Leave out `artifacts`.")
         folder, claim = asked, _claim(database, identity, origin, asked)
+        check_apart(folder)
     _refuse(folder, claim)
     return Standing(identity=identity, recorded=before, here=here, origin=origin, folder=folder, claim=claim)
 
@@ -254,6 +272,20 @@ def _is_original_there(recorded: Place, here: Place, identity: str) -> bool:
     except sqlite3.Error:
         return False
     return row is not None and row[0] == identity
+
+
+def _is_hard_link(recorded: Place, here: Place) -> bool:
+    """Whether the file has a second name where it was, and not just a second path to one name."""
+    before, now = Path(recorded.path), Path(here.path)
+    try:
+        return (
+            before != now
+            and now.stat().st_nlink > 1
+            and before.samefile(now)
+            and not (before.name == now.name and before.parent.samefile(now.parent))
+        )
+    except OSError:
+        return False
 
 
 def recorded_row(connection: Connection) -> rows.Row | None:

@@ -25,6 +25,14 @@ class Closable(Protocol):
         """Close all connections."""
         ...
 
+    def prepare_fork(self) -> None:
+        """Close what a fork must not inherit, and open nothing until `resume` is called."""
+        ...
+
+    def resume(self) -> None:
+        """Go on after a fork."""
+        ...
+
     def forget_connections(self) -> None:
         """Let go of connections that belong to the process that this one was forked from."""
         ...
@@ -68,6 +76,8 @@ class _Closer:
 
 _closer = _Closer()
 _databases: WeakSet[Closable] = WeakSet()
+_fork = threading.Lock()  # two threads that fork at once would wait for each other's databases
+_prepared: list[Closable] = []
 
 
 def watch(database: Closable, at: float) -> None:
@@ -85,13 +95,30 @@ def _close_all() -> None:
         database.close()
 
 
+def _before_fork() -> None:
+    _fork.acquire()
+    _prepared.extend(_databases)
+    for database in _prepared:
+        database.prepare_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for database in _prepared:
+        database.resume()
+    _prepared.clear()
+    _fork.release()
+
+
 def _after_fork() -> None:
-    global _closer  # noqa: PLW0603  the thread is not in this process, and its lock may be held for ever
-    _closer = _Closer()
+    global _closer, _fork
+    _closer, _fork = _Closer(), threading.Lock()
+    _prepared.clear()
     for database in list(_databases):
         database.forget_connections()
 
 
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
+    )

@@ -280,6 +280,8 @@ def _found_workspace(database: Database, asked: Path | None, timing: Timing) -> 
     with database.write() as connection:
         if identity.recorded_row(connection) is not None:
             return
+        if asked is not None:
+            identity.check_apart(asked)
         new = identity.found(database, folder)
         values = {"artifacts": _kept(database, folder), "place": identity.place_column(database)}
         values |= {"beat_every": timing.beat_every, "grace": timing.grace}

@@ -60,7 +60,9 @@ def shown(url: URL) -> str:
 
 
 def _file(driver: str, path: str, query: dict[str, str]) -> URL:
-    if path in {"", ":memory:"}:
+    if "\0" in path:
+        raise StorageError(f"{path!r} is no path.", "It holds a NUL.", 'Write, say, "lab.db".')
+    if path in {"", ":memory:"} or query.get("mode") == "memory":
         why = "Runs are processes of their own, and could not see a database in this one's memory."
         raise StorageError("A workspace needs a file.", why, 'Write, say, "lab.db".')
     where = str(Path(path).expanduser().resolve())

@@ -195,3 +195,39 @@ def test_a_pulse_is_as_old_as_its_last_change(seen: list[tuple[int | None, int]]
     while seen[last][0] is not None and same > 0 and seen[same - 1] == seen[last]:
         same -= 1
     assert kept.since == same
+
+
+@pytest.mark.spec("6.9")
+@pytest.mark.parametrize("seen", [Seen.OUT_OF_SIGHT, Seen.SUSPENDED, Seen.AT_WORK])
+def test_a_beat_of_the_future_is_no_reason_to_believe_in_it_for_ever(seen: Seen) -> None:
+    """After the clock was put back, the grace counts on the observer's own clock."""
+    an_hour_ago = RUNNING.beat_at - 3600 if RUNNING.beat_at else 0
+    judged = judge(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE - 1)
+    assert judged.action is Action.LEAVE
+    judged = judge(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE + 1)
+    assert judged.action is Action.GIVE_UP
+    assert "silent for 61.0 s" in judged.evidence
+
+
+@pytest.mark.spec("6.9")
+def test_no_evidence_tells_of_a_beat_that_is_still_to_come() -> None:
+    """How long ago the last beat was is left out where the clock was put back."""
+    judged = judge(RUNNING, Seen.GONE, now=500, grace=GRACE)
+    assert judged.evidence == "Its supervisor, process 123 on node7, is gone."
+
+
+@pytest.mark.spec("6.9")
+@pytest.mark.parametrize(
+    ("lease", "seen"), [(TRIGGERED, Seen.OUT_OF_SIGHT), (LAUNCHED, Seen.OUT_OF_SIGHT), (LAUNCHED, Seen.GONE)]
+)
+def test_a_run_of_the_future_is_launched_now(lease: Lease, seen: Seen) -> None:
+    """A clock that was put back by an hour does not keep a run Pending for an hour."""
+    judged = judge(lease, Seen.OUT_OF_SIGHT, now=1000 - 3600, grace=GRACE, launched=seen)
+    assert judged.action is Action.LAUNCH
+
+
+@pytest.mark.spec("6.9")
+def test_clocks_that_differ_a_little_launch_nothing_twice() -> None:
+    """Another machine's clock may be ahead by a second."""
+    assert act(TRIGGERED, Seen.OUT_OF_SIGHT, 999) is Action.LEAVE
+    assert act(LAUNCHED, Seen.OUT_OF_SIGHT, 999) is Action.LEAVE

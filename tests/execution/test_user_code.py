@@ -186,3 +186,35 @@ def test_habit_13_a_traceback_shows_the_text_of_a_cell(tmp_path: Path) -> None:
     )
     assert 'File "<cell ' in done.stdout
     assert "    raise ValueError('in a cell')" in done.stdout
+
+
+@pytest.mark.spec("6.9")
+@pytest.mark.parametrize("how", ["none", "closed", "mute"])
+def test_fault_2_standard_streams_that_take_nothing_end_no_training(bench: Bench, how: str) -> None:
+    """Where nothing can be printed, a training ends as it would have, and its error is told."""
+    untold = user_code.untold
+    well = bench.project.create_experiment("well", algorithm=untold, config={"how": how}).train()
+    ill = bench.project.create_experiment("ill", algorithm=untold, config={"how": how, "fails": True}).train()
+    assert (well.wait(60).status, well.error) == ("Succeeded", None)
+    assert ill.wait(60).status == "Failed"
+    assert str(ill.error).endswith("ValueError: what went wrong\n")
+    assert [len(run.checkpoints) for run in (well, ill)] == [1, 1]
+
+
+def test_a_traceback_of_megabytes_is_kept_by_its_beginning_and_end(bench: Bench) -> None:
+    """What an error says is read with each look at a run; all of it is in the log."""
+    run = bench.project.create_experiment("wordy", algorithm=user_code.wordy).train().wait(60)
+    error = str(run.error)
+    assert run.status == "Failed"
+    assert error.startswith("Traceback (most recent call last):")
+    assert error.endswith("...end\n")
+    assert "characters are left out; the log has them." in error
+    assert len(error) < 201_000
+    assert len(run.log) > 5_000_000
+
+
+def test_an_error_that_has_no_words_is_named(bench: Bench) -> None:
+    """A run whose error cannot be formatted is Failed, with the name of the error."""
+    run = bench.project.create_experiment("mute", algorithm=user_code.unspeakable).train().wait(60)
+    assert run.status == "Failed"
+    assert "_UnspeakableError" in str(run.error)

@@ -71,6 +71,16 @@ def test_case_4_a_new_database_beside_an_old_folder(opened: Opened, tmp_path: Pa
         open_store(opened(tmp_path / "lab.db"))
 
 
+@pytest.mark.parametrize("part", ["runs", "runs/00000001", "agents/x", "other/deep"])
+def test_case_4_a_folder_within_that_of_another_workspace(opened: Opened, tmp_path: Path, part: str) -> None:
+    """A workspace is refused a folder that the clean-up of another one could delete."""
+    outer = open_store(opened(tmp_path / "first.db"), tmp_path / "outer")
+    with pytest.raises(StorageError, match=r"It is within .*outer, which belongs to .*first\.db") as caught:
+        open_store(opened(tmp_path / "second.db"), outer.artifacts / part)
+    assert "artifacts=" in caught.value.fix
+    assert not (outer.artifacts / part).exists()
+
+
 def test_an_older_workspace_keeps_its_folder(opened: Opened, tmp_path: Path) -> None:
     """A folder without a stamp gets that of the workspace that has always used it."""
     lab = open_lab(tmp_path)
@@ -164,3 +174,39 @@ def test_a_workspace_on_a_server_names_its_folder(
     assert open_store(opened(postgres_url)).artifacts == tmp_path / "files"
     with pytest.raises(StorageError, match="It belongs to the workspace postgresql"):
         open_store(opened(tmp_path / "lab.db"), tmp_path / "files")
+
+
+@pytest.mark.parametrize("name", ["copy/lab.db", "original/second.db"])
+def test_case_16_a_hard_link_to_the_database_is_refused(
+    working: Lab, opened: Opened, tmp_path: Path, name: str
+) -> None:
+    """Two names of one file, as `cp -al` makes them, would have a write-ahead log each, and damage it."""
+    link = tmp_path / name
+    link.parent.mkdir(exist_ok=True)
+    link.hardlink_to(tmp_path / "original" / "lab.db")
+    with pytest.raises(StorageError, match=r"is the same file as .*original/lab\.db, by a hard link"):
+        open_store(opened(link))
+    store = open_store(opened(tmp_path / "original" / "lab.db"))
+    assert store.artifacts == working.store.artifacts
+
+
+def test_row_14_the_folder_of_artifacts_is_private_whatever_the_umask(
+    opened: Opened, tmp_path: Path, umask: Callable[[int], None]
+) -> None:
+    """Nobody else may enter the folder of a new workspace, also one that was asked for."""
+    umask(0)
+    folders = [
+        open_store(opened(tmp_path / "first.db")).artifacts,
+        open_store(opened(tmp_path / "second.db"), tmp_path / "a" / "b").artifacts,
+    ]
+    assert [folder.stat().st_mode & 0o777 for folder in (*folders, tmp_path / "a")] == [0o700] * 3
+
+
+def test_case_16_a_link_to_the_database_or_its_folder_is_no_copy(
+    working: Lab, opened: Opened, tmp_path: Path
+) -> None:
+    """A symbolic link leads to the one name that the file has."""
+    (tmp_path / "linked").symlink_to(tmp_path / "original")
+    (tmp_path / "lab.db").symlink_to(tmp_path / "original" / "lab.db")
+    for path in (tmp_path / "linked" / "lab.db", tmp_path / "lab.db"):
+        assert open_store(opened(path)).artifacts == working.store.artifacts

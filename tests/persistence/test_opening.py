@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from benches import until
 from factories.lab import Lab, open_lab
@@ -282,6 +283,15 @@ def test_case_22_a_url_that_was_not_escaped(tmp_path: Path) -> None:
     assert asked.url.endswith("lab.db?timeout=5")
 
 
+@pytest.mark.parametrize(
+    "url", ["sqlite:///:memory:", "sqlite:///file:x.db?mode=memory&uri=true", "sqlite://", "nul\0.db"]
+)
+def test_case_22_what_names_no_file_is_refused(url: str) -> None:
+    """A database in memory, which other processes cannot see, and a path that no system takes."""
+    with pytest.raises(StorageError, match=r"needs a file|is no path"):
+        Database(url)
+
+
 @needs_fork
 def test_a_fork_opens_its_own_connections(lab: Lab) -> None:
     """A process that was forked after the opening reads and writes, and the first one goes on."""
@@ -318,3 +328,49 @@ def test_triggers_at_once_make_one_run_on_postgresql(
         won = list(pool.map(partial(_race, store), [stage.id] * THREADS))
     assert won.count(True) == 1
     assert len(lab.runs.of_stage(stage.id)) == 1
+
+
+@needs_fork
+def test_case_17_forks_keep_the_log_that_each_other_writes(lab: Lab) -> None:
+    """A process and its forks write at once, and the first closes the file again and again."""
+    lab.projects.create("before", advanced_training=False)
+    pids: list[int] = []
+    for fork in range(4):
+        lab.projects.all()  # the connection is open again
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                for number in range(15):
+                    lab.projects.create(f"fork {fork}, {number}", advanced_training=False)
+                code = 0
+            finally:
+                os._exit(code)
+        pids.append(pid)
+    for number in range(15):
+        lab.projects.create(f"first {number}", advanced_training=False)
+        lab.store.database.close()
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * 4
+    assert len(lab.projects.all()) == 2 + 5 * 15
+
+
+@needs_fork
+def test_case_17_a_fork_waits_for_the_transactions_of_other_threads(lab: Lab) -> None:
+    """What another thread has begun is done before the fork, which inherits no open file."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with lab.store.write():
+            begun.set()
+            goes_on.wait(10)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    begun.wait(10)
+    threading.Timer(0.2, goes_on.set).start()
+    path = str(lab.store.database.path)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(any(each.path.startswith(path) for each in psutil.Process().open_files()))
+    thread.join(10)
+    assert os.waitpid(pid, 0)[1] == 0

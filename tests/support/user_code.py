@@ -74,3 +74,56 @@ def ending(ctx: pw.TrainContext) -> None:
     save(ctx, 1)
     ctx.report(1)
     time.sleep(60)
+
+
+class _Mute:
+    """What has taken the place of a stream, and takes nothing."""
+
+    def write(self, _: str) -> int:
+        """Raise what no stream raises."""
+        raise RuntimeError("nobody listens")
+
+    flush = close = write
+
+
+class Untold(BaseModel):
+    """How a training spoils what it could tell."""
+
+    how: str
+    fails: bool = False
+
+
+@pw.algorithm("Untold", config=Untold, produces={"thing"}, accepts=ANY)
+def untold(ctx: pw.TrainContext) -> None:
+    """Spoil the standard streams, and go on."""
+    if ctx.config.how == "none":
+        sys.stdout = sys.stderr = None
+    elif ctx.config.how == "closed":
+        sys.stdout.close()
+        sys.stderr.close()
+    else:
+        sys.stdout = sys.stderr = _Mute()  # pyright: ignore[reportAttributeAccessIssue]  users do so
+    ctx.log("nobody hears this")
+    save(ctx, 1)
+    if ctx.config.fails:
+        raise ValueError("what went wrong")
+
+
+class _UnspeakableError(Exception):
+    @property
+    def __cause__(self) -> BaseException:  # pyright: ignore[reportIncompatibleVariableOverride]  that is the fault
+        raise RuntimeError("no words")
+
+
+@pw.algorithm("Wordy", produces={"thing"}, accepts=ANY)
+def wordy(ctx: pw.TrainContext) -> None:
+    """Fail with a text of 5 MB."""
+    del ctx
+    raise ValueError("begin" + 5_000_000 * "." + "end")
+
+
+@pw.algorithm("Unspeakable", produces={"thing"}, accepts=ANY)
+def unspeakable(ctx: pw.TrainContext) -> None:
+    """Fail with an error of which no traceback can be made."""
+    del ctx
+    raise _UnspeakableError
