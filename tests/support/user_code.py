@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -74,3 +75,19 @@ def ending(ctx: pw.TrainContext) -> None:
     save(ctx, 1)
     ctx.report(1)
     time.sleep(60)
+
+
+@pw.algorithm("In tasks", produces={"thing"}, accepts=ANY)
+def in_tasks(ctx: pw.TrainContext) -> None:
+    """Report from a task of a group, which wraps whatever ends it."""
+
+    async def reports() -> None:
+        while True:
+            ctx.report(1)
+            await asyncio.sleep(0.02)
+
+    async def tasks() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reports())
+
+    asyncio.run(tasks())
