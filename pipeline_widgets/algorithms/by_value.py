@@ -15,15 +15,17 @@ import pickle
 import sys
 import warnings
 from collections import ChainMap
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import cloudpickle
 
-from pipeline_widgets.algorithms.captured import captured_by
+from pipeline_widgets.algorithms.captured import captured_by, is_importable
 from pipeline_widgets.errors import ConfigError
 
 MEBI = 1 << 20
@@ -63,12 +65,18 @@ def packed(algorithm: object, name: str) -> str:
     return _PREFIX + base64.b64encode(data).decode()
 
 
-def unpacked(value: str) -> object:
-    """Return what `packed` was given. Opening it runs code."""
-    data = base64.b64decode(value[len(_PREFIX) :]) if value.startswith(_PREFIX) else base64.b85decode(value)
-    main = Main()
+def unpacked(value: str, earlier: Iterable[str] = ()) -> object:
+    """Return what `packed` was given. Opening it runs code.
+
+    Args:
+        value: What `packed` returned.
+        earlier: The same of other algorithms, which have what this one's code does not name: a checkpoint
+            may hold pickled objects of them. They are opened when a name is found nowhere else.
+    """
+    data = _bytes_of(value)
+    main = Main(others := tuple(map(_bytes_of, earlier)))
     if owns_main():
-        install(main, data)
+        install(main, data, others)
     algorithm, sources = _parts(_Unpickler(io.BytesIO(data), main).load())
     _remember(sources)
     main.offer(getattr(algorithm, "train", None), algorithm)
@@ -77,15 +85,19 @@ def unpacked(value: str) -> object:
     return algorithm
 
 
+def _bytes_of(value: str) -> bytes:
+    return base64.b64decode(value[len(_PREFIX) :]) if value.startswith(_PREFIX) else base64.b85decode(value)
+
+
 def _parts(opened: object) -> tuple[Any, Mapping[str, str]]:
     """Return the algorithm and the source text that go with it; former versions packed no text."""
     return cast(tuple[Any, Mapping[str, str]], opened if isinstance(opened, tuple) else (opened, {}))
 
 
-def install(main: Main, data: bytes) -> None:
+def install(main: Main, data: bytes, earlier: Sequence[bytes] = ()) -> None:
     """Let a module be the `__main__` of this process and of those that it starts with multiprocessing."""
     sys.modules[MAIN] = main
-    _prepare_workers(data)
+    _prepare_workers(data, earlier)
 
 
 def owns_main() -> bool:
@@ -98,8 +110,23 @@ def owns_main() -> bool:
 class Main(ModuleType):
     """The `__main__` of code that was sent by value: the names that it refers to."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: Iterable[bytes] = ()) -> None:
         super().__init__(MAIN)
+        self.__dict__["__pipeline_widgets_earlier__"] = list(earlier)
+
+    def __getattr__(self, name: str) -> Any:
+        """Look a name up in the code of earlier stages, which no name of this one's gives way to."""
+        left: list[bytes] = self.__dict__.get("__pipeline_widgets_earlier__", [])
+        while left and not name.startswith("__"):
+            own, data = dict(self.__dict__), left.pop(0)
+            with suppress(Exception):  # what it needs may be gone, and then it has not got the name
+                algorithm, sources = _parts(_Unpickler(io.BytesIO(data), self).load())
+                _remember(sources)
+                self.offer(getattr(algorithm, "train", None), algorithm)
+            self.__dict__.update(own)
+            if name in self.__dict__:
+                return self.__dict__[name]
+        raise AttributeError(f"module {MAIN!r} has no attribute {name!r}")
 
     def offer(self, value: object, instead: object | None = None) -> None:
         """Let a class or function of `__main__` be found by its name, unless that means something else."""
@@ -133,6 +160,41 @@ def _sorted_constant(value: object) -> object:
 _of_cloudpickle: Mapping[Any, Callable[[Any], Any]] = cast(Any, cloudpickle.Pickler).dispatch_table
 
 
+def _reduce_cache(function: Any) -> str | tuple[Callable[..., object], tuple[object, ...]]:
+    """Send a function of `functools.cache` without what it remembers."""
+    if is_importable(function):
+        return function.__reduce__()
+    return _cached, (function.__wrapped__, function.cache_parameters())
+
+
+def _cached(function: Callable[..., object], parameters: Mapping[str, Any]) -> object:
+    return lru_cache(**parameters)(function)
+
+
+def _reduce_cached_property(value: cached_property[Any]) -> tuple[Callable[..., object], tuple[object, ...]]:
+    """Send a cached property without the lock that it has before Python 3.12."""
+    return _cached_property, (value.func, value.attrname)
+
+
+def _cached_property(function: Callable[[Any], Any], name: str | None) -> cached_property[Any]:
+    made = cached_property(function)
+    made.attrname = name
+    return made
+
+
+def _reduce_weak(value: WeakKeyDictionary[Any, Any]) -> tuple[type, tuple[dict[Any, Any]]]:
+    """Send what `functools.singledispatch` has in each function."""
+    return WeakKeyDictionary, (dict(value),)
+
+
+#: Objects of the standard library within ordinary code that neither pickle nor cloudpickle sends by value.
+_REDUCERS: Mapping[Any, Callable[[Any], Any]] = {
+    type(lru_cache(len)): _reduce_cache,
+    cached_property: _reduce_cached_property,
+    WeakKeyDictionary: _reduce_weak,
+}
+
+
 class _Pickler(cloudpickle.Pickler):
     """Pickles code with its source text, and so that equal code is equal bytes in every process."""
 
@@ -140,7 +202,8 @@ class _Pickler(cloudpickle.Pickler):
         #: The text of notebook cells by the name that their code gets: no other process can read that.
         self.sources: dict[str, str] = {}
         self._names: dict[str, str | None] = {}
-        self.dispatch_table = ChainMap({CodeType: self._reduce_code}, cast(Any, _of_cloudpickle))
+        own = {CodeType: self._reduce_code, **_REDUCERS}
+        self.dispatch_table = ChainMap(own, cast(Any, _of_cloudpickle))
         super().__init__(file)  # pyright: ignore[reportUnknownMemberType]
 
     def _reduce_code(self, code: CodeType) -> Any:
@@ -178,6 +241,7 @@ class _Unpickler(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, main: Main) -> None:
         super().__init__(file)
         self._main = main
+        self._begun: dict[str, Any] = {}
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if module_name == MAIN and global_name in self._main.__dict__:
@@ -189,7 +253,23 @@ class _Unpickler(pickle.Unpickler):
             return partial(self._make, found)
         if global_name in {"_function_setstate", "_class_setstate"}:
             return partial(self._set, found)
+        if global_name == "_make_skeleton_class":
+            return partial(self._begin_class, found)
         return found
+
+    def _begin_class(self, begin: Callable[..., Any], kind: Any, *rest: Any) -> Any:
+        """Make a class that is filled in later, once for all places that refer to it.
+
+        Hooks of a user's, in a metaclass or in `__init_subclass__`, have run where the class was defined.
+        Those that cannot bear it empty, or without the arguments that it was defined with, are left out.
+        """
+        key = rest[3]  # by which cloudpickle tracks classes
+        if key not in self._begun:
+            try:
+                self._begun[key] = begin(kind, *rest)
+            except Exception:  # noqa: BLE001  whatever the hooks raise
+                self._begun[key] = begin(partial(_without_hooks, kind), *rest)
+        return self._begun[key]
 
     def _make(self, function: Callable[..., Any], code: CodeType, names: dict[str, Any], *rest: Any) -> Any:
         return function(code, self._namespace(names), *rest)
@@ -206,23 +286,39 @@ class _Unpickler(pickle.Unpickler):
         return result
 
 
+def _without_hooks(kind: type, name: str, bases: tuple[type, ...], names: dict[str, Any]) -> type:
+    """Make a class as its metaclass does, but without what a user's own hooks add."""
+    make: Callable[..., Any] = next(each for each in kind.__mro__ if each.__module__ != MAIN).__new__
+    with ExitStack() as later:
+        for base in dict.fromkeys(each for parent in bases for each in parent.__mro__):
+            if base.__module__ == MAIN and (hook := vars(base).get("__init_subclass__")) is not None:
+                later.callback(setattr, base, "__init_subclass__", hook)
+                setattr(base, "__init_subclass__", classmethod(_pass))  # noqa: B010  no type knows it as one
+        return make(kind, name, bases, names)
+
+
+def _pass(_: type) -> None:
+    """Do nothing about a new class."""
+
+
 # ---- other processes
 
 
 class _MainOfWorkers:
     """Makes a worker's `__main__` when it is unpickled there, which is before all that refers to it."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, earlier: Sequence[bytes]) -> None:
         self._data = data
+        self._earlier = earlier
 
-    def __reduce__(self) -> tuple[Callable[..., None], tuple[list[str], bytes]]:
-        return _begin_worker, (sys.path, self._data)
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[list[str], bytes, Sequence[bytes]]]:
+        return _begin_worker, (sys.path, self._data, self._earlier)
 
 
-def _begin_worker(path: list[str], data: bytes) -> None:
+def _begin_worker(path: list[str], data: bytes, earlier: Sequence[bytes]) -> None:
     sys.path[:] = path
-    main = sys.modules["__mp_main__"] = Main()
-    install(main, data)
+    main = sys.modules["__mp_main__"] = Main(earlier)
+    install(main, data, earlier)
     opened: Any = _Unpickler(io.BytesIO(data), main).load()
     algorithm, sources = _parts(opened)
     main.offer(algorithm.train, algorithm)
@@ -232,7 +328,7 @@ def _begin_worker(path: list[str], data: bytes) -> None:
 _prepare: Callable[[str], dict[str, Any]] | None = None
 
 
-def _prepare_workers(data: bytes) -> None:
+def _prepare_workers(data: bytes, earlier: Sequence[bytes]) -> None:
     """Have multiprocessing's fresh interpreters find the names of `__main__` as forked ones do."""
     from multiprocessing import spawn  # noqa: PLC0415  few trainings need it
 
@@ -242,7 +338,7 @@ def _prepare_workers(data: bytes) -> None:
     def prepared(name: str) -> dict[str, Any]:
         given = prepare(name)
         own = {key: value for key, value in given.items() if not key.startswith("init_main_from")}
-        return {**own, "pipeline_widgets": _MainOfWorkers(data)}
+        return {**own, "pipeline_widgets": _MainOfWorkers(data, earlier)}
 
     spawn.get_preparation_data = prepared
 
@@ -257,9 +353,9 @@ def _offer_to_user(main: Main) -> None:
         return  # it has one of its own
 
     def lacking(name: str) -> object:
-        if name in main.__dict__ and not name.startswith("__"):
-            return main.__dict__[name]
-        raise AttributeError(f"module {MAIN!r} has no attribute {name!r}")
+        if name.startswith("__"):
+            raise AttributeError(f"module {MAIN!r} has no attribute {name!r}")
+        return getattr(main, name)
 
     users.__dict__["__getattr__"] = lacking
 

@@ -39,9 +39,9 @@ def captured_by(algorithm: object) -> Iterator[Captured]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, FunctionType) and not _is_importable(value):
+        if isinstance(value, FunctionType) and not is_importable(value):
             found = list(_of_function(value))
-        elif isinstance(value, type) and not _is_importable(value):
+        elif isinstance(value, type) and not is_importable(value):
             found = list(_of_class(value))
         else:
             continue
@@ -105,7 +105,7 @@ def _global_names(code: CodeType) -> Iterator[str]:
             yield from _global_names(constant)
 
 
-def _is_importable(value: FunctionType | type[Any]) -> bool:
+def is_importable(value: Any) -> bool:
     """Whether another process finds it by its module and name."""
     module = sys.modules.get(value.__module__ or "")
     if module is None or value.__module__ == "__main__":

@@ -307,7 +307,8 @@ def load(reference: Reference) -> Algorithm:
     """
     if (why := foreign_reason(reference.python)) is not None:
         raise AlgorithmNotFoundError("The algorithm cannot be loaded.", why, foreign_fix(reference.python))
-    entries = (reference.root or "").split(os.pathsep)
+    earlier = [each for each in reference.earlier if each.value and foreign_reason(each.python) is None]
+    entries = [entry for each in (reference, *earlier) for entry in (each.root or "").split(os.pathsep)]
     if sys.flags.safe_path:  # a process of ours, which was started isolated from the current folder
         with suppress(OSError):  # the folder was deleted
             entries.append(str(Path.cwd()))
@@ -315,7 +316,8 @@ def load(reference: Reference) -> Algorithm:
     if (value := reference.value) is not None:
         from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only what notebooks defined needs it
 
-        return _loaded("the pickled algorithm", lambda: by_value.unpacked(value))
+        values = [each.value for each in earlier if each.value]
+        return _loaded("the pickled algorithm", lambda: by_value.unpacked(value, values))
     path = reference.path or ""
     module, _, name = path.partition(":")
     return _loaded(path, lambda: getattr(importlib.import_module(module), name))

@@ -45,6 +45,8 @@ class Reference:
     value: str | None = None
     #: The Python that made `value`, and that alone can open it, such as "cpython 3.11"; None if unknown.
     python: str | None = None
+    #: The code that made what a run starts from, latest first: what it pickled can name its classes.
+    earlier: tuple[Reference, ...] = field(default=(), compare=False)
 
     @property
     def digest(self) -> str:

@@ -128,11 +128,14 @@ def carry_out(
     except StopTraining:
         return Outcome(status=Status.STOPPED)
     except SystemExit as error:
-        if error.code is None or error.code == 0:
-            return Outcome(status=Status.STOPPED if stop() else Status.SUCCEEDED)
-        return _ended(stop, by_signal=error.code == TERMINATED)
+        if error.code is not None and error.code != 0:
+            return _ended(stop, by_signal=error.code == TERMINATED)
+        return Outcome(status=Status.STOPPED if stop() else Status.SUCCEEDED)
     except KeyboardInterrupt:
         return _ended(stop)
+    except BaseExceptionGroup as group:  # what asyncio's task groups and anyio make of it
+        others = group.split(StopTraining)[1]
+        return Outcome(status=Status.STOPPED) if others is None else _failed()
     except BaseException:  # noqa: BLE001  whatever the user's code raises is the outcome of the run
         return _failed()
 

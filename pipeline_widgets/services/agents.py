@@ -122,7 +122,7 @@ class AgentService:
     def reference(self, version: AgentVersion) -> Reference:
         """Return where a process finds the code of the algorithm that made a version."""
         with self._store.read() as work:
-            return work.experiments.reference(version.algorithm_id)
+            return work.experiments.reference(version.algorithm_id, version.checkpoint.run_id)
 
     def _save(self, frozen: Frozen, checkpoint_id: int, description: str) -> Agent:
         """Give a copy to a new agent, unless the name or the checkpoint was taken away meanwhile."""

@@ -130,7 +130,8 @@ class EndpointService:
         """Return a version with the place of its algorithm's code."""
         with self._store.read() as work:
             version = work.agents.version(version_id)
-            return Served(version=version, reference=work.experiments.reference(version.algorithm_id))
+            reference = work.experiments.reference(version.algorithm_id, version.checkpoint.run_id)
+            return Served(version=version, reference=reference)
 
     def tell(self, agent_id: int, token: str, **columns: object) -> None:
         """Keep what a process tells of its endpoint.

@@ -267,7 +267,8 @@ class SupervisionService:
     def _job(
         self, work: Work, run: Run, token: str, pipeline: Pipeline | None, start: Checkpoint | None
     ) -> Job:
-        reference = work.experiments.reference(run.algorithm_id) if run.algorithm_id else None
+        maker = start.run_id if start is not None else None
+        reference = work.experiments.reference(run.algorithm_id, maker) if run.algorithm_id else None
         after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
         return Job(
             run_id=run.id,

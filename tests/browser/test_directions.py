@@ -85,3 +85,29 @@ def test_a_name_turns_only_itself(notebook: Notebook, screenshot: Callable[..., 
     picture = page.locator("[data-pw-picture]").first
     page.evaluate("document.querySelectorAll('.pw-root').forEach(each => each.remove())")
     words_stand_in_order(picture)
+
+
+#: Whether the first character of a long name is seen in its column, and the number of the run beside it.
+BEGINNING = """column => {
+  const [name, run] = column.children, range = document.createRange();
+  range.setStart(name.firstChild, 0);
+  range.setEnd(name.firstChild, 1);
+  const first = range.getBoundingClientRect(), box = name.getBoundingClientRect();
+  const seen = first.left >= box.left - 1 && first.right <= box.right + 1;
+  return seen && name.scrollWidth > name.clientWidth && run.scrollWidth <= run.clientWidth && run.textContent;
+}"""
+
+
+@pytest.mark.spec("10.4")
+@pytest.mark.parametrize("word", ["שלום ", "hello "])
+def test_a_long_name_in_the_config_of_runs_loses_its_end(
+    notebook: Notebook, screenshot: Callable[..., Path], word: str
+) -> None:
+    """What is cut off is its end in its own direction, and runs of one experiment are told apart."""
+    notebook.run(f"{LETTERS}name = {word!r} * 20\npipe = chain(name, 'b', trigger='manual')")
+    notebook.run("pipe.stages[0].trigger(); pipe.wait(60); pipe.stages[1].trigger(); pipe.wait(60)")
+    root = notebook.run("project.compare()").locator(".pw-root").first
+    column = root.locator(".pw-results-config .pw-results-column").first
+    expect(column).to_be_visible()
+    assert column.evaluate(BEGINNING) == " run 1"
+    screenshot(f"directions column {len(word)}", root)

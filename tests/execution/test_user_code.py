@@ -55,6 +55,16 @@ def test_habit_11_a_handler_of_its_own_heeds_a_stop(bench: Bench, how: str, stat
     assert status == "Failed" or run.error is None
 
 
+@pytest.mark.spec("6.6")
+def test_habit_18_a_stop_within_a_task_group_is_a_stop(bench: Bench) -> None:
+    """A group that holds nothing but the word to stop ends the run as that word alone does."""
+    experiment = bench.project.create_experiment("tasks", algorithm=user_code.in_tasks)
+    run = experiment.train()
+    until(lambda: run.progress.step == 1)
+    run.stop()
+    assert run.wait(30).status == "Stopped", run.error
+
+
 @pytest.mark.spec("6.9")
 def test_habit_24_a_crash_of_compiled_code_tells_its_python_stack(bench: Bench) -> None:
     """The error of the run names the line that was being carried out."""
@@ -162,6 +172,114 @@ def test_case_10_main_is_in_the_child_what_it_is_in_the_notebook(tmp_path: Path)
 
     assert "42" in run("notebook.py")
     assert run("later.py").split() == ["42", "False"]
+
+
+CHAIN = """
+import functools, multiprocessing, pickle, os
+import pipeline_widgets as pw
+
+class Net:
+    def __init__(self, n): self.n = n
+    def twice(self): return double(self.n)
+
+def double(x): return 2 * x
+
+class Plugin:
+    known = {}
+    def __init_subclass__(cls, *, tag): Plugin.known[tag] = cls.size
+
+class Large(Plugin, tag="large"):
+    size = 3
+
+class Registered:
+    known = {}
+    def __init_subclass__(cls): Registered.known[cls.__name__] = cls
+
+class Mine(Registered):
+    size = 4
+
+class Flagged(type):
+    def __new__(kind, name, bases, names, *, flag): return super().__new__(kind, name, bases, names)
+    def __init__(cls, name, bases, names, *, flag): cls.flag = flag
+
+class Set(metaclass=Flagged, flag=1): pass
+
+@functools.lru_cache(maxsize=3)
+def fibonacci(n): return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+class Cached:
+    @functools.cached_property
+    def value(self): return object()
+
+@functools.singledispatch
+def kind_of(x): return "any"
+@kind_of.register
+def _(x: int): return "int"
+
+def again(x): return pickle.loads(pickle.dumps(x))
+def opened(path):
+    net = pickle.loads((path / "net").read_bytes())
+    return lambda x: [net.twice(), os.getpid()]
+
+@pw.algorithm("First", produces={"thing"})
+def first(ctx):
+    assert type(again(Mine())) is Mine and Registered.known == {"Mine": Mine}
+    assert again(Large()).size == 3 and Plugin.known == {"large": 3}
+    assert again(Set()).flag == 1
+    assert fibonacci(10) == 55 and fibonacci.cache_parameters()["maxsize"] == 3
+    assert again(fibonacci) is fibonacci
+    cached = Cached()
+    assert cached.value is cached.value
+    assert (kind_of(1), kind_of("1")) == ("int", "any")
+    with ctx.checkpoint(1) as folder: (folder / "net").write_bytes(pickle.dumps(Net(21)))
+
+def pass_on(ctx):
+    saved = (ctx.start.path / "net").read_bytes()
+    net = pickle.loads(saved)
+    assert net.twice() == 42 and type(again(net)) is type(net)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(type(net).twice, [net]) == [42]
+        assert pool.apply(pickle.loads, [saved]).twice() == 42
+    with ctx.checkpoint(1) as folder: (folder / "net").write_bytes(saved)
+
+@pw.algorithm("Second", produces={"thing"}, accepts=[pw.Port("weights", {"thing"})])
+def second(ctx): pass_on(ctx)
+
+@pw.algorithm("Third", produces={"thing"}, accepts=[pw.Port("weights", {"thing"})], predict=opened)
+def third(ctx): pass_on(ctx)
+
+if __name__ == "__main__":
+    ws = pw.Workspace("lab.db")
+    project = ws.create_project("P", advanced_training=True)
+    pipe = project.create_pipeline("chain")
+    for made in (first, second, third):
+        experiment = project.create_experiment(made.spec.name, algorithm=made)
+        trigger = "auto" if len(pipe.stages) else "manual"
+        pipe.add_experiment_stage(experiment, trigger=trigger)
+    pipe.stages[0].trigger()
+    pipe.wait(150)
+    for stage in pipe.stages:
+        assert stage.status == "Succeeded", stage.runs[-1].error
+    agent = ws.create_agent("agent", pipe.stages[2].runs[-1].checkpoints[0])
+    agent.connect()
+    try:
+        assert ws._services.ask_agent(agent._id, 2).content["output"][0] == 42
+    finally:
+        agent.disconnect()
+"""
+
+
+@pytest.mark.spec("7.1")
+def test_case_10_a_stage_opens_what_the_code_of_an_earlier_one_pickled(tmp_path: Path) -> None:
+    """A class that only the first stage names is found by later ones, their workers, and the agent."""
+    (tmp_path / "notebook.py").write_text(CHAIN)
+    (tmp_path / "later.py").write_text(LATER)
+    for program in ("notebook.py", "later.py"):
+        done = subprocess.run(
+            [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["42", "False"]
 
 
 CELL = """

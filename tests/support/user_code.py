@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -127,3 +128,19 @@ def unspeakable(ctx: pw.TrainContext) -> None:
     """Fail with an error of which no traceback can be made."""
     del ctx
     raise _UnspeakableError
+
+
+@pw.algorithm("In tasks", produces={"thing"}, accepts=ANY)
+def in_tasks(ctx: pw.TrainContext) -> None:
+    """Report from a task of a group, which wraps whatever ends it."""
+
+    async def reports() -> None:
+        while True:
+            ctx.report(1)
+            await asyncio.sleep(0.02)
+
+    async def tasks() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reports())
+
+    asyncio.run(tasks())

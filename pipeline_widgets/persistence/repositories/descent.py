@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import BindParameter, bindparam, func, select
 
 from pipeline_widgets.persistence import schema
 
 _RUNS, _R, _C = select(schema.runs), schema.runs.c, schema.checkpoints.c
+_A = schema.algorithms.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 
 _resumed = select(_R.id, _R.resumed_run_id).where(_R.id.in_(_IDS)).cte(recursive=True)
@@ -27,6 +28,14 @@ _before = _before.union(
 )
 #: The runs of those ids, those that saved what they started from, and so on.
 ANCESTORS = _RUNS.where(_R.id.in_(select(_before.c.id)))
+
+_earlier = select(_R.algorithm_id).where(_R.id.in_(select(_before.c.id)))
+#: The code kept by value of those runs but one, latest first, up to so many characters each.
+EARLIER_CODE = (
+    select(_A.path, _A.root, _A.value, _A.python)
+    .where(_A.id.in_(_earlier), _A.id != bindparam("own"), func.length(_A.value) <= bindparam("most"))
+    .order_by(_A.id.desc())
+)
 
 _after = select(_R.id).where(_R.start_checkpoint_id.in_(_IDS)).cte(recursive=True)
 _after = _after.union(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
 
 from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
 from pipeline_widgets.domain.run import BY_NEED
+from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import rows, schema
 from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
+from pipeline_widgets.persistence.repositories.descent import EARLIER_CODE
 from pipeline_widgets.persistence.repositories.search import holding
 from pipeline_widgets.persistence.trust import WorkspaceTrust
+
+#: Characters of the code of an earlier stage that go along; larger code is left out, as it is sent each time.
+MOST_EARLIER_CODE = 10_000_000
 
 _EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec, schema.algorithms.c.python).join(
     schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
@@ -110,15 +115,31 @@ class Experiments(Repository):
             self.connection.execute(changed.values(spec=spec))
         return int(row["id"])
 
-    def reference(self, algorithm_id: int) -> Reference:
+    def reference(self, algorithm_id: int, start_run_id: int | None = None) -> Reference:
         """Return where a process finds an algorithm's code.
+
+        Args:
+            algorithm_id: The algorithm.
+            start_run_id: The run that saved the checkpoint which the code will open. Its own code, and that
+                of the runs before it, comes along, since the checkpoint may have pickled objects of it.
 
         Raises:
             UntrustedError: This user has not signed that code.
         """
         reference = self.stored_reference(algorithm_id)
         self.trust.check_code(reference)
-        return reference
+        if start_run_id is None:
+            return reference
+        values = {"ids": [start_run_id], "own": algorithm_id, "most": MOST_EARLIER_CODE}
+        earlier = (Reference(**row) for row in self._all(EARLIER_CODE, **values))
+        return replace(reference, earlier=tuple(each for each in earlier if self._is_trusted(each)))
+
+    def _is_trusted(self, reference: Reference) -> bool:
+        try:
+            self.trust.check_code(reference)
+        except UntrustedError:
+            return False
+        return True
 
     def stored_reference(self, algorithm_id: int) -> Reference:
         """Return what is stored of an algorithm's code, to be compared and not to be run."""

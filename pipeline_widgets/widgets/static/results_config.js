@@ -27,7 +27,9 @@ class ResultConfig {
     this.table.hidden = !shown.length;
     redraw(this.head, h("th", { scope: "col" }, "Setting"), drawn.map((id) => {
       const run = known.get(id);
-      return h("th", { scope: "col" }, h("span", { class: "pw-results-pick" }, drawn.length > 1 && run?.drawn ? chartSample(chartStyle(run.place)) : null, h("span", { title: run && runName(run) }, run ? runName(run) : `run ${id}`)));
+      return h("th", { scope: "col" }, h("span", { class: "pw-results-pick" }, drawn.length > 1 && run?.drawn ? chartSample(chartStyle(run.place)) : null, run
+        ? h("span", { class: "pw-results-column", title: runName(run) }, h("span", { dir: "auto" }, run.experiment), h("span", {}, ` run ${run.n}`))
+        : h("span", {}, `run ${id}`)));
     }));
     keyed(this.rows, shown, (each) => each.id, () => h("tr", {}), (tr, each) => {
       tr.classList.toggle("pw-results-differs", each.differs && shown !== differ);
