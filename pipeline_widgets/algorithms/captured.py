@@ -1,4 +1,4 @@
-"""What an algorithm that is sent by value takes with it: the objects that its code refers to, by name."""
+"""Find the objects that the code of a by-value algorithm refers to, by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Captured:
 
     @property
     def sentence(self) -> str:
-        """What it is, without a full stop: "'lock' (a _thread.lock) is a global that train() uses"."""
+        """A description without a full stop: "'lock' (a _thread.lock) is a global that train() uses"."""
         kind = type(self.value)
         home = "" if kind.__module__ in {"builtins", "__main__"} else f"{kind.__module__}."
         return f"{self.name!r} (a {home}{kind.__qualname__}) is {self.how}"

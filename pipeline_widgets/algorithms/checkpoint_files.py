@@ -127,7 +127,7 @@ def unreadable(path: Path, error: Exception) -> CheckpointError:
 
 
 def _start_of(path: Path) -> bytes:
-    """Return what describes a part; of a file that is far too long only so much that it is refused."""
+    """Return the description of a part, or the beginning of one that is far too long and so refused."""
     with path.open("rb") as stream:
         return stream.read(FACTS_LIMIT)
 

@@ -109,7 +109,7 @@ def schema_of(config: ConfigType, **options: Any) -> dict[str, Any]:
 
 
 def validated(config: ConfigType, given: Mapping[str, Any]) -> Any:
-    """Return what is given as an instance of the config.
+    """Return the given values as an instance of the config.
 
     Raises:
         UnknownFieldError: A field is unknown, also one of a model within the config.
@@ -279,7 +279,7 @@ def _derived(value: Any) -> frozenset[str]:
 
 
 def _parts(value: Any) -> dict[str, Any] | None:
-    """Return what a value consists of, by name or number; None of what has no parts."""
+    """Return the parts of a value, by name or number; None for a value without parts."""
     if (own := _own_fields(value)) is not None:
         return dict(own)
     if _is_root_type(cast(type[Any], type(value))):

@@ -13,7 +13,7 @@ _DEPTH = 3  # an item() that returns something with an item() again
 
 
 def scalar_of(value: Any, depth: int = _DEPTH) -> Any:
-    """Return what an array or a tensor of one element holds, as Python's own; anything else as it is.
+    """Return the element of an array or tensor of one element as a Python number; anything else unchanged.
 
     numpy's scalars and 0-d arrays, and the tensors of torch, jax and others, have an `item()` for that.
     """

@@ -79,7 +79,7 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pulse:
-    """What an observer has seen of a process, and since when it has not changed."""
+    """The last observation of a process, and since when it has not changed."""
 
     process: Process | None
     beat_at: float | None
@@ -89,7 +89,7 @@ class Pulse:
     since: float
 
     def then(self, later: Pulse) -> Pulse:
-        """Return what is known after another look: nothing has changed since the first, or all is new."""
+        """Return the pulse after another observation: the same one if nothing has changed, else a new one."""
         same = (self.process, self.beat_at, self.progress) == (later.process, later.beat_at, later.progress)
         return self if same and later.progress is not None else later
 

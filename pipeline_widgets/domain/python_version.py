@@ -22,7 +22,7 @@ def foreign_reason(python: str | None, here: str = HERE) -> str | None:
 
 
 def foreign_fix(python: str | None) -> str:
-    """Return what to do about code of another Python."""
+    """Return the advice for code of another Python."""
     return f"Define it again with @pw.algorithm, or use {_name(python or HERE)}."
 
 

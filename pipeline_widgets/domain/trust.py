@@ -17,12 +17,12 @@ CHANGED = "It holds code that neither you nor your processes have put there."
 
 
 def signature_of_workspace(key: bytes, identity: str) -> str:
-    """Return what says that the owner of the key made or trusts a workspace."""
+    """Return the signature by which the owner of the key vouches for a workspace."""
     return _signed(key, "workspace", identity)
 
 
 def signature_of_code(key: bytes, identity: str, reference: Reference) -> str:
-    """Return what says that the owner of the key put this code into a workspace, or trusts it there.
+    """Return the signature by which the owner of the key vouches for code in a workspace.
 
     All of the reference counts: `root` extends sys.path, so it decides which code a path means.
     """

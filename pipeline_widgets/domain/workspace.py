@@ -31,7 +31,7 @@ class Place:
 
 
 class Origin(StrEnum):
-    """What a database is to the one that was opened last."""
+    """How a database relates to the one that was opened last."""
 
     SAME = "same"
     MOVED = "moved"
@@ -64,7 +64,7 @@ def decide_origin(recorded: Place | None, here: Place, *, original_there: bool) 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stamp:
-    """What an artifact folder says of whom it belongs to."""
+    """The owner of an artifact folder, as the folder itself names it."""
 
     #: The identity of the workspace.
     workspace: str

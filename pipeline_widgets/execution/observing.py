@@ -1,4 +1,4 @@
-"""What a process remembers of those that it looks at, and what it can say of one that is gone."""
+"""Remember earlier observations of processes, and describe processes that are gone."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def _without_others(pids: Collection[int], launch: str | None) -> set[int]:
 
 
 def _environment(pid: int) -> Mapping[str, str]:
-    """Return what of a process's environment matters here; nothing where it cannot be read."""
+    """Return the variables of ours in a process's environment; none where it cannot be read."""
     if pid <= 1:
         return {}
     try:

@@ -84,7 +84,7 @@ def is_there(process: Process | None) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a number means a process that is no zombie."""
+    """Whether a number belongs to a process that is not a zombie."""
     stat = read_stat(pid)
     return stat is not None and stat.state not in _GONE_STATES
 

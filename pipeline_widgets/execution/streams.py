@@ -1,4 +1,4 @@
-"""What a process prints: a disk that takes no more of it must not end what the process does."""
+"""Output streams that drop what a full disk cannot take, so that printing never ends a process."""
 
 from __future__ import annotations
 

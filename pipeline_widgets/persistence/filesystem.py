@@ -83,7 +83,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _shared_bits(folder: Path) -> int:
-    """Return what a folder grants to the group with which it is shared; 0 where it is shared with none."""
+    """Return the permissions of the group that a folder is shared with; 0 where it is not shared."""
     mode = folder.stat().st_mode
     return mode & stat.S_IRWXG if mode & stat.S_ISGID else 0
 

@@ -1,4 +1,4 @@
-"""What a checkpoint folder holds: files and folders. Links become what they lead to; nothing else is kept."""
+"""The tree of a checkpoint folder: files and folders. Links are replaced by copies of their targets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Tree:
 
 
 def tree_of(root: Path) -> Tree:
-    """Return what a published folder holds.
+    """Return the contents of a published folder.
 
     Links to folders are left out: folders that are published now have none, and those of former versions
     were digested and copied without.

@@ -194,7 +194,7 @@ def _refuse(folder: Path, claim: Claim) -> None:
 
 
 def read_stamp(folder: Path) -> Stamp | None:
-    """Return what a folder says of whom it belongs to; None if it says nothing that can be read."""
+    """Return the owner that a folder names; None if it names none that can be read."""
     try:
         told: dict[str, Any] = json.loads((folder / STAMP).read_text(encoding="utf-8"))
         place = Place(**told.pop("place"))

@@ -40,7 +40,7 @@ def shown_log(path: Path, lines: int) -> str:
 
 
 def fatal_stack(path: Path) -> str:
-    """Return what Python's fault handler has written to a log last: where each thread was in a crash."""
+    """Return the stack that Python's fault handler wrote last to a log: where each thread was in a crash."""
     try:
         end = _end(path, LOG_READ).decode(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What a database refuses, told apart: a conflict, a value that it never takes, and what passes."""
+"""Tell apart why a database refuses: a conflict, a value that it can never take, or a passing state."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def refused_value(context: ExceptionContext) -> DataRefusedError | None:
 
 
 def translated(error: exc.SQLAlchemyError, database: str, named: Any = None) -> PipelineError | None:
-    """Return what an error of SQLAlchemy means; None where it is a mistake of the program.
+    """Return the error that a user can act on for an error of SQLAlchemy; None for a mistake of the program.
 
     Args:
         error: The error.

@@ -1,4 +1,4 @@
-"""What a user trusts, remembered in a folder of that user's: a key, and a file for each trusted workspace.
+"""Remember what a user trusts, in a folder of that user's: a key, and a file for each trusted workspace.
 
 The file of a workspace is named by its signature and holds those of its code, one a line. Lines are only ever
 appended, in one write each time, so that any number of processes can add to it.

@@ -142,7 +142,7 @@ class Experiments(Repository):
         return True
 
     def stored_reference(self, algorithm_id: int) -> Reference:
-        """Return what is stored of an algorithm's code, to be compared and not to be run."""
+        """Return the stored reference to an algorithm's code, to be compared and not to be run."""
         return Reference(**found(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
 
     def python(self, algorithm_id: int) -> str | None:

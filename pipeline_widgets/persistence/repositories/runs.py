@@ -67,7 +67,7 @@ _START = (
 
 
 def _further(step: BindParameter[int]) -> Case[int]:
-    """The step that a run has come to: what is reported late, for an earlier step, is no way back."""
+    """Return the furthest step of a run: a late report for an earlier step does not move it back."""
     return case((_C.step.is_(None) | (step > _C.step), step), else_=_C.step)
 
 
