@@ -308,7 +308,7 @@ class Running(Lockstep):
 
     def _frozen(self, value: Any, name: str, step: int) -> Frozen:
         folder = Folder(path=Path(value.path), size=value.size, digest=value.digest)
-        copy = artifacts.copy(folder, self.lab.store.agents_folder, stem=f"{step:010d}-{value.id}")
+        copy = artifacts.copy(folder, self.lab.store.agents_folder, stem=f"{step:010d}-{value.id:032x}")
         return Frozen(name=name, step=step, digest=copy.digest, path=str(copy.path))
 
     def _version(self, name: str, agent_id: int, checkpoint: int) -> Agent:
