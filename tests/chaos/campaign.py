@@ -186,7 +186,9 @@ class Campaign:
             world.tell(f"{' and '.join(each.name for each in faults)}; {shape}")
             told.hit = _strike(world, faults)
             rested = world.rest()
-            told.verdict = judge(world, faults, rested=rested)
+            # A database that is there still, since the chain was over before, is judged as any other.
+            happened = () if not told.hit and any(each.ends for each in faults) else faults
+            told.verdict = judge(world, happened, rested=rested)
         finally:
             told.chains = world.triggers
             told.story = world.story

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,8 @@ def _disk_full(world: World) -> None:
 def _read_only(world: World) -> None:
     world.after_delay()
     world.tell("the artifacts are read-only")
-    world.sandbox.read_only(world.ws.artifacts, yes=True)
+    if not world.sandbox.read_only(world.ws.artifacts, yes=True):
+        raise NotHitError
     world.watch(world.rng.uniform(2, 4))
     world.sandbox.read_only(world.ws.artifacts, yes=False)
     world.tell("the artifacts are writable again")
@@ -384,8 +386,7 @@ def _eight_triggers(world: World) -> None:
     world.until_ended([world.from_kernel(act) for _ in range(8)])
     told = [each.read_text() for each in folder.glob("trigger-*")]
     world.tell(f"8 triggers: {sorted(told)}")
-    if sum(each == "started" for each in told) != 1:
-        world.doubled.append(f"of 8 triggers {sum(each == 'started' for each in told)} have started")
+    _count_started(world, told, of="8 triggers")
     world.wrong += [each for each in told if each.startswith("raised")]
 
 
@@ -422,12 +423,24 @@ def _threads_open(world: World) -> None:
             each.join()
         (file / "trigger-threads").write_text("\n".join(told))
 
-    world.until_ended([world.from_kernel(act)])
+    world.until_ended([world.from_kernel(act)], timeout=150.0)
     told = (file / "trigger-threads").read_text().splitlines() if (file / "trigger-threads").exists() else []
     world.tell(f"16 threads: {sorted(told)}")
     world.wrong += [each for each in told if each.startswith("raised")]
-    if told.count("started") != 1:
-        world.doubled.append(f"of 8 triggering threads {told.count('started')} have started")
+    _count_started(world, told, of="8 triggering threads")
+
+
+def _count_started(world: World, told: list[str], *, of: str) -> None:
+    """Count the triggers that have started a run; one that came when the chain was over may start another."""
+    started = told.count("started")
+    runs = sorted((run for run in world.runs() if run.stage_id == 1), key=lambda run: run.id)
+    later = sum(
+        before.finished_at is not None and after.created_at >= before.finished_at
+        for before, after in pairwise(runs)
+    )
+    world.triggers += min(later, max(started - 1, 0))
+    if started - later > 1 or started == 0:
+        world.doubled.append(f"of {of} {started} have started")
 
 
 def _stopped_during_start(world: World) -> None:

@@ -112,13 +112,17 @@ class Sandbox:
             boot.write_text(f"{uuid4()}\n")
             _mount("--bind", str(boot), "/proc/sys/kernel/random/boot_id")
 
-    def read_only(self, folder: Path, *, yes: bool) -> None:
-        """Make a folder read-only, for root as well, or writable again; what is open there stays open."""
+    def read_only(self, folder: Path, *, yes: bool) -> bool:
+        """Make a folder read-only, for root as well, or writable again; False if it is never idle."""
         if yes:
             _mount("--bind", str(folder), str(folder))
-            _mount("-o", "remount,bind,ro", str(folder))
-        else:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S607
+            for _ in range(100):  # what writes at the moment keeps it from becoming read-only
+                with suppress(subprocess.CalledProcessError):
+                    _mount("-o", "remount,bind,ro", str(folder))
+                    return True
+                time.sleep(0.02)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S607
+        return not yes
 
     def fork(self, act: Callable[[], object]) -> int:
         """Do something in a process of its own, which ends without a word; return its number."""
