@@ -329,9 +329,13 @@ class _Server:
 
     def _fork(self, line: int, inherited: Sequence[_Closable]) -> None:
         """Fork a child with the line that comes with the request."""
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
+                processes.die_with_parent()
+                if os.getppid() != server:  # it was killed before that could count
+                    os.kill(os.getpid(), signal.SIGKILL)
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 for each in (self._control, *inherited):

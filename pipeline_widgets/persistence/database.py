@@ -269,9 +269,9 @@ class Database:
 
         def prepare(connection: Any, _record: object) -> None:
             connection.isolation_level = None  # the driver must not open transactions: we do, below
+            self._check_identity(connection)  # before anything is changed in a file that is another's
             for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
-            self._check_identity(connection)
             self._may_create = False
 
         def begin(connection: Connection) -> None:

@@ -116,7 +116,7 @@ class _UnspeakableError(Exception):
         raise RuntimeError("no words")
 
 
-@pw.algorithm("Wordy", produces={"thing"}, accepts=ANY)
+@pw.algorithm("Long-winded", produces={"thing"}, accepts=ANY)
 def wordy(ctx: pw.TrainContext) -> None:
     """Fail with a text of 5 MB."""
     del ctx
