@@ -269,7 +269,11 @@ class Database:
 
         def prepare(connection: Any, _record: object) -> None:
             connection.isolation_level = None  # the driver must not open transactions: we do, below
-            self._check_identity(connection)  # before anything is changed in a file that is another's
+            try:  # before anything is changed in a file that is another's
+                self._check_identity(connection)
+            except StorageError:
+                connection.close()
+                raise
             for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
             self._may_create = False
