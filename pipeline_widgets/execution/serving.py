@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -170,9 +171,11 @@ def serve(store: Store, service: EndpointService, agent_id: int) -> None:
         _patiently(lambda: service.tell(agent_id, token, port=at, **endpoint.told))
     except FencedError:
         return
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the user's code opens the version
+        with suppress(Exception):  # before the row says so: who reads that Failed finds the whole log
+            traceback.print_exc()
         service.failed(agent_id, token, _words(error))
-        raise
+        sys.exit(1)
     config = uvicorn.Config(
         application(endpoint, host if is_local(listening) else None),
         http=BoundedProtocol,

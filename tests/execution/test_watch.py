@@ -116,6 +116,32 @@ def error(lab: Lab, agent: int) -> str | None:
     return found.error
 
 
+def test_the_log_has_the_whole_traceback_before_the_row_says_failed(
+    lab: Lab,
+    agent: int,
+    openings: Openings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Who reads that the agent is Failed, and opens its log, finds why."""
+    service, logged = Moody(lab), ""
+    failed = service.failed
+
+    def noting(agent_id: int, token: str, why: str) -> None:
+        nonlocal logged
+        logged = capsys.readouterr().err
+        failed(agent_id, token, why)
+
+    monkeypatch.setattr(service, "failed", noting)
+    service.connect(agent)
+    openings.refused = {1}
+    with pytest.raises(SystemExit) as ended:
+        serving.serve(lab.store, service, agent)
+    assert ended.value.code == 1
+    assert logged.endswith("RuntimeError: no\n")
+    assert (lab.agents.get(agent).status, error(lab, agent)) == ("Failed", "RuntimeError: no.")
+
+
 @pytest.mark.spec("8.2")
 def test_a_refused_version_is_told_as_long_as_it_is_wanted(
     lab: Lab, agent: int, endpoint: Endpoint, openings: Openings
