@@ -373,22 +373,36 @@ class Supervisor:
     def _bear(self, error: PipelineError, pause: float) -> None:
         """Wait until a database that refuses may take it, unless it will never come back."""
         _log.warning("%s", error)
-        time.sleep(pause)
+        _sleep(pause)
         if not self._workspace_exists():
             raise _WorkspaceDeletedError("The supervisor ends.", "Its workspace was deleted.") from error
 
     def _end(self, ended: Child, *, at_once: bool) -> None:
         """Leave nothing behind of a child: it ends by itself, or is ended with all that it has started."""
         if not at_once:
-            ended.wait(EXIT_GRACE)
+            _await_exit(ended)
         if ended.exit_code() is None:
             processes.kill(ownership.family(ended.pid))
-            ended.wait(EXIT_GRACE)
+            _await_exit(ended)
         self._nursery.clear()
 
     def _ask_to_end(self, *_: object) -> None:
         """On SIGTERM, as when the machine ends, SIGINT or SIGHUP stop the training, so that it can save."""
         self._asked_to_end = True
+
+
+def _sleep(seconds: float) -> None:
+    """Sleep, but wake as often as at work: a process that never wakes is taken for one that hangs."""
+    until = time.monotonic() + seconds
+    while (rest := until - time.monotonic()) > 0:
+        time.sleep(min(rest, TICK))
+
+
+def _await_exit(ended: Child) -> None:
+    """Wait for the end of a child, and wake meanwhile, as when sleeping."""
+    until = time.monotonic() + EXIT_GRACE
+    while ended.exit_code() is None and (rest := until - time.monotonic()) > 0:
+        ended.wait(min(rest, TICK))
 
 
 def _receive(attempt: Attempt) -> None:

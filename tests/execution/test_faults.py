@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 import time
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ import pipeline_widgets as pw
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.errors import CheckpointError, StorageError
+from pipeline_widgets.execution import processes, supervisor
 from pipeline_widgets.execution.fork_server import ForkServer
 from pipeline_widgets.execution.supervisor import Supervisor
 from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
@@ -87,6 +91,35 @@ def test_a_database_that_refuses_does_not_end_the_training(bench: Bench) -> None
     assert refusing.refused["finish"] == 4  # twice refused, and once done for each stage
     assert refusing.refused["started"] == 4
     assert refusing.refused["record"] >= 2
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_supervisor_that_waits_for_the_database_is_seen_to_move(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wakes as often as at work, however long its pauses between two tries are: it does not hang."""
+    monkeypatch.setattr(supervisor, "RETRY_FIRST", 1.5)
+    pipe = bench.chain({})
+    services = bench.ws._services
+    refusing = Refusing(services.store)
+    refusing.refused = {}
+    run = services.runs.trigger(pipe.stages[0]._id)
+    server, ended, seen = ForkServer(), threading.Event(), [0]
+
+    def watch() -> None:
+        while not ended.wait(1.0):
+            seen.append(processes.progress(os.getpid()) or 0)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    Supervisor(refusing, services.reconciler, services.endpoints, services.store.timing, server).run(run.id)
+    ended.set()
+    watching.join()
+    server.close()
+
+    assert pipe.stages[0].status == "Succeeded"
+    assert len(seen) > 4
+    assert all(later > earlier for earlier, later in pairwise(seen))
 
 
 def test_a_start_checkpoint_that_was_changed_is_refused_before_anything_starts(bench: Bench) -> None:
