@@ -173,6 +173,7 @@ def verdict(
     now: float,
     grace: float,
     launched: Seen = Seen.OUT_OF_SIGHT,
+    age: float | None = None,
     still: float = 0.0,
 ) -> Judgement:
     """Judge an endpoint by what is seen of its process, as a run is by what is seen of its supervisor.
@@ -183,12 +184,15 @@ def verdict(
         now: Seconds, on the database's clock.
         grace: Seconds for which it may be silent.
         launched: What is seen of the process that was launched to serve it.
+        age: Seconds since that process began, on its machine's clock since boot; None where unknown.
         still: Seconds for which the observer has seen the process neither beat nor wake.
     """
     if service.process is None:
         waited = waiting(now, service.launched_at)
         launches, is_still = service.launches, still > grace
-        return judge_launch(service.launched, launched, launches=launches, waited=waited, is_still=is_still)
+        return judge_launch(
+            service.launched, launched, launches=launches, waited=waited, is_still=is_still, age=age
+        )
     where = f"Its process {service.process.pid} on {host(service.process)}"
     heard = service.beat_at or service.launched_at
     silent = silence(now, heard, still)

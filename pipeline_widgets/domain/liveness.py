@@ -101,6 +101,7 @@ def judge(
     now: float,
     grace: float,
     launched: Seen = Seen.OUT_OF_SIGHT,
+    age: float | None = None,
     still: float = 0.0,
 ) -> Judgement:
     """Judge an active run by what is seen of its supervisor.
@@ -115,10 +116,11 @@ def judge(
         now: Seconds, on the database's clock.
         grace: Seconds for which a supervisor may be silent.
         launched: What is seen of the process that was launched to take the run.
+        age: Seconds since that process began, on its machine's clock since boot; None where unknown.
         still: Seconds for which the observer has seen the process neither beat nor wake.
     """
     if lease.supervisor is None or (lease.status is Status.PENDING and seen is Seen.GONE):
-        return _unstarted(lease, now, launched, is_still=still > grace)
+        return _unstarted(lease, now, launched, age=age, is_still=still > grace)
     heard = lease.beat_at or lease.created_at
     silent = silence(now, heard, still)
     if seen is Seen.GONE:
@@ -169,7 +171,13 @@ def host(process: Process) -> str:
 
 
 def judge_launch(
-    process: Process | None, seen: Seen, *, launches: int, waited: float, is_still: bool
+    process: Process | None,
+    seen: Seen,
+    *,
+    launches: int,
+    waited: float,
+    is_still: bool,
+    age: float | None = None,
 ) -> Judgement:
     """Judge a launch that nothing has come of yet, by what is seen of the launched process.
 
@@ -177,8 +185,9 @@ def judge_launch(
         process: What was launched, where that is known.
         seen: What is seen of it.
         launches: How many there were.
-        waited: Seconds since the last one.
+        waited: Seconds since the last one, on the database's clock.
         is_still: Whether an observer has seen no progress of it for the grace.
+        age: Seconds since the process began, which no step of a wall clock changes; None where unknown.
     """
     if process is None or seen is Seen.OUT_OF_SIGHT:
         if waited < (RELAUNCH_AFTER if process is None else RELAUNCH_ELSEWHERE_AFTER):
@@ -186,8 +195,8 @@ def judge_launch(
         evidence = f"Its process was launched {launches} times and never started."
     elif seen is Seen.GONE:
         evidence = f"Its process was launched {launches} times and ended each time before it had begun."
-    elif waited > HANGS_AFTER and is_still:
-        evidence = f"Its process {process.pid} on {host(process)} was launched {waited:.0f} s ago and hangs."
+    elif (old := waited if age is None else age) > HANGS_AFTER and is_still:
+        evidence = f"Its process {process.pid} on {host(process)} was launched {old:.0f} s ago and hangs."
         return Judgement(action=Action.GIVE_UP, evidence=evidence)
     else:
         return Judgement(action=Action.LEAVE)
@@ -196,7 +205,7 @@ def judge_launch(
     return Judgement(action=Action.GIVE_UP, evidence=evidence)
 
 
-def _unstarted(lease: Lease, now: float, launched: Seen, *, is_still: bool) -> Judgement:
+def _unstarted(lease: Lease, now: float, launched: Seen, *, age: float | None, is_still: bool) -> Judgement:
     """Launch a run whose process was never started, once again at most."""
     waited = waiting(now, lease.launched_at or lease.created_at)
     if lease.supervisor is not None:  # it has taken the run, and is gone
@@ -205,4 +214,4 @@ def _unstarted(lease: Lease, now: float, launched: Seen, *, is_still: bool) -> J
         action = Action.LEAVE if waited < LAUNCH_AFTER else Action.LAUNCH
         return Judgement(action=action)
     process = lease.launched or lease.supervisor
-    return judge_launch(process, launched, launches=lease.launches, waited=waited, is_still=is_still)
+    return judge_launch(process, launched, launches=lease.launches, waited=waited, is_still=is_still, age=age)

@@ -183,6 +183,7 @@ class Endpoints:
             now=now,
             grace=self._timing.grace,
             launched=processes.look(service.launched),
+            age=processes.age(service.launched),
             still=self._observe(service, now),
         )
         if judgement.action is Action.LAUNCH and self._service.count_relaunch(service):

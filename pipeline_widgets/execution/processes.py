@@ -83,6 +83,13 @@ def is_there(process: Process | None) -> bool:
     return process is not None and stat is not None and _is_same(process, stat)
 
 
+def age(process: Process | None) -> float | None:
+    """Return the seconds since a process of this machine began; None where only a wall clock tells."""
+    if not _LINUX or process is None or not is_here(process) or process.started >= SINCE_1970:
+        return None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - process.started
+
+
 def is_alive(pid: int) -> bool:
     """Whether a number belongs to a process that is not a zombie."""
     stat = read_stat(pid)

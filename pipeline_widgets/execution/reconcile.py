@@ -89,6 +89,7 @@ class Reconciler:
             now=now,
             grace=self._timing.grace,
             launched=processes.look(lease.launched),
+            age=processes.age(lease.launched),
             still=self._observe(lease, now),
         )
         if judgement.action is Action.GIVE_UP:

@@ -151,6 +151,22 @@ def test_a_launched_process_that_hangs_is_given_up() -> None:
 
 
 @pytest.mark.spec("6.9")
+@given(st.floats(-1e6, 1e6), st.floats(0, HANGS_AFTER))
+def test_a_step_of_the_clock_makes_no_young_process_hang(step: float, age: float) -> None:
+    """Where its own age is known, the wall clock does not count: an hour may be put forward meanwhile."""
+    judgement = judge(
+        KNOWN,
+        Seen.OUT_OF_SIGHT,
+        now=1000 + age + step,
+        grace=GRACE,
+        launched=Seen.AT_WORK,
+        age=age,
+        still=GRACE + 1,
+    )
+    assert judgement.action is Action.LEAVE
+
+
+@pytest.mark.spec("6.9")
 def test_a_launched_process_that_is_gone_is_replaced_at_once_and_once() -> None:
     """Row 7: one that ended before it took the run is launched again; the second is the last."""
     assert launched(KNOWN, Seen.GONE, 0.0).action is Action.LAUNCH

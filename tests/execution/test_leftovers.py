@@ -152,6 +152,17 @@ def test_a_stepped_clock_changes_nobody(monkeypatch: pytest.MonkeyPatch) -> None
     assert processes.identify(os.getpid()) == me
 
 
+def test_the_age_of_a_process_is_on_the_clock_since_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is known for a process of this machine; elsewhere, or since 1970, nothing is guessed."""
+    me = processes.identify(os.getpid())
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+
+    assert 0 < (processes.age(me) or 0) < time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert processes.age(Process(machine="elsewhere", pid=1, started=1)) is None
+    assert processes.age(Process(machine=me.machine, pid=1, started=1.7e9)) is None
+    assert processes.age(None) is None
+
+
 def test_a_process_that_an_older_version_has_noted_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start time since 1970 is compared with one: an upgrade in the middle of a run ends nothing."""
     started = psutil.Process().create_time()
