@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from pipeline_widgets.cell_tracebacks import render
 from pipeline_widgets.directions import with_quotes_isolated
 
 LONGEST = 60  # letters of a value that an error shows
@@ -44,6 +45,10 @@ class PipelineError(Exception):
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.why, self.fix) if part)
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython prints instead of a traceback through this package."""
+        return render(self, self.what, self.why, self.fix)
 
 
 class NotFoundError(PipelineError):

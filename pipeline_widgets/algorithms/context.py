@@ -177,7 +177,11 @@ class TrainContext:
             self._keep(saved)
 
     def log(self, *words: object) -> None:
-        """Write a line to the run's log. Where nothing can be printed any more, it is lost."""
+        """Write a line to the run's log. Where nothing can be printed any more, it is lost.
+
+        Args:
+            *words: What is written, joined by spaces as `print` does.
+        """
         line = " ".join(map(str, words)) + "\n"
         with suppress(Exception):  # training code may have closed it, or put anything there, also None
             sys.stdout.write(line)

@@ -56,6 +56,9 @@ class Algorithm:
     def validate(self, config: Mapping[str, Any]) -> Any:
         """Return the config as an instance of the config model, if there is one.
 
+        Args:
+            config: Fields and their values; those that are left out have their defaults.
+
         Raises:
             ConfigError: A field is unknown, missing or has a value that the model refuses.
         """
@@ -93,6 +96,9 @@ class Algorithm:
 
         Without a signature function they are the config fields that its ports match by.
 
+        Args:
+            config: The config, as the config model makes it, or a mapping where there is no model.
+
         Raises:
             ConfigError: The signature function raises something, or returns no mapping.
         """
@@ -123,6 +129,9 @@ class Algorithm:
 
     def configured(self, config: Mapping[str, Any]) -> Configured:
         """Return what an experiment is made of: the declaration, and the config with its defaults.
+
+        Args:
+            config: Fields and their values; those that are left out have their defaults.
 
         Raises:
             ConfigError: The config model refuses it, or it would not come back as it is: it holds what JSON
@@ -243,6 +252,9 @@ def _misdeclared(argument: str, given: object, wanted: str) -> ConfigError:
 def find(name: str) -> Algorithm:
     """Return the algorithm of that name: what this process defined, else an installed one.
 
+    Args:
+        name: The name that it was registered under.
+
     Raises:
         AlgorithmNotFoundError: There is none, or it cannot be imported.
     """
@@ -274,7 +286,11 @@ def references() -> Mapping[str, Declared]:
 
 
 def defines(name: str) -> bool:
-    """Whether this process has defined or loaded an algorithm of that name."""
+    """Whether this process has defined or loaded an algorithm of that name.
+
+    Args:
+        name: The name that it was registered under.
+    """
     return name in _defined
 
 
@@ -282,6 +298,9 @@ def refusal_of(experiment: Experiment) -> str | None:
     """Return why an algorithm that this process has defined or loaded refuses an experiment's config.
 
     None where it takes it, and where the process does not know the algorithm: that is no reason to load it.
+
+    Args:
+        experiment: The experiment, with its algorithm and config.
     """
     known = _defined.get(experiment.spec.name)
     if known is None:
@@ -300,6 +319,9 @@ def names() -> tuple[str, ...]:
 
 def load(reference: Reference) -> Algorithm:
     """Return the algorithm behind a reference, in any process.
+
+    Args:
+        reference: An import path, or the code itself by value.
 
     Raises:
         AlgorithmNotFoundError: Its module or name is gone, its pickled value cannot be opened, or another

@@ -143,6 +143,10 @@ class Agent(Handle):
     def predict(self, x: Any) -> Any:
         """Answer in this process: an action, a text or a value, as its algorithm declares.
 
+        Args:
+            x: What it answers to: an observation as a list or array of numbers, with the shape that its
+                environment declares, or a prompt as a string.
+
         Raises:
             AlgorithmNotFoundError: The algorithm's code is gone, or declares no predictor.
             CheckpointError: The frozen copy is missing or corrupt.
@@ -157,6 +161,9 @@ class Agent(Handle):
     def rollback(self, number: int) -> None:
         """Make a former version the current one; where it is connected, that answers from now on.
 
+        Args:
+            number: The version, from 1.
+
         Raises:
             NotFoundError: There is no such version.
         """
@@ -168,7 +175,11 @@ class Agent(Handle):
         return self.checkpoint.lineage
 
     def update(self, *, description: str) -> None:
-        """Give it another description."""
+        """Give it another description.
+
+        Args:
+            description: The new description; may be empty.
+        """
         self._services.agents.describe(self._id, description)
 
     def view(self) -> AgentsView:
@@ -254,7 +265,11 @@ class AgentVersion:
 
 
 def agents(services: Services) -> Listing[Agent]:
-    """Return a listing of all agents."""
+    """Return a listing of all agents.
+
+    Args:
+        services: The workspace.
+    """
 
     def rows(listed: Sequence[Agent]) -> list[dict[str, Any]]:
         services.look()

@@ -43,6 +43,9 @@ UNSET: Final = Unset()
 def trigger(value: str) -> Trigger:
     """Return "manual" or "auto" as a value.
 
+    Args:
+        value: What a caller passed.
+
     Raises:
         ConfigError: It is neither.
     """
@@ -55,6 +58,9 @@ def trigger(value: str) -> Trigger:
 
 def choice(value: Any) -> Choice:
     """Return "best", "final" or a step as a value.
+
+    Args:
+        value: What a caller passed.
 
     Raises:
         ConfigError: It is none of them.
@@ -70,6 +76,10 @@ def choice(value: Any) -> Choice:
 def start(services: Services, value: StartArgument | None) -> Start | None:
     """Return where a stage starts as a value; None stays None.
 
+    Args:
+        services: The workspace that an agent has to belong to.
+        value: What a caller passed.
+
     Raises:
         ConfigError: It is no start.
         ForeignError: The agent is of another workspace.
@@ -83,6 +93,9 @@ def start(services: Services, value: StartArgument | None) -> Start | None:
 
 def gate(value: GateArgument) -> Gate | None:
     """Return a gate as a value; None stays None.
+
+    Args:
+        value: What a caller passed.
 
     Raises:
         ConfigError: It is no gate.

@@ -21,6 +21,9 @@ class Shown(Protocol):
 def show(view: Callable[[], Shown]) -> None:
     """Show a new view.
 
+    Args:
+        view: Makes the view; called only where there is a notebook.
+
     Raises:
         NotImplementedError: There is no notebook, or not what one needs: IPython then shows the text.
     """
@@ -48,6 +51,10 @@ def needs_widgets() -> Generator[None]:
 
 def write(path: Path, text: str) -> Path:
     """Write a file at once: a reader sees the former one or the new one, and never half of it.
+
+    Args:
+        path: The file; `~` is the home folder.
+        text: What it shall hold, written as UTF-8.
 
     Raises:
         StorageError: There is no such folder, or it cannot be written.

@@ -85,6 +85,11 @@ class Experiment(Handle):
     ) -> None:
         """Change its name, some fields of its config, or its seed.
 
+        Args:
+            name: The new name.
+            config: The fields that change, by name; all others stay.
+            seed: The new random seed, from 0.
+
         Raises:
             InUseError: It is running.
             ConfigError: The config model refuses a field.
@@ -135,7 +140,11 @@ class Experiment(Handle):
         return Experiment(self._services, made.id)
 
     def duplicate(self, name: str | None = None) -> Experiment:
-        """Copy it without its runs, as "NAME (copy)" unless named."""
+        """Copy it without its runs, as "NAME (copy)" unless named.
+
+        Args:
+            name: The name of the copy.
+        """
         return Experiment(self._services, self._services.experiments.duplicate(self._id, name).id)
 
     def delete(self) -> None:
@@ -203,7 +212,12 @@ class ExperimentOption:
 
 
 def experiments(services: Services, project_id: int) -> Listing[Experiment]:
-    """Return a listing of a project's experiments."""
+    """Return a listing of a project's experiments.
+
+    Args:
+        services: The workspace.
+        project_id: The project.
+    """
     found = services.experiments.of_project(project_id)
     return Listing(
         "experiment",

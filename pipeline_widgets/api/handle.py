@@ -29,7 +29,11 @@ class Handle:
         return hash(self._key)
 
     def is_in(self, services: Services) -> bool:
-        """Whether it is of the workspace that these services are of."""
+        """Whether it is of the workspace that these services are of.
+
+        Args:
+            services: A workspace.
+        """
         return self._services.store.database.url == services.store.database.url
 
     @property
@@ -39,6 +43,11 @@ class Handle:
 
 def id_in(services: Services, handle: Handle, kind: type[Handle]) -> int:
     """Return the id of a handle that was passed, after a look at where it is from.
+
+    Args:
+        services: The workspace that it has to belong to.
+        handle: What a caller passed.
+        kind: The class that it has to be of.
 
     Raises:
         ForeignError: It is of another workspace (spec 5.11), or no such handle.
@@ -54,5 +63,10 @@ def id_in(services: Services, handle: Handle, kind: type[Handle]) -> int:
 
 
 def of_items(handles: Iterable[Handle], values: Mapping[int, V]) -> list[V]:
-    """Return the values of those things that are still there, in their order."""
+    """Return the values of those things that are still there, in their order.
+
+    Args:
+        handles: The things that are asked for.
+        values: What was found, by id.
+    """
     return [values[each._id] for each in handles if each._id in values]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  its own module

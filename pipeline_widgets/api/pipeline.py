@@ -142,6 +142,10 @@ class Pipeline(Handle):
     def update(self, *, name: str | None = None, description: str | None = None) -> None:
         """Change its name or description.
 
+        Args:
+            name: The new name.
+            description: The new description; may be empty.
+
         Raises:
             NameTakenError: The project has a pipeline of that name.
         """
@@ -288,7 +292,12 @@ class PipelineEvent:
 
 
 def pipelines(services: Services, project_id: int) -> Listing[Pipeline]:
-    """Return a listing of a project's pipelines."""
+    """Return a listing of a project's pipelines.
+
+    Args:
+        services: The workspace.
+        project_id: The project.
+    """
 
     def rows(listed: Sequence[Pipeline]) -> list[dict[str, Any]]:
         known = services.pipelines.of_project(project_id)

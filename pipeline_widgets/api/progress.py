@@ -20,6 +20,10 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaini
 def waiting(timeout: float | None, what: str) -> Iterator[datetime]:
     """Yield the time, again and again, until the caller breaks off.
 
+    Args:
+        timeout: Seconds to wait at most; None waits as long as it takes.
+        what: What is waited for, for the error.
+
     Raises:
         WaitTimeoutError: It took longer than `timeout` seconds.
     """
@@ -52,7 +56,14 @@ class Bars:
             bar.close()
 
     def show(self, key: int, name: str, progress: Progress, status: Status) -> None:
-        """Show how far a run has come."""
+        """Show how far a run has come.
+
+        Args:
+            key: The run.
+            name: What its bar is called.
+            progress: How far it has come.
+            status: Its status.
+        """
         if not self._shown or status is Status.DRAFT or key in self._ended:
             return
         bar = self._bars.get(key)

@@ -89,6 +89,10 @@ class Project(Handle):
     def create_pipeline(self, name: str, *, description: str = "") -> Pipeline:
         """Make an empty pipeline.
 
+        Args:
+            name: A name that no other pipeline of the project has.
+            description: What it is for.
+
         Raises:
             ClassicProjectError: The project is not an Advanced Training project.
             NameTakenError: The project has a pipeline of that name.
@@ -188,7 +192,11 @@ class Project(Handle):
 
 
 def projects(services: Services) -> Listing[Project]:
-    """Return a listing of all projects."""
+    """Return a listing of all projects.
+
+    Args:
+        services: The workspace.
+    """
     found = services.projects.all()
     made = (Project(services, each.id) for each in found)
     return Listing("project", made, partial(_rows, services), lambda: [each.name for each in found])

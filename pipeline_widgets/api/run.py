@@ -105,7 +105,12 @@ class Checkpoint(Handle):
 
 
 def checkpoints(services: Services, found: tuple[values.Checkpoint, ...]) -> Listing[Checkpoint]:
-    """Return a listing of checkpoints."""
+    """Return a listing of checkpoints.
+
+    Args:
+        services: The workspace.
+        found: The checkpoints, in order.
+    """
     return Listing("checkpoint", (Checkpoint(services, each) for each in found))
 
 
@@ -234,7 +239,12 @@ class Run(Handle):
 
 
 def runs(services: Services, found: tuple[run_values.Run, ...]) -> Listing[Run]:
-    """Return a listing of runs."""
+    """Return a listing of runs.
+
+    Args:
+        services: The workspace.
+        found: The runs, in order.
+    """
 
     def rows(listed: Sequence[Run]) -> list[dict[str, Any]]:
         known = services.overview.runs([each.id for each in found])

@@ -109,7 +109,11 @@ class Stage(Handle):
         return runs(self._services, self._services.runs.of_stage(self._id))
 
     def plan(self, *, resume: bool = False) -> Plan:
-        """Return what triggering it will do: what runs, what follows, what turns stale."""
+        """Return what triggering it will do: what runs, what follows, what turns stale.
+
+        Args:
+            resume: Whether the last run is resumed instead of starting a new one.
+        """
         return self._services.runs.plan(self._id, resume=resume)
 
     def trigger(self, *, resume: bool = False) -> Run:
@@ -202,6 +206,9 @@ class Stage(Handle):
     def move(self, position: int) -> tuple[str, ...]:
         """Move it to a position, counted from 0 as in `pipe.stages`. Returns what was changed along.
 
+        Args:
+            position: Where it goes, counted from 0 as in `pipe.stages`.
+
         Raises:
             InUseError: It is active.
             OrderError: The stages could not stand in that order.
@@ -220,6 +227,9 @@ class Stage(Handle):
     def accept_as_fresh(self, note: str = "") -> None:
         """Let it count as fresh until something upstream changes again.
 
+        Args:
+            note: Why, for the history.
+
         Raises:
             RuleError: It is not stale.
         """
@@ -235,7 +245,12 @@ class Stage(Handle):
 
 
 def stages(services: Services, pipeline_id: int) -> Listing[Stage]:
-    """Return a listing of a pipeline's stages, in order."""
+    """Return a listing of a pipeline's stages, in order.
+
+    Args:
+        services: The workspace.
+        pipeline_id: The pipeline.
+    """
 
     def rows(listed: Sequence[Stage]) -> list[dict[str, Any]]:
         services.look()

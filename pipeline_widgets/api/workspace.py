@@ -86,6 +86,11 @@ class Workspace:
     def create_agent(self, name: str, checkpoint: Checkpoint, *, description: str = "") -> Agent:
         """Save a checkpoint as an agent: as a frozen copy.
 
+        Args:
+            name: A name that no other agent of the workspace has.
+            checkpoint: A checkpoint of this workspace.
+            description: What the agent is for.
+
         Raises:
             NameTakenError: There is an agent of that name.
             CheckpointError: The checkpoint's files are missing or corrupt.
