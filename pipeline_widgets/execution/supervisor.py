@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import pickle
 import signal
 import time
 import traceback
@@ -20,7 +21,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_widgets.domain.job import Job, Outcome, Reported
+from pipeline_widgets.domain.job import Job, Outcome, Reported, Saved
 from pipeline_widgets.domain.liveness import Timing, host
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import (
@@ -47,6 +48,7 @@ EXIT_GRACE = 5.0  # seconds that a process has to end after it has told its outc
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
 CONFLICTS_BORNE = 5  # of one write, one after the other
 RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
+LONGEST_MESSAGE = 64 << 20  # bytes; four characters of text read as a length are far more
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two tries to write while the database refuses
 TAKE_PATIENCE = 60.0  # seconds that the database may refuse before a supervisor that has no run yet ends
 GONE_AFTER = 3  # checks that do not find the database's file
@@ -410,15 +412,37 @@ def _receive(attempt: Attempt) -> None:
         for _ in range(MESSAGES_AT_ONCE):
             if not (attempt.line_open and attempt.child.line.poll()):
                 return
-            message = attempt.child.line.recv()
-            if isinstance(message, Outcome):
-                attempt.outcome = message
-            elif isinstance(message, Reported):
-                attempt.batch.reported.append(message)
-            else:
-                attempt.batch.saved.append(message)
-    except (EOFError, OSError):
+            _take(attempt, attempt.child.line.recv_bytes(LONGEST_MESSAGE))
+    except (EOFError, OSError) as error:
         attempt.line_open = False
+        line = attempt.child.line
+        if isinstance(error, OSError) and (line.closed or not line.readable):  # by a length that is none
+            attempt.outcome = _overwritten(error)
+
+
+def _take(attempt: Attempt, data: bytes) -> None:
+    """Take a message. What cannot be read is of code that writes into whatever it finds open."""
+    try:
+        message = pickle.loads(data)  # noqa: S301  of a child, which runs the user's code as this user
+    except Exception as error:  # noqa: BLE001  any bytes raise any error
+        attempt.line_open, attempt.outcome = False, _overwritten(error)
+        return
+    if isinstance(message, Outcome):
+        attempt.outcome = message
+    elif isinstance(message, Reported):
+        attempt.batch.reported.append(message)
+    elif isinstance(message, Saved):
+        attempt.batch.saved.append(message)
+    else:
+        attempt.line_open, attempt.outcome = False, _overwritten(TypeError(type(message).__name__))
+
+
+def _overwritten(error: Exception) -> Outcome:
+    what = (
+        "The training wrote into file descriptors that are not its own, so that what it told cannot be read"
+    )
+    fix = "Let it write to files that it has opened itself."
+    return Outcome(status=Status.FAILED, error=f"{what} ({type(error).__name__}: {error}). {fix}")
 
 
 def _send(attempt: Attempt, message: object) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import user_code
 from benches import Bench, until
+
+import pipeline_widgets as pw
 
 pytestmark = pytest.mark.slow
 
@@ -336,3 +342,37 @@ def test_an_error_that_has_no_words_is_named(bench: Bench) -> None:
     run = bench.project.create_experiment("mute", algorithm=user_code.unspeakable).train().wait(60)
     assert run.status == "Failed"
     assert "_UnspeakableError" in str(run.error)
+
+
+@dataclass
+class Scribble:
+    """What is written."""
+
+    data: str  # hexadecimal
+
+
+@pw.algorithm("Scribbler", produces={"thing"}, config=Scribble)
+def scribbler(ctx: pw.TrainContext) -> None:
+    """Write into each descriptor that is open, as code does that takes a number for one of its own."""
+    with ctx.checkpoint(1) as folder:
+        (folder / "state").write_text("good")
+    for number in range(3, 256):
+        with suppress(OSError):
+            os.set_blocking(number, False)
+            os.write(number, bytes.fromhex(ctx.config.data) * 20)
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("data", [b"garbage ", b"\0\0\0\5hello", b"\xff\xff\xff\xfe", b"\0\0\0\0"])
+def test_a_training_that_writes_into_others_descriptors_fails_with_that_reason(
+    bench: Bench, data: bytes
+) -> None:
+    """Whatever bytes it writes: the run is Failed at once, says why, and keeps what it had told before."""
+    experiment = bench.project.create_experiment(
+        "scribbler", algorithm=scribbler, config={"data": data.hex()}
+    )
+    run = experiment.train().wait(30)
+
+    assert run.status == "Failed"
+    assert "wrote into file descriptors that are not its own" in (run.error or "")
+    assert [each.step for each in run.checkpoints] == [1]
