@@ -6,16 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pipeline_widgets.directions import isolated
-from pipeline_widgets.domain.chain import (
-    BetterThanDeployed,
-    DeploymentStage,
-    FromAgent,
-    FromScratch,
-    Gate,
-    ScoreAtLeast,
-    Stage,
-    Trigger,
-)
+from pipeline_widgets.domain.chain import DeploymentStage, FromAgent, FromScratch, Stage, Trigger
 from pipeline_widgets.domain.experiment import Agent, Choice
 from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
 from pipeline_widgets.services.views.states import PipelineState, StageState
@@ -44,18 +35,20 @@ def panel_row(
     stage = state.stage
     return {
         "stage": stage.id,
-        "settings": _settings(stage, _source(stage, whole), _before(state, whole)),
+        "settings": _settings(state, _source(stage, whole), _before(state, whole)),
         "reasons": list(state.staleness.reasons),
         "accepted": (state.accepted or "") if state.staleness.accepted else None,
         "run": {**_run(glimpse), "served": _served(agent)} if glimpse else None,
     }
 
 
-def _settings(stage: Stage, source: str, before: str) -> list[str]:
+def _settings(state: StageState, source: str, before: str) -> list[str]:
     """Say how a stage is set, a sentence each."""
+    stage = state.stage
     said = [_starts(stage, source)]
     if stage.trigger is Trigger.AUTO:
-        said.append(f"Auto: starts when {before} succeeds{_only_if(stage.gate)}.")
+        condition = f", {state.condition}" if state.condition else ""
+        said.append(f"Auto: starts when {before} succeeds{condition}.")
     else:
         said.append("Manual: runs only when triggered.")
     if isinstance(stage, DeploymentStage):
@@ -79,16 +72,6 @@ def _starts(stage: Stage, source: str) -> str:
 
 def _checkpoint(choice: Choice) -> str:
     return f"the {choice} checkpoint" if isinstance(choice, str) else f"the checkpoint of step {choice}"
-
-
-def _only_if(gate: Gate | None) -> str:
-    match gate:
-        case ScoreAtLeast(score):
-            return f", with an evaluation score of at least {score:.4g}"
-        case BetterThanDeployed():
-            return " with a checkpoint better than the agent now deployed"
-        case None:
-            return ""
 
 
 def _source(stage: Stage, whole: PipelineState | None) -> str:

@@ -75,6 +75,7 @@ def a_stage(
         status=status,
         staleness=Staleness(stale=False, reasons=()),
         blockers=(),
+        condition="",
         held=None,
         run=None if status is Status.DRAFT else a_run(at + 1, status),
         accepted=None,

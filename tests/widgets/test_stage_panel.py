@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from factories.lab import Lab
-from factories.values import GRPO
+from factories.values import GRPO, LOSS
 
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
@@ -76,12 +76,27 @@ def test_gates_and_other_starts_are_said(lab: Lab) -> None:
     ]
     assert shown(lab, made, 2)["settings"] == [
         "Starts from the checkpoint of step 20 of Stage 1 (one).",
-        "Auto: starts when Stage 1 (one) succeeds, with an evaluation score of at least 0.75.",
+        "Auto: starts when Stage 1 (one) succeeds, if the evaluation score is at least 0.75.",
     ]
     assert shown(lab, made, 3)["settings"] == [
         "Deploys the final checkpoint of Stage 2 (two).",
-        "Auto: starts when Stage 2 (two) succeeds with a checkpoint better than the agent now deployed.",
+        (
+            "Auto: starts when Stage 2 (two) succeeds, "
+            "if the evaluation score is better than that of the agent now deployed."
+        ),
     ]
+
+
+@pytest.mark.spec("5.6", "6.8")
+def test_a_gate_of_a_loss_is_a_bound_from_above(lab: Lab) -> None:
+    """Where a lower score is better, the panel and the plan say the same: at most."""
+    made = lab.pipelines.create(lab.project.id, "chain")
+    lab.add(made.id, lab.experiment("one", LOSS))
+    lab.add(made.id, lab.experiment("two"), trigger="auto", gate=ScoreAtLeast(0.1))
+    condition = "if the evaluation score is at most 0.1"
+    assert shown(lab, made, 2)["settings"][1] == f"Auto: starts when Stage 1 (one) succeeds, {condition}."
+    first = lab.pipelines.get(made.id).stages[0]
+    assert condition in str(lab.runs.plan(first.id))
 
 
 def test_without_its_pipeline_a_stage_is_still_told(lab: Lab) -> None:

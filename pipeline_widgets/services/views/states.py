@@ -10,7 +10,7 @@ from pipeline_widgets.domain.experiment import choose
 from pipeline_widgets.domain.facts import StageFacts
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.staleness import Staleness, staleness
-from pipeline_widgets.domain.triggering import blockers, name
+from pipeline_widgets.domain.triggering import blockers, gate_condition, name
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services import facts
 
@@ -28,6 +28,8 @@ class StageState:
     staleness: Staleness
     #: Why it cannot be triggered now; empty where it can.
     blockers: tuple[str, ...]
+    #: What its gate asks for, as the end of a sentence; empty without a gate.
+    condition: str
     #: Why it did not start although the stage before it succeeded.
     held: str | None
     run: Run | None
@@ -76,6 +78,7 @@ class StateService:
                     status=known.of(stage.id).status,
                     staleness=stale[stage.id],
                     blockers=tuple(map(str, blockers(pipeline, stage.id, known))),
+                    condition=gate_condition(pipeline, stage, known),
                     held=known.of(stage.id).held,
                     run=_without_beat(known.of(stage.id).latest),
                     accepted=known.of(stage.id).note if stale[stage.id].accepted else None,
