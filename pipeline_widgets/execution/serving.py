@@ -6,6 +6,7 @@ place from one request to the next; a rotated key counts at once; without a row 
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -158,6 +159,7 @@ def serve(store: Store, service: EndpointService, agent_id: int) -> None:
     """Serve an agent until nobody wants that any more; do nothing if another process has it."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy loads: see child.py
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
     key = own_key.new()
     token = token_of(key)
     if not _patiently(lambda: service.take(agent_id, processes.identify(os.getpid()), token)):

@@ -113,6 +113,15 @@ def test_an_endpoint_that_dies_is_found_failed(
 
 
 @pytest.mark.spec("8.2")
+def test_a_crash_of_compiled_code_leaves_its_stack_in_the_log(site: Site) -> None:
+    """The log that the row's reader opens says where the process was when it was brought down."""
+    agent = site.run()
+    os.kill(site.process(agent).pid, signal.SIGSEGV)
+    until(lambda: agent.status == "Failed")
+    assert "Fatal Python error: Segmentation fault" in site.bench.ws._services.endpoints.tail(agent._id)
+
+
+@pytest.mark.spec("8.2")
 def test_who_connects_at_once_after_a_death_is_served(bench: Bench) -> None:
     """A process that died, and that nobody has looked for yet, is not taken for one that serves."""
     site = Site(bench)
