@@ -102,7 +102,10 @@ class Campaign:
                     if number is None:
                         break
                     lane = free.pop()
-                    pid = self._fork(number, clusters[lane] if clusters else None)
+                    cluster = clusters[lane] if clusters else None
+                    if cluster is not None:
+                        cluster.heal()
+                    pid = self._fork(number, cluster)
                     living[pid] = (lane, number, time.monotonic())
                 if not living:
                     break

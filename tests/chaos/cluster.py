@@ -28,6 +28,8 @@ class Cluster:
                 "No PostgreSQL server is installed. On Debian and Ubuntu: apt install postgresql"
             )
         self._binaries = binaries
+        # What a world starts bears its mark, and ends with it: a server that it starts again does not.
+        self._environment = dict(os.environ)
         self._folder = Path(tempfile.mkdtemp(prefix="chaos-pg-", dir="/tmp"))
         self._as: dict[str, Any] = {}
         if os.getuid() == 0:
@@ -79,15 +81,31 @@ class Cluster:
         """Delete a database, whoever is connected to it."""
         self.ask(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
+    def heal(self) -> None:
+        """Start it again where a world was ended while it was down."""
+        if not self._is_up():
+            self.start()
+
     def close(self) -> None:
         """Stop the server and delete all that it held."""
-        self.stop("immediate")
+        if self._is_up():
+            self.stop("immediate")
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _is_up(self) -> bool:
+        try:
+            self._do("pg_ctl", "status", f"--pgdata={self._folder}/data")
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def _do(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries / program), *arguments]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(command, cwd=self._folder, check=True, timeout=120, **quiet, **self._as)
+        environment = self._environment
+        subprocess.run(
+            command, cwd=self._folder, env=environment, check=True, timeout=120, **quiet, **self._as
+        )
 
 
 def _unprivileged() -> pwd.struct_passwd:
