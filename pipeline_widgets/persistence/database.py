@@ -144,8 +144,8 @@ class Database:
     def close(self) -> None:
         """Close all connections. The next use opens new ones, to the file that is there then."""
         with self._lock:
-            self._engine.dispose()
-            self._file, self._journal, self._replaced = None, None, False
+            self._dispose()
+            self._file, self._replaced = None, False
 
     def close_if_idle(self, now: float) -> float | None:
         """Close connections that rest, and return when to ask again; None where none is open.
@@ -156,9 +156,10 @@ class Database:
         with self._lock:
             rest = REST if self.is_sqlite else SERVER_REST
             last = min(self._used, self._written) if self.is_sqlite and self._dirty else self._used
-            if self._open and (self._active or last + rest > now):
+            # Who is active may be about to connect: what a closed pool has opened would be closed by nobody.
+            if self._active or (self._open and last + rest > now):
                 return max(last + rest, now + rest / 10)
-            self._engine.dispose()
+            self._dispose()
             self._dirty = self._watched = False
             return None
 
@@ -175,7 +176,7 @@ class Database:
             return
         while set(self._active) - {threading.get_ident()} and (left := until - time.monotonic()) > 0:
             self._changed.wait(left)
-        self._engine.dispose()
+        self._dispose()
 
     def resume(self) -> None:
         """Go on after a fork."""
@@ -188,6 +189,10 @@ class Database:
         self._active, self._open, self._watched, self._journal = [], 0, False, None
         _inherited.append(self._engine.pool)
         self._engine.dispose(close=False)
+
+    def _dispose(self) -> None:
+        self._engine.dispose()
+        self._open, self._journal = 0, None  # the next connection may find a new write-ahead log
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Generator[Connection]:

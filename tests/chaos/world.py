@@ -353,8 +353,10 @@ class World:
     def left(self) -> list[str]:
         """Disconnect all agents, and return the processes that will not leave."""
         for agent in self.ws.agents:
-            with suppress(pw.PipelineError):
+            try:
                 agent.disconnect()
+            except pw.PipelineError as error:
+                self.tell(f"disconnect refused: {error!r}")
         until = time.monotonic() + LEAVE
         while time.monotonic() < until:
             left = self.sandbox.processes()

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import psutil
 import pytest
 from benches import until
 from factories.lab import Lab, open_lab
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from pipeline_widgets import __main__ as program
 from pipeline_widgets.errors import StorageError
@@ -216,6 +217,26 @@ def test_case_17_a_log_that_is_gone_is_told(lab: Lab, tmp_path: Path) -> None:
         lab.projects.create("lost", advanced_training=False)
     lab.store.database.close()
     lab.projects.create("new", advanced_training=False)
+
+
+def test_a_connection_that_comes_while_others_are_closed_is_not_left_behind(lab: Lab, tmp_path: Path) -> None:
+    """The file that rests is closed wholly, and the log that another process makes then is no deleted one."""
+    database = lab.store.database
+    database.close()
+
+    def close_others(*_: object) -> None:
+        database.close_if_idle(float("inf"))
+
+    event.listen(database._engine, "do_connect", close_others)
+    lab.projects.create("kept", advanced_training=False)
+    event.remove(database._engine, "do_connect", close_others)
+    database.close_if_idle(float("inf"))
+    assert not (tmp_path / "lab.db-wal").exists()
+    with closing(sqlite3.connect(tmp_path / "lab.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.rollback()
+        lab.projects.create("new", advanced_training=False)
+    assert {each.name for each in lab.projects.all()} >= {"kept", "new"}
 
 
 def test_case_17_a_database_deleted_within_a_write(lab: Lab, tmp_path: Path) -> None:
