@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 import pipeline_widgets as pw
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.domain.experiment import Reference
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.python_version import HERE
 from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import schema
@@ -120,7 +120,7 @@ def test_its_algorithms_of_the_package_are_found(ws: pw.Workspace) -> None:
     with ws._services.store.read() as work:
         rows = work.connection.execute(select(schema.algorithms.c.name, schema.algorithms.c.path)).all()
     paths = {row.name: row.path for row in rows if row.path is not None}
-    assert {name: registry.load(Reference(path=path)).spec.name for name, path in paths.items()} == {
+    assert {name: registry.load(AlgorithmReference(path=path)).spec.name for name, path in paths.items()} == {
         name: name for name in BUILT_IN
     }
 
