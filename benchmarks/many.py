@@ -7,14 +7,14 @@ from typing import Any
 
 import trainers
 
+from pipeline_widgets.application import configure
 from pipeline_widgets.domain.chain import ExperimentStage, FromScratch, FromSource, Trigger
-from pipeline_widgets.wiring import configured
 
 
 def chain(project: Any, stages: int) -> Any:
     """Return a pipeline with so many Experiment stages, Auto but for the first."""
     pipe = project.create_pipeline(f"chain of {stages}")
-    services, plain = pipe._services, configured(trainers.counter, {})
+    services, plain = pipe._services, configure(trainers.counter, {})
     made = [
         services.experiments.create(project._id, f"experiment {at}", plain, seed=0).id for at in range(stages)
     ]
@@ -34,7 +34,7 @@ def chain(project: Any, stages: int) -> Any:
 
 def pipelines(project: Any, count: int) -> None:
     """Make so many pipelines of three stages each."""
-    services, plain = project._services, configured(trainers.counter, {})
+    services, plain = project._services, configure(trainers.counter, {})
     made = [
         services.experiments.create(project._id, name, plain, seed=0).id for name in ("sft", "dpo", "grpo")
     ]

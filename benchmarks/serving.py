@@ -29,7 +29,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 import pipeline_widgets as pw
-from pipeline_widgets.algorithms.actor_critic import predict
+from pipeline_widgets.trainers.numpy.actor_critic import predict
 
 CLIENTS, REQUESTS, ROUNDS = 8, 1000, 5
 OBSERVATION = [0.01, 0.02, -0.03, 0.04]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline_widgets.wiring import Services
+    from pipeline_widgets.application import Services
 
 URL = "PIPELINE_WIDGETS_URL"
 START_METHOD = "PIPELINE_WIDGETS_START_METHOD"
@@ -64,9 +64,9 @@ def _url(options: argparse.Namespace) -> str:
 
 
 def _supervise(options: argparse.Namespace) -> None:
-    from pipeline_widgets.execution.fork_server import nursery  # noqa: PLC0415  forks before the rest
+    from pipeline_widgets.execution.fork_server import create_spawner  # noqa: PLC0415  forks before the rest
 
-    children = nursery(os.environ.get(START_METHOD))
+    children = create_spawner(os.environ.get(START_METHOD))
     from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415
 
     services = _launched(options)
@@ -80,11 +80,12 @@ def _supervise(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from pipeline_widgets.execution.serving import serve  # noqa: PLC0415  only here a web server is needed
+    from pipeline_widgets.execution import processes  # noqa: PLC0415  not for --help
+    from pipeline_widgets.serving.server import serve  # noqa: PLC0415  only here a web server is needed
 
     services = _launched(options)
     try:
-        serve(services.store, services.serving, options.agent_id)
+        serve(services.store, services.endpoint_service, options.agent_id, processes.identify(os.getpid()))
     finally:
         services.store.database.close()
 
@@ -126,7 +127,7 @@ def _trust(options: argparse.Namespace) -> None:
     from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
 
     services = connect(options.workspace or _url(options), create=False, trust=True)
-    print(f"{services.store.database.shown} is trusted: it may run the code that it holds.")
+    print(f"{services.store.database.safe_url} is trusted: it may run the code that it holds.")
     services.store.database.close()
 
 

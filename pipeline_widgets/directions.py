@@ -18,16 +18,16 @@ _TURNING = re.compile(
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
-def isolated(text: str) -> str:
+def isolate(text: str) -> str:
     """Return a text as it can stand in a sentence, isolated where it could turn the words around it."""
     if text.isascii() or not _TURNING.search(text):
         return text
     return f"{ISOLATE}{_balanced(text)}{POP}"
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """Return a name in quotes, as it can stand in a sentence."""
-    return isolated(repr(name))
+    return isolate(repr(name))
 
 
 def with_quotes_isolated(sentence: str) -> str:
@@ -39,7 +39,7 @@ def with_quotes_isolated(sentence: str) -> str:
 
 def _whole(text: str) -> str:
     """Isolate a text, unless it reaches into an isolate that is there, which would then be torn apart."""
-    return isolated(text) if is_balanced(text) else text
+    return isolate(text) if is_balanced(text) else text
 
 
 def is_balanced(text: str) -> bool:

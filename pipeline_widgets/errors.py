@@ -139,7 +139,7 @@ class WaitTimeoutError(ExecutionError, TimeoutError):
     """Waiting took longer than asked for; the runs go on."""
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Return a value as an error shows it: in one short line, whatever it is."""
     try:
         text = repr(value)

@@ -10,7 +10,7 @@ import pytest
 
 import pipeline_widgets as pw
 from pipeline_widgets import errors
-from pipeline_widgets.errors import LONGEST, PipelineError, WaitTimeoutError, shown
+from pipeline_widgets.errors import LONGEST, PipelineError, WaitTimeoutError, format_value
 
 CLASSES = [
     each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__
@@ -73,4 +73,4 @@ def test_every_error_has_a_sentence(kind: type[PipelineError]) -> None:
 @pytest.mark.parametrize("value", ["x" * 1000, 10**5000, {"a": [10**5000]}, "\ud800"], ids=type)
 def test_a_value_is_shown_in_a_short_line(value: object) -> None:
     """Also where Python refuses to write it."""
-    assert 0 < len(shown(value)) <= LONGEST
+    assert 0 < len(format_value(value)) <= LONGEST

@@ -1,1 +1,1 @@
-"""How an algorithm is declared and what its train function sees; the embedded numpy trainers."""
+"""What an author of an algorithm needs: the registry, the context of a run, config forms, signatures."""

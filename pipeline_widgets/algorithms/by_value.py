@@ -25,7 +25,8 @@ from weakref import WeakKeyDictionary
 
 import cloudpickle
 
-from pipeline_widgets.algorithms.captured import captured_by, is_importable
+from pipeline_widgets.algorithms.captured import find_captured, is_importable
+from pipeline_widgets.algorithms.former_paths import current_path
 from pipeline_widgets.errors import ConfigError
 
 MEBI = 1 << 20
@@ -40,8 +41,8 @@ _FIX = "Load it within the function, or put it into a module that the function i
 _warned: set[str] = set()
 
 
-def packed(algorithm: object, name: str) -> str:
-    """Return an algorithm as text that `unpacked` opens in another process of the same Python.
+def pack(algorithm: object, name: str) -> str:
+    """Return an algorithm as text that `unpack` opens in another process of the same Python.
 
     Args:
         algorithm: The algorithm.
@@ -53,7 +54,7 @@ def packed(algorithm: object, name: str) -> str:
     try:
         data = _dumps(algorithm)
     except Exception as error:  # whatever the objects say that it refers to
-        culprit = next((each for each in captured_by(algorithm) if _size(each.value) is None), None)
+        culprit = next((each for each in find_captured(algorithm) if _size(each.value) is None), None)
         what = f"{name} cannot be sent to the process that trains."
         why = f"{type(error).__name__}: {error}."
         if culprit is not None:
@@ -65,11 +66,11 @@ def packed(algorithm: object, name: str) -> str:
     return _PREFIX + base64.b64encode(data).decode()
 
 
-def unpacked(value: str, earlier: Iterable[str] = ()) -> object:
-    """Return what `packed` was given. Opening it runs code.
+def unpack(value: str, earlier: Iterable[str] = ()) -> object:
+    """Return what `pack` was given. Opening it runs code.
 
     Args:
-        value: What `packed` returned.
+        value: What `pack` returned.
         earlier: The same of other algorithms, which have what this one's code does not name: a checkpoint
             may hold pickled objects of them. They are opened when a name is found nowhere else.
     """
@@ -90,7 +91,7 @@ def _bytes_of(value: str) -> bytes:
 
 
 def _parts(opened: object) -> tuple[Any, Mapping[str, str]]:
-    """Return the algorithm and the source text that go with it; former versions packed no text."""
+    """Return the algorithm and the source text that go with it; former versions pack no text."""
     return cast(tuple[Any, Mapping[str, str]], opened if isinstance(opened, tuple) else (opened, {}))
 
 
@@ -246,7 +247,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if module_name == MAIN and global_name in self._main.__dict__:
             return self._main.__dict__[global_name]
-        found = super().find_class(module_name, global_name)
+        found = super().find_class(current_path(module_name), global_name)
         if module_name != "cloudpickle.cloudpickle":
             return found
         if global_name == "_make_function":
@@ -374,7 +375,7 @@ def _tell_of_size(algorithm: object, name: str, size: int) -> None:
     if size <= MOST and name in _warned:
         return
     _warned.add(name)
-    sizes = [(_size(each.value) or 0, each) for each in captured_by(algorithm)]
+    sizes = [(_size(each.value) or 0, each) for each in find_captured(algorithm)]
     large = sorted((each for each in sizes if each[0] >= NAMED_ABOVE), key=lambda each: -each[0])[:NAMED]
     named = " ".join(f"{each.sentence} ({of / 1e6:,.0f} MB)." for of, each in large)
     if size > MOST:

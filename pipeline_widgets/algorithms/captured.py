@@ -28,7 +28,7 @@ class Captured:
         return f"{self.name!r} (a {home}{kind.__qualname__}) is {self.how}"
 
 
-def captured_by(algorithm: object) -> Iterator[Captured]:
+def find_captured(algorithm: object) -> Iterator[Captured]:
     """Yield the objects that an algorithm refers to, through all code that goes with it; no code itself."""
     seen: set[int] = set()
     left: list[object] = [algorithm]

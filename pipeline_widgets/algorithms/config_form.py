@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline_widgets.algorithms.config_schema import FormField, Kind, bound, fields_of
+from pipeline_widgets.algorithms.config_schema import FormField, Kind, bound, list_fields
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.domain.experiment import SEEDS
 
@@ -25,7 +25,7 @@ SEED = FormField(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Filled:
+class FormResult:
     """What a form says: a config, and what is wrong with it by field."""
 
     config: Mapping[str, Any]
@@ -73,14 +73,14 @@ class _MisreadError(Exception):
     """What was typed cannot be a value of the field."""
 
 
-def filled(algorithm: Algorithm, typed: Mapping[str, str]) -> Filled:
+def parse_form(algorithm: Algorithm, typed: Mapping[str, str]) -> FormResult:
     """Read what was typed, by field, and let the config model judge it.
 
     What was left empty is left out, unless its field may be None or is a text.
     """
     config: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    known = {each.name: each for each in fields_of(algorithm.config)}
+    known = {each.name: each for each in list_fields(algorithm.config)}
     for name, text in typed.items():
         if name not in known:
             errors[name] = f"{algorithm.spec.name} has no such field."
@@ -92,7 +92,7 @@ def filled(algorithm: Algorithm, typed: Mapping[str, str]) -> Filled:
             errors[name] = str(error)
     judged, general = _judged(algorithm, config)
     errors = {**{name: said for name, said in judged.items() if name not in errors}, **errors}
-    return Filled(config=config, errors=errors, general=general)
+    return FormResult(config=config, errors=errors, general=general)
 
 
 def seed_of(text: str) -> tuple[int, str]:
@@ -144,7 +144,7 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        raise _MisreadError("This is no number. Write it as 10, 0.5 or 1e-3.")
+        raise _MisreadError("This is not a number. Write it as 10, 0.5 or 1e-3.")
     return number
 
 
@@ -167,7 +167,7 @@ def _value(text: str) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if "\n" in text else f"column {error.colno}"
         example = 'Write it as [1, 2], {"name": 1}, "text", true or null.'
-        raise _MisreadError(f"This is no JSON: {error.msg} at {where}. {example}") from None
+        raise _MisreadError(f"This is not JSON: {error.msg} at {where}. {example}") from None
     except RecursionError:
         raise _MisreadError("This is nested too deeply.") from None
 
@@ -181,7 +181,7 @@ def _judged(algorithm: Algorithm, config: Mapping[str, Any]) -> tuple[dict[str, 
     from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
 
     try:
-        config_model.validated(algorithm.config, config)
+        config_model.validate_config(algorithm.config, config)
     except config_model.UnknownFieldError as error:
         first, *within = error.path
         said = f"{'.'.join(within)}: {_SAID['extra_forbidden']}" if within else _SAID["extra_forbidden"]
@@ -211,10 +211,10 @@ def _names(algorithm: Algorithm) -> dict[str, str]:
     """Return the model's fields by every name under which an error may come."""
     if algorithm.config is None:
         return {}
-    from pipeline_widgets.algorithms.config_model import fields_by_name, names_of  # noqa: PLC0415  it imports pydantic
+    from pipeline_widgets.algorithms.config_model import fields_by_name, list_names  # noqa: PLC0415  it imports pydantic
 
     fields = fields_by_name(algorithm.config)
-    aliases = {alias: name for name, info in fields.items() for alias in names_of(name, info)}
+    aliases = {alias: name for name, info in fields.items() for alias in list_names(name, info)}
     return aliases | {name: name for name in fields}
 
 

@@ -19,8 +19,8 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from pipeline_widgets.algorithms.scalars import scalar_of
-from pipeline_widgets.errors import ConfigError, shown
+from pipeline_widgets.algorithms.scalars import to_scalar
+from pipeline_widgets.errors import ConfigError, format_value
 
 #: A pydantic model, or a dataclass.
 ConfigType: TypeAlias = type[Any]
@@ -50,7 +50,7 @@ def check_type(config: object, algorithm: str) -> None:
     """
     fix = "Pass the class: one that derives from pydantic.BaseModel, or a dataclass."
     if not isinstance(config, type):
-        why = f"Got {shown(config)}, which is no class."
+        why = f"Got {format_value(config)}, which is not a class."
         raise ConfigError(f"The config of {algorithm} cannot be used.", why, fix)
     kind = cast(type[Any], config)
     if not (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)) or _is_root_type(kind):
@@ -93,7 +93,7 @@ def fields_by_name(config: ConfigType | None) -> Mapping[str, FieldInfo]:
     }
 
 
-def names_of(name: str, info: FieldInfo) -> tuple[str, ...]:
+def list_names(name: str, info: FieldInfo) -> tuple[str, ...]:
     """Return all names under which a field can be given, its own first."""
     aliases: list[object] = [info.alias]
     choices = info.validation_alias
@@ -101,14 +101,14 @@ def names_of(name: str, info: FieldInfo) -> tuple[str, ...]:
     return tuple(dict.fromkeys([name, *(each for each in aliases if isinstance(each, str))]))
 
 
-def schema_of(config: ConfigType, **options: Any) -> dict[str, Any]:
+def build_json_schema(config: ConfigType, **options: Any) -> dict[str, Any]:
     """Return the JSON schema of a config."""
     if issubclass(config, BaseModel):
         return config.model_json_schema(**options)
     return _adapter(config).json_schema(**options)
 
 
-def validated(config: ConfigType, given: Mapping[str, Any]) -> Any:
+def validate_config(config: ConfigType, given: Mapping[str, Any]) -> Any:
     """Return the given values as an instance of the config.
 
     Raises:
@@ -126,7 +126,7 @@ def validated(config: ConfigType, given: Mapping[str, Any]) -> Any:
     return made
 
 
-def plain_of(instance: Any) -> dict[str, Any]:
+def to_plain_config(instance: Any) -> dict[str, Any]:
     """Return an instance of a config as plain JSON values, the same in every process.
 
     Raises:
@@ -173,12 +173,12 @@ def canonical(value: Any, dumped: Any) -> Any:
     return cast(Any, dumped)
 
 
-def secret_of(instance: Any) -> Path | None:
+def find_secret(instance: Any) -> Path | None:
     """Return where an instance holds a secret, whatever its fields are declared as; None without one."""
     return next((path for path, value in _leaves(instance, ()) if isinstance(value, _SECRETS)), None)
 
 
-def difference(one: Any, other: Any, path: Path = ()) -> tuple[Path, Any, Any] | None:
+def find_difference(one: Any, other: Any, path: Path = ()) -> tuple[Path, Any, Any] | None:
     """Return where two instances differ and the two values; None if they are the same.
 
     Lists and tuples with the same items are the same: JSON has one kind of them.
@@ -190,7 +190,7 @@ def difference(one: Any, other: Any, path: Path = ()) -> tuple[Path, Any, Any] |
         return path, one, other
     if (dataclasses.is_dataclass(one) or isinstance(one, BaseModel)) and type(one) is not type(other):
         return path, one, other
-    found = (difference(ours[name], theirs[name], (*path, name)) for name in ours)
+    found = (find_difference(ours[name], theirs[name], (*path, name)) for name in ours)
     return next((each for each in found if each is not None), None)
 
 
@@ -285,7 +285,7 @@ def _parts(value: Any) -> dict[str, Any] | None:
     if _is_root_type(cast(type[Any], type(value))):
         return {"root": value.root}
     if isinstance(value, Mapping):
-        return {shown(name): each for name, each in cast(Mapping[Any, Any], value).items()}
+        return {format_value(name): each for name, each in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, (list, tuple)):
         return {str(at): each for at, each in enumerate(cast(Sequence[Any], value))}
     return None
@@ -313,7 +313,7 @@ def _equal(one: Any, other: Any) -> bool:
     if _is_set(one) and _is_set(other):
         return sorted(map(repr, one)) == sorted(map(repr, other))  # NaN, and what compares by identity
     by_identity = type(one) is type(other) and type(one).__eq__ is object.__eq__
-    return by_identity and hasattr(one, "__dict__") and difference(one.__dict__, other.__dict__) is None
+    return by_identity and hasattr(one, "__dict__") and find_difference(one.__dict__, other.__dict__) is None
 
 
 def _jsonable(value: Any) -> Any:
@@ -328,12 +328,12 @@ def _without_foreign_scalars(value: Any) -> Any:
     """Return a value with numpy's and tensors' scalars as Python's own, also within lists and mappings."""
     if isinstance(value, dict):
         pairs = cast(dict[Any, Any], value).items()
-        return {scalar_of(name): _without_foreign_scalars(each) for name, each in pairs}
+        return {to_scalar(name): _without_foreign_scalars(each) for name, each in pairs}
     if isinstance(value, Mapping):
         return _without_foreign_scalars(dict(cast(Mapping[Any, Any], value)))
     if type(value) in {list, tuple, set, frozenset}:
         return type(value)(map(_without_foreign_scalars, value))
-    return scalar_of(value)
+    return to_scalar(value)
 
 
 # ---- names of fields
@@ -341,7 +341,7 @@ def _without_foreign_scalars(value: Any) -> Any:
 
 def _check_names(kind: type[Any], given: Mapping[str, Any], path: Path) -> None:
     fields = fields_by_name(kind)
-    known = {each for name, info in fields.items() for each in names_of(name, info)}
+    known = {each for name, info in fields.items() for each in list_names(name, info)}
     unknown = [name for name in given if name not in known]
     if unknown and _extra(kind) != "allow":
         raise UnknownFieldError((*path, str(unknown[0])), sorted(fields))
@@ -357,7 +357,7 @@ def _check_within(value: Any, given: Any, path: Path) -> None:
             _check_names(kind, named, path)
         infos = fields_by_name(kind)
         for name, each in own:
-            spellings = names_of(name, infos[name]) if name in infos else (name,)
+            spellings = list_names(name, infos[name]) if name in infos else (name,)
             for spelling in spellings:
                 if spelling in named:
                     _check_within(each, named[spelling], (*path, name))

@@ -72,7 +72,7 @@ class FormField:
     computed: bool = False
 
 
-def fields_of(model: type[Any] | None) -> tuple[FormField, ...]:
+def list_fields(model: type[Any] | None) -> tuple[FormField, ...]:
     """Return the fields of a form for a config model, in the model's order; none without a model."""
     if model is None:
         return ()
@@ -104,7 +104,7 @@ def _schema(model: type[Any]) -> Schema:
     """Return the model's JSON schema with its fields' own names; what has none is left open."""
     from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415  the model has imported it
 
-    from pipeline_widgets.algorithms.config_model import schema_of  # noqa: PLC0415  it imports pydantic
+    from pipeline_widgets.algorithms.config_model import build_json_schema  # noqa: PLC0415  it imports pydantic
 
     class Lenient(GenerateJsonSchema):
         ignored_warning_kinds = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012  as pydantic has it
@@ -113,7 +113,7 @@ def _schema(model: type[Any]) -> Schema:
             return {}
 
     try:
-        return schema_of(model, by_alias=False, schema_generator=Lenient)
+        return build_json_schema(model, by_alias=False, schema_generator=Lenient)
     except Exception:  # noqa: BLE001  a model's own hook may raise anything: then all is written as JSON
         return {}
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pipeline_widgets.algorithms.scalars import facets_of, scalar_of
-from pipeline_widgets.domain.job import Reported, Saved
-from pipeline_widgets.errors import ConfigError, shown
+from pipeline_widgets.algorithms.scalars import to_facets, to_scalar
+from pipeline_widgets.domain.job import MetricReport, SavedCheckpoint
+from pipeline_widgets.errors import ConfigError, format_value
 from pipeline_widgets.persistence import artifacts
 
 TRAINING_SCORE = "training_score"
@@ -44,7 +44,7 @@ class Start:
     signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-Event: TypeAlias = Reported | Saved
+Event: TypeAlias = MetricReport | SavedCheckpoint
 
 
 class TrainContext:
@@ -84,7 +84,7 @@ class TrainContext:
         # Reports may come from several threads, and from a signal handler in the middle of one.
         self._lock = threading.RLock()
         self._scores = {name: _Series() for name in (TRAINING_SCORE, EVALUATION_SCORE)}
-        self._saved: dict[int, Saved] = {}
+        self._saved: dict[int, SavedCheckpoint] = {}
 
     @property
     def start_role(self) -> str | None:
@@ -126,7 +126,7 @@ class TrainContext:
 
         Raises:
             StopTraining: A stop was asked for.
-            ConfigError: A step is no whole number that can be stored, or a metric is no number.
+            ConfigError: A step is not a whole number that can be stored, or a metric is not a number.
         """
         step, total = _steps("step", step), None if total is None else _steps("total", total)
         scores = {TRAINING_SCORE: training_score, EVALUATION_SCORE: evaluation_score}
@@ -136,7 +136,7 @@ class TrainContext:
             str.__str__(name): _number(name, value) for name, value in told.items() if value is not None
         }
         with self._lock:
-            self._emit(Reported(step=step, total=total, metrics=values))
+            self._emit(MetricReport(step=step, total=total, metrics=values))
             scored = [name for name in self._scores if name in values]
             for name in scored:
                 self._scores[name].put(step, values[name])
@@ -158,15 +158,15 @@ class TrainContext:
             signature: Facets that only this checkpoint can know, such as the size of a latent space.
 
         Raises:
-            ConfigError: The step is no whole number, or a facet no text, number or bool.
+            ConfigError: The step is not a whole number, or a facet is not a text, number or bool.
             CheckpointError: Something in the folder cannot be kept, such as a link to nothing.
             StorageError: The disk is full.
         """
         step = _steps("step", step)
-        facets = {**self._signature, **facets_of(signature or {})}
+        facets = {**self._signature, **to_facets(signature or {})}
         with artifacts.publish(self.folder / "checkpoints", stem=f"{step:010d}", private=True) as publication:
             yield publication.path
-        saved = Saved(
+        saved = SavedCheckpoint(
             step=step,
             folder=publication.folder,
             training_score=None,
@@ -187,7 +187,7 @@ class TrainContext:
             sys.stdout.write(line)
             sys.stdout.flush()
 
-    def _keep(self, saved: Saved) -> None:
+    def _keep(self, saved: SavedCheckpoint) -> None:
         """Tell of a checkpoint with the scores of its step that are known by now."""
         training, evaluation = (series.get(saved.step) for series in self._scores.values())
         saved = replace(saved, training_score=training, evaluation_score=evaluation)
@@ -227,7 +227,9 @@ def _logged(logs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     for each in logs:
         if not isinstance(each, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
             fix = 'Write ctx.report(step, {"loss": 0.5}) or ctx.report(step, loss=0.5).'
-            raise ConfigError("Metrics are a mapping from names to numbers.", f"Got {shown(each)}.", fix)
+            raise ConfigError(
+                "Metrics are a mapping from names to numbers.", f"Got {format_value(each)}.", fix
+            )
         merged |= {str(name): value for name, value in each.items()}
     return merged
 
@@ -238,18 +240,18 @@ def _steps(name: str, value: object) -> int:
     Integers of numpy and of tensors are welcome.
     """
     try:
-        steps = operator.index(scalar_of(value))  # pyright: ignore[reportArgumentType]  that is what is tried
+        steps = operator.index(to_scalar(value))  # pyright: ignore[reportArgumentType]  that is what is tried
     except TypeError:
         steps = -1
     if not 0 <= steps < MOST_STEPS:
         fix = "Count steps with whole numbers from 0."
-        raise ConfigError(f"{name} has to be a whole number.", f"Got {shown(value)}.", fix)
+        raise ConfigError(f"{name} has to be a whole number.", f"Got {format_value(value)}.", fix)
     return steps
 
 
 def _number(name: str, value: Any) -> float:
     try:
-        return float(scalar_of(value))
+        return float(to_scalar(value))
     except (TypeError, ValueError, OverflowError) as error:
-        why = f"{name!r} is {shown(value)}: {error}."
+        why = f"{name!r} is {format_value(value)}: {error}."
         raise ConfigError("A metric has to be a number.", why, "Convert it with float().") from error

@@ -21,11 +21,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pipeline_widgets.algorithms.scalars import facets_of
+from pipeline_widgets.algorithms.former_paths import current_path
+from pipeline_widgets.algorithms.scalars import to_facets
+from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
-from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference
+from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.python_version import HERE, foreign_fix, foreign_reason
-from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, PipelineError, shown
+from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, PipelineError, format_value
 
 if TYPE_CHECKING:
     from pipeline_widgets.algorithms.context import TrainContext
@@ -64,7 +66,9 @@ class Algorithm:
         """
         if not isinstance(config, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
             fix = 'Write config={"steps": 100}, with the names of its fields.'
-            raise ConfigError(f"The config of {self.spec.name} is no mapping.", f"Got {shown(config)}.", fix)
+            raise ConfigError(
+                f"The config of {self.spec.name} is not a mapping.", f"Got {format_value(config)}.", fix
+            )
         if self.config is None:
             if config:
                 what = f"{self.spec.name} has no config field {next(iter(config))!r}."
@@ -75,7 +79,7 @@ class Algorithm:
         from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
 
         try:
-            return config_model.validated(self.config, config)
+            return config_model.validate_config(self.config, config)
         except config_model.UnknownFieldError as error:
             what = f"{self.spec.name} has no config field {'.'.join(error.path)!r}."
             within = f"The fields of {'.'.join(error.path[:-1])!r}" if error.path[1:] else "Its fields"
@@ -85,7 +89,7 @@ class Algorithm:
             first = error.errors(include_url=False, include_context=False)[0]
             field = ".".join(map(str, first["loc"])) or "config"
             what = f"The config field {field!r} of {self.spec.name} is refused."
-            why = f"{first['msg']}, got {shown(first['input'])}."
+            why = f"{first['msg']}, got {format_value(first['input'])}."
             raise ConfigError(what, why, f"Correct {field!r} and try again.") from error
         except Exception as error:  # a validator of a user's may raise anything
             what, why = f"The config of {self.spec.name} cannot be checked.", _cause(error)
@@ -112,22 +116,22 @@ class Algorithm:
         except Exception as error:  # it is the user's
             raise ConfigError(what, _cause(error), fix) from error
         if not isinstance(made, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users return anything
-            raise ConfigError(what, f"It returned {shown(made)}.", fix)
+            raise ConfigError(what, f"It returned {format_value(made)}.", fix)
         return _facets(made)
 
     @property
-    def reference(self) -> Reference:
+    def reference(self) -> AlgorithmReference:
         """Where another process finds this algorithm."""
         module, name = self.train.__module__, self.train.__qualname__
         home = sys.modules.get(module)
         if module != "__main__" and home is not None and getattr(home, name, None) is self:
             root = None if _is_installed(home) else _search_path(home)
-            return Reference(path=f"{module}:{name}", root=root)
+            return AlgorithmReference(path=f"{module}:{name}", root=root)
         from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only notebooks need it
 
-        return Reference(value=by_value.packed(self, self.spec.name), root=_search_path(), python=HERE)
+        return AlgorithmReference(value=by_value.pack(self, self.spec.name), root=_search_path(), python=HERE)
 
-    def configured(self, config: Mapping[str, Any]) -> Configured:
+    def configure(self, config: Mapping[str, Any]) -> ConfiguredAlgorithm:
         """Return what an experiment is made of: the declaration, and the config with its defaults.
 
         Args:
@@ -146,24 +150,26 @@ class Algorithm:
             what, why = f"The config of {self.spec.name} cannot be stored.", f"{error}."
             fix = "Use numbers, texts, lists and mappings, not nested too deeply."
             raise ConfigError(what, why, fix) from error
-        return Configured(spec=self.spec, reference=self.reference, config=plain, signature=signature)
+        return ConfiguredAlgorithm(
+            spec=self.spec, reference=self.reference, config=plain, signature=signature
+        )
 
     def _plain(self, valid: Any) -> dict[str, Any]:
         """Return a config as JSON values that are known to give the same config again."""
         from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
 
-        if (secret := config_model.secret_of(valid)) is not None:
+        if (secret := config_model.find_secret(valid)) is not None:
             raise config_model.secret_refused(self.spec.name, secret)
-        plain = config_model.plain_of(valid)
+        plain = config_model.to_plain_config(valid)
         what = f"The config of {self.spec.name} would not come back as it is when it is read again."
         fix = "Let its validators leave alone what they have made, and use types that JSON can say."
         try:
             again = self.validate(plain)
         except ConfigError as error:
             raise ConfigError(what, f"{error.what} {error.why}".strip(), fix) from error
-        if (found := config_model.difference(valid, again)) is not None:
+        if (found := config_model.find_difference(valid, again)) is not None:
             path, ours, theirs = found
-            why = f"{'.'.join(path) or 'It'} is {shown(ours)}, and would be {shown(theirs)}."
+            why = f"{'.'.join(path) or 'It'} is {format_value(ours)}, and would be {format_value(theirs)}."
             raise ConfigError(what, why, fix)
         return plain
 
@@ -245,7 +251,7 @@ def _listed(argument: str, given: Any) -> list[Any]:
 
 
 def _misdeclared(argument: str, given: object, wanted: str) -> ConfigError:
-    what = f"@pw.algorithm cannot use {shown(given)} as {argument}."
+    what = f"@pw.algorithm cannot use {format_value(given)} as {argument}."
     return ConfigError(what, fix=f"Pass {wanted}.")
 
 
@@ -267,11 +273,11 @@ def find(name: str) -> Algorithm:
     return _defined[name]
 
 
-class _Current(Mapping[str, Declared]):
+class _Current(Mapping[str, AlgorithmDeclaration]):
     """Pickles only what is asked for, so that one algorithm that cannot be sent hinders no other."""
 
-    def __getitem__(self, name: str) -> Declared:
-        return Declared(spec=_defined[name].spec, reference=_defined[name].reference)
+    def __getitem__(self, name: str) -> AlgorithmDeclaration:
+        return AlgorithmDeclaration(spec=_defined[name].spec, reference=_defined[name].reference)
 
     def __iter__(self) -> Iterator[str]:
         return iter(_defined)
@@ -280,7 +286,7 @@ class _Current(Mapping[str, Declared]):
         return len(_defined)
 
 
-def references() -> Mapping[str, Declared]:
+def references() -> Mapping[str, AlgorithmDeclaration]:
     """Return the algorithms that this process has defined or loaded so far, for other processes."""
     return _Current()
 
@@ -294,10 +300,10 @@ def defines(name: str) -> bool:
     return name in _defined
 
 
-def refusal_of(experiment: Experiment) -> str | None:
+def find_config_error(experiment: Experiment) -> str | None:
     """Return why an algorithm that this process has defined or loaded refuses an experiment's config.
 
-    None where it takes it, and where the process does not know the algorithm: that is no reason to load it.
+    None where it takes it, and where the process does not know the algorithm: it is not loaded for that.
 
     Args:
         experiment: The experiment, with its algorithm and config.
@@ -317,7 +323,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_defined.keys() | _installed().keys()))
 
 
-def load(reference: Reference) -> Algorithm:
+def load(reference: AlgorithmReference) -> Algorithm:
     """Return the algorithm behind a reference, in any process.
 
     Args:
@@ -339,10 +345,10 @@ def load(reference: Reference) -> Algorithm:
         from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only what notebooks defined needs it
 
         values = [each.value for each in earlier if each.value]
-        return _loaded("the pickled algorithm", lambda: by_value.unpacked(value, values))
+        return _loaded("the pickled algorithm", lambda: by_value.unpack(value, values))
     path = reference.path or ""
     module, _, name = path.partition(":")
-    return _loaded(path, lambda: getattr(importlib.import_module(module), name))
+    return _loaded(path, lambda: getattr(importlib.import_module(current_path(module)), name))
 
 
 def _extend_search_path(entries: Iterable[str]) -> None:
@@ -355,7 +361,7 @@ def _extend_search_path(entries: Iterable[str]) -> None:
     sys.path[(first := next(at, len(sys.path))) : first] = new
 
 
-def own_main() -> None:
+def claim_main() -> None:
     """Let `__main__` of this process be that of the algorithms which it loads: it has no user's own."""
     from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only processes that train need it
 
@@ -371,7 +377,7 @@ def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
         fix = "Install what it needs, or define it again with @pw.algorithm and trigger the stage again."
         raise AlgorithmNotFoundError(f"{origin} cannot be loaded.", why, fix) from error
     if not isinstance(value, Algorithm):
-        raise AlgorithmNotFoundError(f"{origin} is no algorithm.", fix="Decorate it with @pw.algorithm.")
+        raise AlgorithmNotFoundError(f"{origin} is not an algorithm.", fix="Decorate it with @pw.algorithm.")
     return value
 
 
@@ -379,7 +385,7 @@ def _facets(signature: Mapping[str, Any]) -> Signature:
     """Return facets as Python's own scalars; lists and mappings of them are left to JSON."""
     listed = {name for name, value in signature.items() if isinstance(value, (list, tuple, dict))}
     scalars = {name: value for name, value in signature.items() if name not in listed}
-    return {**facets_of(scalars), **{name: signature[name] for name in sorted(listed)}}
+    return {**to_facets(scalars), **{name: signature[name] for name in sorted(listed)}}
 
 
 def _cause(error: Exception) -> str:

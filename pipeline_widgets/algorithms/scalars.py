@@ -7,12 +7,12 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from pipeline_widgets.errors import ConfigError, shown
+from pipeline_widgets.errors import ConfigError, format_value
 
 _DEPTH = 3  # an item() that returns something with an item() again
 
 
-def scalar_of(value: Any, depth: int = _DEPTH) -> Any:
+def to_scalar(value: Any, depth: int = _DEPTH) -> Any:
     """Return the element of an array or tensor of one element as a Python number; anything else unchanged.
 
     numpy's scalars and 0-d arrays, and the tensors of torch, jax and others, have an `item()` for that.
@@ -23,12 +23,12 @@ def scalar_of(value: Any, depth: int = _DEPTH) -> Any:
     if isinstance(value, type) or not callable(item):
         return value
     try:
-        return scalar_of(item(), depth - 1)
+        return to_scalar(item(), depth - 1)
     except (TypeError, ValueError, RuntimeError):  # it has several elements, and so no item
         return value
 
 
-def facets_of(signature: Mapping[str, Any]) -> dict[str, Any]:
+def to_facets(signature: Mapping[str, Any]) -> dict[str, Any]:
     """Return a signature with exactly texts, numbers and bools: what can be read without user code.
 
     Raises:
@@ -38,7 +38,7 @@ def facets_of(signature: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _facet(name: str, value: Any) -> Any:
-    value = scalar_of(value.value if isinstance(value, Enum) else value)
+    value = to_scalar(value.value if isinstance(value, Enum) else value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -48,5 +48,5 @@ def _facet(name: str, value: Any) -> Any:
     for kind in (int, float):
         if isinstance(value, kind):
             return kind(value)
-    why = f"{name!r} is {shown(value)}, a {type(value).__name__}."
+    why = f"{name!r} is {format_value(value)}, a {type(value).__name__}."
     raise ConfigError("A facet of a signature is a text, a number or a bool.", why, "Convert it.")

@@ -13,11 +13,11 @@ from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint
-from pipeline_widgets.domain import experiment as values
-from pipeline_widgets.domain.experiment import AgentStatus
+from pipeline_widgets.application import Services
+from pipeline_widgets.domain import agent as values
+from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.errors import ConfigError, WaitTimeoutError
-from pipeline_widgets.execution.prediction import predictor
-from pipeline_widgets.wiring import Services
+from pipeline_widgets.serving.predictors import open_predictor
 
 if TYPE_CHECKING:
     from pipeline_widgets.widgets.agents import AgentsView
@@ -155,7 +155,7 @@ class Agent(Handle):
         current = self._now.current
         if self._opened is None or self._opened[0] != current.id:
             reference = self._services.agents.reference(current)
-            self._opened = (current.id, predictor(current, reference, self._services.store.artifacts))
+            self._opened = (current.id, open_predictor(current, reference, self._services.store.artifacts))
         return self._opened[1](x)
 
     def rollback(self, number: int) -> None:
@@ -300,5 +300,5 @@ def _url(value: values.Agent) -> str | None:
 
 def _seconds(timeout: object) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
-        raise ConfigError(f"{timeout!r} is no time to wait.", fix="Take seconds, such as 60.")
+        raise ConfigError(f"{timeout!r} is not a time to wait.", fix="Take seconds, such as 60.")
     return float(timeout)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pipeline_widgets.api.agent import Agent
 from pipeline_widgets.api.handle import id_in
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
     FromAgent,
@@ -20,9 +21,8 @@ from pipeline_widgets.domain.chain import (
     Start,
     Trigger,
 )
-from pipeline_widgets.domain.experiment import LAST_STEP, Choice
-from pipeline_widgets.errors import ConfigError, shown
-from pipeline_widgets.wiring import Services
+from pipeline_widgets.domain.checkpoint import LAST_STEP, Choice
+from pipeline_widgets.errors import ConfigError, format_value
 
 #: "scratch", a saved Agent, "best", "final", or a step.
 StartArgument: TypeAlias = Literal["scratch", "best", "final"] | int | Agent
@@ -52,7 +52,7 @@ def trigger(value: str) -> Trigger:
     try:
         return Trigger(value)
     except ValueError as error:
-        what = f"{shown(value)} is no trigger."
+        what = f"{format_value(value)} is not a trigger."
         raise ConfigError(what, fix='Use trigger="manual" or trigger="auto".') from error
 
 
@@ -70,7 +70,7 @@ def choice(value: Any) -> Choice:
     with suppress(TypeError):
         if not isinstance(value, bool) and 0 <= index(value) <= LAST_STEP:
             return index(value)  # numpy's integers are welcome
-    raise ConfigError(f"{shown(value)} chooses no checkpoint.", fix='Use "best", "final" or a step.')
+    raise ConfigError(f"{format_value(value)} chooses no checkpoint.", fix='Use "best", "final" or a step.')
 
 
 def start(services: Services, value: StartArgument | None) -> Start | None:
@@ -81,7 +81,7 @@ def start(services: Services, value: StartArgument | None) -> Start | None:
         value: What a caller passed.
 
     Raises:
-        ConfigError: It is no start.
+        ConfigError: It is not a start.
         ForeignError: The agent is of another workspace.
     """
     if value is None:
@@ -98,7 +98,7 @@ def gate(value: GateArgument) -> Gate | None:
         value: What a caller passed.
 
     Raises:
-        ConfigError: It is no gate.
+        ConfigError: It is not a gate.
     """
     if value is None:
         return None
@@ -107,4 +107,4 @@ def gate(value: GateArgument) -> Gate | None:
     with suppress(OverflowError):  # an integer beyond all floats
         if isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
             return ScoreAtLeast(float(value))
-    raise ConfigError(f"{shown(value)} is no gate.", fix='Use a number, or "better than deployed".')
+    raise ConfigError(f"{format_value(value)} is not a gate.", fix='Use a number, or "better than deployed".')

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pipeline_widgets.api import display
 from pipeline_widgets.api.frames import data_frame
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain.comparison import ABSENT
-from pipeline_widgets.services.views.comparison import METRIC_COLUMNS, RUN_COLUMNS, run_values
-from pipeline_widgets.services.views.overview import ResultRow
-from pipeline_widgets.wiring import Services
+from pipeline_widgets.services.queries.comparison import METRIC_COLUMNS, RUN_COLUMNS, run_values
+from pipeline_widgets.services.queries.overview import ResultRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ class Comparison:
         listed = self._listed
         told = self._services.comparisons.runs([each.run_id for each in listed])
         chosen = [each for each in told.settings if all_ or each.differs]
-        rows = [[pd.NA if value is ABSENT else value for value in each.told] for each in chosen]
+        rows = [[pd.NA if value is ABSENT else value for value in each.values] for each in chosen]  # noqa: PD011  a setting's
         labels = [f"{each.experiment} run {each.number}" for each in listed]
         return data_frame(rows, index=[each.name for each in chosen], columns=labels, dtype=object)
 

@@ -11,11 +11,11 @@ from pipeline_widgets.api import display
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
+from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.services.views import forms
-from pipeline_widgets.services.views.overview import ExperimentRow
-from pipeline_widgets.wiring import Services, configured
+from pipeline_widgets.services.queries import stage_form
+from pipeline_widgets.services.queries.overview import ExperimentRow
 
 if TYPE_CHECKING:
     from pipeline_widgets.widgets.results import ResultsView
@@ -96,8 +96,8 @@ class Experiment(Handle):
         """
         now = self._now
         if config is not None or seed is not None:
-            changed = configured(now.spec.name, {**now.config, **(config or {})})
-            kept = now.seed if seed is None else values.checked_seed(seed)
+            changed = configure(now.spec.name, {**now.config, **(config or {})})
+            kept = now.seed if seed is None else values.validate_seed(seed)
             self._services.experiments.update(self._id, changed, seed=kept, name=name)
         elif name is not None:
             self._services.experiments.rename(self._id, name)
@@ -177,7 +177,7 @@ class Experiment(Handle):
 class ExperimentOption:
     """An experiment as a candidate for a stage: whether it fits, and why not."""
 
-    def __init__(self, services: Services, value: forms.ExperimentOption) -> None:
+    def __init__(self, services: Services, value: stage_form.ExperimentOption) -> None:
         self._value = value
         self.experiment = Experiment(services, value.experiment.id)
 
@@ -192,12 +192,12 @@ class ExperimentOption:
     @property
     def fits(self) -> bool:
         """Whether it can start from what the source stage produces."""
-        return self._value.verdict.fits
+        return self._value.fit.fits
 
     @property
     def reason(self) -> str:
         """Why it fits or does not, in one sentence."""
-        return self._value.verdict.reason
+        return self._value.fit.reason
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, TypeVar
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.errors import ForeignError
-from pipeline_widgets.wiring import Services
 
 V = TypeVar("V")
 

@@ -14,12 +14,12 @@ from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.api.stage import Stage, stages
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
 from pipeline_widgets.domain.plan import Problem
 from pipeline_widgets.services.pipelines import first_or_source
-from pipeline_widgets.wiring import Services
 
 if TYPE_CHECKING:
     from pipeline_widgets.widgets.pipeline import PipelineView

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.api import display
-from pipeline_widgets.api.care import CheckpointFate, CleanUp
+from pipeline_widgets.api.clean_up import CheckpointFate, CleanUp
 from pipeline_widgets.api.comparison import Comparison
 from pipeline_widgets.api.experiment import Experiment, experiments
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
 from pipeline_widgets.api.run import Run
-from pipeline_widgets.domain import experiment as values
-from pipeline_widgets.domain.care import keep_option
-from pipeline_widgets.services.views.overview import ProjectRow
-from pipeline_widgets.wiring import Services, configured
+from pipeline_widgets.application import Services, configure
+from pipeline_widgets.domain import project as values
+from pipeline_widgets.domain.experiment import validate_seed
+from pipeline_widgets.domain.retention import parse_keep
+from pipeline_widgets.services.queries.overview import ProjectRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +83,8 @@ class Project(Handle):
             ConfigError: The config model refuses a field.
             NameTakenError: The project has an experiment of that name.
         """
-        made = configured(algorithm, dict(config or {}))
-        new = self._services.experiments.create(self._id, name, made, seed=values.checked_seed(seed))
+        made = configure(algorithm, dict(config or {}))
+        new = self._services.experiments.create(self._id, name, made, seed=validate_seed(seed))
         return Experiment(self._services, new.id)
 
     def create_pipeline(self, name: str, *, description: str = "") -> Pipeline:
@@ -111,7 +112,7 @@ class Project(Handle):
 
         Raises:
             ClassicProjectError: The project is not an Advanced Training project.
-            ConfigError: The text is no pipeline; the place is named.
+            ConfigError: The text is not a pipeline; the place is named.
             NameTakenError: A name is taken.
             AlgorithmNotFoundError: An algorithm is not known here.
             NotFoundError: The workspace lacks the saved Agent that it starts from.
@@ -132,8 +133,8 @@ class Project(Handle):
         Raises:
             ConfigError: `keep` is none of these.
         """
-        option = keep_option(keep)
-        act = self._services.care.look if dry_run else self._services.care.free
+        option = parse_keep(keep)
+        act = self._services.retention.look if dry_run else self._services.retention.free
         return CleanUp([CheckpointFate(each) for each in act(self._id, option)], dry_run=dry_run)
 
     def compare(self, *chosen: Chosen | Sequence[Chosen]) -> Comparison:

@@ -12,10 +12,10 @@ from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
-from pipeline_widgets.domain import experiment as values
+from pipeline_widgets.application import Services
+from pipeline_widgets.domain import checkpoint as values
 from pipeline_widgets.domain import run as run_values
 from pipeline_widgets.domain.run import Progress, Status
-from pipeline_widgets.wiring import Services
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ class Checkpoint(Handle):
     @property
     def used_by(self) -> tuple[str, ...]:
         """What uses it: runs that consumed it, agents, and stages that would start from it."""
-        return self._services.care.users(self._id)
+        return self._services.retention.users(self._id)
 
     @property
     def lineage(self) -> Lineage:

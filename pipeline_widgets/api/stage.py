@@ -12,13 +12,13 @@ from pipeline_widgets.api.experiment import Experiment
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Run, runs
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConfigError, RuleError
-from pipeline_widgets.services.views.states import StageState
-from pipeline_widgets.wiring import Services
+from pipeline_widgets.services.queries.pipeline_state import StageState
 
 
 class Stage(Handle):
@@ -195,7 +195,8 @@ class Stage(Handle):
             trains = isinstance(stage, ExperimentStage)
             mine, other = (training, deploying) if trains else (deploying, training)
             if wrong := [name for name, (_, value) in other.items() if value is not None]:
-                what = f"{wrong[0]!r} is no setting of {'an Experiment' if trains else 'a Deployment'} stage."
+                kind = "an Experiment" if trains else "a Deployment"
+                what = f"{wrong[0]!r} is not a setting of {kind} stage."
                 raise ConfigError(what, fix=f"It has {', '.join(mine)}, trigger and gate.")
             return replace(
                 stage, **common, **{key: value for key, value in mine.values() if value is not None}

@@ -47,7 +47,7 @@ class Workspace:
         self._services = connect(url, artifacts=artifacts, launcher=launcher, timing=timing, trust=trust)
 
     def __repr__(self) -> str:
-        shown = self._services.store.database.shown
+        shown = self._services.store.database.safe_url
         return f"Workspace({shown!r})" if self.is_trusted else f"<Workspace {shown!r}, open for reading only>"
 
     @property

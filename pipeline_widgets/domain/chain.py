@@ -13,11 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.errors import NotFoundError, OrderError, PipelineError, RuleError
 
 FIRST_IS_MANUAL = "First stage can only be triggered manually"
-NEW = 0  # the id of a stage that is not saved yet
+UNSAVED_ID = 0  # the id of a stage that is not saved yet
 
 
 class Trigger(StrEnum):
@@ -68,7 +68,7 @@ Gate: TypeAlias = ScoreAtLeast | BetterThanDeployed
 class ExperimentStage:
     """Runs or resumes an experiment."""
 
-    id: int = NEW
+    id: int = UNSAVED_ID
     experiment_id: int
     trigger: Trigger = Trigger.MANUAL
     start: Start = FromScratch()
@@ -85,7 +85,7 @@ class ExperimentStage:
 class DeploymentStage:
     """Deploys a checkpoint of the source stage to Agents."""
 
-    id: int = NEW
+    id: int = UNSAVED_ID
     agent_name: str
     agent_description: str = ""
     choice: Choice = "best"
@@ -97,11 +97,11 @@ Stage: TypeAlias = ExperimentStage | DeploymentStage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Edited:
+class PipelineEdit:
     """A pipeline after an edit, and what was changed along, one sentence each (spec 5.3)."""
 
     pipeline: Pipeline
-    also: tuple[str, ...] = ()
+    side_effects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,7 +170,7 @@ class Pipeline:
             return ()
         return self.stages[self.position(stage_id) + 1 :]
 
-    def with_stage(self, stage: Stage, at: int | None = None) -> Edited:
+    def with_stage(self, stage: Stage, at: int | None = None) -> PipelineEdit:
         """Insert a stage before position `at`; at the end by default.
 
         Raises:
@@ -183,7 +183,7 @@ class Pipeline:
         _check_alone(stage, self._bound())
         return self._ordered((*self.stages[:at], stage, *self.stages[at:]))
 
-    def filled(self, stages: Sequence[Stage]) -> Pipeline:
+    def with_stages(self, stages: Sequence[Stage]) -> Pipeline:
         """Return it with those stages instead, each checked as if it was added at the end.
 
         Raises:
@@ -201,7 +201,7 @@ class Pipeline:
                 bound[stage.experiment_id] = at
         return replace(self, stages=tuple(stages))
 
-    def moved(self, stage_id: int, to: int) -> Edited:
+    def with_stage_moved(self, stage_id: int, to: int) -> PipelineEdit:
         """Move a stage so that it stands at position `to`.
 
         Raises:
@@ -211,7 +211,7 @@ class Pipeline:
         rest = [stage for stage in self.stages if stage.id != stage_id]
         return self._ordered((*rest[:to], self.stage(stage_id), *rest[to:]))
 
-    def replaced(self, stage: Stage) -> Edited:
+    def with_stage_replaced(self, stage: Stage) -> PipelineEdit:
         """Give the stage of that id other settings.
 
         Raises:
@@ -226,7 +226,7 @@ class Pipeline:
         _check_alone(stage, self._bound(but=stage.id))
         return self._ordered((*self.stages[:at], stage, *self.stages[at + 1 :]))
 
-    def without(self, stage_id: int) -> Edited:
+    def without_stage(self, stage_id: int) -> PipelineEdit:
         """Remove a stage.
 
         Raises:
@@ -235,11 +235,13 @@ class Pipeline:
         self.position(stage_id)
         return self._ordered(tuple(stage for stage in self.stages if stage.id != stage_id))
 
-    def _ordered(self, stages: tuple[Stage, ...]) -> Edited:
+    def _ordered(self, stages: tuple[Stage, ...]) -> PipelineEdit:
         _check_first(stages)
         settled = [_settled(stage, at) for at, stage in enumerate(stages)]
         also = tuple(note for _, notes in settled for note in notes)
-        return Edited(pipeline=replace(self, stages=tuple(stage for stage, _ in settled)), also=also)
+        return PipelineEdit(
+            pipeline=replace(self, stages=tuple(stage for stage, _ in settled)), side_effects=also
+        )
 
     def _bound(self, but: int | None = None) -> Mapping[int, int]:
         """By experiment, where the stage stands that is bound to it."""
@@ -289,7 +291,7 @@ def _check_asked(stage: Stage, at: int) -> None:
     if stage.gate is not None and stage.trigger is not Trigger.AUTO:
         raise OrderError("Only an Auto stage can carry a gate.", fix='Use trigger="auto", or no gate.')
     if isinstance(stage.gate, ScoreAtLeast) and math.isnan(stage.gate.score):
-        raise OrderError("NaN is no gate.", "No score is at least that good.", "Use a number.")
+        raise OrderError("NaN is not a gate.", "No score is at least that good.", "Use a number.")
     if isinstance(stage, DeploymentStage):
         return
     if isinstance(stage.gate, BetterThanDeployed):

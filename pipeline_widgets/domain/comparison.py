@@ -31,7 +31,7 @@ class Setting:
 
     #: The keys that lead to it, the outermost first.
     path: tuple[str, ...]
-    told: tuple[Any, ...]
+    values: tuple[Any, ...]
 
     @property
     def name(self) -> str:
@@ -41,10 +41,10 @@ class Setting:
     @property
     def differs(self) -> bool:
         """Whether two runs have different values, or one has none."""
-        return any(not alike(self.told[0], other) for other in self.told[1:])
+        return any(not are_equal(self.values[0], other) for other in self.values[1:])
 
 
-def triggered_with(run: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def merge_config(run: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Join what a run has itself, such as its seed, and its config.
 
     Fields of the config that bear the name of something that a run has are under "config" there.
@@ -54,30 +54,32 @@ def triggered_with(run: Mapping[str, Any], config: Mapping[str, Any]) -> dict[st
     return {**run, **({CONFIG: also} if also else {}), **rest}
 
 
-def settings(configs: Sequence[Mapping[str, Any]]) -> tuple[Setting, ...]:
+def compare_settings(configs: Sequence[Mapping[str, Any]]) -> tuple[Setting, ...]:
     """Set configs side by side: a setting for each leaf, in the order in which the configs name them."""
     flat = [dict(_leaves(config)) for config in configs]
     paths = dict.fromkeys(path for each in flat for path in each)
-    return tuple(Setting(path=path, told=tuple(each.get(path, ABSENT) for each in flat)) for path in paths)
+    return tuple(Setting(path=path, values=tuple(each.get(path, ABSENT) for each in flat)) for path in paths)
 
 
-def alike(one: Any, other: Any) -> bool:
+def are_equal(one: Any, other: Any) -> bool:
     """Whether two values of JSON say the same: 1 is 1.0, but no True, and NaN is NaN."""
     if isinstance(one, list) and isinstance(other, list):
         return _all_alike(cast("list[Any]", one), cast("list[Any]", other))
     if isinstance(one, dict) and isinstance(other, dict):
         mine, theirs = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
-        return mine.keys() == theirs.keys() and all(alike(value, theirs[key]) for key, value in mine.items())
+        return mine.keys() == theirs.keys() and all(
+            are_equal(value, theirs[key]) for key, value in mine.items()
+        )
     if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
         return math.isnan(other)
     return isinstance(one, bool) is isinstance(other, bool) and one == other
 
 
 def _all_alike(mine: list[Any], theirs: list[Any]) -> bool:
-    return len(mine) == len(theirs) and all(map(alike, mine, theirs))
+    return len(mine) == len(theirs) and all(map(are_equal, mine, theirs))
 
 
-def leaders(scores: Mapping[int, float | None], *, higher_is_better: bool) -> frozenset[int]:
+def find_leaders(scores: Mapping[int, float | None], *, higher_is_better: bool) -> frozenset[int]:
     """Return whose score is the best: more than one where the best are equal, none where all are.
 
     A score that is missing or not finite never wins.
@@ -88,7 +90,7 @@ def leaders(scores: Mapping[int, float | None], *, higher_is_better: bool) -> fr
     return frozenset(name for name, score in told.items() if score == best and low != high)
 
 
-def places(before: Mapping[int, int], shown: Sequence[int]) -> dict[int, int]:
+def assign_places(before: Mapping[int, int], shown: Sequence[int]) -> dict[int, int]:
     """Give each of what is shown a place, from 0 on: what has one keeps it, what is new takes a free one."""
     kept = {name: before[name] for name in shown if name in before}
     taken = set(kept.values())
@@ -96,7 +98,7 @@ def places(before: Mapping[int, int], shown: Sequence[int]) -> dict[int, int]:
     return {name: kept[name] if name in kept else next(free) for name in shown}
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table as RFC 4180 has it. Text that a spreadsheet would carry out gets an apostrophe first.
 
     None becomes an empty field, and a float as many digits as it takes to read it again unchanged.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pipeline_widgets.directions import isolated
+from pipeline_widgets.directions import isolate
 
 #: Facets of an artifact that have to agree, such as {"base_model": "letters", "action": "Discrete(2)"}.
 Signature: TypeAlias = Mapping[str, str | int | float | bool | None]
@@ -53,7 +53,7 @@ class AlgorithmSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class FitResult:
     """Whether an algorithm can start from an artifact, and the reason in one sentence."""
 
     fits: bool
@@ -65,7 +65,9 @@ class Verdict:
         return self.fits
 
 
-def fits(source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants: Signature) -> Verdict:
+def assess_compatibility(
+    source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants: Signature
+) -> FitResult:
     """Tell whether `candidate` can start from what `source` produces, through the first port that fits.
 
     A facet that either side does not state contradicts nothing, so it does not hinder the fit.
@@ -77,21 +79,21 @@ def fits(source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants
         wants: The signature of the experiment that would start.
     """
     if not candidate.accepts:
-        return Verdict(fits=False, reason=f"{isolated(candidate.name)} always starts from scratch.")
+        return FitResult(fits=False, reason=f"{isolate(candidate.name)} always starts from scratch.")
     reasons: list[str] = []
     for port in candidate.accepts:
         problem = _problem(port, source, made, candidate, wants)
         if problem is None:
-            reason = f"The {isolated(source.name)} checkpoint is used as {port.role}."
-            return Verdict(fits=True, reason=reason, role=port.role)
+            reason = f"The {isolate(source.name)} checkpoint is used as {port.role}."
+            return FitResult(fits=True, reason=reason, role=port.role)
         reasons.append(problem)
-    return Verdict(fits=False, reason=f"{'; '.join(dict.fromkeys(reasons))}.")
+    return FitResult(fits=False, reason=f"{'; '.join(dict.fromkeys(reasons))}.")
 
 
 def _problem(
     port: Port, source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants: Signature
 ) -> str | None:
-    taker, maker = isolated(candidate.name), isolated(source.name)
+    taker, maker = isolate(candidate.name), isolate(source.name)
     if ANY not in port.kinds | source.produces and not port.kinds & source.produces:
         takes, makes = " or ".join(sorted(port.kinds)), " and ".join(sorted(source.produces))
         return f"{taker} takes {takes} as {port.role}, but {maker} makes {makes}"

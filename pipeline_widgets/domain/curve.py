@@ -21,16 +21,16 @@ Curve: TypeAlias = tuple[Point, ...]
 FEWEST = 5  # the first, the last, and a bucket with a lowest value, a highest value and a gap
 
 
-def grown(curve: Curve, reports: Iterable[Point], most: int = 200) -> Curve:
+def extend_curve(curve: Curve, reports: Iterable[Point], most: int = 200) -> Curve:
     """Return a curve with later reports, thinned. A step that is reported again has its later value."""
     points = [*curve, *reports]
     steps = [step for step, _ in points]
     if any(map(ge, steps, steps[1:])):  # rare, and sorting takes its time
         points = sorted(dict(points).items(), key=_step)
-    return thin(points, most)
+    return thin_curve(points, most)
 
 
-def thin(points: Sequence[Point], most: int = 200) -> Curve:
+def thin_curve(points: Sequence[Point], most: int = 200) -> Curve:
     """Return at most that many points, the shape being kept.
 
     The first and the last point stay, and of each bucket the lowest and the highest value, and one gap.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from pipeline_widgets.domain.chain import (
-    NEW,
+    UNSAVED_ID,
     BetterThanDeployed,
     DeploymentStage,
     ExperimentStage,
@@ -22,9 +22,10 @@ from pipeline_widgets.domain.chain import (
     Start,
     Trigger,
 )
-from pipeline_widgets.domain.experiment import LAST_STEP, Choice, checked_seed
-from pipeline_widgets.domain.names import described, trimmed
-from pipeline_widgets.errors import ConfigError, shown
+from pipeline_widgets.domain.checkpoint import LAST_STEP, Choice
+from pipeline_widgets.domain.experiment import validate_seed
+from pipeline_widgets.domain.names import validate_description, validate_name
+from pipeline_widgets.errors import ConfigError, format_value
 
 FORMAT = 1
 BETTER = "better than deployed"
@@ -84,18 +85,20 @@ def from_plain(plain: Any) -> Document:
     Raises:
         ConfigError: It is none; the place and what is wrong there are named.
     """
-    top = Part("the document", plain)
-    top.only({"format", "pipeline", "description", "experiments", "stages"})
-    if top.whole("format") != FORMAT:
-        raise refused("the document", f"Its format is {shown(plain['format'])}, and {FORMAT} is known.")
-    experiments = _experiments(top.parts("experiments"))
+    top = DocumentNode("the document", plain)
+    top.check_keys({"format", "pipeline", "description", "experiments", "stages"})
+    if top.integer("format") != FORMAT:
+        raise import_error(
+            "the document", f"Its format is {format_value(plain['format'])}, and {FORMAT} is known."
+        )
+    experiments = _experiments(top.mapping("experiments"))
     stages = tuple(
-        _stage(Part(f"stage {at}", each), experiments)
-        for at, each in enumerate(top.listed("stages"), start=1)
+        _stage(DocumentNode(f"stage {at}", each), experiments)
+        for at, each in enumerate(top.sequence("stages"), start=1)
     )
     if unused := experiments.keys() - {each.experiment for each in stages}:
         named = ", ".join(map(repr, sorted(unused)[:NAMED]))
-        raise refused("'experiments' of the document", f"No stage is bound to {named}.")
+        raise import_error("'experiments' of the document", f"No stage is bound to {named}.")
     return Document(
         name=top.name("pipeline", "pipeline"),
         description=top.description("pipeline"),
@@ -104,7 +107,7 @@ def from_plain(plain: Any) -> Document:
     )
 
 
-def refused(place: str, why: str) -> ConfigError:
+def import_error(place: str, why: str) -> ConfigError:
     """Return the error for a document that cannot be taken."""
     fix = "Correct that, or export the pipeline again with pipeline.to_yaml()."
     return ConfigError(f"The pipeline cannot be imported because of {place}.", why, fix)
@@ -116,30 +119,34 @@ def _within(place: str) -> Generator[None]:
     try:
         yield
     except ConfigError as error:
-        raise refused(place, f"{error.what} {error.why or error.fix}") from error
+        raise import_error(place, f"{error.what} {error.why or error.fix}") from error
 
 
 _NOTHING = object()
 
 
-class Part:
+class DocumentNode:
     """A mapping within a document, read with the place named where something is wrong."""
 
     def __init__(self, place: str, value: Any) -> None:
         keys: Collection[Any] = cast("dict[Any, Any]", value) if isinstance(value, dict) else [None]
         if not all(isinstance(key, str) for key in keys):
-            raise refused(place, f"It should be a mapping of names, and is {shown(cast('object', value))}.")
+            raise import_error(
+                place, f"It should be a mapping of names, and is {format_value(cast('object', value))}."
+            )
         self.place = place
         self.value: Mapping[str, Any] = value
 
     def __contains__(self, key: str) -> bool:
         return key in self.value
 
-    def only(self, known: Collection[str]) -> None:
+    def check_keys(self, known: Collection[str]) -> None:
         """Refuse what is not known: it would be lost."""
         for key in self.value:
             if key not in known:
-                raise refused(self.place, f"It has {shown(key)}; known are {', '.join(sorted(known))}.")
+                raise import_error(
+                    self.place, f"It has {format_value(key)}; known are {', '.join(sorted(known))}."
+                )
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a text."""
@@ -149,74 +156,74 @@ class Part:
         """Return the name of something of that kind."""
         text = self.text(key)
         with _within(self.place):
-            return trimmed(text, kind)
+            return validate_name(text, kind)
 
     def description(self, kind: str) -> str:
         """Return the description of something of that kind; none where it is left out."""
         text = self.text("description", "")
         with _within(self.place):
-            return described(text, kind)
+            return validate_description(text, kind)
 
-    def whole(self, key: str) -> int:
+    def integer(self, key: str) -> int:
         """Return a whole number."""
         return cast("int", self._get(key, (int,), "a whole number", _NOTHING))
 
-    def flag(self, key: str) -> bool:
+    def boolean(self, key: str) -> bool:
         """Return true or false; false where it is left out."""
         return cast("bool", self._get(key, (bool,), "true or false", default=False))
 
-    def any(self, key: str, default: Any) -> Any:
+    def value_of(self, key: str, default: Any) -> Any:
         """Return a value of any type."""
         return self.value.get(key, default)
 
-    def listed(self, key: str) -> Sequence[Any]:
+    def sequence(self, key: str) -> Sequence[Any]:
         """Return a list."""
         return cast("list[Any]", self._get(key, (list,), "a list", _NOTHING))
 
-    def parts(self, key: str) -> Mapping[str, Any]:
+    def mapping(self, key: str) -> Mapping[str, Any]:
         """Return a mapping."""
         found = self._get(key, (dict,), "a mapping", _NOTHING)
-        return Part(f"{key!r} of {self.place}", found).value
+        return DocumentNode(f"{key!r} of {self.place}", found).value
 
     def _get(self, key: str, types: tuple[type, ...], kind: str, default: Any) -> Any:
         if key not in self.value:
             if default is _NOTHING:
-                raise refused(self.place, f"It has no {key!r}.")
+                raise import_error(self.place, f"It has no {key!r}.")
             return default
         value = self.value[key]
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise refused(self.place, f"{key!r} should be {kind}, and is {shown(value)}.")
+            raise import_error(self.place, f"{key!r} should be {kind}, and is {format_value(value)}.")
         return value
 
 
 def _experiments(listed: Mapping[str, Any]) -> dict[str, ExperimentEntry]:
     found: dict[str, ExperimentEntry] = {}
     for key, value in listed.items():
-        entry = _experiment(Part(f"experiment {shown(key)}", value), key)
+        entry = _experiment(DocumentNode(f"experiment {format_value(key)}", value), key)
         if entry.name in found:
-            raise refused("'experiments' of the document", f"Two of them are named {entry.name!r}.")
+            raise import_error("'experiments' of the document", f"Two of them are named {entry.name!r}.")
         found[entry.name] = entry
     return found
 
 
-def _experiment(part: Part, key: str) -> ExperimentEntry:
-    part.only({"algorithm", "seed", "config"})
-    number = part.whole("seed")
+def _experiment(part: DocumentNode, key: str) -> ExperimentEntry:
+    part.check_keys({"algorithm", "seed", "config"})
+    number = part.integer("seed")
     with _within(part.place):
-        name, seed = trimmed(key, "experiment"), checked_seed(number)
+        name, seed = validate_name(key, "experiment"), validate_seed(number)
     return ExperimentEntry(
-        name=name, algorithm=part.text("algorithm"), seed=seed, config=part.parts("config")
+        name=name, algorithm=part.text("algorithm"), seed=seed, config=part.mapping("config")
     )
 
 
-def _stage(part: Part, experiments: Collection[str]) -> StageEntry:
+def _stage(part: DocumentNode, experiments: Collection[str]) -> StageEntry:
     try:
         trigger = Trigger(part.text("trigger", "manual"))
     except ValueError as error:
-        raise refused(part.place, "'trigger' should be manual or auto.") from error
+        raise import_error(part.place, "'trigger' should be manual or auto.") from error
     gate = _gate(part)
     if "agent" in part and "experiment" not in part:
-        part.only(_DEPLOYMENT_STAGE)
+        part.check_keys(_DEPLOYMENT_STAGE)
         return StageEntry(
             stage=DeploymentStage(
                 agent_name=part.name("agent", "agent"),
@@ -226,37 +233,41 @@ def _stage(part: Part, experiments: Collection[str]) -> StageEntry:
                 gate=gate,
             )
         )
-    part.only(_EXPERIMENT_STAGE)
+    part.check_keys(_EXPERIMENT_STAGE)
     name = part.name("experiment", "experiment")
     if name not in experiments:
-        raise refused(part.place, f"Its experiment {shown(name)} is not among 'experiments'.")
+        raise import_error(part.place, f"Its experiment {format_value(name)} is not among 'experiments'.")
     start, agent = _start(part)
     stage = ExperimentStage(
-        experiment_id=NEW, trigger=trigger, start=start, auto_add_agent=part.flag("auto_add_agent"), gate=gate
+        experiment_id=UNSAVED_ID,
+        trigger=trigger,
+        start=start,
+        auto_add_agent=part.boolean("auto_add_agent"),
+        gate=gate,
     )
     return StageEntry(stage=stage, experiment=name, agent=agent)
 
 
-def _start(part: Part) -> tuple[Start, str | None]:
-    value = part.any("start", "scratch")
+def _start(part: DocumentNode) -> tuple[Start, str | None]:
+    value = part.value_of("start", "scratch")
     if isinstance(value, dict):
-        inner = Part(f"'start' of {part.place}", value)
-        inner.only({"agent"})
-        return FromAgent(NEW), inner.name("agent", "agent")
+        inner = DocumentNode(f"'start' of {part.place}", value)
+        inner.check_keys({"agent"})
+        return FromAgent(UNSAVED_ID), inner.name("agent", "agent")
     return (FromScratch() if value == "scratch" else FromSource(_choice(part, "start"))), None
 
 
-def _choice(part: Part, key: str) -> Choice:
-    value = part.any(key, "best")
+def _choice(part: DocumentNode, key: str) -> Choice:
+    value = part.value_of(key, "best")
     if isinstance(value, str) and value in {"best", "final"}:
         return value  # pyright: ignore[reportReturnType]  as the set says
     if type(value) is int and 0 <= value <= LAST_STEP:
         return value
-    raise refused(part.place, f"{key!r} should be best, final or a step, and is {shown(value)}.")
+    raise import_error(part.place, f"{key!r} should be best, final or a step, and is {format_value(value)}.")
 
 
-def _gate(part: Part) -> Gate | None:
-    value = part.any("gate", None)
+def _gate(part: DocumentNode) -> Gate | None:
+    value = part.value_of("gate", None)
     if value is None:
         return None
     if value == BETTER:
@@ -264,7 +275,7 @@ def _gate(part: Part) -> Gate | None:
     with suppress(OverflowError):  # an integer beyond all floats
         if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
             return ScoreAtLeast(float(value))
-    raise refused(part.place, f"'gate' should be a number or {BETTER!r}, and is {shown(value)}.")
+    raise import_error(part.place, f"'gate' should be a number or {BETTER!r}, and is {format_value(value)}.")
 
 
 def _stage_to_plain(entry: StageEntry) -> dict[str, Any]:

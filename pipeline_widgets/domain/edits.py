@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline_widgets.directions import quoted
+from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.chain import Pipeline
 
 
-def changes(seen: Pipeline, now: Pipeline) -> tuple[str, ...]:
+def describe_changes(seen: Pipeline, now: Pipeline) -> tuple[str, ...]:
     """Return what happened to a pipeline since it was seen, one sentence each."""
     found: list[str] = []
     if seen.name != now.name:
-        found.append(f"It was renamed from {quoted(seen.name)}.")
+        found.append(f"It was renamed from {quote(seen.name)}.")
     if seen.description != now.description:
         found.append("Its description was edited.")
     before = {stage.id: (at, stage) for at, stage in enumerate(seen.stages)}

@@ -11,20 +11,20 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pipeline_widgets.domain.liveness import (
-    Action,
-    Judgement,
+    LivenessAction,
+    LivenessDecision,
     Process,
-    Seen,
-    host,
-    judge_launch,
-    last_beat,
-    silence,
-    waiting,
+    ProcessState,
+    assess_launch,
+    count_silent_seconds,
+    count_waiting_seconds,
+    describe_last_beat,
+    host_of,
 )
 from pipeline_widgets.errors import ConfigError
 
 #: Seconds that requests under way have to be answered in when an endpoint ends.
-ENDING = 20.0
+SHUTDOWN_GRACE = 20.0
 LOCAL = "127.0.0.1"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  names what means "every address of this machine"
 LOOPBACK = frozenset({LOCAL, "localhost", "[::1]"})
@@ -34,7 +34,7 @@ _HOST = re.compile(r"[\w.:%-]{1,253}")  # a name or an address; in a URL it has 
 _AUTHORITY = re.compile(r"(?P<name>\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 
 #: Where its own workspace asks an endpoint to look at its row at once.
-LOOK = "/-/look"
+RECONCILE_PATH = "/-/look"
 Route = Literal["get_action", "generate", "predict"]
 #: What a request's body holds for each route, and what its answer holds.
 FIELDS: dict[Route, tuple[str, str]] = {
@@ -64,12 +64,12 @@ class Endpoint:
     error: str | None
 
     @property
-    def takes(self) -> str:
+    def input_field(self) -> str:
         """The field of a request's body that holds the input."""
         return FIELDS[self.route][0]
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """Where it listens, in words."""
         return self.host if self.port is None else f"{self.host}, port {self.port}"
 
@@ -83,7 +83,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Service:
+class EndpointLease:
     """Who serves an agent. Times are on the database's clock."""
 
     agent_id: int
@@ -97,7 +97,7 @@ class Service:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class DesiredState:
     """What the process behind an endpoint has to serve, as its row says now."""
 
     agent: str
@@ -106,7 +106,7 @@ class Wanted:
     key_digest: str | None
 
 
-def check_place(host: object, port: object) -> None:
+def check_address(host: object, port: object) -> None:
     """Refuse what an endpoint cannot listen on; None leaves it to the endpoint.
 
     Raises:
@@ -114,29 +114,29 @@ def check_place(host: object, port: object) -> None:
     """
     if host is not None and not (isinstance(host, str) and _HOST.fullmatch(host)):
         fix = f'Take a name or an address of this machine, such as "{LOCAL}" or "::1", without a port.'
-        raise ConfigError(f"{host!r} is no host.", fix=fix)
+        raise ConfigError(f"{host!r} is not a host.", fix=fix)
     fits = isinstance(port, int) and not isinstance(port, bool) and 0 < port <= LAST_PORT
     if port is not None and not fits:
-        raise ConfigError(f"{port!r} is no port.", fix=f"Take one from 1 to {LAST_PORT}, or leave it out.")
+        raise ConfigError(f"{port!r} is not a port.", fix=f"Take one from 1 to {LAST_PORT}, or leave it out.")
 
 
-def addresses(named: str, host: str) -> bool:
+def is_addressed_by(named: str, host: str) -> bool:
     """Whether a request's Host header means an endpoint that listens on this machine only."""
     found = _AUTHORITY.fullmatch(named)
     return found is not None and found["name"].lower() in {*LOOPBACK, host.lower(), f"[{host.lower()}]"}
 
 
-def refusal(refused: int, served: int, why: str) -> str:
+def version_error(refused: int, served: int, why: str) -> str:
     """Say that a version cannot be served."""
     return f"{_refused(refused)} so version {served} is served still. {why}"
 
 
-def refuses(error: str | None, version: int) -> bool:
+def is_version_error(error: str | None, version: int) -> bool:
     """Whether an endpoint's error is that this version cannot be served, and no other one."""
     return error is not None and error.startswith(_refused(version))
 
 
-def route_of(kinds: Iterable[str]) -> Route:
+def select_route(kinds: Iterable[str]) -> Route:
     """Return what an agent answers, by the kinds of artifact that its checkpoint is."""
     found = frozenset(kinds)
     if "policy" in found:
@@ -144,7 +144,7 @@ def route_of(kinds: Iterable[str]) -> Route:
     return "generate" if "lm" in found else "predict"
 
 
-def digest_of_key(key: str) -> str:
+def hash_key(key: str) -> str:
     """Return what is stored of a key.
 
     A key is 256 random bits, which nobody can guess from a digest, however fast that is computed: a slow
@@ -153,7 +153,7 @@ def digest_of_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def token_of(own_key: str) -> str:
+def derive_token(own_key: str) -> str:
     """Return the token under which a process holds an endpoint: a digest of the key that it made itself.
 
     The token is in the row, which more people may read than may ask the agent.
@@ -161,21 +161,21 @@ def token_of(own_key: str) -> str:
     return hashlib.sha256(own_key.encode()).hexdigest()[:TOKEN_LENGTH]
 
 
-def opens(key: str, digest: str | None) -> bool:
+def verify_key(key: str, digest: str | None) -> bool:
     """Whether a key is the one whose digest is stored, compared in constant time."""
-    return digest is not None and hmac.compare_digest(digest_of_key(key), digest)
+    return digest is not None and hmac.compare_digest(hash_key(key), digest)
 
 
-def verdict(
-    service: Service,
-    seen: Seen,
+def assess_endpoint(
+    service: EndpointLease,
+    seen: ProcessState,
     *,
     now: float,
     grace: float,
-    launched: Seen = Seen.OUT_OF_SIGHT,
+    launched: ProcessState = ProcessState.OUT_OF_SIGHT,
     age: float | None = None,
     still: float = 0.0,
-) -> Judgement:
+) -> LivenessDecision:
     """Judge an endpoint by what is seen of its process, as a run is by what is seen of its supervisor.
 
     Args:
@@ -188,22 +188,22 @@ def verdict(
         still: Seconds for which the observer has seen the process neither beat nor wake.
     """
     if service.process is None:
-        waited = waiting(now, service.launched_at)
+        waited = count_waiting_seconds(now, service.launched_at)
         launches, is_still = service.launches, still > grace
-        return judge_launch(
+        return assess_launch(
             service.launched, launched, launches=launches, waited=waited, is_still=is_still, age=age
         )
-    where = f"Its process {service.process.pid} on {host(service.process)}"
+    where = f"Its process {service.process.pid} on {host_of(service.process)}"
     heard = service.beat_at or service.launched_at
-    silent = silence(now, heard, still)
-    if seen is Seen.GONE:
-        evidence = f"{where} is gone{last_beat(now, heard)}."
-    elif silent <= grace or (seen is Seen.AT_WORK and still <= grace):
-        return Judgement(action=Action.LEAVE)
+    silent = count_silent_seconds(now, heard, still)
+    if seen is ProcessState.GONE:
+        evidence = f"{where} is gone{describe_last_beat(now, heard)}."
+    elif silent <= grace or (seen is ProcessState.AT_WORK and still <= grace):
+        return LivenessDecision(action=LivenessAction.LEAVE)
     else:
-        how = f"hangs: it has not moved for {still:.1f} s" if seen is Seen.AT_WORK else f"is {seen}"
+        how = f"hangs: it has not moved for {still:.1f} s" if seen is ProcessState.AT_WORK else f"is {seen}"
         evidence = f"{where} {how} and silent for {silent:.1f} s; the grace is {grace:.0f} s."
-    return Judgement(action=Action.GIVE_UP, evidence=evidence)
+    return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
 
 
 def _refused(version: int) -> str:

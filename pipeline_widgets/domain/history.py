@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_widgets.domain.chain import Pipeline
-from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.errors import InUseError
 
 
@@ -21,7 +21,7 @@ class Event:
     what: str
 
 
-def check_undo(now: Pipeline, then: Pipeline, facts: Facts) -> None:
+def check_undo(now: Pipeline, then: Pipeline, facts: PipelineFacts) -> None:
     """Refuse an undo that would change, move or delete a stage that is active.
 
     Raises:
@@ -29,7 +29,7 @@ def check_undo(now: Pipeline, then: Pipeline, facts: Facts) -> None:
     """
     before = {stage.id: (at, stage) for at, stage in enumerate(then.stages)}
     for at, stage in enumerate(now.stages):
-        status = facts.of(stage.id).status
+        status = facts.for_stage(stage.id).status
         if before.get(stage.id) != (at, stage) and status.active:
             why = f"It concerns stage {at + 1}, which is {status.lower()}."
             raise InUseError("The last edit cannot be undone.", why, "Stop it first.")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline_widgets.domain.experiment import Checkpoint, Reference
+from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.run import Status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Folder:
+class PublishedFolder:
     """A published folder."""
 
     path: Path
@@ -23,7 +24,7 @@ class Folder:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Freeze:
+class FreezeRequest:
     """Copy the best checkpoint below `parent`, for an agent, once the work is done."""
 
     parent: str
@@ -45,19 +46,19 @@ class Job:
     token: str
     #: The run's own folder.
     folder: str
-    reference: Reference | None = None
+    reference: AlgorithmReference | None = None
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seed: int = 0
     signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
     start: Checkpoint | None = None
     start_role: str | None = None
-    freeze: Freeze | None = None
+    freeze: FreezeRequest | None = None
     #: Whether its success will start the next stage.
-    followed: bool = False
+    starts_next_stage: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reported:
+class MetricReport:
     """The train function has come to `step`, and these are its metrics."""
 
     step: int
@@ -66,18 +67,18 @@ class Reported:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
+class SavedCheckpoint:
     """A checkpoint folder was published. A second one for the same step replaces the first."""
 
     step: int
-    folder: Folder
+    folder: PublishedFolder
     training_score: float | None
     evaluation_score: float | None
     signature: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Frozen:
+class FrozenCopy:
     """A copy was made for an agent of that name, of the checkpoint at `step`."""
 
     name: str
@@ -92,4 +93,4 @@ class Outcome:
 
     status: Status
     error: str | None = None
-    frozen: Frozen | None = None
+    frozen: FrozenCopy | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pipeline_widgets.directions import quoted
+from pipeline_widgets.directions import quote
 
 Kind: TypeAlias = Literal["run", "deployment", "agent"]
 
@@ -36,8 +36,8 @@ class Relative:
     def label(self) -> str:
         """How a sentence names it."""
         if self.kind == "agent":
-            return f"agent {quoted(self.name)}, version {self.number}"
-        of = f"deployment of {quoted(self.name)}" if self.kind == "deployment" else quoted(self.name)
+            return f"agent {quote(self.name)}, version {self.number}"
+        of = f"deployment of {quote(self.name)}" if self.kind == "deployment" else quote(self.name)
         return f"run {self.number} of {of}" + (f" ({self.place})" if self.place else "")
 
     @property

@@ -52,7 +52,7 @@ class Lease:
     launched: Process | None = None
 
 
-class Seen(StrEnum):
+class ProcessState(StrEnum):
     """What the operating system says of a process."""
 
     AT_WORK = "at work"
@@ -61,7 +61,7 @@ class Seen(StrEnum):
     OUT_OF_SIGHT = "out of sight"  # on another machine
 
 
-class Action(StrEnum):
+class LivenessAction(StrEnum):
     """What to do about an active run."""
 
     LEAVE = "leave"
@@ -70,15 +70,15 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Judgement:
+class LivenessDecision:
     """What to do about an active run, and the evidence."""
 
-    action: Action
+    action: LivenessAction
     evidence: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pulse:
+class ProcessObservation:
     """The last observation of a process, and since when it has not changed."""
 
     process: Process | None
@@ -88,22 +88,22 @@ class Pulse:
     #: Seconds on the observer's own clock, which does not count the sleep of a laptop.
     since: float
 
-    def then(self, later: Pulse) -> Pulse:
+    def merge(self, later: ProcessObservation) -> ProcessObservation:
         """Return the pulse after another observation: the same one if nothing has changed, else a new one."""
         same = (self.process, self.beat_at, self.progress) == (later.process, later.beat_at, later.progress)
         return self if same and later.progress is not None else later
 
 
-def judge(
+def assess_run(
     lease: Lease,
-    seen: Seen,
+    seen: ProcessState,
     *,
     now: float,
     grace: float,
-    launched: Seen = Seen.OUT_OF_SIGHT,
+    launched: ProcessState = ProcessState.OUT_OF_SIGHT,
     age: float | None = None,
     still: float = 0.0,
-) -> Judgement:
+) -> LivenessDecision:
     """Judge an active run by what is seen of its supervisor.
 
     A supervisor that is seen at work is believed, however old its last beat is: a laptop that slept comes
@@ -119,30 +119,32 @@ def judge(
         age: Seconds since that process began, on its machine's clock since boot; None where unknown.
         still: Seconds for which the observer has seen the process neither beat nor wake.
     """
-    if lease.supervisor is None or (lease.status is Status.PENDING and seen is Seen.GONE):
+    if lease.supervisor is None or (lease.status is Status.PENDING and seen is ProcessState.GONE):
         return _unstarted(lease, now, launched, age=age, is_still=still > grace)
     heard = lease.beat_at or lease.created_at
-    silent = silence(now, heard, still)
-    if seen is Seen.GONE:
+    silent = count_silent_seconds(now, heard, still)
+    if seen is ProcessState.GONE:
         process = lease.supervisor
-        evidence = f"Its supervisor, process {process.pid} on {host(process)}, is gone"
-        return Judgement(action=Action.GIVE_UP, evidence=f"{evidence}{last_beat(now, heard)}.")
-    if silent <= grace or (seen is Seen.AT_WORK and still <= grace):
-        return Judgement(action=Action.LEAVE)
-    if seen is Seen.AT_WORK:
-        evidence = (
-            f"Its supervisor, process {lease.supervisor.pid} on {host(lease.supervisor)}, hangs: it has not "
-            f"moved for {still:.1f} s and is silent for {silent:.1f} s; the grace is {grace:.0f} s."
+        evidence = f"Its supervisor, process {process.pid} on {host_of(process)}, is gone"
+        return LivenessDecision(
+            action=LivenessAction.GIVE_UP, evidence=f"{evidence}{describe_last_beat(now, heard)}."
         )
-        return Judgement(action=Action.GIVE_UP, evidence=evidence)
+    if silent <= grace or (seen is ProcessState.AT_WORK and still <= grace):
+        return LivenessDecision(action=LivenessAction.LEAVE)
+    if seen is ProcessState.AT_WORK:
+        evidence = (
+            f"Its supervisor, process {lease.supervisor.pid} on {host_of(lease.supervisor)}, hangs: it has "
+            f"not moved for {still:.1f} s and is silent for {silent:.1f} s; the grace is {grace:.0f} s."
+        )
+        return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
     evidence = (
-        f"Its supervisor, process {lease.supervisor.pid} on {host(lease.supervisor)}, is {seen} "
+        f"Its supervisor, process {lease.supervisor.pid} on {host_of(lease.supervisor)}, is {seen} "
         f"and silent for {silent:.1f} s; the grace is {grace:.0f} s."
     )
-    return Judgement(action=Action.GIVE_UP, evidence=evidence)
+    return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
 
 
-def silence(now: float, heard: float, still: float) -> float:
+def count_silent_seconds(now: float, heard: float, still: float) -> float:
     """Return the seconds since something was heard of a process.
 
     A beat of the future was written before the clock was put back, and tells no age: then what the observer
@@ -151,12 +153,12 @@ def silence(now: float, heard: float, still: float) -> float:
     return now - heard if now >= heard else still
 
 
-def last_beat(now: float, heard: float) -> str:
+def describe_last_beat(now: float, heard: float) -> str:
     """Return how long ago the last beat was, for the evidence; nothing where the clock cannot tell."""
     return f"; last beat {now - heard:.1f} s ago" if now >= heard else ""
 
 
-def waiting(now: float, since: float) -> float:
+def count_waiting_seconds(now: float, since: float) -> float:
     """Return the seconds that something has been waited for.
 
     A beginning in the future, beyond what the clocks of two machines differ by, is as good as one long ago:
@@ -165,20 +167,20 @@ def waiting(now: float, since: float) -> float:
     return abs(now - since)
 
 
-def host(process: Process) -> str:
+def host_of(process: Process) -> str:
     """Return the host name of a process's machine."""
     return process.machine.partition("|")[0]
 
 
-def judge_launch(
+def assess_launch(
     process: Process | None,
-    seen: Seen,
+    seen: ProcessState,
     *,
     launches: int,
     waited: float,
     is_still: bool,
     age: float | None = None,
-) -> Judgement:
+) -> LivenessDecision:
     """Judge a launch that nothing has come of yet, by what is seen of the launched process.
 
     Args:
@@ -189,29 +191,33 @@ def judge_launch(
         is_still: Whether an observer has seen no progress of it for the grace.
         age: Seconds since the process began, which no step of a wall clock changes; None where unknown.
     """
-    if process is None or seen is Seen.OUT_OF_SIGHT:
+    if process is None or seen is ProcessState.OUT_OF_SIGHT:
         if waited < (RELAUNCH_AFTER if process is None else RELAUNCH_ELSEWHERE_AFTER):
-            return Judgement(action=Action.LEAVE)
+            return LivenessDecision(action=LivenessAction.LEAVE)
         evidence = f"Its process was launched {launches} times and never started."
-    elif seen is Seen.GONE:
+    elif seen is ProcessState.GONE:
         evidence = f"Its process was launched {launches} times and ended each time before it had begun."
     elif (old := waited if age is None else age) > HANGS_AFTER and is_still:
-        evidence = f"Its process {process.pid} on {host(process)} was launched {old:.0f} s ago and hangs."
-        return Judgement(action=Action.GIVE_UP, evidence=evidence)
+        evidence = f"Its process {process.pid} on {host_of(process)} was launched {old:.0f} s ago and hangs."
+        return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
     else:
-        return Judgement(action=Action.LEAVE)
+        return LivenessDecision(action=LivenessAction.LEAVE)
     if launches < MAX_LAUNCHES:
-        return Judgement(action=Action.LAUNCH)
-    return Judgement(action=Action.GIVE_UP, evidence=evidence)
+        return LivenessDecision(action=LivenessAction.LAUNCH)
+    return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
 
 
-def _unstarted(lease: Lease, now: float, launched: Seen, *, age: float | None, is_still: bool) -> Judgement:
+def _unstarted(
+    lease: Lease, now: float, launched: ProcessState, *, age: float | None, is_still: bool
+) -> LivenessDecision:
     """Launch a run whose process was never started, once again at most."""
-    waited = waiting(now, lease.launched_at or lease.created_at)
+    waited = count_waiting_seconds(now, lease.launched_at or lease.created_at)
     if lease.supervisor is not None:  # it has taken the run, and is gone
-        launched, waited = Seen.GONE, float("inf")
+        launched, waited = ProcessState.GONE, float("inf")
     if lease.launches == 0:
-        action = Action.LEAVE if waited < LAUNCH_AFTER else Action.LAUNCH
-        return Judgement(action=action)
+        action = LivenessAction.LEAVE if waited < LAUNCH_AFTER else LivenessAction.LAUNCH
+        return LivenessDecision(action=action)
     process = lease.launched or lease.supervisor
-    return judge_launch(process, launched, launches=lease.launches, waited=waited, is_still=is_still, age=age)
+    return assess_launch(
+        process, launched, launches=lease.launches, waited=waited, is_still=is_still, age=age
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from pipeline_widgets.domain.text import is_storable
-from pipeline_widgets.errors import ConfigError, NameTakenError, shown
+from pipeline_widgets.domain.text import is_encodable
+from pipeline_widgets.errors import ConfigError, NameTakenError, format_value
 
-LONGEST = 255
+MAX_NAME_LENGTH = 255
 _AT_ONCE = 16  # names of copies that are looked up first; then twice as many, and so on
 _MOST_AT_ONCE = 1024
 
@@ -22,45 +22,47 @@ class Named(Protocol):
         ...
 
 
-def trimmed(name: str, kind: str) -> str:
+def validate_name(name: str, kind: str) -> str:
     """Return a name without the spaces around it.
 
     Raises:
-        ConfigError: It is no text, empty, or too long.
+        ConfigError: It is not a text, empty, or too long.
     """
     if not isinstance(name, str) or not name.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
         what = f"{_a(kind).capitalize()} needs a name."
-        raise ConfigError(what, f"Got {shown(name)}.", "Give it a name with at least one letter.")
-    name = storable(name, f"name of the {kind}")
-    if len(name) > LONGEST:
-        why = f"It has {len(name)} characters, {LONGEST} are possible."
+        raise ConfigError(what, f"Got {format_value(name)}.", "Give it a name with at least one letter.")
+    name = check_encodable(name, f"name of the {kind}")
+    if len(name) > MAX_NAME_LENGTH:
+        why = f"It has {len(name)} characters, {MAX_NAME_LENGTH} are possible."
         raise ConfigError(f"The name of the {kind} is too long.", why, "Shorten it.")
     return name
 
 
-def described(text: str, kind: str) -> str:
+def validate_description(text: str, kind: str) -> str:
     """Return a description without the spaces around it; it may be empty.
 
     Raises:
-        ConfigError: It is no text.
+        ConfigError: It is not a text.
     """
-    return storable(text, f"description of the {kind}")
+    return check_encodable(text, f"description of the {kind}")
 
 
-def storable(text: str, what: str) -> str:
+def check_encodable(text: str, what: str) -> str:
     """Return a text without the spaces around it.
 
     Raises:
-        ConfigError: It is no text, or holds a NUL or half a surrogate pair, which no database stores.
+        ConfigError: It is not a text, or holds a NUL or half a surrogate pair, which no database stores.
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-        raise ConfigError(f"The {what} should be a text.", f"Got {shown(text)}.", "Write it in quotes.")
-    if not is_storable(text):
-        raise ConfigError(f"The {what} cannot be stored.", f"Got {shown(text)}.", "Write it again.")
+        raise ConfigError(
+            f"The {what} should be a text.", f"Got {format_value(text)}.", "Write it in quotes."
+        )
+    if not is_encodable(text):
+        raise ConfigError(f"The {what} cannot be stored.", f"Got {format_value(text)}.", "Write it again.")
     return text.strip()
 
 
-def free(name: str, others: Iterable[Named], kind: str) -> None:
+def check_name_available(name: str, others: Iterable[Named], kind: str) -> None:
     """Refuse a name that is in use among `others`; those of that name are enough.
 
     Raises:
@@ -71,7 +73,7 @@ def free(name: str, others: Iterable[Named], kind: str) -> None:
         raise NameTakenError(f"There is {_a(kind)} named {name!r} already.", fix=fix)
 
 
-def copy_of(name: str, named: Callable[[Collection[str]], Iterable[Named]], word: str = "copy") -> str:
+def name_copy(name: str, named: Callable[[Collection[str]], Iterable[Named]], word: str = "copy") -> str:
     """Return the name of a copy: "NAME (copy)", then "NAME (copy 2)" (spec 3.4).
 
     Args:
@@ -79,7 +81,7 @@ def copy_of(name: str, named: Callable[[Collection[str]], Iterable[Named]], word
         named: Looks up who bears one of those names.
         word: What the copy is called.
     """
-    stem, first, many = name[: LONGEST - 8 - len(word)], 1, _AT_ONCE
+    stem, first, many = name[: MAX_NAME_LENGTH - 8 - len(word)], 1, _AT_ONCE
     while True:
         candidates = [_numbered(stem, word, number) for number in range(first, first + many)]
         taken = {other.name for other in named(candidates)}

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage, Trigger
-from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.triggering import (
-    blockers,
-    fit,
-    gate_condition,
-    label,
-    other_python,
-    resolve,
-    resumed,
+    assess_fit,
+    describe_gate,
+    find_blockers,
+    find_python_blockers,
+    resolve_resume,
+    resolve_start,
+    stage_label,
 )
 from pipeline_widgets.errors import PipelineError
 
@@ -65,7 +65,7 @@ class Problem:
         return f"{self.stage}: {self.problem}" if self.stage else self.problem
 
 
-def plan(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = False) -> Plan:
+def make_plan(pipeline: Pipeline, stage_id: int, facts: PipelineFacts, *, resume: bool = False) -> Plan:
     """Return what triggering a stage will do."""
     stage = pipeline.stage(stage_id)
     cascade = (stage, *_automatic_after(pipeline, stage))
@@ -73,20 +73,20 @@ def plan(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = Fals
     stale = [
         each
         for each in pipeline.fed_by(stage_id)
-        if each.id not in ids and facts.of(each.id).succeeded is not None
+        if each.id not in ids and facts.for_stage(each.id).succeeded is not None
     ]
     return Plan(
-        runs_now=label(pipeline, stage, facts),
+        runs_now=stage_label(pipeline, stage, facts),
         starts_from=_starts_from(pipeline, stage, facts, resume=resume),
-        reruns=facts.of(stage_id).succeeded is not None,
+        reruns=facts.for_stage(stage_id).succeeded is not None,
         follows=tuple(_following(pipeline, each, facts) for each in cascade[1:]),
-        turns_stale=tuple(label(pipeline, each, facts) for each in stale),
+        turns_stale=tuple(stage_label(pipeline, each, facts) for each in stale),
         redeploys=tuple(each.agent_name for each in cascade if isinstance(each, DeploymentStage)),
-        blockers=tuple(map(str, blockers(pipeline, stage_id, facts, resume=resume))),
+        blockers=tuple(map(str, find_blockers(pipeline, stage_id, facts, resume=resume))),
     )
 
 
-def problems(pipeline: Pipeline, facts: Facts) -> tuple[Problem, ...]:
+def find_problems(pipeline: Pipeline, facts: PipelineFacts) -> tuple[Problem, ...]:
     """Return what is wrong with a chain before it runs.
 
     That is missing experiments, pairs that do not fit, and code of another Python.
@@ -95,10 +95,10 @@ def problems(pipeline: Pipeline, facts: Facts) -> tuple[Problem, ...]:
     if not pipeline.stages:
         found.append(Problem(stage="", problem="The pipeline has no stages."))
     for stage in pipeline.stages:
-        verdict = fit(pipeline, stage, facts)
-        reasons = [] if verdict.fits else [verdict.reason]
-        reasons += [f"{each.reason} {each.fix}" for each in other_python(facts.of(stage.id))]
-        found += [Problem(stage=label(pipeline, stage, facts), problem=reason) for reason in reasons]
+        fit = assess_fit(pipeline, stage, facts)
+        reasons = [] if fit.fits else [fit.reason]
+        reasons += [f"{each.reason} {each.fix}" for each in find_python_blockers(facts.for_stage(stage.id))]
+        found += [Problem(stage=stage_label(pipeline, stage, facts), problem=reason) for reason in reasons]
     return tuple(found)
 
 
@@ -109,15 +109,15 @@ def _automatic_after(pipeline: Pipeline, stage: Stage) -> Iterator[Stage]:
         following = pipeline.after(following.id)
 
 
-def _following(pipeline: Pipeline, stage: Stage, facts: Facts) -> str:
-    condition = gate_condition(pipeline, stage, facts)
-    return ", ".join(filter(None, (label(pipeline, stage, facts), condition)))
+def _following(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
+    condition = describe_gate(pipeline, stage, facts)
+    return ", ".join(filter(None, (stage_label(pipeline, stage, facts), condition)))
 
 
-def _starts_from(pipeline: Pipeline, stage: Stage, facts: Facts, *, resume: bool) -> str:
+def _starts_from(pipeline: Pipeline, stage: Stage, facts: PipelineFacts, *, resume: bool) -> str:
     try:
         if resume:
-            return resumed(facts.of(stage.id)).reason
-        return resolve(pipeline, stage.id, facts).reason
+            return resolve_resume(facts.for_stage(stage.id)).reason
+        return resolve_start(pipeline, stage.id, facts).reason
     except PipelineError as error:
         return str(error)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline_widgets.directions import isolated
+from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.chain import Trigger
 from pipeline_widgets.domain.run import Status
 
 
-class Word(StrEnum):
+class PipelineStatus(StrEnum):
     """The words of a roll-up, from what needs a person most to what needs nobody."""
 
     FAILED = "Failed"
@@ -26,11 +26,11 @@ class Word(StrEnum):
     EMPTY = "No stages"
 
 
-_NEED = {word: need for need, word in enumerate(reversed(Word))}
+_NEED = {word: need for need, word in enumerate(reversed(PipelineStatus))}
 _BROKEN = {
-    Status.FAILED: (Word.FAILED, "has failed"),
-    Status.CRASHED: (Word.CRASHED, "has crashed"),
-    Status.STOPPED: (Word.STOPPED, "was stopped"),
+    Status.FAILED: (PipelineStatus.FAILED, "has failed"),
+    Status.CRASHED: (PipelineStatus.CRASHED, "has crashed"),
+    Status.STOPPED: (PipelineStatus.STOPPED, "was stopped"),
 }
 
 
@@ -51,19 +51,19 @@ class StageSummary:
 class Rollup:
     """The status of a pipeline in one word, and in a sentence that names the stage."""
 
-    word: Word
+    status: PipelineStatus
     detail: str
 
     @property
-    def need(self) -> int:
+    def urgency(self) -> int:
         """How much it needs a person; the greatest comes first in a list that is sorted by status."""
-        return _NEED[self.word]
+        return _NEED[self.status]
 
 
-def rollup(stages: Sequence[StageSummary]) -> Rollup:
+def roll_up(stages: Sequence[StageSummary]) -> Rollup:
     """Tell where a pipeline stands: what is active, else the first stage that has not succeeded."""
     if not stages:
-        return Rollup(word=Word.EMPTY, detail="Add a stage to begin")
+        return Rollup(status=PipelineStatus.EMPTY, detail="Add a stage to begin")
     active = [at for at, stage in enumerate(stages) if stage.status.active]
     if active:
         return _at_work(stages, active)
@@ -71,7 +71,7 @@ def rollup(stages: Sequence[StageSummary]) -> Rollup:
         # One that has succeeded is held when the stage before it ran again: that is to be seen as well.
         if stage.status is not Status.SUCCEEDED or stage.held is not None:
             return _unfinished(stage, at)
-    return Rollup(word=Word.SUCCEEDED, detail="Every stage has succeeded")
+    return Rollup(status=PipelineStatus.SUCCEEDED, detail="Every stage has succeeded")
 
 
 def _at_work(stages: Sequence[StageSummary], active: Sequence[int]) -> Rollup:
@@ -82,7 +82,7 @@ def _at_work(stages: Sequence[StageSummary], active: Sequence[int]) -> Rollup:
     more = len(active) - 1
     if more:
         detail += f", {more} more {'stage is' if more == 1 else 'stages are'} active"
-    return Rollup(word=Word(status.value), detail=detail)
+    return Rollup(status=PipelineStatus(status.value), detail=detail)
 
 
 def _unfinished(stage: StageSummary, at: int) -> Rollup:
@@ -90,13 +90,13 @@ def _unfinished(stage: StageSummary, at: int) -> Rollup:
     held = f"held: {stage.held}" if stage.held is not None else ""
     if stage.status in _BROKEN:
         word, told = _BROKEN[stage.status]
-        return Rollup(word=word, detail=f"{label} {told}" + (f", and is {held}" if held else ""))
+        return Rollup(status=word, detail=f"{label} {told}" + (f", and is {held}" if held else ""))
     if held:
-        return Rollup(word=Word.HELD, detail=f"{label} is {held}")
+        return Rollup(status=PipelineStatus.HELD, detail=f"{label} is {held}")
     # An Auto stage waits for a person too: only a success that is yet to come would start it (spec 5.2).
     late = f": Auto starts it only when stage {at} succeeds again" if stage.trigger is Trigger.AUTO else ""
-    return Rollup(word=Word.WAITING, detail=f"{label} is next{late}")
+    return Rollup(status=PipelineStatus.WAITING, detail=f"{label} is next{late}")
 
 
 def _label(stage: StageSummary, at: int) -> str:
-    return f"Stage {at + 1} ({isolated(stage.name)})"
+    return f"Stage {at + 1} ({isolate(stage.name)})"

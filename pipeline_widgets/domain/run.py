@@ -37,7 +37,7 @@ class Status(StrEnum):
 _ENDS = frozenset({Status.STOPPED, Status.SUCCEEDED, Status.FAILED, Status.CRASHED})
 
 #: Where a run can go from each status. A terminal status has no way out.
-NEXT: dict[Status, frozenset[Status]] = {
+TRANSITIONS: dict[Status, frozenset[Status]] = {
     # A pending run can end at once: stopped before it started, or its process never came up.
     Status.PENDING: frozenset({Status.RUNNING, Status.STOPPED, Status.CRASHED}),
     Status.RUNNING: frozenset({Status.STOPPING}) | _ENDS,
@@ -52,7 +52,7 @@ NEXT: dict[Status, frozenset[Status]] = {
 ACTIVE = frozenset({Status.PENDING, Status.RUNNING, Status.STOPPING})
 FINISHED = _ENDS
 #: What needs a person most comes first, what needs nobody last; the words of a roll-up have the same order.
-BY_NEED = (
+STATUSES_BY_URGENCY = (
     Status.FAILED,
     Status.CRASHED,
     Status.STOPPED,
@@ -72,7 +72,7 @@ def check_transition(before: Status, after: Status) -> None:
     Raises:
         TransitionError: A terminal status never changes again, and no run goes backwards.
     """
-    if after not in NEXT.get(before, frozenset()):
+    if after not in TRANSITIONS.get(before, frozenset()):
         why = "A finished run never changes again." if before.finished else ""
         raise TransitionError(f"A {before} run cannot become {after}.", why, "Start a new run instead.")
 

@@ -22,7 +22,7 @@ class Snippet:
     code: str
 
 
-def snippets(endpoint: Endpoint, key: str | None = None) -> tuple[Snippet, ...]:
+def make_snippets(endpoint: Endpoint, key: str | None = None) -> tuple[Snippet, ...]:
     """Return code that asks an endpoint: in Python with its standard library, and for a shell with curl.
 
     Lines are short, as there is little room beside the box to try it; only an example may be long. Proxies

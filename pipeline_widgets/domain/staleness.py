@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Stage
-from pipeline_widgets.domain.experiment import Checkpoint, Choice
-from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.domain.checkpoint import Checkpoint, Choice
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.errors import NoCheckpointError
 
 CONFIG_CHANGED = "config changed"
@@ -23,7 +23,7 @@ class Staleness:
     accepted: bool = False
 
 
-def staleness(pipeline: Pipeline, facts: Facts) -> dict[int, Staleness]:
+def compute_staleness(pipeline: Pipeline, facts: PipelineFacts) -> dict[int, Staleness]:
     """Tell of each stage, by its id, whether it is stale."""
     found: dict[int, Staleness] = {}
     for stage in pipeline.stages:
@@ -31,21 +31,21 @@ def staleness(pipeline: Pipeline, facts: Facts) -> dict[int, Staleness]:
     return found
 
 
-def upstream_state(pipeline: Pipeline, stage_id: int, facts: Facts) -> str:
+def describe_upstream(pipeline: Pipeline, stage_id: int, facts: PipelineFacts) -> str:
     """Return what "Accept as fresh" accepts: the runs and configs upstream, and the stage's own.
 
     As long as it stays the same, the acceptance holds; the next re-run or edit upstream ends it.
     """
     parts: list[str] = []
     for each in (pipeline.stage(stage_id), *pipeline.ancestors(stage_id)):
-        known = facts.of(each.id)
+        known = facts.for_stage(each.id)
         bound = f"{known.experiment.id}:{known.experiment.config_digest}" if known.experiment else ""
         ran = known.succeeded.id if known.succeeded else 0
-        parts.append(f"{each.id}:{ran}:{bound}:{wanted_choice(each)}")
+        parts.append(f"{each.id}:{ran}:{bound}:{get_source_choice(each)}")
     return "|".join(parts)
 
 
-def wanted_choice(stage: Stage) -> Choice | None:
+def get_source_choice(stage: Stage) -> Choice | None:
     """Return which checkpoint of the source stage a stage asks for; None if it needs none."""
     match stage:
         case DeploymentStage(choice=choice) | ExperimentStage(start=FromSource(choice)):
@@ -54,12 +54,12 @@ def wanted_choice(stage: Stage) -> Choice | None:
             return None
 
 
-def _of(stage: Stage, pipeline: Pipeline, facts: Facts, found: dict[int, Staleness]) -> Staleness:
-    known = facts.of(stage.id)
+def _of(stage: Stage, pipeline: Pipeline, facts: PipelineFacts, found: dict[int, Staleness]) -> Staleness:
+    known = facts.for_stage(stage.id)
     if known.succeeded is None:
         return Staleness(stale=False, reasons=())
     reasons = [*_own_reasons(known), *_source_reasons(stage, pipeline, facts, found)]
-    accepted = bool(reasons) and known.accepted == upstream_state(pipeline, stage.id, facts)
+    accepted = bool(reasons) and known.accepted == describe_upstream(pipeline, stage.id, facts)
     return Staleness(stale=bool(reasons) and not accepted, reasons=tuple(reasons), accepted=accepted)
 
 
@@ -69,13 +69,15 @@ def _own_reasons(known: StageFacts) -> list[str]:
     return [CONFIG_CHANGED] if known.succeeded.config_digest != known.experiment.config_digest else []
 
 
-def _source_reasons(stage: Stage, pipeline: Pipeline, facts: Facts, found: dict[int, Staleness]) -> list[str]:
+def _source_reasons(
+    stage: Stage, pipeline: Pipeline, facts: PipelineFacts, found: dict[int, Staleness]
+) -> list[str]:
     source = pipeline.source(stage.id)
     if source is None:
-        return [] if facts.of(stage.id).consumed is None else [NO_LONGER_FED]
+        return [] if facts.for_stage(stage.id).consumed is None else [NO_LONGER_FED]
     number = pipeline.position(source.id) + 1
     reasons: list[str] = []
-    if changed := _consumption_changed(stage, facts.of(stage.id), facts.of(source.id), number):
+    if changed := _consumption_changed(stage, facts.for_stage(stage.id), facts.for_stage(source.id), number):
         reasons.append(changed)
     if found[source.id].stale:
         reasons.append(f"Stage {number} is stale")
@@ -93,7 +95,7 @@ def _consumption_changed(stage: Stage, known: StageFacts, source: StageFacts, nu
         return f"Stage {number} has another experiment, which has not succeeded yet"
     wanted = _wanted(stage, source)
     if wanted is not None and wanted.digest == known.consumed.digest:
-        return None  # the same content, by whatever road
+        return None  # the same content
     if used.id == latest.id:
         now = "no checkpoint" if wanted is None else f"step {wanted.step}"
         return f"Stage {number} now gives {now}: used step {known.consumed.step}"
@@ -105,6 +107,6 @@ def _consumption_changed(stage: Stage, known: StageFacts, source: StageFacts, nu
 def _wanted(stage: Stage, source: StageFacts) -> Checkpoint | None:
     """The checkpoint that the stage would use now."""
     try:
-        return source.choose(wanted_choice(stage) or "best").checkpoint
+        return source.choose(get_source_choice(stage) or "best").checkpoint
     except NoCheckpointError:
         return None

@@ -9,17 +9,17 @@ REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def is_storable(text: str) -> bool:
+def is_encodable(text: str) -> bool:
     """Whether a text can be stored as it is."""
     return text.isprintable() or _UNSTORABLE.search(text) is None
 
 
-def replace_unstorable(text: str) -> str:
+def replace_unencodable(text: str) -> str:
     """Return a text with U+FFFD in the place of each character that no database stores."""
     return text if text.isprintable() else _UNSTORABLE.sub(REPLACEMENT, text)
 
 
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """Return a text of about `most` characters at most: its beginning and its end, and what is left out."""
     if len(text) <= most:
         return text

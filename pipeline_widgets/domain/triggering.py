@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pipeline_widgets.directions import isolated, quoted
+from pipeline_widgets.directions import isolate, quote
+from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.chain import (
-    NEW,
+    UNSAVED_ID,
     BetterThanDeployed,
     DeploymentStage,
     ExperimentStage,
@@ -20,17 +21,18 @@ from pipeline_widgets.domain.chain import (
     Stage,
     Trigger,
 )
-from pipeline_widgets.domain.compatibility import AlgorithmSpec, Verdict, fits
-from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint, Chosen, Experiment, choose, is_finite
-from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.domain.checkpoint import Checkpoint, ChosenCheckpoint, choose_checkpoint, is_finite
+from pipeline_widgets.domain.compatibility import AlgorithmSpec, FitResult, assess_compatibility
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import RESUMABLE
-from pipeline_widgets.domain.staleness import wanted_choice
+from pipeline_widgets.domain.staleness import get_source_choice
 from pipeline_widgets.errors import NoCheckpointError, TriggerError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Begin:
+class RunStart:
     """What a run starts from, frozen when it is triggered. Empty means from scratch."""
 
     checkpoint: Checkpoint | None = None
@@ -56,112 +58,120 @@ class Blocker:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Following:
+class NextStageDecision:
     """What the success of a stage does to the next one: begin it, or hold it for a reason."""
 
     stage: Stage
-    begin: Begin | None = None
-    held: str | None = None
+    run_start: RunStart | None = None
+    held_reason: str | None = None
 
 
-def label(pipeline: Pipeline, stage: Stage, facts: Facts) -> str:
+def stage_label(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
     """Return how sentences name a stage: its number, and its experiment's or agent's name."""
-    return f"Stage {pipeline.position(stage.id) + 1} ({isolated(name(stage, facts))})"
+    return f"Stage {pipeline.position(stage.id) + 1} ({isolate(stage_name(stage, facts))})"
 
 
-def name(stage: Stage, facts: Facts) -> str:
+def stage_name(stage: Stage, facts: PipelineFacts) -> str:
     """Return a stage's name: its experiment's, or its agent's."""
     if isinstance(stage, DeploymentStage):
         return stage.agent_name
-    experiment = facts.of(stage.id).experiment
+    experiment = facts.for_stage(stage.id).experiment
     return experiment.name if experiment else "no experiment"
 
 
-def blockers(pipeline: Pipeline, stage_id: int, facts: Facts, *, resume: bool = False) -> tuple[Blocker, ...]:
+def find_blockers(
+    pipeline: Pipeline, stage_id: int, facts: PipelineFacts, *, resume: bool = False
+) -> tuple[Blocker, ...]:
     """Return every reason why a stage cannot be triggered now; none means that it can."""
-    stage, known = pipeline.stage(stage_id), facts.of(stage_id)
-    found = [*busy(pipeline, stage, facts), *other_python(known)]
+    stage, known = pipeline.stage(stage_id), facts.for_stage(stage_id)
+    found = [*find_active_blockers(pipeline, stage, facts), *find_python_blockers(known)]
     if resume:
         return (*found, *_resume_blockers(known))
-    verdict = fit(pipeline, stage, facts)
-    if not verdict.fits:
-        return (*found, Blocker(verdict.reason, "Choose another experiment, or another start."))
+    fit = assess_fit(pipeline, stage, facts)
+    if not fit.fits:
+        return (*found, Blocker(fit.reason, "Choose another experiment, or another start."))
     source = pipeline.source(stage_id)
-    if source is not None and wanted_choice(stage) is not None:
+    if source is not None and get_source_choice(stage) is not None:
         found += _waits_for(pipeline, stage, source, facts)
     return tuple(found)
 
 
-def busy(pipeline: Pipeline, stage: Stage, facts: Facts) -> list[Blocker]:
+def find_active_blockers(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> list[Blocker]:
     """Return why a stage has to wait for runs: its own, its experiment's, the previous stage's."""
-    known, before, found = facts.of(stage.id), pipeline.before(stage.id), list[Blocker]()
+    known, before, found = facts.for_stage(stage.id), pipeline.before(stage.id), list[Blocker]()
     if known.latest is not None and known.latest.status.active:
         reason = f"This stage is {known.latest.status.lower()} already."
         found.append(Blocker(reason, "Wait for it, or stop it first."))
-    elif known.busy is not None and known.experiment is not None:
-        reason = f"Its experiment {quoted(known.experiment.name)} is running elsewhere."
+    elif known.active_run is not None and known.experiment is not None:
+        reason = f"Its experiment {quote(known.experiment.name)} is running elsewhere."
         found.append(Blocker(reason, "Wait for that run, or stop it first."))
-    if before is not None and facts.of(before.id).status.active:
-        reason = f"{label(pipeline, before, facts)} is still {facts.of(before.id).status.lower()}."
+    if before is not None and facts.for_stage(before.id).status.active:
+        reason = (
+            f"{stage_label(pipeline, before, facts)} is still {facts.for_stage(before.id).status.lower()}."
+        )
         found.append(Blocker(reason, "Wait for it, or stop it first."))
     return found
 
 
-def other_python(known: StageFacts) -> list[Blocker]:
+def find_python_blockers(known: StageFacts) -> list[Blocker]:
     """Return why a stage's code cannot run here: it is byte code of another Python."""
-    reason = foreign_reason(known.foreign)
-    return [Blocker(reason, foreign_fix(known.foreign))] if reason is not None else []
+    reason = foreign_reason(known.required_python)
+    return [Blocker(reason, foreign_fix(known.required_python))] if reason is not None else []
 
 
-def refusal(named: str, found: Sequence[Blocker]) -> TriggerError:
+def trigger_error(named: str, found: Sequence[Blocker]) -> TriggerError:
     """Return the error that says why a stage cannot be triggered."""
     why = " ".join(blocker.reason for blocker in found)
     return TriggerError(f"{named} cannot be triggered.", why, found[0].fix)
 
 
-def fit(pipeline: Pipeline, stage: Stage, facts: Facts) -> Verdict:
+def assess_fit(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> FitResult:
     """Tell whether a stage's algorithm can start from what the stage is set to start from."""
-    known = facts.of(stage.id)
+    known = facts.for_stage(stage.id)
     if isinstance(stage, DeploymentStage):
-        return Verdict(fits=True, reason="Any checkpoint can be deployed.")
+        return FitResult(fits=True, reason="Any checkpoint can be deployed.")
     if known.experiment is None:
-        return Verdict(fits=False, reason="It has no experiment.")
+        return FitResult(fits=False, reason="It has no experiment.")
     match stage.start:
         case FromScratch():
-            return scratch_fit(known.experiment.spec)
+            return assess_scratch_fit(known.experiment.spec)
         case FromAgent(agent_id):
             version = facts.agents.get(agent_id)
             if version is None:
-                return Verdict(fits=False, reason="Its saved Agent is gone.")
-            return agent_fit(version, known.experiment)
+                return FitResult(fits=False, reason="Its saved Agent is gone.")
+            return assess_agent_fit(version, known.experiment)
         case _:
             return _source_fit(pipeline, stage, known.experiment, facts)
 
 
-def fit_at(pipeline: Pipeline, position: int | None, experiment: Experiment, facts: Facts) -> Verdict:
+def assess_fit_at(
+    pipeline: Pipeline, position: int | None, experiment: Experiment, facts: PipelineFacts
+) -> FitResult:
     """Tell whether an experiment could be a new stage before `position` (at the end by default)."""
     at = len(pipeline.stages) if position is None else position
     start = FromSource("best") if at else FromScratch()
     # Whether another stage is bound to the experiment is not asked here: it may be attached as a copy.
-    stage = ExperimentStage(experiment_id=NEW, start=start)
+    stage = ExperimentStage(experiment_id=UNSAVED_ID, start=start)
     tried = {**facts.stages, stage.id: StageFacts(experiment=experiment)}
-    return fit(pipeline.with_stage(stage, at).pipeline, stage, replace(facts, stages=tried))
+    return assess_fit(pipeline.with_stage(stage, at).pipeline, stage, replace(facts, stages=tried))
 
 
-def scratch_fit(spec: AlgorithmSpec) -> Verdict:
+def assess_scratch_fit(spec: AlgorithmSpec) -> FitResult:
     """Tell whether an algorithm can start from nothing."""
     if spec.scratch:
-        return Verdict(fits=True, reason="It starts from scratch.")
+        return FitResult(fits=True, reason="It starts from scratch.")
     needs = " or ".join(f"a {' or '.join(sorted(port.kinds))} as {port.role}" for port in spec.accepts)
-    return Verdict(fits=False, reason=f"{isolated(spec.name)} cannot start from scratch: it needs {needs}.")
+    return FitResult(fits=False, reason=f"{isolate(spec.name)} cannot start from scratch: it needs {needs}.")
 
 
-def agent_fit(version: AgentVersion, experiment: Experiment) -> Verdict:
+def assess_agent_fit(version: AgentVersion, experiment: Experiment) -> FitResult:
     """Tell whether an experiment can start from a saved Agent."""
-    return fits(version.spec, version.checkpoint.signature, experiment.spec, experiment.signature)
+    return assess_compatibility(
+        version.spec, version.checkpoint.signature, experiment.spec, experiment.signature
+    )
 
 
-def resolve(pipeline: Pipeline, stage_id: int, facts: Facts) -> Begin:
+def resolve_start(pipeline: Pipeline, stage_id: int, facts: PipelineFacts) -> RunStart:
     """Return what a stage would start from now.
 
     Raises:
@@ -172,32 +182,32 @@ def resolve(pipeline: Pipeline, stage_id: int, facts: Facts) -> Begin:
         version = facts.agents.get(stage.start.agent_id)
         if version is None:
             raise NoCheckpointError("Its saved Agent is gone.", fix="Choose another start.")
-        role = fit(pipeline, stage, facts).role
+        role = assess_fit(pipeline, stage, facts).role
         reason = f"saved Agent, version {version.number}"
-        return Begin(checkpoint=version.checkpoint, agent_version=version, role=role, reason=reason)
+        return RunStart(checkpoint=version.checkpoint, agent_version=version, role=role, reason=reason)
     source = pipeline.source(stage_id)
-    if source is None or wanted_choice(stage) is None:
-        return Begin(reason="from scratch")
-    chosen = chosen_from(stage, facts.of(source.id))
-    return Begin(
+    if source is None or get_source_choice(stage) is None:
+        return RunStart(reason="from scratch")
+    chosen = choose_from_source(stage, facts.for_stage(source.id))
+    return RunStart(
         checkpoint=chosen.checkpoint,
-        role=fit(pipeline, stage, facts).role,
+        role=assess_fit(pipeline, stage, facts).role,
         reason=chosen.reason,
         source_checkpoint_id=chosen.checkpoint.id,
         source_run_id=chosen.checkpoint.run_id,
     )
 
 
-def chosen_from(stage: Stage, source: StageFacts) -> Chosen:
+def choose_from_source(stage: Stage, source: StageFacts) -> ChosenCheckpoint:
     """Return the checkpoint of the source stage that a stage asks for.
 
     Raises:
         NoCheckpointError: There is none.
     """
-    return source.choose(wanted_choice(stage) or "best")
+    return source.choose(get_source_choice(stage) or "best")
 
 
-def resumed(known: StageFacts) -> Begin:
+def resolve_resume(known: StageFacts) -> RunStart:
     """Return what a stage goes on from: the last checkpoint of its latest run.
 
     Raises:
@@ -206,8 +216,8 @@ def resumed(known: StageFacts) -> Begin:
     if reasons := _resume_blockers(known):
         raise TriggerError("It cannot be resumed.", reasons[0].reason, reasons[0].fix)
     assert known.latest is not None  # noqa: S101  for the type checker: _resume_blockers has seen it
-    last = choose(known.own_checkpoints, "final", higher_is_better=True).checkpoint
-    return Begin(
+    last = choose_checkpoint(known.latest_checkpoints, "final", higher_is_better=True).checkpoint
+    return RunStart(
         checkpoint=last,
         role="resume",
         reason=f"resumed at step {last.step}",
@@ -217,7 +227,7 @@ def resumed(known: StageFacts) -> Begin:
     )
 
 
-def following(pipeline: Pipeline, stage_id: int, facts: Facts) -> Following | None:
+def decide_next_stage(pipeline: Pipeline, stage_id: int, facts: PipelineFacts) -> NextStageDecision | None:
     """Return what the success of a stage starts: the next stage, if that is Auto.
 
     A next stage that cannot begin is held, with the reason: silence is a defect (spec 6.7).
@@ -225,15 +235,15 @@ def following(pipeline: Pipeline, stage_id: int, facts: Facts) -> Following | No
     stage = pipeline.after(stage_id)
     if stage is None or stage.trigger is not Trigger.AUTO:
         return None
-    if reasons := blockers(pipeline, stage.id, facts):
-        return Following(stage=stage, held=" ".join(map(str, reasons)))
-    begin = resolve(pipeline, stage.id, facts)
-    if (held := _gate_reason(pipeline, stage, begin, facts)) is not None:
-        return Following(stage=stage, held=held)
-    return Following(stage=stage, begin=begin)
+    if reasons := find_blockers(pipeline, stage.id, facts):
+        return NextStageDecision(stage=stage, held_reason=" ".join(map(str, reasons)))
+    run_start = resolve_start(pipeline, stage.id, facts)
+    if (held := _gate_reason(pipeline, stage, run_start, facts)) is not None:
+        return NextStageDecision(stage=stage, held_reason=held)
+    return NextStageDecision(stage=stage, run_start=run_start)
 
 
-def gate_reason(
+def find_gate_blocker(
     gate: Gate, score: float | None, deployed: float | None, *, higher_is_better: bool
 ) -> str | None:
     """Return why a gate is not met, with the numbers; None where it is met.
@@ -259,7 +269,7 @@ def gate_reason(
             return f"The gate is not met: evaluation score {score:.4g}, the agent now has {deployed:.4g}."
 
 
-def gate_condition(pipeline: Pipeline, stage: Stage, facts: Facts) -> str:
+def describe_gate(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
     """Return what a stage's gate asks for, as the end of a sentence; empty without a gate."""
     match stage.gate:
         case None:
@@ -271,47 +281,51 @@ def gate_condition(pipeline: Pipeline, stage: Stage, facts: Facts) -> str:
             return "if the evaluation score is better than that of the agent now deployed"
 
 
-def _gate_reason(pipeline: Pipeline, stage: Stage, begin: Begin, facts: Facts) -> str | None:
-    if stage.gate is None or begin.checkpoint is None or pipeline.source(stage.id) is None:
+def _gate_reason(pipeline: Pipeline, stage: Stage, run_start: RunStart, facts: PipelineFacts) -> str | None:
+    if stage.gate is None or run_start.checkpoint is None or pipeline.source(stage.id) is None:
         return None
     higher = _higher_is_better(pipeline, stage, facts)
     version = facts.deployed.get(stage.agent_name) if isinstance(stage, DeploymentStage) else None
     deployed = version.checkpoint.evaluation_score if version else None
-    return gate_reason(stage.gate, begin.checkpoint.evaluation_score, deployed, higher_is_better=higher)
+    return find_gate_blocker(
+        stage.gate, run_start.checkpoint.evaluation_score, deployed, higher_is_better=higher
+    )
 
 
-def _higher_is_better(pipeline: Pipeline, stage: Stage, facts: Facts) -> bool:
+def _higher_is_better(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> bool:
     """The direction of the score by which a stage's source is judged."""
     source = pipeline.source(stage.id)
-    experiment = facts.of(source.id).experiment if source else None
+    experiment = facts.for_stage(source.id).experiment if source else None
     return experiment is None or experiment.spec.higher_is_better
 
 
-def _source_fit(pipeline: Pipeline, stage: Stage, candidate: Experiment, facts: Facts) -> Verdict:
+def _source_fit(pipeline: Pipeline, stage: Stage, candidate: Experiment, facts: PipelineFacts) -> FitResult:
     source = pipeline.source(stage.id)
-    known = facts.of(source.id) if source else StageFacts()
+    known = facts.for_stage(source.id) if source else StageFacts()
     if known.experiment is None:
-        return Verdict(fits=False, reason="Its source stage has no experiment.")
+        return FitResult(fits=False, reason="Its source stage has no experiment.")
     made = known.experiment.signature
     if known.checkpoints:  # what was really made says more than what the config promises
-        made = {**made, **chosen_or_last(stage, known).signature}
-    return fits(known.experiment.spec, made, candidate.spec, candidate.signature)
+        made = {**made, **choose_or_last(stage, known).signature}
+    return assess_compatibility(known.experiment.spec, made, candidate.spec, candidate.signature)
 
 
-def chosen_or_last(stage: Stage, source: StageFacts) -> Checkpoint:
+def choose_or_last(stage: Stage, source: StageFacts) -> Checkpoint:
     """Return the checkpoint that a stage asks for, or the last one where that one does not exist."""
     try:
-        return chosen_from(stage, source).checkpoint
+        return choose_from_source(stage, source).checkpoint
     except NoCheckpointError:
         return source.checkpoints[-1]
 
 
-def _waits_for(pipeline: Pipeline, stage: Stage, source: ExperimentStage, facts: Facts) -> list[Blocker]:
-    known, named = facts.of(source.id), label(pipeline, source, facts)
+def _waits_for(
+    pipeline: Pipeline, stage: Stage, source: ExperimentStage, facts: PipelineFacts
+) -> list[Blocker]:
+    known, named = facts.for_stage(source.id), stage_label(pipeline, source, facts)
     if not known.checkpoints:
         return [Blocker(f"It waits for a checkpoint of {named}.", f"Trigger {named} first.")]
     try:
-        chosen_from(stage, known)
+        choose_from_source(stage, known)
     except NoCheckpointError as error:
         return [Blocker(error.what, error.fix)]
     return []
@@ -329,6 +343,6 @@ def _resume_blockers(known: StageFacts) -> tuple[Blocker, ...]:
         )
     if known.experiment is None:
         return (Blocker("A deployment cannot be resumed.", over),)
-    if not known.own_checkpoints:
+    if not known.latest_checkpoints:
         return (Blocker("Its latest run has saved no checkpoint to go on from.", over),)
     return ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from pipeline_widgets.domain.experiment import Reference
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 
 UNKNOWN = "You have neither made nor trusted it on this computer, and a workspace can run code."
 CHANGED = "It holds code that neither you nor your processes have put there."
@@ -21,7 +21,7 @@ def signature_of_workspace(key: bytes, identity: str) -> str:
     return _signed(key, "workspace", identity)
 
 
-def signature_of_code(key: bytes, identity: str, reference: Reference) -> str:
+def signature_of_code(key: bytes, identity: str, reference: AlgorithmReference) -> str:
     """Return the signature by which the owner of the key vouches for code in a workspace.
 
     All of the reference counts: `root` extends sys.path, so it decides which code a path means.

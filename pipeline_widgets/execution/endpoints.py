@@ -11,20 +11,30 @@ from typing import Any
 
 import psutil
 
-from pipeline_widgets.domain.endpoint import ENDING, LOCAL, LOOK, Service, refuses, verdict
-from pipeline_widgets.domain.experiment import AgentStatus
-from pipeline_widgets.domain.liveness import Action, Process, Seen, Timing
+from pipeline_widgets.domain.agent import AgentStatus
+from pipeline_widgets.domain.endpoint import (
+    LOCAL,
+    RECONCILE_PATH,
+    SHUTDOWN_GRACE,
+    EndpointLease,
+    assess_endpoint,
+    is_version_error,
+)
+from pipeline_widgets.domain.liveness import LivenessAction, Process, ProcessState, Timing
 from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError, RuleError, StorageError
-from pipeline_widgets.execution import own_key, ownership, processes
-from pipeline_widgets.execution.endpoint_client import LOOK_TIMEOUT, Reply, health, post
+from pipeline_widgets.execution import ownership, processes
 from pipeline_widgets.execution.launchers import Launcher
-from pipeline_widgets.execution.listening import listen, listens_on
-from pipeline_widgets.execution.observing import Observer, describe_launch
-from pipeline_widgets.persistence.logs import shown_log
+from pipeline_widgets.execution.observer import Observer, describe_launch
+from pipeline_widgets.persistence.logs import render_log
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
+from pipeline_widgets.serving import local_credential
+from pipeline_widgets.serving.client import LOOK_TIMEOUT, Reply, fetch_health, post
+from pipeline_widgets.serving.sockets import listen, listens_on
 
-END_GRACE = ENDING + 10.0  # seconds that a process has to answer what it was asked already, and to end
+END_GRACE = (
+    SHUTDOWN_GRACE + 10.0
+)  # seconds that a process has to answer what it was asked already, and to end
 KILL_GRACE = 5.0  # seconds that a process has to end in when it was killed
 END_POLL = 0.02
 LOG_LINES = 100  # that a view shows
@@ -60,11 +70,11 @@ class Endpoints:
 
     def tail(self, agent_id: int) -> str:
         """Return the end of what the process of an agent's endpoint has printed."""
-        return shown_log(self.log(agent_id), LOG_LINES)
+        return render_log(self.log(agent_id), LOG_LINES)
 
     def serves(self, agent_id: int) -> bool:
         """Whether an agent is served, or about to be, as its row says."""
-        return self._agents.get(agent_id).status.connected
+        return self._agents.get(agent_id).status.is_connected
 
     def connect(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> None:
         """Have an agent served; one that is served already looks for its current version at once.
@@ -77,7 +87,7 @@ class Endpoints:
         self._service.check_trusted()
         self.reconcile(agent_id)  # one that died must not be taken for one that serves
         if not self._service.connect(agent_id, host=host, port=port):
-            self.nudge(agent_id)
+            self.notify(agent_id)
             return
         try:
             if port is not None:  # who asks for a port wants that one; a port that it had is only tried
@@ -108,14 +118,14 @@ class Endpoints:
     def rotate_key(self, agent_id: int) -> str:
         """Give an agent a new key, and return it; the former one is refused when this returns."""
         key = self._service.rotate_key(agent_id)
-        self.nudge(agent_id)
+        self.notify(agent_id)
         return key
 
     def first_key(self, agent_id: int) -> str | None:
         """Give an agent its first key, and return it; None if it has one."""
         key = self._service.first_key(agent_id)
         if key is not None:
-            self.nudge(agent_id)
+            self.notify(agent_id)
         return key
 
     def ask(self, agent_id: int, value: Any) -> Reply:
@@ -138,7 +148,7 @@ class Endpoints:
         if not self._is_held(agent_id, endpoint.port):
             why = "No process of this workspace on this machine listens there."
             raise ExecutionError(f"Agent {agent.name!r} does not answer.", why, "Connect it again.")
-        return post(endpoint.url, f"/{endpoint.route}", {endpoint.takes: value}, key)
+        return post(endpoint.url, f"/{endpoint.route}", {endpoint.input_field: value}, key)
 
     def answers(self, agent_id: int, version: int) -> bool:
         """Whether an endpoint answers its health check with a version; False as long as it may come.
@@ -153,12 +163,12 @@ class Endpoints:
             why = (endpoint.error if endpoint else None) or "It was disconnected meanwhile."
             what = f"The endpoint of agent {agent.name!r} does not answer."
             raise ExecutionError(what, why, f"Its log is {self.log(agent_id)}.")
-        if agent.status is AgentStatus.DEPLOYED and refuses(endpoint.error, version):
+        if agent.status is AgentStatus.DEPLOYED and is_version_error(endpoint.error, version):
             what = f"Version {version} of agent {agent.name!r} cannot be served."
             raise ExecutionError(what, str(endpoint.error), f"Its log is {self.log(agent_id)}.")
         if agent.status is not AgentStatus.DEPLOYED or endpoint.version != version or endpoint.port is None:
             return False
-        said = health(endpoint.host, endpoint.port)
+        said = fetch_health(endpoint.host, endpoint.port)
         return said is not None and said.get("version") == version and said.get("agent") == agent.name
 
     def reconcile(self, agent_id: int | None = None) -> None:
@@ -176,22 +186,22 @@ class Endpoints:
                         "The endpoint of agent %s could not be looked at: %s", service.agent_id, error
                     )
 
-    def _settle(self, service: Service, now: float) -> None:
-        judgement = verdict(
+    def _settle(self, service: EndpointLease, now: float) -> None:
+        decision = assess_endpoint(
             service,
-            processes.look(service.process),
+            processes.probe(service.process),
             now=now,
             grace=self._timing.grace,
-            launched=processes.look(service.launched),
+            launched=processes.probe(service.launched),
             age=processes.age(service.launched),
             still=self._observe(service, now),
         )
-        if judgement.action is Action.LAUNCH and self._service.count_relaunch(service):
+        if decision.action is LivenessAction.LAUNCH and self._service.count_relaunch(service):
             self._launch(service.agent_id, launches=service.launches + 1)
-        elif judgement.action is Action.GIVE_UP:
-            self._give_up(service, judgement.evidence)
+        elif decision.action is LivenessAction.GIVE_UP:
+            self._give_up(service, decision.evidence)
 
-    def _observe(self, service: Service, now: float) -> float:
+    def _observe(self, service: EndpointLease, now: float) -> float:
         """Return the seconds for which a silent process has not moved; those that beat are not looked at."""
         silent = now - (service.beat_at or service.launched_at)
         if 0.0 <= silent <= self._timing.grace:  # a beat of the future tells no age
@@ -199,7 +209,7 @@ class Endpoints:
             return 0.0
         return self._observer.observe(service.agent_id, service.process or service.launched, service.beat_at)
 
-    def _give_up(self, service: Service, evidence: str) -> None:
+    def _give_up(self, service: EndpointLease, evidence: str) -> None:
         """End what is left of an endpoint, which may hold the database's write lock, and then say so."""
         process = service.process or service.launched
         if process is not None and self._serves(service.agent_id, process):
@@ -222,7 +232,7 @@ class Endpoints:
         """Whether a process that a row names was launched to serve that agent: no other is ever ended."""
         return ownership.is_launched(process, self._url, command=("serve", str(agent_id)))
 
-    def nudge(self, agent_id: int) -> None:
+    def notify(self, agent_id: int) -> None:
         """Let a process look at its row at once; it does so by itself twice a second."""
         self._service.check_trusted()
         agent, key = self._agents.get(agent_id), self._own_key(agent_id)
@@ -231,31 +241,35 @@ class Endpoints:
             return
         if self._is_held(agent_id, endpoint.port):
             with suppress(ExecutionError):
-                post(endpoint.url, LOOK, {}, key, LOOK_TIMEOUT)
+                post(endpoint.url, RECONCILE_PATH, {}, key, LOOK_TIMEOUT)
 
     def _is_held(self, agent_id: int, port: int | None) -> bool:
         """Whether the process that made the workspace's own key listens on a port: it alone is sent that."""
         service = next((each for each in self._service.active()[0] if each.agent_id == agent_id), None)
         process = service.process if service is not None else None
-        if process is None or port is None or processes.look(process) not in {Seen.AT_WORK, Seen.SUSPENDED}:
+        if (
+            process is None
+            or port is None
+            or processes.probe(process) not in {ProcessState.AT_WORK, ProcessState.SUSPENDED}
+        ):
             return False
         return listens_on(process.pid, port)
 
     def _own_key(self, agent_id: int) -> str | None:
-        return own_key.read(self._keys(agent_id), self._service.token(agent_id))
+        return local_credential.read(self._keys(agent_id), self._service.token(agent_id))
 
-    def _end(self, service: Service | None) -> None:
+    def _end(self, service: EndpointLease | None) -> None:
         """End a process, if it is on this machine: it answers what it was asked already, and no more."""
         process = None if service is None else service.process
         if service is None or process is None or not self._serves(service.agent_id, process):
             return
-        seen = processes.look(process)
-        if seen is Seen.SUSPENDED:  # it would hear of it only when somebody lets it go on
+        seen = processes.probe(process)
+        if seen is ProcessState.SUSPENDED:  # it would hear of it only when somebody lets it go on
             processes.kill(ownership.family(process.pid))
-        elif seen is Seen.AT_WORK:
+        elif seen is ProcessState.AT_WORK:
             processes.ask_to_stop(process.pid)
         until = time.monotonic() + END_GRACE
-        while processes.look(process) in {Seen.AT_WORK, Seen.SUSPENDED}:
+        while processes.probe(process) in {ProcessState.AT_WORK, ProcessState.SUSPENDED}:
             late = time.monotonic() - until
             if late > KILL_GRACE:
                 what = f"Process {process.pid} of the endpoint does not end."

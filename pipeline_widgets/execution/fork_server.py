@@ -30,7 +30,7 @@ from typing import Protocol
 
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import ownership, processes
-from pipeline_widgets.execution.children import CLEAR_GRACE, Child, Nursery, SpawnNursery
+from pipeline_widgets.execution.process_spawner import CLEAR_GRACE, InterpreterSpawner, ProcessSpawner, Worker
 
 _MESSAGE = struct.Struct("!cqq")  # kind, process number, exit code
 _FORKED, _ENDED, _CLEARED = b"F", b"E", b"C"
@@ -39,7 +39,7 @@ RESTARTS = 3  # of the fork server, until a process is given up
 WAIT_POLL = 0.02  # seconds between two looks at a child whose end nobody tells
 
 
-def nursery(method: str | None = None) -> Nursery:
+def create_spawner(method: str | None = None) -> ProcessSpawner:
     """Return where the children of a process come from that does nothing but supervise.
 
     Args:
@@ -47,7 +47,7 @@ def nursery(method: str | None = None) -> Nursery:
     """
     ownership.own_launch()  # what is forked from now on inherits it
     if (method or ("fork" if hasattr(os, "fork") else "spawn")) == "spawn":
-        return SpawnNursery(adopts=True)
+        return InterpreterSpawner(adopts=True)
     return ForkServer(adopts=True)
 
 
@@ -74,7 +74,7 @@ class ForkServer:
         self._cleared = 0
         self._gone = False
 
-    def order(self) -> Callable[[], Child]:
+    def spawn(self) -> Callable[[], Worker]:
         """Have a child forked that waits for a job, while the caller does something else.
 
         Raises:
@@ -82,17 +82,17 @@ class ForkServer:
         """
         ordered = self._order()
 
-        def fetch() -> Child:
-            child = self._fetch(ordered)
+        def fetch() -> Worker:
+            worker = self._fetch(ordered)
             for _ in range(RESTARTS):
-                if child is not None:
+                if worker is not None:
                     break
                 self._restart()
-                child = self._fetch(self._order())
-            if child is None:
+                worker = self._fetch(self._order())
+            if worker is None:
                 what = "No process could be started."
                 raise ExecutionError(what, f"{self._lost} That happened again.", "Trigger it again.")
-            return child
+            return worker
 
         return fetch
 
@@ -102,11 +102,11 @@ class ForkServer:
             socket.send_fds(self._control, [_FORK], [theirs.fileno()])
         return ours
 
-    def _fetch(self, ours: Connection) -> Child | None:
+    def _fetch(self, ours: Connection) -> Worker | None:
         while not (self._forked or self._gone):
             self._receive()
         if self._forked:
-            return _ForkedChild(self._forked.popleft(), ours, self)
+            return _ForkedWorker(self._forked.popleft(), ours, self)
         ours.close()
         return None
 
@@ -117,9 +117,9 @@ class ForkServer:
         self._pid, self._control = _started_server()
         self._reset()
 
-    def signs(self, child: Child) -> Sequence[socket.socket | int]:
+    def wait_handles(self, worker: Worker) -> Sequence[socket.socket | int]:
         """The control line says that a child has ended; the child's own line may outlive it."""
-        del child
+        del worker
         return () if self._gone else (self._control,)
 
     def exit_code(self, pid: int) -> int | None:
@@ -211,7 +211,7 @@ class ForkServer:
 
 
 @dataclass(frozen=True, slots=True)
-class _ForkedChild:
+class _ForkedWorker:
     pid: int
     line: Connection
     server: ForkServer
@@ -225,7 +225,7 @@ class _ForkedChild:
     def wait(self, timeout: float) -> None:
         until = time.monotonic() + timeout
         while self.exit_code() is None and (left := until - time.monotonic()) > 0:
-            if self.server.signs(self):
+            if self.server.wait_handles(self):
                 self.server.listen(left)
             else:  # the fork server is gone, and nobody tells of the end
                 time.sleep(min(left, WAIT_POLL))
@@ -362,9 +362,9 @@ class _Server:
 
 
 def _work(line: int) -> None:
-    from pipeline_widgets.execution import child  # noqa: PLC0415  preloaded
+    from pipeline_widgets.execution import worker  # noqa: PLC0415  preloaded
 
-    child.main(Connection(line))
+    worker.main(Connection(line))
     os._exit(0)
 
 
@@ -373,7 +373,7 @@ def _preload() -> None:
     import cloudpickle  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
     from pydantic import create_model  # noqa: PLC0415
 
-    from pipeline_widgets.execution import child  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+    from pipeline_widgets.execution import worker  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 
     create_model("Preloaded", field=(int, 0))  # the first model that is made imports most of pydantic
     gc.collect()

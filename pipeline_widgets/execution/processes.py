@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline_widgets.domain.liveness import SINCE_1970, Process, Seen
+from pipeline_widgets.domain.liveness import SINCE_1970, Process, ProcessState
 
 SAME_START = 1.0  # seconds by which two readings of a start time since 1970 may differ
 KILL_GRACE = 5.0  # seconds that killed processes have to be gone in
@@ -65,16 +65,16 @@ def identify(pid: int) -> Process:
     return Process(machine=machine(), pid=pid, started=now if stat is None else stat.started)
 
 
-def look(process: Process | None) -> Seen:
+def probe(process: Process | None) -> ProcessState:
     """Return what is seen of a process. A zombie is gone, and so is one whose number was given away."""
     if process is None or not is_here(process):
-        return Seen.OUT_OF_SIGHT
+        return ProcessState.OUT_OF_SIGHT
     stat = read_stat(process.pid)
     if stat is None:
-        return Seen.AT_WORK if _is_hidden(process.pid) else Seen.GONE
+        return ProcessState.AT_WORK if _is_hidden(process.pid) else ProcessState.GONE
     if not _is_same(process, stat) or stat.state in _GONE_STATES:
-        return Seen.GONE
-    return Seen.SUSPENDED if stat.state in _SUSPENDED_STATES else Seen.AT_WORK
+        return ProcessState.GONE
+    return ProcessState.SUSPENDED if stat.state in _SUSPENDED_STATES else ProcessState.AT_WORK
 
 
 def is_there(process: Process | None) -> bool:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from pipeline_widgets.domain.liveness import Action, Lease, Timing, judge
+from pipeline_widgets.domain.liveness import Lease, LivenessAction, Timing, assess_run
 from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError, StorageError
 from pipeline_widgets.execution import ownership, processes
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import Launcher
-from pipeline_widgets.execution.observing import Observer, describe_launch
+from pipeline_widgets.execution.observer import Observer, describe_launch
 from pipeline_widgets.services.supervision import SupervisionService
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Reconciler:
         self._lock = threading.Lock()
         self._looked = float("-inf")
 
-    def look(self) -> None:
+    def reconcile_if_due(self) -> None:
         """Reconcile, unless that was done a moment ago."""
         if time.monotonic() - self._looked >= LOOK_EVERY:
             self.reconcile()
@@ -83,18 +83,18 @@ class Reconciler:
             raise
 
     def _settle(self, lease: Lease, now: float) -> None:
-        judgement = judge(
+        decision = assess_run(
             lease,
-            processes.look(lease.supervisor),
+            processes.probe(lease.supervisor),
             now=now,
             grace=self._timing.grace,
-            launched=processes.look(lease.launched),
+            launched=processes.probe(lease.launched),
             age=processes.age(lease.launched),
             still=self._observe(lease, now),
         )
-        if judgement.action is Action.GIVE_UP:
-            self._give_up(lease, judgement.evidence)
-        elif judgement.action is Action.LAUNCH and self._supervision.count_relaunch(lease):
+        if decision.action is LivenessAction.GIVE_UP:
+            self._give_up(lease, decision.evidence)
+        elif decision.action is LivenessAction.LAUNCH and self._supervision.count_relaunch(lease):
             self._start(lease.run_id, launches=lease.launches + 1)
 
     def _observe(self, lease: Lease, now: float) -> float:

@@ -21,8 +21,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_widgets.domain.job import Job, Outcome, Reported, Saved
-from pipeline_widgets.domain.liveness import Timing, host
+from pipeline_widgets.domain.job import Job, MetricReport, Outcome, SavedCheckpoint
+from pipeline_widgets.domain.liveness import Timing, host_of
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import (
     ConflictError,
@@ -32,12 +32,12 @@ from pipeline_widgets.errors import (
     PipelineError,
     StorageError,
 )
-from pipeline_widgets.execution import child, ownership, processes
-from pipeline_widgets.execution.children import Child, Nursery
+from pipeline_widgets.execution import ownership, processes, worker
 from pipeline_widgets.execution.endpoints import Endpoints
+from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
-from pipeline_widgets.persistence.logs import fatal_stack
-from pipeline_widgets.services.supervision import Batch, Owner, Placed, SupervisionService
+from pipeline_widgets.persistence.logs import find_fatal_stack
+from pipeline_widgets.services.supervision import Batch, DeployedVersion, Owner, SupervisionService
 
 TICK = 0.25  # seconds between two looks at the run's status: how soon a stop is seen
 FLUSH_EVERY = 0.5  # seconds between two writes of what the training tells
@@ -63,11 +63,11 @@ _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class Attempt:
+class _Attempt:
     """A job being carried out: its process, the line to it, and what is not written yet."""
 
     job: Job
-    child: Child
+    worker: Worker
     batch: Batch = field(default_factory=Batch)
     outcome: Outcome | None = None
     stopping_since: float | None = None
@@ -90,7 +90,7 @@ class Supervisor:
         reconciler: Looks after the runs of others, with each beat.
         endpoints: Connects the agents of Deployments.
         timing: How often to beat.
-        nursery: Where children come from.
+        spawner: Where children come from.
     """
 
     def __init__(
@@ -99,18 +99,18 @@ class Supervisor:
         reconciler: Reconciler,
         endpoints: Endpoints,
         timing: Timing,
-        nursery: Nursery,
+        spawner: ProcessSpawner,
     ) -> None:
         self._supervision = supervision
         self._reconciler = reconciler
         self._endpoints = endpoints
         self._timing = timing
-        self._nursery = nursery
+        self._spawner = spawner
         launch = os.environ.get(ownership.LAUNCH) or ownership.new_launch()
         self._owner = Owner(process=processes.identify(os.getpid()), token=ownership.token_of(launch))
         self._asked_to_end = False
         self._missing = 0
-        self._ordered: Callable[[], Child] | None = None
+        self._ordered: Callable[[], Worker] | None = None
 
     def run(self, run_id: int) -> None:
         """Carry out a run and what follows it; do nothing if somebody else has taken it.
@@ -124,9 +124,11 @@ class Supervisor:
                 signal.signal(number, self._ask_to_end)
         gc.freeze()  # what was imported stays; looking through it again and again is time lost
         gc.set_threshold(*RARE_COLLECTIONS)
-        self._ordered = self._nursery.order()
+        self._ordered = self._spawner.spawn()
         try:
-            job = self._insist(lambda: self._supervision.take(run_id, self._owner), within=TAKE_PATIENCE)
+            job = self._retry_until_committed(
+                lambda: self._supervision.take(run_id, self._owner), within=TAKE_PATIENCE
+            )
             while job is not None:
                 job = self._carry_out(job)
         except (FencedError, _WorkspaceDeletedError) as error:
@@ -136,27 +138,27 @@ class Supervisor:
                 self._end(self._ordered(), at_once=True)
 
     def _carry_out(self, job: Job) -> Job | None:
-        attempt = Attempt(job=job, child=(self._ordered or self._nursery.order())())
+        attempt = _Attempt(job=job, worker=(self._ordered or self._spawner.spawn())())
         self._ordered = None
         try:
             _send(attempt, job)  # it makes ready meanwhile, and trains when it is told to
-            running = processes.identify(attempt.child.pid)
-            self._insist(lambda: self._supervision.started(job, running))
-            _send(attempt, child.GO)
+            running = processes.identify(attempt.worker.pid)
+            self._retry_until_committed(lambda: self._supervision.started(job, running))
+            _send(attempt, worker.GO)
             self._watch(attempt)
             outcome = self._outcome(attempt)
             if job.kind == "training":
                 self._order_next(job, outcome)
             # Before it is written, so that nothing of a run goes on once it has ended, be it for a moment.
-            self._end(attempt.child, at_once=attempt.outcome is None)
+            self._end(attempt.worker, at_once=attempt.outcome is None)
             outcome = self._connected(attempt, outcome)
             self._order_next(job, outcome)
             return self._finish(attempt, outcome)
         except (FencedError, _WorkspaceDeletedError):
-            self._end(attempt.child, at_once=True)
+            self._end(attempt.worker, at_once=True)
             raise
         except Exception:  # a fault of ours must not leave a run that looks alive
-            self._end(attempt.child, at_once=True)
+            self._end(attempt.worker, at_once=True)
             text = f"Its supervisor failed.\n{traceback.format_exc()}"
             crashed = Outcome(status=Status.CRASHED, error=text)
             try:  # with what was told and not written yet, unless just that is the fault
@@ -164,23 +166,23 @@ class Supervisor:
             except FencedError:
                 raise
             except Exception:  # noqa: BLE001
-                self._insist(lambda: self._supervision.finish(job, crashed, self._owner))
+                self._retry_until_committed(lambda: self._supervision.finish(job, crashed, self._owner))
             raise
         finally:
-            attempt.child.line.close()
+            attempt.worker.line.close()
 
     def _order_next(self, job: Job, outcome: Outcome) -> None:
         """Have the child of the next stage come up while this one ends and the database writes."""
-        if self._ordered is None and job.followed and outcome.status is Status.SUCCEEDED:
-            self._ordered = self._nursery.order()
+        if self._ordered is None and job.starts_next_stage and outcome.status is Status.SUCCEEDED:
+            self._ordered = self._spawner.spawn()
 
-    def _watch(self, attempt: Attempt) -> None:
+    def _watch(self, attempt: _Attempt) -> None:
         """Stay with a child until it has told its outcome or has ended."""
         now = time.monotonic()
         beaten, flushed, looked = now, now, now
-        while attempt.outcome is None and attempt.child.exit_code() is None:
-            line = [attempt.child.line] if attempt.line_open else []
-            wait([*line, *self._nursery.signs(attempt.child)], TICK)
+        while attempt.outcome is None and attempt.worker.exit_code() is None:
+            line = [attempt.worker.line] if attempt.line_open else []
+            wait([*line, *self._spawner.wait_handles(attempt.worker)], TICK)
             _receive(attempt)
             now = time.monotonic()
             if now - looked >= TICK:
@@ -188,28 +190,28 @@ class Supervisor:
                 self._look(attempt)
             if attempt.batch and now - flushed >= FLUSH_EVERY:
                 flushed = now
-                self._try(lambda: self._record(attempt))
+                self._log_and_continue(lambda: self._record(attempt))
             if now - beaten >= self._timing.beat_every:
                 beaten = now
-                self._try(lambda: self._supervision.beat(attempt.job))
+                self._log_and_continue(lambda: self._supervision.beat(attempt.job))
                 self._look_after_others()
-        while attempt.line_open and attempt.child.line.poll():  # what was told before the end
+        while attempt.line_open and attempt.worker.line.poll():  # what was told before the end
             _receive(attempt)
 
-    def _look(self, attempt: Attempt) -> None:
+    def _look(self, attempt: _Attempt) -> None:
         """Pass a stop on, and end a training that does not heed it."""
-        status = self._try(lambda: self._supervision.status(attempt.job))
+        status = self._log_and_continue(lambda: self._supervision.status(attempt.job))
         goes_on = status is not Status.STOPPING and not (self._asked_to_end or attempt.refused)
         now = time.monotonic()
         if attempt.stopping_since is None and not (goes_on and self._workspace_exists()):
             attempt.stopping_since = now
-            _send(attempt, child.STOP)
-            processes.ask_to_stop(attempt.child.pid)
+            _send(attempt, worker.STOP)
+            processes.ask_to_stop(attempt.worker.pid)
         elif attempt.stopping_since is not None and now - attempt.stopping_since > STOP_GRACE:
-            processes.kill(ownership.family(attempt.child.pid))
+            processes.kill(ownership.family(attempt.worker.pid))
 
     def _look_after_others(self) -> None:
-        """Find the dead; whatever goes wrong with that is no reason to end a training of one's own."""
+        """Find the dead; whatever goes wrong with that is not a reason to end a training of one's own."""
         try:
             self._reconciler.reconcile()
         except Exception:  # noqa: BLE001  they are looked at again with the next beat
@@ -220,56 +222,58 @@ class Supervisor:
         self._missing = 0 if self._supervision.workspace_exists else self._missing + 1
         return self._missing < GONE_AFTER
 
-    def _outcome(self, attempt: Attempt) -> Outcome:
+    def _outcome(self, attempt: _Attempt) -> Outcome:
         if attempt.outcome is not None:
             return attempt.outcome
-        code = attempt.child.exit_code()
+        code = attempt.worker.exit_code()
         if attempt.stopping_since is not None and (code is None or code == -signal.SIGKILL):
             return Outcome(status=Status.STOPPED, error="It did not stop by itself in time and was ended.")
         if attempt.stopping_since is not None and ((code is not None and code >= 0) or code in HEEDED):
             return Outcome(status=Status.STOPPED)
-        where = f"(Process {attempt.child.pid} on {host(self._owner.process)}.)"
-        stack = fatal_stack(Path(attempt.job.folder) / "log.txt") if code in FATAL else ""
+        where = f"(Process {attempt.worker.pid} on {host_of(self._owner.process)}.)"
+        stack = find_fatal_stack(Path(attempt.job.folder) / "log.txt") if code in FATAL else ""
         return Outcome(
-            status=Status.CRASHED, error=f"{attempt.child.describe_end()} {where}\n{stack}".rstrip()
+            status=Status.CRASHED, error=f"{attempt.worker.describe_end()} {where}\n{stack}".rstrip()
         )
 
-    def _finish(self, attempt: Attempt, outcome: Outcome) -> Job | None:
+    def _finish(self, attempt: _Attempt, outcome: Outcome) -> Job | None:
         """End a run with what was told last, or without what of that the database can never take."""
         job, owner = attempt.job, self._owner
         if not attempt.refused:
             try:
-                return self._insist(lambda: self._supervision.finish(job, outcome, owner, attempt.batch))
+                return self._retry_until_committed(
+                    lambda: self._supervision.finish(job, outcome, owner, attempt.batch)
+                )
             except Exception as error:
                 if _may_pass(error):
                     raise
-                self._insist(lambda: self._record(attempt))
+                self._retry_until_committed(lambda: self._record(attempt))
                 if not (attempt.refused or isinstance(error, DataRefusedError)):
                     raise
                 attempt.refused = attempt.refused or [f"How it ended cannot be stored. {error}"]
         else:
-            self._insist(lambda: self._record(attempt))
+            self._retry_until_committed(lambda: self._record(attempt))
         failed = _refused(attempt, outcome)
         try:
-            return self._insist(lambda: self._supervision.finish(job, failed, owner))
+            return self._retry_until_committed(lambda: self._supervision.finish(job, failed, owner))
         except DataRefusedError:  # its own words cannot be stored as they are
             words = (failed.error or "").encode("ascii", "backslashreplace").decode().replace("\0", "\\0")
             failed = Outcome(status=failed.status, error=words)
-            return self._insist(lambda: self._supervision.finish(job, failed, owner))
+            return self._retry_until_committed(lambda: self._supervision.finish(job, failed, owner))
 
-    def _connected(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+    def _connected(self, attempt: _Attempt, outcome: Outcome) -> Outcome:
         """Connect the agent of a Deployment: that has succeeded only when its endpoint answers (spec 8.2)."""
         job, frozen = attempt.job, outcome.frozen
         if job.kind != "deployment" or frozen is None:
             return outcome
         try:
-            placed = self._insist(lambda: self._supervision.deploy(job, frozen))
+            placed = self._retry_until_committed(lambda: self._supervision.deploy(job, frozen))
         except DataRefusedError as error:
             return Outcome(status=Status.FAILED, error=str(error))
-        served = self._insist(lambda: self._endpoints.serves(placed.agent_id))
+        served = self._retry_until_committed(lambda: self._endpoints.serves(placed.agent_id))
         ended = self._served(attempt, placed)
         if ended.status is not Status.SUCCEEDED:
-            self._insist(lambda: self._supervision.withdraw(placed))
+            self._retry_until_committed(lambda: self._supervision.withdraw(placed))
             if served and placed.former is not None:
                 self._revive(placed.agent_id)
         return ended
@@ -281,7 +285,7 @@ class Supervisor:
         except PipelineError as error:
             _log.warning("%s", error)
 
-    def _served(self, attempt: Attempt, placed: Placed) -> Outcome:
+    def _served(self, attempt: _Attempt, placed: DeployedVersion) -> Outcome:
         """Wait until an endpoint answers with a version, and go on beating meanwhile.
 
         What the database refuses is tried again. The endpoint has as much more time.
@@ -306,10 +310,10 @@ class Supervisor:
             now = time.monotonic()
             if now - beaten >= self._timing.beat_every:
                 beaten = now
-                self._try(lambda: self._supervision.beat(attempt.job))
+                self._log_and_continue(lambda: self._supervision.beat(attempt.job))
         return Outcome(status=Status.STOPPED)
 
-    def _connects(self, attempt: Attempt, placed: Placed, until: float) -> Outcome | None:
+    def _connects(self, attempt: _Attempt, placed: DeployedVersion, until: float) -> Outcome | None:
         """Look once whether an endpoint answers with a version; None as long as it may come."""
         if not attempt.connected:
             self._endpoints.connect(placed.agent_id)
@@ -324,7 +328,7 @@ class Supervisor:
         log = f"Its log is {self._endpoints.log(placed.agent_id)}."
         return Outcome(status=Status.FAILED, error=f"{what} {log}")
 
-    def _record(self, attempt: Attempt) -> None:
+    def _record(self, attempt: _Attempt) -> None:
         """Write what was told. What the database can never take is left out, and ends the run."""
         waiting = [attempt.batch] if attempt.batch else []
         while waiting:
@@ -334,7 +338,7 @@ class Supervisor:
             except Exception as error:
                 if _may_pass(error):
                     raise
-                halves = waiting[0].halves()
+                halves = waiting[0].split()
                 if not halves:
                     attempt.refused.append(f"It told what cannot be stored: {waiting[0]}. {_words(error)}")
                 waiting[:1] = halves
@@ -343,7 +347,7 @@ class Supervisor:
                 saved=[each for batch in waiting for each in batch.saved],
             )
 
-    def _try(self, action: Callable[[], _T]) -> _T | None:
+    def _log_and_continue(self, action: Callable[[], _T]) -> _T | None:
         """Do what can be done later as well; a database that refuses must not end the training."""
         try:
             return action()
@@ -351,7 +355,7 @@ class Supervisor:
             _log.warning("%s", error)
             return None
 
-    def _insist(self, action: Callable[[], _T], *, within: float = float("inf")) -> _T:
+    def _retry_until_committed(self, action: Callable[[], _T], *, within: float = float("inf")) -> _T:
         """Do what has to be done: try until the database takes it.
 
         A disk that is full or a lock that is held passes; a conflict that comes again and again is a
@@ -379,14 +383,14 @@ class Supervisor:
         if not self._workspace_exists():
             raise _WorkspaceDeletedError("The supervisor ends.", "Its workspace was deleted.") from error
 
-    def _end(self, ended: Child, *, at_once: bool) -> None:
+    def _end(self, ended: Worker, *, at_once: bool) -> None:
         """Leave nothing behind of a child: it ends by itself, or is ended with all that it has started."""
         if not at_once:
             _await_exit(ended)
         if ended.exit_code() is None:
             processes.kill(ownership.family(ended.pid))
             _await_exit(ended)
-        self._nursery.clear()
+        self._spawner.clear()
 
     def _ask_to_end(self, *_: object) -> None:
         """On SIGTERM, as when the machine ends, SIGINT or SIGHUP stop the training, so that it can save."""
@@ -400,27 +404,27 @@ def _sleep(seconds: float) -> None:
         time.sleep(min(rest, TICK))
 
 
-def _await_exit(ended: Child) -> None:
-    """Wait for the end of a child, and wake meanwhile, as when sleeping."""
+def _await_exit(ended: Worker) -> None:
+    """Wait for the end of a worker, and wake meanwhile, as when sleeping."""
     until = time.monotonic() + EXIT_GRACE
     while ended.exit_code() is None and (rest := until - time.monotonic()) > 0:
         ended.wait(min(rest, TICK))
 
 
-def _receive(attempt: Attempt) -> None:
+def _receive(attempt: _Attempt) -> None:
     try:
         for _ in range(MESSAGES_AT_ONCE):
-            if not (attempt.line_open and attempt.child.line.poll()):
+            if not (attempt.line_open and attempt.worker.line.poll()):
                 return
-            _take(attempt, attempt.child.line.recv_bytes(LONGEST_MESSAGE))
+            _take(attempt, attempt.worker.line.recv_bytes(LONGEST_MESSAGE))
     except (EOFError, OSError) as error:
         attempt.line_open = False
-        line = attempt.child.line
+        line = attempt.worker.line
         if isinstance(error, OSError) and (line.closed or not line.readable):  # by a length that is none
             attempt.outcome = _overwritten(error)
 
 
-def _take(attempt: Attempt, data: bytes) -> None:
+def _take(attempt: _Attempt, data: bytes) -> None:
     """Take a message. What cannot be read is of code that writes into whatever it finds open."""
     try:
         message = pickle.loads(data)  # noqa: S301  of a child, which runs the user's code as this user
@@ -429,9 +433,9 @@ def _take(attempt: Attempt, data: bytes) -> None:
         return
     if isinstance(message, Outcome):
         attempt.outcome = message
-    elif isinstance(message, Reported):
+    elif isinstance(message, MetricReport):
         attempt.batch.reported.append(message)
-    elif isinstance(message, Saved):
+    elif isinstance(message, SavedCheckpoint):
         attempt.batch.saved.append(message)
     else:
         attempt.line_open, attempt.outcome = False, _overwritten(TypeError(type(message).__name__))
@@ -445,10 +449,10 @@ def _overwritten(error: Exception) -> Outcome:
     return Outcome(status=Status.FAILED, error=f"{what} ({type(error).__name__}: {error}). {fix}")
 
 
-def _send(attempt: Attempt, message: object) -> None:
+def _send(attempt: _Attempt, message: object) -> None:
     """Say something to a child. One that has ended hears nothing, but what it told can still be read."""
     with suppress(OSError):
-        attempt.child.line.send(message)
+        attempt.worker.line.send(message)
 
 
 def _may_pass(error: Exception) -> bool:
@@ -458,7 +462,7 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, (StorageError, ConflictError, FencedError, _WorkspaceDeletedError))
 
 
-def _refused(attempt: Attempt, outcome: Outcome) -> Outcome:
+def _refused(attempt: _Attempt, outcome: Outcome) -> Outcome:
     """Return how a run ends that has told what cannot be stored."""
     status = Status.CRASHED if outcome.status is Status.CRASHED else Status.FAILED
     return Outcome(status=status, error="\n".join([*attempt.refused, *filter(None, [outcome.error])]))

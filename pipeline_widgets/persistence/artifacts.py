@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from pipeline_widgets.domain.experiment import Checkpoint
-from pipeline_widgets.domain.job import Folder, Frozen
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.job import FrozenCopy, PublishedFolder
 from pipeline_widgets.errors import CheckpointError, StorageError
-from pipeline_widgets.persistence import filesystem, layout
+from pipeline_widgets.persistence import artifact_paths, filesystem
 from pipeline_widgets.persistence.folder_tree import materialize, tree_of
 
 CHUNK = 1 << 20  # bytes read at once
@@ -27,10 +27,10 @@ class Publication:
     """A folder being written. `folder` is there once the block has ended."""
 
     path: Path
-    published: Folder | None = None
+    published: PublishedFolder | None = None
 
     @property
-    def folder(self) -> Folder:
+    def folder(self) -> PublishedFolder:
         """What was published."""
         if self.published is None:
             raise StorageError("The folder is not published yet.", fix="Leave the with block first.")
@@ -55,7 +55,7 @@ def publish(parent: Path, *, stem: str, private: bool = False) -> Generator[Publ
         CheckpointError: What was written cannot be kept: a link to nothing, a named pipe, and the like.
         StorageError: The disk is full, or the folder may not be written.
     """
-    with filesystem.explained(parent):
+    with filesystem.translate_os_errors(parent):
         filesystem.make_private_folder(parent)
         publication = Publication(path=parent / f".writing-{uuid4().hex}")
         if private:
@@ -63,17 +63,17 @@ def publish(parent: Path, *, stem: str, private: bool = False) -> Generator[Publ
         else:
             publication.path.mkdir(0o755)
     try:
-        with filesystem.explained(
+        with filesystem.translate_os_errors(
             parent, filesystem.FULL
         ):  # another refusal in the block is the writer's own affair
             yield publication
-        with filesystem.explained(parent):
+        with filesystem.translate_os_errors(parent):
             publication.published = _settle(publication.path, parent, stem)
     finally:
         shutil.rmtree(publication.path, ignore_errors=True)
 
 
-def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
+def copy(source: PublishedFolder, parent: Path, *, stem: str) -> PublishedFolder:
     """Publish a copy of a folder, whose files can be read by their user only.
 
     Raises:
@@ -82,7 +82,7 @@ def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
     if not source.path.is_dir():
         raise _missing(source.path)
     with publish(parent, stem=stem, private=True) as publication:
-        with filesystem.explained(parent):
+        with filesystem.translate_os_errors(parent):
             tree = tree_of(source.path)
             for file in tree.files:
                 target = publication.path / file.relative_to(source.path)
@@ -97,12 +97,12 @@ def copy(source: Folder, parent: Path, *, stem: str) -> Folder:
     return publication.folder
 
 
-def folder_of(checkpoint: Checkpoint) -> Folder:
+def folder_of(checkpoint: Checkpoint) -> PublishedFolder:
     """Return the folder of a checkpoint as it was published."""
-    return Folder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
+    return PublishedFolder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
 
 
-def freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
+def freeze(checkpoint: Checkpoint, name: str, parent: str) -> FrozenCopy:
     """Copy a checkpoint below `parent`, for an agent of that name, into a folder of its own.
 
     Two copies never share one, so that deleting an agent cannot take the files of another.
@@ -111,10 +111,10 @@ def freeze(checkpoint: Checkpoint, name: str, parent: str) -> Frozen:
         CheckpointError: It is missing or corrupt, or no folder of the workspace.
         StorageError: The copy cannot be written.
     """
-    layout.check_readable(checkpoint.path, Path(parent).parent)
+    artifact_paths.check_readable(checkpoint.path, Path(parent).parent)
     stem = f"{checkpoint.step:010d}-{uuid4().hex}"
     copied = copy(folder_of(checkpoint), Path(parent), stem=stem)
-    return Frozen(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
+    return FrozenCopy(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
 
 
 def sweep(parent: Path, root: Path, kept: Collection[str], *, age: float = 0.0) -> None:
@@ -129,12 +129,12 @@ def sweep(parent: Path, root: Path, kept: Collection[str], *, age: float = 0.0) 
     until = time.time() - age
     with suppress(OSError):  # nothing was ever saved, or somebody else tidies up as well
         for each in list(os.scandir(parent)):
-            ours = layout.is_ours(each.name) and each.path not in kept
+            ours = artifact_paths.is_published_name(each.name) and each.path not in kept
             if ours and each.stat(follow_symlinks=False).st_mtime <= until:
-                layout.remove(Path(each.path), root)
+                artifact_paths.remove(Path(each.path), root)
 
 
-def measure(path: Path) -> Folder:
+def measure(path: Path) -> PublishedFolder:
     """Return a folder's size and digest as they are on disk now.
 
     Raises:
@@ -143,7 +143,7 @@ def measure(path: Path) -> Folder:
     return _measure(path).folder
 
 
-def verify(folder: Folder, root: Path | None = None) -> None:
+def verify(folder: PublishedFolder, root: Path | None = None) -> None:
     """Check that a folder still is what was published.
 
     Args:
@@ -151,13 +151,13 @@ def verify(folder: Folder, root: Path | None = None) -> None:
         root: The artifact folder, where the row may come from anybody: then the folder has to be in it.
 
     Raises:
-        CheckpointError: It is gone, its content has changed, or it is no folder of the workspace.
+        CheckpointError: It is gone, its content has changed, or it is not a folder of the workspace.
     """
     if root is not None:
-        layout.check_readable(folder.path, root)
+        artifact_paths.check_readable(folder.path, root)
     if not folder.path.is_dir():
         raise _missing(folder.path)
-    with filesystem.explained(folder.path):
+    with filesystem.translate_os_errors(folder.path):
         now = _measure(folder.path)
     if folder.digest not in now.digests:
         raise _corrupt(folder, now.folder)
@@ -165,7 +165,7 @@ def verify(folder: Folder, root: Path | None = None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    folder: Folder
+    folder: PublishedFolder
     #: The digest without empty folders, by which former versions knew it.
     former: str
 
@@ -186,7 +186,7 @@ def _measure(path: Path) -> _Measured:
     former = digest.hexdigest()
     for name in sorted(folder.relative_to(path).as_posix() for folder in tree.empty):
         digest.update(_entry(f"{name}/", 0))  # no file has such a name
-    return _Measured(Folder(path=path, size=total, digest=digest.hexdigest()), former)
+    return _Measured(PublishedFolder(path=path, size=total, digest=digest.hexdigest()), former)
 
 
 def _entry(name: str, size: int) -> bytes:
@@ -198,12 +198,12 @@ def _missing(path: Path) -> CheckpointError:
     return CheckpointError(f"The checkpoint {path} is missing.", "Its folder is gone.", INSTEAD)
 
 
-def _corrupt(saved: Folder, now: Folder) -> CheckpointError:
+def _corrupt(saved: PublishedFolder, now: PublishedFolder) -> CheckpointError:
     why = f"It has {now.size} bytes, {saved.size} were saved, and the digest differs."
     return CheckpointError(f"The checkpoint {saved.path} is corrupt.", why, INSTEAD)
 
 
-def _settle(path: Path, parent: Path, stem: str) -> Folder:
+def _settle(path: Path, parent: Path, stem: str) -> PublishedFolder:
     materialize(path)
     for folder, _, names in os.walk(path, topdown=False):
         for name in names:
@@ -218,4 +218,4 @@ def _settle(path: Path, parent: Path, stem: str) -> Folder:
             if not target.is_dir():  # else another process was faster, with the same content
                 raise
         filesystem.flush(parent)
-    return Folder(path=target, size=written.size, digest=written.digest)
+    return PublishedFolder(path=target, size=written.size, digest=written.digest)

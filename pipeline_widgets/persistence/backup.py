@@ -47,7 +47,7 @@ def back_up(store: Store, target: Path) -> Path:
         what = f"{target} is within the workspace."
         raise StorageError(what, fix=f"Name a folder outside of {store.artifacts}.")
     written = target.with_name(f".{target.name}.writing-{uuid4().hex}")
-    with filesystem.explained(target.parent):
+    with filesystem.translate_os_errors(target.parent):
         try:
             written.mkdir(parents=True, mode=0o700)
             _write(store, source, written)

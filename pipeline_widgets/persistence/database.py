@@ -22,8 +22,8 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import NoSuchModuleError
 
 from pipeline_widgets.errors import StorageError
-from pipeline_widgets.persistence import filesystem, idle, json_text, urls
-from pipeline_widgets.persistence.refusals import refused_value, translate_errors
+from pipeline_widgets.persistence import filesystem, idle_connections, json_text, urls
+from pipeline_widgets.persistence.database_errors import is_value_refused, translate_errors
 
 LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another; SQLite's queue is not fair
 REST = 1.0  # seconds after which a SQLite file is closed that is not used, or not written to
@@ -81,12 +81,12 @@ class Database:
         event.listen(self._engine, "connect", self._opened)
         event.listen(self._engine, "close", self._closed)
         event.listen(self._engine, "handle_error", _refuse_value)
-        idle.register(self)
+        idle_connections.register(self)
 
     @property
-    def shown(self) -> str:
+    def safe_url(self) -> str:
         """The URL without its password."""
-        return urls.shown(self._location)
+        return urls.hide_password(self._location)
 
     @property
     def name(self) -> str:
@@ -99,7 +99,7 @@ class Database:
         return self._may_create
 
     @property
-    def there(self) -> bool:
+    def exists(self) -> bool:
         """Whether its file is there still; what has it open would not see that it was deleted."""
         try:
             self._check_file()
@@ -201,7 +201,7 @@ class Database:
             self._active.append(me)
         try:
             self._check_file()
-            with translate_errors(self.shown), engine.begin() as connection:
+            with translate_errors(self.safe_url), engine.begin() as connection:
                 yield connection
         finally:
             self._rest(me, wrote=engine is self._writes)
@@ -217,7 +217,7 @@ class Database:
                 self._written = now
             unwatched, self._watched = not self._watched, True
         if unwatched:
-            idle.watch(self, now + (REST if self.is_sqlite else SERVER_REST))
+            idle_connections.watch(self, now + (REST if self.is_sqlite else SERVER_REST))
 
     def _check_file(self) -> None:
         """Refuse to go on with a file that others no longer see.
@@ -255,7 +255,7 @@ class Database:
 
     def _sqlite(self, path: Path) -> Engine:
         if self._may_create:
-            with filesystem.explained(path.parent):
+            with filesystem.translate_os_errors(path.parent):
                 filesystem.make_private_folder(path.parent)
         engine = create_engine(
             self._location,
@@ -385,7 +385,7 @@ def absolute(url: str | Path) -> str:
 
 def _refuse_value(context: ExceptionContext) -> None:
     """Say which value a database or its driver refuses, as long as its column is known."""
-    refused = refused_value(context)
+    refused = is_value_refused(context)
     if refused is not None:
         raise refused from context.original_exception
 

@@ -31,7 +31,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 @contextmanager
-def explained(path: Path, codes: Collection[int] = FULL | REFUSED) -> Generator[None]:
+def translate_os_errors(path: Path, codes: Collection[int] = FULL | REFUSED) -> Generator[None]:
     """Turn the system's refusals to write or read into a StorageError that says what to do."""
     try:
         yield

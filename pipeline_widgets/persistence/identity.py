@@ -14,11 +14,11 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, select, update
 
-from pipeline_widgets.domain.experiment import CONNECTED, AgentStatus
+from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.workspace import Claim, Origin, Place, Stamp, claim_folder, decide_origin
 from pipeline_widgets.errors import StorageError
-from pipeline_widgets.persistence import filesystem, rows, schema
+from pipeline_widgets.persistence import filesystem, row_mapping, schema
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.runs import Runs
@@ -92,7 +92,7 @@ def place_column(database: Database) -> str | None:
     return None if here is None else json.dumps(asdict(here))
 
 
-def examine(database: Database, row: rows.Row, recorded: Path, asked: Path | None) -> Standing:
+def examine(database: Database, row: row_mapping.Row, recorded: Path, asked: Path | None) -> Standing:
     """Tell how a database stands to its row, and to its folder.
 
     Args:
@@ -167,9 +167,9 @@ def _release_processes(connection: Connection, database: Database, folder: Path,
     runs, projects = Runs(connection, now, folder), Projects(connection, now, folder)
     for lease in runs.active():
         run = runs.get(lease.run_id)
-        runs.move(run, Status.CRASHED, projects.touch(run.project_id), error=evidence)
+        runs.set_status(run, Status.CRASHED, projects.touch(run.project_id), error=evidence)
     agents, columns = schema.agents, schema.workspace.c
-    connected = agents.c.status.in_([status.value for status in CONNECTED])
+    connected = agents.c.status.in_([status.value for status in CONNECTED_STATUSES])
     undeployed = AgentStatus.UNDEPLOYED.value
     connection.execute(update(agents).where(connected).values(status=undeployed))
     connection.execute(update(schema.endpoints).values(**_FREE))
@@ -205,12 +205,12 @@ def read_stamp(folder: Path) -> Stamp | None:
 
 def _write_stamp(database: Database, identity: str, folder: Path, copied_from: str | None = None) -> None:
     """Write whom a folder belongs to, in one step, so that nobody reads half of it."""
-    with filesystem.explained(folder):
+    with filesystem.translate_os_errors(folder):
         filesystem.make_private_folder(folder)
         stamp = Stamp(
             workspace=identity,
             copied_from=copied_from,
-            database=str(database.path or database.shown),
+            database=str(database.path or database.safe_url),
             place=_place(folder, lasting=database.keeps_inodes or not database.is_sqlite),
         )
         written = folder / f".{STAMP}.{uuid4().hex}"
@@ -288,6 +288,6 @@ def _is_hard_link(recorded: Place, here: Place) -> bool:
         return False
 
 
-def recorded_row(connection: Connection) -> rows.Row | None:
+def recorded_row(connection: Connection) -> row_mapping.Row | None:
     """Return the row of the workspace; None where none was made yet."""
     return connection.execute(select(schema.workspace)).mappings().first()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from pipeline_widgets.domain.text import replace_unstorable
+from pipeline_widgets.domain.text import replace_unencodable
 
 _FLOAT = "$float"  # how PostgreSQL gets NaN and the infinities: {"$float": "nan"}
 _NAMES = ("nan", "inf", "-inf")
@@ -47,7 +47,7 @@ def _suspicious(text: str) -> bool:
 
 
 def _cleaned(value: Any) -> Any:
-    return _each(value, lambda one: replace_unstorable(one) if isinstance(one, str) else one)
+    return _each(value, lambda one: replace_unencodable(one) if isinstance(one, str) else one)
 
 
 def _tagged(value: Any) -> Any:

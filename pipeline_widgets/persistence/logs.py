@@ -13,7 +13,7 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def log_text(path: Path, tail: int | None = None) -> str:
+def read_log(path: Path, tail: int | None = None) -> str:
     """Return a log, or its last `tail` lines, for which only its end is read; at most 256 MiB of it."""
     if not path.is_file():  # there is none, or a pipe lies there, which would never end
         return ""
@@ -29,7 +29,7 @@ def log_text(path: Path, tail: int | None = None) -> str:
     return "".join(_lines(text)[-tail:])
 
 
-def shown_log(path: Path, lines: int) -> str:
+def render_log(path: Path, lines: int) -> str:
     """Return the last lines of a log as a terminal would show them, at most 16 kB."""
     if lines <= 0 or not path.is_file():
         return ""
@@ -39,7 +39,7 @@ def shown_log(path: Path, lines: int) -> str:
     return _whole_lines(shown.encode(), LOG_SHOWN).decode(errors="ignore")
 
 
-def fatal_stack(path: Path) -> str:
+def find_fatal_stack(path: Path) -> str:
     """Return the stack that Python's fault handler wrote last to a log: where each thread was in a crash."""
     try:
         end = _end(path, LOG_READ).decode(errors="replace")

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-from pipeline_widgets.domain.text import replace_unstorable
+from pipeline_widgets.domain.text import replace_unencodable
 
 if TYPE_CHECKING:
     from sqlalchemy.schema import SchemaItem
@@ -47,7 +47,7 @@ class CleanString(TypeDecorator[str]):
 
     def process_bind_param(self, value: Any, dialect: object) -> Any:  # noqa: ARG002  SQLAlchemy passes it
         """Return the text as it is stored."""
-        return replace_unstorable(value) if isinstance(value, str) else value
+        return replace_unencodable(value) if isinstance(value, str) else value
 
 
 class CleanText(CleanString):

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
-from pipeline_widgets.domain.experiment import Reference
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.workspace import Origin
 from pipeline_widgets.errors import DataRefusedError, StorageError
@@ -46,7 +46,7 @@ def _nothing(_: str) -> bool:
     return False
 
 
-class Work:
+class UnitOfWork:
     """One transaction: its repositories, and the time at which it began."""
 
     def __init__(
@@ -118,13 +118,15 @@ class Store:
     defines: Defines = _nothing
 
     @contextmanager
-    def read(self) -> Generator[Work]:
+    def read(self) -> Generator[UnitOfWork]:
         """Yield a transaction that sees one consistent state."""
         with self.database.read() as connection:
-            yield Work(connection, self.database.now(connection), self.artifacts, self.trust, self.defines)
+            yield UnitOfWork(
+                connection, self.database.now(connection), self.artifacts, self.trust, self.defines
+            )
 
     @contextmanager
-    def write(self) -> Generator[Work]:
+    def write(self) -> Generator[UnitOfWork]:
         """Yield a transaction that is done wholly, or not at all.
 
         Raises:
@@ -132,7 +134,9 @@ class Store:
         """
         self.trust.check()
         with self.database.write() as connection:
-            yield Work(connection, self.database.now(connection), self.artifacts, self.trust, self.defines)
+            yield UnitOfWork(
+                connection, self.database.now(connection), self.artifacts, self.trust, self.defines
+            )
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""
@@ -199,7 +203,7 @@ def open_store(
     if database.path is not None and not (database.creates or database.path.exists()):
         fix = "Give the path of one that is there, or make one with Workspace(...)."
         raise StorageError(f"There is no workspace {database.path}.", "The file is not there.", fix)
-    if not database.there:  # before anything is made: else it would be half a workspace
+    if not database.exists:  # before anything is made: else it would be half a workspace
         SignatureStore(user_data_folder()).prepare()
     migrate(database)
     with database.read() as connection:
@@ -217,7 +221,7 @@ def open_store(
         trusted.grant()
     if trusted.reason is None:
         folder = _settled(database, row, asked, trusted)
-        with filesystem.explained(folder):
+        with filesystem.translate_os_errors(folder):
             filesystem.make_private_folder(folder)
     else:  # nothing of it is written, so nothing is settled
         folder = _readable_folder(database, row, asked)
@@ -231,14 +235,14 @@ def open_store(
     return Store(database=database, artifacts=folder, timing=kept, trust=trusted)
 
 
-def _code(database: Database) -> Iterable[Reference]:
+def _code(database: Database) -> Iterable[AlgorithmReference]:
     """Return all code that a workspace refers to, a row at a time: values can be large."""
     with database.read() as connection:
         for row in connection.execute(_CODE):
-            yield Reference(path=row.path, root=row.root, value=row.value)
+            yield AlgorithmReference(path=row.path, root=row.root, value=row.value)
 
 
-def settle_place(store: Store) -> None:
+def record_place(store: Store) -> None:
     """Write down where a workspace is that has just become trusted; a copy gets an identity of its own.
 
     Raises:

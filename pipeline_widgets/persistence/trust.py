@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline_widgets.domain.experiment import Reference
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.trust import (
     CHANGED,
     reason_not_to_trust,
@@ -60,7 +60,7 @@ class SignatureStore:
         """
         if (known := self.key()) is not None:
             return known
-        with _explained(self._folder):
+        with _translate_os_errors(self._folder):
             filesystem.make_private_folder(self._folder)
             draft = self._folder / f".key-{secrets.token_hex(8)}"
             try:
@@ -105,7 +105,7 @@ class SignatureStore:
             return None
         return frozenset(text.split("\n"))
 
-    def sign(self, identity: str, references: Iterable[Reference] = ()) -> None:
+    def sign(self, identity: str, references: Iterable[AlgorithmReference] = ()) -> None:
         """Remember that this user made or trusts a workspace, and code in it.
 
         Raises:
@@ -118,7 +118,7 @@ class SignatureStore:
         if known is not None and not new:
             return
         path = self._file_of(key, identity)
-        with _explained(self._folder):
+        with _translate_os_errors(self._folder):
             filesystem.make_private_folder(path.parent)
             # Begun with a line feed, so that half a line, left by a full disk, spoils no other.
             with filesystem.open_private(path, "ab", buffering=0) as file:
@@ -127,7 +127,7 @@ class SignatureStore:
             if known is None:
                 filesystem.flush(path.parent)
 
-    def is_signed(self, identity: str, reference: Reference, known: Collection[str]) -> bool:
+    def is_signed(self, identity: str, reference: AlgorithmReference, known: Collection[str]) -> bool:
         """Whether code is among known signatures."""
         key = self.key()
         return key is not None and signature_of_code(key, identity, reference) in known
@@ -156,7 +156,7 @@ class WorkspaceTrust:
     def __init__(
         self,
         identity: str | None,
-        references: Callable[[], Iterable[Reference]],
+        references: Callable[[], Iterable[AlgorithmReference]],
         *,
         checks_code: bool,
         checks_now: bool = True,
@@ -184,7 +184,7 @@ class WorkspaceTrust:
         if self._reason is not None:
             raise UntrustedError("This workspace is open for reading only.", self._reason, HOW_TO_TRUST)
 
-    def check_code(self, reference: Reference) -> None:
+    def check_code(self, reference: AlgorithmReference) -> None:
         """Let no code out of the workspace that this user has not signed.
 
         Raises:
@@ -194,7 +194,7 @@ class WorkspaceTrust:
         if not self._is_signed(reference):
             raise UntrustedError("This code of the workspace is not run.", CHANGED, HOW_TO_TRUST)
 
-    def sign(self, reference: Reference) -> None:
+    def sign(self, reference: AlgorithmReference) -> None:
         """Remember that this user's process has put this code into the workspace.
 
         Raises:
@@ -240,10 +240,10 @@ class WorkspaceTrust:
         unsigned = known is not None and checks_now and not all(map(self._is_signed, self._listed()))
         return reason_not_to_trust(is_known=known is not None, has_unsigned_code=unsigned)
 
-    def _listed(self) -> Iterable[Reference]:
+    def _listed(self) -> Iterable[AlgorithmReference]:
         return self._references() if self._checks_code else ()
 
-    def _is_signed(self, reference: Reference) -> bool:
+    def _is_signed(self, reference: AlgorithmReference) -> bool:
         if self._identity is None:
             return False
         if not self._checks_code or self._signatures.is_signed(self._identity, reference, self._known):
@@ -257,7 +257,7 @@ class WorkspaceTrust:
 
 
 @contextmanager
-def _explained(folder: Path) -> Generator[None]:
+def _translate_os_errors(folder: Path) -> Generator[None]:
     """Say what to do where the folder cannot be written."""
     try:
         yield

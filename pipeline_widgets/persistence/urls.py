@@ -42,7 +42,7 @@ def parse(url: str | Path) -> URL:
         return make_url(url)
     except ArgumentError as error:
         fix = 'Write, say, "lab.db", "sqlite:///lab.db" or "postgresql+psycopg://user@host/lab".'
-        raise StorageError(f"{url!r} is no database URL.", fix=fix) from error
+        raise StorageError(f"{url!r} is not a database URL.", fix=fix) from error
 
 
 def render(url: URL) -> str:
@@ -54,14 +54,14 @@ def render(url: URL) -> str:
     return f"{url.drivername}:///{path}{query}"
 
 
-def shown(url: URL) -> str:
+def hide_password(url: URL) -> str:
     """Return the URL as it can be shown: without its password."""
     return render(url) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
 
 
 def _file(driver: str, path: str, query: dict[str, str]) -> URL:
     if "\0" in path:
-        raise StorageError(f"{path!r} is no path.", "It holds a NUL.", 'Write, say, "lab.db".')
+        raise StorageError(f"{path!r} is not a path.", "It holds a NUL.", 'Write, say, "lab.db".')
     if path in {"", ":memory:"} or query.get("mode") == "memory":
         why = "Runs are processes of their own, and could not see a database in this one's memory."
         raise StorageError("A workspace needs a file.", why, 'Write, say, "lab.db".')

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline_widgets.domain.experiment import Agent, AgentVersion, Checkpoint, Reference
-from pipeline_widgets.domain.job import Frozen
-from pipeline_widgets.domain.names import described, free, trimmed
-from pipeline_widgets.domain.snippets import Snippet, snippets
+from pipeline_widgets.domain.agent import Agent, AgentVersion
+from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.job import FrozenCopy
+from pipeline_widgets.domain.names import check_name_available, validate_description, validate_name
+from pipeline_widgets.domain.snippets import Snippet, make_snippets
 from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError, StaleWriteError
-from pipeline_widgets.persistence import artifacts, layout
-from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.persistence import artifact_paths, artifacts
+from pipeline_widgets.persistence.store import Store, UnitOfWork
 
 
 class AgentService:
@@ -28,15 +30,15 @@ class AgentService:
             NotFoundError: It was deleted meanwhile.
         """
         self._store.trust.check()  # before a file is copied
-        name, description = trimmed(name, "agent"), described(description, "agent")
+        name, description = validate_name(name, "agent"), validate_description(description, "agent")
         with self._store.read() as work:
-            free(name, work.agents.matching((), [name]), "agent")
+            check_name_available(name, work.agents.matching((), [name]), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
         frozen = artifacts.freeze(checkpoint, name, str(self._store.agents_folder))
         try:
             return self._save(frozen, checkpoint_id, description)
         except Exception:
-            layout.remove(Path(frozen.path), self._store.artifacts)
+            artifact_paths.remove(Path(frozen.path), self._store.artifacts)
             raise
 
     def all(self) -> tuple[Agent, ...]:
@@ -79,7 +81,7 @@ class AgentService:
         Raises:
             StaleWriteError: It is another one now.
         """
-        description = described(description, "agent")
+        description = validate_description(description, "agent")
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
             if seen is not None and agent.description != seen:
@@ -91,43 +93,43 @@ class AgentService:
     def snippets(self, agent_id: int, key: str | None = None) -> tuple[Snippet, ...]:
         """Return code that asks an agent; none as long as it was never connected."""
         endpoint = self.get(agent_id).endpoint
-        return snippets(endpoint, key) if endpoint is not None and endpoint.url is not None else ()
+        return make_snippets(endpoint, key) if endpoint is not None and endpoint.url is not None else ()
 
     def delete(self, agent_id: int) -> None:
         """Delete an agent with its frozen copies; the checkpoints stay.
 
         Raises:
             InUseError: It is connected, or a stage starts from it.
-            CheckpointError: Its row names a folder that is no copy of an agent; nothing is deleted then.
+            CheckpointError: Its row names a folder that is not a copy of an agent; nothing is deleted then.
         """
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
-            if agent.busy:
+            if agent.deletion_blocker:
                 what = f"Agent {agent.name!r} cannot be deleted."
-                raise InUseError(what, agent.busy, "Disconnect it first.")
+                raise InUseError(what, agent.deletion_blocker, "Disconnect it first.")
             if users := work.pipelines.starting_from(agent_id):
                 why = f"The first stage of pipeline {users[0].name!r} starts from it."
                 what = f"Agent {agent.name!r} cannot be deleted."
                 raise InUseError(what, why, "Let that stage start from something else first.")
             copies = {version.path for version in work.agents.versions(agent_id)}
             for path in copies:
-                layout.check_deletable_copy(path, self._store.artifacts)
+                artifact_paths.check_deletable_copy(path, self._store.artifacts)
             work.agents.remove(agent_id)
             copies -= work.agents.paths()  # older copies of the same content share a folder
         for path in copies:
-            layout.remove(Path(path), self._store.artifacts)
+            artifact_paths.remove(Path(path), self._store.artifacts)
         for kept in (self._store.endpoint_log(agent_id), self._store.endpoint_key(agent_id)):
             kept.unlink(missing_ok=True)
 
-    def reference(self, version: AgentVersion) -> Reference:
+    def reference(self, version: AgentVersion) -> AlgorithmReference:
         """Return where a process finds the code of the algorithm that made a version."""
         with self._store.read() as work:
             return work.experiments.reference(version.algorithm_id, version.checkpoint.run_id)
 
-    def _save(self, frozen: Frozen, checkpoint_id: int, description: str) -> Agent:
+    def _save(self, frozen: FrozenCopy, checkpoint_id: int, description: str) -> Agent:
         """Give a copy to a new agent, unless the name or the checkpoint was taken away meanwhile."""
         with self._store.write() as work:
-            free(frozen.name, work.agents.matching((), [frozen.name]), "agent")
+            check_name_available(frozen.name, work.agents.matching((), [frozen.name]), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
             if checkpoint.digest != frozen.digest:
                 what = f"The checkpoint at step {checkpoint.step} was saved anew meanwhile."
@@ -137,8 +139,8 @@ class AgentService:
 
 
 def save(
-    work: Work,
-    frozen: Frozen,
+    work: UnitOfWork,
+    frozen: FrozenCopy,
     checkpoint: Checkpoint,
     description: str | None,
     *,

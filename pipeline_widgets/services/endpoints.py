@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline_widgets.domain.endpoint import LOCAL, Service, Wanted, check_place, digest_of_key
-from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Reference
+from pipeline_widgets.domain.agent import Agent, AgentStatus, AgentVersion
+from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, EndpointLease, check_address, hash_key
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.python_version import foreign_reason
 from pipeline_widgets.errors import AlgorithmNotFoundError, FencedError, RuleError
-from pipeline_widgets.persistence.store import Store, Work
+from pipeline_widgets.persistence.store import Store, UnitOfWork
 
 KEY_BYTES = 32
 HINT = 4  # characters of a key that are shown again
@@ -23,7 +24,7 @@ class Served:
     """A version of an agent, as the process that serves it needs it."""
 
     version: AgentVersion
-    reference: Reference
+    reference: AlgorithmReference
 
 
 class EndpointService:
@@ -65,24 +66,24 @@ class EndpointService:
             ConfigError: The host can be none, or the port.
             RuleError: It is served already, and elsewhere.
         """
-        check_place(host, port)
+        check_address(host, port)
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
             _check_python(work, agent)
             kept = {} if port is None else {"port": port}
-            if work.endpoints.want(agent_id, host=host or LOCAL, **kept):
+            if work.endpoints.request(agent_id, host=host or LOCAL, **kept):
                 return True
             now = agent.endpoint
             if now is not None and (host not in {None, now.host} or port not in {None, now.port}):
-                what, why = f"Agent {agent.name!r} is connected already.", f"It listens on {now.place}."
+                what, why = f"Agent {agent.name!r} is connected already.", f"It listens on {now.address}."
                 raise RuleError(what, why, "Disconnect it first.")
             return False
 
-    def disconnect(self, agent_id: int) -> Service | None:
+    def disconnect(self, agent_id: int) -> EndpointLease | None:
         """Let an agent be served no longer; return who serves it."""
         with self._store.write() as work:
             work.agents.get(agent_id)
-            service = work.endpoints.service(agent_id)
+            service = work.endpoints.lease(agent_id)
             work.endpoints.release(agent_id, error=None)
             work.endpoints.set_status(agent_id, AgentStatus.UNDEPLOYED)
             return service
@@ -92,14 +93,14 @@ class EndpointService:
         key = _new_key()
         with self._store.write() as work:
             work.agents.get(agent_id)
-            work.endpoints.set_key(agent_id, digest_of_key(key), key[-HINT:])
+            work.endpoints.set_key(agent_id, hash_key(key), key[-HINT:])
         return key
 
     def first_key(self, agent_id: int) -> str | None:
         """Give an agent its first key, and return it; None if it has one, which others may use already."""
         key = _new_key()
         with self._store.write() as work:
-            made = work.endpoints.set_first_key(agent_id, digest_of_key(key), key[-HINT:])
+            made = work.endpoints.set_first_key(agent_id, hash_key(key), key[-HINT:])
         return key if made else None
 
     def token(self, agent_id: int) -> str | None:
@@ -121,10 +122,10 @@ class EndpointService:
             endpoint = work.agents.get(agent_id).endpoint
             return (endpoint.host, endpoint.port) if endpoint else (LOCAL, None)
 
-    def wanted(self, agent_id: int, token: str) -> Wanted | None:
+    def wanted(self, agent_id: int, token: str) -> DesiredState | None:
         """Return what is to be served under a token; None if nothing is any more."""
         with self._store.read() as work:
-            return work.endpoints.wanted(agent_id, token)
+            return work.endpoints.desired_state(agent_id, token)
 
     def version(self, version_id: int) -> Served:
         """Return a version with the place of its algorithm's code."""
@@ -165,21 +166,21 @@ class EndpointService:
     def failed(self, agent_id: int, token: str, error: str) -> None:
         """Set an agent to Failed, by its own process."""
         with self._store.write() as work:
-            if work.endpoints.note(agent_id, token, error=error):
+            if work.endpoints.update_fenced(agent_id, token, error=error):
                 work.endpoints.release(agent_id)
                 work.endpoints.set_status(agent_id, AgentStatus.FAILED)
 
     # ---- what is found by whoever looks
 
-    def active(self) -> tuple[tuple[Service, ...], float]:
+    def active(self) -> tuple[tuple[EndpointLease, ...], float]:
         """Return who serves each agent, and the time on the database's clock."""
         with self._store.read() as work:
             return work.endpoints.active(), work.now
 
-    def count_relaunch(self, service: Service) -> bool:
+    def count_relaunch(self, service: EndpointLease) -> bool:
         """Count one more launch of an endpoint that nobody has taken; False if it has moved on."""
         with self._store.write() as work:
-            return work.endpoints.relaunched(service)
+            return work.endpoints.count_relaunch(service)
 
     def note_launch(self, agent_id: int, launches: int, process: Process) -> None:
         """Note which process a launch has started: as long as it lives, it may take the endpoint over.
@@ -190,19 +191,19 @@ class EndpointService:
             process: What was started.
         """
         with self._store.write() as work:
-            work.endpoints.launched_as(agent_id, launches, process)
+            work.endpoints.set_launched_process(agent_id, launches, process)
 
-    def give_up(self, service: Service, evidence: str) -> bool:
+    def give_up(self, service: EndpointLease, evidence: str) -> bool:
         """Set an agent to Failed; False if its endpoint has moved on since it was looked at."""
         with self._store.write() as work:
-            if work.endpoints.service(service.agent_id) != service:
+            if work.endpoints.lease(service.agent_id) != service:
                 return False
             work.endpoints.release(service.agent_id, error=evidence)
             work.endpoints.set_status(service.agent_id, AgentStatus.FAILED)
             return True
 
-    def _note(self, work: Work, agent_id: int, token: str, columns: Mapping[str, object]) -> None:
-        if not work.endpoints.note(agent_id, token, **columns):
+    def _note(self, work: UnitOfWork, agent_id: int, token: str, columns: Mapping[str, object]) -> None:
+        if not work.endpoints.update_fenced(agent_id, token, **columns):
             why = "The agent was disconnected, or another process serves it."
             raise FencedError(f"The endpoint of agent {agent_id} is no longer this process's.", why)
 
@@ -211,7 +212,7 @@ def _new_key() -> str:
     return f"pw_{secrets.token_urlsafe(KEY_BYTES)}"
 
 
-def _check_python(work: Work, agent: Agent) -> None:
+def _check_python(work: UnitOfWork, agent: Agent) -> None:
     python = work.experiments.python(agent.current.algorithm_id)
     if (why := foreign_reason(python)) is not None:
         fix = "Connect it under that Python, or train it again under this one."

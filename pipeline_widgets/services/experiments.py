@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from pipeline_widgets.directions import quoted
-from pipeline_widgets.domain.experiment import Checkpoint, Configured, Declared, Experiment, Reference
-from pipeline_widgets.domain.names import copy_of, free, trimmed
-from pipeline_widgets.domain.training import running, used_by
+from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.experiment_actions import describe_running, used_by
+from pipeline_widgets.domain.names import check_name_available, name_copy, validate_name
 from pipeline_widgets.errors import InUseError, StaleWriteError
-from pipeline_widgets.persistence import layout
-from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import uses
+from pipeline_widgets.persistence import artifact_paths
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import references
 
 
 class ExperimentService:
@@ -22,16 +24,16 @@ class ExperimentService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def create(self, project_id: int, name: str, configured: Configured, *, seed: int) -> Experiment:
+    def create(self, project_id: int, name: str, configured: ConfiguredAlgorithm, *, seed: int) -> Experiment:
         """Make an experiment.
 
         Raises:
             NameTakenError: The project has one of that name.
         """
-        name = trimmed(name, "experiment")
+        name = validate_name(name, "experiment")
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
-            free(name, work.experiments.named(project_id, [name]), "experiment")
+            check_name_available(name, work.experiments.named(project_id, [name]), "experiment")
             return work.experiments.add(project_id, name, configured, seed, revision)
 
     def check_name(self, project_id: int, name: str, *, of: int | None = None) -> str:
@@ -46,16 +48,16 @@ class ExperimentService:
             ConfigError: It is empty or too long.
             NameTakenError: Another experiment of the project has it.
         """
-        name = trimmed(name, "experiment")
+        name = validate_name(name, "experiment")
         with self._store.read() as work:
             others = work.experiments.named(project_id, [name])
-        free(name, (other for other in others if other.id != of), "experiment")
+        check_name_available(name, (other for other in others if other.id != of), "experiment")
         return name
 
     def update(
         self,
         experiment_id: int,
-        configured: Configured,
+        configured: ConfiguredAlgorithm,
         *,
         seed: int,
         name: str | None = None,
@@ -107,7 +109,7 @@ class ExperimentService:
         """Return the name that a copy gets unless named."""
         with self._store.read() as work:
             experiment = work.experiments.get(experiment_id)
-            return copy_of(experiment.name, partial(work.experiments.named, experiment.project_id))
+            return name_copy(experiment.name, partial(work.experiments.named, experiment.project_id))
 
     def delete(self, experiment_id: int) -> None:
         """Delete an experiment with its runs and checkpoints.
@@ -120,22 +122,22 @@ class ExperimentService:
             work.projects.touch(experiment.project_id)
             _check_idle(work, experiment, "deleted")
             pipelines = [
-                f"pipeline {quoted(pipeline.name)}" for pipeline in work.pipelines.using(experiment_id)
+                f"pipeline {quote(pipeline.name)}" for pipeline in work.pipelines.using(experiment_id)
             ]
             _refuse(f"Experiment {experiment.name!r}", pipelines, "Delete those stages first.")
             runs = work.runs.of_experiment(experiment_id)
             checkpoints = work.checkpoints.of_runs([run.id for run in runs])
             ids = [checkpoint.id for checkpoint in checkpoints]
-            consumers = uses.consumers(work, ids, but={run.id for run in runs})
+            consumers = references.find_references(work, ids, but={run.id for run in runs})
             users = list(dict.fromkeys(name for names in consumers.values() for name in names))
             fix = "Keep it, so that what was made of its checkpoints can be traced."
             _refuse(f"Experiment {experiment.name!r}", users, fix)
             work.runs.remove_of_experiment(experiment_id)
             work.experiments.remove(experiment_id)
         for run in runs:
-            layout.remove(self._store.run_folder(run.id), self._store.artifacts)
+            artifact_paths.remove(self._store.run_folder(run.id), self._store.artifacts)
 
-    def refresh(self, pipeline_id: int, current: Mapping[str, Declared]) -> None:
+    def refresh(self, pipeline_id: int, current: Mapping[str, AlgorithmDeclaration]) -> None:
         """Let a pipeline's experiments use the algorithms as this process defines them now.
 
         A researcher who runs the cell that defines an algorithm again means the new code.
@@ -149,21 +151,21 @@ class ExperimentService:
         for experiment in bound.values():
             self.renew(experiment, defined)
 
-    def renew(self, experiment: Experiment, current: Mapping[str, Declared]) -> None:
+    def renew(self, experiment: Experiment, current: Mapping[str, AlgorithmDeclaration]) -> None:
         """Let one experiment use its algorithm as this process defines it now."""
         defined = current.get(experiment.spec.name)
-        kept = Declared(spec=experiment.spec, reference=self._stored_reference(experiment))
+        kept = AlgorithmDeclaration(spec=experiment.spec, reference=self._stored_reference(experiment))
         if defined is None or defined == kept:
             return
         with self._store.write() as work:
             work.experiments.rebind(experiment.id, work.experiments.keep(defined))
 
-    def reference(self, algorithm_id: int) -> Reference:
+    def reference(self, algorithm_id: int) -> AlgorithmReference:
         """Return where a process finds an algorithm's code."""
         with self._store.read() as work:
             return work.experiments.reference(algorithm_id)
 
-    def _stored_reference(self, experiment: Experiment) -> Reference:
+    def _stored_reference(self, experiment: Experiment) -> AlgorithmReference:
         with self._store.read() as work:
             return work.experiments.stored_reference(experiment.algorithm_id)
 
@@ -187,36 +189,39 @@ class ExperimentService:
 
         Raises:
             InUseError: A run has consumed it, it is saved as an Agent, or a stage names it (spec 8.4).
-            CheckpointError: Its row names a folder that is no checkpoint of its run; nothing is deleted then.
+            CheckpointError: Its row names a folder that is not a checkpoint of its run: nothing is deleted.
         """
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
             run = work.runs.get(checkpoint.run_id)
             work.projects.touch(run.project_id)
-            users = uses.consumers(work, [checkpoint_id]).get(checkpoint_id, [])
-            named = uses.stages(work, work.runs.resuming([run.id]).values(), named=True)
+            users = references.find_references(work, [checkpoint_id]).get(checkpoint_id, [])
+            named = references.find_stage_references(work, work.runs.resuming([run.id]).values(), named=True)
             if run.status.active:
                 users.append(f"the active {run.label} that saved it")
             what = f"The checkpoint at step {checkpoint.step}"
             fix = "Delete what uses it first, or keep it: runs stay, so that what they made can be traced."
             starting = named.get(checkpoint_id, [])
             _refuse(what, [*users, *starting], fix if users else "Let it start from another one first.")
-            layout.check_deletable_checkpoint(checkpoint.path, self._store.artifacts, run.id)
+            artifact_paths.check_deletable_checkpoint(checkpoint.path, self._store.artifacts, run.id)
             work.checkpoints.remove([checkpoint.id])
             shared = any(each.path == checkpoint.path for each in work.checkpoints.of_runs([run.id]))
         if not shared:
-            layout.remove(Path(checkpoint.path), self._store.artifacts)
+            artifact_paths.remove(Path(checkpoint.path), self._store.artifacts)
 
 
 def duplicate(
-    work: Work, experiment: Experiment, name: str | None = None, configured: Configured | None = None
+    work: UnitOfWork,
+    experiment: Experiment,
+    name: str | None = None,
+    configured: ConfiguredAlgorithm | None = None,
 ) -> Experiment:
     """Copy an experiment within a transaction, as it is or with another config."""
     named = partial(work.experiments.named, experiment.project_id)
-    wanted = copy_of(experiment.name, named) if name is None else trimmed(name, "experiment")
-    free(wanted, named([wanted]), "experiment")
+    wanted = name_copy(experiment.name, named) if name is None else validate_name(name, "experiment")
+    check_name_available(wanted, named([wanted]), "experiment")
     revision = work.projects.touch(experiment.project_id)
-    configured = configured or Configured(
+    configured = configured or ConfiguredAlgorithm(
         spec=experiment.spec,
         reference=work.experiments.reference(experiment.algorithm_id),
         config=experiment.config,
@@ -225,16 +230,16 @@ def duplicate(
     return work.experiments.add(experiment.project_id, wanted, configured, experiment.seed, revision)
 
 
-def _rename(work: Work, experiment: Experiment, name: str, revision: int) -> None:
-    name = trimmed(name, "experiment")
+def _rename(work: UnitOfWork, experiment: Experiment, name: str, revision: int) -> None:
+    name = validate_name(name, "experiment")
     others = work.experiments.named(experiment.project_id, [name])
-    free(name, (other for other in others if other.id != experiment.id), "experiment")
+    check_name_available(name, (other for other in others if other.id != experiment.id), "experiment")
     work.experiments.rename(experiment.id, name, revision)
 
 
-def _check_idle(work: Work, experiment: Experiment, verb: str) -> None:
+def _check_idle(work: UnitOfWork, experiment: Experiment, verb: str) -> None:
     if active := work.runs.active_of_experiments([experiment.id]):
-        why = running(active[experiment.id])
+        why = describe_running(active[experiment.id])
         raise InUseError(f"Experiment {experiment.name!r} cannot be {verb} now.", why, "Stop it first.")
 
 

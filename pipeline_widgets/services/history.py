@@ -11,19 +11,19 @@ from functools import cache
 from typing import Any
 
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
-from pipeline_widgets.domain.edits import changes
+from pipeline_widgets.domain.edits import describe_changes
 from pipeline_widgets.domain.history import Event, check_undo
-from pipeline_widgets.domain.names import free
+from pipeline_widgets.domain.names import check_name_available
 from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
 from pipeline_widgets.persistence.repositories.events import stages_from_plain, stages_to_plain
-from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import facts
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import pipeline_facts
 
 LONGEST = 200  # characters of who
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Undone:
+class UndoResult:
     """An edit that was undone."""
 
     pipeline: Pipeline
@@ -51,7 +51,7 @@ class HistoryService:
             fresh = last is not None and last["version"] == work.pipelines.get(pipeline_id).version
             return str(last["what"]) if fresh and last is not None else None
 
-    def undo(self, pipeline_id: int, *, seen: Pipeline | None = None) -> Undone:
+    def undo(self, pipeline_id: int, *, seen: Pipeline | None = None) -> UndoResult:
         """Undo the last edit of a pipeline. Undoing again does it again.
 
         A stage that was deleted comes back with its runs, and with why it was held and what was accepted.
@@ -67,34 +67,36 @@ class HistoryService:
             revision = work.projects.touch(now.project_id)
             if seen is not None and seen.version != now.version:
                 what = f"Pipeline {now.name!r} was changed meanwhile."
-                raise StaleWriteError(what, " ".join(changes(seen, now)), "Look at it again.")
+                raise StaleWriteError(what, " ".join(describe_changes(seen, now)), "Look at it again.")
             last = work.events.last_edit(pipeline_id)
             if last is None or last["version"] != now.version:
                 raise RuleError("There is no edit to undo.", fix="See pipe.history for what was done.")
             then = _then(now, last["before"])
-            known = facts.load(work, now)
+            known = pipeline_facts.load(work, now)
             check_undo(now, then, known)
             others = work.pipelines.named(now.project_id, [then.name])
-            free(then.name, (each for each in others if each.id != now.id), "pipeline")
+            check_name_available(then.name, (each for each in others if each.id != now.id), "pipeline")
             _check_bound(work, then)
             runs, marks = _by_id(last["before"]["runs"]), _by_id(last["before"].get("marks", {}))
-            kept = edit(work, now, then, marked=marks)
+            kept = capture_edit(work, now, then, marked=marks)
             after = work.pipelines.save(then, revision)
-            work.events.give_back(runs, pipeline_id)
+            work.events.restore_runs(runs, pipeline_id)
             over = _ran_since(work, then, last["before"].get("last_run"))
             for stage_id, mark in marks.items():
-                held = known.of(stage_id).held if stage_id in over else mark["held"]
+                held = known.for_stage(stage_id).held if stage_id in over else mark["held"]
                 work.pipelines.mark(stage_id, {**mark, "held": held})
-            edited(work, after, _undone(str(last["what"])), kept)
-            return Undone(pipeline=after, what=str(last["what"]))
+            record_edit(work, after, _undone(str(last["what"])), kept)
+            return UndoResult(pipeline=after, what=str(last["what"]))
 
 
-def note(work: Work, pipeline: Pipeline, what: str) -> None:
+def record_event(work: UnitOfWork, pipeline: Pipeline, what: str) -> None:
     """Keep that something was done to a pipeline, in the transaction that does it."""
-    work.events.add(pipeline.project_id, pipeline.id, who(), what)
+    work.events.add(pipeline.project_id, pipeline.id, current_user(), what)
 
 
-def edit(work: Work, before: Pipeline, after: Pipeline, *, marked: Collection[int] = ()) -> dict[str, Any]:
+def capture_edit(
+    work: UnitOfWork, before: Pipeline, after: Pipeline, *, marked: Collection[int] = ()
+) -> dict[str, Any]:
     """Return what an undo needs: the pipeline before the edit, and what stages lose by it.
 
     That is their runs, where they are deleted; why they are held and what was accepted, where they are
@@ -113,15 +115,15 @@ def edit(work: Work, before: Pipeline, after: Pipeline, *, marked: Collection[in
     }
 
 
-def edited(work: Work, after: Pipeline, what: str, kept: Mapping[str, Any]) -> None:
+def record_edit(work: UnitOfWork, after: Pipeline, what: str, kept: Mapping[str, Any]) -> None:
     """Keep that a pipeline was edited, so that it can be undone."""
-    work.events.add(after.project_id, after.id, who(), what, before=kept, version=after.version)
+    work.events.add(after.project_id, after.id, current_user(), what, before=kept, version=after.version)
     last = work.events.last_edit(after.id)
     if last is not None:
         work.events.forget_before(after.id, last["id"])
 
 
-def stage_name(work: Work, stage: Stage) -> str:
+def stage_name(work: UnitOfWork, stage: Stage) -> str:
     """Return the name that a stage is known by: that of its experiment or its agent."""
     if isinstance(stage, DeploymentStage):
         return stage.agent_name
@@ -129,7 +131,7 @@ def stage_name(work: Work, stage: Stage) -> str:
 
 
 @cache
-def who() -> str:
+def current_user() -> str:
     """Return who works in this process: user and host."""
     try:
         user = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
@@ -143,7 +145,7 @@ def _then(now: Pipeline, before: Mapping[str, Any]) -> Pipeline:
     return replace(now, name=before["name"], description=before["description"], stages=stages)
 
 
-def _ran_since(work: Work, then: Pipeline, last_run: int | None) -> set[int]:
+def _ran_since(work: UnitOfWork, then: Pipeline, last_run: int | None) -> set[int]:
     """Return the stages that have run since an edit, or whose previous stage has.
 
     Why such a stage was held before the edit is over (spec 6.7). An edit of an older version does not say.
@@ -160,7 +162,7 @@ def _by_id(kept: Mapping[str, Any]) -> dict[int, Any]:
     return {int(key): value for key, value in kept.items()}
 
 
-def _check_bound(work: Work, then: Pipeline) -> None:
+def _check_bound(work: UnitOfWork, then: Pipeline) -> None:
     experiments, agents = set(then.experiment_ids), set(then.agent_ids)
     there = {agent.id for agent in work.agents.matching(agents, ())}
     if experiments - work.experiments.by_id(experiments).keys() or agents - there:

@@ -6,30 +6,36 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from pipeline_widgets.directions import isolated, quoted
+from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.chain import (
-    NEW,
-    Edited,
+    UNSAVED_ID,
     FromScratch,
     FromSource,
     Pipeline,
+    PipelineEdit,
     Stage,
     Start,
 )
-from pipeline_widgets.domain.edits import changes
-from pipeline_widgets.domain.facts import Facts
-from pipeline_widgets.domain.names import copy_of, described, free, storable, trimmed
+from pipeline_widgets.domain.edits import describe_changes
+from pipeline_widgets.domain.names import (
+    check_encodable,
+    check_name_available,
+    name_copy,
+    validate_description,
+    validate_name,
+)
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.domain.staleness import staleness, upstream_state
+from pipeline_widgets.domain.staleness import compute_staleness, describe_upstream
 from pipeline_widgets.errors import (
     ClassicProjectError,
     InUseError,
     RuleError,
     StaleWriteError,
 )
-from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import facts, history
-from pipeline_widgets.services.bindings import bound, check_fit
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import history, pipeline_facts
+from pipeline_widgets.services.stage_experiments import check_fit, validate_binding
 
 
 class PipelineService:
@@ -45,13 +51,13 @@ class PipelineService:
             ClassicProjectError: The project is not an Advanced Training project.
             NameTakenError: The project has one of that name.
         """
-        name, description = trimmed(name, "pipeline"), described(description, "pipeline")
+        name, description = validate_name(name, "pipeline"), validate_description(description, "pipeline")
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
-            free(name, work.pipelines.named(project_id, [name]), "pipeline")
+            check_name_available(name, work.pipelines.named(project_id, [name]), "pipeline")
             made = work.pipelines.add(project_id, name, description, revision)
-            history.note(work, made, "Created.")
+            history.record_event(work, made, "Created.")
             return made
 
     def update(
@@ -69,12 +75,14 @@ class PipelineService:
             StaleWriteError: It has changed since it was seen.
         """
 
-        def change(work: Work, pipeline: Pipeline) -> Edited:
-            new = trimmed(name, "pipeline") if name is not None else pipeline.name
+        def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
+            new = validate_name(name, "pipeline") if name is not None else pipeline.name
             others = work.pipelines.named(pipeline.project_id, [new])
-            free(new, (other for other in others if other.id != pipeline.id), "pipeline")
-            text = pipeline.description if description is None else described(description, "pipeline")
-            return Edited(pipeline=replace(pipeline, name=new, description=text))
+            check_name_available(new, (other for other in others if other.id != pipeline.id), "pipeline")
+            text = (
+                pipeline.description if description is None else validate_description(description, "pipeline")
+            )
+            return PipelineEdit(pipeline=replace(pipeline, name=new, description=text))
 
         return self._edit(pipeline_id, change, _about, seen).pipeline
 
@@ -83,11 +91,11 @@ class PipelineService:
         with self._store.write() as work:
             original = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(original.project_id)
-            name = copy_of(original.name, partial(work.pipelines.named, original.project_id))
+            name = name_copy(original.name, partial(work.pipelines.named, original.project_id))
             copy = work.pipelines.add(original.project_id, name, original.description, revision)
             stages = tuple(replace(stage, id=0) for stage in original.stages)
             made = work.pipelines.save(replace(copy, stages=stages), revision)
-            history.note(work, made, f"Made as a copy of {quoted(original.name)}.")
+            history.record_event(work, made, f"Made as a copy of {quote(original.name)}.")
             return made
 
     def delete(self, pipeline_id: int) -> None:
@@ -99,12 +107,12 @@ class PipelineService:
         with self._store.write() as work:
             pipeline = work.pipelines.get(pipeline_id)
             work.projects.touch(pipeline.project_id)
-            known = facts.load(work, pipeline)
+            known = pipeline_facts.load(work, pipeline)
             for at, stage in enumerate(pipeline.stages):
-                _check_idle(at, known.of(stage.id).status, "The pipeline cannot be deleted.")
+                _check_idle(at, known.for_stage(stage.id).status, "The pipeline cannot be deleted.")
             work.pipelines.remove(pipeline_id)
             work.events.add(
-                pipeline.project_id, None, history.who(), f"Deleted pipeline {quoted(pipeline.name)}."
+                pipeline.project_id, None, history.current_user(), f"Deleted pipeline {quote(pipeline.name)}."
             )
 
     def add_stage(
@@ -131,16 +139,16 @@ class PipelineService:
             ForeignError: Its experiment belongs to another project.
         """
 
-        def change(work: Work, pipeline: Pipeline) -> Edited:
-            return pipeline.with_stage(bound(work, pipeline, stage, duplicate=duplicate), position)
+        def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
+            return pipeline.with_stage(validate_binding(work, pipeline, stage, duplicate=duplicate), position)
 
-        def what(work: Work, before: Pipeline, after: Pipeline) -> str:
+        def what(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
             at = len(before.stages) if position is None else position
             return f"Added stage {_label(work, after, at)}."
 
-        edited = self._edit(pipeline_id, change, what, seen, fitting=NEW)
+        edited = self._edit(pipeline_id, change, what, seen, fitting=UNSAVED_ID)
         at = len(edited.pipeline.stages) - 1 if position is None else position
-        return edited.pipeline.stages[at], edited.also
+        return edited.pipeline.stages[at], edited.side_effects
 
     def update_stage(
         self,
@@ -158,18 +166,20 @@ class PipelineService:
             DoesNotFitError: Its algorithm cannot start from what its source stage produces.
         """
 
-        def change(work: Work, pipeline: Pipeline) -> Edited:
+        def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
             before = pipeline.stage(stage_id)
             _check_idle(
                 pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be edited."
             )
-            return pipeline.replaced(bound(work, pipeline, settings(before), duplicate=duplicate))
+            return pipeline.with_stage_replaced(
+                validate_binding(work, pipeline, settings(before), duplicate=duplicate)
+            )
 
-        def what(work: Work, before: Pipeline, after: Pipeline) -> str:
+        def what(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
             at = before.position(stage_id)
             return f"Edited stage {_label(work, after, at)}."
 
-        return self._edit(self.of_stage(stage_id).id, change, what, seen, fitting=stage_id).also
+        return self._edit(self.of_stage(stage_id).id, change, what, seen, fitting=stage_id).side_effects
 
     def move_stage(self, stage_id: int, to: int, *, seen: Pipeline | None = None) -> tuple[str, ...]:
         """Move a stage to a position, counted from 0, and return what was changed along.
@@ -179,16 +189,16 @@ class PipelineService:
             OrderError: The stages could not stand in that order.
         """
 
-        def change(work: Work, pipeline: Pipeline) -> Edited:
+        def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
             _check_idle(pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be moved.")
-            return pipeline.moved(stage_id, to)
+            return pipeline.with_stage_moved(stage_id, to)
 
-        def what(work: Work, before: Pipeline, after: Pipeline) -> str:
+        def what(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
             del after
             at = before.position(stage_id)
             return f"Moved stage {_label(work, before, at)} to place {to + 1}."
 
-        return self._edit(self.of_stage(stage_id).id, change, what, seen).also
+        return self._edit(self.of_stage(stage_id).id, change, what, seen).side_effects
 
     def delete_stage(self, stage_id: int, *, seen: Pipeline | None = None) -> tuple[str, ...]:
         """Remove a stage, and return what was changed along; its runs stay.
@@ -198,16 +208,16 @@ class PipelineService:
             OrderError: A Deployment stage would come first.
         """
 
-        def change(work: Work, pipeline: Pipeline) -> Edited:
+        def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
             at = pipeline.position(stage_id)
             _check_idle(at, _status(work, pipeline, stage_id), "It cannot be deleted.")
-            return pipeline.without(stage_id)
+            return pipeline.without_stage(stage_id)
 
-        def what(work: Work, before: Pipeline, after: Pipeline) -> str:
+        def what(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
             del after
             return f"Deleted stage {_label(work, before, before.position(stage_id))}."
 
-        return self._edit(self.of_stage(stage_id).id, change, what, seen).also
+        return self._edit(self.of_stage(stage_id).id, change, what, seen).side_effects
 
     def accept_as_fresh(self, stage_id: int, note: str) -> None:
         """Let a stale stage count as fresh until something upstream changes again; an undo takes it back.
@@ -215,21 +225,21 @@ class PipelineService:
         Raises:
             RuleError: It is not stale.
         """
-        note = storable(note, "note")
+        note = check_encodable(note, "note")
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             work.projects.touch(pipeline.project_id)
-            known = facts.load(work, pipeline)
-            succeeded = known.of(stage_id).succeeded
-            if succeeded is None or not staleness(pipeline, known)[stage_id].stale:
+            known = pipeline_facts.load(work, pipeline)
+            succeeded = known.for_stage(stage_id).succeeded
+            if succeeded is None or not compute_staleness(pipeline, known)[stage_id].stale:
                 raise RuleError("There is nothing to accept.", "The stage is not stale.")
-            state = upstream_state(pipeline, stage_id, known)
-            kept = history.edit(work, pipeline, pipeline, marked={stage_id})
+            state = describe_upstream(pipeline, stage_id, known)
+            kept = history.capture_edit(work, pipeline, pipeline, marked={stage_id})
             work.pipelines.accept(stage_id, succeeded.id, state, note)
             work.pipelines.touch(pipeline.id)
             label = _label(work, pipeline, pipeline.position(stage_id))
             said = f": {note}" if note else ""
-            history.edited(work, pipeline, f"Accepted stage {label} as fresh{said}.", kept)
+            history.record_edit(work, pipeline, f"Accepted stage {label} as fresh{said}.", kept)
 
     def check_project(self, project_id: int) -> None:
         """Refuse a project that cannot hold pipelines.
@@ -258,37 +268,37 @@ class PipelineService:
     def _edit(
         self,
         pipeline_id: int,
-        change: Callable[[Work, Pipeline], Edited],
-        done: Callable[[Work, Pipeline, Pipeline], str],
+        change: Callable[[UnitOfWork, Pipeline], PipelineEdit],
+        done: Callable[[UnitOfWork, Pipeline, Pipeline], str],
         seen: Pipeline | None,
         *,
         fitting: int | None = None,
-    ) -> Edited:
+    ) -> PipelineEdit:
         """Do an edit in one transaction, and keep what was done; `fitting` is the stage that has to fit.
 
-        What changes nothing is no edit: else it would take the place of the one that can be undone.
+        What changes nothing is not an edit: else it would take the place of the one that can be undone.
         """
         with self._store.write() as work:
             before = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(before.project_id)
             if seen is not None and seen.version != before.version:
-                why = " ".join(changes(seen, before))
+                why = " ".join(describe_changes(seen, before))
                 what = f"Pipeline {before.name!r} was changed meanwhile."
                 raise StaleWriteError(what, why, "Look at it again and repeat the edit.")
             edited = change(work, before)
-            _check_along(before, edited.pipeline, facts.load(work, before))
+            _check_along(before, edited.pipeline, pipeline_facts.load(work, before))
             after = before
             if edited.pipeline != before:
-                kept = history.edit(work, before, edited.pipeline)
+                kept = history.capture_edit(work, before, edited.pipeline)
                 after = work.pipelines.save(edited.pipeline, revision)
-                history.edited(work, after, done(work, before, after), kept)
+                history.record_edit(work, after, done(work, before, after), kept)
             known = {stage.id for stage in before.stages}
             for stage in after.stages:
-                if stage.id == fitting or (fitting == NEW and stage.id not in known):
+                if stage.id == fitting or (fitting == UNSAVED_ID and stage.id not in known):
                     check_fit(work, after, stage)
                 if stage not in before.stages:  # what held it may hold no longer
                     work.pipelines.hold(stage.id, None)
-            return Edited(pipeline=after, also=edited.also)
+            return PipelineEdit(pipeline=after, side_effects=edited.side_effects)
 
 
 def first_or_source(pipeline: Pipeline, start: Start | None, position: int | None) -> Start:
@@ -299,8 +309,8 @@ def first_or_source(pipeline: Pipeline, start: Start | None, position: int | Non
     return FromSource("best") if at else FromScratch()
 
 
-def check_advanced(work: Work, project_id: int) -> None:
-    """Refuse pipelines in a classic project, by whatever road (spec 2.2)."""
+def check_advanced(work: UnitOfWork, project_id: int) -> None:
+    """Refuse pipelines in a classic project, however they come (spec 2.2)."""
     project = work.projects.get(project_id)
     if not project.advanced_training:
         raise ClassicProjectError(
@@ -310,31 +320,31 @@ def check_advanced(work: Work, project_id: int) -> None:
         )
 
 
-def _about(work: Work, before: Pipeline, after: Pipeline) -> str:
+def _about(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
     """What was done by another name or description."""
     del work
     renamed = (
-        f"Renamed from {quoted(before.name)} to {quoted(after.name)}." if before.name != after.name else ""
+        f"Renamed from {quote(before.name)} to {quote(after.name)}." if before.name != after.name else ""
     )
     told = "Edited the description." if before.description != after.description else ""
     return f"{renamed} {told}".strip()
 
 
-def _label(work: Work, pipeline: Pipeline, at: int) -> str:
+def _label(work: UnitOfWork, pipeline: Pipeline, at: int) -> str:
     """The number of a stage with its name."""
-    return f"{at + 1} ({isolated(history.stage_name(work, pipeline.stages[at]))})"
+    return f"{at + 1} ({isolate(history.stage_name(work, pipeline.stages[at]))})"
 
 
-def _check_along(before: Pipeline, after: Pipeline, known: Facts) -> None:
+def _check_along(before: Pipeline, after: Pipeline, known: PipelineFacts) -> None:
     """Refuse an edit that would change the settings of an active stage along."""
     new = {stage.id: stage for stage in after.stages}
     for at, stage in enumerate(before.stages):
         if new.get(stage.id, stage) != stage:
-            _check_idle(at, known.of(stage.id).status, "The edit would change it along.")
+            _check_idle(at, known.for_stage(stage.id).status, "The edit would change it along.")
 
 
-def _status(work: Work, pipeline: Pipeline, stage_id: int) -> Status:
-    return facts.load(work, pipeline, {stage_id}).of(stage_id).status
+def _status(work: UnitOfWork, pipeline: Pipeline, stage_id: int) -> Status:
+    return pipeline_facts.load(work, pipeline, {stage_id}).for_stage(stage_id).status
 
 
 def _check_idle(at: int, status: Status, what: str) -> None:

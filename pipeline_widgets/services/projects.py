@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline_widgets.domain.experiment import Project
-from pipeline_widgets.domain.names import free, trimmed
+from pipeline_widgets.domain.names import check_name_available, validate_name
+from pipeline_widgets.domain.project import Project
 from pipeline_widgets.persistence.store import Store
 
 
@@ -20,9 +20,9 @@ class ProjectService:
             NameTakenError: There is one of that name.
             ConfigError: The name is empty or too long.
         """
-        name = trimmed(name, "project")
+        name = validate_name(name, "project")
         with self._store.write() as work:
-            free(name, work.projects.named([name]), "project")
+            check_name_available(name, work.projects.named([name]), "project")
             return work.projects.add(name, advanced_training=advanced_training)
 
     def all(self) -> tuple[Project, ...]:

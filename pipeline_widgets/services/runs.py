@@ -7,22 +7,32 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline_widgets.directions import isolated
+from pipeline_widgets.directions import isolate
+from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import Pipeline
-from pipeline_widgets.domain.experiment import Checkpoint, Configured, Experiment
-from pipeline_widgets.domain.facts import Facts
-from pipeline_widgets.domain.plan import Plan, Problem, plan, problems
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.experiment_actions import describe_running
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+from pipeline_widgets.domain.plan import Plan, Problem, find_problems, make_plan
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import Progress, Run, Status
-from pipeline_widgets.domain.training import running
-from pipeline_widgets.domain.triggering import Begin, blockers, label, refusal, resolve, resumed, scratch_fit
+from pipeline_widgets.domain.triggering import (
+    RunStart,
+    assess_scratch_fit,
+    find_blockers,
+    resolve_resume,
+    resolve_start,
+    stage_label,
+    trigger_error,
+)
 from pipeline_widgets.errors import ConfigError, RuleError, TriggerError
-from pipeline_widgets.persistence.logs import log_text
-from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import facts, history
+from pipeline_widgets.persistence.logs import read_log
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import history, pipeline_facts
 from pipeline_widgets.services.experiments import duplicate
-from pipeline_widgets.services.pending import pend, pend_experiment, verify
-from pipeline_widgets.services.resuming import rebound, with_copy
+from pipeline_widgets.services.run_queue import enqueue_experiment_run, enqueue_run, verify_start
+from pipeline_widgets.services.stage_experiments import bind_copy, rebind_stage
 
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
 
@@ -40,12 +50,12 @@ class RunService:
 
     Args:
         store: The workspace.
-        refusal_of: Tells which configs the code of this process refuses: it may be newer than they are.
+        find_config_error: Tells why the code of this process refuses a config: it may be newer than that.
     """
 
-    def __init__(self, store: Store, refusal_of: RefusalOf = _takes_all) -> None:
+    def __init__(self, store: Store, find_config_error: RefusalOf = _takes_all) -> None:
         self._store = store
-        self._refusal_of = refusal_of
+        self._refusal_of = find_config_error
 
     def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
         """Start a run of a stage: write a Pending run, which whoever comes next launches.
@@ -62,17 +72,17 @@ class RunService:
             ConflictError: Another process has triggered it at the same moment.
         """
         with self._store.read() as work:  # files are read, and code is asked, outside the write transaction
-            _, known, begin = _ready(work, stage_id, resume=resume)
-            self._check_config(known.of(stage_id).experiment)
-            verify(begin, work.root)
+            _, known, run_start = _ready(work, stage_id, resume=resume)
+            self._check_config(known.for_stage(stage_id).experiment)
+            verify_start(run_start, work.root)
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             revision = work.projects.touch(pipeline.project_id)
             if duplicate:
-                with_copy(work, pipeline, stage_id, revision)
-            pipeline, known, begin = _ready(work, stage_id, resume=resume)
+                bind_copy(work, pipeline, stage_id, revision)
+            pipeline, known, run_start = _ready(work, stage_id, resume=resume)
             _note(work, pipeline, stage_id, "Resumed" if resume else "Triggered")
-            return pend(work, pipeline, pipeline.stage(stage_id), known, begin, revision=revision)
+            return enqueue_run(work, pipeline, pipeline.stage(stage_id), known, run_start, revision=revision)
 
     def train(self, experiment_id: int) -> Run:
         """Start a run of an experiment by itself, from scratch.
@@ -86,16 +96,16 @@ class RunService:
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
-            verdict = scratch_fit(experiment.spec)
-            if not verdict.fits:
+            fit = assess_scratch_fit(experiment.spec)
+            if not fit.fits:
                 fix = "Add it to a pipeline, after a stage that makes what it needs."
-                raise TriggerError(f"Experiment {experiment.name!r} cannot start.", verdict.reason, fix)
+                raise TriggerError(f"Experiment {experiment.name!r} cannot start.", fit.reason, fix)
             _check_idle(work, experiment)
             _check_python(work, experiment)
-            return pend_experiment(work, experiment, Begin(), revision)
+            return enqueue_experiment_run(work, experiment, RunStart(), revision)
 
     def resume(
-        self, experiment_id: int, checkpoint_id: int, name: str, configured: Configured | None = None
+        self, experiment_id: int, checkpoint_id: int, name: str, configured: ConfiguredAlgorithm | None = None
     ) -> tuple[Experiment, Run]:
         """Go on from a checkpoint of an experiment, as a new experiment of that name (spec 9.1).
 
@@ -111,7 +121,7 @@ class RunService:
         with self._store.read() as work:
             if configured is None:
                 self._check_config(work.experiments.get(experiment_id))
-            verify(Begin(checkpoint=work.checkpoints.get(checkpoint_id)), work.root)
+            verify_start(RunStart(checkpoint=work.checkpoints.get(checkpoint_id)), work.root)
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
             maker = work.runs.get(checkpoint.run_id)
@@ -123,18 +133,18 @@ class RunService:
             _check_idle(work, original)
             _check_python(work, original)
             copy = duplicate(work, original, name, configured)
-            begin = Begin(
+            run_start = RunStart(
                 checkpoint=checkpoint,
                 role="resume",
                 source_checkpoint_id=maker.source_checkpoint_id,
                 source_run_id=maker.source_run_id,
                 resumed_run_id=maker.id,
             )
-            bound = rebound(work, original, copy, revision)
+            bound = rebind_stage(work, original, copy, revision)
             if bound is None:
-                return copy, pend_experiment(work, copy, begin, revision)
-            known = facts.load(work, bound[0], {bound[1].id})
-            return copy, pend(work, bound[0], bound[1], known, begin, revision=revision)
+                return copy, enqueue_experiment_run(work, copy, run_start, revision)
+            known = pipeline_facts.load(work, bound[0], {bound[1].id})
+            return copy, enqueue_run(work, bound[0], bound[1], known, run_start, revision=revision)
 
     def stop(self, run_id: int) -> Run:
         """Ask a run to stop; one that has not started is Stopped at once.
@@ -172,9 +182,9 @@ class RunService:
         with self._store.write() as work:
             pipeline = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(pipeline.project_id)
-            known = facts.load(work, pipeline)
-            history.note(work, pipeline, "Stopped all that was active.")
-            latest = [known.of(stage.id).latest for stage in pipeline.stages]
+            known = pipeline_facts.load(work, pipeline)
+            history.record_event(work, pipeline, "Stopped all that was active.")
+            latest = [known.for_stage(stage.id).latest for stage in pipeline.stages]
             return tuple(
                 _stopped(work, run, revision)
                 for run in latest
@@ -190,15 +200,15 @@ class RunService:
         """Return what triggering a stage will do."""
         with self._store.read() as work:
             pipeline = work.pipelines.of_stage(stage_id)
-            return plan(pipeline, stage_id, facts.load(work, pipeline), resume=resume)
+            return make_plan(pipeline, stage_id, pipeline_facts.load(work, pipeline), resume=resume)
 
     def check(self, pipeline_id: int) -> tuple[Problem, ...]:
         """Return what would stop a chain: what does not fit, refused configs, missing files, a full disk."""
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
-            known = facts.load(work, pipeline)
+            known = pipeline_facts.load(work, pipeline)
         refused = self._refused(pipeline, known)
-        return (*problems(pipeline, known), *refused, *self._unreachable(pipeline, known))
+        return (*find_problems(pipeline, known), *refused, *self._unreachable(pipeline, known))
 
     def get(self, run_id: int) -> Run:
         """Return one run; NotFoundError without it."""
@@ -234,39 +244,41 @@ class RunService:
 
     def log(self, run_id: int, tail: int | None = None) -> str:
         """Return what a run has printed so far, or the last `tail` lines, for which the end is read only."""
-        return log_text(self._store.log_path(run_id), tail)
+        return read_log(self._store.log_path(run_id), tail)
 
     def progress(self, run_id: int) -> Progress:
         """Return how far a run has come, and the time left at its own pace."""
         with self._store.read() as work:
             run = work.runs.get(run_id)
             now = datetime.fromtimestamp(work.now, tz=UTC)
-            return run.progress(now, begun=facts.begun(work, [run]).get(run_id, 0))
+            return run.progress(now, begun=pipeline_facts.start_steps(work, [run]).get(run_id, 0))
 
     def _check_config(self, experiment: Experiment | None) -> None:
         if experiment is not None and (why := self._refusal_of(experiment)) is not None:
             what = f"Experiment {experiment.name!r} has a config that its algorithm no longer takes."
             raise ConfigError(what, why, "Give it another one: experiment.update(config=...).")
 
-    def _refused(self, pipeline: Pipeline, known: Facts) -> list[Problem]:
-        bound = [(stage, known.of(stage.id).experiment) for stage in pipeline.stages]
+    def _refused(self, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
+        bound = [(stage, known.for_stage(stage.id).experiment) for stage in pipeline.stages]
         return [
-            Problem(stage=label(pipeline, stage, known), problem=f"Its config is no longer taken. {why}")
+            Problem(
+                stage=stage_label(pipeline, stage, known), problem=f"Its config is no longer taken. {why}"
+            )
             for stage, experiment in bound
             if experiment is not None and (why := self._refusal_of(experiment)) is not None
         ]
 
-    def _unreachable(self, pipeline: Pipeline, known: Facts) -> list[Problem]:
+    def _unreachable(self, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
         found: list[Problem] = []
         for stage in pipeline.stages:
-            for checkpoint in known.of(stage.id).checkpoints:
+            for checkpoint in known.for_stage(stage.id).checkpoints:
                 if not Path(checkpoint.path).is_dir():
                     problem = f"The checkpoint at step {checkpoint.step} is missing: {checkpoint.path}."
-                    found.append(Problem(stage=label(pipeline, stage, known), problem=problem))
+                    found.append(Problem(stage=stage_label(pipeline, stage, known), problem=problem))
             version = known.agents.get(getattr(getattr(stage, "start", None), "agent_id", 0))
             if version is not None and not Path(version.path).is_dir():
                 problem = f"The copy of its saved Agent is missing: {version.path}."
-                found.append(Problem(stage=label(pipeline, stage, known), problem=problem))
+                found.append(Problem(stage=stage_label(pipeline, stage, known), problem=problem))
         left = shutil.disk_usage(self._store.artifacts).free
         if left < ENOUGH_DISK:
             problem = f"Only {left >> 20} MiB are free in {self._store.artifacts}."
@@ -274,34 +286,36 @@ class RunService:
         return found
 
 
-def _stopped(work: Work, run: Run, revision: int) -> Run:
+def _stopped(work: UnitOfWork, run: Run, revision: int) -> Run:
     """One that has not started is Stopped at once."""
     status = Status.STOPPED if run.status is Status.PENDING else Status.STOPPING
-    return work.runs.move(run, status, revision)
+    return work.runs.set_status(run, status, revision)
 
 
-def _note(work: Work, pipeline: Pipeline, stage_id: int, done: str) -> None:
+def _note(work: UnitOfWork, pipeline: Pipeline, stage_id: int, done: str) -> None:
     at = pipeline.position(stage_id)
     name = history.stage_name(work, pipeline.stages[at])
-    history.note(work, pipeline, f"{done} stage {at + 1} ({isolated(name)}).")
+    history.record_event(work, pipeline, f"{done} stage {at + 1} ({isolate(name)}).")
 
 
-def _ready(work: Work, stage_id: int, *, resume: bool) -> tuple[Pipeline, Facts, Begin]:
+def _ready(work: UnitOfWork, stage_id: int, *, resume: bool) -> tuple[Pipeline, PipelineFacts, RunStart]:
     pipeline = work.pipelines.of_stage(stage_id)
-    known = facts.load(work, pipeline)
-    if found := blockers(pipeline, stage_id, known, resume=resume):
-        raise refusal(label(pipeline, pipeline.stage(stage_id), known), found)
-    begin = resumed(known.of(stage_id)) if resume else resolve(pipeline, stage_id, known)
-    return pipeline, known, begin
+    known = pipeline_facts.load(work, pipeline)
+    if found := find_blockers(pipeline, stage_id, known, resume=resume):
+        raise trigger_error(stage_label(pipeline, pipeline.stage(stage_id), known), found)
+    run_start = (
+        resolve_resume(known.for_stage(stage_id)) if resume else resolve_start(pipeline, stage_id, known)
+    )
+    return pipeline, known, run_start
 
 
-def _check_idle(work: Work, experiment: Experiment) -> None:
+def _check_idle(work: UnitOfWork, experiment: Experiment) -> None:
     if active := work.runs.active_of_experiments([experiment.id]):
         what = f"Experiment {experiment.name!r} cannot start."
-        raise TriggerError(what, running(active[experiment.id]), "Wait for it, or stop it first.")
+        raise TriggerError(what, describe_running(active[experiment.id]), "Wait for it, or stop it first.")
 
 
-def _check_python(work: Work, experiment: Experiment) -> None:
-    python = facts.foreign(work, experiment.spec.name, experiment.python)
+def _check_python(work: UnitOfWork, experiment: Experiment) -> None:
+    python = pipeline_facts.find_required_python(work, experiment.spec.name, experiment.python)
     if (why := foreign_reason(python)) is not None:
         raise TriggerError(f"Experiment {experiment.name!r} cannot start.", why, foreign_fix(python))

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, Trigger
-from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint
-from pipeline_widgets.domain.job import Freeze, Frozen, Job, Outcome, Reported, Saved
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.job import FreezeRequest, FrozenCopy, Job, MetricReport, Outcome, SavedCheckpoint
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
-from pipeline_widgets.domain.triggering import following
-from pipeline_widgets.errors import FencedError, UntrustedError, shown
-from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import agents, facts
-from pipeline_widgets.services.pending import pend, reachable
+from pipeline_widgets.domain.triggering import decide_next_stage
+from pipeline_widgets.errors import FencedError, UntrustedError, format_value
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import agents, pipeline_facts
+from pipeline_widgets.services.run_queue import enqueue_run, find_unreachable_reason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,13 +41,13 @@ class Owner:
 class Batch:
     """What a train function has told since the last write."""
 
-    reported: list[Reported] = field(default_factory=list[Reported])
-    saved: list[Saved] = field(default_factory=list[Saved])
+    reported: list[MetricReport] = field(default_factory=list[MetricReport])
+    saved: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
 
     def __bool__(self) -> bool:
         return bool(self.reported or self.saved)
 
-    def halves(self) -> tuple[Batch, ...]:
+    def split(self) -> tuple[Batch, ...]:
         """Return the same as two batches; nothing where it is but one metric, report or checkpoint."""
         told = [*self.reported, *self.saved]
         if len(told) == 1 and self.reported and len(self.reported[0].metrics) > 1:
@@ -58,17 +59,19 @@ class Batch:
 
     def __str__(self) -> str:
         checkpoints = [f"the checkpoint of step {saved.step}" for saved in self.saved]
-        names = (f"{shown(name)} of step {each.step}" for each in self.reported for name in each.metrics)
+        names = (
+            f"{format_value(name)} of step {each.step}" for each in self.reported for name in each.metrics
+        )
         return ", ".join([*checkpoints, *(f"the metric {name}" for name in names)]) or "the progress"
 
 
-def _batch(told: Sequence[Reported | Saved]) -> Batch:
-    reported = [each for each in told if isinstance(each, Reported)]
-    return Batch(reported=reported, saved=[each for each in told if isinstance(each, Saved)])
+def _batch(told: Sequence[MetricReport | SavedCheckpoint]) -> Batch:
+    reported = [each for each in told if isinstance(each, MetricReport)]
+    return Batch(reported=reported, saved=[each for each in told if isinstance(each, SavedCheckpoint)])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Placed:
+class DeployedVersion:
     """A version that a Deployment has given its agent."""
 
     agent_id: int
@@ -86,7 +89,7 @@ class SupervisionService:
     @property
     def workspace_exists(self) -> bool:
         """Whether the workspace's database is still there."""
-        return self._store.database.there
+        return self._store.database.exists
 
     def take(self, run_id: int, owner: Owner) -> Job | None:
         """Lease a Pending run; None if another supervisor has it, or it is no longer Pending."""
@@ -128,7 +131,7 @@ class SupervisionService:
             FencedError: It was given up.
         """
         with self._store.write() as work:
-            if not work.runs.note(job.run_id, job.token, beat_at=work.now):
+            if not work.runs.update_fenced(job.run_id, job.token, beat_at=work.now):
                 raise _fenced(job)
 
     def record(self, job: Job, batch: Batch) -> None:
@@ -140,7 +143,7 @@ class SupervisionService:
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
             columns: dict[str, object] = {**_progress(batch), "revision": revision, "beat_at": work.now}
-            if not work.runs.note(job.run_id, job.token, **columns):
+            if not work.runs.update_fenced(job.run_id, job.token, **columns):
                 raise _fenced(job)
             _keep(work, job, batch)
 
@@ -174,7 +177,7 @@ class SupervisionService:
                 self._save_agent(work, run, outcome.frozen)
             return self._follow(work, run, owner, revision)
 
-    def deploy(self, job: Job, frozen: Frozen) -> Placed:
+    def deploy(self, job: Job, frozen: FrozenCopy) -> DeployedVersion:
         """Save the frozen copy as the current version of a Deployment's agent, before it is served.
 
         Raises:
@@ -182,15 +185,15 @@ class SupervisionService:
         """
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
-            if not work.runs.note(job.run_id, job.token, revision=revision):
+            if not work.runs.update_fenced(job.run_id, job.token, revision=revision):
                 raise _fenced(job)
             known = work.agents.matching((), [frozen.name])
             self._save_agent(work, work.runs.get(job.run_id), frozen)
             agent = work.agents.matching((), [frozen.name])[0]
             former = known[0].current.number if known else None
-            return Placed(agent_id=agent.id, version=agent.current.number, former=former)
+            return DeployedVersion(agent_id=agent.id, version=agent.current.number, former=former)
 
-    def withdraw(self, placed: Placed) -> None:
+    def withdraw(self, placed: DeployedVersion) -> None:
         """Let the former version be the current one again, unless another has become so meanwhile."""
         with self._store.write() as work:
             agent = work.agents.get(placed.agent_id)
@@ -214,7 +217,7 @@ class SupervisionService:
             if work.runs.lease(lease.run_id) != lease:
                 return False
             revision = work.projects.touch(run.project_id)
-            work.runs.move(run, Status.CRASHED, revision, error=evidence)
+            work.runs.set_status(run, Status.CRASHED, revision, error=evidence)
             return True
 
     def count_launch(self, run_id: int) -> bool:
@@ -222,12 +225,12 @@ class SupervisionService:
         with self._store.write() as work:
             run = work.runs.get(run_id)
             fresh = Lease(run_id=run_id, status=run.status, created_at=run.created_at.timestamp())
-            return work.runs.launched(fresh)
+            return work.runs.count_launch(fresh)
 
     def count_relaunch(self, lease: Lease) -> bool:
         """Count one more launch of a run that never started; False if it has moved on."""
         with self._store.write() as work:
-            return work.runs.launched(lease)
+            return work.runs.count_launch(lease)
 
     def note_launch(self, run_id: int, launches: int, process: Process) -> None:
         """Note which process a launch of a Pending run has started: as long as it lives, it may take the run.
@@ -238,9 +241,9 @@ class SupervisionService:
             process: What was started.
         """
         with self._store.write() as work:
-            work.runs.launched_as(run_id, launches, process)
+            work.runs.set_launched_process(run_id, launches, process)
 
-    def _follow(self, work: Work, run: Run, owner: Owner, revision: int) -> Job | None:
+    def _follow(self, work: UnitOfWork, run: Run, owner: Owner, revision: int) -> Job | None:
         if run.stage_id is None or run.pipeline_id is None:
             return None
         pipeline = work.pipelines.get(run.pipeline_id)
@@ -249,23 +252,25 @@ class SupervisionService:
             return None
         source = pipeline.source(after.id)
         ids = {run.stage_id, after.id, source.id if source else 0}
-        known = facts.load(work, pipeline, ids, consumption=False)
-        found = following(pipeline, run.stage_id, known)
+        known = pipeline_facts.load(work, pipeline, ids, consumption=False)
+        found = decide_next_stage(pipeline, run.stage_id, known)
         if found is None:
             return None
-        held = found.held or (reachable(found.begin, work.root) if found.begin else None)
+        held = found.held_reason or (
+            find_unreachable_reason(found.run_start, work.root) if found.run_start else None
+        )
         held = held or _untrusted(work, pipeline.stage(after.id))
-        if found.begin is None or held is not None:
+        if found.run_start is None or held is not None:
             work.pipelines.hold(after.id, held)
             return None
         columns = {"revision": revision, "beat_at": work.now, **owner.columns}
-        new = pend(work, pipeline, after, known, found.begin, **columns)
-        begin = found.begin
-        start = _from_version(begin.checkpoint, begin.agent_version)
+        new = enqueue_run(work, pipeline, after, known, found.run_start, **columns)
+        run_start = found.run_start
+        start = _from_version(run_start.checkpoint, run_start.agent_version)
         return self._job(work, new, owner.token, pipeline, start)
 
     def _job(
-        self, work: Work, run: Run, token: str, pipeline: Pipeline | None, start: Checkpoint | None
+        self, work: UnitOfWork, run: Run, token: str, pipeline: Pipeline | None, start: Checkpoint | None
     ) -> Job:
         maker = start.run_id if start is not None else None
         reference = work.experiments.reference(run.algorithm_id, maker) if run.algorithm_id else None
@@ -283,35 +288,35 @@ class SupervisionService:
             start=start,
             start_role=run.start_role,
             freeze=self._freeze(work, run, pipeline),
-            followed=after is not None and after.trigger is Trigger.AUTO,
+            starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
         )
 
-    def _freeze(self, work: Work, run: Run, pipeline: Pipeline | None) -> Freeze | None:
+    def _freeze(self, work: UnitOfWork, run: Run, pipeline: Pipeline | None) -> FreezeRequest | None:
         parent = str(self._store.agents_folder)
         if run.experiment_id is None:
-            return Freeze(parent=parent, name=run.config["agent_name"])
+            return FreezeRequest(parent=parent, name=run.config["agent_name"])
         stage = pipeline.stage(run.stage_id) if pipeline and run.stage_id else None
         if pipeline is None or not isinstance(stage, ExperimentStage) or not stage.auto_add_agent:
             return None
         experiment = work.experiments.get(run.experiment_id)
-        return Freeze(
+        return FreezeRequest(
             parent=parent,
             name=f"{pipeline.name[:110]} - {pipeline.position(stage.id) + 1} {experiment.name[:110]}",
             higher_is_better=experiment.spec.higher_is_better,
-            inherited=facts.lineage(work, run),
+            inherited=pipeline_facts.lineage(work, run),
         )
 
-    def _save_agent(self, work: Work, run: Run, frozen: Frozen) -> None:
+    def _save_agent(self, work: UnitOfWork, run: Run, frozen: FrozenCopy) -> None:
         if run.experiment_id is None:
             checkpoint = work.checkpoints.get(run.start_checkpoint_id or 0)
             agents.save(work, frozen, checkpoint, run.config["agent_description"], made_by=run.id)
             return
-        for checkpoint in facts.lineage(work, run):
+        for checkpoint in pipeline_facts.lineage(work, run):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
 
 
-def _untrusted(work: Work, stage: Stage) -> str | None:
+def _untrusted(work: UnitOfWork, stage: Stage) -> str | None:
     """Return why a stage's code is not run; None where this user trusts it."""
     if not isinstance(stage, ExperimentStage):
         return None
@@ -322,7 +327,7 @@ def _untrusted(work: Work, stage: Stage) -> str | None:
     return None
 
 
-def _start(work: Work, run: Run) -> Checkpoint | None:
+def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:
     if run.start_checkpoint_id is None:
         return None
     version = run.start_agent_version_id
@@ -344,7 +349,7 @@ def _progress(batch: Batch) -> dict[str, int]:
     return {"step": furthest} | ({"total": totals[-1]} if totals else {})
 
 
-def _keep(work: Work, job: Job, batch: Batch) -> None:
+def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
     told = ((each.step, name, value) for each in batch.reported for name, value in each.metrics.items())
     work.runs.add_metrics(job.run_id, told)
     for saved in batch.saved:

@@ -10,20 +10,21 @@ from typing import Any
 
 import yaml
 
-from pipeline_widgets.directions import quoted
+from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import ExperimentStage, FromAgent, Pipeline, Stage
-from pipeline_widgets.domain.code import to_python
 from pipeline_widgets.domain.document import (
     Document,
     ExperimentEntry,
     StageEntry,
     from_plain,
-    refused,
+    import_error,
     to_plain,
 )
-from pipeline_widgets.domain.experiment import Configured, Experiment, digest_of
-from pipeline_widgets.domain.names import Named, copy_of, free, trimmed
-from pipeline_widgets.domain.triggering import fit
+from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
+from pipeline_widgets.domain.names import Named, check_name_available, name_copy, validate_name
+from pipeline_widgets.domain.python_code import to_python
+from pipeline_widgets.domain.triggering import assess_fit
 from pipeline_widgets.errors import (
     AlgorithmNotFoundError,
     ConfigError,
@@ -31,17 +32,17 @@ from pipeline_widgets.errors import (
     NotFoundError,
     PipelineError,
 )
-from pipeline_widgets.persistence.store import Store, Work
-from pipeline_widgets.services import facts, history
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import history, pipeline_facts
 from pipeline_widgets.services.pipelines import check_advanced
 
 LINE_ENDS = "\r\x85\u2028\u2029"
 LONGEST = 1_000_000  # characters of a text: seconds of reading
-Configure = Callable[[str, Mapping[str, Any]], Configured]
+Configure = Callable[[str, Mapping[str, Any]], ConfiguredAlgorithm]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Imported:
+class ImportedPipeline:
     """A pipeline that was made of a text, and what was done along, one sentence each."""
 
     pipeline: Pipeline
@@ -77,14 +78,14 @@ class TransferService:
             pickled = {
                 name for key, name in algorithms.items() if work.experiments.stored_reference(key).value
             }
-            known = facts.load(work, pipeline, consumption=False)
-        verdicts = [fit(pipeline, stage, known) for stage in pipeline.stages]
-        unfit = {at: verdict.reason for at, verdict in enumerate(verdicts) if not verdict.fits}
+            known = pipeline_facts.load(work, pipeline, consumption=False)
+        fits = [assess_fit(pipeline, stage, known) for stage in pipeline.stages]
+        unfit = {at: fit.reason for at, fit in enumerate(fits) if not fit.fits}
         return to_python(document, project.name, defined_in_notebooks=pickled, unfit=unfit)
 
     def import_pipeline(
         self, project_id: int, text: str, *, name: str | None = None, rename: bool = False
-    ) -> Imported:
+    ) -> ImportedPipeline:
         """Make a pipeline of YAML: all of it, or nothing.
 
         An experiment that the project has with the same content is bound; one that it lacks is made.
@@ -97,7 +98,7 @@ class TransferService:
 
         Raises:
             ClassicProjectError: The project is not an Advanced Training project.
-            ConfigError: The text is no pipeline; the place is named.
+            ConfigError: The text is not a pipeline; the place is named.
             NameTakenError: The project has such a pipeline, or another experiment of such a name.
             RuleError: A stage could not stand where it does.
             AlgorithmNotFoundError: An algorithm is not known here, and the project has no such experiment.
@@ -107,17 +108,17 @@ class TransferService:
             check_advanced(work, project_id)
         document = from_plain(_parsed(text))
         entries = [self._configured(each) for each in document.experiments]
-        wanted = document.name if name is None else trimmed(name, "pipeline")
+        wanted = document.name if name is None else validate_name(name, "pipeline")
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
-            free(wanted, work.pipelines.named(project_id, [wanted]), "pipeline")
+            check_name_available(wanted, work.pipelines.named(project_id, [wanted]), "pipeline")
             ids, also = _bound(work, project_id, entries, revision, rename=rename)
             empty = work.pipelines.add(project_id, wanted, document.description, revision)
             stages = [_with_ids(work, each, ids, at) for at, each in enumerate(document.stages, 1)]
-            pipeline = work.pipelines.save(empty.filled(stages), revision)
-            history.note(work, pipeline, "Imported.")
-            return Imported(pipeline=pipeline, also=also)
+            pipeline = work.pipelines.save(empty.with_stages(stages), revision)
+            history.record_event(work, pipeline, "Imported.")
+            return ImportedPipeline(pipeline=pipeline, also=also)
 
     def _configured(self, entry: ExperimentEntry) -> _Entry:
         try:
@@ -137,18 +138,18 @@ class _Entry:
     """An experiment of a text with its algorithm, as far as that is known here."""
 
     entry: ExperimentEntry
-    made: Configured | AlgorithmNotFoundError
+    made: ConfiguredAlgorithm | AlgorithmNotFoundError
 
     def is_(self, known: Experiment) -> bool:
         """Whether an experiment has the same content."""
-        config = self.made.config if isinstance(self.made, Configured) else self.entry.config
-        with suppress(TypeError, ValueError):  # what is no JSON is no config of an experiment
-            same = known.config_digest == digest_of(config, self.entry.seed)
+        config = self.made.config if isinstance(self.made, ConfiguredAlgorithm) else self.entry.config
+        with suppress(TypeError, ValueError):  # what is not JSON is not the config of an experiment
+            same = known.config_digest == compute_config_digest(config, self.entry.seed)
             return same and known.spec.name == self.entry.algorithm
         return False
 
 
-def _document(work: Work, pipeline: Pipeline) -> Document:
+def _document(work: UnitOfWork, pipeline: Pipeline) -> Document:
     known = work.experiments.by_id(pipeline.experiment_ids)
     experiments = [known[each] for each in pipeline.experiment_ids]
     names = {each.id: each.name for each in experiments}
@@ -178,7 +179,7 @@ def _named(stage: Stage, experiments: Mapping[int, str], agents: Mapping[int, st
 
 
 def _bound(
-    work: Work, project_id: int, entries: Sequence[_Entry], revision: int, *, rename: bool
+    work: UnitOfWork, project_id: int, entries: Sequence[_Entry], revision: int, *, rename: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """The experiments that entries mean, by name: those that are there with the same content, or new."""
     mine = {each.entry.name: each for each in entries}
@@ -189,17 +190,19 @@ def _bound(
     for name, each in mine.items():
         if name in known and each.is_(known[name]):
             ids[name] = known[name].id
-            also.append(f"Experiment {quoted(name)} was there already, and is bound.")
+            also.append(f"Experiment {quote(name)} was there already, and is bound.")
             continue
-        if not isinstance(each.made, Configured):
+        if not isinstance(each.made, ConfiguredAlgorithm):
             raise each.made
         free_name = _renamed(work, project_id, name, mine, rename=rename) if name in known else name
         ids[name] = work.experiments.add(project_id, free_name, each.made, each.entry.seed, revision).id
-        also.append(f"Experiment {quoted(free_name)} was made.")
+        also.append(f"Experiment {quote(free_name)} was made.")
     return ids, tuple(also)
 
 
-def _renamed(work: Work, project_id: int, name: str, mine: Mapping[str, _Entry], *, rename: bool) -> str:
+def _renamed(
+    work: UnitOfWork, project_id: int, name: str, mine: Mapping[str, _Entry], *, rename: bool
+) -> str:
     """A name that neither the project nor the text has."""
     if not rename:
         what = f"There is an experiment named {name!r} already, and it is another one."
@@ -210,10 +213,10 @@ def _renamed(work: Work, project_id: int, name: str, mine: Mapping[str, _Entry],
         in_text: list[Named] = [mine[each].entry for each in names if each in mine]
         return [*work.experiments.named(project_id, names), *in_text]
 
-    return copy_of(name, bearers, "imported")
+    return name_copy(name, bearers, "imported")
 
 
-def _with_ids(work: Work, entry: StageEntry, experiments: Mapping[str, int], number: int) -> Stage:
+def _with_ids(work: UnitOfWork, entry: StageEntry, experiments: Mapping[str, int], number: int) -> Stage:
     stage = entry.stage
     if not isinstance(stage, ExperimentStage):
         return stage
@@ -291,11 +294,11 @@ _tell_numbers(_Dumper)
 
 def _parsed(text: str) -> Any:
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-        raise refused("its type", f"It should be a text, and is a {type(text).__name__}.")
+        raise import_error("its type", f"It should be a text, and is a {type(text).__name__}.")
     if len(text) > LONGEST:
-        raise refused("its length", f"It has {len(text):,} characters; at most {LONGEST:,} are taken.")
+        raise import_error("its length", f"It has {len(text):,} characters; at most {LONGEST:,} are taken.")
     try:
         return yaml.load(text, _Loader)  # noqa: S506  a safe loader
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         why = "It is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
-        raise ConfigError("The text is no YAML of a pipeline.", why, "Export one with to_yaml().") from error
+        raise ConfigError("The text is not YAML of a pipeline.", why, "Export one with to_yaml().") from error

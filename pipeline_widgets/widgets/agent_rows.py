@@ -8,13 +8,14 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from pipeline_widgets.algorithms import registry
+from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.checkpoint import is_finite
 from pipeline_widgets.domain.endpoint import ANY_ADDRESS, LOCAL, Endpoint
-from pipeline_widgets.domain.experiment import Agent, is_finite
 from pipeline_widgets.domain.snippets import EXAMPLES, KEY
 from pipeline_widgets.errors import ConfigError
-from pipeline_widgets.execution.endpoint_client import Reply
-from pipeline_widgets.services.views.agent_detail import AgentDetail, VersionRow
-from pipeline_widgets.services.views.agent_list import ListedAgent, Source
+from pipeline_widgets.services.queries.agent_detail import AgentDetail, VersionRow
+from pipeline_widgets.services.queries.agent_list import ListedAgent, Source
+from pipeline_widgets.serving.client import Reply
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.snapshot import Marks
 from pipeline_widgets.widgets.steps import step_down
@@ -36,8 +37,8 @@ def list_row(listed: ListedAgent, *, projects: int) -> Row:
         "project": listed.project if projects > 1 else "",
         "base_model": listed.base_model,
         "status": str(agent.status),
-        "connected": agent.status.connected,
-        "why_not": {"delete": agent.busy},
+        "connected": agent.status.is_connected,
+        "why_not": {"delete": agent.deletion_blocker},
         "version": agent.current.number,
         "trouble": _trouble(agent),
     }
@@ -89,14 +90,14 @@ def asked(text: str, endpoint: Endpoint | None) -> Any:
     """Return what the box to try an agent has to send for a text: a prompt as it is, anything else as JSON.
 
     Raises:
-        ConfigError: It is no JSON.
+        ConfigError: It is not JSON.
     """
     if endpoint is not None and endpoint.route == "generate":
         return text
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ConfigError("That is no JSON.", f"{error}.", "Write it as in [0.5, -1] or true.") from error
+        raise ConfigError("That is not JSON.", f"{error}.", "Write it as in [0.5, -1] or true.") from error
 
 
 def table_rows(listed: Sequence[ListedAgent], *, base_models: bool) -> list[tuple[object, ...]]:
@@ -142,7 +143,7 @@ def _endpoint_row(endpoint: Endpoint) -> Row:
     return {
         "url": endpoint.url,
         "route": f"/{endpoint.route}",
-        "takes": endpoint.takes,
+        "takes": endpoint.input_field,
         "json": endpoint.route != "generate",
         "example": str(example) if prompt else json.dumps(example, ensure_ascii=False),
         "hint": endpoint.key_hint,

@@ -9,10 +9,12 @@ from typing import Any
 
 import traitlets as t
 
-from pipeline_widgets.directions import isolated
-from pipeline_widgets.domain.experiment import AgentStatus, Choice
+from pipeline_widgets.application import Services
+from pipeline_widgets.directions import isolate
+from pipeline_widgets.domain.agent import AgentStatus
+from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
-from pipeline_widgets.services.views.agent_list import AgentPage, ListedAgent
+from pipeline_widgets.services.queries.agent_list import AgentPage, ListedAgent
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.agent_rows import (
     COLUMNS,
@@ -24,12 +26,11 @@ from pipeline_widgets.widgets.agent_rows import (
     source_rows,
     table_rows,
 )
-from pipeline_widgets.widgets.base import Row, explained
+from pipeline_widgets.widgets.base import Row, describe_error
 from pipeline_widgets.widgets.experiment_rows import resume_row
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.widgets.steps import choice_up
-from pipeline_widgets.wiring import Services
 
 SCRIPTS = ("paged_table", "pickers", "agent_detail", "agent_dialogs", "agents")
 STYLES = ("paged_table", "pickers", "agents")
@@ -106,11 +107,11 @@ class AgentsView(PagedView):
 
     def do_offer(self, experiment: int) -> Row:
         """Return the checkpoints of an experiment, by run, and which of each run is Best and which Final."""
-        return {"runs": resume_row(self._services.resumes.offer(experiment))["runs"]}
+        return {"runs": resume_row(self._services.resume_options.offer(experiment))["runs"]}
 
     def do_create(self, name: str, experiment: int, run: int, choice: Choice, description: str = "") -> Row:
         """Save a checkpoint as an agent, and show it."""
-        chosen = self._services.resumes.chosen(experiment, run, choice_up(choice))
+        chosen = self._services.resume_options.chosen(experiment, run, choice_up(choice))
         made = self._services.agents.create(name, chosen.id, description.strip())
         self.reveal(made.id)
         return {"id": made.id, "name": made.name}
@@ -186,7 +187,7 @@ class AgentsView(PagedView):
     def title(self) -> str:
         """What the picture is called that is read without a kernel."""
         alone = self._only is not None and self._shown.rows
-        return f"Agent {isolated(self._shown.rows[0].agent.name)}" if alone else super().title
+        return f"Agent {isolate(self._shown.rows[0].agent.name)}" if alone else super().title
 
     # ---- reading
 
@@ -226,5 +227,5 @@ class AgentsView(PagedView):
         try:
             reply = reply_row(self._services.ask_agent(agent_id, value))
         except PipelineError as error:
-            reply = {"error": explained(error)}
+            reply = {"error": describe_error(error)}
         self.send({"reply": ticket, **reply})

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from pipeline_widgets.widgets.glyphs import GLYPHS
+from pipeline_widgets.widgets.icon_paths import ICON_PATHS
 from pipeline_widgets.widgets.icons import ICONS
 
 STATIC = Path(__file__).parent / "static"
@@ -18,7 +18,7 @@ SHARED = ("_shared", "_picture", "_frame", "_dialogs", "_files")
 @cache
 def script(*stems: str) -> str:
     """Return one module made of what is shared and the files of these stems; the last exports the view."""
-    icons = f"const ICONS = {json.dumps({**GLYPHS, **ICONS})};"
+    icons = f"const ICONS = {json.dumps({**ICON_PATHS, **ICONS})};"
     return "\n".join([icons, *(_read(stem, "js") for stem in (*SHARED, *stems))])
 
 

@@ -14,10 +14,10 @@ import ipywidgets
 import traitlets as t
 from IPython.display import display
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.widgets.picture import Picture
 from pipeline_widgets.widgets.refresher import Refresher, refresher
-from pipeline_widgets.wiring import Services
 
 _log = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -38,7 +38,7 @@ class ReadOnlyState(ipywidgets.Widget):
             self.send_state(known)
 
 
-class Line(ReadOnlyState):
+class CommandChannel(ReadOnlyState):
     """The line on which a view's commands come up, and only answers go down.
 
     It is a widget of its own, since ipykernel sends a message to the shell that last published on its comm:
@@ -60,7 +60,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
     Python owns all traits: what the browser sets is not taken.
     """
 
-    line: Any = t.Instance(Line).tag(sync=True, **ipywidgets.widget_serialization)
+    line: Any = t.Instance(CommandChannel).tag(sync=True, **ipywidgets.widget_serialization)
     #: Why what is shown may be old; empty where it is not.
     trouble = t.Unicode("").tag(sync=True)
     #: Why nothing can be changed or run here; empty in a workspace that this user trusts.
@@ -80,7 +80,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         self._pictured = 0  # how many of them the picture has
         self._picture = Picture(self.static_html, self.static_text)
         reason = services.read_only_reason or ""
-        super().__init__(line=Line(), picture=self._picture.id, untrusted=reason, **traits)
+        super().__init__(line=CommandChannel(), picture=self._picture.id, untrusted=reason, **traits)
         self.line.on_msg(self._heard)
 
     def refresh(self, *, wait: bool = True) -> bool:
@@ -223,7 +223,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
             with self._guard:
                 return {"ok": True, "result": command(**args)}
         except PipelineError as error:
-            return {"ok": False, "error": explained(error)}
+            return {"ok": False, "error": describe_error(error)}
         except Exception as error:
             _log.exception("A command of a view failed.")
             what = f"That failed, and it should not have: {type(error).__name__}: {error}."
@@ -233,6 +233,6 @@ class View(ReadOnlyState, anywidget.AnyWidget):
             }
 
 
-def explained(error: PipelineError) -> dict[str, str]:
+def describe_error(error: PipelineError) -> dict[str, str]:
     """Return an error as a view shows it."""
     return {"kind": type(error).__name__, "what": error.what, "why": error.why, "fix": error.fix}

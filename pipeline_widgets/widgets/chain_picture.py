@@ -6,11 +6,11 @@ import html
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from pipeline_widgets.directions import isolated
+from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.chain import DeploymentStage, Trigger
-from pipeline_widgets.services.views.states import StageState
+from pipeline_widgets.services.queries.pipeline_state import StageState
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
-from pipeline_widgets.widgets.words import escaped, fitted, plain
+from pipeline_widgets.widgets.text_layout import escape, fit_width, plain
 
 A_ROW, WIDE, HIGH, GAP, LANE = 5, 176, 72, 56, 40  # stages a row; pixels: a bubble, between two, between rows
 INSET = 20  # pixels beside the rows, where an arrow turns to the next one
@@ -33,7 +33,7 @@ _STYLE = (
 def chain_svg(stages: Sequence[StageState]) -> str:
     """Return a chain as SVG that wears the style of the page, left to right, in rows of five."""
     width, height = _size(stages)
-    told = f'class="{_class(width)}" role="img" aria-label="{escaped(spoken(stages))}"'
+    told = f'class="{_class(width)}" role="img" aria-label="{escape(spoken(stages))}"'
     return f"<svg {told} {_box(width, height)}>\n{_inside(stages)}</svg>"
 
 
@@ -49,14 +49,14 @@ def chain_image(stages: Sequence[StageState]) -> str:
     picture = f'<svg xmlns="{_SVG}" {_box(width, height)}><style>{_STYLE}</style>{inside}</svg>'
     # What is shown holds neither quotes nor line feeds, since escaped() takes them out: these are ours.
     source = "data:image/svg+xml," + quote(picture.replace("\n", "").replace('"', "'"), safe=_UNQUOTED)
-    shown = f'class="{_class(width)}" alt="{escaped(spoken(stages))}" width="{width}" height="{height}"'
+    shown = f'class="{_class(width)}" alt="{escape(spoken(stages))}" width="{width}" height="{height}"'
     return f'<img {shown} src="{source}">'
 
 
 def spoken(stages: Sequence[StageState]) -> str:
     """Return what the picture shows as a line of text."""
     told = first_of(
-        [f"{each.position + 1} {isolated(plain(each.name))}, {', '.join(marks_of(each))}" for each in stages]
+        [f"{each.position + 1} {isolate(plain(each.name))}, {', '.join(marks_of(each))}" for each in stages]
     )
     return f"Chain of stages: {'; '.join(told)}"
 
@@ -117,8 +117,8 @@ def _corner(at: int, inset: int) -> tuple[int, int]:
 
 def _bubble(state: StageState, x: int, y: int) -> str:
     name = plain(state.name)
-    short = fitted(name, WIDE - 28, 14)
-    title = f"<title>{escaped(name)}</title>" if short != name else ""
+    short = fit_width(name, WIDE - 28, 14)
+    title = f"<title>{escape(name)}</title>" if short != name else ""
     first = f"{state.position + 1} · {type_of(state)}"
     parts = [
         f'<g transform="translate({x} {y})">{title}',

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.algorithms.config_form import SEED, filled, seed_of
-from pipeline_widgets.algorithms.config_schema import FormField, fields_of, written
+from pipeline_widgets.algorithms.config_form import SEED, parse_form, seed_of
+from pipeline_widgets.algorithms.config_schema import FormField, list_fields, written
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain.experiment import Experiment
-from pipeline_widgets.domain.training import described
+from pipeline_widgets.domain.experiment_actions import describe_algorithm
 from pipeline_widgets.errors import AlgorithmNotFoundError, PipelineError
 from pipeline_widgets.widgets.base import Row
-from pipeline_widgets.wiring import Services
 
 # ---- down
 
@@ -22,7 +22,7 @@ def new_form(algorithm: str | None) -> Row:
     offered = [_offered(name) for name in registry.names()]
     usable = [each["name"] for each in offered if not each["problem"]]
     chosen = algorithm or (usable[0] if usable else None)
-    fields = fields_of(registry.find(chosen).config) if chosen is not None else ()
+    fields = list_fields(registry.find(chosen).config) if chosen is not None else ()
     return {
         "algorithms": offered,
         "algorithm": chosen,
@@ -44,7 +44,7 @@ def filled_form(experiment: Experiment) -> Row:
         "seen": experiment.config_digest,
         "fields": [
             field_row(each, written(each, config[each.name]) if each.name in config else each.default)
-            for each in fields_of(algorithm.config)
+            for each in list_fields(algorithm.config)
         ],
     }
 
@@ -69,7 +69,7 @@ def field_row(field: FormField, value: str) -> Row:
 
 def _offered(name: str) -> Row:
     try:
-        return {"name": name, "says": described(registry.find(name).spec), "problem": ""}
+        return {"name": name, "says": describe_algorithm(registry.find(name).spec), "problem": ""}
     except AlgorithmNotFoundError as error:
         return {"name": name, "says": "", "problem": str(error)}
 
@@ -90,14 +90,14 @@ def submitted(
         The experiment; or, where something is refused, what is wrong with each field, all at once.
     """
     algorithm = registry.find(changed.spec.name if changed else sent["algorithm"])
-    read = filled(algorithm, sent["values"])
+    read = parse_form(algorithm, sent["values"])
     seed, wrong_seed = seed_of(sent["seed"])
     errors = dict(read.errors)
     wrong = {"name": _wrong_name(services, project_id, sent["name"], changed), "seed": wrong_seed}
     wrong = {name: said for name, said in wrong.items() if said}
     if errors or read.general or wrong:
         return None, {"about": wrong, "fields": errors, "general": read.general}
-    configured = algorithm.configured(read.config)
+    configured = algorithm.configure(read.config)
     if changed is None:
         return services.experiments.create(project_id, sent["name"], configured, seed=seed), None
     seen, name = sent.get("seen"), sent["name"]

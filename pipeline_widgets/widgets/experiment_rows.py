@@ -11,15 +11,15 @@ from typing import Any
 
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.config_form import SEED
-from pipeline_widgets.algorithms.config_schema import FormField, Kind, fields_of
+from pipeline_widgets.algorithms.config_schema import FormField, Kind, list_fields
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.experiment_actions import describe_algorithm
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.domain.training import described
 from pipeline_widgets.errors import AlgorithmNotFoundError
-from pipeline_widgets.services.views.experiment_detail import ExperimentDetail, RunRow
-from pipeline_widgets.services.views.experiment_list import ListedExperiment
-from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
-from pipeline_widgets.services.views.resume_offer import ResumeOffer, Saved
+from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail, RunRow
+from pipeline_widgets.services.queries.experiment_list import ListedExperiment
+from pipeline_widgets.services.queries.resume_options import ResumableRun, ResumeOptions
+from pipeline_widgets.services.queries.run_detail import CheckpointRow, MetricCurve, RunDetail
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.steps import points_down, step_down, step_or_none
 
@@ -43,36 +43,36 @@ def list_row(row: ListedExperiment) -> Row:
         "step": step_or_none(row.step),
         "total": step_or_none(row.total),
         "pipelines": list(row.pipelines),
-        "why_not": asdict(row.obstacles),
+        "why_not": asdict(row.blockers),
     }
 
 
 def detail_row(
-    detail: ExperimentDetail, glimpse: RunGlimpse | None, metric: str | None, listed: int | None
+    detail: ExperimentDetail, run_detail: RunDetail | None, metric: str | None, listed: int | None
 ) -> Row:
     """Return what an expanded experiment shows.
 
     Args:
         detail: The experiment.
-        glimpse: The run that is shown; None where there is none.
+        run_detail: The run that is shown; None where there is none.
         metric: The one that was chosen; None for the scores, or what there is.
         listed: How many checkpoints of that run are listed at most; None for those of all runs.
     """
-    names = metric_names(glimpse.curves if glimpse else ())
+    names = metric_names(run_detail.curves if run_detail else ())
     chosen = metric if metric in names else next(iter(names), None)
     experiment = detail.experiment
     return {
         "id": experiment.id,
-        "says": described(experiment.spec),
+        "says": describe_algorithm(experiment.spec),
         "higher_is_better": experiment.spec.higher_is_better,
-        "config": config_rows(experiment, glimpse.run if glimpse else None),
+        "config": config_rows(experiment, run_detail.run if run_detail else None),
         "uses": [{"pipeline": use.pipeline, "stage": use.stage} for use in detail.uses],
-        "run": _run(glimpse) if glimpse else None,
+        "run": _run(run_detail) if run_detail else None,
         "metrics": names,
         "metric": chosen,
-        "curves": _curves(glimpse.curves, chosen) if glimpse and chosen else [],
+        "curves": _curves(run_detail.curves, chosen) if run_detail and chosen else [],
         "runs": [_run_row(each) for each in detail.runs],
-        **_checkpoints(detail, glimpse, listed),
+        **_checkpoints(detail, run_detail, listed),
     }
 
 
@@ -82,12 +82,12 @@ def metric_names(curves: Sequence[MetricCurve]) -> list[str]:
     return [BOTH, *names] if all(score in names for score in SCORES) else names
 
 
-def resume_row(offer: ResumeOffer) -> Row:
+def resume_row(offer: ResumeOptions) -> Row:
     """Return what a dialog for resuming offers; each run's checkpoints as a checkpoint picker takes them."""
     return {
         "name": offer.name,
         "warning": offer.warning,
-        "obstacle": offer.obstacle,
+        "obstacle": offer.blocker,
         "runs": [_saved(each, offer.experiment) for each in offer.saved],
     }
 
@@ -143,10 +143,10 @@ def known_fields(algorithm: str) -> Mapping[str, FormField]:
 @lru_cache(maxsize=32)
 def _fields_by_name(model: type[Any] | None) -> Mapping[str, FormField]:
     """Return the fields of a model; a row that is expanded asks for them at each refresh."""
-    return {each.name: each for each in fields_of(model)}
+    return {each.name: each for each in list_fields(model)}
 
 
-def _saved(saved: Saved, experiment: Experiment) -> Row:
+def _saved(saved: ResumableRun, experiment: Experiment) -> Row:
     known = known_fields(experiment.spec.name).get(saved.length or "")
     return {
         "id": saved.run_id,
@@ -168,14 +168,14 @@ def _saved(saved: Saved, experiment: Experiment) -> Row:
     }
 
 
-def _run(glimpse: RunGlimpse) -> Row:
-    run = glimpse.run
-    best = next((each.step for each in glimpse.checkpoints if each.id == glimpse.best), None)
+def _run(run_detail: RunDetail) -> Row:
+    run = run_detail.run
+    best = next((each.step for each in run_detail.checkpoints if each.id == run_detail.best), None)
     return {
         "id": run.id,
         "number": run.number,
         "status": str(run.status),
-        "start": glimpse.start,
+        "start": run_detail.start,
         "error": run.error,
         "best": step_or_none(best),
     }
@@ -198,12 +198,12 @@ def _run_row(row: RunRow) -> Row:
     }
 
 
-def _checkpoints(detail: ExperimentDetail, glimpse: RunGlimpse | None, listed: int | None) -> Row:
+def _checkpoints(detail: ExperimentDetail, run_detail: RunDetail | None, listed: int | None) -> Row:
     """Return the checkpoints that are listed, best and final first, then the latest; and how many are."""
-    if listed is None or glimpse is None:
+    if listed is None or run_detail is None:
         found, best, final, saved = detail.checkpoints, detail.best, detail.final, detail.saved
     else:
-        found, best, saved = glimpse.checkpoints[::-1], glimpse.best, len(glimpse.checkpoints)
+        found, best, saved = run_detail.checkpoints[::-1], run_detail.best, len(run_detail.checkpoints)
         final = found[0].id if found else None
     pinned = [each for id_ in dict.fromkeys((best, final)) for each in found if each.id == id_]
     others = [each for each in found if each.id not in {best, final}]

@@ -9,21 +9,21 @@ from typing import Any
 
 import traitlets as t
 
-from pipeline_widgets.domain.care import freed, keep_option, share
-from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.application import Services
+from pipeline_widgets.domain.checkpoint import Choice
+from pipeline_widgets.domain.retention import list_deletable, parse_keep, summarize_clean_up
 from pipeline_widgets.errors import NotFoundError, PipelineError
-from pipeline_widgets.services.views.experiment_list import ListedExperiment
-from pipeline_widgets.services.views.overview import ExperimentRow
-from pipeline_widgets.services.views.pages import Page
+from pipeline_widgets.services.queries.experiment_list import ListedExperiment
+from pipeline_widgets.services.queries.overview import ExperimentRow
+from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.widgets import assets
-from pipeline_widgets.widgets.base import Row, explained
+from pipeline_widgets.widgets.base import Row, describe_error
 from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.experiment_form import filled_form, new_form, submitted
 from pipeline_widgets.widgets.experiment_rows import detail_row, list_row, resume_row
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.widgets.steps import choice_up
-from pipeline_widgets.wiring import Services
 
 SCRIPTS = (
     assets.CHARTS,
@@ -55,7 +55,7 @@ LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
+class ExpandedRow:
     """What an expanded row shows of its experiment."""
 
     #: The run that is shown; None for the latest.
@@ -92,7 +92,7 @@ class ExperimentsView(PagedView):
         self._on_results = on_results
         self._query = self.FIRST
         self._revision = -1
-        self._open: dict[int, Look] = {}
+        self._open: dict[int, ExpandedRow] = {}
         self._previewed = set[int]()
         self._shown = services.experiment_list.page(project_id)
         super().__init__(services, results=on_results is not None)
@@ -112,7 +112,7 @@ class ExperimentsView(PagedView):
     def do_expand(self, experiment: int) -> None:
         """Show what an experiment has done."""
         self._services.experiments.get(experiment)
-        self._open.setdefault(experiment, Look())
+        self._open.setdefault(experiment, ExpandedRow())
         self.page_shown()
 
     def do_collapse(self, experiment: int) -> None:
@@ -130,8 +130,8 @@ class ExperimentsView(PagedView):
         every: bool | None = None,
     ) -> None:
         """Show another run or metric of an experiment; list more checkpoints, or those of every run."""
-        look = self._open.get(experiment, Look())
-        self._open[experiment] = Look(
+        look = self._open.get(experiment, ExpandedRow())
+        self._open[experiment] = ExpandedRow(
             run=run or look.run,
             metric=metric or look.metric,
             checkpoints=look.checkpoints + (LISTED if more else 0),
@@ -169,7 +169,7 @@ class ExperimentsView(PagedView):
 
     def do_resume_form(self, experiment: int) -> Row:
         """Return what an experiment can go on from, and what that does to its pipeline."""
-        return resume_row(self._services.resumes.offer(experiment))
+        return resume_row(self._services.resume_options.offer(experiment))
 
     # ---- commands: doing
 
@@ -187,7 +187,7 @@ class ExperimentsView(PagedView):
         self, experiment: int, run: int, choice: Choice, name: str, config: dict[str, Any] | None = None
     ) -> Row:
         """Go on from a checkpoint of one of its runs, as a new experiment, with these fields changed."""
-        chosen = self._services.resumes.chosen(experiment, run, choice_up(choice))
+        chosen = self._services.resume_options.chosen(experiment, run, choice_up(choice))
         made, _ = self._services.resume(experiment, chosen.id, name, config)
         self.reveal(made.id)
         return {"id": made.id, "name": made.name}
@@ -218,7 +218,7 @@ class ExperimentsView(PagedView):
         try:
             key = self._services.connect_agent(agent.id) if connect else None
         except PipelineError as error:
-            trouble = explained(error)
+            trouble = describe_error(error)
         self.refresh()
         return {"id": agent.id, "name": agent.name, "key": key, "trouble": trouble}
 
@@ -229,15 +229,15 @@ class ExperimentsView(PagedView):
 
     def do_clean_up_form(self, keep: str) -> Row:
         """Return which checkpoints a clean-up would free, and why the others stay."""
-        found = self._services.care.look(self._project_id, keep_option(keep))
-        self._previewed = {each.id for each in freed(found)}
+        found = self._services.retention.look(self._project_id, parse_keep(keep))
+        self._previewed = {each.id for each in list_deletable(found)}
         return clean_up_row(found)
 
     def do_clean_up(self, keep: str) -> Row:
         """Free the checkpoints that were previewed last, as far as nobody asks for them meanwhile."""
-        found = self._services.care.free(self._project_id, keep_option(keep), only=self._previewed)
+        found = self._services.retention.free(self._project_id, parse_keep(keep), only=self._previewed)
         self.refresh()
-        return asdict(share(found))
+        return asdict(summarize_clean_up(found))
 
     # ---- without a kernel
 
@@ -267,17 +267,17 @@ class ExperimentsView(PagedView):
         found = [self._detail(each, self._open[each]) for each in shown]
         self.show_rows("details", [each for each in found if each is not None])
 
-    def _detail(self, experiment_id: int, look: Look) -> Row | None:
+    def _detail(self, experiment_id: int, look: ExpandedRow) -> Row | None:
         try:
             detail = self._services.experiment_details.look(experiment_id, checkpoints=look.checkpoints)
             latest = detail.runs[0].run.id if detail.runs else None
             charted = latest if look.run is None else look.run
-            glimpse = None
+            run_detail = None
             if charted is not None:
-                glimpse = self._services.glimpses.run(charted, points=POINTS, lines=0)
+                run_detail = self._services.run_details.run(charted, points=POINTS, lines=0)
         except NotFoundError:  # it was deleted since the page was read
             return None
-        return detail_row(detail, glimpse, look.metric, None if look.every else look.checkpoints)
+        return detail_row(detail, run_detail, look.metric, None if look.every else look.checkpoints)
 
 
 def table_rows(found: Sequence[ExperimentRow | ListedExperiment]) -> list[tuple[Any, ...]]:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import traitlets as t
 
-from pipeline_widgets.services.views.pages import Page
+from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.widgets.base import Row, View
 
 
-class Listed(Protocol):
+class TableRow(Protocol):
     """A row as a service lists it."""
 
     @property
@@ -31,7 +31,7 @@ class Query:
     page: int = 0
 
 
-R = TypeVar("R", bound=Listed)
+R = TypeVar("R", bound=TableRow)
 
 
 class PagedView(View):

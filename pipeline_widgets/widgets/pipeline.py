@@ -11,12 +11,13 @@ import ipycytoscape
 import ipywidgets
 import traitlets as t
 
+from pipeline_widgets.application import Services
+from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Pipeline
-from pipeline_widgets.domain.experiment import Agent
 from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
-from pipeline_widgets.services.views.glimpse import RunGlimpse
-from pipeline_widgets.services.views.states import PipelineState, StageState
+from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
+from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import ReadOnlyState, Row, View
 from pipeline_widgets.widgets.results import ResultsView
@@ -24,7 +25,6 @@ from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
 from pipeline_widgets.widgets.stage_form import form_row, stage_from
 from pipeline_widgets.widgets.stage_graph import stage_rows
 from pipeline_widgets.widgets.stage_panel import panel_row
-from pipeline_widgets.wiring import Services
 
 STEMS = (
     "chain_renderers",
@@ -275,17 +275,17 @@ class PipelineView(View):
         if chosen is None:
             self.show(panel={})
             return
-        glimpse = None
+        run_detail = None
         if chosen.run is not None:
-            glimpse = self._services.glimpses.run(chosen.run.id, metrics=METRICS_AT_ONCE)
-            self._whole = glimpse.whole  # a long run is read over several looks
-        self.show(panel=panel_row(chosen, glimpse, self._state, self._deployed(chosen, glimpse)))
+            run_detail = self._services.run_details.run(chosen.run.id, metrics=METRICS_AT_ONCE)
+            self._whole = run_detail.whole  # a long run is read over several looks
+        self.show(panel=panel_row(chosen, run_detail, self._state, self._deployed(chosen, run_detail)))
 
-    def _deployed(self, chosen: StageState, glimpse: RunGlimpse | None) -> Agent | None:
-        if not isinstance(chosen.stage, DeploymentStage) or glimpse is None or glimpse.agent is None:
+    def _deployed(self, chosen: StageState, run_detail: RunDetail | None) -> Agent | None:
+        if not isinstance(chosen.stage, DeploymentStage) or run_detail is None or run_detail.agent is None:
             return None
         try:
-            return self._services.agents.get(glimpse.agent.agent_id)
+            return self._services.agents.get(run_detail.agent.agent_id)
         except NotFoundError:  # it was deleted since
             return None
 
@@ -316,7 +316,7 @@ class Canvas(ReadOnlyState, ipycytoscape.CytoscapeWidget):
 def _canvas() -> ipycytoscape.CytoscapeWidget:
     """Return the carrier of the Cytoscape core. Its own layout would move the viewport, so it has none."""
     canvas = Canvas()
-    canvas.set_layout(name="preset", fit=False)
+    canvas.set_layout(name="preset", assess_fit=False)
     return canvas
 
 

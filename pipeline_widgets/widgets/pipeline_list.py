@@ -10,21 +10,21 @@ from typing import Any
 import ipywidgets
 import traitlets as t
 
-from pipeline_widgets.directions import isolated
+from pipeline_widgets.application import Services
+from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.chain import Pipeline
-from pipeline_widgets.domain.rollup import Word
+from pipeline_widgets.domain.rollup import PipelineStatus
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
-from pipeline_widgets.services.views.overview import PipelinePage, PipelineRow
+from pipeline_widgets.services.queries.overview import PipelinePage, PipelineRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.snapshot import table_html, table_text
-from pipeline_widgets.wiring import Services
 
 STEMS = ("transfer", "paged_table", "pipeline_about", "pipeline_list")
 COLUMNS = ("Name", "Status", "Stages", "Last modified", "Description")
-LIVE = (Word.PENDING, Word.RUNNING, Word.STOPPING)
+LIVE = (PipelineStatus.PENDING, PipelineStatus.RUNNING, PipelineStatus.STOPPING)
 NAMED = 3  # shared experiments that a row names; the others it counts
 
 
@@ -67,7 +67,7 @@ class PipelineList(PagedView):
             self.show_page(self._query, stay=True)
             self._close_deleted()
             self._revision = revision
-        return any(row.rollup.word in LIVE for row in self._shown.rows)
+        return any(row.rollup.status in LIVE for row in self._shown.rows)
 
     # ---- commands: looking
 
@@ -151,7 +151,7 @@ class PipelineList(PagedView):
     @property
     def _table(self) -> list[tuple[object, ...]]:
         return [
-            (row.name, (row.rollup.word, row.rollup.detail), row.stages, row.modified_at, row.description)
+            (row.name, (row.rollup.status, row.rollup.detail), row.stages, row.modified_at, row.description)
             for row in self._shown.rows
         ]
 
@@ -183,7 +183,7 @@ def _row(row: PipelineRow) -> Row:
         "description": row.description,
         "modified": row.modified_at.timestamp(),
         "stages": row.stages,
-        "status": row.rollup.word.value,
+        "status": row.rollup.status.value,
         "detail": row.rollup.detail,
         "stale": row.stale,
         "shares": _shares(row.shared),
@@ -195,7 +195,7 @@ def _shares(names: Sequence[str]) -> str:
     if not names:
         return ""
     more = len(names) - NAMED
-    named = ", ".join(map(isolated, names[:NAMED]))
+    named = ", ".join(map(isolate, names[:NAMED]))
     return f"Shares {named}{f' and {more} more' if more > 0 else ''} with other pipelines"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import ipywidgets
 import traitlets as t
 
-from pipeline_widgets.directions import isolated
+from pipeline_widgets.application import Services
+from pipeline_widgets.directions import isolate
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import View
@@ -17,7 +18,6 @@ from pipeline_widgets.widgets.experiments import ExperimentsView, table_rows
 from pipeline_widgets.widgets.pipeline_list import PipelineList
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.snapshot import Marks, table_html, table_text
-from pipeline_widgets.wiring import Services
 
 EXPERIMENTS, PIPELINES, RESULTS = "Experiments", "Pipelines", "Results"
 COLUMNS = ("Name", "Stages", "Status", "Where it stands", "Last modified")
@@ -99,11 +99,11 @@ class ProjectView(View):
         name = self.project["name"]
         if PIPELINES not in self.tabs:
             found = self._services.overview.experiments(self._project_id)
-            return f"Experiments of {isolated(name)}", EXPERIMENT_COLUMNS, table_rows(found)
+            return f"Experiments of {isolate(name)}", EXPERIMENT_COLUMNS, table_rows(found)
         page = self._services.overview.pipelines(self._project_id, size=SHOWN)
         which = f"The latest {SHOWN} of {page.total:,} pipelines" if page.pages > 1 else "Pipelines"
         rows = [
-            (each.name, each.stages, Marks((str(each.rollup.word),)), each.rollup.detail, each.modified_at)
+            (each.name, each.stages, Marks((str(each.rollup.status),)), each.rollup.detail, each.modified_at)
             for each in page.rows
         ]
-        return f"{which} of {isolated(name)}", COLUMNS, rows
+        return f"{which} of {isolate(name)}", COLUMNS, rows

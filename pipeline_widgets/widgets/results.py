@@ -8,23 +8,23 @@ from typing import Any
 
 import traitlets as t
 
-from pipeline_widgets.domain.comparison import places
+from pipeline_widgets.application import Services
+from pipeline_widgets.domain.comparison import assign_places
 from pipeline_widgets.errors import RuleError
-from pipeline_widgets.services.views.comparison import (
+from pipeline_widgets.services.queries.comparison import (
     best_runs,
     latest_first,
     run_values,
     runs_csv,
     sorted_runs,
 )
-from pipeline_widgets.services.views.overview import ExperimentRow, ResultRow
+from pipeline_widgets.services.queries.overview import ExperimentRow, ResultRow
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.results_curves import Curves
 from pipeline_widgets.widgets.results_rows import choice, run_row, setting_rows, title
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.widgets.steps import Step, step_up
-from pipeline_widgets.wiring import Services
 
 COLUMNS = (
     "Experiment", "Run", "Status", "Steps", "Checkpoints", "Best training score", "Best evaluation score",
@@ -97,7 +97,7 @@ class ResultsView(View):
         self._live = False
         self._compared: tuple[int, ...] = ()
         self._listed: tuple[ResultRow, ...] = ()
-        self._curves = Curves(services.glimpses)
+        self._curves = Curves(services.run_details)
         super().__init__(services)
         self.refresh()
 
@@ -126,7 +126,7 @@ class ResultsView(View):
     def do_sort(self, sort: str, descending: bool) -> None:  # noqa: FBT001  as the browser sends it
         """Sort all runs by a column; those that come first are listed."""
         found = self._services.overview.results(self._project_id, self.chosen)
-        sorted_runs(found, sort, datetime.now(UTC), descending=descending)  # refuses what is no column
+        sorted_runs(found, sort, datetime.now(UTC), descending=descending)  # refuses what is not a column
         self._sort, self._descending = sort, descending
         self._show_runs(found)
 
@@ -184,7 +184,7 @@ class ResultsView(View):
 
     def _show_runs(self, found: Sequence[ResultRow]) -> None:
         drawn = self._to_draw(found)
-        self._places = places(self._places, [each.run_id for each in found if each.run_id in drawn])
+        self._places = assign_places(self._places, [each.run_id for each in found if each.run_id in drawn])
         order = sorted_runs(found, self._sort, datetime.now(UTC), descending=self._descending)
         self._listed = tuple(
             each for at, each in enumerate(order) if at < LISTED or each.run_id in self._places

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline_widgets.domain.curve import Curve, thin
-from pipeline_widgets.services.views.glimpse import FIRST, GlimpseService, MetricCurve
+from pipeline_widgets.domain.curve import Curve, thin_curve
+from pipeline_widgets.services.queries.run_detail import FIRST, MetricCurve, RunDetailQueries
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.steps import Step, points_down
 
@@ -23,7 +23,7 @@ Point = tuple[Step, float | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Drawn:
+class PlottedSeries:
     """What is drawn now."""
 
     #: A row for each metric and run, the scores first.
@@ -37,12 +37,12 @@ class Drawn:
 class Curves:
     """Reads the curves of runs, and keeps those that will not change again."""
 
-    def __init__(self, glimpses: GlimpseService) -> None:
+    def __init__(self, glimpses: RunDetailQueries) -> None:
         self._glimpses = glimpses
         self._kept: dict[int, tuple[MetricCurve, ...]] = {}
         self._read: dict[int, tuple[MetricCurve, ...]] = {}
 
-    def read(self, run_ids: Sequence[int]) -> Drawn:
+    def read(self, run_ids: Sequence[int]) -> PlottedSeries:
         """Return the curves of runs, in their order."""
         asked = [each for each in run_ids if each not in self._kept]
         told = self._glimpses.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
@@ -56,7 +56,7 @@ class Curves:
         }
         names = _names(self._read)
         rows, undrawn = _rows(self._read, names[:METRICS]), max(0, len(names) - METRICS)
-        return Drawn(rows=rows, undrawn=undrawn, whole=all(each.whole for each in told.values()))
+        return PlottedSeries(rows=rows, undrawn=undrawn, whole=all(each.whole for each in told.values()))
 
     def look(self, metric: str | None, part: tuple[int, int] | None) -> list[Row]:
         """Return what is drawn in more detail, as far as that can be had.
@@ -106,4 +106,4 @@ def _names(read: Mapping[int, Sequence[MetricCurve]]) -> list[str]:
 @lru_cache(maxsize=512)  # a look while one run is active draws the others as before
 def _points(curve: Curve, most: int) -> list[Point]:
     """The points as they go down."""
-    return points_down(thin(curve, most))
+    return points_down(thin_curve(curve, most))

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline_widgets.directions import isolated
+from pipeline_widgets.directions import isolate
+from pipeline_widgets.domain.checkpoint import is_finite
 from pipeline_widgets.domain.comparison import ABSENT, Setting
-from pipeline_widgets.domain.experiment import is_finite
-from pipeline_widgets.services.views.overview import ExperimentRow, ResultRow
+from pipeline_widgets.services.queries.overview import ExperimentRow, ResultRow
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.experiment_rows import known_fields
 from pipeline_widgets.widgets.steps import step_or_none
@@ -20,16 +20,16 @@ DIGITS = 6  # of a setting's value: 5e-06, not 4.9999999999999996e-06
 
 def setting_rows(settings: Sequence[Setting]) -> list[Row]:
     """Return settings with a text for each run, labelled as their experiments' forms have it."""
-    algorithms = next((each.told for each in settings if each.name == "algorithm"), ())
+    algorithms = next((each.values for each in settings if each.name == "algorithm"), ())
     labels = _labels(str(each) for each in algorithms)
     return [
         {
             "id": each.name,
             "label": labels.get(each.name, each.name),
             "differs": each.differs,
-            "told": [None if value is ABSENT else _short(value) for value in each.told],
+            "told": [None if value is ABSENT else _short(value) for value in each.values],
             #: What is said in full where it is shown in fewer digits.
-            "whole": [_whole(value) for value in each.told],
+            "whole": [_whole(value) for value in each.values],
         }
         for each in settings
     ]
@@ -41,11 +41,11 @@ def title(names: Sequence[str]) -> str:
         case []:
             return "Results"
         case [one]:
-            return f"Results of {isolated(one)}"
+            return f"Results of {isolate(one)}"
         case [one, other]:
-            return f"Results of {isolated(one)} and {isolated(other)}"
+            return f"Results of {isolate(one)} and {isolate(other)}"
         case [one, other, *more]:
-            return f"Results of {isolated(one)}, {isolated(other)} and {len(more)} more"
+            return f"Results of {isolate(one)}, {isolate(other)} and {len(more)} more"
         case _:
             raise AssertionError(names)
 

@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
-from pipeline_widgets.directions import isolated, quoted
+from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.services.views.states import PipelineState, StageState
+from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.widgets.chain_picture import SPOKEN, chain_image, chain_svg, first_of, marks_of, type_of
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
-from pipeline_widgets.widgets.words import escaped, fitted, plain
+from pipeline_widgets.widgets.text_layout import escape, fit_width, plain
 
 COLUMNS = ("#", "Type", "Name", "Trigger", "Status", "Evaluation score", "Why")
 SHOWN = 1000  # rows of a table in a notebook, which keeps each of them
@@ -59,11 +59,11 @@ def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> 
 def pipeline_text(state: PipelineState, *, at: datetime) -> str:
     """Return a pipeline as two lines of plain text."""
     stages = [
-        f"{each.position + 1} {isolated(plain(each.name))} {', '.join(marks_of(each))}"
+        f"{each.position + 1} {isolate(plain(each.name))} {', '.join(marks_of(each))}"
         for each in state.stages
     ]
     chain = " -> ".join(first_of(stages)) or "no stages yet"
-    return f"Pipeline {quoted(state.pipeline.name)}: {chain}\n{as_of(at)}"
+    return f"Pipeline {quote(state.pipeline.name)}: {chain}\n{as_of(at)}"
 
 
 def table_html(
@@ -118,7 +118,7 @@ def _why(state: StageState) -> tuple[str, ...]:
     elif state.staleness.accepted:
         found.append(f"Accepted as fresh: {state.accepted or stale}")
     if state.run and (error := (state.run.error or "").strip()):
-        found.append(fitted(error.splitlines()[-1], LONGEST, 1))
+        found.append(fit_width(error.splitlines()[-1], LONGEST, 1))
     if state.held:
         found.append(f"Held: {state.held}")
     elif not state.status.active:
@@ -129,10 +129,10 @@ def _why(state: StageState) -> tuple[str, ...]:
 def _table(caption: str, columns: Sequence[str], rows: Rows, *, header: int) -> str:
     numeric = [any(_is_number(row[at]) for row in rows) for at in range(len(columns))]
     heads = "".join(
-        f'<th scope="col"{_NUMBER if number else ""}>{escaped(column)}</th>'
+        f'<th scope="col"{_NUMBER if number else ""}>{escape(column)}</th>'
         for column, number in zip(columns, numeric, strict=True)
     )
-    top = f'<div class="pw-scroll"><table class="pw-table"><caption>{escaped(caption)}</caption>'
+    top = f'<div class="pw-scroll"><table class="pw-table"><caption>{escape(caption)}</caption>'
     lines = [f"{top}<thead><tr>{heads}</tr></thead>", "<tbody>"]
     for row in rows:
         cells = (_cell(each, named=at == header, number=numeric[at]) for at, each in enumerate(row))
@@ -142,7 +142,7 @@ def _table(caption: str, columns: Sequence[str], rows: Rows, *, header: int) -> 
 
 def _cell(value: object, *, named: bool, number: bool) -> str:
     tag, scope = ("th", ' scope="row"') if named else ("td", "")
-    text = _marked(value) if isinstance(value, Marks | Status) else "<br>".join(map(escaped, _words(value)))
+    text = _marked(value) if isinstance(value, Marks | Status) else "<br>".join(map(escape, _words(value)))
     isolated = ' dir="auto"' if isinstance(value, str | tuple) and not text.isascii() else ""
     return f"<{tag}{scope}{_NUMBER if number else ''}{isolated}>{text}</{tag}>"
 
@@ -152,7 +152,7 @@ def _marked(value: Marks | Status) -> str:
         f'<span class="pw-mark"><svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">'
         f'<path fill="{COLOURS[word]}" d="{ICONS[word]}"/></svg> {word}</span>'
         if word in ICONS
-        else escaped(word)
+        else escape(word)
         for word in _words(value)
     )
 
@@ -183,15 +183,13 @@ def _moment(at: datetime) -> str:
 
 def _heading(text: str, *, page: bool) -> str:
     if page:
-        return f'<h1 class="pw-title" dir="auto">{escaped(text)}</h1>'
+        return f'<h1 class="pw-title" dir="auto">{escape(text)}</h1>'
     # No <h3>: JupyterLab would list it in the notebook's table of contents.
-    return (
-        f'<p class="pw-title" role="heading" aria-level="3" dir="auto"><strong>{escaped(text)}</strong></p>'
-    )
+    return f'<p class="pw-title" role="heading" aria-level="3" dir="auto"><strong>{escape(text)}</strong></p>'
 
 
 def _about(text: str) -> str:
-    return f'<p class="pw-about" dir="auto">{"<br>".join(map(escaped, text.splitlines()))}</p>'
+    return f'<p class="pw-about" dir="auto">{"<br>".join(map(escape, text.splitlines()))}</p>'
 
 
 def _note(at: datetime, *, page: bool) -> str:
@@ -207,7 +205,7 @@ def _whole(title: str, parts: Iterable[str], *, page: bool) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escaped(title)}</title>\n<style>\n{_style()}</style></head>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{_style()}</style></head>\n"
         f'<body class="{_CLASSES} pw-page">\n{body}\n</body></html>\n'
     )
 

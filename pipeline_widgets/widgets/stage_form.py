@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline_widgets.domain.chain import (
     FIRST_IS_MANUAL,
-    NEW,
+    UNSAVED_ID,
     BetterThanDeployed,
     DeploymentStage,
     ExperimentStage,
@@ -21,11 +21,11 @@ from pipeline_widgets.domain.chain import (
     Start,
     Trigger,
 )
-from pipeline_widgets.domain.compatibility import Verdict
-from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.domain.checkpoint import Choice
+from pipeline_widgets.domain.compatibility import FitResult
 from pipeline_widgets.errors import ConfigError
-from pipeline_widgets.services.views.forms import ExperimentOption, Offer, StageForm
-from pipeline_widgets.services.views.glimpse import CheckpointRow
+from pipeline_widgets.services.queries.run_detail import CheckpointRow
+from pipeline_widgets.services.queries.stage_form import CheckpointOption, ExperimentOption, StageForm
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.steps import Step, step_down, step_or_none, step_up
 
@@ -101,17 +101,16 @@ def _starts(form: StageForm) -> tuple[list[Row], list[int | None]]:
     """
     if not form.first:
         return [], [None] * len(form.experiments)
-    found: dict[tuple[Verdict, ...], int] = {}
-    agents = (agent.verdicts.of_kinds for agent in form.agents)
+    found: dict[tuple[FitResult, ...], int] = {}
+    agents = (agent.fits.of_kinds for agent in form.agents)
     of_kinds = [
-        found.setdefault(verdicts, len(found))
-        for verdicts in zip(form.scratch.of_kinds, *agents, strict=True)
+        found.setdefault(fits, len(found)) for fits in zip(form.scratch.of_kinds, *agents, strict=True)
     ]
     indexes: list[int | None] = [
         of_kinds[form.scratch.kinds[each.experiment.id]] for each in form.experiments
     ]
     rows = [
-        {"scratch": _verdict_row(scratch), "agents": [_verdict_row(each) for each in agents]}
+        {"scratch": _fit_row(scratch), "agents": [_fit_row(each) for each in agents]}
         for scratch, *agents in found
     ]
     return rows, indexes
@@ -122,15 +121,15 @@ def _experiment_row(option: ExperimentOption, start: int | None) -> Row:
         "id": option.experiment.id,
         "name": option.experiment.name,
         "algorithm": option.experiment.spec.name,
-        **_verdict_row(option.verdict),
+        **_fit_row(option.fit),
         "ran": option.ran,
         "used_by": option.used_by,
         "start": start,
     }
 
 
-def _verdict_row(verdict: Verdict) -> Row:
-    return {"fits": verdict.fits, "reason": verdict.reason, "role": verdict.role}
+def _fit_row(fit: FitResult) -> Row:
+    return {"fits": fit.fits, "reason": fit.reason, "role": fit.role}
 
 
 def _checkpoint_row(checkpoint: CheckpointRow) -> Row:
@@ -143,7 +142,7 @@ def _checkpoint_row(checkpoint: CheckpointRow) -> Row:
     }
 
 
-def _offer_row(offer: Offer) -> Row:
+def _offer_row(offer: CheckpointOption) -> Row:
     return {"step": step_or_none(offer.step), "reason": offer.reason}
 
 
@@ -166,7 +165,7 @@ def stage_from(settings: Mapping[str, Any], before: Stage | None = None) -> Stag
     Raises:
         ConfigError: A setting is missing or malformed.
     """
-    stage_id = before.id if before else NEW
+    stage_id = before.id if before else UNSAVED_ID
     trigger, gate = _trigger(settings.get("trigger")), _gate(settings.get("gate"))
     if trigger is Trigger.MANUAL:
         gate = None
@@ -253,8 +252,9 @@ def _text(settings: Mapping[str, Any], key: str) -> str:
     value = settings.get(key, "")
     if isinstance(value, str):
         return value
-    raise ConfigError(f"The agent's {key} is no text.", fix="Type it.")
+    raise ConfigError(f"The agent's {key} is not a text.", fix="Type it.")
 
 
 def _malformed(what: str, value: object, known: Sequence[str]) -> ConfigError:
-    return ConfigError(f"{value!r} is no {what}.", fix=f"There are: {', '.join(map(repr, map(str, known)))}.")
+    fix = f"There are: {', '.join(map(repr, map(str, known)))}."
+    return ConfigError(f"{value!r} is not a {what}.", fix=fix)

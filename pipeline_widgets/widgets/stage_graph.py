@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trigger
-from pipeline_widgets.domain.experiment import is_finite
+from pipeline_widgets.domain.checkpoint import is_finite
 from pipeline_widgets.domain.run import RESUMABLE
-from pipeline_widgets.services.views.states import PipelineState, StageState
+from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.steps import step_or_none
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipeline_widgets.directions import isolated
+from pipeline_widgets.directions import isolate
+from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.chain import DeploymentStage, FromAgent, FromScratch, Stage, Trigger
-from pipeline_widgets.domain.experiment import Agent, Choice
-from pipeline_widgets.services.views.glimpse import CheckpointRow, MetricCurve, RunGlimpse
-from pipeline_widgets.services.views.states import PipelineState, StageState
+from pipeline_widgets.domain.checkpoint import Choice
+from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
+from pipeline_widgets.services.queries.run_detail import CheckpointRow, MetricCurve, RunDetail
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.steps import points_down, step_down, step_or_none
 
@@ -20,7 +21,7 @@ DIGITS = 5  # of a curve's values, which are drawn in pixels
 
 def panel_row(
     state: StageState,
-    glimpse: RunGlimpse | None,
+    run_detail: RunDetail | None,
     whole: PipelineState | None = None,
     agent: Agent | None = None,
 ) -> Row:
@@ -28,7 +29,7 @@ def panel_row(
 
     Args:
         state: The stage.
-        glimpse: Its latest run; None where it has never run.
+        run_detail: Its latest run; None where it has never run.
         whole: Its pipeline, so that sentences can name other stages.
         agent: What the latest run has deployed; None where that is gone, or nothing was deployed.
     """
@@ -38,7 +39,7 @@ def panel_row(
         "settings": _settings(state, _source(stage, whole), _before(state, whole)),
         "reasons": list(state.staleness.reasons),
         "accepted": (state.accepted or "") if state.staleness.accepted else None,
-        "run": {**_run(glimpse), "served": _served(agent)} if glimpse else None,
+        "run": {**_run(run_detail), "served": _served(agent)} if run_detail else None,
     }
 
 
@@ -84,12 +85,12 @@ def _before(state: StageState, whole: PipelineState | None) -> str:
 
 
 def _label(state: StageState) -> str:
-    return f"Stage {state.position + 1} ({isolated(state.name)})"
+    return f"Stage {state.position + 1} ({isolate(state.name)})"
 
 
-def _run(glimpse: RunGlimpse) -> Row:
-    run, agent = glimpse.run, glimpse.agent
-    checkpoints = _checkpoints(glimpse.checkpoints, glimpse.best)
+def _run(run_detail: RunDetail) -> Row:
+    run, agent = run_detail.run, run_detail.agent
+    checkpoints = _checkpoints(run_detail.checkpoints, run_detail.best)
     return {
         "id": run.id,
         "number": run.number,
@@ -99,14 +100,14 @@ def _run(glimpse: RunGlimpse) -> Row:
         "finished": _moment(run.finished_at),
         "step": step_or_none(run.step),
         "total": step_or_none(run.total),
-        "begun": step_or_none(glimpse.begun),
-        "start": glimpse.start,
-        "agent": f"{isolated(agent.name)}, version {agent.number}" if agent else None,
+        "begun": step_or_none(run_detail.begun),
+        "start": run_detail.start,
+        "agent": f"{isolate(agent.name)}, version {agent.number}" if agent else None,
         "error": run.error,
-        "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(glimpse.curves)],
+        "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(run_detail.curves)],
         "checkpoints": checkpoints,
-        "earlier": len(glimpse.checkpoints) - len(checkpoints),
-        "log": glimpse.log,
+        "earlier": len(run_detail.checkpoints) - len(checkpoints),
+        "log": run_detail.log,
     }
 
 

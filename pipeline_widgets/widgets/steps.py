@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from pipeline_widgets.domain.experiment import Choice
+from pipeline_widgets.domain.checkpoint import Choice
 
 EXACT = 2**53 - 1  # the largest integer that JavaScript holds as a number, and tells from the next one
 DIGITS = 6  # of a curve's values where they differ by about their own size

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 import pipeline_widgets as pw
 from pipeline_widgets.algorithms import by_value, registry
 from pipeline_widgets.algorithms.registry import Algorithm
-from pipeline_widgets.domain.experiment import Reference
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.python_version import HERE
 from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError
 
@@ -58,7 +58,7 @@ def test_case_27_a_large_object_is_named_once_with_its_size() -> None:
 
 
 def test_case_27_what_is_small_is_sent_without_a_word() -> None:
-    """A megabyte is no reason to speak."""
+    """A megabyte is not a reason to speak."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert of_main(USING, NAME=np.zeros(100_000)).reference.value
@@ -77,7 +77,7 @@ def test_case_27_the_form_of_former_versions_is_still_read() -> None:
     """They kept the algorithm itself, in base85."""
     made = of_main(USING, NAME=3)
     former = base64.b85encode(cloudpickle.dumps(made)).decode()
-    assert registry.load(Reference(value=former)).spec == made.spec
+    assert registry.load(AlgorithmReference(value=former)).spec == made.spec
 
 
 CLOSURE = """
@@ -127,10 +127,14 @@ def test_case_6_a_value_bears_the_python_that_made_it() -> None:
     """Another Python does not open it, and says which one can; the child's last line of defence."""
     reference = of_main(USING, NAME=3).reference
     assert reference.python == HERE
-    other = Reference(value=reference.value, root=reference.root, python="cpython 2.7")
+    other = AlgorithmReference(value=reference.value, root=reference.root, python="cpython 2.7")
     with pytest.raises(AlgorithmNotFoundError, match=r"It was defined under Python 2\.7; this is Python"):
         registry.load(other)
-    imported = registry.find("Imitate").reference if "Imitate" in registry.names() else Reference(path="x:y")
+    imported = (
+        registry.find("Imitate").reference
+        if "Imitate" in registry.names()
+        else AlgorithmReference(path="x:y")
+    )
     assert imported.python is None
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline_widgets.algorithms.config_form import filled, seed_of
+from pipeline_widgets.algorithms.config_form import parse_form, seed_of
 from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
@@ -70,7 +70,7 @@ def test_what_is_typed_becomes_a_config(made: Algorithm) -> None:
         "sizes": "[1, 2]",
         "flag": "true",
     }
-    read = filled(made, typed)
+    read = parse_form(made, typed)
     assert read
     assert read.config == {
         "steps": 1000,
@@ -83,21 +83,21 @@ def test_what_is_typed_becomes_a_config(made: Algorithm) -> None:
         "flag": True,
     }
     assert isinstance(read.config["steps"], int)
-    assert made.configured(read.config).config["limit"] is None
+    assert made.configure(read.config).config["limit"] is None
 
 
 def test_all_errors_come_at_once_each_with_its_field(made: Algorithm) -> None:
     """Those of what cannot be read, and those of the model, nested ones with their place."""
     typed = {"steps": "0", "rate": "fast", "mode": '"medium"', "limit": "1.5"}
     typed |= {"optimizer": '{"lr": -1}', "sizes": "[1, 'a']", "flag": "maybe", "other": "1"}
-    errors = filled(made, typed).errors
+    errors = parse_form(made, typed).errors
     assert set(errors) == set(typed)
     assert errors["steps"] == "At least 1."
-    assert errors["rate"] == "This is no number. Write it as 10, 0.5 or 1e-3."
+    assert errors["rate"] == "This is not a number. Write it as 10, 0.5 or 1e-3."
     assert errors["mode"] == "Choose one of fast, slow."
     assert errors["limit"] == "A whole number."
     assert errors["optimizer"] == "lr: More than 0."
-    assert errors["sizes"].startswith("This is no JSON: Expecting value at column 5. Write it as [1, 2]")
+    assert errors["sizes"].startswith("This is not JSON: Expecting value at column 5. Write it as [1, 2]")
     assert errors["flag"] == "This is neither true nor false."
     assert errors["other"] == "Formed has no such field."
 
@@ -136,7 +136,7 @@ class Bounded(BaseModel):
 )
 def test_what_a_model_finds_is_said_in_the_words_of_the_form(field: str, typed: str, said: str) -> None:
     """As its bounds are: short, with numbers as people write them, one of a thing in the singular."""
-    assert filled(an_algorithm("Bounded", Bounded), {field: typed}).errors == {field: said}
+    assert parse_form(an_algorithm("Bounded", Bounded), {field: typed}).errors == {field: said}
 
 
 def test_a_validator_that_borrows_a_name_is_quoted() -> None:
@@ -150,15 +150,15 @@ def test_a_validator_that_borrows_a_name_is_quoted() -> None:
         def check(cls, value: int) -> int:
             raise PydanticCustomError("less_than", "{value} is too odd", {"value": value})
 
-    assert filled(an_algorithm("Odd", Odd), {"number": "2"}).errors == {"number": "2 is too odd."}
+    assert parse_form(an_algorithm("Odd", Odd), {"number": "2"}).errors == {"number": "2 is too odd."}
 
 
 def test_an_empty_field_is_left_out_unless_it_means_something(made: Algorithm) -> None:
     """The default holds; a field without one is asked for; an empty text is a text."""
-    read = filled(made, {"steps": "", "rate": " ", "sizes": "", "kind": ""})
+    read = parse_form(made, {"steps": "", "rate": " ", "sizes": "", "kind": ""})
     assert read.errors == {"steps": "This has no default: fill it in."}
     assert read.config == {"kind": ""}
-    assert filled(made, {"steps": "3", "sizes": ""}).config == {"steps": 3}
+    assert parse_form(made, {"steps": "3", "sizes": ""}).config == {"steps": 3}
 
 
 def test_an_error_of_an_alias_is_shown_at_its_field(made: Algorithm) -> None:
@@ -168,13 +168,13 @@ def test_an_error_of_an_alias_is_shown_at_its_field(made: Algorithm) -> None:
         number: int = Field(alias="class")
 
     aliased = an_algorithm("Aliased", Aliased)
-    assert list(filled(aliased, {"number": "1.5"}).errors) == ["number"]
-    assert list(filled(aliased, {}).errors) == ["number"]
+    assert list(parse_form(aliased, {"number": "1.5"}).errors) == ["number"]
+    assert list(parse_form(aliased, {}).errors) == ["number"]
 
 
 def test_an_error_of_all_fields_together_belongs_to_none(made: Algorithm) -> None:
     """It is said for the form; so is what a validator raises that is no error of validation."""
-    read = filled(made, {"steps": "13", "flag": "true"})
+    read = parse_form(made, {"steps": "13", "flag": "true"})
     assert (read.errors, read.general) == ({}, "thirteen and a flag do not go together.")
     assert not read
 
@@ -185,26 +185,26 @@ def test_an_error_of_all_fields_together_belongs_to_none(made: Algorithm) -> Non
             raise OSError(f"<b>no disk</b> for {value}")
 
     broken = an_algorithm("Broken", Broken)
-    assert filled(broken, {}).general == "OSError: <b>no disk</b> for {}"
+    assert parse_form(broken, {}).general == "OSError: <b>no disk</b> for {}"
 
 
 @pytest.mark.parametrize("text", ["nan", "1,5", "0x10", "ten", "--1"])
 def test_what_is_no_number_is_said(made: Algorithm, text: str) -> None:
     """A comma may be a point or none: it is refused rather than guessed."""
-    assert set(filled(made, {"steps": text, "rate": text}).errors) == {"steps", "rate"}
+    assert set(parse_form(made, {"steps": text, "rate": text}).errors) == {"steps", "rate"}
 
 
 def test_numbers_and_json_without_end_are_refused(made: Algorithm) -> None:
     """Nothing that is typed can break the form."""
     typed = {"steps": "9" * 6000, "sizes": "[" * 100_000, "rate": "1"}
-    assert set(filled(made, typed).errors) == {"steps", "sizes"}
+    assert set(parse_form(made, typed).errors) == {"steps", "sizes"}
 
 
 def test_an_algorithm_without_config_takes_nothing() -> None:
     """There are no fields, and none is taken."""
     plain = an_algorithm("Plain", None)
-    assert filled(plain, {}).config == {}
-    assert filled(plain, {"x": "1"}).errors == {"x": "Plain has no such field."}
+    assert parse_form(plain, {}).config == {}
+    assert parse_form(plain, {"x": "1"}).errors == {"x": "Plain has no such field."}
 
 
 @pytest.mark.parametrize(("text", "seed"), [("0", 0), (" 7 ", 7), ("2147483647", 2147483647), ("1e3", 1000)])

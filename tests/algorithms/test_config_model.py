@@ -28,7 +28,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 import pipeline_widgets as pw
-from pipeline_widgets.algorithms.config_schema import Kind, fields_of
+from pipeline_widgets.algorithms.config_schema import Kind, list_fields
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.errors import ConfigError
 
@@ -45,7 +45,7 @@ def made(config: Any, **options: Any) -> Algorithm:
 def trained_with(config: Any, **given: Any) -> Any:
     """Return the config that a run gets: as an experiment stores it, and JSON brings it back."""
     algorithm = made(config)
-    stored = json.loads(json.dumps(dict(algorithm.configured(given).config)))
+    stored = json.loads(json.dumps(dict(algorithm.configure(given).config)))
     return algorithm.validate(stored)
 
 
@@ -247,14 +247,14 @@ def test_habit_8_what_cannot_come_back_is_refused_when_it_is_created(
 ) -> None:
     """And not when it trains: the refusal names the field and both values."""
     with pytest.raises(ConfigError, match=f"would not come back as it is .*{words}"):
-        made(config).configured(given)
+        made(config).configure(given)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), (1, (2, 3)), [float("nan")], Path("a"), -0.0])
 def test_habit_8_values_that_json_spells_otherwise_are_fine(value: Any) -> None:
     """NaN equals nothing, and a tuple becomes a list; neither is a change."""
     kind = type("Config", (BaseModel,), {"__annotations__": {"x": type(value)}, "x": value})
-    made(kind).configured({})
+    made(kind).configure({})
 
 
 class Token(BaseModel):
@@ -288,7 +288,7 @@ def test_habit_3_a_secret_is_refused_where_it_is_declared(config: type[Any], pat
 def test_habit_3_a_secret_in_a_field_of_any_type_is_refused_when_it_is_given() -> None:
     """It is never stored as asterisks."""
     with pytest.raises(ConfigError, match=r"field 'x' .* is a secret"):
-        made(Holding).configured({"x": SecretStr("a")})
+        made(Holding).configure({"x": SecretStr("a")})
 
 
 @dataclass(kw_only=True)
@@ -312,7 +312,7 @@ def test_habit_16_a_dataclass_is_a_config() -> None:
     config = trained_with(Plain, steps="4", optimizer={"learning_rate": 1})
     assert (type(config), config.steps, config.derived, config.sizes) == (Plain, 4, 8, [8])
     assert config.optimizer == Optimizer(learning_rate=1)
-    fields = {each.name: each for each in fields_of(Plain)}
+    fields = {each.name: each for each in list_fields(Plain)}
     assert list(fields) == ["steps", "rate", "sizes", "optimizer"]
     assert (fields["steps"].required, fields["rate"].default, fields["sizes"].default) == (True, "0.1", "[8]")
     assert (fields["steps"].kind, fields["rate"].kind) == (Kind.WHOLE, Kind.NUMBER)
@@ -393,7 +393,7 @@ def foreign(_: Any) -> Any:
 def test_habit_16_a_signature_function_that_fails_is_named(signature: Any) -> None:
     """What a user's function raises or returns is no error of ours without a name."""
     with pytest.raises(ConfigError, match=r"signature"):
-        made(None, signature=signature).configured({})
+        made(None, signature=signature).configure({})
 
 
 def test_habit_16_a_validator_that_fails_is_named() -> None:
@@ -407,7 +407,7 @@ def test_habit_16_a_validator_that_fails_is_named() -> None:
             raise KeyError("nothing")
 
     with pytest.raises(ConfigError, match=r"config of Mine cannot be checked\. KeyError"):
-        made(Broken).configured({})
+        made(Broken).configure({})
 
 
 class Size(Enum):
@@ -427,7 +427,7 @@ def test_habit_14_numpy_is_welcome_in_configs_and_signatures() -> None:
 
     given = {"steps": np.int64(5), "rates": [np.float32(0.5)], "names": {np.str_("a"): np.bool_(True)}}  # noqa: FBT003  the value itself
     ports = [pw.Port("weights", {"thing"}, match=("size",))]
-    configured = made(Config, accepts=ports).configured(given)
+    configured = made(Config, accepts=ports).configure(given)
     assert configured.config == {"steps": 5, "rates": [0.5], "names": {"a": True}, "size": "small"}
     assert type(configured.config["steps"]) is int
     assert configured.signature == {"size": "small"}
@@ -436,7 +436,7 @@ def test_habit_14_numpy_is_welcome_in_configs_and_signatures() -> None:
         return {"n": np.int64(config.steps), "half": np.array(0.5)}
 
     told = made(Config, signature=facets)
-    assert told.configured(given).signature == {"n": 5, "half": 0.5}
+    assert told.configure(given).signature == {"n": 5, "half": 0.5}
 
 
 PROGRAM = """
@@ -456,7 +456,7 @@ class Config(BaseModel):
 def train(ctx): pass
 def untyped(ctx):
     return ctx in {"aa", "bb", "cc", "dd", "ee"} or ctx in {("a", 1), ("b", 2), None}
-config = train.configured({}).config
+config = train.configure({}).config
 print(json.dumps(config), digest_of(config, 0), pw.algorithm("U", produces={"x"})(untyped).reference.digest)
 """
 

@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.algorithms.config_form import filled
-from pipeline_widgets.algorithms.config_schema import FormField, Kind, fields_of, written
+from pipeline_widgets.algorithms.config_form import parse_form
+from pipeline_widgets.algorithms.config_schema import FormField, Kind, list_fields, written
 from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
@@ -54,7 +54,7 @@ def train(ctx: TrainContext) -> None:
 def only(annotation: Any, **field: Any) -> FormField:
     """Return the form's field of a model with one field."""
     info = Field(**field)
-    (found,) = fields_of(type("Config", (BaseModel,), {"__annotations__": {"x": annotation}, "x": info}))
+    (found,) = list_fields(type("Config", (BaseModel,), {"__annotations__": {"x": annotation}, "x": info}))
     return found
 
 
@@ -92,9 +92,9 @@ def test_each_type_has_a_control_and_its_default_as_text(
 ) -> None:
     """And what is typed there at first is read back as that default."""
     made: Any = type("Config", (BaseModel,), {"__annotations__": {"x": annotation}, "x": default})
-    (field,) = fields_of(made)
+    (field,) = list_fields(made)
     assert (field.kind, field.default, field.required, field.computed) == (kind, text, False, False)
-    read = filled(an_algorithm("of a test", made), {"x": text})
+    read = parse_form(an_algorithm("of a test", made), {"x": text})
     assert (read.errors, read.general) == ({}, "")
     assert made.model_validate(read.config).x == default
 
@@ -117,7 +117,7 @@ def test_what_a_field_is_called() -> None:
     assert (only(int, default=1, title="<i>N</i>").label, only(int, default=1).label) == ("<i>N</i>", "X")
     field = only(str, default="a", alias="class")
     assert (field.name, field.label) == ("x", "Class")
-    (field,) = fields_of(type("C", (BaseModel,), {"__annotations__": {"learning_rate": float}}))
+    (field,) = list_fields(type("C", (BaseModel,), {"__annotations__": {"learning_rate": float}}))
     assert (field.label, field.required, field.default) == ("Learning rate", True, "")
 
 
@@ -135,7 +135,7 @@ def test_a_default_that_cannot_be_written_is_left_to_the_model() -> None:
         flag: bool = Field(default_factory=lambda: bool(broken()))
         made: list[int] = Field(default_factory=lambda: [1, 2])
 
-    call, rolled, flag, made = fields_of(Config)
+    call, rolled, flag, made = list_fields(Config)
     assert [(each.computed, each.default) for each in (call, rolled, flag)] == [(True, "")] * 3
     assert flag.kind is Kind.CHOICE  # a box could not be left empty
     assert (made.computed, made.default) == (False, "[1, 2]")
@@ -152,18 +152,18 @@ def test_odd_models_still_have_a_form() -> None:
 
         x: int = 3
 
-    assert fields_of(None) == fields_of(type("Empty", (BaseModel,), {})) == ()
-    (field,) = fields_of(Odd)
+    assert list_fields(None) == list_fields(type("Empty", (BaseModel,), {})) == ()
+    (field,) = list_fields(Odd)
     assert (field.kind, field.default) == (Kind.JSON, "3")
-    assert [each.name for each in fields_of(RootModel[list[int]])] == ["root"]
+    assert [each.name for each in list_fields(RootModel[list[int]])] == ["root"]
 
 
 def test_every_algorithm_of_the_package_has_a_form_that_gives_its_defaults() -> None:
     """What a form is filled with at first is the config that the algorithm has by default."""
     for name in ("PPO", "DQN", "Supervised", "LatentPPO", "SFT", "DPO", "GRPO"):
         found = registry.find(name)
-        fields = fields_of(found.config)
+        fields = list_fields(found.config)
         assert all(each.description and each.kind is not Kind.JSON for each in fields), name
-        read = filled(found, {each.name: each.default for each in fields})
+        read = parse_form(found, {each.name: each.default for each in fields})
         assert read
         assert found.validate(read.config) == found.validate({})

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import pipeline_widgets as pw
-from pipeline_widgets.algorithms.context import Event, Reported, Saved, TrainContext
+from pipeline_widgets.algorithms.context import Event, MetricReport, SavedCheckpoint, TrainContext
 from pipeline_widgets.errors import ConfigError
 
 
@@ -23,12 +23,14 @@ class Told(list[Event]):
     @property
     def scores(self) -> dict[int, tuple[float | None, float | None]]:
         """The scores of each checkpoint as they were told last, training before evaluation."""
-        return {e.step: (e.training_score, e.evaluation_score) for e in self if isinstance(e, Saved)}
+        return {
+            e.step: (e.training_score, e.evaluation_score) for e in self if isinstance(e, SavedCheckpoint)
+        }
 
     @property
     def metrics(self) -> dict[str, float]:
         """All metrics, whatever their step."""
-        return {name: value for e in self if isinstance(e, Reported) for name, value in e.metrics.items()}
+        return {name: value for e in self if isinstance(e, MetricReport) for name, value in e.metrics.items()}
 
 
 @pytest.fixture
@@ -119,7 +121,10 @@ def test_case_13_a_million_scores_are_remembered_cheaply(tmp_path: Path) -> None
     """A checkpoint that is saved at the end still gets the score of any of a million steps."""
     told = Told()
     ctx = TrainContext(
-        config=None, seed=0, folder=tmp_path, emit=lambda e: told.append(e) if isinstance(e, Saved) else None
+        config=None,
+        seed=0,
+        folder=tmp_path,
+        emit=lambda e: told.append(e) if isinstance(e, SavedCheckpoint) else None,
     )
     for step in range(1_000_000):
         ctx.report(step, evaluation_score=step / 2)
@@ -147,7 +152,7 @@ def test_habit_14_numbers_of_other_libraries_are_metrics_and_steps(
     """A numpy scalar, an array of one element and a tensor count as the number that they hold."""
     half: Any = np.float32(0.5)
     ctx.report(number, loss=number, half=half, total=4)
-    assert told == [Reported(step=3, total=4, metrics={"loss": 3.0, "half": 0.5})]
+    assert told == [MetricReport(step=3, total=4, metrics={"loss": 3.0, "half": 0.5})]
     with pytest.raises(ConfigError, match="'loss' is"):
         ctx.report(1, loss=Tensor(1, 2))  # pyright: ignore[reportArgumentType]
 
@@ -179,7 +184,7 @@ def test_habit_14_facets_of_other_libraries_are_pythons_own(
     with ctx.checkpoint(1, signature={"facet": given}):
         pass
     (saved,) = told
-    assert isinstance(saved, Saved)
+    assert isinstance(saved, SavedCheckpoint)
     assert saved.signature == {"facet": kept}
     assert type(saved.signature["facet"]) is type(kept)
 
@@ -197,7 +202,7 @@ def test_habit_17_logs_are_taken_as_a_mapping(ctx: TrainContext, told: Told) -> 
     """Names that `report` uses itself are metrics there, and scores are scores."""
     ctx.report(1, {"loss": 1, "step": 2, "total": 3, "evaluation_score": 0.5}, total=9, lr=0.1)
     metrics = {"loss": 1, "step": 2, "total": 3, "evaluation_score": 0.5, "lr": 0.1}
-    assert told == [Reported(step=1, total=9, metrics=metrics)]
+    assert told == [MetricReport(step=1, total=9, metrics=metrics)]
     save(ctx, 1)
     assert told.scores == {1: (None, 0.5)}
     with pytest.raises(ConfigError, match="a mapping from names to numbers"):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 import pipeline_widgets as pw
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.execution.launchers import LocalLauncher
+from pipeline_widgets.execution.launchers.local import LocalLauncher
 
 
 class Config(BaseModel):

@@ -65,11 +65,11 @@ def test_a_signature_is_what_the_ports_match_by() -> None:
     """Without a function the config fields of that name are the facets; with one, what it returns."""
     ports = [pw.Port("weights", {"lm"}, match=("base", "!size", "elsewhere"))]
     plain = pw.algorithm("Plain", produces={"lm"}, accepts=ports, config=Config)(train)
-    assert plain.configured({"size": 4}).signature == {"base": "letters", "size": 4}
+    assert plain.configure({"size": 4}).signature == {"base": "letters", "size": 4}
     told = pw.algorithm("Told", produces={"lm"}, config=Config, signature=lambda c: {"twice": 2 * c.size})(
         train
     )
-    assert told.configured({}).signature == {"twice": 6}
+    assert told.configure({}).signature == {"twice": 6}
 
 
 class Spelt(BaseModel):
@@ -82,7 +82,7 @@ class Spelt(BaseModel):
 def test_a_config_with_aliases_can_be_read_again() -> None:
     """What is stored of a config is accepted by the same config model, when the run starts or edited."""
     made = pw.algorithm("Mine", produces={"lm"}, config=Spelt)(train)
-    stored = made.configured({"lr": 0.5}).config
+    stored = made.configure({"lr": 0.5}).config
     again: Any = made.validate(stored)
     assert again.learning_rate == 0.5
 
@@ -108,11 +108,11 @@ def test_an_algorithm_is_found_again_by_another_process() -> None:
 def test_code_that_is_gone_is_told() -> None:
     """A module, a name or a value that cannot be loaded says what to do."""
     for reference in (
-        registry.Reference(path="no_such_module:x"),
-        registry.Reference(path="json:no_such_name"),
-        registry.Reference(path="json:dumps"),
-        registry.Reference(value="abc"),
-        registry.Reference(),
+        registry.AlgorithmReference(path="no_such_module:x"),
+        registry.AlgorithmReference(path="json:no_such_name"),
+        registry.AlgorithmReference(path="json:dumps"),
+        registry.AlgorithmReference(value="abc"),
+        registry.AlgorithmReference(),
     ):
         with pytest.raises(AlgorithmNotFoundError) as refused:
             registry.load(reference)

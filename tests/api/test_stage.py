@@ -18,7 +18,7 @@ from pipeline_widgets.errors import (
     RuleError,
     TriggerError,
 )
-from pipeline_widgets.execution.launchers import LocalLauncher
+from pipeline_widgets.execution.launchers.local import LocalLauncher
 
 
 class Newer(BaseModel):
@@ -189,17 +189,17 @@ def test_settings_change_one_at_a_time(pipe: pw.Pipeline, project: pw.Project) -
 @pytest.mark.parametrize(
     ("at", "settings", "wrong"),
     [
-        (0, {"agent_name": "x"}, "'agent_name' is no setting of an Experiment stage"),
-        (0, {"checkpoint": "best"}, "'choice' is no setting of an Experiment stage"),
-        (2, {"start": "final"}, "'start' is no setting of a Deployment stage"),
-        (2, {"auto_add_agent": True}, "'auto_add_agent' is no setting of a Deployment stage"),
-        (1, {"trigger": "later"}, "'later' is no trigger"),
+        (0, {"agent_name": "x"}, "'agent_name' is not a setting of an Experiment stage"),
+        (0, {"checkpoint": "best"}, "'choice' is not a setting of an Experiment stage"),
+        (2, {"start": "final"}, "'start' is not a setting of a Deployment stage"),
+        (2, {"auto_add_agent": True}, "'auto_add_agent' is not a setting of a Deployment stage"),
+        (1, {"trigger": "later"}, "'later' is not a trigger"),
         (1, {"start": "worst"}, "'worst' chooses no checkpoint"),
         (1, {"start": -1}, "-1 chooses no checkpoint"),
         (1, {"start": True}, "True chooses no checkpoint"),
         (1, {"start": ["best"]}, "chooses no checkpoint"),
-        (1, {"gate": "high"}, "'high' is no gate"),
-        (1, {"gate": float("nan"), "trigger": "auto"}, "nan is no gate"),
+        (1, {"gate": "high"}, "'high' is not a gate"),
+        (1, {"gate": float("nan"), "trigger": "auto"}, "nan is not a gate"),
     ],
 )
 def test_a_setting_that_is_none_is_refused(
@@ -220,9 +220,9 @@ def test_a_refused_setting_is_named_as_it_was_written(pipe: pw.Pipeline) -> None
         ({"description": "x"}, "description"),
     ]
     for settings, name in wrong:
-        with pytest.raises(ConfigError, match=f"'{name}' is no setting"):
+        with pytest.raises(ConfigError, match=f"'{name}' is not a setting"):
             pipe.stages[0].update(**settings)
-    with pytest.raises(ConfigError, match="'experiment' is no setting of a Deployment stage"):
+    with pytest.raises(ConfigError, match="'experiment' is not a setting of a Deployment stage"):
         pipe.stages[2].update(experiment=pipe.stages[0].experiment)
 
 

@@ -65,7 +65,7 @@ def test_a_project_is_classic_unless_asked_otherwise(ws: pw.Workspace) -> None:
 
 def test_a_refused_workspace_says_what_to_do(tmp_path: Path, open_workspace: Open) -> None:
     """A wrong URL, launcher or artifact folder is refused when the workspace is opened."""
-    with pytest.raises(StorageError, match="is no database URL"):
+    with pytest.raises(StorageError, match="is not a database URL"):
         pw.Workspace("lab")
     with pytest.raises(ExecutionError, match="There is no launcher named 'slurm'"):
         open_workspace(launcher="slurm")

@@ -507,7 +507,7 @@ def test_an_agent_is_tried_in_its_row(
     screenshot("agents tried", root)
     text.fill("[1, 2")
     text.press("Control+Enter")
-    expect(said).to_contain_text("That is no JSON.")
+    expect(said).to_contain_text("That is not JSON.")
     text.fill(json.dumps([HOSTILE]))
     text.press("Control+Enter")
     expect(said).to_contain_text("422")
@@ -633,7 +633,7 @@ agent("greeter"), agent("broken", broken)
         """
 import psutil
 with ws._services.store.read() as work:
-    service = work.endpoints.service(ws.agents["greeter"]._id)
+    service = work.endpoints.lease(ws.agents["greeter"]._id)
 psutil.Process(service.process.pid).kill()
 """
     )

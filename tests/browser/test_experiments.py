@@ -445,7 +445,7 @@ def test_a_new_experiment_is_configured_by_keyboard(
     expect(name).to_have_accessible_description(re.compile("An experiment needs a name"))
     expect(steps).to_have_accessible_description(re.compile(r"At least 1\. Default: 65536\. At least 1\."))
     expect(rate).to_have_attribute("aria-invalid", "true")
-    expect(rate).to_have_accessible_description(re.compile("This is no number"))
+    expect(rate).to_have_accessible_description(re.compile("This is not a number"))
     assert axe(root) == ""
     notebook.keys_leave_the_notebook_alone(dialog.get_by_role("button", name="Create"), ("b", "x", "d d"))
     notebook.execute("project.create_experiment('meanwhile', algorithm=trainers.counter); view.refresh()")
@@ -554,7 +554,7 @@ def odd(ctx):
     nested.fill("{lr: 1}")
     dialog.get_by_label("Name", exact=True).fill("made")
     dialog.get_by_role("button", name="Create").click()
-    expect(nested).to_have_accessible_description(re.compile("This is no JSON"))
+    expect(nested).to_have_accessible_description(re.compile("This is not JSON"))
     expect(typed).to_have_accessible_description(re.compile("This has no default: fill it in"))
     nested.fill('{"lr": 2}')
     typed.fill("3")

@@ -232,8 +232,8 @@ def test_latent_ppo_takes_the_previous_checkpoint_as_its_decoder(notebook: Noteb
     """The form says so when an experiment of that algorithm is chosen."""
     root = shown(
         notebook,
-        "from pipeline_widgets.algorithms.latent_ppo import latent_ppo\n"
-        "from pipeline_widgets.algorithms.supervised import supervised\n"
+        "from pipeline_widgets.trainers.numpy.latent_ppo import latent_ppo\n"
+        "from pipeline_widgets.trainers.numpy.supervised import supervised\n"
         "made = {'latent_dim': 4, 'action': 'Box(5)'}\n"
         "chain = lab.pipelines.create(lab.project.id, 'chain')\n"
         "lab.add(chain.id, lab.experiment('actions', supervised.spec, signature=made))\n"

@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _print(text: str) -> None:
-    # What a world has met is no text of ours: it may hold halves of letters.
+    # What a world has met is not a text of ours: it may hold halves of letters.
     sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
     sys.stdout.flush()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pipeline_widgets as pw
 from chaos.faults import Fault
 from chaos.world import World
-from pipeline_widgets.domain.experiment import Checkpoint
-from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.persistence import artifacts
@@ -126,7 +126,7 @@ def _problem(checkpoint: Checkpoint) -> str | None:
     try:
         if (folder / "step.txt").read_text() != str(checkpoint.step):
             return "its files are another step's"
-        artifacts.verify(Folder(path=folder, size=checkpoint.size, digest=checkpoint.digest))
+        artifacts.verify(PublishedFolder(path=folder, size=checkpoint.size, digest=checkpoint.digest))
     except (CheckpointError, OSError, pw.PipelineError) as error:
         return str(error)
     return None

@@ -19,7 +19,7 @@ import walker
 import pipeline_widgets as pw
 from chaos.cluster import Cluster
 from chaos.sandbox import Sandbox
-from pipeline_widgets.domain.experiment import Checkpoint
+from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import TriggerError
 

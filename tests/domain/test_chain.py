@@ -39,9 +39,9 @@ def test_a_deployment_cannot_be_first() -> None:
     for edit in (
         lambda: a_pipeline().with_stage(DEPLOY),
         lambda: chain.with_stage(DEPLOY, 0),
-        lambda: chain.moved(2, 0),
-        lambda: chain.moved(1, 1),
-        lambda: chain.without(1),
+        lambda: chain.with_stage_moved(2, 0),
+        lambda: chain.with_stage_moved(1, 1),
+        lambda: chain.without_stage(1),
     ):
         with pytest.raises(OrderError, match="A Deployment stage cannot be first"):
             edit()
@@ -57,24 +57,24 @@ def test_two_stages_cannot_share_one_experiment() -> None:
     twin = replace(MANUAL, experiment_id=first.experiment_id)
     for edit in (
         lambda: chain.with_stage(twin),
-        lambda: chain.replaced(replace(third, experiment_id=first.experiment_id)),
-        lambda: a_pipeline().filled([first, twin]),
+        lambda: chain.with_stage_replaced(replace(third, experiment_id=first.experiment_id)),
+        lambda: a_pipeline().with_stages([first, twin]),
     ):
         with pytest.raises(RuleError, match=r"is used by stage 1 already.*cannot share one experiment"):
             edit()
-    assert chain.replaced(replace(third, auto_add_agent=True)).also == ()
+    assert chain.with_stage_replaced(replace(third, auto_add_agent=True)).side_effects == ()
 
 
 @pytest.mark.spec("5.1")
 def test_a_whole_chain_is_what_its_stages_make_one_by_one() -> None:
     """Filling a pipeline refuses what adding would, and names the stage."""
     chain = a_chain("SFT", "deploy", "GRPO")
-    assert a_pipeline().filled(chain.stages).stages == chain.stages
-    assert a_pipeline().filled([]).stages == ()
+    assert a_pipeline().with_stages(chain.stages).stages == chain.stages
+    assert a_pipeline().with_stages([]).stages == ()
     with pytest.raises(OrderError, match="Stage 1: A Deployment stage cannot be first"):
-        a_pipeline().filled([DEPLOY])
+        a_pipeline().with_stages([DEPLOY])
     with pytest.raises(OrderError, match="Stage 2: Only the first"):
-        a_pipeline().filled([chain.stages[0], SCRATCH])
+        a_pipeline().with_stages([chain.stages[0], SCRATCH])
 
 
 @pytest.mark.spec("5.2")
@@ -84,20 +84,20 @@ def test_an_auto_first_stage_is_refused_in_the_words_of_the_form() -> None:
     with pytest.raises(OrderError, match="First stage can only be triggered manually"):
         a_pipeline().with_stage(replace(AUTO, start=FromScratch()))
     with pytest.raises(OrderError, match="First stage can only be triggered manually"):
-        a_chain("SFT").replaced(replace(SCRATCH, id=1, trigger=Trigger.AUTO))
+        a_chain("SFT").with_stage_replaced(replace(SCRATCH, id=1, trigger=Trigger.AUTO))
 
 
 @pytest.mark.spec("5.3")
 def test_moving_a_stage_to_the_front_sets_it_to_manual_and_scratch_and_says_so() -> None:
     """A stage that becomes first loses Auto, its gate and its source, and each change is listed."""
     chain = a_chain("SFT", "GRPO", trigger="auto")
-    chain = chain.replaced(replace(chain.stages[1], gate=ScoreAtLeast(0.5))).pipeline
-    edited = chain.moved(2, 0)
+    chain = chain.with_stage_replaced(replace(chain.stages[1], gate=ScoreAtLeast(0.5))).pipeline
+    edited = chain.with_stage_moved(2, 0)
     first = edited.pipeline.stages[0]
     assert (first.id, first.trigger, first.gate) == (2, Trigger.MANUAL, None)
     assert isinstance(first, ExperimentStage)
     assert first.start == FromScratch()
-    assert edited.also == (
+    assert edited.side_effects == (
         "Stage 1 was set to manual: first stage can only be triggered manually.",
         'Stage 1 was set to "Start from scratch": no stage stands before it now.',
         'Stage 2 was set to "Best checkpoint": it is no longer the first.',
@@ -107,16 +107,16 @@ def test_moving_a_stage_to_the_front_sets_it_to_manual_and_scratch_and_says_so()
 @pytest.mark.spec("5.3")
 def test_removing_the_first_stage_makes_the_next_one_manual() -> None:
     """Removing the first stage changes the second along, and the answer lists what was changed."""
-    edited = a_chain("SFT", "GRPO", trigger="auto").without(1)
+    edited = a_chain("SFT", "GRPO", trigger="auto").without_stage(1)
     (first,) = edited.pipeline.stages
     assert (first.id, first.trigger) == (2, Trigger.MANUAL)
-    assert len(edited.also) == 2
+    assert len(edited.side_effects) == 2
 
 
 @pytest.mark.spec("5.3")
 def test_an_edit_that_changes_nothing_along_says_nothing() -> None:
     """Appending a stage that fits its place lists no changes."""
-    assert a_chain("SFT").with_stage(AUTO).also == ()
+    assert a_chain("SFT").with_stage(AUTO).side_effects == ()
 
 
 @pytest.mark.spec("5.4", "5.5")
@@ -164,7 +164,7 @@ def test_the_source_is_the_nearest_experiment_stage_before() -> None:
 def test_a_stage_never_changes_its_type() -> None:
     """Replacing an Experiment stage by a Deployment stage of the same id is refused."""
     with pytest.raises(RuleError, match="cannot change its type"):
-        a_chain("SFT", "deploy").replaced(replace(MANUAL, id=2))
+        a_chain("SFT", "deploy").with_stage_replaced(replace(MANUAL, id=2))
 
 
 @pytest.mark.parametrize("at", [-1, 3])
@@ -174,14 +174,14 @@ def test_a_position_outside_is_refused(at: int) -> None:
     with pytest.raises(OrderError, match="Positions go from 0 to 2"):
         chain.with_stage(AUTO, at)
     with pytest.raises(OrderError, match="Positions go from 0 to 1"):
-        chain.moved(1, at)
+        chain.with_stage_moved(1, at)
 
 
 USES: list[Callable[[Pipeline], object]] = [
     lambda chain: chain.stage(7),
-    lambda chain: chain.without(7),
-    lambda chain: chain.moved(7, 0),
-    lambda chain: chain.replaced(replace(SCRATCH, id=7)),
+    lambda chain: chain.without_stage(7),
+    lambda chain: chain.with_stage_moved(7, 0),
+    lambda chain: chain.with_stage_replaced(replace(SCRATCH, id=7)),
     lambda chain: chain.source(7),
 ]
 
@@ -205,9 +205,9 @@ def edits(draw: st.DrawFn) -> Edit:
         st.sampled_from(
             [
                 lambda p: p.with_stage(replace(stage, id=_fresh(p)), at).pipeline,
-                lambda p: p.moved(which, at).pipeline,
-                lambda p: p.without(which).pipeline,
-                lambda p: p.replaced(replace(stage, id=which)).pipeline,
+                lambda p: p.with_stage_moved(which, at).pipeline,
+                lambda p: p.without_stage(which).pipeline,
+                lambda p: p.with_stage_replaced(replace(stage, id=which)).pipeline,
             ]
         )
     )
@@ -264,7 +264,7 @@ def test_a_move_keeps_every_stage(sequence: list[Edit], which: int, to: int) -> 
         except PipelineError:
             continue
     try:
-        after = pipeline.moved(which, to).pipeline
+        after = pipeline.with_stage_moved(which, to).pipeline
     except PipelineError:
         return
     assert sorted(ids(after.stages)) == sorted(ids(pipeline.stages))
@@ -280,4 +280,4 @@ def test_a_removal_takes_one_stage_and_an_insert_adds_one(length: int, data: st.
     at = data.draw(st.integers(1, length))
     inserted = chain.with_stage(replace(AUTO, id=99), at).pipeline
     assert ids(inserted.stages) == [*ids(chain.stages[:at]), 99, *ids(chain.stages[at:])]
-    assert inserted.without(99).pipeline == chain
+    assert inserted.without_stage(99).pipeline == chain

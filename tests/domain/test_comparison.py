@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from pipeline_widgets.domain.comparison import (
     ABSENT,
-    alike,
-    csv_text,
-    leaders,
-    places,
-    settings,
-    triggered_with,
+    are_equal,
+    assign_places,
+    compare_settings,
+    find_leaders,
+    merge_config,
+    to_csv,
 )
 
 pytestmark = pytest.mark.spec("9.3")
@@ -39,7 +39,7 @@ configs = st.dictionaries(keys, values, max_size=5)
 
 def differing(*given: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Return what differs, by name."""
-    return {each.name: each.told for each in settings(given) if each.differs}
+    return {each.name: each.values for each in compare_settings(given) if each.differs}
 
 
 def test_what_differs_is_told_with_the_value_of_each_run() -> None:
@@ -51,15 +51,15 @@ def test_what_differs_is_told_with_the_value_of_each_run() -> None:
 
 def test_a_key_with_a_dot_is_no_nesting() -> None:
     """Two settings whose names read alike stay two."""
-    found = settings([{"a.b": 1}, {"a": {"b": 1}}])
-    assert [(each.name, each.told) for each in found] == [('"a.b"', (1, ABSENT)), ("a.b", (ABSENT, 1))]
+    found = compare_settings([{"a.b": 1}, {"a": {"b": 1}}])
+    assert [(each.name, each.values) for each in found] == [('"a.b"', (1, ABSENT)), ("a.b", (ABSENT, 1))]
 
 
 def test_a_field_of_the_config_never_hides_what_the_run_has() -> None:
     """A field named as the seed of the run is told beside it, under another name."""
     config = {"seed": 5, "config": {"seed": 6}, "lr": 0.1}
-    told = triggered_with({"algorithm": "SFT", "seed": 1}, config)
-    assert {each.name: each.told for each in settings([told])} == {
+    told = merge_config({"algorithm": "SFT", "seed": 1}, config)
+    assert {each.name: each.values for each in compare_settings([told])} == {
         "algorithm": ("SFT",),
         "seed": (1,),
         "config.seed": (5,),
@@ -88,9 +88,9 @@ def test_a_field_of_the_config_never_hides_what_the_run_has() -> None:
     ],
 )
 def test_values_are_alike_where_json_says_the_same(one: object, other: object, same: bool) -> None:  # noqa: FBT001
-    """A number may be written in two ways; a truth value is no number."""
-    assert alike(one, other) is same
-    assert alike(other, one) is same
+    """A number may be written in two ways; a truth value is not a number."""
+    assert are_equal(one, other) is same
+    assert are_equal(other, one) is same
 
 
 @given(configs)
@@ -102,12 +102,12 @@ def test_a_config_does_not_differ_from_its_copy(config: dict[str, Any]) -> None:
 @given(st.lists(configs, min_size=1, max_size=4))
 def test_every_leaf_of_every_run_is_there_once(given_configs: list[dict[str, Any]]) -> None:
     """With as many values as there are runs, and each where its config has it."""
-    found = settings(given_configs)
+    found = compare_settings(given_configs)
     assert len({each.path for each in found}) == len(found)
     assert len({each.name for each in found}) == len(found), "names are told apart as paths are"
     for each in found:
-        assert len(each.told) == len(given_configs)
-        for config, told in zip(given_configs, each.told, strict=True):
+        assert len(each.values) == len(given_configs)
+        for config, told in zip(given_configs, each.values, strict=True):
             assert _at(config, each.path) is told or told is ABSENT
 
 
@@ -127,7 +127,7 @@ cells = text | st.integers() | st.floats(allow_nan=False, allow_infinity=False) 
 @given(st.lists(st.lists(cells, min_size=3, max_size=3), max_size=6))
 def test_a_table_is_read_again_as_it_was(rows: list[list[Any]]) -> None:
     """Numbers to the last digit, None as an empty field, and text but for the apostrophe."""
-    read = list(csv.reader(io.StringIO(csv_text(["a", "b", "c"], rows), newline="")))
+    read = list(csv.reader(io.StringIO(to_csv(["a", "b", "c"], rows), newline="")))
     assert read[0] == ["a", "b", "c"]
     for row, told in zip(rows, read[1:], strict=True):
         for value, cell in zip(row, told, strict=True):
@@ -142,9 +142,9 @@ def test_a_table_is_read_again_as_it_was(rows: list[list[Any]]) -> None:
 @pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_spreadsheet_carries_out_a_name(value: str) -> None:
     """Text that begins as a formula does has an apostrophe before it; a negative number has none."""
-    told = next(csv.reader(io.StringIO(csv_text([value], [[value, -1.5]]), newline="")))
+    told = next(csv.reader(io.StringIO(to_csv([value], [[value, -1.5]]), newline="")))
     assert told[0] == value  # columns are ours
-    assert list(csv.reader(io.StringIO(csv_text(["a", "b"], [[value, -1.5]]), newline="")))[1] == [
+    assert list(csv.reader(io.StringIO(to_csv(["a", "b"], [[value, -1.5]]), newline="")))[1] == [
         f"'{value}",
         "-1.5",
     ]
@@ -153,13 +153,13 @@ def test_no_spreadsheet_carries_out_a_name(value: str) -> None:
 def test_the_best_scores_lead() -> None:
     """Higher or lower is better; equals lead together, but nobody where all are equal or none is finite."""
     scores = {1: 0.5, 2: math.nan, 3: 0.9, 4: None, 5: 0.9, 6: math.inf}
-    assert leaders(scores, higher_is_better=True) == {3, 5}
-    assert leaders(scores, higher_is_better=False) == {1}
+    assert find_leaders(scores, higher_is_better=True) == {3, 5}
+    assert find_leaders(scores, higher_is_better=False) == {1}
     for equal in ({}, {1: 0.5}, {1: 0.5, 2: 0.5}, {1: None, 2: math.nan}):
-        assert leaders(equal, higher_is_better=True) == frozenset()
+        assert find_leaders(equal, higher_is_better=True) == frozenset()
 
 
 def test_what_is_shown_keeps_its_place() -> None:
     """What is new takes the first free place, whatever stands before it."""
-    assert places({}, [7, 8, 9]) == {7: 0, 8: 1, 9: 2}
-    assert places({7: 0, 8: 1, 9: 2}, [5, 7, 9, 6]) == {5: 1, 7: 0, 9: 2, 6: 3}
+    assert assign_places({}, [7, 8, 9]) == {7: 0, 8: 1, 9: 2}
+    assert assign_places({7: 0, 8: 1, 9: 2}, [5, 7, 9, 6]) == {5: 1, 7: 0, 9: 2, 6: 3}

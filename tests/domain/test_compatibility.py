@@ -10,7 +10,7 @@ from factories.values import DPO, GRPO, PPO, SFT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.compatibility import ANY, AlgorithmSpec, Port, fits
+from pipeline_widgets.domain.compatibility import ANY, AlgorithmSpec, Port, assess_compatibility
 
 FACETS = ("base", "action", "observation")
 signatures = st.dictionaries(st.sampled_from(FACETS), st.sampled_from(["a", "b", None]))
@@ -31,34 +31,34 @@ specs = st.builds(
 @pytest.mark.spec("7.2")
 def test_the_same_kind_fits_and_says_what_it_is_used_as() -> None:
     """A checkpoint of a kind that a port takes fits, with the port's role in the reason."""
-    verdict = fits(SFT, {}, DPO, {})
-    assert verdict
-    assert verdict.role == "init+reference"
-    assert verdict.reason == "The SFT checkpoint is used as init+reference."
+    fit = assess_compatibility(SFT, {}, DPO, {})
+    assert fit
+    assert fit.role == "init+reference"
+    assert fit.reason == "The SFT checkpoint is used as init+reference."
 
 
 @pytest.mark.spec("7.2")
 def test_another_kind_does_not_fit_and_the_reason_names_both() -> None:
     """A kind that no port takes does not fit, and the sentence names what is taken and what is made."""
-    verdict = fits(PPO, {}, DPO, {})
-    assert not verdict
-    assert verdict.role is None
-    assert verdict.reason == "DPO takes lm as init+reference, but PPO makes policy."
+    fit = assess_compatibility(PPO, {}, DPO, {})
+    assert not fit
+    assert fit.role is None
+    assert fit.reason == "DPO takes lm as init+reference, but PPO makes policy."
 
 
 @pytest.mark.spec("7.2")
 def test_signatures_that_contradict_do_not_fit() -> None:
     """Different values of a matched facet are told with both values."""
-    verdict = fits(SFT, {"base": "letters"}, GRPO, {"base": "words"})
-    assert not verdict
-    assert verdict.reason == "base differs: SFT has letters, GRPO has words."
-    assert fits(SFT, {"base": "letters"}, GRPO, {"base": "letters"})
+    fit = assess_compatibility(SFT, {"base": "letters"}, GRPO, {"base": "words"})
+    assert not fit
+    assert fit.reason == "base differs: SFT has letters, GRPO has words."
+    assert assess_compatibility(SFT, {"base": "letters"}, GRPO, {"base": "letters"})
 
 
 @pytest.mark.spec("7.2")
 def test_a_facet_that_no_port_matches_by_may_differ() -> None:
     """Only the facets that a port names have to agree."""
-    assert fits(SFT, {"tokens": 4}, GRPO, {"tokens": 5})
+    assert assess_compatibility(SFT, {"tokens": 4}, GRPO, {"tokens": 5})
 
 
 @pytest.mark.spec("7.2")
@@ -67,24 +67,24 @@ def test_a_needed_facet_has_to_be_stated() -> None:
     needy = AlgorithmSpec(
         name="LatentPPO", produces=frozenset({"policy"}), accepts=(Port("decoder", "lm", "!latent"),)
     )
-    verdict = fits(SFT, {}, needy, {})
-    assert verdict.reason == "the SFT checkpoint states no latent, which LatentPPO needs."
-    assert fits(SFT, {"latent": 0}, needy, {})
+    fit = assess_compatibility(SFT, {}, needy, {})
+    assert fit.reason == "the SFT checkpoint states no latent, which LatentPPO needs."
+    assert assess_compatibility(SFT, {"latent": 0}, needy, {})
 
 
 @pytest.mark.spec("7.2")
 def test_an_algorithm_without_ports_always_starts_from_scratch() -> None:
     """Nothing fits an algorithm that accepts nothing, and the reason says so."""
-    assert fits(SFT, {}, PPO, {}).reason == "PPO always starts from scratch."
+    assert assess_compatibility(SFT, {}, PPO, {}).reason == "PPO always starts from scratch."
 
 
 @pytest.mark.spec("7.2")
 def test_the_first_port_that_fits_is_taken() -> None:
     """The role is that of the first port that fits; when none does, every port's reason is told once."""
     both = replace(GRPO, accepts=(Port("decoder", "policy"), Port("weights", "lm"), Port("later", "lm")))
-    assert fits(SFT, {}, both, {}).role == "weights"
+    assert assess_compatibility(SFT, {}, both, {}).role == "weights"
     none = replace(GRPO, accepts=(Port("decoder", "policy"), Port("decoder", "policy"), Port("a", "b")))
-    assert fits(SFT, {}, none, {}).reason == (
+    assert assess_compatibility(SFT, {}, none, {}).reason == (
         "GRPO takes policy as decoder, but SFT makes lm; GRPO takes b as a, but SFT makes lm."
     )
 
@@ -101,12 +101,12 @@ def test_the_reason_is_one_sentence(
     source: AlgorithmSpec, made: dict[str, Any], candidate: AlgorithmSpec, wants: dict[str, Any]
 ) -> None:
     """Whatever the verdict, there is a reason that ends once, and a role exactly where it fits."""
-    verdict = fits(source, made, candidate, wants)
-    assert verdict.reason.endswith(".")
-    assert verdict.reason.count(".") == 1
-    assert bool(verdict) == (verdict.role is not None)
-    if verdict:
-        assert verdict.role in {port.role for port in candidate.accepts}
+    fit = assess_compatibility(source, made, candidate, wants)
+    assert fit.reason.endswith(".")
+    assert fit.reason.count(".") == 1
+    assert bool(fit) == (fit.role is not None)
+    if fit:
+        assert fit.role in {port.role for port in candidate.accepts}
 
 
 @pytest.mark.spec("7.2")
@@ -116,8 +116,8 @@ def test_not_knowing_what_is_wanted_never_hinders(
 ) -> None:
     """Forgetting a facet of what the candidate wants keeps every fit."""
     unknown = {name: value for name, value in wants.items() if name != facet}
-    if fits(source, made, candidate, wants):
-        assert fits(source, made, candidate, unknown)
+    if assess_compatibility(source, made, candidate, wants):
+        assert assess_compatibility(source, made, candidate, unknown)
 
 
 @pytest.mark.spec("7.2")
@@ -128,8 +128,8 @@ def test_not_knowing_what_was_made_hinders_only_where_it_is_needed(
     """Forgetting a facet of what was made keeps every fit, but for ports that need it stated."""
     unknown = {name: value for name, value in made.items() if name != facet}
     needed = any(f"!{facet}" in port.match for port in candidate.accepts)
-    if not needed and fits(source, made, candidate, wants):
-        assert fits(source, unknown, candidate, wants)
+    if not needed and assess_compatibility(source, made, candidate, wants):
+        assert assess_compatibility(source, unknown, candidate, wants)
 
 
 @given(specs, signatures, specs, signatures)
@@ -138,5 +138,5 @@ def test_any_takes_every_kind(
 ) -> None:
     """An algorithm about which nothing is known fits wherever the signatures do."""
     opened = replace(source, produces=frozenset({ANY}))
-    if fits(source, made, candidate, wants):
-        assert fits(opened, made, candidate, wants)
+    if assess_compatibility(source, made, candidate, wants):
+        assert assess_compatibility(opened, made, candidate, wants)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.curve import FEWEST, Point, grown, thin
+from pipeline_widgets.domain.curve import FEWEST, Point, extend_curve, thin_curve
 
 values = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 bounds = st.integers(FEWEST, 40)
@@ -33,7 +33,7 @@ def finite(points: list[Point] | tuple[Point, ...]) -> list[float]:
 @given(curves(), bounds)
 def test_a_thinned_curve_is_a_short_selection_with_the_same_ends(points: list[Point], most: int) -> None:
     """At most so many points are left, in their order, each one that was there, the ends among them."""
-    thinned = thin(points, most)
+    thinned = thin_curve(points, most)
     steps = [step for step, _ in thinned]
     clean = {step: value if value is not None and math.isfinite(value) else None for step, value in points}
     assert len(thinned) <= most
@@ -45,7 +45,7 @@ def test_a_thinned_curve_is_a_short_selection_with_the_same_ends(points: list[Po
 @given(curves(), bounds)
 def test_extremes_and_gaps_are_never_lost(points: list[Point], most: int) -> None:
     """The lowest and the highest value stay, and a curve with a gap still has one."""
-    thinned, numbers = thin(points, most), finite(points)
+    thinned, numbers = thin_curve(points, most), finite(points)
     assert (min(numbers, default=None), max(numbers, default=None)) == (
         min(finite(thinned), default=None),
         max(finite(thinned), default=None),
@@ -55,7 +55,7 @@ def test_extremes_and_gaps_are_never_lost(points: list[Point], most: int) -> Non
 
 def test_a_bound_holds_where_every_part_has_a_gap() -> None:
     """Gaps count: low, high and gap in turns are still at most so many points."""
-    thinned = thin([(step, (0.0, 1.0, None)[step % 3]) for step in range(1000)], 40)
+    thinned = thin_curve([(step, (0.0, 1.0, None)[step % 3]) for step in range(1000)], 40)
     assert len(thinned) <= 40
     assert {value for _, value in thinned} == {0.0, 1.0, None}
 
@@ -64,12 +64,12 @@ def test_a_bound_holds_where_every_part_has_a_gap() -> None:
 def test_a_single_spike_stays_wherever_it_is(at: int, spike: float, most: int) -> None:
     """One step that stands out of a thousand is seen, upwards and downwards."""
     points: list[Point] = [(step, spike if step == at else 0.0) for step in range(1000)]
-    assert (at, spike) in thin(points, most)
+    assert (at, spike) in thin_curve(points, most)
 
 
 def test_every_part_of_the_curve_keeps_its_own_extremes() -> None:
     """A saw of a hundred teeth, thinned to forty points, still rises and falls everywhere."""
-    thinned = thin([(step, float(step % 10)) for step in range(1000)], 40)
+    thinned = thin_curve([(step, float(step % 10)) for step in range(1000)], 40)
     for quarter in range(4):
         part = [value for step, value in thinned if quarter * 250 <= step < (quarter + 1) * 250]
         assert {0.0, 9.0} <= set(part)
@@ -78,14 +78,14 @@ def test_every_part_of_the_curve_keeps_its_own_extremes() -> None:
 @given(curves(), curves(first=200_000, fewest=41), bounds)
 def test_a_curve_can_be_thinned_as_it_grows(early: list[Point], late: list[Point], most: int) -> None:
     """Thinning what was thinned together with what came since is as good as thinning all at once."""
-    kept = [*thin(early, most), *late]
-    assert thin(kept, most) == thin([*early, *late], most)
+    kept = [*thin_curve(early, most), *late]
+    assert thin_curve(kept, most) == thin_curve([*early, *late], most)
 
 
 @given(curves(), st.integers(41, 80), bounds)
 def test_a_curve_can_be_thinned_twice(points: list[Point], first: int, most: int) -> None:
     """To some points to be kept, and to fewer to be drawn: its ends, its extremes and its gaps are there."""
-    twice = thin(thin(points, first), most)
+    twice = thin_curve(thin_curve(points, first), most)
     assert len(twice) <= most
     assert (twice[0][0], twice[-1][0]) == (points[0][0], points[-1][0])
     numbers = finite(points)
@@ -99,20 +99,20 @@ def test_a_curve_can_be_thinned_twice(points: list[Point], first: int, most: int
 @pytest.mark.parametrize("gap", [None, math.nan, math.inf, -math.inf])
 def test_a_value_that_is_no_number_is_a_gap(gap: float | None) -> None:
     """What cannot be drawn stays at its step as None, in a short curve and in a long one."""
-    assert thin([(0, 1.0), (1, gap), (2, 3.0)]) == ((0, 1.0), (1, None), (2, 3.0))
-    assert (500, None) in thin([(step, gap if step == 500 else 1.0) for step in range(1000)], 20)
+    assert thin_curve([(0, 1.0), (1, gap), (2, 3.0)]) == ((0, 1.0), (1, None), (2, 3.0))
+    assert (500, None) in thin_curve([(step, gap if step == 500 else 1.0) for step in range(1000)], 20)
 
 
 def test_few_points_are_left_as_they_are() -> None:
     """Where nothing has to go, nothing goes; less than five points are never asked for."""
     points: list[Point] = [(step, float(step)) for step in range(FEWEST)]
-    assert thin(points, FEWEST) == tuple(points)
-    assert thin(points, 0) == tuple(points)
-    assert thin([], 10) == ()
+    assert thin_curve(points, FEWEST) == tuple(points)
+    assert thin_curve(points, 0) == tuple(points)
+    assert thin_curve([], 10) == ()
 
 
 def test_a_step_that_is_reported_again_has_its_later_value() -> None:
     """Later reports replace earlier ones, and one that comes late is put in its place."""
-    curve = grown((), [(10, 1.0), (20, 2.0), (10, 3.0)])
+    curve = extend_curve((), [(10, 1.0), (20, 2.0), (10, 3.0)])
     assert curve == ((10, 3.0), (20, 2.0))
-    assert grown(curve, [(20, 5.0), (15, 4.0)]) == ((10, 3.0), (15, 4.0), (20, 5.0))
+    assert extend_curve(curve, [(20, 5.0), (15, 4.0)]) == ((10, 3.0), (15, 4.0), (20, 5.0))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline_widgets.domain.chain import DeploymentStage
 from pipeline_widgets.domain.document import Document, from_plain, to_plain
-from pipeline_widgets.domain.experiment import checked_seed
+from pipeline_widgets.domain.experiment import validate_seed
 from pipeline_widgets.errors import ConfigError
 
 SFT: dict[str, Any] = {"algorithm": "SFT", "seed": 0, "config": {}}
@@ -53,8 +53,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"experiments": {"a": SFT, " a": SFT}}, "'experiments' of the document.*named 'a'"),
     ({"experiments": {" ": SFT}}, "experiment ' '.*needs a name"),
     ({"experiments": {"sft": {**SFT, "seed": "1e3"}}}, "experiment 'sft'.*'seed' should be a whole number"),
-    ({"experiments": {"sft": {**SFT, "seed": -1}}}, "experiment 'sft'.*-1 is no seed"),
-    ({"experiments": {"sft": {**SFT, "seed": 2**31}}}, "experiment 'sft'.*2147483648 is no seed"),
+    ({"experiments": {"sft": {**SFT, "seed": -1}}}, "experiment 'sft'.*-1 is not a seed"),
+    ({"experiments": {"sft": {**SFT, "seed": 2**31}}}, "experiment 'sft'.*2147483648 is not a seed"),
     ({"pipeline": " "}, "the document.*needs a name"),
     ({"description": "\ud800"}, "the document.*description of the pipeline cannot be stored"),
     ({"stages": [{"experiment": "sft", "start": {"agent": "\ud800"}}]}, "stage 1.*cannot be stored"),
@@ -109,7 +109,7 @@ def test_a_seed_is_taken_or_refused_as_by_hand(seed: int) -> None:
     """The same numbers are seeds in a text and in a call."""
     plain = {**GOOD, "experiments": {"sft": {**SFT, "seed": seed}}}
     try:
-        taken = checked_seed(seed)
+        taken = validate_seed(seed)
     except ConfigError:
         with pytest.raises(ConfigError, match="experiment 'sft'"):
             from_plain(plain)

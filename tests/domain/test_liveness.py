@@ -13,15 +13,15 @@ from pipeline_widgets.domain.liveness import (
     LAUNCH_AFTER,
     RELAUNCH_AFTER,
     RELAUNCH_ELSEWHERE_AFTER,
-    Action,
-    Judgement,
     Lease,
+    LivenessAction,
+    LivenessDecision,
     Process,
-    Pulse,
-    Seen,
+    ProcessObservation,
+    ProcessState,
     Timing,
-    host,
-    judge,
+    assess_run,
+    host_of,
 )
 from pipeline_widgets.domain.run import Status
 
@@ -32,9 +32,9 @@ RUNNING = replace(LAUNCHED, status=Status.RUNNING, token="t", supervisor=SUPERVI
 GRACE = Timing().grace
 
 
-def act(lease: Lease, seen: Seen, now: float) -> Action:
+def act(lease: Lease, seen: ProcessState, now: float) -> LivenessAction:
     """Return what to do."""
-    return judge(lease, seen, now=now, grace=GRACE).action
+    return assess_run(lease, seen, now=now, grace=GRACE).action
 
 
 @pytest.mark.spec("6.9")
@@ -47,8 +47,8 @@ def test_the_defaults_are_those_of_the_specification() -> None:
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.STOPPING])
 def test_a_supervisor_that_is_gone_is_given_up_at_once_with_evidence(status: Status) -> None:
     """On the same host no grace is waited for; the evidence names process, host and last beat."""
-    judgement = judge(replace(RUNNING, status=status), Seen.GONE, now=1101.5, grace=GRACE)
-    assert judgement.action is Action.GIVE_UP
+    judgement = assess_run(replace(RUNNING, status=status), ProcessState.GONE, now=1101.5, grace=GRACE)
+    assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == "Its supervisor, process 123 on node7, is gone; last beat 1.5 s ago."
 
 
@@ -56,16 +56,16 @@ def test_a_supervisor_that_is_gone_is_given_up_at_once_with_evidence(status: Sta
 @given(st.floats(0, 1e9))
 def test_a_supervisor_that_is_seen_at_work_is_believed(silent: float) -> None:
     """A laptop that slept comes back with old beats and healthy runs."""
-    assert act(RUNNING, Seen.AT_WORK, 1100 + silent) is Action.LEAVE
+    assert act(RUNNING, ProcessState.AT_WORK, 1100 + silent) is LivenessAction.LEAVE
 
 
 @pytest.mark.spec("6.9")
-@pytest.mark.parametrize("seen", [Seen.OUT_OF_SIGHT, Seen.SUSPENDED])
-def test_one_that_cannot_be_seen_at_work_has_the_grace(seen: Seen) -> None:
+@pytest.mark.parametrize("seen", [ProcessState.OUT_OF_SIGHT, ProcessState.SUSPENDED])
+def test_one_that_cannot_be_seen_at_work_has_the_grace(seen: ProcessState) -> None:
     """On another host, or suspended, one that was silent for longer than the grace is given up."""
-    assert act(RUNNING, seen, 1100 + GRACE) is Action.LEAVE
-    judgement = judge(RUNNING, seen, now=1100 + GRACE + 1, grace=GRACE)
-    assert judgement.action is Action.GIVE_UP
+    assert act(RUNNING, seen, 1100 + GRACE) is LivenessAction.LEAVE
+    judgement = assess_run(RUNNING, seen, now=1100 + GRACE + 1, grace=GRACE)
+    assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == (
         f"Its supervisor, process 123 on node7, is {seen} and silent for 61.0 s; the grace is 60 s."
     )
@@ -74,19 +74,19 @@ def test_one_that_cannot_be_seen_at_work_has_the_grace(seen: Seen) -> None:
 @pytest.mark.spec("6.9")
 def test_a_run_that_nobody_launched_is_launched() -> None:
     """Whoever triggered it has a moment to launch it; then whoever looks does."""
-    assert act(TRIGGERED, Seen.GONE, 1000 + LAUNCH_AFTER - 0.1) is Action.LEAVE
-    assert act(TRIGGERED, Seen.GONE, 1000 + LAUNCH_AFTER) is Action.LAUNCH
+    assert act(TRIGGERED, ProcessState.GONE, 1000 + LAUNCH_AFTER - 0.1) is LivenessAction.LEAVE
+    assert act(TRIGGERED, ProcessState.GONE, 1000 + LAUNCH_AFTER) is LivenessAction.LAUNCH
 
 
 @pytest.mark.spec("6.9")
 def test_a_run_that_was_launched_and_never_taken_is_launched_once_more_and_then_given_up() -> None:
     """A supervisor has time to come up; a second launch is the last."""
-    assert act(LAUNCHED, Seen.GONE, 1000 + RELAUNCH_AFTER - 0.1) is Action.LEAVE
-    assert act(LAUNCHED, Seen.GONE, 1000 + RELAUNCH_AFTER) is Action.LAUNCH
+    assert act(LAUNCHED, ProcessState.GONE, 1000 + RELAUNCH_AFTER - 0.1) is LivenessAction.LEAVE
+    assert act(LAUNCHED, ProcessState.GONE, 1000 + RELAUNCH_AFTER) is LivenessAction.LAUNCH
     again = replace(LAUNCHED, launches=2, launched_at=2000)
-    assert act(again, Seen.GONE, 2000 + RELAUNCH_AFTER - 0.1) is Action.LEAVE
-    judgement = judge(again, Seen.GONE, now=2000 + RELAUNCH_AFTER, grace=GRACE)
-    assert judgement.action is Action.GIVE_UP
+    assert act(again, ProcessState.GONE, 2000 + RELAUNCH_AFTER - 0.1) is LivenessAction.LEAVE
+    judgement = assess_run(again, ProcessState.GONE, now=2000 + RELAUNCH_AFTER, grace=GRACE)
+    assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == "Its process was launched 2 times and never started."
 
 
@@ -94,59 +94,61 @@ def test_a_run_that_was_launched_and_never_taken_is_launched_once_more_and_then_
 def test_a_run_whose_supervisor_died_before_it_started_is_launched_again_at_once() -> None:
     """A Pending run that a supervisor had taken is not lost with it."""
     taken = replace(RUNNING, status=Status.PENDING, beat_at=1001)
-    assert act(taken, Seen.GONE, 1001) is Action.LAUNCH
-    assert act(taken, Seen.AT_WORK, 9999) is Action.LEAVE
-    assert act(replace(taken, launches=2), Seen.GONE, 1001) is Action.GIVE_UP
+    assert act(taken, ProcessState.GONE, 1001) is LivenessAction.LAUNCH
+    assert act(taken, ProcessState.AT_WORK, 9999) is LivenessAction.LEAVE
+    assert act(replace(taken, launches=2), ProcessState.GONE, 1001) is LivenessAction.GIVE_UP
 
 
 @pytest.mark.spec("6.9")
 @given(
     st.sampled_from([Status.PENDING, Status.RUNNING, Status.STOPPING]),
-    st.sampled_from(Seen),
+    st.sampled_from(ProcessState),
     st.integers(0, 3),
     st.none() | st.floats(1000, 2000),
     st.floats(1000, 5000),
 )
 def test_a_run_that_has_started_is_never_launched_again(
-    status: Status, seen: Seen, launches: int, beat: float | None, now: float
+    status: Status, seen: ProcessState, launches: int, beat: float | None, now: float
 ) -> None:
     """Only a Pending run is launched, at most twice in all, and giving up always has evidence."""
     lease = replace(RUNNING, status=status, launches=launches, beat_at=beat)
-    judgement = judge(lease, seen, now=now, grace=GRACE)
-    if judgement.action is Action.LAUNCH:
+    judgement = assess_run(lease, seen, now=now, grace=GRACE)
+    if judgement.action is LivenessAction.LAUNCH:
         assert status is Status.PENDING
         assert launches < 2
-    assert bool(judgement.evidence) == (judgement.action is Action.GIVE_UP)
+    assert bool(judgement.evidence) == (judgement.action is LivenessAction.GIVE_UP)
 
 
 def test_the_host_is_the_first_part_of_the_machine() -> None:
     """Sentences name the host, not the boot id."""
-    assert host(SUPERVISOR) == "node7"
+    assert host_of(SUPERVISOR) == "node7"
 
 
 PROCESS = replace(SUPERVISOR, pid=77)
 KNOWN = replace(LAUNCHED, launched=PROCESS)
 
 
-def launched(lease: Lease, seen: Seen, waited: float, still: float = 0.0) -> Judgement:
+def launched(lease: Lease, seen: ProcessState, waited: float, still: float = 0.0) -> LivenessDecision:
     """Judge a run that was launched and never taken."""
     now = 1000 + waited
-    return judge(lease, Seen.OUT_OF_SIGHT, now=now, grace=GRACE, launched=seen, still=still)
+    return assess_run(lease, ProcessState.OUT_OF_SIGHT, now=now, grace=GRACE, launched=seen, still=still)
 
 
 @pytest.mark.spec("6.9")
-@given(st.sampled_from([Seen.AT_WORK, Seen.SUSPENDED]), st.floats(0, 1e6))
-def test_a_launched_process_that_lives_and_moves_is_left_alone(seen: Seen, waited: float) -> None:
+@given(st.sampled_from([ProcessState.AT_WORK, ProcessState.SUSPENDED]), st.floats(0, 1e6))
+def test_a_launched_process_that_lives_and_moves_is_left_alone(seen: ProcessState, waited: float) -> None:
     """Row 7: imports may take minutes; only one that has not moved for the grace, late, is given up."""
-    assert launched(KNOWN, seen, waited).action is Action.LEAVE
+    assert launched(KNOWN, seen, waited).action is LivenessAction.LEAVE
 
 
 @pytest.mark.spec("6.9")
 def test_a_launched_process_that_hangs_is_given_up() -> None:
     """After a quarter of an hour, and without any progress, its process is named."""
-    assert launched(KNOWN, Seen.AT_WORK, HANGS_AFTER - 1, still=GRACE + 1).action is Action.LEAVE
-    judgement = launched(KNOWN, Seen.AT_WORK, HANGS_AFTER + 1, still=GRACE + 1)
-    assert judgement.action is Action.GIVE_UP
+    assert (
+        launched(KNOWN, ProcessState.AT_WORK, HANGS_AFTER - 1, still=GRACE + 1).action is LivenessAction.LEAVE
+    )
+    judgement = launched(KNOWN, ProcessState.AT_WORK, HANGS_AFTER + 1, still=GRACE + 1)
+    assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == "Its process 77 on node7 was launched 901 s ago and hangs."
 
 
@@ -154,42 +156,54 @@ def test_a_launched_process_that_hangs_is_given_up() -> None:
 @given(st.floats(-1e6, 1e6), st.floats(0, HANGS_AFTER))
 def test_a_step_of_the_clock_makes_no_young_process_hang(step: float, age: float) -> None:
     """Where its own age is known, the wall clock does not count: an hour may be put forward meanwhile."""
-    judgement = judge(
+    decision = assess_run(
         KNOWN,
-        Seen.OUT_OF_SIGHT,
+        ProcessState.OUT_OF_SIGHT,
         now=1000 + age + step,
         grace=GRACE,
-        launched=Seen.AT_WORK,
+        launched=ProcessState.AT_WORK,
         age=age,
         still=GRACE + 1,
     )
-    assert judgement.action is Action.LEAVE
+    assert decision.action is LivenessAction.LEAVE
 
 
 @pytest.mark.spec("6.9")
 def test_a_launched_process_that_is_gone_is_replaced_at_once_and_once() -> None:
     """Row 7: one that ended before it took the run is launched again; the second is the last."""
-    assert launched(KNOWN, Seen.GONE, 0.0).action is Action.LAUNCH
-    judgement = launched(replace(KNOWN, launches=2), Seen.GONE, 0.0)
-    assert judgement.action is Action.GIVE_UP
+    assert launched(KNOWN, ProcessState.GONE, 0.0).action is LivenessAction.LAUNCH
+    judgement = launched(replace(KNOWN, launches=2), ProcessState.GONE, 0.0)
+    assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == "Its process was launched 2 times and ended each time before it had begun."
 
 
 @pytest.mark.spec("6.9")
 def test_a_launched_process_on_another_machine_has_more_time() -> None:
     """Nobody here can see whether it lives."""
-    assert launched(KNOWN, Seen.OUT_OF_SIGHT, RELAUNCH_ELSEWHERE_AFTER - 1).action is Action.LEAVE
-    assert launched(KNOWN, Seen.OUT_OF_SIGHT, RELAUNCH_ELSEWHERE_AFTER + 1).action is Action.LAUNCH
+    assert (
+        launched(KNOWN, ProcessState.OUT_OF_SIGHT, RELAUNCH_ELSEWHERE_AFTER - 1).action
+        is LivenessAction.LEAVE
+    )
+    assert (
+        launched(KNOWN, ProcessState.OUT_OF_SIGHT, RELAUNCH_ELSEWHERE_AFTER + 1).action
+        is LivenessAction.LAUNCH
+    )
 
 
 @pytest.mark.spec("6.9")
 def test_a_supervisor_that_neither_beats_nor_wakes_is_given_up() -> None:
     """Row 8: silent for the grace on the database's clock, and still for the grace on the observer's."""
     late = 1100 + GRACE + 1
-    assert judge(RUNNING, Seen.AT_WORK, now=late, grace=GRACE, still=GRACE).action is Action.LEAVE
-    assert judge(RUNNING, Seen.AT_WORK, now=1101, grace=GRACE, still=1e9).action is Action.LEAVE
-    judgement = judge(RUNNING, Seen.AT_WORK, now=late, grace=GRACE, still=GRACE + 1)
-    assert judgement.action is Action.GIVE_UP
+    assert (
+        assess_run(RUNNING, ProcessState.AT_WORK, now=late, grace=GRACE, still=GRACE).action
+        is LivenessAction.LEAVE
+    )
+    assert (
+        assess_run(RUNNING, ProcessState.AT_WORK, now=1101, grace=GRACE, still=1e9).action
+        is LivenessAction.LEAVE
+    )
+    judgement = assess_run(RUNNING, ProcessState.AT_WORK, now=late, grace=GRACE, still=GRACE + 1)
+    assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == (
         "Its supervisor, process 123 on node7, hangs: it has not moved for 61.0 s and is silent for 61.0 s; "
         "the grace is 60 s."
@@ -200,12 +214,12 @@ def test_a_supervisor_that_neither_beats_nor_wakes_is_given_up() -> None:
 def test_a_pulse_is_as_old_as_its_last_change(seen: list[tuple[int | None, int]]) -> None:
     """An observer counts from the first look at which all was as it is now; what is unknown is no proof."""
     pulses = [
-        Pulse(process=SUPERVISOR, beat_at=float(beat), progress=progress, since=float(at))
+        ProcessObservation(process=SUPERVISOR, beat_at=float(beat), progress=progress, since=float(at))
         for at, (progress, beat) in enumerate(seen)
     ]
     kept = pulses[0]
     for pulse in pulses[1:]:
-        kept = kept.then(pulse)
+        kept = kept.merge(pulse)
     last = len(seen) - 1
     same = last
     while seen[last][0] is not None and same > 0 and seen[same - 1] == seen[last]:
@@ -214,36 +228,41 @@ def test_a_pulse_is_as_old_as_its_last_change(seen: list[tuple[int | None, int]]
 
 
 @pytest.mark.spec("6.9")
-@pytest.mark.parametrize("seen", [Seen.OUT_OF_SIGHT, Seen.SUSPENDED, Seen.AT_WORK])
-def test_a_beat_of_the_future_is_no_reason_to_believe_in_it_for_ever(seen: Seen) -> None:
+@pytest.mark.parametrize("seen", [ProcessState.OUT_OF_SIGHT, ProcessState.SUSPENDED, ProcessState.AT_WORK])
+def test_a_beat_of_the_future_is_no_reason_to_believe_in_it_for_ever(seen: ProcessState) -> None:
     """After the clock was put back, the grace counts on the observer's own clock."""
     an_hour_ago = RUNNING.beat_at - 3600 if RUNNING.beat_at else 0
-    judged = judge(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE - 1)
-    assert judged.action is Action.LEAVE
-    judged = judge(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE + 1)
-    assert judged.action is Action.GIVE_UP
+    judged = assess_run(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE - 1)
+    assert judged.action is LivenessAction.LEAVE
+    judged = assess_run(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE + 1)
+    assert judged.action is LivenessAction.GIVE_UP
     assert "silent for 61.0 s" in judged.evidence
 
 
 @pytest.mark.spec("6.9")
 def test_no_evidence_tells_of_a_beat_that_is_still_to_come() -> None:
     """How long ago the last beat was is left out where the clock was put back."""
-    judged = judge(RUNNING, Seen.GONE, now=500, grace=GRACE)
+    judged = assess_run(RUNNING, ProcessState.GONE, now=500, grace=GRACE)
     assert judged.evidence == "Its supervisor, process 123 on node7, is gone."
 
 
 @pytest.mark.spec("6.9")
 @pytest.mark.parametrize(
-    ("lease", "seen"), [(TRIGGERED, Seen.OUT_OF_SIGHT), (LAUNCHED, Seen.OUT_OF_SIGHT), (LAUNCHED, Seen.GONE)]
+    ("lease", "seen"),
+    [
+        (TRIGGERED, ProcessState.OUT_OF_SIGHT),
+        (LAUNCHED, ProcessState.OUT_OF_SIGHT),
+        (LAUNCHED, ProcessState.GONE),
+    ],
 )
-def test_a_run_of_the_future_is_launched_now(lease: Lease, seen: Seen) -> None:
+def test_a_run_of_the_future_is_launched_now(lease: Lease, seen: ProcessState) -> None:
     """A clock that was put back by an hour does not keep a run Pending for an hour."""
-    judged = judge(lease, Seen.OUT_OF_SIGHT, now=1000 - 3600, grace=GRACE, launched=seen)
-    assert judged.action is Action.LAUNCH
+    judged = assess_run(lease, ProcessState.OUT_OF_SIGHT, now=1000 - 3600, grace=GRACE, launched=seen)
+    assert judged.action is LivenessAction.LAUNCH
 
 
 @pytest.mark.spec("6.9")
 def test_clocks_that_differ_a_little_launch_nothing_twice() -> None:
     """Another machine's clock may be ahead by a second."""
-    assert act(TRIGGERED, Seen.OUT_OF_SIGHT, 999) is Action.LEAVE
-    assert act(LAUNCHED, Seen.OUT_OF_SIGHT, 999) is Action.LEAVE
+    assert act(TRIGGERED, ProcessState.OUT_OF_SIGHT, 999) is LivenessAction.LEAVE
+    assert act(LAUNCHED, ProcessState.OUT_OF_SIGHT, 999) is LivenessAction.LEAVE

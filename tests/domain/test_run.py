@@ -9,7 +9,15 @@ from factories.values import a_run, later
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.run import ACTIVE, FINISHED, NEXT, RESUMABLE, Progress, Status, check_transition
+from pipeline_widgets.domain.run import (
+    ACTIVE,
+    FINISHED,
+    RESUMABLE,
+    TRANSITIONS,
+    Progress,
+    Status,
+    check_transition,
+)
 from pipeline_widgets.errors import TransitionError
 
 
@@ -76,7 +84,7 @@ def test_whatever_is_tried_a_run_ends_once_and_never_goes_back(tried: list[Statu
 
 def test_every_status_has_a_row_in_the_table() -> None:
     """The table speaks of each status that a run can have."""
-    assert set(NEXT) == set(Status) - {Status.DRAFT}
+    assert set(TRANSITIONS) == set(Status) - {Status.DRAFT}
 
 
 @pytest.mark.spec("6.6")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline_widgets.domain.endpoint import Endpoint
-from pipeline_widgets.domain.snippets import KEY, snippets
+from pipeline_widgets.domain.snippets import KEY, make_snippets
 
 A_KEY = f"pw_{'x' * 43}"
 SHORT = 60  # characters of a line that are never cut beside the box to try it
@@ -33,7 +33,7 @@ def endpoint(example: Any) -> Endpoint:
 def test_lines_are_short() -> None:
     """Also with a key in place of the word for it."""
     for key in (None, A_KEY):
-        for each in snippets(endpoint([0.12, -0.4, 1.0, 0.003]), key):
+        for each in make_snippets(endpoint([0.12, -0.4, 1.0, 0.003]), key):
             assert max(map(len, each.code.splitlines())) <= SHORT
             assert each.code.count(key or KEY) == 1
 
@@ -44,7 +44,7 @@ def test_lines_are_short() -> None:
 )
 def test_an_example_is_sent_as_it_is(example: Any) -> None:
     """Whatever is in it, in Python with double quotes and for a shell."""
-    python, curl = (each.code for each in snippets(endpoint(example)))
+    python, curl = (each.code for each in make_snippets(endpoint(example)))
     expected = {"observation": [0.0] if example is None else example}
     body = next(
         node.value.args[0]

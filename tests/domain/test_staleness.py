@@ -11,22 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline
-from pipeline_widgets.domain.experiment import Checkpoint
-from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.run import Run, Status
-from pipeline_widgets.domain.staleness import staleness, upstream_state
+from pipeline_widgets.domain.staleness import compute_staleness, describe_upstream
 
 CHAIN = a_chain("SFT", "GRPO", "GRPO")
 SOURCE, SECOND = an_experiment(1), an_experiment(2)
 
 
-def reasons(facts: Facts, pipeline: Pipeline = CHAIN) -> list[tuple[str, ...]]:
+def reasons(facts: PipelineFacts, pipeline: Pipeline = CHAIN) -> list[tuple[str, ...]]:
     """Return the reasons of each stage; empty where it is not stale."""
-    found = staleness(pipeline, facts)
+    found = compute_staleness(pipeline, facts)
     return [found[stage.id].reasons if found[stage.id].stale else () for stage in pipeline.stages]
 
 
-def two_stages(latest: Run, now: Checkpoint, used: Run, consumed: Checkpoint, **more: Any) -> Facts:
+def two_stages(latest: Run, now: Checkpoint, used: Run, consumed: Checkpoint, **more: Any) -> PipelineFacts:
     """Return facts where stage 1 now offers `now` of `latest`, and stage 2 consumed `consumed` of `used`."""
     second = a_run(8, of=SECOND, source=consumed)
     mine = succeeded(second, a_checkpoint(run_id=8), consumed=consumed, used=used) | more
@@ -64,11 +64,11 @@ def test_staleness_passes_on() -> None:
     """A stage whose source stage is stale is stale too, with that as its reason."""
     third, fifth = a_run(3, of=SOURCE), a_run(5, of=SOURCE)
     facts = two_stages(fifth, a_checkpoint(run_id=5), third, a_checkpoint(run_id=3))
-    middle, saved = facts.of(2).succeeded, facts.of(2).checkpoints[0]
+    middle, saved = facts.for_stage(2).succeeded, facts.for_stage(2).checkpoints[0]
     assert middle is not None
     last = succeeded(a_run(9, of=an_experiment(3), source=saved), consumed=saved, used=middle)
-    stages = {**facts.stages, 3: replace(facts.of(3), **last)}
-    assert reasons(Facts(stages=stages))[2] == ("Stage 2 is stale",)
+    stages = {**facts.stages, 3: replace(facts.for_stage(3), **last)}
+    assert reasons(PipelineFacts(stages=stages))[2] == ("Stage 2 is stale",)
 
 
 @pytest.mark.spec("6.8")
@@ -85,8 +85,8 @@ def test_only_successful_runs_count(status: Status) -> None:
     """A later run of the source that did not succeed makes nothing stale."""
     used = a_run(3, of=SOURCE)
     facts = two_stages(used, a_checkpoint(run_id=3), used, a_checkpoint(run_id=3))
-    first = replace(facts.of(1), latest=a_run(5, status, of=SOURCE))
-    assert reasons(Facts(stages={**facts.stages, 1: first})) == [(), (), ()]
+    first = replace(facts.for_stage(1), latest=a_run(5, status, of=SOURCE))
+    assert reasons(PipelineFacts(stages={**facts.stages, 1: first})) == [(), (), ()]
 
 
 @pytest.mark.spec("6.8")
@@ -107,7 +107,7 @@ def test_another_choice_than_what_was_used_is_told() -> None:
     assert reasons(facts) == [(), (), ()]
     stage = CHAIN.stages[1]
     assert isinstance(stage, ExperimentStage)
-    finals = CHAIN.replaced(replace(stage, start=FromSource("final"))).pipeline
+    finals = CHAIN.with_stage_replaced(replace(stage, start=FromSource("final"))).pipeline
     assert reasons(facts, finals)[1] == ("Stage 1 now gives step 20: used step 10",)
 
 
@@ -149,9 +149,9 @@ def test_accepted_reasons_stay_readable() -> None:
     """Accepting as fresh takes the flag away and keeps the reasons."""
     third, fifth = a_run(3, of=SOURCE), a_run(5, of=SOURCE)
     facts = two_stages(fifth, a_checkpoint(run_id=5), third, a_checkpoint(run_id=3))
-    state = upstream_state(CHAIN, 2, facts)
-    accepted = Facts(stages={**facts.stages, 2: replace(facts.of(2), accepted=state)})
-    found = staleness(CHAIN, accepted)[2]
+    state = describe_upstream(CHAIN, 2, facts)
+    accepted = PipelineFacts(stages={**facts.stages, 2: replace(facts.for_stage(2), accepted=state)})
+    found = compute_staleness(CHAIN, accepted)[2]
     assert (found.stale, found.accepted, len(found.reasons)) == (False, True, 1)
 
 
@@ -160,10 +160,10 @@ def test_an_acceptance_ends_with_the_next_re_run_of_the_source() -> None:
     """What was accepted as fresh is stale again when the source stage has succeeded once more since."""
     third, fifth, sixth = (a_run(number, of=SOURCE) for number in (3, 5, 6))
     facts = two_stages(fifth, a_checkpoint(run_id=5), third, a_checkpoint(run_id=3))
-    state = upstream_state(CHAIN, 2, facts)
+    state = describe_upstream(CHAIN, 2, facts)
 
     re_run = two_stages(sixth, a_checkpoint(run_id=6), third, a_checkpoint(run_id=3), accepted=state)
-    found = staleness(CHAIN, re_run)[2]
+    found = compute_staleness(CHAIN, re_run)[2]
 
     assert (found.stale, found.accepted) == (True, False)
 
@@ -208,7 +208,7 @@ class Played:
                 self.known[at] = replace(self.known[at], experiment=changed)
             case _:
                 if self.expected()[at]:
-                    state = upstream_state(CHAIN, at + 1, self.facts)
+                    state = describe_upstream(CHAIN, at + 1, self.facts)
                     self.known[at] = replace(self.known[at], accepted=state)
                     self.accepted[at] = self.upstream(at)
 
@@ -232,9 +232,9 @@ class Played:
         self.accepted[at] = None
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> PipelineFacts:
         """What the rules are told."""
-        return Facts(stages={at + 1: known for at, known in enumerate(self.known)})
+        return PipelineFacts(stages={at + 1: known for at, known in enumerate(self.known)})
 
     def upstream(self, at: int) -> Any:
         """Everything that an acceptance depends on."""
@@ -264,7 +264,7 @@ def test_stale_is_what_a_second_account_says(history: list[Action]) -> None:
     played = Played()
     for action in history:
         played.play(action)
-        found = staleness(CHAIN, played.facts)
+        found = compute_staleness(CHAIN, played.facts)
         assert [found[n].stale for n in (1, 2, 3)] == played.expected()
         assert all(bool(each.reasons) == (each.stale or each.accepted) for each in found.values())
 
@@ -276,7 +276,7 @@ def test_what_is_behind_a_stale_stage_is_stale_or_accepted(history: list[Action]
     played = Played()
     for action in history:
         played.play(action)
-    found = staleness(CHAIN, played.facts)
+    found = compute_staleness(CHAIN, played.facts)
     for number in (2, 3):
         if found[number - 1].stale and played.known[number - 1].succeeded is not None:
             assert found[number].stale or found[number].accepted
@@ -289,12 +289,12 @@ def test_time_stamps_are_never_looked_at(history: list[Action], ages: list[int])
     played = Played()
     for action in history:
         played.play(action)
-    before = staleness(CHAIN, played.facts)
+    before = compute_staleness(CHAIN, played.facts)
     for at, age in enumerate(ages):
         known = played.known[at]
         if known.succeeded is not None:
             played.known[at] = replace(known, succeeded=replace(known.succeeded, created_at=later(age)))
-    assert staleness(CHAIN, played.facts) == before
+    assert compute_staleness(CHAIN, played.facts) == before
 
 
 @pytest.mark.spec("6.8")
@@ -304,9 +304,9 @@ def test_another_experiment_upstream_ends_an_acceptance() -> None:
     mine = succeeded(a_run(8, of=SECOND, source=consumed), consumed=consumed, used=used)
     b, c = an_experiment(7, SFT), an_experiment(8, SFT)
     facts = facts_of("SFT", "GRPO", "GRPO", stage_1={"experiment": b}, stage_2=mine)
-    state = upstream_state(CHAIN, 2, facts)
+    state = describe_upstream(CHAIN, 2, facts)
     again = facts_of("SFT", "GRPO", "GRPO", stage_1={"experiment": c}, stage_2=mine | {"accepted": state})
-    assert staleness(CHAIN, again)[2].stale
+    assert compute_staleness(CHAIN, again)[2].stale
 
 
 def test_a_deployment_stage_feeds_nothing() -> None:

@@ -32,17 +32,17 @@ from pipeline_widgets.domain.chain import (
     Pipeline,
     ScoreAtLeast,
 )
-from pipeline_widgets.domain.facts import Facts
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.triggering import (
-    blockers,
-    chosen_from,
-    fit,
-    following,
-    gate_reason,
-    label,
-    resolve,
-    resumed,
+    assess_fit,
+    choose_from_source,
+    decide_next_stage,
+    find_blockers,
+    find_gate_blocker,
+    resolve_resume,
+    resolve_start,
+    stage_label,
 )
 from pipeline_widgets.errors import NoCheckpointError, TriggerError
 
@@ -50,12 +50,14 @@ CHAIN = a_chain("SFT", "GRPO", "deploy", trigger="auto")
 DONE = succeeded(a_run(1, of=an_experiment(1)), a_checkpoint(10, 0.5), a_checkpoint(20, 0.4))
 
 
-def why(stage_id: int, facts: Facts, pipeline: Pipeline = CHAIN, *, resume: bool = False) -> list[str]:
+def why(
+    stage_id: int, facts: PipelineFacts, pipeline: Pipeline = CHAIN, *, resume: bool = False
+) -> list[str]:
     """Return the reasons why a stage cannot be triggered."""
-    return [str(each) for each in blockers(pipeline, stage_id, facts, resume=resume)]
+    return [str(each) for each in find_blockers(pipeline, stage_id, facts, resume=resume)]
 
 
-def facts(**known: Any) -> Facts:
+def facts(**known: Any) -> PipelineFacts:
     """Return facts about CHAIN."""
     return facts_of("SFT", "GRPO", "deploy", **known)
 
@@ -78,7 +80,7 @@ def test_an_active_run_of_the_stage_blocks_it(status: Status) -> None:
 @pytest.mark.spec("6.1")
 def test_an_active_run_of_the_experiment_elsewhere_blocks_it() -> None:
     """An experiment that runs in another stage or by itself blocks the stages that it is bound to."""
-    busy = {"busy": a_run(5, Status.RUNNING, of=an_experiment(1))}
+    busy = {"active_run": a_run(5, Status.RUNNING, of=an_experiment(1))}
     assert why(1, facts(stage_1=busy)) == ["Its experiment 'sft-1' is running elsewhere."]
 
 
@@ -98,7 +100,7 @@ def test_an_active_previous_stage_blocks_it(status: Status) -> None:
 def test_a_stage_without_a_source_checkpoint_says_that_it_waits_for_one() -> None:
     """Without any checkpoint of the source stage, Experiment and Deployment stages wait for one."""
     for stage_id, named in ((2, "Stage 1 (sft-1)"), (3, "Stage 2 (grpo-2)")):
-        (blocker,) = blockers(CHAIN, stage_id, facts())
+        (blocker,) = find_blockers(CHAIN, stage_id, facts())
         assert blocker.reason == f"It waits for a checkpoint of {named}."
         assert blocker.fix == f"Trigger {named} first."
 
@@ -108,8 +110,8 @@ def test_a_step_that_the_source_did_not_save_blocks_it() -> None:
     """A specific step that does not exist is the reason, with the steps that do exist as the way out."""
     stage = CHAIN.stages[1]
     assert isinstance(stage, ExperimentStage)
-    at_15 = CHAIN.replaced(replace(stage, start=FromSource(15))).pipeline
-    (blocker,) = blockers(at_15, 2, facts(stage_1=DONE))
+    at_15 = CHAIN.with_stage_replaced(replace(stage, start=FromSource(15))).pipeline
+    (blocker,) = find_blockers(at_15, 2, facts(stage_1=DONE))
     assert (blocker.reason, blocker.fix) == ("There is no checkpoint at step 15.", "There are 10, 20.")
 
 
@@ -119,7 +121,7 @@ def test_a_stage_that_no_longer_fits_is_blocked_by_the_reason() -> None:
     wrong = {"experiment": an_experiment(1, PPO)}
     reason = "GRPO takes lm as policy, but PPO makes policy."
     assert why(2, facts(stage_1=wrong)) == [reason]
-    assert fit(CHAIN, CHAIN.stages[1], facts(stage_1=wrong)).reason == reason
+    assert assess_fit(CHAIN, CHAIN.stages[1], facts(stage_1=wrong)).reason == reason
 
 
 @pytest.mark.spec("6.1")
@@ -166,7 +168,7 @@ def test_what_cannot_be_resumed_says_why(known: dict[str, Any], reason: str) -> 
 @pytest.mark.spec("6.5")
 def test_a_deployment_cannot_be_resumed() -> None:
     """A Deployment stage has no checkpoint of its own to go on from."""
-    known = {"latest": a_run(1, Status.FAILED), "own_checkpoints": (a_checkpoint(),)}
+    known = {"latest": a_run(1, Status.FAILED), "latest_checkpoints": (a_checkpoint(),)}
     assert why(3, facts(stage_2=DONE, stage_3=known), resume=True) == ["A deployment cannot be resumed."]
 
 
@@ -178,21 +180,21 @@ def test_a_resumed_run_goes_on_from_the_last_checkpoint(status: Status) -> None:
     run = a_run(7, status, of=an_experiment(2), source=consumed)
     known = {
         "latest": run,
-        "own_checkpoints": (a_checkpoint(10, 0.9, run_id=7), a_checkpoint(15, 0.1, run_id=7)),
+        "latest_checkpoints": (a_checkpoint(10, 0.9, run_id=7), a_checkpoint(15, 0.1, run_id=7)),
     }
     assert why(2, facts(stage_1=DONE, stage_2=known), resume=True) == []
-    begin = resumed(facts(stage_2=known).of(2))
-    assert begin.checkpoint is not None
-    assert (begin.checkpoint.step, begin.role, begin.resumed_run_id) == (15, "resume", 7)
-    assert (begin.source_checkpoint_id, begin.source_run_id) == (consumed.id, 1)
-    assert begin.reason == "resumed at step 15"
+    run_start = resolve_resume(facts(stage_2=known).for_stage(2))
+    assert run_start.checkpoint is not None
+    assert (run_start.checkpoint.step, run_start.role, run_start.resumed_run_id) == (15, "resume", 7)
+    assert (run_start.source_checkpoint_id, run_start.source_run_id) == (consumed.id, 1)
+    assert run_start.reason == "resumed at step 15"
 
 
 @pytest.mark.spec("6.5")
 def test_nothing_to_resume_is_refused() -> None:
     """Asking for the start of a resume that cannot be raises TriggerError with the reason."""
     with pytest.raises(TriggerError, match="There is no run to resume"):
-        resumed(facts().of(1))
+        resolve_resume(facts().for_stage(1))
 
 
 @pytest.mark.spec("5.5")
@@ -201,35 +203,39 @@ def test_a_stage_starts_from_the_checkpoint_that_it_asks_for(choice: Any, step: 
     """Best, Final and a step resolve to a checkpoint of the source stage, with the role of its port."""
     stage = CHAIN.stages[1]
     assert isinstance(stage, ExperimentStage)
-    chain = CHAIN.replaced(replace(stage, start=FromSource(choice))).pipeline
-    begin = resolve(chain, 2, facts(stage_1=DONE))
-    assert begin.checkpoint is not None
-    assert (begin.checkpoint.step, begin.role) == (step, "policy")
-    assert begin.source_checkpoint_id == begin.checkpoint.id
-    assert begin.source_run_id == 1
+    chain = CHAIN.with_stage_replaced(replace(stage, start=FromSource(choice))).pipeline
+    run_start = resolve_start(chain, 2, facts(stage_1=DONE))
+    assert run_start.checkpoint is not None
+    assert (run_start.checkpoint.step, run_start.role) == (step, "policy")
+    assert run_start.source_checkpoint_id == run_start.checkpoint.id
+    assert run_start.source_run_id == 1
 
 
 @pytest.mark.spec("5.5")
 def test_best_goes_by_the_direction_of_the_source_algorithm() -> None:
     """A source whose lower score is better gives its lowest as Best, whoever consumes it."""
     source = {**DONE, "experiment": an_experiment(1, LOSS)}
-    assert chosen_from(CHAIN.stages[1], facts(stage_1=source).of(1)).checkpoint.step == 20
+    assert choose_from_source(CHAIN.stages[1], facts(stage_1=source).for_stage(1)).checkpoint.step == 20
     with pytest.raises(NoCheckpointError):
-        chosen_from(CHAIN.stages[1], facts().of(1))
+        choose_from_source(CHAIN.stages[1], facts().for_stage(1))
 
 
 @pytest.mark.spec("5.4")
 def test_the_first_stage_starts_from_scratch_or_from_a_saved_agent() -> None:
     """Scratch consumes nothing; a saved Agent gives the checkpoint of its current version."""
-    assert resolve(CHAIN, 1, facts()).checkpoint is None
-    assert resolve(CHAIN, 1, facts()).reason == "from scratch"
+    assert resolve_start(CHAIN, 1, facts()).checkpoint is None
+    assert resolve_start(CHAIN, 1, facts()).reason == "from scratch"
     version = a_version(a_checkpoint(30), agent_id=4, number=2)
     chain = a_pipeline(ExperimentStage(id=1, experiment_id=1, start=FromAgent(4)))
     known = replace(facts(), agents={4: version})
     assert why(1, known, chain) == []
-    begin = resolve(chain, 1, known)
-    assert (begin.checkpoint, begin.agent_version, begin.role) == (version.checkpoint, version, "weights")
-    assert (begin.source_checkpoint_id, begin.source_run_id) == (None, None)
+    run_start = resolve_start(chain, 1, known)
+    assert (run_start.checkpoint, run_start.agent_version, run_start.role) == (
+        version.checkpoint,
+        version,
+        "weights",
+    )
+    assert (run_start.source_checkpoint_id, run_start.source_run_id) == (None, None)
 
 
 @pytest.mark.spec("5.4")
@@ -244,17 +250,17 @@ def test_a_saved_agent_that_does_not_fit_or_is_gone_blocks_the_first_stage() -> 
 @pytest.mark.spec("6.3")
 def test_success_starts_the_next_stage_if_that_is_auto() -> None:
     """An Auto stage that can start begins from what it asks for."""
-    found = following(CHAIN, 1, facts(stage_1=DONE))
+    found = decide_next_stage(CHAIN, 1, facts(stage_1=DONE))
     assert found is not None
-    assert found.begin is not None
-    assert (found.stage.id, found.begin.reason) == (2, "best evaluation score 0.5, step 10")
+    assert found.run_start is not None
+    assert (found.stage.id, found.run_start.reason) == (2, "best evaluation score 0.5, step 10")
 
 
 @pytest.mark.spec("5.2", "6.3")
 def test_success_starts_nothing_else() -> None:
     """A manual next stage, and the end of the chain, are left alone."""
-    assert following(a_chain("SFT", "GRPO"), 1, facts_of("SFT", "GRPO", stage_1=DONE)) is None
-    assert following(CHAIN, 3, facts()) is None
+    assert decide_next_stage(a_chain("SFT", "GRPO"), 1, facts_of("SFT", "GRPO", stage_1=DONE)) is None
+    assert decide_next_stage(CHAIN, 3, facts()) is None
 
 
 @pytest.mark.spec("6.7")
@@ -267,29 +273,29 @@ def test_success_starts_nothing_else() -> None:
             "GRPO takes lm as policy, but PPO makes policy.",
         ),
         (
-            {"stage_1": DONE, "stage_2": {"busy": a_run(9, Status.RUNNING)}},
+            {"stage_1": DONE, "stage_2": {"active_run": a_run(9, Status.RUNNING)}},
             "Its experiment 'grpo-2' is running elsewhere.",
         ),
     ],
 )
 def test_an_auto_stage_that_cannot_start_is_held_with_the_reason(known: dict[str, Any], reason: str) -> None:
     """Unfit, no checkpoint and a busy experiment are told; silence is a defect."""
-    found = following(CHAIN, 1, facts(**known))
+    found = decide_next_stage(CHAIN, 1, facts(**known))
     assert found is not None
-    assert (found.begin, found.held) == (None, reason)
+    assert (found.run_start, found.held_reason) == (None, reason)
 
 
 @pytest.mark.spec("5.2", "6.7")
 def test_a_gate_that_is_not_met_holds_with_the_numbers() -> None:
     """A gate that is not met shows as held with the score and what was wanted."""
-    gated = CHAIN.replaced(replace(CHAIN.stages[1], gate=ScoreAtLeast(0.9))).pipeline
-    found = following(gated, 1, facts(stage_1=DONE))
+    gated = CHAIN.with_stage_replaced(replace(CHAIN.stages[1], gate=ScoreAtLeast(0.9))).pipeline
+    found = decide_next_stage(gated, 1, facts(stage_1=DONE))
     assert found is not None
-    assert found.held == "The gate is not met: evaluation score 0.5, wanted at least 0.9."
-    met = CHAIN.replaced(replace(CHAIN.stages[1], gate=ScoreAtLeast(0.5))).pipeline
-    found = following(met, 1, facts(stage_1=DONE))
+    assert found.held_reason == "The gate is not met: evaluation score 0.5, wanted at least 0.9."
+    met = CHAIN.with_stage_replaced(replace(CHAIN.stages[1], gate=ScoreAtLeast(0.5))).pipeline
+    found = decide_next_stage(met, 1, facts(stage_1=DONE))
     assert found is not None
-    assert found.held is None
+    assert found.held_reason is None
 
 
 @pytest.mark.spec("5.2", "6.7")
@@ -326,7 +332,7 @@ def test_gates_go_by_the_direction_of_the_score(
     reason: str | None,
 ) -> None:
     """A gate wants at least, or at most, or better than deployed; NaN and infinities never win."""
-    told = gate_reason(gate, score, deployed, higher_is_better=higher)
+    told = find_gate_blocker(gate, score, deployed, higher_is_better=higher)
     if reason is None:
         assert told is None
     else:
@@ -342,32 +348,32 @@ def test_gates_go_by_the_direction_of_the_score(
 )
 def test_a_gate_is_met_from_its_bound_on(score: float, bound: float, higher: bool) -> None:  # noqa: FBT001
     """A bound is met exactly by scores that are as good or better."""
-    met = gate_reason(ScoreAtLeast(bound), score, None, higher_is_better=higher) is None
+    met = find_gate_blocker(ScoreAtLeast(bound), score, None, higher_is_better=higher) is None
     assert met == (score >= bound if higher else score <= bound)
 
 
 @pytest.mark.spec("5.2")
 def test_a_deployment_behind_a_gate_is_compared_with_the_agent_of_its_name() -> None:
     """Better than the agent now deployed: the current version of the agent that the stage names."""
-    gated = CHAIN.replaced(replace(CHAIN.stages[2], gate=BetterThanDeployed())).pipeline
+    gated = CHAIN.with_stage_replaced(replace(CHAIN.stages[2], gate=BetterThanDeployed())).pipeline
     source = succeeded(a_run(2), a_checkpoint(10, 0.5))
     known = replace(facts(stage_2=source), deployed={"agent-3": a_version(a_checkpoint(1, 0.7))})
-    found = following(gated, 2, known)
+    found = decide_next_stage(gated, 2, known)
     assert found is not None
-    assert found.held == "The gate is not met: evaluation score 0.5, the agent now has 0.7."
+    assert found.held_reason == "The gate is not met: evaluation score 0.5, the agent now has 0.7."
     others = replace(known, deployed={"another": a_version(a_checkpoint(1, 0.7))})
-    found = following(gated, 2, others)
+    found = decide_next_stage(gated, 2, others)
     assert found is not None
-    assert found.begin is not None
+    assert found.run_start is not None
 
 
 def test_a_stage_is_named_by_its_number_and_what_it_runs() -> None:
     """Sentences name a stage by its number from 1 and its experiment's or agent's name."""
-    assert [label(CHAIN, stage, facts()) for stage in CHAIN.stages] == [
+    assert [stage_label(CHAIN, stage, facts()) for stage in CHAIN.stages] == [
         "Stage 1 (sft-1)",
         "Stage 2 (grpo-2)",
         "Stage 3 (agent-3)",
     ]
-    unknown = Facts(stages={})
-    assert label(CHAIN, CHAIN.stages[0], unknown) == "Stage 1 (no experiment)"
+    unknown = PipelineFacts(stages={})
+    assert stage_label(CHAIN, CHAIN.stages[0], unknown) == "Stage 1 (no experiment)"
     assert why(1, unknown) == ["It has no experiment."]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.experiment import Reference
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.trust import (
     CHANGED,
     UNKNOWN,
@@ -16,11 +16,11 @@ from pipeline_widgets.domain.trust import (
 )
 
 part = st.none() | st.text(max_size=5)
-code = st.builds(Reference, path=part, root=part, value=part)
+code = st.builds(AlgorithmReference, path=part, root=part, value=part)
 
 
 @given(code, code)
-def test_equal_signatures_mean_the_same_code(one: Reference, other: Reference) -> None:
+def test_equal_signatures_mean_the_same_code(one: AlgorithmReference, other: AlgorithmReference) -> None:
     """No part of a reference can be moved into another part without the signature changing."""
     same = signature_of_code(b"key", "id", one) == signature_of_code(b"key", "id", other)
     assert same == (one == other)
@@ -28,7 +28,7 @@ def test_equal_signatures_mean_the_same_code(one: Reference, other: Reference) -
 
 def test_a_signature_is_of_one_key_one_workspace_and_one_purpose() -> None:
     """Another user's key, another workspace and another purpose each give another signature."""
-    mine = Reference(path="a:b")
+    mine = AlgorithmReference(path="a:b")
     made = {
         signature_of_code(b"key", "id", mine),
         signature_of_code(b"other", "id", mine),

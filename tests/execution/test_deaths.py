@@ -14,9 +14,9 @@ from benches import Bench, alive, until
 
 import pipeline_widgets as pw
 from pipeline_widgets.__main__ import main
-from pipeline_widgets.domain.job import Outcome, Saved
+from pipeline_widgets.domain.job import Outcome, SavedCheckpoint
 from pipeline_widgets.execution import processes
-from pipeline_widgets.execution.launchers import LocalLauncher
+from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.services.supervision import Batch, Owner
 from pipeline_widgets.wiring import connect
@@ -193,7 +193,7 @@ def _die_after_the_first_stage(bench: Bench, run_id: int) -> str:
         services.supervision.started(job, me)
         with artifacts.publish(Path(job.folder) / "checkpoints", stem="1") as publication:
             (publication.path / "state.txt").write_text("1")
-        saved = Saved(
+        saved = SavedCheckpoint(
             step=1, folder=publication.folder, training_score=None, evaluation_score=1.0, signature={}
         )
         outcome = Outcome(status=pw.Status.SUCCEEDED)

@@ -61,16 +61,16 @@ def test_a_killed_fork_server_is_named(bench: Bench) -> None:
 
 def test_children_come_from_another_fork_server_when_the_first_was_killed() -> None:
     """A fork server that is gone when a child is asked for is replaced: the chain goes on."""
-    nursery = ForkServer()
-    first = nursery.order()()
+    spawner = ForkServer()
+    first = spawner.spawn()()
     os.kill(psutil.Process(first.pid).ppid(), signal.SIGKILL)
     until(lambda: first.exit_code() is not None)
     assert "was killed by SIGKILL" in first.describe_end()
 
-    second = nursery.order()()
+    second = spawner.spawn()()
 
     assert alive(second.pid)
-    nursery.close()
+    spawner.close()
     until(lambda: not alive(second.pid))
     first.line.close()
     second.line.close()

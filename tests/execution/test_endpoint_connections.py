@@ -17,11 +17,11 @@ import uvicorn
 from benches import until
 from sites import Site, ask, get
 
-from pipeline_widgets.execution import endpoint_connections
-from pipeline_widgets.execution.endpoint_body import answer
-from pipeline_widgets.execution.endpoint_connections import MOST_SILENT, BoundedProtocol
-from pipeline_widgets.execution.listening import listen
-from pipeline_widgets.execution.serving import Server
+from pipeline_widgets.serving import connections
+from pipeline_widgets.serving.connections import MOST_SILENT, BoundedProtocol
+from pipeline_widgets.serving.payload import json_response
+from pipeline_widgets.serving.server import Server
+from pipeline_widgets.serving.sockets import listen
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
 
@@ -80,14 +80,14 @@ async def patient(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/slow":
         await asyncio.sleep(1.0)
     content = "x" * (64 << 20) if scope["path"] == "/large" else "fine"
-    await answer(content)(scope, receive, send)
+    await json_response(content)(scope, receive, send)
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every limit half a second."""
-    limits = dict.fromkeys(endpoint_connections._LIMITS, 0.5)
-    monkeypatch.setattr(endpoint_connections, "_LIMITS", limits)
+    limits = dict.fromkeys(connections._LIMITS, 0.5)
+    monkeypatch.setattr(connections, "_LIMITS", limits)
 
 
 @pytest.mark.parametrize(

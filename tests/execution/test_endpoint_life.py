@@ -18,7 +18,7 @@ from benches import Bench, alive, until
 from sites import Site, an_agent, ask, get, server
 
 import pipeline_widgets as pw
-from pipeline_widgets.domain.experiment import AgentStatus
+from pipeline_widgets.domain.agent import AgentStatus
 
 
 def listens(site: Site, agent: pw.Agent) -> set[str]:

@@ -13,7 +13,7 @@ import pytest
 from benches import Bench
 from sites import OBSERVED, Site, an_agent, ask, get
 
-from pipeline_widgets.execution.endpoint_body import BODY_LIMIT
+from pipeline_widgets.serving.payload import BODY_LIMIT
 
 NAMES_OF_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY")
 TENSOR = {"name": "other", "shape": [3], "datatype": "FP32", "data": [1, 2, 3]}
@@ -97,7 +97,7 @@ ASKED: dict[str, tuple[Any, int, str]] = {
     "whatever torch raises": ("runtime", 500, "RuntimeError: mat1 and mat2"),
     "an exit": ({"exit": 2}, 500, "SystemExit: 2"),
     "an interrupt": ("interrupt", 500, "KeyboardInterrupt"),
-    "an answer that is no JSON": ("set", 500, "set is no JSON"),
+    "an answer that is not JSON": ("set", 500, "set is not JSON"),
 }
 
 

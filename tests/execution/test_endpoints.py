@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from factories.lab import CHILD, Lab
 
-from pipeline_widgets.domain.endpoint import token_of
-from pipeline_widgets.domain.liveness import Process, Seen
+from pipeline_widgets.domain.endpoint import derive_token
+from pipeline_widgets.domain.liveness import Process, ProcessState
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import endpoints, ownership, processes
 from pipeline_widgets.execution.endpoints import Endpoints
-from pipeline_widgets.execution.launchers import LocalLauncher
+from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.services.endpoints import EndpointService
 
 
@@ -24,17 +24,17 @@ def test_a_process_that_cannot_be_killed_is_told_and_not_waited_for(
     agent = lab.agents.create("greeter", lab.runs.checkpoints(run.id)[0].id).id
     service, store = EndpointService(lab.store), lab.store
     service.connect(agent)
-    assert service.take(agent, CHILD, token_of("key"))
+    assert service.take(agent, CHILD, derive_token("key"))
     killed: list[int] = []
 
-    def still(_: Process | None) -> Seen:
-        return Seen.AT_WORK
+    def still(_: Process | None) -> ProcessState:
+        return ProcessState.AT_WORK
 
     def family(pid: int) -> list[int]:
         killed.append(pid)
         return []
 
-    monkeypatch.setattr(processes, "look", still)
+    monkeypatch.setattr(processes, "probe", still)
     monkeypatch.setattr(ownership, "is_launched", lambda *_, **__: True)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     monkeypatch.setattr(ownership, "family", family)
     monkeypatch.setattr(processes, "ask_to_stop", family)

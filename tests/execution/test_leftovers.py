@@ -17,7 +17,7 @@ from benches import Bench, alive, until
 from sqlalchemy import update
 
 import pipeline_widgets as pw
-from pipeline_widgets.domain.liveness import Process, Seen
+from pipeline_widgets.domain.liveness import Process, ProcessState
 from pipeline_widgets.execution import ownership, processes
 from pipeline_widgets.persistence import schema
 
@@ -113,7 +113,7 @@ def test_a_row_that_names_an_innocent_process_never_ends_it(bench: Bench, innoce
     until(lambda: run.status == "Crashed")
     agent = bench.ws.create_agent("a", run.checkpoints[-1])
     with bench.ws._services.store.write() as work:
-        work.endpoints.want(agent._id, host="127.0.0.1")
+        work.endpoints.request(agent._id, host="127.0.0.1")
         who = {"machine": innocent.machine, "pid": innocent.pid, "pid_started": innocent.started}
         work.endpoints.take(agent._id, token="t", **who)
     agent.disconnect()
@@ -135,7 +135,7 @@ def test_a_suspended_innocent_in_a_row_is_given_up_and_lives(quick: Bench, innoc
     quick.ws.reconcile()
 
     assert quick.ws._services.runs.get(run.id).status == "Crashed"
-    assert processes.look(innocent) is Seen.SUSPENDED
+    assert processes.probe(innocent) is ProcessState.SUSPENDED
 
 
 def test_a_stepped_clock_changes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_a_stepped_clock_changes_nobody(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(psutil.Process, "create_time", stepped)
 
-    assert processes.look(me) is Seen.AT_WORK
+    assert processes.probe(me) is ProcessState.AT_WORK
     assert processes.identify(os.getpid()) == me
 
 
@@ -168,8 +168,10 @@ def test_a_process_that_an_older_version_has_noted_is_known(monkeypatch: pytest.
     started = psutil.Process().create_time()
     old = Process(machine=processes.machine(), pid=os.getpid(), started=started)
 
-    assert processes.look(old) is Seen.AT_WORK
-    assert processes.look(Process(machine=old.machine, pid=old.pid, started=started - 60)) is Seen.GONE
+    assert processes.probe(old) is ProcessState.AT_WORK
+    assert (
+        processes.probe(Process(machine=old.machine, pid=old.pid, started=started - 60)) is ProcessState.GONE
+    )
 
 
 def test_a_later_process_with_the_same_number_is_another() -> None:
@@ -177,7 +179,7 @@ def test_a_later_process_with_the_same_number_is_another() -> None:
     me = processes.identify(os.getpid())
     other = Process(machine=me.machine, pid=me.pid, started=me.started - 1 / os.sysconf("SC_CLK_TCK"))
 
-    assert processes.look(other) is Seen.GONE
+    assert processes.probe(other) is ProcessState.GONE
 
 
 def test_what_a_zombie_has_left_is_ended() -> None:
@@ -190,7 +192,7 @@ def test_what_a_zombie_has_left_is_ended() -> None:
     assert child.stdout is not None
     who = processes.identify(child.pid)
     left = int(child.stdout.readline())
-    until(lambda: processes.look(who) is Seen.GONE)
+    until(lambda: processes.probe(who) is ProcessState.GONE)
     assert processes.is_there(who)  # a zombie
 
     ownership.end_launch(ownership.token_of(launch), [None, who], url)

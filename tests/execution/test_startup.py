@@ -13,8 +13,8 @@ import pytest
 from benches import Bench, alive, until
 from sites import an_agent
 
-from pipeline_widgets.domain.experiment import AgentStatus
-from pipeline_widgets.domain.liveness import Seen
+from pipeline_widgets.domain.agent import AgentStatus
+from pipeline_widgets.domain.liveness import ProcessState
 from pipeline_widgets.execution import ownership, processes
 
 
@@ -110,7 +110,7 @@ def test_an_endpoint_that_never_starts_is_failed_with_its_log(
 
 HUNG = """
 import os, sys, time
-from pipeline_widgets.domain.liveness import Seen
+from pipeline_widgets.domain.liveness import ProcessState
 from pipeline_widgets.execution import ownership, processes
 from pipeline_widgets.services.supervision import Owner
 from pipeline_widgets.wiring import connect
@@ -177,7 +177,7 @@ def test_a_supervisor_suspended_in_the_middle_of_a_write_blocks_others_no_longer
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
     os.kill(holder.pid, signal.SIGSTOP)
-    until(lambda: processes.look(processes.identify(holder.pid)) is Seen.SUSPENDED)
+    until(lambda: processes.probe(processes.identify(holder.pid)) is ProcessState.SUSPENDED)
     time.sleep(1.6)  # the grace
 
     began = time.monotonic()

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pipeline_widgets.domain.chain import (
-    NEW,
+    UNSAVED_ID,
     BetterThanDeployed,
     DeploymentStage,
     ExperimentStage,
@@ -18,8 +18,8 @@ from pipeline_widgets.domain.chain import (
     ScoreAtLeast,
     Trigger,
 )
+from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.domain.document import Document, ExperimentEntry, StageEntry
-from pipeline_widgets.domain.experiment import Choice
 
 #: Names as people type them, and as attackers do: no control letters of YAML are left out.
 LETTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")  # no database stores the others
@@ -59,9 +59,9 @@ def documents(draw: st.DrawFn, configs: st.SearchStrategy[dict[str, Any]] = CONF
     for at, name in enumerate(names):
         trigger = draw(st.sampled_from(Trigger)) if at else Trigger.MANUAL
         agent = draw(st.none() | NAMES) if not at else None
-        start = FromAgent(NEW) if agent else FromSource(draw(CHOICES)) if at else FromScratch()
+        start = FromAgent(UNSAVED_ID) if agent else FromSource(draw(CHOICES)) if at else FromScratch()
         stage = ExperimentStage(
-            experiment_id=NEW,
+            experiment_id=UNSAVED_ID,
             trigger=trigger,
             start=start,
             auto_add_agent=draw(st.booleans()),

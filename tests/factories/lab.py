@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from factories.values import GRPO, SFT, SPECS
+from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import (
     DeploymentStage,
     ExperimentStage,
@@ -23,10 +24,19 @@ from pipeline_widgets.domain.chain import (
     Start,
     Trigger,
 )
+from pipeline_widgets.domain.checkpoint import Checkpoint, Choice
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
-from pipeline_widgets.domain.experiment import Checkpoint, Choice, Configured, Experiment, Project, Reference
-from pipeline_widgets.domain.job import Folder, Frozen, Job, Outcome, Reported, Saved
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.job import (
+    FrozenCopy,
+    Job,
+    MetricReport,
+    Outcome,
+    PublishedFolder,
+    SavedCheckpoint,
+)
 from pipeline_widgets.domain.liveness import Process
+from pipeline_widgets.domain.project import Project
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.persistence import artifacts, schema
 from pipeline_widgets.persistence.database import Database
@@ -36,9 +46,9 @@ from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
+from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries, StageState
 from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
-from pipeline_widgets.services.views.states import StageState, StateService
 
 _tokens = count(1)
 
@@ -62,10 +72,10 @@ def configured(
     spec: AlgorithmSpec = SFT,
     config: Mapping[str, Any] | None = None,
     signature: Mapping[str, Any] | None = None,
-) -> Configured:
+) -> ConfiguredAlgorithm:
     """Return an algorithm with a config, as the registry would."""
-    reference = Reference(path=f"nowhere:{spec.name}")
-    return Configured(
+    reference = AlgorithmReference(path=f"nowhere:{spec.name}")
+    return ConfiguredAlgorithm(
         spec=spec, reference=reference, config=dict(config or {"steps": 10}), signature=dict(signature or {})
     )
 
@@ -92,7 +102,7 @@ class Lab:
         self.pipelines = PipelineService(self.store)
         self.runs = RunService(self.store)
         self.agents = AgentService(self.store)
-        self.states = StateService(self.store)
+        self.states = PipelineStateQueries(self.store)
         self.supervision = SupervisionService(self.store)
 
     @cached_property
@@ -192,7 +202,7 @@ class Lab:
         """Publish a folder as the run's checkpoint; its content is told from other runs' unless given."""
         text = f"run {job.run_id} step {step}" if content is None else content
         folder = a_folder(Path(job.folder) / "checkpoints", f"{step:010d}", text)
-        saved = Saved(
+        saved = SavedCheckpoint(
             step=step,
             folder=folder,
             training_score=training,
@@ -204,7 +214,7 @@ class Lab:
 
     def report(self, job: Job, step: int, total: int | None = None, **metrics: float) -> None:
         """Report metrics."""
-        self.supervision.record(job, Batch(reported=[Reported(step=step, total=total, metrics=metrics)]))
+        self.supervision.record(job, Batch(reported=[MetricReport(step=step, total=total, metrics=metrics)]))
 
     def end(self, job: Job, status: Status = Status.SUCCEEDED, error: str | None = None) -> Job | None:
         """End a run; a deployment that succeeds, or an auto-added agent, is frozen as its child would."""
@@ -255,7 +265,7 @@ class Lab:
                 work.connection.execute(insert(saved).values(**checkpoint))
             return work.runs.get(last["id"])
 
-    def _frozen(self, job: Job) -> Frozen | None:
+    def _frozen(self, job: Job) -> FrozenCopy | None:
         if job.freeze is None or job.freeze.name is None:
             return None
         if job.kind == "deployment":
@@ -265,7 +275,7 @@ class Lab:
         return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", str(self.store.agents_folder))
 
 
-def a_folder(parent: Path, stem: str, text: str) -> Folder:
+def a_folder(parent: Path, stem: str, text: str) -> PublishedFolder:
     """Publish a folder with one file."""
     with artifacts.publish(parent, stem=stem) as publication:
         (publication.path / "weights.txt").write_text(text)

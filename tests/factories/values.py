@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.chain import (
     DeploymentStage,
     ExperimentStage,
@@ -15,9 +16,10 @@ from pipeline_widgets.domain.chain import (
     Stage,
     Trigger,
 )
+from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port
-from pipeline_widgets.domain.experiment import AgentVersion, Checkpoint, Experiment, digest_of
-from pipeline_widgets.domain.facts import Facts, StageFacts
+from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.run import Run, Status
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -86,7 +88,7 @@ def an_experiment(
         spec=spec,
         config=dict(config or {}),
         seed=0,
-        config_digest=digest_of(config or {}, 0),
+        config_digest=compute_config_digest(config or {}, 0),
         created_at=NOON,
         modified_at=NOON,
         signature=dict(signature or {}),
@@ -157,7 +159,7 @@ def _stage(at: int, named: str, trigger: str) -> Stage:
     return ExperimentStage(id=at + 1, experiment_id=at + 1, trigger=kind, start=start)
 
 
-def facts_of(*names: str, **known: Mapping[str, Any]) -> Facts:
+def facts_of(*names: str, **known: Mapping[str, Any]) -> PipelineFacts:
     """Return what is known about the stages of `a_chain(*names)`.
 
     Args:
@@ -171,7 +173,7 @@ def facts_of(*names: str, **known: Mapping[str, Any]) -> Facts:
         }
         fields |= known.get(f"stage_{at + 1}", {})
         stages[at + 1] = StageFacts(**fields)
-    return Facts(stages=stages)
+    return PipelineFacts(stages=stages)
 
 
 def succeeded(
@@ -181,9 +183,9 @@ def succeeded(
     return {
         "latest": run,
         "succeeded": run,
-        "offering": run,
+        "offered_run": run,
         "checkpoints": tuple(checkpoints),
-        "own_checkpoints": tuple(checkpoints),
+        "latest_checkpoints": tuple(checkpoints),
         "consumed": consumed,
         "consumed_from": used,
     }

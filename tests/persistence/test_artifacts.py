@@ -18,7 +18,7 @@ from factories.lab import a_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import artifacts
 
@@ -113,7 +113,7 @@ def test_two_that_publish_the_same_at_one_moment_both_succeed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Losing the race to another process that publishes the same content is no error."""
-    exists, overtaken = Path.exists, list[Folder]()
+    exists, overtaken = Path.exists, list[PublishedFolder]()
 
     def looked(path: Path) -> bool:
         found = exists(path)
@@ -158,7 +158,7 @@ def test_a_corrupt_folder_is_detected(tmp_path: Path, damage: Callable[[Path], o
 
 def test_a_missing_folder_is_detected(tmp_path: Path) -> None:
     """A folder that is gone is told, and is not copied."""
-    gone = Folder(path=tmp_path / "gone", size=1, digest="d")
+    gone = PublishedFolder(path=tmp_path / "gone", size=1, digest="d")
     with pytest.raises(CheckpointError, match=r"is missing. Its folder is gone. Choose another checkpoint"):
         artifacts.verify(gone)
     with pytest.raises(CheckpointError, match="is missing"):

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from factories.lab import Lab, open_lab
 
-from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import StorageError
-from pipeline_widgets.persistence import artifacts, layout
+from pipeline_widgets.persistence import artifact_paths, artifacts
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
@@ -32,7 +32,7 @@ def check_whole(store: Store) -> int:
         copies = [(agent.current.path, agent.current.checkpoint) for agent in work.agents.all()]
     for path, checkpoint in [*((each.path, each) for each in saved), *copies]:
         assert Path(path).is_relative_to(store.artifacts)
-        artifacts.verify(Folder(path=Path(path), size=checkpoint.size, digest=checkpoint.digest))
+        artifacts.verify(PublishedFolder(path=Path(path), size=checkpoint.size, digest=checkpoint.digest))
     return len(saved)
 
 
@@ -143,7 +143,7 @@ def test_backups_made_while_checkpoints_come_and_go_are_whole(
                 saved = work.checkpoints.of_runs([job.run_id])[:-1]
                 work.checkpoints.remove([each.id for each in saved])
             for each in saved:
-                layout.remove(Path(each.path), used.store.artifacts)
+                artifact_paths.remove(Path(each.path), used.store.artifacts)
 
     with ThreadPoolExecutor() as pool:
         busy = [pool.submit(each) for each in (save, clean_up)]

@@ -196,7 +196,7 @@ def test_a_database_in_memory_is_refused(url: str) -> None:
 @pytest.mark.parametrize("url", ["lab", "", "no scheme at all", "postgres"])
 def test_what_is_no_url_is_refused_with_an_example(url: str) -> None:
     """A text that is neither a URL nor ends as SQLite files do is refused, and the error shows both."""
-    with pytest.raises(StorageError, match=r"is no database URL.*sqlite:///lab.db"):
+    with pytest.raises(StorageError, match=r"is not a database URL.*sqlite:///lab.db"):
         Database(url)
 
 
@@ -227,7 +227,7 @@ def test_a_relative_path_means_one_file_in_every_process(
 def test_the_password_is_never_shown() -> None:
     """What is shown of a URL has no password; what processes are given has."""
     database = Database("postgresql+psycopg://me:secret@nowhere/lab")
-    assert database.shown == "postgresql+psycopg://me:***@nowhere/lab"
+    assert database.safe_url == "postgresql+psycopg://me:***@nowhere/lab"
     assert absolute(database.url).count("secret") == 1
     database.close()
 

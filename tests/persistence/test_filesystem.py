@@ -169,7 +169,7 @@ def test_a_full_disk_is_told(code: int) -> None:
     """No space, and no quota, are the disk being full."""
     with (
         pytest.raises(StorageError, match=r"Nothing could be saved in /x. The disk is full. Free some space"),
-        filesystem.explained(Path("/x")),
+        filesystem.translate_os_errors(Path("/x")),
     ):
         raise OSError(code, os.strerror(code))
 
@@ -179,16 +179,16 @@ def test_a_refusal_is_told_with_the_systems_reason(code: int) -> None:
     """Read-only and forbidden folders are told with what the system says, and what to do."""
     with (
         pytest.raises(StorageError, match=f"/x cannot be written. {os.strerror(code)}. Give yourself"),
-        filesystem.explained(Path("/x")),
+        filesystem.translate_os_errors(Path("/x")),
     ):
         raise OSError(code, os.strerror(code))
 
 
 def test_other_errors_are_left_as_they_are() -> None:
     """An error that is none of these is not dressed up."""
-    with pytest.raises(FileNotFoundError), filesystem.explained(Path("/x")):
+    with pytest.raises(FileNotFoundError), filesystem.translate_os_errors(Path("/x")):
         raise FileNotFoundError(errno.ENOENT, "gone")
-    with pytest.raises(PermissionError), filesystem.explained(Path("/x"), filesystem.FULL):
+    with pytest.raises(PermissionError), filesystem.translate_os_errors(Path("/x"), filesystem.FULL):
         raise PermissionError(errno.EACCES, "no")
 
 
@@ -231,7 +231,7 @@ def test_what_is_there_keeps_its_mode_and_a_shared_folder_is_shared_on(
 
 
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
-    """It is no folder, and is left as it is."""
+    """It is not a folder, and is left as it is."""
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError):
         filesystem.make_private_folder(tmp_path / "file")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.persistence import artifacts
 
@@ -24,7 +24,7 @@ def listed(root: Path) -> dict[str, bytes | None]:
     return found
 
 
-def published(parent: Path, write: Callable[[Path], object]) -> Folder:
+def published(parent: Path, write: Callable[[Path], object]) -> PublishedFolder:
     """Publish what a function writes."""
     with artifacts.publish(parent, stem="x") as publication:
         write(publication.path)
@@ -113,10 +113,10 @@ def test_case_18_checkpoints_of_former_versions_are_still_known(tmp_path: Path, 
     (tmp_path / "old" / "logs").mkdir(parents=True)
     (tmp_path / "old" / "x").write_text("x")
     (tmp_path / "old" / "base").symlink_to(base)
-    folder = Folder(path=tmp_path / "old", size=1, digest=hashlib.sha256(b"1:x:1:x").hexdigest())
+    folder = PublishedFolder(path=tmp_path / "old", size=1, digest=hashlib.sha256(b"1:x:1:x").hexdigest())
     artifacts.verify(folder)
     copied = artifacts.copy(folder, tmp_path / "to", stem="y")
-    artifacts.verify(Folder(path=copied.path, size=1, digest=folder.digest))
+    artifacts.verify(PublishedFolder(path=copied.path, size=1, digest=folder.digest))
 
 
 def a_socket(path: Path) -> None:

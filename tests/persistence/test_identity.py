@@ -103,7 +103,7 @@ def test_case_16_a_copy_lets_the_originals_processes_be(working: Lab, opened: Op
     with copy.read() as work:
         assert work.runs.active() == ()
         assert work.endpoints.active() == ()
-        service = work.endpoints.service(agent.id)
+        service = work.endpoints.lease(agent.id)
         rows = work.connection.execute(select(schema.endpoints)).mappings().one()
     assert service is not None
     assert service.process is None

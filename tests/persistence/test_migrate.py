@@ -22,7 +22,7 @@ from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import SCRIPTS, VERSION_TABLE, migrate, revision
 from pipeline_widgets.persistence.schema import HEAD, metadata
 from pipeline_widgets.persistence.store import open_store
-from pipeline_widgets.services.views.overview import OverviewService
+from pipeline_widgets.services.queries.overview import OverviewQueries
 
 
 def tables(database: Database) -> set[str]:
@@ -167,7 +167,7 @@ def test_scores_and_makers_are_taken_from_what_is_there(lab: Lab) -> None:
     migrate(lab.store.database)
     assert at(lab.store.database) == HEAD
     assert [each.current.run_id for each in lab.agents.all()] == [trained.id, deployed.id, None]
-    (row,) = OverviewService(lab.store).results(lab.project.id, [trained.experiment_id or 0])
+    (row,) = OverviewQueries(lab.store).results(lab.project.id, [trained.experiment_id or 0])
     assert (row.evaluation_score, row.training_score) == (0.9, None)
 
 

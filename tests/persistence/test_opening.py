@@ -205,7 +205,7 @@ def test_case_17_a_database_that_is_gone_is_told(
         lab.projects.create("lost", advanced_training=False)
     with told:
         lab.projects.all()
-    assert not lab.store.database.there
+    assert not lab.store.database.exists
     assert sorted(path.name for path in tmp_path.glob("lab.db*")) == left
 
 
@@ -255,7 +255,7 @@ def test_case_17_what_is_launched_makes_no_database(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(program, "PATIENCE", 0.0)
     monkeypatch.setattr("pipeline_widgets.execution.streams.lose_what_cannot_be_printed", lambda: None)
-    monkeypatch.setattr("pipeline_widgets.execution.fork_server.nursery", lambda *_: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr("pipeline_widgets.execution.fork_server.create_spawner", lambda *_: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     assert program.main(["--url", "gone/lab.db", *command]) == 1
     assert "There is no workspace" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -309,7 +309,7 @@ def test_case_22_a_url_that_was_not_escaped(tmp_path: Path) -> None:
 )
 def test_case_22_what_names_no_file_is_refused(url: str) -> None:
     """A database in memory, which other processes cannot see, and a path that no system takes."""
-    with pytest.raises(StorageError, match=r"needs a file|is no path"):
+    with pytest.raises(StorageError, match=r"needs a file|is not a path"):
         Database(url)
 
 

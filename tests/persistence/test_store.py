@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from factories.lab import Lab, open_lab
 
-from pipeline_widgets.domain.job import Folder
+from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.errors import NotFoundError, StorageError
 from pipeline_widgets.persistence import artifacts
@@ -89,7 +89,7 @@ def test_a_workspace_can_be_moved(tmp_path: Path) -> None:
         (agent,) = work.agents.all()
     for path in (checkpoint.path, agent.current.path):
         assert Path(path).is_relative_to(tmp_path / "after")
-        artifacts.verify(Folder(path=Path(path), size=checkpoint.size, digest=checkpoint.digest))
+        artifacts.verify(PublishedFolder(path=Path(path), size=checkpoint.size, digest=checkpoint.digest))
     moved.database.close()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from pipeline_widgets.domain.experiment import Reference
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.errors import StorageError, UntrustedError
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.persistence.database import Database
@@ -21,7 +21,7 @@ from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.persistence.trust import SignatureStore, WorkspaceTrust, user_data_folder
 
 Open = Callable[[Path | str], Database]
-CODE = Reference(path="mine:train")
+CODE = AlgorithmReference(path="mine:train")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 
 def add_code(store: Store, path: str, *, signed: bool) -> None:
     """Put code into a workspace, as this user's process does or as somebody else does."""
-    reference = Reference(path=path)
+    reference = AlgorithmReference(path=path)
     columns: dict[str, Any] = {"name": path, "digest": reference.digest, "spec": {}, "created_at": 0.0}
     with store.database.write() as connection:
         connection.execute(insert(schema.algorithms).values(path=path, **columns))
@@ -149,7 +149,7 @@ def test_the_key_and_the_signatures_are_private_whatever_the_umask(
 
 def _sign(folder: str, number: int) -> None:
     for each in range(20):
-        SignatureStore(Path(folder)).sign("id", [Reference(path=f"{number}:{each}")])
+        SignatureStore(Path(folder)).sign("id", [AlgorithmReference(path=f"{number}:{each}")])
 
 
 def test_processes_that_sign_at_once_lose_nothing(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_processes_that_sign_at_once_lose_nothing(tmp_path: Path) -> None:
     store = SignatureStore(tmp_path / "data")
     known = store.signatures("id") or ()
     assert all(
-        store.is_signed("id", Reference(path=f"{number}:{each}"), known)
+        store.is_signed("id", AlgorithmReference(path=f"{number}:{each}"), known)
         for number in range(4)
         for each in range(20)
     )

@@ -13,10 +13,11 @@ from factories.lab import Lab
 from factories.values import SFT
 from sqlalchemy import update
 
+from pipeline_widgets.domain.agent import Agent, AgentStatus
 from pipeline_widgets.domain.chain import FromAgent
-from pipeline_widgets.domain.experiment import Agent, AgentStatus, Checkpoint
-from pipeline_widgets.domain.job import Folder, Frozen
-from pipeline_widgets.domain.names import LONGEST
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.job import FrozenCopy, PublishedFolder
+from pipeline_widgets.domain.names import MAX_NAME_LENGTH
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import (
     CheckpointError,
@@ -39,7 +40,7 @@ def a_saved(lab: Lab, name: str = "a", score: float = 0.5, content: str | None =
 def whole(agent: Agent) -> None:
     """Check that the files of an agent are as they were saved."""
     saved = agent.current.checkpoint
-    artifacts.verify(Folder(path=Path(agent.current.path), size=saved.size, digest=saved.digest))
+    artifacts.verify(PublishedFolder(path=Path(agent.current.path), size=saved.size, digest=saved.digest))
 
 
 Meanwhile = Callable[[Callable[[], object]], None]
@@ -51,7 +52,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     freeze = artifacts.freeze
 
     def plan(act: Callable[[], object]) -> None:
-        def frozen(*args: Any) -> Frozen:
+        def frozen(*args: Any) -> FrozenCopy:
             monkeypatch.setattr(artifacts, "freeze", freeze)
             copied = freeze(*args)
             act()
@@ -71,7 +72,7 @@ def test_an_agent_is_a_frozen_copy(lab: Lab) -> None:
     assert (agent.current.number, agent.current.experiment, agent.current.spec) == (1, "a", SFT)
     assert agent.current.checkpoint == checkpoint
     shutil.rmtree(checkpoint.path)
-    copy = Folder(path=Path(agent.current.path), size=checkpoint.size, digest=checkpoint.digest)
+    copy = PublishedFolder(path=Path(agent.current.path), size=checkpoint.size, digest=checkpoint.digest)
     artifacts.verify(copy)
     assert copy.path.is_relative_to(lab.store.artifacts / "agents")
     assert lab.agents.get(agent.id) == agent == lab.agents.all()[0]
@@ -173,11 +174,11 @@ def test_a_stage_can_add_its_best_checkpoint_to_the_agents(lab: Lab) -> None:
 @pytest.mark.spec("5.6")
 def test_the_name_of_an_added_agent_fits(lab: Lab) -> None:
     """However long the names that it is made of, the name of an agent can be stored everywhere."""
-    made = lab.pipelines.create(lab.project.id, "p" * LONGEST)
-    stage = lab.add(made.id, lab.experiment("e" * LONGEST), auto_add_agent=True)
+    made = lab.pipelines.create(lab.project.id, "p" * MAX_NAME_LENGTH)
+    stage = lab.add(made.id, lab.experiment("e" * MAX_NAME_LENGTH), auto_add_agent=True)
     lab.do(stage, 0.5)
     (agent,) = lab.agents.all()
-    assert len(agent.name) <= LONGEST
+    assert len(agent.name) <= MAX_NAME_LENGTH
 
 
 @pytest.mark.spec("8.1")

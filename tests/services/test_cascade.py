@@ -45,7 +45,7 @@ def test_the_next_run_comes_in_the_same_transaction_as_the_success(
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError
 
-        broken.setattr("pipeline_widgets.services.supervision.pend", fail)
+        broken.setattr("pipeline_widgets.services.supervision.enqueue_run", fail)
         with pytest.raises(RuntimeError):
             lab.end(job)
     assert [lab.status(stage) for stage in (first, second)] == [Status.RUNNING, Status.DRAFT]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from factories.lab import Lab
 
-from pipeline_widgets.domain.endpoint import opens
+from pipeline_widgets.domain.endpoint import verify_key
 from pipeline_widgets.errors import ConfigError, RuleError
 from pipeline_widgets.services.endpoints import EndpointService
 
@@ -36,7 +36,7 @@ def test_an_agent_gets_its_first_key_once(lab: Lab, service: EndpointService, ag
     (key,) = (each for each in keys if each is not None)
     with lab.store.read() as work:
         stored = work.connection.exec_driver_sql("SELECT key_digest FROM endpoints").scalar()
-    assert opens(key, stored)
+    assert verify_key(key, stored)
     assert service.first_key(agent) is None
 
 

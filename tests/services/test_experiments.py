@@ -9,7 +9,7 @@ import pytest
 from factories.lab import Lab, configured
 from factories.values import GRPO, SFT
 
-from pipeline_widgets.domain.experiment import Declared, Reference
+from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import (
     ConfigError,
@@ -191,14 +191,16 @@ def test_an_algorithm_that_is_defined_again_is_used_as_it_is_now(lab: Lab) -> No
     made = lab.pipeline("SFT")
     run = lab.do(made.stages[0], 0.5)
     newer = replace(SFT, produces=frozenset({"lm", "adapter"}))
-    current = {"SFT": Declared(spec=newer, reference=Reference(value="newer code"))}
+    current = {"SFT": AlgorithmDeclaration(spec=newer, reference=AlgorithmReference(value="newer code"))}
     lab.experiments.refresh(made.id, current)
     experiment = lab.experiments.get(made.experiment_ids[0])
     assert experiment.spec == newer
     assert lab.experiments.reference(experiment.algorithm_id).value == "newer code"
     assert lab.runs.get(run.id).algorithm_id != experiment.algorithm_id
     lab.experiments.refresh(made.id, current)
-    lab.experiments.refresh(made.id, {"GRPO": Declared(spec=GRPO, reference=Reference(path="x:y"))})
+    lab.experiments.refresh(
+        made.id, {"GRPO": AlgorithmDeclaration(spec=GRPO, reference=AlgorithmReference(path="x:y"))}
+    )
     assert lab.experiments.get(made.experiment_ids[0]) == experiment
 
 
@@ -207,7 +209,9 @@ def test_a_newer_declaration_under_the_same_import_path_is_taken(lab: Lab) -> No
     """An installed algorithm whose ports changed with a release has the new ones after the next trigger."""
     made = lab.pipeline("SFT")
     newer = replace(SFT, produces=frozenset({"lm", "adapter"}))
-    lab.experiments.refresh(made.id, {"SFT": Declared(spec=newer, reference=Reference(path="nowhere:SFT"))})
+    lab.experiments.refresh(
+        made.id, {"SFT": AlgorithmDeclaration(spec=newer, reference=AlgorithmReference(path="nowhere:SFT"))}
+    )
     assert lab.experiments.get(made.experiment_ids[0]).spec == newer
 
 

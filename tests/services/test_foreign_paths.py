@@ -11,11 +11,11 @@ import pytest
 from factories.lab import Lab
 from sqlalchemy import update
 
-from pipeline_widgets.domain.experiment import Checkpoint
+from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import CheckpointError, StorageError
-from pipeline_widgets.persistence import layout, schema
-from pipeline_widgets.services.care import CareService
+from pipeline_widgets.persistence import artifact_paths, schema
+from pipeline_widgets.services.retention import RetentionService
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_row_11_a_clean_up_deletes_nothing_elsewhere(
     other = tmp_path / "lab-artifacts" / "runs" / "00000002" / "checkpoints" / f"{10:010d}-{'b' * 16}"
     other.mkdir(parents=True)
     name_in(lab, "checkpoints", PATHS[named](lab.store.artifacts, victim))
-    care, project = CareService(lab.store), lab.project.id
+    care, project = RetentionService(lab.store), lab.project.id
     expected = {each.checkpoint.step: each.reasons for each in care.look(project, "final")}
     assert expected[10] == ("its files are outside of this workspace",)
     found = {each.checkpoint.step: each.reasons for each in care.free(project, "final")}
@@ -110,7 +110,7 @@ def test_row_11_deleting_an_agent_deletes_nothing_elsewhere(
     with pytest.raises(CheckpointError, match="Nothing there was read or deleted"):
         lab.agents.delete(agent.id)
     name_in(lab, "agent_versions", str(own.relative_to(lab.store.artifacts)))
-    with pytest.raises(CheckpointError):  # a run's checkpoint is no copy of an agent
+    with pytest.raises(CheckpointError):  # a run's checkpoint is not a copy of an agent
         lab.agents.delete(agent.id)
     assert lab.agents.get(agent.id)
     assert files(tmp_path) == before
@@ -127,7 +127,7 @@ def test_row_11_no_link_leads_a_deletion_elsewhere(lab: Lab, run: Run, victim: P
     name_in(lab, "checkpoints", f"runs/00000001/checkpoints/{victim.name}")
     with pytest.raises(CheckpointError):
         lab.experiments.delete_checkpoint(checkpoint.id)
-    CareService(lab.store).free(lab.project.id, "final")
+    RetentionService(lab.store).free(lab.project.id, "final")
     with lab.store.read() as work:
         experiment = work.runs.get(run.id).experiment_id or 0
     lab.experiments.delete(experiment)
@@ -151,10 +151,10 @@ def test_row_11_a_link_on_the_way_is_not_followed_when_it_comes_between(
     folder = lab.store.run_folder(run.id) / "checkpoints"
     shutil.rmtree(folder)
     folder.symlink_to(victim.parent)
-    layout.remove(folder / victim.name, lab.store.artifacts)
+    artifact_paths.remove(folder / victim.name, lab.store.artifacts)
     assert (victim / "chapter.txt").exists()
     with pytest.raises(StorageError, match="is not deleted"):
-        layout.remove(victim, lab.store.artifacts)
+        artifact_paths.remove(victim, lab.store.artifacts)
 
 
 def test_what_is_the_workspaces_own_is_deleted_as_ever(lab: Lab, run: Run) -> None:

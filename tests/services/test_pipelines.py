@@ -10,7 +10,7 @@ from factories.lab import Lab
 from factories.values import GRPO, SFT
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, ScoreAtLeast, Trigger
-from pipeline_widgets.domain.names import LONGEST
+from pipeline_widgets.domain.names import MAX_NAME_LENGTH
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ConfigError, InUseError, NameTakenError, NotFoundError, StaleWriteError
 
@@ -47,7 +47,7 @@ def test_last_modified_moves_with_the_pipeline_and_any_of_its_stages(lab: Lab) -
     second = lab.add(made.id, experiments[1], trigger="auto")
     assert modified()
     lab.pipelines.update_stage(second.id, lambda stage: stage)
-    assert not modified(), "what changes nothing is no edit"
+    assert not modified(), "what changes nothing is not an edit"
     lab.pipelines.update_stage(second.id, lambda stage: replace(stage, trigger=Trigger.MANUAL))
     assert modified()
     lab.pipelines.move_stage(second.id, 0)
@@ -157,11 +157,11 @@ def test_the_name_of_a_copy_is_one_that_is_free_and_fits(lab: Lab) -> None:
     made = lab.pipelines.create(lab.project.id, "chain")
     lab.pipelines.create(lab.project.id, "chain (copy)")
     assert lab.pipelines.duplicate(made.id).name == "chain (copy 2)"
-    long = lab.pipelines.create(lab.project.id, "x" * LONGEST)
+    long = lab.pipelines.create(lab.project.id, "x" * MAX_NAME_LENGTH)
     names = [lab.pipelines.duplicate(long.id).name for _ in range(2)]
     assert names[0].endswith(" (copy)")
     assert names[1].endswith(" (copy 2)")
-    assert max(map(len, names)) <= LONGEST
+    assert max(map(len, names)) <= MAX_NAME_LENGTH
 
 
 @pytest.mark.spec("3.7")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from factories.lab import Lab
 
-from pipeline_widgets.domain.names import LONGEST
+from pipeline_widgets.domain.names import MAX_NAME_LENGTH
 from pipeline_widgets.errors import ClassicProjectError, ConfigError, NameTakenError, NotFoundError
 
 
@@ -42,16 +42,16 @@ def test_names_are_trimmed_and_unique(lab: Lab) -> None:
 
 @pytest.mark.parametrize("name", ["", "   ", "\n\t", None, 3])
 def test_a_name_that_is_none_is_refused(lab: Lab, name: object) -> None:
-    """An empty name, and what is no text, are refused with what came."""
+    """An empty name, and what is not a text, are refused with what came."""
     with pytest.raises(ConfigError, match="A project needs a name"):
         lab.projects.create(name, advanced_training=True)  # pyright: ignore[reportArgumentType]  on purpose
 
 
 def test_a_name_that_is_too_long_is_refused(lab: Lab) -> None:
     """A name fits the column, also in databases that mind."""
-    lab.projects.create("x" * LONGEST, advanced_training=True)
+    lab.projects.create("x" * MAX_NAME_LENGTH, advanced_training=True)
     with pytest.raises(ConfigError, match="It has 256 characters, 255 are possible"):
-        lab.projects.create("y" * (LONGEST + 1), advanced_training=True)
+        lab.projects.create("y" * (MAX_NAME_LENGTH + 1), advanced_training=True)
 
 
 @pytest.mark.spec("10.4")

@@ -10,7 +10,7 @@ from pipeline_widgets.domain.python_version import HERE, foreign_fix, foreign_re
 from pipeline_widgets.errors import AlgorithmNotFoundError, TriggerError
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.services.endpoints import EndpointService
-from pipeline_widgets.services.views.experiment_list import ExperimentListService
+from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
 
 WORDS = "It was defined under Python 2.7; this is "
 
@@ -52,8 +52,8 @@ def test_case_6_a_stage_of_another_python_is_refused_before_it_starts(lab: Lab) 
         with pytest.raises(TriggerError, match=WORDS) as refused:
             act()
         assert refused.value.fix == "Define it again with @pw.algorithm, or use Python 2.7."
-    row = ExperimentListService(lab.store).page(lab.project.id).rows[0]
-    assert row.obstacles.train.startswith(WORDS)
+    row = ExperimentListQueries(lab.store).page(lab.project.id).rows[0]
+    assert row.blockers.train.startswith(WORDS)
     assert lab.runs.of_experiment(experiment.id) == ()
 
 

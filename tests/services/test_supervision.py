@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from factories.lab import CHILD, Lab, an_owner
 
-from pipeline_widgets.domain.job import Job, Outcome, Reported
+from pipeline_widgets.domain.job import Job, MetricReport, Outcome
 from pipeline_widgets.domain.liveness import Lease
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import FencedError, TransitionError
@@ -117,7 +117,7 @@ def test_a_failed_run_keeps_its_traceback(lab: Lab) -> None:
     assert len(lab.runs.checkpoints(job.run_id)) == 1
 
 
-TOLD = Batch(reported=[Reported(step=9, total=9, metrics={"a": 1})])
+TOLD = Batch(reported=[MetricReport(step=9, total=9, metrics={"a": 1})])
 WRITES: list[Callable[[Lab, Job], object]] = [
     lambda lab, job: lab.supervision.started(job, CHILD),
     lambda lab, job: lab.supervision.beat(job),
@@ -277,7 +277,7 @@ def test_the_follower_belongs_to_the_supervisor_that_finished(lab: Lab) -> None:
 def test_the_last_that_was_told_comes_with_the_end(lab: Lab) -> None:
     """Metrics and checkpoints that were not written yet are written in the transaction that ends the run."""
     job = lab.started(lab.runs.get(triggered(lab)))
-    last = Batch(reported=[Reported(step=7, total=8, metrics={"loss": 0.5})])
+    last = Batch(reported=[MetricReport(step=7, total=8, metrics={"loss": 0.5})])
     lab.supervision.finish(job, Outcome(status=Status.STOPPED), an_owner(), last)
     run = lab.runs.get(job.run_id)
     assert (run.status, run.step, run.total) == (Status.STOPPED, 7, 8)
@@ -292,5 +292,5 @@ def test_no_write_moves_a_finished_run(lab: Lab) -> None:
     done = lab.runs.get(job.run_id)
     for status in Status:
         with pytest.raises(TransitionError), lab.store.write() as work:
-            work.runs.move(done, status, 1)
+            work.runs.set_status(done, status, 1)
     assert lab.runs.get(job.run_id) == done

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from pipeline_widgets.domain.care import Keep
+from pipeline_widgets.domain.retention import Keep
 from simulate.lockstep import PICK, Lockstep
 from simulate.values import ACTIVE, Agent
 
@@ -58,7 +58,7 @@ class Keeping(Lockstep):
     def clean_up(self, keep: Keep) -> None:
         """Free the checkpoints that nobody asks for."""
         gone = self.model.checkpoints.keys() - self.model.kept(keep)
-        self._must(lambda: self.care.free(self.project, keep), moves=bool(gone))
+        self._must(lambda: self.retention.free(self.project, keep), moves=bool(gone))
         for key in gone:
             del self.model.checkpoints[key]
         self._agree_on_runs()

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 from pipeline_widgets.domain import chain
-from pipeline_widgets.domain.experiment import Configured
+from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
 from pipeline_widgets.domain.job import Job
 from pipeline_widgets.errors import PipelineError
-from pipeline_widgets.services.care import CareService
 from pipeline_widgets.services.history import HistoryService
+from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.transfer import TransferService
 from simulate.model import Model
 from simulate.translate import plain_of
@@ -50,7 +50,7 @@ def memory() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
-def made(kind: str, config: tuple[Any, ...]) -> Configured:
+def made(kind: str, config: tuple[Any, ...]) -> ConfiguredAlgorithm:
     """Return an algorithm with a config."""
     steps, base = config
     signature = {"base": base} if base is not None else {}
@@ -69,7 +69,7 @@ class Lockstep(RuleBasedStateMachine):
         self.lab = open_lab(self.folder)
         self.project = self.lab.project.id
         store = self.lab.store
-        self.history, self.care = HistoryService(store), CareService(store)
+        self.history, self.retention = HistoryService(store), RetentionService(store)
         self.transfer = TransferService(store, lambda name, c: made(name, (c["steps"], c["base"])))
         self.model = Model()
         self.jobs: dict[int, Job] = {}

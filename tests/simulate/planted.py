@@ -40,8 +40,9 @@ PLANTED = (
     Bug(
         "a stage starts while the stage before it is active",
         "domain/triggering.py",
-        "if before is not None and facts.of(before.id).status.active:",
-        "if before is not None and facts.of(before.id).status.active and stage.trigger is Trigger.AUTO:",
+        "if before is not None and facts.for_stage(before.id).status.active:",
+        "if before is not None and facts.for_stage(before.id).status.active"
+        " and stage.trigger is Trigger.AUTO:",
     ),
     Bug(
         "a gate takes a higher score for the better one, always",
@@ -52,8 +53,8 @@ PLANTED = (
     Bug(
         "a resume goes on from the best checkpoint, not from the last",
         "domain/triggering.py",
-        'choose(known.own_checkpoints, "final", higher_is_better=True)',
-        'choose(known.own_checkpoints, "best", higher_is_better=True)',
+        'choose_checkpoint(known.latest_checkpoints, "final", higher_is_better=True)',
+        'choose_checkpoint(known.latest_checkpoints, "best", higher_is_better=True)',
     ),
     Bug(
         "a stage starts although its source has no checkpoint at that step",
@@ -82,18 +83,18 @@ PLANTED = (
     Bug(
         "a run whose supervisor died before it began is not started again",
         "domain/liveness.py",
-        "if lease.supervisor is None or (lease.status is Status.PENDING and seen is Seen.GONE):",
+        "if lease.supervisor is None or (lease.status is Status.PENDING and seen is ProcessState.GONE):",
         "if lease.supervisor is None:",
     ),
     Bug(
         "a clean-up deletes what a stopped run would go on from",
-        "domain/care.py",
+        "domain/retention.py",
         "elif run.status in RESUMABLE:",
         "elif run.status.active:",
     ),
     Bug(
         "of equal scores the earlier step is the best",
-        "domain/experiment.py",
+        "domain/checkpoint.py",
         "max(scored, key=lambda each: each[:2])",
         "max(scored, key=lambda each: each[0])",
     ),

@@ -11,7 +11,14 @@ from factories.lab import CHILD, a_folder, an_owner
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from pipeline_widgets.domain.job import Folder, Frozen, Job, Outcome, Reported, Saved
+from pipeline_widgets.domain.job import (
+    FrozenCopy,
+    Job,
+    MetricReport,
+    Outcome,
+    PublishedFolder,
+    SavedCheckpoint,
+)
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import FencedError
 from pipeline_widgets.persistence import artifacts
@@ -149,7 +156,7 @@ class Running(Lockstep):
             "status": lambda: self.lab.supervision.status(job),
             "start": lambda: self.lab.supervision.started(job, CHILD),
             "record": lambda: self.lab.supervision.record(
-                job, Batch(reported=[Reported(step=99, total=None, metrics={"x": 1.0})])
+                job, Batch(reported=[MetricReport(step=99, total=None, metrics={"x": 1.0})])
             ),
             "finish": lambda: self.lab.supervision.finish(job, Outcome(status=Status.SUCCEEDED), an_owner()),
         }
@@ -234,7 +241,7 @@ class Running(Lockstep):
         if start is not None and run.start_role == "resume":
             step += start.step
         folder = a_folder(Path(job.folder) / "checkpoints", f"{step:010d}", text)
-        saved = Saved(
+        saved = SavedCheckpoint(
             step=step,
             folder=folder,
             training_score=training,
@@ -306,10 +313,10 @@ class Running(Lockstep):
         else:
             run.status = "Stopping"
 
-    def _frozen(self, value: Any, name: str, step: int) -> Frozen:
-        folder = Folder(path=Path(value.path), size=value.size, digest=value.digest)
+    def _frozen(self, value: Any, name: str, step: int) -> FrozenCopy:
+        folder = PublishedFolder(path=Path(value.path), size=value.size, digest=value.digest)
         copy = artifacts.copy(folder, self.lab.store.agents_folder, stem=f"{step:010d}-{value.id:032x}")
-        return Frozen(name=name, step=step, digest=copy.digest, path=str(copy.path))
+        return FrozenCopy(name=name, step=step, digest=copy.digest, path=str(copy.path))
 
     def _version(self, name: str, agent_id: int, checkpoint: int) -> Agent:
         """Remember that an agent has a new version, or that there is a new agent."""

@@ -42,10 +42,10 @@ def open_acting(path: Path) -> Callable[[Any], Any]:
             while not Path(argument).exists():
                 time.sleep(0.01)
         case "hasty":  # its limits are short, so that a test need not wait for them
-            from pipeline_widgets.execution import endpoint_app, endpoint_turn, serving  # noqa: PLC0415  a trainer needs no server
+            from pipeline_widgets.serving import app, queue, server  # noqa: PLC0415  a trainer needs no server
 
-            endpoint_turn.PATIENCE = endpoint_app.PATIENCE = 0.5
-            serving.ENDING, serving.LEAVE = 1, 0.5
+            queue.PATIENCE = app.PATIENCE = 0.5
+            server.SHUTDOWN_GRACE, server.LEAVE = 1, 0.5
         case _:
             pass
     return do
@@ -119,7 +119,7 @@ class Site:
 def server(bench: Bench, agent: pw.Agent) -> Process:
     """Return the process that serves an agent."""
     with bench.ws._services.store.read() as work:
-        service = work.endpoints.service(agent._id)
+        service = work.endpoints.lease(agent._id)
     assert service is not None
     assert service.process is not None
     return service.process

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from factories.lab import Lab
 
-from pipeline_widgets.wiring import Services, connect
+from pipeline_widgets.application import Services
+from pipeline_widgets.wiring import connect
 
 
 @pytest.fixture

@@ -14,13 +14,14 @@ from benches import Bench, end_all, until
 from factories.lab import Lab
 from factories.values import SFT
 
+from pipeline_widgets.application import Services
+from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.chain import FromAgent
-from pipeline_widgets.domain.experiment import Agent, Checkpoint
+from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.execution.endpoint_client import Reply
+from pipeline_widgets.serving.client import Reply
 from pipeline_widgets.widgets.agent_rows import reply_row
 from pipeline_widgets.widgets.agents import NOTHING_SAVED, AgentsView
-from pipeline_widgets.wiring import Services
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 Sent = list[dict[str, Any]]
@@ -190,12 +191,12 @@ def test_rows_stay_where_they_are_while_statuses_change(
     view.refresh()
     ask(view, "query", sort="status", descending=True)
     assert names(view) == ["b", "a"]
-    services.serving.connect(a.id)  # nobody serves it yet
+    services.endpoint_service.connect(a.id)  # nobody serves it yet
     assert view.refresh() is True
     assert [(row["name"], row["status"]) for row in view.rows] == [("b", "Undeployed"), ("a", "Pending")]
     ask(view, "query")
     assert names(view) == ["a", "b"]
-    services.serving.disconnect(a.id)
+    services.endpoint_service.disconnect(a.id)
     assert view.refresh() is False
     assert b.id in {row["id"] for row in view.rows}
 
@@ -309,11 +310,11 @@ def test_an_agent_is_deleted_with_its_copies(view: AgentsView, lab: Lab) -> None
 def test_an_agent_in_use_is_not_deleted(view: AgentsView, lab: Lab, services: Services) -> None:
     """Neither one that is connected, nor one that a stage starts from; the answer says by whom."""
     made = an_agent(lab)
-    services.serving.connect(made.id)
+    services.endpoint_service.connect(made.id)
     assert ask(view, "delete", agent=made.id)["error"]["why"] == "It is pending."
     view.refresh()
     assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (True, {"delete": "It is pending."})
-    services.serving.disconnect(made.id)
+    services.endpoint_service.disconnect(made.id)
     view.refresh()
     assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (False, {"delete": ""})
     chain = lab.pipelines.create(lab.project.id, "chain")
@@ -463,7 +464,7 @@ def test_an_agent_is_connected_asked_and_disconnected(
     assert refused["status"] == 422
     assert "3 numbers, not 1" in refused["text"]
     answer = ask(view, "ask", agent=agent, text="[1, 2", ticket="none")
-    assert (answer["ok"], answer["error"]["what"]) == (False, "That is no JSON.")
+    assert (answer["ok"], answer["error"]["what"]) == (False, "That is not JSON.")
     assert ask(view, "disconnect", agent=agent)["ok"]
     assert (view.rows[0]["status"], ask(view, "connect", agent=agent)["result"]) == (
         "Undeployed",
@@ -492,7 +493,7 @@ def test_a_process_that_dies_is_found_failed_with_evidence(
     ask(view, "connect", agent=agent)
     until(lambda: status(view) == "Deployed")
     with view._services.store.read() as work:
-        service = work.endpoints.service(agent)
+        service = work.endpoints.lease(agent)
     assert service is not None
     assert service.process is not None
     psutil.Process(service.process.pid).kill()

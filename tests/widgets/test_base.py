@@ -11,9 +11,10 @@ import pytest
 import traitlets as t
 from factories.lab import Lab
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.widgets.base import View
-from pipeline_widgets.wiring import Services, connect
+from pipeline_widgets.wiring import connect
 
 Displayed = Callable[[Any], list[dict[str, Any]]]
 FEW = [{"id": at, "status": "Draft"} for at in range(10)]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from factories.lab import Lab
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.widgets.clean_up import LISTED
 from pipeline_widgets.widgets.experiments import ExperimentsView
-from pipeline_widgets.wiring import Services
 
 pytestmark = pytest.mark.spec("8.4", "10.1")
 

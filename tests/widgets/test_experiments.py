@@ -14,11 +14,11 @@ from factories.lab import Lab, configured
 from factories.values import DPO, GRPO, LOSS
 
 from pipeline_widgets.algorithms.registry import Algorithm
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.widgets.experiments import ExperimentsView
-from pipeline_widgets.wiring import Services
 
 COUNTER: Algorithm = trainers.counter
 Sent = list[dict[str, Any]]
@@ -48,7 +48,7 @@ def sent(view: ExperimentsView, monkeypatch: pytest.MonkeyPatch) -> Sent:
 @pytest.fixture
 def counter(lab: Lab) -> Experiment:
     """An experiment of an algorithm that this process knows."""
-    return lab.experiments.create(lab.project.id, "counter", COUNTER.configured({}), seed=0)
+    return lab.experiments.create(lab.project.id, "counter", COUNTER.configure({}), seed=0)
 
 
 def ask(view: ExperimentsView, command: str, **args: Any) -> dict[str, Any]:
@@ -489,7 +489,7 @@ def test_a_form_makes_an_experiment(lab: Lab, view: ExperimentsView) -> None:
     made = ask(view, "create", **form)["result"]
     experiment = lab.experiments.get(made["id"])
     assert (experiment.name, experiment.seed, experiment.config["steps"]) == ("mine", 7, 100)
-    assert experiment.config == COUNTER.configured({"steps": 100}).config
+    assert experiment.config == COUNTER.configure({"steps": 100}).config
     assert names(view) == ["mine"]
 
 

@@ -13,11 +13,11 @@ import pytest
 from factories.lab import Lab
 from factories.values import PPO
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Trigger
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.execution.launchers import LocalLauncher
+from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.widgets.pipeline import VERSIONS_KEPT, PipelineView
-from pipeline_widgets.wiring import Services
 
 LONG = 1000
 
@@ -213,7 +213,7 @@ def test_the_panel_follows_the_agent_of_a_deployment(lab: Lab, services: Service
     bench = show(pipeline)
     bench.do("select", stage=deployment.id)
     (agent,) = lab.agents.all()
-    services.serving.disconnect(agent.id)
+    services.endpoint_service.disconnect(agent.id)
     bench.view.refresh()
     assert bench.view.panel["run"]["served"]["status"] == "Undeployed"
     lab.agents.delete(agent.id)
@@ -382,7 +382,7 @@ def test_an_edit_based_on_an_old_view_is_refused(lab: Lab, show: Show) -> None:
 
 @pytest.mark.spec("5.13")
 def test_an_edit_based_on_a_very_old_view_is_refused(lab: Lab, show: Show) -> None:
-    """One that the view has forgotten is no reason to overwrite."""
+    """One that the view has forgotten is not a reason to overwrite."""
     pipeline = lab.pipeline("SFT")
     bench = show(pipeline)
     seen = bench.version

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from factories.lab import Lab
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ClassicProjectError
 from pipeline_widgets.widgets.pipeline_list import PipelineList
-from pipeline_widgets.wiring import Services
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from factories.lab import Lab
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.widgets import project
 from pipeline_widgets.widgets.experiments import ExperimentsView
 from pipeline_widgets.widgets.pipeline_list import PipelineList
 from pipeline_widgets.widgets.project import ProjectView
 from pipeline_widgets.widgets.results import ResultsView
-from pipeline_widgets.wiring import Services
 
 
 @pytest.fixture

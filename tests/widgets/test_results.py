@@ -11,13 +11,13 @@ from factories.lab import Lab
 from factories.values import LOSS
 
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.domain.job import Reported
+from pipeline_widgets.application import Services
+from pipeline_widgets.domain.job import MetricReport
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.services.queries import comparison
 from pipeline_widgets.services.supervision import Batch
-from pipeline_widgets.services.views import comparison
 from pipeline_widgets.widgets import results, results_curves
 from pipeline_widgets.widgets.results import ResultsView
-from pipeline_widgets.wiring import Services
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def a_long_run(lab: Lab, steps: int, *names: str) -> tuple[int, int]:
     made = lab.experiment("sft")
     job = lab.started(lab.runs.train(made.id))
     metrics = [
-        Reported(step=step, total=None, metrics=dict.fromkeys(names, step % 7))
+        MetricReport(step=step, total=None, metrics=dict.fromkeys(names, step % 7))
         for step in range(1, steps + 1)
     ]
     lab.supervision.record(job, Batch(reported=metrics))

@@ -10,13 +10,13 @@ import ipywidgets
 import pytest
 from factories.lab import Lab
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.widgets.agents import AgentsView
 from pipeline_widgets.widgets.experiments import ExperimentsView
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.pipeline_list import PipelineList
 from pipeline_widgets.widgets.project import ProjectView
 from pipeline_widgets.widgets.results import ResultsView
-from pipeline_widgets.wiring import Services
 
 MAKE: dict[str, Callable[[Services, Lab], Any]] = {
     "ProjectView": lambda services, lab: ProjectView(services, lab.project.id),

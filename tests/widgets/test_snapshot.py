@@ -17,11 +17,11 @@ from factories.values import a_pipeline, a_run
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trigger
-from pipeline_widgets.domain.experiment import AgentStatus
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.staleness import Staleness
-from pipeline_widgets.services.views.states import PipelineState, StageState
+from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
 from pipeline_widgets.widgets.snapshot import (
     COLUMNS,
@@ -31,7 +31,7 @@ from pipeline_widgets.widgets.snapshot import (
     table_html,
     table_text,
 )
-from pipeline_widgets.widgets.words import fitted, plain
+from pipeline_widgets.widgets.text_layout import fit_width, plain
 
 AT = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 DATED = "As of 2026-11-22 23:30 UTC. A static picture: run the cell again for the live view."
@@ -331,12 +331,12 @@ def test_a_long_name_is_cut_and_its_full_text_is_the_title() -> None:
 @example("שלום עולם שלום עולם", 60)
 def test_cutting_keeps_the_beginning_and_breaks_no_joined_letters(text: str, width: int) -> None:
     """What is kept is the start of the name, without a joiner that joins nothing."""
-    shown = fitted(text, width, 14)
+    shown = fit_width(text, width, 14)
     if shown != text:
         kept = shown.rstrip("\u200f").removesuffix("…")
         assert text.startswith(kept)
         assert not kept.endswith(("\u200d", " "))
-        assert fitted(text, 10 * width + 2000, 14) == text
+        assert fit_width(text, 10 * width + 2000, 14) == text
 
 
 @pytest.mark.spec("4.7")

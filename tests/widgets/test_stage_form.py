@@ -11,6 +11,8 @@ import pytest
 from factories.lab import Lab
 from factories.values import DPO, GRPO, LOSS, PPO, SFT
 
+from pipeline_widgets.application import Services
+from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
     DeploymentStage,
@@ -23,11 +25,9 @@ from pipeline_widgets.domain.chain import (
     Stage,
     Trigger,
 )
-from pipeline_widgets.domain.experiment import Agent
 from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.stage_form import form_row, settings_of, stage_from
-from pipeline_widgets.wiring import Services
 
 Row = dict[str, Any]
 SCRATCH: Row = {"kind": "experiment", "experiment": 1, "trigger": "manual", "start": "scratch"}
@@ -208,21 +208,21 @@ def test_a_new_stage_has_no_id_yet_and_a_manual_one_no_gate() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({}, "None is no trigger"),
+        ({}, "None is not a trigger"),
         ({**SCRATCH, "kind": "report"}, "'report' is no type of stage"),
         ({**SCRATCH, "experiment": None}, "The stage needs an experiment. Choose an experiment"),
         ({**SCRATCH, "experiment": True}, "The stage needs an experiment"),
         ({**SCRATCH, "start": "agent", "agent": None}, "The stage needs a saved Agent"),
         ({**SCRATCH, "start": None}, "No checkpoint is chosen"),
-        ({**SCRATCH, "start": "latest"}, "'latest' is no checkpoint"),
-        ({**SCRATCH, "start": -1}, "-1 is no checkpoint"),
-        ({**SCRATCH, "start": True}, "True is no checkpoint"),
-        ({**SCRATCH, "trigger": "often"}, "'often' is no trigger. There are: 'manual', 'auto'"),
+        ({**SCRATCH, "start": "latest"}, "'latest' is not a checkpoint"),
+        ({**SCRATCH, "start": -1}, "-1 is not a checkpoint"),
+        ({**SCRATCH, "start": True}, "True is not a checkpoint"),
+        ({**SCRATCH, "trigger": "often"}, "'often' is not a trigger. There are: 'manual', 'auto'"),
         ({**SCRATCH, "trigger": "auto", "gate": {"score": None}}, "The gate has no score"),
         ({**SCRATCH, "trigger": "auto", "gate": {"score": math.inf}}, "The gate has no score"),
         ({**SCRATCH, "trigger": "auto", "gate": {"score": True}}, "The gate has no score"),
-        ({**SCRATCH, "trigger": "auto", "gate": "good"}, "'good' is no gate"),
-        ({**DEPLOY, "trigger": "manual", "name": 7}, "The agent's name is no text"),
+        ({**SCRATCH, "trigger": "auto", "gate": "good"}, "'good' is not a gate"),
+        ({**DEPLOY, "trigger": "manual", "name": 7}, "The agent's name is not a text"),
     ],
 )
 def test_malformed_settings_are_refused_in_a_sentence(settings: Mapping[str, Any], sentence: str) -> None:

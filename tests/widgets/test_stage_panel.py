@@ -22,7 +22,7 @@ from pipeline_widgets.domain.chain import (
 from pipeline_widgets.domain.endpoint import Endpoint
 from pipeline_widgets.domain.job import Job
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.services.views.glimpse import GlimpseService
+from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.widgets.stage_panel import DRAWN, LISTED, panel_row
 
 
@@ -30,7 +30,7 @@ def shown(lab: Lab, pipeline: Pipeline, number: int) -> dict[str, Any]:
     """Return what the panel shows of stage `number`, as it is after its way to the browser."""
     whole = lab.states.pipeline(pipeline.id)
     state = whole.stages[number - 1]
-    glimpse = GlimpseService(lab.store).run(state.run.id) if state.run else None
+    glimpse = RunDetailQueries(lab.store).run(state.run.id) if state.run else None
     return json.loads(json.dumps(panel_row(state, glimpse, whole), allow_nan=False))
 
 
@@ -252,7 +252,7 @@ def test_a_deployment_says_what_became_of_its_agent(lab: Lab) -> None:
     lab.do(training, 0.5)
     lab.do(deployment)
     whole = lab.states.pipeline(pipeline.id)
-    first, second = (GlimpseService(lab.store).run(each.run.id) for each in whole.stages if each.run)
+    first, second = (RunDetailQueries(lab.store).run(each.run.id) for each in whole.stages if each.run)
     (agent,) = lab.agents.all()
     assert panel_row(whole.stages[0], first, whole)["run"]["served"] is None
     known = panel_row(whole.stages[1], second, whole, agent)["run"]["served"]

@@ -12,13 +12,13 @@ from factories.lab import Lab
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.widgets.agents import AgentsView
 from pipeline_widgets.widgets.base import View
 from pipeline_widgets.widgets.experiments import ExperimentsView
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.steps import EXACT, choice_up, points_down, step_down, step_up
-from pipeline_widgets.wiring import Services
 
 LARGEST = 2**63 - 1
 STEPS = st.integers(0, LARGEST)

@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 
-from pipeline_widgets.domain.experiment import Agent, AgentStatus, AgentVersion, Checkpoint, Experiment
-from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Repository, found
+from pipeline_widgets.domain.agent import Agent, AgentStatus, AgentVersion
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.persistence import row_mapping, schema
+from pipeline_widgets.persistence.repositories.base import Repository, require
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 
 _V, _A = schema.agent_versions.c, schema.agents.c
@@ -77,7 +79,7 @@ class Agents(Repository):
     def get(self, agent_id: int) -> Agent:
         """Return one agent; NotFoundError without it."""
         known = self._agents(select(schema.agents).where(schema.agents.c.id == agent_id))
-        return known[0] if known else found(None, "agent")
+        return known[0] if known else require(None, "agent")
 
     def all(self) -> tuple[Agent, ...]:
         """Return all agents in the order of their creation."""
@@ -97,7 +99,7 @@ class Agents(Repository):
     def version(self, version_id: int) -> AgentVersion:
         """Return one version; NotFoundError without it."""
         known = self._versions(schema.agent_versions.c.id == version_id)
-        return known[0] if known else found(None, "version of an agent")
+        return known[0] if known else require(None, "version of an agent")
 
     def made_by(self, run_id: int) -> tuple[int, str, int] | None:
         """Return agent, name and number of the version that a run has made."""
@@ -147,14 +149,14 @@ class Agents(Repository):
         listed = self._all(query)
         mine = schema.agent_versions.c.agent_id.in_([row["id"] for row in listed])
         versions = {(v.agent_id, v.number): v for v in self._versions(mine)}
-        endpoints = Endpoints(self.connection, self.now, self.root).of([row["id"] for row in listed])
+        endpoints = Endpoints(self.connection, self.now, self.root).by_agent([row["id"] for row in listed])
         return tuple(
             Agent(
                 id=row["id"],
                 name=row["name"],
                 description=row["description"],
                 status=AgentStatus(row["status"]),
-                created_at=rows.moment(row["created_at"]),
+                created_at=row_mapping.to_datetime(row["created_at"]),
                 current=versions[row["id"], row["version"]],
                 endpoint=endpoints.get(row["id"]),
             )
@@ -168,7 +170,7 @@ class Agents(Repository):
         listed = self._all(query)
         saved = select(schema.checkpoints)
         saved = saved.where(schema.checkpoints.c.id.in_([row["checkpoint_id"] for row in listed]))
-        checkpoints = {row["id"]: rows.checkpoint(row, self.root) for row in self._all(saved)}
+        checkpoints = {row["id"]: row_mapping.to_checkpoint(row, self.root) for row in self._all(saved)}
         return tuple(
             AgentVersion(
                 id=row["id"],
@@ -178,8 +180,8 @@ class Agents(Repository):
                 experiment=row["experiment"],
                 path=str(self.root / row["path"]),
                 algorithm_id=row["algorithm_id"],
-                spec=rows.spec(row["spec"]),
-                created_at=rows.moment(row["created_at"]),
+                spec=row_mapping.to_spec(row["spec"]),
+                created_at=row_mapping.to_datetime(row["created_at"]),
                 run_id=row["run_id"],
             )
             for row in listed

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Executable, Table, insert
 
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.persistence import rows
+from pipeline_widgets.persistence import row_mapping
 
 ASKED_AT_ONCE = (
     10_000  # ids in one question, which may name them twice: SQLite may bound its variables at 32,766
@@ -22,7 +22,7 @@ ASKED_AT_ONCE = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bearer:
+class NamedRow:
     """Who bears a name."""
 
     id: int
@@ -39,19 +39,19 @@ class Repository:
     #: The artifact folder.
     root: Path
 
-    def _all(self, query: Executable, **values: object) -> Sequence[rows.Row]:
+    def _all(self, query: Executable, **values: object) -> Sequence[row_mapping.Row]:
         return self.connection.execute(query, values).mappings().all()
 
-    def _of(self, query: Executable, ids: Iterable[int]) -> Iterable[rows.Row]:
+    def _of(self, query: Executable, ids: Iterable[int]) -> Iterable[row_mapping.Row]:
         """Ask for what belongs to `ids`, however many they are; what is asked at once comes in order."""
-        for part in in_parts(ids):
+        for part in in_chunks(ids):
             yield from self._all(query, ids=part)
 
-    def _first(self, query: Executable, **values: object) -> rows.Row | None:
+    def _first(self, query: Executable, **values: object) -> row_mapping.Row | None:
         return self.connection.execute(query, values).mappings().first()
 
-    def _bearers(self, query: Executable, **values: object) -> tuple[Bearer, ...]:
-        return tuple(Bearer(id=row["id"], name=row["name"]) for row in self._all(query, **values))
+    def _bearers(self, query: Executable, **values: object) -> tuple[NamedRow, ...]:
+        return tuple(NamedRow(id=row["id"], name=row["name"]) for row in self._all(query, **values))
 
     def _done(self, statement: Executable, **values: object) -> bool:
         """Execute an update that is to hit one row; False if it hit none."""
@@ -62,14 +62,14 @@ class Repository:
         return int(key[0]) if key else 0
 
 
-def in_parts(ids: Iterable[int]) -> Iterator[list[int]]:
+def in_chunks(ids: Iterable[int]) -> Iterator[list[int]]:
     """Split ids into as many as one question or order may name."""
     listed = list(ids)
     for at in range(0, len(listed), ASKED_AT_ONCE):
         yield listed[at : at + ASKED_AT_ONCE]
 
 
-def found(value: Any, kind: str) -> Any:
+def require(value: Any, kind: str) -> Any:
     """Return a value that has to be there; NotFoundError without it."""
     if value is None:
         why = "It was deleted meanwhile, or belongs to another workspace."

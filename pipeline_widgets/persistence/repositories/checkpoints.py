@@ -23,9 +23,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipeline_widgets.domain.experiment import Checkpoint, is_finite
-from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Repository, found, in_parts
+from pipeline_widgets.domain.checkpoint import Checkpoint, is_finite
+from pipeline_widgets.persistence import row_mapping, schema
+from pipeline_widgets.persistence.repositories.base import Repository, in_chunks, require
 
 _C = schema.checkpoints.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -144,15 +144,15 @@ class Checkpoints(Repository):
     def get(self, checkpoint_id: int) -> Checkpoint:
         """Return one checkpoint; NotFoundError without it."""
         known = self.by_id([checkpoint_id])
-        return known.get(checkpoint_id) or found(None, "checkpoint")
+        return known.get(checkpoint_id) or require(None, "checkpoint")
 
     def by_id(self, ids: Collection[int]) -> dict[int, Checkpoint]:
         """Return checkpoints by id."""
-        return {row["id"]: rows.checkpoint(row, self.root) for row in self._of(_BY_ID, ids)}
+        return {row["id"]: row_mapping.to_checkpoint(row, self.root) for row in self._of(_BY_ID, ids)}
 
     def of_runs(self, run_ids: Collection[int]) -> tuple[Checkpoint, ...]:
         """Return what runs saved, in the order of their steps."""
-        saved = [rows.checkpoint(row, self.root) for row in self._of(_OF_RUNS, run_ids)]
+        saved = [row_mapping.to_checkpoint(row, self.root) for row in self._of(_OF_RUNS, run_ids)]
         return tuple(sorted(saved, key=lambda each: (each.step, each.id)))
 
     def saving(self, project_id: int) -> frozenset[int]:
@@ -166,13 +166,13 @@ class Checkpoints(Repository):
     def latest(self, experiment_id: int, most: int) -> tuple[Checkpoint, ...]:
         """Return what an experiment saved last: the latest run first, and of one run the latest step."""
         listed = self._all(_LATEST, experiment=experiment_id, most=most)
-        return tuple(rows.checkpoint(row, self.root) for row in listed)
+        return tuple(row_mapping.to_checkpoint(row, self.root) for row in listed)
 
     def best(self, experiment_id: int, *, higher_is_better: bool) -> Checkpoint | None:
         """Return the best of all that an experiment saved; None where nothing has a score."""
         asked = (self._first(query, experiment=experiment_id) for query in _BEST[higher_is_better])
         row = next((row for row in asked if row is not None), None)
-        return rows.checkpoint(row, self.root) if row is not None else None
+        return row_mapping.to_checkpoint(row, self.root) if row is not None else None
 
     def any(self) -> bool:
         """Whether anything was ever saved, and is still there."""
@@ -180,5 +180,5 @@ class Checkpoints(Repository):
 
     def remove(self, ids: Collection[int]) -> None:
         """Delete checkpoints' rows."""
-        for part in in_parts(ids):
+        for part in in_chunks(ids):
             self.connection.execute(_REMOVE, {"ids": part})

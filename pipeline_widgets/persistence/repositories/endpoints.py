@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from pipeline_widgets.domain.endpoint import LOCAL, Endpoint, Service, Wanted
-from pipeline_widgets.domain.experiment import CONNECTED, AgentStatus
+from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus
+from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, Endpoint, EndpointLease
 from pipeline_widgets.domain.liveness import Process
-from pipeline_widgets.persistence import rows, schema
+from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository
 
-_CONNECTED = tuple(sorted(status.value for status in CONNECTED))
+_CONNECTED = tuple(sorted(status.value for status in CONNECTED_STATUSES))
 _UNLAUNCHED = dict.fromkeys(("launch_machine", "launch_pid", "launch_started"))
 _agents, _endpoints = schema.agents.c, schema.endpoints.c
 
@@ -21,7 +21,7 @@ _agents, _endpoints = schema.agents.c, schema.endpoints.c
 class Endpoints(Repository):
     """The endpoints of a workspace."""
 
-    def want(self, agent_id: int, **columns: object) -> bool:
+    def request(self, agent_id: int, **columns: object) -> bool:
         """Let an agent be connected; False if it is already, or is about to be."""
         pending = update(schema.agents).where(_agents.id == agent_id, _agents.status.not_in(_CONNECTED))
         if not self._done(pending.values(status=AgentStatus.PENDING.value)):
@@ -48,7 +48,7 @@ class Endpoints(Repository):
         )
         return self._done(free.values(beat_at=self.now, **columns))
 
-    def relaunched(self, service: Service) -> bool:
+    def count_relaunch(self, service: EndpointLease) -> bool:
         """Count one more launch of an endpoint that nobody has taken; False if somebody else was faster."""
         same = update(schema.endpoints).where(
             _endpoints.agent_id == service.agent_id,
@@ -57,7 +57,7 @@ class Endpoints(Repository):
         )
         return self._done(same.values(launches=service.launches + 1, launched_at=self.now, **_UNLAUNCHED))
 
-    def launched_as(self, agent_id: int, launches: int, process: Process) -> bool:
+    def set_launched_process(self, agent_id: int, launches: int, process: Process) -> bool:
         """Note what the last launch of an endpoint has started; False if it has moved on."""
         same = update(schema.endpoints).where(
             _endpoints.agent_id == agent_id, _endpoints.token.is_(None), _endpoints.launches == launches
@@ -65,7 +65,7 @@ class Endpoints(Repository):
         started = {"launch_pid": process.pid, "launch_started": process.started}
         return self._done(same.values(launch_machine=process.machine, **started))
 
-    def note(self, agent_id: int, token: str, **columns: object) -> bool:
+    def update_fenced(self, agent_id: int, token: str, **columns: object) -> bool:
         """Write to an endpoint that is held under a token; False if it is not any more."""
         held = update(schema.endpoints).where(_endpoints.agent_id == agent_id, _endpoints.token == token)
         return self._done(held.values(**columns))
@@ -99,7 +99,7 @@ class Endpoints(Repository):
         self.touch()
         return True
 
-    def wanted(self, agent_id: int, token: str) -> Wanted | None:
+    def desired_state(self, agent_id: int, token: str) -> DesiredState | None:
         """Return what has to be served under a token; None if nothing has to any more."""
         versions = schema.agent_versions
         query = select(_agents.name, versions.c.id, versions.c.number, _endpoints.key_digest)
@@ -110,7 +110,7 @@ class Endpoints(Repository):
         row = self._first(query.where(_agents.id == agent_id, _endpoints.token == token))
         if row is None:
             return None
-        return Wanted(
+        return DesiredState(
             agent=row["name"], version_id=row["id"], version=row["number"], key_digest=row["key_digest"]
         )
 
@@ -120,16 +120,16 @@ class Endpoints(Repository):
             select(_endpoints.token).where(_endpoints.agent_id == agent_id)
         ).scalar()
 
-    def service(self, agent_id: int) -> Service | None:
+    def lease(self, agent_id: int) -> EndpointLease | None:
         """Return who serves an agent; None if it was never connected."""
         found = self._services(_agents.id == agent_id)
         return found[0] if found else None
 
-    def active(self) -> tuple[Service, ...]:
+    def active(self) -> tuple[EndpointLease, ...]:
         """Return who serves each agent that is Pending or Deployed."""
         return self._services(_agents.status.in_(_CONNECTED))
 
-    def of(self, agent_ids: Collection[int]) -> Mapping[int, Endpoint]:
+    def by_agent(self, agent_ids: Collection[int]) -> Mapping[int, Endpoint]:
         """Return the endpoints of agents, by the id of the agent."""
         query = select(schema.endpoints).where(_endpoints.agent_id.in_(agent_ids))
         return {row["agent_id"]: _endpoint(row) for row in self._all(query)}
@@ -139,25 +139,25 @@ class Endpoints(Repository):
         columns = schema.workspace.c
         self.connection.execute(update(schema.workspace).values(revision=columns.revision + 1))
 
-    def _services(self, condition: Any) -> tuple[Service, ...]:
+    def _services(self, condition: Any) -> tuple[EndpointLease, ...]:
         query = select(schema.endpoints)
         query = query.join(schema.agents, _agents.id == _endpoints.agent_id).where(condition)
         return tuple(_service(row) for row in self._all(query))
 
 
-def _service(row: rows.Row) -> Service:
-    return Service(
+def _service(row: row_mapping.Row) -> EndpointLease:
+    return EndpointLease(
         agent_id=row["agent_id"],
         launched_at=row["launched_at"] or 0.0,
         token=row["token"],
-        process=rows.process(row["machine"], row["pid"], row["pid_started"]),
+        process=row_mapping.to_process(row["machine"], row["pid"], row["pid_started"]),
         beat_at=row["beat_at"],
         launches=row["launches"] or 1,
-        launched=rows.process(row["launch_machine"], row["launch_pid"], row["launch_started"]),
+        launched=row_mapping.to_process(row["launch_machine"], row["launch_pid"], row["launch_started"]),
     )
 
 
-def _endpoint(row: rows.Row) -> Endpoint:
+def _endpoint(row: row_mapping.Row) -> Endpoint:
     return Endpoint(
         host=row["host"],
         port=row["port"],
@@ -165,6 +165,6 @@ def _endpoint(row: rows.Row) -> Endpoint:
         version=row["version"],
         route=row["route"] or "predict",
         example=row["example"],
-        ready_at=None if row["ready_at"] is None else rows.moment(row["ready_at"]),
+        ready_at=None if row["ready_at"] is None else row_mapping.to_datetime(row["ready_at"]),
         error=row["error"],
     )

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from pipeline_widgets.domain.chain import Stage
 from pipeline_widgets.domain.history import Event
-from pipeline_widgets.persistence import rows, schema
+from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository
 
 _E, _R = schema.events.c, schema.runs.c
@@ -44,11 +44,11 @@ class Events(Repository):
         columns = (_E.id, _E.at, _E.who, _E.what)
         query = select(*columns).where(_E.pipeline_id == pipeline_id).order_by(_E.id.desc()).limit(last)
         return tuple(
-            Event(id=row["id"], at=rows.moment(row["at"]), who=row["who"], what=row["what"])
+            Event(id=row["id"], at=row_mapping.to_datetime(row["at"]), who=row["who"], what=row["what"])
             for row in reversed(self._all(query))
         )
 
-    def last_edit(self, pipeline_id: int) -> rows.Row | None:
+    def last_edit(self, pipeline_id: int) -> row_mapping.Row | None:
         """Return the row of the last edit of a pipeline."""
         return self._first(_LAST_EDIT, pipeline=pipeline_id)
 
@@ -66,7 +66,7 @@ class Events(Repository):
             found[row["stage_id"]].append(row["id"])
         return found
 
-    def give_back(self, runs: Mapping[int, Sequence[int]], pipeline_id: int) -> None:
+    def restore_runs(self, runs: Mapping[int, Sequence[int]], pipeline_id: int) -> None:
         """Let runs be those of stages that are there again."""
         for stage_id, ids in runs.items():
             lost = update(schema.runs).where(_R.id.in_(ids), _R.stage_id.is_(None))
@@ -75,9 +75,9 @@ class Events(Repository):
 
 def stages_to_plain(stages: Sequence[Stage]) -> list[dict[str, Any]]:
     """Return stages as JSON, with their ids."""
-    return [{"id": stage.id, **rows.stage_to_row(stage)} for stage in stages]
+    return [{"id": stage.id, **row_mapping.stage_to_row(stage)} for stage in stages]
 
 
 def stages_from_plain(plain: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
     """Return the stages that `stages_to_plain` has made JSON of."""
-    return tuple(rows.stage(each) for each in plain)  # pyright: ignore[reportArgumentType]  it has a row's columns
+    return tuple(row_mapping.to_stage(each) for each in plain)  # pyright: ignore[reportArgumentType]  it has a row's columns

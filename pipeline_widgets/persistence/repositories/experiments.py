@@ -8,13 +8,14 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
 
-from pipeline_widgets.domain.experiment import Configured, Declared, Experiment, Reference, digest_of
-from pipeline_widgets.domain.run import BY_NEED
+from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
+from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
+from pipeline_widgets.domain.run import STATUSES_BY_URGENCY
 from pipeline_widgets.errors import UntrustedError
-from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
-from pipeline_widgets.persistence.repositories.descent import EARLIER_CODE
-from pipeline_widgets.persistence.repositories.search import holding
+from pipeline_widgets.persistence import row_mapping, schema
+from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, require
+from pipeline_widgets.persistence.repositories.run_lineage import EARLIER_CODE
+from pipeline_widgets.persistence.repositories.search import contains_text
 from pipeline_widgets.persistence.trust import WorkspaceTrust
 
 #: Characters of the code of an earlier stage that go along; larger code is left out, as it is sent each time.
@@ -74,7 +75,7 @@ _BOUND = (
 #: By what a list of experiments is sorted.
 Order: TypeAlias = Literal["modified", "name", "algorithm", "status", "created"]
 #: What needs a person most comes last, so that "descending" shows it at the top.
-_NEED = {status.value: need for need, status in enumerate(reversed(BY_NEED))}
+_NEED = {status.value: need for need, status in enumerate(reversed(STATUSES_BY_URGENCY))}
 _ORDERS: dict[Order, ColumnElement[Any]] = {
     "modified": _E.modified_at,
     "name": func.lower(_E.name),
@@ -96,14 +97,14 @@ class Experiments(Repository):
     #: Whether this user trusts the workspace and its code.
     trust: WorkspaceTrust
 
-    def keep(self, declared: Declared) -> int:
+    def keep(self, declared: AlgorithmDeclaration) -> int:
         """Return the id of an algorithm as declared now, inserting it if it is new or has changed.
 
         Its code is signed: this process has it from its user, or from a row whose code was signed.
         """
         columns, reference = schema.algorithms.c, declared.reference
         self.trust.sign(reference)
-        spec = rows.spec_to_json(declared.spec)
+        spec = row_mapping.spec_to_json(declared.spec)
         same = (columns.name == declared.spec.name) & (columns.digest == reference.digest)
         row = self._first(select(columns.id, columns.spec).where(same))
         if row is None:
@@ -115,7 +116,7 @@ class Experiments(Repository):
             self.connection.execute(changed.values(spec=spec))
         return int(row["id"])
 
-    def reference(self, algorithm_id: int, start_run_id: int | None = None) -> Reference:
+    def reference(self, algorithm_id: int, start_run_id: int | None = None) -> AlgorithmReference:
         """Return where a process finds an algorithm's code.
 
         Args:
@@ -131,25 +132,27 @@ class Experiments(Repository):
         if start_run_id is None:
             return reference
         values = {"ids": [start_run_id], "own": algorithm_id, "most": MOST_EARLIER_CODE}
-        earlier = (Reference(**row) for row in self._all(EARLIER_CODE, **values))
+        earlier = (AlgorithmReference(**row) for row in self._all(EARLIER_CODE, **values))
         return replace(reference, earlier=tuple(each for each in earlier if self._is_trusted(each)))
 
-    def _is_trusted(self, reference: Reference) -> bool:
+    def _is_trusted(self, reference: AlgorithmReference) -> bool:
         try:
             self.trust.check_code(reference)
         except UntrustedError:
             return False
         return True
 
-    def stored_reference(self, algorithm_id: int) -> Reference:
+    def stored_reference(self, algorithm_id: int) -> AlgorithmReference:
         """Return the stored reference to an algorithm's code, to be compared and not to be run."""
-        return Reference(**found(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
+        return AlgorithmReference(**require(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
 
     def python(self, algorithm_id: int) -> str | None:
         """Return the Python that alone can run an algorithm's code; None where any can, or if unknown."""
-        return found(self._first(_PYTHON, algorithm=algorithm_id), "algorithm")["python"]
+        return require(self._first(_PYTHON, algorithm=algorithm_id), "algorithm")["python"]
 
-    def add(self, project_id: int, name: str, configured: Configured, seed: int, revision: int) -> Experiment:
+    def add(
+        self, project_id: int, name: str, configured: ConfiguredAlgorithm, seed: int, revision: int
+    ) -> Experiment:
         """Insert an experiment."""
         new = self._add(
             schema.experiments,
@@ -160,7 +163,9 @@ class Experiments(Repository):
         )
         return self.get(new)
 
-    def change(self, experiment_id: int, configured: Configured, seed: int, revision: int) -> Experiment:
+    def change(
+        self, experiment_id: int, configured: ConfiguredAlgorithm, seed: int, revision: int
+    ) -> Experiment:
         """Give an experiment another config."""
         changed = update(schema.experiments).where(schema.experiments.c.id == experiment_id)
         self.connection.execute(changed.values(**self._columns(configured, seed, revision)))
@@ -178,23 +183,23 @@ class Experiments(Repository):
 
     def get(self, experiment_id: int) -> Experiment:
         """Return one experiment; NotFoundError without it."""
-        return self.by_id([experiment_id]).get(experiment_id) or found(None, "experiment")
+        return self.by_id([experiment_id]).get(experiment_id) or require(None, "experiment")
 
     def by_id(self, ids: Collection[int]) -> dict[int, Experiment]:
         """Return experiments by id."""
-        return {row["id"]: rows.experiment(row) for row in self._of(_BY_ID, ids)}
+        return {row["id"]: row_mapping.to_experiment(row) for row in self._of(_BY_ID, ids)}
 
     def of_project(self, project_id: int) -> tuple[Experiment, ...]:
         """Return a project's experiments in the order of their creation."""
         columns = schema.experiments.c
         query = _EXPERIMENTS.where(columns.project_id == project_id).order_by(columns.id)
-        return tuple(map(rows.experiment, self._all(query)))
+        return tuple(map(row_mapping.to_experiment, self._all(query)))
 
-    def named(self, project_id: int, names: Collection[str]) -> tuple[Bearer, ...]:
+    def named(self, project_id: int, names: Collection[str]) -> tuple[NamedRow, ...]:
         """Return which of a project's experiments bear one of those names."""
         return self._bearers(_NAMED, project=project_id, names=list(names))
 
-    def listed(self, project_id: int) -> Sequence[rows.Row]:
+    def listed(self, project_id: int) -> Sequence[row_mapping.Row]:
         """Return of each experiment what a table shows: no config, but which score is better."""
         return self._all(_LISTED, project=project_id)
 
@@ -211,7 +216,7 @@ class Experiments(Repository):
         matching = select(_E.id).select_from(_WITH_ALGORITHM).where(self._matching(project_id, search))
         return tuple(self.connection.scalars(matching.order_by(*keys)))
 
-    def summaries(self, ids: Collection[int]) -> dict[int, rows.Row]:
+    def summaries(self, ids: Collection[int]) -> dict[int, row_mapping.Row]:
         """Return what a list shows of each of those experiments, but for their latest runs."""
         return {row["id"]: row for row in self._all(_PAGE, ids=list(ids))}
 
@@ -228,14 +233,14 @@ class Experiments(Repository):
 
     def _matching(self, project_id: int, search: str) -> ColumnElement[bool]:
         mine = _E.project_id == project_id
-        return mine & holding(self.connection, search, _E.name) if search else mine
+        return mine & contains_text(self.connection, search, _E.name) if search else mine
 
-    def _columns(self, configured: Configured, seed: int, revision: int) -> dict[str, Any]:
+    def _columns(self, configured: ConfiguredAlgorithm, seed: int, revision: int) -> dict[str, Any]:
         return {
             "algorithm_id": self.keep(configured),
             "config": dict(configured.config),
             "seed": seed,
-            "config_digest": digest_of(configured.config, seed),
+            "config_digest": compute_config_digest(configured.config, seed),
             "signature": dict(configured.signature),
             "modified_at": self.now,
             "revision": revision,

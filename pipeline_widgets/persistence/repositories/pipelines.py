@@ -12,9 +12,9 @@ from pipeline_widgets.domain.chain import Pipeline, Stage, Trigger
 from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import StaleWriteError
-from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found, in_parts
-from pipeline_widgets.persistence.repositories.search import holding
+from pipeline_widgets.persistence import row_mapping, schema
+from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, in_chunks, require
+from pipeline_widgets.persistence.repositories.search import contains_text
 
 _P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.experiments.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -93,13 +93,13 @@ class Pipelines(Repository):
     def get(self, pipeline_id: int) -> Pipeline:
         """Return one pipeline; NotFoundError without it."""
         known = self._pipelines(_ONE, pipeline=pipeline_id)
-        return known[0] if known else found(None, "pipeline")
+        return known[0] if known else require(None, "pipeline")
 
     def of_stage(self, stage_id: int) -> Pipeline:
         """Return the pipeline in which a stage stands; NotFoundError without it."""
         columns = schema.stages.c
         home = self.connection.execute(select(columns.pipeline_id).where(columns.id == stage_id)).scalar()
-        return self.get(found(home, "stage"))
+        return self.get(require(home, "stage"))
 
     def of_project(self, project_id: int) -> tuple[Pipeline, ...]:
         """Return a project's pipelines in the order of their creation."""
@@ -109,9 +109,9 @@ class Pipelines(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Pipeline]:
         """Return pipelines by id."""
-        return {each.id: each for part in in_parts(ids) for each in self._pipelines(_BY_ID, ids=part)}
+        return {each.id: each for part in in_chunks(ids) for each in self._pipelines(_BY_ID, ids=part)}
 
-    def named(self, project_id: int, names: Collection[str]) -> tuple[Bearer, ...]:
+    def named(self, project_id: int, names: Collection[str]) -> tuple[NamedRow, ...]:
         """Return which of a project's pipelines bear one of those names."""
         return self._bearers(_NAMED, project=project_id, names=list(names))
 
@@ -187,7 +187,7 @@ class Pipelines(Repository):
         self.connection.execute(delete(schema.pipelines).where(schema.pipelines.c.id == pipeline_id))
 
     def touch(self, pipeline_id: int) -> None:
-        """Let a pipeline count as modified now. It is no edit: what was based on its version stands."""
+        """Let a pipeline count as modified now. It is not an edit: what was based on its version stands."""
         self._done(_TOUCH, pipeline=pipeline_id, now=self.now)
 
     def hold(self, stage_id: int, reason: str | None) -> None:
@@ -205,12 +205,12 @@ class Pipelines(Repository):
         kept = {column.name: values[column.name] for column in _MARK}
         self.connection.execute(update(schema.stages).where(_S.id == stage_id).values(**kept))
 
-    def marks(self, stage_ids: Collection[int]) -> dict[int, rows.Row]:
+    def marks(self, stage_ids: Collection[int]) -> dict[int, row_mapping.Row]:
         """Return, by stage, why it is held and what was accepted as fresh."""
         return {row["id"]: row for row in self._of(_MARKS, stage_ids)}
 
     def _store(self, pipeline_id: int, position: int, stage: Stage) -> Stage:
-        values = {**rows.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}
+        values = {**row_mapping.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}
         if not stage.id:
             return replace(stage, id=self._add(schema.stages, **values))
         known = update(schema.stages).where(schema.stages.c.id == stage.id)
@@ -220,7 +220,7 @@ class Pipelines(Repository):
 
     def _matching(self, project_id: int, search: str) -> ColumnElement[bool]:
         mine = _P.project_id == project_id
-        return mine & holding(self.connection, search, _P.name, _P.description) if search else mine
+        return mine & contains_text(self.connection, search, _P.name, _P.description) if search else mine
 
     def _summaries(self, condition: ColumnElement[bool]) -> dict[int, list[StageSummary]]:
         stages: dict[int, list[StageSummary]] = {}
@@ -234,7 +234,7 @@ class Pipelines(Repository):
         ids = [row["id"] for row in listed]
         stages: dict[int, list[Stage]] = {each: [] for each in ids}
         for row in self._of(_CHAINS, ids):
-            stages[row["pipeline_id"]].append(rows.stage(row))
+            stages[row["pipeline_id"]].append(row_mapping.to_stage(row))
         return tuple(
             Pipeline(
                 id=row["id"],
@@ -243,8 +243,8 @@ class Pipelines(Repository):
                 description=row["description"],
                 stages=tuple(stages[row["id"]]),
                 version=row["version"],
-                created_at=rows.moment(row["created_at"]),
-                modified_at=rows.moment(row["modified_at"]),
+                created_at=row_mapping.to_datetime(row["created_at"]),
+                modified_at=row_mapping.to_datetime(row["modified_at"]),
             )
             for row in listed
         )

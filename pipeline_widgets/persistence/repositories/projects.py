@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
 
-from pipeline_widgets.domain.experiment import Project
-from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Bearer, Repository, found
+from pipeline_widgets.domain.project import Project
+from pipeline_widgets.persistence import row_mapping, schema
+from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, require
 
 _TOUCH = (
     update(schema.projects)
@@ -44,22 +44,24 @@ class Projects(Repository):
 
     def all(self) -> tuple[Project, ...]:
         """Return all projects in the order of their creation."""
-        return tuple(map(rows.project, self._all(select(schema.projects).order_by(schema.projects.c.id))))
+        return tuple(
+            map(row_mapping.to_project, self._all(select(schema.projects).order_by(schema.projects.c.id)))
+        )
 
-    def listed(self) -> Sequence[rows.Row]:
+    def listed(self) -> Sequence[row_mapping.Row]:
         """Return of each project what a table shows: how many experiments and pipelines it holds."""
         return self._all(_LISTED)
 
     def get(self, project_id: int) -> Project:
         """Return one project; NotFoundError without it."""
         row = self._first(select(schema.projects).where(schema.projects.c.id == project_id))
-        return rows.project(found(row, "project"))
+        return row_mapping.to_project(require(row, "project"))
 
-    def named(self, names: Collection[str]) -> tuple[Bearer, ...]:
+    def named(self, names: Collection[str]) -> tuple[NamedRow, ...]:
         """Return which projects bear one of those names."""
         return self._bearers(_NAMED, names=list(names))
 
     def touch(self, project_id: int) -> int:
         """Raise a project's revision and return it; first in every write, so that it locks the project."""
         row = self._first(_TOUCH, project=project_id)
-        return int(found(row, "project")["revision"])
+        return int(require(row, "project")["revision"])

@@ -25,9 +25,9 @@ from sqlalchemy.sql.dml import ReturningInsert
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.errors import ConflictError
-from pipeline_widgets.persistence import rows, schema
-from pipeline_widgets.persistence.repositories.base import Repository, found
-from pipeline_widgets.persistence.repositories.descent import ANCESTORS, DESCENDANTS, RESUMED, RESUMING
+from pipeline_widgets.persistence import row_mapping, schema
+from pipeline_widgets.persistence.repositories.base import Repository, require
+from pipeline_widgets.persistence.repositories.run_lineage import ANCESTORS, DESCENDANTS, RESUMED, RESUMING
 
 _C = schema.runs.c
 _ACTIVE = tuple(sorted(status.value for status in ACTIVE))
@@ -127,7 +127,7 @@ _METRICS_BETWEEN = (
 #: Step, name, value.
 Metric: TypeAlias = tuple[int, str, float]
 #: The id of a stored metric, its step, name and value.
-Told: TypeAlias = tuple[int, int, str, float | None]
+MetricRow: TypeAlias = tuple[int, int, str, float | None]
 
 
 class Runs(Repository):
@@ -139,35 +139,35 @@ class Runs(Repository):
         made = _ADD_TO_STAGE if experiment_id is None else _ADD_TO_EXPERIMENT
         by = values.get("stage_id") if experiment_id is None else experiment_id
         fixed = {"status": Status.PENDING.value, "created_at": self.now, "launches": 0}
-        return rows.run(found(self._first(made, numbered_by=by, **fixed, **values), "run"))
+        return row_mapping.to_run(require(self._first(made, numbered_by=by, **fixed, **values), "run"))
 
     def get(self, run_id: int) -> Run:
         """Return one run; NotFoundError without it."""
-        return rows.run(found(self._first(_ONE, run=run_id), "run"))
+        return row_mapping.to_run(require(self._first(_ONE, run=run_id), "run"))
 
     def lease(self, run_id: int) -> Lease:
         """Return who carries out a run; NotFoundError without it."""
-        return rows.lease(found(self._first(_ONE, run=run_id), "run"))
+        return row_mapping.to_lease(require(self._first(_ONE, run=run_id), "run"))
 
     def by_id(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs by id."""
-        return {row["id"]: rows.run(row) for row in self._of(_BY_ID, ids)}
+        return {row["id"]: row_mapping.to_run(row) for row in self._of(_BY_ID, ids)}
 
     def resumed(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs, those that they resumed, those that these resumed, and so on, by id."""
-        return {row["id"]: rows.run(row) for row in self._of(RESUMED, ids)}
+        return {row["id"]: row_mapping.to_run(row) for row in self._of(RESUMED, ids)}
 
     def resuming(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs, those that resumed them, those that resumed these, and so on, by id."""
-        return {row["id"]: rows.run(row) for row in self._of(RESUMING, ids)}
+        return {row["id"]: row_mapping.to_run(row) for row in self._of(RESUMING, ids)}
 
     def ancestors(self, run_id: int) -> dict[int, Run]:
         """Return a run, the one that saved what it started from, and so on, by id."""
-        return {row["id"]: rows.run(row) for row in self._of(ANCESTORS, [run_id])}
+        return {row["id"]: row_mapping.to_run(row) for row in self._of(ANCESTORS, [run_id])}
 
     def descendants(self, checkpoint_ids: Collection[int]) -> dict[int, Run]:
         """Return the runs that started from checkpoints, or from what such runs saved, and so on, by id."""
-        return {row["id"]: rows.run(row) for row in self._of(DESCENDANTS, checkpoint_ids)}
+        return {row["id"]: row_mapping.to_run(row) for row in self._of(DESCENDANTS, checkpoint_ids)}
 
     def of_stage(self, stage_id: int) -> tuple[Run, ...]:
         """Return the runs of a stage, oldest first."""
@@ -184,7 +184,7 @@ class Runs(Repository):
     def active(self) -> tuple[Lease, ...]:
         """Return who carries out each active run of the workspace."""
         query = _RUNS.where(_C.status.in_(_ACTIVE)).order_by(_C.id)
-        return tuple(map(rows.lease, self._all(query)))
+        return tuple(map(row_mapping.to_lease, self._all(query)))
 
     def any_active_in(self, pipeline_id: int) -> bool:
         """Whether a run of a pipeline is active."""
@@ -192,24 +192,24 @@ class Runs(Repository):
 
     def active_of_experiments(self, ids: Collection[int]) -> dict[int, Run]:
         """Return the active run of each of those experiments that has one."""
-        return {row["experiment_id"]: rows.run(row) for row in self._of(_ACTIVE_OF, ids)}
+        return {row["experiment_id"]: row_mapping.to_run(row) for row in self._of(_ACTIVE_OF, ids)}
 
     def telling(self, stage_ids: Collection[int]) -> tuple[Run, ...]:
         """Return the runs that tell the state of stages.
 
         They are, for each stage and experiment, the latest of each status, without and with a checkpoint.
         """
-        return tuple(map(rows.run, self._of(_TELLING, stage_ids)))
+        return tuple(map(row_mapping.to_run, self._of(_TELLING, stage_ids)))
 
-    def latest_of_experiments(self, project_id: int) -> Sequence[rows.Row]:
+    def latest_of_experiments(self, project_id: int) -> Sequence[row_mapping.Row]:
         """Return, for each experiment of a project that ran, how often, its extreme scores and status."""
         return self._all(_LATEST_OF_EXPERIMENTS, project=project_id)
 
-    def listed(self, project_id: int, experiment_ids: Collection[int]) -> Sequence[rows.Row]:
+    def listed(self, project_id: int, experiment_ids: Collection[int]) -> Sequence[row_mapping.Row]:
         """Return of each run of those experiments what a table shows, and which score is better."""
         return self._all(_OF_TABLE, project=project_id, ids=list(experiment_ids))
 
-    def move(self, run: Run, status: Status, revision: int, **values: object) -> Run:
+    def set_status(self, run: Run, status: Status, revision: int, **values: object) -> Run:
         """Move a run on.
 
         Raises:
@@ -245,9 +245,9 @@ class Runs(Repository):
         told = {"new_error": error, "new_step": step, "new_total": total, "now": self.now}
         ended = {"new_status": status.value, "new_revision": revision, **told}
         row = self._first(_END, run=run_id, held_token=token, **ended)
-        return rows.run(row) if row else None
+        return row_mapping.to_run(row) if row else None
 
-    def note(self, run_id: int, token: str, **values: object) -> bool:
+    def update_fenced(self, run_id: int, token: str, **values: object) -> bool:
         """Write columns as the process that holds `token`; False if that process was given up."""
         if (step := values.get("step")) is not None:
             values["step"] = _further(bindparam("new_step", step, type_=schema.LONG))
@@ -260,7 +260,7 @@ class Runs(Repository):
         taken = update(schema.runs).where(free).values(beat_at=self.now, **owner)
         return self._done(taken)
 
-    def launched(self, lease: Lease) -> bool:
+    def count_launch(self, lease: Lease) -> bool:
         """Count one more launch of a Pending run, and free it; False if somebody else was faster."""
         same = (_C.id == lease.run_id) & (_C.status == Status.PENDING.value)
         token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
@@ -268,7 +268,7 @@ class Runs(Repository):
         unknown = dict.fromkeys(("token", "pid", "launch_host", "launch_pid", "launch_started"))
         return self._done(counted.values(launches=lease.launches + 1, launched_at=self.now, **unknown))
 
-    def launched_as(self, run_id: int, launches: int, process: Process) -> bool:
+    def set_launched_process(self, run_id: int, launches: int, process: Process) -> bool:
         """Note what the last launch of a Pending run has started; False if it has moved on."""
         same = (_C.id == run_id) & (_C.status == Status.PENDING.value) & (_C.launches == launches)
         started = {"launch_pid": process.pid, "launch_started": process.started}
@@ -282,7 +282,7 @@ class Runs(Repository):
     def using(self, checkpoint_ids: Collection[int]) -> tuple[Run, ...]:
         """Return the runs that started from, or consumed, one of those checkpoints."""
         using = {row["id"]: row for row in self._of(_USING, checkpoint_ids)}
-        return tuple(rows.run(using[each]) for each in sorted(using))
+        return tuple(row_mapping.to_run(using[each]) for each in sorted(using))
 
     def remove_of_experiment(self, experiment_id: int) -> None:
         """Delete an experiment's runs with their metrics and checkpoints' rows."""
@@ -314,18 +314,18 @@ class Runs(Repository):
         query = select(func.count()).where(schema.metrics.c.run_id.in_(run_ids))
         return int(self.connection.execute(query).scalar_one())
 
-    def metrics_after(self, run_id: int, after: int, most: int) -> Sequence[Told]:
+    def metrics_after(self, run_id: int, after: int, most: int) -> Sequence[MetricRow]:
         """Return id, step, name and value of a run's next metrics after the one of that id; None is NaN."""
         told = {"run": run_id, "after": after, "most": most}
         return self.connection.execute(_METRICS_AFTER, told).all()
 
-    def metrics_between(self, run_id: int, low: int, high: int, most: int) -> Sequence[Told]:
+    def metrics_between(self, run_id: int, low: int, high: int, most: int) -> Sequence[MetricRow]:
         """Return the same of the metrics that a run has reported from one step to another."""
         told = {"run": run_id, "low": low, "high": high, "most": most}
         return self.connection.execute(_METRICS_BETWEEN, told).all()
 
     def _where(self, condition: ColumnElement[bool]) -> tuple[Run, ...]:
-        return tuple(map(rows.run, self._all(_RUNS.where(condition).order_by(_C.id))))
+        return tuple(map(row_mapping.to_run, self._all(_RUNS.where(condition).order_by(_C.id))))
 
     def _set(
         self, mine: ColumnElement[bool], status: Status, revision: int, values: Mapping[str, Any]

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, or_
 LONGEST_SEARCH = 500  # letters that are looked for; SQLite bounds the length of a pattern
 
 
-def holding(connection: Connection, text: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+def contains_text(connection: Connection, text: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that one of those columns holds a text."""
     text = text[:LONGEST_SEARCH]
     if connection.dialect.name == "sqlite":  # its LIKE and lower() know the case of a to z only

@@ -1,0 +1,78 @@
+"""What a clean-up of checkpoints frees and keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.domain.retention import RetentionDecision
+
+
+class CheckpointFate:
+    """What becomes of a checkpoint."""
+
+    def __init__(self, value: RetentionDecision) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        done = "kept" if self.kept else "freed"
+        return f"CheckpointFate({self._value.experiment!r}, run={self._value.run}, step={self.step}, {done})"
+
+    @property
+    def step(self) -> int:
+        """Where in its training it was saved."""
+        return self._value.checkpoint.step
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._value.checkpoint.size
+
+    @property
+    def path(self) -> str:
+        """Its folder."""
+        return self._value.checkpoint.path
+
+    @property
+    def kept(self) -> bool:
+        """Whether it stays."""
+        return self._value.is_kept
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it stays."""
+        return self._value.reasons
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        return {
+            "experiment": self._value.experiment,
+            "run": self._value.run,
+            "step": self.step,
+            "size": self.size,
+            "kept": self.kept,
+            "why": "; ".join(self.reasons),
+        }
+
+
+class CleanUp(Listing[CheckpointFate]):
+    """The checkpoints of a project, each with what becomes of it."""
+
+    def __init__(self, found: Sequence[CheckpointFate], *, dry_run: bool) -> None:
+        super().__init__("checkpoint", found)
+        self.dry_run = dry_run
+
+    @property
+    def freed(self) -> int:
+        """Bytes that are freed, or would be."""
+        return sum(each.size for each in self if not each.kept)
+
+    def __repr__(self) -> str:
+        gone = [each for each in self if not each.kept]
+        if not self.dry_run:
+            return f"Freed {len(gone)} of {len(self)} checkpoints, {self.freed:,} bytes."
+        said = (
+            f"Would free {len(gone)} of {len(self)} checkpoints, {self.freed:,} bytes; nothing was deleted."
+        )
+        return f"{said} project.gc(dry_run=False) does it."

@@ -1,0 +1,167 @@
+"""What can be done in a workspace: the use cases, and what makes them come true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline_widgets.algorithms import registry
+from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.errors import AlgorithmNotFoundError
+from pipeline_widgets.execution.endpoints import Endpoints
+from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.persistence.backup import back_up
+from pipeline_widgets.persistence.store import Store, record_place
+from pipeline_widgets.services.agents import AgentService
+from pipeline_widgets.services.endpoints import EndpointService
+from pipeline_widgets.services.experiments import ExperimentService
+from pipeline_widgets.services.history import HistoryService
+from pipeline_widgets.services.pipelines import PipelineService
+from pipeline_widgets.services.projects import ProjectService
+from pipeline_widgets.services.queries.agent_detail import AgentDetailQueries
+from pipeline_widgets.services.queries.agent_list import AgentListQueries
+from pipeline_widgets.services.queries.comparison import ComparisonQueries
+from pipeline_widgets.services.queries.experiment_detail import ExperimentDetailQueries
+from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
+from pipeline_widgets.services.queries.lineage import LineageQueries
+from pipeline_widgets.services.queries.overview import OverviewQueries
+from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
+from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
+from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.queries.stage_form import StageFormQueries
+from pipeline_widgets.services.retention import RetentionService
+from pipeline_widgets.services.runs import RunService
+from pipeline_widgets.services.supervision import SupervisionService
+from pipeline_widgets.services.transfer import TransferService
+from pipeline_widgets.serving.client import Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What can be done in a workspace, and what makes it come true."""
+
+    store: Store
+    projects: ProjectService
+    experiments: ExperimentService
+    experiment_list: ExperimentListQueries
+    experiment_details: ExperimentDetailQueries
+    resume_options: ResumeOptionsQueries
+    pipelines: PipelineService
+    retention: RetentionService
+    history: HistoryService
+    transfer: TransferService
+    runs: RunService
+    agents: AgentService
+    agent_list: AgentListQueries
+    agent_details: AgentDetailQueries
+    states: PipelineStateQueries
+    forms: StageFormQueries
+    run_details: RunDetailQueries
+    overview: OverviewQueries
+    comparisons: ComparisonQueries
+    lineages: LineageQueries
+    supervision: SupervisionService
+    endpoint_service: EndpointService
+    endpoints: Endpoints
+    reconciler: Reconciler
+
+    def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
+        """Trigger a stage with the algorithms as this process defines them now, and launch the run."""
+        self._renew_experiments(stage_id)
+        return self._launched(self.runs.trigger(stage_id, resume=resume, duplicate=duplicate))
+
+    def train(self, experiment_id: int) -> Run:
+        """Train an experiment by itself, and launch the run."""
+        self.experiments.renew(self.experiments.get(experiment_id), registry.references())
+        return self._launched(self.runs.train(experiment_id))
+
+    def resume(
+        self, experiment_id: int, checkpoint_id: int, name: str, config: Mapping[str, Any] | None = None
+    ) -> tuple[Experiment, Run]:
+        """Go on from a checkpoint as a new experiment, with these fields changed, and launch the run."""
+        now = self.experiments.get(experiment_id)
+        self.experiments.renew(now, registry.references())
+        changed = configure(now.spec.name, {**now.config, **config}) if config else None
+        experiment, run = self.runs.resume(experiment_id, checkpoint_id, name, changed)
+        return experiment, self._launched(run)
+
+    def connect_agent(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> str | None:
+        """Have an agent served over HTTP; return its key if it got its first one now."""
+        self.endpoints.connect(agent_id, host=host, port=port)
+        return self.first_key(agent_id)
+
+    def first_key(self, agent_id: int) -> str | None:
+        """Give an agent its first key, and return it: it cannot be shown again. None if it has one."""
+        return self.endpoints.first_key(agent_id)
+
+    def disconnect_agent(self, agent_id: int) -> None:
+        """Have an agent served no longer."""
+        self.endpoints.disconnect(agent_id)
+
+    def rotate_key(self, agent_id: int) -> str:
+        """Give an agent a new key, and return it: it cannot be shown again."""
+        return self.endpoints.rotate_key(agent_id)
+
+    def roll_back(self, agent_id: int, number: int) -> Agent:
+        """Make a former version the current one; a connected agent answers with it at once."""
+        agent = self.agents.rollback(agent_id, number)
+        self.endpoints.notify(agent_id)
+        return agent
+
+    def ask_agent(self, agent_id: int, value: object) -> Reply:
+        """Ask a connected agent over HTTP, as anybody would."""
+        return self.endpoints.ask(agent_id, value)
+
+    @property
+    def read_only_reason(self) -> str | None:
+        """Why the workspace is open for reading only; None where this user trusts it."""
+        return self.store.trust.reason
+
+    def trust(self) -> None:
+        """Trust the workspace, with all code that it holds now; that is remembered for this user.
+
+        Raises:
+            StorageError: It cannot be remembered.
+        """
+        self.store.trust.grant()
+        record_place(self.store)
+        filesystem.make_private_folder(self.store.artifacts)
+
+    def back_up(self, target: str | Path) -> Path:
+        """Copy the workspace into a new folder while processes work in it; return the copy's database."""
+        return back_up(self.store, Path(target))
+
+    def look(self) -> None:
+        """Find crashed and never-started runs, as everything that looks does.
+
+        Does nothing in a workspace that is open for reading only.
+        """
+        self.reconciler.reconcile_if_due()
+
+    def _launched(self, run: Run) -> Run:
+        self.reconciler.launch(run.id)
+        return run
+
+    def _renew_experiments(self, stage_id: int) -> None:
+        pipeline = self.pipelines.of_stage(stage_id)
+        self.experiments.refresh(pipeline.id, registry.references())
+
+
+def configure(algorithm: str | registry.Algorithm, config: dict[str, object]) -> ConfiguredAlgorithm:
+    """Return an algorithm with a validated config.
+
+    Raises:
+        AlgorithmNotFoundError: There is no algorithm of that name.
+        ConfigError: Its config model refuses a field.
+    """
+    found = registry.find(algorithm) if isinstance(algorithm, str) else algorithm
+    if not isinstance(found, registry.Algorithm):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        what = f"{getattr(found, '__name__', found)!r} is not an algorithm."
+        raise AlgorithmNotFoundError(what, fix="Decorate it with @pw.algorithm, or pass a name.")
+    return found.configure(config)

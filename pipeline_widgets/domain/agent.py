@@ -1,0 +1,72 @@
+"""Agents: checkpoints saved under a name, in versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.compatibility import AlgorithmSpec
+from pipeline_widgets.domain.endpoint import Endpoint
+
+
+class AgentStatus(StrEnum):
+    """Whether an agent is connected, that is served over HTTP."""
+
+    UNDEPLOYED = "Undeployed"
+    PENDING = "Pending"
+    DEPLOYED = "Deployed"
+    FAILED = "Failed"
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is served, or is about to be."""
+        return self in CONNECTED_STATUSES
+
+
+CONNECTED_STATUSES = frozenset({AgentStatus.PENDING, AgentStatus.DEPLOYED})
+#: What needs a person most comes first.
+AGENT_STATUSES_BY_URGENCY = (
+    AgentStatus.FAILED,
+    AgentStatus.PENDING,
+    AgentStatus.DEPLOYED,
+    AgentStatus.UNDEPLOYED,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentVersion:
+    """A frozen copy of a checkpoint, saved as the nth version of an agent."""
+
+    id: int
+    agent_id: int
+    number: int
+    checkpoint: Checkpoint
+    experiment: str
+    #: The frozen copy; `checkpoint.path` is the original.
+    path: str
+    algorithm_id: int
+    spec: AlgorithmSpec
+    created_at: datetime
+    #: The run that made it: a deployment, or a training that added it; None if a person did.
+    run_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agent:
+    """A checkpoint saved under a name."""
+
+    id: int
+    name: str
+    description: str
+    status: AgentStatus
+    created_at: datetime
+    current: AgentVersion
+    #: None as long as it was never connected and has no key.
+    endpoint: Endpoint | None = None
+
+    @property
+    def deletion_blocker(self) -> str:
+        """Why it cannot be deleted as long as it is connected; empty where it is not."""
+        return f"It is {self.status.lower()}." if self.status.is_connected else ""

@@ -1,0 +1,276 @@
+"""The process of one run: it trains, or copies what is deployed, and tells its supervisor. Nothing else.
+
+It knows no database. It leads a session of its own, so that it can be ended with all that it has started,
+and ends itself when its supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, Any
+
+from pipeline_widgets.algorithms import registry
+from pipeline_widgets.algorithms.context import Event, Start, StopTraining, TrainContext
+from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint
+from pipeline_widgets.domain.job import FrozenCopy, Job, Outcome, SavedCheckpoint
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.text import shorten
+from pipeline_widgets.errors import RuleError, StorageError
+from pipeline_widgets.execution import processes, streams
+from pipeline_widgets.persistence import artifacts, filesystem
+
+#: What a supervisor says to its child once the run is Running in the database: train.
+GO = "go"
+#: What it says when a stop was asked for.
+STOP = "stop"
+MOST_ERROR = 200_000  # characters of a traceback that are kept; the log has all of it
+STOP_TOLD_WITHIN = 0.5  # seconds between the SIGTERM of a stop and the word of it, at most
+TERMINATED = 128 + signal.SIGTERM  # the exit code by which shells, and many handlers, tell of SIGTERM
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConnection:
+    """The line to the supervisor; train functions may report from several threads."""
+
+    connection: Connection
+    lock: threading.Lock
+    owner: int
+
+    def send(self, message: Event | Outcome) -> None:
+        """Tell the supervisor.
+
+        Raises:
+            RuleError: Another process than the one that trains tries to: their messages would mix.
+        """
+        if os.getpid() != self.owner:
+            why = "A worker that it forked has no line of its own."
+            fix = "Send results to the training process, and report there."
+            raise RuleError("Only the process that trains can report.", why, fix)
+        with self.lock:
+            self.connection.send(message)
+
+
+def main(connection: Connection) -> None:
+    """Receive a job from the supervisor, do it, tell how it ended."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    # Before numpy loads: on small matrices BLAS threads cost far more than they bring, above all on a busy
+    # machine (a chain of 4 s took 39 s). Who wants them sets the variable; torch has threads of its own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    processes.die_with_parent()
+    begun, go, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def ask_to_stop(*_: object) -> None:
+        stop.set()
+
+    endings = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for ending in endings:
+        signal.signal(ending, ask_to_stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "register_at_fork"):  # a worker that training code forks ends on these as usual
+
+        def as_usual() -> None:
+            for ending in endings:
+                signal.signal(ending, signal.SIG_DFL)
+
+        os.register_at_fork(after_in_child=as_usual)
+    streams.lose_what_cannot_be_printed()
+    registry.claim_main()
+    # All that can be done before the job comes is done by then; the thread only waits for its turn.
+    threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
+    try:
+        job: Job = connection.recv()
+    except EOFError:
+        return
+    begun.set()
+    line, me = WorkerConnection(connection, threading.Lock(), os.getpid()), os.getpid()
+    refusal = _redirect(Path(job.folder))
+    faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
+    outcome = refusal or execute(job, line.send, stop.is_set, go.wait)
+    if os.getpid() != me:  # forked by training code that did not end it: its outcome is not the run's
+        os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
+    atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
+    for name in ("stdout", "stderr"):
+        with suppress(Exception):  # training code may have put anything there, also None
+            getattr(sys, name).flush()
+    line.send(outcome)
+
+
+def execute(
+    job: Job, emit: Callable[[Event], None], stop: Callable[[], bool], go: Callable[[], object]
+) -> Outcome:
+    """Do a job in this process, and return how it ended.
+
+    Args:
+        job: The job.
+        emit: Takes what the train function reports.
+        stop: Tells whether a stop was asked for.
+        go: Waits until training may begin. Code is loaded and files are read before, while the database
+            still writes that the run is Running.
+    """
+    try:
+        if job.kind == "deployment":
+            go()
+            return Outcome(status=Status.SUCCEEDED, frozen=_deploy(job))
+        return _train(job, emit, stop, go)
+    except StopTraining:
+        return Outcome(status=Status.STOPPED)
+    except SystemExit as error:
+        if error.code is not None and error.code != 0:
+            return _ended(stop, by_signal=error.code == TERMINATED)
+        return Outcome(status=Status.STOPPED if stop() else Status.SUCCEEDED)
+    except KeyboardInterrupt:
+        return _ended(stop)
+    except BaseExceptionGroup as group:  # what asyncio's task groups and anyio make of it
+        others = group.split(StopTraining)[1]
+        return Outcome(status=Status.STOPPED) if others is None else _failed()
+    except BaseException:  # noqa: BLE001  whatever the user's code raises is the outcome of the run
+        return _failed()
+
+
+def _train(
+    job: Job, emit: Callable[[Event], None], stop: Callable[[], bool], go: Callable[[], object]
+) -> Outcome:
+    start = _start(job)
+    algorithm = registry.load(job.reference or registry.AlgorithmReference())
+    saved: dict[int, SavedCheckpoint] = {}
+
+    def tell(event: Event) -> None:
+        if isinstance(event, SavedCheckpoint):
+            saved[event.step] = event
+        emit(event)
+
+    context = TrainContext(
+        config=algorithm.validate(job.config),
+        seed=job.seed,
+        start=start,
+        folder=Path(job.folder),
+        emit=tell,
+        stop=stop,
+        signature=job.signature,
+    )
+    go()
+    algorithm(context)
+    if stop():
+        return Outcome(status=Status.STOPPED)
+    return Outcome(status=Status.SUCCEEDED, frozen=_freeze_best(job, saved))
+
+
+def _start(job: Job) -> Start | None:
+    """The checkpoint to start from, after its files were read once and found as they were saved."""
+    if job.start is None:
+        return None
+    artifacts.verify(artifacts.folder_of(job.start), Path(job.folder).parent.parent)
+    return Start(
+        path=Path(job.start.path),
+        role=job.start_role or "weights",
+        step=job.start.step,
+        training_score=job.start.training_score,
+        evaluation_score=job.start.evaluation_score,
+        signature=job.start.signature,
+    )
+
+
+def _deploy(job: Job) -> FrozenCopy | None:
+    if job.start is None or job.freeze is None or job.freeze.name is None:
+        return None
+    return artifacts.freeze(job.start, job.freeze.name, job.freeze.parent)
+
+
+def _freeze_best(job: Job, saved: dict[int, SavedCheckpoint]) -> FrozenCopy | None:
+    """Freeze the best checkpoint for an agent, where the stage asks for that (spec 5.6)."""
+    if job.freeze is None or job.freeze.name is None:
+        return None
+    own = [_as_checkpoint(event) for event in saved.values()]
+    first = min((checkpoint.step for checkpoint in own), default=None)
+    inherited = [each for each in job.freeze.inherited if first is None or each.step < first]
+    if not (own or inherited):
+        return None
+    higher = job.freeze.higher_is_better
+    best = choose_checkpoint([*inherited, *own], "best", higher_is_better=higher).checkpoint
+    return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", job.freeze.parent)
+
+
+def _as_checkpoint(saved: SavedCheckpoint) -> Checkpoint:
+    values: dict[str, Any] = {"id": 0, "run_id": 0, "created_at": None}
+    return Checkpoint(
+        **values,
+        step=saved.step,
+        path=str(saved.folder.path),
+        size=saved.folder.size,
+        digest=saved.folder.digest,
+        training_score=saved.training_score,
+        evaluation_score=saved.evaluation_score,
+    )
+
+
+def _ended(stop: Callable[[], bool], *, by_signal: bool = False) -> Outcome:
+    """Return the outcome of code that ends its process: that is how many a SIGTERM handler heeds a stop."""
+    until = time.monotonic() + STOP_TOLD_WITHIN
+    while not (by_signal or stop()) and time.monotonic() < until:
+        time.sleep(0.01)  # the signal may be faster than the word that it stands for
+    return Outcome(status=Status.STOPPED) if by_signal or stop() else _failed()
+
+
+def _failed() -> Outcome:
+    raised = sys.exception()
+    try:
+        text = traceback.format_exc()
+    except Exception:  # noqa: BLE001  it asks the user's code for words, and memory may be short
+        text = f"{type(raised).__name__}: its traceback cannot be told.\n"
+    # Half a surrogate pair, which a message can hold, could not be stored.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    with suppress(Exception):  # training code may have closed it, or put anything there, also None
+        sys.stderr.write(text)
+    return Outcome(status=Status.FAILED, error=shorten(text, MOST_ERROR))
+
+
+def _listen(
+    connection: Connection, begun: threading.Event, go: threading.Event, stop: threading.Event
+) -> None:
+    """Wait for the word to train, and for a stop.
+
+    When the line is cut the supervisor is gone, and so must this process be.
+    """
+    begun.wait()
+    try:
+        while True:
+            (stop if connection.recv() == STOP else go).set()
+    except (EOFError, OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+
+def _redirect(folder: Path) -> Outcome | None:
+    """Send what this process and its own children print to the run's log.
+
+    Returns:
+        How the run ends where its folder cannot be written at all: it could save nothing. Where only the
+        disk is full the training goes on without a log, for there may be room when it saves.
+    """
+    try:
+        filesystem.make_private_folder(folder)
+        log: IO[bytes] = filesystem.open_private(folder / "log.txt", "ab", buffering=0)
+    except OSError as error:
+        if error.errno not in streams.FULL:
+            what = f"The folder of the run, {folder}, cannot be written."
+            fix = "Give yourself the right to write the artifact folder, and trigger it again."
+            return Outcome(status=Status.FAILED, error=str(StorageError(what, f"{error}.", fix)))
+        log = Path(os.devnull).open("ab", buffering=0)  # noqa: SIM115  closed below
+    with log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    return None

@@ -1,0 +1,225 @@
+"""Row to value and back: the only place that knows both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from sqlalchemy import RowMapping
+
+from pipeline_widgets.domain.chain import (
+    BetterThanDeployed,
+    DeploymentStage,
+    ExperimentStage,
+    FromAgent,
+    FromScratch,
+    FromSource,
+    Gate,
+    ScoreAtLeast,
+    Stage,
+    Start,
+    Trigger,
+)
+from pipeline_widgets.domain.checkpoint import Checkpoint, Choice
+from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.liveness import Lease, Process
+from pipeline_widgets.domain.project import Project
+from pipeline_widgets.domain.run import Run, Status
+
+Row: TypeAlias = RowMapping
+
+_RUN_COLUMNS = tuple(field.name for field in fields(Run))
+_RUN_TIMES = frozenset({"created_at", "started_at", "finished_at", "beat_at"})
+
+
+def to_datetime(seconds: float) -> datetime:
+    """Return seconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def to_project(row: Row) -> Project:
+    """Return a row of projects as a value."""
+    return Project(
+        id=row["id"],
+        name=row["name"],
+        advanced_training=row["advanced_training"],
+        created_at=to_datetime(row["created_at"]),
+        revision=row["revision"],
+    )
+
+
+def spec_to_json(spec: AlgorithmSpec) -> dict[str, Any]:
+    """Return a declaration as plain JSON."""
+    ports = [[port.role, sorted(port.kinds), list(port.match)] for port in spec.accepts]
+    return {
+        "name": spec.name,
+        "produces": sorted(spec.produces),
+        "accepts": ports,
+        "scratch": spec.scratch,
+        "score": spec.score,
+    }
+
+
+def to_spec(made: Mapping[str, Any]) -> AlgorithmSpec:
+    """Return a declaration from its JSON."""
+    return AlgorithmSpec(
+        name=made["name"],
+        produces=frozenset(made["produces"]),
+        accepts=tuple(Port(*port) for port in made["accepts"]),
+        scratch=made["scratch"],
+        score=made["score"],
+    )
+
+
+def to_experiment(row: Row) -> Experiment:
+    """Return a row of experiments, joined with its algorithm's declaration, as a value."""
+    return Experiment(
+        id=row["id"],
+        project_id=row["project_id"],
+        name=row["name"],
+        algorithm_id=row["algorithm_id"],
+        spec=to_spec(row["spec"]),
+        config=row["config"],
+        seed=row["seed"],
+        config_digest=row["config_digest"],
+        signature=row["signature"],
+        created_at=to_datetime(row["created_at"]),
+        modified_at=to_datetime(row["modified_at"]),
+        python=row["python"],
+    )
+
+
+def to_run(row: Row) -> Run:
+    """Return a row of runs as a value."""
+    values: dict[str, Any] = {name: row[name] for name in _RUN_COLUMNS}
+    times = {name: to_datetime(values[name]) for name in _RUN_TIMES if values[name] is not None}
+    values.update(times, status=Status(row["status"]))
+    return Run(**values)
+
+
+def to_lease(row: Row) -> Lease:
+    """Return who carries out an active run."""
+    machine = row["host"]
+    return Lease(
+        run_id=row["id"],
+        status=Status(row["status"]),
+        created_at=row["created_at"],
+        token=row["token"],
+        supervisor=to_process(machine, row["pid"], row["pid_started"]),
+        child=to_process(machine, row["child_pid"], row["child_started"]),
+        beat_at=row["beat_at"],
+        launches=row["launches"],
+        launched_at=row["launched_at"],
+        launched=to_process(row["launch_host"], row["launch_pid"], row["launch_started"]),
+    )
+
+
+def to_checkpoint(row: Row, root: Path) -> Checkpoint:
+    """Return a row of checkpoints as a value; paths are below the artifact folder."""
+    return Checkpoint(
+        id=row["id"],
+        run_id=row["run_id"],
+        step=row["step"],
+        path=os.path.join(root, row["path"]),  # noqa: PTH118  asked for each of 100,000: a Path takes ten times as long
+        size=row["size"],
+        digest=row["digest"],
+        training_score=row["training_score"],
+        evaluation_score=row["evaluation_score"],
+        signature=row["signature"],
+        created_at=to_datetime(row["created_at"]),
+    )
+
+
+def to_stage(row: Row) -> Stage:
+    """Return a row of stages as a value."""
+    trigger, gate = Trigger(row["trigger"]), _gate(row)
+    if row["kind"] == "deployment":
+        return DeploymentStage(
+            id=row["id"],
+            agent_name=row["agent_name"],
+            agent_description=row["agent_description"],
+            choice=_choice(row["choice"]),
+            trigger=trigger,
+            gate=gate,
+        )
+    return ExperimentStage(
+        id=row["id"],
+        experiment_id=row["experiment_id"],
+        trigger=trigger,
+        start=_start(row),
+        auto_add_agent=row["auto_add_agent"],
+        gate=gate,
+    )
+
+
+def stage_to_row(stage: Stage) -> dict[str, Any]:
+    """Return the columns of a stage but for its place."""
+    gate, gate_score = _gate_columns(stage.gate)
+    common = {"trigger": stage.trigger.value, "gate": gate, "gate_score": gate_score}
+    if isinstance(stage, DeploymentStage):
+        named = {"agent_name": stage.agent_name, "agent_description": stage.agent_description}
+        kept = {"kind": "deployment", "choice": str(stage.choice), "auto_add_agent": False}
+        return {**common, **named, **kept}
+    return {
+        **common,
+        "kind": "experiment",
+        "experiment_id": stage.experiment_id,
+        "auto_add_agent": stage.auto_add_agent,
+        **_start_columns(stage.start),
+    }
+
+
+def to_process(machine: str | None, pid: int | None, started: float | None) -> Process | None:
+    """Return who a process is; None where a row names none."""
+    if machine is None or pid is None or started is None:
+        return None
+    return Process(machine=machine, pid=pid, started=started)
+
+
+def _choice(text: str) -> Choice:
+    return text if text in {"best", "final"} else int(text)  # pyright: ignore[reportReturnType]  as the set says
+
+
+def _start(row: Row) -> Start:
+    match row["start"]:
+        case "scratch":
+            return FromScratch()
+        case "agent":
+            return FromAgent(row["start_agent_id"])
+        case _:
+            return FromSource(_choice(row["choice"]))
+
+
+def _start_columns(start: Start) -> dict[str, Any]:
+    match start:
+        case FromScratch():
+            return {"start": "scratch", "start_agent_id": None, "choice": None}
+        case FromAgent(agent_id):
+            return {"start": "agent", "start_agent_id": agent_id, "choice": None}
+        case FromSource(choice):
+            return {"start": "source", "start_agent_id": None, "choice": str(choice)}
+
+
+def _gate(row: Row) -> Gate | None:
+    match row["gate"]:
+        case "score":
+            return ScoreAtLeast(row["gate_score"])
+        case "deployed":
+            return BetterThanDeployed()
+        case _:
+            return None
+
+
+def _gate_columns(gate: Gate | None) -> tuple[str | None, float | None]:
+    match gate:
+        case ScoreAtLeast(score):
+            return "score", score
+        case BetterThanDeployed():
+            return "deployed", None
+        case None:
+            return None, None

@@ -1,0 +1,172 @@
+"""Load what the rules have to know about a pipeline's stages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
+from pipeline_widgets.domain.python_version import foreign_reason
+from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.persistence.store import UnitOfWork
+
+
+def load(
+    work: UnitOfWork, pipeline: Pipeline, only: Collection[int] | None = None, *, consumption: bool = True
+) -> PipelineFacts:
+    """Return what is known about the stages of a pipeline.
+
+    Args:
+        work: The transaction.
+        pipeline: The pipeline.
+        only: The ids of the stages to know about; all by default.
+        consumption: Whether to tell what successful runs consumed, which only staleness asks for.
+    """
+    wanted = [stage for stage in pipeline.stages if only is None or stage.id in only]
+    return load_stages(work, wanted, consumption=consumption)
+
+
+def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: bool = True) -> PipelineFacts:
+    """Return what is known about stages, of whatever pipelines, with as many queries as for one."""
+    experiments = work.experiments.by_id([s.experiment_id for s in stages if isinstance(s, ExperimentStage)])
+    runs = _by_stage(stages, work.runs.telling([stage.id for stage in stages]))
+    saved = _Saved(work, (run for mine in runs.values() for run in mine), consumption=consumption)
+    busy = work.runs.active_of_experiments(experiments.keys())
+    marks = work.pipelines.marks([stage.id for stage in stages])
+    known: dict[int, StageFacts] = {}
+    for stage in stages:
+        experiment = experiments.get(stage.experiment_id) if isinstance(stage, ExperimentStage) else None
+        mine, mark = runs[stage.id], marks.get(stage.id)
+        succeeded = _last(run for run in mine if run.status is Status.SUCCEEDED)
+        offering = succeeded or _last(run for run in mine if run.status.finished and saved.of(run))
+        latest = _last(mine)
+        consumed = saved.consumed(succeeded)
+        accepted = mark is not None and succeeded is not None and mark["accepted_run_id"] == succeeded.id
+        known[stage.id] = StageFacts(
+            experiment=experiment,
+            latest=latest,
+            succeeded=succeeded,
+            offered_run=offering,
+            checkpoints=saved.of(offering),
+            latest_checkpoints=saved.of(latest),
+            consumed=consumed,
+            consumed_from=saved.maker(consumed),
+            active_run=busy.get(experiment.id) if experiment else None,
+            held=mark["held"] if mark else None,
+            required_python=find_required_python(work, experiment.spec.name, experiment.python)
+            if experiment
+            else None,
+            accepted=mark["accepted_state"] if mark and accepted else None,
+            note=mark["accepted_note"] if mark and accepted else None,
+        )
+    agents = _agents(work, stages)
+    return PipelineFacts(
+        stages=known,
+        agents={agent.id: agent.current for agent in agents},
+        deployed={agent.name: agent.current for agent in agents},
+    )
+
+
+def find_required_python(work: UnitOfWork, algorithm: str, python: str | None) -> str | None:
+    """Return the Python that alone can run an algorithm's code, where that is not this one.
+
+    None also where this process has the algorithm itself: it renews what is kept when it starts a run.
+    """
+    return None if foreign_reason(python) is None or work.defines(algorithm) else python
+
+
+def lineage(work: UnitOfWork, run: Run) -> tuple[Checkpoint, ...]:
+    """Return what a run saved and, before it, what the runs that it resumed had saved."""
+    return _Saved(work, [run], consumption=False).of(run)
+
+
+def lineages(work: UnitOfWork, runs: Iterable[Run]) -> dict[int, tuple[Checkpoint, ...]]:
+    """Return the same for many runs, by their ids, with as many queries as for one."""
+    listed = list(runs)
+    saved = _Saved(work, listed, consumption=False)
+    return {run.id: saved.of(run) for run in listed}
+
+
+def start_steps(work: UnitOfWork, runs: Iterable[Run]) -> dict[int, int]:
+    """Return, by run, the step at which each that was resumed has begun."""
+    resumed = {
+        run.id: run.start_checkpoint_id
+        for run in runs
+        if run.start_role == "resume" and run.start_checkpoint_id is not None
+    }
+    saved = work.checkpoints.by_id(set(resumed.values())) if resumed else {}
+    return {run: saved[each].step for run, each in resumed.items() if each in saved}
+
+
+class _Saved:
+    """The checkpoints of runs and of the runs that these resumed, read at once."""
+
+    def __init__(self, work: UnitOfWork, runs: Iterable[Run], *, consumption: bool) -> None:
+        self._runs = {run.id: run for run in runs}
+        consumed = {run.source_checkpoint_id for run in self._runs.values() if consumption} - {None}
+        self._consumed = work.checkpoints.by_id([key for key in consumed if key is not None])
+        wanted = {checkpoint.run_id for checkpoint in self._consumed.values()} | self._forerunners()
+        if missing := wanted - self._runs.keys():
+            self._runs |= work.runs.resumed(missing)
+        self._ways: dict[int, tuple[Checkpoint, ...]] = {}
+        self._by_run: dict[int, list[Checkpoint]] = {}
+        for checkpoint in work.checkpoints.of_runs(self._runs.keys()):
+            self._by_run.setdefault(checkpoint.run_id, []).append(checkpoint)
+
+    def of(self, run: Run | None) -> tuple[Checkpoint, ...]:
+        """What a run saved, and before it, up to where it was resumed, its forerunners."""
+        left: list[Run] = []
+        each = run
+        while each is not None and each.id not in self._ways:
+            left.append(each)
+            each = self._runs.get(each.resumed_run_id or 0)
+        for each in reversed(left):
+            self._ways[each.id] = self._way(each)
+        return self._ways[run.id] if run else ()
+
+    def _way(self, run: Run) -> tuple[Checkpoint, ...]:
+        """The same, once it is known of the run that this one resumed."""
+        own = tuple(self._by_run.get(run.id, ()))
+        way = self._ways.get(run.resumed_run_id or 0)
+        if way is None:
+            return own
+        last = next((c.step for c in way if c.id == run.start_checkpoint_id), None)
+        taken = {c.step for c in own}
+        return (*(c for c in way if (last is None or c.step <= last) and c.step not in taken), *own)
+
+    def consumed(self, run: Run | None) -> Checkpoint | None:
+        return self._consumed.get(run.source_checkpoint_id or 0) if run else None
+
+    def maker(self, checkpoint: Checkpoint | None) -> Run | None:
+        return self._runs.get(checkpoint.run_id) if checkpoint else None
+
+    def _forerunners(self) -> set[int]:
+        return {run.resumed_run_id for run in self._runs.values() if run.resumed_run_id is not None}
+
+
+def _by_stage(stages: Iterable[Stage], runs: Iterable[Run]) -> dict[int, list[Run]]:
+    """The runs of each stage that belong to the experiment which it is bound to now."""
+    bound = {s.id: s.experiment_id if isinstance(s, ExperimentStage) else None for s in stages}
+    mine: dict[int, list[Run]] = {stage_id: [] for stage_id in bound}
+    for run in runs:
+        if run.stage_id is not None and run.experiment_id == bound[run.stage_id]:
+            mine[run.stage_id].append(run)
+    return mine
+
+
+def _last(runs: Iterable[Run]) -> Run | None:
+    return max(runs, key=lambda run: run.id, default=None)
+
+
+def _agents(work: UnitOfWork, stages: Iterable[Stage]) -> tuple[Agent, ...]:
+    """The agents that stages start from, or whose score a gate asks for."""
+    ids: set[int] = set()
+    names: set[str] = set()
+    for stage in stages:
+        if isinstance(stage, DeploymentStage):
+            names |= {stage.agent_name} if stage.gate else set[str]()
+        elif isinstance(stage.start, FromAgent):
+            ids.add(stage.start.agent_id)
+    return work.agents.matching(ids, names)

@@ -1,0 +1,166 @@
+"""The list of a workspace's agents, a page at a time: frozen rows, equal as long as nothing changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from pipeline_widgets.domain.agent import AGENT_STATUSES_BY_URGENCY, Agent
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services.queries.paging import Page, check_sort, cut
+
+#: The columns by which the list is sorted.
+Sort: TypeAlias = Literal["name", "experiment", "base_model", "status"]
+#: The facet of a checkpoint's signature that names the model it was trained from.
+BASE_MODEL = "base_model"
+_DIGITS: Final = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedAgent:
+    """An agent as the list shows it (spec 8.1)."""
+
+    agent: Agent
+    #: The project whose experiment made its current version.
+    project: str
+    #: None where its checkpoint tells of none.
+    base_model: str | None
+
+    @property
+    def id(self) -> int:
+        """Of the agent."""
+        return self.agent.id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentPage(Page[ListedAgent]):
+    """A page of the list of a workspace's agents."""
+
+    #: Whether any agent, on whatever page, has a base model.
+    base_models: bool
+    #: How many the workspace has: with several, rows name theirs.
+    projects: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """An experiment that an agent can be made of."""
+
+    experiment_id: int
+    experiment: str
+    project: str
+    algorithm: str
+
+
+class AgentListQueries:
+    """The read model of the list of agents, and of what new ones can be made of."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def page(
+        self,
+        *,
+        search: str = "",
+        sort: Sort = "name",
+        descending: bool = False,
+        page: int = 0,
+        size: int = 50,
+        holding: int | None = None,
+        only: int | None = None,
+    ) -> AgentPage:
+        """Return a page of the agents.
+
+        Args:
+            search: A text in the name, in upper or lower case.
+            sort: By what; by "status", descending, what needs a person most comes first.
+            descending: Whether the last in the alphabet comes first.
+            page: Counted from 0; a page past the end gives the last one.
+            size: Rows of a page.
+            holding: The id whose page is given, if it matches the search.
+            only: The one agent that is listed; none if it is gone.
+
+        Raises:
+            ConfigError: The list cannot be sorted by that.
+        """
+        check_sort(sort, Sort, "agents")
+        text = search.strip().casefold()
+        with self._store.read() as work:
+            agents = work.agents.all() if only is None else work.agents.matching([only], ())
+            matching = [each for each in agents if text in each.name.casefold()]
+            matching.sort(key=_ORDER[sort], reverse=descending)
+            known = {each.id: each for each in matching}
+            here = cut(tuple(known), page=page, size=size, holding=holding)
+            projects = {each.id: each.name for each in work.projects.all()}
+            return AgentPage(
+                rows=_listed(work, [known[each] for each in here.listed], projects),
+                total=here.total,
+                all=len(agents),
+                page=here.page,
+                size=here.size,
+                base_models=any(base_model(each) is not None for each in agents),
+                projects=len(projects),
+            )
+
+    def creatable(self) -> bool:
+        """Whether there is a checkpoint that an agent could be made of."""
+        with self._store.read() as work:
+            return work.checkpoints.any()
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return the experiments that have saved something, by project, the latest first."""
+        with self._store.read() as work:
+            return tuple(
+                Source(
+                    experiment_id=row["id"],
+                    experiment=row["name"],
+                    project=project.name,
+                    algorithm=row["algorithm"],
+                )
+                for project in work.projects.all()
+                for saved in [work.checkpoints.saving(project.id)]
+                for row in reversed(work.experiments.listed(project.id))
+                if row["id"] in saved
+            )
+
+
+def base_model(agent: Agent) -> str | None:
+    """Return the base model of an agent's current version, as its checkpoint's signature tells it."""
+    facet = agent.current.checkpoint.signature.get(BASE_MODEL)
+    return None if facet is None else str(facet)
+
+
+def _listed(work: UnitOfWork, agents: list[Agent], projects: Mapping[int, str]) -> tuple[ListedAgent, ...]:
+    makers = work.runs.by_id({each.current.checkpoint.run_id for each in agents})
+    return tuple(
+        ListedAgent(
+            agent=each,
+            project=projects[makers[each.current.checkpoint.run_id].project_id],
+            base_model=base_model(each),
+        )
+        for each in agents
+    )
+
+
+def _natural(text: str) -> list[tuple[bool, int | str]]:
+    """Return what sorts "step 900" before "step 1000"."""
+    parts = _DIGITS.split(text.casefold())
+    return [(True, part) if not part.isdecimal() else (False, int(part)) for part in parts if part]
+
+
+def _by_status(agent: Agent) -> tuple[int, list[tuple[bool, int | str]]]:
+    return -AGENT_STATUSES_BY_URGENCY.index(agent.status), _natural(agent.name)
+
+
+def _by_base_model(agent: Agent) -> tuple[Any, ...]:
+    return _natural(base_model(agent) or ""), _natural(agent.name)
+
+
+_ORDER: Final[Mapping[Sort, Callable[[Agent], Any]]] = {
+    "name": lambda agent: _natural(agent.name),
+    "experiment": lambda agent: (_natural(agent.current.experiment), _natural(agent.name)),
+    "base_model": _by_base_model,
+    "status": _by_status,
+}

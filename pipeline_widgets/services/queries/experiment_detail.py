@@ -1,0 +1,112 @@
+"""What an expanded experiment shows: its config, runs, checkpoints and pipelines, as a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services.queries.run_detail import CheckpointRow, checkpoint_rows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Use:
+    """A stage that is bound to an experiment."""
+
+    pipeline_id: int
+    pipeline: str
+    #: The number of the stage, counted from 1.
+    stage: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRow:
+    """A run as an experiment's history shows it."""
+
+    run: Run
+    #: How many checkpoints it has saved.
+    checkpoints: int
+    #: The name of the pipeline that it ran in; empty where it was trained by itself, or the pipeline is gone.
+    pipeline: str
+    #: Whether it ran with the config that the experiment has now.
+    same_config: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentDetail:
+    """An experiment at one moment."""
+
+    experiment: Experiment
+    uses: tuple[Use, ...]
+    #: Latest first.
+    runs: tuple[RunRow, ...]
+    #: Latest run first, and of one run the latest step first.
+    checkpoints: tuple[CheckpointRow, ...]
+    #: How many there are, with those that were left out.
+    saved: int
+    #: The id of the best of all; None where none has a score.
+    best: int | None
+    #: The id of the final one of the latest run that saved any.
+    final: int | None
+
+
+class ExperimentDetailQueries:
+    """The read model of one experiment."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def look(self, experiment_id: int, *, checkpoints: int = 50, runs: int = 50) -> ExperimentDetail:
+        """Return what is to be seen of an experiment.
+
+        Args:
+            experiment_id: The experiment.
+            checkpoints: How many are listed at most; the best one is always among them.
+            runs: How many runs are listed at most.
+
+        Raises:
+            NotFoundError: It is gone.
+        """
+        with self._store.read() as work:
+            experiment = work.experiments.get(experiment_id)
+            history = work.runs.of_experiment(experiment_id)
+            counts = work.checkpoints.counted([experiment_id])
+            higher = experiment.spec.higher_is_better
+            best = work.checkpoints.best(experiment_id, higher_is_better=higher)
+            latest = work.checkpoints.latest(experiment_id, checkpoints)
+            listed = latest if best is None or best in latest else (*latest, best)
+            return ExperimentDetail(
+                experiment=experiment,
+                uses=_uses(work, experiment_id),
+                runs=_history(work, experiment, history[::-1][:runs], counts),
+                checkpoints=checkpoint_rows(work, listed),
+                saved=sum(counts.values()),
+                best=best.id if best else None,
+                final=latest[0].id if latest else None,
+            )
+
+
+def _uses(work: UnitOfWork, experiment_id: int) -> tuple[Use, ...]:
+    return tuple(
+        Use(pipeline_id=pipeline.id, pipeline=pipeline.name, stage=number)
+        for pipeline in work.pipelines.using(experiment_id)
+        for number, stage in enumerate(pipeline.stages, start=1)
+        if getattr(stage, "experiment_id", None) == experiment_id
+    )
+
+
+def _history(
+    work: UnitOfWork, experiment: Experiment, runs: tuple[Run, ...], counts: Mapping[int, int]
+) -> tuple[RunRow, ...]:
+    pipelines = work.pipelines.by_id({run.pipeline_id for run in runs if run.pipeline_id is not None})
+    return tuple(
+        RunRow(
+            run=run,
+            checkpoints=counts.get(run.id, 0),
+            pipeline=pipelines[run.pipeline_id].name if run.pipeline_id in pipelines else "",
+            same_config=run.config_digest == experiment.config_digest,
+        )
+        for run in runs
+    )

@@ -1,0 +1,170 @@
+"""Lineage: checkpoint -> run -> stage -> experiment -> agent, both ways (spec 9.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.chain import Pipeline
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.lineage import Lineage, Relative
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+
+
+class LineageQueries:
+    """Follow checkpoints from run to run."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of_run(self, run_id: int) -> Lineage:
+        """Return what a run descends from, and what came of all that it saved."""
+        with self._store.read() as work:
+            run = work.runs.get(run_id)
+            return _lineage(work, run, work.checkpoints.of_runs([run_id]))
+
+    def of_checkpoint(self, checkpoint_id: int) -> Lineage:
+        """Return what a checkpoint descends from, and what came of it."""
+        with self._store.read() as work:
+            checkpoint = work.checkpoints.get(checkpoint_id)
+            found = _lineage(work, work.runs.get(checkpoint.run_id), [checkpoint])
+        return replace(found, of=f"step {checkpoint.step} of {found.of}")
+
+
+def place(run: Run, pipelines: Mapping[int, Pipeline]) -> str:
+    """Name the stage that a run ran in; empty where it had none."""
+    pipeline = pipelines.get(run.pipeline_id or 0)
+    if pipeline is None:
+        return ""
+    numbers = {stage.id: at for at, stage in enumerate(pipeline.stages, start=1)}
+    if run.stage_id in numbers:
+        return f"stage {numbers[run.stage_id]} of pipeline {quote(pipeline.name)}"
+    return f"a stage, now removed, of pipeline {quote(pipeline.name)}"
+
+
+def _lineage(work: UnitOfWork, run: Run, saved: Collection[Checkpoint]) -> Lineage:
+    way, descent = _ancestors(work, run), _Descent(work, saved)
+    known = _Names(work, [run, *(maker for _, maker, _ in way), *descent.runs])
+    ancestors = [
+        known.relative(maker, child, checkpoint, depth)
+        for depth, (child, maker, checkpoint) in enumerate(way, 1)
+    ]
+    return Lineage(
+        of=known.itself(run),
+        ancestors=tuple(ancestors),
+        descendants=tuple(_descendants(known, descent, saved)),
+    )
+
+
+def _ancestors(work: UnitOfWork, run: Run) -> list[tuple[Run, Run, Checkpoint]]:
+    """The way back: each run, the one that saved what it started from, and that checkpoint."""
+    runs = work.runs.ancestors(run.id)
+    starts = {each.start_checkpoint_id for each in runs.values() if each.start_checkpoint_id is not None}
+    checkpoints = work.checkpoints.by_id(starts)
+    found: list[tuple[Run, Run, Checkpoint]] = []
+    while (checkpoint := checkpoints.get(run.start_checkpoint_id or 0)) is not None:
+        maker = runs[checkpoint.run_id]
+        found.append((run, maker, checkpoint))
+        run = maker
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version that is made of a checkpoint."""
+
+    agent_id: int
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """What has come of a checkpoint."""
+
+    depth: int
+    checkpoint: Checkpoint
+    what: Run | _Version
+
+
+class _Descent:
+    """All runs and agents that came of some checkpoints, with as many queries for one as for thousands."""
+
+    def __init__(self, work: UnitOfWork, saved: Collection[Checkpoint]) -> None:
+        runs = work.runs.descendants([each.id for each in saved])
+        self.runs = tuple(runs[each] for each in sorted(runs))
+        self._saved: dict[int, list[Checkpoint]] = {}
+        for each in work.checkpoints.of_runs(runs.keys()):
+            self._saved.setdefault(each.run_id, []).append(each)
+        every = [*(each.id for each in saved), *(each.id for own in self._saved.values() for each in own)]
+        made = [(key, _Version(*told)) for key, told in work.agents.made_of(every)]
+        started = [(run.start_checkpoint_id or 0, run) for run in self.runs]
+        self._of: dict[int, list[tuple[int, Run | _Version]]] = {}
+        for at, (key, what) in enumerate((*started, *made)):
+            self._of.setdefault(key, []).append((at, what))
+
+    def of(self, saved: Iterable[Checkpoint], depth: int) -> list[_Child]:
+        """What started from, or was made of, those checkpoints: first the runs, then the agents."""
+        found = [(at, each, what) for each in saved for at, what in self._of.get(each.id, ())]
+        return [_Child(depth, each, what) for _, each, what in sorted(found, key=lambda each: each[0])]
+
+    def after(self, child: _Child) -> list[_Child]:
+        """What came of what a run saved."""
+        return (
+            []
+            if isinstance(child.what, _Version)
+            else self.of(self._saved.get(child.what.id, ()), child.depth + 1)
+        )
+
+
+def _descendants(known: _Names, descent: _Descent, saved: Collection[Checkpoint]) -> Iterable[Relative]:
+    """Walk down, each run right before its own descendants."""
+    left = descent.of(saved, 1)[::-1]
+    while left:
+        child = left.pop()
+        made, depth = child.what, child.depth
+        if isinstance(made, _Version):
+            step = child.checkpoint.step
+            yield Relative(
+                kind="agent", id=made.agent_id, depth=depth, name=made.name, number=made.number, step=step
+            )
+        else:
+            yield known.relative(made, made, child.checkpoint, depth)
+            left += descent.after(child)[::-1]
+
+
+class _Names:
+    """What runs are called, read at once."""
+
+    def __init__(self, work: UnitOfWork, runs: Collection[Run]) -> None:
+        ids = {run.experiment_id for run in runs if run.experiment_id is not None}
+        self._experiments = {key: each.name for key, each in work.experiments.by_id(ids).items()}
+        self._pipelines = work.pipelines.by_id(
+            {run.pipeline_id for run in runs if run.pipeline_id is not None}
+        )
+        versions = {run.start_agent_version_id for run in runs if run.start_agent_version_id is not None}
+        self._versions = work.agents.named_versions(versions)
+
+    def itself(self, run: Run) -> str:
+        """What a run is called where it is the one that is asked about."""
+        return self.relative(run, run, None, 1).label
+
+    def relative(self, run: Run, child: Run, checkpoint: Checkpoint | None, depth: int) -> Relative:
+        """Return a run as a relative; `child` is the one that started from the checkpoint."""
+        deploys = run.experiment_id is None
+        named = (
+            str(run.config.get("agent_name", "")) if deploys else self._experiments[run.experiment_id or 0]
+        )
+        return Relative(
+            kind="deployment" if deploys else "run",
+            id=run.id,
+            depth=depth,
+            name=named,
+            number=run.number,
+            step=checkpoint.step if checkpoint else 0,
+            place=place(run, self._pipelines),
+            role=child.start_role or "",
+            by_agent=self._versions.get(child.start_agent_version_id or 0, ""),
+        )

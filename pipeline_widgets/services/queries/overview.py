@@ -1,0 +1,239 @@
+"""What lists and tables show: frozen rows, made with as many queries for one as for ten thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from pipeline_widgets.domain.rollup import Rollup, StageSummary, roll_up
+from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.staleness import compute_staleness
+from pipeline_widgets.persistence.row_mapping import Row, to_datetime
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import pipeline_facts
+from pipeline_widgets.services.queries.paging import Page, check_sort, cut
+
+#: The columns by which the list of pipelines is sorted.
+Sort: TypeAlias = Literal["modified", "name", "status", "created"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineRow:
+    """A pipeline as the list shows it (spec 3.2)."""
+
+    id: int
+    version: int
+    name: str
+    description: str
+    created_at: datetime
+    #: The latest change to the pipeline or any of its stages.
+    modified_at: datetime
+    #: How many it has.
+    stages: int
+    rollup: Rollup
+    #: How many of its stages are stale.
+    stale: int
+    #: The names of its experiments that other pipelines use as well (spec 3.4).
+    shared: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelinePage(Page[PipelineRow]):
+    """A page of the list of a project's pipelines."""
+
+    #: The project's own revision at that moment, which agents do not raise.
+    revision: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectRow:
+    """A project as a table shows it."""
+
+    id: int
+    name: str
+    advanced_training: bool
+    #: How many it holds.
+    experiments: int
+    pipelines: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentRow:
+    """An experiment as a table shows it (spec 9.1)."""
+
+    id: int
+    name: str
+    algorithm: str
+    #: The status of its latest run.
+    status: Status
+    modified_at: datetime
+    #: How many it has.
+    runs: int
+    #: The best evaluation score that any of its runs has saved.
+    best: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultRow:
+    """A run as the Results table shows it (spec 9.3)."""
+
+    run_id: int
+    experiment_id: int
+    experiment: str
+    #: The run's number.
+    number: int
+    status: Status
+    started_at: datetime | None
+    finished_at: datetime | None
+    #: How far it has come; None while it has not reported.
+    steps: int | None
+    #: How many of those that it saved are there.
+    checkpoints: int
+    #: The best of all that it ever saved.
+    training_score: float | None
+    evaluation_score: float | None
+    #: Whether a higher score is the better one.
+    higher_is_better: bool
+
+
+class OverviewQueries:
+    """Read models of the list of pipelines and of the plain tables."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def pipelines(
+        self,
+        project_id: int,
+        *,
+        search: str = "",
+        sort: Sort = "modified",
+        descending: bool = True,
+        page: int = 0,
+        size: int = 50,
+        holding: int | None = None,
+    ) -> PipelinePage:
+        """Return a page of a project's pipelines (spec 3.8).
+
+        Args:
+            project_id: The project.
+            search: A text in the name or description, in upper or lower case.
+            sort: By what; by "status", descending, what needs a person most comes first.
+            descending: Whether the latest, or the last in the alphabet, comes first.
+            page: Counted from 0; a page past the end gives the last one.
+            size: Rows of a page.
+            holding: The id whose page is given, if it matches the search.
+
+        Raises:
+            ConfigError: The list cannot be sorted by that.
+            NotFoundError: There is no such project.
+        """
+        check_sort(sort, Sort, "pipelines")
+        search = search.strip()
+        with self._store.read() as work:
+            revision = work.projects.get(project_id).revision
+            if sort == "status":
+                ids = _by_need(work, project_id, search, descending=descending)
+            else:
+                ids = work.pipelines.ids(project_id, search, sort, descending=descending)
+            here = cut(ids, page=page, size=size, holding=holding)
+            rows = _rows(work, here.listed)
+            everything = work.pipelines.count(project_id) if search else here.total
+        return PipelinePage(
+            rows=rows, total=here.total, all=everything, page=here.page, size=here.size, revision=revision
+        )
+
+    def projects(self) -> tuple[ProjectRow, ...]:
+        """Return all projects in the order of their creation."""
+        with self._store.read() as work:
+            return tuple(ProjectRow(**row) for row in work.projects.listed())
+
+    def runs(self, ids: Collection[int]) -> Mapping[int, Run]:
+        """Return runs as they are now, by their ids; those that are gone are left out."""
+        with self._store.read() as work:
+            return work.runs.by_id(ids)
+
+    def experiments(self, project_id: int) -> tuple[ExperimentRow, ...]:
+        """Return a project's experiments in the order of their creation."""
+        with self._store.read() as work:
+            listed = work.experiments.listed(project_id)
+            latest = {row["experiment_id"]: row for row in work.runs.latest_of_experiments(project_id)}
+        return tuple(
+            ExperimentRow(
+                id=row["id"],
+                name=row["name"],
+                algorithm=row["algorithm"],
+                status=Status(latest[row["id"]]["status"]) if row["id"] in latest else Status.DRAFT,
+                modified_at=to_datetime(row["modified_at"]),
+                runs=latest[row["id"]]["runs"] if row["id"] in latest else 0,
+                best=_best(latest.get(row["id"]), "evaluation", row["score"]),
+            )
+            for row in listed
+        )
+
+    def results(self, project_id: int, experiment_ids: Collection[int]) -> tuple[ResultRow, ...]:
+        """Return the runs of those experiments of a project, by experiment and number."""
+        with self._store.read() as work:
+            listed = work.runs.listed(project_id, experiment_ids)
+            counted = work.checkpoints.counted(experiment_ids)
+        return tuple(_result(row, counted.get(row["id"], 0)) for row in listed)
+
+
+def _by_need(work: UnitOfWork, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:
+    """The ids of all pipelines that match, by what their roll-ups say."""
+    matching = work.pipelines.ids(project_id, search, "created", descending=False)
+    stages = work.pipelines.all_summaries(project_id)
+    none: list[StageSummary] = []
+    needs = {each: roll_up(stages.get(each, none)).urgency for each in matching}
+    return tuple(sorted(matching, key=lambda each: (needs[each], each), reverse=descending))
+
+
+def _rows(work: UnitOfWork, ids: Collection[int]) -> tuple[PipelineRow, ...]:
+    pipelines, summaries, shared = (
+        work.pipelines.by_id(ids),
+        work.pipelines.summaries(ids),
+        work.pipelines.shared(ids),
+    )
+    known = pipeline_facts.load_stages(work, [stage for each in pipelines.values() for stage in each.stages])
+    return tuple(
+        PipelineRow(
+            id=each.id,
+            version=each.version,
+            name=each.name,
+            description=each.description,
+            created_at=each.created_at,
+            modified_at=each.modified_at,
+            stages=len(each.stages),
+            rollup=roll_up(summaries.get(each.id, ())),
+            stale=sum(one.stale for one in compute_staleness(each, known).values()),
+            shared=shared.get(each.id, ()),
+        )
+        for each in (pipelines[pipeline_id] for pipeline_id in ids)
+    )
+
+
+def _result(row: Row, checkpoints: int) -> ResultRow:
+    started, finished = row["started_at"], row["finished_at"]
+    return ResultRow(
+        run_id=row["id"],
+        experiment_id=row["experiment_id"],
+        experiment=row["name"],
+        number=row["number"],
+        status=Status(row["status"]),
+        started_at=None if started is None else to_datetime(started),
+        finished_at=None if finished is None else to_datetime(finished),
+        steps=row["step"],
+        checkpoints=checkpoints,
+        training_score=_best(row, "training", row["score"]),
+        evaluation_score=_best(row, "evaluation", row["score"]),
+        higher_is_better=row["score"] != "min",
+    )
+
+
+def _best(told: Row | None, name: str, direction: str) -> float | None:
+    """The better end of a score: the lowest where lower is better."""
+    if told is None:
+        return None
+    return told[f"lowest_{name}" if direction == "min" else f"highest_{name}"]

@@ -1,0 +1,130 @@
+"""What is shown of a pipeline's stages at one moment: a frozen value, equal as long as nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
+from pipeline_widgets.domain.checkpoint import choose_checkpoint
+from pipeline_widgets.domain.pipeline_facts import StageFacts
+from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.staleness import Staleness, compute_staleness
+from pipeline_widgets.domain.triggering import describe_gate, find_blockers, stage_name
+from pipeline_widgets.persistence.store import Store
+from pipeline_widgets.services import pipeline_facts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageState:
+    """One stage: its settings, and where it stands."""
+
+    stage: Stage
+    #: Counted from 0.
+    position: int
+    #: Its experiment's or its agent's name.
+    name: str
+    status: Status
+    staleness: Staleness
+    #: Why it cannot be triggered now; empty where it can.
+    blockers: tuple[str, ...]
+    #: What its gate asks for, as the end of a sentence; empty without a gate.
+    condition: str
+    #: Why it did not start although the stage before it succeeded.
+    held: str | None
+    run: Run | None
+    #: The note with which its staleness was accepted, while that holds.
+    accepted: str | None
+    #: The evaluation score of the best checkpoint of that run, or of what was deployed.
+    score: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineState:
+    """A pipeline with the states of its stages."""
+
+    pipeline: Pipeline
+    stages: tuple[StageState, ...]
+
+    def stage(self, stage_id: int) -> StageState:
+        """Return the state of one stage; NotFoundError without it."""
+        return self.stages[self.pipeline.position(stage_id)]
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is active, so that without a person nothing will happen."""
+        return not any(state.status.active for state in self.stages)
+
+
+class PipelineStateQueries:
+    """Read models for display."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def pipeline(self, pipeline_id: int) -> PipelineState:
+        """Return a pipeline with the states of its stages."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            known = pipeline_facts.load(work, pipeline)
+        stale = compute_staleness(pipeline, known)
+        return PipelineState(
+            pipeline=pipeline,
+            stages=tuple(
+                StageState(
+                    stage=stage,
+                    position=at,
+                    name=stage_name(stage, known),
+                    status=known.for_stage(stage.id).status,
+                    staleness=stale[stage.id],
+                    blockers=tuple(map(str, find_blockers(pipeline, stage.id, known))),
+                    condition=describe_gate(pipeline, stage, known),
+                    held=known.for_stage(stage.id).held,
+                    run=_without_beat(known.for_stage(stage.id).latest),
+                    accepted=known.for_stage(stage.id).note if stale[stage.id].accepted else None,
+                    score=_score(known.for_stage(stage.id)),
+                )
+                for at, stage in enumerate(pipeline.stages)
+            ),
+        )
+
+    def of_stage(self, stage_id: int) -> StageState:
+        """Return the state of one stage; NotFoundError without it."""
+        with self._store.read() as work:
+            pipeline_id = work.pipelines.of_stage(stage_id).id
+        return self.pipeline(pipeline_id).stage(stage_id)
+
+    def names(self, pipeline_id: int) -> Mapping[int, str]:
+        """Return the names of a pipeline's stages, by their ids."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            bound = work.experiments.by_id(pipeline.experiment_ids)
+        return {
+            each.id: bound[each.experiment_id].name if isinstance(each, ExperimentStage) else each.agent_name
+            for each in pipeline.stages
+        }
+
+    def ran_elsewhere(self, stage_id: int) -> bool:
+        """Whether a stage has never run while its experiment has: a duplicate is offered then (spec 3.4)."""
+        with self._store.read() as work:
+            stage = work.pipelines.of_stage(stage_id).stage(stage_id)
+            if not isinstance(stage, ExperimentStage):
+                return False
+            runs = work.runs.of_experiment(stage.experiment_id)
+        return bool(runs) and all(run.stage_id != stage_id for run in runs)
+
+
+def _without_beat(run: Run | None) -> Run | None:
+    """A heartbeat changes nothing that is shown."""
+    return replace(run, beat_at=None) if run else None
+
+
+def _score(known: StageFacts) -> float | None:
+    if known.experiment is None:
+        return known.consumed.evaluation_score if known.consumed else None
+    if not known.latest_checkpoints:
+        return None
+    higher = known.experiment.spec.higher_is_better
+    return choose_checkpoint(
+        known.latest_checkpoints, "best", higher_is_better=higher
+    ).checkpoint.evaluation_score

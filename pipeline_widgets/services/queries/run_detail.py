@@ -1,0 +1,278 @@
+"""What the panel of a stage's run shows: a frozen value, equal as long as nothing changed.
+
+Metrics are append-only, so a look reads those that came since the last look at the same run, and thins them
+into the curves that it had then. Only the first look at a long run reads all of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint, is_finite
+from pipeline_widgets.domain.curve import Curve, Point, extend_curve
+from pipeline_widgets.domain.run import Progress, Run, Status
+from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.persistence.logs import render_log
+from pipeline_widgets.persistence.repositories.runs import MetricRow
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+
+FIRST = ("training_score", "evaluation_score")  # the curves that are shown before all others
+AT_ONCE = 50_000  # metrics that are held in memory together
+KEPT = 32  # runs whose curves are kept for the next look
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointRow:
+    """A checkpoint as a table shows it; a score that is missing or not finite is None."""
+
+    id: int
+    step: int
+    training_score: float | None
+    evaluation_score: float | None
+    #: Bytes of all files.
+    size: int
+    created_at: datetime
+    #: The run that saved it, as in "run 3".
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetricCurve:
+    """What a run has reported of one metric, thinned."""
+
+    name: str
+    points: Curve
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunCurves:
+    """What a run has reported, thinned."""
+
+    curves: tuple[MetricCurve, ...]
+    #: Whether they hold all that was reported.
+    whole: bool
+    #: Whether they hold all that it will ever report.
+    final: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentMade:
+    """The version of an Agent that a run has made."""
+
+    agent_id: int
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunDetail:
+    """A run at one moment."""
+
+    #: Without its heartbeat, which moves while nothing that is shown changes.
+    run: Run
+    #: What it started from, in a sentence.
+    start: str
+    #: The step at which it began: that of the checkpoint that a resumed run goes on from.
+    begun: int
+    #: The scores first, then the other metrics by name.
+    curves: tuple[MetricCurve, ...]
+    #: Whether they hold all that was reported.
+    whole: bool
+    checkpoints: tuple[CheckpointRow, ...]
+    #: The id of the best of them; None where none has a score.
+    best: int | None
+    #: The end of what it has printed.
+    log: str
+    agent: AgentMade | None
+
+    def progress(self, now: datetime) -> Progress:
+        """Return how far it has come, and the time left on the database's clock."""
+        return self.run.progress(now, begun=self.begun)
+
+
+@dataclass(frozen=True, slots=True)
+class _CachedCurves:
+    """The curves of a run up to the metric that was read last, and whether that was the last there was."""
+
+    last: int = 0
+    whole: bool = False
+    curves: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
+
+
+class RunDetailQueries:
+    """Looks at single runs, which are cheap to repeat."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[tuple[int, int], _CachedCurves] = {}
+
+    def run(
+        self, run_id: int, *, points: int = 120, lines: int = 40, metrics: int | None = None
+    ) -> RunDetail:
+        """Return what is to be seen of a run.
+
+        Args:
+            run_id: The run.
+            points: How many points a curve has at most.
+            lines: How many lines of the log are shown at most.
+            metrics: How many metrics this look may read; by default all that are new. After a look that
+                left some, `whole` is false, and the next one goes on.
+
+        Raises:
+            NotFoundError: It is gone.
+        """
+        with self._store.read() as work:
+            run = work.runs.get(run_id)
+            start, begun = _start(work, run)
+            read = self._curves(work, (run_id, points), metrics)
+            saved = work.checkpoints.of_runs([run_id])
+            run_detail = RunDetail(
+                run=replace(run, beat_at=None),
+                start=start,
+                begun=begun,
+                curves=_ordered(read.curves),
+                whole=read.whole,
+                checkpoints=checkpoint_rows(work, saved),
+                best=_best(work, run, saved),
+                log="",
+                agent=_agent(work, run),
+            )
+        return replace(run_detail, log=render_log(self._store.log_path(run_id), lines))
+
+    def curves(
+        self, run_ids: Sequence[int], *, points: int, metrics: int | None = None
+    ) -> dict[int, RunCurves]:
+        """Return only the curves of runs, of those that are there still; `points` and `metrics` as above."""
+        found: dict[int, RunCurves] = {}
+        with self._store.read() as work:
+            runs = work.runs.by_id(run_ids)
+            for each in run_ids:
+                if each in runs:
+                    read = self._curves(work, (each, points), metrics)
+                    final = read.whole and runs[each].status.finished
+                    found[each] = RunCurves(curves=_ordered(read.curves), whole=read.whole, final=final)
+        return found
+
+    def part(
+        self, run_ids: Sequence[int], low: int, high: int, *, points: int, most: int
+    ) -> dict[int, tuple[MetricCurve, ...]]:
+        """Return the curves of runs from one step to another, with as many points as whole ones have.
+
+        Args:
+            run_ids: The runs.
+            low: The first step.
+            high: The last step.
+            points: How many points a curve has at most.
+            most: How many metrics may be read; where there are more, there is nothing in the answer.
+        """
+        found: dict[int, tuple[MetricCurve, ...]] = {}
+        with self._store.read() as work:
+            for each in run_ids:
+                told = work.runs.metrics_between(each, low, high, most + 1)
+                most -= len(told)
+                if most < 0:
+                    return {}
+                found[each] = _ordered(_grown({}, told, points))
+        return found
+
+    def _curves(self, work: UnitOfWork, key: tuple[int, int], most: int | None) -> _CachedCurves:
+        """Read on from where the last look at the run has ended.
+
+        Two looks at the same instant replace each other's curves with ones that are as good.
+        """
+        read, left = self._read.get(key, _CachedCurves()), sys.maxsize if most is None else max(1, most)
+        while left > 0:
+            limit = min(left, AT_ONCE)
+            told = work.runs.metrics_after(key[0], read.last, limit)
+            last = told[-1][0] if told else read.last
+            read = _CachedCurves(last, len(told) < limit, _grown(read.curves, told, key[1]))
+            if read.whole:
+                break
+            left -= limit
+        self._read.pop(key, None)
+        self._read[key] = read  # last, so that the ones longest unseen come first
+        for oldest in list(self._read)[:-KEPT]:
+            self._read.pop(oldest, None)
+        return read
+
+
+def checkpoint_rows(work: UnitOfWork, checkpoints: Sequence[Checkpoint]) -> tuple[CheckpointRow, ...]:
+    """Return checkpoints as a table shows them, each with the run that saved it."""
+    makers = work.runs.by_id({checkpoint.run_id for checkpoint in checkpoints})
+    return tuple(
+        CheckpointRow(
+            id=each.id,
+            step=each.step,
+            training_score=each.training_score if is_finite(each.training_score) else None,
+            evaluation_score=each.evaluation_score if is_finite(each.evaluation_score) else None,
+            size=each.size,
+            created_at=each.created_at,
+            run=makers[each.run_id].label,
+        )
+        for each in checkpoints
+    )
+
+
+def _grown(curves: Mapping[str, Curve], told: Sequence[MetricRow], points: int) -> Mapping[str, Curve]:
+    new: dict[str, list[Point]] = {}
+    for _, step, name, value in told:
+        new.setdefault(name, []).append((step, value))
+    return {
+        **curves,
+        **{name: extend_curve(curves.get(name, ()), told, points) for name, told in new.items()},
+    }
+
+
+def _ordered(curves: Mapping[str, Curve]) -> tuple[MetricCurve, ...]:
+    names = [*(name for name in FIRST if name in curves), *sorted(curves.keys() - set(FIRST))]
+    return tuple(MetricCurve(name=name, points=curves[name]) for name in names)
+
+
+def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
+    """Say what a run starts from, and at which step it begins."""
+    if run.start_checkpoint_id is None:
+        return "Starts from scratch.", 0
+    checkpoint = work.checkpoints.by_id([run.start_checkpoint_id]).get(run.start_checkpoint_id)
+    if checkpoint is None:
+        return "The checkpoint that it starts from is gone.", 0
+    what = f"step {checkpoint.step} of {_maker(work, checkpoint)}"
+    if run.start_role == "resume":
+        return f"Goes on from {what}.", checkpoint.step
+    if run.experiment_id is None:
+        return f"Deploys {what}.", 0
+    if run.start_agent_version_id is not None:
+        what = _version(work, run.start_agent_version_id) or what
+    return f"Starts from {what}" + (f", used as {run.start_role}." if run.start_role else "."), 0
+
+
+def _maker(work: UnitOfWork, checkpoint: Checkpoint) -> str:
+    run = work.runs.get(checkpoint.run_id)
+    return f"{run.label} of {quote(work.experiments.get(run.experiment_id or 0).name)}"
+
+
+def _version(work: UnitOfWork, version_id: int) -> str | None:
+    """Name the version of a saved Agent; None if the agent was deleted."""
+    try:
+        version = work.agents.version(version_id)
+    except NotFoundError:
+        return None
+    return f"saved Agent {quote(work.agents.get(version.agent_id).name)}, version {version.number}"
+
+
+def _best(work: UnitOfWork, run: Run, saved: Sequence[Checkpoint]) -> int | None:
+    if not saved or run.experiment_id is None:
+        return None
+    higher = work.experiments.get(run.experiment_id).spec.higher_is_better
+    best = choose_checkpoint(saved, "best", higher_is_better=higher).checkpoint
+    scored = is_finite(best.evaluation_score) or is_finite(best.training_score)
+    return best.id if scored else None
+
+
+def _agent(work: UnitOfWork, run: Run) -> AgentMade | None:
+    """Return the version that the run has saved."""
+    made = work.agents.made_by(run.id) if run.status is Status.SUCCEEDED else None
+    return AgentMade(agent_id=made[0], name=made[1], number=made[2]) if made else None

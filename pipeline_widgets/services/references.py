@@ -1,0 +1,72 @@
+"""What uses checkpoints: runs that consumed them, agents, stages that would start from them (spec 8.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
+from pipeline_widgets.domain.checkpoint import Choice
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.errors import NoCheckpointError
+from pipeline_widgets.persistence.store import UnitOfWork
+from pipeline_widgets.services import pipeline_facts
+
+
+def find_references(
+    work: UnitOfWork, ids: Collection[int], *, but: Collection[int] = ()
+) -> dict[int, list[str]]:
+    """Name what has consumed each of those checkpoints, by id: runs, but for those in `but`, and agents."""
+    runs = [run for run in work.runs.using(ids) if run.id not in but]
+    names = work.experiments.by_id({run.experiment_id for run in runs if run.experiment_id is not None})
+    asked, found = frozenset(ids), dict[int, list[str]]()
+    for run in runs:
+        for key in asked & {run.start_checkpoint_id, run.source_checkpoint_id}:
+            found.setdefault(key, []).append(_name(run, names))
+    for key, (_, name, _) in work.agents.made_of(ids):
+        found.setdefault(key, []).append(f"agent {quote(name)}")
+    return {key: list(dict.fromkeys(names)) for key, names in found.items()}
+
+
+def find_stage_references(
+    work: UnitOfWork, runs: Iterable[Run], *, named: bool = False
+) -> dict[int, list[str]]:
+    """Name the stages that would start from what those runs saved, if they were triggered now.
+
+    Args:
+        work: The transaction.
+        runs: Runs, with those that resumed them: a stage offers what a run inherits as well.
+        named: Only the stages that name the very step.
+    """
+    bound = {run.experiment_id for run in runs if run.experiment_id is not None}
+    asking = list(_asking(work.pipelines.binding(bound).values(), bound, named=named))
+    known = pipeline_facts.load_stages(
+        work, {source.id: source for _, source, _ in asking}.values(), consumption=False
+    )
+    found: dict[int, list[str]] = {}
+    for place, source, choice in asking:
+        try:
+            chosen = known.for_stage(source.id).choose(choice)
+        except NoCheckpointError:
+            continue
+        found.setdefault(chosen.checkpoint.id, []).append(place)
+    return found
+
+
+def _asking(
+    pipelines: Iterable[Pipeline], bound: Collection[int], *, named: bool
+) -> Iterator[tuple[str, ExperimentStage, Choice]]:
+    """The stages whose source stage is bound to one of those experiments, and what they choose of it."""
+    for pipeline in pipelines:
+        for at, stage in enumerate(pipeline.stages, 1):
+            source = pipeline.source(stage.id)
+            if source is None or stage.choice is None or source.experiment_id not in bound:
+                continue
+            if isinstance(stage.choice, int) or not named:
+                yield f"stage {at} of pipeline {quote(pipeline.name)}", source, stage.choice
+
+
+def _name(run: Run, experiments: Mapping[int, Experiment]) -> str:
+    experiment = experiments.get(run.experiment_id or 0)
+    return f"{run.label} of {quote(experiment.name)}" if experiment else f"deployment {run.label}"

@@ -1,0 +1,146 @@
+"""Checkpoint care: what uses a checkpoint, and freeing what nobody asks for (spec 8.4)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.retention import (
+    OUTSIDE_WORKSPACE,
+    UNDELETED,
+    Keep,
+    RetentionDecision,
+    RunCheckpoints,
+    decide_retention,
+    list_deletable,
+)
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.persistence import artifact_paths, artifacts
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import pipeline_facts, references
+
+FREED_AT_ONCE = 2_000  # checkpoints, or all of a run, whose rows go in one transaction
+ORPHANED = 86_400.0  # seconds after which a copy that no agent has belongs to nobody
+
+
+class RetentionService:
+    """Tell what uses checkpoints, and free what nobody does."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def users(self, checkpoint_id: int) -> tuple[str, ...]:
+        """Return what uses a checkpoint: runs that consumed it, agents, stages that would start from it."""
+        with self._store.read() as work:
+            checkpoint = work.checkpoints.get(checkpoint_id)
+            starting = references.find_stage_references(
+                work, work.runs.resuming([checkpoint.run_id]).values()
+            )
+            consumers = references.find_references(work, [checkpoint_id])
+        return (*consumers.get(checkpoint_id, ()), *starting.get(checkpoint_id, ()))
+
+    def look(self, project_id: int, keep: Keep) -> tuple[RetentionDecision, ...]:
+        """Return what would become of each checkpoint of a project; nothing is deleted."""
+        with self._store.read() as work:
+            work.projects.get(project_id)
+            return _fates(work, work.runs.of_project(project_id), keep)
+
+    def free(
+        self, project_id: int, keep: Keep, *, only: Collection[int] | None = None
+    ) -> tuple[RetentionDecision, ...]:
+        """Delete what nobody asks for, and return what became of each checkpoint.
+
+        Rows go first, then folders: whatever ends this process in between, no row points to files that
+        are gone. What is used between two transactions is kept: each looks at its runs again. Folders
+        without a row, which are left where that was interrupted, go as well.
+
+        Args:
+            project_id: The project.
+            keep: What is kept of each run even if nobody uses it.
+            only: The ids of what may go at all, such as what a preview has shown; by default all.
+        """
+        self._store.trust.check()  # also where no row goes: folders do
+        found = self.look(project_id, keep)
+        if only is not None:
+            seen = frozenset(only)
+            found = tuple(each for each in found if each.is_kept or each.checkpoint.id in seen)
+        kept: dict[int, RetentionDecision] = {}
+        for part in _parts(list_deletable(found)):
+            kept |= self._remove(project_id, keep, part)
+        self._sweep(project_id)
+        return tuple(_told(kept.get(each.checkpoint.id, each)) for each in found)
+
+    def _remove(
+        self, project_id: int, keep: Keep, part: Collection[Checkpoint]
+    ) -> dict[int, RetentionDecision]:
+        """Delete rows of some runs; return, by id, what is needed after all."""
+        ids = {each.id for each in part}
+        with self._store.write() as work:
+            work.projects.touch(project_id)
+            runs = work.runs.resuming({each.run_id for each in part})
+            now = {each.checkpoint.id: each for each in _fates(work, runs.values(), keep)}
+            kept = {key: each for key, each in now.items() if each.is_kept and key in ids}
+            work.checkpoints.remove(ids - kept.keys())
+        return kept
+
+    def _sweep(self, project_id: int) -> None:
+        """Delete folders that no row points to, but for those of runs at work."""
+        with self._store.read() as work:
+            ended = [run.id for run in work.runs.of_project(project_id) if run.status.finished]
+            saved = {each.path for each in work.checkpoints.of_runs(ended)}
+            # While anything runs, a copy without a version may be that of a Deployment under way.
+            copies = None if work.runs.active() else work.agents.paths()
+        for run_id in ended:
+            artifacts.sweep(self._store.checkpoints_folder(run_id), self._store.artifacts, saved)
+        if copies is not None:
+            artifacts.sweep(self._store.agents_folder, self._store.artifacts, copies, age=ORPHANED)
+
+
+def _parts(gone: Iterable[Checkpoint]) -> Iterator[list[Checkpoint]]:
+    """Split what goes between runs, so that none is looked at twice."""
+    part: list[Checkpoint] = []
+    for each in gone:
+        if len(part) >= FREED_AT_ONCE and each.run_id != part[-1].run_id:
+            yield part
+            part = []
+        part.append(each)
+    if part:
+        yield part
+
+
+def _told(decision: RetentionDecision) -> RetentionDecision:
+    """Return what became of a checkpoint, by its folder."""
+    left = not decision.is_kept and os.path.lexists(decision.checkpoint.path)
+    return replace(decision, reasons=(UNDELETED,)) if left else decision
+
+
+def _fates(work: UnitOfWork, runs: Iterable[Run], keep: Keep) -> tuple[RetentionDecision, ...]:
+    training = [run for run in runs if run.experiment_id is not None]
+    experiments = work.experiments.by_id({run.experiment_id or 0 for run in training})
+    lineages = pipeline_facts.lineages(work, training)
+    saved = [
+        RunCheckpoints(
+            run=run,
+            experiment=experiment.name,
+            higher_is_better=experiment.spec.higher_is_better,
+            lineage=lineages[run.id],
+        )
+        for run in training
+        if (experiment := experiments[run.experiment_id or 0])
+    ]
+    every = {each.id for lineage in lineages.values() for each in lineage}
+    found = decide_retention(
+        saved, keep, references.find_references(work, every), references.find_stage_references(work, training)
+    )
+    return tuple(_ours(each, work.root) for each in found)
+
+
+def _ours(decision: RetentionDecision, root: Path) -> RetentionDecision:
+    """Keep what a row places outside of the workspace: its files are not ours to delete."""
+    checkpoint = decision.checkpoint
+    if decision.is_kept or artifact_paths.is_checkpoint_folder(checkpoint.path, root, checkpoint.run_id):
+        return decision
+    return replace(decision, reasons=(OUTSIDE_WORKSPACE,))

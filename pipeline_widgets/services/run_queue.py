@@ -1,0 +1,120 @@
+"""A new run: Pending, with all that it will use frozen into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.job import PublishedFolder
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.triggering import RunStart
+from pipeline_widgets.errors import CheckpointError
+from pipeline_widgets.persistence import artifact_paths, artifacts
+from pipeline_widgets.persistence.store import UnitOfWork
+
+VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
+
+
+def verify_start(run_start: RunStart, root: Path) -> None:
+    """Check that what a run starts from is on disk as it was saved.
+
+    Raises:
+        CheckpointError: It is missing or corrupt, or no folder of the workspace.
+    """
+    if run_start.checkpoint is None:
+        return
+    folder = _folder(run_start)
+    artifact_paths.check_readable(folder.path, root)
+    if not folder.path.is_dir() or folder.size <= VERIFY_UP_TO:
+        artifacts.verify(folder)
+
+
+def find_unreachable_reason(run_start: RunStart, root: Path) -> str | None:
+    """Return why what a run starts from is not there; None where it is. Reads no content."""
+    if run_start.checkpoint is None:
+        return None
+    try:
+        artifact_paths.check_readable(_folder(run_start).path, root)
+    except CheckpointError as error:
+        return str(error)
+    if _folder(run_start).path.is_dir():
+        return None
+    return f"The checkpoint {_folder(run_start).path} is missing."
+
+
+def enqueue_run(
+    work: UnitOfWork,
+    pipeline: Pipeline,
+    stage: Stage,
+    known: PipelineFacts,
+    run_start: RunStart,
+    **columns: object,
+) -> Run:
+    """Insert a Pending run of a stage, with all that it will use frozen into it.
+
+    Args:
+        work: The transaction.
+        pipeline: The pipeline in which the stage stands.
+        stage: The stage.
+        known: What is known about it.
+        run_start: What it starts from.
+        **columns: The revision, and who has taken it already.
+    """
+    work.pipelines.touch(pipeline.id)
+    if known.for_stage(stage.id).held is not None:
+        work.pipelines.hold(stage.id, None)
+    if (after := pipeline.after(stage.id)) is not None:  # what its last success was held for is over
+        work.pipelines.hold(after.id, None)
+    common = {
+        "project_id": pipeline.project_id,
+        "pipeline_id": pipeline.id,
+        "stage_id": stage.id,
+        **_frozen(run_start),
+        **columns,
+    }
+    if isinstance(stage, DeploymentStage):
+        config = {"agent_name": stage.agent_name, "agent_description": stage.agent_description}
+        return work.runs.add(**common, config=config, seed=0, signature={})
+    experiment = known.for_stage(stage.id).experiment or work.experiments.get(stage.experiment_id)
+    return work.runs.add(**common, **_of_experiment(experiment))
+
+
+def enqueue_experiment_run(
+    work: UnitOfWork, experiment: Experiment, run_start: RunStart, revision: int
+) -> Run:
+    """Insert a Pending run of an experiment by itself."""
+    project = {"project_id": experiment.project_id, "revision": revision}
+    return work.runs.add(**project, **_frozen(run_start), **_of_experiment(experiment))
+
+
+def _of_experiment(experiment: Experiment) -> dict[str, object]:
+    return {
+        "experiment_id": experiment.id,
+        "algorithm_id": experiment.algorithm_id,
+        "config": dict(experiment.config),
+        "config_digest": experiment.config_digest,
+        "seed": experiment.seed,
+        "signature": dict(experiment.signature),
+    }
+
+
+def _frozen(run_start: RunStart) -> dict[str, object]:
+    return {
+        "start_checkpoint_id": run_start.checkpoint.id if run_start.checkpoint else None,
+        "start_agent_version_id": run_start.agent_version.id if run_start.agent_version else None,
+        "start_role": run_start.role,
+        "source_checkpoint_id": run_start.source_checkpoint_id,
+        "source_run_id": run_start.source_run_id,
+        "resumed_run_id": run_start.resumed_run_id,
+    }
+
+
+def _folder(run_start: RunStart) -> PublishedFolder:
+    if run_start.checkpoint is None:
+        raise CheckpointError("There is no checkpoint.", fix="Run the source stage first.")
+    path = run_start.agent_version.path if run_start.agent_version else run_start.checkpoint.path
+    return PublishedFolder(
+        path=Path(path), size=run_start.checkpoint.size, digest=run_start.checkpoint.digest
+    )

@@ -1,0 +1,1 @@
+"""An agent's endpoint: the process that answers over HTTP, and what asks it."""

@@ -1,0 +1,120 @@
+"""Asking the agent: one request after the other, since few predictors can be called from several threads.
+
+The agent's code runs in a thread, so that health is answered meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
+
+from pipeline_widgets.domain.endpoint import Route
+from pipeline_widgets.errors import PipelineError
+from pipeline_widgets.serving.payload import RequestError, encode_json, invalid_input
+
+WAITING = 256  # requests that may wait for the agent
+PATIENCE = 30.0  # seconds that a request waits for its turn; an agent that takes longer is not ready
+
+#: What code raises on input that it did not expect: whoever sent it is told 422. RuntimeError is not among
+#: them. Torch raises it for a wrong shape, but also when memory runs out or a device is lost, and a client
+#: that is told that its input is wrong would not ask again. Its text is in the answer either way.
+INPUT_ERRORS = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedVersion:
+    """A version that is being served."""
+
+    agent: str
+    version: int
+    route: Route
+    #: None where its algorithm does not say how its checkpoints answer.
+    predict: Callable[[Any], Any] | None
+    algorithm: str
+    #: An input that it takes, as JSON has it; None where it names none.
+    example: Any = None
+
+
+class PredictionQueue:
+    """Lets requests ask the agent, one after the other."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._thread = CapacityLimiter(1)
+        self._waiting = 0
+        self._began: float | None = None
+
+    @property
+    def taken_for(self) -> float:
+        """The seconds for which the agent has been at the same request; 0 while it is at none."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+    async def ask(self, opened: LoadedVersion, value: Any) -> bytes:
+        """Ask the agent, when it is this request's turn; return its answer as JSON."""
+        predict = opened.predict
+        if predict is None:
+            why = f"{opened.algorithm} does not say how its checkpoints answer."
+            raise RequestError(
+                404, "This agent cannot be asked.", why, "Declare predict= with @pw.algorithm."
+            )
+        if self._waiting > WAITING:
+            raise _busy("Too many requests wait.", f"{WAITING} wait already.")
+        self._waiting += 1
+        try:
+            await self._wait()
+        finally:
+            self._waiting -= 1
+        try:
+            self._began = time.monotonic()
+            return await to_thread.run_sync(_answered, predict, value, limiter=self._thread)
+        finally:
+            self._began = None
+            self._lock.release()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._lock.acquire()
+        except TimeoutError:
+            why = f"It has been at another request for {self.taken_for:.0f} s."
+            raise _busy("The agent does not come to this request.", why) from None
+
+
+def _busy(what: str, why: str) -> RequestError:
+    return RequestError(503, what, why, "Ask again later.", **{"Retry-After": "1"})
+
+
+def _answered(predict: Callable[[Any], Any], value: Any) -> bytes:
+    """Ask the agent, in a thread. Whatever its code raises is an answer: SystemExit must end nothing."""
+    try:
+        found = predict(value)
+    except PipelineError as error:
+        raise invalid_input(error) from error
+    except INPUT_ERRORS as error:
+        raise RequestError(422, "The agent refuses this input.", _said(error)) from error
+    except BaseException as error:
+        _log.error("The agent's code failed.", exc_info=error)
+        raise RequestError(500, "The agent's code failed.", _said(error), "Its log has more.") from error
+    try:
+        return encode_json(found)
+    except ValueError as error:
+        raise RequestError(500, "The agent answered with what is not JSON.", f"{error}.") from error
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}."

@@ -1,0 +1,339 @@
+"""The process behind an agent's endpoint. It outlives what started it, and ends when nobody wants it.
+
+It looks at its row twice a second: another version is opened beside the one that is served, and takes its
+place from one request to the next; a rotated key counts at once; without a row of its own it ends.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TypeVar
+
+import uvicorn
+
+from pipeline_widgets.domain.endpoint import (
+    SHUTDOWN_GRACE,
+    DesiredState,
+    derive_token,
+    select_route,
+    version_error,
+)
+from pipeline_widgets.domain.liveness import Process, Timing
+from pipeline_widgets.errors import DataRefusedError, ExecutionError, FencedError, PipelineError, StorageError
+from pipeline_widgets.persistence.store import Store
+from pipeline_widgets.services.endpoints import EndpointService
+from pipeline_widgets.serving import local_credential
+from pipeline_widgets.serving.app import application
+from pipeline_widgets.serving.client import fetch_health
+from pipeline_widgets.serving.connections import KEEP_ALIVE, BoundedProtocol, check_all
+from pipeline_widgets.serving.payload import as_json
+from pipeline_widgets.serving.predictors import open_version
+from pipeline_widgets.serving.queue import LoadedVersion
+from pipeline_widgets.serving.sockets import is_local, listen
+
+CHECK_EVERY = 5  # ticks of the server, of 0.1 s each, between two looks at its connections
+LOOK_EVERY = 0.5  # seconds between two looks at what is wanted
+PATIENCE = 60.0  # seconds that the database may refuse to be read before the process ends
+GONE_AFTER = 3  # looks that do not find the database's file
+SIGTERM = "Its process was asked to end by the system (SIGTERM). Connect it again."
+LEAVE = 3.0  # seconds that the interpreter has to end in, whatever the agent's code does meanwhile
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class ServedAgent:
+    """What is served, as the requests of the application see it.
+
+    Requests read what is wanted, and wait for nothing else. Only who watches opens versions, and tells.
+
+    Args:
+        service: What it may read and tell.
+        agent_id: The agent.
+        key: What its own workspace asks it with.
+    """
+
+    def __init__(self, service: EndpointService, agent_id: int, key: str) -> None:
+        self._service = service
+        self._agent_id = agent_id
+        self._reading = threading.Lock()
+        self._wanted: DesiredState | None = None
+        self._refused: tuple[int, str] | None = None  # the version that cannot be opened, and why
+        self._told: dict[str, object] = {}
+        self.own_key = key
+        self.token = derive_token(key)
+        self.key_digest: str | None = None
+        self.changed = threading.Event()
+        self.read()
+        if self._wanted is None:
+            raise FencedError("Nobody wants this endpoint any more.")
+        self.opened = self._open(self._wanted)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is wanted of it."""
+        return self._wanted is not None
+
+    @property
+    def swapping(self) -> bool:
+        """Whether another version is wanted, and not refused."""
+        wanted, refused = self._wanted, self._refused
+        number = None if wanted is None else wanted.version
+        return number not in {None, self.opened.version, refused and refused[0]}
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What the row tells of what is served."""
+        opened, refused = self.opened, self._refused
+        error = version_error(refused[0], opened.version, refused[1]) if refused else None
+        return {"version": opened.version, "route": opened.route, "example": opened.example, "error": error}
+
+    def read(self) -> None:
+        """Read what is wanted now; another version is opened by who watches, soon."""
+        with self._reading:  # else who read first could write last, and bring a rotated key back
+            before, self._wanted = self._wanted, self._service.wanted(self._agent_id, self.token)
+            if self._wanted is not None:
+                self.key_digest = self._wanted.key_digest
+        if self._wanted != before:
+            self.changed.set()
+
+    def ready(self) -> None:
+        """Say that it has answered."""
+        told = self.told
+        self._service.ready(self._agent_id, self.token, **told)
+        self._told = told
+
+    def settle(self) -> None:
+        """Open the version that is wanted, where that is another one, and tell what has changed.
+
+        A version that cannot be opened is not tried again as long as nothing else is wanted; the one that is
+        served goes on meanwhile. What the database did not take is told again.
+        """
+        wanted = self._wanted
+        if wanted is not None and wanted.version == self.opened.version:
+            self._refused = None
+        elif wanted is not None and self.swapping:
+            self._swap(wanted)
+        told = self.told
+        if told != self._told:
+            self._service.tell(self._agent_id, self.token, **told)
+            self._told = told
+
+    def _swap(self, wanted: DesiredState) -> None:
+        try:
+            self.opened = self._open(wanted)
+        except (StorageError, FencedError):
+            raise
+        except Exception as error:  # noqa: BLE001  the user's code opens it
+            _log.exception("Version %s cannot be opened.", wanted.version)
+            self._refused = (wanted.version, _words(error))
+        else:
+            self._refused = None
+
+    def _open(self, wanted: DesiredState) -> LoadedVersion:
+        served = self._service.version(wanted.version_id)
+        version = served.version
+        try:
+            predict = open_version(version, served.reference, self._service.artifacts)
+            example = as_json(getattr(predict, "example", None))
+        except Exception:
+            raise
+        except BaseException as error:  # sys.exit() there would end the version that is served as well
+            what = "Its code wanted to end the process that opens it."
+            raise ExecutionError(what, f"{type(error).__name__}: {error}.") from error
+        return LoadedVersion(
+            agent=wanted.agent,
+            version=version.number,
+            route=select_route(version.spec.produces),
+            predict=predict,
+            algorithm=version.spec.name,
+            example=example,
+        )
+
+
+def serve(store: Store, service: EndpointService, agent_id: int, process: Process) -> None:
+    """Serve an agent until nobody wants that any more; do nothing if another process has it.
+
+    Args:
+        store: The workspace.
+        service: What reads and writes the endpoint's row.
+        agent_id: The agent.
+        process: This process, as the row names it.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy loads: see worker.py
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
+    key = local_credential.create()
+    token = derive_token(key)
+    if not _patiently(lambda: service.take(agent_id, process, token)):
+        return
+    try:
+        local_credential.write(store.endpoint_key(agent_id), key)
+        endpoint = _patiently(lambda: ServedAgent(service, agent_id, key))
+        host, port = _patiently(lambda: service.place(agent_id))
+        listening = listen(host, port or 0, 0)  # where the port that it had is taken, any will do
+        at = listening.getsockname()[1]
+        _patiently(lambda: service.tell(agent_id, token, port=at, **endpoint.told))
+    except FencedError:
+        return
+    except Exception as error:  # noqa: BLE001  the user's code opens the version
+        with suppress(Exception):  # before the row says so: who reads that Failed finds the whole log
+            traceback.print_exc()
+        service.failed(agent_id, token, _words(error))
+        sys.exit(1)
+    config = uvicorn.Config(
+        application(endpoint, host if is_local(listening) else None),
+        http=BoundedProtocol,
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=round(SHUTDOWN_GRACE),
+    )
+    server = Server(config)
+    watch = DesiredStateWatcher(store, service, agent_id, endpoint, server)
+    threading.Thread(target=watch.run, args=(listening.getsockname()[:2],), daemon=True).start()
+    signal.signal(signal.SIGTERM, server.handle_exit)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server.run(sockets=[listening])
+    if why := watch.why or (SIGTERM if server.signalled else None):
+        with suppress(PipelineError):  # of a disconnect too it is told by SIGTERM, but has no row then
+            service.failed(agent_id, token, why)
+    threading.Thread(target=_leave, daemon=True).start()
+
+
+class Server(uvicorn.Server):
+    """A server that ends by itself on SIGTERM, so that what has to be told can be told."""
+
+    signalled = False
+
+    async def on_tick(self, counter: int) -> bool:
+        """Close connections that make no progress, now and then."""
+        if counter % CHECK_EVERY == 0:
+            check_all(self.server_state.connections)
+        return await super().on_tick(counter)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave the signals as they are: uvicorn would raise them again at the end."""
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, since the system has asked for it."""
+        self.signalled = True
+        super().handle_exit(sig, frame)
+
+
+class DesiredStateWatcher:
+    """Keeps an endpoint alive in the database, and ends it when it is not wanted any more."""
+
+    def __init__(
+        self,
+        store: Store,
+        service: EndpointService,
+        agent_id: int,
+        endpoint: ServedAgent,
+        server: uvicorn.Server,
+    ) -> None:
+        self._store = store
+        self._service = service
+        self._agent_id = agent_id
+        self._endpoint = endpoint
+        self._server = server
+        self._timing: Timing = store.timing
+        self._missing = 0
+        self._ready = False
+        self._read_at = self._beaten_at = time.monotonic()
+        #: Why it has ended the endpoint; None where nobody wants it any more.
+        self.why: str | None = None
+
+    def run(self, address: tuple[str, int]) -> None:
+        """Say that the endpoint is ready once it has answered, then look again and again."""
+        try:
+            while not fetch_health(*address):
+                time.sleep(0.01)
+            while self._goes_on():
+                self._endpoint.changed.wait(LOOK_EVERY)
+                self._endpoint.changed.clear()
+        except FencedError:
+            pass
+        except Exception as error:  # noqa: BLE001  whatever it is, the row has to tell it
+            self.why = f"What watches it failed. {_words(error)}"
+            _log.exception("The endpoint ends: what watches it failed.")
+        finally:
+            self._server.should_exit = True
+
+    def _goes_on(self) -> bool:
+        """Look once; a database that cannot be read is borne for a while."""
+        self._missing = 0 if self._store.database.exists else self._missing + 1
+        if self._missing >= GONE_AFTER:
+            _log.error("The endpoint ends: its workspace was deleted.")
+            return False
+        try:
+            self._endpoint.read()
+        except StorageError as error:
+            _log.warning("%s", error)
+            if time.monotonic() - self._read_at < PATIENCE:
+                return True
+            self.why = f"It could not read its row for {PATIENCE:.0f} s. {error}"
+            return False
+        self._read_at = time.monotonic()
+        if self._endpoint.wanted:
+            self._tell()
+        return self._endpoint.wanted
+
+    def _tell(self) -> None:
+        """Tell what has changed. What the database does not take now is told again: it ends nothing."""
+        try:
+            if not self._ready:
+                self._endpoint.ready()
+                self._ready = True
+            self._endpoint.settle()
+            now = time.monotonic()
+            if now - self._beaten_at >= self._timing.beat_every:
+                self._beaten_at = now
+                self._service.beat(self._agent_id, self._endpoint.token)
+        except StorageError as error:
+            _log.warning("%s", error)
+
+
+def _patiently(action: Callable[[], _T]) -> _T:
+    """Do what is needed to begin; a database that refuses for a while, as one that restarts does, is borne.
+
+    Raises:
+        StorageError: It has refused for a minute.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return action()
+        except StorageError as error:
+            if isinstance(error, DataRefusedError) or time.monotonic() > until:
+                raise
+            _log.warning("%s", error)
+        time.sleep(LOOK_EVERY)
+
+
+def _leave() -> None:
+    """End the process although the agent's code hangs in a thread, which the interpreter would wait for."""
+    time.sleep(LEAVE)
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}."

@@ -1,0 +1,1 @@
+"""The embedded trainers: small, deterministic, and written with numpy alone."""

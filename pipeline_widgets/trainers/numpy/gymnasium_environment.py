@@ -1,0 +1,126 @@
+"""Gymnasium's environments behind the face that the trainers see."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.trainers.numpy.environments import ActionSpace, Spaces, Transition
+from pipeline_widgets.trainers.numpy.nn import Booleans, Floats
+
+
+class GymnasiumEnvironment:
+    """Environments of Gymnasium, vectorized natively where they can be.
+
+    Gymnasium begins the next episode either in the step that ended one, and then hands the last observation
+    over in `info["final_obs"]`, or in the step after, whose action then has no effect.
+
+    Args:
+        env_id: A registered id, such as "CartPole-v1".
+        num_envs: How many.
+    """
+
+    def __init__(self, env_id: str, num_envs: int) -> None:
+        import gymnasium  # noqa: PLC0415  0.2 s that only training needs
+
+        self.num_envs = num_envs
+        self.spaces = gymnasium_spaces(env_id)
+        native = gymnasium.spec(env_id).vector_entry_point is not None
+        mode = "vector_entry_point" if native else "sync"
+        self._env: Any = gymnasium.make_vec(env_id, num_envs=num_envs, vectorization_mode=mode)
+        autoreset = gymnasium.vector.AutoresetMode
+        self._same_step = _autoreset_mode(self._env, env_id) == autoreset.SAME_STEP
+        self._ended: Booleans = np.zeros(num_envs, bool)
+
+    def reset(self, seed: int) -> Floats:
+        """Begin new episodes, drawn from the seed, and return their first observations."""
+        self._ended = np.zeros(self.num_envs, bool)
+        return self._flat(self._env.reset(seed=seed)[0])
+
+    def step(self, actions: Any) -> Transition:
+        """Act in all environments."""
+        space = self.spaces.actions
+        taken = actions if space.discrete else self._shaped(space.scaled(actions))
+        raw, rewards, terminated, truncated, info = self._env.step(taken)
+        observations = self._flat(raw)
+        begun = np.zeros(self.num_envs, bool) if self._same_step else self._ended
+        self._ended = terminated | truncated
+        return Transition(
+            observations=observations,
+            successors=self._successors(observations, info),
+            rewards=np.asarray(rewards, np.float32),
+            terminated=np.array(terminated, bool),
+            truncated=np.array(truncated, bool),
+            valid=~begun,
+        )
+
+    def _successors(self, observations: Floats, info: dict[str, Any]) -> Floats:
+        if not (self._same_step and self._ended.any()):
+            return observations
+        successors = observations.copy()
+        last = np.stack([np.asarray(final, np.float32) for final in info["final_obs"][self._ended]])
+        successors[self._ended] = last.reshape(len(last), -1)
+        return successors
+
+    def _shaped(self, actions: Floats) -> Floats:
+        return actions.reshape(self.num_envs, *self._env.single_action_space.shape)
+
+    def _flat(self, observations: Any) -> Floats:
+        """Copied, since native environments may reuse their buffers."""
+        return np.array(observations, np.float32).reshape(self.num_envs, -1)
+
+
+@cache
+def gymnasium_spaces(env_id: str) -> Spaces:
+    """Return the spaces of a registered environment.
+
+    Raises:
+        ConfigError: It cannot be made, or its spaces are of a kind that the trainers do not handle.
+    """
+    import gymnasium  # noqa: PLC0415  0.2 s that only training needs
+
+    try:
+        env: Any = gymnasium.make(env_id)
+    except Exception as error:  # an environment's own code runs here
+        fix = "Correct env_id, or install and import the package that registers it."
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"The environment {env_id!r} cannot be made.", why, fix) from error
+    observation, action = env.observation_space, env.action_space
+    env.close()
+    kinds = gymnasium.spaces
+    if not _is(observation, kinds.Box):
+        raise _unsupported(env_id, "observes", observation, "a Box")
+    observation_dim = math.prod(observation.shape)
+    if _is(action, kinds.Discrete) and action.start == 0:
+        return Spaces(observation_dim, ActionSpace(discrete=True, size=int(action.n)))
+    if not _is(action, kinds.Box):
+        raise _unsupported(env_id, "acts in", action, "Discrete(n), counted from 0, or a Box")
+    return Spaces(observation_dim, _continuous(action))
+
+
+def _is(space: Any, kind: type[object]) -> bool:
+    """As isinstance, without narrowing to a type whose parameters Gymnasium leaves open."""
+    return isinstance(space, kind)
+
+
+def _continuous(space: Any) -> ActionSpace:
+    bounded = bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
+    low, high = (tuple(map(float, bound.ravel())) if bounded else () for bound in (space.low, space.high))
+    return ActionSpace(discrete=False, size=math.prod(space.shape), low=low, high=high)
+
+
+def _autoreset_mode(env: Any, env_id: str) -> Any:
+    mode = env.metadata.get("autoreset_mode")
+    if mode is None or mode.name == "DISABLED":
+        why = "It does not begin new episodes by itself."
+        raise ConfigError(f"{env_id!r} cannot be trained on.", why, "Choose another env_id.")
+    return mode
+
+
+def _unsupported(env_id: str, does: str, space: object, needed: str) -> ConfigError:
+    why = f"It {does} {space}; needed is {needed}."
+    return ConfigError(f"{env_id!r} cannot be trained on.", why, "Choose another env_id, or wrap it.")

@@ -1,0 +1,197 @@
+"""LatentPPO: PPO whose actions are latents of a frozen decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.registry import algorithm
+from pipeline_widgets.domain.compatibility import Port
+from pipeline_widgets.errors import CheckpointError, PipelineError
+from pipeline_widgets.trainers.numpy import actor_critic, loop
+from pipeline_widgets.trainers.numpy.action_vae import ActionDecoder, load_decoder
+from pipeline_widgets.trainers.numpy.environments import ActionSpace, Episodes, Spaces, Transition
+from pipeline_widgets.trainers.numpy.nn import Floats
+from pipeline_widgets.trainers.numpy.ppo_trainer import PPOSettings, PPOTrainer, start_model
+from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
+from pipeline_widgets.trainers.numpy.swimmer import SwimmerEnvironment
+
+INITIAL_LOG_STD = -0.2  # wide: latents are standard normal
+
+
+class LatentPPOConfig(PPOSettings):
+    """Config of LatentPPO."""
+
+    steps: int = Field(
+        100_000,
+        ge=1,
+        description="Environment steps in all, rounded up to whole rollouts.",
+        json_schema_extra={"unit": "environment steps"},
+    )
+    links: int = Field(
+        6, ge=3, le=16, description="Links of the swimmer.", json_schema_extra={"unit": "links"}
+    )
+    sparse: bool = Field(default=False, description="Reward only the goal, not the way there.")
+    num_envs: int = Field(
+        50,
+        ge=1,
+        le=4096,
+        description="Environments stepped together.",
+        json_schema_extra={"unit": "environments"},
+    )
+    rollout_length: int = Field(
+        50,
+        ge=1,
+        le=65_536,
+        description="Steps in each environment between updates.",
+        json_schema_extra={"unit": "steps"},
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size.")
+    discount: float = Field(0.985, ge=0, le=1, description="Weight of the next step's return.")
+    epochs: int = Field(
+        6,
+        ge=1,
+        le=100,
+        description="Passes over a rollout in an update.",
+        json_schema_extra={"unit": "passes"},
+    )
+    minibatch_size: int = Field(
+        512, ge=2, le=1_000_000, description="Rows in a gradient step.", json_schema_extra={"unit": "rows"}
+    )
+    entropy_weight: float = Field(0.001, ge=0, description="Weight of the policy's entropy in the loss.")
+    evaluation_episodes: int = Field(
+        200,
+        ge=1,
+        le=4096,
+        description="Greedy episodes in an evaluation.",
+        json_schema_extra={"unit": "episodes"},
+    )
+
+
+class LatentSwimmer:
+    """The swimmer as the policy meets it: the frozen decoder makes joint rates of its latents."""
+
+    def __init__(self, environment: SwimmerEnvironment, decoder: ActionDecoder) -> None:
+        self.num_envs = environment.num_envs
+        self.spaces = latent_spaces(environment.spaces, decoder)
+        self._environment = environment
+        self._decoder = decoder
+
+    def reset(self, seed: int) -> Floats:
+        """Begin new episodes."""
+        return self._environment.reset(seed)
+
+    def step(self, actions: Floats) -> Transition:
+        """Act by latents, (n, latent_dim)."""
+        angles = self._environment.swimmers.angles
+        return self._environment.step(self._decoder.decode(angles, actions))
+
+
+class LatentPPOTrainer(PPOTrainer):
+    """PPO that saves the decoder along, so that its checkpoints need nothing else."""
+
+    decoder: ActionDecoder
+
+    def save(self, folder: Path) -> None:
+        """Write networks, optimizers and decoder."""
+        super().save(folder)
+        self.decoder.save(folder)
+
+
+def latent_spaces(spaces: Spaces, decoder: ActionDecoder) -> Spaces:
+    """Return the spaces of a policy that acts through the decoder."""
+    return spaces._replace(actions=ActionSpace(discrete=False, size=decoder.facts.latent_dim))
+
+
+def success(episodes: Episodes) -> float:
+    """Return the share of episodes that ended at the goal."""
+    return float(episodes.terminated.mean())
+
+
+def predict(folder: Path) -> Callable[[Any], Any]:
+    """Open a checkpoint: the function answers an observation with joint actions in [-1, 1].
+
+    The observation starts with the joint angles. A list of observations gives a list of actions.
+    """
+    model, decoder = actor_critic.load(folder), load_decoder(folder)
+
+    def answer(observation: Any) -> Any:
+        rows, single = as_batch(observation, model.spaces.observation_dim, "observation")
+        joints = decoder.decode(rows[:, : decoder.facts.state_dim], model.act(rows))
+        actions = np.clip(joints, -1, 1).tolist()
+        return actions[0] if single else actions
+
+    return Answering(answer, [0.0] * model.spaces.observation_dim)
+
+
+def signature(config: Any) -> dict[str, str]:
+    """Return the spaces of the swimmer, before the decoder, and the sizes of the networks."""
+    spaces = SwimmerEnvironment(1, config.links).spaces
+    return {**spaces.facets, "network": f"MLP({config.hidden_units}, {config.hidden_units})"}
+
+
+@algorithm(
+    "LatentPPO",
+    produces={"policy", "latent-policy"},
+    accepts=[
+        Port("decoder", {"decoder"}, match=("!latent_dim", "action")),
+        Port("weights", {"latent-policy"}, match=("observation", "action", "network")),
+    ],
+    scratch=False,
+    config=LatentPPOConfig,
+    signature=signature,
+    predict=predict,
+)
+def latent_ppo(ctx: TrainContext) -> None:
+    """Bring a swimmer to goals by PPO in the latent space of a frozen action decoder.
+
+    The policy chooses latents, from which the decoder makes coordinated joint actions (the idea of PLAS, Zhou
+    et al. 2020, arXiv:2011.07213, with PPO, Schulman et al. 2017, arXiv:1707.06347, as the learner). An
+    observation is the joint angles (radians), the goal in the frame of the swimmer and its distance (body
+    lengths). One step is one step of one environment. Scores are shares of episodes that reach the goal: the
+    training score of the last 100 episodes of training, the evaluation score of greedy episodes to held-out
+    goals. Metrics: mean_return, policy_loss, value_loss, entropy and kl (nats), clipped (share of rows whose
+    ratio was clipped).
+
+    Checkpoints hold the decoder too. Started from one of its own, it goes on with that policy and decoder.
+
+    A resumed run restores networks, normalization and the state of Adam, and begins new episodes.
+
+    Raises:
+        PipelineError: There is no start checkpoint.
+        CheckpointError: It does not fit the swimmer.
+    """
+    config: LatentPPOConfig = ctx.config
+    if ctx.start is None:
+        fix = "Start it from a Supervised experiment with dataset 'gait'."
+        raise PipelineError("LatentPPO cannot start from scratch.", "It needs a decoder.", fix)
+    decoder = load_decoder(ctx.start.path)
+    training = _environment(config.num_envs, config, decoder)
+    model = start_model(
+        ctx,
+        training.spaces,
+        config.hidden_units,
+        fresh=ctx.start.role == "decoder",
+        initial_log_std=INITIAL_LOG_STD,
+    )
+    evaluation = _environment(config.evaluation_episodes, config, decoder)
+    trainer = LatentPPOTrainer(model, training, evaluation, config, success)
+    trainer.decoder = decoder
+    if ctx.start.role == "resume":
+        trainer.resume(ctx.start.path)
+    loop.run(ctx, trainer, total=config.steps, stride=config.num_envs * config.rollout_length)
+
+
+def _environment(num_envs: int, config: LatentPPOConfig, decoder: ActionDecoder) -> LatentSwimmer:
+    environment = SwimmerEnvironment(num_envs, config.links, sparse=config.sparse)
+    joints = environment.swimmers.joints
+    if (decoder.facts.state_dim, decoder.facts.action_dim) != (joints, joints):
+        why = f"It was trained for {decoder.facts.action_dim} joints, the swimmer has {joints}."
+        fix = "Set the same number of links in both experiments."
+        raise CheckpointError("The decoder does not fit the swimmer.", why, fix)
+    return LatentSwimmer(environment, decoder)

@@ -1,0 +1,97 @@
+"""What the trainers of the tiny language model share: config, start, evaluation, checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.trainers.numpy import checkpoint_files, language_model, letters
+from pipeline_widgets.trainers.numpy.language_model import BaseModelName, LanguageModel
+from pipeline_widgets.trainers.numpy.loop import EVALUATION, INITIALIZATION, generator
+from pipeline_widgets.trainers.numpy.nn import Adam, Booleans, Floats, Integers
+
+SAMPLES = 10  # completions sampled for each prompt in an evaluation
+CLIP = 1.0  # norm of the gradient
+TRAINING_PART = "training"
+
+
+class LettersConfig(BaseModel):
+    """Config that SFT, DPO and GRPO share."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_model: BaseModelName = Field(
+        "letters-128", description="The language model to train; the number is its hidden units a layer."
+    )
+
+
+class LettersTrainer:
+    """A language model in training, and the frozen reference that it is held near, if the method has one.
+
+    Args:
+        ctx: What the train function got.
+        learning_rate: Of Adam.
+        with_reference: Whether to keep the model of the start as a reference.
+    """
+
+    def __init__(self, ctx: TrainContext, learning_rate: float, *, with_reference: bool = False) -> None:
+        self.model = _model(ctx)
+        self.optimizer = Adam(self.model.network.parameters, learning_rate, clip=CLIP)
+        self.reference = self.model.copy() if with_reference else None
+        self.rng = generator(ctx.seed, INITIALIZATION)
+        if ctx.start is not None and ctx.start.role == "resume":
+            self._resume(ctx.start.path)
+
+    def begin(self, rng: np.random.Generator) -> None:
+        """Draw from this generator from now on."""
+        self.rng = rng
+
+    def evaluate(self) -> dict[str, float]:
+        """Return the shares of exact answers on prompts trained on and on held-out prompts."""
+        trained, held_out = letters.prompts()
+        return {
+            "training_score": exact_answers(self.model, trained[: len(held_out)]),
+            "evaluation_score": exact_answers(self.model, held_out),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the model, the state of the optimizer and the reference."""
+        language_model.save(self.model, folder)
+        arrays = checkpoint_files.named("optimizer", self.optimizer.state)
+        if self.reference is not None:
+            arrays |= checkpoint_files.named("reference", self.reference.network.parameters)
+        checkpoint_files.save_arrays(folder, TRAINING_PART, arrays)
+
+    def _resume(self, folder: Path) -> None:
+        arrays = checkpoint_files.load_arrays(folder, TRAINING_PART)
+        checkpoint_files.restore(self.optimizer.state, arrays, "optimizer")
+        if self.reference is not None:
+            checkpoint_files.restore_network(self.reference.network, arrays, "reference")
+
+
+def exact_answers(model: LanguageModel, prompts: Integers) -> float:
+    """Return the share of exact answers among completions sampled for the prompts."""
+    asked = np.repeat(prompts, SAMPLES, axis=0)
+    # Every evaluation draws the same numbers, so that two scores differ by the models alone.
+    completions = model.generate(asked, generator(0, EVALUATION))
+    return float(letters.exact(asked, completions).mean())
+
+
+def token_mean(values: Floats | Booleans, mask: Booleans) -> Floats:
+    """Return the mean over the tokens of each completion."""
+    return (values * mask).sum(axis=1) / mask.sum(axis=1)
+
+
+def base_model_signature(config: Any) -> dict[str, str]:
+    """Return the facet by which language models fit."""
+    return {"base_model": config.base_model}
+
+
+def _model(ctx: TrainContext) -> LanguageModel:
+    if ctx.start is not None:
+        return language_model.load(ctx.start.path, ctx.config.base_model)
+    return LanguageModel(ctx.config.base_model, generator(ctx.seed, INITIALIZATION))
