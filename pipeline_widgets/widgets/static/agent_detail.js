@@ -1,9 +1,16 @@
 // What an expanded agent shows: where and how to ask it, a box to try it, and its versions.
 
+import { openRollBack, openRotateKey } from "./agent_dialogs.js";
+import { field } from "./dialogs.js";
+import { button, h, icon, keyed, redraw, setText, unique } from "./elements.js";
+import { Printed, copyButton } from "./files.js";
+import { GONE, sentence } from "./line.js";
+import { inFull, isolated, moment, score } from "./text.js";
+
 const AGENT_WAITS = "Waiting for the answer";
 const AGENT_PATIENCE = 75_000; // ms to wait for a reply; Python gives up after 60 s
 
-class AgentDetail {
+export class AgentDetail {
   constructor(table, id) {
     Object.assign(this, { table, id, frame: table.frame });
     this.trouble = h("div", { class: "pw-ag-trouble" });

@@ -1,7 +1,15 @@
 // The dialogs of the Agents view.
 
+import { field, openDialog, wrongField } from "./dialogs.js";
+import { h, redraw, unique } from "./elements.js";
+import { sentence } from "./line.js";
+import { CheckpointPicker } from "./pickers.js";
+import { sparkline } from "./sparkline.js";
+import { isStep } from "./steps.js";
+import { count, inFull, isolated, score } from "./text.js";
+
 /** Ask for a new agent: its name, and the checkpoint that it is a copy of. */
-async function openNewAgent(table, pressed) {
+export async function openNewAgent(table, pressed) {
   const { frame } = table;
   const sources = await frame.run("sources", {}, pressed);
   if (!sources) return;
@@ -174,7 +182,7 @@ class AgentSource {
 const AGENT_SELECT = 12; // experiments up to which a plain list serves better than a search
 const AGENT_NAMED = 4; // experiments that are named where a search is not clear
 
-function openDeleteAgent(table, id) {
+export function openDeleteAgent(table, id) {
   const { frame } = table, row = table.row(id);
   if (!row) return;
   const at = table.model.get("rows").findIndex((each) => each.id === id);
@@ -190,7 +198,7 @@ function openDeleteAgent(table, id) {
 }
 
 /** A first key is made at once; one that is replaced cuts off who uses it. */
-async function openRotateKey(detail, hint, pressed) {
+export async function openRotateKey(detail, hint, pressed) {
   const { frame, table, id } = detail;
   const done = ({ key }) => {
     table.keep(id, key);
@@ -212,7 +220,7 @@ async function openRotateKey(detail, hint, pressed) {
   });
 }
 
-function openRollBack(detail, version) {
+export function openRollBack(detail, version) {
   const { frame, table, id, row } = detail, { number } = version;
   const live = row.status === "Deployed" ? " Its endpoint answers with it at once." : "";
   const back = number < row.version;

@@ -1,5 +1,12 @@
 // The agents of a workspace. Python searches, sorts and pages; a row that is expanded says how to ask its agent.
 
+import { AgentDetail } from "./agent_detail.js";
+import { openDeleteAgent, openNewAgent } from "./agent_dialogs.js";
+import { badge, button, h, icon, redraw } from "./elements.js";
+import { sentence } from "./line.js";
+import { PagedTable } from "./paged_table.js";
+import { isolated } from "./text.js";
+
 const AGENT_COLUMNS = [
   { label: "Agent", sort: "name", descending: false, kind: "pw-ag-name" },
   { label: "Description", kind: "pw-ag-about" },
@@ -9,7 +16,7 @@ const AGENT_COLUMNS = [
   { label: "Actions", kind: "pw-ag-actions" },
 ];
 
-class AgentsTable extends PagedTable {
+export class AgentsTable extends PagedTable {
   constructor({ model, el }) {
     super({ model, el, name: "agents", noun: "agent", columns: AGENT_COLUMNS, watched: ["details", "obstacle"] });
     this.drafts = new Map(); // by agent: the description that is being typed
@@ -223,13 +230,3 @@ class AgentAbout {
     this.el.querySelector(`[data-f="about-${this.id}"]`)?.focus({ preventScroll: true });
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const table = new AgentsTable({ model, el });
-    return () => table.frame.close();
-  },
-};

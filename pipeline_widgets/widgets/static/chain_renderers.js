@@ -2,8 +2,12 @@
 // A renderer has name, show(stages), select(id), place(id, position), paint(), viewport, look(zoom, pan),
 // resize() and end().
 
+import { BUBBLE, STATUS_TOKEN, STEP, ZOOM, edgeColour, place, token } from "./chain_shapes.js";
+import { endView } from "./children.js";
+import { svg } from "./elements.js";
+
 /** The chain in a Cytoscape core that an ipycytoscape view has made. */
-class CytoscapeChain {
+export class CytoscapeChain {
   static async load(model, graph) {
     const reference = model.get("canvas");
     const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
@@ -118,7 +122,7 @@ class CytoscapeChain {
 }
 
 /** The chain as plain SVG, where the Cytoscape view cannot load. */
-class SvgChain {
+export class SvgChain {
   constructor(graph) {
     this.name = "svg";
     this.graph = graph;

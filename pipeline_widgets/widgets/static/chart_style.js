@@ -1,5 +1,9 @@
 // How charts are drawn and written: colours and marks, numbers, and what several charts show together.
 
+import { button, svg, unique } from "./elements.js";
+import { StepScale, stepOrder } from "./steps.js";
+import { inFull, score } from "./text.js";
+
 const CHART_NAMES = { scores: "Training and evaluation score", training_score: "Training score", evaluation_score: "Evaluation score" };
 const CHART_COLOURS = 10; // of the style sheet; a mark and a dash tell the lines apart as well
 const CHART_DASHES = [[], [7, 3], [2, 3]];
@@ -11,13 +15,13 @@ const CHART_MARKS = [
   "M0-4.200L4.200 0 0 4.200-4.200 0z",
   "M-4-3.200H4L0 4z",
 ];
-const CHART_CROSS = "M-4.500-4.500L4.500 4.500M-4.500 4.500L4.500-4.500"; // where a value is no number
+export const CHART_CROSS = "M-4.500-4.500L4.500 4.500M-4.500 4.500L4.500-4.500"; // where a value is no number
 const CHART_UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 
-const chartName = (name) => (Object.hasOwn(CHART_NAMES, name) ? CHART_NAMES[name] : name);
+export const chartName = (name) => (Object.hasOwn(CHART_NAMES, name) ? CHART_NAMES[name] : name);
 
 /** How a series is drawn: the same in every chart, by its place among those that are drawn. */
-const chartStyle = (at) => ({
+export const chartStyle = (at) => ({
   colour: at % CHART_COLOURS,
   dash: CHART_DASHES[(at + Math.floor(at / CHART_COLOURS)) % CHART_DASHES.length],
   mark: CHART_MARKS[at % CHART_MARKS.length],
@@ -25,7 +29,7 @@ const chartStyle = (at) => ({
 });
 
 /** A piece of a line, for a legend. */
-function chartSample({ colour, dash, mark, hollow }) {
+export function chartSample({ colour, dash, mark, hollow }) {
   const el = svg("svg", { viewBox: "0 0 30 12", width: 30, height: 12, "aria-hidden": "true", class: `pw-icon pw-chart-sample pw-chart-${colour}` });
   el.append(svg("path", { d: "M1 6H29", "stroke-dasharray": dash.join(" ") || undefined, class: "pw-chart-line" }),
     svg("path", { d: mark, transform: "translate(15 6)", class: `pw-chart-mark${hollow ? " pw-chart-hollow" : ""}` }));
@@ -33,10 +37,10 @@ function chartSample({ colour, dash, mark, hollow }) {
 }
 
 /** Say a step. */
-const chartStep = inFull;
+export const chartStep = inFull;
 
 /** Say a tick in few letters. */
-function chartTick(value, digits = 4) {
+export function chartTick(value, digits = 4) {
   const size = Math.abs(value), [unit, letter] = CHART_UNITS.find(([least]) => size >= least) ?? [];
   const short = size >= 1e15 || (size && size < 1e-3);
   const text = short ? Number(value.toPrecision(digits - 1)).toExponential() : size >= 1e4 ? `${Number((value / unit).toPrecision(digits - 1))}${letter}` : score(value, digits);
@@ -47,7 +51,7 @@ function chartTick(value, digits = 4) {
  * The ticks of an axis: about as many as `most`, at round numbers, at whole ones where those are steps. They are counted
  * rather than added up, since a sum can stand still where neighbouring numbers can hardly be told apart.
  */
-function chartTicks(low, high, most, whole = false) {
+export function chartTicks(low, high, most, whole = false) {
   const rough = (high - low) / Math.max(1, most);
   if (!(rough > 0) || !Number.isFinite(rough)) return [low];
   const power = 10 ** Math.floor(Math.log10(rough)), apart = power * [1, 2, 5, 10].find((n) => n * power >= rough * 0.999);
@@ -61,7 +65,7 @@ function chartTicks(low, high, most, whole = false) {
 }
 
 /** Say the ticks of an axis in as few digits as tell them apart; one that looks like the one before stays empty. */
-function chartTickTexts(ticks) {
+export function chartTickTexts(ticks) {
   for (const digits of [4, 6, 9, 12, 15, 17]) {
     const said = ticks.map((tick) => chartTick(tick, digits));
     if (new Set(said).size === said.length || digits === 17) return said.map((text, at) => (text === said[at - 1] ? "" : text));
@@ -69,7 +73,7 @@ function chartTickTexts(ticks) {
 }
 
 /** The ticks of a logarithmic axis: powers of ten, and 2 and 5 between them where these are few. */
-function chartDecades(low, high) {
+export function chartDecades(low, high) {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
   const every = Math.max(1, Math.ceil((last - first) / 6)), between = last - first > 2 ? [1] : [1, 2, 5], found = [];
   for (let power = first; power <= last; power += every) for (const n of between) found.push(Number(`${n}e${power}`));
@@ -77,7 +81,7 @@ function chartDecades(low, high) {
 }
 
 /** Charts that are read, zoomed and looked at together. */
-class ChartGroup {
+export class ChartGroup {
   /** `zoomed` is called when other steps are shown, `lit` when another series is emphasised. */
   constructor({ zoomed = () => {}, lit = () => {} } = {}) {
     Object.assign(this, { charts: new Set(), scale: new StepScale([]), range: null, key: null, pinned: null, zoomed, lit, last: null });

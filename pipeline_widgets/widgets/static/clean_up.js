@@ -1,5 +1,9 @@
 // The dialog that frees the disk space of checkpoints: first what would go and why the rest stays, then the deed.
 
+import { openDialog, radios } from "./dialogs.js";
+import { h, redraw, setText } from "./elements.js";
+import { bytes, count, inFull } from "./text.js";
+
 const KEEPS = [
   { value: "best+final", label: "Best and final checkpoint" },
   { value: "best", label: "Best checkpoint" },
@@ -7,7 +11,7 @@ const KEEPS = [
 ];
 const ALWAYS = "Whatever you choose, these stay: what a run has consumed, what is saved as an Agent, what a stage would start from, and what can be resumed from.";
 
-async function openCleanUp(table, pressed) {
+export async function openCleanUp(table, pressed) {
   const { frame } = table;
   const first = await frame.run("clean_up_form", { keep: KEEPS[0].value }, pressed);
   if (!first) return;

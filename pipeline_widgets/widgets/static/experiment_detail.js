@@ -1,11 +1,19 @@
 // What an expanded experiment shows: the chart, checkpoints and config of one of its runs, and all runs. Each part is
 // drawn by itself and only where it has changed.
 
+import { chartName, chartStyle } from "./chart_style.js";
+import { badge, button, h, keyed, redraw, setText, unique } from "./elements.js";
+import { openDeleteCheckpoint, openDeploy, openEditConfig } from "./experiment_dialogs.js";
+import { Printed, copyButton } from "./files.js";
+import { MetricChart } from "./metric_chart.js";
+import { stepMarks } from "./pickers.js";
+import { bytes, duration, isolated, moment, scores } from "./text.js";
+
 const DETAIL_RUNS = 8; // runs that are listed at once
 const DETAIL_FIELDS = 10; // fields of a config that are listed at once
 const DETAIL_GOES = ["Pending", "Running", "Stopping"];
 
-class ExperimentDetail {
+export class ExperimentDetail {
   constructor(table, id) {
     Object.assign(this, { table, id, frame: table.frame });
     const part = (title, ...children) => {

@@ -1,7 +1,16 @@
 // The dialogs of the Experiments tab. Each keeps what was typed while Python refuses it.
 
+import { confirmDialog, field, openDialog } from "./dialogs.js";
+import { h, icon, redraw, unique } from "./elements.js";
+import { ExperimentForm } from "./experiment_form.js";
+import { copyButton } from "./files.js";
+import { sentence } from "./line.js";
+import { CheckpointPicker } from "./pickers.js";
+import { isStep, stepOrder } from "./steps.js";
+import { bytes, count, isolated } from "./text.js";
+
 /** Ask for a new experiment; `table` keeps what is typed until one is made. */
-async function openNewExperiment(table, pressed) {
+export async function openNewExperiment(table, pressed) {
   const drafts = (table.drafts ??= { values: {} });
   const { frame } = table;
   const form = await frame.run("form", { algorithm: drafts.algorithm ?? null }, pressed);
@@ -24,7 +33,7 @@ async function openNewExperiment(table, pressed) {
   made.name.control.focus();
 }
 
-async function openEditConfig(table, row, pressed) {
+export async function openEditConfig(table, row, pressed) {
   const { frame } = table;
   const form = await frame.run("form", { experiment: row.id }, pressed);
   if (!form) return;
@@ -40,7 +49,7 @@ async function openEditConfig(table, row, pressed) {
   }));
 }
 
-async function openResume(table, row, pressed) {
+export async function openResume(table, row, pressed) {
   const { frame } = table;
   const offer = await frame.run("resume_form", { experiment: row.id }, pressed);
   if (!offer) return;
@@ -92,7 +101,7 @@ function trainsNothing({ best, final, ends, length }, choice, typed) {
   return h("div", { class: "pw-notice pw-warning" }, icon("Stale"), h("div", {}, `This checkpoint is at step ${step} of ${end}: resumed as it is, it trains nothing. ${todo}`));
 }
 
-async function openDuplicate(table, row, pressed) {
+export async function openDuplicate(table, row, pressed) {
   const { frame } = table;
   let copy = null;
   const given = await frame.run("copy_name", { experiment: row.id }, pressed);
@@ -109,7 +118,7 @@ async function openDuplicate(table, row, pressed) {
   name.select();
 }
 
-function openDeleteExperiment(table, row) {
+export function openDeleteExperiment(table, row) {
   const { frame } = table, at = table.placeOf(row.id);
   const made = [row.runs ? count(row.runs, "run") : null, row.checkpoints ? count(row.checkpoints, "checkpoint") : null].filter(Boolean);
   openDialog({
@@ -123,7 +132,7 @@ function openDeleteExperiment(table, row) {
   });
 }
 
-function openDeploy(table, row, checkpoint) {
+export function openDeploy(table, row, checkpoint) {
   const { frame } = table;
   const name = h("input", { type: "text", value: `${row.name} - step ${checkpoint.step}`, autocomplete: "off", spellcheck: "false" });
   const about = h("textarea", { rows: 2 });
@@ -159,7 +168,7 @@ function openAgentKey(frame, { name, key }) {
   });
 }
 
-function openDeleteCheckpoint(table, row, checkpoint) {
+export function openDeleteCheckpoint(table, row, checkpoint) {
   const { frame } = table;
   confirmDialog({
     frame, title: `Delete the checkpoint at step ${checkpoint.step}?`, confirm: "Delete",

@@ -1,6 +1,11 @@
 // The form of an experiment: one control for each field of its algorithm's config. Python says what the fields are, and
 // what is wrong with them; what is typed stays here, by algorithm, until the experiment is made or it is thrown away.
 
+import { field } from "./dialogs.js";
+import { button, h, icon, redraw, unique } from "./elements.js";
+import { capital, ended } from "./pickers.js";
+import { count } from "./text.js";
+
 class ConfigField {
   constructor(spec, typed, onchange) {
     this.spec = spec;
@@ -73,7 +78,7 @@ class ConfigField {
   }
 }
 
-class ExperimentForm {
+export class ExperimentForm {
   /** `drafts`: what was typed, which Escape keeps for the next time. `form`: as Python has sent it; `experiment`: the one that is edited. */
   constructor({ frame, form, drafts, experiment = null, note = "" }) {
     Object.assign(this, { frame, drafts, experiment, about: "" });

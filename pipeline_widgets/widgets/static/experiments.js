@@ -1,5 +1,14 @@
 // The experiments of a project. Python searches, sorts and pages, and says of each what can be done with it now.
 
+import { openCleanUp } from "./clean_up.js";
+import { openMenu } from "./dialogs.js";
+import { badge, button, h, redraw, setText } from "./elements.js";
+import { ExperimentDetail } from "./experiment_detail.js";
+import { openDeleteExperiment, openDuplicate, openEditConfig, openNewExperiment, openResume } from "./experiment_dialogs.js";
+import { PagedTable } from "./paged_table.js";
+import { runLeft } from "./stage_panel.js";
+import { count, isolated, moment, remaining, score } from "./text.js";
+
 const EXPERIMENT_CODE = 'project.create_experiment("sft", algorithm="SFT")';
 const EXPERIMENT_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
@@ -9,7 +18,7 @@ const EXPERIMENT_COLUMNS = [
   { label: "Actions", kind: "pw-ex-actions" },
 ];
 
-class ExperimentsTable extends PagedTable {
+export class ExperimentsTable extends PagedTable {
   constructor({ model, el }) {
     super({ model, el, name: "experiments", noun: "experiment", columns: EXPERIMENT_COLUMNS, watched: ["details"] });
     this.build();
@@ -122,13 +131,3 @@ class ExperimentsTable extends PagedTable {
     line.inside.show(row, this.details.get(row.id));
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const table = new ExperimentsTable({ model, el });
-    return () => table.frame.close();
-  },
-};

@@ -1,12 +1,18 @@
 // A chart of one metric: a line for each series, drawn by uPlot. It is read by the mouse or with the arrow keys, step by
 // step, and zoomed by dragging or with + and -. Colours come from the style sheet, so that a theme changes them.
 
+import { CHART_CROSS, ChartGroup, chartDecades, chartSample, chartStep, chartTick, chartTickTexts, chartTicks } from "./chart_style.js";
+import { h, redraw, setText } from "./elements.js";
+import { stepOrder } from "./steps.js";
+import { isolated, score } from "./text.js";
+import { uPlot } from "./vendor/uPlot.js";
+
 const CHART_HEIGHT = 220;
 const CHART_MARKED = 5; // marks on a line, so that it can be followed where others lie on it
 const CHART_NEAR = 24; // px between the pointer and the line that it points at
 const CHART_FADED = 0.18; // of a line while another one is emphasised
 
-class MetricChart {
+export class MetricChart {
   /**
    * Charts of the same `group` are read and zoomed together. `heading` stands above, and `tools` beside it. With `compact`
    * the legend has values only: names stand elsewhere.

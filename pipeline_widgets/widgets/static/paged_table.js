@@ -1,9 +1,13 @@
 // A list of a page of rows. Python searches, sorts and pages; a row can be expanded. A subclass says what a row shows:
 // makeRow(id), showRow(line, row), makeInside(id), showInside(line, row), tools(), empty(), and `nouns`.
 
+import { button, h, icon, keyed, redraw, setText } from "./elements.js";
+import { Frame } from "./frame.js";
+import { inFull, isolated } from "./text.js";
+
 const TABLE_PAUSE = 200; // ms without a key after which a search is asked for
 
-class PagedTable {
+export class PagedTable {
   /** `noun` is what a row is, and the name of its id in commands; `columns` are {label, sort, descending, kind}. */
   constructor({ model, el, name, noun, columns, watched }) {
     Object.assign(this, { model, noun, columns });

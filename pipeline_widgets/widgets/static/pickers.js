@@ -1,14 +1,20 @@
 // What a stage is made of: an experiment out of those that fit, a checkpoint of the source stage, a gate.
 
+import { radios } from "./dialogs.js";
+import { h, icon, unique } from "./elements.js";
+import { sparkline } from "./sparkline.js";
+import { isStep, stepOrder } from "./steps.js";
+import { bytes, inFull, isolated, score, scores } from "./text.js";
+
 const SEARCH_FROM = 7; // experiments from which on a search helps
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 // ---- experiments ---------------------------------------------------------------------------------
 
 /** The experiments that fit as radio buttons, with a search; the others, each with its reason, on demand. */
-class ExperimentPicker {
+export class ExperimentPicker {
   /**
    * Options: {id, name, algorithm, fits, reason, role, ran, used_by}. `onchange` is told the chosen one.
    * With `fed`, it is said what the chosen one does with the checkpoint of the source stage.
@@ -117,12 +123,12 @@ class ExperimentPicker {
 // ---- checkpoints ---------------------------------------------------------------------------------
 
 /** Mark the best and the final checkpoint. */
-function stepMarks({ best, final }) {
+export function stepMarks({ best, final }) {
   return [best ? "Best" : null, final ? "Final" : null].filter(Boolean).map((word) => [h("span", { class: "pw-mark-word" }, word), " "]);
 }
 
 /** Best, Final, or one of a table; each says which step that is now. */
-class CheckpointPicker {
+export class CheckpointPicker {
   /** `offer`: {checkpoints, best, final, higher_is_better}, as a form has it. `choice`: "best", "final" or a step. */
   constructor({ legend, offer, choice, onchange }) {
     Object.assign(this, { offer, choice, onchange });
@@ -221,7 +227,7 @@ class CheckpointPicker {
 // ---- gates ---------------------------------------------------------------------------------------
 
 /** What an Auto stage asks of a checkpoint; `draft` holds what is chosen and typed, as `gate` and `score`. */
-class GatePicker {
+export class GatePicker {
   constructor({ draft, deploys, higher }) {
     this.draft = draft;
     this.gate = draft.gate === "better" && !deploys ? "none" : draft.gate;

@@ -1,6 +1,18 @@
 // The builder of one pipeline: graph or list, the buttons of the selected stage, and its run.
 
-class Builder {
+import { child } from "./children.js";
+import { confirmDialog, openDialog, openMenu } from "./dialogs.js";
+import { button, h, keyed, redraw } from "./elements.js";
+import { Frame } from "./frame.js";
+import { openPlan } from "./plan.js";
+import { openStageForm } from "./stage_form.js";
+import { StageGraph, stageWords } from "./stage_graph.js";
+import { StageList } from "./stage_list.js";
+import { StagePanel } from "./stage_panel.js";
+import { count, isolated } from "./text.js";
+import { lastEdit, openCode, openHistory } from "./transfer.js";
+
+export class Builder {
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "pipeline" });
@@ -268,13 +280,3 @@ class Builder {
     });
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const builder = new Builder({ model, el });
-    return () => builder.frame.close();
-  },
-};

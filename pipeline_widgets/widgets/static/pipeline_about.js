@@ -1,7 +1,11 @@
 // The description of a pipeline in its expanded row.
 
+import { field } from "./dialogs.js";
+import { button, h, icon, redraw } from "./elements.js";
+import { sentence } from "./line.js";
+
 /** The description in an expanded row, to read and to edit. */
-class PipelineAbout {
+export class PipelineAbout {
   constructor(table, id) {
     this.table = table;
     this.id = id;

@@ -1,5 +1,14 @@
 // The list of a project's pipelines. Python searches, sorts and pages; a row that is expanded holds a builder.
 
+import { child } from "./children.js";
+import { field, openDialog, openMenu } from "./dialogs.js";
+import { badge, button, h, icon, redraw, unique } from "./elements.js";
+import { sentence } from "./line.js";
+import { PagedTable } from "./paged_table.js";
+import { PipelineAbout } from "./pipeline_about.js";
+import { count, isolated, moment } from "./text.js";
+import { openImport } from "./transfer.js";
+
 const LIST_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
   { label: "Status", sort: "status", descending: true },
@@ -7,7 +16,7 @@ const LIST_COLUMNS = [
   { label: "Actions" },
 ];
 
-class PipelineTable extends PagedTable {
+export class PipelineTable extends PagedTable {
   constructor({ model, el }) {
     super({ model, el, name: "pipeline-list", noun: "pipeline", columns: LIST_COLUMNS, watched: ["builders"] });
     this.renames = new Map(); // by pipeline: the name that is being typed
@@ -224,13 +233,3 @@ class PipelineTable extends PagedTable {
     });
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const table = new PipelineTable({ model, el });
-    return () => table.frame.close();
-  },
-};

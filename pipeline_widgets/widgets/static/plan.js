@@ -1,7 +1,10 @@
 // What a trigger will do, shown before it is done where it re-runs finished work or cascades (spec 6.4).
 
+import { openDialog, radios } from "./dialogs.js";
+import { h, icon } from "./elements.js";
+
 /** Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled. */
-async function openPlan({ frame, stage, resume = false }) {
+export async function openPlan({ frame, stage, resume = false }) {
   const pressed = document.activeElement?.closest("button");
   const plan = await frame.run("plan", { stage, resume }, pressed);
   if (!plan) return;

@@ -1,6 +1,12 @@
 // A project: its experiments, pipelines and results, each in a tab.
 
-class ProjectTabs {
+import { child } from "./children.js";
+import { h, redraw, unique } from "./elements.js";
+import { Frame } from "./frame.js";
+import { sentence } from "./line.js";
+import { isolated } from "./text.js";
+
+export class ProjectTabs {
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "project" });
@@ -108,13 +114,3 @@ class ProjectTabs {
     this.ask(names[to]);
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const project = new ProjectTabs({ model, el });
-    return () => project.frame.close();
-  },
-};

@@ -1,6 +1,14 @@
 // Results: the runs of some experiments side by side, in a table, as curves, and by their configs.
 
-class ResultsPanel {
+import { h, setText } from "./elements.js";
+import { Frame } from "./frame.js";
+import { ResultCharts } from "./results_charts.js";
+import { ResultConfig } from "./results_config.js";
+import { ResultPicker } from "./results_picker.js";
+import { ResultRuns } from "./results_runs.js";
+import { count } from "./text.js";
+
+export class ResultsPanel {
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "results" });
@@ -35,13 +43,3 @@ class ResultsPanel {
     setText(this.some, total ? (drawn < total ? `${drawn} of ${count(total, "run")} drawn` : count(total, "run")) : "");
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const panel = new ResultsPanel({ model, el });
-    return () => panel.frame.close();
-  },
-};

@@ -1,12 +1,18 @@
 // The charts of Results: one for each metric with a line for each run, one legend for all, and more points of what is shown
 // larger.
 
+import { ChartGroup, chartName, chartSample, chartStyle } from "./chart_style.js";
+import { button, h, keyed, redraw, unique } from "./elements.js";
+import { MetricChart } from "./metric_chart.js";
+import { stepOrder } from "./steps.js";
+import { isolated } from "./text.js";
+
 const RESULT_HEIGHT = 190, RESULT_LARGE = 340; // px of a chart
 const RESULT_PAUSE = 150; // ms without another zoom after which more points are asked for
 
-const runName = (run) => `${isolated(run.experiment)} run ${run.n}`;
+export const runName = (run) => `${isolated(run.experiment)} run ${run.n}`;
 
-class ResultCharts {
+export class ResultCharts {
   constructor(panel) {
     Object.assign(this, { panel, frame: panel.frame, model: panel.model, large: null, detail: null, looking: false });
     this.charts = new Map(); // the chart of each metric

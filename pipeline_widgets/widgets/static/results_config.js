@@ -1,6 +1,11 @@
 // What the drawn runs were triggered with: the settings that differ, or all of them.
 
-class ResultConfig {
+import { chartSample, chartStyle } from "./chart_style.js";
+import { h, keyed, redraw, setText, unique } from "./elements.js";
+import { runName } from "./results_charts.js";
+import { count } from "./text.js";
+
+export class ResultConfig {
   constructor(panel) {
     Object.assign(this, { panel, model: panel.model });
     this.title = h("h3", {}, "Config");

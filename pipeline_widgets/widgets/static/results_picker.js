@@ -1,6 +1,9 @@
 // Which experiments Results shows.
 
-class ResultPicker {
+import { button, h, icon, keyed, redraw, unique } from "./elements.js";
+import { count } from "./text.js";
+
+export class ResultPicker {
   constructor(panel) {
     Object.assign(this, { panel, frame: panel.frame, model: panel.model, asked: 0 });
     this.wanted = null; // what is chosen here, while Python has not heard of it yet

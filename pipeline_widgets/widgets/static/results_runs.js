@@ -1,5 +1,11 @@
 // The runs of Results: which are drawn, what each reached, where it comes from and what came of it.
 
+import { chartSample, chartStep, chartStyle } from "./chart_style.js";
+import { badge, button, h, icon, keyed, redraw, setText } from "./elements.js";
+import { saveFile } from "./files.js";
+import { runName } from "./results_charts.js";
+import { count, duration, moment, score } from "./text.js";
+
 const RESULT_COLUMNS = [
   { label: "Lineage" },
   { label: "Chart" },
@@ -14,7 +20,7 @@ const RESULT_COLUMNS = [
   { label: "Started", sort: "started", descending: true },
 ];
 
-class ResultRuns {
+export class ResultRuns {
   constructor(panel) {
     Object.assign(this, { panel, frame: panel.frame, model: panel.model, open: new Map(), busy: new Map(), known: "" });
     this.rows = h("tbody", {

@@ -1,11 +1,16 @@
 // The form for a stage. What is typed and chosen lives here as a draft; what can be chosen, and why not the
 // rest, comes from Python as it was when the form was opened.
 
+import { field, openDialog, radios } from "./dialogs.js";
+import { button, h, unique } from "./elements.js";
+import { CheckpointPicker, ExperimentPicker, GatePicker, ended } from "./pickers.js";
+import { inFull, isolated } from "./text.js";
+
 const FIXED_TYPE = "A stage cannot change its type.";
 const openingForms = new WeakSet(); // frames that ask for a form now: a second click opens no second one
 
 /** Open the form to edit a stage, or to add one at a position. Resolves when it is closed. */
-async function openStageForm({ frame, stage = null, position = null }) {
+export async function openStageForm({ frame, stage = null, position = null }) {
   if (openingForms.has(frame)) return;
   openingForms.add(frame);
   try {

@@ -3,31 +3,23 @@
 // be text and buttons, so that it can be read, focused and styled. Where that view cannot load, an SVG chain
 // takes its place, and the layer stays as it is.
 
-const BUBBLE = { width: 212, height: 88 };
-const STEP = 268; // from one stage to the next
+import { CytoscapeChain, SvgChain } from "./chain_renderers.js";
+import { BUBBLE, STEP, ZOOM, place } from "./chain_shapes.js";
+import { badge, button, h, icon, keyed } from "./elements.js";
+import { isolated, score } from "./text.js";
+
 const MARGIN = 28;
-const ZOOM = { least: 0.05, most: 1.6, readable: 0.72 };
 const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until there is Cytoscape
 
-const edgeColour = (el) => token(el, "--pw-line-strong", "#8d949c");
-const token = (el, name, fallback) => getComputedStyle(el).getPropertyValue(name).trim() || fallback;
-const STATUS_TOKEN = {
-  Succeeded: "--pw-ok", Running: "--pw-run", Pending: "--pw-run", Stopping: "--pw-run",
-  Failed: "--pw-bad", Crashed: "--pw-bad", Stopped: "--pw-quiet", Draft: "--pw-line-strong",
-};
-
 /** The words of a stage, as a screen reader says them. */
-function stageWords(stage) {
+export function stageWords(stage) {
   return [
     `Stage ${stage.n}: ${isolated(stage.name)}`, stage.kind, stage.status,
     stage.stale && "Stale", stage.held && "Held", stage.auto ? "Auto" : "Manual",
   ].filter(Boolean).join(", ");
 }
 
-/** Where a stage stands: the middle of its bubble. */
-const place = (at) => ({ x: at * STEP, y: 0 });
-
-class StageGraph {
+export class StageGraph {
   /** `on` has select(id), open(id), insert(position), move(id, position). */
   constructor({ frame, model, on }) {
     this.frame = frame;

@@ -1,6 +1,11 @@
 // The list twin of the stage graph: the same stages with the same actions, as a table.
 
-class StageList {
+import { openMenu } from "./dialogs.js";
+import { badge, button, h, icon, keyed, redraw, unique } from "./elements.js";
+import { asSentence } from "./stage_panel.js";
+import { isolated, score } from "./text.js";
+
+export class StageList {
   /** `actions(stage)` gives what can be done with a stage; the first is a button, the others are in a menu. */
   constructor({ frame, actions, select = (id) => frame.run("select", { stage: id }) }) {
     this.frame = frame;

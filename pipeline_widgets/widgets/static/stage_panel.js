@@ -1,6 +1,13 @@
 // The panel of the selected stage: its settings in sentences, why it is stale or held, and its latest run, live.
 // Each part is drawn by itself and only where it has changed, so that a refresh moves no scroll, focus or selection.
 
+import { field, openDialog } from "./dialogs.js";
+import { badge, button, h, icon, keyed, redraw, setText, unique } from "./elements.js";
+import { Printed, copyButton } from "./files.js";
+import { PATIENCE } from "./line.js";
+import { sparkline } from "./sparkline.js";
+import { bytes, count, duration, inFull, isolated, moment, score } from "./text.js";
+
 const CURVES_SHOWN = 6; // the scores first; the rest is behind "and 3 more"
 const CURVE_NAMES = { training_score: "Training score", evaluation_score: "Evaluation score" };
 
@@ -10,12 +17,12 @@ function runTook(run, now = Date.now() / 1000) {
 }
 
 /** The seconds left at the pace so far; null where that cannot be told. */
-function runLeft(run, now = Date.now() / 1000) {
+export function runLeft(run, now = Date.now() / 1000) {
   const done = run.step - run.begun, spent = runTook(run, now);
   return run.status === "Running" && run.total && done > 0 && spent ? (spent / done) * Math.max(0, run.total - run.step) : null;
 }
 
-class StagePanel {
+export class StagePanel {
   constructor({ frame }) {
     this.frame = frame;
     const part = (name, ...children) => h("div", { class: `pw-panel-${name}` }, ...children);
@@ -218,7 +225,7 @@ class StagePanel {
 }
 
 /** Reasons come without their full stop and, some of them, in small letters. */
-function asSentence(text) {
+export function asSentence(text) {
   const first = text.slice(0, 1).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }

@@ -1,10 +1,15 @@
 // A pipeline as text (Python, YAML), from text, and its history.
 
+import { field, openDialog, wrongField } from "./dialogs.js";
+import { button, h, unique } from "./elements.js";
+import { copyButton, saveFile } from "./files.js";
+import { moment } from "./text.js";
+
 const IMPORT_RENAMES = "Give experiments whose name is taken a new name";
 const UNDONE = "Undone: "; // begins the sentence of an edit that undid another one
 
 /** Show a pipeline as the Python code that rebuilds it, or as YAML. */
-async function openCode({ frame, pressed }) {
+export async function openCode({ frame, pressed }) {
   const found = await frame.run("code", {}, pressed);
   if (!found) return;
   const kinds = [
@@ -37,7 +42,7 @@ async function openCode({ frame, pressed }) {
 }
 
 /** Make a pipeline of YAML that was pasted, or is in a file. */
-function openImport({ frame, act }) {
+export function openImport({ frame, act }) {
   const text = h("textarea", { rows: 12, spellcheck: "false", autocomplete: "off", class: "pw-transfer-text", placeholder: "pipeline: …", autofocus: true });
   const name = h("input", { type: "text", spellcheck: "false", autocomplete: "off" });
   const file = h("input", {
@@ -72,13 +77,13 @@ function openImport({ frame, act }) {
 }
 
 /** What a button does with the last edit: undo it, or do again what was undone. */
-function lastEdit(what) {
+export function lastEdit(what) {
   const again = !!what?.startsWith(UNDONE);
   return again ? { word: "Redo", glyph: "redo", done: "Done again", what: what.slice(UNDONE.length) } : { word: "Undo", glyph: "undo", done: "Undone", what };
 }
 
 /** Show what was done to a pipeline, by whom and when, and undo the last edit. */
-async function openHistory({ frame, pressed, undo }) {
+export async function openHistory({ frame, pressed, undo }) {
   const found = await frame.run("history", {}, pressed);
   if (!found) return;
   const edit = lastEdit(found.undo);

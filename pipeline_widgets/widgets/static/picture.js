@@ -1,9 +1,11 @@
 // The picture of a view, which stands after it in the notebook for whoever has no kernel.
 
+import { h } from "./elements.js";
+
 const PICTURE = "pipeline_widgets"; // the key under which the metadata of an output names its picture
 
 /** Hide the picture of a view wherever that view is alive beside it, also one that is drawn again. Returns what ends that. */
-function hidePicture(name) {
+export function hidePicture(name) {
   const picture = `[data-pw-picture="${CSS.escape(name)}"]`, live = `.jp-OutputArea:has([data-pw-shows="${CSS.escape(name)}"])`;
   // An output that holds the picture itself; one that holds a whole output area (an Output widget) holds the view as well.
   const rules = document.querySelector(".jp-OutputArea")
@@ -15,7 +17,7 @@ function hidePicture(name) {
 }
 
 /** The places of the notebook that hold the picture of a view. There are none where the host does not show its notebook. */
-function picturePlaces(model) {
+export function picturePlaces(model) {
   const found = [], name = model.get("picture");
   for (const { outputs } of model.widget_manager?.context?.model?.cells ?? [])
     for (let at = 0; at < (outputs?.length ?? 0); at += 1) {
@@ -30,7 +32,7 @@ function picturePlaces(model) {
  * again, or the cell is moved, pasted or duplicated; the notebook itself still says which output is the picture.
  * Returns what ends it.
  */
-function keepPicture(model) {
+export function keepPicture(model) {
   const { kernel } = model.widget_manager ?? {};
   if (!kernel?.iopubMessage) return () => {};
   const heard = (_, { header, content }) => {

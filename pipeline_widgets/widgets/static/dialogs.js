@@ -1,10 +1,13 @@
 // Dialogs, menus and fields: the browser's own, above everything, and closed to the notebook's shortcuts.
 
+import { h, icon, placeBelow, unique } from "./elements.js";
+import { sentence } from "./line.js";
+
 /**
  * Open a modal dialog. `act` is called when the form is submitted; while it throws an error, the dialog
  * stays open with what was typed, and shows the error. With `careful` it begins on the button that changes nothing.
  */
-function openDialog({ frame, title, body, confirm, danger = false, careful = danger, act, cancel = "Cancel", wide = false, onclose }) {
+export function openDialog({ frame, title, body, confirm, danger = false, careful = danger, act, cancel = "Cancel", wide = false, onclose }) {
   const back = document.activeElement;
   const name = unique("title");
   const error = h("div", { class: "pw-dialog-error", role: "alert" });
@@ -65,12 +68,12 @@ function openDialog({ frame, title, body, confirm, danger = false, careful = dan
 }
 
 /** Ask before something is destroyed. */
-function confirmDialog({ frame, title, text, confirm, act }) {
+export function confirmDialog({ frame, title, text, confirm, act }) {
   return openDialog({ frame, title, body: [text].flat().map((line) => h("p", {}, line)), confirm, danger: true, act });
 }
 
 /** Open a menu under a button. Items: {label, glyph, onclick, reason, danger}; the reason is why it cannot be chosen now. */
-function openMenu(opener, items) {
+export function openMenu(opener, items) {
   const menu = h("div", { class: "pw-menu", role: "menu", popover: "auto", "aria-label": opener.getAttribute("aria-label") || opener.textContent });
   const entries = items.filter(Boolean).map((item) => {
     const why = item.reason ? h("span", { class: "pw-menu-why", id: unique("why") }, item.reason) : null;
@@ -126,7 +129,7 @@ function openMenu(opener, items) {
 }
 
 /** Make a labelled field; `hint` is read with it. */
-function field(label, control, hint) {
+export function field(label, control, hint) {
   const id = control.id || unique("field");
   control.id = id;
   const note = hint ? h("div", { class: "pw-hint", id: `${id}-hint` }, hint) : null;
@@ -135,7 +138,7 @@ function field(label, control, hint) {
 }
 
 /** Mark a field as wrong until it is changed, and go there. Returns the error, to be thrown. */
-function wrongField(control, error) {
+export function wrongField(control, error) {
   control.setAttribute("aria-invalid", "true");
   control.addEventListener("input", () => control.removeAttribute("aria-invalid"), { once: true });
   control.focus();
@@ -143,7 +146,7 @@ function wrongField(control, error) {
 }
 
 /** Make a group of radio buttons. Options: {value, label, hint, reason}. */
-function radios(legend, name, options, chosen, onchange) {
+export function radios(legend, name, options, chosen, onchange) {
   const group = unique(name);
   return h(
     "fieldset",

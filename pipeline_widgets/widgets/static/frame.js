@@ -1,9 +1,12 @@
-// The frame of a view, and its line to Python. State comes down as traits, which Python owns; commands go up on a
-// line of their own.
+// The frame of a view: notices, what cannot be used now and why, and the lease for which Python refreshes it.
+
+import { button, explain, h, icon, redraw, unique } from "./elements.js";
+import { GONE, Line, sentence } from "./line.js";
+import { hidePicture, picturePlaces } from "./picture.js";
+import { ago } from "./text.js";
 
 const RENEW = 10_000; // ms between two renewals of a lease; Python drops one after 30 s
 const NOTICED = 10_000; // ms after which word of a success goes by itself
-const PATIENCE = 500; // ms after which a button says that it waits for the kernel
 
 /** The labels of all controls that change or run something: in a workspace that is not trusted they cannot be used. */
 const CHANGES = new Set([
@@ -12,127 +15,11 @@ const CHANGES = new Set([
   "New Agent", "New Pipeline", "New experiment", "Redo", "Resume", "Roll back", "Rotate key", "Send", "Stop", "Train", "Trigger stage", "Undo",
 ]);
 
-// ---- the line to Python --------------------------------------------------------------------------
-
-/**
- * The line on which commands go up. It is a widget of its own: ipykernel sends a message to the shell that
- * last published on its comm, so a line on which only answers are published stays clear of busy cells.
- */
-class Line {
-  constructor(model) {
-    this.waiting = new Map();
-    this.dead = false;
-    this.model = model;
-    this.heard = (message) => this.hear(message);
-    this.lost = () => this.live || this.giveUp();
-    this.ready = model.widget_manager.get_model(model.get("line").slice("IPY_MODEL_".length)).then((line) => {
-      this.line = line;
-      line.on("msg:custom", this.heard);
-      line.on("comm_live_update", this.lost);
-      return line;
-    });
-    this.ready.catch(() => (this.dead = true));
-  }
-
-  hear(message) {
-    const asked = this.waiting.get(message.id);
-    if (!asked) return;
-    this.waiting.delete(message.id);
-    if (message.ok) asked.resolve(message.result);
-    else asked.reject(message.error);
-  }
-
-  get live() {
-    return !this.dead && !!this.line && this.line.comm_live !== false;
-  }
-
-  /** Ask Python to carry out a command. While it waits for the kernel, `pressed` says so. */
-  async ask(command, args = {}, pressed = null) {
-    await this.ready;
-    if (!this.live) throw GONE;
-    const id = unique("ask");
-    const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
-    this.line.send({ id, command, args });
-    const patience = setTimeout(() => wait(pressed, true), PATIENCE);
-    try {
-      return await answer;
-    } finally {
-      clearTimeout(patience);
-      wait(pressed, false);
-    }
-  }
-
-  /** Tell Python something that needs no answer. A notebook that is closed has no kernel to tell it to. */
-  tell(command, args = {}) {
-    try {
-      if (this.live) this.line.send({ command, args });
-    } catch {
-      this.dead = true;
-    }
-  }
-
-  /** Nobody will answer any more. */
-  giveUp() {
-    for (const asked of this.waiting.values()) asked.reject(GONE);
-    this.waiting.clear();
-  }
-
-  close() {
-    this.giveUp();
-    this.line?.off("msg:custom", this.heard);
-    this.line?.off("comm_live_update", this.lost);
-  }
-}
-
-const GONE = {
-  kind: "Disconnected",
-  what: "The kernel does not answer.",
-  why: "It was restarted or shut down; runs go on without it.",
-  fix: "Run the cell again.",
-};
-
-function wait(pressed, waits) {
-  const label = pressed?.querySelector?.(".pw-label");
-  if (!pressed?.isConnected) return;
-  if (waits) {
-    pressed.setAttribute("aria-busy", "true");
-    if (label && !label.dataset.was) [label.dataset.was, label.textContent] = [label.textContent, "Waiting for the kernel…"];
-    pressed.title = "The kernel is busy with a cell. This is done as soon as it is free.";
-  } else if (pressed.getAttribute("aria-busy")) {
-    pressed.removeAttribute("aria-busy");
-    pressed.removeAttribute("title");
-    if (label?.dataset.was) label.textContent = label.dataset.was;
-    if (label) delete label.dataset.was;
-  }
-}
-
-/** The sentences of an error, as Python says them. */
-const sentence = (error) =>
-  [error?.what, error?.why, error?.fix].filter(Boolean).join(" ") || String(error?.message || error || "Something went wrong.");
-
-/** Take what comes down for a model while no view of it may be there. Returns what ends it. */
-function attach(model) {
-  patches(model);
-  return keepPicture(model);
-}
-
-/** Take changed rows of a list that is known already. Python has sent only these. */
-function patches(model) {
-  model.on("msg:custom", (message) => {
-    if (!message?.patch) return;
-    const changed = new Map(message.rows.map((row) => [row.id, row]));
-    // Never followed by save_changes: the browser owns no state, and would send the whole list back.
-    model.set(message.patch, model.get(message.patch).map((row) => changed.get(row.id) ?? row));
-  });
-}
-
-// ---- a view --------------------------------------------------------------------------------------
-
 /**
  * The frame of a view: a root that keeps keys from the notebook, a place for notices, and a lease that
  * Python refreshes the view for as long as it can be seen.
  */
-class Frame {
+export class Frame {
   constructor({ model, el, name }) {
     this.model = model;
     this.line = new Line(model);
@@ -357,24 +244,4 @@ function inSight(el) {
     part.bottom = Math.min(part.bottom, bottom);
   }
   return part.left < part.right && part.top < part.bottom ? part : null;
-}
-
-/** Render a child widget of ours, by the name that a trait has for it. Returns what ends it. */
-async function child(model, reference, el, signal) {
-  const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
-  const view = await model.widget_manager.create_view(known);
-  while (!el.isConnected && !signal?.aborted) await new Promise(requestAnimationFrame); // Lumino wants a place in the page
-  if (signal?.aborted) return view.remove();
-  view.luminoWidget.constructor.attach(view.luminoWidget, el);
-  const end = () => endView(view);
-  signal?.addEventListener("abort", end);
-  return end;
-}
-
-/** End the view of a child widget. Lumino refuses to take out of the page what is out of it already. */
-function endView(view) {
-  const place = view.luminoWidget;
-  if (place.isDisposed) return;
-  if (!place.node.isConnected) document.body.append(place.node);
-  view.remove();
 }

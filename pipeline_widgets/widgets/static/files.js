@@ -1,5 +1,7 @@
 // What leaves a view: text to be read, for the clipboard, and for files that the browser saves.
 
+import { button, h, icon, setText } from "./elements.js";
+
 const COPIED = 2000; // ms that a button says that it has copied
 
 /** Put text on the clipboard; resolves to whether that was done. */
@@ -29,7 +31,7 @@ function copyBySelection(text) {
 }
 
 /** Make a button that copies what `text` returns, and says so by a tick, which takes no other room. */
-function copyButton({ frame, label = "Copy", text, ...props }) {
+export function copyButton({ frame, label = "Copy", text, ...props }) {
   const show = (glyph, words) => {
     el.firstElementChild.replaceWith(icon(glyph));
     el.classList.toggle("pw-copied", glyph === "check");
@@ -50,7 +52,7 @@ function copyButton({ frame, label = "Copy", text, ...props }) {
 }
 
 /** Let the browser save text as a file. */
-function saveFile(name, text, type = "text/plain") {
+export function saveFile(name, text, type = "text/plain") {
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
   const link = h("a", { href: url, download: name });
   document.body.append(link);
@@ -60,7 +62,7 @@ function saveFile(name, text, type = "text/plain") {
 }
 
 /** Text that scrolls and stays at its end. New text waits until nothing in it is selected. */
-class Printed {
+export class Printed {
   constructor(frame, label) {
     this.text = "";
     this.el = h("pre", { class: "pw-printed", tabindex: "0", role: "region", "aria-label": label });

@@ -1,0 +1,29 @@
+// What each view is sent with. The code of all views is a model of its own, which a kernel sends once; it is loaded here
+// once for each page and version, whichever view comes first.
+
+const LOADED = Symbol.for("pipeline_widgets.loaded");
+
+async function load(code) {
+  const style = document.createElement("style");
+  style.textContent = code.get("style");
+  document.head.append(style);
+  const url = URL.createObjectURL(new Blob([code.get("script")], { type: "text/javascript" }));
+  try {
+    return await import(/* webpackIgnore: true */ url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+async function views(model) {
+  const code = await model.widget_manager.get_model(model.get("code").slice("IPY_MODEL_".length));
+  const loaded = (globalThis[LOADED] ??= new Map());
+  const digest = code.get("digest");
+  if (!loaded.has(digest)) loaded.set(digest, load(code));
+  return loaded.get(digest);
+}
+
+export default {
+  initialize: async (context) => (await views(context.model)).initialize(context),
+  render: async (context) => (await views(context.model)).render(context),
+};
