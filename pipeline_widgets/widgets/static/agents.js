@@ -1,4 +1,5 @@
-// The agents of a workspace. Python searches, sorts and pages; a row that is expanded says how to ask its agent.
+// The agents of a workspace. Python searches, sorts and pages; a row that is expanded says how to ask its
+// agent.
 
 import { AgentDetail } from "./agent_detail.js";
 import { openDeleteAgent, openNewAgent } from "./agent_dialogs.js";
@@ -18,7 +19,14 @@ const AGENT_COLUMNS = [
 
 export class AgentsTable extends PagedTable {
   constructor({ model, el }) {
-    super({ model, el, name: "agents", noun: "agent", columns: AGENT_COLUMNS, watched: ["details", "obstacle"] });
+    super({
+      model,
+      el,
+      name: "agents",
+      noun: "agent",
+      columns: AGENT_COLUMNS,
+      watched: ["details", "obstacle"],
+    });
     this.drafts = new Map(); // by agent: the description that is being typed
     this.keys = new Map(); // by agent: its key while it is shown this once; nothing of it is kept anywhere
     this.asks = new Map(); // by ticket: who waits for an agent's reply
@@ -38,7 +46,11 @@ export class AgentsTable extends PagedTable {
 
   newButton(name) {
     return button({
-      label: "New Agent", glyph: "plus", kind: "pw-primary", "data-f": name, reason: this.model.get("obstacle") || undefined,
+      label: "New Agent",
+      glyph: "plus",
+      kind: "pw-primary",
+      "data-f": name,
+      reason: this.model.get("obstacle") || undefined,
       onclick: (event) => openNewAgent(this, event.currentTarget),
     });
   }
@@ -67,17 +79,30 @@ export class AgentsTable extends PagedTable {
   tellEnds() {
     const before = this.statuses ?? new Map();
     this.statuses = new Map(this.model.get("rows").map(({ id, name, status }) => [id, { name, status }]));
-    const ends = [...this.statuses].filter(([id, { status }]) => before.get(id)?.status === "Pending" && status !== "Pending");
-    if (ends.length) this.frame.announce(ends.map(([, { name, status }]) => `${isolated(name)} is ${status}.`).join(" "));
+    const ends = [...this.statuses].filter(
+      ([id, { status }]) => before.get(id)?.status === "Pending" && status !== "Pending",
+    );
+    if (ends.length)
+      this.frame.announce(ends.map(([, { name, status }]) => `${isolated(name)} is ${status}.`).join(" "));
   }
 
   empty() {
     const reason = this.model.get("obstacle");
     return {
       holds: "No name holds",
-      nothing: this.plain ? ["This agent was deleted"] : ["No agents yet",
-        h("div", {}, reason ? "Train an experiment; its checkpoints can become agents." : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP."),
-        this.newButton("first")],
+      nothing: this.plain
+        ? ["This agent was deleted"]
+        : [
+            "No agents yet",
+            h(
+              "div",
+              {},
+              reason
+                ? "Train an experiment; its checkpoints can become agents."
+                : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP.",
+            ),
+            this.newButton("first"),
+          ],
     };
   }
 
@@ -85,12 +110,22 @@ export class AgentsTable extends PagedTable {
 
   makeRow(id) {
     const open = this.makeOpener(id);
-    const about = new AgentAbout(this, id), under = h("div", { class: "pw-pt-under pw-soft" });
-    const source = h("td", { class: "pw-ag-source" }), base = h("td", { class: "pw-ag-base" }), status = h("td", { class: "pw-ag-status" });
+    const about = new AgentAbout(this, id),
+      under = h("div", { class: "pw-pt-under pw-soft" });
+    const source = h("td", { class: "pw-ag-source" }),
+      base = h("td", { class: "pw-ag-base" }),
+      status = h("td", { class: "pw-ag-status" });
     const acts = h("div", { class: "pw-ag-acts" });
-    const line = h("tr", { class: "pw-pt-row" },
+    const line = h(
+      "tr",
+      { class: "pw-pt-row" },
       h("th", { scope: "row", class: "pw-ag-name" }, h("div", { class: "pw-pt-name" }, open), under),
-      h("td", { class: "pw-ag-about" }, about.el), source, base, status, h("td", { class: "pw-ag-actions" }, acts));
+      h("td", { class: "pw-ag-about" }, about.el),
+      source,
+      base,
+      status,
+      h("td", { class: "pw-ag-actions" }, acts),
+    );
     line.parts = { open, under, about, source, base, status, acts };
     return line;
   }
@@ -100,8 +135,17 @@ export class AgentsTable extends PagedTable {
     this.showOpener(line, open, row);
     redraw(under, h("span", {}, `version ${row.version}`));
     about.show(row);
-    redraw(source, h("div", { class: "pw-ag-clamp", dir: "auto", title: row.experiment }, row.experiment),
-      row.project ? h("div", { class: "pw-pt-detail pw-soft pw-ag-clamp", dir: "auto", title: row.project }, row.project) : null);
+    redraw(
+      source,
+      h("div", { class: "pw-ag-clamp", dir: "auto", title: row.experiment }, row.experiment),
+      row.project
+        ? h(
+            "div",
+            { class: "pw-pt-detail pw-soft pw-ag-clamp", dir: "auto", title: row.project },
+            row.project,
+          )
+        : null,
+    );
     base.hidden = !this.model.get("page").base_models;
     redraw(base, row.base_model ?? h("span", { class: "pw-soft" }, "–"));
     base.classList.toggle("pw-ag-none", !row.base_model);
@@ -111,22 +155,44 @@ export class AgentsTable extends PagedTable {
   }
 
   showActs(place, row) {
-    redraw(place,
+    redraw(
+      place,
       row.connected
-        ? button({ label: "Disconnect", glyph: "stop", "data-f": `act-${row.id}`, onclick: (event) => this.disconnect(row.id, event.currentTarget) })
-        : button({ label: "Connect", glyph: "play", "data-f": `act-${row.id}`, onclick: (event) => this.connect(row.id, event.currentTarget) }),
-      button({ label: "Delete", glyph: "trash", quiet: true, reason: row.why_not.delete, "data-f": `delete-${row.id}`, onclick: () => openDeleteAgent(this, row.id) }));
+        ? button({
+            label: "Disconnect",
+            glyph: "stop",
+            "data-f": `act-${row.id}`,
+            onclick: (event) => this.disconnect(row.id, event.currentTarget),
+          })
+        : button({
+            label: "Connect",
+            glyph: "play",
+            "data-f": `act-${row.id}`,
+            onclick: (event) => this.connect(row.id, event.currentTarget),
+          }),
+      button({
+        label: "Delete",
+        glyph: "trash",
+        quiet: true,
+        reason: row.why_not.delete,
+        "data-f": `delete-${row.id}`,
+        onclick: () => openDeleteAgent(this, row.id),
+      }),
+    );
   }
 
   async connect(id, pressed) {
     const answer = await this.ask("connect", { agent: id }, pressed);
     if (!answer) return;
     this.keep(id, answer.key);
-    this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is being connected.${answer.key ? " Its key is shown." : ""}`);
+    this.frame.announce(
+      `${isolated(this.row(id)?.name ?? "It")} is being connected.${answer.key ? " Its key is shown." : ""}`,
+    );
   }
 
   async disconnect(id, pressed) {
-    if (await this.ask("disconnect", { agent: id }, pressed)) this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is disconnected.`);
+    if (await this.ask("disconnect", { agent: id }, pressed))
+      this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is disconnected.`);
   }
 
   /** Show a new key until it is hidden, or the page is gone. */
@@ -139,7 +205,8 @@ export class AgentsTable extends PagedTable {
 
   makeInside(id) {
     const inside = new AgentDetail(this, id);
-    const line = h("tr", { class: "pw-pt-inside" }, (inside.cell = h("td", {}, inside.el)));
+    inside.cell = h("td", {}, inside.el);
+    const line = h("tr", { class: "pw-pt-inside" }, inside.cell);
     line.inside = inside;
     return line;
   }
@@ -169,9 +236,21 @@ class AgentAbout {
     this.row = row;
     if (this.draft) return this.showDraft(row);
     this.form = null;
-    redraw(this.el,
-      h("span", { class: row.description ? "pw-ag-said" : "pw-ag-said pw-soft", dir: "auto" }, row.description || "No description"),
-      button({ label: "Edit description", glyph: "edit", quiet: true, "data-f": `about-${this.id}`, onclick: () => this.edit() }));
+    redraw(
+      this.el,
+      h(
+        "span",
+        { class: row.description ? "pw-ag-said" : "pw-ag-said pw-soft", dir: "auto" },
+        row.description || "No description",
+      ),
+      button({
+        label: "Edit description",
+        glyph: "edit",
+        quiet: true,
+        "data-f": `about-${this.id}`,
+        onclick: () => this.edit(),
+      }),
+    );
   }
 
   edit() {
@@ -181,17 +260,30 @@ class AgentAbout {
   }
 
   showDraft(row) {
-    if (!this.form) this.el.replaceChildren((this.form = this.makeForm(row)));
+    if (!this.form) {
+      this.form = this.makeForm(row);
+      this.el.replaceChildren(this.form);
+    }
     const { seen, error } = this.draft;
     redraw(this.error, error ? [icon("Failed"), h("span", {}, error)] : null);
     const other = row.description !== seen;
-    redraw(this.other, other ? [h("strong", {}, "Now it says: "), h("span", { dir: "auto" }, row.description || "nothing")] : null);
+    redraw(
+      this.other,
+      other
+        ? [h("strong", {}, "Now it says: "), h("span", { dir: "auto" }, row.description || "nothing")]
+        : null,
+    );
   }
 
   makeForm(row) {
     this.text = h("textarea", {
-      rows: 3, value: this.draft.text, "aria-label": `Description of ${isolated(row.name)}`, "data-f": `about-text-${this.id}`,
-      oninput: () => this.draft && (this.draft.text = this.text.value),
+      rows: 3,
+      value: this.draft.text,
+      "aria-label": `Description of ${isolated(row.name)}`,
+      "data-f": `about-text-${this.id}`,
+      oninput: () => {
+        if (this.draft) this.draft.text = this.text.value;
+      },
       onkeydown: (event) => {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(this.ok);
         else if (event.key === "Escape" && this.text.value === this.draft?.seen) this.end();
@@ -203,7 +295,14 @@ class AgentAbout {
     this.error = h("div", { class: "pw-pt-error", role: "alert" });
     this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
     const no = button({ label: "Cancel", onclick: () => this.end() });
-    return h("div", { class: "pw-ag-form" }, this.text, this.other, this.error, h("div", { class: "pw-ag-buttons" }, this.ok, no));
+    return h(
+      "div",
+      { class: "pw-ag-form" },
+      this.text,
+      this.other,
+      this.error,
+      h("div", { class: "pw-ag-buttons" }, this.ok, no),
+    );
   }
 
   async save(pressed) {
@@ -218,7 +317,11 @@ class AgentAbout {
       this.table.frame.announce("The description was saved.");
       this.end();
     } catch (error) {
-      Object.assign(draft, { busy: false, error: sentence(error), refused: error.kind === "StaleWriteError" });
+      Object.assign(draft, {
+        busy: false,
+        error: sentence(error),
+        refused: error.kind === "StaleWriteError",
+      });
       this.table.draw();
       this.text.focus();
     }

@@ -7,8 +7,14 @@ export const ZOOM = { least: 0.05, most: 1.6, readable: 0.72 };
 export const edgeColour = (el) => token(el, "--pw-line-strong", "#8d949c");
 export const token = (el, name, fallback) => getComputedStyle(el).getPropertyValue(name).trim() || fallback;
 export const STATUS_TOKEN = {
-  Succeeded: "--pw-ok", Running: "--pw-run", Pending: "--pw-run", Stopping: "--pw-run",
-  Failed: "--pw-bad", Crashed: "--pw-bad", Stopped: "--pw-quiet", Draft: "--pw-line-strong",
+  Succeeded: "--pw-ok",
+  Running: "--pw-run",
+  Pending: "--pw-run",
+  Stopping: "--pw-run",
+  Failed: "--pw-bad",
+  Crashed: "--pw-bad",
+  Stopped: "--pw-quiet",
+  Draft: "--pw-line-strong",
 };
 
 /** Where a stage stands: the middle of its bubble. */

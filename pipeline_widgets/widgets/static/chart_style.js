@@ -4,7 +4,11 @@ import { button, svg, unique } from "./elements.js";
 import { StepScale, stepOrder } from "./steps.js";
 import { inFull, score } from "./text.js";
 
-const CHART_NAMES = { scores: "Training and evaluation score", training_score: "Training score", evaluation_score: "Evaluation score" };
+const CHART_NAMES = {
+  scores: "Training and evaluation score",
+  training_score: "Training score",
+  evaluation_score: "Evaluation score",
+};
 const CHART_COLOURS = 10; // of the style sheet; a mark and a dash tell the lines apart as well
 const CHART_DASHES = [[], [7, 3], [2, 3]];
 // Marks on a grid around 0,0.
@@ -16,7 +20,12 @@ const CHART_MARKS = [
   "M-4-3.200H4L0 4z",
 ];
 export const CHART_CROSS = "M-4.500-4.500L4.500 4.500M-4.500 4.500L4.500-4.500"; // where a value is no number
-const CHART_UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+const CHART_UNITS = [
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+];
 
 export const chartName = (name) => (Object.hasOwn(CHART_NAMES, name) ? CHART_NAMES[name] : name);
 
@@ -30,9 +39,21 @@ export const chartStyle = (at) => ({
 
 /** A piece of a line, for a legend. */
 export function chartSample({ colour, dash, mark, hollow }) {
-  const el = svg("svg", { viewBox: "0 0 30 12", width: 30, height: 12, "aria-hidden": "true", class: `pw-icon pw-chart-sample pw-chart-${colour}` });
-  el.append(svg("path", { d: "M1 6H29", "stroke-dasharray": dash.join(" ") || undefined, class: "pw-chart-line" }),
-    svg("path", { d: mark, transform: "translate(15 6)", class: `pw-chart-mark${hollow ? " pw-chart-hollow" : ""}` }));
+  const el = svg("svg", {
+    viewBox: "0 0 30 12",
+    width: 30,
+    height: 12,
+    "aria-hidden": "true",
+    class: `pw-icon pw-chart-sample pw-chart-${colour}`,
+  });
+  el.append(
+    svg("path", { d: "M1 6H29", "stroke-dasharray": dash.join(" ") || undefined, class: "pw-chart-line" }),
+    svg("path", {
+      d: mark,
+      transform: "translate(15 6)",
+      class: `pw-chart-mark${hollow ? " pw-chart-hollow" : ""}`,
+    }),
+  );
   return el;
 }
 
@@ -41,21 +62,30 @@ export const chartStep = inFull;
 
 /** Say a tick in few letters. */
 export function chartTick(value, digits = 4) {
-  const size = Math.abs(value), [unit, letter] = CHART_UNITS.find(([least]) => size >= least) ?? [];
+  const size = Math.abs(value),
+    [unit, letter] = CHART_UNITS.find(([least]) => size >= least) ?? [];
   const short = size >= 1e15 || (size && size < 1e-3);
-  const text = short ? Number(value.toPrecision(digits - 1)).toExponential() : size >= 1e4 ? `${Number((value / unit).toPrecision(digits - 1))}${letter}` : score(value, digits);
+  const text = short
+    ? Number(value.toPrecision(digits - 1)).toExponential()
+    : size >= 1e4
+      ? `${Number((value / unit).toPrecision(digits - 1))}${letter}`
+      : score(value, digits);
   return text.replaceAll("-", "\u2212").replace("e+", "e");
 }
 
 /**
- * The ticks of an axis: about as many as `most`, at round numbers, at whole ones where those are steps. They are counted
- * rather than added up, since a sum can stand still where neighbouring numbers can hardly be told apart.
+ * The ticks of an axis: about as many as `most`, at round numbers, at whole ones where those are steps. They
+ * are counted rather than added up, since a sum can stand still where neighbouring numbers can hardly be told
+ * apart.
  */
 export function chartTicks(low, high, most, whole = false) {
   const rough = (high - low) / Math.max(1, most);
   if (!(rough > 0) || !Number.isFinite(rough)) return [low];
-  const power = 10 ** Math.floor(Math.log10(rough)), apart = power * [1, 2, 5, 10].find((n) => n * power >= rough * 0.999);
-  const every = whole ? Math.max(1, apart) : apart, first = Math.ceil(low / every - 1e-9), found = [];
+  const power = 10 ** Math.floor(Math.log10(rough)),
+    apart = power * [1, 2, 5, 10].find((n) => n * power >= rough * 0.999);
+  const every = whole ? Math.max(1, apart) : apart,
+    first = Math.ceil(low / every - 1e-9),
+    found = [];
   for (let n = 0; n <= most + 1; n += 1) {
     const tick = Number(((first + n) * every).toPrecision(15));
     if (tick > high + every * 1e-9) break;
@@ -64,19 +94,26 @@ export function chartTicks(low, high, most, whole = false) {
   return found;
 }
 
-/** Say the ticks of an axis in as few digits as tell them apart; one that looks like the one before stays empty. */
+/**
+ * Say the ticks of an axis in as few digits as tell them apart; one that looks like the one before stays
+ * empty.
+ */
 export function chartTickTexts(ticks) {
   for (const digits of [4, 6, 9, 12, 15, 17]) {
     const said = ticks.map((tick) => chartTick(tick, digits));
-    if (new Set(said).size === said.length || digits === 17) return said.map((text, at) => (text === said[at - 1] ? "" : text));
+    if (new Set(said).size === said.length || digits === 17)
+      return said.map((text, at) => (text === said[at - 1] ? "" : text));
   }
 }
 
 /** The ticks of a logarithmic axis: powers of ten, and 2 and 5 between them where these are few. */
 export function chartDecades(low, high) {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const every = Math.max(1, Math.ceil((last - first) / 6)), between = last - first > 2 ? [1] : [1, 2, 5], found = [];
-  for (let power = first; power <= last; power += every) for (const n of between) found.push(Number(`${n}e${power}`));
+  const every = Math.max(1, Math.ceil((last - first) / 6)),
+    between = last - first > 2 ? [1] : [1, 2, 5],
+    found = [];
+  for (let power = first; power <= last; power += every)
+    for (const n of between) found.push(Number(`${n}e${power}`));
   return found.filter((tick) => tick >= low && tick <= high);
 }
 
@@ -84,15 +121,29 @@ export function chartDecades(low, high) {
 export class ChartGroup {
   /** `zoomed` is called when other steps are shown, `lit` when another series is emphasised. */
   constructor({ zoomed = () => {}, lit = () => {} } = {}) {
-    Object.assign(this, { charts: new Set(), scale: new StepScale([]), range: null, key: null, pinned: null, zoomed, lit, last: null });
+    Object.assign(this, {
+      charts: new Set(),
+      scale: new StepScale([]),
+      range: null,
+      key: null,
+      pinned: null,
+      zoomed,
+      lit,
+      last: null,
+    });
     this.sync = unique("sync");
     this.whole = button({ label: "Show all steps", kind: "pw-chart-whole", onclick: () => this.zoomOut() });
     this.whole.hidden = true;
   }
 
-  /** Draw all charts on one scale of steps, which a chart with other steps may change; that chart draws itself. */
+  /**
+   * Draw all charts on one scale of steps, which a chart with other steps may change; that chart draws
+   * itself.
+   */
   rescale(changed) {
-    const ends = [...this.charts].flatMap(({ steps }) => (steps.length ? [steps[0], steps[steps.length - 1]] : []));
+    const ends = [...this.charts].flatMap(({ steps }) =>
+      steps.length ? [steps[0], steps[steps.length - 1]] : [],
+    );
     const scale = new StepScale(ends.sort(stepOrder));
     if (scale.name === this.scale.name) return;
     this.scale = scale;
@@ -107,12 +158,16 @@ export class ChartGroup {
 
   /** The steps that are zoomed to, the first and the last; null where all of them are shown. */
   get part() {
-    return this.range && [this.scale.step(Math.floor(this.range[0])), this.scale.step(Math.ceil(this.range[1]))];
+    return (
+      this.range && [this.scale.step(Math.floor(this.range[0])), this.scale.step(Math.ceil(this.range[1]))]
+    );
   }
 
   /** Where the first and the last step of all charts lie; null where there is none. */
   get extent() {
-    const ends = [...this.charts].filter(({ xs }) => xs.length).flatMap(({ xs }) => [xs[0], xs[xs.length - 1]]);
+    const ends = [...this.charts]
+      .filter(({ xs }) => xs.length)
+      .flatMap(({ xs }) => [xs[0], xs[xs.length - 1]]);
     return ends.length ? [Math.min(...ends), Math.max(...ends)] : null;
   }
 

@@ -4,7 +4,8 @@
 export async function child(model, reference, el, signal) {
   const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
   const view = await model.widget_manager.create_view(known);
-  while (!el.isConnected && !signal?.aborted) await new Promise(requestAnimationFrame); // Lumino wants a place in the page
+  // Lumino wants a place in the page
+  while (!el.isConnected && !signal?.aborted) await new Promise(requestAnimationFrame);
   if (signal?.aborted) return view.remove();
   view.luminoWidget.constructor.attach(view.luminoWidget, el);
   const end = () => endView(view);

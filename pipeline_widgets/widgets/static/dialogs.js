@@ -4,17 +4,36 @@ import { h, icon, placeBelow, unique } from "./elements.js";
 import { sentence } from "./line.js";
 
 /**
- * Open a modal dialog. `act` is called when the form is submitted; while it throws an error, the dialog
- * stays open with what was typed, and shows the error. With `careful` it begins on the button that changes nothing.
+ * Open a modal dialog. `act` is called when the form is submitted; while it throws an error, the dialog stays
+ * open with what was typed, and shows the error. With `careful` it begins on the button that changes nothing.
  */
-export function openDialog({ frame, title, body, confirm, danger = false, careful = danger, act, cancel = "Cancel", wide = false, onclose }) {
+export function openDialog({
+  frame,
+  title,
+  body,
+  confirm,
+  danger = false,
+  careful = danger,
+  act,
+  cancel = "Cancel",
+  wide = false,
+  onclose,
+}) {
   const back = document.activeElement;
   const name = unique("title");
   const error = h("div", { class: "pw-dialog-error", role: "alert" });
   const ok = confirm
-    ? h("button", { type: "submit", class: `pw-button ${danger ? "pw-danger" : "pw-primary"}` }, h("span", { class: "pw-label" }, confirm))
+    ? h(
+        "button",
+        { type: "submit", class: `pw-button ${danger ? "pw-danger" : "pw-primary"}` },
+        h("span", { class: "pw-label" }, confirm),
+      )
     : null;
-  const no = h("button", { type: "button", class: "pw-button", onclick: () => el.close() }, h("span", { class: "pw-label" }, cancel));
+  const no = h(
+    "button",
+    { type: "button", class: "pw-button", onclick: () => el.close() },
+    h("span", { class: "pw-label" }, cancel),
+  );
   const form = h(
     "form",
     { method: "dialog", class: "pw-form", novalidate: true },
@@ -23,9 +42,16 @@ export function openDialog({ frame, title, body, confirm, danger = false, carefu
     error,
     h("div", { class: "pw-dialog-actions" }, no, ok),
   );
-  const el = h("dialog", { class: `pw-dialog${wide ? " pw-wide" : ""}`, "aria-labelledby": name, tabindex: "-1" }, form);
+  const el = h(
+    "dialog",
+    { class: `pw-dialog${wide ? " pw-wide" : ""}`, "aria-labelledby": name, tabindex: "-1" },
+    form,
+  );
   const fail = (problem) => {
-    error.replaceChildren(icon("Failed"), h("span", {}, typeof problem === "string" ? problem : sentence(problem)));
+    error.replaceChildren(
+      icon("Failed"),
+      h("span", {}, typeof problem === "string" ? problem : sentence(problem)),
+    );
     error.scrollIntoView({ block: "nearest" });
   };
   const submit = async (event) => {
@@ -42,11 +68,17 @@ export function openDialog({ frame, title, body, confirm, danger = false, carefu
     }
   };
   form.addEventListener("submit", submit);
-  // Who corrects the field that was refused is done with what was said of it; the field itself drops its mark after this.
-  form.addEventListener("input", ({ target }) => target.getAttribute("aria-invalid") === "true" && error.replaceChildren(), true);
+  // Who corrects the field that was refused is done with what was said of it; the field itself drops its mark
+  // after this.
+  form.addEventListener(
+    "input",
+    ({ target }) => target.getAttribute("aria-invalid") === "true" && error.replaceChildren(),
+    true,
+  );
   // In an output of JupyterLab the browser's own "Enter submits" never comes.
   form.addEventListener("keydown", (event) => {
-    const field = event.target.tagName === "INPUT" && !["checkbox", "radio", "search"].includes(event.target.type);
+    const field =
+      event.target.tagName === "INPUT" && !["checkbox", "radio", "search"].includes(event.target.type);
     if (event.key !== "Enter" || !field || !ok || event.isComposing || event.defaultPrevented) return;
     event.preventDefault();
     form.requestSubmit(ok);
@@ -56,25 +88,49 @@ export function openDialog({ frame, title, body, confirm, danger = false, carefu
     end();
     onclose?.(el.returnValue);
     const seen = (one) => (one?.isConnected && one.getClientRects().length ? one : null);
-    const target = seen(back) || (back?.dataset?.f && seen(frame.root.querySelector(`[data-f="${CSS.escape(back.dataset.f)}"]`)));
+    const target =
+      seen(back) ||
+      (back?.dataset?.f && seen(frame.root.querySelector(`[data-f="${CSS.escape(back.dataset.f)}"]`)));
     (target || frame.root).focus({ preventScroll: true });
   });
   // In the root, so that it wears its colours; the browser's top layer shows it above everything.
   frame.root.append(el);
   el.showModal();
   const first = (what) => el.querySelector(`.pw-dialog-body :is(${what})`);
-  (el.querySelector("[autofocus]") || first("input,select,textarea") || (careful && no) || first("button") || ok || no).focus();
+  (
+    el.querySelector("[autofocus]") ||
+    first("input,select,textarea") ||
+    (careful && no) ||
+    first("button") ||
+    ok ||
+    no
+  ).focus();
   return { el, form, fail, submit, close: () => el.close() };
 }
 
 /** Ask before something is destroyed. */
 export function confirmDialog({ frame, title, text, confirm, act }) {
-  return openDialog({ frame, title, body: [text].flat().map((line) => h("p", {}, line)), confirm, danger: true, act });
+  return openDialog({
+    frame,
+    title,
+    body: [text].flat().map((line) => h("p", {}, line)),
+    confirm,
+    danger: true,
+    act,
+  });
 }
 
-/** Open a menu under a button. Items: {label, glyph, onclick, reason, danger}; the reason is why it cannot be chosen now. */
+/**
+ * Open a menu under a button. Items: {label, glyph, onclick, reason, danger}; the reason is why it cannot be
+ * chosen now.
+ */
 export function openMenu(opener, items) {
-  const menu = h("div", { class: "pw-menu", role: "menu", popover: "auto", "aria-label": opener.getAttribute("aria-label") || opener.textContent });
+  const menu = h("div", {
+    class: "pw-menu",
+    role: "menu",
+    popover: "auto",
+    "aria-label": opener.getAttribute("aria-label") || opener.textContent,
+  });
   const entries = items.filter(Boolean).map((item) => {
     const why = item.reason ? h("span", { class: "pw-menu-why", id: unique("why") }, item.reason) : null;
     return h(
@@ -100,7 +156,8 @@ export function openMenu(opener, items) {
   menu.append(...entries);
   const root = opener.closest(".pw-root") || document.body;
   root.append(menu);
-  const step = (by) => entries[(entries.indexOf(document.activeElement) + by + entries.length) % entries.length].focus();
+  const step = (by) =>
+    entries[(entries.indexOf(document.activeElement) + by + entries.length) % entries.length].focus();
   menu.addEventListener("keydown", (event) => {
     const act = {
       ArrowDown: () => step(1),
@@ -155,12 +212,22 @@ export function radios(legend, name, options, chosen, onchange) {
     options.map(({ value, label, hint, reason }) => {
       const id = unique(name);
       const input = h("input", {
-        type: "radio", name: group, id, value, checked: value === chosen ? true : undefined,
-        disabled: reason ? true : undefined, onchange: () => onchange(value),
+        type: "radio",
+        name: group,
+        id,
+        value,
+        checked: value === chosen ? true : undefined,
+        disabled: reason ? true : undefined,
+        onchange: () => onchange(value),
         "aria-describedby": hint || reason ? `${id}-hint` : undefined,
       });
-      return h("div", { class: "pw-radio" }, input, h("label", { for: id }, label),
-        hint || reason ? h("div", { class: "pw-hint", id: `${id}-hint` }, reason || hint) : null);
+      return h(
+        "div",
+        { class: "pw-radio" },
+        input,
+        h("label", { for: id }, label),
+        hint || reason ? h("div", { class: "pw-hint", id: `${id}-hint` }, reason || hint) : null,
+      );
     }),
   );
 }

@@ -12,13 +12,16 @@ export function h(tag, props = {}, ...children) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
     else if (name === "class") el.className = value;
-    else if (name === "value") continue; // below: a list has to have its options first
+    else if (name === "value")
+      continue; // below: a list has to have its options first
     else if (name === "style") Object.assign(el.style, value);
     else el.setAttribute(name, value === true ? "" : value);
   }
   // JupyterLab asks the focused element itself; on an ancestor the attribute would not help.
   if (FOCUSABLE.has(el.tagName) || "tabindex" in props) el.setAttribute("data-lm-suppress-shortcuts", "true");
-  el.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  el.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   if (props.value !== undefined && props.value !== null) el.value = props.value;
   return el;
 }
@@ -34,7 +37,13 @@ export function svg(tag, props = {}, ...children) {
 /** Make a picture of 16 by 16; the word beside it says the same. */
 export function icon(name) {
   const known = ICONS[name];
-  const el = svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true", class: "pw-icon" });
+  const el = svg("svg", {
+    viewBox: "0 0 16 16",
+    width: 16,
+    height: 16,
+    "aria-hidden": "true",
+    class: "pw-icon",
+  });
   if (known) el.append(svg("path", { d: known, fill: "currentColor" }));
   return el;
 }
@@ -77,8 +86,8 @@ export function button({ label, glyph, title, reason, onclick, kind = "", quiet 
 }
 
 /**
- * Say beside a control why it cannot be used now. Escape, a press elsewhere, scrolling, or that focus moves on
- * closes it.
+ * Say beside a control why it cannot be used now. Escape, a press elsewhere, scrolling, or that focus moves
+ * on closes it.
  */
 export function explain(control, reason) {
   const bubble = h("div", { class: "pw-explained", role: "status", popover: "auto" });
@@ -100,12 +109,18 @@ export function explain(control, reason) {
   });
 }
 
-/** Put a popover below a control, or above it where there is no room; `share` of what is wider hangs over on the left. */
+/**
+ * Put a popover below a control, or above it where there is no room; `share` of what is wider hangs over on
+ * the left.
+ */
 export function placeBelow(popover, at, share = 1) {
   const { width, height } = popover.getBoundingClientRect();
   const left = Math.max(8, Math.min(at.left + share * (at.width - width), innerWidth - width - 8));
   const below = at.bottom + 4 + height <= innerHeight;
-  Object.assign(popover.style, { left: `${left}px`, top: `${below ? at.bottom + 4 : Math.max(8, at.top - height - 4)}px` });
+  Object.assign(popover.style, {
+    left: `${left}px`,
+    top: `${below ? at.bottom + 4 : Math.max(8, at.top - height - 4)}px`,
+  });
 }
 
 /** Let a parent's children be those of `items`, by key: what stays keeps its element, and so its focus. */
@@ -129,11 +144,17 @@ export function keyed(parent, items, key, make, update = () => {}) {
 
 /** Replace the children of a parent unless they say the same; focus stays on the control of that name. */
 export function redraw(parent, ...children) {
-  const next = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  const next = children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false);
   const now = [...parent.childNodes];
   if (now.length === next.length && now.every((el, at) => same(el, next[at]))) return;
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.f : undefined;
-  const scrolled = [...parent.querySelectorAll("[data-scroll]")].map((el) => [el.dataset.scroll, el.scrollTop, el.scrollLeft]);
+  const scrolled = [...parent.querySelectorAll("[data-scroll]")].map((el) => [
+    el.dataset.scroll,
+    el.scrollTop,
+    el.scrollLeft,
+  ]);
   parent.replaceChildren(...next);
   for (const [name, top, left] of scrolled)
     parent.querySelector(`[data-scroll="${name}"]`)?.scrollTo({ top, left, behavior: "instant" });
@@ -145,7 +166,9 @@ export function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
 }
 
-/** Whether two nodes look alike. A control whose action depends on more than its looks carries that as data. */
+/**
+ * Whether two nodes look alike. A control whose action depends on more than its looks carries that as data.
+ */
 function same(one, other) {
   return typeof other !== "string" && one.isEqualNode(other);
 }

@@ -1,10 +1,17 @@
-// The experiments of a project. Python searches, sorts and pages, and says of each what can be done with it now.
+// The experiments of a project. Python searches, sorts and pages, and says of each what can be done with it
+// now.
 
 import { openCleanUp } from "./clean_up.js";
 import { openMenu } from "./dialogs.js";
 import { badge, button, h, redraw, setText } from "./elements.js";
 import { ExperimentDetail } from "./experiment_detail.js";
-import { openDeleteExperiment, openDuplicate, openEditConfig, openNewExperiment, openResume } from "./experiment_dialogs.js";
+import {
+  openDeleteExperiment,
+  openDuplicate,
+  openEditConfig,
+  openNewExperiment,
+  openResume,
+} from "./experiment_dialogs.js";
 import { PagedTable } from "./paged_table.js";
 import { runLeft } from "./stage_panel.js";
 import { count, isolated, moment, remaining, score } from "./text.js";
@@ -20,7 +27,14 @@ const EXPERIMENT_COLUMNS = [
 
 export class ExperimentsTable extends PagedTable {
   constructor({ model, el }) {
-    super({ model, el, name: "experiments", noun: "experiment", columns: EXPERIMENT_COLUMNS, watched: ["details"] });
+    super({
+      model,
+      el,
+      name: "experiments",
+      noun: "experiment",
+      columns: EXPERIMENT_COLUMNS,
+      watched: ["details"],
+    });
     this.build();
     this.table.classList.add("pw-ex-table");
     this.draw();
@@ -31,11 +45,23 @@ export class ExperimentsTable extends PagedTable {
   }
 
   cleanUpButton() {
-    return button({ label: "Clean up", glyph: "trash", title: "Free the disk space of checkpoints that nothing needs", "data-f": "clean-up", onclick: (event) => openCleanUp(this, event.currentTarget) });
+    return button({
+      label: "Clean up",
+      glyph: "trash",
+      title: "Free the disk space of checkpoints that nothing needs",
+      "data-f": "clean-up",
+      onclick: (event) => openCleanUp(this, event.currentTarget),
+    });
   }
 
   newButton(name) {
-    return button({ label: "New experiment", glyph: "plus", kind: "pw-primary", "data-f": name, onclick: (event) => openNewExperiment(this, event.currentTarget) });
+    return button({
+      label: "New experiment",
+      glyph: "plus",
+      kind: "pw-primary",
+      "data-f": name,
+      onclick: (event) => openNewExperiment(this, event.currentTarget),
+    });
   }
 
   expanded() {
@@ -46,21 +72,39 @@ export class ExperimentsTable extends PagedTable {
   empty() {
     return {
       holds: "No name holds",
-      nothing: ["No experiments yet",
-        h("div", {}, "Configure one here, or in a cell; then train it, or put it into a stage of a pipeline."), this.newButton("first"),
-        h("pre", { class: "pw-code" }, h("code", {}, EXPERIMENT_CODE))],
+      nothing: [
+        "No experiments yet",
+        h(
+          "div",
+          {},
+          "Configure one here, or in a cell; then train it, or put it into a stage of a pipeline.",
+        ),
+        this.newButton("first"),
+        h("pre", { class: "pw-code" }, h("code", {}, EXPERIMENT_CODE)),
+      ],
     };
   }
 
   // ---- a row
 
   makeRow(id) {
-    const open = this.makeOpener(id), menu = this.makeMenu(id);
-    const acts = h("div", { class: "pw-ex-acts", role: "group" }), under = h("div", { class: "pw-pt-under pw-ex-under pw-soft" });
-    const algorithm = h("div"), marks = h("div"), progress = h("div", { class: "pw-ex-progress" }), modified = h("td", { class: "pw-pt-modified" });
-    const line = h("tr", { class: "pw-pt-row" }, h("th", { scope: "row" }, h("div", { class: "pw-pt-name" }, open), under),
-      h("td", { class: "pw-ex-algorithm" }, algorithm), h("td", {}, marks, progress), modified,
-      h("td", { class: "pw-ex-actions" }, h("div", { class: "pw-ex-bar" }, acts, menu)));
+    const open = this.makeOpener(id),
+      menu = this.makeMenu(id);
+    const acts = h("div", { class: "pw-ex-acts", role: "group" }),
+      under = h("div", { class: "pw-pt-under pw-ex-under pw-soft" });
+    const algorithm = h("div"),
+      marks = h("div"),
+      progress = h("div", { class: "pw-ex-progress" }),
+      modified = h("td", { class: "pw-pt-modified" });
+    const line = h(
+      "tr",
+      { class: "pw-pt-row" },
+      h("th", { scope: "row" }, h("div", { class: "pw-pt-name" }, open), under),
+      h("td", { class: "pw-ex-algorithm" }, algorithm),
+      h("td", {}, marks, progress),
+      modified,
+      h("td", { class: "pw-ex-actions" }, h("div", { class: "pw-ex-bar" }, acts, menu)),
+    );
     line.parts = { open, menu, acts, under, algorithm, marks, progress, modified };
     return line;
   }
@@ -70,59 +114,120 @@ export class ExperimentsTable extends PagedTable {
     this.showOpener(line, open, row);
     this.showMenu(menu, row);
     acts.setAttribute("aria-label", row.name);
-    redraw(under,
-      h("span", { class: "pw-ex-made", title: row.algorithm }, row.algorithm), // where its own column has no room
+    redraw(
+      under,
+      // where its own column has no room
+      h("span", { class: "pw-ex-made", title: row.algorithm }, row.algorithm),
       row.runs ? h("span", {}, count(row.runs, "run")) : null,
-      !row.runs ? null : h("span", {}, `best score ${score(row.best)}`));
+      !row.runs ? null : h("span", {}, `best score ${score(row.best)}`),
+    );
     setText(algorithm, row.algorithm);
     algorithm.title = row.algorithm;
     redraw(marks, badge(row.status));
     this.showProgress(progress, row);
     redraw(modified, moment(row.modified));
-    const act = (label, glyph, reason, act) => button({ label, glyph, reason, title: label, "data-f": `${label}-${row.id}`, onclick: (event) => act(event.currentTarget) });
-    redraw(acts,
+    const act = (label, glyph, reason, act) =>
+      button({
+        label,
+        glyph,
+        reason,
+        title: label,
+        "data-f": `${label}-${row.id}`,
+        onclick: (event) => act(event.currentTarget),
+      });
+    redraw(
+      acts,
       act("Train", "play", row.why_not.train, (pressed) => this.train(row.id, pressed)),
       act("Stop", "stop", row.why_not.stop, (pressed) => this.stop(row.id, pressed)),
-      act("Resume", "resume", row.why_not.resume, (pressed) => openResume(this, this.row(row.id), pressed)));
+      act("Resume", "resume", row.why_not.resume, (pressed) => openResume(this, this.row(row.id), pressed)),
+    );
   }
 
   showProgress(place, row) {
     place.hidden = !["Running", "Stopping"].includes(row.status);
     if (place.hidden) return redraw(place);
-    const { step, total } = row, left = runLeft({ ...row, finished: null });
+    const { step, total } = row,
+      left = runLeft({ ...row, finished: null });
     const part = total ? Math.min(1, Math.max(0, (step ?? 0) / total)) : null;
-    const steps = total ? `${step ?? 0} of ${total}` : step === null ? "No step reported yet" : `Step ${step}`;
-    redraw(place,
-      h("div", {
-        class: "pw-progress", role: "progressbar", "aria-label": `Progress of ${isolated(row.name)}`, "aria-valuemin": total ? 0 : undefined, "aria-valuemax": total || undefined,
-        "aria-valuenow": total ? Math.min(step ?? 0, total) : undefined, "aria-valuetext": steps,
-      }, h("div", { class: part === null ? "pw-unknown" : "", style: { width: `${((part ?? 0.3) * 100).toFixed(1)}%` } })),
-      h("div", { class: "pw-ex-words pw-soft" }, h("span", {}, steps), left === null ? null : h("span", {}, remaining(left))));
+    const steps = total
+      ? `${step ?? 0} of ${total}`
+      : step === null
+        ? "No step reported yet"
+        : `Step ${step}`;
+    redraw(
+      place,
+      h(
+        "div",
+        {
+          class: "pw-progress",
+          role: "progressbar",
+          "aria-label": `Progress of ${isolated(row.name)}`,
+          "aria-valuemin": total ? 0 : undefined,
+          "aria-valuemax": total || undefined,
+          "aria-valuenow": total ? Math.min(step ?? 0, total) : undefined,
+          "aria-valuetext": steps,
+        },
+        h("div", {
+          class: part === null ? "pw-unknown" : "",
+          style: { width: `${((part ?? 0.3) * 100).toFixed(1)}%` },
+        }),
+      ),
+      h(
+        "div",
+        { class: "pw-ex-words pw-soft" },
+        h("span", {}, steps),
+        left === null ? null : h("span", {}, remaining(left)),
+      ),
+    );
   }
 
   openActions(id, opener) {
-    const row = this.row(id), not = row.why_not;
+    const row = this.row(id),
+      not = row.why_not;
     openMenu(opener, [
-      this.model.get("results") ? { label: "Results", glyph: "results", onclick: () => this.ask("results", { experiment: id }, opener) } : null,
-      { label: "Edit config", glyph: "edit", reason: not.change, onclick: () => openEditConfig(this, this.row(id), opener) },
+      this.model.get("results")
+        ? {
+            label: "Results",
+            glyph: "results",
+            onclick: () => this.ask("results", { experiment: id }, opener),
+          }
+        : null,
+      {
+        label: "Edit config",
+        glyph: "edit",
+        reason: not.change,
+        onclick: () => openEditConfig(this, this.row(id), opener),
+      },
       { label: "Duplicate", glyph: "copy", onclick: () => openDuplicate(this, this.row(id), opener) },
-      { label: "Delete", glyph: "trash", danger: true, reason: not.delete, onclick: () => openDeleteExperiment(this, this.row(id)) },
+      {
+        label: "Delete",
+        glyph: "trash",
+        danger: true,
+        reason: not.delete,
+        onclick: () => openDeleteExperiment(this, this.row(id)),
+      },
     ]);
   }
 
   async train(id, pressed) {
-    if (await this.ask("train", { experiment: id }, pressed)) this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is training.`);
+    if (await this.ask("train", { experiment: id }, pressed))
+      this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is training.`);
   }
 
   async stop(id, pressed) {
-    if (await this.ask("stop", { experiment: id }, pressed)) this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is asked to stop.`);
+    if (await this.ask("stop", { experiment: id }, pressed))
+      this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is asked to stop.`);
   }
 
   // ---- what is in an expanded row
 
   makeInside(id) {
     const inside = new ExperimentDetail(this, id);
-    const line = h("tr", { class: "pw-pt-inside" }, h("td", { colspan: EXPERIMENT_COLUMNS.length }, inside.place));
+    const line = h(
+      "tr",
+      { class: "pw-pt-inside" },
+      h("td", { colspan: EXPERIMENT_COLUMNS.length }, inside.place),
+    );
     line.inside = inside;
     return line;
   }

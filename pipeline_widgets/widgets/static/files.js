@@ -17,7 +17,8 @@ async function copyText(text) {
 function copyBySelection(text) {
   const back = document.activeElement;
   const area = h("textarea", { class: "pw-hidden", "aria-hidden": "true", tabindex: "-1", value: text });
-  (back?.closest("dialog") || document.body).append(area); // what is outside an open dialog cannot be selected
+  // what is outside an open dialog cannot be selected
+  (back?.closest("dialog") || document.body).append(area);
   area.select();
   let done = false;
   try {
@@ -39,9 +40,12 @@ export function copyButton({ frame, label = "Copy", text, ...props }) {
     if (word) setText(word, words);
   };
   const el = button({
-    label, glyph: "copy", ...props,
+    label,
+    glyph: "copy",
+    ...props,
     onclick: async () => {
-      const done = await copyText(text()), said = done ? "Copied" : "Not copied: select the text and press Ctrl+C";
+      const done = await copyText(text()),
+        said = done ? "Copied" : "Not copied: select the text and press Ctrl+C";
       show(done ? "check" : "copy", done ? label : said);
       frame.announce(said);
       clearTimeout(el.shown);

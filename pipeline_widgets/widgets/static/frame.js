@@ -8,11 +8,42 @@ import { ago } from "./text.js";
 const RENEW = 10_000; // ms between two renewals of a lease; Python drops one after 30 s
 const NOTICED = 10_000; // ms after which word of a success goes by itself
 
-/** The labels of all controls that change or run something: in a workspace that is not trusted they cannot be used. */
+/**
+ * The labels of all controls that change or run something: in a workspace that is not trusted they cannot be
+ * used.
+ */
 const CHANGES = new Set([
-  "Accept as fresh", "Add stage", "Clean up", "Connect", "Delete", "Delete stage", "Deploy", "Disconnect", "Duplicate", "Edit config",
-  "Edit description", "Edit name", "Edit stage", "Import pipeline", "Insert after", "Insert before", "Make a key", "Move left", "Move right",
-  "New Agent", "New Pipeline", "New experiment", "Redo", "Resume", "Roll back", "Rotate key", "Send", "Stop", "Train", "Trigger stage", "Undo",
+  "Accept as fresh",
+  "Add stage",
+  "Clean up",
+  "Connect",
+  "Delete",
+  "Delete stage",
+  "Deploy",
+  "Disconnect",
+  "Duplicate",
+  "Edit config",
+  "Edit description",
+  "Edit name",
+  "Edit stage",
+  "Import pipeline",
+  "Insert after",
+  "Insert before",
+  "Make a key",
+  "Move left",
+  "Move right",
+  "New Agent",
+  "New Pipeline",
+  "New experiment",
+  "Redo",
+  "Resume",
+  "Roll back",
+  "Rotate key",
+  "Send",
+  "Stop",
+  "Train",
+  "Trigger stage",
+  "Undo",
 ]);
 
 /**
@@ -30,16 +61,27 @@ export class Frame {
     this.banner = h("div", { class: "pw-notices" });
     this.notices = h("div", { class: "pw-notices pw-floating", popover: "manual" });
     this.body = h("div", { class: `pw-body pw-${name}` });
-    this.root = h("div", { class: "pw-root", tabindex: "-1", "data-pw-shows": model.get("picture") }, this.banner, this.trouble, this.notices, this.body, this.said);
+    this.root = h(
+      "div",
+      { class: "pw-root", tabindex: "-1", "data-pw-shows": model.get("picture") },
+      this.banner,
+      this.trouble,
+      this.notices,
+      this.body,
+      this.said,
+    );
     el.append(this.root);
     this.undo.push(hidePicture(model.get("picture")));
     this.on("change:trouble", () => this.showTrouble());
     this.on("change:untrusted", () => this.showTrust());
     this.on("comm_live_update", () => this.showTrouble());
-    this.line.ready.then((line) => {
-      line.on("comm_live_update", () => this.showTrouble());
-      this.attend();
-    }, () => this.showTrouble());
+    this.line.ready.then(
+      (line) => {
+        line.on("comm_live_update", () => this.showTrouble());
+        this.attend();
+      },
+      () => this.showTrouble(),
+    );
     this.listen(this.root, "click", (event) => this.why(event), { capture: true });
     this.listen(document, "scroll", () => this.placeNotice(), { capture: true, passive: true });
     this.listen(window, "resize", () => this.placeNotice());
@@ -54,24 +96,51 @@ export class Frame {
   /** Say why nothing can be changed here, and let who knows the workspace trust it. */
   showTrust() {
     const why = this.model.get("untrusted");
-    redraw(this.banner, why ? h("div", { class: "pw-notice pw-untrusted", role: "status" },
-      icon("info"),
-      h("div", {}, `This workspace is open for reading only. ${why} If you know where it comes from, trust it: from then on it may run the code that it holds, as you.`),
-      button({ label: "Trust this workspace", onclick: (event) => this.run("trust", {}, event.currentTarget) })) : null);
+    redraw(
+      this.banner,
+      why
+        ? h(
+            "div",
+            { class: "pw-notice pw-untrusted", role: "status" },
+            icon("info"),
+            h(
+              "div",
+              {},
+              `This workspace is open for reading only. ${why} If you know where it comes from, trust ` +
+                "it: from then on it may run the code that it holds, as you.",
+            ),
+            button({
+              label: "Trust this workspace",
+              onclick: (event) => this.run("trust", {}, event.currentTarget),
+            }),
+          )
+        : null,
+    );
     this.locks.disconnect();
-    if (why) this.locks.observe(this.root, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-disabled"] });
+    if (why)
+      this.locks.observe(this.root, {
+        childList: true,
+        subtree: true,
+        attributes: true,
+        attributeFilter: ["aria-disabled"],
+      });
     this.lock();
   }
 
   /** Lock what changes or runs something, with the reason, as long as the workspace is not trusted. */
   lock() {
     const why = this.model.get("untrusted");
-    for (const el of this.root.querySelectorAll(why ? "button:not([data-locked][aria-disabled])" : "button[data-locked]")) {
+    for (const el of this.root.querySelectorAll(
+      why ? "button:not([data-locked][aria-disabled])" : "button[data-locked]",
+    )) {
       if (!why) {
         el.removeAttribute("aria-disabled");
         el.title = el.dataset.locked;
         delete el.dataset.locked;
-      } else if ("changes" in el.dataset || CHANGES.has(el.getAttribute("aria-label") || el.querySelector(".pw-label")?.textContent)) {
+      } else if (
+        "changes" in el.dataset ||
+        CHANGES.has(el.getAttribute("aria-label") || el.querySelector(".pw-label")?.textContent)
+      ) {
         el.dataset.locked ??= el.title;
         el.title = "This workspace is open for reading only: trust it first, above.";
         el.setAttribute("aria-disabled", "true");
@@ -116,17 +185,30 @@ export class Frame {
   }
 
   /**
-   * Show a notice with what was done, was changed along, or went wrong. It floats above what can be seen of the view:
-   * nothing scrolls or moves. It stays until it is dismissed or the next command succeeds, or goes where it is short.
+   * Show a notice with what was done, was changed along, or went wrong. It floats above what can be seen of
+   * the view: nothing scrolls or moves. It stays until it is dismissed or the next command succeeds, or goes
+   * where it is short.
    */
   notice(text, kind = "info") {
     const lines = [text].flat();
-    const close = button({ label: "Dismiss", glyph: "close", quiet: true, onclick: () => { this.clearNotice(); this.root.focus({ preventScroll: true }); } });
+    const close = button({
+      label: "Dismiss",
+      glyph: "close",
+      quiet: true,
+      onclick: () => {
+        this.clearNotice();
+        this.root.focus({ preventScroll: true });
+      },
+    });
     const el = h(
       "div",
       { class: `pw-notice pw-${kind}`, role: kind === "error" ? "alert" : "status" },
       icon(kind === "error" ? "Failed" : "info"),
-      h("div", {}, lines.map((line) => h("div", {}, line))),
+      h(
+        "div",
+        {},
+        lines.map((line) => h("div", {}, line)),
+      ),
       close,
     );
     this.clearNotice();
@@ -145,7 +227,10 @@ export class Frame {
 
   /** Close a notice after a while, but not while somebody is at it. */
   letGo() {
-    this.going = setTimeout(() => (this.notices.matches(":hover, :focus-within") ? this.letGo() : this.clearNotice()), NOTICED);
+    this.going = setTimeout(
+      () => (this.notices.matches(":hover, :focus-within") ? this.letGo() : this.clearNotice()),
+      NOTICED,
+    );
   }
 
   /** Keep a notice at the bottom of what can be seen of the view. */
@@ -154,9 +239,12 @@ export class Frame {
     const part = inSight(this.root);
     this.notices.style.visibility = part ? "" : "hidden";
     if (!part) return;
-    const width = Math.min(600, part.right - part.left - 24), { height } = this.notices.getBoundingClientRect();
+    const width = Math.min(600, part.right - part.left - 24),
+      { height } = this.notices.getBoundingClientRect();
     Object.assign(this.notices.style, {
-      width: `${width}px`, left: `${(part.left + part.right - width) / 2}px`, top: `${Math.max(part.top, part.bottom - height - 12)}px`,
+      width: `${width}px`,
+      left: `${(part.left + part.right - width) / 2}px`,
+      top: `${Math.max(part.top, part.bottom - height - 12)}px`,
     });
   }
 
@@ -167,7 +255,8 @@ export class Frame {
       this.clearNotice();
       return result ?? {};
     } catch (error) {
-      if (error === GONE) this.showTrouble(); // which says it, once
+      if (error === GONE)
+        this.showTrouble(); // which says it, once
       else this.notice(sentence(error), "error");
       return undefined;
     }
@@ -177,7 +266,17 @@ export class Frame {
     const dead = this.line.dead || this.model.comm_live === false || (this.line.line && !this.line.live);
     const text = dead ? `${GONE.what} ${GONE.why} ${GONE.fix}` : this.model.get("trouble");
     this.root.classList.toggle("pw-dead", !!dead);
-    redraw(this.trouble, text ? h("div", { class: `pw-notice pw-warning${dead ? " pw-gone" : ""}`, role: "status" }, icon("Stale"), h("div", {}, text)) : null);
+    redraw(
+      this.trouble,
+      text
+        ? h(
+            "div",
+            { class: `pw-notice pw-warning${dead ? " pw-gone" : ""}`, role: "status" },
+            icon("Stale"),
+            h("div", {}, text),
+          )
+        : null,
+    );
   }
 
   tick() {
@@ -186,7 +285,9 @@ export class Frame {
 
   /** Keep a lease while the view can be seen. */
   attend() {
-    let seen = false, leased = false, timer = null;
+    let seen = false,
+      leased = false,
+      timer = null;
     const settle = () => {
       const wanted = seen && document.visibilityState === "visible" && !this.closed;
       if (wanted === leased) return;
@@ -202,9 +303,20 @@ export class Frame {
     });
     observer.observe(this.root);
     this.listen(document, "visibilitychange", settle);
-    this.listen(window, "pagehide", () => { this.closed = true; settle(); });
-    this.listen(window, "pageshow", () => { this.closed = false; settle(); });
-    this.undo.push(() => { observer.disconnect(); this.closed = true; settle(); clearInterval(timer); });
+    this.listen(window, "pagehide", () => {
+      this.closed = true;
+      settle();
+    });
+    this.listen(window, "pageshow", () => {
+      this.closed = false;
+      settle();
+    });
+    this.undo.push(() => {
+      observer.disconnect();
+      this.closed = true;
+      settle();
+      clearInterval(timer);
+    });
     if (this.gone) return this.close();
     const drawn = picturePlaces(this.model).map((place) => place.drawn);
     if (drawn.length) this.line.tell("picture", { drawn }); // the page may have missed one

@@ -86,7 +86,8 @@ function wait(pressed, waits) {
   if (!pressed?.isConnected) return;
   if (waits) {
     pressed.setAttribute("aria-busy", "true");
-    if (label && !label.dataset.was) [label.dataset.was, label.textContent] = [label.textContent, "Waiting for the kernel…"];
+    if (label && !label.dataset.was)
+      [label.dataset.was, label.textContent] = [label.textContent, "Waiting for the kernel…"];
     pressed.title = "The kernel is busy with a cell. This is done as soon as it is free.";
   } else if (pressed.getAttribute("aria-busy")) {
     pressed.removeAttribute("aria-busy");
@@ -98,4 +99,5 @@ function wait(pressed, waits) {
 
 /** The sentences of an error, as Python says them. */
 export const sentence = (error) =>
-  [error?.what, error?.why, error?.fix].filter(Boolean).join(" ") || String(error?.message || error || "Something went wrong.");
+  [error?.what, error?.why, error?.fix].filter(Boolean).join(" ") ||
+  String(error?.message || error || "Something went wrong.");

@@ -1,5 +1,5 @@
-// What each view is sent with. The code of all views is a model of its own, which a kernel sends once; it is loaded here
-// once for each page and version, whichever view comes first.
+// What each view is sent with. The code of all views is a model of its own, which a kernel sends once; it is
+// loaded here once for each page and version, whichever view comes first.
 
 const LOADED = Symbol.for("pipeline_widgets.loaded");
 
@@ -17,7 +17,8 @@ async function load(code) {
 
 async function views(model) {
   const code = await model.widget_manager.get_model(model.get("code").slice("IPY_MODEL_".length));
-  const loaded = (globalThis[LOADED] ??= new Map());
+  globalThis[LOADED] ??= new Map();
+  const loaded = globalThis[LOADED];
   const digest = code.get("digest");
   if (!loaded.has(digest)) loaded.set(digest, load(code));
   return loaded.get(digest);

@@ -1,5 +1,6 @@
-// A list of a page of rows. Python searches, sorts and pages; a row can be expanded. A subclass says what a row shows:
-// makeRow(id), showRow(line, row), makeInside(id), showInside(line, row), tools(), empty(), and `nouns`.
+// A list of a page of rows. Python searches, sorts and pages; a row can be expanded. A subclass says what a
+// row shows: makeRow(id), showRow(line, row), makeInside(id), showInside(line, row), tools(), empty(), and
+// `nouns`.
 
 import { button, h, icon, keyed, redraw, setText } from "./elements.js";
 import { Frame } from "./frame.js";
@@ -8,14 +9,20 @@ import { inFull, isolated } from "./text.js";
 const TABLE_PAUSE = 200; // ms without a key after which a search is asked for
 
 export class PagedTable {
-  /** `noun` is what a row is, and the name of its id in commands; `columns` are {label, sort, descending, kind}. */
+  /**
+   * `noun` is what a row is, and the name of its id in commands; `columns` are {label, sort, descending,
+   * kind}.
+   */
   constructor({ model, el, name, noun, columns, watched }) {
     Object.assign(this, { model, noun, columns });
     this.frame = new Frame({ model, el, name });
     this.wanted = new Map(); // by id: whether its row shall be expanded, until Python has it so
     this.open = new Set(); // the ids of the rows that are expanded
     for (const trait of ["rows", "page", ...watched]) this.frame.on(`change:${trait}`, () => this.draw());
-    this.frame.undo.push(() => clearTimeout(this.pause), () => this.endInsides());
+    this.frame.undo.push(
+      () => clearTimeout(this.pause),
+      () => this.endInsides(),
+    );
   }
 
   get title() {
@@ -30,7 +37,11 @@ export class PagedTable {
   build() {
     const search = `Search ${this.noun}s`;
     this.find = h("input", {
-      type: "search", placeholder: search, "aria-label": search, autocomplete: "off", spellcheck: "false",
+      type: "search",
+      placeholder: search,
+      "aria-label": search,
+      autocomplete: "off",
+      spellcheck: "false",
       oninput: () => {
         this.typing = true;
         clearTimeout(this.pause);
@@ -39,10 +50,21 @@ export class PagedTable {
       onkeydown: (event) => event.key === "Enter" && this.search(),
     });
     this.count = h("div", { class: "pw-pt-count pw-soft", role: "status" });
-    this.bar = h("div", { class: "pw-pt-bar" }, this.tools(), h("div", { class: "pw-find" }, icon("search"), this.find), this.count);
+    this.bar = h(
+      "div",
+      { class: "pw-pt-bar" },
+      this.tools(),
+      h("div", { class: "pw-find" }, icon("search"), this.find),
+      this.count,
+    );
     this.heads = this.columns.map((column) => this.head(column));
     this.lines = h("tbody");
-    this.table = h("table", { class: "pw-table pw-pt-table", "aria-label": this.title }, h("thead", {}, h("tr", {}, this.heads)), this.lines);
+    this.table = h(
+      "table",
+      { class: "pw-table pw-pt-table", "aria-label": this.title },
+      h("thead", {}, h("tr", {}, this.heads)),
+      this.lines,
+    );
     this.none = h("div", { class: "pw-empty" });
     this.pages = h("nav", { class: "pw-pt-pages", "aria-label": "Pages" });
     this.frame.body.append(this.bar, h("div", { class: "pw-pt-scroll" }, this.table), this.none, this.pages);
@@ -50,17 +72,27 @@ export class PagedTable {
 
   head({ label, sort, descending, kind }) {
     if (!sort || this.plain) return h("th", { scope: "col", class: kind }, label);
-    const press = h("button", { type: "button", class: "pw-pt-sort", onclick: () => {
-      const now = this.model.get("page");
-      this.query({ sort, descending: now.sort === sort ? !now.descending : descending }, press);
-    } }, label, h("span", { class: "pw-pt-arrow" }));
+    const press = h(
+      "button",
+      {
+        type: "button",
+        class: "pw-pt-sort",
+        onclick: () => {
+          const now = this.model.get("page");
+          this.query({ sort, descending: now.sort === sort ? !now.descending : descending }, press);
+        },
+      },
+      label,
+      h("span", { class: "pw-pt-arrow" }),
+    );
     return h("th", { scope: "col", class: kind, "data-sort": sort }, press);
   }
 
   // ---- drawing
 
   draw() {
-    const page = this.model.get("page"), rows = this.model.get("rows");
+    const page = this.model.get("page"),
+      rows = this.model.get("rows");
     this.open = this.expanded();
     for (const [id, open] of this.wanted) if (this.open.has(id) === open) this.wanted.delete(id);
     const focused = this.table.contains(document.activeElement) ? document.activeElement : null;
@@ -91,10 +123,19 @@ export class PagedTable {
   }
 
   drawLines(rows) {
-    const items = rows.flatMap((row) => (this.isOpen(row.id) ? [{ row, key: row.id }, { row, key: `in-${row.id}` }] : [{ row, key: row.id }]));
+    const items = rows.flatMap((row) =>
+      this.isOpen(row.id)
+        ? [
+            { row, key: row.id },
+            { row, key: `in-${row.id}` },
+          ]
+        : [{ row, key: row.id }],
+    );
     this.endInsides(new Set(items.map((item) => String(item.key))));
     keyed(
-      this.lines, items, (item) => item.key,
+      this.lines,
+      items,
+      (item) => item.key,
       ({ row, key }) => (key === row.id ? this.makeRow(row.id) : this.makeInside(row.id)),
       (line, { row, key }) => (key === row.id ? this.showRow(line, row) : this.showInside(line, row)),
     );
@@ -106,8 +147,12 @@ export class PagedTable {
     const { holds, nothing } = this.empty(page);
     const title = (text) => h("div", { class: "pw-pt-none" }, text);
     if (page.all && !this.plain)
-      return redraw(this.none, title(`No ${this.noun}s found`), h("div", {}, `${holds} “${page.search}”.`),
-        button({ label: "Clear search", "data-f": "clear", onclick: () => this.clear() }));
+      return redraw(
+        this.none,
+        title(`No ${this.noun}s found`),
+        h("div", {}, `${holds} “${page.search}”.`),
+        button({ label: "Clear search", "data-f": "clear", onclick: () => this.clear() }),
+      );
     redraw(this.none, title(nothing[0]), nothing.slice(1));
   }
 
@@ -115,14 +160,23 @@ export class PagedTable {
     this.pages.hidden = page.pages < 2;
     if (page.pages < 2) return redraw(this.pages);
     const first = page.page * page.size + 1;
-    const turn = (label, glyph, by, end) => button({
-      label, glyph, kind: by > 0 ? "pw-pt-on" : "", "data-f": `turn-${glyph}`, reason: page.page + by < 0 || page.page + by >= page.pages ? end : undefined,
-      onclick: (event) => this.turn(by, event.currentTarget),
-    });
+    const turn = (label, glyph, by, end) =>
+      button({
+        label,
+        glyph,
+        kind: by > 0 ? "pw-pt-on" : "",
+        "data-f": `turn-${glyph}`,
+        reason: page.page + by < 0 || page.page + by >= page.pages ? end : undefined,
+        onclick: (event) => this.turn(by, event.currentTarget),
+      });
     redraw(
       this.pages,
       turn("Previous page", "left", -1, "This is the first page."),
-      h("span", { role: "status" }, `${inFull(first)}–${inFull(first + rows.length - 1)} of ${inFull(page.total)}`),
+      h(
+        "span",
+        { role: "status" },
+        `${inFull(first)}–${inFull(first + rows.length - 1)} of ${inFull(page.total)}`,
+      ),
       turn("Next page", "right", 1, "This is the last page."),
     );
   }
@@ -130,8 +184,10 @@ export class PagedTable {
   /** Give focus back to what was moved, or to the neighbour of what is gone. */
   refocus(focused, at) {
     const name = focused.dataset.f && `[data-f="${CSS.escape(focused.dataset.f)}"]`;
-    const next = (focused.isConnected && focused) || (name && this.table.querySelector(name)) || this.neighbour(at);
-    if (document.activeElement === document.body || !document.activeElement) next?.focus({ preventScroll: true });
+    const next =
+      (focused.isConnected && focused) || (name && this.table.querySelector(name)) || this.neighbour(at);
+    if (document.activeElement === document.body || !document.activeElement)
+      next?.focus({ preventScroll: true });
   }
 
   /** Show where a new row is, once it is there. */
@@ -170,8 +226,12 @@ export class PagedTable {
 
   /** Make the button with a row's name that expands it. */
   makeOpener(id) {
-    const open = h("button", { type: "button", class: "pw-pt-open", "data-f": `open-${id}`, onclick: () => this.toggle(id, open) },
-      h("span", { class: "pw-pt-chevron" }, icon("right")), h("span", { class: "pw-pt-title", dir: "auto" }));
+    const open = h(
+      "button",
+      { type: "button", class: "pw-pt-open", "data-f": `open-${id}`, onclick: () => this.toggle(id, open) },
+      h("span", { class: "pw-pt-chevron" }, icon("right")),
+      h("span", { class: "pw-pt-title", dir: "auto" }),
+    );
     return open;
   }
 
@@ -186,7 +246,13 @@ export class PagedTable {
 
   /** Make the button that opens a row's menu. */
   makeMenu(id) {
-    const menu = button({ label: "Actions", glyph: "more", quiet: true, "data-f": `menu-${id}`, onclick: () => this.openActions(id, menu) });
+    const menu = button({
+      label: "Actions",
+      glyph: "more",
+      quiet: true,
+      "data-f": `menu-${id}`,
+      onclick: () => this.openActions(id, menu),
+    });
     menu.classList.add("pw-pt-menu");
     menu.setAttribute("aria-haspopup", "menu");
     menu.setAttribute("aria-expanded", "false");
@@ -214,9 +280,16 @@ export class PagedTable {
 
   /** The control that gets focus in place of one in a row that is gone. */
   neighbour(at) {
-    const all = this.lines.querySelectorAll(this.lines.querySelector(".pw-pt-menu") ? ".pw-pt-menu" : ".pw-pt-open");
+    const all = this.lines.querySelectorAll(
+      this.lines.querySelector(".pw-pt-menu") ? ".pw-pt-menu" : ".pw-pt-open",
+    );
     const make = (name) => this.frame.body.querySelector(`[data-f=${name}]`);
-    return all[Math.min(Math.max(at, 0), all.length - 1)] || (this.bar.hidden && make("first")) || make("new") || this.frame.root;
+    return (
+      all[Math.min(Math.max(at, 0), all.length - 1)] ||
+      (this.bar.hidden && make("first")) ||
+      make("new") ||
+      this.frame.root
+    );
   }
 
   // ---- which page
@@ -239,7 +312,8 @@ export class PagedTable {
   }
 
   async turn(by, pressed) {
-    if (await this.query({ page: this.model.get("page").page + by }, pressed)) this.bar.scrollIntoView({ block: "nearest" });
+    if (await this.query({ page: this.model.get("page").page + by }, pressed))
+      this.bar.scrollIntoView({ block: "nearest" });
   }
 
   query(wanted, pressed) {

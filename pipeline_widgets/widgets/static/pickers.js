@@ -26,44 +26,94 @@ export class ExperimentPicker {
     this.others = options.filter((option) => !option.fits);
     this.chosen = this.fitting.find((option) => option.id === chosen) ?? null;
     this.misfit = this.others.find((option) => option.id === chosen) ?? null;
-    this.rows = this.fitting.map((option) => ({ option, el: this.row(option), text: `${option.name} ${option.algorithm}`.toLowerCase() }));
-    this.list = h("div", { class: "pw-options", "data-scroll": "experiments" }, this.rows.map((row) => row.el));
+    this.rows = this.fitting.map((option) => ({
+      option,
+      el: this.row(option),
+      text: `${option.name} ${option.algorithm}`.toLowerCase(),
+    }));
+    this.list = h(
+      "div",
+      { class: "pw-options", "data-scroll": "experiments" },
+      this.rows.map((row) => row.el),
+    );
     this.none = h("div", { class: "pw-hint pw-options-none", role: "status" });
     this.says = h("div", { class: "pw-hint pw-picker-says", role: "status" });
-    this.el = h("fieldset", { class: "pw-picker" }, h("legend", {}, "Experiment"), this.parts(options.length));
+    this.el = h(
+      "fieldset",
+      { class: "pw-picker" },
+      h("legend", {}, "Experiment"),
+      this.parts(options.length),
+    );
     this.tell();
   }
 
   parts(count) {
     if (!count)
-      return h("div", { class: "pw-picker-empty" },
+      return h(
+        "div",
+        { class: "pw-picker-empty" },
         h("p", {}, "This project has no experiments yet."),
-        h("p", { class: "pw-hint" }, "Experiments are configured in code or in the Experiments tab."));
+        h("p", { class: "pw-hint" }, "Experiments are configured in code or in the Experiments tab."),
+      );
     return [
       this.fitting.length >= SEARCH_FROM ? this.search() : null,
-      this.misfit ? h("div", { class: "pw-picker-warning" }, icon("Stale"), h("span", {}, `${isolated(this.misfit.name)} no longer fits here: ${ended(this.misfit.reason)} Choose another experiment.`)) : null,
-      this.fitting.length ? [this.list, this.none] : h("div", { class: "pw-picker-empty" }, "No experiment of this project fits here."),
+      this.misfit
+        ? h(
+            "div",
+            { class: "pw-picker-warning" },
+            icon("Stale"),
+            h(
+              "span",
+              {},
+              `${isolated(this.misfit.name)} no longer fits here: ${ended(this.misfit.reason)} Choose ` +
+                "another experiment.",
+            ),
+          )
+        : null,
+      this.fitting.length
+        ? [this.list, this.none]
+        : h("div", { class: "pw-picker-empty" }, "No experiment of this project fits here."),
       this.says,
       this.others.length ? this.rest() : null,
     ];
   }
 
   row(option) {
-    const name = unique("name"), about = unique("about");
-    const marks = [option.used_by ? `Used by stage ${option.used_by}` : null, option.ran ? "Has run" : null].filter(Boolean);
+    const name = unique("name"),
+      about = unique("about");
+    const marks = [
+      option.used_by ? `Used by stage ${option.used_by}` : null,
+      option.ran ? "Has run" : null,
+    ].filter(Boolean);
     const input = h("input", {
-      type: "radio", name: this.group, value: option.id, checked: option === this.chosen, "aria-labelledby": name, "aria-describedby": about,
+      type: "radio",
+      name: this.group,
+      value: option.id,
+      checked: option === this.chosen,
+      "aria-labelledby": name,
+      "aria-describedby": about,
       onchange: () => this.choose(option),
     });
-    return h("label", { class: "pw-option" }, input,
+    return h(
+      "label",
+      { class: "pw-option" },
+      input,
       h("span", { class: "pw-option-name", id: name }, isolated(option.name)),
-      h("span", { class: "pw-option-about", id: about },
-        marks.map((mark) => h("span", { class: "pw-mark-word" }, mark)), h("span", { class: "pw-soft" }, option.algorithm)));
+      h(
+        "span",
+        { class: "pw-option-about", id: about },
+        marks.map((mark) => h("span", { class: "pw-mark-word" }, mark)),
+        h("span", { class: "pw-soft" }, option.algorithm),
+      ),
+    );
   }
 
   search() {
     const field = h("input", {
-      type: "search", placeholder: "Search experiments", "aria-label": "Search experiments", autocomplete: "off",
+      type: "search",
+      placeholder: "Search experiments",
+      "aria-label": "Search experiments",
+      autocomplete: "off",
       oninput: () => this.filter(field.value),
       onkeydown: (event) => {
         if (event.key !== "ArrowDown" && !(event.key === "Enter" && field.value)) return;
@@ -87,14 +137,35 @@ export class ExperimentPicker {
   }
 
   rest() {
-    const list = h("ul", { class: "pw-options pw-unfit", "aria-label": "Experiments that do not fit", tabindex: "0" },
-      this.others.map((option) => h("li", { class: "pw-option" },
-        h("span", { class: "pw-option-name" }, isolated(option.name)),
-        h("span", { class: "pw-option-about" }, h("span", {}, option.algorithm)),
-        h("span", { class: "pw-option-reason" }, ended(option.reason)))));
+    const list = h(
+      "ul",
+      { class: "pw-options pw-unfit", "aria-label": "Experiments that do not fit", tabindex: "0" },
+      this.others.map((option) =>
+        h(
+          "li",
+          { class: "pw-option" },
+          h("span", { class: "pw-option-name" }, isolated(option.name)),
+          h("span", { class: "pw-option-about" }, h("span", {}, option.algorithm)),
+          h("span", { class: "pw-option-reason" }, ended(option.reason)),
+        ),
+      ),
+    );
     list.hidden = true;
-    const box = h("input", { type: "checkbox", id: unique("unfit"), onchange: () => (list.hidden = !box.checked) });
-    return [h("div", { class: "pw-check" }, box, h("label", { for: box.id }, "Show experiments that do not fit"), h("span", { class: "pw-soft" }, `(${this.others.length})`)), list];
+    const box = h("input", {
+      type: "checkbox",
+      id: unique("unfit"),
+      onchange: () => (list.hidden = !box.checked),
+    });
+    return [
+      h(
+        "div",
+        { class: "pw-check" },
+        box,
+        h("label", { for: box.id }, "Show experiments that do not fit"),
+        h("span", { class: "pw-soft" }, `(${this.others.length})`),
+      ),
+      list,
+    ];
   }
 
   choose(option) {
@@ -105,12 +176,18 @@ export class ExperimentPicker {
 
   tell() {
     if (!this.fed) return;
-    const said = this.chosen?.role === "decoder" ? "The previous checkpoint is used as the decoder." : this.chosen?.reason ?? "";
+    const said =
+      this.chosen?.role === "decoder"
+        ? "The previous checkpoint is used as the decoder."
+        : (this.chosen?.reason ?? "");
     this.says.textContent = said && ended(said);
   }
 
   focus() {
-    (this.el.querySelector("input:checked[type=radio]") || this.el.querySelector("input:not([type=checkbox])"))?.focus();
+    (
+      this.el.querySelector("input:checked[type=radio]") ||
+      this.el.querySelector("input:not([type=checkbox])")
+    )?.focus();
   }
 
   /** Bring the chosen one into sight, once the picker is in the page. */
@@ -124,17 +201,24 @@ export class ExperimentPicker {
 
 /** Mark the best and the final checkpoint. */
 export function stepMarks({ best, final }) {
-  return [best ? "Best" : null, final ? "Final" : null].filter(Boolean).map((word) => [h("span", { class: "pw-mark-word" }, word), " "]);
+  return [best ? "Best" : null, final ? "Final" : null]
+    .filter(Boolean)
+    .map((word) => [h("span", { class: "pw-mark-word" }, word), " "]);
 }
 
 /** Best, Final, or one of a table; each says which step that is now. */
 export class CheckpointPicker {
-  /** `offer`: {checkpoints, best, final, higher_is_better}, as a form has it. `choice`: "best", "final" or a step. */
+  /**
+   * `offer`: {checkpoints, best, final, higher_is_better}, as a form has it. `choice`: "best", "final" or a
+   * step.
+   */
   constructor({ legend, offer, choice, onchange }) {
     Object.assign(this, { offer, choice, onchange });
     this.step = isStep(choice) ? choice : null;
     this.steps = offer.checkpoints.map((checkpoint) => checkpoint.step);
-    this.radios = radios(legend, "checkpoint", this.kinds(), this.step === null ? choice : "step", (kind) => this.choose(kind));
+    this.radios = radios(legend, "checkpoint", this.kinds(), this.step === null ? choice : "step", (kind) =>
+      this.choose(kind),
+    );
     this.curve = h("div", { class: "pw-steps-curve" });
     this.table = this.steps.length ? this.made() : h("div", {});
     this.el = h("div", { class: "pw-checkpoints" }, this.radios, this.curve, this.table);
@@ -148,7 +232,8 @@ export class CheckpointPicker {
       { value: "best", label: "Best checkpoint", hint: capital(ended(best.reason)) },
       { value: "final", label: "Final checkpoint", hint: capital(ended(final.reason)) },
       {
-        value: "step", label: "A specific step",
+        value: "step",
+        label: "A specific step",
         hint: gone ? `There is no checkpoint at step ${inFull(this.step)} now.` : null,
         reason: this.steps.length || gone ? null : final.reason,
       },
@@ -158,31 +243,60 @@ export class CheckpointPicker {
   made() {
     const group = unique("step");
     const better = this.offer.higher_is_better ? "" : " (lower is better)";
-    const [training, evaluation] = ["training_score", "evaluation_score"].map((name) => scores(this.offer.checkpoints.map((each) => each[name])));
+    const [training, evaluation] = ["training_score", "evaluation_score"].map((name) =>
+      scores(this.offer.checkpoints.map((each) => each[name])),
+    );
     const row = (checkpoint) => {
-      const { step } = checkpoint, marks = { best: step === this.offer.best.step, final: step === this.offer.final.step };
+      const { step } = checkpoint,
+        marks = { best: step === this.offer.best.step, final: step === this.offer.final.step };
       const input = h("input", {
-        type: "radio", name: group, value: step, checked: step === this.step, "aria-label": `Step ${inFull(step)}`,
+        type: "radio",
+        name: group,
+        value: step,
+        checked: step === this.step,
+        "aria-label": `Step ${inFull(step)}`,
         onchange: () => this.choose("step", step),
       });
-      return h("tr", { onclick: (event) => event.target === input || input.click() },
+      return h(
+        "tr",
+        { onclick: (event) => event.target === input || input.click() },
         h("td", {}, h("div", { class: "pw-step" }, input, h("span", {}, inFull(step)), stepMarks(marks))),
         h("td", { class: "pw-number" }, training(checkpoint.training_score)),
         h("td", { class: "pw-number" }, evaluation(checkpoint.evaluation_score)),
-        h("td", { class: "pw-number" }, bytes(checkpoint.size)));
+        h("td", { class: "pw-number" }, bytes(checkpoint.size)),
+      );
     };
     const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
-    return h("div", { class: "pw-steps", "data-scroll": "steps" },
-      h("table", { class: "pw-table", "aria-label": "Checkpoints" },
-        h("thead", {}, h("tr", {}, head("Step"), head(`Training Score${better}`, "pw-number"), head(`Evaluation Score${better}`, "pw-number"), head("Size", "pw-number"))),
-        h("tbody", {}, this.ordered().map(row))));
+    return h(
+      "div",
+      { class: "pw-steps", "data-scroll": "steps" },
+      h(
+        "table",
+        { class: "pw-table", "aria-label": "Checkpoints" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            head("Step"),
+            head(`Training Score${better}`, "pw-number"),
+            head(`Evaluation Score${better}`, "pw-number"),
+            head("Size", "pw-number"),
+          ),
+        ),
+        h("tbody", {}, this.ordered().map(row)),
+      ),
+    );
   }
 
   /** The best and the final one first, then the latest. */
   ordered() {
     const pinned = [this.offer.best.step, this.offer.final.step];
     const rank = ({ step }) => (pinned.includes(step) ? pinned.indexOf(step) : pinned.length);
-    return [...this.offer.checkpoints].sort((one, other) => rank(one) - rank(other) || stepOrder(other.step, one.step));
+    return [...this.offer.checkpoints].sort(
+      (one, other) => rank(one) - rank(other) || stepOrder(other.step, one.step),
+    );
   }
 
   choose(kind, step = null) {
@@ -197,7 +311,8 @@ export class CheckpointPicker {
     const special = isStep(this.choice);
     this.table.hidden = !special;
     if (special)
-      for (const input of this.table.querySelectorAll("input")) input.checked = input.value === String(this.choice);
+      for (const input of this.table.querySelectorAll("input"))
+        input.checked = input.value === String(this.choice);
     this.draw(special ? this.choice : this.offer[this.choice]?.step);
     const row = special && this.table.querySelector("input:checked")?.closest("tr");
     if (row && !this.table.contains(document.activeElement)) this.reveal(row);
@@ -208,7 +323,9 @@ export class CheckpointPicker {
   }
 
   draw(step) {
-    const name = this.offer.checkpoints.some((each) => each.evaluation_score !== null) ? "evaluation_score" : "training_score";
+    const name = this.offer.checkpoints.some((each) => each.evaluation_score !== null)
+      ? "evaluation_score"
+      : "training_score";
     const points = this.offer.checkpoints.map((each) => [each.step, each[name]]);
     const values = points.map(([, value]) => value).filter((value) => value !== null);
     this.curve.hidden = values.length < 2;
@@ -218,9 +335,13 @@ export class CheckpointPicker {
     const at = marked ? `; marked: step ${inFull(step)}, ${score(marked[1])}` : "";
     this.curve.replaceChildren(
       sparkline(points, { width: 240, height: 44, mark: step ?? null, label: `${word} by step${at}` }),
-      h("div", { class: "pw-hint", "aria-hidden": "true" },
+      h(
+        "div",
+        { class: "pw-hint", "aria-hidden": "true" },
         h("div", {}, `${word} by step, ${score(Math.min(...values))} to ${score(Math.max(...values))}`),
-        marked ? h("div", { class: "pw-steps-marked" }, `Step ${inFull(step)}: ${score(marked[1])}`) : null));
+        marked ? h("div", { class: "pw-steps-marked" }, `Step ${inFull(step)}: ${score(marked[1])}`) : null,
+      ),
+    );
   }
 }
 
@@ -232,28 +353,44 @@ export class GatePicker {
     this.draft = draft;
     this.gate = draft.gate === "better" && !deploys ? "none" : draft.gate;
     this.number = h("input", {
-      type: "number", step: "any", value: draft.score, class: "pw-gate-score", "aria-label": "Least evaluation score",
+      type: "number",
+      step: "any",
+      value: draft.score,
+      class: "pw-gate-score",
+      "aria-label": "Least evaluation score",
       oninput: () => {
         draft.score = this.number.value;
         this.number.removeAttribute("aria-invalid");
       },
     });
     this.number.hidden = this.gate !== "score";
-    this.el = radios("Gate", "gate", [
-      { value: "none", label: "No gate" },
-      { value: "score", label: "Evaluation score at least", hint: higher ? null : "Lower is better here: this or lower is good enough." },
-      ...(deploys ? [{ value: "better", label: "Better than the agent now deployed" }] : []),
-    ], this.gate, (gate) => {
-      this.gate = draft.gate = gate;
-      this.number.hidden = gate !== "score";
-    });
+    this.el = radios(
+      "Gate",
+      "gate",
+      [
+        { value: "none", label: "No gate" },
+        {
+          value: "score",
+          label: "Evaluation score at least",
+          hint: higher ? null : "Lower is better here: this or lower is good enough.",
+        },
+        ...(deploys ? [{ value: "better", label: "Better than the agent now deployed" }] : []),
+      ],
+      this.gate,
+      (gate) => {
+        this.gate = draft.gate = gate;
+        this.number.hidden = gate !== "score";
+      },
+    );
     this.el.querySelector("[value=score]").parentElement.append(this.number);
   }
 
   /** As it is sent; null for none. */
   get settings() {
     const least = this.draft.score.trim() === "" ? null : Number(this.draft.score);
-    return { none: null, better: "better", score: { score: Number.isFinite(least) ? least : null } }[this.gate];
+    return { none: null, better: "better", score: { score: Number.isFinite(least) ? least : null } }[
+      this.gate
+    ];
   }
 
   /** The box that still has to be filled in, or null. */

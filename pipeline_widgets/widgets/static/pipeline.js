@@ -23,7 +23,8 @@ export class Builder {
     this.head = h("div", { class: "pw-builder-head" });
     this.tools = h("div", { class: "pw-builder-tools" });
     this.graph = new StageGraph({
-      frame: this.frame, model,
+      frame: this.frame,
+      model,
       on: {
         select: (id) => this.select(id),
         open: (id) => this.edit(id),
@@ -32,20 +33,48 @@ export class Builder {
         remove: (id) => this.remove(id),
       },
     });
-    this.list = new StageList({ frame: this.frame, actions: (stage) => this.actions(stage), select: (id) => this.select(id) });
-    this.empty = h("div", { class: "pw-empty pw-builder-empty" },
+    this.list = new StageList({
+      frame: this.frame,
+      actions: (stage) => this.actions(stage),
+      select: (id) => this.select(id),
+    });
+    this.empty = h(
+      "div",
+      { class: "pw-empty pw-builder-empty" },
       h("div", {}, "No stages yet. A pipeline begins with an Experiment stage."),
-      button({ label: "Add stage", glyph: "plus", kind: "pw-primary", "data-f": "add-first", onclick: () => this.insert(0) }));
+      button({
+        label: "Add stage",
+        glyph: "plus",
+        kind: "pw-primary",
+        "data-f": "add-first",
+        onclick: () => this.insert(0),
+      }),
+    );
     this.bar = h("div", { class: "pw-bar", role: "group", "aria-label": "Selected stage" });
     this.panel = new StagePanel({ frame: this.frame, actions: (stage) => this.actions(stage) });
     this.results = h("section", { class: "pw-builder-results", "aria-label": "Results" });
-    this.frame.body.append(this.head, this.tools, this.graph.box, this.list.el, this.empty, this.bar, this.panel.el, this.results);
+    this.frame.body.append(
+      this.head,
+      this.tools,
+      this.graph.box,
+      this.list.el,
+      this.empty,
+      this.bar,
+      this.panel.el,
+      this.results,
+    );
     this.frame.on("change:stages", () => this.change());
-    this.frame.on("change:pipeline", () => { this.showHead(); this.showTools(); });
+    this.frame.on("change:pipeline", () => {
+      this.showHead();
+      this.showTools();
+    });
     this.frame.on("change:selected", () => this.selectTold(model.get("selected")));
     this.frame.on("change:panel", () => this.showPanel());
     this.frame.on("change:results", () => this.showResults(true));
-    this.frame.undo.push(() => this.graph.end(), () => this.closing?.abort());
+    this.frame.undo.push(
+      () => this.graph.end(),
+      () => this.closing?.abort(),
+    );
     this.showHead();
     this.show();
     this.showResults(false);
@@ -64,8 +93,13 @@ export class Builder {
   change() {
     const before = new Map(this.stages.map((stage) => [stage.id, stage]));
     this.stages = this.model.get("stages");
-    const news = this.stages.filter((stage) => before.get(stage.id) && before.get(stage.id).status !== stage.status);
-    if (news.length) this.frame.announce(news.map((stage) => `Stage ${stage.n}, ${isolated(stage.name)}: ${stage.status}`).join(". "));
+    const news = this.stages.filter(
+      (stage) => before.get(stage.id) && before.get(stage.id).status !== stage.status,
+    );
+    if (news.length)
+      this.frame.announce(
+        news.map((stage) => `Stage ${stage.n}, ${isolated(stage.name)}: ${stage.status}`).join(". "),
+      );
     this.show();
   }
 
@@ -88,13 +122,21 @@ export class Builder {
     const { name, description } = this.model.get("pipeline");
     this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
     if (this.model.get("headed"))
-      redraw(this.head, h("h2", {}, isolated(name)), description ? h("p", { class: "pw-soft" }, description) : null);
+      redraw(
+        this.head,
+        h("h2", {}, isolated(name)),
+        description ? h("p", { class: "pw-soft" }, description) : null,
+      );
   }
 
   showTools() {
     const toggle = (label, glyph, list) => {
       const el = button({
-        label, glyph, "aria-pressed": String(this.asList === list), "data-f": `show-${glyph}`, kind: "pw-segment",
+        label,
+        glyph,
+        "aria-pressed": String(this.asList === list),
+        "data-f": `show-${glyph}`,
+        kind: "pw-segment",
         onclick: () => {
           this.asList = list;
           this.show();
@@ -102,26 +144,68 @@ export class Builder {
       });
       return el;
     };
-    const quiet = (label, glyph, onclick, more = {}) => button({ label, glyph, quiet: true, "data-f": glyph, onclick, ...more });
-    const any = this.stages.length > 0, { undo } = this.model.get("pipeline"), edit = lastEdit(undo);
+    const quiet = (label, glyph, onclick, more = {}) =>
+      button({ label, glyph, quiet: true, "data-f": glyph, onclick, ...more });
+    const any = this.stages.length > 0,
+      { undo } = this.model.get("pipeline"),
+      edit = lastEdit(undo);
     redraw(
       this.tools,
-      any ? h("div", { class: "pw-segments", role: "group", "aria-label": "Show stages as" }, toggle("Graph", "graph", false), toggle("List", "list", true)) : null,
-      any ? button({ label: "Add stage", glyph: "plus", "data-f": "add", onclick: () => this.insert(this.stages.length) }) : null,
-      any ? button({ label: "Check pipeline", glyph: "check", "data-f": "check", onclick: (event) => this.check(event.currentTarget) }) : null,
-      quiet(edit.word, edit.glyph, (event) => this.undo(event.currentTarget), { "data-f": "undo", title: `${edit.word}: ${edit.what}`, reason: undo ? "" : "There is no edit to undo." }),
+      any
+        ? h(
+            "div",
+            { class: "pw-segments", role: "group", "aria-label": "Show stages as" },
+            toggle("Graph", "graph", false),
+            toggle("List", "list", true),
+          )
+        : null,
+      any
+        ? button({
+            label: "Add stage",
+            glyph: "plus",
+            "data-f": "add",
+            onclick: () => this.insert(this.stages.length),
+          })
+        : null,
+      any
+        ? button({
+            label: "Check pipeline",
+            glyph: "check",
+            "data-f": "check",
+            onclick: (event) => this.check(event.currentTarget),
+          })
+        : null,
+      quiet(edit.word, edit.glyph, (event) => this.undo(event.currentTarget), {
+        "data-f": "undo",
+        title: `${edit.word}: ${edit.what}`,
+        reason: undo ? "" : "There is no edit to undo.",
+      }),
       quiet("More", "more", (event) => this.openMore(event.currentTarget)),
-      !any || this.asList ? null : h("div", { class: "pw-zoom", role: "group", "aria-label": "Zoom" },
-        quiet("Zoom out", "minus", () => this.graph.zoom(1 / 1.25)),
-        quiet("Zoom in", "zoomin", () => this.graph.zoom(1.25)),
-        quiet("Fit all stages", "fit", () => this.graph.fit())),
+      !any || this.asList
+        ? null
+        : h(
+            "div",
+            { class: "pw-zoom", role: "group", "aria-label": "Zoom" },
+            quiet("Zoom out", "minus", () => this.graph.zoom(1 / 1.25)),
+            quiet("Zoom in", "zoomin", () => this.graph.zoom(1.25)),
+            quiet("Fit all stages", "fit", () => this.graph.fit()),
+          ),
     );
   }
 
   openMore(opener) {
     openMenu(opener, [
-      { label: "History", glyph: "history", onclick: () => openHistory({ frame: this.frame, pressed: opener, undo: (pressed) => this.undo(pressed, true) }) },
-      { label: "Copy as Python or YAML", glyph: "code", onclick: () => openCode({ frame: this.frame, pressed: opener }) },
+      {
+        label: "History",
+        glyph: "history",
+        onclick: () =>
+          openHistory({ frame: this.frame, pressed: opener, undo: (pressed) => this.undo(pressed, true) }),
+      },
+      {
+        label: "Copy as Python or YAML",
+        glyph: "code",
+        onclick: () => openCode({ frame: this.frame, pressed: opener }),
+      },
     ]);
   }
 
@@ -131,22 +215,35 @@ export class Builder {
     if (this.bar.hidden) return;
     this.bar.setAttribute("aria-label", `Stage ${stage.n}: ${isolated(stage.name)}`);
     const specs = this.actions(stage);
-    keyed(this.bar, specs, (spec) => `${stage.id}-${spec.key}`, (spec) => this.barButton(spec), (el, spec) => {
-      el.act = spec.onclick;
-      el.title = spec.reason || spec.title || (spec.quiet ? spec.label : "");
-      spec.reason ? el.setAttribute("aria-disabled", "true") : el.removeAttribute("aria-disabled");
-      el.classList.toggle("pw-primary", !!spec.primary && !spec.reason);
-    });
+    keyed(
+      this.bar,
+      specs,
+      (spec) => `${stage.id}-${spec.key}`,
+      (spec) => this.barButton(spec),
+      (el, spec) => {
+        el.act = spec.onclick;
+        el.title = spec.reason || spec.title || (spec.quiet ? spec.label : "");
+        spec.reason ? el.setAttribute("aria-disabled", "true") : el.removeAttribute("aria-disabled");
+        el.classList.toggle("pw-primary", !!spec.primary && !spec.reason);
+      },
+    );
   }
 
   barButton(spec) {
     const { key, label, glyph, quiet } = spec;
-    const el = button({ label, glyph, quiet, onclick: (event) => el.act(event.currentTarget), "data-f": `bar-${key}` });
+    const el = button({
+      label,
+      glyph,
+      quiet,
+      onclick: (event) => el.act(event.currentTarget),
+      "data-f": `bar-${key}`,
+    });
     return el;
   }
 
   showPanel() {
-    const panel = this.model.get("panel"), stage = this.stage;
+    const panel = this.model.get("panel"),
+      stage = this.stage;
     this.panel.el.hidden = !stage;
     if (stage) this.panel.show(panel.stage === stage.id ? panel : null, stage);
   }
@@ -158,7 +255,12 @@ export class Builder {
     this.results.hidden = !reference;
     if (!reference) return;
     this.closing = new AbortController();
-    const close = button({ label: "Close results", glyph: "close", quiet: true, onclick: () => this.frame.run("close_results").then(() => this.focusBar("results")) });
+    const close = button({
+      label: "Close results",
+      glyph: "close",
+      quiet: true,
+      onclick: () => this.frame.run("close_results").then(() => this.focusBar("results")),
+    });
     const place = h("div", {});
     this.results.append(h("div", { class: "pw-results-close" }, close), place);
     await child(this.model, reference, place, this.closing.signal);
@@ -173,24 +275,83 @@ export class Builder {
   // ---- what can be done with a stage: the same in the bar and in the list
 
   actions(stage) {
-    const last = this.stages.length, at = stage.n - 1;
+    const last = this.stages.length,
+      at = stage.n - 1;
     const blocked = (stage.blockers || []).join(" ");
     const specs = [];
     if (stage.active)
-      specs.push({ key: "stop", label: "Stop", glyph: "stop", reason: stage.status === "Stopping" ? "It is stopping already." : "", onclick: (pressed) => this.stop(stage, pressed) });
+      specs.push({
+        key: "stop",
+        label: "Stop",
+        glyph: "stop",
+        reason: stage.status === "Stopping" ? "It is stopping already." : "",
+        onclick: (pressed) => this.stop(stage, pressed),
+      });
     else
-      specs.push({ key: "trigger", label: "Trigger stage", glyph: "play", primary: true, reason: blocked, onclick: () => this.trigger(stage) });
+      specs.push({
+        key: "trigger",
+        label: "Trigger stage",
+        glyph: "play",
+        primary: true,
+        reason: blocked,
+        onclick: () => this.trigger(stage),
+      });
     if (stage.resumable)
-      specs.push({ key: "resume", label: "Resume", glyph: "resume", title: "Go on from its own last checkpoint", onclick: () => this.trigger(stage, true) });
+      specs.push({
+        key: "resume",
+        label: "Resume",
+        glyph: "resume",
+        title: "Go on from its own last checkpoint",
+        onclick: () => this.trigger(stage, true),
+      });
     if (stage.kind === "Experiment")
-      specs.push({ key: "results", label: "Results", glyph: "results", onclick: (pressed) => this.frame.run("results", { stage: stage.id }, pressed) });
+      specs.push({
+        key: "results",
+        label: "Results",
+        glyph: "results",
+        onclick: (pressed) => this.frame.run("results", { stage: stage.id }, pressed),
+      });
     specs.push(
-      { key: "edit", label: "Edit stage", glyph: "edit", reason: stage.locked, onclick: () => this.edit(stage.id) },
-      { key: "left", label: "Move left", glyph: "left", quiet: true, reason: at === 0 ? "It is the first stage." : stage.locked, onclick: (pressed) => this.move(stage.id, at - 1, pressed) },
-      { key: "right", label: "Move right", glyph: "right", quiet: true, reason: at === last - 1 ? "It is the last stage." : stage.locked, onclick: (pressed) => this.move(stage.id, at + 1, pressed) },
+      {
+        key: "edit",
+        label: "Edit stage",
+        glyph: "edit",
+        reason: stage.locked,
+        onclick: () => this.edit(stage.id),
+      },
+      {
+        key: "left",
+        label: "Move left",
+        glyph: "left",
+        quiet: true,
+        reason: at === 0 ? "It is the first stage." : stage.locked,
+        onclick: (pressed) => this.move(stage.id, at - 1, pressed),
+      },
+      {
+        key: "right",
+        label: "Move right",
+        glyph: "right",
+        quiet: true,
+        reason: at === last - 1 ? "It is the last stage." : stage.locked,
+        onclick: (pressed) => this.move(stage.id, at + 1, pressed),
+      },
       { key: "before", label: "Insert before", glyph: "before", quiet: true, onclick: () => this.insert(at) },
-      { key: "after", label: "Insert after", glyph: "after", quiet: true, onclick: () => this.insert(at + 1) },
-      { key: "remove", label: "Delete stage", glyph: "trash", quiet: true, danger: true, reason: stage.locked, onclick: () => this.remove(stage.id) },
+      {
+        key: "after",
+        label: "Insert after",
+        glyph: "after",
+        quiet: true,
+        onclick: () => this.insert(at + 1),
+      },
+      {
+        key: "remove",
+        label: "Delete stage",
+        glyph: "trash",
+        quiet: true,
+        danger: true,
+        reason: stage.locked,
+        onclick: () => this.remove(stage.id),
+      },
     );
     return specs;
   }
@@ -250,7 +411,9 @@ export class Builder {
     if (!stage) return;
     if (stage.locked) return this.frame.notice(stage.locked, "error");
     confirmDialog({
-      frame: this.frame, title: `Delete stage ${stage.n} (${isolated(stage.name)})?`, confirm: "Delete stage",
+      frame: this.frame,
+      title: `Delete stage ${stage.n} (${isolated(stage.name)})?`,
+      confirm: "Delete stage",
       text: "Its runs, checkpoints, experiment and agents stay.",
       act: async (pressed) => {
         const done = await this.frame.line.ask("remove", { stage: id, seen: this.version }, pressed);
@@ -263,7 +426,9 @@ export class Builder {
   /** Undo the last edit. In a dialog, which shows errors itself, they are passed on. */
   async undo(pressed, inDialog = false) {
     const asked = { seen: this.version };
-    const done = inDialog ? await this.frame.line.ask("undo", asked, pressed) : await this.frame.run("undo", asked, pressed);
+    const done = inDialog
+      ? await this.frame.line.ask("undo", asked, pressed)
+      : await this.frame.run("undo", asked, pressed);
     if (!done) return;
     const edit = lastEdit(done.undone);
     this.frame.notice([`${edit.done}: ${edit.what}`, ...done.also]);
@@ -275,8 +440,16 @@ export class Builder {
     const problems = Object.values(found);
     if (!problems.length) return this.frame.notice("Everything is in order: the whole chain can run.");
     openDialog({
-      frame: this.frame, title: count(problems.length, "problem"), cancel: "Close",
-      body: h("ul", { class: "pw-problems" }, problems.map(({ stage, problem }) => h("li", {}, stage ? h("strong", {}, stage) : null, stage ? h("br") : null, problem))),
+      frame: this.frame,
+      title: count(problems.length, "problem"),
+      cancel: "Close",
+      body: h(
+        "ul",
+        { class: "pw-problems" },
+        problems.map(({ stage, problem }) =>
+          h("li", {}, stage ? h("strong", {}, stage) : null, stage ? h("br") : null, problem),
+        ),
+      ),
     });
   }
 }

@@ -21,8 +21,18 @@ export class PipelineAbout {
     this.form = null;
     redraw(
       this.el,
-      h("p", { class: row.description ? "pw-pl-text" : "pw-pl-text pw-soft", dir: "auto" }, row.description || "No description"),
-      button({ label: "Edit description", glyph: "edit", quiet: true, "data-f": `about-${this.id}`, onclick: () => this.edit() }),
+      h(
+        "p",
+        { class: row.description ? "pw-pl-text" : "pw-pl-text pw-soft", dir: "auto" },
+        row.description || "No description",
+      ),
+      button({
+        label: "Edit description",
+        glyph: "edit",
+        quiet: true,
+        "data-f": `about-${this.id}`,
+        onclick: () => this.edit(),
+      }),
     );
   }
 
@@ -34,17 +44,32 @@ export class PipelineAbout {
   }
 
   showDraft(row) {
-    if (!this.form) this.el.replaceChildren((this.form = this.makeForm(row)));
+    if (!this.form) {
+      this.form = this.makeForm(row);
+      this.el.replaceChildren(this.form);
+    }
     const { seen, error } = this.draft;
     redraw(this.error, error ? [icon("Failed"), h("span", {}, error)] : null);
     const other = row.description !== seen.description;
-    redraw(this.other, other ? [h("strong", {}, "Now it says: "), h("span", { class: "pw-pl-text", dir: "auto" }, row.description || "nothing")] : null);
+    redraw(
+      this.other,
+      other
+        ? [
+            h("strong", {}, "Now it says: "),
+            h("span", { class: "pw-pl-text", dir: "auto" }, row.description || "nothing"),
+          ]
+        : null,
+    );
   }
 
   makeForm() {
     this.text = h("textarea", {
-      rows: 3, value: this.draft.text, "data-f": `about-text-${this.id}`,
-      oninput: () => this.draft && (this.draft.text = this.text.value),
+      rows: 3,
+      value: this.draft.text,
+      "data-f": `about-text-${this.id}`,
+      oninput: () => {
+        if (this.draft) this.draft.text = this.text.value;
+      },
       onkeydown: (event) => {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(this.ok);
         else if (event.key === "Escape" && this.text.value === this.draft?.seen.description) this.end();
@@ -56,7 +81,14 @@ export class PipelineAbout {
     this.error = h("div", { class: "pw-pt-error", role: "alert" });
     this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
     const no = button({ label: "Cancel", onclick: () => this.end() });
-    return h("div", { class: "pw-pl-form" }, field("Description", this.text), this.other, this.error, h("div", { class: "pw-pl-buttons" }, this.ok, no));
+    return h(
+      "div",
+      { class: "pw-pl-form" },
+      field("Description", this.text),
+      this.other,
+      this.error,
+      h("div", { class: "pw-pl-buttons" }, this.ok, no),
+    );
   }
 
   async save(pressed) {
@@ -65,11 +97,19 @@ export class PipelineAbout {
     draft.busy = true;
     draft.error = "";
     try {
-      await this.table.frame.line.ask("edit", { pipeline: this.id, seen: this.table.seen(draft, this.id), description: draft.text }, pressed);
+      await this.table.frame.line.ask(
+        "edit",
+        { pipeline: this.id, seen: this.table.seen(draft, this.id), description: draft.text },
+        pressed,
+      );
       this.table.frame.announce("The description was saved.");
       this.end();
     } catch (error) {
-      Object.assign(draft, { busy: false, error: sentence(error), refused: error.kind === "StaleWriteError" });
+      Object.assign(draft, {
+        busy: false,
+        error: sentence(error),
+        refused: error.kind === "StaleWriteError",
+      });
       this.table.draw();
       this.text.focus();
     }

@@ -1,4 +1,5 @@
-// The list of a project's pipelines. Python searches, sorts and pages; a row that is expanded holds a builder.
+// The list of a project's pipelines. Python searches, sorts and pages; a row that is expanded holds a
+// builder.
 
 import { child } from "./children.js";
 import { field, openDialog, openMenu } from "./dialogs.js";
@@ -18,7 +19,14 @@ const LIST_COLUMNS = [
 
 export class PipelineTable extends PagedTable {
   constructor({ model, el }) {
-    super({ model, el, name: "pipeline-list", noun: "pipeline", columns: LIST_COLUMNS, watched: ["builders"] });
+    super({
+      model,
+      el,
+      name: "pipeline-list",
+      noun: "pipeline",
+      columns: LIST_COLUMNS,
+      watched: ["builders"],
+    });
     this.renames = new Map(); // by pipeline: the name that is being typed
     this.drafts = new Map(); // by pipeline: the description that is being typed
     this.build();
@@ -31,11 +39,22 @@ export class PipelineTable extends PagedTable {
   }
 
   newButton() {
-    return button({ label: "New Pipeline", glyph: "plus", kind: "pw-primary", "data-f": "new", onclick: () => this.create() });
+    return button({
+      label: "New Pipeline",
+      glyph: "plus",
+      kind: "pw-primary",
+      "data-f": "new",
+      onclick: () => this.create(),
+    });
   }
 
   importButton() {
-    return button({ label: "Import pipeline", glyph: "import", "data-f": "import", onclick: () => this.import() });
+    return button({
+      label: "Import pipeline",
+      glyph: "import",
+      "data-f": "import",
+      onclick: () => this.import(),
+    });
   }
 
   expanded() {
@@ -45,17 +64,31 @@ export class PipelineTable extends PagedTable {
   empty() {
     return {
       holds: "No name or description holds",
-      nothing: ["No pipelines found", h("div", {}, "Create one to chain training experiments, stage by stage, up to an agent."), this.newButton()],
+      nothing: [
+        "No pipelines found",
+        h("div", {}, "Create one to chain training experiments, stage by stage, up to an agent."),
+        this.newButton(),
+      ],
     };
   }
 
   // ---- a row
 
   makeRow(id) {
-    const open = this.makeOpener(id), menu = this.makeMenu(id);
-    const name = h("div", { class: "pw-pt-name" }, open), under = h("div", { class: "pw-pt-under pw-soft" });
-    const status = h("td"), modified = h("td", { class: "pw-pt-modified" });
-    const line = h("tr", { class: "pw-pt-row" }, h("th", { scope: "row" }, name, under), status, modified, h("td", { class: "pw-pl-actions" }, menu));
+    const open = this.makeOpener(id),
+      menu = this.makeMenu(id);
+    const name = h("div", { class: "pw-pt-name" }, open),
+      under = h("div", { class: "pw-pt-under pw-soft" });
+    const status = h("td"),
+      modified = h("td", { class: "pw-pt-modified" });
+    const line = h(
+      "tr",
+      { class: "pw-pt-row" },
+      h("th", { scope: "row" }, name, under),
+      status,
+      modified,
+      h("td", { class: "pw-pl-actions" }, menu),
+    );
     line.parts = { open, menu, name, under, status, modified };
     return line;
   }
@@ -64,9 +97,28 @@ export class PipelineTable extends PagedTable {
     const { open, menu, under, status, modified } = line.parts;
     this.showOpener(line, open, row);
     this.showMenu(menu, row);
-    redraw(under, row.stages ? h("span", {}, count(row.stages, "stage")) : null, row.shares ? h("span", {}, row.shares) : null);
-    const stale = row.stale ? h("span", { class: "pw-badge", "data-status": "Stale", title: `${count(row.stale, "stage is", "stages are")} stale` }, icon("Stale"), h("span", {}, `${row.stale} stale`)) : null;
-    redraw(status, h("div", { class: "pw-pl-marks" }, badge(row.status, row.detail), stale), h("div", { class: "pw-pt-detail pw-soft" }, row.detail));
+    redraw(
+      under,
+      row.stages ? h("span", {}, count(row.stages, "stage")) : null,
+      row.shares ? h("span", {}, row.shares) : null,
+    );
+    const stale = row.stale
+      ? h(
+          "span",
+          {
+            class: "pw-badge",
+            "data-status": "Stale",
+            title: `${count(row.stale, "stage is", "stages are")} stale`,
+          },
+          icon("Stale"),
+          h("span", {}, `${row.stale} stale`),
+        )
+      : null;
+    redraw(
+      status,
+      h("div", { class: "pw-pl-marks" }, badge(row.status, row.detail), stale),
+      h("div", { class: "pw-pt-detail pw-soft" }, row.detail),
+    );
     redraw(modified, moment(row.modified));
     this.showRename(line, row);
   }
@@ -92,7 +144,8 @@ export class PipelineTable extends PagedTable {
   }
 
   showRename(line, row) {
-    const edit = this.renames.get(row.id), { name } = line.parts;
+    const edit = this.renames.get(row.id),
+      { name } = line.parts;
     line.classList.toggle("pw-pl-renames", !!edit);
     if (!edit) {
       line.rename?.remove();
@@ -100,7 +153,12 @@ export class PipelineTable extends PagedTable {
     }
     if (!line.rename?.isConnected) {
       const input = h("input", {
-        type: "text", "data-f": `rename-${row.id}`, "aria-label": `Name of ${isolated(row.name)}`, autocomplete: "off", spellcheck: "false", value: row.name,
+        type: "text",
+        "data-f": `rename-${row.id}`,
+        "aria-label": `Name of ${isolated(row.name)}`,
+        autocomplete: "off",
+        spellcheck: "false",
+        value: row.name,
         onkeydown: (event) => {
           if (event.isComposing) return;
           if (event.key === "Enter") this.saveName(row.id, input, true);
@@ -112,7 +170,12 @@ export class PipelineTable extends PagedTable {
         // As in JupyterLab's file browser; but another window's focus saves nothing.
         onblur: () => !this.drawing && document.hasFocus() && this.saveName(row.id, input, false),
       });
-      line.rename = h("div", { class: "pw-pl-rename" }, input, h("div", { class: "pw-pt-error", role: "alert", id: unique("rename") }));
+      line.rename = h(
+        "div",
+        { class: "pw-pl-rename" },
+        input,
+        h("div", { class: "pw-pt-error", role: "alert", id: unique("rename") }),
+      );
       name.append(line.rename);
     }
     const [input, error] = line.rename.children;
@@ -123,7 +186,8 @@ export class PipelineTable extends PagedTable {
   }
 
   async saveName(id, input, back) {
-    const edit = this.renames.get(id), text = input.value;
+    const edit = this.renames.get(id),
+      text = input.value;
     if (!edit || edit.busy) return;
     if (text === edit.seen.name || (!back && !text.trim())) return this.endRename(id, back);
     edit.busy = true;
@@ -155,8 +219,13 @@ export class PipelineTable extends PagedTable {
   // ---- what is in an expanded row
 
   makeInside(id) {
-    const about = new PipelineAbout(this, id), place = h("div", { class: "pw-pl-builder" });
-    const line = h("tr", { class: "pw-pt-inside" }, h("td", { colspan: LIST_COLUMNS.length }, about.el, place));
+    const about = new PipelineAbout(this, id),
+      place = h("div", { class: "pw-pl-builder" });
+    const line = h(
+      "tr",
+      { class: "pw-pt-inside" },
+      h("td", { colspan: LIST_COLUMNS.length }, about.el, place),
+    );
     let shown, closing;
     line.inside = {
       show: (row, reference) => {
@@ -166,7 +235,9 @@ export class PipelineTable extends PagedTable {
         closing = new AbortController();
         shown = reference;
         place.replaceChildren();
-        child(this.model, reference, place, closing.signal).catch((error) => place.append(h("p", { class: "pw-soft" }, `The builder cannot be shown: ${error.message}`)));
+        child(this.model, reference, place, closing.signal).catch((error) =>
+          place.append(h("p", { class: "pw-soft" }, `The builder cannot be shown: ${error.message}`)),
+        );
       },
       end: () => closing?.abort(),
     };
@@ -185,8 +256,13 @@ export class PipelineTable extends PagedTable {
     const about = h("textarea", { rows: 3 });
     let made = null;
     openDialog({
-      frame: this.frame, title: "New Pipeline", confirm: "Create",
-      body: [field("Name", name), field("Description", about, "Optional: what it is for. It can be searched.")],
+      frame: this.frame,
+      title: "New Pipeline",
+      confirm: "Create",
+      body: [
+        field("Name", name),
+        field("Description", about, "Optional: what it is for. It can be searched."),
+      ],
       act: async (pressed) => {
         name.removeAttribute("aria-invalid");
         try {
@@ -198,7 +274,8 @@ export class PipelineTable extends PagedTable {
         }
       },
       // After the dialog has given focus back.
-      onclose: () => made && queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was created.`, true)),
+      onclose: () =>
+        made && queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was created.`, true)),
     });
   }
 
@@ -223,8 +300,14 @@ export class PipelineTable extends PagedTable {
     const { name } = this.row(id) ?? {};
     if (name === undefined) return;
     openDialog({
-      frame: this.frame, title: `Delete pipeline “${isolated(name)}”?`, confirm: "Delete", danger: true,
-      body: ["Its stages and their settings are deleted, and that cannot be undone.", "Experiments, checkpoints and agents stay, and so do the results of its runs."].map((line) => h("p", {}, line)),
+      frame: this.frame,
+      title: `Delete pipeline “${isolated(name)}”?`,
+      confirm: "Delete",
+      danger: true,
+      body: [
+        "Its stages and their settings are deleted, and that cannot be undone.",
+        "Experiments, checkpoints and agents stay, and so do the results of its runs.",
+      ].map((line) => h("p", {}, line)),
       act: async (pressed) => {
         await this.frame.line.ask("delete", { pipeline: id }, pressed);
         this.frame.announce(`Pipeline ${isolated(name)} was deleted.`);

@@ -17,8 +17,12 @@ export async function openPlan({ frame, stage, resume = false }) {
     const body = new PlanBody(plan);
     const name = plan.runs_now.replace(/^Stage/, "stage");
     openDialog({
-      frame, title: `${resume ? "Resume" : "Trigger"} ${name}?`, body: body.parts, confirm: resume ? "Resume" : "Trigger stage",
-      act: (confirmed) => trigger({ duplicate: body.duplicate }, confirmed, (...asked) => frame.line.ask(...asked)),
+      frame,
+      title: `${resume ? "Resume" : "Trigger"} ${name}?`,
+      body: body.parts,
+      confirm: resume ? "Resume" : "Trigger stage",
+      act: (confirmed) =>
+        trigger({ duplicate: body.duplicate }, confirmed, (...asked) => frame.line.ask(...asked)),
       onclose: resolve,
     }).el.classList.add("pw-plan");
   });
@@ -30,27 +34,48 @@ class PlanBody {
     this.duplicate = plan.duplicate;
     this.parts = [
       plan.duplicate ? this.choice() : null,
-      h("dl", { class: "pw-plan-parts" },
+      h(
+        "dl",
+        { class: "pw-plan-parts" },
         this.part("Runs now", "play", [plan.runs_now + (plan.reruns ? " again" : "")]),
         this.part("Starts from", "right", [plan.starts_from.replace(/^from /, "")]),
         this.part("Follows automatically", "auto", plan.follows),
         this.part("Turns stale", "Stale", plan.turns_stale),
         this.part("Deploys", "agent", plan.redeploys),
-        this.part("Cannot start yet", "Held", plan.blockers)),
+        this.part("Cannot start yet", "Held", plan.blockers),
+      ),
     ].filter(Boolean);
   }
 
   choice() {
-    return radios("Its experiment has run already, outside this stage", "duplicate", [
-      { value: true, label: "Duplicate and attach", hint: "The stage gets a copy with the same settings and no runs." },
-      { value: false, label: "Attach as is", hint: "The stage adds its runs to those that are there." },
-    ], true, (duplicate) => (this.duplicate = duplicate));
+    return radios(
+      "Its experiment has run already, outside this stage",
+      "duplicate",
+      [
+        {
+          value: true,
+          label: "Duplicate and attach",
+          hint: "The stage gets a copy with the same settings and no runs.",
+        },
+        { value: false, label: "Attach as is", hint: "The stage adds its runs to those that are there." },
+      ],
+      true,
+      (duplicate) => (this.duplicate = duplicate),
+    );
   }
 
   part(title, glyph, lines) {
     if (!lines.length) return null;
     const long = lines.length > 6; // then it scrolls
-    return h("div", { class: "pw-plan-part" }, h("dt", {}, icon(glyph), title),
-      h("dd", long ? { class: "pw-plan-long", tabindex: "0" } : {}, lines.map((line) => h("div", {}, line))));
+    return h(
+      "div",
+      { class: "pw-plan-part" },
+      h("dt", {}, icon(glyph), title),
+      h(
+        "dd",
+        long ? { class: "pw-plan-long", tabindex: "0" } : {},
+        lines.map((line) => h("div", {}, line)),
+      ),
+    );
   }
 }

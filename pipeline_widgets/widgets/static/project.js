@@ -17,10 +17,18 @@ export class ProjectTabs {
     this.list = h("div", { class: "pw-tabs", role: "tablist", "aria-label": `Project ${isolated(name)}` });
     this.tabs = new Map(model.get("tabs").map((tab) => [tab, this.makeTab(tab)]));
     this.frame.body.append(
-      h("div", { class: "pw-project-head" }, h("h2", {}, isolated(name)),
+      h(
+        "div",
+        { class: "pw-project-head" },
+        h("h2", {}, isolated(name)),
         advanced
           ? h("span", { class: "pw-soft" }, "Advanced Training project")
-          : h("span", { class: "pw-soft" }, "Classic project: it cannot hold pipelines, which was fixed when it was created.")),
+          : h(
+              "span",
+              { class: "pw-soft" },
+              "Classic project: it cannot hold pipelines, which was fixed when it was created.",
+            ),
+      ),
       this.list,
       ...[...this.tabs.values()].map(({ panel }) => panel),
     );
@@ -33,10 +41,20 @@ export class ProjectTabs {
   makeTab(tab) {
     const made = { filled: false };
     made.panel = h("section", { class: "pw-tabpanel", role: "tabpanel", id: unique("panel"), hidden: true });
-    made.button = h("button", {
-      type: "button", role: "tab", id: unique("tab"), class: "pw-tab", tabindex: "-1", "aria-selected": "false",
-      "aria-controls": made.panel.id, onclick: () => this.ask(tab),
-    }, tab);
+    made.button = h(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: unique("tab"),
+        class: "pw-tab",
+        tabindex: "-1",
+        "aria-selected": "false",
+        "aria-controls": made.panel.id,
+        onclick: () => this.ask(tab),
+      },
+      tab,
+    );
     made.panel.setAttribute("aria-labelledby", made.button.id);
     this.list.append(made.button);
     return made;
@@ -75,14 +93,17 @@ export class ProjectTabs {
 
   /** Let the tab that is shown hold what Python has made for it. */
   async fill() {
-    const held = this.tabs.get(this.tab), reference = this.model.get("views")[this.tab];
+    const held = this.tabs.get(this.tab),
+      reference = this.model.get("views")[this.tab];
     if (!held || held.filled) return;
     if (!reference) return redraw(held.panel, h("p", { class: "pw-empty" }, "Loading…"));
     held.filled = true;
     // A view that is only being put into the page cannot hold another one yet.
     while (!held.panel.isConnected && !this.frame.gone) await new Promise(requestAnimationFrame);
     held.panel.replaceChildren();
-    await child(this.model, reference, held.panel, this.ending.signal).catch((error) => this.frame.notice(sentence(error), "error"));
+    await child(this.model, reference, held.panel, this.ending.signal).catch((error) =>
+      this.frame.notice(sentence(error), "error"),
+    );
   }
 
   focusHeading(tab) {
@@ -100,7 +121,8 @@ export class ProjectTabs {
   }
 
   move(event) {
-    const names = [...this.tabs.keys()], at = names.indexOf(this.tab);
+    const names = [...this.tabs.keys()],
+      at = names.indexOf(this.tab);
     const to = {
       ArrowRight: (at + 1) % names.length,
       ArrowLeft: (at - 1 + names.length) % names.length,

@@ -18,9 +18,17 @@ export class ResultsPanel {
     this.charts = new ResultCharts(this);
     this.runs = new ResultRuns(this);
     this.config = new ResultConfig(this);
-    const head = h("div", { class: "pw-results-head" }, this.title, this.picker.opener, this.some, this.picker.hint);
+    const head = h(
+      "div",
+      { class: "pw-results-head" },
+      this.title,
+      this.picker.opener,
+      this.some,
+      this.picker.hint,
+    );
     this.frame.body.append(head, this.picker.el, this.runs.el, this.charts.el, this.config.el);
-    const on = (trait, ...parts) => this.frame.on(`change:${trait}`, () => parts.forEach((part) => part.show()));
+    const on = (trait, ...parts) =>
+      this.frame.on(`change:${trait}`, () => parts.forEach((part) => part.show()));
     on("title", this);
     on("experiments", this.picker);
     on("chosen", this.picker, this.runs);
@@ -38,8 +46,12 @@ export class ResultsPanel {
   }
 
   show() {
-    const drawn = this.model.get("drawn").length, total = this.model.get("total");
+    const drawn = this.model.get("drawn").length,
+      total = this.model.get("total");
     setText(this.title, this.model.get("title"));
-    setText(this.some, total ? (drawn < total ? `${drawn} of ${count(total, "run")} drawn` : count(total, "run")) : "");
+    setText(
+      this.some,
+      total ? (drawn < total ? `${drawn} of ${count(total, "run")} drawn` : count(total, "run")) : "",
+    );
   }
 }

@@ -3,7 +3,7 @@
 
 import { field, openDialog, radios } from "./dialogs.js";
 import { button, h, unique } from "./elements.js";
-import { CheckpointPicker, ExperimentPicker, GatePicker, ended } from "./pickers.js";
+import { CheckpointPicker, ExperimentPicker, ended, GatePicker } from "./pickers.js";
 import { inFull, isolated } from "./text.js";
 
 const FIXED_TYPE = "A stage cannot change its type.";
@@ -25,12 +25,13 @@ export async function openStageForm({ frame, stage = null, position = null }) {
 function stageDraft(form) {
   const known = form.settings ?? {};
   const free = form.experiments.filter((option) => option.fits && !option.used_by);
-  const first = free.find((option) => !option.ran) ?? free[0] ?? form.experiments.find((option) => option.fits);
+  const first =
+    free.find((option) => !option.ran) ?? free[0] ?? form.experiments.find((option) => option.fits);
   const choice = known.kind === "deployment" ? known.checkpoint : known.start;
   const gate = known.gate ?? null;
   return {
     kind: known.kind ?? "experiment",
-    experiment: form.settings ? known.experiment ?? null : first?.id ?? null,
+    experiment: form.settings ? (known.experiment ?? null) : (first?.id ?? null),
     begin: choice === "agent" ? "agent" : "scratch",
     agent: known.agent ?? null,
     choice: ["scratch", "agent", undefined].includes(choice) ? "best" : choice,
@@ -56,7 +57,11 @@ class StageForm {
 
   open() {
     this.dialog = openDialog({
-      frame: this.frame, title: this.title, body: this.body, confirm: this.editing ? "Save stage" : "Add stage", wide: true,
+      frame: this.frame,
+      title: this.title,
+      body: this.body,
+      confirm: this.editing ? "Save stage" : "Add stage",
+      wide: true,
       act: (pressed) => this.submit(pressed),
       onclose: () => this.closed(),
     });
@@ -81,7 +86,9 @@ class StageForm {
   build() {
     const { form, draft } = this;
     this.picker = new ExperimentPicker({
-      options: form.experiments, chosen: draft.experiment, fed: !form.first,
+      options: form.experiments,
+      chosen: draft.experiment,
+      fed: !form.first,
       onchange: (option) => {
         draft.experiment = option.id;
         this.showStart();
@@ -92,7 +99,14 @@ class StageForm {
     this.forExperiment = h("div", { class: "pw-stageform-part" }, this.picker.el, this.start);
     this.forDeployment = h("div", { class: "pw-stageform-part" }, form.can_deploy ? this.deployment() : null);
     this.addBox = this.autoAdd();
-    this.body.replaceChildren(this.types(), this.forExperiment, this.forDeployment, this.triggers(), this.gates, this.addBox);
+    this.body.replaceChildren(
+      this.types(),
+      this.forExperiment,
+      this.forDeployment,
+      this.triggers(),
+      this.gates,
+      this.addBox,
+    );
     this.body.querySelector("input:checked")?.setAttribute("autofocus", "");
     this.showStart();
     this.showKind();
@@ -101,16 +115,36 @@ class StageForm {
   types() {
     const { form, draft } = this;
     const fixed = (kind) => (this.editing && draft.kind !== kind ? FIXED_TYPE : null);
-    const group = radios("Stage type", "kind", [
-      { value: "experiment", label: "Experiment", hint: "Runs an experiment of this project.", reason: fixed("experiment") },
-      { value: "deployment", label: "Deployment", hint: "Deploys a checkpoint to Agents.", reason: fixed("deployment") || (form.can_deploy ? null : form.deploy_reason) },
-    ], draft.kind, (kind) => {
-      draft.kind = kind;
-      this.showKind();
-    });
+    const group = radios(
+      "Stage type",
+      "kind",
+      [
+        {
+          value: "experiment",
+          label: "Experiment",
+          hint: "Runs an experiment of this project.",
+          reason: fixed("experiment"),
+        },
+        {
+          value: "deployment",
+          label: "Deployment",
+          hint: "Deploys a checkpoint to Agents.",
+          reason: fixed("deployment") || (form.can_deploy ? null : form.deploy_reason),
+        },
+      ],
+      draft.kind,
+      (kind) => {
+        draft.kind = kind;
+        this.showKind();
+      },
+    );
     group.classList.add("pw-two");
-    return h("div", { class: "pw-stageform-part" },
-      this.editing ? null : h("p", { class: "pw-hint" }, this.where()), group);
+    return h(
+      "div",
+      { class: "pw-stageform-part" },
+      this.editing ? null : h("p", { class: "pw-hint" }, this.where()),
+      group,
+    );
   }
 
   where() {
@@ -121,25 +155,47 @@ class StageForm {
 
   triggers() {
     const { form, draft } = this;
-    const group = radios("Trigger", "trigger", [
-      { value: "manual", label: "Manual", hint: "Runs only when triggered" },
-      { value: "auto", label: "Auto", hint: "Starts when the prior stage succeeds", reason: form.manual_only },
-    ], form.manual_only ? "manual" : draft.trigger, (trigger) => {
-      draft.trigger = trigger;
-      this.showGates();
-    });
+    const group = radios(
+      "Trigger",
+      "trigger",
+      [
+        { value: "manual", label: "Manual", hint: "Runs only when triggered" },
+        {
+          value: "auto",
+          label: "Auto",
+          hint: "Starts when the prior stage succeeds",
+          reason: form.manual_only,
+        },
+      ],
+      form.manual_only ? "manual" : draft.trigger,
+      (trigger) => {
+        draft.trigger = trigger;
+        this.showGates();
+      },
+    );
     group.classList.add("pw-two");
     return group;
   }
 
   autoAdd() {
     const box = h("input", {
-      type: "checkbox", id: unique("auto-add"), checked: this.draft.autoAdd,
+      type: "checkbox",
+      id: unique("auto-add"),
+      checked: this.draft.autoAdd,
       onchange: () => (this.draft.autoAdd = box.checked),
     });
     box.setAttribute("aria-describedby", `${box.id}-hint`);
-    return h("div", { class: "pw-check" }, box, h("label", { for: box.id }, "Auto-add checkpoint to Agents when complete"),
-      h("div", { class: "pw-hint", id: `${box.id}-hint` }, "The best checkpoint, named after pipeline, stage and step."));
+    return h(
+      "div",
+      { class: "pw-check" },
+      box,
+      h("label", { for: box.id }, "Auto-add checkpoint to Agents when complete"),
+      h(
+        "div",
+        { class: "pw-hint", id: `${box.id}-hint` },
+        "The best checkpoint, named after pipeline, stage and step.",
+      ),
+    );
   }
 
   showKind() {
@@ -156,7 +212,12 @@ class StageForm {
   }
 
   checkpoints(legend) {
-    return new CheckpointPicker({ legend, offer: this.form, choice: this.draft.choice, onchange: (choice) => (this.draft.choice = choice) }).el;
+    return new CheckpointPicker({
+      legend,
+      offer: this.form,
+      choice: this.draft.choice,
+      onchange: (choice) => (this.draft.choice = choice),
+    }).el;
   }
 
   /** How the first stage can begin with the chosen experiment. */
@@ -178,13 +239,23 @@ class StageForm {
 
   firstStart() {
     const { ways, startable, begin, draft } = this;
-    const group = radios("Start", "begin", [
-      { value: "scratch", label: "Start from scratch", reason: ways && !ways.scratch.fits ? ways.scratch.reason : null },
-      { value: "agent", label: "Use saved Agent", reason: startable.length ? null : this.noAgent(ways) },
-    ], begin, (chosen) => {
-      draft.begin = chosen;
-      agents.hidden = chosen !== "agent";
-    });
+    const group = radios(
+      "Start",
+      "begin",
+      [
+        {
+          value: "scratch",
+          label: "Start from scratch",
+          reason: ways && !ways.scratch.fits ? ways.scratch.reason : null,
+        },
+        { value: "agent", label: "Use saved Agent", reason: startable.length ? null : this.noAgent(ways) },
+      ],
+      begin,
+      (chosen) => {
+        draft.begin = chosen;
+        agents.hidden = chosen !== "agent";
+      },
+    );
     const agents = this.agentField(startable);
     agents.hidden = begin !== "agent" || !startable.length;
     return [group, agents];
@@ -194,14 +265,26 @@ class StageForm {
     if (!this.form.agents.length) return "There are no saved Agents yet.";
     if (!ways) return "Choose an experiment first.";
     const [only, more] = ways.agents;
-    return more ? `No saved Agent fits. ${isolated(this.form.agents[0].name)}: ${ended(only.reason)}` : ended(only.reason);
+    return more
+      ? `No saved Agent fits. ${isolated(this.form.agents[0].name)}: ${ended(only.reason)}`
+      : ended(only.reason);
   }
 
   agentField(startable) {
     const chosen = startable.find((agent) => agent.id === this.draft.agent) ?? startable[0];
     this.draft.agent = chosen?.id ?? this.draft.agent;
-    const select = h("select", { value: chosen?.id, onchange: () => (this.draft.agent = Number(select.value)) },
-      startable.map((agent) => h("option", { value: agent.id, selected: agent === chosen }, `${isolated(agent.name)} (version ${agent.version}: ${isolated(agent.experiment)}, step ${inFull(agent.step)})`)));
+    const select = h(
+      "select",
+      { value: chosen?.id, onchange: () => (this.draft.agent = Number(select.value)) },
+      startable.map((agent) =>
+        h(
+          "option",
+          { value: agent.id, selected: agent === chosen },
+          `${isolated(agent.name)} (version ${agent.version}: ${isolated(agent.experiment)}, step ` +
+            `${inFull(agent.step)})`,
+        ),
+      ),
+    );
     const made = field("Saved Agent", select);
     made.classList.add("pw-indent");
     return made;
@@ -209,30 +292,55 @@ class StageForm {
 
   deployment() {
     const { draft, form } = this;
-    const list = h("datalist", { id: unique("agents") }, form.agent_names.map((name) => h("option", { value: name })));
+    const list = h(
+      "datalist",
+      { id: unique("agents") },
+      form.agent_names.map((name) => h("option", { value: name })),
+    );
     const tell = () => {
       const known = form.agent_names.includes(draft.name.trim());
-      hint.textContent = known ? "This Agent exists: it gets a new version, and the former ones are kept." : "The stage creates this Agent, or gives it a new version each time.";
+      hint.textContent = known
+        ? "This Agent exists: it gets a new version, and the former ones are kept."
+        : "The stage creates this Agent, or gives it a new version each time.";
     };
-    const name = h("input", { type: "text", value: draft.name, required: true, autocomplete: "off", list: list.id, oninput: () => {
-      draft.name = name.value;
-      name.removeAttribute("aria-invalid");
-      tell();
-    } });
+    const name = h("input", {
+      type: "text",
+      value: draft.name,
+      required: true,
+      autocomplete: "off",
+      list: list.id,
+      oninput: () => {
+        draft.name = name.value;
+        name.removeAttribute("aria-invalid");
+        tell();
+      },
+    });
     const named = field("Agent name", name, " ");
     const hint = named.querySelector(".pw-hint");
     hint.setAttribute("role", "status");
     tell();
-    const about = h("textarea", { rows: 2, value: draft.description, oninput: () => (draft.description = about.value) });
+    const about = h("textarea", {
+      rows: 2,
+      value: draft.description,
+      oninput: () => (draft.description = about.value),
+    });
     this.nameBox = name;
-    return [this.checkpoints("Checkpoint from Previous Stage"), h("div", {}, named, list), field("Agent description", about)];
+    return [
+      this.checkpoints("Checkpoint from Previous Stage"),
+      h("div", {}, named, list),
+      field("Agent description", about),
+    ];
   }
 
   /** An Auto stage may carry a gate. */
   showGates() {
     const { draft, form } = this;
     this.gates.hidden = !this.auto;
-    this.gatePicker = new GatePicker({ draft, deploys: draft.kind === "deployment", higher: form.higher_is_better });
+    this.gatePicker = new GatePicker({
+      draft,
+      deploys: draft.kind === "deployment",
+      higher: form.higher_is_better,
+    });
     this.gates.replaceChildren(this.gatePicker.el);
   }
 
@@ -244,12 +352,25 @@ class StageForm {
 
   settings() {
     const { draft, form } = this;
-    const shared = { trigger: this.auto ? "auto" : "manual", gate: this.auto ? this.gatePicker.settings : null };
+    const shared = {
+      trigger: this.auto ? "auto" : "manual",
+      gate: this.auto ? this.gatePicker.settings : null,
+    };
     if (draft.kind === "deployment")
-      return { ...shared, kind: "deployment", name: draft.name, description: draft.description, checkpoint: draft.choice };
+      return {
+        ...shared,
+        kind: "deployment",
+        name: draft.name,
+        description: draft.description,
+        checkpoint: draft.choice,
+      };
     const start = form.first ? this.begin : draft.choice;
     return {
-      ...shared, kind: "experiment", experiment: this.option?.id ?? null, start, auto_add: draft.autoAdd,
+      ...shared,
+      kind: "experiment",
+      experiment: this.option?.id ?? null,
+      start,
+      auto_add: draft.autoAdd,
       agent: start === "agent" ? draft.agent : null,
     };
   }
@@ -275,7 +396,9 @@ class StageForm {
         pressed,
       );
       if (done.also?.length) this.frame.notice(done.also);
-      this.frame.announce(editing ? `Stage ${form.position + 1} was saved.` : `Stage ${form.position + 1} was added.`);
+      this.frame.announce(
+        editing ? `Stage ${form.position + 1} was saved.` : `Stage ${form.position + 1} was added.`,
+      );
       return true;
     } catch (problem) {
       this.unask();
@@ -309,7 +432,9 @@ class StageForm {
 
   /** Base the form on the pipeline as it is now; what was typed and chosen stays. */
   async renew(pressed) {
-    const asked = this.editing ? { stage: this.form.stage } : { position: this.atEnd ? null : this.form.position };
+    const asked = this.editing
+      ? { stage: this.form.stage }
+      : { position: this.atEnd ? null : this.form.position };
     try {
       this.form = await this.frame.line.ask("form", asked, pressed).catch((problem) => {
         if (problem.kind !== "OrderError") throw problem;
@@ -337,14 +462,30 @@ class StageForm {
       answered = true;
       if (await this.send(event.currentTarget, duplicate)) this.dialog.el.close("ok");
     };
-    const copy = button({ label: "Duplicate and attach", glyph: "copy", kind: "pw-primary", onclick: answer(true) });
+    const copy = button({
+      label: "Duplicate and attach",
+      glyph: "copy",
+      kind: "pw-primary",
+      onclick: answer(true),
+    });
     const asIs = option.used_by ? null : button({ label: "Attach as is", onclick: answer(false) });
     const back = button({ label: "Cancel", onclick: () => this.unask() });
     const why = option.used_by
-      ? [`${isolated(option.name)} is used by stage ${option.used_by} already.`, "Two stages of a pipeline cannot share one experiment, so this stage gets a copy of it."]
-      : [`${isolated(option.name)} has run already.`, "A copy has the same settings and no runs. Attached as is, this stage adds its runs to those that are there."];
-    const question = h("div", { class: "pw-dialog-body pw-stageform-question", role: "group", "aria-label": why[0] },
-      h("p", {}, h("strong", {}, why[0])), h("p", {}, why[1]));
+      ? [
+          `${isolated(option.name)} is used by stage ${option.used_by} already.`,
+          "Two stages of a pipeline cannot share one experiment, so this stage gets a copy of it.",
+        ]
+      : [
+          `${isolated(option.name)} has run already.`,
+          "A copy has the same settings and no runs. Attached as is, this stage adds its runs to those " +
+            "that are there.",
+        ];
+    const question = h(
+      "div",
+      { class: "pw-dialog-body pw-stageform-question", role: "group", "aria-label": why[0] },
+      h("p", {}, h("strong", {}, why[0])),
+      h("p", {}, why[1]),
+    );
     this.question = { footer: [...footer.children], question };
     body.hidden = true;
     body.after(question);

@@ -4,7 +4,7 @@
 // takes its place, and the layer stays as it is.
 
 import { CytoscapeChain, SvgChain } from "./chain_renderers.js";
-import { BUBBLE, STEP, ZOOM, place } from "./chain_shapes.js";
+import { BUBBLE, place, STEP, ZOOM } from "./chain_shapes.js";
 import { badge, button, h, icon, keyed } from "./elements.js";
 import { isolated, score } from "./text.js";
 
@@ -14,9 +14,15 @@ const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until t
 /** The words of a stage, as a screen reader says them. */
 export function stageWords(stage) {
   return [
-    `Stage ${stage.n}: ${isolated(stage.name)}`, stage.kind, stage.status,
-    stage.stale && "Stale", stage.held && "Held", stage.auto ? "Auto" : "Manual",
-  ].filter(Boolean).join(", ");
+    `Stage ${stage.n}: ${isolated(stage.name)}`,
+    stage.kind,
+    stage.status,
+    stage.stale && "Stale",
+    stage.held && "Held",
+    stage.auto ? "Auto" : "Manual",
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 export class StageGraph {
@@ -31,16 +37,25 @@ export class StageGraph {
     this.pluses = h("div", { class: "pw-pluses" });
     this.layer.append(this.list, this.pluses);
     this.canvas = h("div", { class: "pw-canvas", "aria-hidden": "true" });
-    this.box = h("div", { class: "pw-graphbox", role: "group", "aria-label": "Stage graph" }, this.canvas, this.layer);
+    this.box = h(
+      "div",
+      { class: "pw-graphbox", role: "group", "aria-label": "Stage graph" },
+      this.canvas,
+      this.layer,
+    );
     this.list.addEventListener("keydown", (event) => this.key(event));
-    // The layer is moved by its transform alone; a browser that scrolls to a focused bubble would move it twice.
+    // The layer is moved by its transform alone; a browser that scrolls to a focused bubble would move it
+    // twice.
     this.box.addEventListener("scroll", () => this.box.scrollTo(0, 0));
     this.box.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.size = new ResizeObserver(() => this.resized());
     this.theme = new MutationObserver(() => this.renderer?.paint());
     const plain = setTimeout(() => this.use(new SvgChain(this)), CANVAS_PATIENCE);
     CytoscapeChain.load(model, this)
-      .then((loaded) => this.use(loaded), () => this.renderer || this.use(new SvgChain(this)))
+      .then(
+        (loaded) => this.use(loaded),
+        () => this.renderer || this.use(new SvgChain(this)),
+      )
       .finally(() => clearTimeout(plain));
   }
 
@@ -60,15 +75,26 @@ export class StageGraph {
       this.look(before.zoom, before.pan);
     }
     this.size.observe(this.box); // which tells the size at once, too
-    this.theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
+    this.theme.observe(document.body, {
+      attributes: true,
+      attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"],
+    });
   }
 
   // ---- what is shown
 
   show(stages) {
-    const focused = this.list.contains(document.activeElement) ? document.activeElement.parentElement.dataset.key : null;
+    const focused = this.list.contains(document.activeElement)
+      ? document.activeElement.parentElement.dataset.key
+      : null;
     this.stages = stages;
-    keyed(this.list, stages, (stage) => stage.id, (stage) => this.bubble(stage), (el, stage, at) => this.fill(el, stage, at));
+    keyed(
+      this.list,
+      stages,
+      (stage) => stage.id,
+      (stage) => this.bubble(stage),
+      (el, stage, at) => this.fill(el, stage, at),
+    );
     this.settle();
     this.drawNear();
     if (focused) this.focus(Number(focused));
@@ -76,7 +102,9 @@ export class StageGraph {
     this.renderer?.select(this.selected);
   }
 
-  /** A chain that has grown or shrunk is shown whole again, unless somebody has looked elsewhere meanwhile. */
+  /**
+   * A chain that has grown or shrunk is shown whole again, unless somebody has looked elsewhere meanwhile.
+   */
   settle() {
     const grown = this.shown !== undefined && this.shown !== this.stages.length;
     this.shown = this.stages.length;
@@ -115,7 +143,8 @@ export class StageGraph {
 
   /** Draw the bubbles and "+" that can be seen or nearly so: a chain may have a thousand. */
   drawNear() {
-    const { zoom, pan } = this.viewport, last = this.stages.length;
+    const { zoom, pan } = this.viewport,
+      last = this.stages.length;
     const from = Math.max(0, Math.floor(-pan.x / zoom / STEP) - 2);
     const to = Math.min(last, Math.ceil((this.box.clientWidth - pan.x) / zoom / STEP) + 2);
     for (const el of [...this.list.children].slice(from, to))
@@ -124,36 +153,79 @@ export class StageGraph {
         this.draw(el.firstElementChild, el.shown);
       }
     const wanted = last ? Array.from({ length: Math.max(0, to - from) + 1 }, (_, at) => from + at) : [];
-    keyed(this.pluses, wanted, (at) => at, (at) => button({ label: "+", glyph: "plus", quiet: true, kind: "pw-plus", tabindex: "-1", "data-changes": "", onclick: () => this.on.insert(at) }), (el, at) => {
-      const name = at === 0 ? "Insert a stage at the beginning" : at === last ? "Add a stage at the end" : `Insert a stage between ${at} and ${at + 1}`;
-      if (el.title === name) return;
-      el.setAttribute("aria-label", name);
-      el.title = name;
-      el.style.left = `${at * STEP - STEP / 2 - 12}px`;
-      el.style.top = "-12px";
-    });
+    keyed(
+      this.pluses,
+      wanted,
+      (at) => at,
+      (at) =>
+        button({
+          label: "+",
+          glyph: "plus",
+          quiet: true,
+          kind: "pw-plus",
+          tabindex: "-1",
+          "data-changes": "",
+          onclick: () => this.on.insert(at),
+        }),
+      (el, at) => {
+        const name =
+          at === 0
+            ? "Insert a stage at the beginning"
+            : at === last
+              ? "Add a stage at the end"
+              : `Insert a stage between ${at} and ${at + 1}`;
+        if (el.title === name) return;
+        el.setAttribute("aria-label", name);
+        el.title = name;
+        el.style.left = `${at * STEP - STEP / 2 - 12}px`;
+        el.style.top = "-12px";
+      },
+    );
   }
 
   draw(face, stage) {
     const done = stage.total ? Math.min(1, (stage.step || 0) / stage.total) : null;
     face.replaceChildren(
-      h("span", { class: "pw-bubble-top" },
+      h(
+        "span",
+        { class: "pw-bubble-top" },
         icon(stage.kind === "Deployment" ? "agent" : "experiment"),
         h("span", {}, `${stage.n} · ${stage.kind}`),
-        h("span", { class: "pw-bubble-trigger" }, icon(stage.auto ? "auto" : "manual"), stage.auto ? "Auto" : "Manual")),
+        h(
+          "span",
+          { class: "pw-bubble-trigger" },
+          icon(stage.auto ? "auto" : "manual"),
+          stage.auto ? "Auto" : "Manual",
+        ),
+      ),
       h("span", { class: "pw-bubble-name" }, isolated(stage.name)),
-      h("span", { class: "pw-bubble-bottom" },
-        badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null,
-        stage.score !== undefined && !(stage.stale && stage.held) ? h("span", { class: "pw-bubble-score" }, score(stage.score, 3)) : null),
+      h(
+        "span",
+        { class: "pw-bubble-bottom" },
+        badge(stage.status),
+        stage.stale ? badge("Stale") : null,
+        stage.held ? badge("Held") : null,
+        stage.score !== undefined && !(stage.stale && stage.held)
+          ? h("span", { class: "pw-bubble-score" }, score(stage.score, 3))
+          : null,
+      ),
       stage.active
-        ? h("span", { class: "pw-bubble-progress" }, h("span", { style: { width: `${(done ?? 0) * 100}%` }, class: done === null ? "pw-unknown" : "" }))
+        ? h(
+            "span",
+            { class: "pw-bubble-progress" },
+            h("span", {
+              style: { width: `${(done ?? 0) * 100}%` },
+              class: done === null ? "pw-unknown" : "",
+            }),
+          )
         : "",
     );
   }
 
   select(id) {
     this.selected = id;
-    const chosen = this.list.querySelector(`[data-key="${id}"]`), entry = chosen ?? this.list.firstElementChild;
+    const chosen = this.list.querySelector(`[data-key="${id}"]`),
+      entry = chosen ?? this.list.firstElementChild;
     for (const el of this.list.querySelectorAll('[tabindex="0"], [aria-pressed="true"]')) {
       el.tabIndex = -1;
       el.setAttribute("aria-pressed", "false");
@@ -169,7 +241,9 @@ export class StageGraph {
 
   hover(id) {
     const stage = this.stages.find((each) => each.id === id);
-    this.box.title = stage ? [stageWords(stage), ...(stage.stale || []), stage.held].filter(Boolean).join("\n") : "";
+    this.box.title = stage
+      ? [stageWords(stage), ...(stage.stale || []), stage.held].filter(Boolean).join("\n")
+      : "";
   }
 
   // ---- keys and wheel
@@ -200,7 +274,8 @@ export class StageGraph {
   wheel(event) {
     const view = this.renderer?.viewport;
     if (!view) return;
-    const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : event.shiftKey ? event.deltaY : 0;
+    const sideways =
+      Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : event.shiftKey ? event.deltaY : 0;
     if (event.ctrlKey) {
       const box = this.box.getBoundingClientRect();
       this.zoom(Math.exp(-event.deltaY / 300), { x: event.clientX - box.left, y: event.clientY - box.top });
@@ -219,7 +294,11 @@ export class StageGraph {
     const { zoom, pan } = this.viewport;
     this.layer.style.transform = `translate(${pan.x}px, ${pan.y}px) scale(${zoom})`;
     this.layer.classList.toggle("pw-far", zoom < 0.5);
-    if (!this.drawing) this.drawing = requestAnimationFrame(() => { this.drawing = null; this.drawNear(); });
+    if (!this.drawing)
+      this.drawing = requestAnimationFrame(() => {
+        this.drawing = null;
+        this.drawNear();
+      });
   }
 
   look(zoom, pan) {
@@ -243,7 +322,8 @@ export class StageGraph {
 
   /** Keep some of the chain in sight. */
   within(zoom, pan) {
-    const width = this.box.clientWidth, right = (this.stages.length - 1) * STEP * zoom;
+    const width = this.box.clientWidth,
+      right = (this.stages.length - 1) * STEP * zoom;
     const edge = (BUBBLE.width / 2) * zoom;
     return { x: Math.min(width - edge - 40, Math.max(pan.x, edge + 40 - right)), y: pan.y };
   }
@@ -252,7 +332,10 @@ export class StageGraph {
   fit() {
     this.roamed = false;
     const zoom = Math.max(ZOOM.least, Math.min(1, this.box.clientWidth / this.width));
-    this.look(zoom, { x: (this.box.clientWidth - Math.max(0, this.stages.length - 1) * STEP * zoom) / 2, y: this.box.clientHeight / 2 });
+    this.look(zoom, {
+      x: (this.box.clientWidth - Math.max(0, this.stages.length - 1) * STEP * zoom) / 2,
+      y: this.box.clientHeight / 2,
+    });
   }
 
   /** First show the whole chain where it is readable then, else from the first stage that is not done. */
@@ -261,7 +344,13 @@ export class StageGraph {
     const first = this.stages.findIndex((stage) => stage.status !== "Succeeded" || stage.stale);
     const from = Math.max(0, first === -1 ? 0 : first - 1);
     const zoom = 0.9;
-    this.look(zoom, this.within(zoom, { x: (BUBBLE.width / 2 + MARGIN + 12 - from * STEP) * zoom, y: this.box.clientHeight / 2 }));
+    this.look(
+      zoom,
+      this.within(zoom, {
+        x: (BUBBLE.width / 2 + MARGIN + 12 - from * STEP) * zoom,
+        y: this.box.clientHeight / 2,
+      }),
+    );
   }
 
   /** Bring a stage into sight, if it is not. */
@@ -269,7 +358,9 @@ export class StageGraph {
     const at = this.stages.findIndex((stage) => stage.id === id);
     if (at < 0 || !this.renderer || !this.opened) return;
     const { zoom, pan } = this.viewport;
-    const x = at * STEP * zoom + pan.x, half = (BUBBLE.width / 2 + 16) * zoom, width = this.box.clientWidth;
+    const x = at * STEP * zoom + pan.x,
+      half = (BUBBLE.width / 2 + 16) * zoom,
+      width = this.box.clientWidth;
     if (x - half < 0) this.look(zoom, { x: pan.x + half - x, y: pan.y });
     else if (x + half > width) this.look(zoom, { x: pan.x - (x + half - width), y: pan.y });
   }
@@ -305,7 +396,8 @@ export class StageGraph {
     const el = this.list.querySelector(`[data-key="${id}"]`);
     el?.classList.remove("pw-dragged");
     this.layer.classList.remove("pw-dragging");
-    if (el) [el.style.left, el.style.top] = [`${from * STEP - BUBBLE.width / 2}px`, `${-BUBBLE.height / 2}px`];
+    if (el)
+      [el.style.left, el.style.top] = [`${from * STEP - BUBBLE.width / 2}px`, `${-BUBBLE.height / 2}px`];
     this.renderer.place(id, place(from));
     if (to !== from) this.on.move(id, to);
   }

@@ -6,21 +6,44 @@ import { asSentence } from "./stage_panel.js";
 import { isolated, score } from "./text.js";
 
 export class StageList {
-  /** `actions(stage)` gives what can be done with a stage; the first is a button, the others are in a menu. */
+  /**
+   * `actions(stage)` gives what can be done with a stage; the first is a button, the others are in a menu.
+   */
   constructor({ frame, actions, select = (id) => frame.run("select", { stage: id }) }) {
     this.frame = frame;
     this.actions = actions;
     this.select = select;
     const head = (text, kind = "") => h("th", { scope: "col", class: kind }, text);
     this.rows = h("tbody");
-    this.el = h("div", { class: "pw-scroll pw-stagelist" },
-      h("table", { class: "pw-table" },
+    this.el = h(
+      "div",
+      { class: "pw-scroll pw-stagelist" },
+      h(
+        "table",
+        { class: "pw-table" },
         h("caption", { class: "pw-hidden" }, "Stages"),
-        h("thead", {}, h("tr", {}, head("#", "pw-number"), head("Type"), head("Name"), head("Trigger"), head("Status"),
-          head("Evaluation score", "pw-number"), head("Why"), head("Actions", "pw-stagelist-end"))),
-        this.rows));
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            head("#", "pw-number"),
+            head("Type"),
+            head("Name"),
+            head("Trigger"),
+            head("Status"),
+            head("Evaluation score", "pw-number"),
+            head("Why"),
+            head("Actions", "pw-stagelist-end"),
+          ),
+        ),
+        this.rows,
+      ),
+    );
     this.rows.addEventListener("click", (event) => {
-      if (!event.target.closest("button") && document.getSelection().isCollapsed) this.chosen(event.target.closest("tr"));
+      if (!event.target.closest("button") && document.getSelection().isCollapsed)
+        this.chosen(event.target.closest("tr"));
     });
     this.rows.addEventListener("keydown", (event) => this.key(event));
   }
@@ -28,15 +51,46 @@ export class StageList {
   show(stages, selected) {
     this.stages = new Map(stages.map((stage) => [stage.id, stage]));
     const last = stages.length;
-    keyed(this.rows, stages, (stage) => stage.id, () => this.row(), (el, stage) => this.fill(el, stage, last, stage.id === selected));
+    keyed(
+      this.rows,
+      stages,
+      (stage) => stage.id,
+      () => this.row(),
+      (el, stage) => this.fill(el, stage, last, stage.id === selected),
+    );
   }
 
   row() {
     const cell = (kind = "") => h("td", { class: kind });
-    const el = h("tr", {}, cell("pw-number"), cell("pw-stagelist-type"), h("th", { scope: "row" }), cell(), cell("pw-stagelist-status"), cell("pw-number"), cell("pw-stagelist-why"),
-      h("td", { class: "pw-stagelist-end" }, h("div", { class: "pw-stagelist-actions" }, h("span"), h("span"))));
-    const name = h("button", { type: "button", class: "pw-stagelist-name", id: unique("stage"), onclick: () => this.chosen(el) });
-    const more = button({ label: "Actions", glyph: "more", quiet: true, "aria-haspopup": "menu", onclick: () => openMenu(more, this.menu(el, more)) });
+    const el = h(
+      "tr",
+      {},
+      cell("pw-number"),
+      cell("pw-stagelist-type"),
+      h("th", { scope: "row" }),
+      cell(),
+      cell("pw-stagelist-status"),
+      cell("pw-number"),
+      cell("pw-stagelist-why"),
+      h(
+        "td",
+        { class: "pw-stagelist-end" },
+        h("div", { class: "pw-stagelist-actions" }, h("span"), h("span")),
+      ),
+    );
+    const name = h("button", {
+      type: "button",
+      class: "pw-stagelist-name",
+      id: unique("stage"),
+      onclick: () => this.chosen(el),
+    });
+    const more = button({
+      label: "Actions",
+      glyph: "more",
+      quiet: true,
+      "aria-haspopup": "menu",
+      onclick: () => openMenu(more, this.menu(el, more)),
+    });
     el.children[2].append(name);
     el.lastElementChild.firstElementChild.lastElementChild.append(more);
     return Object.assign(el, { name, more, act: el.lastElementChild.firstElementChild.firstElementChild });
@@ -56,17 +110,38 @@ export class StageList {
     redraw(kind, icon(stage.kind === "Deployment" ? "agent" : "experiment"), " ", h("span", {}, stage.kind));
     el.name.textContent = isolated(stage.name);
     trigger.textContent = stage.auto ? "Auto" : "Manual";
-    redraw(status, h("div", { class: "pw-stagelist-marks" }, badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null));
+    redraw(
+      status,
+      h(
+        "div",
+        { class: "pw-stagelist-marks" },
+        badge(stage.status),
+        stage.stale ? badge("Stale") : null,
+        stage.held ? badge("Held") : null,
+      ),
+    );
     value.textContent = stage.kind === "Deployment" && stage.score === undefined ? "" : score(stage.score);
-    redraw(why, stageReasons(stage).map((reason) => h("div", {}, reason)));
+    redraw(
+      why,
+      stageReasons(stage).map((reason) => h("div", {}, reason)),
+    );
     const name = `Actions for stage ${stage.n}: ${isolated(stage.name)}`;
     el.more.setAttribute("aria-label", name);
     el.more.title = name;
     const { key, label, glyph, title, reason } = this.actions(stage)[0];
-    redraw(el.act, button({
-      label, glyph, reason, title: title || label, "data-f": "act", "data-act": key, "aria-describedby": el.name.id,
-      onclick: (event) => this.now(el)[0].onclick(event.currentTarget),
-    }));
+    redraw(
+      el.act,
+      button({
+        label,
+        glyph,
+        reason,
+        title: title || label,
+        "data-f": "act",
+        "data-act": key,
+        "aria-describedby": el.name.id,
+        onclick: (event) => this.now(el)[0].onclick(event.currentTarget),
+      }),
+    );
   }
 
   /** What can be done with the stage of a row now. */
@@ -75,7 +150,9 @@ export class StageList {
   }
 
   menu(el, opener) {
-    return this.now(el).slice(1).map((item) => ({ ...item, onclick: () => item.onclick(opener) }));
+    return this.now(el)
+      .slice(1)
+      .map((item) => ({ ...item, onclick: () => item.onclick(opener) }));
   }
 
   chosen(el) {
@@ -84,8 +161,14 @@ export class StageList {
 
   /** Up and down go from stage to stage, in the same column of buttons. */
   key(event) {
-    const el = event.target.closest("tr"), rows = this.rows;
-    const to = { ArrowDown: el.nextElementSibling, ArrowUp: el.previousElementSibling, Home: rows.firstElementChild, End: rows.lastElementChild }[event.key];
+    const el = event.target.closest("tr"),
+      rows = this.rows;
+    const to = {
+      ArrowDown: el.nextElementSibling,
+      ArrowUp: el.previousElementSibling,
+      Home: rows.firstElementChild,
+      End: rows.lastElementChild,
+    }[event.key];
     if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();

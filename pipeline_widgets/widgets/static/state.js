@@ -14,6 +14,9 @@ function patches(model) {
     if (!message?.patch) return;
     const changed = new Map(message.rows.map((row) => [row.id, row]));
     // Never followed by save_changes: the browser owns no state, and would send the whole list back.
-    model.set(message.patch, model.get(message.patch).map((row) => changed.get(row.id) ?? row));
+    model.set(
+      message.patch,
+      model.get(message.patch).map((row) => changed.get(row.id) ?? row),
+    );
   });
 }

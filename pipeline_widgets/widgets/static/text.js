@@ -3,13 +3,21 @@
 import { h } from "./elements.js";
 
 // Right-to-left scripts, and marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm.
-const TURNING = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+const TURNING = new RegExp(
+  "[\\u0590-\\u08ff\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufb1d-\\ufdff\\ufe70-\\ufeff" +
+    "\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}]",
+  "u",
+);
 
-/** A name as it can stand in a sentence: one that could turn the words around it is isolated. As in `directions.py`. */
+/**
+ * A name as it can stand in a sentence: one that could turn the words around it is isolated. As in
+ * `directions.py`.
+ */
 export function isolated(name) {
   const text = String(name);
   if (!TURNING.test(text)) return text;
-  let kept = "", open = 0;
+  let kept = "",
+    open = 0;
   for (const character of text) {
     if ("\u2066\u2067\u2068".includes(character)) open += 1;
     if (character === "\u2069" && !open) continue; // it would close what stands around
@@ -26,12 +34,17 @@ export const count = (n, noun, many = `${noun}s`) => `${inFull(n)} ${n === 1 ? n
 /** Say a score in a few digits; N/A where there is none. */
 export function score(value, digits = 4) {
   if (value === null || value === undefined) return "N/A";
-  return signed(Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
-    ? value.toExponential(2)
-    : String(Number(value.toPrecision(digits))));
+  return signed(
+    Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
+      ? value.toExponential(2)
+      : String(Number(value.toPrecision(digits))),
+  );
 }
 
-/** Return what says the scores of a column: all with as many digits after the point, so that they can be compared. */
+/**
+ * Return what says the scores of a column: all with as many digits after the point, so that they can be
+ * compared.
+ */
 export function scores(values) {
   const said = values.filter((value) => value !== null && value !== undefined).map((value) => score(value));
   if (said.some((text) => text.includes("e"))) return score;
@@ -86,6 +99,6 @@ export function ago(at) {
   if (s < 45) return "just now";
   if (s < 3600) return `${Math.max(1, Math.round(s / 60))} min ago`;
   if (s < 86_400) return `${Math.round(s / 3600)} h ago`;
-  if (s < 14 * 86_400) return count(Math.round(s / 86_400), "day") + " ago";
+  if (s < 14 * 86_400) return `${count(Math.round(s / 86_400), "day")} ago`;
   return new Date(at * 1000).toLocaleDateString();
 }

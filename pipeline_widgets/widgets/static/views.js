@@ -9,7 +9,14 @@ import { ResultsPanel } from "./results.js";
 import { attach } from "./state.js";
 
 /** What stands behind each view: it takes `{ model, el }`, and its `frame` ends it. */
-const VIEWS = { AgentsView: AgentsTable, ExperimentsView: ExperimentsTable, PipelineView: Builder, PipelineList: PipelineTable, ProjectView: ProjectTabs, ResultsView: ResultsPanel };
+const VIEWS = {
+  AgentsView: AgentsTable,
+  ExperimentsView: ExperimentsTable,
+  PipelineView: Builder,
+  PipelineList: PipelineTable,
+  ProjectView: ProjectTabs,
+  ResultsView: ResultsPanel,
+};
 
 /** Follow a model from when it is made, whether or not a view of it is there. Returns what ends that. */
 export function initialize({ model }) {
