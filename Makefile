@@ -84,6 +84,7 @@ check: $(DEV) $(TOOLS) ## Lint, formatting, types, and the direction of imports
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
+	$(NODE) node_modules/typescript/bin/tsc --project .
 
 chaos: $(DEV) ## Kill, fill, lock and suspend under real chains for MINUTES, and print what broke
 	@PYTHONPATH=tests:tests/support $(BIN)/python -m chaos --minutes $(MINUTES) --db $(DB) \

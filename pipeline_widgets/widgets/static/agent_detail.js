@@ -11,8 +11,14 @@ const AGENT_WAITS = "Waiting for the answer";
 const AGENT_PATIENCE = 75_000; // ms to wait for a reply; Python gives up after 60 s
 
 export class AgentDetail {
+  /**
+   * @param {any} table
+   * @param {number} id
+   */
   constructor(table, id) {
-    Object.assign(this, { table, id, frame: table.frame });
+    this.table = table;
+    this.id = id;
+    this.frame = table.frame;
     this.trouble = h("div", { class: "pw-ag-trouble" });
     this.log = new Printed(this.frame, "");
     this.logged = h(
@@ -39,8 +45,13 @@ export class AgentDetail {
     this.el = h("div", { class: "pw-ag-detail" }, this.trouble, this.logged, this.open, this.versions);
   }
 
+  /**
+   * @param {Row} row
+   * @param {Row} detail
+   */
   show(row, detail) {
-    Object.assign(this, { row, detail });
+    this.row = row;
+    this.detail = detail;
     const { endpoint } = detail;
     const deployed = row.status === "Deployed" && !!endpoint?.url,
       answers = deployed && !detail.silent;
@@ -71,10 +82,20 @@ export class AgentDetail {
     return this.table.keys.get(this.id)?.key ?? null;
   }
 
+  /**
+   * @param {Row} row
+   * @param {any} options
+   */
   showTrouble(row, { silent, log }) {
     const failed = row.status === "Failed",
       deployed = row.status === "Deployed",
       [first, ...more] = row.trouble.split("\n");
+    /**
+     * @param {string} kind
+     * @param {string} glyph
+     * @param {string} what
+     * @param {...Child} said
+     */
     const notice = (kind, glyph, what, ...said) =>
       h("div", { class: `pw-notice pw-${kind}` }, icon(glyph), h("div", {}, h("strong", {}, what), said));
     const rest = more.length
@@ -113,6 +134,10 @@ export class AgentDetail {
 
   // ---- where, and the key
 
+  /**
+   * @param {Row} row
+   * @param {Values} endpoint
+   */
   showEndpoint(row, endpoint) {
     const heading = h("h3", {}, "Endpoint");
     const newKey = this.key ? this.newKey() : null;
@@ -177,7 +202,9 @@ export class AgentDetail {
     );
   }
 
+  /** @param {Values} endpoint */
   oldKey(endpoint) {
+    /** @param {string} label */
     const rotate = (label) =>
       button({
         label,
@@ -212,8 +239,16 @@ export class AgentDetail {
 
   // ---- versions
 
+  /**
+   * @param {Row} row
+   * @param {Row} detail
+   */
   showVersions(row, detail) {
     const better = detail.higher_is_better ? "" : " (lower is better)";
+    /**
+     * @param {Child} text
+     * @param {string} [kind]
+     */
     const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
     redraw(
       this.versions,
@@ -247,13 +282,17 @@ export class AgentDetail {
           h(
             "tbody",
             {},
-            detail.versions.map((version) => this.version(version, detail)),
+            detail.versions.map((/** @type {Row} */ version) => this.version(version, detail)),
           ),
         ),
       ),
     );
   }
 
+  /**
+   * @param {Row} version
+   * @param {Row} detail
+   */
   version(version, detail) {
     const served = detail.endpoint?.version === version.number && this.row.status === "Deployed";
     const marks = [version.current ? "Current" : null, served && !version.current ? "Served" : null].filter(
@@ -295,6 +334,7 @@ export class AgentDetail {
 
 /** Code that asks the agent, a tab for each language. */
 class AgentSnippets {
+  /** @param {Frame} frame */
   constructor(frame) {
     this.frame = frame;
     this.chosen = 0;
@@ -320,22 +360,32 @@ class AgentSnippets {
     );
   }
 
+  /**
+   * @param {Row} detail
+   * @param {any} key
+   */
   show(detail, key) {
     this.el.hidden = !detail?.snippets.length;
     if (this.el.hidden) return;
-    this.snippets = detail.snippets.map(({ language, code }) => ({
-      language,
-      code: key ? code.replace(detail.placeholder, () => key) : code,
-    }));
+    this.snippets = detail.snippets.map(
+      (/** @type {{ language: any, code: string }} */ { language, code }) => ({
+        language,
+        code: key ? code.replace(detail.placeholder, () => key) : code,
+      }),
+    );
     keyed(
       this.list,
       this.snippets,
-      (snippet) => snippet.language,
+      (/** @type {Values} */ snippet) => snippet.language,
       (snippet, at) => this.tab(snippet.language, at),
     );
     this.draw();
   }
 
+  /**
+   * @param {any} language
+   * @param {number} at
+   */
   tab(language, at) {
     const el = h(
       "button",
@@ -365,6 +415,7 @@ class AgentSnippets {
     return el;
   }
 
+  /** @param {number} at */
   choose(at) {
     this.chosen = at;
     this.draw();
@@ -382,10 +433,12 @@ class AgentSnippets {
 
 // ---- a box to try it -------------------------------------------------------------------------------
 
+/** @type {Record<string, string>} */
 const AGENT_FIELDS = { observation: "Observation", prompt: "Prompt", input: "Input" };
 
 /** Ask the agent's own endpoint, and show what it answers. What is typed stays whatever comes. */
 class AgentBox {
+  /** @param {Row} detail */
   constructor(detail) {
     this.detail = detail;
     this.frame = detail.frame;
@@ -419,6 +472,7 @@ class AgentBox {
     );
   }
 
+  /** @param {Values} endpoint */
   show(endpoint) {
     this.el.hidden = !endpoint;
     if (!endpoint) return;
@@ -452,6 +506,7 @@ class AgentBox {
 
   /**
    * Until the answer comes, nothing else is sent; the button says why, and how long that takes is counted.
+   * @param {boolean} waits
    */
   wait(waits) {
     const since = Date.now();
@@ -468,7 +523,11 @@ class AgentBox {
     this.hint.hidden = waits;
   }
 
-  /** Send it, and wait for the reply, which comes by itself under its ticket. */
+  /**
+   * Send it, and wait for the reply, which comes by itself under its ticket.
+   * @param {any} ticket
+   * @param {string} text
+   */
   async reply(ticket, text) {
     const { asks } = this.detail.table;
     const answer = new Promise((resolve) => asks.set(ticket, resolve));
@@ -486,6 +545,10 @@ class AgentBox {
     }
   }
 
+  /**
+   * @param {any} reply
+   * @param {any} asked
+   */
   tell(reply, asked) {
     const to = h(
       "div",
@@ -513,6 +576,7 @@ class AgentBox {
     );
   }
 
+  /** @param {any} error */
   failure(error) {
     return h(
       "div",
@@ -523,7 +587,10 @@ class AgentBox {
   }
 }
 
-/** Say how long an answer took. */
+/**
+ * Say how long an answer took.
+ * @param {number} seconds
+ */
 function agentTook(seconds) {
   if (seconds >= 1) return `${seconds.toFixed(1)} s`;
   return `${seconds < 0.1 ? (seconds * 1000).toFixed(1) : Math.round(seconds * 1000)} ms`;

@@ -8,7 +8,12 @@ import { sparkline } from "./sparkline.js";
 import { isStep } from "./steps.js";
 import { count, inFull, isolated, score } from "./text.js";
 
-/** Ask for a new agent: its name, and the checkpoint that it is a copy of. */
+/**
+ * Ask for a new agent: its name, and the checkpoint that it is a copy of.
+ * @param {any} table
+ * @param {El} pressed
+ * @returns {Promise<any>}
+ */
 export async function openNewAgent(table, pressed) {
   const { frame } = table;
   const sources = await frame.run("sources", {}, pressed);
@@ -17,6 +22,7 @@ export async function openNewAgent(table, pressed) {
   const name = h("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
   const about = h("textarea", { rows: 2 });
   const picker = new AgentSource({ frame, sources });
+  /** @type {any} */
   let made = null;
   openDialog({
     frame,
@@ -58,9 +64,15 @@ export async function openNewAgent(table, pressed) {
 
 /** The source experiment, and one of its checkpoints. */
 class AgentSource {
+  /** @param {{ frame: Frame, sources: any }} options */
   constructor({ frame, sources }) {
-    Object.assign(this, { frame, sources, experiment: null, run: null, choice: "best", looking: null });
-    this.labels = new Map(sources.map((each) => [this.label(each), each]));
+    this.frame = frame;
+    this.sources = sources;
+    this.experiment = null;
+    this.run = null;
+    this.choice = "best";
+    this.looking = null;
+    this.labels = new Map(sources.map((/** @type {any} */ each) => [this.label(each), each]));
     this.place = h("div", { class: "pw-ag-offer" });
     this.el = h(
       "div",
@@ -70,6 +82,7 @@ class AgentSource {
     );
   }
 
+  /** @param {{ name: string, project: any, algorithm: string }} options */
   label({ name, project, algorithm }) {
     return `${isolated(name)}${project ? ` in ${isolated(project)}` : ""} (${isolated(algorithm)})`;
   }
@@ -77,7 +90,10 @@ class AgentSource {
   select() {
     const select = h(
       "select",
-      { onchange: () => this.pick(this.sources.find((each) => each.id === Number(select.value))) },
+      {
+        onchange: () =>
+          this.pick(this.sources.find((/** @type {any} */ each) => each.id === Number(select.value))),
+      },
       [...this.labels].map(([label, { id }]) => h("option", { value: id }, label)),
     );
     this.pick(this.sources[0]);
@@ -86,6 +102,7 @@ class AgentSource {
 
   search() {
     const id = unique("experiments");
+    /** @type {El} */
     this.find = h("input", {
       type: "text",
       list: id,
@@ -111,7 +128,10 @@ class AgentSource {
     ];
   }
 
-  /** Enter takes what was typed and nothing more; so does Tab. Both go on to the checkpoints. */
+  /**
+   * Enter takes what was typed and nothing more; so does Tab. Both go on to the checkpoints.
+   * @param {any} event
+   */
   key(event) {
     const enter = event.key === "Enter";
     if (event.isComposing || !(enter || (event.key === "Tab" && !event.shiftKey && !this.run))) return;
@@ -137,7 +157,10 @@ class AgentSource {
     await this.looking;
   }
 
-  /** The experiments that a text may mean. */
+  /**
+   * The experiments that a text may mean.
+   * @param {string} text
+   */
   matching(text) {
     const typed = text.trim().toLowerCase(),
       words = typed.split(/\s+/);
@@ -149,10 +172,11 @@ class AgentSource {
     return found.map(({ source }) => source);
   }
 
+  /** @param {any} found */
   unclear(found) {
     if (!this.find.value.trim()) return null;
     if (!found.length) return `No experiment matches “${this.find.value}”.`;
-    const named = found.slice(0, AGENT_NAMED).map((each) => this.label(each)),
+    const named = found.slice(0, AGENT_NAMED).map((/** @type {any} */ each) => this.label(each)),
       more = found.length - named.length;
     return (
       `${count(found.length, "experiment")} match: ` +
@@ -162,17 +186,22 @@ class AgentSource {
   }
 
   /** What was chosen is no longer what the field says. */
-  drop(why = null) {
-    Object.assign(this, { experiment: null, run: null, looking: null });
+  drop(/** @type {any} */ why = null) {
+    this.experiment = null;
+    this.run = null;
+    this.looking = null;
     redraw(this.place, why ? h("p", { class: "pw-hint", role: "status" }, why) : null);
   }
 
+  /** @param {any} source */
   pick(source) {
-    Object.assign(this, { experiment: source, run: null });
+    this.experiment = source;
+    this.run = null;
     redraw(this.place, h("p", { class: "pw-soft", role: "status" }, "Looking for its checkpoints…"));
     this.looking = this.look(source);
   }
 
+  /** @param {any} source */
   async look(source) {
     try {
       const { runs } = await this.frame.line.ask("offer", { experiment: source.id });
@@ -196,16 +225,24 @@ class AgentSource {
         ),
       );
     const checkpoints = h("div");
+    /** @param {number} id */
     const take = (id) => {
-      this.run = this.runs.find((run) => run.id === Number(id));
+      this.run = this.runs.find((/** @type {Row} */ run) => run.id === Number(id));
       this.choice = "best";
       this.drawRun(checkpoints);
     };
     const runs = h(
       "select",
       { onchange: () => take(runs.value) },
-      this.runs.map(({ id, label, checkpoints: { length } }, at) =>
-        h("option", { value: id }, `${label}, ${count(length, "checkpoint")}${at ? "" : " (latest)"}`),
+      this.runs.map(
+        (
+          /** @type {{ id: number, label: string, checkpoints: any }} */ {
+            id,
+            label,
+            checkpoints: { length },
+          },
+          /** @type {number} */ at,
+        ) => h("option", { value: id }, `${label}, ${count(length, "checkpoint")}${at ? "" : " (latest)"}`),
       ),
     );
     const { silent, algorithm } = this.experiment;
@@ -225,6 +262,7 @@ class AgentSource {
     take(this.runs[0].id);
   }
 
+  /** @param {any} place */
   drawRun(place) {
     const charts = h("div", { class: "pw-ag-charts" });
     const picker = new CheckpointPicker({
@@ -240,13 +278,22 @@ class AgentSource {
     this.drawCharts(charts);
   }
 
-  /** Both scores by step, with the chosen checkpoint marked. */
+  /**
+   * Both scores by step, with the chosen checkpoint marked.
+   * @param {any} place
+   */
   drawCharts(place) {
     const step = isStep(this.choice) ? this.choice : this.run[this.choice].step;
+    /**
+     * @param {string} word
+     * @param {string} name
+     */
     const chart = (word, name) => {
-      const points = this.run.checkpoints.map((each) => [each.step, each[name]]);
-      const values = points.map(([, value]) => value).filter((value) => value !== null);
-      const marked = this.run.checkpoints.find((each) => each.step === step);
+      const points = this.run.checkpoints.map((/** @type {any} */ each) => [each.step, each[name]]);
+      const values = points
+        .map((/** @type {any[]} */ [, value]) => value)
+        .filter((/** @type {any} */ value) => value !== null);
+      const marked = this.run.checkpoints.find((/** @type {any} */ each) => each.step === step);
       const said = values.length ? `Step ${inFull(step)}: ${score(marked?.[name])}` : "None was reported";
       return h(
         "figure",
@@ -272,11 +319,15 @@ class AgentSource {
 const AGENT_SELECT = 12; // experiments up to which a plain list serves better than a search
 const AGENT_NAMED = 4; // experiments that are named where a search is not clear
 
+/**
+ * @param {any} table
+ * @param {number} id
+ */
 export function openDeleteAgent(table, id) {
   const { frame } = table,
     row = table.row(id);
   if (!row) return;
-  const at = table.model.get("rows").findIndex((each) => each.id === id);
+  const at = table.model.get("rows").findIndex((/** @type {any} */ each) => each.id === id);
   openDialog({
     frame,
     title: `Delete agent “${isolated(row.name)}”?`,
@@ -294,9 +345,15 @@ export function openDeleteAgent(table, id) {
   });
 }
 
-/** A first key is made at once; one that is replaced cuts off who uses it. */
+/**
+ * A first key is made at once; one that is replaced cuts off who uses it.
+ * @param {Row} detail
+ * @param {string} hint
+ * @param {El} pressed
+ */
 export async function openRotateKey(detail, hint, pressed) {
   const { frame, table, id } = detail;
+  /** @param {{ key: any }} options */
   const done = ({ key }) => {
     table.keep(id, key);
     frame.announce("The new key is shown.");
@@ -306,6 +363,7 @@ export async function openRotateKey(detail, hint, pressed) {
     const answer = await table.ask("rotate_key", { agent: id }, pressed);
     return answer && done(answer);
   }
+  /** @type {any} */
   let answer = null;
   openDialog({
     frame,
@@ -327,6 +385,10 @@ export async function openRotateKey(detail, hint, pressed) {
   });
 }
 
+/**
+ * @param {Row} detail
+ * @param {any} version
+ */
 export function openRollBack(detail, version) {
   const { frame, table, id, row } = detail,
     { number } = version;

@@ -18,6 +18,7 @@ const AGENT_COLUMNS = [
 ];
 
 export class AgentsTable extends PagedTable {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
     super({
       model,
@@ -44,6 +45,7 @@ export class AgentsTable extends PagedTable {
     return this.newButton("new");
   }
 
+  /** @param {string} name */
   newButton(name) {
     return button({
       label: "New Agent",
@@ -58,7 +60,7 @@ export class AgentsTable extends PagedTable {
   // ---- drawing
 
   expanded() {
-    this.details = new Map(this.model.get("details").map((detail) => [detail.id, detail]));
+    this.details = new Map(this.model.get("details").map((/** @type {Row} */ detail) => [detail.id, detail]));
     return new Set(this.details.keys());
   }
 
@@ -78,7 +80,11 @@ export class AgentsTable extends PagedTable {
   /** Say how a connecting has ended; who waits for it may look elsewhere. */
   tellEnds() {
     const before = this.statuses ?? new Map();
-    this.statuses = new Map(this.model.get("rows").map(({ id, name, status }) => [id, { name, status }]));
+    this.statuses = new Map(
+      this.model
+        .get("rows")
+        .map(({ id, name, status }) => /** @type {[number, Values]} */ ([id, { name, status }])),
+    );
     const ends = [...this.statuses].filter(
       ([id, { status }]) => before.get(id)?.status === "Pending" && status !== "Pending",
     );
@@ -108,6 +114,7 @@ export class AgentsTable extends PagedTable {
 
   // ---- a row
 
+  /** @param {number} id */
   makeRow(id) {
     const open = this.makeOpener(id);
     const about = new AgentAbout(this, id),
@@ -130,6 +137,10 @@ export class AgentsTable extends PagedTable {
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showRow(line, row) {
     const { open, under, about, source, base, status, acts } = line.parts;
     this.showOpener(line, open, row);
@@ -154,6 +165,10 @@ export class AgentsTable extends PagedTable {
     this.showActs(acts, row);
   }
 
+  /**
+   * @param {any} place
+   * @param {Row} row
+   */
   showActs(place, row) {
     redraw(
       place,
@@ -181,6 +196,10 @@ export class AgentsTable extends PagedTable {
     );
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async connect(id, pressed) {
     const answer = await this.ask("connect", { agent: id }, pressed);
     if (!answer) return;
@@ -190,12 +209,20 @@ export class AgentsTable extends PagedTable {
     );
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async disconnect(id, pressed) {
     if (await this.ask("disconnect", { agent: id }, pressed))
       this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is disconnected.`);
   }
 
-  /** Show a new key until it is hidden, or the page is gone. */
+  /**
+   * Show a new key until it is hidden, or the page is gone.
+   * @param {number} id
+   * @param {any} key
+   */
   keep(id, key) {
     if (key) this.keys.set(id, { key });
     this.draw();
@@ -203,14 +230,20 @@ export class AgentsTable extends PagedTable {
 
   // ---- what is in an expanded row
 
+  /** @param {number} id */
   makeInside(id) {
     const inside = new AgentDetail(this, id);
-    inside.cell = h("td", {}, inside.el);
-    const line = h("tr", { class: "pw-pt-inside" }, inside.cell);
+    const cell = h("td", {}, inside.el);
+    const line = h("tr", { class: "pw-pt-inside" }, cell);
     line.inside = inside;
+    line.cell = cell;
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showInside(line, row) {
     const columns = AGENT_COLUMNS.length - (this.model.get("page").base_models ? 0 : 1);
     if (line.inside.cell.colSpan !== columns) line.inside.cell.colSpan = columns;
@@ -222,6 +255,10 @@ export class AgentsTable extends PagedTable {
 // ---- the description, edited in its cell -----------------------------------------------------------
 
 class AgentAbout {
+  /**
+   * @param {any} table
+   * @param {number} id
+   */
   constructor(table, id) {
     this.table = table;
     this.id = id;
@@ -232,6 +269,7 @@ class AgentAbout {
     return this.table.drafts.get(this.id);
   }
 
+  /** @param {Row} row */
   show(row) {
     this.row = row;
     if (this.draft) return this.showDraft(row);
@@ -259,6 +297,7 @@ class AgentAbout {
     this.text.focus({ preventScroll: true });
   }
 
+  /** @param {Row} row */
   showDraft(row) {
     if (!this.form) {
       this.form = this.makeForm(row);
@@ -275,6 +314,7 @@ class AgentAbout {
     );
   }
 
+  /** @param {Row} row */
   makeForm(row) {
     this.text = h("textarea", {
       rows: 3,
@@ -305,6 +345,7 @@ class AgentAbout {
     );
   }
 
+  /** @param {El} pressed */
   async save(pressed) {
     const draft = this.draft;
     if (!draft || draft.busy) return;

@@ -8,6 +8,10 @@ import { svg } from "./elements.js";
 
 /** The chain in a Cytoscape core that an ipycytoscape view has made. */
 export class CytoscapeChain {
+  /**
+   * @param {Model} model
+   * @param {StageGraph} graph
+   */
   static async load(model, graph) {
     const reference = model.get("canvas");
     const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
@@ -22,6 +26,10 @@ export class CytoscapeChain {
     return new CytoscapeChain(view, graph);
   }
 
+  /**
+   * @param {any} view
+   * @param {StageGraph} graph
+   */
   constructor(view, graph) {
     this.name = "cytoscape";
     this.view = view;
@@ -36,12 +44,12 @@ export class CytoscapeChain {
     this.cy.autoungrabify(false);
     this.cy.on("viewport", () => graph.moved());
     this.cy.on("dragpan", () => (graph.roamed = true));
-    this.cy.on("tap", "node", (event) => {
+    this.cy.on("tap", "node", (/** @type {any} */ event) => {
       graph.on.select(Number(event.target.id()));
       graph.focus(Number(event.target.id()));
     });
-    this.cy.on("dbltap", "node", (event) => graph.on.open(Number(event.target.id())));
-    this.cy.on("mouseover", "node", (event) => {
+    this.cy.on("dbltap", "node", (/** @type {any} */ event) => graph.on.open(Number(event.target.id())));
+    this.cy.on("mouseover", "node", (/** @type {any} */ event) => {
       graph.hover(Number(event.target.id()));
       graph.box.classList.add("pw-over");
     });
@@ -49,16 +57,17 @@ export class CytoscapeChain {
       graph.hover(0);
       graph.box.classList.remove("pw-over");
     });
-    this.cy.on("drag", "node", (event) =>
+    this.cy.on("drag", "node", (/** @type {any} */ event) =>
       graph.dragged(Number(event.target.id()), event.target.position("x"), event.target.position("y")),
     );
-    this.cy.on("free", "node", (event) => {
+    this.cy.on("free", "node", (/** @type {any} */ event) => {
       const { x, y } = event.target.position();
       const home = place(graph.stages.findIndex((stage) => String(stage.id) === event.target.id()));
       if (x !== home.x || y !== home.y) graph.dropped(Number(event.target.id()), x);
     });
   }
 
+  /** @param {Stage[]} stages */
   show(stages) {
     const cy = this.cy;
     cy.batch(() => {
@@ -85,11 +94,12 @@ export class CytoscapeChain {
         else if (known.data("kind") !== kind) known.data("kind", kind);
       });
       cy.elements()
-        .filter((each) => !wanted.has(each.id()))
+        .filter((/** @type {any} */ each) => !wanted.has(each.id()))
         .remove();
     });
   }
 
+  /** @param {number} id */
   select(id) {
     this.cy.batch(() => {
       this.cy.nodes(".chosen").removeClass("chosen");
@@ -97,6 +107,10 @@ export class CytoscapeChain {
     });
   }
 
+  /**
+   * @param {number} id
+   * @param {any} position
+   */
   place(id, position) {
     this.cy.getElementById(String(id)).position(position);
   }
@@ -152,6 +166,10 @@ export class CytoscapeChain {
     return { zoom: this.cy.zoom(), pan: this.cy.pan() };
   }
 
+  /**
+   * @param {number} zoom
+   * @param {{ x: number, y: number }} pan
+   */
   look(zoom, pan) {
     this.cy.viewport({ zoom, pan });
   }
@@ -168,6 +186,7 @@ export class CytoscapeChain {
 
 /** The chain as plain SVG, where the Cytoscape view cannot load. */
 export class SvgChain {
+  /** @param {StageGraph} graph */
   constructor(graph) {
     this.name = "svg";
     this.graph = graph;
@@ -177,6 +196,7 @@ export class SvgChain {
     graph.canvas.append(this.picture);
   }
 
+  /** @param {Stage[]} stages */
   show(stages) {
     this.stages = stages;
     const colour = edgeColour(this.graph.box);
@@ -213,6 +233,7 @@ export class SvgChain {
     );
   }
 
+  /** @param {number} id */
   select(id) {
     this.chosen = id;
     if (this.stages) this.show(this.stages);
@@ -224,6 +245,10 @@ export class SvgChain {
     if (this.stages) this.show(this.stages);
   }
 
+  /**
+   * @param {number} zoom
+   * @param {{ x: number, y: number }} pan
+   */
   look(zoom, pan) {
     this.viewport = { zoom, pan };
     this.shapes.setAttribute("transform", `translate(${pan.x} ${pan.y}) scale(${zoom})`);

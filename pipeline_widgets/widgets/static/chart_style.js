@@ -4,6 +4,7 @@ import { button, svg, unique } from "./elements.js";
 import { StepScale, stepOrder } from "./steps.js";
 import { inFull, score } from "./text.js";
 
+/** @type {Record<string, string>} */
 const CHART_NAMES = {
   scores: "Training and evaluation score",
   training_score: "Training score",
@@ -20,6 +21,7 @@ const CHART_MARKS = [
   "M-4-3.200H4L0 4z",
 ];
 export const CHART_CROSS = "M-4.500-4.500L4.500 4.500M-4.500 4.500L4.500-4.500"; // where a value is no number
+/** @type {[least: number, letter: string][]} */
 const CHART_UNITS = [
   [1e12, "T"],
   [1e9, "G"],
@@ -27,9 +29,13 @@ const CHART_UNITS = [
   [1e3, "k"],
 ];
 
+/** @param {string} name */
 export const chartName = (name) => (Object.hasOwn(CHART_NAMES, name) ? CHART_NAMES[name] : name);
 
-/** How a series is drawn: the same in every chart, by its place among those that are drawn. */
+/**
+ * How a series is drawn: the same in every chart, by its place among those that are drawn.
+ * @param {number} at
+ */
 export const chartStyle = (at) => ({
   colour: at % CHART_COLOURS,
   dash: CHART_DASHES[(at + Math.floor(at / CHART_COLOURS)) % CHART_DASHES.length],
@@ -37,7 +43,10 @@ export const chartStyle = (at) => ({
   hollow: Math.floor(at / CHART_COLOURS) % 2 === 1,
 });
 
-/** A piece of a line, for a legend. */
+/**
+ * A piece of a line, for a legend.
+ * @param {{ colour: number, dash: any, mark: any, hollow: any }} options
+ */
 export function chartSample({ colour, dash, mark, hollow }) {
   const el = svg("svg", {
     viewBox: "0 0 30 12",
@@ -60,11 +69,15 @@ export function chartSample({ colour, dash, mark, hollow }) {
 /** Say a step. */
 export const chartStep = inFull;
 
-/** Say a tick in few letters. */
+/**
+ * Say a tick in few letters.
+ * @param {any} value
+ * @param {number} [digits]
+ */
 export function chartTick(value, digits = 4) {
   const size = Math.abs(value),
-    [unit, letter] = CHART_UNITS.find(([least]) => size >= least) ?? [];
-  const short = size >= 1e15 || (size && size < 1e-3);
+    [unit, letter] = CHART_UNITS.find(([least]) => size >= least) ?? [1, ""];
+  const short = size >= 1e15 || (size > 0 && size < 1e-3);
   const text = short
     ? Number(value.toPrecision(digits - 1)).toExponential()
     : size >= 1e4
@@ -77,6 +90,10 @@ export function chartTick(value, digits = 4) {
  * The ticks of an axis: about as many as `most`, at round numbers, at whole ones where those are steps. They
  * are counted rather than added up, since a sum can stand still where neighbouring numbers can hardly be told
  * apart.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} most
+ * @param {boolean} [whole]
  */
 export function chartTicks(low, high, most, whole = false) {
   const rough = (high - low) / Math.max(1, most);
@@ -85,7 +102,7 @@ export function chartTicks(low, high, most, whole = false) {
     apart = power * [1, 2, 5, 10].find((n) => n * power >= rough * 0.999);
   const every = whole ? Math.max(1, apart) : apart,
     first = Math.ceil(low / every - 1e-9),
-    found = [];
+    /** @type {any[]} */ found = [];
   for (let n = 0; n <= most + 1; n += 1) {
     const tick = Number(((first + n) * every).toPrecision(15));
     if (tick > high + every * 1e-9) break;
@@ -97,6 +114,7 @@ export function chartTicks(low, high, most, whole = false) {
 /**
  * Say the ticks of an axis in as few digits as tell them apart; one that looks like the one before stays
  * empty.
+ * @param {number[]} ticks
  */
 export function chartTickTexts(ticks) {
   for (const digits of [4, 6, 9, 12, 15, 17]) {
@@ -106,7 +124,11 @@ export function chartTickTexts(ticks) {
   }
 }
 
-/** The ticks of a logarithmic axis: powers of ten, and 2 and 5 between them where these are few. */
+/**
+ * The ticks of a logarithmic axis: powers of ten, and 2 and 5 between them where these are few.
+ * @param {number} low
+ * @param {number} high
+ */
 export function chartDecades(low, high) {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
   const every = Math.max(1, Math.ceil((last - first) / 6)),
@@ -119,18 +141,19 @@ export function chartDecades(low, high) {
 
 /** Charts that are read, zoomed and looked at together. */
 export class ChartGroup {
-  /** `zoomed` is called when other steps are shown, `lit` when another series is emphasised. */
+  /**
+   * `zoomed` is called when other steps are shown, `lit` when another series is emphasised.
+   * @param {{ zoomed?: () => void, lit?: (key: any) => void }} [options]
+   */
   constructor({ zoomed = () => {}, lit = () => {} } = {}) {
-    Object.assign(this, {
-      charts: new Set(),
-      scale: new StepScale([]),
-      range: null,
-      key: null,
-      pinned: null,
-      zoomed,
-      lit,
-      last: null,
-    });
+    this.charts = new Set();
+    this.scale = new StepScale([]);
+    this.range = null;
+    this.key = null;
+    this.pinned = null;
+    this.zoomed = zoomed;
+    this.lit = lit;
+    this.last = null;
     this.sync = unique("sync");
     this.whole = button({ label: "Show all steps", kind: "pw-chart-whole", onclick: () => this.zoomOut() });
     this.whole.hidden = true;
@@ -139,6 +162,7 @@ export class ChartGroup {
   /**
    * Draw all charts on one scale of steps, which a chart with other steps may change; that chart draws
    * itself.
+   * @param {any} changed
    */
   rescale(changed) {
     const ends = [...this.charts].flatMap(({ steps }) =>
@@ -171,7 +195,10 @@ export class ChartGroup {
     return ends.length ? [Math.min(...ends), Math.max(...ends)] : null;
   }
 
-  /** Show the steps from one to another, or all of them for null. */
+  /**
+   * Show the steps from one to another, or all of them for null.
+   * @param {number[]} range
+   */
   zoom(range) {
     const extent = this.extent;
     if (!extent || extent[0] === extent[1]) return;
@@ -193,7 +220,10 @@ export class ChartGroup {
     (this.charts.has(this.last) ? this.last : first)?.place.focus({ preventScroll: true });
   }
 
-  /** Emphasise a series in all charts, or the one that is pinned for null. */
+  /**
+   * Emphasise a series in all charts, or the one that is pinned for null.
+   * @param {any} key
+   */
   light(key) {
     const now = key ?? this.pinned;
     if (now === this.key) return;
@@ -202,7 +232,10 @@ export class ChartGroup {
     this.lit(now);
   }
 
-  /** Keep a series emphasised, or no longer. */
+  /**
+   * Keep a series emphasised, or no longer.
+   * @param {any} key
+   */
   pin(key) {
     this.pinned = this.pinned === key ? null : key;
     this.light(null);

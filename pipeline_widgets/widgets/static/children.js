@@ -1,6 +1,12 @@
 // Views within a view: of child widgets, each with a model of its own.
 
-/** Render a child widget of ours, by the name that a trait has for it. Returns what ends it. */
+/**
+ * Render a child widget of ours, by the name that a trait has for it. Returns what ends it.
+ * @param {Model} model
+ * @param {string} reference
+ * @param {El} el
+ * @param {AbortSignal} signal
+ */
 export async function child(model, reference, el, signal) {
   const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
   const view = await model.widget_manager.create_view(known);
@@ -13,7 +19,10 @@ export async function child(model, reference, el, signal) {
   return end;
 }
 
-/** End the view of a child widget. Lumino refuses to take out of the page what is out of it already. */
+/**
+ * End the view of a child widget. Lumino refuses to take out of the page what is out of it already.
+ * @param {any} view
+ */
 export function endView(view) {
   const place = view.luminoWidget;
   if (place.isDisposed) return;

@@ -14,6 +14,10 @@ const ALWAYS =
   "Whatever you choose, these stay: what a run has consumed, what is saved as an Agent, what a stage " +
   "would start from, and what can be resumed from.";
 
+/**
+ * @param {any} table
+ * @param {El} pressed
+ */
 export async function openCleanUp(table, pressed) {
   const { frame } = table;
   const first = await frame.run("clean_up_form", { keep: KEEPS[0].value }, pressed);
@@ -21,7 +25,7 @@ export async function openCleanUp(table, pressed) {
   const told = h("div", { class: "pw-cu-told" });
   let keep = KEEPS[0].value,
     asked = 0,
-    freed = null;
+    /** @type {any} */ freed = null;
   const dialog = openDialog({
     frame,
     title: "Clean up checkpoints",
@@ -45,6 +49,7 @@ export async function openCleanUp(table, pressed) {
   const ok = dialog.form.querySelector("button[type=submit]");
   show(first);
 
+  /** @param {any} value */
   async function choose(value) {
     keep = value;
     asked += 1;
@@ -58,6 +63,7 @@ export async function openCleanUp(table, pressed) {
     }
   }
 
+  /** @param {any} found */
   function show(found) {
     const { freed: gone, freed_size: size, checkpoints, size: whole } = found.all;
     const nothing = checkpoints
@@ -83,6 +89,7 @@ export async function openCleanUp(table, pressed) {
   }
 }
 
+/** @param {{ experiments: Row[], more_experiments: any }} options */
 function freedTable({ experiments, more_experiments: more }) {
   return h(
     "div",
@@ -127,6 +134,7 @@ function freedTable({ experiments, more_experiments: more }) {
   );
 }
 
+/** @param {{ kept: any, more_kept: any }} options */
 function keptTable({ kept, more_kept: more }) {
   return h(
     "details",
@@ -160,7 +168,7 @@ function keptTable({ kept, more_kept: more }) {
         h(
           "tbody",
           {},
-          kept.map((each) =>
+          kept.map((/** @type {any} */ each) =>
             h(
               "tr",
               {},

@@ -6,6 +6,7 @@ import { sentence } from "./line.js";
 /**
  * Open a modal dialog. `act` is called when the form is submitted; while it throws an error, the dialog stays
  * open with what was typed, and shows the error. With `careful` it begins on the button that changes nothing.
+ * @param {DialogOptions} options
  */
 export function openDialog({
   frame,
@@ -47,6 +48,7 @@ export function openDialog({
     { class: `pw-dialog${wide ? " pw-wide" : ""}`, "aria-labelledby": name, tabindex: "-1" },
     form,
   );
+  /** @param {any} problem */
   const fail = (problem) => {
     error.replaceChildren(
       icon("Failed"),
@@ -54,6 +56,7 @@ export function openDialog({
     );
     error.scrollIntoView({ block: "nearest" });
   };
+  /** @param {any} event */
   const submit = async (event) => {
     event?.preventDefault();
     if (!ok || ok.getAttribute("aria-disabled") === "true") return;
@@ -72,11 +75,12 @@ export function openDialog({
   // after this.
   form.addEventListener(
     "input",
-    ({ target }) => target.getAttribute("aria-invalid") === "true" && error.replaceChildren(),
+    (/** @type {{ target: any }} */ { target }) =>
+      target.getAttribute("aria-invalid") === "true" && error.replaceChildren(),
     true,
   );
   // In an output of JupyterLab the browser's own "Enter submits" never comes.
-  form.addEventListener("keydown", (event) => {
+  form.addEventListener("keydown", (/** @type {any} */ event) => {
     const field =
       event.target.tagName === "INPUT" && !["checkbox", "radio", "search"].includes(event.target.type);
     if (event.key !== "Enter" || !field || !ok || event.isComposing || event.defaultPrevented) return;
@@ -87,6 +91,7 @@ export function openDialog({
   el.addEventListener("close", () => {
     end();
     onclose?.(el.returnValue);
+    /** @param {any} one */
     const seen = (one) => (one?.isConnected && one.getClientRects().length ? one : null);
     const target =
       seen(back) ||
@@ -96,6 +101,7 @@ export function openDialog({
   // In the root, so that it wears its colours; the browser's top layer shows it above everything.
   frame.root.append(el);
   el.showModal();
+  /** @param {string} what */
   const first = (what) => el.querySelector(`.pw-dialog-body :is(${what})`);
   (
     el.querySelector("[autofocus]") ||
@@ -108,7 +114,10 @@ export function openDialog({
   return { el, form, fail, submit, close: () => el.close() };
 }
 
-/** Ask before something is destroyed. */
+/**
+ * Ask before something is destroyed.
+ * @param {Omit<DialogOptions, "body"> & { text: string | string[] }} options
+ */
 export function confirmDialog({ frame, title, text, confirm, act }) {
   return openDialog({
     frame,
@@ -123,6 +132,8 @@ export function confirmDialog({ frame, title, text, confirm, act }) {
 /**
  * Open a menu under a button. Items: {label, glyph, onclick, reason, danger}; the reason is why it cannot be
  * chosen now.
+ * @param {El} opener
+ * @param {(MenuItem | null)[]} items
  */
 export function openMenu(opener, items) {
   const menu = h("div", {
@@ -156,8 +167,11 @@ export function openMenu(opener, items) {
   menu.append(...entries);
   const root = opener.closest(".pw-root") || document.body;
   root.append(menu);
+  /** @param {number} by */
   const step = (by) =>
-    entries[(entries.indexOf(document.activeElement) + by + entries.length) % entries.length].focus();
+    entries[
+      (entries.indexOf(/** @type {El} */ (document.activeElement)) + by + entries.length) % entries.length
+    ].focus();
   menu.addEventListener("keydown", (event) => {
     const act = {
       ArrowDown: () => step(1),
@@ -185,7 +199,12 @@ export function openMenu(opener, items) {
   entries[0]?.focus();
 }
 
-/** Make a labelled field; `hint` is read with it. */
+/**
+ * Make a labelled field; `hint` is read with it.
+ * @param {string} label
+ * @param {El} control
+ * @param {string} [hint]
+ */
 export function field(label, control, hint) {
   const id = control.id || unique("field");
   control.id = id;
@@ -194,7 +213,11 @@ export function field(label, control, hint) {
   return h("div", { class: "pw-field" }, h("label", { for: id }, label), control, note);
 }
 
-/** Mark a field as wrong until it is changed, and go there. Returns the error, to be thrown. */
+/**
+ * Mark a field as wrong until it is changed, and go there. Returns the error, to be thrown.
+ * @param {El} control
+ * @param {any} error
+ */
 export function wrongField(control, error) {
   control.setAttribute("aria-invalid", "true");
   control.addEventListener("input", () => control.removeAttribute("aria-invalid"), { once: true });
@@ -202,7 +225,14 @@ export function wrongField(control, error) {
   return error;
 }
 
-/** Make a group of radio buttons. Options: {value, label, hint, reason}. */
+/**
+ * Make a group of radio buttons. Options: {value, label, hint, reason}.
+ * @param {string} legend
+ * @param {string} name
+ * @param {Values[]} options
+ * @param {any} chosen
+ * @param {(value: any) => unknown} onchange
+ */
 export function radios(legend, name, options, chosen, onchange) {
   const group = unique(name);
   return h(

@@ -5,7 +5,13 @@ import { ICONS } from "./icons.js";
 const SVG = "http://www.w3.org/2000/svg";
 const FOCUSABLE = new Set(["BUTTON", "INPUT", "SELECT", "TEXTAREA", "A", "SUMMARY", "DIALOG"]);
 
-/** Make an element. Children that are strings become text, never HTML. */
+/**
+ * Make an element. Children that are strings become text, never HTML.
+ * @param {string} tag
+ * @param {Props} props
+ * @param {...Child} children
+ * @returns {El}
+ */
 export function h(tag, props = {}, ...children) {
   const el = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -19,14 +25,26 @@ export function h(tag, props = {}, ...children) {
   }
   // JupyterLab asks the focused element itself; on an ancestor the attribute would not help.
   if (FOCUSABLE.has(el.tagName) || "tabindex" in props) el.setAttribute("data-lm-suppress-shortcuts", "true");
-  el.append(
-    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
-  );
+  el.append(...present(children));
   if (props.value !== undefined && props.value !== null) el.value = props.value;
   return el;
 }
 
-/** Make an element of an SVG picture. */
+/**
+ * Return children as one list, without what is nothing.
+ * @param {Child[]} children
+ */
+function present(children) {
+  const all = /** @type {any[]} */ (children).flat(Infinity);
+  return all.filter((child) => child !== null && child !== undefined && child !== false);
+}
+
+/**
+ * Make an element of an SVG picture.
+ * @param {string} tag
+ * @param {Values} props
+ * @param {...Element} children
+ */
 export function svg(tag, props = {}, ...children) {
   const el = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(props)) if (value !== undefined) el.setAttribute(name, value);
@@ -34,7 +52,10 @@ export function svg(tag, props = {}, ...children) {
   return el;
 }
 
-/** Make a picture of 16 by 16; the word beside it says the same. */
+/**
+ * Make a picture of 16 by 16; the word beside it says the same.
+ * @param {string} name
+ */
 export function icon(name) {
   const known = ICONS[name];
   const el = svg("svg", {
@@ -48,7 +69,11 @@ export function icon(name) {
   return el;
 }
 
-/** Make a status: an icon and a word. */
+/**
+ * Make a status: an icon and a word.
+ * @param {string} word
+ * @param {string} [title]
+ */
 export function badge(word, title) {
   return h("span", { class: "pw-badge", "data-status": word, title }, icon(word), h("span", {}, word));
 }
@@ -56,6 +81,7 @@ export function badge(word, title) {
 /**
  * Make a button. One that cannot be used now stays focusable, and its tooltip says why.
  * With `quiet` only the icon shows; the label is its name then.
+ * @param {ButtonOptions} options
  */
 export function button({ label, glyph, title, reason, onclick, kind = "", quiet = false, ...props }) {
   const text = quiet ? null : h("span", { class: "pw-label" }, label);
@@ -88,6 +114,8 @@ export function button({ label, glyph, title, reason, onclick, kind = "", quiet 
 /**
  * Say beside a control why it cannot be used now. Escape, a press elsewhere, scrolling, or that focus moves
  * on closes it.
+ * @param {El} control
+ * @param {string} reason
  */
 export function explain(control, reason) {
   const bubble = h("div", { class: "pw-explained", role: "status", popover: "auto" });
@@ -112,6 +140,9 @@ export function explain(control, reason) {
 /**
  * Put a popover below a control, or above it where there is no room; `share` of what is wider hangs over on
  * the left.
+ * @param {HTMLElement} popover
+ * @param {DOMRect} at
+ * @param {number} [share]
  */
 export function placeBelow(popover, at, share = 1) {
   const { width, height } = popover.getBoundingClientRect();
@@ -123,7 +154,14 @@ export function placeBelow(popover, at, share = 1) {
   });
 }
 
-/** Let a parent's children be those of `items`, by key: what stays keeps its element, and so its focus. */
+/**
+ * Let a parent's children be those of `items`, by key: what stays keeps its element, and so its focus.
+ * @param {Element} parent
+ * @param {any[]} items
+ * @param {any} key
+ * @param {(item: any, at: number) => any} make
+ * @param {any} [update]
+ */
 export function keyed(parent, items, key, make, update = () => {}) {
   const old = new Map([...parent.children].map((el) => [el.dataset.key, el]));
   let before = parent.firstElementChild;
@@ -142,11 +180,13 @@ export function keyed(parent, items, key, make, update = () => {}) {
   for (const el of old.values()) el.remove();
 }
 
-/** Replace the children of a parent unless they say the same; focus stays on the control of that name. */
+/**
+ * Replace the children of a parent unless they say the same; focus stays on the control of that name.
+ * @param {Element} parent
+ * @param {...Child} children
+ */
 export function redraw(parent, ...children) {
-  const next = children
-    .flat(Infinity)
-    .filter((child) => child !== null && child !== undefined && child !== false);
+  const next = present(children);
   const now = [...parent.childNodes];
   if (now.length === next.length && now.every((el, at) => same(el, next[at]))) return;
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.f : undefined;
@@ -157,24 +197,37 @@ export function redraw(parent, ...children) {
   ]);
   parent.replaceChildren(...next);
   for (const [name, top, left] of scrolled)
-    parent.querySelector(`[data-scroll="${name}"]`)?.scrollTo({ top, left, behavior: "instant" });
+    parent.querySelector(`[data-scroll="${name}"]`)?.scrollTo({
+      top: Number(top),
+      left: Number(left),
+      behavior: "instant",
+    });
   if (focused) parent.querySelector(`[data-f="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-/** Set a text, and leave it alone where it is that already. */
+/**
+ * Set a text, and leave it alone where it is that already.
+ * @param {El} el
+ * @param {string} text
+ */
 export function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
 }
 
 /**
  * Whether two nodes look alike. A control whose action depends on more than its looks carries that as data.
+ * @param {any} one
+ * @param {any} other
  */
 function same(one, other) {
   return typeof other !== "string" && one.isEqualNode(other);
 }
 
 let counter = 0;
-/** Make an id that no other element has. */
+/**
+ * Make an id that no other element has.
+ * @param {string} stem
+ */
 export function unique(stem) {
   counter += 1;
   return `pw-${stem}-${counter}-${Math.random().toString(36).slice(2, 8)}`;

@@ -14,8 +14,18 @@ const DETAIL_FIELDS = 10; // fields of a config that are listed at once
 const DETAIL_GOES = ["Pending", "Running", "Stopping"];
 
 export class ExperimentDetail {
+  /**
+   * @param {any} table
+   * @param {number} id
+   */
   constructor(table, id) {
-    Object.assign(this, { table, id, frame: table.frame });
+    this.table = table;
+    this.id = id;
+    this.frame = table.frame;
+    /**
+     * @param {string} title
+     * @param {...Child} children
+     */
     const part = (title, ...children) => {
       const name = unique("part");
       return h(
@@ -144,11 +154,16 @@ export class ExperimentDetail {
     this.place = h("div", {}, this.waits);
   }
 
-  /** `detail` is undefined until Python has sent it. */
+  /**
+   * `detail` is undefined until Python has sent it.
+   * @param {Row} row
+   * @param {Row} detail
+   */
   show(row, detail) {
     if (!detail) return;
     if (!this.el.isConnected) this.place.replaceChildren(this.el);
-    Object.assign(this, { row, detail });
+    this.row = row;
+    this.detail = detail;
     // there is a config, and nothing else to look at
     this.el.classList.toggle("pw-xd-draft", !detail.runs.length);
     redraw(
@@ -159,7 +174,10 @@ export class ExperimentDetail {
             "span",
             {},
             `Used by ${detail.uses
-              .map(({ pipeline, stage }) => `stage ${stage} of pipeline ` + `${isolated(pipeline)}`)
+              .map(
+                (/** @type {{ pipeline: string, stage: number }} */ { pipeline, stage }) =>
+                  `stage ${stage} of pipeline ` + `${isolated(pipeline)}`,
+              )
               .join(", ")}.`,
           )
         : h("span", {}, "Used by no pipeline."),
@@ -175,12 +193,15 @@ export class ExperimentDetail {
     const latest = runs[0]?.id;
     this.options(
       this.run,
-      runs.map(({ id, number }) => [id, `Run ${number}${id === latest ? " (latest)" : ""}`]),
+      runs.map((/** @type {{ id: number, number: any }} */ { id, number }) => [
+        id,
+        `Run ${number}${id === latest ? " (latest)" : ""}`,
+      ]),
       run?.id,
     );
     this.options(
       this.metric,
-      metrics.map((name) => [name, chartName(name)]),
+      metrics.map((/** @type {string} */ name) => [name, chartName(name)]),
       metric,
     );
     this.run.hidden = runs.length < 2;
@@ -191,11 +212,13 @@ export class ExperimentDetail {
       this.chart.show({
         title: chartName(metric),
         best: run.best,
-        series: curves.map(({ name, points }, at) => ({
-          name: chartName(name),
-          points,
-          style: chartStyle(at),
-        })),
+        series: curves.map(
+          (/** @type {{ name: string, points: Point[] }} */ { name, points }, /** @type {number} */ at) => ({
+            name: chartName(name),
+            points,
+            style: chartStyle(at),
+          }),
+        ),
       });
     const nothing = !run
       ? "Train it, and its metrics are charted here."
@@ -223,11 +246,16 @@ export class ExperimentDetail {
     this.error.show(text, this.shownRun !== run?.id);
   }
 
-  /** Offer choices; a list that is open is left alone where nothing has changed. */
+  /**
+   * Offer choices; a list that is open is left alone where nothing has changed.
+   * @param {El} select
+   * @param {any} choices
+   * @param {any} chosen
+   */
   options(select, choices, chosen) {
     redraw(
       select,
-      choices.map(([value, text]) => h("option", { value }, text)),
+      choices.map((/** @type {any[]} */ [value, text]) => h("option", { value }, text)),
     );
     if (chosen !== undefined && chosen !== null && select.value !== String(chosen)) select.value = chosen;
   }
@@ -259,16 +287,17 @@ export class ExperimentDetail {
       .forEach((head, at) =>
         setText(head, `${["Training Score", "Evaluation Score"][at]}${higher ? "" : " (lower is better)"}`),
       );
+    /** @param {string} text */
     const number = (text) => h("td", { class: "pw-number" }, text);
     const [training, evaluation] = ["training", "evaluation"].map((name) =>
-      scores(checkpoints.map((each) => each[name])),
+      scores(checkpoints.map((/** @type {any} */ each) => each[name])),
     );
     keyed(
       this.saved,
       checkpoints,
-      (each) => each.id,
+      (/** @type {any} */ each) => each.id,
       () => h("tr"),
-      (el, each) =>
+      (/** @type {El} */ el, /** @type {any} */ each) =>
         redraw(
           el,
           every ? number(each.run.replace(/^run /, "")) : null,
@@ -319,8 +348,8 @@ export class ExperimentDetail {
   /** The config of the run that is shown; first what differs from the experiment's now, which is said. */
   showConfig() {
     const { config, run, runs } = this.detail;
-    const differs = config.filter(({ now }) => now !== null),
-      ordered = [...differs, ...config.filter(({ now }) => now === null)];
+    const differs = config.filter((/** @type {{ now: number }} */ { now }) => now !== null),
+      ordered = [...differs, ...config.filter((/** @type {{ now: number }} */ { now }) => now === null)];
     const enough = this.whole || !run || config.length <= DETAIL_FIELDS + 2;
     const shown = enough ? ordered : ordered.slice(0, Math.max(DETAIL_FIELDS, differs.length));
     const told =
@@ -363,9 +392,9 @@ export class ExperimentDetail {
     keyed(
       this.history,
       shown,
-      (each) => each.id,
+      (/** @type {any} */ each) => each.id,
       () => h("tr"),
-      (el, run) => {
+      (/** @type {El} */ el, /** @type {Row} */ run) => {
         const took =
           run.finished !== null && run.started !== null ? duration(run.finished - run.started) : "";
         const hints = [
@@ -415,6 +444,10 @@ export class ExperimentDetail {
     }
   }
 
+  /**
+   * @param {any} wanted
+   * @param {El} [pressed]
+   */
   look(wanted, pressed) {
     return this.table.ask("look", { experiment: this.id, ...wanted }, pressed);
   }
@@ -425,7 +458,10 @@ export class ExperimentDetail {
   }
 }
 
-/** Draw a field of a config; what the experiment has now stands below where it is another value. */
+/**
+ * Draw a field of a config; what the experiment has now stands below where it is another value.
+ * @param {{ label: string, name: string, value: any, unit: any, description: string, now: number }} options
+ */
 function configLine({ label, name, value, unit, description, now }) {
   const told =
     label.toLowerCase() === name.toLowerCase() ? description : [name, description].filter(Boolean).join(": ");
@@ -444,7 +480,10 @@ function configLine({ label, name, value, unit, description, now }) {
   );
 }
 
-/** What a traceback ends in; null where a text is none. */
+/**
+ * What a traceback ends in; null where a text is none.
+ * @param {string} text
+ */
 function raisedIn(text) {
   const lines = text.trimEnd().split("\n");
   if (!lines.some((line) => line.startsWith("Traceback "))) return null;

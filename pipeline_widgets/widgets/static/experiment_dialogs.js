@@ -9,7 +9,12 @@ import { CheckpointPicker } from "./pickers.js";
 import { isStep, stepOrder } from "./steps.js";
 import { bytes, count, isolated } from "./text.js";
 
-/** Ask for a new experiment; `table` keeps what is typed until one is made. */
+/**
+ * Ask for a new experiment; `table` keeps what is typed until one is made.
+ * @param {any} table
+ * @param {El} pressed
+ * @returns {Promise<any>}
+ */
 export async function openNewExperiment(table, pressed) {
   table.drafts ??= { values: {} };
   const { drafts } = table;
@@ -22,7 +27,7 @@ export async function openNewExperiment(table, pressed) {
       "error",
     );
   const made = new ExperimentForm({ frame, form, drafts });
-  let answer = null,
+  let /** @type {any} */ answer = null,
     kept = false;
   made.open(
     openDialog({
@@ -49,6 +54,11 @@ export async function openNewExperiment(table, pressed) {
   made.name.control.focus();
 }
 
+/**
+ * @param {any} table
+ * @param {Row} row
+ * @param {El} pressed
+ */
 export async function openEditConfig(table, row, pressed) {
   const { frame } = table;
   const form = await frame.run("form", { experiment: row.id }, pressed);
@@ -73,6 +83,12 @@ export async function openEditConfig(table, row, pressed) {
   );
 }
 
+/**
+ * @param {any} table
+ * @param {Row} row
+ * @param {El} pressed
+ * @returns {Promise<any>}
+ */
 export async function openResume(table, row, pressed) {
   const { frame } = table;
   const offer = await frame.run("resume_form", { experiment: row.id }, pressed);
@@ -83,12 +99,13 @@ export async function openResume(table, row, pressed) {
   const place = h("div"),
     last = h("div"),
     nothing = h("div", { role: "status" });
-  let run,
-    choice,
-    made = null,
-    length = null;
+  let /** @type {any} */ run,
+    /** @type {any} */ choice,
+    /** @type {any} */ made = null,
+    /** @type {any} */ length = null;
+  /** @param {number} id */
   const pick = (id) => {
-    run = offer.runs.find((each) => each.id === Number(id));
+    run = offer.runs.find((/** @type {any} */ each) => each.id === Number(id));
     choice = "final";
     length =
       run.length &&
@@ -124,8 +141,9 @@ export async function openResume(table, row, pressed) {
   const runs = h(
     "select",
     { onchange: () => pick(runs.value) },
-    offer.runs.map(({ id, label, checkpoints }) =>
-      h("option", { value: id }, `${label}, ${count(checkpoints.length, "checkpoint")}`),
+    offer.runs.map(
+      (/** @type {{ id: number, label: string, checkpoints: Values[] }} */ { id, label, checkpoints }) =>
+        h("option", { value: id }, `${label}, ${count(checkpoints.length, "checkpoint")}`),
     ),
   );
   pick(offer.runs[0].id);
@@ -170,7 +188,12 @@ export async function openResume(table, row, pressed) {
   dialog.fail(offer.obstacle);
 }
 
-/** Warn where the chosen checkpoint is at the end of what the new experiment will train. */
+/**
+ * Warn where the chosen checkpoint is at the end of what the new experiment will train.
+ * @param {{ best: any, final: any, ends: any, length: any }} options
+ * @param {Step} choice
+ * @param {any} typed
+ */
 function trainsNothing({ best, final, ends, length }, choice, typed) {
   const step = { best, final }[choice]?.step ?? choice,
     end = typed === undefined ? ends : typed.trim();
@@ -188,8 +211,14 @@ function trainsNothing({ best, final, ends, length }, choice, typed) {
   );
 }
 
+/**
+ * @param {any} table
+ * @param {Row} row
+ * @param {El} pressed
+ */
 export async function openDuplicate(table, row, pressed) {
   const { frame } = table;
+  /** @type {any} */
   let copy = null;
   const given = await frame.run("copy_name", { experiment: row.id }, pressed);
   if (given === undefined) return;
@@ -208,6 +237,10 @@ export async function openDuplicate(table, row, pressed) {
   name.select();
 }
 
+/**
+ * @param {any} table
+ * @param {Row} row
+ */
 export function openDeleteExperiment(table, row) {
   const { frame } = table,
     at = table.placeOf(row.id);
@@ -239,6 +272,11 @@ export function openDeleteExperiment(table, row) {
   });
 }
 
+/**
+ * @param {any} table
+ * @param {Row} row
+ * @param {Values} checkpoint
+ */
 export function openDeploy(table, row, checkpoint) {
   const { frame } = table;
   const name = h("input", {
@@ -249,6 +287,7 @@ export function openDeploy(table, row, checkpoint) {
   });
   const about = h("textarea", { rows: 2 });
   const connect = h("input", { type: "checkbox", id: unique("connect") });
+  /** @type {any} */
   let agent = null;
   openDialog({
     frame,
@@ -282,13 +321,21 @@ export function openDeploy(table, row, checkpoint) {
   name.select();
 }
 
+/**
+ * @param {Frame} frame
+ * @param {{ name: string, trouble: any }} options
+ */
 function tellDeployed(frame, { name, trouble }) {
   if (trouble)
     frame.notice(`Agent ${isolated(name)} was saved, but is not connected. ${sentence(trouble)}`, "error");
   else frame.notice(`Agent ${isolated(name)} was saved.`);
 }
 
-/** Show the key of an agent: only its hash is kept. */
+/**
+ * Show the key of an agent: only its hash is kept.
+ * @param {Frame} frame
+ * @param {{ name: string, key: any }} options
+ */
 function openAgentKey(frame, { name, key }) {
   const text = h("code", { class: "pw-code", tabindex: "0" }, key);
   openDialog({
@@ -308,6 +355,11 @@ function openAgentKey(frame, { name, key }) {
   });
 }
 
+/**
+ * @param {any} table
+ * @param {Row} row
+ * @param {Values} checkpoint
+ */
 export function openDeleteCheckpoint(table, row, checkpoint) {
   const { frame } = table;
   confirmDialog({

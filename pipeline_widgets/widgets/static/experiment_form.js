@@ -8,6 +8,11 @@ import { capital, ended } from "./pickers.js";
 import { count } from "./text.js";
 
 class ConfigField {
+  /**
+   * @param {Values} spec
+   * @param {any} typed
+   * @param {(...said: any[]) => unknown} onchange
+   */
   constructor(spec, typed, onchange) {
     this.spec = spec;
     this.error = h("div", { class: "pw-xf-error", id: unique("wrong"), role: "status" });
@@ -48,6 +53,10 @@ class ConfigField {
     return this.control.tagName === "TEXTAREA";
   }
 
+  /**
+   * @param {any} value
+   * @param {(...said: any[]) => unknown} onchange
+   */
   made(value, onchange) {
     const { kind, choices, required, computed } = this.spec;
     const changed = () => {
@@ -57,13 +66,14 @@ class ConfigField {
     if (kind === "boolean")
       return h("input", { type: "checkbox", checked: value === "true", onchange: changed });
     if (kind === "choice") {
-      const none = required || computed || !choices.some((choice) => choice.value === value);
+      const none =
+        required || computed || !choices.some((/** @type {Values} */ choice) => choice.value === value);
       const open = none ? h("option", { value: "" }, required ? "Choose…" : "Default") : null;
       return h(
         "select",
         { onchange: changed, value },
         open,
-        choices.map((choice) => h("option", { value: choice.value }, choice.word)),
+        choices.map((/** @type {Values} */ choice) => h("option", { value: choice.value }, choice.word)),
       );
     }
     if (kind === "json" && (value.includes("\n") || value.length > 40))
@@ -74,7 +84,7 @@ class ConfigField {
         oninput: changed,
         value,
       });
-    const inputmode = { number: "decimal", whole: "numeric" }[kind];
+    const inputmode = kind === "number" ? "decimal" : kind === "whole" ? "numeric" : undefined;
     return h("input", {
       type: "text",
       inputmode,
@@ -111,6 +121,7 @@ class ConfigField {
     return this.control.hasAttribute("aria-invalid");
   }
 
+  /** @param {string} text */
   wrong(text) {
     redraw(this.error, text ? [icon("Failed"), h("span", {}, text)] : null);
     if (text) this.control.setAttribute("aria-invalid", "true");
@@ -122,27 +133,37 @@ export class ExperimentForm {
   /**
    * `drafts`: what was typed, which Escape keeps for the next time. `form`: as Python has sent it;
    * `experiment`: the one that is edited.
+   * @param {{ frame: Frame, form: Values, drafts: Values, experiment?: any, note?: string }} options
    */
   constructor({ frame, form, drafts, experiment = null, note = "" }) {
-    Object.assign(this, { frame, drafts, experiment, about: "" });
+    this.frame = frame;
+    this.drafts = drafts;
+    this.experiment = experiment;
+    this.about = "";
     const name = {
       name: "name",
       label: "Name",
       kind: "text",
       required: true,
       value: form.name,
-      choices: [],
+      choices: /** @type {Values[]} */ ([]),
       description: experiment ? "" : "Unique in this project",
     };
-    this.name = new ConfigField(name, drafts.name, (each, text) => this.typed(drafts, each, text));
-    this.seed = new ConfigField(form.seed, drafts.seed, (each, text) => this.typed(drafts, each, text));
+    this.name = new ConfigField(name, drafts.name, (/** @type {any} */ each, /** @type {string} */ text) =>
+      this.typed(drafts, each, text),
+    );
+    this.seed = new ConfigField(
+      form.seed,
+      drafts.seed,
+      (/** @type {any} */ each, /** @type {string} */ text) => this.typed(drafts, each, text),
+    );
     this.says = h("div", { class: "pw-hint", role: "status" });
     this.fields = h("div", { class: "pw-xf-fields" });
     this.title = h("h3", { class: "pw-xf-title" }, "Config");
     this.choice = h(
       "select",
       { disabled: !!experiment, onchange: () => this.change(this.choice.value) },
-      form.algorithms.map(({ name: each, problem }) =>
+      form.algorithms.map((/** @type {{ name: string, problem: any }} */ { name: each, problem }) =>
         h("option", { value: each, disabled: !!problem }, problem ? `${each} (cannot be loaded)` : each),
       ),
     );
@@ -162,23 +183,30 @@ export class ExperimentForm {
     this.show(form);
   }
 
+  /** @param {Values} form */
   show(form) {
     this.form = form;
     if (form.algorithm !== null) this.choice.value = form.algorithm;
-    const chosen = form.algorithms.find(({ name }) => name === form.algorithm);
-    const problems = form.algorithms.map(({ problem }) => problem).filter(Boolean);
+    const chosen = form.algorithms.find(
+      (/** @type {{ name: string }} */ { name }) => name === form.algorithm,
+    );
+    const problems = form.algorithms
+      .map((/** @type {{ problem: any }} */ { problem }) => problem)
+      .filter(Boolean);
     redraw(
       this.says,
       chosen ? h("div", {}, chosen.says) : null,
-      problems.map((problem) => h("div", {}, problem)),
+      problems.map((/** @type {any} */ problem) => h("div", {}, problem)),
     );
     this.drafts.values[form.algorithm] ??= {};
     const typed = this.drafts.values[form.algorithm];
     const ordered = [...form.fields].sort((one, other) => other.required - one.required);
     this.config = ordered.map(
       (spec) =>
-        new ConfigField({ ...spec, coded: true }, typed[spec.name], (name, text) =>
-          this.typed(typed, name, text),
+        new ConfigField(
+          { ...spec, coded: true },
+          typed[spec.name],
+          (/** @type {string} */ name, /** @type {string} */ text) => this.typed(typed, name, text),
         ),
     );
     this.fields.replaceChildren(...this.config.map(({ el }) => el));
@@ -188,13 +216,21 @@ export class ExperimentForm {
       );
   }
 
+  /**
+   * @param {any} kept
+   * @param {string} name
+   * @param {string} text
+   */
   typed(kept, name, text) {
     kept[name] = text;
     this.about = "";
     this.tell();
   }
 
-  /** Add to the dialog what throws away what is typed. */
+  /**
+   * Add to the dialog what throws away what is typed.
+   * @param {any} dialog
+   */
   open(dialog) {
     this.dialog = dialog;
     dialog.form.querySelector(".pw-dialog-actions").prepend(
@@ -219,6 +255,7 @@ export class ExperimentForm {
     this.tell();
   }
 
+  /** @param {string} algorithm */
   async change(algorithm) {
     this.drafts.algorithm = algorithm;
     try {
@@ -230,6 +267,7 @@ export class ExperimentForm {
     }
   }
 
+  /** @param {El} pressed */
   async submit(pressed) {
     const sent = {
       name: this.name.value,
@@ -245,7 +283,10 @@ export class ExperimentForm {
     return null;
   }
 
-  /** Show what is wrong beside each field, all at once, and go to the first. */
+  /**
+   * Show what is wrong beside each field, all at once, and go to the first.
+   * @param {{ about: any, fields: Values, general: any }} options
+   */
   refuse({ about, fields, general }) {
     this.name.wrong(about.name);
     this.seed.wrong(about.seed);
@@ -282,7 +323,10 @@ export class ExperimentForm {
     redraw(place, icon("Failed"), h("span", {}, told), go);
   }
 
-  /** Go to the refused field after the one that was worked in last; after the last one comes the first. */
+  /**
+   * Go to the refused field after the one that was worked in last; after the last one comes the first.
+   * @param {ConfigField | null} [after]
+   */
   next(after = this.at) {
     const all = [this.name, this.seed, ...this.config],
       from = all.indexOf(after) + 1;

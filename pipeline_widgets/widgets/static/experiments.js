@@ -26,6 +26,7 @@ const EXPERIMENT_COLUMNS = [
 ];
 
 export class ExperimentsTable extends PagedTable {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
     super({
       model,
@@ -54,6 +55,7 @@ export class ExperimentsTable extends PagedTable {
     });
   }
 
+  /** @param {string} name */
   newButton(name) {
     return button({
       label: "New experiment",
@@ -65,7 +67,7 @@ export class ExperimentsTable extends PagedTable {
   }
 
   expanded() {
-    this.details = new Map(this.model.get("details").map((detail) => [detail.id, detail]));
+    this.details = new Map(this.model.get("details").map((/** @type {Row} */ detail) => [detail.id, detail]));
     return new Set(this.details.keys());
   }
 
@@ -87,6 +89,7 @@ export class ExperimentsTable extends PagedTable {
 
   // ---- a row
 
+  /** @param {number} id */
   makeRow(id) {
     const open = this.makeOpener(id),
       menu = this.makeMenu(id);
@@ -109,6 +112,10 @@ export class ExperimentsTable extends PagedTable {
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showRow(line, row) {
     const { open, menu, acts, under, algorithm, marks, progress, modified } = line.parts;
     this.showOpener(line, open, row);
@@ -126,6 +133,12 @@ export class ExperimentsTable extends PagedTable {
     redraw(marks, badge(row.status));
     this.showProgress(progress, row);
     redraw(modified, moment(row.modified));
+    /**
+     * @param {string} label
+     * @param {string} glyph
+     * @param {string} reason
+     * @param {(pressed: El) => any} act
+     */
     const act = (label, glyph, reason, act) =>
       button({
         label,
@@ -143,6 +156,10 @@ export class ExperimentsTable extends PagedTable {
     );
   }
 
+  /**
+   * @param {any} place
+   * @param {Row} row
+   */
   showProgress(place, row) {
     place.hidden = !["Running", "Stopping"].includes(row.status);
     if (place.hidden) return redraw(place);
@@ -181,6 +198,10 @@ export class ExperimentsTable extends PagedTable {
     );
   }
 
+  /**
+   * @param {number} id
+   * @param {El} opener
+   */
   openActions(id, opener) {
     const row = this.row(id),
       not = row.why_not;
@@ -209,11 +230,19 @@ export class ExperimentsTable extends PagedTable {
     ]);
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async train(id, pressed) {
     if (await this.ask("train", { experiment: id }, pressed))
       this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is training.`);
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async stop(id, pressed) {
     if (await this.ask("stop", { experiment: id }, pressed))
       this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is asked to stop.`);
@@ -221,6 +250,7 @@ export class ExperimentsTable extends PagedTable {
 
   // ---- what is in an expanded row
 
+  /** @param {number} id */
   makeInside(id) {
     const inside = new ExperimentDetail(this, id);
     const line = h(
@@ -232,6 +262,10 @@ export class ExperimentsTable extends PagedTable {
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showInside(line, row) {
     line.inside.show(row, this.details.get(row.id));
   }

@@ -4,7 +4,10 @@ import { button, h, icon, setText } from "./elements.js";
 
 const COPIED = 2000; // ms that a button says that it has copied
 
-/** Put text on the clipboard; resolves to whether that was done. */
+/**
+ * Put text on the clipboard; resolves to whether that was done.
+ * @param {string} text
+ */
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -14,6 +17,7 @@ async function copyText(text) {
   }
 }
 
+/** @param {string} text */
 function copyBySelection(text) {
   const back = document.activeElement;
   const area = h("textarea", { class: "pw-hidden", "aria-hidden": "true", tabindex: "-1", value: text });
@@ -31,8 +35,15 @@ function copyBySelection(text) {
   return done;
 }
 
-/** Make a button that copies what `text` returns, and says so by a tick, which takes no other room. */
+/**
+ * Make a button that copies what `text` returns, and says so by a tick, which takes no other room.
+ * @param {{ frame: Frame, label?: string, text: () => string, [name: string]: any }} options
+ */
 export function copyButton({ frame, label = "Copy", text, ...props }) {
+  /**
+   * @param {string} glyph
+   * @param {string} words
+   */
   const show = (glyph, words) => {
     el.firstElementChild.replaceWith(icon(glyph));
     el.classList.toggle("pw-copied", glyph === "check");
@@ -55,7 +66,12 @@ export function copyButton({ frame, label = "Copy", text, ...props }) {
   return el;
 }
 
-/** Let the browser save text as a file. */
+/**
+ * Let the browser save text as a file.
+ * @param {string} name
+ * @param {string} text
+ * @param {string} [type]
+ */
 export function saveFile(name, text, type = "text/plain") {
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
   const link = h("a", { href: url, download: name });
@@ -67,6 +83,10 @@ export function saveFile(name, text, type = "text/plain") {
 
 /** Text that scrolls and stays at its end. New text waits until nothing in it is selected. */
 export class Printed {
+  /**
+   * @param {Frame} frame
+   * @param {string} label
+   */
   constructor(frame, label) {
     this.text = "";
     this.el = h("pre", { class: "pw-printed", tabindex: "0", role: "region", "aria-label": label });
@@ -80,7 +100,11 @@ export class Printed {
     });
   }
 
-  /** `anew` is for another run: it is shown from its end, and no selection counts. */
+  /**
+   * `anew` is for another run: it is shown from its end, and no selection counts.
+   * @param {string} text
+   * @param {boolean} [anew]
+   */
   show(text, anew) {
     this.text = text;
     this.draw(anew);

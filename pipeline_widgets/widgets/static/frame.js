@@ -51,6 +51,7 @@ const CHANGES = new Set([
  * Python refreshes the view for as long as it can be seen.
  */
 export class Frame {
+  /** @param {{ model: Model, el: El, name: string }} options */
   constructor({ model, el, name }) {
     this.model = model;
     this.line = new Line(model);
@@ -76,7 +77,7 @@ export class Frame {
     this.on("change:untrusted", () => this.showTrust());
     this.on("comm_live_update", () => this.showTrouble());
     this.line.ready.then(
-      (line) => {
+      (/** @type {El} */ line) => {
         line.on("comm_live_update", () => this.showTrouble());
         this.attend();
       },
@@ -148,19 +149,32 @@ export class Frame {
     }
   }
 
-  /** Listen to the model until the view is gone. */
+  /**
+   * Listen to the model until the view is gone.
+   * @param {any} event
+   * @param {(message: any) => unknown} heard
+   */
   on(event, heard) {
     this.model.on(event, heard);
     this.undo.push(() => this.model.off(event, heard));
   }
 
-  /** Listen to anything until the view is gone. */
+  /**
+   * Listen to anything until the view is gone.
+   * @param {any} target
+   * @param {any} event
+   * @param {(message: any) => unknown} heard
+   * @param {AddEventListenerOptions} [options]
+   */
   listen(target, event, heard, options) {
     target.addEventListener(event, heard, options);
     this.undo.push(() => target.removeEventListener(event, heard, options));
   }
 
-  /** Have `end` called when the view is gone. Returns what ends it before. */
+  /**
+   * Have `end` called when the view is gone. Returns what ends it before.
+   * @param {any} end
+   */
   whenGone(end) {
     const now = () => {
       this.undo = this.undo.filter((each) => each !== now);
@@ -170,13 +184,19 @@ export class Frame {
     return now;
   }
 
-  /** Say something to a screen reader. */
+  /**
+   * Say something to a screen reader.
+   * @param {string} text
+   */
   announce(text) {
     this.said.textContent = "";
     requestAnimationFrame(() => (this.said.textContent = text));
   }
 
-  /** A control that cannot be used now says why, in its tooltip; who presses it is told the same. */
+  /**
+   * A control that cannot be used now says why, in its tooltip; who presses it is told the same.
+   * @param {any} event
+   */
   why(event) {
     const control = event.target.closest?.('[aria-disabled="true"][title]');
     if (control?.closest(".pw-root") !== this.root) return;
@@ -188,6 +208,8 @@ export class Frame {
    * Show a notice with what was done, was changed along, or went wrong. It floats above what can be seen of
    * the view: nothing scrolls or moves. It stays until it is dismissed or the next command succeeds, or goes
    * where it is short.
+   * @param {string | string[]} text
+   * @param {string} [kind]
    */
   notice(text, kind = "info") {
     const lines = [text].flat();
@@ -248,7 +270,12 @@ export class Frame {
     });
   }
 
-  /** Ask for a command, and show its error as a notice. Returns undefined then. */
+  /**
+   * Ask for a command, and show its error as a notice. Returns undefined then.
+   * @param {string} command
+   * @param {Values} [args]
+   * @param {El} [pressed]
+   */
   async run(command, args, pressed) {
     try {
       const result = await this.line.ask(command, args, pressed);
@@ -287,7 +314,7 @@ export class Frame {
   attend() {
     let seen = false,
       leased = false,
-      timer = null;
+      /** @type {any} */ timer = null;
     const settle = () => {
       const wanted = seen && document.visibilityState === "visible" && !this.closed;
       if (wanted === leased) return;
@@ -344,7 +371,10 @@ export class Frame {
   }
 }
 
-/** Return the part of an element that can be seen, as a rectangle of the window; null where nothing can. */
+/**
+ * Return the part of an element that can be seen, as a rectangle of the window; null where nothing can.
+ * @param {El} el
+ */
 function inSight(el) {
   const part = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
   for (let each = el; each && each !== document.body; each = each.parentElement) {

@@ -1,6 +1,7 @@
 // The icons of actions, marks and statuses: path data on a grid of 16 by 16, filled with one colour (non-zero
 // rule). The static picture has those of statuses as well, in `icons.py`.
 
+/** @type {Record<string, string>} */
 export const ICONS = {
   agent:
     "M8 1l6 3.2v7.6L8 15l-6-3.2V4.200zM8 2.700L4.300 4.700 8 6.700l3.700-2zM3.500 6v4.900L7.250 13V8zm9 0L8.750 8v5l3.750-2.100z",

@@ -9,21 +9,25 @@ export const PATIENCE = 500; // ms after which a button says that it waits for t
  * last published on its comm, so a line on which only answers are published stays clear of busy cells.
  */
 export class Line {
+  /** @param {Model} model */
   constructor(model) {
     this.waiting = new Map();
     this.dead = false;
     this.model = model;
-    this.heard = (message) => this.hear(message);
+    this.heard = (/** @type {any} */ message) => this.hear(message);
     this.lost = () => this.live || this.giveUp();
-    this.ready = model.widget_manager.get_model(model.get("line").slice("IPY_MODEL_".length)).then((line) => {
-      this.line = line;
-      line.on("msg:custom", this.heard);
-      line.on("comm_live_update", this.lost);
-      return line;
-    });
+    this.ready = model.widget_manager
+      .get_model(model.get("line").slice("IPY_MODEL_".length))
+      .then((/** @type {El} */ line) => {
+        this.line = line;
+        line.on("msg:custom", this.heard);
+        line.on("comm_live_update", this.lost);
+        return line;
+      });
     this.ready.catch(() => (this.dead = true));
   }
 
+  /** @param {any} message */
   hear(message) {
     const asked = this.waiting.get(message.id);
     if (!asked) return;
@@ -36,7 +40,12 @@ export class Line {
     return !this.dead && !!this.line && this.line.comm_live !== false;
   }
 
-  /** Ask Python to carry out a command. While it waits for the kernel, `pressed` says so. */
+  /**
+   * Ask Python to carry out a command. While it waits for the kernel, `pressed` says so.
+   * @param {string} command
+   * @param {Values} [args]
+   * @param {El} [pressed]
+   */
   async ask(command, args = {}, pressed = null) {
     await this.ready;
     if (!this.live) throw GONE;
@@ -52,7 +61,11 @@ export class Line {
     }
   }
 
-  /** Tell Python something that needs no answer. A notebook that is closed has no kernel to tell it to. */
+  /**
+   * Tell Python something that needs no answer. A notebook that is closed has no kernel to tell it to.
+   * @param {string} command
+   * @param {Values} [args]
+   */
   tell(command, args = {}) {
     try {
       if (this.live) this.line.send({ command, args });
@@ -81,6 +94,10 @@ export const GONE = {
   fix: "Run the cell again.",
 };
 
+/**
+ * @param {El} pressed
+ * @param {boolean} waits
+ */
 function wait(pressed, waits) {
   const label = pressed?.querySelector?.(".pw-label");
   if (!pressed?.isConnected) return;
@@ -97,7 +114,10 @@ function wait(pressed, waits) {
   }
 }
 
-/** The sentences of an error, as Python says them. */
+/**
+ * The sentences of an error, as Python says them.
+ * @param {any} error
+ */
 export const sentence = (error) =>
   [error?.what, error?.why, error?.fix].filter(Boolean).join(" ") ||
   String(error?.message || error || "Something went wrong.");

@@ -3,6 +3,7 @@
 
 const LOADED = Symbol.for("pipeline_widgets.loaded");
 
+/** @param {Model} code */
 async function load(code) {
   const style = document.createElement("style");
   style.textContent = code.get("style");
@@ -15,16 +16,18 @@ async function load(code) {
   }
 }
 
+/** @param {Model} model */
 async function views(model) {
   const code = await model.widget_manager.get_model(model.get("code").slice("IPY_MODEL_".length));
-  globalThis[LOADED] ??= new Map();
-  const loaded = globalThis[LOADED];
+  const page = /** @type {any} */ (globalThis);
+  page[LOADED] ??= new Map();
+  const loaded = page[LOADED];
   const digest = code.get("digest");
   if (!loaded.has(digest)) loaded.set(digest, load(code));
   return loaded.get(digest);
 }
 
 export default {
-  initialize: async (context) => (await views(context.model)).initialize(context),
-  render: async (context) => (await views(context.model)).render(context),
+  initialize: async (/** @type {Rendered} */ context) => (await views(context.model)).initialize(context),
+  render: async (/** @type {Rendered} */ context) => (await views(context.model)).render(context),
 };

@@ -26,20 +26,24 @@ export class MetricChart {
   /**
    * Charts of the same `group` are read and zoomed together. `heading` stands above, and `tools` beside it.
    * With `compact` the legend has values only: names stand elsewhere.
+   * @param {Frame} frame
+   * @param {{ height?: number, group?: any, heading?: any, tools?: any, compact?: boolean }} [options]
    */
   constructor(
     frame,
     { height = CHART_HEIGHT, group = null, heading = null, tools = null, compact = false } = {},
   ) {
-    Object.assign(this, {
-      height,
-      group: group ?? new ChartGroup(),
-      series: [],
-      steps: [],
-      xs: [],
-      at: null,
-      compact,
-    });
+    this.height = height;
+    this.group = group ?? new ChartGroup();
+    /** @type {any[]} */
+    this.series = [];
+    /** @type {Step[]} */
+    this.steps = [];
+    /** @type {number[]} */
+    this.xs = [];
+    /** @type {any} */
+    this.at = null;
+    this.compact = compact;
     this.told = h("div", { class: "pw-chart-told", "aria-hidden": "true" });
     this.offset = h("div", { class: "pw-chart-offset pw-hint", hidden: true });
     this.legend = h("ul", { class: `pw-chart-legend${compact ? " pw-chart-compact" : ""}` });
@@ -88,16 +92,24 @@ export class MetricChart {
   /**
    * `series`: [{key, name, points, style, ended}], points being [step, value] with null for a gap, and
    * `ended` whether no more will come; `best`: a step to mark, or null.
+   * @param {{ title: string, series: any[], best?: any, log?: boolean }} options
    */
   show({ title, series, best = null, log = false }) {
     const told = JSON.stringify([title, series, best, log]);
     if (told === this.shown) return;
+    /** @type {string} */
     this.shown = told;
     const step = this.at === null ? null : this.steps[this.at],
       styles = JSON.stringify(series.map((each) => each.style));
     const anew = log !== this.log || styles !== this.styles || (best === null) !== (this.best === null);
-    Object.assign(this, { title, series, best, log, styles });
-    this.steps = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort(stepOrder);
+    this.title = title;
+    this.series = series;
+    this.best = best;
+    this.log = log;
+    this.styles = styles;
+    this.steps = [
+      ...new Set(series.flatMap(({ points }) => points.map((/** @type {any[]} */ [at]) => at))),
+    ].sort(stepOrder);
     this.at =
       step === null
         ? null
@@ -106,7 +118,11 @@ export class MetricChart {
             this.steps.findLastIndex((each) => stepOrder(each, step) <= 0),
           );
     const largest = series.reduce(
-      (most, { points }) => points.reduce((more, [, value]) => Math.max(more, Math.abs(value)), most),
+      (most, { points }) =>
+        points.reduce(
+          (/** @type {any} */ more, /** @type {any[]} */ [, value]) => Math.max(more, Math.abs(value)),
+          most,
+        ),
       0,
     );
     // uPlot draws no numbers that are so large or small that a difference of theirs could overflow or vanish.
@@ -120,15 +136,18 @@ export class MetricChart {
     this.lay();
     this.showLegend();
     this.place.setAttribute("aria-label", this.summary());
-    this.place.setAttribute("aria-valuemin", this.steps[0] ?? 0);
-    this.place.setAttribute("aria-valuemax", this.steps[this.steps.length - 1] ?? 0);
+    this.place.setAttribute("aria-valuemin", String(this.steps[0] ?? 0));
+    this.place.setAttribute("aria-valuemax", String(this.steps[this.steps.length - 1] ?? 0));
     if (anew) this.make();
     else this.rescale();
     this.say(document.activeElement === this.place ? this.at : null);
     this.emphasise();
   }
 
-  /** Where a value lies; a logarithm has no place for what is not above zero: it is a gap there. */
+  /**
+   * Where a value lies; a logarithm has no place for what is not above zero: it is a gap there.
+   * @param {any} value
+   */
   y(value) {
     if (value === null || value === undefined) return value;
     return this.log && value <= 0 ? null : value / this.unit;
@@ -145,7 +164,7 @@ export class MetricChart {
       this.legend,
       this.series.length < 2
         ? []
-        : this.series.map(({ name, style }) =>
+        : this.series.map((/** @type {{ name: string, style: LineStyle }} */ { name, style }) =>
             h(
               "li",
               {},
@@ -166,12 +185,17 @@ export class MetricChart {
   }
 
   summary() {
-    const said = this.series.map(({ name, points }) => {
-      const values = points.map(([, value]) => value).filter((value) => value !== null),
+    const said = this.series.map((/** @type {{ name: string, points: Point[] }} */ { name, points }) => {
+      const values = points
+          .map((/** @type {any[]} */ [, value]) => value)
+          .filter((/** @type {any} */ value) => value !== null),
         last = points[points.length - 1];
       if (!values.length) return `${isolated(name)}: N/A`;
       const [low, high] = values.reduce(
-        ([least, most], value) => [Math.min(least, value), Math.max(most, value)],
+        (/** @type {any[]} */ [least, most], /** @type {any} */ value) => [
+          Math.min(least, value),
+          Math.max(most, value),
+        ],
         [Infinity, -Infinity],
       );
       return (
@@ -182,6 +206,7 @@ export class MetricChart {
     return `${isolated(this.title)} by step. ${said.join("; ")}`;
   }
 
+  /** @param {string} name */
   colour(name) {
     return getComputedStyle(this.el).getPropertyValue(name).trim() || "CanvasText";
   }
@@ -194,11 +219,20 @@ export class MetricChart {
     if (!width || !this.series.length) return; // `fit` comes when there is a place
     const font = `11px ${getComputedStyle(this.el).fontFamily}`;
     const axis = { stroke: () => this.colour("--pw-text-soft"), font, ticks: { show: false } };
+    /**
+     * @param {number} low
+     * @param {number} high
+     */
     const spread = (low, high) => [
       low === null ? 0 : low - (Math.abs(low) || 1) * 0.5,
       high === null ? 1 : high + (Math.abs(high) || 1) * 0.5,
     ];
+    /** @param {any} exponent */
     const power = (exponent) => Math.min(Number.MAX_VALUE, Math.max(Number.MIN_VALUE, 10 ** exponent));
+    /**
+     * @param {number} low
+     * @param {number} high
+     */
     const decades = (low, high) => {
       if (low === null) return [0.1, 1];
       const first = Math.floor(Math.log10(low)),
@@ -206,11 +240,23 @@ export class MetricChart {
       return [power(first), power(Math.max(last, first + 1))]; // all values may be the same power of ten
     };
     // Ticks are ours: uPlot adds them up, which has no end where neighbouring numbers cannot be told apart.
+    /**
+     * @param {any} _plot
+     * @param {any} _n
+     * @param {number} low
+     * @param {number} high
+     * @param {any} dim
+     * @param {any} space
+     */
     const wide = (_plot, _n, low, high, dim, space) => [Math.max(10, ((high - low) * space * 2) / dim)];
     const y = this.log
-      ? { distr: 3, range: (_plot, low, high) => decades(low, high) }
+      ? {
+          distr: 3,
+          range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
+            decades(low, high),
+        }
       : {
-          range: (_plot, low, high) =>
+          range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
             low === high ? spread(low, high) : [low - (high - low) * 0.05, high + (high - low) * 0.05],
         };
     this.plot = new uPlot(
@@ -226,15 +272,17 @@ export class MetricChart {
           sync: {
             key: this.group.sync,
             scales: ["x", null],
-            filters: { pub: (type) => type === "mousemove" || type === "mouseleave" },
+            filters: { pub: (/** @type {any} */ type) => type === "mousemove" || type === "mouseleave" },
           },
           points: {
             size: 8,
             width: 2,
             fill: () => this.colour("--pw-bg"),
-            stroke: (_plot, n) => this.colour(`--pw-c${this.series[n - 1].style.colour}`),
+            stroke: (/** @type {any} */ _plot, /** @type {number} */ n) =>
+              this.colour(`--pw-c${this.series[n - 1].style.colour}`),
           },
-          dataIdx: (_plot, n, at) => this.known(n, at),
+          dataIdx: (/** @type {any} */ _plot, /** @type {number} */ n, /** @type {number} */ at) =>
+            this.known(n, at),
         },
         scales: { x: { time: false }, y },
         axes: [
@@ -245,30 +293,43 @@ export class MetricChart {
             grid: { show: false },
             incrs: wide,
             space: 64,
-            filter: (_plot, ticks) => ticks,
-            splits: (plot, _n, low, high) =>
-              chartTicks(low, high, plot.bbox.width / devicePixelRatio / 64, true),
-            values: (_plot, ticks) => this.stepTexts(ticks),
+            filter: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks,
+            splits: (
+              /** @type {any} */ plot,
+              /** @type {any} */ _n,
+              /** @type {number} */ low,
+              /** @type {number} */ high,
+            ) => chartTicks(low, high, plot.bbox.width / devicePixelRatio / 64, true),
+            values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => this.stepTexts(ticks),
           },
           {
             ...axis,
-            size: (_plot, said) =>
-              Math.max(52, 14 + 6.5 * Math.max(0, ...(said ?? []).map((text) => text.length))),
+            size: (/** @type {any} */ _plot, /** @type {string[]} */ said) =>
+              Math.max(
+                52,
+                14 + 6.5 * Math.max(0, ...(said ?? []).map((/** @type {string} */ text) => text.length)),
+              ),
             gap: 6,
             grid: { stroke: () => this.colour("--pw-chart-grid"), width: 1 },
             space: 36,
             incrs: this.log ? undefined : wide,
-            filter: (_plot, ticks) => ticks,
-            splits: (plot, _n, low, high) =>
+            filter: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks,
+            splits: (
+              /** @type {any} */ plot,
+              /** @type {any} */ _n,
+              /** @type {number} */ low,
+              /** @type {number} */ high,
+            ) =>
               this.log
                 ? chartDecades(low, high)
                 : chartTicks(low, high, plot.bbox.height / devicePixelRatio / 36),
-            values: (_plot, ticks) => chartTickTexts(ticks.map((tick) => tick * this.unit)),
+            values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) =>
+              chartTickTexts(ticks.map((/** @type {number} */ tick) => tick * this.unit)),
           },
         ],
         series: [
           {},
-          ...this.series.map(({ name, style }) => ({
+          ...this.series.map((/** @type {{ name: string, style: LineStyle }} */ { name, style }) => ({
             label: name,
             width: 1.6,
             dash: style.dash,
@@ -277,10 +338,10 @@ export class MetricChart {
           })),
         ],
         hooks: {
-          draw: [(plot) => this.paint(plot)],
-          setSelect: [(plot) => this.drag(plot)],
+          draw: [(/** @type {any} */ plot) => this.paint(plot)],
+          setSelect: [(/** @type {any} */ plot) => this.drag(plot)],
           setCursor: [
-            (plot) => {
+            (/** @type {any} */ plot) => {
               this.say(plot.cursor.left >= 0 ? (plot.cursor.idx ?? null) : null);
               this.point(plot);
             },
@@ -308,6 +369,7 @@ export class MetricChart {
   /**
    * Say ticks of the steps: those that are too close to be told apart count from the first step, which stands
    * below.
+   * @param {number[]} ticks
    */
   stepTexts(ticks) {
     const { scale } = this.group,
@@ -323,6 +385,7 @@ export class MetricChart {
     return chartTickTexts(ticks.map((tick) => tick * scale.unit)).map((text) => text.replace(/^(?=\d)/, "+"));
   }
 
+  /** @param {number} height */
   resize(height) {
     this.height = height;
     this.place.style.height = `${height}px`;
@@ -337,7 +400,10 @@ export class MetricChart {
     else if (this.plot.width !== width || this.plot.height !== height) this.plot.setSize({ width, height });
   }
 
-  /** Show the steps over which one has dragged. */
+  /**
+   * Show the steps over which one has dragged.
+   * @param {any} plot
+   */
   drag(plot) {
     const { left, width } = plot.select;
     if (!width) return;
@@ -346,7 +412,11 @@ export class MetricChart {
     this.group.zoom([plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]);
   }
 
-  /** Where the last value of a series is, up to a place; null where it has ended before. */
+  /**
+   * Where the last value of a series is, up to a place; null where it has ended before.
+   * @param {number} n
+   * @param {number} at
+   */
   known(n, at) {
     if (!n) return at;
     const { points, ended } = this.series[n - 1];
@@ -355,13 +425,16 @@ export class MetricChart {
     return at;
   }
 
-  /** Emphasise the line that the pointer is at. */
+  /**
+   * Emphasise the line that the pointer is at.
+   * @param {any} plot
+   */
   point(plot) {
     const { top, left, idx } = plot.cursor;
     if (this.series.length < 2 || left < 0 || !plot.over.matches(":hover")) return;
     let near = null,
       least = CHART_NEAR;
-    this.series.forEach(({ key = null }, n) => {
+    this.series.forEach(({ key = null }, /** @type {number} */ n) => {
       const value = this.data[n + 1][this.known(n + 1, idx)];
       const away =
         value === null || value === undefined ? Infinity : Math.abs(plot.valToPos(value, "y") - top);
@@ -373,10 +446,10 @@ export class MetricChart {
   /** Fade what is not emphasised. */
   emphasise() {
     const { key } = this.group,
-      known = key !== null && this.series.some((each) => each.key === key);
+      known = key !== null && this.series.some((/** @type {any} */ each) => each.key === key);
     this.legend.classList.toggle("pw-chart-lighting", known);
     let changed = false;
-    this.series.forEach((each, n) => {
+    this.series.forEach((/** @type {any} */ each, /** @type {number} */ n) => {
       const alpha = !known || each.key === key ? 1 : CHART_FADED,
         line = this.plot?.series[n + 1];
       this.items[n]?.classList.toggle("pw-chart-lit", known && each.key === key);
@@ -390,6 +463,7 @@ export class MetricChart {
   /**
    * Draw what the lines alone do not show: marks on them, single points, where a value is no number, and the
    * best step.
+   * @param {any} plot
    */
   paint(plot) {
     const { ctx } = plot,
@@ -400,25 +474,35 @@ export class MetricChart {
     ctx.beginPath();
     ctx.rect(left - 5 * ratio, top - 5 * ratio, width + 10 * ratio, height + 10 * ratio);
     ctx.clip();
-    this.series.forEach(({ style, points }, n) => {
-      const values = points.filter(([, value]) => value !== null && !(this.log && value <= 0));
-      const every = Math.max(1, Math.ceil(values.length / CHART_MARKED));
-      ctx.globalAlpha = plot.series[n + 1].alpha ?? 1;
-      ctx.strokeStyle = this.colour(`--pw-c${style.colour}`);
-      ctx.fillStyle = style.hollow ? this.colour("--pw-bg") : ctx.strokeStyle;
-      values.forEach(([step, value], at) => {
-        if (values.length <= 12 || at === values.length - 1 || (values.length - 1 - at + n) % every === 0)
-          this.paintMark(plot, step, value, style.mark);
-      });
-      points.forEach(([step, value], at) => {
-        const before = points[at - 1]?.[1] ?? null;
-        if (value === null && before !== null && !(this.log && before <= 0))
-          this.paintMark(plot, step, before, CHART_CROSS);
-      });
-    });
+    this.series.forEach(
+      (/** @type {{ style: LineStyle, points: Point[] }} */ { style, points }, /** @type {number} */ n) => {
+        const values = points.filter(
+          (/** @type {any[]} */ [, value]) => value !== null && !(this.log && value <= 0),
+        );
+        const every = Math.max(1, Math.ceil(values.length / CHART_MARKED));
+        ctx.globalAlpha = plot.series[n + 1].alpha ?? 1;
+        ctx.strokeStyle = this.colour(`--pw-c${style.colour}`);
+        ctx.fillStyle = style.hollow ? this.colour("--pw-bg") : ctx.strokeStyle;
+        values.forEach((/** @type {any[]} */ [step, value], /** @type {number} */ at) => {
+          if (values.length <= 12 || at === values.length - 1 || (values.length - 1 - at + n) % every === 0)
+            this.paintMark(plot, step, value, style.mark);
+        });
+        points.forEach((/** @type {any[]} */ [step, value], /** @type {number} */ at) => {
+          const before = points[at - 1]?.[1] ?? null;
+          if (value === null && before !== null && !(this.log && before <= 0))
+            this.paintMark(plot, step, before, CHART_CROSS);
+        });
+      },
+    );
     ctx.restore();
   }
 
+  /**
+   * @param {{ ctx: any, valToPos: any }} options
+   * @param {Step} step
+   * @param {any} value
+   * @param {any} mark
+   */
   paintMark({ ctx, valToPos }, step, value, mark) {
     const ratio = devicePixelRatio * 0.85,
       shape = new Path2D(mark);
@@ -431,6 +515,10 @@ export class MetricChart {
     ctx.restore();
   }
 
+  /**
+   * @param {{ ctx: any, bbox: any }} options
+   * @param {number} x
+   */
   paintBest({ ctx, bbox: { left, top, width, height } }, x) {
     const ratio = devicePixelRatio;
     if (x < left - 1 || x > left + width + 1) return;
@@ -449,7 +537,11 @@ export class MetricChart {
     ctx.restore();
   }
 
-  /** The point of a series at a step, or the last one before it. */
+  /**
+   * The point of a series at a step, or the last one before it.
+   * @param {{ points?: Point[] }} options
+   * @param {Step} step
+   */
   before({ points }, step) {
     let low = 0,
       high = points.length;
@@ -463,12 +555,13 @@ export class MetricChart {
 
   /**
    * Say the values at a step, each with its own step where that is another one; null says the latest ones.
+   * @param {number} at
    */
   say(at) {
     const step = this.steps[at ?? this.steps.length - 1],
       one = this.series.length === 1;
     const said = this.series
-      .map((series, n) => {
+      .map((/** @type {any} */ series, /** @type {number} */ n) => {
         const known = this.before(series, step),
           other = known && known[0] !== step && (at !== null || one);
         const over = other && series.ended && known === series.points[series.points.length - 1];
@@ -486,11 +579,14 @@ export class MetricChart {
     const place = step === undefined ? "" : at === null && !one ? "Latest" : `Step ${chartStep(step)}`,
       text = place && `${place}: ${said.join(", ")}`;
     setText(this.told, one ? text : place);
-    this.place.setAttribute("aria-valuenow", step ?? 0);
+    this.place.setAttribute("aria-valuenow", String(step ?? 0));
     this.place.setAttribute("aria-valuetext", text);
   }
 
-  /** Move the cursor to a step, by its place; null takes it away. */
+  /**
+   * Move the cursor to a step, by its place; null takes it away.
+   * @param {number} at
+   */
   read(at) {
     if (at !== null) this.at = at;
     this.follow(at);
@@ -498,7 +594,10 @@ export class MetricChart {
     this.say(at);
   }
 
-  /** Show where a step is, here and in the charts beside. */
+  /**
+   * Show where a step is, here and in the charts beside.
+   * @param {number} at
+   */
   mark(at) {
     const place =
       at === null || !this.plot
@@ -507,7 +606,10 @@ export class MetricChart {
     this.plot?.setCursor(place, true, true);
   }
 
-  /** Move what is zoomed to where a step is. */
+  /**
+   * Move what is zoomed to where a step is.
+   * @param {number} at
+   */
   follow(at) {
     const [low, high] = this.group.range ?? [-Infinity, Infinity],
       x = this.xs[at];
@@ -515,11 +617,12 @@ export class MetricChart {
     this.group.zoom([x - (high - low) / 2, x + (high - low) / 2]);
   }
 
+  /** @param {any} event */
   key(event) {
     const last = this.steps.length - 1,
       now = this.at ?? last,
       { range, extent } = this.group;
-    const to = {
+    const to = /** @type {Values} */ ({
       ArrowLeft: now - 1,
       ArrowDown: now - 1,
       ArrowRight: now + 1,
@@ -528,8 +631,15 @@ export class MetricChart {
       PageDown: now - 10,
       Home: 0,
       End: last,
-    }[event.key];
-    const factor = { "+": 0.5, "=": 0.5, "-": 2, 0: null, Escape: range ? null : undefined }[event.key];
+    })[event.key];
+    const zooms = /** @type {Values} */ ({
+      "+": 0.5,
+      "=": 0.5,
+      "-": 2,
+      0: null,
+      Escape: range ? null : undefined,
+    });
+    const factor = zooms[event.key];
     if (
       last < 0 ||
       (to === undefined && factor === undefined) ||

@@ -12,9 +12,12 @@ export class PagedTable {
   /**
    * `noun` is what a row is, and the name of its id in commands; `columns` are {label, sort, descending,
    * kind}.
+   * @param {{ model: Model, el: El, name: string, noun: string, columns: Column[], watched: any }} options
    */
   constructor({ model, el, name, noun, columns, watched }) {
-    Object.assign(this, { model, noun, columns });
+    this.model = model;
+    this.noun = noun;
+    this.columns = columns;
     this.frame = new Frame({ model, el, name });
     this.wanted = new Map(); // by id: whether its row shall be expanded, until Python has it so
     this.open = new Set(); // the ids of the rows that are expanded
@@ -28,6 +31,60 @@ export class PagedTable {
   get title() {
     return `${this.noun[0].toUpperCase()}${this.noun.slice(1)}s`;
   }
+
+  // ---- what a list says of itself
+
+  /** @returns {Child} */
+  tools() {
+    return null;
+  }
+
+  /** @returns {Set<number>} */
+  expanded() {
+    return new Set();
+  }
+
+  /**
+   * @param {Page} _page
+   * @returns {{ holds: string, nothing: Child[] }}
+   */
+  empty(_page) {
+    throw new Error("A list says what it shows instead of rows.");
+  }
+
+  /**
+   * @param {number} _id
+   * @returns {El}
+   */
+  makeRow(_id) {
+    throw new Error("A list makes its rows.");
+  }
+
+  /**
+   * @param {El} _line
+   * @param {Row} _row
+   */
+  showRow(_line, _row) {}
+
+  /**
+   * @param {number} _id
+   * @returns {El}
+   */
+  makeInside(_id) {
+    throw new Error("A list makes what expanded rows hold.");
+  }
+
+  /**
+   * @param {El} _line
+   * @param {Row} _row
+   */
+  showInside(_line, _row) {}
+
+  /**
+   * @param {number} _id
+   * @param {El} _opener
+   */
+  openActions(_id, _opener) {}
 
   /** Whether it shows rows only: no search, no sorting. */
   get plain() {
@@ -57,7 +114,7 @@ export class PagedTable {
       h("div", { class: "pw-find" }, icon("search"), this.find),
       this.count,
     );
-    this.heads = this.columns.map((column) => this.head(column));
+    this.heads = this.columns.map((/** @type {Column} */ column) => this.head(column));
     this.lines = h("tbody");
     this.table = h(
       "table",
@@ -70,6 +127,7 @@ export class PagedTable {
     this.frame.body.append(this.bar, h("div", { class: "pw-pt-scroll" }, this.table), this.none, this.pages);
   }
 
+  /** @param {Column} options */
   head({ label, sort, descending, kind }) {
     if (!sort || this.plain) return h("th", { scope: "col", class: kind }, label);
     const press = h(
@@ -96,7 +154,9 @@ export class PagedTable {
     this.open = this.expanded();
     for (const [id, open] of this.wanted) if (this.open.has(id) === open) this.wanted.delete(id);
     const focused = this.table.contains(document.activeElement) ? document.activeElement : null;
-    const at = focused ? rows.findIndex((row) => this.lineOf(row.id)?.contains(focused)) : -1;
+    const at = focused
+      ? rows.findIndex((/** @type {Row} */ row) => this.lineOf(row.id)?.contains(focused))
+      : -1;
     this.drawing = true; // a line that is moved blurs what is in it
     this.bar.hidden = this.plain || !page.all;
     this.table.hidden = !rows.length;
@@ -109,6 +169,7 @@ export class PagedTable {
     this.land();
   }
 
+  /** @param {Page} page */
   drawBar(page) {
     const all = `${inFull(page.all)} ${this.noun}${page.all === 1 ? "" : "s"}`;
     setText(this.count, page.search ? `${inFull(page.total)} of ${all}` : all);
@@ -122,6 +183,7 @@ export class PagedTable {
     }
   }
 
+  /** @param {Row[]} rows */
   drawLines(rows) {
     const items = rows.flatMap((row) =>
       this.isOpen(row.id)
@@ -135,16 +197,22 @@ export class PagedTable {
     keyed(
       this.lines,
       items,
-      (item) => item.key,
+      (/** @type {Values} */ item) => item.key,
       ({ row, key }) => (key === row.id ? this.makeRow(row.id) : this.makeInside(row.id)),
-      (line, { row, key }) => (key === row.id ? this.showRow(line, row) : this.showInside(line, row)),
+      (/** @type {El} */ line, /** @type {{ row: Row, key: any }} */ { row, key }) =>
+        key === row.id ? this.showRow(line, row) : this.showInside(line, row),
     );
   }
 
+  /**
+   * @param {Page} page
+   * @param {Row[]} rows
+   */
   drawNone(page, rows) {
     this.none.hidden = rows.length > 0;
     if (rows.length) return redraw(this.none);
     const { holds, nothing } = this.empty(page);
+    /** @param {Child} text */
     const title = (text) => h("div", { class: "pw-pt-none" }, text);
     if (page.all && !this.plain)
       return redraw(
@@ -156,10 +224,20 @@ export class PagedTable {
     redraw(this.none, title(nothing[0]), nothing.slice(1));
   }
 
+  /**
+   * @param {Page} page
+   * @param {Row[]} rows
+   */
   drawPages(page, rows) {
     this.pages.hidden = page.pages < 2;
     if (page.pages < 2) return redraw(this.pages);
     const first = page.page * page.size + 1;
+    /**
+     * @param {string} label
+     * @param {string} glyph
+     * @param {number} by
+     * @param {any} end
+     */
     const turn = (label, glyph, by, end) =>
       button({
         label,
@@ -181,7 +259,11 @@ export class PagedTable {
     );
   }
 
-  /** Give focus back to what was moved, or to the neighbour of what is gone. */
+  /**
+   * Give focus back to what was moved, or to the neighbour of what is gone.
+   * @param {any} focused
+   * @param {number} at
+   */
   refocus(focused, at) {
     const name = focused.dataset.f && `[data-f="${CSS.escape(focused.dataset.f)}"]`;
     const next =
@@ -200,6 +282,11 @@ export class PagedTable {
     this.landing = null;
   }
 
+  /**
+   * @param {{ id: number }} options
+   * @param {string} said
+   * @param {boolean} [focus]
+   */
   arrive({ id }, said, focus = true) {
     this.frame.announce(said);
     this.landing = { id, focus };
@@ -208,23 +295,33 @@ export class PagedTable {
 
   // ---- rows
 
+  /**
+   * @param {number} id
+   * @returns {any}
+   */
   row(id) {
-    return this.model.get("rows").find((row) => row.id === id);
+    return this.model.get("rows").find((/** @type {Row} */ row) => row.id === id);
   }
 
+  /** @param {number} id */
   placeOf(id) {
-    return this.model.get("rows").findIndex((row) => row.id === id);
+    return this.model.get("rows").findIndex((/** @type {Row} */ row) => row.id === id);
   }
 
+  /** @param {number} id */
   lineOf(id) {
     return [...this.lines.children].find((line) => line.dataset.key === String(id));
   }
 
+  /** @param {number} id */
   isOpen(id) {
     return this.wanted.get(id) ?? this.open.has(id);
   }
 
-  /** Make the button with a row's name that expands it. */
+  /**
+   * Make the button with a row's name that expands it.
+   * @param {number} id
+   */
   makeOpener(id) {
     const open = h(
       "button",
@@ -235,6 +332,11 @@ export class PagedTable {
     return open;
   }
 
+  /**
+   * @param {El} line
+   * @param {El} open
+   * @param {Row} options
+   */
   showOpener(line, open, { id, name }) {
     const opened = this.isOpen(id);
     line.classList.toggle("pw-pt-is-open", opened);
@@ -244,7 +346,10 @@ export class PagedTable {
     setText(open.querySelector(".pw-pt-title"), isolated(name));
   }
 
-  /** Make the button that opens a row's menu. */
+  /**
+   * Make the button that opens a row's menu.
+   * @param {number} id
+   */
   makeMenu(id) {
     const menu = button({
       label: "Actions",
@@ -259,11 +364,19 @@ export class PagedTable {
     return menu;
   }
 
+  /**
+   * @param {El} menu
+   * @param {Row} options
+   */
   showMenu(menu, { name }) {
     menu.setAttribute("aria-label", `Actions for ${isolated(name)}`);
     menu.title = `Actions for ${isolated(name)}`;
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async toggle(id, pressed) {
     const open = !this.isOpen(id);
     this.wanted.set(id, open);
@@ -278,11 +391,15 @@ export class PagedTable {
     for (const line of this.lines?.children ?? []) if (!stay.has(line.dataset.key)) line.inside?.end?.();
   }
 
-  /** The control that gets focus in place of one in a row that is gone. */
+  /**
+   * The control that gets focus in place of one in a row that is gone.
+   * @param {number} at
+   */
   neighbour(at) {
     const all = this.lines.querySelectorAll(
       this.lines.querySelector(".pw-pt-menu") ? ".pw-pt-menu" : ".pw-pt-open",
     );
+    /** @param {string} name */
     const make = (name) => this.frame.body.querySelector(`[data-f=${name}]`);
     return (
       all[Math.min(Math.max(at, 0), all.length - 1)] ||
@@ -311,16 +428,29 @@ export class PagedTable {
     return this.search();
   }
 
+  /**
+   * @param {number} by
+   * @param {El} pressed
+   */
   async turn(by, pressed) {
     if (await this.query({ page: this.model.get("page").page + by }, pressed))
       this.bar.scrollIntoView({ block: "nearest" });
   }
 
+  /**
+   * @param {any} wanted
+   * @param {El} [pressed]
+   */
   query(wanted, pressed) {
     this.landing = null;
     return this.ask("query", wanted, pressed);
   }
 
+  /**
+   * @param {string} command
+   * @param {Values} args
+   * @param {El} pressed
+   */
   ask(command, args, pressed) {
     return this.frame.run(command, args, pressed);
   }

@@ -8,7 +8,9 @@ import { bytes, inFull, isolated, score, scores } from "./text.js";
 
 const SEARCH_FROM = 7; // experiments from which on a search helps
 
+/** @param {string} text */
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+/** @param {string} text */
 export const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 // ---- experiments ---------------------------------------------------------------------------------
@@ -18,9 +20,11 @@ export class ExperimentPicker {
   /**
    * Options: {id, name, algorithm, fits, reason, role, ran, used_by}. `onchange` is told the chosen one.
    * With `fed`, it is said what the chosen one does with the checkpoint of the source stage.
+   * @param {{ options: Values[], chosen: any, fed: any, onchange: (value: any) => unknown }} options
    */
   constructor({ options, chosen, fed, onchange }) {
-    Object.assign(this, { fed, onchange });
+    this.fed = fed;
+    this.onchange = onchange;
     this.group = unique("experiment");
     this.fitting = options.filter((option) => option.fits);
     this.others = options.filter((option) => !option.fits);
@@ -47,6 +51,7 @@ export class ExperimentPicker {
     this.tell();
   }
 
+  /** @param {number} count */
   parts(count) {
     if (!count)
       return h(
@@ -78,6 +83,7 @@ export class ExperimentPicker {
     ];
   }
 
+  /** @param {Values} option */
   row(option) {
     const name = unique("name"),
       about = unique("about");
@@ -125,11 +131,13 @@ export class ExperimentPicker {
     return field;
   }
 
+  /** @param {string} text */
   shown(text) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     return this.rows.filter((row) => words.every((word) => row.text.includes(word)));
   }
 
+  /** @param {string} text */
   filter(text) {
     const found = new Set(this.shown(text));
     for (const row of this.rows) row.el.hidden = !found.has(row);
@@ -168,6 +176,7 @@ export class ExperimentPicker {
     ];
   }
 
+  /** @param {Values} option */
   choose(option) {
     this.chosen = option;
     this.tell();
@@ -199,7 +208,10 @@ export class ExperimentPicker {
 
 // ---- checkpoints ---------------------------------------------------------------------------------
 
-/** Mark the best and the final checkpoint. */
+/**
+ * Mark the best and the final checkpoint.
+ * @param {{ best: any, final: any }} options
+ */
 export function stepMarks({ best, final }) {
   return [best ? "Best" : null, final ? "Final" : null]
     .filter(Boolean)
@@ -211,11 +223,14 @@ export class CheckpointPicker {
   /**
    * `offer`: {checkpoints, best, final, higher_is_better}, as a form has it. `choice`: "best", "final" or a
    * step.
+   * @param {{ legend: string, offer: any, choice: Step, onchange: (value: any) => unknown }} options
    */
   constructor({ legend, offer, choice, onchange }) {
-    Object.assign(this, { offer, choice, onchange });
+    this.offer = offer;
+    this.choice = choice;
+    this.onchange = onchange;
     this.step = isStep(choice) ? choice : null;
-    this.steps = offer.checkpoints.map((checkpoint) => checkpoint.step);
+    this.steps = offer.checkpoints.map((/** @type {Values} */ checkpoint) => checkpoint.step);
     this.radios = radios(legend, "checkpoint", this.kinds(), this.step === null ? choice : "step", (kind) =>
       this.choose(kind),
     );
@@ -244,8 +259,9 @@ export class CheckpointPicker {
     const group = unique("step");
     const better = this.offer.higher_is_better ? "" : " (lower is better)";
     const [training, evaluation] = ["training_score", "evaluation_score"].map((name) =>
-      scores(this.offer.checkpoints.map((each) => each[name])),
+      scores(this.offer.checkpoints.map((/** @type {any} */ each) => each[name])),
     );
+    /** @param {Values} checkpoint */
     const row = (checkpoint) => {
       const { step } = checkpoint,
         marks = { best: step === this.offer.best.step, final: step === this.offer.final.step };
@@ -266,6 +282,10 @@ export class CheckpointPicker {
         h("td", { class: "pw-number" }, bytes(checkpoint.size)),
       );
     };
+    /**
+     * @param {string} text
+     * @param {string} [kind]
+     */
     const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
     return h(
       "div",
@@ -293,12 +313,17 @@ export class CheckpointPicker {
   /** The best and the final one first, then the latest. */
   ordered() {
     const pinned = [this.offer.best.step, this.offer.final.step];
+    /** @param {{ step: Step }} options */
     const rank = ({ step }) => (pinned.includes(step) ? pinned.indexOf(step) : pinned.length);
     return [...this.offer.checkpoints].sort(
       (one, other) => rank(one) - rank(other) || stepOrder(other.step, one.step),
     );
   }
 
+  /**
+   * @param {string} kind
+   * @param {Step} [step]
+   */
   choose(kind, step = null) {
     if (kind === "step") this.step = step ?? this.step ?? this.offer.best.step;
     this.choice = kind === "step" ? this.step : kind;
@@ -318,20 +343,24 @@ export class CheckpointPicker {
     if (row && !this.table.contains(document.activeElement)) this.reveal(row);
   }
 
+  /** @param {Element} row */
   reveal(row) {
     requestAnimationFrame(() => (this.table.scrollTop = row.offsetTop - 2 * row.offsetHeight));
   }
 
+  /** @param {Step} step */
   draw(step) {
-    const name = this.offer.checkpoints.some((each) => each.evaluation_score !== null)
+    const name = this.offer.checkpoints.some((/** @type {any} */ each) => each.evaluation_score !== null)
       ? "evaluation_score"
       : "training_score";
-    const points = this.offer.checkpoints.map((each) => [each.step, each[name]]);
-    const values = points.map(([, value]) => value).filter((value) => value !== null);
+    const points = this.offer.checkpoints.map((/** @type {any} */ each) => [each.step, each[name]]);
+    const values = points
+      .map((/** @type {any[]} */ [, value]) => value)
+      .filter((/** @type {any} */ value) => value !== null);
     this.curve.hidden = values.length < 2;
     if (this.curve.hidden) return;
     const word = name === "evaluation_score" ? "Evaluation Score" : "Training Score";
-    const marked = points.find(([at]) => at === step);
+    const marked = points.find((/** @type {any[]} */ [at]) => at === step);
     const at = marked ? `; marked: step ${inFull(step)}, ${score(marked[1])}` : "";
     this.curve.replaceChildren(
       sparkline(points, { width: 240, height: 44, mark: step ?? null, label: `${word} by step${at}` }),
@@ -349,6 +378,7 @@ export class CheckpointPicker {
 
 /** What an Auto stage asks of a checkpoint; `draft` holds what is chosen and typed, as `gate` and `score`. */
 export class GatePicker {
+  /** @param {{ draft: Values, deploys: any, higher: boolean }} options */
   constructor({ draft, deploys, higher }) {
     this.draft = draft;
     this.gate = draft.gate === "better" && !deploys ? "none" : draft.gate;
@@ -388,9 +418,9 @@ export class GatePicker {
   /** As it is sent; null for none. */
   get settings() {
     const least = this.draft.score.trim() === "" ? null : Number(this.draft.score);
-    return { none: null, better: "better", score: { score: Number.isFinite(least) ? least : null } }[
-      this.gate
-    ];
+    /** @type {Values} */
+    const gates = { none: null, better: "better", score: { score: Number.isFinite(least) ? least : null } };
+    return gates[this.gate];
   }
 
   /** The box that still has to be filled in, or null. */

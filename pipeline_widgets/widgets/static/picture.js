@@ -7,6 +7,7 @@ const PICTURE = "pipeline_widgets"; // the key under which the metadata of an ou
 /**
  * Hide the picture of a view wherever that view is alive beside it, also one that is drawn again. Returns
  * what ends that.
+ * @param {string} name
  */
 export function hidePicture(name) {
   const picture = `[data-pw-picture="${CSS.escape(name)}"]`,
@@ -24,6 +25,7 @@ export function hidePicture(name) {
 /**
  * The places of the notebook that hold the picture of a view. There are none where the host does not show its
  * notebook.
+ * @param {Model} model
  */
 export function picturePlaces(model) {
   const found = [],
@@ -40,10 +42,15 @@ export function picturePlaces(model) {
  * Keep the picture in the notebook up to date. JupyterLab finds the output of a display id only until the
  * page is loaded again, or the cell is moved, pasted or duplicated; the notebook itself still says which
  * output is the picture. Returns what ends it.
+ * @param {Model} model
  */
 export function keepPicture(model) {
   const { kernel } = model.widget_manager ?? {};
   if (!kernel?.iopubMessage) return () => {};
+  /**
+   * @param {any} _
+   * @param {{ header: any, content: any }} options
+   */
   const heard = (_, { header, content }) => {
     if (
       !["display_data", "update_display_data"].includes(header.msg_type) ||

@@ -13,6 +13,7 @@ import { count, isolated } from "./text.js";
 import { lastEdit, openCode, openHistory } from "./transfer.js";
 
 export class Builder {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "pipeline" });
@@ -26,11 +27,11 @@ export class Builder {
       frame: this.frame,
       model,
       on: {
-        select: (id) => this.select(id),
-        open: (id) => this.edit(id),
-        insert: (position) => this.insert(position),
-        move: (id, to) => this.move(id, to),
-        remove: (id) => this.remove(id),
+        select: (/** @type {number} */ id) => this.select(id),
+        open: (/** @type {number} */ id) => this.edit(id),
+        insert: (/** @type {any} */ position) => this.insert(position),
+        move: (/** @type {number} */ id, /** @type {number} */ to) => this.move(id, to),
+        remove: (/** @type {number} */ id) => this.remove(id),
       },
     });
     this.list = new StageList({
@@ -51,7 +52,7 @@ export class Builder {
       }),
     );
     this.bar = h("div", { class: "pw-bar", role: "group", "aria-label": "Selected stage" });
-    this.panel = new StagePanel({ frame: this.frame, actions: (stage) => this.actions(stage) });
+    this.panel = new StagePanel({ frame: this.frame });
     this.results = h("section", { class: "pw-builder-results", "aria-label": "Results" });
     this.frame.body.append(
       this.head,
@@ -130,6 +131,11 @@ export class Builder {
   }
 
   showTools() {
+    /**
+     * @param {string} label
+     * @param {string} glyph
+     * @param {any} list
+     */
     const toggle = (label, glyph, list) => {
       const el = button({
         label,
@@ -144,6 +150,12 @@ export class Builder {
       });
       return el;
     };
+    /**
+     * @param {string} label
+     * @param {string} glyph
+     * @param {(event: any) => unknown} onclick
+     * @param {any} [more]
+     */
     const quiet = (label, glyph, onclick, more = {}) =>
       button({ label, glyph, quiet: true, "data-f": glyph, onclick, ...more });
     const any = this.stages.length > 0,
@@ -193,13 +205,18 @@ export class Builder {
     );
   }
 
+  /** @param {El} opener */
   openMore(opener) {
     openMenu(opener, [
       {
         label: "History",
         glyph: "history",
         onclick: () =>
-          openHistory({ frame: this.frame, pressed: opener, undo: (pressed) => this.undo(pressed, true) }),
+          openHistory({
+            frame: this.frame,
+            pressed: opener,
+            undo: (/** @type {El} */ pressed) => this.undo(pressed, true),
+          }),
       },
       {
         label: "Copy as Python or YAML",
@@ -218,9 +235,9 @@ export class Builder {
     keyed(
       this.bar,
       specs,
-      (spec) => `${stage.id}-${spec.key}`,
+      (/** @type {Values} */ spec) => `${stage.id}-${spec.key}`,
       (spec) => this.barButton(spec),
-      (el, spec) => {
+      (/** @type {El} */ el, /** @type {Values} */ spec) => {
         el.act = spec.onclick;
         el.title = spec.reason || spec.title || (spec.quiet ? spec.label : "");
         spec.reason ? el.setAttribute("aria-disabled", "true") : el.removeAttribute("aria-disabled");
@@ -229,6 +246,7 @@ export class Builder {
     );
   }
 
+  /** @param {Values} spec */
   barButton(spec) {
     const { key, label, glyph, quiet } = spec;
     const el = button({
@@ -248,6 +266,7 @@ export class Builder {
     if (stage) this.panel.show(panel.stage === stage.id ? panel : null, stage);
   }
 
+  /** @param {any} asked */
   async showResults(asked) {
     const reference = this.model.get("results");
     this.closing?.abort();
@@ -268,12 +287,14 @@ export class Builder {
     if (asked) this.results.scrollIntoView({ block: "nearest" });
   }
 
+  /** @param {any} key */
   focusBar(key) {
     this.bar.querySelector(`[data-f="bar-${key}"]`)?.focus({ preventScroll: true });
   }
 
   // ---- what can be done with a stage: the same in the bar and in the list
 
+  /** @param {Stage} stage */
   actions(stage) {
     const last = this.stages.length,
       at = stage.n - 1;
@@ -285,7 +306,7 @@ export class Builder {
         label: "Stop",
         glyph: "stop",
         reason: stage.status === "Stopping" ? "It is stopping already." : "",
-        onclick: (pressed) => this.stop(stage, pressed),
+        onclick: (/** @type {El} */ pressed) => this.stop(stage, pressed),
       });
     else
       specs.push({
@@ -309,7 +330,7 @@ export class Builder {
         key: "results",
         label: "Results",
         glyph: "results",
-        onclick: (pressed) => this.frame.run("results", { stage: stage.id }, pressed),
+        onclick: (/** @type {El} */ pressed) => this.frame.run("results", { stage: stage.id }, pressed),
       });
     specs.push(
       {
@@ -325,7 +346,7 @@ export class Builder {
         glyph: "left",
         quiet: true,
         reason: at === 0 ? "It is the first stage." : stage.locked,
-        onclick: (pressed) => this.move(stage.id, at - 1, pressed),
+        onclick: (/** @type {El} */ pressed) => this.move(stage.id, at - 1, pressed),
       },
       {
         key: "right",
@@ -333,7 +354,7 @@ export class Builder {
         glyph: "right",
         quiet: true,
         reason: at === last - 1 ? "It is the last stage." : stage.locked,
-        onclick: (pressed) => this.move(stage.id, at + 1, pressed),
+        onclick: (/** @type {El} */ pressed) => this.move(stage.id, at + 1, pressed),
       },
       { key: "before", label: "Insert before", glyph: "before", quiet: true, onclick: () => this.insert(at) },
       {
@@ -356,6 +377,7 @@ export class Builder {
     return specs;
   }
 
+  /** @param {number} id */
   select(id) {
     if (id === this.selected) return;
     this.selectSeen(id);
@@ -366,11 +388,15 @@ export class Builder {
     if (stage) this.frame.announce(stageWords(stage));
   }
 
-  /** Python tells what is selected. What it says of a choice that is older than ours comes too late. */
+  /**
+   * Python tells what is selected. What it says of a choice that is older than ours comes too late.
+   * @param {number} id
+   */
   selectTold(id) {
     if (this.choices === 0 && id !== this.selected) this.selectSeen(id);
   }
 
+  /** @param {number} id */
   selectSeen(id) {
     this.selected = id;
     this.graph.select(id);
@@ -380,24 +406,39 @@ export class Builder {
     this.graph.reveal(id);
   }
 
+  /**
+   * @param {Stage} stage
+   * @param {boolean} [resume]
+   */
   trigger(stage, resume = false) {
     return openPlan({ frame: this.frame, stage: stage.id, resume, name: stage.name, n: stage.n });
   }
 
+  /**
+   * @param {Stage} stage
+   * @param {El} pressed
+   */
   stop(stage, pressed) {
     return this.frame.run("stop", { stage: stage.id }, pressed);
   }
 
+  /** @param {number} id */
   edit(id) {
     const stage = this.stages.find((each) => each.id === id);
     if (stage?.locked) return this.frame.notice(stage.locked, "error");
     return openStageForm({ frame: this.frame, stage: id });
   }
 
+  /** @param {any} position */
   insert(position) {
     return openStageForm({ frame: this.frame, position });
   }
 
+  /**
+   * @param {number} id
+   * @param {number} to
+   * @param {El} [pressed]
+   */
   async move(id, to, pressed) {
     const done = await this.frame.run("move", { stage: id, to, seen: this.version }, pressed);
     if (!done) return this.graph.show([...this.stages]);
@@ -406,6 +447,7 @@ export class Builder {
     this.graph.reveal(id);
   }
 
+  /** @param {number} id */
   remove(id) {
     const stage = this.stages.find((each) => each.id === id);
     if (!stage) return;
@@ -423,7 +465,11 @@ export class Builder {
     });
   }
 
-  /** Undo the last edit. In a dialog, which shows errors itself, they are passed on. */
+  /**
+   * Undo the last edit. In a dialog, which shows errors itself, they are passed on.
+   * @param {El} pressed
+   * @param {boolean} [inDialog]
+   */
   async undo(pressed, inDialog = false) {
     const asked = { seen: this.version };
     const done = inDialog
@@ -434,6 +480,7 @@ export class Builder {
     this.frame.notice([`${edit.done}: ${edit.what}`, ...done.also]);
   }
 
+  /** @param {El} pressed */
   async check(pressed) {
     const found = await this.frame.run("check", {}, pressed);
     if (!found) return;

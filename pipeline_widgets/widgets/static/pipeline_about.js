@@ -6,6 +6,10 @@ import { sentence } from "./line.js";
 
 /** The description in an expanded row, to read and to edit. */
 export class PipelineAbout {
+  /**
+   * @param {any} table
+   * @param {number} id
+   */
   constructor(table, id) {
     this.table = table;
     this.id = id;
@@ -16,6 +20,7 @@ export class PipelineAbout {
     return this.table.drafts.get(this.id);
   }
 
+  /** @param {Row} row */
   show(row) {
     if (this.draft) return this.showDraft(row);
     this.form = null;
@@ -43,9 +48,10 @@ export class PipelineAbout {
     this.text.focus({ preventScroll: true });
   }
 
+  /** @param {Row} row */
   showDraft(row) {
     if (!this.form) {
-      this.form = this.makeForm(row);
+      this.form = this.makeForm();
       this.el.replaceChildren(this.form);
     }
     const { seen, error } = this.draft;
@@ -91,6 +97,7 @@ export class PipelineAbout {
     );
   }
 
+  /** @param {El} pressed */
   async save(pressed) {
     const draft = this.draft;
     if (!draft || draft.busy) return;

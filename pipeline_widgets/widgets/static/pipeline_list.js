@@ -18,6 +18,7 @@ const LIST_COLUMNS = [
 ];
 
 export class PipelineTable extends PagedTable {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
     super({
       model,
@@ -74,6 +75,7 @@ export class PipelineTable extends PagedTable {
 
   // ---- a row
 
+  /** @param {number} id */
   makeRow(id) {
     const open = this.makeOpener(id),
       menu = this.makeMenu(id);
@@ -93,6 +95,10 @@ export class PipelineTable extends PagedTable {
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showRow(line, row) {
     const { open, menu, under, status, modified } = line.parts;
     this.showOpener(line, open, row);
@@ -123,6 +129,10 @@ export class PipelineTable extends PagedTable {
     this.showRename(line, row);
   }
 
+  /**
+   * @param {number} id
+   * @param {El} opener
+   */
   openActions(id, opener) {
     openMenu(opener, [
       { label: "Edit name", glyph: "edit", onclick: () => this.rename(id) },
@@ -133,6 +143,7 @@ export class PipelineTable extends PagedTable {
 
   // ---- the name, edited in the row
 
+  /** @param {number} id */
   rename(id) {
     const { name, description } = this.row(id) ?? {};
     if (name === undefined) return;
@@ -143,6 +154,10 @@ export class PipelineTable extends PagedTable {
     input.select();
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showRename(line, row) {
     const edit = this.renames.get(row.id),
       { name } = line.parts;
@@ -185,6 +200,11 @@ export class PipelineTable extends PagedTable {
     edit.error ? input.setAttribute("aria-describedby", error.id) : input.removeAttribute("aria-describedby");
   }
 
+  /**
+   * @param {number} id
+   * @param {El} input
+   * @param {boolean} back
+   */
   async saveName(id, input, back) {
     const edit = this.renames.get(id),
       text = input.value;
@@ -204,13 +224,21 @@ export class PipelineTable extends PagedTable {
     }
   }
 
+  /**
+   * @param {number} id
+   * @param {boolean} back
+   */
   endRename(id, back) {
     this.renames.delete(id);
     this.draw();
     if (back) this.lines.querySelector(`[data-f="menu-${id}"]`)?.focus({ preventScroll: true });
   }
 
-  /** What an edit is based on: what was shown when it began, or, once it was refused, what is shown now. */
+  /**
+   * What an edit is based on: what was shown when it began, or, once it was refused, what is shown now.
+   * @param {Values} edit
+   * @param {number} id
+   */
   seen(edit, id) {
     const row = this.row(id);
     return edit.refused && row ? { name: row.name, description: row.description } : edit.seen;
@@ -218,6 +246,7 @@ export class PipelineTable extends PagedTable {
 
   // ---- what is in an expanded row
 
+  /** @param {number} id */
   makeInside(id) {
     const about = new PipelineAbout(this, id),
       place = h("div", { class: "pw-pl-builder" });
@@ -226,9 +255,9 @@ export class PipelineTable extends PagedTable {
       { class: "pw-pt-inside" },
       h("td", { colspan: LIST_COLUMNS.length }, about.el, place),
     );
-    let shown, closing;
+    let /** @type {any} */ shown, /** @type {any} */ closing;
     line.inside = {
-      show: (row, reference) => {
+      show: (/** @type {Row} */ row, /** @type {string} */ reference) => {
         about.show(row);
         if (!reference || reference === shown) return;
         closing?.abort();
@@ -245,6 +274,10 @@ export class PipelineTable extends PagedTable {
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showInside(line, row) {
     line.inside.show(row, this.model.get("builders")[row.id]);
   }
@@ -254,6 +287,7 @@ export class PipelineTable extends PagedTable {
   create() {
     const name = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: "false" });
     const about = h("textarea", { rows: 3 });
+    /** @type {any} */
     let made = null;
     openDialog({
       frame: this.frame,
@@ -282,7 +316,7 @@ export class PipelineTable extends PagedTable {
   import() {
     openImport({
       frame: this.frame,
-      act: async (given, pressed) => {
+      act: async (/** @type {Values} */ given, /** @type {El} */ pressed) => {
         const made = await this.frame.line.ask("import", given, pressed);
         this.frame.notice([`Pipeline ${isolated(made.name)} was imported.`, ...made.also]);
         queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was imported.`, true));
@@ -290,13 +324,18 @@ export class PipelineTable extends PagedTable {
     });
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async duplicate(id, pressed) {
     const copy = await this.ask("duplicate", { pipeline: id }, pressed);
     if (copy) this.arrive(copy, `Duplicated as ${isolated(copy.name)}.`, false);
   }
 
+  /** @param {number} id */
   remove(id) {
-    const at = this.model.get("rows").findIndex((row) => row.id === id);
+    const at = this.model.get("rows").findIndex((/** @type {Row} */ row) => row.id === id);
     const { name } = this.row(id) ?? {};
     if (name === undefined) return;
     openDialog({

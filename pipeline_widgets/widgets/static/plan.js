@@ -3,16 +3,24 @@
 import { openDialog, radios } from "./dialogs.js";
 import { h, icon } from "./elements.js";
 
-/** Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled. */
+/**
+ * Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled.
+ * @param {{ frame: Frame, stage: number, resume?: boolean, name?: string, n?: number }} options
+ */
 export async function openPlan({ frame, stage, resume = false }) {
   const pressed = document.activeElement?.closest("button");
   const plan = await frame.run("plan", { stage, resume }, pressed);
   if (!plan) return;
+  /**
+   * @param {Values} args
+   * @param {El} button
+   * @param {any} ask
+   */
   const trigger = async (args, button, ask) => {
     const done = await ask("trigger", { stage, resume, ...args }, button);
     if (done) frame.announce(`${plan.runs_now}: run ${done.run} ${resume ? "resumes it" : "was triggered"}.`);
   };
-  if (!plan.confirm) return trigger({}, pressed, (...asked) => frame.run(...asked));
+  if (!plan.confirm) return trigger({}, pressed, frame.run.bind(frame));
   await new Promise((resolve) => {
     const body = new PlanBody(plan);
     const name = plan.runs_now.replace(/^Stage/, "stage");
@@ -21,8 +29,7 @@ export async function openPlan({ frame, stage, resume = false }) {
       title: `${resume ? "Resume" : "Trigger"} ${name}?`,
       body: body.parts,
       confirm: resume ? "Resume" : "Trigger stage",
-      act: (confirmed) =>
-        trigger({ duplicate: body.duplicate }, confirmed, (...asked) => frame.line.ask(...asked)),
+      act: (confirmed) => trigger({ duplicate: body.duplicate }, confirmed, frame.line.ask.bind(frame.line)),
       onclose: resolve,
     }).el.classList.add("pw-plan");
   });
@@ -30,6 +37,7 @@ export async function openPlan({ frame, stage, resume = false }) {
 
 /** What a plan says; where the experiment ran elsewhere, also the choice to duplicate it first. */
 class PlanBody {
+  /** @param {Values} plan */
   constructor(plan) {
     this.duplicate = plan.duplicate;
     this.parts = [
@@ -64,6 +72,11 @@ class PlanBody {
     );
   }
 
+  /**
+   * @param {string} title
+   * @param {string} glyph
+   * @param {string[]} lines
+   */
   part(title, glyph, lines) {
     if (!lines.length) return null;
     const long = lines.length > 6; // then it scrolls

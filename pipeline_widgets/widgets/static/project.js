@@ -7,6 +7,7 @@ import { sentence } from "./line.js";
 import { isolated } from "./text.js";
 
 export class ProjectTabs {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "project" });
@@ -38,8 +39,10 @@ export class ProjectTabs {
     this.show(model.get("tab"));
   }
 
+  /** @param {string} tab */
   makeTab(tab) {
-    const made = { filled: false };
+    /** @type {{ filled: boolean, panel: El, button: El }} */
+    const made = { filled: false, panel: null, button: null };
     made.panel = h("section", { class: "pw-tabpanel", role: "tabpanel", id: unique("panel"), hidden: true });
     made.button = h(
       "button",
@@ -60,7 +63,10 @@ export class ProjectTabs {
     return made;
   }
 
-  /** Show a tab at once, and let Python know, which makes what it holds. */
+  /**
+   * Show a tab at once, and let Python know, which makes what it holds.
+   * @param {string} tab
+   */
   async ask(tab) {
     if (tab === this.tab) return;
     this.show(tab);
@@ -80,6 +86,7 @@ export class ProjectTabs {
     if (here) this.focusHeading(tab);
   }
 
+  /** @param {string} tab */
   show(tab) {
     this.tab = tab;
     for (const [name, { button: el, panel }] of this.tabs) {
@@ -106,6 +113,7 @@ export class ProjectTabs {
     );
   }
 
+  /** @param {string} tab */
   focusHeading(tab) {
     const { panel } = this.tabs.get(tab);
     const focus = () => {
@@ -120,15 +128,16 @@ export class ProjectTabs {
     this.frame.undo.push(() => observer.disconnect());
   }
 
+  /** @param {any} event */
   move(event) {
     const names = [...this.tabs.keys()],
       at = names.indexOf(this.tab);
-    const to = {
+    const to = /** @type {Values} */ ({
       ArrowRight: (at + 1) % names.length,
       ArrowLeft: (at - 1 + names.length) % names.length,
       Home: 0,
       End: names.length - 1,
-    }[event.key];
+    })[event.key];
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();

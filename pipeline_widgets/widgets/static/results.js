@@ -9,6 +9,7 @@ import { ResultRuns } from "./results_runs.js";
 import { count } from "./text.js";
 
 export class ResultsPanel {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "results" });
@@ -27,6 +28,10 @@ export class ResultsPanel {
       this.picker.hint,
     );
     this.frame.body.append(head, this.picker.el, this.runs.el, this.charts.el, this.config.el);
+    /**
+     * @param {string} trait
+     * @param {...any} parts
+     */
     const on = (trait, ...parts) =>
       this.frame.on(`change:${trait}`, () => parts.forEach((part) => part.show()));
     on("title", this);

@@ -11,18 +11,18 @@ const RESULT_HEIGHT = 190,
   RESULT_LARGE = 340; // px of a chart
 const RESULT_PAUSE = 150; // ms without another zoom after which more points are asked for
 
+/** @param {Row} run */
 export const runName = (run) => `${isolated(run.experiment)} run ${run.n}`;
 
 export class ResultCharts {
+  /** @param {any} panel */
   constructor(panel) {
-    Object.assign(this, {
-      panel,
-      frame: panel.frame,
-      model: panel.model,
-      large: null,
-      detail: null,
-      looking: false,
-    });
+    this.panel = panel;
+    this.frame = panel.frame;
+    this.model = panel.model;
+    this.large = null;
+    this.detail = null;
+    this.looking = false;
     this.charts = new Map(); // the chart of each metric
     this.group = new ChartGroup({ zoomed: () => this.later(), lit: (run) => this.light(run) });
     const name = unique("log");
@@ -47,8 +47,8 @@ export class ResultCharts {
   }
 
   show() {
-    const runs = new Map(this.model.get("runs").map((run) => [run.id, run]));
-    const drawn = this.model.get("drawn").filter((id) => runs.get(id)?.drawn),
+    const runs = new Map(this.model.get("runs").map((/** @type {Row} */ run) => [run.id, run]));
+    const drawn = this.model.get("drawn").filter((/** @type {number} */ id) => runs.get(id)?.drawn),
       metrics = new Map();
     for (const { id, run: of, metric, points } of this.model.get("curves")) {
       const run = runs.get(of);
@@ -63,16 +63,19 @@ export class ResultCharts {
       });
     }
     for (const series of metrics.values())
-      series.sort((one, other) => drawn.indexOf(one.key) - drawn.indexOf(other.key));
+      series.sort(
+        (/** @type {any} */ one, /** @type {any} */ other) =>
+          drawn.indexOf(one.key) - drawn.indexOf(other.key),
+      );
     this.el.hidden = !metrics.size;
-    this.showLegend(drawn.map((id) => runs.get(id)));
+    this.showLegend(drawn.map((/** @type {number} */ id) => runs.get(id)));
     if (!metrics.has(this.large)) this.large = null;
     keyed(
       this.list,
       [...metrics],
-      ([metric]) => metric,
+      (/** @type {any[]} */ [metric]) => metric,
       ([metric]) => this.make(metric),
-      (section, [metric]) => this.size(section, metric),
+      (/** @type {El} */ section, /** @type {any[]} */ [metric]) => this.size(section, metric),
     );
     for (const [metric, chart] of this.charts) {
       if (metrics.has(metric))
@@ -84,6 +87,7 @@ export class ResultCharts {
     }
   }
 
+  /** @param {string} metric */
   make(metric) {
     const name = chartName(metric);
     const enlarge = button({
@@ -104,6 +108,10 @@ export class ResultCharts {
     return h("section", { class: "pw-results-chart" }, chart.el);
   }
 
+  /**
+   * @param {El} section
+   * @param {string} metric
+   */
   size(section, metric) {
     const large = metric === this.large;
     section.classList.toggle("pw-results-large", large);
@@ -111,6 +119,7 @@ export class ResultCharts {
     this.charts.get(metric).resize(large ? RESULT_LARGE : RESULT_HEIGHT);
   }
 
+  /** @param {string} metric */
   enlarge(metric) {
     this.large = this.large === metric ? null : metric;
     this.show();
@@ -120,11 +129,12 @@ export class ResultCharts {
 
   // ---- which line is which
 
+  /** @param {Row[]} runs */
   showLegend(runs) {
     keyed(
       this.legend,
       runs,
-      (run) => run.id,
+      (/** @type {Row} */ run) => run.id,
       (run) =>
         h(
           "li",
@@ -141,7 +151,7 @@ export class ResultCharts {
             onblur: () => this.group.light(null),
           }),
         ),
-      (li, run) => {
+      (/** @type {any} */ li, /** @type {Row} */ run) => {
         li.firstChild.title = runName(run);
         redraw(
           li.firstChild,
@@ -155,19 +165,26 @@ export class ResultCharts {
       this.group.pin(this.group.pinned);
   }
 
-  /** Show which run is emphasised in the charts. */
+  /**
+   * Show which run is emphasised in the charts.
+   * @param {Row} run
+   */
   light(run) {
     this.legend.classList.toggle("pw-chart-lighting", run !== null);
     for (const li of this.legend.children) {
       li.classList.toggle("pw-chart-lit", li.dataset.key === String(run));
-      li.firstChild.setAttribute("aria-pressed", String(li.dataset.key === String(this.group.pinned)));
+      li.firstElementChild.setAttribute("aria-pressed", String(li.dataset.key === String(this.group.pinned)));
     }
     this.panel.runs.light(run);
   }
 
   // ---- more points
 
-  /** The points of a curve, with the ones that were asked for in their place. */
+  /**
+   * The points of a curve, with the ones that were asked for in their place.
+   * @param {number} id
+   * @param {Point[]} points
+   */
   detailed(id, points) {
     const more = this.detail?.points.get(id);
     if (!more?.length) return points;
@@ -189,7 +206,10 @@ export class ResultCharts {
     this.pause = setTimeout(() => this.look(), RESULT_PAUSE);
   }
 
-  /** Ask for more points of the steps that are zoomed to, and of the chart that is enlarged. */
+  /**
+   * Ask for more points of the steps that are zoomed to, and of the chart that is enlarged.
+   * @returns {Promise<void>}
+   */
   async look() {
     if (this.looking || this.frame.gone) return;
     this.looking = true;
@@ -199,7 +219,7 @@ export class ResultCharts {
     for (const metric of [part && "", large].filter((each) => each !== null)) {
       const told = await this.frame.line
         .ask("look", { metric: metric || null, part })
-        .catch(() => ({ rows: [] }));
+        .catch(() => ({ rows: /** @type {Row[]} */ ([]) }));
       for (const row of told.rows) points.set(row.id, row.points);
     }
     this.looking = false;

@@ -6,8 +6,10 @@ import { runName } from "./results_charts.js";
 import { count } from "./text.js";
 
 export class ResultConfig {
+  /** @param {any} panel */
   constructor(panel) {
-    Object.assign(this, { panel, model: panel.model });
+    this.panel = panel;
+    this.model = panel.model;
     this.title = h("h3", {}, "Config");
     this.all = h("input", { type: "checkbox", "data-f": "equal", onchange: () => this.show() });
     const name = unique("equal");
@@ -46,11 +48,11 @@ export class ResultConfig {
   }
 
   show() {
-    const known = new Map(this.model.get("runs").map((run) => [run.id, run]));
+    const known = new Map(this.model.get("runs").map((/** @type {Row} */ run) => [run.id, run]));
     const drawn = this.model.get("drawn"),
       settings = this.model.get("settings");
     this.el.hidden = !drawn.length;
-    const differ = settings.filter((each) => each.differs);
+    const differ = settings.filter((/** @type {any} */ each) => each.differs);
     const shown = drawn.length < 2 || this.all.checked ? settings : differ;
     this.choice.hidden = drawn.length < 2;
     setText(
@@ -66,7 +68,7 @@ export class ResultConfig {
     redraw(
       this.head,
       h("th", { scope: "col" }, "Setting"),
-      drawn.map((id) => {
+      drawn.map((/** @type {number} */ id) => {
         const run = known.get(id);
         return h(
           "th",
@@ -90,14 +92,14 @@ export class ResultConfig {
     keyed(
       this.rows,
       shown,
-      (each) => each.id,
+      (/** @type {any} */ each) => each.id,
       () => h("tr", {}),
-      (tr, each) => {
+      (/** @type {any} */ tr, /** @type {any} */ each) => {
         tr.classList.toggle("pw-results-differs", each.differs && shown !== differ);
         redraw(
           tr,
           h("th", { scope: "row", class: "pw-results-setting", title: each.id }, each.label),
-          each.told.map((text, at) =>
+          each.told.map((/** @type {string} */ text, /** @type {number} */ at) =>
             text === null
               ? h("td", { class: "pw-soft", title: "It has no such setting" }, "–")
               : h("td", { title: each.whole[at] ?? undefined }, text),

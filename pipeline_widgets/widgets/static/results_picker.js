@@ -4,8 +4,12 @@ import { button, h, icon, keyed, redraw, unique } from "./elements.js";
 import { count } from "./text.js";
 
 export class ResultPicker {
+  /** @param {any} panel */
   constructor(panel) {
-    Object.assign(this, { panel, frame: panel.frame, model: panel.model, asked: 0 });
+    this.panel = panel;
+    this.frame = panel.frame;
+    this.model = panel.model;
+    this.asked = 0;
     this.wanted = null; // what is chosen here, while Python has not heard of it yet
     this.open = !this.model.get("chosen").length;
     const search = "Search experiments";
@@ -23,7 +27,8 @@ export class ResultPicker {
     const all = button({
       label: "Choose all",
       "data-f": "all",
-      onclick: () => this.choose([...this.chosen, ...this.matching().map((each) => each.id)]),
+      onclick: () =>
+        this.choose([...this.chosen, ...this.matching().map((/** @type {any} */ each) => each.id)]),
     });
     const clear = button({ label: "Clear", "data-f": "clear", onclick: () => this.choose([]) });
     this.tools = h(
@@ -62,7 +67,7 @@ export class ResultPicker {
     const sought = this.search.value.trim().toLowerCase();
     return this.model
       .get("experiments")
-      .filter((each) => `${each.name} ${each.algorithm}`.toLowerCase().includes(sought));
+      .filter((/** @type {any} */ each) => `${each.name} ${each.algorithm}`.toLowerCase().includes(sought));
   }
 
   toggle() {
@@ -71,6 +76,7 @@ export class ResultPicker {
     if (this.open) this.search.focus({ preventScroll: true });
   }
 
+  /** @param {number[]} ids */
   async choose(ids) {
     this.wanted = [...new Set(ids)];
     this.asked += 1;
@@ -101,9 +107,9 @@ export class ResultPicker {
     keyed(
       this.list,
       matching,
-      (each) => each.id,
+      (/** @type {any} */ each) => each.id,
       (each) => this.makeChoice(each.id),
-      (li, each) => {
+      (/** @type {any} */ li, /** @type {any} */ each) => {
         li.querySelector("input").checked = chosen.has(each.id);
         redraw(
           li.querySelector("label"),
@@ -122,6 +128,7 @@ export class ResultPicker {
       : "No experiments yet. They show their results here once they ran.";
   }
 
+  /** @param {number} id */
   makeChoice(id) {
     const name = unique("choice");
     const box = h("input", {
@@ -129,7 +136,9 @@ export class ResultPicker {
       id: name,
       "data-f": `choice-${id}`,
       onchange: () =>
-        this.choose(box.checked ? [...this.chosen, id] : this.chosen.filter((each) => each !== id)),
+        this.choose(
+          box.checked ? [...this.chosen, id] : this.chosen.filter((/** @type {any} */ each) => each !== id),
+        ),
     });
     return h("li", {}, box, h("label", { for: name }));
   }

@@ -21,21 +21,24 @@ const RESULT_COLUMNS = [
 ];
 
 export class ResultRuns {
+  /** @param {any} panel */
   constructor(panel) {
-    Object.assign(this, {
-      panel,
-      frame: panel.frame,
-      model: panel.model,
-      open: new Map(),
-      busy: new Map(),
-      known: "",
-    });
+    this.panel = panel;
+    this.frame = panel.frame;
+    this.model = panel.model;
+    this.open = new Map();
+    this.busy = new Map();
+    this.known = "";
     this.rows = h("tbody", {
-      onmouseover: (event) => this.point(event),
+      onmouseover: (/** @type {any} */ event) => this.point(event),
       onmouseleave: () => this.panel.charts.group.light(null),
-      onfocusin: (event) => this.point(event),
+      onfocusin: (/** @type {any} */ event) => this.point(event),
       onfocusout: () => this.panel.charts.group.light(null),
     });
+    /**
+     * @param {string} label
+     * @param {any} table
+     */
     const save = (label, table) =>
       button({ label, glyph: "import", onclick: (event) => this.save(table, event.currentTarget) });
     this.tools = h(
@@ -68,6 +71,7 @@ export class ResultRuns {
     this.frame.undo.push(() => clearInterval(clock));
   }
 
+  /** @param {Column} options */
   head({ label, sort, descending = false, kind }) {
     if (!sort) return h("th", { scope: "col", class: kind }, label);
     const press = h(
@@ -101,23 +105,26 @@ export class ResultRuns {
       else th.removeAttribute("aria-sort");
       redraw(th.querySelector(".pw-results-arrow"), sorted ? icon(order.descending ? "down" : "up") : null);
     }
-    const ids = new Set(runs.map((run) => run.id));
+    const ids = new Set(runs.map((/** @type {Row} */ run) => run.id));
     for (const id of this.open.keys()) if (!ids.has(id)) this.open.delete(id);
     for (const [id, drawn] of this.busy)
-      if (runs.find((run) => run.id === id)?.drawn === drawn) this.busy.delete(id);
-    const items = runs.flatMap((run) =>
+      if (runs.find((/** @type {Row} */ run) => run.id === id)?.drawn === drawn) this.busy.delete(id);
+    const items = runs.flatMap((/** @type {Row} */ run) =>
       this.open.has(run.id) ? [{ run }, { run, lineage: true }] : [{ run }],
     );
     keyed(
       this.rows,
       items,
-      ({ run, lineage }) => (lineage ? `${run.id}-lineage` : run.id),
+      (/** @type {{ run: Row, lineage: any }} */ { run, lineage }) =>
+        lineage ? `${run.id}-lineage` : run.id,
       () => h("tr", {}),
-      (tr, { run, lineage }) => redraw(tr, lineage ? this.lineage(run) : this.cells(run)),
+      (/** @type {any} */ tr, /** @type {{ run: Row, lineage: any }} */ { run, lineage }) =>
+        redraw(tr, lineage ? this.lineage(run) : this.cells(run)),
     );
     this.showNote(runs);
   }
 
+  /** @param {Row[]} runs */
   showNote(runs) {
     const more = this.model.get("total") - runs.length,
       undrawn = this.model.get("undrawn"),
@@ -138,8 +145,9 @@ export class ResultRuns {
     this.note.hidden = !this.note.textContent;
   }
 
+  /** @param {Row} run */
   cells(run) {
-    const number = (text) => h("td", { class: "pw-number" }, text),
+    const number = (/** @type {Child} */ text) => h("td", { class: "pw-number" }, text),
       name = runName(run);
     const box = h("input", {
       type: "checkbox",
@@ -190,20 +198,30 @@ export class ResultRuns {
     ];
   }
 
-  /** Emphasise the run in whose row the pointer or the focus is. */
+  /**
+   * Emphasise the run in whose row the pointer or the focus is.
+   * @param {{ target: any }} options
+   */
   point({ target }) {
     const id = parseInt(target.closest("tr")?.dataset.key, 10),
-      run = this.model.get("runs").find((each) => each.id === id);
+      run = this.model.get("runs").find((/** @type {any} */ each) => each.id === id);
     this.panel.charts.group.light(run?.drawn ? id : null);
   }
 
+  /** @param {Row} run */
   light(run) {
     for (const tr of this.rows.children)
       tr.classList.toggle("pw-results-lit", tr.dataset.key === String(run));
   }
 
+  /** @param {Row} run */
   lineage(run) {
     const told = this.open.get(run.id);
+    /**
+     * @param {string} title
+     * @param {any[]} items
+     * @param {any} [none]
+     */
     const part = (title, items, none) =>
       h(
         "div",
@@ -211,8 +229,12 @@ export class ResultRuns {
         h("h4", {}, title),
         items.length ? h("ul", {}, items) : h("p", { class: "pw-soft" }, none),
       );
+    /**
+     * @param {any} texts
+     * @param {any} [depths]
+     */
     const items = (texts, depths) =>
-      texts.map((text, at) =>
+      texts.map((/** @type {string} */ text, /** @type {number} */ at) =>
         h("li", { style: { paddingLeft: `${(depths ? Number(depths[at]) - 1 : at) * 16}px` } }, text),
       );
     return h(
@@ -231,6 +253,10 @@ export class ResultRuns {
     );
   }
 
+  /**
+   * @param {Row} run
+   * @param {El} pressed
+   */
   async toggle(run, pressed) {
     if (this.open.delete(run.id)) return this.show();
     this.open.set(run.id, null);
@@ -246,7 +272,7 @@ export class ResultRuns {
     const known = JSON.stringify(
       this.model
         .get("runs")
-        .map(({ id, status }) => `${id} ${status}`)
+        .map((/** @type {{ id: number, status: string }} */ { id, status }) => `${id} ${status}`)
         .sort(),
     );
     if (known === this.known) return;
@@ -254,7 +280,7 @@ export class ResultRuns {
     if (this.renewing || !this.open.size) return;
     this.renewing = true;
     for (const id of [...this.open.keys()]) {
-      const told = await this.frame.line.ask("lineage", { run: id }).catch(() => null);
+      const told = await this.frame.line.ask("lineage", { run: id }).catch(/** @returns {Row} */ () => null);
       if (told && this.open.has(id)) this.open.set(id, told);
     }
     this.renewing = false;
@@ -264,15 +290,25 @@ export class ResultRuns {
     this.renew();
   }
 
+  /**
+   * @param {Row} run
+   * @param {any} shown
+   */
   async draw(run, shown) {
     this.busy.set(run.id, shown);
     await this.frame.run("draw", { run: run.id, shown });
     this.busy.delete(run.id);
     this.show();
     const box = this.rows.querySelector(`[data-f="draw-${run.id}"]`);
-    if (box) box.checked = this.model.get("runs").find((each) => each.id === run.id)?.drawn ?? false;
+    if (box)
+      box.checked =
+        this.model.get("runs").find((/** @type {any} */ each) => each.id === run.id)?.drawn ?? false;
   }
 
+  /**
+   * @param {any} table
+   * @param {El} pressed
+   */
   async save(table, pressed) {
     const file = await this.frame.run("csv", { table }, pressed);
     if (!file) return;
@@ -280,6 +316,7 @@ export class ResultRuns {
     this.frame.announce(`Saved ${file.name}`);
   }
 
+  /** @param {Row} options */
   took({ started, finished }) {
     return started === null ? "N/A" : duration((finished ?? Date.now() / 1000) - started);
   }

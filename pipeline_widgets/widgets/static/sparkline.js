@@ -3,7 +3,11 @@
 import { svg } from "./elements.js";
 import { StepScale } from "./steps.js";
 
-/** Draw a small curve: points are [step, value] with null for a gap. `mark` is a step to mark. */
+/**
+ * Draw a small curve: points are [step, value] with null for a gap. `mark` is a step to mark.
+ * @param {Point[]} points
+ * @param {{ width?: number, height?: number, mark?: any, label?: string }} [options]
+ */
 export function sparkline(points, { width = 160, height = 36, mark = null, label = "" } = {}) {
   const drawn = points.filter(([, value]) => value !== null && Number.isFinite(value));
   const picture = svg("svg", {
@@ -20,7 +24,9 @@ export function sparkline(points, { width = 160, height = 36, mark = null, label
   const values = drawn.map(([, value]) => value),
     size = Math.max(...values.map(Math.abs)) || 1; // a difference could overflow
   const [low, high] = [Math.min(...values) / size, Math.max(...values) / size];
+  /** @param {Step} step */
   const x = (step) => 3 + ((scale.x(step) - x0) / (x1 - x0 || 1)) * (width - 6);
+  /** @param {any} value */
   const y = (value) => height - 4 - ((value / size - low) / (high - low || 1)) * (height - 8);
   let path = "",
     open = false;

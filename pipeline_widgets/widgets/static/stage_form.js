@@ -9,7 +9,10 @@ import { inFull, isolated } from "./text.js";
 const FIXED_TYPE = "A stage cannot change its type.";
 const openingForms = new WeakSet(); // frames that ask for a form now: a second click opens no second one
 
-/** Open the form to edit a stage, or to add one at a position. Resolves when it is closed. */
+/**
+ * Open the form to edit a stage, or to add one at a position. Resolves when it is closed.
+ * @param {{ frame: Frame, stage?: number, position?: number }} options
+ */
 export async function openStageForm({ frame, stage = null, position = null }) {
   if (openingForms.has(frame)) return;
   openingForms.add(frame);
@@ -21,12 +24,17 @@ export async function openStageForm({ frame, stage = null, position = null }) {
   }
 }
 
-/** What a form begins with: the settings of the stage that is edited, or sensible ones. */
+/**
+ * What a form begins with: the settings of the stage that is edited, or sensible ones.
+ * @param {Values} form
+ */
 function stageDraft(form) {
   const known = form.settings ?? {};
-  const free = form.experiments.filter((option) => option.fits && !option.used_by);
+  const free = form.experiments.filter((/** @type {Values} */ option) => option.fits && !option.used_by);
   const first =
-    free.find((option) => !option.ran) ?? free[0] ?? form.experiments.find((option) => option.fits);
+    free.find((/** @type {Values} */ option) => !option.ran) ??
+    free[0] ??
+    form.experiments.find((/** @type {Values} */ option) => option.fits);
   const choice = known.kind === "deployment" ? known.checkpoint : known.start;
   const gate = known.gate ?? null;
   return {
@@ -45,8 +53,15 @@ function stageDraft(form) {
 }
 
 class StageForm {
+  /**
+   * @param {Frame} frame
+   * @param {Values} form
+   * @param {any} closed
+   */
   constructor(frame, form, closed) {
-    Object.assign(this, { frame, form, closed });
+    this.frame = frame;
+    this.form = form;
+    this.closed = closed;
     this.editing = form.stage !== null;
     this.atEnd = form.position === form.stages;
     this.draft = stageDraft(form);
@@ -78,7 +93,11 @@ class StageForm {
   }
 
   get option() {
-    return this.form.experiments.find((option) => option.id === this.draft.experiment && option.fits) ?? null;
+    return (
+      this.form.experiments.find(
+        (/** @type {Values} */ option) => option.id === this.draft.experiment && option.fits,
+      ) ?? null
+    );
   }
 
   // ---- what is shown
@@ -114,6 +133,7 @@ class StageForm {
 
   types() {
     const { form, draft } = this;
+    /** @param {string} kind */
     const fixed = (kind) => (this.editing && draft.kind !== kind ? FIXED_TYPE : null);
     const group = radios(
       "Stage type",
@@ -211,6 +231,7 @@ class StageForm {
     if (!this.start.firstChild) this.start.append(this.checkpoints("Start from"));
   }
 
+  /** @param {string} legend */
   checkpoints(legend) {
     return new CheckpointPicker({
       legend,
@@ -226,7 +247,9 @@ class StageForm {
   }
 
   get startable() {
-    return this.form.agents.filter((_, at) => this.ways?.agents[at]?.fits);
+    return this.form.agents.filter(
+      (/** @type {any} */ _, /** @type {number} */ at) => this.ways?.agents[at]?.fits,
+    );
   }
 
   /** As the draft has it, unless the chosen experiment leaves only the other way. */
@@ -261,6 +284,7 @@ class StageForm {
     return [group, agents];
   }
 
+  /** @param {any} ways */
   noAgent(ways) {
     if (!this.form.agents.length) return "There are no saved Agents yet.";
     if (!ways) return "Choose an experiment first.";
@@ -270,13 +294,15 @@ class StageForm {
       : ended(only.reason);
   }
 
+  /** @param {any} startable */
   agentField(startable) {
-    const chosen = startable.find((agent) => agent.id === this.draft.agent) ?? startable[0];
+    const chosen =
+      startable.find((/** @type {Values} */ agent) => agent.id === this.draft.agent) ?? startable[0];
     this.draft.agent = chosen?.id ?? this.draft.agent;
     const select = h(
       "select",
       { value: chosen?.id, onchange: () => (this.draft.agent = Number(select.value)) },
-      startable.map((agent) =>
+      startable.map((/** @type {Values} */ agent) =>
         h(
           "option",
           { value: agent.id, selected: agent === chosen },
@@ -295,7 +321,7 @@ class StageForm {
     const list = h(
       "datalist",
       { id: unique("agents") },
-      form.agent_names.map((name) => h("option", { value: name })),
+      form.agent_names.map((/** @type {string} */ name) => h("option", { value: name })),
     );
     const tell = () => {
       const known = form.agent_names.includes(draft.name.trim());
@@ -375,7 +401,10 @@ class StageForm {
     };
   }
 
-  /** Send what was chosen; an experiment that ran or is used already is asked about first (spec 5.7). */
+  /**
+   * Send what was chosen; an experiment that ran or is used already is asked about first (spec 5.7).
+   * @param {El} pressed
+   */
   async submit(pressed) {
     const { option } = this;
     const attaches = this.draft.kind === "experiment" && option && option.id !== this.bound;
@@ -386,6 +415,10 @@ class StageForm {
     return this.send(pressed, false);
   }
 
+  /**
+   * @param {El} pressed
+   * @param {any} duplicate
+   */
   async send(pressed, duplicate) {
     const { form, editing } = this;
     const args = { settings: this.settings(), seen: form.pipeline.version, duplicate };
@@ -407,6 +440,7 @@ class StageForm {
     }
   }
 
+  /** @param {any} problem */
   refused(problem) {
     this.dialog.fail(problem);
     if (problem.kind === "StaleWriteError") {
@@ -430,13 +464,16 @@ class StageForm {
     return this.dialog.el.querySelector(".pw-dialog-error");
   }
 
-  /** Base the form on the pipeline as it is now; what was typed and chosen stays. */
+  /**
+   * Base the form on the pipeline as it is now; what was typed and chosen stays.
+   * @param {El} pressed
+   */
   async renew(pressed) {
     const asked = this.editing
       ? { stage: this.form.stage }
       : { position: this.atEnd ? null : this.form.position };
     try {
-      this.form = await this.frame.line.ask("form", asked, pressed).catch((problem) => {
+      this.form = await this.frame.line.ask("form", asked, pressed).catch((/** @type {any} */ problem) => {
         if (problem.kind !== "OrderError") throw problem;
         return this.frame.line.ask("form", { position: null }, pressed); // there are fewer stages now
       });
@@ -453,11 +490,13 @@ class StageForm {
 
   // ---- the question whether to duplicate
 
+  /** @param {Values} option */
   ask(option) {
     const footer = this.dialog.el.querySelector(".pw-dialog-actions");
     const body = this.dialog.el.querySelector(".pw-dialog-body");
     let answered = false; // a second press sends nothing
-    const answer = (duplicate) => async (event) => {
+    /** @param {any} duplicate */
+    const answer = (duplicate) => async (/** @type {any} */ event) => {
       if (answered) return;
       answered = true;
       if (await this.send(event.currentTarget, duplicate)) this.dialog.el.close("ok");

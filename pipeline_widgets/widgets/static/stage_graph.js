@@ -11,7 +11,10 @@ import { isolated, score } from "./text.js";
 const MARGIN = 28;
 const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until there is Cytoscape
 
-/** The words of a stage, as a screen reader says them. */
+/**
+ * The words of a stage, as a screen reader says them.
+ * @param {Stage} stage
+ */
 export function stageWords(stage) {
   return [
     `Stage ${stage.n}: ${isolated(stage.name)}`,
@@ -26,10 +29,14 @@ export function stageWords(stage) {
 }
 
 export class StageGraph {
-  /** `on` has select(id), open(id), insert(position), move(id, position). */
+  /**
+   * `on` has select(id), open(id), insert(position), move(id, position).
+   * @param {{ frame: Frame, model: Model, on: Values }} options
+   */
   constructor({ frame, model, on }) {
     this.frame = frame;
     this.on = on;
+    /** @type {Stage[]} */
     this.stages = [];
     this.selected = 0;
     this.layer = h("div", { class: "pw-layer" });
@@ -59,7 +66,10 @@ export class StageGraph {
       .finally(() => clearTimeout(plain));
   }
 
-  /** Draw with this renderer from now on, where the one before it stood. */
+  /**
+   * Draw with this renderer from now on, where the one before it stood.
+   * @param {any} renderer
+   */
   use(renderer) {
     if (this.ended) return renderer.end();
     const before = this.renderer?.viewport;
@@ -83,6 +93,7 @@ export class StageGraph {
 
   // ---- what is shown
 
+  /** @param {Stage[]} stages */
   show(stages) {
     const focused = this.list.contains(document.activeElement)
       ? document.activeElement.parentElement.dataset.key
@@ -91,9 +102,10 @@ export class StageGraph {
     keyed(
       this.list,
       stages,
-      (stage) => stage.id,
-      (stage) => this.bubble(stage),
-      (el, stage, at) => this.fill(el, stage, at),
+      (/** @type {Stage} */ stage) => stage.id,
+      () => this.bubble(),
+      (/** @type {El} */ el, /** @type {Stage} */ stage, /** @type {number} */ at) =>
+        this.fill(el, stage, at),
     );
     this.settle();
     this.drawNear();
@@ -131,6 +143,11 @@ export class StageGraph {
     return el;
   }
 
+  /**
+   * @param {El} el
+   * @param {Stage} stage
+   * @param {number} at
+   */
   fill(el, stage, at) {
     if (el.shown === stage && el.at === at) return;
     [el.shown, el.at, el.drawn] = [stage, at, false];
@@ -156,7 +173,7 @@ export class StageGraph {
     keyed(
       this.pluses,
       wanted,
-      (at) => at,
+      (/** @type {number} */ at) => at,
       (at) =>
         button({
           label: "+",
@@ -167,7 +184,7 @@ export class StageGraph {
           "data-changes": "",
           onclick: () => this.on.insert(at),
         }),
-      (el, at) => {
+      (/** @type {El} */ el, /** @type {number} */ at) => {
         const name =
           at === 0
             ? "Insert a stage at the beginning"
@@ -183,8 +200,12 @@ export class StageGraph {
     );
   }
 
+  /**
+   * @param {any} face
+   * @param {Stage} stage
+   */
   draw(face, stage) {
-    const done = stage.total ? Math.min(1, (stage.step || 0) / stage.total) : null;
+    const done = stage.total ? Math.min(1, Number(stage.step || 0) / Number(stage.total)) : null;
     face.replaceChildren(
       h(
         "span",
@@ -222,6 +243,7 @@ export class StageGraph {
     );
   }
 
+  /** @param {number} id */
   select(id) {
     this.selected = id;
     const chosen = this.list.querySelector(`[data-key="${id}"]`),
@@ -235,10 +257,12 @@ export class StageGraph {
     this.renderer?.select(id);
   }
 
+  /** @param {number} id */
   focus(id) {
     this.list.querySelector(`[data-key="${id}"]`)?.firstElementChild.focus({ preventScroll: true });
   }
 
+  /** @param {number} id */
   hover(id) {
     const stage = this.stages.find((each) => each.id === id);
     this.box.title = stage
@@ -248,16 +272,19 @@ export class StageGraph {
 
   // ---- keys and wheel
 
+  /** @param {any} event */
   key(event) {
     const focused = Number(event.target.closest("li").dataset.key);
     const at = this.stages.findIndex((stage) => stage.id === focused);
+    /** @param {number} to */
     const go = (to) => {
       const stage = this.stages[Math.max(0, Math.min(this.stages.length - 1, to))];
       if (!stage) return;
       this.on.select(stage.id);
       this.focus(stage.id);
     };
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const ways = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+    const by = /** @type {Record<string, number>} */ (ways)[event.key];
     if (by && event.altKey) {
       const to = at + by;
       if (to >= 0 && to < this.stages.length) this.on.move(focused, to);
@@ -270,7 +297,10 @@ export class StageGraph {
     event.stopPropagation();
   }
 
-  /** The wheel scrolls the notebook, as everywhere; sideways it pans, and with Ctrl it zooms. */
+  /**
+   * The wheel scrolls the notebook, as everywhere; sideways it pans, and with Ctrl it zooms.
+   * @param {any} event
+   */
   wheel(event) {
     const view = this.renderer?.viewport;
     if (!view) return;
@@ -301,11 +331,19 @@ export class StageGraph {
       });
   }
 
+  /**
+   * @param {number} zoom
+   * @param {{ x: number, y: number }} pan
+   */
   look(zoom, pan) {
     this.renderer.look(zoom, pan);
     this.moved();
   }
 
+  /**
+   * @param {number} factor
+   * @param {any} [around]
+   */
   zoom(factor, around = { x: this.box.clientWidth / 2, y: this.box.clientHeight / 2 }) {
     this.roamed = true;
     const { zoom, pan } = this.viewport;
@@ -314,13 +352,18 @@ export class StageGraph {
     this.look(next, { x: around.x - (around.x - pan.x) * by, y: around.y - (around.y - pan.y) * by });
   }
 
+  /** @param {number} by */
   pan(by) {
     this.roamed = true;
     const { zoom, pan } = this.viewport;
     this.look(zoom, this.within(zoom, { x: pan.x + by, y: pan.y }));
   }
 
-  /** Keep some of the chain in sight. */
+  /**
+   * Keep some of the chain in sight.
+   * @param {number} zoom
+   * @param {{ x: number, y: number }} pan
+   */
   within(zoom, pan) {
     const width = this.box.clientWidth,
       right = (this.stages.length - 1) * STEP * zoom;
@@ -353,7 +396,10 @@ export class StageGraph {
     );
   }
 
-  /** Bring a stage into sight, if it is not. */
+  /**
+   * Bring a stage into sight, if it is not.
+   * @param {number} id
+   */
   reveal(id) {
     const at = this.stages.findIndex((stage) => stage.id === id);
     if (at < 0 || !this.renderer || !this.opened) return;
@@ -379,7 +425,12 @@ export class StageGraph {
     }
   }
 
-  /** A bubble is being dragged with its shape. */
+  /**
+   * A bubble is being dragged with its shape.
+   * @param {number} id
+   * @param {number} x
+   * @param {number} y
+   */
   dragged(id, x, y) {
     const el = this.list.querySelector(`[data-key="${id}"]`);
     if (!el) return;
@@ -389,7 +440,11 @@ export class StageGraph {
     el.style.top = `${y - BUBBLE.height / 2}px`;
   }
 
-  /** A bubble was dropped: it goes where it was dropped, or back. */
+  /**
+   * A bubble was dropped: it goes where it was dropped, or back.
+   * @param {number} id
+   * @param {number} x
+   */
   dropped(id, x) {
     const from = this.stages.findIndex((stage) => stage.id === id);
     const to = Math.max(0, Math.min(this.stages.length - 1, Math.round(x / STEP)));

@@ -8,11 +8,16 @@ import { isolated, score } from "./text.js";
 export class StageList {
   /**
    * `actions(stage)` gives what can be done with a stage; the first is a button, the others are in a menu.
+   * @param {StageListOptions} options
    */
   constructor({ frame, actions, select = (id) => frame.run("select", { stage: id }) }) {
     this.frame = frame;
     this.actions = actions;
     this.select = select;
+    /**
+     * @param {string} text
+     * @param {string} [kind]
+     */
     const head = (text, kind = "") => h("th", { scope: "col", class: kind }, text);
     this.rows = h("tbody");
     this.el = h(
@@ -41,22 +46,26 @@ export class StageList {
         this.rows,
       ),
     );
-    this.rows.addEventListener("click", (event) => {
+    this.rows.addEventListener("click", (/** @type {any} */ event) => {
       if (!event.target.closest("button") && document.getSelection().isCollapsed)
         this.chosen(event.target.closest("tr"));
     });
     this.rows.addEventListener("keydown", (event) => this.key(event));
   }
 
+  /**
+   * @param {Stage[]} stages
+   * @param {number} selected
+   */
   show(stages, selected) {
     this.stages = new Map(stages.map((stage) => [stage.id, stage]));
     const last = stages.length;
     keyed(
       this.rows,
       stages,
-      (stage) => stage.id,
+      (/** @type {Stage} */ stage) => stage.id,
       () => this.row(),
-      (el, stage) => this.fill(el, stage, last, stage.id === selected),
+      (/** @type {El} */ el, /** @type {Stage} */ stage) => this.fill(el, stage, last, stage.id === selected),
     );
   }
 
@@ -96,7 +105,13 @@ export class StageList {
     return Object.assign(el, { name, more, act: el.lastElementChild.firstElementChild.firstElementChild });
   }
 
-  /** Fill a row where it has changed. What can be done also depends on how many stages there are. */
+  /**
+   * Fill a row where it has changed. What can be done also depends on how many stages there are.
+   * @param {El} el
+   * @param {Stage} stage
+   * @param {any} last
+   * @param {boolean} selected
+   */
   fill(el, stage, last, selected) {
     if (el.selected !== selected) {
       el.selected = selected;
@@ -106,7 +121,7 @@ export class StageList {
     if (el.stage === stage && el.last === last) return;
     [el.stage, el.last] = [stage, last];
     const [n, kind, , trigger, status, value, why] = el.children;
-    n.textContent = stage.n;
+    n.textContent = String(stage.n);
     redraw(kind, icon(stage.kind === "Deployment" ? "agent" : "experiment"), " ", h("span", {}, stage.kind));
     el.name.textContent = isolated(stage.name);
     trigger.textContent = stage.auto ? "Auto" : "Manual";
@@ -144,31 +159,42 @@ export class StageList {
     );
   }
 
-  /** What can be done with the stage of a row now. */
+  /**
+   * What can be done with the stage of a row now.
+   * @param {El} el
+   */
   now(el) {
     return this.actions(this.stages.get(Number(el.dataset.key)));
   }
 
+  /**
+   * @param {El} el
+   * @param {El} opener
+   */
   menu(el, opener) {
     return this.now(el)
       .slice(1)
       .map((item) => ({ ...item, onclick: () => item.onclick(opener) }));
   }
 
+  /** @param {El} el */
   chosen(el) {
     if (el) this.select(Number(el.dataset.key));
   }
 
-  /** Up and down go from stage to stage, in the same column of buttons. */
+  /**
+   * Up and down go from stage to stage, in the same column of buttons.
+   * @param {any} event
+   */
   key(event) {
     const el = event.target.closest("tr"),
       rows = this.rows;
-    const to = {
+    const to = /** @type {Values} */ ({
       ArrowDown: el.nextElementSibling,
       ArrowUp: el.previousElementSibling,
       Home: rows.firstElementChild,
       End: rows.lastElementChild,
-    }[event.key];
+    })[event.key];
     if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
@@ -178,7 +204,10 @@ export class StageList {
   }
 }
 
-/** What a reader would ask about a stage: why it is stale, held, or cannot be triggered. */
+/**
+ * What a reader would ask about a stage: why it is stale, held, or cannot be triggered.
+ * @param {Stage} stage
+ */
 function stageReasons(stage) {
   return [
     ...(stage.stale || []).map((reason) => `Stale: ${asSentence(reason)}`),

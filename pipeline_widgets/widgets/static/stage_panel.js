@@ -10,14 +10,23 @@ import { sparkline } from "./sparkline.js";
 import { bytes, count, duration, inFull, isolated, moment, score } from "./text.js";
 
 const CURVES_SHOWN = 6; // the scores first; the rest is behind "and 3 more"
+/** @type {Record<string, string>} */
 const CURVE_NAMES = { training_score: "Training score", evaluation_score: "Evaluation score" };
 
-/** How long a run has taken or takes, in seconds; null before it began. */
+/**
+ * How long a run has taken or takes, in seconds; null before it began.
+ * @param {Row} run
+ * @param {number} [now]
+ */
 function runTook(run, now = Date.now() / 1000) {
   return run.started === null ? null : Math.max(0, (run.finished ?? now) - run.started);
 }
 
-/** The seconds left at the pace so far; null where that cannot be told. */
+/**
+ * The seconds left at the pace so far; null where that cannot be told.
+ * @param {Row} run
+ * @param {number} [now]
+ */
 export function runLeft(run, now = Date.now() / 1000) {
   const done = run.step - run.begun,
     spent = runTook(run, now);
@@ -27,9 +36,18 @@ export function runLeft(run, now = Date.now() / 1000) {
 }
 
 export class StagePanel {
+  /** @param {{ frame: Frame }} options */
   constructor({ frame }) {
     this.frame = frame;
+    /**
+     * @param {string} name
+     * @param {...Child} children
+     */
     const part = (name, ...children) => h("div", { class: `pw-panel-${name}` }, ...children);
+    /**
+     * @param {string} title
+     * @param {...Child} children
+     */
     const titled = (title, ...children) =>
       h("div", { class: "pw-panel-part" }, h("h4", {}, title), ...children);
     const heading = unique("panel");
@@ -86,6 +104,10 @@ export class StagePanel {
   }
 
   table() {
+    /**
+     * @param {string} text
+     * @param {any} number
+     */
     const head = (text, number) => h("th", { scope: "col", class: number ? "pw-number" : "" }, text);
     return h(
       "div",
@@ -110,12 +132,18 @@ export class StagePanel {
     );
   }
 
-  /** Show a stage. `panel` is null until Python has sent what there is to know of it. */
+  /**
+   * Show a stage. `panel` is null until Python has sent what there is to know of it.
+   * @param {any} panel
+   * @param {Stage} stage
+   */
   show(panel, stage) {
     const run = panel?.run ?? null;
     this.anew = this.shown !== `${stage.id} ${run?.id}`;
     this.shown = `${stage.id} ${run?.id}`;
-    Object.assign(this, { stage, panel, run });
+    this.stage = stage;
+    this.panel = panel;
+    this.run = run;
     setText(this.title, `Stage ${stage.n}: ${isolated(stage.name)}`);
     redraw(
       this.marks,
@@ -133,7 +161,7 @@ export class StagePanel {
     this.why.hidden = !this.why.childElementCount;
     redraw(
       this.settings,
-      (panel?.settings ?? []).map((text) => h("li", {}, text)),
+      (panel?.settings ?? []).map((/** @type {string} */ text) => h("li", {}, text)),
     );
     this.showIdle();
     this.showFacts();
@@ -159,6 +187,13 @@ export class StagePanel {
   /** Why it is stale, held, or cannot be triggered. */
   reasons() {
     const { stage, panel } = this;
+    /**
+     * @param {string} kind
+     * @param {string} glyph
+     * @param {string} title
+     * @param {string[]} lines
+     * @param {...Child} after
+     */
     const block = (kind, glyph, title, lines, ...after) =>
       h(
         "div",
@@ -194,7 +229,7 @@ export class StagePanel {
       accepted !== null
         ? block("quiet", "check", "Accepted as fresh", [
             accepted ? `Note: ${accepted}` : "Without a note.",
-            ...panel.reasons.map((reason) => `Although: ${asSentence(reason)}`),
+            ...panel.reasons.map((/** @type {string} */ reason) => `Although: ${asSentence(reason)}`),
           ])
         : null,
       stage.held ? block("warning", "Held", "Why it did not start", [asSentence(stage.held)]) : null,
@@ -204,6 +239,10 @@ export class StagePanel {
 
   showFacts() {
     const { run } = this;
+    /**
+     * @param {string} name
+     * @param {any} value
+     */
     const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
     setText(this.runTitle, run ? `Run ${run.number}` : "");
     setText(this.start, run?.start ?? "");
@@ -223,7 +262,11 @@ export class StagePanel {
     this.ran.hidden = !run;
   }
 
-  /** What became of the agent that a Deployment has made. */
+  /**
+   * What became of the agent that a Deployment has made.
+   * @param {{ status: string, url: string, version: number, current: any, key: any }} options
+   * @param {any} fact
+   */
   served({ status, url, version, current, key }, fact) {
     const answers = status === "Deployed";
     const other = answers && version !== current ? `; version ${current} is the current one` : "";
@@ -296,13 +339,14 @@ export class StagePanel {
   showCheckpoints() {
     const list = this.run?.checkpoints ?? [];
     this.checkpoints.hidden = !list.length;
+    /** @param {string} text */
     const number = (text) => h("td", { class: "pw-number" }, text);
     keyed(
       this.rows,
       list,
-      (each) => each.id,
+      (/** @type {any} */ each) => each.id,
       () => h("tr"),
-      (el, each) => {
+      (/** @type {El} */ el, /** @type {any} */ each) => {
         const marks = [each.best && "best", each.final && "final"].filter(Boolean).join(", ");
         redraw(
           el,
@@ -325,13 +369,17 @@ export class StagePanel {
   showMetrics() {
     const curves = this.run?.curves ?? [];
     this.metrics.hidden = !curves.length;
+    /**
+     * @param {any} place
+     * @param {any} list
+     */
     const draw = (place, list) =>
       keyed(
         place,
         list,
-        (curve) => curve.name,
+        (/** @type {Values} */ curve) => curve.name,
         () => h("div", { class: "pw-curve" }),
-        (el, curve) => {
+        (/** @type {El} */ el, /** @type {Values} */ curve) => {
           const told = JSON.stringify(curve.points);
           if (el.told === told) return;
           el.told = told;
@@ -345,6 +393,7 @@ export class StagePanel {
     setText(this.more, `and ${others.length} more`);
   }
 
+  /** @param {{ name?: string, points?: Point[] }} options */
   curve({ name, points }) {
     const shown = Object.hasOwn(CURVE_NAMES, name) ? CURVE_NAMES[name] : name;
     const values = points.map(([, value]) => value).filter((value) => value !== null);
@@ -391,7 +440,7 @@ export class StagePanel {
         h(
           "ul",
           { class: "pw-bullets" },
-          (stage.stale ?? []).map((reason) => h("li", {}, asSentence(reason))),
+          (stage.stale ?? []).map((/** @type {string} */ reason) => h("li", {}, asSentence(reason))),
         ),
         h("p", {}, "It counts as fresh until something before it is run or changed again."),
         field("Note", note, "Why its result still holds. Optional."),
@@ -404,7 +453,10 @@ export class StagePanel {
   }
 }
 
-/** Reasons come without their full stop and, some of them, in small letters. */
+/**
+ * Reasons come without their full stop and, some of them, in small letters.
+ * @param {string} text
+ */
 export function asSentence(text) {
   const first = text.slice(0, 1).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;

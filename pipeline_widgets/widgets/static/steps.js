@@ -1,11 +1,18 @@
 // The steps of a run: their order, and where they lie on an axis. A step up to 2**53 is a number, and beyond
 // that text, which is exact: what is shown, compared and sent back is that.
 
-/** Whether a choice is a step, rather than a word. */
+/**
+ * Whether a choice is a step, rather than a word.
+ * @param {Step} choice
+ */
 export const isStep = (choice) =>
   Number.isInteger(choice) || (typeof choice === "string" && /^\d+$/.test(choice));
 
-/** Compare two steps, for sorting. */
+/**
+ * Compare two steps, for sorting.
+ * @param {any} one
+ * @param {any} other
+ */
 export function stepOrder(one, other) {
   if (typeof one === "number" && typeof other === "number") return one - other;
   const [a, b] = [BigInt(one), BigInt(other)];
@@ -19,7 +26,10 @@ const MOST_ACROSS = 1e15; // between two places of an axis: what is drawn has no
  * there.
  */
 export class StepScale {
-  /** `steps`: all of them, in order. */
+  /**
+   * `steps`: all of them, in order.
+   * @param {Step[]} steps
+   */
   constructor(steps) {
     const first = steps[0] ?? 0,
       last = steps[steps.length - 1] ?? 0;
@@ -29,10 +39,16 @@ export class StepScale {
     this.name = `${this.base} ${this.unit}`;
   }
 
+  /**
+   * @param {Step} step
+   * @returns {number}
+   */
   x(step) {
-    return this.base === null ? step : Number(BigInt(step) - this.base) / this.unit;
+    if (this.base === null) return /** @type {number} */ (step);
+    return Number(BigInt(step) - this.base) / this.unit;
   }
 
+  /** @param {number} x */
   step(x) {
     if (this.base === null) return Math.round(x);
     const step = this.base + BigInt(Math.round(x * this.unit));

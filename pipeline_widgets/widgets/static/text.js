@@ -12,6 +12,7 @@ const TURNING = new RegExp(
 /**
  * A name as it can stand in a sentence: one that could turn the words around it is isolated. As in
  * `directions.py`.
+ * @param {string} name
  */
 export function isolated(name) {
   const text = String(name);
@@ -27,11 +28,25 @@ export function isolated(name) {
   return `\u2068${kept}${"\u2069".repeat(open)}\u2069`;
 }
 
-/** Say a whole number. One that JavaScript cannot hold exactly has come as text. */
+/**
+ * Say a whole number. One that JavaScript cannot hold exactly has come as text.
+ * @param {Step} n
+ */
 export const inFull = (n) => (typeof n === "string" ? BigInt(n) : n).toLocaleString("en-US");
+
+/**
+ * Say how many of something there are.
+ * @param {Step} n
+ * @param {string} noun
+ * @param {string} [many]
+ */
 export const count = (n, noun, many = `${noun}s`) => `${inFull(n)} ${n === 1 ? noun : many}`;
 
-/** Say a score in a few digits; N/A where there is none. */
+/**
+ * Say a score in a few digits; N/A where there is none.
+ * @param {any} value
+ * @param {number} [digits]
+ */
 export function score(value, digits = 4) {
   if (value === null || value === undefined) return "N/A";
   return signed(
@@ -44,6 +59,7 @@ export function score(value, digits = 4) {
 /**
  * Return what says the scores of a column: all with as many digits after the point, so that they can be
  * compared.
+ * @param {any[]} values
  */
 export function scores(values) {
   const said = values.filter((value) => value !== null && value !== undefined).map((value) => score(value));
@@ -51,13 +67,20 @@ export function scores(values) {
   const largest = Math.max(...values.map((value) => Math.abs(value ?? 0)));
   const most = Math.max(4, 3 - Math.floor(Math.log10(largest || 1)));
   const digits = Math.min(most, Math.max(0, ...said.map((text) => (text.split(".")[1] ?? "").length)));
-  return (value) => (value === null || value === undefined ? "N/A" : signed(value.toFixed(digits)));
+  return (/** @type {any} */ value) =>
+    value === null || value === undefined ? "N/A" : signed(value.toFixed(digits));
 }
 
-/** Write a number with a minus rather than a hyphen. */
+/**
+ * Write a number with a minus rather than a hyphen.
+ * @param {string} text
+ */
 const signed = (text) => text.replace(/^-/, "\u2212");
 
-/** Say a size as people do. */
+/**
+ * Say a size as people do.
+ * @param {number} n
+ */
 export function bytes(n) {
   for (const unit of ["B", "kB", "MB", "GB"]) {
     if (n < 1000) return `${unit === "B" ? n : n.toPrecision(3)} ${unit}`;
@@ -66,7 +89,10 @@ export function bytes(n) {
   return `${n.toPrecision(3)} TB`;
 }
 
-/** Say a duration in seconds as people do. */
+/**
+ * Say a duration in seconds as people do.
+ * @param {number} seconds
+ */
 export function duration(seconds) {
   if (seconds < 1) return "under 1 s";
   const s = Math.round(seconds);
@@ -76,7 +102,10 @@ export function duration(seconds) {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
-/** Say how long something will take; that is a guess, so no more exact than one believes it. */
+/**
+ * Say how long something will take; that is a guess, so no more exact than one believes it.
+ * @param {number} seconds
+ */
 export function remaining(seconds) {
   const minutes = Math.round(seconds / 60);
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s left`;
@@ -86,14 +115,18 @@ export function remaining(seconds) {
   return `${Math.round(minutes / 1440)} d left`;
 }
 
-/** Show a moment, given in seconds since 1970, as a distance; the tooltip has it whole. */
+/**
+ * Show a moment, given in seconds since 1970, as a distance; the tooltip has it whole.
+ * @param {number} at
+ */
 export function moment(at) {
   const when = new Date(at * 1000);
   const el = h("time", { datetime: when.toISOString(), title: when.toLocaleString() }, ago(at));
-  el.dataset.at = at;
+  el.dataset.at = String(at);
   return el;
 }
 
+/** @param {number} at */
 export function ago(at) {
   const s = Date.now() / 1000 - at;
   if (s < 45) return "just now";

@@ -8,7 +8,10 @@ import { moment } from "./text.js";
 const IMPORT_RENAMES = "Give experiments whose name is taken a new name";
 const UNDONE = "Undone: "; // begins the sentence of an edit that undid another one
 
-/** Show a pipeline as the Python code that rebuilds it, or as YAML. */
+/**
+ * Show a pipeline as the Python code that rebuilds it, or as YAML.
+ * @param {{ frame: Frame, pressed: El }} options
+ */
 export async function openCode({ frame, pressed }) {
   const found = await frame.run("code", {}, pressed);
   if (!found) return;
@@ -21,6 +24,7 @@ export async function openCode({ frame, pressed }) {
       file: "yaml",
     },
   ];
+  /** @type {Values} */
   let shown = kinds[0];
   const code = h("code", {}),
     hint = h("div", { class: "pw-hint" });
@@ -28,6 +32,7 @@ export async function openCode({ frame, pressed }) {
   const toggles = kinds.map((kind) =>
     button({ label: kind.label, kind: "pw-segment", onclick: () => show(kind) }),
   );
+  /** @param {Values} kind */
   const show = (kind) => {
     shown = kind;
     toggles.forEach((el, at) => el.setAttribute("aria-pressed", String(kinds[at] === kind)));
@@ -60,7 +65,10 @@ export async function openCode({ frame, pressed }) {
   });
 }
 
-/** Make a pipeline of YAML that was pasted, or is in a file. */
+/**
+ * Make a pipeline of YAML that was pasted, or is in a file.
+ * @param {{ frame: Frame, act: (given: Values, pressed: El) => any }} options
+ */
 export function openImport({ frame, act }) {
   const text = h("textarea", {
     rows: 12,
@@ -115,7 +123,10 @@ export function openImport({ frame, act }) {
   });
 }
 
-/** What a button does with the last edit: undo it, or do again what was undone. */
+/**
+ * What a button does with the last edit: undo it, or do again what was undone.
+ * @param {string} what
+ */
 export function lastEdit(what) {
   const again = !!what?.startsWith(UNDONE);
   return again
@@ -123,12 +134,15 @@ export function lastEdit(what) {
     : { word: "Undo", glyph: "undo", done: "Undone", what };
 }
 
-/** Show what was done to a pipeline, by whom and when, and undo the last edit. */
+/**
+ * Show what was done to a pipeline, by whom and when, and undo the last edit.
+ * @param {{ frame: Frame, pressed: El, undo: any }} options
+ */
 export async function openHistory({ frame, pressed, undo }) {
   const found = await frame.run("history", {}, pressed);
   if (!found) return;
   const edit = lastEdit(found.undo);
-  const rows = found.events.map(({ at, who, what }) =>
+  const rows = found.events.map((/** @type {{ at: number, who: any, what: string }} */ { at, who, what }) =>
     h(
       "tr",
       {},

@@ -8,7 +8,10 @@ import { ProjectTabs } from "./project.js";
 import { ResultsPanel } from "./results.js";
 import { attach } from "./state.js";
 
-/** What stands behind each view: it takes `{ model, el }`, and its `frame` ends it. */
+/**
+ * What stands behind each view; its `frame` ends it.
+ * @type {Record<string, new (rendered: Rendered) => { frame: Frame }>}
+ */
 const VIEWS = {
   AgentsView: AgentsTable,
   ExperimentsView: ExperimentsTable,
@@ -18,12 +21,18 @@ const VIEWS = {
   ResultsView: ResultsPanel,
 };
 
-/** Follow a model from when it is made, whether or not a view of it is there. Returns what ends that. */
+/**
+ * Follow a model from when it is made, whether or not a view of it is there. Returns what ends that.
+ * @param {{ model: Model }} options
+ */
 export function initialize({ model }) {
   return attach(model);
 }
 
-/** Render a view of a model. Returns what ends it. */
+/**
+ * Render a view of a model. Returns what ends it.
+ * @param {{ model: Model, el: El }} options
+ */
 export function render({ model, el }) {
   const { frame } = new VIEWS[model.get("view")]({ model, el });
   return () => frame.close();
