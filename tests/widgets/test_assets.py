@@ -16,7 +16,22 @@ DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let) 
 MODULES = sorted(STATIC.glob("*.js"))
 VIEWS = ("agents", "experiments", "pipeline", "pipeline_list", "project", "results")
 #: Sheets of what all views are made of; any other goes with the module of its name.
-SHARED = ("_shared", "uPlot")
+SHARED = {path.stem for path in (STATIC / "components").glob("*.css")} | {"tokens", "base", "uPlot"}
+#: Classes that no sheet names: by them the code finds an element, or says which one it is.
+BARE = {
+    "pw-ag-hide",
+    "pw-ag-say",
+    "pw-ag-try",
+    "pw-body",
+    "pw-chart-offset",
+    "pw-pl-builder",
+    "pw-plain",
+    "pw-plan",
+    "pw-pluses",
+    "pw-segment",
+    "pw-stageform-question",
+    "pw-xd-none",
+}
 #: Sheets that stand in the static picture of a view, not in the page of a live one.
 OF_PICTURES = ("picture.css", "snapshot.css")
 
@@ -113,6 +128,41 @@ def test_nothing_sets_html() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser", text), (
             path.name
         )
+
+
+def named_classes(code: str) -> set[str]:
+    """Return the classes that JavaScript names: written down, or made of a name that is."""
+    written = set(re.findall(r"(?<![-\w])(pw-\w+(?:-\w+)*)(?![-\w])", code))
+    bodies = {f"pw-{name}" for name in re.findall(r'name: "([a-z-]+)"', code)}
+    parts = {f"pw-panel-{name}" for name in re.findall(r'part\("([\w-]+)', code)}
+    titles = {f"pw-xd-{title.lower()}" for title in re.findall(r'part\("(\w+)"', code)}
+    lines = {f"pw-chart-{colour}" for colour in range(10)}
+    return written | bodies | parts | titles | lines | {"pw-error", "pw-info"}
+
+
+def test_every_class_that_a_sheet_styles_is_used_and_the_other_way_round() -> None:
+    """A rule for nothing goes; a class without a rule is one of those that are bare on purpose."""
+    sheets = [path for path in STATIC.rglob("*.css") if path.name not in OF_PICTURES and path.stem != "uPlot"]
+    styled = {
+        name
+        for path in sheets
+        for selector in selectors(path.read_text(encoding="utf-8"))
+        for name in re.findall(r"\.(pw-[\w-]+)", selector)
+    }
+    code = "\n".join(path.read_text(encoding="utf-8") for path in MODULES)
+    assert styled - named_classes(code) == set()
+    written = set(re.findall(r"(?<![-\w])(pw-\w+(?:-\w+)*)(?![-\w$])", code))
+    keyframes = set(re.findall(r"@keyframes ([\w-]+)", assets.style()))
+    assert {name for name in written - styled - keyframes if f"{name}$" not in code} == BARE
+
+
+def test_every_token_is_used_and_defined() -> None:
+    """A colour or measure has one name, which a sheet defines and a sheet or a module uses."""
+    style, code = assets.style(), assets.script()
+    used = set(re.findall(r"var\((--pw-[\w-]+)", style)) | set(re.findall(r'"(--pw-[\w-]+)"', code))
+    defined = set(re.findall(r"(--pw-[\w-]+)\s*:", style))
+    assert used - defined == set()
+    assert {name for name in defined - used if not re.fullmatch(r"--pw-c\d", name)} == set()
 
 
 def selectors(sheet: str) -> list[str]:
