@@ -4,8 +4,7 @@
 
 import { field } from "./dialogs.js";
 import { button, h, icon, redraw, unique } from "./elements.js";
-import { capital, ended } from "./pickers.js";
-import { count } from "./text.js";
+import { capital, count, ended } from "./text.js";
 
 class ConfigField {
   /**

@@ -2,23 +2,14 @@
 // keys, step by step, and zoomed by dragging or with + and -. Colours come from the style sheet, so that a
 // theme changes them.
 
-import {
-  CHART_CROSS,
-  ChartGroup,
-  chartDecades,
-  chartSample,
-  chartStep,
-  chartTick,
-  chartTicks,
-  chartTickTexts,
-} from "./chart_style.js";
+import { chartOptions } from "./chart_options.js";
+import { ChartGroup, chartSample, chartStep, chartTick, chartTickTexts } from "./chart_style.js";
 import { h, redraw, setText } from "./elements.js";
 import { stepOrder } from "./steps.js";
 import { isolated, score } from "./text.js";
 import { uPlot } from "./vendor/uPlot.js";
 
 const CHART_HEIGHT = 220;
-const CHART_MARKED = 5; // marks on a line, so that it can be followed where others lie on it
 const CHART_NEAR = 24; // px between the pointer and the line that it points at
 const CHART_FADED = 0.18; // of a line while another one is emphasised
 
@@ -217,140 +208,7 @@ export class MetricChart {
     this.plot = null;
     const width = this.place.clientWidth;
     if (!width || !this.series.length) return; // `fit` comes when there is a place
-    const font = `11px ${getComputedStyle(this.el).fontFamily}`;
-    const axis = { stroke: () => this.colour("--pw-text-soft"), font, ticks: { show: false } };
-    /**
-     * @param {number} low
-     * @param {number} high
-     */
-    const spread = (low, high) => [
-      low === null ? 0 : low - (Math.abs(low) || 1) * 0.5,
-      high === null ? 1 : high + (Math.abs(high) || 1) * 0.5,
-    ];
-    /** @param {any} exponent */
-    const power = (exponent) => Math.min(Number.MAX_VALUE, Math.max(Number.MIN_VALUE, 10 ** exponent));
-    /**
-     * @param {number} low
-     * @param {number} high
-     */
-    const decades = (low, high) => {
-      if (low === null) return [0.1, 1];
-      const first = Math.floor(Math.log10(low)),
-        last = Math.floor(Math.log10(high) - 1e-9) + 1;
-      return [power(first), power(Math.max(last, first + 1))]; // all values may be the same power of ten
-    };
-    // Ticks are ours: uPlot adds them up, which has no end where neighbouring numbers cannot be told apart.
-    /**
-     * @param {any} _plot
-     * @param {any} _n
-     * @param {number} low
-     * @param {number} high
-     * @param {any} dim
-     * @param {any} space
-     */
-    const wide = (_plot, _n, low, high, dim, space) => [Math.max(10, ((high - low) * space * 2) / dim)];
-    const y = this.log
-      ? {
-          distr: 3,
-          range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
-            decades(low, high),
-        }
-      : {
-          range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
-            low === high ? spread(low, high) : [low - (high - low) * 0.05, high + (high - low) * 0.05],
-        };
-    this.plot = new uPlot(
-      {
-        width,
-        height: this.height,
-        padding: [this.best === null ? 10 : 18, 20, 0, 0],
-        legend: { show: false },
-        cursor: {
-          y: false,
-          drag: { x: true, y: false, setScale: false },
-          bind: { dblclick: () => () => this.group.zoomOut() },
-          sync: {
-            key: this.group.sync,
-            scales: ["x", null],
-            filters: { pub: (/** @type {any} */ type) => type === "mousemove" || type === "mouseleave" },
-          },
-          points: {
-            size: 8,
-            width: 2,
-            fill: () => this.colour("--pw-bg"),
-            stroke: (/** @type {any} */ _plot, /** @type {number} */ n) =>
-              this.colour(`--pw-c${this.series[n - 1].style.colour}`),
-          },
-          dataIdx: (/** @type {any} */ _plot, /** @type {number} */ n, /** @type {number} */ at) =>
-            this.known(n, at),
-        },
-        scales: { x: { time: false }, y },
-        axes: [
-          {
-            ...axis,
-            size: 26,
-            gap: 4,
-            grid: { show: false },
-            incrs: wide,
-            space: 64,
-            filter: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks,
-            splits: (
-              /** @type {any} */ plot,
-              /** @type {any} */ _n,
-              /** @type {number} */ low,
-              /** @type {number} */ high,
-            ) => chartTicks(low, high, plot.bbox.width / devicePixelRatio / 64, true),
-            values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => this.stepTexts(ticks),
-          },
-          {
-            ...axis,
-            size: (/** @type {any} */ _plot, /** @type {string[]} */ said) =>
-              Math.max(
-                52,
-                14 + 6.5 * Math.max(0, ...(said ?? []).map((/** @type {string} */ text) => text.length)),
-              ),
-            gap: 6,
-            grid: { stroke: () => this.colour("--pw-chart-grid"), width: 1 },
-            space: 36,
-            incrs: this.log ? undefined : wide,
-            filter: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks,
-            splits: (
-              /** @type {any} */ plot,
-              /** @type {any} */ _n,
-              /** @type {number} */ low,
-              /** @type {number} */ high,
-            ) =>
-              this.log
-                ? chartDecades(low, high)
-                : chartTicks(low, high, plot.bbox.height / devicePixelRatio / 36),
-            values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) =>
-              chartTickTexts(ticks.map((/** @type {number} */ tick) => tick * this.unit)),
-          },
-        ],
-        series: [
-          {},
-          ...this.series.map((/** @type {{ name: string, style: LineStyle }} */ { name, style }) => ({
-            label: name,
-            width: 1.6,
-            dash: style.dash,
-            stroke: () => this.colour(`--pw-c${style.colour}`),
-            points: { show: false },
-          })),
-        ],
-        hooks: {
-          draw: [(/** @type {any} */ plot) => this.paint(plot)],
-          setSelect: [(/** @type {any} */ plot) => this.drag(plot)],
-          setCursor: [
-            (/** @type {any} */ plot) => {
-              this.say(plot.cursor.left >= 0 ? (plot.cursor.idx ?? null) : null);
-              this.point(plot);
-            },
-          ],
-        },
-      },
-      this.data,
-      this.place,
-    );
+    this.plot = new uPlot(chartOptions(this, width), this.data, this.place);
     this.rescale();
   }
 
@@ -458,83 +316,6 @@ export class MetricChart {
       changed = true;
     });
     if (changed) this.plot.redraw(false);
-  }
-
-  /**
-   * Draw what the lines alone do not show: marks on them, single points, where a value is no number, and the
-   * best step.
-   * @param {any} plot
-   */
-  paint(plot) {
-    const { ctx } = plot,
-      ratio = devicePixelRatio,
-      { left, top, width, height } = plot.bbox;
-    if (this.best !== null) this.paintBest(plot, plot.valToPos(this.group.scale.x(this.best), "x", true));
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(left - 5 * ratio, top - 5 * ratio, width + 10 * ratio, height + 10 * ratio);
-    ctx.clip();
-    this.series.forEach(
-      (/** @type {{ style: LineStyle, points: Point[] }} */ { style, points }, /** @type {number} */ n) => {
-        const values = points.filter(
-          (/** @type {any[]} */ [, value]) => value !== null && !(this.log && value <= 0),
-        );
-        const every = Math.max(1, Math.ceil(values.length / CHART_MARKED));
-        ctx.globalAlpha = plot.series[n + 1].alpha ?? 1;
-        ctx.strokeStyle = this.colour(`--pw-c${style.colour}`);
-        ctx.fillStyle = style.hollow ? this.colour("--pw-bg") : ctx.strokeStyle;
-        values.forEach((/** @type {any[]} */ [step, value], /** @type {number} */ at) => {
-          if (values.length <= 12 || at === values.length - 1 || (values.length - 1 - at + n) % every === 0)
-            this.paintMark(plot, step, value, style.mark);
-        });
-        points.forEach((/** @type {any[]} */ [step, value], /** @type {number} */ at) => {
-          const before = points[at - 1]?.[1] ?? null;
-          if (value === null && before !== null && !(this.log && before <= 0))
-            this.paintMark(plot, step, before, CHART_CROSS);
-        });
-      },
-    );
-    ctx.restore();
-  }
-
-  /**
-   * @param {{ ctx: any, valToPos: any }} options
-   * @param {Step} step
-   * @param {any} value
-   * @param {any} mark
-   */
-  paintMark({ ctx, valToPos }, step, value, mark) {
-    const ratio = devicePixelRatio * 0.85,
-      shape = new Path2D(mark);
-    ctx.save();
-    ctx.translate(valToPos(this.group.scale.x(step), "x", true), valToPos(this.y(value), "y", true));
-    ctx.scale(ratio, ratio);
-    ctx.lineWidth = 1.5;
-    ctx.fill(shape);
-    ctx.stroke(shape);
-    ctx.restore();
-  }
-
-  /**
-   * @param {{ ctx: any, bbox: any }} options
-   * @param {number} x
-   */
-  paintBest({ ctx, bbox: { left, top, width, height } }, x) {
-    const ratio = devicePixelRatio;
-    if (x < left - 1 || x > left + width + 1) return;
-    ctx.save();
-    ctx.strokeStyle = this.colour("--pw-text-soft");
-    ctx.fillStyle = ctx.strokeStyle;
-    ctx.setLineDash([2 * ratio, 3 * ratio]);
-    ctx.lineWidth = ratio;
-    ctx.beginPath();
-    ctx.moveTo(x, top - 2 * ratio);
-    ctx.lineTo(x, top + height);
-    ctx.stroke();
-    ctx.font = `${11 * ratio}px ${getComputedStyle(this.el).fontFamily}`;
-    ctx.textAlign = "center";
-    ctx.fillText("best", Math.max(left + 12 * ratio, Math.min(left + width, x)), top - 5 * ratio);
-    ctx.restore();
   }
 
   /**

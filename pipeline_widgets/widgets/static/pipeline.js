@@ -5,6 +5,7 @@ import { confirmDialog, openDialog, openMenu } from "./dialogs.js";
 import { button, h, keyed, redraw } from "./elements.js";
 import { Frame } from "./frame.js";
 import { openPlan } from "./plan.js";
+import { stageActions } from "./stage_actions.js";
 import { openStageForm } from "./stage_form.js";
 import { StageGraph, stageWords } from "./stage_graph.js";
 import { StageList } from "./stage_list.js";
@@ -296,85 +297,7 @@ export class Builder {
 
   /** @param {Stage} stage */
   actions(stage) {
-    const last = this.stages.length,
-      at = stage.n - 1;
-    const blocked = (stage.blockers || []).join(" ");
-    const specs = [];
-    if (stage.active)
-      specs.push({
-        key: "stop",
-        label: "Stop",
-        glyph: "stop",
-        reason: stage.status === "Stopping" ? "It is stopping already." : "",
-        onclick: (/** @type {El} */ pressed) => this.stop(stage, pressed),
-      });
-    else
-      specs.push({
-        key: "trigger",
-        label: "Trigger stage",
-        glyph: "play",
-        primary: true,
-        reason: blocked,
-        onclick: () => this.trigger(stage),
-      });
-    if (stage.resumable)
-      specs.push({
-        key: "resume",
-        label: "Resume",
-        glyph: "resume",
-        title: "Go on from its own last checkpoint",
-        onclick: () => this.trigger(stage, true),
-      });
-    if (stage.kind === "Experiment")
-      specs.push({
-        key: "results",
-        label: "Results",
-        glyph: "results",
-        onclick: (/** @type {El} */ pressed) => this.frame.run("results", { stage: stage.id }, pressed),
-      });
-    specs.push(
-      {
-        key: "edit",
-        label: "Edit stage",
-        glyph: "edit",
-        reason: stage.locked,
-        onclick: () => this.edit(stage.id),
-      },
-      {
-        key: "left",
-        label: "Move left",
-        glyph: "left",
-        quiet: true,
-        reason: at === 0 ? "It is the first stage." : stage.locked,
-        onclick: (/** @type {El} */ pressed) => this.move(stage.id, at - 1, pressed),
-      },
-      {
-        key: "right",
-        label: "Move right",
-        glyph: "right",
-        quiet: true,
-        reason: at === last - 1 ? "It is the last stage." : stage.locked,
-        onclick: (/** @type {El} */ pressed) => this.move(stage.id, at + 1, pressed),
-      },
-      { key: "before", label: "Insert before", glyph: "before", quiet: true, onclick: () => this.insert(at) },
-      {
-        key: "after",
-        label: "Insert after",
-        glyph: "after",
-        quiet: true,
-        onclick: () => this.insert(at + 1),
-      },
-      {
-        key: "remove",
-        label: "Delete stage",
-        glyph: "trash",
-        quiet: true,
-        danger: true,
-        reason: stage.locked,
-        onclick: () => this.remove(stage.id),
-      },
-    );
-    return specs;
+    return stageActions(this, stage);
   }
 
   /** @param {number} id */

@@ -3,8 +3,10 @@
 
 import { field, openDialog, radios } from "./dialogs.js";
 import { button, h, unique } from "./elements.js";
-import { CheckpointPicker, ExperimentPicker, ended, GatePicker } from "./pickers.js";
-import { inFull, isolated } from "./text.js";
+import { ExperimentPicker } from "./experiment_picker.js";
+import { GatePicker } from "./gate_picker.js";
+import { CheckpointPicker } from "./pickers.js";
+import { ended, inFull, isolated } from "./text.js";
 
 const FIXED_TYPE = "A stage cannot change its type.";
 const openingForms = new WeakSet(); // frames that ask for a form now: a second click opens no second one

@@ -135,3 +135,8 @@ export function ago(at) {
   if (s < 14 * 86_400) return `${count(Math.round(s / 86_400), "day")} ago`;
   return new Date(at * 1000).toLocaleDateString();
 }
+
+/** @param {string} text */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+/** @param {string} text */
+export const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);

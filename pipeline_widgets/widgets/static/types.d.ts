@@ -206,6 +206,7 @@ interface Problem {
   message?: string;
 }
 
+type Builder = import("./pipeline.js").Builder;
 type Frame = import("./frame.js").Frame;
 type StageGraph = import("./stage_graph.js").StageGraph;
 type PagedTable = import("./paged_table.js").PagedTable;
