@@ -4,9 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  chartBefore,
   chartDecades,
   chartName,
   chartStyle,
+  chartSummary,
   chartTick,
   chartTicks,
   chartTickTexts,
@@ -58,4 +60,35 @@ test("a known metric has a name for people, and any other its own, also one that
   assert.equal(chartName("training_score"), "Training score");
   assert.equal(chartName("loss"), "loss");
   assert.equal(chartName("toString"), "toString");
+});
+
+test("the value at a step is that of the last point before it", () => {
+  /** @type {[number, number][]} */
+  const points = [
+    [10, 0.1],
+    [20, 0.2],
+  ];
+  assert.equal(chartBefore({ points }, 5), undefined);
+  assert.deepEqual(
+    [10, 19, 20, 99].map((step) => chartBefore({ points }, step)[0]),
+    [10, 10, 20, 20],
+  );
+});
+
+test("what a chart shows is said with its last, lowest and highest values", () => {
+  const series = [
+    {
+      name: "run 1",
+      points: [
+        [0, 0.5],
+        [10, null],
+        [20, 0.25],
+      ],
+    },
+    { name: "run 2", points: [[0, null]] },
+  ];
+  assert.equal(
+    chartSummary("Loss", series),
+    "Loss by step. run 1: 0.25 at step 20, lowest 0.25, highest 0.5; run 2: N/A",
+  );
 });

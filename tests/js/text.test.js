@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  asSentence,
   bytes,
   count,
   duration,
@@ -83,4 +84,12 @@ test("a name that could turn the words around it is isolated, and any other stay
 test("isolates within a name are closed, and it closes none of what stands around", () => {
   assert.equal(isolated("a\u2067b"), "\u2068a\u2067b\u2069\u2069");
   assert.equal(isolated("\u2069\u05d0"), "\u2068\u05d0\u2069");
+});
+
+test("a reason becomes a sentence: a capital letter first, and a full stop unless another mark ends it", () => {
+  assert.deepEqual(["its source was run again", "Stop it first.", "really?"].map(asSentence), [
+    "Its source was run again.",
+    "Stop it first.",
+    "Really?",
+  ]);
 });

@@ -90,7 +90,7 @@ def test_no_name_is_declared_by_two_modules() -> None:
 
 
 def test_every_import_is_used_and_every_export_is_imported() -> None:
-    """What a module takes or offers for nothing goes."""
+    """What a module takes or offers for nothing goes; tests take some as well."""
     imported: dict[Path, set[str]] = {STATIC / "views.js": assets.exported_names(STATIC / "views.js")}
     for path in MODULES:
         code = re.sub(
@@ -99,6 +99,11 @@ def test_every_import_is_used_and_every_export_is_imported() -> None:
         for source, names in assets.script_imports(path).items():
             imported.setdefault(source, set()).update(names)
             assert {name for name in names if not re.search(rf"\b{name}\b", code)} == set(), path.name
+    for test in (Path(__file__).parents[1] / "js").glob("*.js"):
+        for names, source in re.findall(
+            r'import \{([^}]*)\} from "[./\w]*/static/(\w+\.js)"', test.read_text("utf-8")
+        ):
+            imported.setdefault(STATIC / source, set()).update(re.findall(r"\w+", names))
     offered = {path: assets.exported_names(path) for path in [*MODULES, STATIC / "vendor" / "uPlot.js"]}
     assert {path: names for path, names in offered.items() if names} == imported
 
@@ -135,7 +140,7 @@ def named_classes(code: str) -> set[str]:
     written = set(re.findall(r"(?<![-\w])(pw-\w+(?:-\w+)*)(?![-\w])", code))
     bodies = {f"pw-{name}" for name in re.findall(r'name: "([a-z-]+)"', code)}
     parts = {f"pw-panel-{name}" for name in re.findall(r'part\("([\w-]+)', code)}
-    titles = {f"pw-xd-{title.lower()}" for title in re.findall(r'part\("(\w+)"', code)}
+    titles = {f"pw-xd-{title.lower()}" for title in re.findall(r"[pP]art\(\"(\w+)\"", code)}
     lines = {f"pw-chart-{colour}" for colour in range(10)}
     return written | bodies | parts | titles | lines | {"pw-error", "pw-info"}
 

@@ -3,8 +3,8 @@
 
 import { AgentDetail } from "./agent_detail.js";
 import { openDeleteAgent, openNewAgent } from "./agent_dialogs.js";
-import { badge, button, h, icon, redraw } from "./elements.js";
-import { sentence } from "./line.js";
+import { Description } from "./description.js";
+import { badge, button, h, redraw } from "./elements.js";
 import { PagedTable } from "./paged_table.js";
 import { isolated } from "./text.js";
 
@@ -115,9 +115,22 @@ export class AgentsTable extends PagedTable {
   // ---- a row
 
   /** @param {number} id */
+  makeAbout(id) {
+    return new Description(this, id, {
+      seen: ({ description }) => ({ description }),
+      label: (control, row) => {
+        control.setAttribute("aria-label", `Description of ${isolated(row.name)}`);
+        return control;
+      },
+      save: ({ seen, description }, pressed) =>
+        this.frame.line.ask("describe", { agent: id, seen: seen.description, description }, pressed),
+    });
+  }
+
+  /** @param {number} id */
   makeRow(id) {
     const open = this.makeOpener(id);
-    const about = new AgentAbout(this, id),
+    const about = this.makeAbout(id),
       under = h("div", { class: "pw-pt-under pw-soft" });
     const source = h("td", { class: "pw-ag-source" }),
       base = h("td", { class: "pw-ag-base" }),
@@ -249,128 +262,5 @@ export class AgentsTable extends PagedTable {
     if (line.inside.cell.colSpan !== columns) line.inside.cell.colSpan = columns;
     const detail = this.details.get(row.id);
     if (detail) line.inside.show(row, detail);
-  }
-}
-
-// ---- the description, edited in its cell -----------------------------------------------------------
-
-class AgentAbout {
-  /**
-   * @param {any} table
-   * @param {number} id
-   */
-  constructor(table, id) {
-    this.table = table;
-    this.id = id;
-    this.el = h("div", { class: "pw-ag-text" });
-  }
-
-  get draft() {
-    return this.table.drafts.get(this.id);
-  }
-
-  /** @param {Row} row */
-  show(row) {
-    this.row = row;
-    if (this.draft) return this.showDraft(row);
-    this.form = null;
-    redraw(
-      this.el,
-      h(
-        "span",
-        { class: row.description ? "pw-ag-said" : "pw-ag-said pw-soft", dir: "auto" },
-        row.description || "No description",
-      ),
-      button({
-        label: "Edit description",
-        glyph: "edit",
-        quiet: true,
-        "data-f": `about-${this.id}`,
-        onclick: () => this.edit(),
-      }),
-    );
-  }
-
-  edit() {
-    this.table.drafts.set(this.id, { seen: this.row.description, text: this.row.description });
-    this.table.draw();
-    this.text.focus({ preventScroll: true });
-  }
-
-  /** @param {Row} row */
-  showDraft(row) {
-    if (!this.form) {
-      this.form = this.makeForm(row);
-      this.el.replaceChildren(this.form);
-    }
-    const { seen, error } = this.draft;
-    redraw(this.error, error ? [icon("Failed"), h("span", {}, error)] : null);
-    const other = row.description !== seen;
-    redraw(
-      this.other,
-      other
-        ? [h("strong", {}, "Now it says: "), h("span", { dir: "auto" }, row.description || "nothing")]
-        : null,
-    );
-  }
-
-  /** @param {Row} row */
-  makeForm(row) {
-    this.text = h("textarea", {
-      rows: 3,
-      value: this.draft.text,
-      "aria-label": `Description of ${isolated(row.name)}`,
-      "data-f": `about-text-${this.id}`,
-      oninput: () => {
-        if (this.draft) this.draft.text = this.text.value;
-      },
-      onkeydown: (event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(this.ok);
-        else if (event.key === "Escape" && this.text.value === this.draft?.seen) this.end();
-        else return;
-        event.preventDefault();
-      },
-    });
-    this.other = h("div", { class: "pw-ag-other" });
-    this.error = h("div", { class: "pw-pt-error", role: "alert" });
-    this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
-    const no = button({ label: "Cancel", onclick: () => this.end() });
-    return h(
-      "div",
-      { class: "pw-ag-form" },
-      this.text,
-      this.other,
-      this.error,
-      h("div", { class: "pw-ag-buttons" }, this.ok, no),
-    );
-  }
-
-  /** @param {El} pressed */
-  async save(pressed) {
-    const draft = this.draft;
-    if (!draft || draft.busy) return;
-    draft.busy = true;
-    draft.error = "";
-    // Once refused, it is based on what is shown now.
-    const seen = draft.refused ? this.row.description : draft.seen;
-    try {
-      await this.table.frame.line.ask("describe", { agent: this.id, seen, description: draft.text }, pressed);
-      this.table.frame.announce("The description was saved.");
-      this.end();
-    } catch (error) {
-      Object.assign(draft, {
-        busy: false,
-        error: sentence(error),
-        refused: error.kind === "StaleWriteError",
-      });
-      this.table.draw();
-      this.text.focus();
-    }
-  }
-
-  end() {
-    this.table.drafts.delete(this.id);
-    this.table.draw();
-    this.el.querySelector(`[data-f="about-${this.id}"]`)?.focus({ preventScroll: true });
   }
 }

@@ -2,7 +2,7 @@
 
 import { button, svg, unique } from "./elements.js";
 import { StepScale, stepOrder } from "./steps.js";
-import { inFull, score } from "./text.js";
+import { inFull, isolated, score } from "./text.js";
 
 /** @type {Record<string, string>} */
 const CHART_NAMES = {
@@ -137,6 +137,49 @@ export function chartDecades(low, high) {
   for (let power = first; power <= last; power += every)
     for (const n of between) found.push(Number(`${n}e${power}`));
   return found.filter((tick) => tick >= low && tick <= high);
+}
+
+/**
+ * Say what a chart shows, for who cannot see it.
+ * @param {string} title
+ * @param {any[]} series
+ */
+export function chartSummary(title, series) {
+  const said = series.map((/** @type {{ name: string, points: Point[] }} */ { name, points }) => {
+    const values = points
+        .map((/** @type {any[]} */ [, value]) => value)
+        .filter((/** @type {any} */ value) => value !== null),
+      last = points[points.length - 1];
+    if (!values.length) return `${isolated(name)}: N/A`;
+    const [low, high] = values.reduce(
+      (/** @type {any[]} */ [least, most], /** @type {any} */ value) => [
+        Math.min(least, value),
+        Math.max(most, value),
+      ],
+      [Infinity, -Infinity],
+    );
+    return (
+      `${isolated(name)}: ${score(last[1])} at step ${chartStep(last[0])}, lowest ${score(low)}, ` +
+      `highest ${score(high)}`
+    );
+  });
+  return `${isolated(title)} by step. ${said.join("; ")}`;
+}
+
+/**
+ * The point of a series at a step, or the last one before it.
+ * @param {{ points?: Point[] }} options
+ * @param {Step} step
+ */
+export function chartBefore({ points }, step) {
+  let low = 0,
+    high = points.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (stepOrder(points[middle][0], step) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return points[low - 1];
 }
 
 /** Charts that are read, zoomed and looked at together. */

@@ -40,11 +40,7 @@ export async function openCleanUp(table, pressed) {
     act: async (button) => {
       freed = await frame.line.ask("clean_up", { keep }, button);
     },
-    onclose: () =>
-      freed &&
-      queueMicrotask(() =>
-        frame.notice(`${count(freed.freed, "checkpoint")} deleted, ${bytes(freed.freed_size)} freed.`),
-      ),
+    onclose: () => freed && queueMicrotask(() => frame.notice(freedWords(freed))),
   });
   const ok = dialog.form.querySelector("button[type=submit]");
   show(first);
@@ -87,6 +83,11 @@ export async function openCleanUp(table, pressed) {
       found.kept.length ? keptTable(found) : null,
     );
   }
+}
+
+/** @param {{ freed: number, freed_size: number }} done */
+function freedWords({ freed, freed_size: size }) {
+  return `${count(freed, "checkpoint")} deleted, ${bytes(size)} freed.`;
 }
 
 /** @param {{ experiments: Row[], more_experiments: any }} options */

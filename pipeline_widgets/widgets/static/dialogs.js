@@ -20,34 +20,8 @@ export function openDialog({
   wide = false,
   onclose,
 }) {
-  const back = document.activeElement;
-  const name = unique("title");
-  const error = h("div", { class: "pw-dialog-error", role: "alert" });
-  const ok = confirm
-    ? h(
-        "button",
-        { type: "submit", class: `pw-button ${danger ? "pw-danger" : "pw-primary"}` },
-        h("span", { class: "pw-label" }, confirm),
-      )
-    : null;
-  const no = h(
-    "button",
-    { type: "button", class: "pw-button", onclick: () => el.close() },
-    h("span", { class: "pw-label" }, cancel),
-  );
-  const form = h(
-    "form",
-    { method: "dialog", class: "pw-form", novalidate: true },
-    h("div", { class: "pw-dialog-title", id: name }, title),
-    h("div", { class: "pw-dialog-body" }, body),
-    error,
-    h("div", { class: "pw-dialog-actions" }, no, ok),
-  );
-  const el = h(
-    "dialog",
-    { class: `pw-dialog${wide ? " pw-wide" : ""}`, "aria-labelledby": name, tabindex: "-1" },
-    form,
-  );
+  const back = /** @type {El} */ (document.activeElement);
+  const { el, form, error, ok, no } = dialogParts({ title, body, confirm, cancel, danger, wide });
   /** @param {any} problem */
   const fail = (problem) => {
     error.replaceChildren(
@@ -91,27 +65,75 @@ export function openDialog({
   el.addEventListener("close", () => {
     end();
     onclose?.(el.returnValue);
-    /** @param {any} one */
-    const seen = (one) => (one?.isConnected && one.getClientRects().length ? one : null);
-    const target =
-      seen(back) ||
-      (back?.dataset?.f && seen(frame.root.querySelector(`[data-f="${CSS.escape(back.dataset.f)}"]`)));
-    (target || frame.root).focus({ preventScroll: true });
+    focusAgain(frame, back);
   });
   // In the root, so that it wears its colours; the browser's top layer shows it above everything.
   frame.root.append(el);
   el.showModal();
+  focusFirst(el, careful, ok, no);
+  return { el, form, fail, submit, close: () => el.close() };
+}
+
+/**
+ * Make what a dialog is of: a form with its buttons, and a place for an error.
+ * @param {Pick<DialogOptions, "title" | "body" | "confirm" | "cancel" | "danger" | "wide">} options
+ */
+function dialogParts({ title, body, confirm, cancel, danger, wide }) {
+  const name = unique("title");
+  const error = h("div", { class: "pw-dialog-error", role: "alert" });
+  const ok = confirm
+    ? h(
+        "button",
+        { type: "submit", class: `pw-button ${danger ? "pw-danger" : "pw-primary"}` },
+        h("span", { class: "pw-label" }, confirm),
+      )
+    : null;
+  const no = h(
+    "button",
+    { type: "button", class: "pw-button", onclick: () => el.close() },
+    h("span", { class: "pw-label" }, cancel),
+  );
+  const form = h(
+    "form",
+    { method: "dialog", class: "pw-form", novalidate: true },
+    h("div", { class: "pw-dialog-title", id: name }, title),
+    h("div", { class: "pw-dialog-body" }, body),
+    error,
+    h("div", { class: "pw-dialog-actions" }, no, ok),
+  );
+  const el = h(
+    "dialog",
+    { class: `pw-dialog${wide ? " pw-wide" : ""}`, "aria-labelledby": name, tabindex: "-1" },
+    form,
+  );
+  return { el, form, error, ok, no };
+}
+
+/**
+ * Focus what comes first in a dialog; with `careful` the button that changes nothing, unless there are fields.
+ * @param {El} el
+ * @param {boolean} careful
+ * @param {El | null} ok
+ * @param {El} no
+ */
+function focusFirst(el, careful, ok, no) {
   /** @param {string} what */
   const first = (what) => el.querySelector(`.pw-dialog-body :is(${what})`);
-  (
-    el.querySelector("[autofocus]") ||
-    first("input,select,textarea") ||
-    (careful && no) ||
-    first("button") ||
-    ok ||
-    no
-  ).focus();
-  return { el, form, fail, submit, close: () => el.close() };
+  const field = el.querySelector("[autofocus]") || first("input,select,textarea");
+  (field || (careful && no) || first("button") || ok || no).focus();
+}
+
+/**
+ * Give focus back to what had it before a dialog, or to what has taken its place.
+ * @param {Frame} frame
+ * @param {El} back
+ */
+function focusAgain(frame, back) {
+  /** @param {El} el */
+  const seen = (el) => (el?.isConnected && el.getClientRects().length ? el : null);
+  const name = back?.dataset?.f;
+  const target = seen(back) || (name && seen(frame.root.querySelector(`[data-f="${CSS.escape(name)}"]`)));
+  (target || frame.root).focus({ preventScroll: true });
 }
 
 /**

@@ -2,15 +2,16 @@
 // part is drawn by itself and only where it has changed.
 
 import { chartName, chartStyle } from "./chart_style.js";
-import { badge, button, h, keyed, redraw, setText, unique } from "./elements.js";
-import { openDeleteCheckpoint, openDeploy, openEditConfig } from "./experiment_dialogs.js";
+import { detailPart } from "./detail_part.js";
+import { button, h, keyed, redraw, setText } from "./elements.js";
+import { ExperimentConfig } from "./experiment_config.js";
+import { openDeleteCheckpoint, openDeploy } from "./experiment_dialogs.js";
+import { ExperimentRuns } from "./experiment_runs.js";
 import { copyButton, Printed } from "./files.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
-import { bytes, duration, isolated, moment, scores } from "./text.js";
+import { bytes, isolated, scores } from "./text.js";
 
-const DETAIL_RUNS = 8; // runs that are listed at once
-const DETAIL_FIELDS = 10; // fields of a config that are listed at once
 const DETAIL_GOES = ["Pending", "Running", "Stopping"];
 
 export class ExperimentDetail {
@@ -22,28 +23,37 @@ export class ExperimentDetail {
     this.table = table;
     this.id = id;
     this.frame = table.frame;
-    /**
-     * @param {string} title
-     * @param {...Child} children
-     */
-    const part = (title, ...children) => {
-      const name = unique("part");
-      return h(
-        "div",
-        { class: `pw-xd-part pw-xd-${title.toLowerCase()}`, role: "group", "aria-labelledby": name },
-        h("h4", { id: name }, title),
-        ...children,
-      );
-    };
+    this.makeMetrics();
+    this.makeCheckpoints();
+    this.runs = new ExperimentRuns();
+    this.config = new ExperimentConfig(table);
     this.about = h("div", { class: "pw-xd-about pw-soft" });
+    this.el = h(
+      "div",
+      { class: "pw-xd" },
+      this.about,
+      h(
+        "div",
+        { class: "pw-xd-columns" },
+        h("div", { class: "pw-xd-column" }, this.metrics, this.checkpoints),
+        h("div", { class: "pw-xd-column" }, this.config.el, this.runs.el),
+      ),
+    );
+    this.waits = h("p", { class: "pw-soft", role: "status" }, "Opening…");
+    this.place = h("div", {}, this.waits);
+  }
+
+  makeMetrics() {
+    /** @type {El} */
     this.run = h("select", {
       "aria-label": "Run",
-      "data-f": `run-${id}`,
+      "data-f": `run-${this.id}`,
       onchange: () => this.look({ run: Number(this.run.value) }),
     });
+    /** @type {El} */
     this.metric = h("select", {
       "aria-label": "Metric",
-      "data-f": `metric-${id}`,
+      "data-f": `metric-${this.id}`,
       onchange: () => this.look({ metric: this.metric.value }),
     });
     this.chart = new MetricChart(this.frame);
@@ -66,7 +76,7 @@ export class ExperimentDetail {
       this.trace,
       this.error.el,
     );
-    this.metrics = part(
+    this.metrics = detailPart(
       "Metrics",
       h("div", { class: "pw-xd-choose" }, this.run, this.metric),
       this.chart.el,
@@ -74,6 +84,9 @@ export class ExperimentDetail {
       this.start,
       this.broken,
     );
+  }
+
+  makeCheckpoints() {
     this.saved = h("tbody");
     this.more = h("div", { class: "pw-xd-more" });
     this.heads = ["Steps", "Training Score", "Evaluation Score", "Size"].map((text) =>
@@ -97,61 +110,19 @@ export class ExperimentDetail {
       ),
     );
     this.noSaved = h("div", { class: "pw-soft" });
+    /** @type {El} */
     this.whose = h("select", {
       "aria-label": "Checkpoints of",
-      "data-f": `whose-${id}`,
+      "data-f": `whose-${this.id}`,
       onchange: () => this.look({ every: this.whose.value === "all" }),
     });
-    this.checkpoints = part(
+    this.checkpoints = detailPart(
       "Checkpoints",
       h("div", { class: "pw-xd-choose" }, this.whose),
       this.savedTable,
       this.noSaved,
       this.more,
     );
-    this.config = h("dl", { class: "pw-xd-fields" });
-    this.configOf = h("div", { class: "pw-hint" });
-    this.edit = h("div", { class: "pw-xd-more" });
-    this.history = h("tbody");
-    this.runsTable = h(
-      "div",
-      { class: "pw-scroll pw-xd-scroll", tabindex: "0", role: "region", "aria-label": "Runs" },
-      h(
-        "table",
-        { class: "pw-table" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["Run", "Status", "Started", "Steps"].map((text, at) =>
-              h("th", { scope: "col", class: at % 3 ? "" : "pw-number" }, text),
-            ),
-          ),
-        ),
-        this.history,
-      ),
-    );
-    this.noRuns = h("div", { class: "pw-soft" }, "It has not run yet.");
-    this.el = h(
-      "div",
-      { class: "pw-xd" },
-      this.about,
-      h(
-        "div",
-        { class: "pw-xd-columns" },
-        h("div", { class: "pw-xd-column" }, this.metrics, this.checkpoints),
-        h(
-          "div",
-          { class: "pw-xd-column" },
-          part("Config", this.configOf, this.config, this.edit),
-          part("Runs", this.runsTable, this.noRuns),
-        ),
-      ),
-    );
-    this.waits = h("p", { class: "pw-soft", role: "status" }, "Opening…");
-    this.place = h("div", {}, this.waits);
   }
 
   /**
@@ -184,8 +155,8 @@ export class ExperimentDetail {
     );
     this.showMetrics();
     this.showCheckpoints();
-    this.showConfig();
-    this.showRuns();
+    this.config.show(this.row, this.detail);
+    this.runs.show(this.detail.runs);
   }
 
   showMetrics() {
@@ -287,8 +258,6 @@ export class ExperimentDetail {
       .forEach((head, at) =>
         setText(head, `${["Training Score", "Evaluation Score"][at]}${higher ? "" : " (lower is better)"}`),
       );
-    /** @param {string} text */
-    const number = (text) => h("td", { class: "pw-number" }, text);
     const [training, evaluation] = ["training", "evaluation"].map((name) =>
       scores(checkpoints.map((/** @type {any} */ each) => each[name])),
     );
@@ -298,36 +267,7 @@ export class ExperimentDetail {
       (/** @type {any} */ each) => each.id,
       () => h("tr"),
       (/** @type {El} */ el, /** @type {any} */ each) =>
-        redraw(
-          el,
-          every ? number(each.run.replace(/^run /, "")) : null,
-          h("td", { class: "pw-number" }, stepMarks(each), String(each.step)),
-          number(training(each.training)),
-          number(evaluation(each.evaluation)),
-          number(bytes(each.size)),
-          h(
-            "td",
-            { class: "pw-xd-acts" },
-            h(
-              "div",
-              {},
-              button({
-                label: "Deploy",
-                glyph: "agent",
-                title: "Save it as an Agent",
-                "data-f": `deploy-${each.id}`,
-                onclick: () => openDeploy(this.table, this.row, each),
-              }),
-              button({
-                label: "Delete",
-                glyph: "trash",
-                quiet: true,
-                "data-f": `drop-${each.id}`,
-                onclick: () => openDeleteCheckpoint(this.table, this.row, each),
-              }),
-            ),
-          ),
-        ),
+        this.checkpointRow(el, each, every, training(each.training), evaluation(each.evaluation)),
     );
     const left = saved - checkpoints.length;
     redraw(
@@ -345,103 +285,46 @@ export class ExperimentDetail {
     );
   }
 
-  /** The config of the run that is shown; first what differs from the experiment's now, which is said. */
-  showConfig() {
-    const { config, run, runs } = this.detail;
-    const differs = config.filter((/** @type {{ now: number }} */ { now }) => now !== null),
-      ordered = [...differs, ...config.filter((/** @type {{ now: number }} */ { now }) => now === null)];
-    const enough = this.whole || !run || config.length <= DETAIL_FIELDS + 2;
-    const shown = enough ? ordered : ordered.slice(0, Math.max(DETAIL_FIELDS, differs.length));
-    const told =
-      runs.length > 1 || differs.length
-        ? `As run ${run?.number} had it${differs.length ? "; the experiment was changed since" : ""}.`
-        : "";
-    setText(this.configOf, told);
-    this.configOf.hidden = !told;
+  /**
+   * @param {El} el
+   * @param {any} each
+   * @param {boolean} every
+   * @param {string} training
+   * @param {string} evaluation
+   */
+  checkpointRow(el, each, every, training, evaluation) {
+    /** @param {string} text */
+    const number = (text) => h("td", { class: "pw-number" }, text);
     redraw(
-      this.config,
-      shown.map((field) => configLine(field)),
-    );
-    redraw(
-      this.edit,
-      button({
-        label: "Edit config",
-        glyph: "edit",
-        reason: this.row.why_not.change,
-        "data-f": `edit-${this.id}`,
-        onclick: (event) => openEditConfig(this.table, this.row, event.currentTarget),
-      }),
-      enough
-        ? null
-        : button({
-            label: `Show all ${config.length} fields`,
-            "data-f": `whole-${this.id}`,
-            onclick: () => {
-              this.whole = true;
-              this.showConfig();
-            },
+      el,
+      every ? number(each.run.replace(/^run /, "")) : null,
+      h("td", { class: "pw-number" }, stepMarks(each), String(each.step)),
+      number(training),
+      number(evaluation),
+      number(bytes(each.size)),
+      h(
+        "td",
+        { class: "pw-xd-acts" },
+        h(
+          "div",
+          {},
+          button({
+            label: "Deploy",
+            glyph: "agent",
+            title: "Save it as an Agent",
+            "data-f": `deploy-${each.id}`,
+            onclick: () => openDeploy(this.table, this.row, each),
           }),
+          button({
+            label: "Delete",
+            glyph: "trash",
+            quiet: true,
+            "data-f": `drop-${each.id}`,
+            onclick: () => openDeleteCheckpoint(this.table, this.row, each),
+          }),
+        ),
+      ),
     );
-  }
-
-  showRuns() {
-    const { runs } = this.detail,
-      shown = this.all ? runs : runs.slice(0, DETAIL_RUNS);
-    this.runsTable.hidden = !runs.length;
-    this.noRuns.hidden = runs.length > 0;
-    keyed(
-      this.history,
-      shown,
-      (/** @type {any} */ each) => each.id,
-      () => h("tr"),
-      (/** @type {El} */ el, /** @type {Row} */ run) => {
-        const took =
-          run.finished !== null && run.started !== null ? duration(run.finished - run.started) : "";
-        const hints = [
-          took ? `took ${took}` : null,
-          run.same_config ? null : "another config",
-          run.pipeline ? `in ${isolated(run.pipeline)}` : null,
-        ].filter(Boolean);
-        redraw(
-          el,
-          h(
-            "th",
-            { scope: "row", class: "pw-number", "aria-label": `Run ${run.number}` },
-            String(run.number),
-          ),
-          h("td", {}, badge(run.status)),
-          h(
-            "td",
-            {},
-            moment(run.started ?? run.created),
-            hints.length
-              ? h(
-                  "div",
-                  { class: "pw-hint" },
-                  hints.map((hint, at) => h("span", {}, at + 1 < hints.length ? `${hint}, ` : hint)),
-                )
-              : null,
-          ),
-          h(
-            "td",
-            { class: "pw-number" },
-            run.step === null ? "N/A" : run.total ? `${run.step} of ${run.total}` : String(run.step),
-          ),
-        );
-      },
-    );
-    if (shown.length < runs.length && !this.allButton) {
-      this.allButton = button({
-        label: `Show all ${runs.length} runs`,
-        onclick: () => {
-          this.all = true;
-          this.allButton.remove();
-          this.showRuns();
-          this.runsTable.focus();
-        },
-      });
-      this.runsTable.after(h("div", { class: "pw-xd-more" }, this.allButton));
-    }
   }
 
   /**
@@ -456,28 +339,6 @@ export class ExperimentDetail {
     this.chart.end();
     this.error.end();
   }
-}
-
-/**
- * Draw a field of a config; what the experiment has now stands below where it is another value.
- * @param {{ label: string, name: string, value: any, unit: any, description: string, now: number }} options
- */
-function configLine({ label, name, value, unit, description, now }) {
-  const told =
-    label.toLowerCase() === name.toLowerCase() ? description : [name, description].filter(Boolean).join(": ");
-  const bare = ["none", "empty"].includes(value);
-  return h(
-    "div",
-    { title: told || undefined },
-    h("dt", {}, label),
-    h(
-      "dd",
-      {},
-      h("span", { class: `pw-xd-value${bare ? " pw-soft" : ""}` }, value),
-      unit ? h("span", { class: "pw-soft" }, ` ${unit}`) : null,
-      now === null ? null : h("div", { class: "pw-xd-now" }, `now: ${now}`),
-    ),
-  );
 }
 
 /**

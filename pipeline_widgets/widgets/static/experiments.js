@@ -10,10 +10,10 @@ import {
   openDuplicate,
   openEditConfig,
   openNewExperiment,
-  openResume,
 } from "./experiment_dialogs.js";
 import { PagedTable } from "./paged_table.js";
-import { runLeft } from "./stage_panel.js";
+import { openResume } from "./resume_dialog.js";
+import { runLeft } from "./run_times.js";
 import { count, isolated, moment, remaining, score } from "./text.js";
 
 const EXPERIMENT_CODE = 'project.create_experiment("sft", algorithm="SFT")';

@@ -3,7 +3,15 @@
 // theme changes them.
 
 import { chartOptions } from "./chart_options.js";
-import { ChartGroup, chartSample, chartStep, chartTick, chartTickTexts } from "./chart_style.js";
+import {
+  ChartGroup,
+  chartBefore,
+  chartSample,
+  chartStep,
+  chartSummary,
+  chartTick,
+  chartTickTexts,
+} from "./chart_style.js";
 import { h, redraw, setText } from "./elements.js";
 import { stepOrder } from "./steps.js";
 import { isolated, score } from "./text.js";
@@ -126,7 +134,7 @@ export class MetricChart {
     this.group.rescale(this);
     this.lay();
     this.showLegend();
-    this.place.setAttribute("aria-label", this.summary());
+    this.place.setAttribute("aria-label", chartSummary(this.title, this.series));
     this.place.setAttribute("aria-valuemin", String(this.steps[0] ?? 0));
     this.place.setAttribute("aria-valuemax", String(this.steps[this.steps.length - 1] ?? 0));
     if (anew) this.make();
@@ -173,28 +181,6 @@ export class MetricChart {
         onmouseleave: () => this.group.light(null),
       }),
     );
-  }
-
-  summary() {
-    const said = this.series.map((/** @type {{ name: string, points: Point[] }} */ { name, points }) => {
-      const values = points
-          .map((/** @type {any[]} */ [, value]) => value)
-          .filter((/** @type {any} */ value) => value !== null),
-        last = points[points.length - 1];
-      if (!values.length) return `${isolated(name)}: N/A`;
-      const [low, high] = values.reduce(
-        (/** @type {any[]} */ [least, most], /** @type {any} */ value) => [
-          Math.min(least, value),
-          Math.max(most, value),
-        ],
-        [Infinity, -Infinity],
-      );
-      return (
-        `${isolated(name)}: ${score(last[1])} at step ${chartStep(last[0])}, lowest ${score(low)}, ` +
-        `highest ${score(high)}`
-      );
-    });
-    return `${isolated(this.title)} by step. ${said.join("; ")}`;
   }
 
   /** @param {string} name */
@@ -319,22 +305,6 @@ export class MetricChart {
   }
 
   /**
-   * The point of a series at a step, or the last one before it.
-   * @param {{ points?: Point[] }} options
-   * @param {Step} step
-   */
-  before({ points }, step) {
-    let low = 0,
-      high = points.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (stepOrder(points[middle][0], step) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    return points[low - 1];
-  }
-
-  /**
    * Say the values at a step, each with its own step where that is another one; null says the latest ones.
    * @param {number} at
    */
@@ -343,7 +313,7 @@ export class MetricChart {
       one = this.series.length === 1;
     const said = this.series
       .map((/** @type {any} */ series, /** @type {number} */ n) => {
-        const known = this.before(series, step),
+        const known = chartBefore(series, step),
           other = known && known[0] !== step && (at !== null || one);
         const over = other && series.ended && known === series.points[series.points.length - 1];
         const text = known ? score(known[1]) : "",

@@ -4,6 +4,7 @@
 
 import { button, h, icon, keyed, redraw, setText } from "./elements.js";
 import { Frame } from "./frame.js";
+import { pageTurner } from "./pages.js";
 import { inFull, isolated } from "./text.js";
 
 const TABLE_PAUSE = 200; // ms without a key after which a search is asked for
@@ -230,33 +231,7 @@ export class PagedTable {
    */
   drawPages(page, rows) {
     this.pages.hidden = page.pages < 2;
-    if (page.pages < 2) return redraw(this.pages);
-    const first = page.page * page.size + 1;
-    /**
-     * @param {string} label
-     * @param {string} glyph
-     * @param {number} by
-     * @param {any} end
-     */
-    const turn = (label, glyph, by, end) =>
-      button({
-        label,
-        glyph,
-        kind: by > 0 ? "pw-pt-on" : "",
-        "data-f": `turn-${glyph}`,
-        reason: page.page + by < 0 || page.page + by >= page.pages ? end : undefined,
-        onclick: (event) => this.turn(by, event.currentTarget),
-      });
-    redraw(
-      this.pages,
-      turn("Previous page", "left", -1, "This is the first page."),
-      h(
-        "span",
-        { role: "status" },
-        `${inFull(first)}–${inFull(first + rows.length - 1)} of ${inFull(page.total)}`,
-      ),
-      turn("Next page", "right", 1, "This is the last page."),
-    );
+    redraw(this.pages, page.pages < 2 ? null : pageTurner(page, rows.length, (by, el) => this.turn(by, el)));
   }
 
   /**

@@ -1,5 +1,6 @@
 // The builder of one pipeline: graph or list, the buttons of the selected stage, and its run.
 
+import { showTools } from "./builder_tools.js";
 import { child } from "./children.js";
 import { confirmDialog, openDialog, openMenu } from "./dialogs.js";
 import { button, h, keyed, redraw } from "./elements.js";
@@ -68,7 +69,7 @@ export class Builder {
     this.frame.on("change:stages", () => this.change());
     this.frame.on("change:pipeline", () => {
       this.showHead();
-      this.showTools();
+      showTools(this);
     });
     this.frame.on("change:selected", () => this.selectTold(model.get("selected")));
     this.frame.on("change:panel", () => this.showPanel());
@@ -115,7 +116,7 @@ export class Builder {
       this.graph.show(this.stages);
       this.graph.select(this.selected);
     }
-    this.showTools();
+    showTools(this);
     this.showBar();
     this.showPanel();
   }
@@ -129,81 +130,6 @@ export class Builder {
         h("h2", {}, isolated(name)),
         description ? h("p", { class: "pw-soft" }, description) : null,
       );
-  }
-
-  showTools() {
-    /**
-     * @param {string} label
-     * @param {string} glyph
-     * @param {any} list
-     */
-    const toggle = (label, glyph, list) => {
-      const el = button({
-        label,
-        glyph,
-        "aria-pressed": String(this.asList === list),
-        "data-f": `show-${glyph}`,
-        kind: "pw-segment",
-        onclick: () => {
-          this.asList = list;
-          this.show();
-        },
-      });
-      return el;
-    };
-    /**
-     * @param {string} label
-     * @param {string} glyph
-     * @param {(event: any) => unknown} onclick
-     * @param {any} [more]
-     */
-    const quiet = (label, glyph, onclick, more = {}) =>
-      button({ label, glyph, quiet: true, "data-f": glyph, onclick, ...more });
-    const any = this.stages.length > 0,
-      { undo } = this.model.get("pipeline"),
-      edit = lastEdit(undo);
-    redraw(
-      this.tools,
-      any
-        ? h(
-            "div",
-            { class: "pw-segments", role: "group", "aria-label": "Show stages as" },
-            toggle("Graph", "graph", false),
-            toggle("List", "list", true),
-          )
-        : null,
-      any
-        ? button({
-            label: "Add stage",
-            glyph: "plus",
-            "data-f": "add",
-            onclick: () => this.insert(this.stages.length),
-          })
-        : null,
-      any
-        ? button({
-            label: "Check pipeline",
-            glyph: "check",
-            "data-f": "check",
-            onclick: (event) => this.check(event.currentTarget),
-          })
-        : null,
-      quiet(edit.word, edit.glyph, (event) => this.undo(event.currentTarget), {
-        "data-f": "undo",
-        title: `${edit.word}: ${edit.what}`,
-        reason: undo ? "" : "There is no edit to undo.",
-      }),
-      quiet("More", "more", (event) => this.openMore(event.currentTarget)),
-      !any || this.asList
-        ? null
-        : h(
-            "div",
-            { class: "pw-zoom", role: "group", "aria-label": "Zoom" },
-            quiet("Zoom out", "minus", () => this.graph.zoom(1 / 1.25)),
-            quiet("Zoom in", "zoomin", () => this.graph.zoom(1.25)),
-            quiet("Fit all stages", "fit", () => this.graph.fit()),
-          ),
-    );
   }
 
   /** @param {El} opener */

@@ -2,11 +2,11 @@
 // builder.
 
 import { child } from "./children.js";
+import { Description } from "./description.js";
 import { field, openDialog, openMenu } from "./dialogs.js";
 import { badge, button, h, icon, redraw, unique } from "./elements.js";
 import { sentence } from "./line.js";
 import { PagedTable } from "./paged_table.js";
-import { PipelineAbout } from "./pipeline_about.js";
 import { count, isolated, moment } from "./text.js";
 import { openImport } from "./transfer.js";
 
@@ -247,8 +247,17 @@ export class PipelineTable extends PagedTable {
   // ---- what is in an expanded row
 
   /** @param {number} id */
+  makeAbout(id) {
+    return new Description(this, id, {
+      seen: ({ name, description }) => ({ name, description }),
+      label: (control) => field("Description", control),
+      save: (edit, pressed) => this.frame.line.ask("edit", { pipeline: id, ...edit }, pressed),
+    });
+  }
+
+  /** @param {number} id */
   makeInside(id) {
-    const about = new PipelineAbout(this, id),
+    const about = this.makeAbout(id),
       place = h("div", { class: "pw-pl-builder" });
     const line = h(
       "tr",

@@ -6,12 +6,19 @@
  * @returns {MenuItem[]}
  */
 export function stageActions(builder, stage) {
-  const last = builder.stages.length,
-    at = stage.n - 1;
-  const blocked = (stage.blockers || []).join(" ");
-  const specs = [];
+  return [...runActions(builder, stage), ...editActions(builder, stage)];
+}
+
+/**
+ * What is done with its runs.
+ * @param {Builder} builder
+ * @param {Stage} stage
+ */
+function runActions(builder, stage) {
+  /** @type {MenuItem[]} */
+  const actions = [];
   if (stage.active)
-    specs.push({
+    actions.push({
       key: "stop",
       label: "Stop",
       glyph: "stop",
@@ -19,16 +26,16 @@ export function stageActions(builder, stage) {
       onclick: (/** @type {El} */ pressed) => builder.stop(stage, pressed),
     });
   else
-    specs.push({
+    actions.push({
       key: "trigger",
       label: "Trigger stage",
       glyph: "play",
       primary: true,
-      reason: blocked,
+      reason: (stage.blockers || []).join(" "),
       onclick: () => builder.trigger(stage),
     });
   if (stage.resumable)
-    specs.push({
+    actions.push({
       key: "resume",
       label: "Resume",
       glyph: "resume",
@@ -36,13 +43,25 @@ export function stageActions(builder, stage) {
       onclick: () => builder.trigger(stage, true),
     });
   if (stage.kind === "Experiment")
-    specs.push({
+    actions.push({
       key: "results",
       label: "Results",
       glyph: "results",
       onclick: (/** @type {El} */ pressed) => builder.frame.run("results", { stage: stage.id }, pressed),
     });
-  specs.push(
+  return actions;
+}
+
+/**
+ * What is done with its place and its settings.
+ * @param {Builder} builder
+ * @param {Stage} stage
+ * @returns {MenuItem[]}
+ */
+function editActions(builder, stage) {
+  const last = builder.stages.length,
+    at = stage.n - 1;
+  return [
     {
       key: "edit",
       label: "Edit stage",
@@ -89,6 +108,5 @@ export function stageActions(builder, stage) {
       reason: stage.locked,
       onclick: () => builder.remove(stage.id),
     },
-  );
-  return specs;
+  ];
 }

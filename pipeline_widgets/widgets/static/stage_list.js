@@ -2,8 +2,7 @@
 
 import { openMenu } from "./dialogs.js";
 import { badge, button, h, icon, keyed, redraw, unique } from "./elements.js";
-import { asSentence } from "./stage_panel.js";
-import { isolated, score } from "./text.js";
+import { asSentence, isolated, score } from "./text.js";
 
 export class StageList {
   /**

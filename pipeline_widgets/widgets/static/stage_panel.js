@@ -6,34 +6,11 @@ import { field, openDialog } from "./dialogs.js";
 import { badge, button, h, icon, keyed, redraw, setText, unique } from "./elements.js";
 import { copyButton, Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
-import { sparkline } from "./sparkline.js";
-import { bytes, count, duration, inFull, isolated, moment, score } from "./text.js";
+import { runLeft, runTook } from "./run_times.js";
+import { metricCurve, servedFacts } from "./stage_panel_parts.js";
+import { asSentence, bytes, count, duration, inFull, isolated, moment, score } from "./text.js";
 
 const CURVES_SHOWN = 6; // the scores first; the rest is behind "and 3 more"
-/** @type {Record<string, string>} */
-const CURVE_NAMES = { training_score: "Training score", evaluation_score: "Evaluation score" };
-
-/**
- * How long a run has taken or takes, in seconds; null before it began.
- * @param {Row} run
- * @param {number} [now]
- */
-function runTook(run, now = Date.now() / 1000) {
-  return run.started === null ? null : Math.max(0, (run.finished ?? now) - run.started);
-}
-
-/**
- * The seconds left at the pace so far; null where that cannot be told.
- * @param {Row} run
- * @param {number} [now]
- */
-export function runLeft(run, now = Date.now() / 1000) {
-  const done = run.step - run.begun,
-    spent = runTook(run, now);
-  return run.status === "Running" && run.total && done > 0 && spent
-    ? (spent / done) * Math.max(0, run.total - run.step)
-    : null;
-}
 
 export class StagePanel {
   /** @param {{ frame: Frame }} options */
@@ -255,43 +232,11 @@ export class StagePanel {
               : fact("Started", moment(run.started)),
             run.finished !== null && run.started !== null ? fact("Took", duration(runTook(run))) : null,
             run.agent ? fact("Saved Agent", run.agent) : null,
-            run.served ? this.served(run.served, fact) : null,
+            run.served ? servedFacts(this.frame, run.served, fact) : null,
           ]
         : null,
     );
     this.ran.hidden = !run;
-  }
-
-  /**
-   * What became of the agent that a Deployment has made.
-   * @param {{ status: string, url: string, version: number, current: any, key: any }} options
-   * @param {any} fact
-   */
-  served({ status, url, version, current, key }, fact) {
-    const answers = status === "Deployed";
-    const other = answers && version !== current ? `; version ${current} is the current one` : "";
-    return [
-      fact("Agent now", [badge(status), answers ? ` with version ${version}${other}` : ""]),
-      answers
-        ? fact("URL", [
-            h("code", { class: "pw-panel-url" }, url),
-            copyButton({
-              frame: this.frame,
-              label: "Copy URL",
-              text: () => url,
-              quiet: true,
-              "data-f": "agent-url",
-            }),
-          ])
-        : null,
-      key
-        ? null
-        : fact(
-            "Key",
-            "It has no key yet, so nobody can ask it. “Make a key” in ws.agents_view(), or " +
-              "agent.rotate_key(), gives it one.",
-          ),
-    ];
   }
 
   showProgress() {
@@ -383,7 +328,7 @@ export class StagePanel {
           const told = JSON.stringify(curve.points);
           if (el.told === told) return;
           el.told = told;
-          el.replaceChildren(...this.curve(curve));
+          el.replaceChildren(...metricCurve(curve));
         },
       );
     draw(this.curves, curves.slice(0, CURVES_SHOWN));
@@ -391,33 +336,6 @@ export class StagePanel {
     draw(this.others, others);
     this.rest.hidden = !others.length;
     setText(this.more, `and ${others.length} more`);
-  }
-
-  /** @param {{ name?: string, points?: Point[] }} options */
-  curve({ name, points }) {
-    const shown = Object.hasOwn(CURVE_NAMES, name) ? CURVE_NAMES[name] : name;
-    const values = points.map(([, value]) => value).filter((value) => value !== null);
-    const [step, last] = points[points.length - 1];
-    const now = last === null ? "not finite" : score(last);
-    const range =
-      values.length > 1
-        ? `, lowest ${score(Math.min(...values))}, highest ${score(Math.max(...values))}`
-        : "";
-    return [
-      h(
-        "div",
-        { class: "pw-curve-words" },
-        h("span", { class: "pw-curve-name", title: shown }, shown),
-        h("span", { class: "pw-curve-last" }, now),
-      ),
-      points.length > 1
-        ? sparkline(points, {
-            width: 200,
-            height: 40,
-            label: `${shown}: ${now} at step ${inFull(step)}${range}`,
-          })
-        : null,
-    ].filter(Boolean);
   }
 
   showText() {
@@ -451,13 +369,4 @@ export class StagePanel {
       },
     });
   }
-}
-
-/**
- * Reasons come without their full stop and, some of them, in small letters.
- * @param {string} text
- */
-export function asSentence(text) {
-  const first = text.slice(0, 1).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(first) ? first : `${first}.`;
 }

@@ -136,7 +136,20 @@ export function ago(at) {
   return new Date(at * 1000).toLocaleDateString();
 }
 
-/** @param {string} text */
+/**
+ * Begin with a capital letter.
+ * @param {string} text
+ */
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-/** @param {string} text */
+
+/**
+ * End with a full stop, unless another mark ends it.
+ * @param {string} text
+ */
 export const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/**
+ * Make a sentence of a reason: these come without their full stop and, some of them, in small letters.
+ * @param {string} text
+ */
+export const asSentence = (text) => ended(capital(text));

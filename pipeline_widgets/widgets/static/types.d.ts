@@ -187,6 +187,8 @@ interface MenuItem {
   glyph?: string;
   reason?: string | null;
   danger?: boolean;
+  primary?: boolean;
+  quiet?: boolean;
   onclick: (opener: any) => unknown;
 }
 
@@ -195,6 +197,15 @@ interface StageListOptions {
   frame: Frame;
   actions: (stage: Stage) => MenuItem[];
   select: (id: number) => unknown;
+}
+
+/** What tells the description of one list from that of another. */
+interface DescriptionOptions {
+  /** What an edit is based on, so that one that another has made meanwhile is not lost. */
+  seen: (row: Row) => { description: string };
+  /** Name the text that is typed. */
+  label: (control: El, row: Row) => El;
+  save: (edit: { seen: any; description: string }, pressed: El) => Promise<any>;
 }
 
 /** An error as Python says it. */

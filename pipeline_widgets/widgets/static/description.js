@@ -1,19 +1,22 @@
-// The description of a pipeline in its expanded row.
+// The description of an agent or a pipeline, where it stands in its list.
 
-import { field } from "./dialogs.js";
 import { button, h, icon, redraw } from "./elements.js";
 import { sentence } from "./line.js";
 
-/** The description in an expanded row, to read and to edit. */
-export class PipelineAbout {
+/** A description in a list, to read and to edit. What is typed is among the table's drafts. */
+export class Description {
   /**
    * @param {any} table
    * @param {number} id
+   * @param {DescriptionOptions} options
    */
-  constructor(table, id) {
+  constructor(table, id, { seen, label, save }) {
     this.table = table;
     this.id = id;
-    this.el = h("div", { class: "pw-pl-about" });
+    this.seen = seen;
+    this.label = label;
+    this.send = save;
+    this.el = h("div", { class: "pw-about" });
   }
 
   get draft() {
@@ -22,13 +25,14 @@ export class PipelineAbout {
 
   /** @param {Row} row */
   show(row) {
+    this.row = row;
     if (this.draft) return this.showDraft(row);
     this.form = null;
     redraw(
       this.el,
       h(
         "p",
-        { class: row.description ? "pw-pl-text" : "pw-pl-text pw-soft", dir: "auto" },
+        { class: `pw-about-text${row.description ? "" : " pw-soft"}`, dir: "auto" },
         row.description || "No description",
       ),
       button({
@@ -42,8 +46,7 @@ export class PipelineAbout {
   }
 
   edit() {
-    const { name, description } = this.table.row(this.id);
-    this.table.drafts.set(this.id, { seen: { name, description }, text: description });
+    this.table.drafts.set(this.id, { seen: this.seen(this.row), text: this.row.description });
     this.table.draw();
     this.text.focus({ preventScroll: true });
   }
@@ -62,7 +65,7 @@ export class PipelineAbout {
       other
         ? [
             h("strong", {}, "Now it says: "),
-            h("span", { class: "pw-pl-text", dir: "auto" }, row.description || "nothing"),
+            h("span", { class: "pw-about-text", dir: "auto" }, row.description || "nothing"),
           ]
         : null,
     );
@@ -83,17 +86,17 @@ export class PipelineAbout {
         event.preventDefault();
       },
     });
-    this.other = h("div", { class: "pw-pl-other" });
+    this.other = h("div", { class: "pw-about-other" });
     this.error = h("div", { class: "pw-pt-error", role: "alert" });
     this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
     const no = button({ label: "Cancel", onclick: () => this.end() });
     return h(
       "div",
-      { class: "pw-pl-form" },
-      field("Description", this.text),
+      { class: "pw-about-form" },
+      this.label(this.text, this.row),
       this.other,
       this.error,
-      h("div", { class: "pw-pl-buttons" }, this.ok, no),
+      h("div", { class: "pw-about-buttons" }, this.ok, no),
     );
   }
 
@@ -104,11 +107,9 @@ export class PipelineAbout {
     draft.busy = true;
     draft.error = "";
     try {
-      await this.table.frame.line.ask(
-        "edit",
-        { pipeline: this.id, seen: this.table.seen(draft, this.id), description: draft.text },
-        pressed,
-      );
+      // Once refused, it is based on what is shown now.
+      const seen = draft.refused ? this.seen(this.row) : draft.seen;
+      await this.send({ seen, description: draft.text }, pressed);
       this.table.frame.announce("The description was saved.");
       this.end();
     } catch (error) {
