@@ -259,7 +259,7 @@ export class AgentsTable extends PagedTable {
    */
   showInside(line, row) {
     const columns = AGENT_COLUMNS.length - (this.model.get("page").base_models ? 0 : 1);
-    if (line.inside.cell.colSpan !== columns) line.inside.cell.colSpan = columns;
+    if (line.cell.colSpan !== columns) line.cell.colSpan = columns;
     const detail = this.details.get(row.id);
     if (detail) line.inside.show(row, detail);
   }

@@ -2,6 +2,7 @@
 // keys, step by step, and zoomed by dragging or with + and -. Colours come from the style sheet, so that a
 // theme changes them.
 
+import { pressInChart } from "./chart_keys.js";
 import { chartOptions } from "./chart_options.js";
 import {
   ChartGroup,
@@ -55,7 +56,7 @@ export class MetricChart {
       "aria-valuemax": "0",
       "aria-valuenow": "0",
       style: { height: `${height}px` },
-      onkeydown: (event) => this.key(event),
+      onkeydown: (event) => pressInChart(this, event),
       onfocus: () => {
         this.group.last = this;
         if (this.place.matches(":focus-visible")) this.read(this.at ?? this.steps.length - 1);
@@ -366,44 +367,5 @@ export class MetricChart {
       x = this.xs[at];
     if (at === null || (x >= low && x <= high)) return;
     this.group.zoom([x - (high - low) / 2, x + (high - low) / 2]);
-  }
-
-  /** @param {any} event */
-  key(event) {
-    const last = this.steps.length - 1,
-      now = this.at ?? last,
-      { range, extent } = this.group;
-    const to = /** @type {Values} */ ({
-      ArrowLeft: now - 1,
-      ArrowDown: now - 1,
-      ArrowRight: now + 1,
-      ArrowUp: now + 1,
-      PageUp: now + 10,
-      PageDown: now - 10,
-      Home: 0,
-      End: last,
-    })[event.key];
-    const zooms = /** @type {Values} */ ({
-      "+": 0.5,
-      "=": 0.5,
-      "-": 2,
-      0: null,
-      Escape: range ? null : undefined,
-    });
-    const factor = zooms[event.key];
-    if (
-      last < 0 ||
-      (to === undefined && factor === undefined) ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey
-    )
-      return;
-    event.preventDefault();
-    if (to !== undefined) return this.read(Math.max(0, Math.min(last, to)));
-    if (factor === null) return this.group.zoomOut();
-    const [low, high] = range ?? extent,
-      half = ((high - low) * factor) / 2;
-    this.group.zoom([this.xs[now] - half, this.xs[now] + half]);
   }
 }

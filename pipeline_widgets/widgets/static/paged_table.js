@@ -4,7 +4,7 @@
 
 import { button, h, icon, keyed, redraw, setText } from "./elements.js";
 import { Frame } from "./frame.js";
-import { pageTurner } from "./pages.js";
+import { columnHead, pageTurner } from "./pages.js";
 import { inFull, isolated } from "./text.js";
 
 const TABLE_PAUSE = 200; // ms without a key after which a search is asked for
@@ -115,7 +115,12 @@ export class PagedTable {
       h("div", { class: "pw-find" }, icon("search"), this.find),
       this.count,
     );
-    this.heads = this.columns.map((/** @type {Column} */ column) => this.head(column));
+    const now = () => this.model.get("page");
+    this.heads = this.columns.map((column) =>
+      columnHead(this.plain ? { ...column, sort: undefined } : column, now, (wanted, el) =>
+        this.query(wanted, el),
+      ),
+    );
     this.lines = h("tbody");
     this.table = h(
       "table",
@@ -126,25 +131,6 @@ export class PagedTable {
     this.none = h("div", { class: "pw-empty" });
     this.pages = h("nav", { class: "pw-pt-pages", "aria-label": "Pages" });
     this.frame.body.append(this.bar, h("div", { class: "pw-pt-scroll" }, this.table), this.none, this.pages);
-  }
-
-  /** @param {Column} options */
-  head({ label, sort, descending, kind }) {
-    if (!sort || this.plain) return h("th", { scope: "col", class: kind }, label);
-    const press = h(
-      "button",
-      {
-        type: "button",
-        class: "pw-pt-sort",
-        onclick: () => {
-          const now = this.model.get("page");
-          this.query({ sort, descending: now.sort === sort ? !now.descending : descending }, press);
-        },
-      },
-      label,
-      h("span", { class: "pw-pt-arrow" }),
-    );
-    return h("th", { scope: "col", class: kind, "data-sort": sort }, press);
   }
 
   // ---- drawing

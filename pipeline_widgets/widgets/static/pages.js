@@ -50,3 +50,28 @@ export function pageTurner(page, shown, onturn) {
     turn("Next page", "right", 1),
   ];
 }
+
+/**
+ * Make the head of a column, which sorts by it, or the other way round.
+ * @param {Column} column
+ * @param {() => Page} now
+ * @param {(wanted: Values, pressed: El) => unknown} onsort
+ */
+export function columnHead({ label, sort, descending, kind }, now, onsort) {
+  if (!sort) return h("th", { scope: "col", class: kind }, label);
+  /** @type {El} */
+  const press = h(
+    "button",
+    {
+      type: "button",
+      class: "pw-pt-sort",
+      onclick: () => {
+        const page = now();
+        onsort({ sort, descending: page.sort === sort ? !page.descending : descending }, press);
+      },
+    },
+    label,
+    h("span", { class: "pw-pt-arrow" }),
+  );
+  return h("th", { scope: "col", class: kind, "data-sort": sort }, press);
+}

@@ -1,12 +1,14 @@
 // The form for a stage. What is typed and chosen lives here as a draft; what can be chosen, and why not the
 // rest, comes from Python as it was when the form was opened.
 
-import { field, openDialog, radios } from "./dialogs.js";
-import { button, h, unique } from "./elements.js";
+import { openDialog, radios } from "./dialogs.js";
+import { button, h } from "./elements.js";
 import { ExperimentPicker } from "./experiment_picker.js";
 import { GatePicker } from "./gate_picker.js";
-import { CheckpointPicker } from "./pickers.js";
-import { ended, inFull, isolated } from "./text.js";
+import { deploymentFields } from "./stage_deployment.js";
+import { attachWords, stageDraft } from "./stage_draft.js";
+import { autoAddBox, StageStart } from "./stage_start.js";
+import { isolated } from "./text.js";
 
 const FIXED_TYPE = "A stage cannot change its type.";
 const openingForms = new WeakSet(); // frames that ask for a form now: a second click opens no second one
@@ -24,34 +26,6 @@ export async function openStageForm({ frame, stage = null, position = null }) {
   } finally {
     openingForms.delete(frame);
   }
-}
-
-/**
- * What a form begins with: the settings of the stage that is edited, or sensible ones.
- * @param {Values} form
- */
-function stageDraft(form) {
-  const known = form.settings ?? {};
-  const free = form.experiments.filter((/** @type {Values} */ option) => option.fits && !option.used_by);
-  const first =
-    free.find((/** @type {Values} */ option) => !option.ran) ??
-    free[0] ??
-    form.experiments.find((/** @type {Values} */ option) => option.fits);
-  const choice = known.kind === "deployment" ? known.checkpoint : known.start;
-  const gate = known.gate ?? null;
-  return {
-    kind: known.kind ?? "experiment",
-    experiment: form.settings ? (known.experiment ?? null) : (first?.id ?? null),
-    begin: choice === "agent" ? "agent" : "scratch",
-    agent: known.agent ?? null,
-    choice: ["scratch", "agent", undefined].includes(choice) ? "best" : choice,
-    trigger: known.trigger ?? "manual",
-    gate: gate === null ? "none" : gate === "better" ? "better" : "score",
-    score: gate?.score === undefined || gate.score === null ? "" : String(gate.score),
-    autoAdd: known.auto_add ?? false,
-    name: known.name ?? "",
-    description: known.description ?? "",
-  };
 }
 
 class StageForm {
@@ -112,14 +86,16 @@ class StageForm {
       fed: !form.first,
       onchange: (option) => {
         draft.experiment = option.id;
-        this.showStart();
+        this.start.show();
       },
     });
-    this.start = h("div", { class: "pw-stageform-part" });
+    const deployment = form.can_deploy ? deploymentFields(form, draft) : null;
+    this.nameBox = deployment?.name;
+    this.start = new StageStart(form, draft, () => this.option);
     this.gates = h("div", { class: "pw-stageform-part" });
-    this.forExperiment = h("div", { class: "pw-stageform-part" }, this.picker.el, this.start);
-    this.forDeployment = h("div", { class: "pw-stageform-part" }, form.can_deploy ? this.deployment() : null);
-    this.addBox = this.autoAdd();
+    this.forExperiment = h("div", { class: "pw-stageform-part" }, this.picker.el, this.start.el);
+    this.forDeployment = h("div", { class: "pw-stageform-part" }, deployment?.parts ?? null);
+    this.addBox = autoAddBox(draft);
     this.body.replaceChildren(
       this.types(),
       this.forExperiment,
@@ -129,7 +105,7 @@ class StageForm {
       this.addBox,
     );
     this.body.querySelector("input:checked")?.setAttribute("autofocus", "");
-    this.showStart();
+    this.start.show();
     this.showKind();
   }
 
@@ -199,165 +175,11 @@ class StageForm {
     return group;
   }
 
-  autoAdd() {
-    const box = h("input", {
-      type: "checkbox",
-      id: unique("auto-add"),
-      checked: this.draft.autoAdd,
-      onchange: () => (this.draft.autoAdd = box.checked),
-    });
-    box.setAttribute("aria-describedby", `${box.id}-hint`);
-    return h(
-      "div",
-      { class: "pw-check" },
-      box,
-      h("label", { for: box.id }, "Auto-add checkpoint to Agents when complete"),
-      h(
-        "div",
-        { class: "pw-hint", id: `${box.id}-hint` },
-        "The best checkpoint, named after pipeline, stage and step.",
-      ),
-    );
-  }
-
   showKind() {
     const deploys = this.draft.kind === "deployment";
     this.forExperiment.hidden = this.addBox.hidden = deploys;
     this.forDeployment.hidden = !deploys;
     this.showGates();
-  }
-
-  /** Where the chosen experiment starts; what it cannot start from says why. */
-  showStart() {
-    if (this.form.first) return this.start.replaceChildren(...this.firstStart());
-    if (!this.start.firstChild) this.start.append(this.checkpoints("Start from"));
-  }
-
-  /** @param {string} legend */
-  checkpoints(legend) {
-    return new CheckpointPicker({
-      legend,
-      offer: this.form,
-      choice: this.draft.choice,
-      onchange: (choice) => (this.draft.choice = choice),
-    }).el;
-  }
-
-  /** How the first stage can begin with the chosen experiment. */
-  get ways() {
-    return this.form.starts[this.option?.start] ?? null;
-  }
-
-  get startable() {
-    return this.form.agents.filter(
-      (/** @type {any} */ _, /** @type {number} */ at) => this.ways?.agents[at]?.fits,
-    );
-  }
-
-  /** As the draft has it, unless the chosen experiment leaves only the other way. */
-  get begin() {
-    const { draft, ways, startable } = this;
-    if (!ways) return draft.begin;
-    if (!ways.scratch.fits) return "agent";
-    return startable.length ? draft.begin : "scratch";
-  }
-
-  firstStart() {
-    const { ways, startable, begin, draft } = this;
-    const group = radios(
-      "Start",
-      "begin",
-      [
-        {
-          value: "scratch",
-          label: "Start from scratch",
-          reason: ways && !ways.scratch.fits ? ways.scratch.reason : null,
-        },
-        { value: "agent", label: "Use saved Agent", reason: startable.length ? null : this.noAgent(ways) },
-      ],
-      begin,
-      (chosen) => {
-        draft.begin = chosen;
-        agents.hidden = chosen !== "agent";
-      },
-    );
-    const agents = this.agentField(startable);
-    agents.hidden = begin !== "agent" || !startable.length;
-    return [group, agents];
-  }
-
-  /** @param {any} ways */
-  noAgent(ways) {
-    if (!this.form.agents.length) return "There are no saved Agents yet.";
-    if (!ways) return "Choose an experiment first.";
-    const [only, more] = ways.agents;
-    return more
-      ? `No saved Agent fits. ${isolated(this.form.agents[0].name)}: ${ended(only.reason)}`
-      : ended(only.reason);
-  }
-
-  /** @param {any} startable */
-  agentField(startable) {
-    const chosen =
-      startable.find((/** @type {Values} */ agent) => agent.id === this.draft.agent) ?? startable[0];
-    this.draft.agent = chosen?.id ?? this.draft.agent;
-    const select = h(
-      "select",
-      { value: chosen?.id, onchange: () => (this.draft.agent = Number(select.value)) },
-      startable.map((/** @type {Values} */ agent) =>
-        h(
-          "option",
-          { value: agent.id, selected: agent === chosen },
-          `${isolated(agent.name)} (version ${agent.version}: ${isolated(agent.experiment)}, step ` +
-            `${inFull(agent.step)})`,
-        ),
-      ),
-    );
-    const made = field("Saved Agent", select);
-    made.classList.add("pw-indent");
-    return made;
-  }
-
-  deployment() {
-    const { draft, form } = this;
-    const list = h(
-      "datalist",
-      { id: unique("agents") },
-      form.agent_names.map((/** @type {string} */ name) => h("option", { value: name })),
-    );
-    const tell = () => {
-      const known = form.agent_names.includes(draft.name.trim());
-      hint.textContent = known
-        ? "This Agent exists: it gets a new version, and the former ones are kept."
-        : "The stage creates this Agent, or gives it a new version each time.";
-    };
-    const name = h("input", {
-      type: "text",
-      value: draft.name,
-      required: true,
-      autocomplete: "off",
-      list: list.id,
-      oninput: () => {
-        draft.name = name.value;
-        name.removeAttribute("aria-invalid");
-        tell();
-      },
-    });
-    const named = field("Agent name", name, " ");
-    const hint = named.querySelector(".pw-hint");
-    hint.setAttribute("role", "status");
-    tell();
-    const about = h("textarea", {
-      rows: 2,
-      value: draft.description,
-      oninput: () => (draft.description = about.value),
-    });
-    this.nameBox = name;
-    return [
-      this.checkpoints("Checkpoint from Previous Stage"),
-      h("div", {}, named, list),
-      field("Agent description", about),
-    ];
   }
 
   /** An Auto stage may carry a gate. */
@@ -392,7 +214,7 @@ class StageForm {
         description: draft.description,
         checkpoint: draft.choice,
       };
-    const start = form.first ? this.begin : draft.choice;
+    const start = form.first ? this.start.begin : draft.choice;
     return {
       ...shared,
       kind: "experiment",
@@ -511,16 +333,7 @@ class StageForm {
     });
     const asIs = option.used_by ? null : button({ label: "Attach as is", onclick: answer(false) });
     const back = button({ label: "Cancel", onclick: () => this.unask() });
-    const why = option.used_by
-      ? [
-          `${isolated(option.name)} is used by stage ${option.used_by} already.`,
-          "Two stages of a pipeline cannot share one experiment, so this stage gets a copy of it.",
-        ]
-      : [
-          `${isolated(option.name)} has run already.`,
-          "A copy has the same settings and no runs. Attached as is, this stage adds its runs to those " +
-            "that are there.",
-        ];
+    const why = attachWords(option);
     const question = h(
       "div",
       { class: "pw-dialog-body pw-stageform-question", role: "group", "aria-label": why[0] },

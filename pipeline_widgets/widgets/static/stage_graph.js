@@ -5,28 +5,11 @@
 
 import { CytoscapeChain, SvgChain } from "./chain_renderers.js";
 import { BUBBLE, place, STEP, ZOOM } from "./chain_shapes.js";
-import { badge, button, h, icon, keyed } from "./elements.js";
-import { isolated, score } from "./text.js";
+import { chainFrom, chainWidth, panToReveal, panWithin, wholeChain, zoomedAround } from "./chain_viewport.js";
+import { button, h, keyed } from "./elements.js";
+import { drawBubble, stageWords } from "./stage_bubble.js";
 
-const MARGIN = 28;
 const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until there is Cytoscape
-
-/**
- * The words of a stage, as a screen reader says them.
- * @param {Stage} stage
- */
-export function stageWords(stage) {
-  return [
-    `Stage ${stage.n}: ${isolated(stage.name)}`,
-    stage.kind,
-    stage.status,
-    stage.stale && "Stale",
-    stage.held && "Held",
-    stage.auto ? "Auto" : "Manual",
-  ]
-    .filter(Boolean)
-    .join(", ");
-}
 
 export class StageGraph {
   /**
@@ -124,12 +107,7 @@ export class StageGraph {
   }
 
   get readable() {
-    return this.box.clientWidth / this.width >= ZOOM.readable;
-  }
-
-  /** How wide the whole chain is, the "+" at its ends included. */
-  get width() {
-    return Math.max(0, this.stages.length - 1) * STEP + BUBBLE.width + 2 * MARGIN + 40;
+    return this.box.clientWidth / chainWidth(this.stages.length) >= ZOOM.readable;
   }
 
   bubble() {
@@ -167,7 +145,7 @@ export class StageGraph {
     for (const el of [...this.list.children].slice(from, to))
       if (!el.drawn) {
         el.drawn = true;
-        this.draw(el.firstElementChild, el.shown);
+        drawBubble(el.firstElementChild, el.shown);
       }
     const wanted = last ? Array.from({ length: Math.max(0, to - from) + 1 }, (_, at) => from + at) : [];
     keyed(
@@ -197,49 +175,6 @@ export class StageGraph {
         el.style.left = `${at * STEP - STEP / 2 - 12}px`;
         el.style.top = "-12px";
       },
-    );
-  }
-
-  /**
-   * @param {any} face
-   * @param {Stage} stage
-   */
-  draw(face, stage) {
-    const done = stage.total ? Math.min(1, Number(stage.step || 0) / Number(stage.total)) : null;
-    face.replaceChildren(
-      h(
-        "span",
-        { class: "pw-bubble-top" },
-        icon(stage.kind === "Deployment" ? "agent" : "experiment"),
-        h("span", {}, `${stage.n} · ${stage.kind}`),
-        h(
-          "span",
-          { class: "pw-bubble-trigger" },
-          icon(stage.auto ? "auto" : "manual"),
-          stage.auto ? "Auto" : "Manual",
-        ),
-      ),
-      h("span", { class: "pw-bubble-name" }, isolated(stage.name)),
-      h(
-        "span",
-        { class: "pw-bubble-bottom" },
-        badge(stage.status),
-        stage.stale ? badge("Stale") : null,
-        stage.held ? badge("Held") : null,
-        stage.score !== undefined && !(stage.stale && stage.held)
-          ? h("span", { class: "pw-bubble-score" }, score(stage.score, 3))
-          : null,
-      ),
-      stage.active
-        ? h(
-            "span",
-            { class: "pw-bubble-progress" },
-            h("span", {
-              style: { width: `${(done ?? 0) * 100}%` },
-              class: done === null ? "pw-unknown" : "",
-            }),
-          )
-        : "",
     );
   }
 
@@ -340,60 +275,42 @@ export class StageGraph {
     this.moved();
   }
 
+  /** @param {View} view */
+  see({ zoom, pan }) {
+    this.look(zoom, pan);
+  }
+
+  get extent() {
+    return { width: this.box.clientWidth, height: this.box.clientHeight, stages: this.stages.length };
+  }
+
   /**
    * @param {number} factor
    * @param {any} [around]
    */
   zoom(factor, around = { x: this.box.clientWidth / 2, y: this.box.clientHeight / 2 }) {
     this.roamed = true;
-    const { zoom, pan } = this.viewport;
-    const next = Math.max(ZOOM.least, Math.min(ZOOM.most, zoom * factor));
-    const by = next / zoom;
-    this.look(next, { x: around.x - (around.x - pan.x) * by, y: around.y - (around.y - pan.y) * by });
+    this.see(zoomedAround(this.viewport, factor, around));
   }
 
   /** @param {number} by */
   pan(by) {
     this.roamed = true;
     const { zoom, pan } = this.viewport;
-    this.look(zoom, this.within(zoom, { x: pan.x + by, y: pan.y }));
-  }
-
-  /**
-   * Keep some of the chain in sight.
-   * @param {number} zoom
-   * @param {{ x: number, y: number }} pan
-   */
-  within(zoom, pan) {
-    const width = this.box.clientWidth,
-      right = (this.stages.length - 1) * STEP * zoom;
-    const edge = (BUBBLE.width / 2) * zoom;
-    return { x: Math.min(width - edge - 40, Math.max(pan.x, edge + 40 - right)), y: pan.y };
+    this.see({ zoom, pan: panWithin(this.extent, zoom, { x: pan.x + by, y: pan.y }) });
   }
 
   /** Show the whole chain, however small. */
   fit() {
     this.roamed = false;
-    const zoom = Math.max(ZOOM.least, Math.min(1, this.box.clientWidth / this.width));
-    this.look(zoom, {
-      x: (this.box.clientWidth - Math.max(0, this.stages.length - 1) * STEP * zoom) / 2,
-      y: this.box.clientHeight / 2,
-    });
+    this.see(wholeChain(this.extent));
   }
 
   /** First show the whole chain where it is readable then, else from the first stage that is not done. */
   open() {
     if (this.readable) return this.fit();
     const first = this.stages.findIndex((stage) => stage.status !== "Succeeded" || stage.stale);
-    const from = Math.max(0, first === -1 ? 0 : first - 1);
-    const zoom = 0.9;
-    this.look(
-      zoom,
-      this.within(zoom, {
-        x: (BUBBLE.width / 2 + MARGIN + 12 - from * STEP) * zoom,
-        y: this.box.clientHeight / 2,
-      }),
-    );
+    this.see(chainFrom(this.extent, Math.max(0, first - 1)));
   }
 
   /**
@@ -403,12 +320,8 @@ export class StageGraph {
   reveal(id) {
     const at = this.stages.findIndex((stage) => stage.id === id);
     if (at < 0 || !this.renderer || !this.opened) return;
-    const { zoom, pan } = this.viewport;
-    const x = at * STEP * zoom + pan.x,
-      half = (BUBBLE.width / 2 + 16) * zoom,
-      width = this.box.clientWidth;
-    if (x - half < 0) this.look(zoom, { x: pan.x + half - x, y: pan.y });
-    else if (x + half > width) this.look(zoom, { x: pan.x - (x + half - width), y: pan.y });
+    const wanted = panToReveal(this.extent, this.viewport, at);
+    if (wanted) this.look(this.viewport.zoom, wanted);
   }
 
   resized() {

@@ -224,5 +224,11 @@ type PagedTable = import("./paged_table.js").PagedTable;
 type MetricChart = import("./metric_chart.js").MetricChart;
 type ChartGroup = import("./chart_style.js").ChartGroup;
 
+/** Which part of a chain is seen. */
+type View = { zoom: number; pan: { x: number; y: number } };
+
+/** The room for a chain, and how many stages it has. */
+type Extent = { width: number; height: number; stages: number };
+
 /** How a series is drawn. */
 type LineStyle = { colour: number; dash: number[]; mark: string; hollow: boolean };
