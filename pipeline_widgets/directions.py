@@ -2,7 +2,7 @@
 
 Names in Hebrew or Arabic, and the control characters of Unicode's bidirectional algorithm (UAX 9), change the
 order in which the words and numbers around them are shown. An isolate keeps that inside. Texts without such
-characters stay as they are, byte for byte. `static/_shared.js` has the same for the browser.
+characters stay as they are, byte for byte. `static/text.js` has the same for the browser.
 """
 
 from __future__ import annotations

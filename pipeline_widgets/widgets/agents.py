@@ -15,7 +15,6 @@ from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
 from pipeline_widgets.services.queries.agent_list import AgentPage, ListedAgent
-from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.agent_rows import (
     COLUMNS,
     WITHOUT_BASE_MODEL,
@@ -32,8 +31,6 @@ from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.widgets.steps import choice_up
 
-SCRIPTS = ("paged_table", "pickers", "agent_detail", "agent_dialogs", "agents")
-STYLES = ("paged_table", "pickers", "agents")
 NOTHING_SAVED = "No experiment has a checkpoint yet. Train one: what it saves is what an agent is a copy of."
 
 
@@ -48,8 +45,7 @@ class AgentsView(PagedView):
         NotFoundError: There is no such agent.
     """
 
-    _esm = assets.script(*SCRIPTS)
-    _css = assets.style(*STYLES)
+    view = t.Unicode("AgentsView").tag(sync=True)
 
     FIRST = Query(sort="name", descending=False)
     TITLE = "Agents"

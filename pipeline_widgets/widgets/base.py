@@ -16,6 +16,7 @@ from IPython.display import display
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.errors import PipelineError
+from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.picture import Picture
 from pipeline_widgets.widgets.refresher import Refresher, refresher
 
@@ -51,6 +52,26 @@ class CommandChannel(ReadOnlyState):
         self.send(dict(content))
 
 
+class Code(ReadOnlyState):
+    """The JavaScript and CSS of all views. A kernel sends it to a page once, however many views there are."""
+
+    script = t.Unicode(assets.script()).tag(sync=True)
+    style = t.Unicode(assets.style()).tag(sync=True)
+    #: By which a page knows code that it has loaded already.
+    digest = t.Unicode(assets.digest()).tag(sync=True)
+
+    _shared: ClassVar[Code | None] = None
+    _sharing: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def shared(cls) -> Code:
+        """Return the code of this kernel; it is made again where somebody has closed all widgets."""
+        with cls._sharing:
+            if cls._shared is None or cls._shared.comm is None:
+                cls._shared = cls()
+            return cls._shared
+
+
 class View(ReadOnlyState, anywidget.AnyWidget):
     """A live view of something in a workspace.
 
@@ -60,6 +81,11 @@ class View(ReadOnlyState, anywidget.AnyWidget):
     Python owns all traits: what the browser sets is not taken.
     """
 
+    _esm = assets.loader()
+
+    code: Any = t.Instance(Code).tag(sync=True, **ipywidgets.widget_serialization)
+    #: What the browser renders, of all that the code has.
+    view = t.Unicode().tag(sync=True)
     line: Any = t.Instance(CommandChannel).tag(sync=True, **ipywidgets.widget_serialization)
     #: Why what is shown may be old; empty where it is not.
     trouble = t.Unicode("").tag(sync=True)
@@ -80,7 +106,13 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         self._pictured = 0  # how many of them the picture has
         self._picture = Picture(self.static_html, self.static_text)
         reason = services.read_only_reason or ""
-        super().__init__(line=CommandChannel(), picture=self._picture.id, untrusted=reason, **traits)
+        super().__init__(
+            code=Code.shared(),
+            line=CommandChannel(),
+            picture=self._picture.id,
+            untrusted=reason,
+            **traits,
+        )
         self.line.on_msg(self._heard)
 
     def refresh(self, *, wait: bool = True) -> bool:

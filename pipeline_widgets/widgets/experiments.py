@@ -16,7 +16,6 @@ from pipeline_widgets.errors import NotFoundError, PipelineError
 from pipeline_widgets.services.queries.experiment_list import ListedExperiment
 from pipeline_widgets.services.queries.overview import ExperimentRow
 from pipeline_widgets.services.queries.paging import Page
-from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, describe_error
 from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.experiment_form import filled_form, new_form, submitted
@@ -25,30 +24,6 @@ from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.widgets.steps import choice_up
 
-SCRIPTS = (
-    assets.CHARTS,
-    "chart_style",
-    "metric_chart",
-    "pickers",
-    "stage_panel",
-    "experiment_form",
-    "experiment_dialogs",
-    "clean_up",
-    "experiment_detail",
-    "paged_table",
-    "experiments",
-)
-STYLES = (
-    assets.CHARTS,
-    "metric_chart",
-    "pickers",
-    "stage_panel",
-    "paged_table",
-    "experiment_detail",
-    "experiment_form",
-    "clean_up",
-    "experiments",
-)
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
 POINTS = 600  # of a curve, at most
 LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
@@ -75,8 +50,7 @@ class ExperimentsView(PagedView):
         on_results: Opens Results for an experiment; without it the list offers none.
     """
 
-    _esm = assets.script(*SCRIPTS)
-    _css = assets.style(*STYLES)
+    view = t.Unicode("ExperimentsView").tag(sync=True)
 
     TITLE = "Experiments"
 

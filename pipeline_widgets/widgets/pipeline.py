@@ -18,7 +18,6 @@ from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.services.queries.run_detail import RunDetail
-from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import ReadOnlyState, Row, View
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
@@ -26,17 +25,6 @@ from pipeline_widgets.widgets.stage_form import form_row, stage_from
 from pipeline_widgets.widgets.stage_graph import stage_rows
 from pipeline_widgets.widgets.stage_panel import panel_row
 
-STEMS = (
-    "chain_renderers",
-    "stage_graph",
-    "stage_list",
-    "stage_panel",
-    "pickers",
-    "stage_form",
-    "plan",
-    "transfer",
-    "pipeline",
-)
 METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view never waits for long
 EVENTS = 200  # that the history shows
 VERSIONS_KEPT = 50  # views of the pipeline, so that an edit based on an old one can be told what changed
@@ -52,8 +40,7 @@ class PipelineView(View):
         on_results: Opens Results for an experiment; without it they open below the graph.
     """
 
-    _esm = assets.script(*STEMS)
-    _css = assets.style(*STEMS)
+    view = t.Unicode("PipelineView").tag(sync=True)
 
     #: Carries the Cytoscape core, which the browser drives.
     canvas: Any = t.Instance(ipycytoscape.CytoscapeWidget).tag(sync=True, **ipywidgets.widget_serialization)

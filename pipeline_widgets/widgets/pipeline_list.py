@@ -16,13 +16,11 @@ from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.rollup import PipelineStatus
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
 from pipeline_widgets.services.queries.overview import PipelinePage, PipelineRow
-from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 
-STEMS = ("transfer", "paged_table", "pipeline_about", "pipeline_list")
 COLUMNS = ("Name", "Status", "Stages", "Last modified", "Description")
 LIVE = (PipelineStatus.PENDING, PipelineStatus.RUNNING, PipelineStatus.STOPPING)
 NAMED = 3  # shared experiments that a row names; the others it counts
@@ -40,8 +38,7 @@ class PipelineList(PagedView):
         ClassicProjectError: The project is not an Advanced Training project.
     """
 
-    _esm = assets.script(*STEMS)
-    _css = assets.style(*STEMS)
+    view = t.Unicode("PipelineList").tag(sync=True)
 
     TITLE = "Pipelines"
 

@@ -11,7 +11,6 @@ import traitlets as t
 from pipeline_widgets.application import Services
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import View
 from pipeline_widgets.widgets.experiments import COLUMNS as EXPERIMENT_COLUMNS
 from pipeline_widgets.widgets.experiments import ExperimentsView, table_rows
@@ -27,8 +26,7 @@ SHOWN = 100  # pipelines in the picture that is read without a kernel
 class ProjectView(View):
     """A project, live. What a tab holds is made when the tab is first shown."""
 
-    _esm = assets.script("project")
-    _css = assets.style("project")
+    view = t.Unicode("ProjectView").tag(sync=True)
 
     project = t.Dict().tag(sync=True)
     tabs = t.List(t.Unicode()).tag(sync=True)

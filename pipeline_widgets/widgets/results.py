@@ -19,7 +19,6 @@ from pipeline_widgets.services.queries.comparison import (
     sorted_runs,
 )
 from pipeline_widgets.services.queries.overview import ExperimentRow, ResultRow
-from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.results_curves import Curves
 from pipeline_widgets.widgets.results_rows import choice, run_row, setting_rows, title
@@ -46,17 +45,7 @@ class ResultsView(View):
         single: Of some of these experiments, the runs that are drawn, and no others unless they are ticked.
     """
 
-    _esm = assets.script(
-        assets.CHARTS,
-        "chart_style",
-        "metric_chart",
-        "results_picker",
-        "results_runs",
-        "results_charts",
-        "results_config",
-        "results",
-    )
-    _css = assets.style(assets.CHARTS, "metric_chart", "results")
+    view = t.Unicode("ResultsView").tag(sync=True)
 
     title = t.Unicode("Results").tag(sync=True)
     #: What can be chosen.

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import ipywidgets
 import pytest
 from factories.lab import Lab
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ClassicProjectError
+from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.pipeline_list import PipelineList
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -404,3 +406,18 @@ def test_without_a_kernel_the_page_is_a_table(view: PipelineList, lab: Lab) -> N
     assert "Last modified" in found
     assert text.startswith("Pipelines: 1\n")
     assert "Failed" in text
+
+
+@pytest.mark.spec("3.5")
+def test_an_expanded_row_sends_little_besides_its_data(lab: Lab, view: PipelineList) -> None:
+    """The code of all views is sent with the first of them; a builder brings none of its own."""
+    made = lab.pipeline("SFT", "DPO")
+    view.refresh()
+    sent: list[Any] = []
+    ipywidgets.Widget.on_widget_constructed(sent.append)
+    try:
+        ask(view, "expand", pipeline=made.id)
+    finally:
+        ipywidgets.Widget.on_widget_constructed(None)
+    assert any(isinstance(widget, PipelineView) for widget in sent)
+    assert len(json.dumps([widget.get_state() for widget in sent], default=str)) <= 10_000

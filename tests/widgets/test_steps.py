@@ -97,7 +97,7 @@ def test_no_step_that_javascript_would_round_goes_down(lab: Lab, services: Servi
     for view in views:
         view.refresh()
         state = cast("dict[str, Any]", view.get_state())
-        asked.append([value for name, value in state.items() if name not in {"_esm", "_css"}])
+        asked.append([value for name, value in state.items() if name not in {"_esm", "code"}])
     assert [*_too_large(asked)] == []
     assert json.dumps(asked, default=str).count(f'"{LARGEST}"') > 10
 

@@ -1,30 +1,67 @@
 // What an expanded agent shows: where and how to ask it, a box to try it, and its versions.
 
-const AGENT_WAITS = "Waiting for the answer";
-const AGENT_PATIENCE = 75_000; // ms to wait for a reply; Python gives up after 60 s
+import { AgentBox } from "./agent_box.js";
+import { openRollBack, openRotateKey } from "./agent_dialogs.js";
+import { AgentSnippets } from "./agent_snippets.js";
+import { button, h, icon, redraw } from "./elements.js";
+import { copyButton, Printed } from "./files.js";
+import { inFull, isolated, moment, score } from "./text.js";
 
-class AgentDetail {
+export class AgentDetail {
+  /**
+   * @param {any} table
+   * @param {number} id
+   */
   constructor(table, id) {
-    Object.assign(this, { table, id, frame: table.frame });
+    this.table = table;
+    this.id = id;
+    this.frame = table.frame;
     this.trouble = h("div", { class: "pw-ag-trouble" });
     this.log = new Printed(this.frame, "");
-    this.logged = h("div", { class: "pw-ag-part" },
-      h("div", { class: "pw-ag-bar" }, h("h3", {}, "End of its log"), copyButton({ frame: this.frame, text: () => this.log.text })), this.log.el);
+    this.logged = h(
+      "div",
+      { class: "pw-ag-part" },
+      h(
+        "div",
+        { class: "pw-ag-bar" },
+        h("h3", {}, "End of its log"),
+        copyButton({ frame: this.frame, text: () => this.log.text }),
+      ),
+      this.log.el,
+    );
     this.endpoint = h("section", { class: "pw-ag-part" });
     this.code = new AgentSnippets(this.frame);
     this.box = new AgentBox(this);
-    this.open = h("div", { class: "pw-ag-open" }, h("div", { class: "pw-ag-side" }, this.endpoint, this.code.el), this.box.el);
+    this.open = h(
+      "div",
+      { class: "pw-ag-open" },
+      h("div", { class: "pw-ag-side" }, this.endpoint, this.code.el),
+      this.box.el,
+    );
     this.versions = h("section", { class: "pw-ag-part" });
     this.el = h("div", { class: "pw-ag-detail" }, this.trouble, this.logged, this.open, this.versions);
   }
 
+  /**
+   * @param {Row} row
+   * @param {Row} detail
+   */
   show(row, detail) {
-    Object.assign(this, { row, detail });
+    this.row = row;
+    this.detail = detail;
     const { endpoint } = detail;
-    const deployed = row.status === "Deployed" && !!endpoint?.url, answers = deployed && !detail.silent;
+    const deployed = row.status === "Deployed" && !!endpoint?.url,
+      answers = deployed && !detail.silent;
     // Several agents may be open: what is in one is named after it.
-    const parts = { Endpoint: this.endpoint, Code: this.code.el, "Try it": this.box.el, Log: this.log.el, Versions: this.versions };
-    for (const [name, el] of Object.entries(parts)) el.setAttribute("aria-label", `${name} of ${isolated(row.name)}`);
+    const parts = {
+      Endpoint: this.endpoint,
+      Code: this.code.el,
+      "Try it": this.box.el,
+      Log: this.log.el,
+      Versions: this.versions,
+    };
+    for (const [name, el] of Object.entries(parts))
+      el.setAttribute("aria-label", `${name} of ${isolated(row.name)}`);
     this.open.hidden = row.status !== "Deployed" && row.status !== "Pending";
     this.showTrouble(row, detail);
     this.showEndpoint(row, endpoint);
@@ -42,247 +79,250 @@ class AgentDetail {
     return this.table.keys.get(this.id)?.key ?? null;
   }
 
+  /**
+   * @param {Row} row
+   * @param {any} options
+   */
   showTrouble(row, { silent, log }) {
-    const failed = row.status === "Failed", deployed = row.status === "Deployed", [first, ...more] = row.trouble.split("\n");
-    const notice = (kind, glyph, what, ...said) => h("div", { class: `pw-notice pw-${kind}` }, icon(glyph), h("div", {}, h("strong", {}, what), said));
-    const rest = more.length ? h("pre", { class: "pw-code pw-ag-more", tabindex: "0", "data-scroll": "more", "aria-label": "More of it" }, more.join("\n")) : null;
-    redraw(this.trouble,
-      !row.trouble ? null : failed
-        ? notice("error", "Failed", "Its endpoint failed: ", `${first} Connect starts it again; its key stays.`, rest)
-        : notice("warning", "Stale", deployed ? "The current version is not served: " : "", first, rest),
-      deployed && silent ? notice("warning", "Stale", "It cannot be asked: ", `${silent} does not say how its checkpoints answer. Declare predict=… with @pw.algorithm, train again, and connect the agent again.`) : null);
+    const failed = row.status === "Failed",
+      deployed = row.status === "Deployed",
+      [first, ...more] = row.trouble.split("\n");
+    /**
+     * @param {string} kind
+     * @param {string} glyph
+     * @param {string} what
+     * @param {...Child} said
+     */
+    const notice = (kind, glyph, what, ...said) =>
+      h("div", { class: `pw-notice pw-${kind}` }, icon(glyph), h("div", {}, h("strong", {}, what), said));
+    const rest = more.length
+      ? h(
+          "pre",
+          { class: "pw-code pw-ag-more", tabindex: "0", "data-scroll": "more", "aria-label": "More of it" },
+          more.join("\n"),
+        )
+      : null;
+    redraw(
+      this.trouble,
+      !row.trouble
+        ? null
+        : failed
+          ? notice(
+              "error",
+              "Failed",
+              "Its endpoint failed: ",
+              `${first} Connect starts it again; its key stays.`,
+              rest,
+            )
+          : notice("warning", "Stale", deployed ? "The current version is not served: " : "", first, rest),
+      deployed && silent
+        ? notice(
+            "warning",
+            "Stale",
+            "It cannot be asked: ",
+            `${silent} does not say how its checkpoints answer. Declare predict=… with @pw.algorithm, ` +
+              "train again, and connect the agent again.",
+          )
+        : null,
+    );
     this.logged.hidden = !failed || !log;
     this.log.show(log);
   }
 
   // ---- where, and the key
 
+  /**
+   * @param {Row} row
+   * @param {Values} endpoint
+   */
   showEndpoint(row, endpoint) {
     const heading = h("h3", {}, "Endpoint");
     const newKey = this.key ? this.newKey() : null;
     if (row.status === "Pending" || !endpoint?.url)
-      return redraw(this.endpoint, heading, h("p", { class: "pw-soft", role: "status" }, "It is being connected…"), newKey);
+      return redraw(
+        this.endpoint,
+        heading,
+        h("p", { class: "pw-soft", role: "status" }, "It is being connected…"),
+        newKey,
+      );
     const url = `${endpoint.url}${endpoint.route}`;
-    redraw(this.endpoint, heading,
-      h("div", { class: "pw-ag-line" }, h("span", { class: "pw-ag-term" }, "URL"), h("code", { class: "pw-ag-url" }, url),
-        copyButton({ frame: this.frame, label: "Copy URL", text: () => url, quiet: true, "data-f": `url-${this.id}` })),
+    redraw(
+      this.endpoint,
+      heading,
+      h(
+        "div",
+        { class: "pw-ag-line" },
+        h("span", { class: "pw-ag-term" }, "URL"),
+        h("code", { class: "pw-ag-url" }, url),
+        copyButton({
+          frame: this.frame,
+          label: "Copy URL",
+          text: () => url,
+          quiet: true,
+          "data-f": `url-${this.id}`,
+        }),
+      ),
       newKey || this.oldKey(endpoint),
-      h("p", { class: "pw-hint" }, endpoint.open
-        ? `It listens on ${endpoint.open}: others can reach it, over plain HTTP.`
-        : "It listens on this machine only (127.0.0.1)."));
+      h(
+        "p",
+        { class: "pw-hint" },
+        endpoint.open
+          ? `It listens on ${endpoint.open}: others can reach it, over plain HTTP.`
+          : "It listens on this machine only (127.0.0.1).",
+      ),
+    );
   }
 
   /** The key, this once. Its node carries no state that outlives the page. */
   newKey() {
     const { key } = this;
-    return h("div", { class: "pw-ag-newkey", role: "group", "aria-label": "New key" },
-      h("div", { class: "pw-ag-once" }, h("div", {}, h("strong", {}, "Its key is shown this once. "), "Copy it now: only its hash is kept."),
-        button({ label: "Hide", kind: "pw-ag-hide", "data-f": `hide-${this.id}`, onclick: () => this.forget() })),
-      h("div", { class: "pw-ag-line" }, h("code", { class: "pw-ag-key" }, key),
-        copyButton({ frame: this.frame, label: "Copy key", text: () => key, "data-f": `key-${this.id}` })));
+    return h(
+      "div",
+      { class: "pw-ag-newkey", role: "group", "aria-label": "New key" },
+      h(
+        "div",
+        { class: "pw-ag-once" },
+        h("div", {}, h("strong", {}, "Its key is shown this once. "), "Copy it now: only its hash is kept."),
+        button({
+          label: "Hide",
+          kind: "pw-ag-hide",
+          "data-f": `hide-${this.id}`,
+          onclick: () => this.forget(),
+        }),
+      ),
+      h(
+        "div",
+        { class: "pw-ag-line" },
+        h("code", { class: "pw-ag-key" }, key),
+        copyButton({ frame: this.frame, label: "Copy key", text: () => key, "data-f": `key-${this.id}` }),
+      ),
+    );
   }
 
+  /** @param {Values} endpoint */
   oldKey(endpoint) {
-    const rotate = (label) => button({ label, glyph: "key", "data-f": `rotate-${this.id}`, onclick: (event) => openRotateKey(this, endpoint.hint, event.currentTarget) });
+    /** @param {string} label */
+    const rotate = (label) =>
+      button({
+        label,
+        glyph: "key",
+        "data-f": `rotate-${this.id}`,
+        onclick: (event) => openRotateKey(this, endpoint.hint, event.currentTarget),
+      });
     if (!endpoint.hint)
-      return h("div", { class: "pw-ag-line" }, h("span", { class: "pw-ag-term" }, "Key"), h("span", { class: "pw-ag-say" }, "It has no key yet, so nobody can ask it."), rotate("Make a key"));
-    return h("div", { class: "pw-ag-line" }, h("span", { class: "pw-ag-term" }, "Key"),
-      h("span", { class: "pw-ag-say" }, `Key ends in …${endpoint.hint}; it was shown once.`), rotate("Rotate key"));
+      return h(
+        "div",
+        { class: "pw-ag-line" },
+        h("span", { class: "pw-ag-term" }, "Key"),
+        h("span", { class: "pw-ag-say" }, "It has no key yet, so nobody can ask it."),
+        rotate("Make a key"),
+      );
+    return h(
+      "div",
+      { class: "pw-ag-line" },
+      h("span", { class: "pw-ag-term" }, "Key"),
+      h("span", { class: "pw-ag-say" }, `Key ends in …${endpoint.hint}; it was shown once.`),
+      rotate("Rotate key"),
+    );
   }
 
   forget() {
     this.table.keys.delete(this.id);
     this.table.draw();
-    (this.endpoint.querySelector(`[data-f="rotate-${this.id}"]`) || this.frame.root).focus({ preventScroll: true });
+    (this.endpoint.querySelector(`[data-f="rotate-${this.id}"]`) || this.frame.root).focus({
+      preventScroll: true,
+    });
   }
 
   // ---- versions
 
+  /**
+   * @param {Row} row
+   * @param {Row} detail
+   */
   showVersions(row, detail) {
     const better = detail.higher_is_better ? "" : " (lower is better)";
+    /**
+     * @param {Child} text
+     * @param {string} [kind]
+     */
     const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
-    redraw(this.versions, h("h3", {}, "Versions"),
-      h("div", { class: "pw-ag-versions", "data-scroll": "versions", tabindex: detail.versions.length > 8 ? "0" : undefined },
-        h("table", { class: "pw-table", "aria-label": `Versions of ${isolated(row.name)}` },
-          h("thead", {}, h("tr", {}, head("Version"), head("Experiment"), head("Step", "pw-number"), head(`Training Score${better}`, "pw-number"), head(`Evaluation Score${better}`, "pw-number"), head("Created"), head("Made by"), head(h("span", { class: "pw-hidden" }, "Actions")))),
-          h("tbody", {}, detail.versions.map((version) => this.version(version, detail))))));
+    redraw(
+      this.versions,
+      h("h3", {}, "Versions"),
+      h(
+        "div",
+        {
+          class: "pw-ag-versions",
+          "data-scroll": "versions",
+          tabindex: detail.versions.length > 8 ? "0" : undefined,
+        },
+        h(
+          "table",
+          { class: "pw-table", "aria-label": `Versions of ${isolated(row.name)}` },
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              head("Version"),
+              head("Experiment"),
+              head("Step", "pw-number"),
+              head(`Training Score${better}`, "pw-number"),
+              head(`Evaluation Score${better}`, "pw-number"),
+              head("Created"),
+              head("Made by"),
+              head(h("span", { class: "pw-hidden" }, "Actions")),
+            ),
+          ),
+          h(
+            "tbody",
+            {},
+            detail.versions.map((/** @type {Row} */ version) => this.version(version, detail)),
+          ),
+        ),
+      ),
+    );
   }
 
+  /**
+   * @param {Row} version
+   * @param {Row} detail
+   */
   version(version, detail) {
     const served = detail.endpoint?.version === version.number && this.row.status === "Deployed";
-    const marks = [version.current ? "Current" : null, served && !version.current ? "Served" : null].filter(Boolean);
+    const marks = [version.current ? "Current" : null, served && !version.current ? "Served" : null].filter(
+      Boolean,
+    );
     const step = inFull(version.step);
-    return h("tr", {},
-      h("th", { scope: "row" }, h("span", { class: "pw-ag-number" }, String(version.number)), marks.map((mark) => h("span", { class: "pw-mark-word" }, mark))),
+    return h(
+      "tr",
+      {},
+      h(
+        "th",
+        { scope: "row" },
+        h("span", { class: "pw-ag-number" }, String(version.number)),
+        marks.map((mark) => h("span", { class: "pw-mark-word" }, mark)),
+      ),
       h("td", { dir: "auto" }, version.experiment),
       h("td", { class: "pw-number" }, step),
       h("td", { class: "pw-number" }, score(version.training_score)),
       h("td", { class: "pw-number" }, score(version.evaluation_score)),
       h("td", { class: "pw-ag-when" }, moment(version.created)),
       h("td", { class: "pw-ag-lineage", dir: "auto" }, version.lineage),
-      h("td", { class: "pw-ag-back" }, version.current ? null : button({
-        label: version.number > this.row.version ? "Make current" : "Roll back", title: `Make version ${version.number} the current one`, "data-f": `back-${this.id}-${version.number}`,
-        onclick: () => openRollBack(this, version),
-      })));
+      h(
+        "td",
+        { class: "pw-ag-back" },
+        version.current
+          ? null
+          : button({
+              label: version.number > this.row.version ? "Make current" : "Roll back",
+              title: `Make version ${version.number} the current one`,
+              "data-f": `back-${this.id}-${version.number}`,
+              onclick: () => openRollBack(this, version),
+            }),
+      ),
+    );
   }
-}
-
-// ---- code to copy ----------------------------------------------------------------------------------
-
-/** Code that asks the agent, a tab for each language. */
-class AgentSnippets {
-  constructor(frame) {
-    this.frame = frame;
-    this.chosen = 0;
-    this.list = h("div", { class: "pw-ag-tabs", role: "tablist", "aria-label": "Languages" });
-    this.text = h("code");
-    this.panel = h("pre", { class: "pw-code pw-ag-code", role: "tabpanel", id: unique("code"), tabindex: "0", "data-scroll": "code" }, this.text);
-    const copy = copyButton({ frame, label: "Copy code", text: () => this.text.textContent });
-    this.el = h("section", { class: "pw-ag-part" }, h("div", { class: "pw-ag-bar" }, this.list, copy), this.panel);
-  }
-
-  show(detail, key) {
-    this.el.hidden = !detail?.snippets.length;
-    if (this.el.hidden) return;
-    this.snippets = detail.snippets.map(({ language, code }) => ({ language, code: key ? code.replace(detail.placeholder, () => key) : code }));
-    keyed(this.list, this.snippets, (snippet) => snippet.language, (snippet, at) => this.tab(snippet.language, at));
-    this.draw();
-  }
-
-  tab(language, at) {
-    const el = h("button", {
-      type: "button", role: "tab", id: unique("language"), class: "pw-ag-tab", "aria-controls": this.panel.id, onclick: () => this.choose(at),
-      onkeydown: (event) => {
-        const last = this.snippets.length - 1;
-        const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[event.key];
-        if (to === undefined) return;
-        event.preventDefault();
-        this.choose(to);
-        this.list.children[to].focus();
-      },
-    }, language);
-    return el;
-  }
-
-  choose(at) {
-    this.chosen = at;
-    this.draw();
-  }
-
-  draw() {
-    [...this.list.children].forEach((tab, at) => {
-      tab.setAttribute("aria-selected", String(at === this.chosen));
-      tab.tabIndex = at === this.chosen ? 0 : -1;
-    });
-    this.panel.setAttribute("aria-labelledby", this.list.children[this.chosen].id);
-    setText(this.text, this.snippets[this.chosen].code);
-  }
-}
-
-// ---- a box to try it -------------------------------------------------------------------------------
-
-const AGENT_FIELDS = { observation: "Observation", prompt: "Prompt", input: "Input" };
-
-/** Ask the agent's own endpoint, and show what it answers. What is typed stays whatever comes. */
-class AgentBox {
-  constructor(detail) {
-    this.detail = detail;
-    this.frame = detail.frame;
-    this.example = null;
-    this.text = h("textarea", {
-      rows: 4, spellcheck: "false", class: "pw-ag-input", "data-f": `try-${detail.id}`,
-      onkeydown: (event) => {
-        if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-        event.preventDefault();
-        if (this.waits) this.frame.announce(AGENT_WAITS);
-        else this.send.click();
-      },
-    });
-    this.send = button({ label: "Send", glyph: "play", onclick: () => this.ask() });
-    this.said = h("div", { class: "pw-ag-reply", role: "status" });
-    this.clock = h("span", { class: "pw-soft pw-ag-clock", "aria-hidden": "true" }); // a screen reader need not hear each second
-    this.hint = h("span", { class: "pw-hint" }, "Ctrl+Enter sends");
-    this.field = field("Input", this.text);
-    this.label = this.field.querySelector("label");
-    this.el = h("section", { class: "pw-ag-part pw-ag-try" }, h("h3", {}, "Try it"), this.field,
-      h("div", { class: "pw-ag-bar pw-ag-sends" }, this.send, this.hint, this.clock), this.said);
-  }
-
-  show(endpoint) {
-    this.el.hidden = !endpoint;
-    if (!endpoint) return;
-    setText(this.label, `${AGENT_FIELDS[endpoint.takes] ?? "Input"}${endpoint.json ? ", as JSON" : ""}`);
-    if (this.example !== null && this.text.value !== this.example) return; // what was typed stays
-    if (this.example !== endpoint.example) this.text.value = endpoint.example;
-    this.example = endpoint.example;
-  }
-
-  end() {
-    clearInterval(this.ticks);
-  }
-
-  get waits() {
-    return this.send.getAttribute("aria-disabled") === "true";
-  }
-
-  async ask() {
-    const ticket = unique("ask"), asked = this.text.value;
-    this.wait(true);
-    redraw(this.said, h("span", { class: "pw-soft" }, AGENT_WAITS));
-    try {
-      this.tell(await this.reply(ticket, asked), asked);
-    } catch (error) {
-      redraw(this.said, this.failure(error));
-    } finally {
-      this.wait(false);
-    }
-  }
-
-  /** Until the answer comes, nothing else is sent; the button says why, and how long that takes is counted. */
-  wait(waits) {
-    const since = Date.now();
-    clearInterval(this.ticks);
-    setText(this.clock, "");
-    if (waits) this.ticks = setInterval(() => setText(this.clock, `${Math.round((Date.now() - since) / 1000)} s`), 1000);
-    if (waits) this.send.setAttribute("aria-disabled", "true");
-    else this.send.removeAttribute("aria-disabled");
-    this.send.title = waits ? AGENT_WAITS : "";
-    this.hint.hidden = waits;
-  }
-
-  /** Send it, and wait for the reply, which comes by itself under its ticket. */
-  async reply(ticket, text) {
-    const { asks } = this.detail.table;
-    const answer = new Promise((resolve) => asks.set(ticket, resolve));
-    const late = { error: { what: "No reply came.", why: "The kernel was restarted, or is busy.", fix: "Send it again." } };
-    let timer;
-    const patience = new Promise((resolve) => (timer = setTimeout(() => resolve(late), AGENT_PATIENCE)));
-    try {
-      await this.frame.line.ask("ask", { agent: this.detail.id, text, ticket }, this.send);
-      return await Promise.race([answer, patience]);
-    } finally {
-      clearTimeout(timer);
-      asks.delete(ticket);
-    }
-  }
-
-  tell(reply, asked) {
-    const to = h("div", { class: "pw-ag-asked pw-soft", title: asked }, "Answer to ", h("code", { dir: "auto" }, asked));
-    if (reply.error) return redraw(this.said, this.failure(reply.error), to);
-    const fine = reply.status < 400;
-    redraw(this.said,
-      h("div", { class: `pw-ag-outcome ${fine ? "pw-ag-fine" : "pw-ag-bad"}` }, icon(fine ? "Succeeded" : "Failed"), h("strong", {}, `${reply.status} ${reply.phrase}`.trim()), h("span", { class: "pw-soft" }, agentTook(reply.seconds))),
-      to,
-      h("pre", { class: "pw-code pw-ag-answer", tabindex: "0", "data-scroll": "answer", "aria-label": "Answer" }, reply.text));
-  }
-
-  failure(error) {
-    return h("div", { class: "pw-ag-outcome pw-ag-bad" }, icon("Failed"), h("span", {}, error === GONE ? error.what : sentence(error)));
-  }
-}
-
-/** Say how long an answer took. */
-function agentTook(seconds) {
-  if (seconds >= 1) return `${seconds.toFixed(1)} s`;
-  return `${seconds < 0.1 ? (seconds * 1000).toFixed(1) : Math.round(seconds * 1000)} ms`;
 }

@@ -1,7 +1,17 @@
 // The dialogs of the Agents view.
 
-/** Ask for a new agent: its name, and the checkpoint that it is a copy of. */
-async function openNewAgent(table, pressed) {
+import { AgentSource } from "./agent_source.js";
+import { field, openDialog, wrongField } from "./dialogs.js";
+import { h } from "./elements.js";
+import { inFull, isolated } from "./text.js";
+
+/**
+ * Ask for a new agent: its name, and the checkpoint that it is a copy of.
+ * @param {any} table
+ * @param {El} pressed
+ * @returns {Promise<any>}
+ */
+export async function openNewAgent(table, pressed) {
   const { frame } = table;
   const sources = await frame.run("sources", {}, pressed);
   if (!sources) return;
@@ -9,178 +19,64 @@ async function openNewAgent(table, pressed) {
   const name = h("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
   const about = h("textarea", { rows: 2 });
   const picker = new AgentSource({ frame, sources });
+  /** @type {any} */
   let made = null;
   openDialog({
-    frame, title: "New Agent", confirm: "Create", wide: true,
+    frame,
+    title: "New Agent",
+    confirm: "Create",
+    wide: true,
     body: [field("Name", name), field("Description", about, "Optional."), picker.el],
     act: async (button) => {
       if (!name.value.trim()) throw wrongField(name, { what: "Give the agent a name." });
       await picker.settled();
-      if (!picker.experiment) throw wrongField(picker.find, { what: "No source experiment is chosen.", fix: "Choose one from the list." });
-      if (!picker.run) throw { what: "The checkpoints of that experiment are not known yet.", fix: "Wait for them, or choose another." };
-      const wanted = { name: name.value, description: about.value, experiment: picker.experiment.id, run: picker.run.id, choice: picker.choice };
+      if (!picker.experiment)
+        throw wrongField(picker.find, {
+          what: "No source experiment is chosen.",
+          fix: "Choose one from the list.",
+        });
+      if (!picker.run)
+        throw {
+          what: "The checkpoints of that experiment are not known yet.",
+          fix: "Wait for them, or choose another.",
+        };
+      const wanted = {
+        name: name.value,
+        description: about.value,
+        experiment: picker.experiment.id,
+        run: picker.run.id,
+        choice: picker.choice,
+      };
       try {
         made = await frame.line.ask("create", wanted, button);
       } catch (error) {
         throw error.kind === "NameTakenError" ? wrongField(name, error) : error;
       }
     },
-    onclose: () => made && queueMicrotask(() => table.arrive(made, `Agent ${isolated(made.name)} was created.`)),
+    onclose: () =>
+      made && queueMicrotask(() => table.arrive(made, `Agent ${isolated(made.name)} was created.`)),
   });
   name.focus();
 }
 
-/** The source experiment, and one of its checkpoints. */
-class AgentSource {
-  constructor({ frame, sources }) {
-    Object.assign(this, { frame, sources, experiment: null, run: null, choice: "best", looking: null });
-    this.labels = new Map(sources.map((each) => [this.label(each), each]));
-    this.place = h("div", { class: "pw-ag-offer" });
-    this.el = h("div", { class: "pw-ag-new" }, sources.length > AGENT_SELECT ? this.search() : this.select(), this.place);
-  }
-
-  label({ name, project, algorithm }) {
-    return `${isolated(name)}${project ? ` in ${isolated(project)}` : ""} (${isolated(algorithm)})`;
-  }
-
-  select() {
-    const select = h("select", { onchange: () => this.pick(this.sources.find((each) => each.id === Number(select.value))) },
-      [...this.labels].map(([label, { id }]) => h("option", { value: id }, label)));
-    this.pick(this.sources[0]);
-    return field("Source experiment", select);
-  }
-
-  search() {
-    const id = unique("experiments");
-    this.find = h("input", {
-      type: "text", list: id, autocomplete: "off", spellcheck: "false", placeholder: "Search experiments",
-      onchange: () => this.settle(), onkeydown: (event) => this.key(event), onfocus: () => this.find.select(),
-      oninput: () => (this.labels.has(this.find.value) ? this.settle() : this.drop()),
-    });
-    return [
-      field("Source experiment", this.find, `${count(this.sources.length, "experiment")} with checkpoints. Type to search.`),
-      h("datalist", { id }, [...this.labels.keys()].map((label) => h("option", { value: label }))),
-    ];
-  }
-
-  /** Enter takes what was typed and nothing more; so does Tab. Both go on to the checkpoints. */
-  key(event) {
-    const enter = event.key === "Enter";
-    if (event.isComposing || !(enter || (event.key === "Tab" && !event.shiftKey && !this.run))) return;
-    this.settle();
-    if (enter || this.experiment) event.preventDefault();
-    const { experiment } = this;
-    this.looking?.then(() => this.experiment === experiment && this.place.querySelector("select, input:checked")?.focus());
-  }
-
-  /** Take what was typed, if it names one; else say what it may mean. */
-  settle() {
-    const found = this.matching(this.find.value);
-    if (found.length !== 1) return this.drop(this.unclear(found));
-    this.find.value = this.label(found[0]);
-    if (found[0] !== this.experiment) this.pick(found[0]);
-  }
-
-  /** Settle, and wait for what is known of the experiment. */
-  async settled() {
-    if (this.find) this.settle();
-    await this.looking;
-  }
-
-  /** The experiments that a text may mean. */
-  matching(text) {
-    const typed = text.trim().toLowerCase(), words = typed.split(/\s+/);
-    if (!typed) return [];
-    const all = [...this.labels].map(([label, source]) => ({ label: label.toLowerCase(), source }));
-    const same = all.filter(({ label, source }) => label === typed || source.name.toLowerCase() === typed);
-    const found = same.length === 1 ? same : all.filter(({ label }) => words.every((word) => label.includes(word)));
-    return found.map(({ source }) => source);
-  }
-
-  unclear(found) {
-    if (!this.find.value.trim()) return null;
-    if (!found.length) return `No experiment matches “${this.find.value}”.`;
-    const named = found.slice(0, AGENT_NAMED).map((each) => this.label(each)), more = found.length - named.length;
-    return `${count(found.length, "experiment")} match: ${named.join(", ")}${more ? ` and ${inFull(more)} more` : ""}. Type more of the one that you mean.`;
-  }
-
-  /** What was chosen is no longer what the field says. */
-  drop(why = null) {
-    Object.assign(this, { experiment: null, run: null, looking: null });
-    redraw(this.place, why ? h("p", { class: "pw-hint", role: "status" }, why) : null);
-  }
-
-  pick(source) {
-    Object.assign(this, { experiment: source, run: null });
-    redraw(this.place, h("p", { class: "pw-soft", role: "status" }, "Looking for its checkpoints…"));
-    this.looking = this.look(source);
-  }
-
-  async look(source) {
-    try {
-      const { runs } = await this.frame.line.ask("offer", { experiment: source.id });
-      if (this.experiment !== source) return; // another one was chosen meanwhile
-      this.runs = runs;
-      this.show();
-    } catch (error) {
-      if (this.experiment === source) redraw(this.place, h("p", { class: "pw-ag-bad", role: "alert" }, sentence(error)));
-    }
-  }
-
-  show() {
-    if (!this.runs.length) return redraw(this.place, h("p", { class: "pw-ag-bad", role: "alert" }, "Its checkpoints were deleted meanwhile. Choose another one."));
-    const checkpoints = h("div");
-    const take = (id) => {
-      this.run = this.runs.find((run) => run.id === Number(id));
-      this.choice = "best";
-      this.drawRun(checkpoints);
-    };
-    const runs = h("select", { onchange: () => take(runs.value) }, this.runs.map(({ id, label, checkpoints: { length } }, at) => h("option", { value: id }, `${label}, ${count(length, "checkpoint")}${at ? "" : " (latest)"}`)));
-    const { silent, algorithm } = this.experiment;
-    redraw(this.place, silent ? h("p", { class: "pw-hint" }, `${algorithm} does not say how its checkpoints answer: the agent can start a stage, but nobody can ask it.`) : null,
-      this.runs.length > 1 ? field("Run", runs) : null, checkpoints);
-    take(this.runs[0].id);
-  }
-
-  drawRun(place) {
-    const charts = h("div", { class: "pw-ag-charts" });
-    const picker = new CheckpointPicker({
-      legend: "Checkpoint", offer: this.run, choice: this.choice,
-      onchange: (choice) => {
-        this.choice = choice;
-        this.drawCharts(charts);
-      },
-    });
-    place.replaceChildren(picker.el, charts);
-    this.drawCharts(charts);
-  }
-
-  /** Both scores by step, with the chosen checkpoint marked. */
-  drawCharts(place) {
-    const step = isStep(this.choice) ? this.choice : this.run[this.choice].step;
-    const chart = (word, name) => {
-      const points = this.run.checkpoints.map((each) => [each.step, each[name]]);
-      const values = points.map(([, value]) => value).filter((value) => value !== null);
-      const marked = this.run.checkpoints.find((each) => each.step === step);
-      const said = values.length ? `Step ${inFull(step)}: ${score(marked?.[name])}` : "None was reported";
-      return h("figure", { class: "pw-ag-chart" },
-        h("figcaption", {}, h("strong", {}, word), h("span", { class: "pw-soft" }, said)),
-        values.length ? sparkline(points, { width: 300, height: 56, mark: step, label: `${word} by step; marked: step ${inFull(step)}, ${score(marked?.[name])}` }) : null);
-    };
-    place.replaceChildren(chart("Training Score", "training_score"), chart("Evaluation Score", "evaluation_score"));
-  }
-}
-
-const AGENT_SELECT = 12; // experiments up to which a plain list serves better than a search
-const AGENT_NAMED = 4; // experiments that are named where a search is not clear
-
-function openDeleteAgent(table, id) {
-  const { frame } = table, row = table.row(id);
+/**
+ * @param {any} table
+ * @param {number} id
+ */
+export function openDeleteAgent(table, id) {
+  const { frame } = table,
+    row = table.row(id);
   if (!row) return;
-  const at = table.model.get("rows").findIndex((each) => each.id === id);
+  const at = table.model.get("rows").findIndex((/** @type {any} */ each) => each.id === id);
   openDialog({
-    frame, title: `Delete agent “${isolated(row.name)}”?`, confirm: "Delete", danger: true,
-    body: [h("p", {}, "The agent and its copies of checkpoints are deleted. The experiment’s checkpoints stay."), h("p", {}, "That cannot be undone.")],
+    frame,
+    title: `Delete agent “${isolated(row.name)}”?`,
+    confirm: "Delete",
+    danger: true,
+    body: [
+      h("p", {}, "The agent and its copies of checkpoints are deleted. The experiment’s checkpoints stay."),
+      h("p", {}, "That cannot be undone."),
+    ],
     act: async (button) => {
       await frame.line.ask("delete", { agent: id }, button);
       frame.announce(`Agent ${isolated(row.name)} was deleted.`);
@@ -189,9 +85,15 @@ function openDeleteAgent(table, id) {
   });
 }
 
-/** A first key is made at once; one that is replaced cuts off who uses it. */
-async function openRotateKey(detail, hint, pressed) {
+/**
+ * A first key is made at once; one that is replaced cuts off who uses it.
+ * @param {Row} detail
+ * @param {string} hint
+ * @param {El} pressed
+ */
+export async function openRotateKey(detail, hint, pressed) {
   const { frame, table, id } = detail;
+  /** @param {{ key: any }} options */
   const done = ({ key }) => {
     table.keep(id, key);
     frame.announce("The new key is shown.");
@@ -201,10 +103,21 @@ async function openRotateKey(detail, hint, pressed) {
     const answer = await table.ask("rotate_key", { agent: id }, pressed);
     return answer && done(answer);
   }
+  /** @type {any} */
   let answer = null;
   openDialog({
-    frame, title: `Rotate the key of “${isolated(detail.row.name)}”?`, confirm: "Rotate key", danger: true,
-    body: [h("p", {}, `The key that ends in …${hint} is refused at once. Programs that use it need the new one, which is shown once.`)],
+    frame,
+    title: `Rotate the key of “${isolated(detail.row.name)}”?`,
+    confirm: "Rotate key",
+    danger: true,
+    body: [
+      h(
+        "p",
+        {},
+        `The key that ends in …${hint} is refused at once. Programs that use it need the new one, which ` +
+          "is shown once.",
+      ),
+    ],
     act: async (button) => {
       answer = await frame.line.ask("rotate_key", { agent: id }, button);
     },
@@ -212,17 +125,38 @@ async function openRotateKey(detail, hint, pressed) {
   });
 }
 
-function openRollBack(detail, version) {
-  const { frame, table, id, row } = detail, { number } = version;
+/**
+ * @param {Row} detail
+ * @param {any} version
+ */
+export function openRollBack(detail, version) {
+  const { frame, table, id, row } = detail,
+    { number } = version;
   const live = row.status === "Deployed" ? " Its endpoint answers with it at once." : "";
   const back = number < row.version;
   openDialog({
-    frame, title: back ? `Roll back “${isolated(row.name)}” to version ${number}?` : `Make version ${number} of “${isolated(row.name)}” current?`, confirm: back ? "Roll back" : "Make current",
-    body: [h("p", {}, `Version ${number}, step ${inFull(version.step)} of ${isolated(version.experiment)}, becomes the current one.${live} The other versions stay.`)],
+    frame,
+    title: back
+      ? `Roll back “${isolated(row.name)}” to version ${number}?`
+      : `Make version ${number} of “${isolated(row.name)}” current?`,
+    confirm: back ? "Roll back" : "Make current",
+    body: [
+      h(
+        "p",
+        {},
+        `Version ${number}, step ${inFull(version.step)} of ${isolated(version.experiment)}, becomes the ` +
+          `current one.${live} The other versions stay.`,
+      ),
+    ],
     act: async (button) => {
       await frame.line.ask("roll_back", { agent: id, version: number }, button);
       frame.announce(`Version ${number} of ${isolated(row.name)} is the current one.`);
     },
-    onclose: () => queueMicrotask(() => document.activeElement === frame.root && table.lines.querySelector(`[data-f="open-${id}"]`)?.focus({ preventScroll: true })),
+    onclose: () =>
+      queueMicrotask(
+        () =>
+          document.activeElement === frame.root &&
+          table.lines.querySelector(`[data-f="open-${id}"]`)?.focus({ preventScroll: true }),
+      ),
   });
 }

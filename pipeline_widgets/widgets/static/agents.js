@@ -1,4 +1,12 @@
-// The agents of a workspace. Python searches, sorts and pages; a row that is expanded says how to ask its agent.
+// The agents of a workspace. Python searches, sorts and pages; a row that is expanded says how to ask its
+// agent.
+
+import { AgentDetail } from "./agent_detail.js";
+import { openDeleteAgent, openNewAgent } from "./agent_dialogs.js";
+import { Description } from "./description.js";
+import { badge, button, h, redraw } from "./elements.js";
+import { PagedTable } from "./paged_table.js";
+import { isolated } from "./text.js";
 
 const AGENT_COLUMNS = [
   { label: "Agent", sort: "name", descending: false, kind: "pw-ag-name" },
@@ -9,9 +17,17 @@ const AGENT_COLUMNS = [
   { label: "Actions", kind: "pw-ag-actions" },
 ];
 
-class AgentsTable extends PagedTable {
+export class AgentsTable extends PagedTable {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
-    super({ model, el, name: "agents", noun: "agent", columns: AGENT_COLUMNS, watched: ["details", "obstacle"] });
+    super({
+      model,
+      el,
+      name: "agents",
+      noun: "agent",
+      columns: AGENT_COLUMNS,
+      watched: ["details", "obstacle"],
+    });
     this.drafts = new Map(); // by agent: the description that is being typed
     this.keys = new Map(); // by agent: its key while it is shown this once; nothing of it is kept anywhere
     this.asks = new Map(); // by ticket: who waits for an agent's reply
@@ -29,9 +45,14 @@ class AgentsTable extends PagedTable {
     return this.newButton("new");
   }
 
+  /** @param {string} name */
   newButton(name) {
     return button({
-      label: "New Agent", glyph: "plus", kind: "pw-primary", "data-f": name, reason: this.model.get("obstacle") || undefined,
+      label: "New Agent",
+      glyph: "plus",
+      kind: "pw-primary",
+      "data-f": name,
+      reason: this.model.get("obstacle") || undefined,
       onclick: (event) => openNewAgent(this, event.currentTarget),
     });
   }
@@ -39,7 +60,7 @@ class AgentsTable extends PagedTable {
   // ---- drawing
 
   expanded() {
-    this.details = new Map(this.model.get("details").map((detail) => [detail.id, detail]));
+    this.details = new Map(this.model.get("details").map((/** @type {Row} */ detail) => [detail.id, detail]));
     return new Set(this.details.keys());
   }
 
@@ -59,42 +80,96 @@ class AgentsTable extends PagedTable {
   /** Say how a connecting has ended; who waits for it may look elsewhere. */
   tellEnds() {
     const before = this.statuses ?? new Map();
-    this.statuses = new Map(this.model.get("rows").map(({ id, name, status }) => [id, { name, status }]));
-    const ends = [...this.statuses].filter(([id, { status }]) => before.get(id)?.status === "Pending" && status !== "Pending");
-    if (ends.length) this.frame.announce(ends.map(([, { name, status }]) => `${isolated(name)} is ${status}.`).join(" "));
+    this.statuses = new Map(
+      this.model
+        .get("rows")
+        .map(({ id, name, status }) => /** @type {[number, Values]} */ ([id, { name, status }])),
+    );
+    const ends = [...this.statuses].filter(
+      ([id, { status }]) => before.get(id)?.status === "Pending" && status !== "Pending",
+    );
+    if (ends.length)
+      this.frame.announce(ends.map(([, { name, status }]) => `${isolated(name)} is ${status}.`).join(" "));
   }
 
   empty() {
     const reason = this.model.get("obstacle");
     return {
       holds: "No name holds",
-      nothing: this.plain ? ["This agent was deleted"] : ["No agents yet",
-        h("div", {}, reason ? "Train an experiment; its checkpoints can become agents." : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP."),
-        this.newButton("first")],
+      nothing: this.plain
+        ? ["This agent was deleted"]
+        : [
+            "No agents yet",
+            h(
+              "div",
+              {},
+              reason
+                ? "Train an experiment; its checkpoints can become agents."
+                : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP.",
+            ),
+            this.newButton("first"),
+          ],
     };
   }
 
   // ---- a row
 
+  /** @param {number} id */
+  makeAbout(id) {
+    return new Description(this, id, {
+      seen: ({ description }) => ({ description }),
+      label: (control, row) => {
+        control.setAttribute("aria-label", `Description of ${isolated(row.name)}`);
+        return control;
+      },
+      save: ({ seen, description }, pressed) =>
+        this.frame.line.ask("describe", { agent: id, seen: seen.description, description }, pressed),
+    });
+  }
+
+  /** @param {number} id */
   makeRow(id) {
     const open = this.makeOpener(id);
-    const about = new AgentAbout(this, id), under = h("div", { class: "pw-pt-under pw-soft" });
-    const source = h("td", { class: "pw-ag-source" }), base = h("td", { class: "pw-ag-base" }), status = h("td", { class: "pw-ag-status" });
+    const about = this.makeAbout(id),
+      under = h("div", { class: "pw-pt-under pw-soft" });
+    const source = h("td", { class: "pw-ag-source" }),
+      base = h("td", { class: "pw-ag-base" }),
+      status = h("td", { class: "pw-ag-status" });
     const acts = h("div", { class: "pw-ag-acts" });
-    const line = h("tr", { class: "pw-pt-row" },
+    const line = h(
+      "tr",
+      { class: "pw-pt-row" },
       h("th", { scope: "row", class: "pw-ag-name" }, h("div", { class: "pw-pt-name" }, open), under),
-      h("td", { class: "pw-ag-about" }, about.el), source, base, status, h("td", { class: "pw-ag-actions" }, acts));
+      h("td", { class: "pw-ag-about" }, about.el),
+      source,
+      base,
+      status,
+      h("td", { class: "pw-ag-actions" }, acts),
+    );
     line.parts = { open, under, about, source, base, status, acts };
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showRow(line, row) {
     const { open, under, about, source, base, status, acts } = line.parts;
     this.showOpener(line, open, row);
     redraw(under, h("span", {}, `version ${row.version}`));
     about.show(row);
-    redraw(source, h("div", { class: "pw-ag-clamp", dir: "auto", title: row.experiment }, row.experiment),
-      row.project ? h("div", { class: "pw-pt-detail pw-soft pw-ag-clamp", dir: "auto", title: row.project }, row.project) : null);
+    redraw(
+      source,
+      h("div", { class: "pw-ag-clamp", dir: "auto", title: row.experiment }, row.experiment),
+      row.project
+        ? h(
+            "div",
+            { class: "pw-pt-detail pw-soft pw-ag-clamp", dir: "auto", title: row.project },
+            row.project,
+          )
+        : null,
+    );
     base.hidden = !this.model.get("page").base_models;
     redraw(base, row.base_model ?? h("span", { class: "pw-soft" }, "–"));
     base.classList.toggle("pw-ag-none", !row.base_model);
@@ -103,26 +178,64 @@ class AgentsTable extends PagedTable {
     this.showActs(acts, row);
   }
 
+  /**
+   * @param {any} place
+   * @param {Row} row
+   */
   showActs(place, row) {
-    redraw(place,
+    redraw(
+      place,
       row.connected
-        ? button({ label: "Disconnect", glyph: "stop", "data-f": `act-${row.id}`, onclick: (event) => this.disconnect(row.id, event.currentTarget) })
-        : button({ label: "Connect", glyph: "play", "data-f": `act-${row.id}`, onclick: (event) => this.connect(row.id, event.currentTarget) }),
-      button({ label: "Delete", glyph: "trash", quiet: true, reason: row.why_not.delete, "data-f": `delete-${row.id}`, onclick: () => openDeleteAgent(this, row.id) }));
+        ? button({
+            label: "Disconnect",
+            glyph: "stop",
+            "data-f": `act-${row.id}`,
+            onclick: (event) => this.disconnect(row.id, event.currentTarget),
+          })
+        : button({
+            label: "Connect",
+            glyph: "play",
+            "data-f": `act-${row.id}`,
+            onclick: (event) => this.connect(row.id, event.currentTarget),
+          }),
+      button({
+        label: "Delete",
+        glyph: "trash",
+        quiet: true,
+        reason: row.why_not.delete,
+        "data-f": `delete-${row.id}`,
+        onclick: () => openDeleteAgent(this, row.id),
+      }),
+    );
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async connect(id, pressed) {
     const answer = await this.ask("connect", { agent: id }, pressed);
     if (!answer) return;
     this.keep(id, answer.key);
-    this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is being connected.${answer.key ? " Its key is shown." : ""}`);
+    this.frame.announce(
+      `${isolated(this.row(id)?.name ?? "It")} is being connected.${answer.key ? " Its key is shown." : ""}`,
+    );
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async disconnect(id, pressed) {
-    if (await this.ask("disconnect", { agent: id }, pressed)) this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is disconnected.`);
+    if (await this.ask("disconnect", { agent: id }, pressed))
+      this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is disconnected.`);
   }
 
-  /** Show a new key until it is hidden, or the page is gone. */
+  /**
+   * Show a new key until it is hidden, or the page is gone.
+   * @param {number} id
+   * @param {any} key
+   */
   keep(id, key) {
     if (key) this.keys.set(id, { key });
     this.draw();
@@ -130,106 +243,24 @@ class AgentsTable extends PagedTable {
 
   // ---- what is in an expanded row
 
+  /** @param {number} id */
   makeInside(id) {
     const inside = new AgentDetail(this, id);
-    const line = h("tr", { class: "pw-pt-inside" }, (inside.cell = h("td", {}, inside.el)));
+    const cell = h("td", {}, inside.el);
+    const line = h("tr", { class: "pw-pt-inside" }, cell);
     line.inside = inside;
+    line.cell = cell;
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showInside(line, row) {
     const columns = AGENT_COLUMNS.length - (this.model.get("page").base_models ? 0 : 1);
-    if (line.inside.cell.colSpan !== columns) line.inside.cell.colSpan = columns;
+    if (line.cell.colSpan !== columns) line.cell.colSpan = columns;
     const detail = this.details.get(row.id);
     if (detail) line.inside.show(row, detail);
   }
 }
-
-// ---- the description, edited in its cell -----------------------------------------------------------
-
-class AgentAbout {
-  constructor(table, id) {
-    this.table = table;
-    this.id = id;
-    this.el = h("div", { class: "pw-ag-text" });
-  }
-
-  get draft() {
-    return this.table.drafts.get(this.id);
-  }
-
-  show(row) {
-    this.row = row;
-    if (this.draft) return this.showDraft(row);
-    this.form = null;
-    redraw(this.el,
-      h("span", { class: row.description ? "pw-ag-said" : "pw-ag-said pw-soft", dir: "auto" }, row.description || "No description"),
-      button({ label: "Edit description", glyph: "edit", quiet: true, "data-f": `about-${this.id}`, onclick: () => this.edit() }));
-  }
-
-  edit() {
-    this.table.drafts.set(this.id, { seen: this.row.description, text: this.row.description });
-    this.table.draw();
-    this.text.focus({ preventScroll: true });
-  }
-
-  showDraft(row) {
-    if (!this.form) this.el.replaceChildren((this.form = this.makeForm(row)));
-    const { seen, error } = this.draft;
-    redraw(this.error, error ? [icon("Failed"), h("span", {}, error)] : null);
-    const other = row.description !== seen;
-    redraw(this.other, other ? [h("strong", {}, "Now it says: "), h("span", { dir: "auto" }, row.description || "nothing")] : null);
-  }
-
-  makeForm(row) {
-    this.text = h("textarea", {
-      rows: 3, value: this.draft.text, "aria-label": `Description of ${isolated(row.name)}`, "data-f": `about-text-${this.id}`,
-      oninput: () => this.draft && (this.draft.text = this.text.value),
-      onkeydown: (event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(this.ok);
-        else if (event.key === "Escape" && this.text.value === this.draft?.seen) this.end();
-        else return;
-        event.preventDefault();
-      },
-    });
-    this.other = h("div", { class: "pw-ag-other" });
-    this.error = h("div", { class: "pw-pt-error", role: "alert" });
-    this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
-    const no = button({ label: "Cancel", onclick: () => this.end() });
-    return h("div", { class: "pw-ag-form" }, this.text, this.other, this.error, h("div", { class: "pw-ag-buttons" }, this.ok, no));
-  }
-
-  async save(pressed) {
-    const draft = this.draft;
-    if (!draft || draft.busy) return;
-    draft.busy = true;
-    draft.error = "";
-    // Once refused, it is based on what is shown now.
-    const seen = draft.refused ? this.row.description : draft.seen;
-    try {
-      await this.table.frame.line.ask("describe", { agent: this.id, seen, description: draft.text }, pressed);
-      this.table.frame.announce("The description was saved.");
-      this.end();
-    } catch (error) {
-      Object.assign(draft, { busy: false, error: sentence(error), refused: error.kind === "StaleWriteError" });
-      this.table.draw();
-      this.text.focus();
-    }
-  }
-
-  end() {
-    this.table.drafts.delete(this.id);
-    this.table.draw();
-    this.el.querySelector(`[data-f="about-${this.id}"]`)?.focus({ preventScroll: true });
-  }
-}
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const table = new AgentsTable({ model, el });
-    return () => table.frame.close();
-  },
-};

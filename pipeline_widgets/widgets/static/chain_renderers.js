@@ -1,9 +1,17 @@
-// How a chain is drawn under its layer: in a Cytoscape core that an ipycytoscape view has made, or as plain SVG.
-// A renderer has name, show(stages), select(id), place(id, position), paint(), viewport, look(zoom, pan),
-// resize() and end().
+// How a chain is drawn under its layer: in a Cytoscape core that an ipycytoscape view has made, or as plain
+// SVG. A renderer has name, show(stages), select(id), place(id, position), paint(), viewport, look(zoom,
+// pan), resize() and end().
+
+import { BUBBLE, edgeColour, place, STATUS_TOKEN, STEP, token, ZOOM } from "./chain_shapes.js";
+import { endView } from "./children.js";
+import { svg } from "./elements.js";
 
 /** The chain in a Cytoscape core that an ipycytoscape view has made. */
-class CytoscapeChain {
+export class CytoscapeChain {
+  /**
+   * @param {Model} model
+   * @param {StageGraph} graph
+   */
   static async load(model, graph) {
     const reference = model.get("canvas");
     const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
@@ -18,6 +26,10 @@ class CytoscapeChain {
     return new CytoscapeChain(view, graph);
   }
 
+  /**
+   * @param {any} view
+   * @param {StageGraph} graph
+   */
   constructor(view, graph) {
     this.name = "cytoscape";
     this.view = view;
@@ -32,44 +44,62 @@ class CytoscapeChain {
     this.cy.autoungrabify(false);
     this.cy.on("viewport", () => graph.moved());
     this.cy.on("dragpan", () => (graph.roamed = true));
-    this.cy.on("tap", "node", (event) => {
+    this.cy.on("tap", "node", (/** @type {any} */ event) => {
       graph.on.select(Number(event.target.id()));
       graph.focus(Number(event.target.id()));
     });
-    this.cy.on("dbltap", "node", (event) => graph.on.open(Number(event.target.id())));
-    this.cy.on("mouseover", "node", (event) => { graph.hover(Number(event.target.id())); graph.box.classList.add("pw-over"); });
-    this.cy.on("mouseout", "node", () => { graph.hover(0); graph.box.classList.remove("pw-over"); });
-    this.cy.on("drag", "node", (event) => graph.dragged(Number(event.target.id()), event.target.position("x"), event.target.position("y")));
-    this.cy.on("free", "node", (event) => {
+    this.cy.on("dbltap", "node", (/** @type {any} */ event) => graph.on.open(Number(event.target.id())));
+    this.cy.on("mouseover", "node", (/** @type {any} */ event) => {
+      graph.hover(Number(event.target.id()));
+      graph.box.classList.add("pw-over");
+    });
+    this.cy.on("mouseout", "node", () => {
+      graph.hover(0);
+      graph.box.classList.remove("pw-over");
+    });
+    this.cy.on("drag", "node", (/** @type {any} */ event) =>
+      graph.dragged(Number(event.target.id()), event.target.position("x"), event.target.position("y")),
+    );
+    this.cy.on("free", "node", (/** @type {any} */ event) => {
       const { x, y } = event.target.position();
       const home = place(graph.stages.findIndex((stage) => String(stage.id) === event.target.id()));
       if (x !== home.x || y !== home.y) graph.dropped(Number(event.target.id()), x);
     });
   }
 
+  /** @param {Stage[]} stages */
   show(stages) {
     const cy = this.cy;
     cy.batch(() => {
       const wanted = new Set();
       stages.forEach((stage, at) => {
-        const id = String(stage.id), node = cy.getElementById(id), data = { id, status: stage.status };
+        const id = String(stage.id),
+          node = cy.getElementById(id),
+          data = { id, status: stage.status };
         wanted.add(id);
         if (node.empty()) cy.add({ group: "nodes", data, position: place(at) });
         else {
           if (node.data("status") !== stage.status) node.data(data);
-          const now = node.position(), home = place(at);
+          const now = node.position(),
+            home = place(at);
           if (!node.grabbed() && (now.x !== home.x || now.y !== home.y)) node.position(home);
         }
         if (at === 0) return;
-        const edge = `${stages[at - 1].id}>${stage.id}`, known = cy.getElementById(edge), kind = stage.auto ? "auto" : "manual";
+        const edge = `${stages[at - 1].id}>${stage.id}`,
+          known = cy.getElementById(edge),
+          kind = stage.auto ? "auto" : "manual";
         wanted.add(edge);
-        if (known.empty()) cy.add({ group: "edges", data: { id: edge, source: String(stages[at - 1].id), target: id, kind } });
+        if (known.empty())
+          cy.add({ group: "edges", data: { id: edge, source: String(stages[at - 1].id), target: id, kind } });
         else if (known.data("kind") !== kind) known.data("kind", kind);
       });
-      cy.elements().filter((each) => !wanted.has(each.id())).remove();
+      cy.elements()
+        .filter((/** @type {any} */ each) => !wanted.has(each.id()))
+        .remove();
     });
   }
 
+  /** @param {number} id */
   select(id) {
     this.cy.batch(() => {
       this.cy.nodes(".chosen").removeClass("chosen");
@@ -77,24 +107,57 @@ class CytoscapeChain {
     });
   }
 
+  /**
+   * @param {number} id
+   * @param {any} position
+   */
   place(id, position) {
     this.cy.getElementById(String(id)).position(position);
   }
 
   paint() {
-    const el = this.graph.box, line = edgeColour(el);
+    const el = this.graph.box,
+      line = edgeColour(el);
     const statuses = Object.entries(STATUS_TOKEN).map(([status, name]) => ({
-      selector: `node[status='${status}']`, style: { "border-color": token(el, name, line) },
+      selector: `node[status='${status}']`,
+      style: { "border-color": token(el, name, line) },
     }));
     this.cy.style([
-      { selector: "node", style: {
-        shape: "round-rectangle", width: BUBBLE.width, height: BUBBLE.height, "corner-radius": 8,
-        "background-color": token(el, "--pw-bg", "#fff"), "border-width": 1.5, "border-color": line, "overlay-opacity": 0 } },
+      {
+        selector: "node",
+        style: {
+          shape: "round-rectangle",
+          width: BUBBLE.width,
+          height: BUBBLE.height,
+          "corner-radius": 8,
+          "background-color": token(el, "--pw-bg", "#fff"),
+          "border-width": 1.5,
+          "border-color": line,
+          "overlay-opacity": 0,
+        },
+      },
       ...statuses,
-      { selector: "node.chosen", style: { "border-width": 3, "border-color": token(el, "--pw-brand", "#1565c0"), "background-color": token(el, "--pw-bg-float", "#fff") } },
-      { selector: "edge", style: {
-        "curve-style": "straight", width: 1.8, "line-color": line, "target-arrow-color": line, "target-arrow-shape": "triangle",
-        "arrow-scale": 1, "overlay-opacity": 0, "target-distance-from-node": 3 } },
+      {
+        selector: "node.chosen",
+        style: {
+          "border-width": 3,
+          "border-color": token(el, "--pw-brand", "#1565c0"),
+          "background-color": token(el, "--pw-bg-float", "#fff"),
+        },
+      },
+      {
+        selector: "edge",
+        style: {
+          "curve-style": "straight",
+          width: 1.8,
+          "line-color": line,
+          "target-arrow-color": line,
+          "target-arrow-shape": "triangle",
+          "arrow-scale": 1,
+          "overlay-opacity": 0,
+          "target-distance-from-node": 3,
+        },
+      },
       { selector: "edge[kind='manual']", style: { "line-style": "dashed", "line-dash-pattern": [5, 4] } },
     ]);
   }
@@ -103,6 +166,10 @@ class CytoscapeChain {
     return { zoom: this.cy.zoom(), pan: this.cy.pan() };
   }
 
+  /**
+   * @param {number} zoom
+   * @param {{ x: number, y: number }} pan
+   */
   look(zoom, pan) {
     this.cy.viewport({ zoom, pan });
   }
@@ -118,7 +185,8 @@ class CytoscapeChain {
 }
 
 /** The chain as plain SVG, where the Cytoscape view cannot load. */
-class SvgChain {
+export class SvgChain {
+  /** @param {StageGraph} graph */
   constructor(graph) {
     this.name = "svg";
     this.graph = graph;
@@ -128,26 +196,44 @@ class SvgChain {
     graph.canvas.append(this.picture);
   }
 
+  /** @param {Stage[]} stages */
   show(stages) {
     this.stages = stages;
     const colour = edgeColour(this.graph.box);
     this.shapes.replaceChildren(
       ...stages.slice(1).flatMap((stage, at) => {
-        const from = at * STEP + BUBBLE.width / 2, to = (at + 1) * STEP - BUBBLE.width / 2 - 3;
+        const from = at * STEP + BUBBLE.width / 2,
+          to = (at + 1) * STEP - BUBBLE.width / 2 - 3;
         return [
-          svg("path", { d: `M${from} 0H${to - 6}`, stroke: colour, "stroke-width": 1.8, "stroke-dasharray": stage.auto ? undefined : "5 4" }),
+          svg("path", {
+            d: `M${from} 0H${to - 6}`,
+            stroke: colour,
+            "stroke-width": 1.8,
+            "stroke-dasharray": stage.auto ? undefined : "5 4",
+          }),
           svg("path", { d: `M${to} 0l-8 -4v8z`, fill: colour }),
         ];
       }),
-      ...stages.map((stage, at) => svg("rect", {
-        x: at * STEP - BUBBLE.width / 2, y: -BUBBLE.height / 2, width: BUBBLE.width, height: BUBBLE.height, rx: 8,
-        fill: token(this.graph.box, "--pw-bg", "#fff"),
-        stroke: token(this.graph.box, stage.id === this.chosen ? "--pw-brand" : STATUS_TOKEN[stage.status] || "--pw-line-strong", colour),
-        "stroke-width": stage.id === this.chosen ? 3 : 1.5,
-      })),
+      ...stages.map((stage, at) =>
+        svg("rect", {
+          x: at * STEP - BUBBLE.width / 2,
+          y: -BUBBLE.height / 2,
+          width: BUBBLE.width,
+          height: BUBBLE.height,
+          rx: 8,
+          fill: token(this.graph.box, "--pw-bg", "#fff"),
+          stroke: token(
+            this.graph.box,
+            stage.id === this.chosen ? "--pw-brand" : STATUS_TOKEN[stage.status] || "--pw-line-strong",
+            colour,
+          ),
+          "stroke-width": stage.id === this.chosen ? 3 : 1.5,
+        }),
+      ),
     );
   }
 
+  /** @param {number} id */
   select(id) {
     this.chosen = id;
     if (this.stages) this.show(this.stages);
@@ -159,6 +245,10 @@ class SvgChain {
     if (this.stages) this.show(this.stages);
   }
 
+  /**
+   * @param {number} zoom
+   * @param {{ x: number, y: number }} pan
+   */
   look(zoom, pan) {
     this.viewport = { zoom, pan };
     this.shapes.setAttribute("transform", `translate(${pan.x} ${pan.y}) scale(${zoom})`);

@@ -1,6 +1,15 @@
 // How charts are drawn and written: colours and marks, numbers, and what several charts show together.
 
-const CHART_NAMES = { scores: "Training and evaluation score", training_score: "Training score", evaluation_score: "Evaluation score" };
+import { button, svg, unique } from "./elements.js";
+import { StepScale, stepOrder } from "./steps.js";
+import { inFull, isolated, score } from "./text.js";
+
+/** @type {Record<string, string>} */
+const CHART_NAMES = {
+  scores: "Training and evaluation score",
+  training_score: "Training score",
+  evaluation_score: "Evaluation score",
+};
 const CHART_COLOURS = 10; // of the style sheet; a mark and a dash tell the lines apart as well
 const CHART_DASHES = [[], [7, 3], [2, 3]];
 // Marks on a grid around 0,0.
@@ -11,47 +20,89 @@ const CHART_MARKS = [
   "M0-4.200L4.200 0 0 4.200-4.200 0z",
   "M-4-3.200H4L0 4z",
 ];
-const CHART_CROSS = "M-4.500-4.500L4.500 4.500M-4.500 4.500L4.500-4.500"; // where a value is no number
-const CHART_UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+export const CHART_CROSS = "M-4.500-4.500L4.500 4.500M-4.500 4.500L4.500-4.500"; // where a value is no number
+/** @type {[least: number, letter: string][]} */
+const CHART_UNITS = [
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+];
 
-const chartName = (name) => (Object.hasOwn(CHART_NAMES, name) ? CHART_NAMES[name] : name);
+/** @param {string} name */
+export const chartName = (name) => (Object.hasOwn(CHART_NAMES, name) ? CHART_NAMES[name] : name);
 
-/** How a series is drawn: the same in every chart, by its place among those that are drawn. */
-const chartStyle = (at) => ({
+/**
+ * How a series is drawn: the same in every chart, by its place among those that are drawn.
+ * @param {number} at
+ */
+export const chartStyle = (at) => ({
   colour: at % CHART_COLOURS,
   dash: CHART_DASHES[(at + Math.floor(at / CHART_COLOURS)) % CHART_DASHES.length],
   mark: CHART_MARKS[at % CHART_MARKS.length],
   hollow: Math.floor(at / CHART_COLOURS) % 2 === 1,
 });
 
-/** A piece of a line, for a legend. */
-function chartSample({ colour, dash, mark, hollow }) {
-  const el = svg("svg", { viewBox: "0 0 30 12", width: 30, height: 12, "aria-hidden": "true", class: `pw-icon pw-chart-sample pw-chart-${colour}` });
-  el.append(svg("path", { d: "M1 6H29", "stroke-dasharray": dash.join(" ") || undefined, class: "pw-chart-line" }),
-    svg("path", { d: mark, transform: "translate(15 6)", class: `pw-chart-mark${hollow ? " pw-chart-hollow" : ""}` }));
+/**
+ * A piece of a line, for a legend.
+ * @param {{ colour: number, dash: any, mark: any, hollow: any }} options
+ */
+export function chartSample({ colour, dash, mark, hollow }) {
+  const el = svg("svg", {
+    viewBox: "0 0 30 12",
+    width: 30,
+    height: 12,
+    "aria-hidden": "true",
+    class: `pw-icon pw-chart-sample pw-chart-${colour}`,
+  });
+  el.append(
+    svg("path", { d: "M1 6H29", "stroke-dasharray": dash.join(" ") || undefined, class: "pw-chart-line" }),
+    svg("path", {
+      d: mark,
+      transform: "translate(15 6)",
+      class: `pw-chart-mark${hollow ? " pw-chart-hollow" : ""}`,
+    }),
+  );
   return el;
 }
 
 /** Say a step. */
-const chartStep = inFull;
+export const chartStep = inFull;
 
-/** Say a tick in few letters. */
-function chartTick(value, digits = 4) {
-  const size = Math.abs(value), [unit, letter] = CHART_UNITS.find(([least]) => size >= least) ?? [];
-  const short = size >= 1e15 || (size && size < 1e-3);
-  const text = short ? Number(value.toPrecision(digits - 1)).toExponential() : size >= 1e4 ? `${Number((value / unit).toPrecision(digits - 1))}${letter}` : score(value, digits);
+/**
+ * Say a tick in few letters.
+ * @param {any} value
+ * @param {number} [digits]
+ */
+export function chartTick(value, digits = 4) {
+  const size = Math.abs(value),
+    [unit, letter] = CHART_UNITS.find(([least]) => size >= least) ?? [1, ""];
+  const short = size >= 1e15 || (size > 0 && size < 1e-3);
+  const text = short
+    ? Number(value.toPrecision(digits - 1)).toExponential()
+    : size >= 1e4
+      ? `${Number((value / unit).toPrecision(digits - 1))}${letter}`
+      : score(value, digits);
   return text.replaceAll("-", "\u2212").replace("e+", "e");
 }
 
 /**
- * The ticks of an axis: about as many as `most`, at round numbers, at whole ones where those are steps. They are counted
- * rather than added up, since a sum can stand still where neighbouring numbers can hardly be told apart.
+ * The ticks of an axis: about as many as `most`, at round numbers, at whole ones where those are steps. They
+ * are counted rather than added up, since a sum can stand still where neighbouring numbers can hardly be told
+ * apart.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} most
+ * @param {boolean} [whole]
  */
-function chartTicks(low, high, most, whole = false) {
+export function chartTicks(low, high, most, whole = false) {
   const rough = (high - low) / Math.max(1, most);
   if (!(rough > 0) || !Number.isFinite(rough)) return [low];
-  const power = 10 ** Math.floor(Math.log10(rough)), apart = power * [1, 2, 5, 10].find((n) => n * power >= rough * 0.999);
-  const every = whole ? Math.max(1, apart) : apart, first = Math.ceil(low / every - 1e-9), found = [];
+  const power = 10 ** Math.floor(Math.log10(rough)),
+    apart = power * [1, 2, 5, 10].find((n) => n * power >= rough * 0.999);
+  const every = whole ? Math.max(1, apart) : apart,
+    first = Math.ceil(low / every - 1e-9),
+    /** @type {any[]} */ found = [];
   for (let n = 0; n <= most + 1; n += 1) {
     const tick = Number(((first + n) * every).toPrecision(15));
     if (tick > high + every * 1e-9) break;
@@ -60,35 +111,106 @@ function chartTicks(low, high, most, whole = false) {
   return found;
 }
 
-/** Say the ticks of an axis in as few digits as tell them apart; one that looks like the one before stays empty. */
-function chartTickTexts(ticks) {
+/**
+ * Say the ticks of an axis in as few digits as tell them apart; one that looks like the one before stays
+ * empty.
+ * @param {number[]} ticks
+ */
+export function chartTickTexts(ticks) {
   for (const digits of [4, 6, 9, 12, 15, 17]) {
     const said = ticks.map((tick) => chartTick(tick, digits));
-    if (new Set(said).size === said.length || digits === 17) return said.map((text, at) => (text === said[at - 1] ? "" : text));
+    if (new Set(said).size === said.length || digits === 17)
+      return said.map((text, at) => (text === said[at - 1] ? "" : text));
   }
 }
 
-/** The ticks of a logarithmic axis: powers of ten, and 2 and 5 between them where these are few. */
-function chartDecades(low, high) {
+/**
+ * The ticks of a logarithmic axis: powers of ten, and 2 and 5 between them where these are few.
+ * @param {number} low
+ * @param {number} high
+ */
+export function chartDecades(low, high) {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const every = Math.max(1, Math.ceil((last - first) / 6)), between = last - first > 2 ? [1] : [1, 2, 5], found = [];
-  for (let power = first; power <= last; power += every) for (const n of between) found.push(Number(`${n}e${power}`));
+  const every = Math.max(1, Math.ceil((last - first) / 6)),
+    between = last - first > 2 ? [1] : [1, 2, 5],
+    found = [];
+  for (let power = first; power <= last; power += every)
+    for (const n of between) found.push(Number(`${n}e${power}`));
   return found.filter((tick) => tick >= low && tick <= high);
 }
 
+/**
+ * Say what a chart shows, for who cannot see it.
+ * @param {string} title
+ * @param {any[]} series
+ */
+export function chartSummary(title, series) {
+  const said = series.map((/** @type {{ name: string, points: Point[] }} */ { name, points }) => {
+    const values = points
+        .map((/** @type {any[]} */ [, value]) => value)
+        .filter((/** @type {any} */ value) => value !== null),
+      last = points[points.length - 1];
+    if (!values.length) return `${isolated(name)}: N/A`;
+    const [low, high] = values.reduce(
+      (/** @type {any[]} */ [least, most], /** @type {any} */ value) => [
+        Math.min(least, value),
+        Math.max(most, value),
+      ],
+      [Infinity, -Infinity],
+    );
+    return (
+      `${isolated(name)}: ${score(last[1])} at step ${chartStep(last[0])}, lowest ${score(low)}, ` +
+      `highest ${score(high)}`
+    );
+  });
+  return `${isolated(title)} by step. ${said.join("; ")}`;
+}
+
+/**
+ * The point of a series at a step, or the last one before it.
+ * @param {{ points?: Point[] }} options
+ * @param {Step} step
+ */
+export function chartBefore({ points }, step) {
+  let low = 0,
+    high = points.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (stepOrder(points[middle][0], step) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return points[low - 1];
+}
+
 /** Charts that are read, zoomed and looked at together. */
-class ChartGroup {
-  /** `zoomed` is called when other steps are shown, `lit` when another series is emphasised. */
+export class ChartGroup {
+  /**
+   * `zoomed` is called when other steps are shown, `lit` when another series is emphasised.
+   * @param {{ zoomed?: () => void, lit?: (key: any) => void }} [options]
+   */
   constructor({ zoomed = () => {}, lit = () => {} } = {}) {
-    Object.assign(this, { charts: new Set(), scale: new StepScale([]), range: null, key: null, pinned: null, zoomed, lit, last: null });
+    this.charts = new Set();
+    this.scale = new StepScale([]);
+    this.range = null;
+    this.key = null;
+    this.pinned = null;
+    this.zoomed = zoomed;
+    this.lit = lit;
+    this.last = null;
     this.sync = unique("sync");
     this.whole = button({ label: "Show all steps", kind: "pw-chart-whole", onclick: () => this.zoomOut() });
     this.whole.hidden = true;
   }
 
-  /** Draw all charts on one scale of steps, which a chart with other steps may change; that chart draws itself. */
+  /**
+   * Draw all charts on one scale of steps, which a chart with other steps may change; that chart draws
+   * itself.
+   * @param {any} changed
+   */
   rescale(changed) {
-    const ends = [...this.charts].flatMap(({ steps }) => (steps.length ? [steps[0], steps[steps.length - 1]] : []));
+    const ends = [...this.charts].flatMap(({ steps }) =>
+      steps.length ? [steps[0], steps[steps.length - 1]] : [],
+    );
     const scale = new StepScale(ends.sort(stepOrder));
     if (scale.name === this.scale.name) return;
     this.scale = scale;
@@ -103,16 +225,23 @@ class ChartGroup {
 
   /** The steps that are zoomed to, the first and the last; null where all of them are shown. */
   get part() {
-    return this.range && [this.scale.step(Math.floor(this.range[0])), this.scale.step(Math.ceil(this.range[1]))];
+    return (
+      this.range && [this.scale.step(Math.floor(this.range[0])), this.scale.step(Math.ceil(this.range[1]))]
+    );
   }
 
   /** Where the first and the last step of all charts lie; null where there is none. */
   get extent() {
-    const ends = [...this.charts].filter(({ xs }) => xs.length).flatMap(({ xs }) => [xs[0], xs[xs.length - 1]]);
+    const ends = [...this.charts]
+      .filter(({ xs }) => xs.length)
+      .flatMap(({ xs }) => [xs[0], xs[xs.length - 1]]);
     return ends.length ? [Math.min(...ends), Math.max(...ends)] : null;
   }
 
-  /** Show the steps from one to another, or all of them for null. */
+  /**
+   * Show the steps from one to another, or all of them for null.
+   * @param {number[]} range
+   */
   zoom(range) {
     const extent = this.extent;
     if (!extent || extent[0] === extent[1]) return;
@@ -134,7 +263,10 @@ class ChartGroup {
     (this.charts.has(this.last) ? this.last : first)?.place.focus({ preventScroll: true });
   }
 
-  /** Emphasise a series in all charts, or the one that is pinned for null. */
+  /**
+   * Emphasise a series in all charts, or the one that is pinned for null.
+   * @param {any} key
+   */
   light(key) {
     const now = key ?? this.pinned;
     if (now === this.key) return;
@@ -143,7 +275,10 @@ class ChartGroup {
     this.lit(now);
   }
 
-  /** Keep a series emphasised, or no longer. */
+  /**
+   * Keep a series emphasised, or no longer.
+   * @param {any} key
+   */
   pin(key) {
     this.pinned = this.pinned === key ? null : key;
     this.light(null);

@@ -1,69 +1,153 @@
-// A chart of one metric: a line for each series, drawn by uPlot. It is read by the mouse or with the arrow keys, step by
-// step, and zoomed by dragging or with + and -. Colours come from the style sheet, so that a theme changes them.
+// A chart of one metric: a line for each series, drawn by uPlot. It is read by the mouse or with the arrow
+// keys, step by step, and zoomed by dragging or with + and -. Colours come from the style sheet, so that a
+// theme changes them.
+
+import { pressInChart } from "./chart_keys.js";
+import { chartOptions } from "./chart_options.js";
+import {
+  ChartGroup,
+  chartBefore,
+  chartSample,
+  chartStep,
+  chartSummary,
+  chartTick,
+  chartTickTexts,
+} from "./chart_style.js";
+import { h, redraw, setText } from "./elements.js";
+import { stepOrder } from "./steps.js";
+import { isolated, score } from "./text.js";
+import { uPlot } from "./vendor/uPlot.js";
 
 const CHART_HEIGHT = 220;
-const CHART_MARKED = 5; // marks on a line, so that it can be followed where others lie on it
 const CHART_NEAR = 24; // px between the pointer and the line that it points at
 const CHART_FADED = 0.18; // of a line while another one is emphasised
 
-class MetricChart {
+export class MetricChart {
   /**
-   * Charts of the same `group` are read and zoomed together. `heading` stands above, and `tools` beside it. With `compact`
-   * the legend has values only: names stand elsewhere.
+   * Charts of the same `group` are read and zoomed together. `heading` stands above, and `tools` beside it.
+   * With `compact` the legend has values only: names stand elsewhere.
+   * @param {Frame} frame
+   * @param {{ height?: number, group?: any, heading?: any, tools?: any, compact?: boolean }} [options]
    */
-  constructor(frame, { height = CHART_HEIGHT, group = null, heading = null, tools = null, compact = false } = {}) {
-    Object.assign(this, { height, group: group ?? new ChartGroup(), series: [], steps: [], xs: [], at: null, compact });
+  constructor(
+    frame,
+    { height = CHART_HEIGHT, group = null, heading = null, tools = null, compact = false } = {},
+  ) {
+    this.height = height;
+    this.group = group ?? new ChartGroup();
+    /** @type {any[]} */
+    this.series = [];
+    /** @type {Step[]} */
+    this.steps = [];
+    /** @type {number[]} */
+    this.xs = [];
+    /** @type {any} */
+    this.at = null;
+    this.compact = compact;
     this.told = h("div", { class: "pw-chart-told", "aria-hidden": "true" });
     this.offset = h("div", { class: "pw-chart-offset pw-hint", hidden: true });
     this.legend = h("ul", { class: `pw-chart-legend${compact ? " pw-chart-compact" : ""}` });
     this.place = h("div", {
-      class: "pw-chart-place", tabindex: "0", role: "slider", "aria-label": "Chart", "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0",
+      class: "pw-chart-place",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": "Chart",
+      "aria-valuemin": "0",
+      "aria-valuemax": "0",
+      "aria-valuenow": "0",
       style: { height: `${height}px` },
-      onkeydown: (event) => this.key(event),
-      onfocus: () => { this.group.last = this; if (this.place.matches(":focus-visible")) this.read(this.at ?? this.steps.length - 1); },
+      onkeydown: (event) => pressInChart(this, event),
+      onfocus: () => {
+        this.group.last = this;
+        if (this.place.matches(":focus-visible")) this.read(this.at ?? this.steps.length - 1);
+      },
       onblur: () => this.read(null),
       onmouseleave: () => this.group.light(null),
     });
-    this.el = h("div", { class: "pw-chart" }, h("div", { class: "pw-chart-head" }, heading, group ? null : this.group.whole, this.told, tools), this.place, this.offset, this.legend);
+    this.el = h(
+      "div",
+      { class: "pw-chart" },
+      h("div", { class: "pw-chart-head" }, heading, group ? null : this.group.whole, this.told, tools),
+      this.place,
+      this.offset,
+      this.legend,
+    );
     this.group.charts.add(this);
     this.size = new ResizeObserver(() => this.fit());
     this.size.observe(this.place);
     this.theme = new MutationObserver(() => this.plot?.redraw(false));
-    this.theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
-    this.end = frame.whenGone(() => { this.group.charts.delete(this); this.size.disconnect(); this.theme.disconnect(); this.plot?.destroy(); this.plot = null; });
+    this.theme.observe(document.body, {
+      attributes: true,
+      attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"],
+    });
+    this.end = frame.whenGone(() => {
+      this.group.charts.delete(this);
+      this.size.disconnect();
+      this.theme.disconnect();
+      this.plot?.destroy();
+      this.plot = null;
+    });
   }
 
   /**
-   * `series`: [{key, name, points, style, ended}], points being [step, value] with null for a gap, and `ended` whether no
-   * more will come; `best`: a step to mark, or null.
+   * `series`: [{key, name, points, style, ended}], points being [step, value] with null for a gap, and
+   * `ended` whether no more will come; `best`: a step to mark, or null.
+   * @param {{ title: string, series: any[], best?: any, log?: boolean }} options
    */
   show({ title, series, best = null, log = false }) {
     const told = JSON.stringify([title, series, best, log]);
     if (told === this.shown) return;
+    /** @type {string} */
     this.shown = told;
-    const step = this.at === null ? null : this.steps[this.at], styles = JSON.stringify(series.map((each) => each.style));
+    const step = this.at === null ? null : this.steps[this.at],
+      styles = JSON.stringify(series.map((each) => each.style));
     const anew = log !== this.log || styles !== this.styles || (best === null) !== (this.best === null);
-    Object.assign(this, { title, series, best, log, styles });
-    this.steps = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort(stepOrder);
-    this.at = step === null ? null : Math.max(0, this.steps.findLastIndex((each) => stepOrder(each, step) <= 0));
-    const largest = series.reduce((most, { points }) => points.reduce((more, [, value]) => Math.max(more, Math.abs(value)), most), 0);
+    this.title = title;
+    this.series = series;
+    this.best = best;
+    this.log = log;
+    this.styles = styles;
+    this.steps = [
+      ...new Set(series.flatMap(({ points }) => points.map((/** @type {any[]} */ [at]) => at))),
+    ].sort(stepOrder);
+    this.at =
+      step === null
+        ? null
+        : Math.max(
+            0,
+            this.steps.findLastIndex((each) => stepOrder(each, step) <= 0),
+          );
+    const largest = series.reduce(
+      (most, { points }) =>
+        points.reduce(
+          (/** @type {any} */ more, /** @type {any[]} */ [, value]) => Math.max(more, Math.abs(value)),
+          most,
+        ),
+      0,
+    );
     // uPlot draws no numbers that are so large or small that a difference of theirs could overflow or vanish.
-    this.unit = !log && largest && (largest > 1e15 || largest < 1e-9) ? 10 ** Math.max(-300, Math.floor(Math.log10(largest))) : 1;
+    this.unit =
+      !log && largest && (largest > 1e15 || largest < 1e-9)
+        ? 10 ** Math.max(-300, Math.floor(Math.log10(largest)))
+        : 1;
     const maps = series.map(({ points }) => new Map(points));
     this.values = maps.map((map) => this.steps.map((each) => this.y(map.get(each))));
     this.group.rescale(this);
     this.lay();
     this.showLegend();
-    this.place.setAttribute("aria-label", this.summary());
-    this.place.setAttribute("aria-valuemin", this.steps[0] ?? 0);
-    this.place.setAttribute("aria-valuemax", this.steps[this.steps.length - 1] ?? 0);
+    this.place.setAttribute("aria-label", chartSummary(this.title, this.series));
+    this.place.setAttribute("aria-valuemin", String(this.steps[0] ?? 0));
+    this.place.setAttribute("aria-valuemax", String(this.steps[this.steps.length - 1] ?? 0));
     if (anew) this.make();
     else this.rescale();
     this.say(document.activeElement === this.place ? this.at : null);
     this.emphasise();
   }
 
-  /** Where a value lies; a logarithm has no place for what is not above zero: it is a gap there. */
+  /**
+   * Where a value lies; a logarithm has no place for what is not above zero: it is a gap there.
+   * @param {any} value
+   */
   y(value) {
     if (value === null || value === undefined) return value;
     return this.log && value <= 0 ? null : value / this.unit;
@@ -76,22 +160,31 @@ class MetricChart {
   }
 
   showLegend() {
-    redraw(this.legend, this.series.length < 2 ? [] : this.series.map(({ name, style }) => h("li", {}, chartSample(style),
-      h("span", { class: this.compact ? "pw-hidden" : "pw-chart-name" }, isolated(name)), h("span", { class: "pw-chart-value" }), h("span", { class: "pw-chart-note" }))));
+    redraw(
+      this.legend,
+      this.series.length < 2
+        ? []
+        : this.series.map((/** @type {{ name: string, style: LineStyle }} */ { name, style }) =>
+            h(
+              "li",
+              {},
+              chartSample(style),
+              h("span", { class: this.compact ? "pw-hidden" : "pw-chart-name" }, isolated(name)),
+              h("span", { class: "pw-chart-value" }),
+              h("span", { class: "pw-chart-note" }),
+            ),
+          ),
+    );
     this.items = [...this.legend.children];
-    this.items.forEach((li, n) => Object.assign(li, { onmouseenter: () => this.group.light(this.series[n].key ?? null), onmouseleave: () => this.group.light(null) }));
+    this.items.forEach((li, n) =>
+      Object.assign(li, {
+        onmouseenter: () => this.group.light(this.series[n].key ?? null),
+        onmouseleave: () => this.group.light(null),
+      }),
+    );
   }
 
-  summary() {
-    const said = this.series.map(({ name, points }) => {
-      const values = points.map(([, value]) => value).filter((value) => value !== null), last = points[points.length - 1];
-      if (!values.length) return `${isolated(name)}: N/A`;
-      const [low, high] = values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
-      return `${isolated(name)}: ${score(last[1])} at step ${chartStep(last[0])}, lowest ${score(low)}, highest ${score(high)}`;
-    });
-    return `${isolated(this.title)} by step. ${said.join("; ")}`;
-  }
-
+  /** @param {string} name */
   colour(name) {
     return getComputedStyle(this.el).getPropertyValue(name).trim() || "CanvasText";
   }
@@ -102,58 +195,15 @@ class MetricChart {
     this.plot = null;
     const width = this.place.clientWidth;
     if (!width || !this.series.length) return; // `fit` comes when there is a place
-    const font = `11px ${getComputedStyle(this.el).fontFamily}`;
-    const axis = { stroke: () => this.colour("--pw-text-soft"), font, ticks: { show: false } };
-    const spread = (low, high) => [low === null ? 0 : low - (Math.abs(low) || 1) * 0.5, high === null ? 1 : high + (Math.abs(high) || 1) * 0.5];
-    const power = (exponent) => Math.min(Number.MAX_VALUE, Math.max(Number.MIN_VALUE, 10 ** exponent));
-    const decades = (low, high) => {
-      if (low === null) return [0.1, 1];
-      const first = Math.floor(Math.log10(low)), last = Math.floor(Math.log10(high) - 1e-9) + 1;
-      return [power(first), power(Math.max(last, first + 1))]; // all values may be the same power of ten
-    };
-    // Ticks are ours: uPlot adds them up, which has no end where neighbouring numbers cannot be told apart.
-    const wide = (plot, n, low, high, dim, space) => [Math.max(10, ((high - low) * space * 2) / dim)];
-    const y = this.log
-      ? { distr: 3, range: (plot, low, high) => decades(low, high) }
-      : { range: (plot, low, high) => (low === high ? spread(low, high) : [low - (high - low) * 0.05, high + (high - low) * 0.05]) };
-    this.plot = new uPlot({
-      width, height: this.height, padding: [this.best === null ? 10 : 18, 20, 0, 0],
-      legend: { show: false },
-      cursor: {
-        y: false, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => this.group.zoomOut() },
-        sync: { key: this.group.sync, scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
-        points: { size: 8, width: 2, fill: () => this.colour("--pw-bg"), stroke: (plot, n) => this.colour(`--pw-c${this.series[n - 1].style.colour}`) },
-        dataIdx: (plot, n, at) => this.known(n, at),
-      },
-      scales: { x: { time: false }, y },
-      axes: [
-        {
-          ...axis, size: 26, gap: 4, grid: { show: false }, incrs: wide, space: 64, filter: (plot, ticks) => ticks,
-          splits: (plot, n, low, high) => chartTicks(low, high, plot.bbox.width / devicePixelRatio / 64, true), values: (plot, ticks) => this.stepTexts(ticks),
-        },
-        {
-          ...axis, size: (plot, said) => Math.max(52, 14 + 6.5 * Math.max(0, ...(said ?? []).map((text) => text.length))), gap: 6, grid: { stroke: () => this.colour("--pw-chart-grid"), width: 1 }, space: 36,
-          incrs: this.log ? undefined : wide, filter: (plot, ticks) => ticks,
-          splits: (plot, n, low, high) => (this.log ? chartDecades(low, high) : chartTicks(low, high, plot.bbox.height / devicePixelRatio / 36)),
-          values: (plot, ticks) => chartTickTexts(ticks.map((tick) => tick * this.unit)),
-        },
-      ],
-      series: [{}, ...this.series.map(({ name, style }) => ({
-        label: name, width: 1.6, dash: style.dash, stroke: () => this.colour(`--pw-c${style.colour}`), points: { show: false },
-      }))],
-      hooks: {
-        draw: [(plot) => this.paint(plot)],
-        setSelect: [(plot) => this.drag(plot)],
-        setCursor: [(plot) => { this.say(plot.cursor.left >= 0 ? plot.cursor.idx ?? null : null); this.point(plot); }],
-      },
-    }, this.data, this.place);
+    this.plot = new uPlot(chartOptions(this, width), this.data, this.place);
     this.rescale();
   }
 
   /** Draw the data and the steps that are shown now. */
   rescale() {
     if (!this.plot) return this.make();
-    const { xs } = this, [low, high] = this.group.range ?? [xs[0] ?? 0, xs[xs.length - 1] ?? 1];
+    const { xs } = this,
+      [low, high] = this.group.range ?? [xs[0] ?? 0, xs[xs.length - 1] ?? 1];
     this.plot.batch(() => {
       this.plot.setData(this.data, false);
       this.plot.setScale("x", low === high ? { min: low - 1, max: high + 1 } : { min: low, max: high });
@@ -161,10 +211,18 @@ class MetricChart {
     if (document.activeElement === this.place && this.at !== null) this.mark(this.at);
   }
 
-  /** Say ticks of the steps: those that are too close to be told apart count from the first step, which stands below. */
+  /**
+   * Say ticks of the steps: those that are too close to be told apart count from the first step, which stands
+   * below.
+   * @param {number[]} ticks
+   */
   stepTexts(ticks) {
-    const { scale } = this.group, whole = ticks.map((tick) => scale.step(tick));
-    const said = scale.base === null ? whole.map((step) => (step >= 1e5 ? chartTick(step) : chartStep(step))) : whole.map((step) => chartTick(Number(step)));
+    const { scale } = this.group,
+      whole = ticks.map((tick) => scale.step(tick));
+    const said =
+      scale.base === null
+        ? whole.map((step) => (step >= 1e5 ? chartTick(step) : chartStep(step)))
+        : whole.map((step) => chartTick(Number(step)));
     const alike = scale.base !== null && new Set(said).size < said.length;
     this.offset.hidden = !alike;
     if (!alike) return said;
@@ -172,6 +230,7 @@ class MetricChart {
     return chartTickTexts(ticks.map((tick) => tick * scale.unit)).map((text) => text.replace(/^(?=\d)/, "+"));
   }
 
+  /** @param {number} height */
   resize(height) {
     this.height = height;
     this.place.style.height = `${height}px`;
@@ -179,13 +238,17 @@ class MetricChart {
   }
 
   fit() {
-    const width = this.place.clientWidth, { height } = this;
+    const width = this.place.clientWidth,
+      { height } = this;
     if (!width || !this.series.length) return;
     if (!this.plot) this.make();
     else if (this.plot.width !== width || this.plot.height !== height) this.plot.setSize({ width, height });
   }
 
-  /** Show the steps over which one has dragged. */
+  /**
+   * Show the steps over which one has dragged.
+   * @param {any} plot
+   */
   drag(plot) {
     const { left, width } = plot.select;
     if (!width) return;
@@ -194,7 +257,11 @@ class MetricChart {
     this.group.zoom([plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]);
   }
 
-  /** Where the last value of a series is, up to a place; null where it has ended before. */
+  /**
+   * Where the last value of a series is, up to a place; null where it has ended before.
+   * @param {number} n
+   * @param {number} at
+   */
   known(n, at) {
     if (!n) return at;
     const { points, ended } = this.series[n - 1];
@@ -203,14 +270,19 @@ class MetricChart {
     return at;
   }
 
-  /** Emphasise the line that the pointer is at. */
+  /**
+   * Emphasise the line that the pointer is at.
+   * @param {any} plot
+   */
   point(plot) {
     const { top, left, idx } = plot.cursor;
     if (this.series.length < 2 || left < 0 || !plot.over.matches(":hover")) return;
-    let near = null, least = CHART_NEAR;
-    this.series.forEach(({ key = null }, n) => {
+    let near = null,
+      least = CHART_NEAR;
+    this.series.forEach(({ key = null }, /** @type {number} */ n) => {
       const value = this.data[n + 1][this.known(n + 1, idx)];
-      const away = value === null || value === undefined ? Infinity : Math.abs(plot.valToPos(value, "y") - top);
+      const away =
+        value === null || value === undefined ? Infinity : Math.abs(plot.valToPos(value, "y") - top);
       if (away < least) [near, least] = [key, away];
     });
     this.group.light(near);
@@ -218,11 +290,13 @@ class MetricChart {
 
   /** Fade what is not emphasised. */
   emphasise() {
-    const { key } = this.group, known = key !== null && this.series.some((each) => each.key === key);
+    const { key } = this.group,
+      known = key !== null && this.series.some((/** @type {any} */ each) => each.key === key);
     this.legend.classList.toggle("pw-chart-lighting", known);
     let changed = false;
-    this.series.forEach((each, n) => {
-      const alpha = !known || each.key === key ? 1 : CHART_FADED, line = this.plot?.series[n + 1];
+    this.series.forEach((/** @type {any} */ each, /** @type {number} */ n) => {
+      const alpha = !known || each.key === key ? 1 : CHART_FADED,
+        line = this.plot?.series[n + 1];
       this.items[n]?.classList.toggle("pw-chart-lit", known && each.key === key);
       if (!line || (line.alpha ?? 1) === alpha) return;
       line.alpha = alpha;
@@ -231,92 +305,40 @@ class MetricChart {
     if (changed) this.plot.redraw(false);
   }
 
-  /** Draw what the lines alone do not show: marks on them, single points, where a value is no number, and the best step. */
-  paint(plot) {
-    const { ctx } = plot, ratio = devicePixelRatio, { left, top, width, height } = plot.bbox;
-    if (this.best !== null) this.paintBest(plot, plot.valToPos(this.group.scale.x(this.best), "x", true));
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(left - 5 * ratio, top - 5 * ratio, width + 10 * ratio, height + 10 * ratio);
-    ctx.clip();
-    this.series.forEach(({ style, points }, n) => {
-      const values = points.filter(([, value]) => value !== null && !(this.log && value <= 0));
-      const every = Math.max(1, Math.ceil(values.length / CHART_MARKED));
-      ctx.globalAlpha = plot.series[n + 1].alpha ?? 1;
-      ctx.strokeStyle = this.colour(`--pw-c${style.colour}`);
-      ctx.fillStyle = style.hollow ? this.colour("--pw-bg") : ctx.strokeStyle;
-      values.forEach(([step, value], at) => {
-        if (values.length <= 12 || at === values.length - 1 || (values.length - 1 - at + n) % every === 0) this.paintMark(plot, step, value, style.mark);
-      });
-      points.forEach(([step, value], at) => {
-        const before = points[at - 1]?.[1] ?? null;
-        if (value === null && before !== null && !(this.log && before <= 0)) this.paintMark(plot, step, before, CHART_CROSS);
-      });
-    });
-    ctx.restore();
-  }
-
-  paintMark({ ctx, valToPos }, step, value, mark) {
-    const ratio = devicePixelRatio * 0.85, shape = new Path2D(mark);
-    ctx.save();
-    ctx.translate(valToPos(this.group.scale.x(step), "x", true), valToPos(this.y(value), "y", true));
-    ctx.scale(ratio, ratio);
-    ctx.lineWidth = 1.5;
-    ctx.fill(shape);
-    ctx.stroke(shape);
-    ctx.restore();
-  }
-
-  paintBest({ ctx, bbox: { left, top, width, height } }, x) {
-    const ratio = devicePixelRatio;
-    if (x < left - 1 || x > left + width + 1) return;
-    ctx.save();
-    ctx.strokeStyle = ctx.fillStyle = this.colour("--pw-text-soft");
-    ctx.setLineDash([2 * ratio, 3 * ratio]);
-    ctx.lineWidth = ratio;
-    ctx.beginPath();
-    ctx.moveTo(x, top - 2 * ratio);
-    ctx.lineTo(x, top + height);
-    ctx.stroke();
-    ctx.font = `${11 * ratio}px ${getComputedStyle(this.el).fontFamily}`;
-    ctx.textAlign = "center";
-    ctx.fillText("best", Math.max(left + 12 * ratio, Math.min(left + width, x)), top - 5 * ratio);
-    ctx.restore();
-  }
-
-  /** The point of a series at a step, or the last one before it. */
-  before({ points }, step) {
-    let low = 0, high = points.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (stepOrder(points[middle][0], step) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    return points[low - 1];
-  }
-
-  /** Say the values at a step, each with its own step where that is another one; null says the latest ones. */
+  /**
+   * Say the values at a step, each with its own step where that is another one; null says the latest ones.
+   * @param {number} at
+   */
   say(at) {
-    const step = this.steps[at ?? this.steps.length - 1], one = this.series.length === 1;
-    const said = this.series.map((series, n) => {
-      const known = this.before(series, step), other = known && known[0] !== step && (at !== null || one);
-      const over = other && series.ended && known === series.points[series.points.length - 1];
-      const text = known ? score(known[1]) : "", note = other ? `${over ? "ended at" : "at"} ${chartStep(known[0])}` : "";
-      if (this.items[n]) {
-        setText(this.items[n].querySelector(".pw-chart-value"), text);
-        setText(this.items[n].querySelector(".pw-chart-note"), note);
-        this.items[n].classList.toggle("pw-chart-other", !!note);
-        this.items[n].title = `${isolated(series.name)} ${text} ${note}`.trim();
-      }
-      return text && `${one ? "" : `${isolated(series.name)} `}${text}${note && ` (${note})`}`;
-    }).filter(Boolean);
-    const place = step === undefined ? "" : at === null && !one ? "Latest" : `Step ${chartStep(step)}`, text = place && `${place}: ${said.join(", ")}`;
+    const step = this.steps[at ?? this.steps.length - 1],
+      one = this.series.length === 1;
+    const said = this.series
+      .map((/** @type {any} */ series, /** @type {number} */ n) => {
+        const known = chartBefore(series, step),
+          other = known && known[0] !== step && (at !== null || one);
+        const over = other && series.ended && known === series.points[series.points.length - 1];
+        const text = known ? score(known[1]) : "",
+          note = other ? `${over ? "ended at" : "at"} ${chartStep(known[0])}` : "";
+        if (this.items[n]) {
+          setText(this.items[n].querySelector(".pw-chart-value"), text);
+          setText(this.items[n].querySelector(".pw-chart-note"), note);
+          this.items[n].classList.toggle("pw-chart-other", !!note);
+          this.items[n].title = `${isolated(series.name)} ${text} ${note}`.trim();
+        }
+        return text && `${one ? "" : `${isolated(series.name)} `}${text}${note && ` (${note})`}`;
+      })
+      .filter(Boolean);
+    const place = step === undefined ? "" : at === null && !one ? "Latest" : `Step ${chartStep(step)}`,
+      text = place && `${place}: ${said.join(", ")}`;
     setText(this.told, one ? text : place);
-    this.place.setAttribute("aria-valuenow", step ?? 0);
+    this.place.setAttribute("aria-valuenow", String(step ?? 0));
     this.place.setAttribute("aria-valuetext", text);
   }
 
-  /** Move the cursor to a step, by its place; null takes it away. */
+  /**
+   * Move the cursor to a step, by its place; null takes it away.
+   * @param {number} at
+   */
   read(at) {
     if (at !== null) this.at = at;
     this.follow(at);
@@ -324,28 +346,26 @@ class MetricChart {
     this.say(at);
   }
 
-  /** Show where a step is, here and in the charts beside. */
+  /**
+   * Show where a step is, here and in the charts beside.
+   * @param {number} at
+   */
   mark(at) {
-    const place = at === null || !this.plot ? { left: -10, top: -10 } : { left: this.plot.valToPos(this.xs[at], "x"), top: this.height / 2 };
+    const place =
+      at === null || !this.plot
+        ? { left: -10, top: -10 }
+        : { left: this.plot.valToPos(this.xs[at], "x"), top: this.height / 2 };
     this.plot?.setCursor(place, true, true);
   }
 
-  /** Move what is zoomed to where a step is. */
+  /**
+   * Move what is zoomed to where a step is.
+   * @param {number} at
+   */
   follow(at) {
-    const [low, high] = this.group.range ?? [-Infinity, Infinity], x = this.xs[at];
+    const [low, high] = this.group.range ?? [-Infinity, Infinity],
+      x = this.xs[at];
     if (at === null || (x >= low && x <= high)) return;
     this.group.zoom([x - (high - low) / 2, x + (high - low) / 2]);
-  }
-
-  key(event) {
-    const last = this.steps.length - 1, now = this.at ?? last, { range, extent } = this.group;
-    const to = { ArrowLeft: now - 1, ArrowDown: now - 1, ArrowRight: now + 1, ArrowUp: now + 1, PageUp: now + 10, PageDown: now - 10, Home: 0, End: last }[event.key];
-    const factor = { "+": 0.5, "=": 0.5, "-": 2, 0: null, Escape: range ? null : undefined }[event.key];
-    if (last < 0 || (to === undefined && factor === undefined) || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    if (to !== undefined) return this.read(Math.max(0, Math.min(last, to)));
-    if (factor === null) return this.group.zoomOut();
-    const [low, high] = range ?? extent, half = ((high - low) * factor) / 2;
-    this.group.zoom([this.xs[now] - half, this.xs[now] + half]);
   }
 }

@@ -1,4 +1,14 @@
-// The list of a project's pipelines. Python searches, sorts and pages; a row that is expanded holds a builder.
+// The list of a project's pipelines. Python searches, sorts and pages; a row that is expanded holds a
+// builder.
+
+import { child } from "./children.js";
+import { Description } from "./description.js";
+import { field, openDialog, openMenu } from "./dialogs.js";
+import { badge, button, h, icon, redraw, unique } from "./elements.js";
+import { sentence } from "./line.js";
+import { PagedTable } from "./paged_table.js";
+import { count, isolated, moment } from "./text.js";
+import { openImport } from "./transfer.js";
 
 const LIST_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
@@ -7,9 +17,17 @@ const LIST_COLUMNS = [
   { label: "Actions" },
 ];
 
-class PipelineTable extends PagedTable {
+export class PipelineTable extends PagedTable {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
-    super({ model, el, name: "pipeline-list", noun: "pipeline", columns: LIST_COLUMNS, watched: ["builders"] });
+    super({
+      model,
+      el,
+      name: "pipeline-list",
+      noun: "pipeline",
+      columns: LIST_COLUMNS,
+      watched: ["builders"],
+    });
     this.renames = new Map(); // by pipeline: the name that is being typed
     this.drafts = new Map(); // by pipeline: the description that is being typed
     this.build();
@@ -22,11 +40,22 @@ class PipelineTable extends PagedTable {
   }
 
   newButton() {
-    return button({ label: "New Pipeline", glyph: "plus", kind: "pw-primary", "data-f": "new", onclick: () => this.create() });
+    return button({
+      label: "New Pipeline",
+      glyph: "plus",
+      kind: "pw-primary",
+      "data-f": "new",
+      onclick: () => this.create(),
+    });
   }
 
   importButton() {
-    return button({ label: "Import pipeline", glyph: "import", "data-f": "import", onclick: () => this.import() });
+    return button({
+      label: "Import pipeline",
+      glyph: "import",
+      "data-f": "import",
+      onclick: () => this.import(),
+    });
   }
 
   expanded() {
@@ -36,32 +65,74 @@ class PipelineTable extends PagedTable {
   empty() {
     return {
       holds: "No name or description holds",
-      nothing: ["No pipelines found", h("div", {}, "Create one to chain training experiments, stage by stage, up to an agent."), this.newButton()],
+      nothing: [
+        "No pipelines found",
+        h("div", {}, "Create one to chain training experiments, stage by stage, up to an agent."),
+        this.newButton(),
+      ],
     };
   }
 
   // ---- a row
 
+  /** @param {number} id */
   makeRow(id) {
-    const open = this.makeOpener(id), menu = this.makeMenu(id);
-    const name = h("div", { class: "pw-pt-name" }, open), under = h("div", { class: "pw-pt-under pw-soft" });
-    const status = h("td"), modified = h("td", { class: "pw-pt-modified" });
-    const line = h("tr", { class: "pw-pt-row" }, h("th", { scope: "row" }, name, under), status, modified, h("td", { class: "pw-pl-actions" }, menu));
+    const open = this.makeOpener(id),
+      menu = this.makeMenu(id);
+    const name = h("div", { class: "pw-pt-name" }, open),
+      under = h("div", { class: "pw-pt-under pw-soft" });
+    const status = h("td"),
+      modified = h("td", { class: "pw-pt-modified" });
+    const line = h(
+      "tr",
+      { class: "pw-pt-row" },
+      h("th", { scope: "row" }, name, under),
+      status,
+      modified,
+      h("td", { class: "pw-pl-actions" }, menu),
+    );
     line.parts = { open, menu, name, under, status, modified };
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showRow(line, row) {
     const { open, menu, under, status, modified } = line.parts;
     this.showOpener(line, open, row);
     this.showMenu(menu, row);
-    redraw(under, row.stages ? h("span", {}, count(row.stages, "stage")) : null, row.shares ? h("span", {}, row.shares) : null);
-    const stale = row.stale ? h("span", { class: "pw-badge", "data-status": "Stale", title: `${count(row.stale, "stage is", "stages are")} stale` }, icon("Stale"), h("span", {}, `${row.stale} stale`)) : null;
-    redraw(status, h("div", { class: "pw-pl-marks" }, badge(row.status, row.detail), stale), h("div", { class: "pw-pt-detail pw-soft" }, row.detail));
+    redraw(
+      under,
+      row.stages ? h("span", {}, count(row.stages, "stage")) : null,
+      row.shares ? h("span", {}, row.shares) : null,
+    );
+    const stale = row.stale
+      ? h(
+          "span",
+          {
+            class: "pw-badge",
+            "data-status": "Stale",
+            title: `${count(row.stale, "stage is", "stages are")} stale`,
+          },
+          icon("Stale"),
+          h("span", {}, `${row.stale} stale`),
+        )
+      : null;
+    redraw(
+      status,
+      h("div", { class: "pw-pl-marks" }, badge(row.status, row.detail), stale),
+      h("div", { class: "pw-pt-detail pw-soft" }, row.detail),
+    );
     redraw(modified, moment(row.modified));
     this.showRename(line, row);
   }
 
+  /**
+   * @param {number} id
+   * @param {El} opener
+   */
   openActions(id, opener) {
     openMenu(opener, [
       { label: "Edit name", glyph: "edit", onclick: () => this.rename(id) },
@@ -72,6 +143,7 @@ class PipelineTable extends PagedTable {
 
   // ---- the name, edited in the row
 
+  /** @param {number} id */
   rename(id) {
     const { name, description } = this.row(id) ?? {};
     if (name === undefined) return;
@@ -82,8 +154,13 @@ class PipelineTable extends PagedTable {
     input.select();
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showRename(line, row) {
-    const edit = this.renames.get(row.id), { name } = line.parts;
+    const edit = this.renames.get(row.id),
+      { name } = line.parts;
     line.classList.toggle("pw-pl-renames", !!edit);
     if (!edit) {
       line.rename?.remove();
@@ -91,7 +168,12 @@ class PipelineTable extends PagedTable {
     }
     if (!line.rename?.isConnected) {
       const input = h("input", {
-        type: "text", "data-f": `rename-${row.id}`, "aria-label": `Name of ${isolated(row.name)}`, autocomplete: "off", spellcheck: "false", value: row.name,
+        type: "text",
+        "data-f": `rename-${row.id}`,
+        "aria-label": `Name of ${isolated(row.name)}`,
+        autocomplete: "off",
+        spellcheck: "false",
+        value: row.name,
         onkeydown: (event) => {
           if (event.isComposing) return;
           if (event.key === "Enter") this.saveName(row.id, input, true);
@@ -103,7 +185,12 @@ class PipelineTable extends PagedTable {
         // As in JupyterLab's file browser; but another window's focus saves nothing.
         onblur: () => !this.drawing && document.hasFocus() && this.saveName(row.id, input, false),
       });
-      line.rename = h("div", { class: "pw-pl-rename" }, input, h("div", { class: "pw-pt-error", role: "alert", id: unique("rename") }));
+      line.rename = h(
+        "div",
+        { class: "pw-pl-rename" },
+        input,
+        h("div", { class: "pw-pt-error", role: "alert", id: unique("rename") }),
+      );
       name.append(line.rename);
     }
     const [input, error] = line.rename.children;
@@ -113,8 +200,14 @@ class PipelineTable extends PagedTable {
     edit.error ? input.setAttribute("aria-describedby", error.id) : input.removeAttribute("aria-describedby");
   }
 
+  /**
+   * @param {number} id
+   * @param {El} input
+   * @param {boolean} back
+   */
   async saveName(id, input, back) {
-    const edit = this.renames.get(id), text = input.value;
+    const edit = this.renames.get(id),
+      text = input.value;
     if (!edit || edit.busy) return;
     if (text === edit.seen.name || (!back && !text.trim())) return this.endRename(id, back);
     edit.busy = true;
@@ -131,13 +224,21 @@ class PipelineTable extends PagedTable {
     }
   }
 
+  /**
+   * @param {number} id
+   * @param {boolean} back
+   */
   endRename(id, back) {
     this.renames.delete(id);
     this.draw();
     if (back) this.lines.querySelector(`[data-f="menu-${id}"]`)?.focus({ preventScroll: true });
   }
 
-  /** What an edit is based on: what was shown when it began, or, once it was refused, what is shown now. */
+  /**
+   * What an edit is based on: what was shown when it began, or, once it was refused, what is shown now.
+   * @param {Values} edit
+   * @param {number} id
+   */
   seen(edit, id) {
     const row = this.row(id);
     return edit.refused && row ? { name: row.name, description: row.description } : edit.seen;
@@ -145,19 +246,36 @@ class PipelineTable extends PagedTable {
 
   // ---- what is in an expanded row
 
+  /** @param {number} id */
+  makeAbout(id) {
+    return new Description(this, id, {
+      seen: ({ name, description }) => ({ name, description }),
+      label: (control) => field("Description", control),
+      save: (edit, pressed) => this.frame.line.ask("edit", { pipeline: id, ...edit }, pressed),
+    });
+  }
+
+  /** @param {number} id */
   makeInside(id) {
-    const about = new PipelineAbout(this, id), place = h("div", { class: "pw-pl-builder" });
-    const line = h("tr", { class: "pw-pt-inside" }, h("td", { colspan: LIST_COLUMNS.length }, about.el, place));
-    let shown, closing;
+    const about = this.makeAbout(id),
+      place = h("div", { class: "pw-pl-builder" });
+    const line = h(
+      "tr",
+      { class: "pw-pt-inside" },
+      h("td", { colspan: LIST_COLUMNS.length }, about.el, place),
+    );
+    let /** @type {any} */ shown, /** @type {any} */ closing;
     line.inside = {
-      show: (row, reference) => {
+      show: (/** @type {Row} */ row, /** @type {string} */ reference) => {
         about.show(row);
         if (!reference || reference === shown) return;
         closing?.abort();
         closing = new AbortController();
         shown = reference;
         place.replaceChildren();
-        child(this.model, reference, place, closing.signal).catch((error) => place.append(h("p", { class: "pw-soft" }, `The builder cannot be shown: ${error.message}`)));
+        child(this.model, reference, place, closing.signal).catch((error) =>
+          place.append(h("p", { class: "pw-soft" }, `The builder cannot be shown: ${error.message}`)),
+        );
       },
       end: () => closing?.abort(),
     };
@@ -165,6 +283,10 @@ class PipelineTable extends PagedTable {
     return line;
   }
 
+  /**
+   * @param {El} line
+   * @param {Row} row
+   */
   showInside(line, row) {
     line.inside.show(row, this.model.get("builders")[row.id]);
   }
@@ -174,10 +296,16 @@ class PipelineTable extends PagedTable {
   create() {
     const name = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: "false" });
     const about = h("textarea", { rows: 3 });
+    /** @type {any} */
     let made = null;
     openDialog({
-      frame: this.frame, title: "New Pipeline", confirm: "Create",
-      body: [field("Name", name), field("Description", about, "Optional: what it is for. It can be searched.")],
+      frame: this.frame,
+      title: "New Pipeline",
+      confirm: "Create",
+      body: [
+        field("Name", name),
+        field("Description", about, "Optional: what it is for. It can be searched."),
+      ],
       act: async (pressed) => {
         name.removeAttribute("aria-invalid");
         try {
@@ -189,14 +317,15 @@ class PipelineTable extends PagedTable {
         }
       },
       // After the dialog has given focus back.
-      onclose: () => made && queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was created.`, true)),
+      onclose: () =>
+        made && queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was created.`, true)),
     });
   }
 
   import() {
     openImport({
       frame: this.frame,
-      act: async (given, pressed) => {
+      act: async (/** @type {Values} */ given, /** @type {El} */ pressed) => {
         const made = await this.frame.line.ask("import", given, pressed);
         this.frame.notice([`Pipeline ${isolated(made.name)} was imported.`, ...made.also]);
         queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was imported.`, true));
@@ -204,18 +333,29 @@ class PipelineTable extends PagedTable {
     });
   }
 
+  /**
+   * @param {number} id
+   * @param {El} pressed
+   */
   async duplicate(id, pressed) {
     const copy = await this.ask("duplicate", { pipeline: id }, pressed);
     if (copy) this.arrive(copy, `Duplicated as ${isolated(copy.name)}.`, false);
   }
 
+  /** @param {number} id */
   remove(id) {
-    const at = this.model.get("rows").findIndex((row) => row.id === id);
+    const at = this.model.get("rows").findIndex((/** @type {Row} */ row) => row.id === id);
     const { name } = this.row(id) ?? {};
     if (name === undefined) return;
     openDialog({
-      frame: this.frame, title: `Delete pipeline “${isolated(name)}”?`, confirm: "Delete", danger: true,
-      body: ["Its stages and their settings are deleted, and that cannot be undone.", "Experiments, checkpoints and agents stay, and so do the results of its runs."].map((line) => h("p", {}, line)),
+      frame: this.frame,
+      title: `Delete pipeline “${isolated(name)}”?`,
+      confirm: "Delete",
+      danger: true,
+      body: [
+        "Its stages and their settings are deleted, and that cannot be undone.",
+        "Experiments, checkpoints and agents stay, and so do the results of its runs.",
+      ].map((line) => h("p", {}, line)),
       act: async (pressed) => {
         await this.frame.line.ask("delete", { pipeline: id }, pressed);
         this.frame.announce(`Pipeline ${isolated(name)} was deleted.`);
@@ -224,13 +364,3 @@ class PipelineTable extends PagedTable {
     });
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const table = new PipelineTable({ model, el });
-    return () => table.frame.close();
-  },
-};

@@ -1,6 +1,13 @@
 // A project: its experiments, pipelines and results, each in a tab.
 
-class ProjectTabs {
+import { child } from "./children.js";
+import { h, redraw, unique } from "./elements.js";
+import { Frame } from "./frame.js";
+import { sentence } from "./line.js";
+import { isolated } from "./text.js";
+
+export class ProjectTabs {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "project" });
@@ -11,10 +18,18 @@ class ProjectTabs {
     this.list = h("div", { class: "pw-tabs", role: "tablist", "aria-label": `Project ${isolated(name)}` });
     this.tabs = new Map(model.get("tabs").map((tab) => [tab, this.makeTab(tab)]));
     this.frame.body.append(
-      h("div", { class: "pw-project-head" }, h("h2", {}, isolated(name)),
+      h(
+        "div",
+        { class: "pw-project-head" },
+        h("h2", {}, isolated(name)),
         advanced
           ? h("span", { class: "pw-soft" }, "Advanced Training project")
-          : h("span", { class: "pw-soft" }, "Classic project: it cannot hold pipelines, which was fixed when it was created.")),
+          : h(
+              "span",
+              { class: "pw-soft" },
+              "Classic project: it cannot hold pipelines, which was fixed when it was created.",
+            ),
+      ),
       this.list,
       ...[...this.tabs.values()].map(({ panel }) => panel),
     );
@@ -24,19 +39,34 @@ class ProjectTabs {
     this.show(model.get("tab"));
   }
 
+  /** @param {string} tab */
   makeTab(tab) {
-    const made = { filled: false };
+    /** @type {{ filled: boolean, panel: El, button: El }} */
+    const made = { filled: false, panel: null, button: null };
     made.panel = h("section", { class: "pw-tabpanel", role: "tabpanel", id: unique("panel"), hidden: true });
-    made.button = h("button", {
-      type: "button", role: "tab", id: unique("tab"), class: "pw-tab", tabindex: "-1", "aria-selected": "false",
-      "aria-controls": made.panel.id, onclick: () => this.ask(tab),
-    }, tab);
+    made.button = h(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: unique("tab"),
+        class: "pw-tab",
+        tabindex: "-1",
+        "aria-selected": "false",
+        "aria-controls": made.panel.id,
+        onclick: () => this.ask(tab),
+      },
+      tab,
+    );
     made.panel.setAttribute("aria-labelledby", made.button.id);
     this.list.append(made.button);
     return made;
   }
 
-  /** Show a tab at once, and let Python know, which makes what it holds. */
+  /**
+   * Show a tab at once, and let Python know, which makes what it holds.
+   * @param {string} tab
+   */
   async ask(tab) {
     if (tab === this.tab) return;
     this.show(tab);
@@ -56,6 +86,7 @@ class ProjectTabs {
     if (here) this.focusHeading(tab);
   }
 
+  /** @param {string} tab */
   show(tab) {
     this.tab = tab;
     for (const [name, { button: el, panel }] of this.tabs) {
@@ -69,16 +100,20 @@ class ProjectTabs {
 
   /** Let the tab that is shown hold what Python has made for it. */
   async fill() {
-    const held = this.tabs.get(this.tab), reference = this.model.get("views")[this.tab];
+    const held = this.tabs.get(this.tab),
+      reference = this.model.get("views")[this.tab];
     if (!held || held.filled) return;
     if (!reference) return redraw(held.panel, h("p", { class: "pw-empty" }, "Loading…"));
     held.filled = true;
     // A view that is only being put into the page cannot hold another one yet.
     while (!held.panel.isConnected && !this.frame.gone) await new Promise(requestAnimationFrame);
     held.panel.replaceChildren();
-    await child(this.model, reference, held.panel, this.ending.signal).catch((error) => this.frame.notice(sentence(error), "error"));
+    await child(this.model, reference, held.panel, this.ending.signal).catch((error) =>
+      this.frame.notice(sentence(error), "error"),
+    );
   }
 
+  /** @param {string} tab */
   focusHeading(tab) {
     const { panel } = this.tabs.get(tab);
     const focus = () => {
@@ -93,14 +128,16 @@ class ProjectTabs {
     this.frame.undo.push(() => observer.disconnect());
   }
 
+  /** @param {any} event */
   move(event) {
-    const names = [...this.tabs.keys()], at = names.indexOf(this.tab);
-    const to = {
+    const names = [...this.tabs.keys()],
+      at = names.indexOf(this.tab);
+    const to = /** @type {Values} */ ({
       ArrowRight: (at + 1) % names.length,
       ArrowLeft: (at - 1 + names.length) % names.length,
       Home: 0,
       End: names.length - 1,
-    }[event.key];
+    })[event.key];
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -108,13 +145,3 @@ class ProjectTabs {
     this.ask(names[to]);
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const project = new ProjectTabs({ model, el });
-    return () => project.frame.close();
-  },
-};

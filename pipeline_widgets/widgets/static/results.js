@@ -1,6 +1,15 @@
 // Results: the runs of some experiments side by side, in a table, as curves, and by their configs.
 
-class ResultsPanel {
+import { h, setText } from "./elements.js";
+import { Frame } from "./frame.js";
+import { ResultCharts } from "./results_charts.js";
+import { ResultConfig } from "./results_config.js";
+import { ResultPicker } from "./results_picker.js";
+import { ResultRuns } from "./results_runs.js";
+import { count } from "./text.js";
+
+export class ResultsPanel {
+  /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "results" });
@@ -10,9 +19,21 @@ class ResultsPanel {
     this.charts = new ResultCharts(this);
     this.runs = new ResultRuns(this);
     this.config = new ResultConfig(this);
-    const head = h("div", { class: "pw-results-head" }, this.title, this.picker.opener, this.some, this.picker.hint);
+    const head = h(
+      "div",
+      { class: "pw-results-head" },
+      this.title,
+      this.picker.opener,
+      this.some,
+      this.picker.hint,
+    );
     this.frame.body.append(head, this.picker.el, this.runs.el, this.charts.el, this.config.el);
-    const on = (trait, ...parts) => this.frame.on(`change:${trait}`, () => parts.forEach((part) => part.show()));
+    /**
+     * @param {string} trait
+     * @param {...any} parts
+     */
+    const on = (trait, ...parts) =>
+      this.frame.on(`change:${trait}`, () => parts.forEach((part) => part.show()));
     on("title", this);
     on("experiments", this.picker);
     on("chosen", this.picker, this.runs);
@@ -30,18 +51,12 @@ class ResultsPanel {
   }
 
   show() {
-    const drawn = this.model.get("drawn").length, total = this.model.get("total");
+    const drawn = this.model.get("drawn").length,
+      total = this.model.get("total");
     setText(this.title, this.model.get("title"));
-    setText(this.some, total ? (drawn < total ? `${drawn} of ${count(total, "run")} drawn` : count(total, "run")) : "");
+    setText(
+      this.some,
+      total ? (drawn < total ? `${drawn} of ${count(total, "run")} drawn` : count(total, "run")) : "",
+    );
   }
 }
-
-export default {
-  initialize({ model }) {
-    return attach(model);
-  },
-  render({ model, el }) {
-    const panel = new ResultsPanel({ model, el });
-    return () => panel.frame.close();
-  },
-};

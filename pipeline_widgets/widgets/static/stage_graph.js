@@ -3,35 +3,23 @@
 // be text and buttons, so that it can be read, focused and styled. Where that view cannot load, an SVG chain
 // takes its place, and the layer stays as it is.
 
-const BUBBLE = { width: 212, height: 88 };
-const STEP = 268; // from one stage to the next
-const MARGIN = 28;
-const ZOOM = { least: 0.05, most: 1.6, readable: 0.72 };
+import { CytoscapeChain, SvgChain } from "./chain_renderers.js";
+import { BUBBLE, place, STEP, ZOOM } from "./chain_shapes.js";
+import { chainFrom, chainWidth, panToReveal, panWithin, wholeChain, zoomedAround } from "./chain_viewport.js";
+import { button, h, keyed } from "./elements.js";
+import { drawBubble, stageWords } from "./stage_bubble.js";
+
 const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until there is Cytoscape
 
-const edgeColour = (el) => token(el, "--pw-line-strong", "#8d949c");
-const token = (el, name, fallback) => getComputedStyle(el).getPropertyValue(name).trim() || fallback;
-const STATUS_TOKEN = {
-  Succeeded: "--pw-ok", Running: "--pw-run", Pending: "--pw-run", Stopping: "--pw-run",
-  Failed: "--pw-bad", Crashed: "--pw-bad", Stopped: "--pw-quiet", Draft: "--pw-line-strong",
-};
-
-/** The words of a stage, as a screen reader says them. */
-function stageWords(stage) {
-  return [
-    `Stage ${stage.n}: ${isolated(stage.name)}`, stage.kind, stage.status,
-    stage.stale && "Stale", stage.held && "Held", stage.auto ? "Auto" : "Manual",
-  ].filter(Boolean).join(", ");
-}
-
-/** Where a stage stands: the middle of its bubble. */
-const place = (at) => ({ x: at * STEP, y: 0 });
-
-class StageGraph {
-  /** `on` has select(id), open(id), insert(position), move(id, position). */
+export class StageGraph {
+  /**
+   * `on` has select(id), open(id), insert(position), move(id, position).
+   * @param {{ frame: Frame, model: Model, on: Values }} options
+   */
   constructor({ frame, model, on }) {
     this.frame = frame;
     this.on = on;
+    /** @type {Stage[]} */
     this.stages = [];
     this.selected = 0;
     this.layer = h("div", { class: "pw-layer" });
@@ -39,20 +27,32 @@ class StageGraph {
     this.pluses = h("div", { class: "pw-pluses" });
     this.layer.append(this.list, this.pluses);
     this.canvas = h("div", { class: "pw-canvas", "aria-hidden": "true" });
-    this.box = h("div", { class: "pw-graphbox", role: "group", "aria-label": "Stage graph" }, this.canvas, this.layer);
+    this.box = h(
+      "div",
+      { class: "pw-graphbox", role: "group", "aria-label": "Stage graph" },
+      this.canvas,
+      this.layer,
+    );
     this.list.addEventListener("keydown", (event) => this.key(event));
-    // The layer is moved by its transform alone; a browser that scrolls to a focused bubble would move it twice.
+    // The layer is moved by its transform alone; a browser that scrolls to a focused bubble would move it
+    // twice.
     this.box.addEventListener("scroll", () => this.box.scrollTo(0, 0));
     this.box.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.size = new ResizeObserver(() => this.resized());
     this.theme = new MutationObserver(() => this.renderer?.paint());
     const plain = setTimeout(() => this.use(new SvgChain(this)), CANVAS_PATIENCE);
     CytoscapeChain.load(model, this)
-      .then((loaded) => this.use(loaded), () => this.renderer || this.use(new SvgChain(this)))
+      .then(
+        (loaded) => this.use(loaded),
+        () => this.renderer || this.use(new SvgChain(this)),
+      )
       .finally(() => clearTimeout(plain));
   }
 
-  /** Draw with this renderer from now on, where the one before it stood. */
+  /**
+   * Draw with this renderer from now on, where the one before it stood.
+   * @param {any} renderer
+   */
   use(renderer) {
     if (this.ended) return renderer.end();
     const before = this.renderer?.viewport;
@@ -68,15 +68,28 @@ class StageGraph {
       this.look(before.zoom, before.pan);
     }
     this.size.observe(this.box); // which tells the size at once, too
-    this.theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
+    this.theme.observe(document.body, {
+      attributes: true,
+      attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"],
+    });
   }
 
   // ---- what is shown
 
+  /** @param {Stage[]} stages */
   show(stages) {
-    const focused = this.list.contains(document.activeElement) ? document.activeElement.parentElement.dataset.key : null;
+    const focused = this.list.contains(document.activeElement)
+      ? document.activeElement.parentElement.dataset.key
+      : null;
     this.stages = stages;
-    keyed(this.list, stages, (stage) => stage.id, (stage) => this.bubble(stage), (el, stage, at) => this.fill(el, stage, at));
+    keyed(
+      this.list,
+      stages,
+      (/** @type {Stage} */ stage) => stage.id,
+      () => this.bubble(),
+      (/** @type {El} */ el, /** @type {Stage} */ stage, /** @type {number} */ at) =>
+        this.fill(el, stage, at),
+    );
     this.settle();
     this.drawNear();
     if (focused) this.focus(Number(focused));
@@ -84,7 +97,9 @@ class StageGraph {
     this.renderer?.select(this.selected);
   }
 
-  /** A chain that has grown or shrunk is shown whole again, unless somebody has looked elsewhere meanwhile. */
+  /**
+   * A chain that has grown or shrunk is shown whole again, unless somebody has looked elsewhere meanwhile.
+   */
   settle() {
     const grown = this.shown !== undefined && this.shown !== this.stages.length;
     this.shown = this.stages.length;
@@ -92,12 +107,7 @@ class StageGraph {
   }
 
   get readable() {
-    return this.box.clientWidth / this.width >= ZOOM.readable;
-  }
-
-  /** How wide the whole chain is, the "+" at its ends included. */
-  get width() {
-    return Math.max(0, this.stages.length - 1) * STEP + BUBBLE.width + 2 * MARGIN + 40;
+    return this.box.clientWidth / chainWidth(this.stages.length) >= ZOOM.readable;
   }
 
   bubble() {
@@ -111,6 +121,11 @@ class StageGraph {
     return el;
   }
 
+  /**
+   * @param {El} el
+   * @param {Stage} stage
+   * @param {number} at
+   */
   fill(el, stage, at) {
     if (el.shown === stage && el.at === at) return;
     [el.shown, el.at, el.drawn] = [stage, at, false];
@@ -123,45 +138,51 @@ class StageGraph {
 
   /** Draw the bubbles and "+" that can be seen or nearly so: a chain may have a thousand. */
   drawNear() {
-    const { zoom, pan } = this.viewport, last = this.stages.length;
+    const { zoom, pan } = this.viewport,
+      last = this.stages.length;
     const from = Math.max(0, Math.floor(-pan.x / zoom / STEP) - 2);
     const to = Math.min(last, Math.ceil((this.box.clientWidth - pan.x) / zoom / STEP) + 2);
     for (const el of [...this.list.children].slice(from, to))
       if (!el.drawn) {
         el.drawn = true;
-        this.draw(el.firstElementChild, el.shown);
+        drawBubble(el.firstElementChild, el.shown);
       }
     const wanted = last ? Array.from({ length: Math.max(0, to - from) + 1 }, (_, at) => from + at) : [];
-    keyed(this.pluses, wanted, (at) => at, (at) => button({ label: "+", glyph: "plus", quiet: true, kind: "pw-plus", tabindex: "-1", "data-changes": "", onclick: () => this.on.insert(at) }), (el, at) => {
-      const name = at === 0 ? "Insert a stage at the beginning" : at === last ? "Add a stage at the end" : `Insert a stage between ${at} and ${at + 1}`;
-      if (el.title === name) return;
-      el.setAttribute("aria-label", name);
-      el.title = name;
-      el.style.left = `${at * STEP - STEP / 2 - 12}px`;
-      el.style.top = "-12px";
-    });
-  }
-
-  draw(face, stage) {
-    const done = stage.total ? Math.min(1, (stage.step || 0) / stage.total) : null;
-    face.replaceChildren(
-      h("span", { class: "pw-bubble-top" },
-        icon(stage.kind === "Deployment" ? "agent" : "experiment"),
-        h("span", {}, `${stage.n} · ${stage.kind}`),
-        h("span", { class: "pw-bubble-trigger" }, icon(stage.auto ? "auto" : "manual"), stage.auto ? "Auto" : "Manual")),
-      h("span", { class: "pw-bubble-name" }, isolated(stage.name)),
-      h("span", { class: "pw-bubble-bottom" },
-        badge(stage.status), stage.stale ? badge("Stale") : null, stage.held ? badge("Held") : null,
-        stage.score !== undefined && !(stage.stale && stage.held) ? h("span", { class: "pw-bubble-score" }, score(stage.score, 3)) : null),
-      stage.active
-        ? h("span", { class: "pw-bubble-progress" }, h("span", { style: { width: `${(done ?? 0) * 100}%` }, class: done === null ? "pw-unknown" : "" }))
-        : "",
+    keyed(
+      this.pluses,
+      wanted,
+      (/** @type {number} */ at) => at,
+      (at) =>
+        button({
+          label: "+",
+          glyph: "plus",
+          quiet: true,
+          kind: "pw-plus",
+          tabindex: "-1",
+          "data-changes": "",
+          onclick: () => this.on.insert(at),
+        }),
+      (/** @type {El} */ el, /** @type {number} */ at) => {
+        const name =
+          at === 0
+            ? "Insert a stage at the beginning"
+            : at === last
+              ? "Add a stage at the end"
+              : `Insert a stage between ${at} and ${at + 1}`;
+        if (el.title === name) return;
+        el.setAttribute("aria-label", name);
+        el.title = name;
+        el.style.left = `${at * STEP - STEP / 2 - 12}px`;
+        el.style.top = "-12px";
+      },
     );
   }
 
+  /** @param {number} id */
   select(id) {
     this.selected = id;
-    const chosen = this.list.querySelector(`[data-key="${id}"]`), entry = chosen ?? this.list.firstElementChild;
+    const chosen = this.list.querySelector(`[data-key="${id}"]`),
+      entry = chosen ?? this.list.firstElementChild;
     for (const el of this.list.querySelectorAll('[tabindex="0"], [aria-pressed="true"]')) {
       el.tabIndex = -1;
       el.setAttribute("aria-pressed", "false");
@@ -171,27 +192,34 @@ class StageGraph {
     this.renderer?.select(id);
   }
 
+  /** @param {number} id */
   focus(id) {
     this.list.querySelector(`[data-key="${id}"]`)?.firstElementChild.focus({ preventScroll: true });
   }
 
+  /** @param {number} id */
   hover(id) {
     const stage = this.stages.find((each) => each.id === id);
-    this.box.title = stage ? [stageWords(stage), ...(stage.stale || []), stage.held].filter(Boolean).join("\n") : "";
+    this.box.title = stage
+      ? [stageWords(stage), ...(stage.stale || []), stage.held].filter(Boolean).join("\n")
+      : "";
   }
 
   // ---- keys and wheel
 
+  /** @param {any} event */
   key(event) {
     const focused = Number(event.target.closest("li").dataset.key);
     const at = this.stages.findIndex((stage) => stage.id === focused);
+    /** @param {number} to */
     const go = (to) => {
       const stage = this.stages[Math.max(0, Math.min(this.stages.length - 1, to))];
       if (!stage) return;
       this.on.select(stage.id);
       this.focus(stage.id);
     };
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const ways = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+    const by = /** @type {Record<string, number>} */ (ways)[event.key];
     if (by && event.altKey) {
       const to = at + by;
       if (to >= 0 && to < this.stages.length) this.on.move(focused, to);
@@ -204,11 +232,15 @@ class StageGraph {
     event.stopPropagation();
   }
 
-  /** The wheel scrolls the notebook, as everywhere; sideways it pans, and with Ctrl it zooms. */
+  /**
+   * The wheel scrolls the notebook, as everywhere; sideways it pans, and with Ctrl it zooms.
+   * @param {any} event
+   */
   wheel(event) {
     const view = this.renderer?.viewport;
     if (!view) return;
-    const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : event.shiftKey ? event.deltaY : 0;
+    const sideways =
+      Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : event.shiftKey ? event.deltaY : 0;
     if (event.ctrlKey) {
       const box = this.box.getBoundingClientRect();
       this.zoom(Math.exp(-event.deltaY / 300), { x: event.clientX - box.left, y: event.clientY - box.top });
@@ -227,59 +259,69 @@ class StageGraph {
     const { zoom, pan } = this.viewport;
     this.layer.style.transform = `translate(${pan.x}px, ${pan.y}px) scale(${zoom})`;
     this.layer.classList.toggle("pw-far", zoom < 0.5);
-    if (!this.drawing) this.drawing = requestAnimationFrame(() => { this.drawing = null; this.drawNear(); });
+    if (!this.drawing)
+      this.drawing = requestAnimationFrame(() => {
+        this.drawing = null;
+        this.drawNear();
+      });
   }
 
+  /**
+   * @param {number} zoom
+   * @param {{ x: number, y: number }} pan
+   */
   look(zoom, pan) {
     this.renderer.look(zoom, pan);
     this.moved();
   }
 
-  zoom(factor, around = { x: this.box.clientWidth / 2, y: this.box.clientHeight / 2 }) {
-    this.roamed = true;
-    const { zoom, pan } = this.viewport;
-    const next = Math.max(ZOOM.least, Math.min(ZOOM.most, zoom * factor));
-    const by = next / zoom;
-    this.look(next, { x: around.x - (around.x - pan.x) * by, y: around.y - (around.y - pan.y) * by });
+  /** @param {View} view */
+  see({ zoom, pan }) {
+    this.look(zoom, pan);
   }
 
+  get extent() {
+    return { width: this.box.clientWidth, height: this.box.clientHeight, stages: this.stages.length };
+  }
+
+  /**
+   * @param {number} factor
+   * @param {any} [around]
+   */
+  zoom(factor, around = { x: this.box.clientWidth / 2, y: this.box.clientHeight / 2 }) {
+    this.roamed = true;
+    this.see(zoomedAround(this.viewport, factor, around));
+  }
+
+  /** @param {number} by */
   pan(by) {
     this.roamed = true;
     const { zoom, pan } = this.viewport;
-    this.look(zoom, this.within(zoom, { x: pan.x + by, y: pan.y }));
-  }
-
-  /** Keep some of the chain in sight. */
-  within(zoom, pan) {
-    const width = this.box.clientWidth, right = (this.stages.length - 1) * STEP * zoom;
-    const edge = (BUBBLE.width / 2) * zoom;
-    return { x: Math.min(width - edge - 40, Math.max(pan.x, edge + 40 - right)), y: pan.y };
+    this.see({ zoom, pan: panWithin(this.extent, zoom, { x: pan.x + by, y: pan.y }) });
   }
 
   /** Show the whole chain, however small. */
   fit() {
     this.roamed = false;
-    const zoom = Math.max(ZOOM.least, Math.min(1, this.box.clientWidth / this.width));
-    this.look(zoom, { x: (this.box.clientWidth - Math.max(0, this.stages.length - 1) * STEP * zoom) / 2, y: this.box.clientHeight / 2 });
+    this.see(wholeChain(this.extent));
   }
 
   /** First show the whole chain where it is readable then, else from the first stage that is not done. */
   open() {
     if (this.readable) return this.fit();
     const first = this.stages.findIndex((stage) => stage.status !== "Succeeded" || stage.stale);
-    const from = Math.max(0, first === -1 ? 0 : first - 1);
-    const zoom = 0.9;
-    this.look(zoom, this.within(zoom, { x: (BUBBLE.width / 2 + MARGIN + 12 - from * STEP) * zoom, y: this.box.clientHeight / 2 }));
+    this.see(chainFrom(this.extent, Math.max(0, first - 1)));
   }
 
-  /** Bring a stage into sight, if it is not. */
+  /**
+   * Bring a stage into sight, if it is not.
+   * @param {number} id
+   */
   reveal(id) {
     const at = this.stages.findIndex((stage) => stage.id === id);
     if (at < 0 || !this.renderer || !this.opened) return;
-    const { zoom, pan } = this.viewport;
-    const x = at * STEP * zoom + pan.x, half = (BUBBLE.width / 2 + 16) * zoom, width = this.box.clientWidth;
-    if (x - half < 0) this.look(zoom, { x: pan.x + half - x, y: pan.y });
-    else if (x + half > width) this.look(zoom, { x: pan.x - (x + half - width), y: pan.y });
+    const wanted = panToReveal(this.extent, this.viewport, at);
+    if (wanted) this.look(this.viewport.zoom, wanted);
   }
 
   resized() {
@@ -296,7 +338,12 @@ class StageGraph {
     }
   }
 
-  /** A bubble is being dragged with its shape. */
+  /**
+   * A bubble is being dragged with its shape.
+   * @param {number} id
+   * @param {number} x
+   * @param {number} y
+   */
   dragged(id, x, y) {
     const el = this.list.querySelector(`[data-key="${id}"]`);
     if (!el) return;
@@ -306,14 +353,19 @@ class StageGraph {
     el.style.top = `${y - BUBBLE.height / 2}px`;
   }
 
-  /** A bubble was dropped: it goes where it was dropped, or back. */
+  /**
+   * A bubble was dropped: it goes where it was dropped, or back.
+   * @param {number} id
+   * @param {number} x
+   */
   dropped(id, x) {
     const from = this.stages.findIndex((stage) => stage.id === id);
     const to = Math.max(0, Math.min(this.stages.length - 1, Math.round(x / STEP)));
     const el = this.list.querySelector(`[data-key="${id}"]`);
     el?.classList.remove("pw-dragged");
     this.layer.classList.remove("pw-dragging");
-    if (el) [el.style.left, el.style.top] = [`${from * STEP - BUBBLE.width / 2}px`, `${-BUBBLE.height / 2}px`];
+    if (el)
+      [el.style.left, el.style.top] = [`${from * STEP - BUBBLE.width / 2}px`, `${-BUBBLE.height / 2}px`];
     this.renderer.place(id, place(from));
     if (to !== from) this.on.move(id, to);
   }

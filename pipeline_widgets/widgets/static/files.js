@@ -1,8 +1,13 @@
 // What leaves a view: text to be read, for the clipboard, and for files that the browser saves.
 
+import { button, h, icon, setText } from "./elements.js";
+
 const COPIED = 2000; // ms that a button says that it has copied
 
-/** Put text on the clipboard; resolves to whether that was done. */
+/**
+ * Put text on the clipboard; resolves to whether that was done.
+ * @param {string} text
+ */
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -12,10 +17,12 @@ async function copyText(text) {
   }
 }
 
+/** @param {string} text */
 function copyBySelection(text) {
   const back = document.activeElement;
   const area = h("textarea", { class: "pw-hidden", "aria-hidden": "true", tabindex: "-1", value: text });
-  (back?.closest("dialog") || document.body).append(area); // what is outside an open dialog cannot be selected
+  // what is outside an open dialog cannot be selected
+  (back?.closest("dialog") || document.body).append(area);
   area.select();
   let done = false;
   try {
@@ -28,8 +35,15 @@ function copyBySelection(text) {
   return done;
 }
 
-/** Make a button that copies what `text` returns, and says so by a tick, which takes no other room. */
-function copyButton({ frame, label = "Copy", text, ...props }) {
+/**
+ * Make a button that copies what `text` returns, and says so by a tick, which takes no other room.
+ * @param {{ frame: Frame, label?: string, text: () => string, [name: string]: any }} options
+ */
+export function copyButton({ frame, label = "Copy", text, ...props }) {
+  /**
+   * @param {string} glyph
+   * @param {string} words
+   */
   const show = (glyph, words) => {
     el.firstElementChild.replaceWith(icon(glyph));
     el.classList.toggle("pw-copied", glyph === "check");
@@ -37,9 +51,12 @@ function copyButton({ frame, label = "Copy", text, ...props }) {
     if (word) setText(word, words);
   };
   const el = button({
-    label, glyph: "copy", ...props,
+    label,
+    glyph: "copy",
+    ...props,
     onclick: async () => {
-      const done = await copyText(text()), said = done ? "Copied" : "Not copied: select the text and press Ctrl+C";
+      const done = await copyText(text()),
+        said = done ? "Copied" : "Not copied: select the text and press Ctrl+C";
       show(done ? "check" : "copy", done ? label : said);
       frame.announce(said);
       clearTimeout(el.shown);
@@ -49,8 +66,13 @@ function copyButton({ frame, label = "Copy", text, ...props }) {
   return el;
 }
 
-/** Let the browser save text as a file. */
-function saveFile(name, text, type = "text/plain") {
+/**
+ * Let the browser save text as a file.
+ * @param {string} name
+ * @param {string} text
+ * @param {string} [type]
+ */
+export function saveFile(name, text, type = "text/plain") {
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
   const link = h("a", { href: url, download: name });
   document.body.append(link);
@@ -60,7 +82,11 @@ function saveFile(name, text, type = "text/plain") {
 }
 
 /** Text that scrolls and stays at its end. New text waits until nothing in it is selected. */
-class Printed {
+export class Printed {
+  /**
+   * @param {Frame} frame
+   * @param {string} label
+   */
   constructor(frame, label) {
     this.text = "";
     this.el = h("pre", { class: "pw-printed", tabindex: "0", role: "region", "aria-label": label });
@@ -74,7 +100,11 @@ class Printed {
     });
   }
 
-  /** `anew` is for another run: it is shown from its end, and no selection counts. */
+  /**
+   * `anew` is for another run: it is shown from its end, and no selection counts.
+   * @param {string} text
+   * @param {boolean} [anew]
+   */
   show(text, anew) {
     this.text = text;
     this.draw(anew);

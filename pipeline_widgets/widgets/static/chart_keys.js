@@ -1,0 +1,44 @@
+// The keys of a chart: it is a slider, step by step.
+
+/**
+ * Read, zoom or leave a chart by the keyboard.
+ * @param {MetricChart} chart
+ * @param {any} event
+ */
+export function pressInChart(chart, event) {
+  const last = chart.steps.length - 1,
+    now = chart.at ?? last,
+    { range, extent } = chart.group;
+  const to = /** @type {Values} */ ({
+    ArrowLeft: now - 1,
+    ArrowDown: now - 1,
+    ArrowRight: now + 1,
+    ArrowUp: now + 1,
+    PageUp: now + 10,
+    PageDown: now - 10,
+    Home: 0,
+    End: last,
+  })[event.key];
+  const zooms = /** @type {Values} */ ({
+    "+": 0.5,
+    "=": 0.5,
+    "-": 2,
+    0: null,
+    Escape: range ? null : undefined,
+  });
+  const factor = zooms[event.key];
+  if (
+    last < 0 ||
+    (to === undefined && factor === undefined) ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey
+  )
+    return;
+  event.preventDefault();
+  if (to !== undefined) return chart.read(Math.max(0, Math.min(last, to)));
+  if (factor === null) return chart.group.zoomOut();
+  const [low, high] = range ?? extent,
+    half = ((high - low) * factor) / 2;
+  chart.group.zoom([chart.xs[now] - half, chart.xs[now] + half]);
+}

@@ -1,0 +1,164 @@
+// How uPlot draws a chart: its axes, its cursor and its lines.
+
+import { paintChart } from "./chart_paint.js";
+import { chartDecades, chartTicks, chartTickTexts } from "./chart_style.js";
+
+/**
+ * The range of an axis on which all values are the same, or there is none.
+ * @param {number} low
+ * @param {number} high
+ */
+const chartSpread = (low, high) => [
+  low === null ? 0 : low - (Math.abs(low) || 1) * 0.5,
+  high === null ? 1 : high + (Math.abs(high) || 1) * 0.5,
+];
+/** @param {number} exponent */
+const chartPower = (exponent) => Math.min(Number.MAX_VALUE, Math.max(Number.MIN_VALUE, 10 ** exponent));
+/**
+ * The range of a logarithmic axis: whole powers of ten.
+ * @param {number} low
+ * @param {number} high
+ */
+const chartPowers = (low, high) => {
+  if (low === null) return [0.1, 1];
+  const first = Math.floor(Math.log10(low)),
+    last = Math.floor(Math.log10(high) - 1e-9) + 1;
+  return [chartPower(first), chartPower(Math.max(last, first + 1))]; // all values may be the same power of ten
+};
+// Ticks are ours: uPlot adds them up, which has no end where neighbouring numbers cannot be told apart.
+/**
+ * @param {any} _plot
+ * @param {any} _n
+ * @param {number} low
+ * @param {number} high
+ * @param {number} dim
+ * @param {number} space
+ */
+const chartApart = (_plot, _n, low, high, dim, space) => [Math.max(10, ((high - low) * space * 2) / dim)];
+
+/**
+ * What both axes have.
+ * @param {MetricChart} chart
+ */
+const chartAxis = (chart) => ({
+  stroke: () => chart.colour("--pw-text-soft"),
+  font: `11px ${getComputedStyle(chart.el).fontFamily}`,
+  ticks: { show: false },
+});
+
+/** @param {MetricChart} chart */
+function chartStepAxis(chart) {
+  return {
+    ...chartAxis(chart),
+    size: 26,
+    gap: 4,
+    grid: { show: false },
+    incrs: chartApart,
+    space: 64,
+    filter: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks,
+    splits: (
+      /** @type {any} */ plot,
+      /** @type {any} */ _n,
+      /** @type {number} */ low,
+      /** @type {number} */ high,
+    ) => chartTicks(low, high, plot.bbox.width / devicePixelRatio / 64, true),
+    values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => chart.stepTexts(ticks),
+  };
+}
+
+/** @param {MetricChart} chart */
+function chartValueAxis(chart) {
+  return {
+    ...chartAxis(chart),
+    size: (/** @type {any} */ _plot, /** @type {string[]} */ said) =>
+      Math.max(52, 14 + 6.5 * Math.max(0, ...(said ?? []).map((/** @type {string} */ text) => text.length))),
+    gap: 6,
+    grid: { stroke: () => chart.colour("--pw-chart-grid"), width: 1 },
+    space: 36,
+    incrs: chart.log ? undefined : chartApart,
+    filter: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks,
+    splits: (
+      /** @type {any} */ plot,
+      /** @type {any} */ _n,
+      /** @type {number} */ low,
+      /** @type {number} */ high,
+    ) =>
+      chart.log ? chartDecades(low, high) : chartTicks(low, high, plot.bbox.height / devicePixelRatio / 36),
+    values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) =>
+      chartTickTexts(ticks.map((/** @type {number} */ tick) => tick * chart.unit)),
+  };
+}
+
+/** @param {MetricChart} chart */
+function chartCursor(chart) {
+  return {
+    y: false,
+    drag: { x: true, y: false, setScale: false },
+    bind: { dblclick: () => () => chart.group.zoomOut() },
+    sync: {
+      key: chart.group.sync,
+      scales: ["x", null],
+      filters: { pub: (/** @type {any} */ type) => type === "mousemove" || type === "mouseleave" },
+    },
+    points: {
+      size: 8,
+      width: 2,
+      fill: () => chart.colour("--pw-bg"),
+      stroke: (/** @type {any} */ _plot, /** @type {number} */ n) =>
+        chart.colour(`--pw-c${chart.series[n - 1].style.colour}`),
+    },
+    dataIdx: (/** @type {any} */ _plot, /** @type {number} */ n, /** @type {number} */ at) =>
+      chart.known(n, at),
+  };
+}
+
+/** @param {MetricChart} chart */
+function chartValueScale(chart) {
+  return chart.log
+    ? {
+        distr: 3,
+        range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
+          chartPowers(low, high),
+      }
+    : {
+        range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
+          low === high ? chartSpread(low, high) : [low - (high - low) * 0.05, high + (high - low) * 0.05],
+      };
+}
+
+/**
+ * Return what uPlot is told of a chart.
+ * @param {MetricChart} chart
+ * @param {number} width
+ */
+export function chartOptions(chart, width) {
+  return {
+    width,
+    height: chart.height,
+    padding: [chart.best === null ? 10 : 18, 20, 0, 0],
+    legend: { show: false },
+    cursor: chartCursor(chart),
+    scales: { x: { time: false }, y: chartValueScale(chart) },
+    axes: [chartStepAxis(chart), chartValueAxis(chart)],
+    series: [
+      {},
+      ...chart.series.map((/** @type {{ name: string, style: LineStyle }} */ { name, style }) => ({
+        label: name,
+        width: 1.6,
+        dash: style.dash,
+        stroke: () => chart.colour(`--pw-c${style.colour}`),
+        points: { show: false },
+      })),
+    ],
+    hooks: {
+      draw: [(/** @type {any} */ plot) => paintChart(chart, plot)],
+      setSelect: [(/** @type {any} */ plot) => chart.drag(plot)],
+      setCursor: [
+        (/** @type {any} */ plot) => {
+          chart.say(plot.cursor.left >= 0 ? (plot.cursor.idx ?? null) : null);
+          chart.point(plot);
+        },
+      ],
+    },
+  };
+}

@@ -1,0 +1,85 @@
+// What is painted into a chart beside its lines.
+
+import { CHART_CROSS } from "./chart_style.js";
+
+const CHART_MARKED = 5; // marks on a line, so that it can be followed where others lie on it
+
+/**
+ * Draw what the lines alone do not show: marks on them, single points, where a value is no number, and the
+ * best step.
+ * @param {MetricChart} chart
+ * @param {any} plot
+ */
+export function paintChart(chart, plot) {
+  const { ctx } = plot,
+    ratio = devicePixelRatio,
+    { left, top, width, height } = plot.bbox;
+  if (chart.best !== null) paintBest(chart, plot, plot.valToPos(chart.group.scale.x(chart.best), "x", true));
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left - 5 * ratio, top - 5 * ratio, width + 10 * ratio, height + 10 * ratio);
+  ctx.clip();
+  chart.series.forEach(
+    (/** @type {{ style: LineStyle, points: Point[] }} */ { style, points }, /** @type {number} */ n) => {
+      const values = points.filter(
+        (/** @type {any[]} */ [, value]) => value !== null && !(chart.log && value <= 0),
+      );
+      const every = Math.max(1, Math.ceil(values.length / CHART_MARKED));
+      ctx.globalAlpha = plot.series[n + 1].alpha ?? 1;
+      ctx.strokeStyle = chart.colour(`--pw-c${style.colour}`);
+      ctx.fillStyle = style.hollow ? chart.colour("--pw-bg") : ctx.strokeStyle;
+      values.forEach((/** @type {any[]} */ [step, value], /** @type {number} */ at) => {
+        if (values.length <= 12 || at === values.length - 1 || (values.length - 1 - at + n) % every === 0)
+          paintMark(chart, plot, step, value, style.mark);
+      });
+      points.forEach((/** @type {any[]} */ [step, value], /** @type {number} */ at) => {
+        const before = points[at - 1]?.[1] ?? null;
+        if (value === null && before !== null && !(chart.log && before <= 0))
+          paintMark(chart, plot, step, before, CHART_CROSS);
+      });
+    },
+  );
+  ctx.restore();
+}
+
+/**
+ * @param {MetricChart} chart
+ * @param {{ ctx: any, valToPos: any }} options
+ * @param {Step} step
+ * @param {any} value
+ * @param {any} mark
+ */
+function paintMark(chart, { ctx, valToPos }, step, value, mark) {
+  const ratio = devicePixelRatio * 0.85,
+    shape = new Path2D(mark);
+  ctx.save();
+  ctx.translate(valToPos(chart.group.scale.x(step), "x", true), valToPos(chart.y(value), "y", true));
+  ctx.scale(ratio, ratio);
+  ctx.lineWidth = 1.5;
+  ctx.fill(shape);
+  ctx.stroke(shape);
+  ctx.restore();
+}
+
+/**
+ * @param {MetricChart} chart
+ * @param {{ ctx: any, bbox: any }} options
+ * @param {number} x
+ */
+function paintBest(chart, { ctx, bbox: { left, top, width, height } }, x) {
+  const ratio = devicePixelRatio;
+  if (x < left - 1 || x > left + width + 1) return;
+  ctx.save();
+  ctx.strokeStyle = chart.colour("--pw-text-soft");
+  ctx.fillStyle = ctx.strokeStyle;
+  ctx.setLineDash([2 * ratio, 3 * ratio]);
+  ctx.lineWidth = ratio;
+  ctx.beginPath();
+  ctx.moveTo(x, top - 2 * ratio);
+  ctx.lineTo(x, top + height);
+  ctx.stroke();
+  ctx.font = `${11 * ratio}px ${getComputedStyle(chart.el).fontFamily}`;
+  ctx.textAlign = "center";
+  ctx.fillText("best", Math.max(left + 12 * ratio, Math.min(left + width, x)), top - 5 * ratio);
+  ctx.restore();
+}

@@ -1,0 +1,33 @@
+// What each view is sent with. The code of all views is a model of its own, which a kernel sends once; it is
+// loaded here once for each page and version, whichever view comes first.
+
+const LOADED = Symbol.for("pipeline_widgets.loaded");
+
+/** @param {Model} code */
+async function load(code) {
+  const style = document.createElement("style");
+  style.textContent = code.get("style");
+  document.head.append(style);
+  const url = URL.createObjectURL(new Blob([code.get("script")], { type: "text/javascript" }));
+  try {
+    return await import(/* webpackIgnore: true */ url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+/** @param {Model} model */
+async function views(model) {
+  const code = await model.widget_manager.get_model(model.get("code").slice("IPY_MODEL_".length));
+  const page = /** @type {any} */ (globalThis);
+  page[LOADED] ??= new Map();
+  const loaded = page[LOADED];
+  const digest = code.get("digest");
+  if (!loaded.has(digest)) loaded.set(digest, load(code));
+  return loaded.get(digest);
+}
+
+export default {
+  initialize: async (/** @type {Rendered} */ context) => (await views(context.model)).initialize(context),
+  render: async (/** @type {Rendered} */ context) => (await views(context.model)).render(context),
+};

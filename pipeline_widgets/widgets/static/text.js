@@ -1,0 +1,155 @@
+// Numbers, names, sizes and times as people read them.
+
+import { h } from "./elements.js";
+
+// Right-to-left scripts, and marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm.
+const TURNING = new RegExp(
+  "[\\u0590-\\u08ff\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufb1d-\\ufdff\\ufe70-\\ufeff" +
+    "\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}]",
+  "u",
+);
+
+/**
+ * A name as it can stand in a sentence: one that could turn the words around it is isolated. As in
+ * `directions.py`.
+ * @param {string} name
+ */
+export function isolated(name) {
+  const text = String(name);
+  if (!TURNING.test(text)) return text;
+  let kept = "",
+    open = 0;
+  for (const character of text) {
+    if ("\u2066\u2067\u2068".includes(character)) open += 1;
+    if (character === "\u2069" && !open) continue; // it would close what stands around
+    if (character === "\u2069") open -= 1;
+    kept += character;
+  }
+  return `\u2068${kept}${"\u2069".repeat(open)}\u2069`;
+}
+
+/**
+ * Say a whole number. One that JavaScript cannot hold exactly has come as text.
+ * @param {Step} n
+ */
+export const inFull = (n) => (typeof n === "string" ? BigInt(n) : n).toLocaleString("en-US");
+
+/**
+ * Say how many of something there are.
+ * @param {Step} n
+ * @param {string} noun
+ * @param {string} [many]
+ */
+export const count = (n, noun, many = `${noun}s`) => `${inFull(n)} ${n === 1 ? noun : many}`;
+
+/**
+ * Say a score in a few digits; N/A where there is none.
+ * @param {any} value
+ * @param {number} [digits]
+ */
+export function score(value, digits = 4) {
+  if (value === null || value === undefined) return "N/A";
+  return signed(
+    Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
+      ? value.toExponential(2)
+      : String(Number(value.toPrecision(digits))),
+  );
+}
+
+/**
+ * Return what says the scores of a column: all with as many digits after the point, so that they can be
+ * compared.
+ * @param {any[]} values
+ */
+export function scores(values) {
+  const said = values.filter((value) => value !== null && value !== undefined).map((value) => score(value));
+  if (said.some((text) => text.includes("e"))) return score;
+  const largest = Math.max(...values.map((value) => Math.abs(value ?? 0)));
+  const most = Math.max(4, 3 - Math.floor(Math.log10(largest || 1)));
+  const digits = Math.min(most, Math.max(0, ...said.map((text) => (text.split(".")[1] ?? "").length)));
+  return (/** @type {any} */ value) =>
+    value === null || value === undefined ? "N/A" : signed(value.toFixed(digits));
+}
+
+/**
+ * Write a number with a minus rather than a hyphen.
+ * @param {string} text
+ */
+const signed = (text) => text.replace(/^-/, "\u2212");
+
+/**
+ * Say a size as people do.
+ * @param {number} n
+ */
+export function bytes(n) {
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (n < 1000) return `${unit === "B" ? n : n.toPrecision(3)} ${unit}`;
+    n /= 1000;
+  }
+  return `${n.toPrecision(3)} TB`;
+}
+
+/**
+ * Say a duration in seconds as people do.
+ * @param {number} seconds
+ */
+export function duration(seconds) {
+  if (seconds < 1) return "under 1 s";
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+/**
+ * Say how long something will take; that is a guess, so no more exact than one believes it.
+ * @param {number} seconds
+ */
+export function remaining(seconds) {
+  const minutes = Math.round(seconds / 60);
+  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s left`;
+  if (minutes < 60) return `${minutes} min left`;
+  if (minutes < 600) return `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+  if (minutes < 2880) return `${Math.round(minutes / 60)} h left`;
+  return `${Math.round(minutes / 1440)} d left`;
+}
+
+/**
+ * Show a moment, given in seconds since 1970, as a distance; the tooltip has it whole.
+ * @param {number} at
+ */
+export function moment(at) {
+  const when = new Date(at * 1000);
+  const el = h("time", { datetime: when.toISOString(), title: when.toLocaleString() }, ago(at));
+  el.dataset.at = String(at);
+  return el;
+}
+
+/** @param {number} at */
+export function ago(at) {
+  const s = Date.now() / 1000 - at;
+  if (s < 45) return "just now";
+  if (s < 3600) return `${Math.max(1, Math.round(s / 60))} min ago`;
+  if (s < 86_400) return `${Math.round(s / 3600)} h ago`;
+  if (s < 14 * 86_400) return `${count(Math.round(s / 86_400), "day")} ago`;
+  return new Date(at * 1000).toLocaleDateString();
+}
+
+/**
+ * Begin with a capital letter.
+ * @param {string} text
+ */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/**
+ * End with a full stop, unless another mark ends it.
+ * @param {string} text
+ */
+export const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/**
+ * Make a sentence of a reason: these come without their full stop and, some of them, in small letters.
+ * @param {string} text
+ */
+export const asSentence = (text) => ended(capital(text));

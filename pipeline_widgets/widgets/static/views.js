@@ -1,0 +1,39 @@
+// The views, by the names of their classes in Python. This is where the joined module begins and ends.
+
+import { AgentsTable } from "./agents.js";
+import { ExperimentsTable } from "./experiments.js";
+import { Builder } from "./pipeline.js";
+import { PipelineTable } from "./pipeline_list.js";
+import { ProjectTabs } from "./project.js";
+import { ResultsPanel } from "./results.js";
+import { attach } from "./state.js";
+
+/**
+ * What stands behind each view; its `frame` ends it.
+ * @type {Record<string, new (rendered: Rendered) => { frame: Frame }>}
+ */
+const VIEWS = {
+  AgentsView: AgentsTable,
+  ExperimentsView: ExperimentsTable,
+  PipelineView: Builder,
+  PipelineList: PipelineTable,
+  ProjectView: ProjectTabs,
+  ResultsView: ResultsPanel,
+};
+
+/**
+ * Follow a model from when it is made, whether or not a view of it is there. Returns what ends that.
+ * @param {{ model: Model }} options
+ */
+export function initialize({ model }) {
+  return attach(model);
+}
+
+/**
+ * Render a view of a model. Returns what ends it.
+ * @param {{ model: Model, el: El }} options
+ */
+export function render({ model, el }) {
+  const { frame } = new VIEWS[model.get("view")]({ model, el });
+  return () => frame.close();
+}

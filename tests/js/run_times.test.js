@@ -1,0 +1,34 @@
+// How long a run has taken, and how long it will take still.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { runLeft, runTook } from "../../pipeline_widgets/widgets/static/run_times.js";
+
+const RUN = {
+  id: 1,
+  status: "Running",
+  started: 100,
+  finished: /** @type {number} */ (null),
+  begun: 0,
+  step: 25,
+  total: 100,
+};
+
+test("a run has taken no time before it began, and none after it ended", () => {
+  assert.equal(runTook({ ...RUN, started: null }, 150), null);
+  assert.equal(runTook(RUN, 150), 50);
+  assert.equal(runTook({ ...RUN, finished: 130 }, 150), 30);
+  assert.equal(runTook(RUN, 90), 0); // a clock that was set back
+});
+
+test("what is left is told at the pace so far, of the steps that this run has made itself", () => {
+  assert.equal(runLeft(RUN, 150), 150);
+  assert.equal(runLeft({ ...RUN, begun: 20 }, 150), 750);
+});
+
+test("what is left cannot be told before the first step, without an end, or of a run that does not run", () => {
+  assert.equal(runLeft({ ...RUN, step: 0 }, 150), null);
+  assert.equal(runLeft({ ...RUN, total: null }, 150), null);
+  assert.equal(runLeft({ ...RUN, status: "Stopping" }, 150), null);
+});
