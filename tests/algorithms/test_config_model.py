@@ -457,7 +457,8 @@ def train(ctx): pass
 def untyped(ctx):
     return ctx in {"aa", "bb", "cc", "dd", "ee"} or ctx in {("a", 1), ("b", 2), None}
 config = train.configure({}).config
-print(json.dumps(config), compute_config_digest(config, 0), pw.algorithm("U", produces={"x"})(untyped).reference.digest)
+digests = compute_config_digest(config, 0), pw.algorithm("U", produces={"x"})(untyped).reference.digest
+print(json.dumps(config), *digests)
 """
 
 
