@@ -134,7 +134,7 @@ class Project(Handle):
             ConfigError: `keep` is none of these.
         """
         option = parse_keep(keep)
-        act = self._services.retention.look if dry_run else self._services.retention.free
+        act = self._services.retention.preview if dry_run else self._services.retention.delete_unreferenced
         return CleanUp([CheckpointFate(each) for each in act(self._id, option)], dry_run=dry_run)
 
     def compare(self, *chosen: Chosen | Sequence[Chosen]) -> Comparison:

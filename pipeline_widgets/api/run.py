@@ -78,7 +78,7 @@ class Checkpoint(Handle):
     @property
     def used_by(self) -> tuple[str, ...]:
         """What uses it: runs that consumed it, agents, and stages that would start from it."""
-        return self._services.retention.users(self._id)
+        return self._services.retention.references(self._id)
 
     @property
     def lineage(self) -> Lineage:

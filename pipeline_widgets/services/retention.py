@@ -32,7 +32,7 @@ class RetentionService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def users(self, checkpoint_id: int) -> tuple[str, ...]:
+    def references(self, checkpoint_id: int) -> tuple[str, ...]:
         """Return what uses a checkpoint: runs that consumed it, agents, stages that would start from it."""
         with self._store.read() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
@@ -42,13 +42,13 @@ class RetentionService:
             consumers = references.find_references(work, [checkpoint_id])
         return (*consumers.get(checkpoint_id, ()), *starting.get(checkpoint_id, ()))
 
-    def look(self, project_id: int, keep: Keep) -> tuple[RetentionDecision, ...]:
+    def preview(self, project_id: int, keep: Keep) -> tuple[RetentionDecision, ...]:
         """Return what would become of each checkpoint of a project; nothing is deleted."""
         with self._store.read() as work:
             work.projects.get(project_id)
             return _fates(work, work.runs.of_project(project_id), keep)
 
-    def free(
+    def delete_unreferenced(
         self, project_id: int, keep: Keep, *, only: Collection[int] | None = None
     ) -> tuple[RetentionDecision, ...]:
         """Delete what nobody asks for, and return what became of each checkpoint.
@@ -63,7 +63,7 @@ class RetentionService:
             only: The ids of what may go at all, such as what a preview has shown; by default all.
         """
         self._store.trust.check()  # also where no row goes: folders do
-        found = self.look(project_id, keep)
+        found = self.preview(project_id, keep)
         if only is not None:
             seen = frozenset(only)
             found = tuple(each for each in found if each.is_kept or each.checkpoint.id in seen)

@@ -1,6 +1,6 @@
 """What an endpoint answers over HTTP: the routes, and what stands before them (spec 8.3).
 
-`endpoint_guard.py` says who may ask, `endpoint_body.py` reads and refuses, `endpoint_turn.py` asks the agent.
+`auth.py` says who may ask, `payload.py` reads and refuses, `queue.py` asks the agent.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ class AgentsView(PagedView):
 
     def _detail(self, agent_id: int) -> Row | None:
         try:
-            found = self._services.agent_details.look(agent_id)
+            found = self._services.agent_details.get(agent_id)
         except NotFoundError:  # it was deleted since the page was read
             return None
         failed = found.agent.status is AgentStatus.FAILED

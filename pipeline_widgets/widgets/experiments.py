@@ -203,13 +203,15 @@ class ExperimentsView(PagedView):
 
     def do_clean_up_form(self, keep: str) -> Row:
         """Return which checkpoints a clean-up would free, and why the others stay."""
-        found = self._services.retention.look(self._project_id, parse_keep(keep))
+        found = self._services.retention.preview(self._project_id, parse_keep(keep))
         self._previewed = {each.id for each in list_deletable(found)}
         return clean_up_row(found)
 
     def do_clean_up(self, keep: str) -> Row:
         """Free the checkpoints that were previewed last, as far as nobody asks for them meanwhile."""
-        found = self._services.retention.free(self._project_id, parse_keep(keep), only=self._previewed)
+        found = self._services.retention.delete_unreferenced(
+            self._project_id, parse_keep(keep), only=self._previewed
+        )
         self.refresh()
         return asdict(summarize_clean_up(found))
 
@@ -243,7 +245,7 @@ class ExperimentsView(PagedView):
 
     def _detail(self, experiment_id: int, look: ExpandedRow) -> Row | None:
         try:
-            detail = self._services.experiment_details.look(experiment_id, checkpoints=look.checkpoints)
+            detail = self._services.experiment_details.get(experiment_id, checkpoints=look.checkpoints)
             latest = detail.runs[0].run.id if detail.runs else None
             charted = latest if look.run is None else look.run
             run_detail = None

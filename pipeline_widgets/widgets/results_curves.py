@@ -37,15 +37,15 @@ class PlottedSeries:
 class Curves:
     """Reads the curves of runs, and keeps those that will not change again."""
 
-    def __init__(self, glimpses: RunDetailQueries) -> None:
-        self._glimpses = glimpses
+    def __init__(self, run_details: RunDetailQueries) -> None:
+        self._run_details = run_details
         self._kept: dict[int, tuple[MetricCurve, ...]] = {}
         self._read: dict[int, tuple[MetricCurve, ...]] = {}
 
     def read(self, run_ids: Sequence[int]) -> PlottedSeries:
         """Return the curves of runs, in their order."""
         asked = [each for each in run_ids if each not in self._kept]
-        told = self._glimpses.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
+        told = self._run_details.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
         new = {run_id: each.curves for run_id, each in told.items()}
         known = {**self._kept, **new}
         self._read = {run_id: known[run_id] for run_id in run_ids if run_id in known}
@@ -67,7 +67,7 @@ class Curves:
         """
         curves: Mapping[int, tuple[MetricCurve, ...]] = self._read
         if part is not None:
-            curves = self._glimpses.part([*self._read], *part, points=POINTS, most=PART)
+            curves = self._run_details.part([*self._read], *part, points=POINTS, most=PART)
         return _rows(curves, _names(curves)[:METRICS] if metric is None else [metric])
 
 

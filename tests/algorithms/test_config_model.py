@@ -444,7 +444,7 @@ import json, sys
 from typing import Any
 from pydantic import BaseModel
 import pipeline_widgets as pw
-from pipeline_widgets.domain.experiment import digest_of
+from pipeline_widgets.domain.experiment import compute_config_digest
 class Inner(BaseModel):
     tags: frozenset[str] = frozenset("abcdefgh")
 class Config(BaseModel):
@@ -457,7 +457,8 @@ def train(ctx): pass
 def untyped(ctx):
     return ctx in {"aa", "bb", "cc", "dd", "ee"} or ctx in {("a", 1), ("b", 2), None}
 config = train.configure({}).config
-print(json.dumps(config), digest_of(config, 0), pw.algorithm("U", produces={"x"})(untyped).reference.digest)
+digests = compute_config_digest(config, 0), pw.algorithm("U", produces={"x"})(untyped).reference.digest
+print(json.dumps(config), *digests)
 """
 
 

@@ -89,9 +89,9 @@ def test_row_11_a_clean_up_deletes_nothing_elsewhere(
     other.mkdir(parents=True)
     name_in(lab, "checkpoints", PATHS[named](lab.store.artifacts, victim))
     care, project = RetentionService(lab.store), lab.project.id
-    expected = {each.checkpoint.step: each.reasons for each in care.look(project, "final")}
+    expected = {each.checkpoint.step: each.reasons for each in care.preview(project, "final")}
     assert expected[10] == ("its files are outside of this workspace",)
-    found = {each.checkpoint.step: each.reasons for each in care.free(project, "final")}
+    found = {each.checkpoint.step: each.reasons for each in care.delete_unreferenced(project, "final")}
     assert found == expected
     assert victim.is_dir()
     assert other.is_dir()
@@ -127,7 +127,7 @@ def test_row_11_no_link_leads_a_deletion_elsewhere(lab: Lab, run: Run, victim: P
     name_in(lab, "checkpoints", f"runs/00000001/checkpoints/{victim.name}")
     with pytest.raises(CheckpointError):
         lab.experiments.delete_checkpoint(checkpoint.id)
-    RetentionService(lab.store).free(lab.project.id, "final")
+    RetentionService(lab.store).delete_unreferenced(lab.project.id, "final")
     with lab.store.read() as work:
         experiment = work.runs.get(run.id).experiment_id or 0
     lab.experiments.delete(experiment)

@@ -60,9 +60,9 @@ def test_what_is_freed_is_gone_from_disk_and_database_and_the_rest_is_whole(
     lab.do(deploy)
     run = lab.do(second, 0.7, 0.8)
     before = {each.id: Path(each.path) for each in lab.runs.checkpoints(lab.do(first, 0.5, 0.6, 0.7).id)}
-    looked = care.look(lab.project.id, "best+final")
+    looked = care.preview(lab.project.id, "best+final")
     assert all(Path(each.checkpoint.path).is_dir() for each in looked)
-    assert care.free(lab.project.id, "best+final") == looked
+    assert care.delete_unreferenced(lab.project.id, "best+final") == looked
     for each in looked:
         assert Path(each.checkpoint.path).is_dir() is each.is_kept
     assert [(each.experiment, each.run, each.checkpoint.step) for each in looked if not each.is_kept] == [
@@ -75,7 +75,7 @@ def test_what_is_freed_is_gone_from_disk_and_database_and_the_rest_is_whole(
         ("chain-sft-1", 2, 20),
     ]
     assert sum(path.is_dir() for path in before.values()) == 1
-    assert [each for each in care.look(lab.project.id, "best+final") if not each.is_kept] == []
+    assert [each for each in care.preview(lab.project.id, "best+final") if not each.is_kept] == []
     assert lab.do(second, 0.9).status is Status.SUCCEEDED
     assert run.status is Status.SUCCEEDED
 
@@ -87,10 +87,10 @@ def test_the_users_of_a_checkpoint_are_listed_as_its_deletion_lists_them(
     pipe = lab.pipeline("SFT", "GRPO")
     first, second = pipe.stages
     best = lab.runs.checkpoints(lab.do(first, 0.9).id)[0]
-    assert care.users(best.id) == ("stage 2 of pipeline 'chain'",)
+    assert care.references(best.id) == ("stage 2 of pipeline 'chain'",)
     lab.do(second, 0.5)
     lab.agents.create("keeper", best.id)
-    assert care.users(best.id) == (
+    assert care.references(best.id) == (
         "run 1 of 'chain-grpo-2'",
         "agent 'keeper'",
         "stage 2 of pipeline 'chain'",
@@ -104,7 +104,7 @@ def test_a_stage_that_names_a_step_keeps_it(lab: Lab, care: RetentionService) ->
     pipe = lab.pipeline("SFT")
     lab.do(pipe.stages[0], 0.9, 0.1, 0.2)
     lab.add_deployment(pipe.id, choice=20)
-    kept = {each.checkpoint.step: each.reasons for each in care.look(lab.project.id, "best")}
+    kept = {each.checkpoint.step: each.reasons for each in care.preview(lab.project.id, "best")}
     assert kept == {10: ("best of run 1",), 20: ("stage 2 of pipeline 'chain'",), 30: ()}
 
 
@@ -114,18 +114,20 @@ def test_a_run_at_work_loses_nothing(lab: Lab, care: RetentionService) -> None:
     job = lab.started(lab.runs.trigger(pipe.stages[0].id))
     for step in (10, 20, 30):
         lab.save(job, step, 1.0 / step)
-    assert all(each.is_kept for each in care.free(lab.project.id, "best"))
+    assert all(each.is_kept for each in care.delete_unreferenced(lab.project.id, "best"))
     lab.save(job, 40, 0.01)
     lab.end(job)
-    assert [each.checkpoint.step for each in care.free(lab.project.id, "best") if each.is_kept] == [10]
+    assert [
+        each.checkpoint.step for each in care.delete_unreferenced(lab.project.id, "best") if each.is_kept
+    ] == [10]
 
 
 def test_another_projects_checkpoints_are_left_alone(lab: Lab, care: RetentionService) -> None:
     """A clean-up is of one project."""
     lab.do(lab.pipeline("SFT").stages[0], 0.1, 0.2, 0.3)
     other = lab.projects.create("Other", advanced_training=True)
-    assert care.free(other.id, "final") == ()
-    assert len([each for each in care.look(lab.project.id, "final") if not each.is_kept]) == 2
+    assert care.delete_unreferenced(other.id, "final") == ()
+    assert len([each for each in care.preview(lab.project.id, "final") if not each.is_kept]) == 2
 
 
 def test_what_is_used_in_the_meantime_is_kept_and_said_so(lab: Lab) -> None:
@@ -150,7 +152,8 @@ def test_what_is_used_in_the_meantime_is_kept_and_said_so(lab: Lab) -> None:
         acts=[act],
     )
     found = {
-        each.checkpoint.id: each.reasons for each in RetentionService(overtaken).free(lab.project.id, "final")
+        each.checkpoint.id: each.reasons
+        for each in RetentionService(overtaken).delete_unreferenced(lab.project.id, "final")
     }
     assert found[first.id] == ("agent 'quick'",)
     assert found[second.id] == ("stage 2 of pipeline 'chain'",)
@@ -164,7 +167,9 @@ def test_only_what_was_named_goes(lab: Lab, care: RetentionService) -> None:
     run = lab.do(lab.pipeline("SFT").stages[0], 0.1, 0.2, 0.3)
     first, second, _ = lab.runs.checkpoints(run.id)
     freed = [
-        each.checkpoint.id for each in care.free(lab.project.id, "final", only=[first.id]) if not each.is_kept
+        each.checkpoint.id
+        for each in care.delete_unreferenced(lab.project.id, "final", only=[first.id])
+        if not each.is_kept
     ]
     assert freed == [first.id]
     assert not Path(first.path).exists()
@@ -178,8 +183,8 @@ def test_a_step_that_a_stage_names_is_not_deleted_by_hand_either(lab: Lab, care:
     named, best, _ = lab.runs.checkpoints(run.id)
     lab.add_deployment(pipe.id, choice=10)
     lab.add_deployment(pipe.id, "other")
-    assert care.users(named.id) == ("stage 2 of pipeline 'chain'",)
-    assert care.users(best.id) == ("stage 3 of pipeline 'chain'",)
+    assert care.references(named.id) == ("stage 2 of pipeline 'chain'",)
+    assert care.references(best.id) == ("stage 3 of pipeline 'chain'",)
     with pytest.raises(
         InUseError, match=r"step 10 cannot be deleted. .* stage 2 of pipeline 'chain'. Let it"
     ):
@@ -195,8 +200,10 @@ def test_a_step_is_kept_for_a_stage_that_inherits_it(lab: Lab, care: RetentionSe
     first, _, last = lab.runs.checkpoints(run.id)
     _, resumed = lab.runs.resume(run.experiment_id or 0, last.id, "more")
     lab.carry_out(resumed, 0.3)
-    assert care.users(first.id) == ("stage 2 of pipeline 'chain'",)
-    assert [each.checkpoint.step for each in care.free(lab.project.id, "final") if each.is_kept] == [
+    assert care.references(first.id) == ("stage 2 of pipeline 'chain'",)
+    assert [
+        each.checkpoint.step for each in care.delete_unreferenced(lab.project.id, "final") if each.is_kept
+    ] == [
         10,
         30,
         40,
@@ -217,10 +224,10 @@ def test_a_clean_up_that_was_interrupted_is_finished_by_the_next(
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "rmtree", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            care.free(lab.project.id, "final")
+            care.delete_unreferenced(lab.project.id, "final")
     assert [each.step for each in lab.runs.checkpoints(run.id)] == [30]
     assert len(on_disk(lab, run)) == 5
-    care.free(lab.project.id, "final")
+    care.delete_unreferenced(lab.project.id, "final")
     (kept,) = lab.runs.checkpoints(run.id)
     assert on_disk(lab, run) == [Path(kept.path).name, "notes"]
 
@@ -236,10 +243,10 @@ def test_files_that_cannot_be_deleted_are_not_said_to_be_freed(
 
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "rmtree", refused)
-        first, _ = care.free(lab.project.id, "final")
+        first, _ = care.delete_unreferenced(lab.project.id, "final")
     assert first.reasons == ("its files could not be deleted",)
     assert len(on_disk(lab, run)) == 2
-    care.free(lab.project.id, "final")
+    care.delete_unreferenced(lab.project.id, "final")
     assert len(on_disk(lab, run)) == 1
 
 
@@ -248,10 +255,10 @@ def test_a_run_at_work_keeps_what_it_is_writing(lab: Lab, care: RetentionService
     job = lab.started(lab.runs.trigger(lab.pipeline("SFT").stages[0].id))
     writing = Path(job.folder) / "checkpoints" / f".writing-{'0' * 32}"
     writing.mkdir(parents=True)
-    care.free(lab.project.id, "final")
+    care.delete_unreferenced(lab.project.id, "final")
     assert writing.is_dir()
     lab.end(job)
-    care.free(lab.project.id, "final")
+    care.delete_unreferenced(lab.project.id, "final")
     assert not writing.exists()
 
 
@@ -265,7 +272,7 @@ def test_old_copies_of_no_agent_go(lab: Lab, care: RetentionService) -> None:
         copy.mkdir()
     for copy in (old, saved):
         os.utime(copy, (1.0, 1.0))
-    care.free(lab.project.id, "final")
+    care.delete_unreferenced(lab.project.id, "final")
     assert [copy.exists() for copy in (old, new, saved)] == [False, True, True]
 
 
@@ -275,7 +282,7 @@ def test_many_are_freed_in_parts(lab: Lab, care: RetentionService, monkeypatch: 
     stage = lab.pipeline("SFT").stages[0]
     runs = [lab.do(stage, 0.1, 0.2, 0.3, status=Status.STOPPED, resume=at > 0) for at in range(4)]
     touched = lab.store.revision(lab.project.id)
-    found = care.free(lab.project.id, "best+final")
+    found = care.delete_unreferenced(lab.project.id, "best+final")
     assert lab.store.revision(lab.project.id) == touched + 4
     kept = [each.checkpoint.step for each in found if each.is_kept]
     assert kept == [each.step for run in runs for each in lab.runs.checkpoints(run.id)]

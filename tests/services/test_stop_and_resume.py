@@ -245,7 +245,7 @@ def test_a_stage_that_was_resumed_a_thousand_times_can_be_used(lab: Lab) -> None
     stage = lab.pipeline("SFT").stages[0]
     lab.go_on_from(lab.do(stage, 0.5, status=Status.FAILED), 1_100, resume=True)
     assert lab.status(stage) is Status.FAILED
-    assert all(each.is_kept for each in RetentionService(lab.store).look(lab.project.id, "all"))
+    assert all(each.is_kept for each in RetentionService(lab.store).preview(lab.project.id, "all"))
     start = lab.take(lab.runs.trigger(stage.id, resume=True)).start
     assert start is not None
     assert start.step == 11_010

@@ -58,7 +58,7 @@ class Keeping(Lockstep):
     def clean_up(self, keep: Keep) -> None:
         """Free the checkpoints that nobody asks for."""
         gone = self.model.checkpoints.keys() - self.model.kept(keep)
-        self._must(lambda: self.retention.free(self.project, keep), moves=bool(gone))
+        self._must(lambda: self.retention.delete_unreferenced(self.project, keep), moves=bool(gone))
         for key in gone:
             del self.model.checkpoints[key]
         self._agree_on_runs()

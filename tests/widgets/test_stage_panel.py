@@ -30,8 +30,8 @@ def shown(lab: Lab, pipeline: Pipeline, number: int) -> dict[str, Any]:
     """Return what the panel shows of stage `number`, as it is after its way to the browser."""
     whole = lab.states.pipeline(pipeline.id)
     state = whole.stages[number - 1]
-    glimpse = RunDetailQueries(lab.store).run(state.run.id) if state.run else None
-    return json.loads(json.dumps(panel_row(state, glimpse, whole), allow_nan=False))
+    run_detail = RunDetailQueries(lab.store).run(state.run.id) if state.run else None
+    return json.loads(json.dumps(panel_row(state, run_detail, whole), allow_nan=False))
 
 
 def at_work(lab: Lab) -> tuple[Pipeline, Job]:

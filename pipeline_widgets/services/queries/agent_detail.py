@@ -40,7 +40,7 @@ class AgentDetailQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def look(self, agent_id: int) -> AgentDetail:
+    def get(self, agent_id: int) -> AgentDetail:
         """Return what is to be seen of an agent.
 
         Raises:

@@ -58,7 +58,7 @@ class ExperimentDetailQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def look(self, experiment_id: int, *, checkpoints: int = 50, runs: int = 50) -> ExperimentDetail:
+    def get(self, experiment_id: int, *, checkpoints: int = 50, runs: int = 50) -> ExperimentDetail:
         """Return what is to be seen of an experiment.
 
         Args:

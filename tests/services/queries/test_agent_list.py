@@ -112,7 +112,7 @@ def test_a_version_tells_which_run_and_pipeline_made_it(lab: Lab) -> None:
     lab.clock.forward(60)
     lab.do(deployment)
     (agent,) = lab.agents.all()
-    latest, former = AgentDetailQueries(lab.store).look(agent.id).versions
+    latest, former = AgentDetailQueries(lab.store).get(agent.id).versions
     assert (latest.version.number, former.version.number) == (2, 1)
     assert former.lineage == (
         "Step 10 of run 1 of experiment 'chain-sft-1', trained in stage 1 of pipeline 'chain'. "
@@ -121,7 +121,7 @@ def test_a_version_tells_which_run_and_pipeline_made_it(lab: Lab) -> None:
     assert latest.lineage.startswith("Step 10 of run 2 of experiment 'chain-sft-1'")
     assert latest.lineage.endswith("Deployed by stage 2 of pipeline 'chain', run 2.")
     by_hand = lab.agents.create("by hand", former.version.checkpoint.id)
-    assert AgentDetailQueries(lab.store).look(by_hand.id).versions[0].lineage.endswith("Saved by hand.")
+    assert AgentDetailQueries(lab.store).get(by_hand.id).versions[0].lineage.endswith("Saved by hand.")
 
 
 def test_what_was_saved_as_a_run_ended_is_not_taken_for_its_doing(lab: Lab) -> None:
@@ -129,7 +129,7 @@ def test_what_was_saved_as_a_run_ended_is_not_taken_for_its_doing(lab: Lab) -> N
     chain = lab.pipeline("SFT", "deploy")
     trained, deployed = lab.do(chain.stages[0], 0.5), lab.do(chain.stages[1])
     by_hand = lab.agents.create("by hand", lab.runs.checkpoints(trained.id)[0].id)
-    assert AgentDetailQueries(lab.store).look(by_hand.id).versions[0].lineage.endswith("Saved by hand.")
+    assert AgentDetailQueries(lab.store).get(by_hand.id).versions[0].lineage.endswith("Saved by hand.")
     assert [each.current.run_id for each in lab.agents.all()] == [deployed.id, None]
 
 
@@ -141,12 +141,12 @@ def test_an_agent_that_was_added_by_a_run_says_so(lab: Lab) -> None:
     lab.do(stage, 0.5)
     (agent,) = lab.agents.all()
     service = AgentDetailQueries(lab.store)
-    assert service.look(agent.id).versions[0].lineage == (
+    assert service.get(agent.id).versions[0].lineage == (
         "Step 10 of run 1 of experiment 'sft', trained in stage 1 of pipeline 'chain'. "
         "Added when that run completed."
     )
     lab.pipelines.delete(chain.id)
-    assert "experiment 'sft', trained by itself." in service.look(agent.id).versions[0].lineage
+    assert "experiment 'sft', trained by itself." in service.get(agent.id).versions[0].lineage
 
 
 @pytest.mark.spec("8.1")
@@ -154,11 +154,11 @@ def test_a_lineage_names_the_project_where_there_are_several(lab: Lab) -> None:
     """With one project its name says nothing."""
     agent = lab.agents.create("a", saved(lab).id)
     service = AgentDetailQueries(lab.store)
-    assert "Letters" not in service.look(agent.id).versions[0].lineage
+    assert "Letters" not in service.get(agent.id).versions[0].lineage
     lab.projects.create("Numbers", advanced_training=False)
     assert (
         "of experiment 'sft' of project 'Letters', trained by itself."
-        in service.look(agent.id).versions[0].lineage
+        in service.get(agent.id).versions[0].lineage
     )
     assert AgentListQueries(lab.store).page().projects == 2
 
@@ -168,7 +168,7 @@ def test_an_agent_that_is_gone_is_not_looked_at(lab: Lab) -> None:
     agent = lab.agents.create("a", saved(lab).id)
     lab.agents.delete(agent.id)
     with pytest.raises(NotFoundError):
-        AgentDetailQueries(lab.store).look(agent.id)
+        AgentDetailQueries(lab.store).get(agent.id)
     assert names(lab, only=agent.id) == []
 
 
@@ -177,4 +177,4 @@ def test_where_lower_is_better_the_offer_knows(lab: Lab) -> None:
     run = lab.runs.train(lab.experiment("loss", LOSS).id)
     lab.carry_out(run, 0.5)
     agent = lab.agents.create("a", lab.runs.checkpoints(run.id)[0].id)
-    assert not AgentDetailQueries(lab.store).look(agent.id).agent.current.spec.higher_is_better
+    assert not AgentDetailQueries(lab.store).get(agent.id).agent.current.spec.higher_is_better

@@ -28,12 +28,12 @@ def details(lab: Lab) -> ExperimentDetailQueries:
 def test_a_draft_has_neither_runs_nor_checkpoints(lab: Lab, details: ExperimentDetailQueries) -> None:
     """And one that is gone is not found."""
     made = lab.experiment("new")
-    found = details.look(made.id)
+    found = details.get(made.id)
     assert (found.experiment, found.uses, found.runs, found.checkpoints) == (made, (), (), ())
     assert (found.saved, found.best, found.final) == (0, None, None)
     lab.experiments.delete(made.id)
     with pytest.raises(NotFoundError):
-        details.look(made.id)
+        details.get(made.id)
 
 
 def test_it_lists_the_runs_and_what_they_saved_latest_first(
@@ -43,7 +43,7 @@ def test_it_lists_the_runs_and_what_they_saved_latest_first(
     made = lab.experiment("sft")
     lab.carry_out(lab.runs.train(made.id), 0.2, 0.9)
     lab.carry_out(lab.runs.train(made.id), math.nan, 0.4, status=Status.FAILED)
-    found = details.look(made.id)
+    found = details.get(made.id)
     assert [(each.run, each.step, each.evaluation_score) for each in found.checkpoints] == [
         ("run 2", 20, 0.4),
         ("run 2", 10, None),
@@ -59,10 +59,10 @@ def test_the_best_is_listed_although_the_list_is_short(lab: Lab, details: Experi
     """Of equal ones the latest run's is best; lower is better where the algorithm says so."""
     made = lab.experiment("loss", LOSS)
     lab.carry_out(lab.runs.train(made.id), 0.1, 0.5, 0.6)
-    found = details.look(made.id, checkpoints=1)
+    found = details.get(made.id, checkpoints=1)
     assert ([each.step for each in found.checkpoints], found.saved) == ([30, 10], 3)
     lab.carry_out(lab.runs.train(made.id), 0.1)
-    again = details.look(made.id, checkpoints=1)
+    again = details.get(made.id, checkpoints=1)
     assert [each.run for each in again.checkpoints] == ["run 2"]
     assert again.best == again.checkpoints[0].id
 
@@ -82,7 +82,7 @@ def test_only_what_is_listed_is_read(
         return value(row, root)
 
     monkeypatch.setattr(row_mapping, "to_checkpoint", counting)
-    found = details.look(made.id, checkpoints=2)
+    found = details.get(made.id, checkpoints=2)
     assert ([each.step for each in found.checkpoints], found.saved) == ([30, 20, 10], 9)
     assert sorted(read) == sorted(each.id for each in found.checkpoints)
 
@@ -95,7 +95,7 @@ def test_without_evaluation_scores_the_training_score_tells(
     job = lab.started(lab.runs.train(made.id))
     scores = (0.1, 0.7, math.inf, math.nan)
     saved = [lab.save(job, step, training=score) for step, score in enumerate(scores, start=1)]
-    assert details.look(made.id).best == saved[1].id
+    assert details.get(made.id).best == saved[1].id
 
 
 def test_without_scores_none_is_best(lab: Lab, details: ExperimentDetailQueries) -> None:
@@ -103,7 +103,7 @@ def test_without_scores_none_is_best(lab: Lab, details: ExperimentDetailQueries)
     made = lab.experiment("sft")
     job = lab.started(lab.runs.train(made.id))
     saved = lab.save(job, 10)
-    found = details.look(made.id)
+    found = details.get(made.id)
     assert (found.best, found.final) == (None, saved.id)
 
 
@@ -114,12 +114,12 @@ def test_it_says_where_it_is_used_and_where_it_ran(lab: Lab, details: Experiment
     for stage in pipeline.stages:
         lab.do(stage, 0.5)
     lab.carry_out(lab.runs.train(second), 0.6)
-    found = details.look(second)
+    found = details.get(second)
     assert found.uses == (Use(pipeline_id=pipeline.id, pipeline="chain", stage=2),)
     assert [(each.pipeline, each.same_config) for each in found.runs] == [("", True), ("chain", True)]
     lab.experiments.update(second, configured(SFT, {"steps": 11}), seed=0)
-    assert [each.same_config for each in details.look(second).runs] == [False, False]
+    assert [each.same_config for each in details.get(second).runs] == [False, False]
     lab.pipelines.delete(pipeline.id)
-    gone = details.look(second)
+    gone = details.get(second)
     assert gone.uses == ()
     assert [each.pipeline for each in gone.runs] == ["", ""]

@@ -425,7 +425,7 @@ def test_a_clean_up_rewrites_no_result(lab: Lab, overview: OverviewQueries) -> N
         overview.results(lab.project.id, [experiment.id]),
         overview.experiments(lab.project.id),
     )
-    RetentionService(lab.store).free(lab.project.id, "final")
+    RetentionService(lab.store).delete_unreferenced(lab.project.id, "final")
     lab.experiments.delete_checkpoint(lab.runs.checkpoints(run.id)[0].id)
     assert overview.results(lab.project.id, [experiment.id]) == (replace(before, checkpoints=0),)
     assert overview.experiments(lab.project.id) == (listed,)

@@ -22,7 +22,7 @@ from pipeline_widgets.services.supervision import Batch
 
 
 @pytest.fixture
-def glimpses(lab: Lab) -> RunDetailQueries:
+def run_details(lab: Lab) -> RunDetailQueries:
     """The panel of the workspace."""
     return RunDetailQueries(lab.store)
 
@@ -64,14 +64,14 @@ def now(lab: Lab) -> datetime:
 
 
 @pytest.mark.spec("6.6")
-def test_a_run_at_work_is_seen_live(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_run_at_work_is_seen_live(lab: Lab, run_details: RunDetailQueries) -> None:
     """Progress with the time left, metrics, checkpoints and the end of the log are in one value."""
     run, job = training(lab)
     lab.clock.forward(10)
     lab.report(job, 25, total=100, loss=0.5, training_score=0.25)
     lab.save(job, 25, -math.inf, 0.25)
     write_log(job, "begun\nstep 25")
-    seen = glimpses.run(run.id)
+    seen = run_details.run(run.id)
     assert (seen.run.number, seen.run.status) == (1, Status.RUNNING)
     assert seen.run.started_at == lab.runs.get(run.id).started_at
     assert seen.progress(now(lab)) == Progress(step=25, total=100, eta=30.0)
@@ -82,29 +82,29 @@ def test_a_run_at_work_is_seen_live(lab: Lab, glimpses: RunDetailQueries) -> Non
     assert (seen.log, seen.run.error, seen.agent) == ("begun\nstep 25", None, None)
 
 
-def test_a_look_is_equal_as_long_as_nothing_changed(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_look_is_equal_as_long_as_nothing_changed(lab: Lab, run_details: RunDetailQueries) -> None:
     """A heartbeat and passing time change nothing; a report, a line of the log and the end do."""
     run, job = training(lab)
     lab.report(job, 1, loss=math.nan)
     lab.save(job, 1, math.nan)
-    seen = [glimpses.run(run.id)]
+    seen = [run_details.run(run.id)]
     lab.clock.forward(5)
     lab.supervision.beat(job)
-    assert glimpses.run(run.id) == seen[0]
+    assert run_details.run(run.id) == seen[0]
     for change in (
         lambda: lab.report(job, 2, loss=0.5),
         lambda: write_log(job, "a line\n"),
         lambda: lab.end(job, Status.FAILED, "Traceback: it broke."),
     ):
         change()
-        seen.append(glimpses.run(run.id))
+        seen.append(run_details.run(run.id))
         assert seen[-1] != seen[-2]
     assert seen[-1].run.error == "Traceback: it broke."
     assert seen[-1].run.finished_at == now(lab)
 
 
 @pytest.mark.spec("6.5", "6.6")
-def test_the_time_left_of_a_resumed_run_goes_by_its_own_pace(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_the_time_left_of_a_resumed_run_goes_by_its_own_pace(lab: Lab, run_details: RunDetailQueries) -> None:
     """Steps that its forerunner has done are not counted as done by it."""
     stage = lab.pipeline("SFT").stages[0]
     lab.do(stage, *[0.5] * 8, status=Status.STOPPED)
@@ -112,61 +112,61 @@ def test_the_time_left_of_a_resumed_run_goes_by_its_own_pace(lab: Lab, glimpses:
     job = lab.started(run)
     lab.clock.forward(10)
     lab.report(job, 80, total=100, loss=1.0)
-    assert glimpses.run(run.id).progress(now(lab)).eta is None
+    assert run_details.run(run.id).progress(now(lab)).eta is None
     lab.report(job, 85, total=100, loss=1.0)
-    assert glimpses.run(run.id).progress(now(lab)) == Progress(step=85, total=100, eta=30.0)
+    assert run_details.run(run.id).progress(now(lab)) == Progress(step=85, total=100, eta=30.0)
 
 
 def test_the_best_checkpoint_is_that_by_which_later_stages_start(
-    lab: Lab, glimpses: RunDetailQueries
+    lab: Lab, run_details: RunDetailQueries
 ) -> None:
     """Without scores none is the best; then the training score tells, until there is an evaluation score."""
     run, job = training(lab)
     lab.save(job, 1)
-    assert glimpses.run(run.id).best is None
+    assert run_details.run(run.id).best is None
     by_training = lab.save(job, 2, None, 0.9)
     lab.save(job, 3, None, 0.5)
-    assert glimpses.run(run.id).best == by_training.id
+    assert run_details.run(run.id).best == by_training.id
     by_evaluation = lab.save(job, 4, 0.1, 0.1)
-    assert glimpses.run(run.id).best == by_evaluation.id
+    assert run_details.run(run.id).best == by_evaluation.id
 
 
-def test_scores_come_before_other_metrics(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_scores_come_before_other_metrics(lab: Lab, run_details: RunDetailQueries) -> None:
     """Training and evaluation score are first, whenever they were reported; the others are by name."""
     run, job = training(lab)
     lab.report(job, 1, loss=1.0, entropy=2.0)
     lab.report(job, 2, evaluation_score=0.1, kl=3.0, training_score=0.2)
-    names = [each.name for each in glimpses.run(run.id).curves]
+    names = [each.name for each in run_details.run(run.id).curves]
     assert names == ["training_score", "evaluation_score", "entropy", "kl", "loss"]
 
 
-def test_curves_are_of_that_run_only(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_curves_are_of_that_run_only(lab: Lab, run_details: RunDetailQueries) -> None:
     """Two runs that report in turns are kept apart."""
     run, job = training(lab)
     other, second = training_of(lab, lab.pipeline("SFT", name="other").stages[0].id)
     for step in range(3):
         lab.report(job, step, loss=1.0)
         lab.report(second, step, loss=2.0)
-    assert curve(glimpses.run(run.id), "loss") == ((0, 1.0), (1, 1.0), (2, 1.0))
-    assert curve(glimpses.run(other.id), "loss") == ((0, 2.0), (1, 2.0), (2, 2.0))
+    assert curve(run_details.run(run.id), "loss") == ((0, 1.0), (1, 1.0), (2, 1.0))
+    assert curve(run_details.run(other.id), "loss") == ((0, 2.0), (1, 2.0), (2, 2.0))
 
 
-def test_a_value_that_is_no_number_is_a_gap(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_value_that_is_no_number_is_a_gap(lab: Lab, run_details: RunDetailQueries) -> None:
     """NaN and infinities are drawn as gaps, and a step that is reported twice has its later value."""
     run, job = training(lab)
     for step, loss in ((1, 1.0), (2, math.nan), (3, math.inf), (4, 4.0), (4, 5.0)):
         lab.report(job, step, loss=loss)
-    assert curve(glimpses.run(run.id), "loss") == ((1, 1.0), (2, None), (3, None), (4, 5.0))
+    assert curve(run_details.run(run.id), "loss") == ((1, 1.0), (2, None), (3, None), (4, 5.0))
 
 
 @pytest.mark.spec("6.6")
-def test_a_long_run_keeps_its_shape_in_few_points(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_long_run_keeps_its_shape_in_few_points(lab: Lab, run_details: RunDetailQueries) -> None:
     """Looked at while it grows or only at its end, a curve is short, has its ends and its spikes."""
     run, job = training(lab)
     growing: list[Curve] = []
     for first in range(0, 2000, 500):
         lab.supervision.record(job, batch(first, {first + 77: 9.0, first + 78: -9.0}))
-        growing.append(curve(glimpses.run(run.id, points=50), "loss"))
+        growing.append(curve(run_details.run(run.id, points=50), "loss"))
     late = curve(RunDetailQueries(lab.store).run(run.id, points=50), "loss")
     for points in (growing[-1], late):
         assert len(points) <= 50
@@ -174,60 +174,60 @@ def test_a_long_run_keeps_its_shape_in_few_points(lab: Lab, glimpses: RunDetailQ
         assert {(77, 9.0), (578, -9.0), (1077, 9.0), (1578, -9.0)} <= set(points)
 
 
-def test_a_later_look_reads_only_what_is_new(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_later_look_reads_only_what_is_new(lab: Lab, run_details: RunDetailQueries) -> None:
     """What was read once is not read again: its rows can be gone, and the curve still goes on."""
     run, job = training(lab)
     lab.report(job, 1, loss=1.0)
-    glimpses.run(run.id)
+    run_details.run(run.id)
     with lab.store.database.write() as connection:
         connection.execute(delete(schema.metrics))
     lab.report(job, 2, loss=2.0)
-    assert curve(glimpses.run(run.id), "loss") == ((1, 1.0), (2, 2.0))
-    assert curve(glimpses.run(run.id, points=10), "loss") == ((2, 2.0),)
+    assert curve(run_details.run(run.id), "loss") == ((1, 1.0), (2, 2.0))
+    assert curve(run_details.run(run.id, points=10), "loss") == ((2, 2.0),)
 
 
-def test_a_look_can_be_bounded(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_look_can_be_bounded(lab: Lab, run_details: RunDetailQueries) -> None:
     """Where a look may read only some metrics it says so, and the next ones go on to the end."""
     run, job = training(lab)
     for step in range(5):
         lab.report(job, step, loss=float(step))
     lengths: list[tuple[int, bool]] = []
     for _ in range(4):
-        seen = glimpses.run(run.id, metrics=2)
+        seen = run_details.run(run.id, metrics=2)
         lengths.append((len(curve(seen, "loss")), seen.whole))
     assert lengths == [(2, False), (4, False), (5, True), (5, True)]
-    assert glimpses.run(run.id) == RunDetailQueries(lab.store).run(run.id)
+    assert run_details.run(run.id) == RunDetailQueries(lab.store).run(run.id)
 
 
-def test_curves_alone_are_read_of_many_runs(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_curves_alone_are_read_of_many_runs(lab: Lab, run_details: RunDetailQueries) -> None:
     """With whether more can come; a run that is gone is left out."""
     run, job = training(lab)
     other, second = training_of(lab, lab.pipeline("SFT", name="other").stages[0].id)
     lab.report(job, 1, loss=1.0)
     lab.report(second, 1, loss=2.0)
     lab.end(second)
-    told = glimpses.curves([run.id, 999, other.id], points=10)
+    told = run_details.curves([run.id, 999, other.id], points=10)
     assert [*told] == [run.id, other.id]
     assert [(each.whole, each.final) for each in told.values()] == [(True, False), (True, True)]
     assert [each.curves[0].points for each in told.values()] == [((1, 1.0),), ((1, 2.0),)]
     lab.report(job, 2, loss=3.0)
-    assert not glimpses.curves([run.id], points=10, metrics=1)[run.id].whole
+    assert not run_details.curves([run.id], points=10, metrics=1)[run.id].whole
 
 
-def test_a_part_of_a_curve_is_read_in_detail(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_part_of_a_curve_is_read_in_detail(lab: Lab, run_details: RunDetailQueries) -> None:
     """Between two steps with both of them, thinned to as many points; too much to read is not read."""
     run, job = training(lab)
     lab.supervision.record(job, batch(0, {250: 9.0}))
-    (loss,) = glimpses.part([run.id], 240, 260, points=100, most=21)[run.id]
+    (loss,) = run_details.part([run.id], 240, 260, points=100, most=21)[run.id]
     assert loss.points == tuple((step, 9.0 if step == 250 else 0.0) for step in range(240, 261))
-    (loss,) = glimpses.part([run.id], 0, 499, points=50, most=500)[run.id]
+    (loss,) = run_details.part([run.id], 0, 499, points=50, most=500)[run.id]
     assert len(loss.points) <= 50
     assert (250, 9.0) in loss.points
-    assert glimpses.part([run.id], 240, 260, points=100, most=20) == {}
+    assert run_details.part([run.id], 240, 260, points=100, most=20) == {}
 
 
 def test_only_some_runs_are_kept_in_mind(
-    lab: Lab, glimpses: RunDetailQueries, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, run_details: RunDetailQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notebook that is open for weeks keeps the curves of the runs that were looked at last."""
     monkeypatch.setattr(run_detail, "KEPT", 2)
@@ -236,25 +236,25 @@ def test_only_some_runs_are_kept_in_mind(
         run, job = training_of(lab, lab.pipeline("SFT", name=f"p{number}").stages[0].id)
         lab.report(job, 1, loss=float(number))
         ids.append(run.id)
-        glimpses.run(ids[0])
-        glimpses.run(run.id)
-    assert [run_id for run_id, _ in glimpses._read] == [ids[0], ids[2]]
-    assert curve(glimpses.run(ids[1]), "loss") == ((1, 1.0),)
+        run_details.run(ids[0])
+        run_details.run(run.id)
+    assert [run_id for run_id, _ in run_details._read] == [ids[0], ids[2]]
+    assert curve(run_details.run(ids[1]), "loss") == ((1, 1.0),)
 
 
-def test_a_run_that_is_gone_is_not_found(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_run_that_is_gone_is_not_found(lab: Lab, run_details: RunDetailQueries) -> None:
     """The panel of a run that was deleted says so."""
     experiment = lab.experiment("sft")
     run = lab.runs.train(experiment.id)
     lab.carry_out(run, 0.5)
-    assert glimpses.run(run.id).start == "Starts from scratch."
+    assert run_details.run(run.id).start == "Starts from scratch."
     lab.experiments.delete(experiment.id)
     with pytest.raises(NotFoundError, match="There is no such run"):
-        glimpses.run(run.id)
+        run_details.run(run.id)
 
 
 @pytest.mark.spec("5.5", "6.6")
-def test_it_is_said_what_a_run_starts_from(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_it_is_said_what_a_run_starts_from(lab: Lab, run_details: RunDetailQueries) -> None:
     """Scratch, a source checkpoint with its role, an own checkpoint and a deployment each have a sentence."""
     first, second, third = lab.pipeline("SFT", "GRPO", "deploy").stages
     runs = [
@@ -263,7 +263,7 @@ def test_it_is_said_what_a_run_starts_from(lab: Lab, glimpses: RunDetailQueries)
         lab.do(second, 0.5, resume=True),
         lab.do(third),
     ]
-    assert [glimpses.run(run.id).start for run in runs] == [
+    assert [run_details.run(run.id).start for run in runs] == [
         "Starts from scratch.",
         "Starts from step 10 of run 1 of 'chain-sft-1', used as policy.",
         "Goes on from step 10 of run 1 of 'chain-grpo-2'.",
@@ -272,7 +272,7 @@ def test_it_is_said_what_a_run_starts_from(lab: Lab, glimpses: RunDetailQueries)
 
 
 @pytest.mark.spec("5.4", "6.6")
-def test_a_start_from_a_saved_agent_is_said(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_start_from_a_saved_agent_is_said(lab: Lab, run_details: RunDetailQueries) -> None:
     """The agent and its version are named; once the agent is deleted, what it was made of is."""
     source = lab.pipeline("SFT", name="source")
     lab.do(source.stages[0], 0.5)
@@ -280,15 +280,15 @@ def test_a_start_from_a_saved_agent_is_said(lab: Lab, glimpses: RunDetailQueries
     made = lab.pipelines.create(lab.project.id, "chain")
     stage = lab.add(made.id, lab.experiment("sft"), start=FromAgent(agent.id))
     run = lab.do(stage, 0.5)
-    assert glimpses.run(run.id).start == "Starts from saved Agent 'saved', version 1, used as weights."
+    assert run_details.run(run.id).start == "Starts from saved Agent 'saved', version 1, used as weights."
     lab.pipelines.delete_stage(stage.id)
     lab.agents.delete(agent.id)
     gone = "Starts from step 10 of run 1 of 'source-sft-1', used as weights."
-    assert glimpses.run(run.id).start == gone
+    assert run_details.run(run.id).start == gone
 
 
 @pytest.mark.spec("5.6", "8.2")
-def test_the_agent_that_a_run_made_is_told(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_the_agent_that_a_run_made_is_told(lab: Lab, run_details: RunDetailQueries) -> None:
     """Auto-added and deployed agents are told with their version; one that a person saved is not."""
     made = lab.pipelines.create(lab.project.id, "chain")
     first = lab.add(made.id, lab.experiment("sft"), auto_add_agent=True)
@@ -299,7 +299,7 @@ def test_the_agent_that_a_run_made_is_told(lab: Lab, glimpses: RunDetailQueries)
     again = lab.do(second)
     lab.do(first, 0.9, content="other")
     third = lab.do(second)
-    told = [glimpses.run(run.id).agent for run in (trained, deployed, again, third)]
+    told = [run_details.run(run.id).agent for run in (trained, deployed, again, third)]
     auto, served, *_ = lab.agents.all()
     assert told == [
         AgentMade(agent_id=auto.id, name="chain - 1 sft - step 10", number=1),
@@ -309,14 +309,14 @@ def test_the_agent_that_a_run_made_is_told(lab: Lab, glimpses: RunDetailQueries)
     ]
 
 
-def test_a_run_that_did_not_succeed_made_no_agent(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_run_that_did_not_succeed_made_no_agent(lab: Lab, run_details: RunDetailQueries) -> None:
     """A deployment that failed tells no agent, although one of that name is there."""
     stages = lab.pipeline("SFT", "deploy").stages
     lab.do(stages[0], 0.5)
     lab.do(stages[1])
     job = lab.started(lab.runs.trigger(stages[1].id))
     lab.supervision.finish(job, Outcome(status=Status.FAILED, error="no"), an_owner())
-    assert glimpses.run(job.run_id).agent is None
+    assert run_details.run(job.run_id).agent is None
 
 
 LOGS = {
@@ -336,33 +336,33 @@ LOGS = {
 
 @pytest.mark.spec("6.6")
 @pytest.mark.parametrize("printed", LOGS)
-def test_the_log_is_shown_as_a_terminal_would(lab: Lab, glimpses: RunDetailQueries, printed: str) -> None:
+def test_the_log_is_shown_as_a_terminal_would(lab: Lab, run_details: RunDetailQueries, printed: str) -> None:
     """Progress bars show their last state, colours are gone, and an unfinished line is there."""
     run, job = training(lab)
     write_log(job, printed)
-    assert glimpses.run(run.id).log == LOGS[printed]
-    assert glimpses.run(run.id, lines=0).log == ""
+    assert run_details.run(run.id).log == LOGS[printed]
+    assert run_details.run(run.id, lines=0).log == ""
 
 
 @pytest.mark.spec("6.6")
-def test_a_long_log_is_shown_from_its_end(lab: Lab, glimpses: RunDetailQueries) -> None:
+def test_a_long_log_is_shown_from_its_end(lab: Lab, run_details: RunDetailQueries) -> None:
     """At most so many lines and 16 kB are shown, always the last ones."""
     run, job = training(lab)
     lines = [f"line {number}" for number in range(20_000)]
     write_log(job, "\n".join(lines))
-    assert glimpses.run(run.id).log.split("\n") == lines[-40:]
+    assert run_details.run(run.id).log.split("\n") == lines[-40:]
     long = [f"line {number} {'x' * 50}" for number in range(3000)]
     write_log(job, "\n".join(long))
-    shown = glimpses.run(run.id, lines=5000).log.split("\n")
+    shown = run_details.run(run.id, lines=5000).log.split("\n")
     assert 200 < len(shown) < 300
     assert shown == long[-len(shown) :]
     write_log(job, "a line\n" + "é" * 100_000 + "end")
-    shown = glimpses.run(run.id).log
+    shown = run_details.run(run.id).log
     assert (16 << 10) - 1 <= len(shown.encode()) <= 16 << 10
     assert shown.endswith("éend")
     assert set(shown) == {"é", "e", "n", "d"}
     write_log(job, "".join(f"\r{number}%" for number in range(50_000)))
-    assert glimpses.run(run.id).log == "49999%"
+    assert run_details.run(run.id).log == "49999%"
 
 
 def test_the_tail_of_a_log_is_as_it_was_printed(lab: Lab) -> None:
