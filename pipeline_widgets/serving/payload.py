@@ -114,8 +114,6 @@ async def read_body(request: Request) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         fix = 'Send an object, such as {"input": ...}.'
         raise RequestError(422, "The body is not a JSON object.", fix=fix)
-            422, "The body is not a JSON object.", fix='Send an object, such as {"input": ...}.'
-        )
     return cast("dict[str, Any]", parsed)
 
 
