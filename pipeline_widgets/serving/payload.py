@@ -112,7 +112,8 @@ async def read_body(request: Request) -> dict[str, Any]:
         )
     parsed = _parsed(raw) if len(raw) <= AT_ONCE else await to_thread.run_sync(_parsed, raw)
     if not isinstance(parsed, dict):
-        raise RequestError(422, "The body is not JSON object.", fix='Send an object, such as {"input": ...}.')
+        fix = 'Send an object, such as {"input": ...}.'
+        raise RequestError(422, "The body is not a JSON object.", fix=fix)
     return cast("dict[str, Any]", parsed)
 
 

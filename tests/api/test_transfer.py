@@ -191,15 +191,15 @@ def test_a_classic_project_takes_no_pipeline(ws: pw.Workspace, pipe: pw.Pipeline
 
 
 HOSTILE: dict[str, tuple[str, str]] = {
-    "tag": ("!!python/object/apply:os.system ['true']", "no YAML of a pipeline"),
+    "tag": ("!!python/object/apply:os.system ['true']", "not YAML of a pipeline"),
     "bomb": ("a: &a [x]\nb: [*a, *a, *a]", "an alias"),
     "twice": ("format: 1\nformat: 1", "a key is there twice"),
-    "deep": ("[" * 5000, "nested too deeply|no YAML"),
+    "deep": ("[" * 5000, "nested too deeply|not YAML"),
     "date": ("format: 1\npipeline: 2020-01-01\nexperiments: {}\nstages: []", "should be a text"),
-    "unhashable": ("? [a]\n: b", "no YAML"),
+    "unhashable": ("? [a]\n: b", "not YAML"),
     "nothing": ("", "should be a mapping"),
     "long": ("x" * 1_000_001, "characters"),
-    "digits": (f"format: 0x{'f' * 5000}", "no YAML"),
+    "digits": (f"format: 0x{'f' * 5000}", "not YAML"),
 }
 
 
@@ -229,7 +229,7 @@ def test_an_import_that_fails_leaves_nothing(project: pw.Project, pipe: pw.Pipel
             "Stage 3: .*2 already",
         ),
         (new.replace("  imitate:\n", "  ' refine':\n", 1), "named 'refine'"),
-        (new.replace("seed: 0", "seed: 18446744073709551616", 1), "'imitate'.*no seed"),
+        (new.replace("seed: 0", "seed: 18446744073709551616", 1), "'imitate'.*not a seed"),
         (new.replace("description: ''", 'description: "\\uD800"'), "description of the pipeline cannot"),
         (new.replace("base: letters", "base: !!binary gIA=", 1), "'imitate'"),
     ):

@@ -91,7 +91,7 @@ def test_a_number_that_python_does_not_write_is_refused_all_the_same(key: str) -
     """The error needs not show it."""
     with pytest.raises(ConfigError, match="cannot be imported"):
         from_plain({**GOOD, key: 16**5000})
-    with pytest.raises(ConfigError, match=r"experiment 'sft'.*no seed"):
+    with pytest.raises(ConfigError, match=r"experiment 'sft'.*not a seed"):
         from_plain({**GOOD, "experiments": {"sft": {**SFT, "seed": 16**5000}}})
 
 

@@ -22,7 +22,7 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "no JSON": ({"raw": b"observation=1", "kind": "text/plain"}, 415, "not declared as JSON"),
     "bytes that are no text": ({"raw": b"\xff\xfe\x00"}, 400, "broken JSON"),
     "endless nesting": ({"raw": b"[" * 100_000}, 400, "broken JSON"),
-    "a list": ({"body": [1, 2, 3]}, 422, "no JSON object"),
+    "a list": ({"body": [1, 2, 3]}, 422, "not a JSON object"),
     "NaN": ({"raw": b'{"observation": [NaN, 2, 3]}'}, 422, "holds NaN"),
     "infinity": ({"raw": b'{"observation": [1e999, 2, 3]}'}, 422, "holds 1e999"),
     "another field": ({"body": {"obs": [1, 2, 3]}}, 422, "'observation' is missing"),

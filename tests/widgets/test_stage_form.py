@@ -209,7 +209,7 @@ def test_a_new_stage_has_no_id_yet_and_a_manual_one_no_gate() -> None:
     ("settings", "sentence"),
     [
         ({}, "None is not a trigger"),
-        ({**SCRATCH, "kind": "report"}, "'report' is no type of stage"),
+        ({**SCRATCH, "kind": "report"}, "'report' is not a type of stage"),
         ({**SCRATCH, "experiment": None}, "The stage needs an experiment. Choose an experiment"),
         ({**SCRATCH, "experiment": True}, "The stage needs an experiment"),
         ({**SCRATCH, "start": "agent", "agent": None}, "The stage needs a saved Agent"),
