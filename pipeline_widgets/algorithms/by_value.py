@@ -196,6 +196,21 @@ _REDUCERS: Mapping[Any, Callable[[Any], Any]] = {
 }
 
 
+def _constant_name(value: object) -> str | None:
+    """Return the name of a constant that is known by its identity, such as `dataclasses.MISSING`.
+
+    A copy of it would be another object. Only what has no state and lies in its class's module is one.
+    """
+    kind = type(value)
+    plain = (kind.__reduce_ex__, kind.__reduce__) == (object.__reduce_ex__, object.__reduce__)
+    if not plain or kind.__module__ in {"builtins", MAIN} or not is_importable(kind):
+        return None
+    if getattr(value, "__dict__", None) or any(vars(each).get("__slots__") for each in kind.__mro__):
+        return None
+    home = vars(sys.modules[kind.__module__])
+    return next((name for name, each in list(home.items()) if each is value), None)
+
+
 class _Pickler(cloudpickle.Pickler):
     """Pickles code with its source text, and so that equal code is equal bytes in every process."""
 
@@ -206,6 +221,11 @@ class _Pickler(cloudpickle.Pickler):
         own = {CodeType: self._reduce_code, **_REDUCERS}
         self.dispatch_table = ChainMap(own, cast(Any, _of_cloudpickle))
         super().__init__(file)  # pyright: ignore[reportUnknownMemberType]
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Send a constant by its name, and anything else as cloudpickle does."""
+        of_cloudpickle: Callable[[Any], Any] = cast(Any, super()).reducer_override
+        return _constant_name(obj) or of_cloudpickle(obj)
 
     def _reduce_code(self, code: CodeType) -> Any:
         make, parts = _of_cloudpickle[CodeType](code)

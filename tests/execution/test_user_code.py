@@ -180,6 +180,50 @@ def test_case_10_main_is_in_the_child_what_it_is_in_the_notebook(tmp_path: Path)
     assert run("later.py").split() == ["42", "False"]
 
 
+DATACLASS = """
+import dataclasses
+import pipeline_widgets as pw
+
+@dataclasses.dataclass
+class Optimizer:
+    rate: float = 0.1
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+    steps: int
+    names: list[str] = dataclasses.field(default_factory=list)
+    optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
+
+@pw.algorithm("Plain", produces={"thing"}, config=Config)
+def train(ctx):
+    fields = {field.name: field for field in dataclasses.fields(ctx.config)}
+    assert fields["steps"].default is dataclasses.MISSING
+    assert fields["names"].default_factory is list
+    assert ctx.config == Config(steps=3, optimizer=Optimizer(rate=0.5)), ctx.config
+    ctx.report(ctx.config.steps, evaluation_score=ctx.config.optimizer.rate)
+
+project = pw.Workspace("lab.db").create_project("P", advanced_training=True)
+config = {"steps": 3, "optimizer": {"rate": 0.5}}
+run = project.create_experiment("plain", algorithm=train, config=config).train().wait(60)
+print(run.status, run.error)
+"""
+
+
+@pytest.mark.spec("7.4")
+def test_habit_2_a_dataclass_of_a_cell_is_a_config_in_the_run(tmp_path: Path) -> None:
+    """Its fields are what they were: what has no default is known by an object that there is once only."""
+    (tmp_path / "notebook.py").write_text(DATACLASS)
+    done = subprocess.run(
+        [sys.executable, "notebook.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.stdout == "Succeeded None\n", done.stdout + done.stderr
+
+
 CHAIN = """
 import functools, multiprocessing, pickle, os
 import pipeline_widgets as pw

@@ -12,10 +12,9 @@ import sqlite3
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 import pipeline_widgets as pw
 
@@ -36,8 +35,12 @@ NAMELESS = (
 )
 
 
-class Walk(BaseModel):
-    """How far to walk, and what happens on the way."""
+@dataclass
+class Walk:
+    """How far to walk, and what happens on the way.
+
+    A class of pydantic's would be pickled with the internals of one version of pydantic.
+    """
 
     steps: int = 3
     fail: bool = False
