@@ -146,5 +146,5 @@ def test_it_is_read_only_until_it_is_trusted(path: Path, monkeypatch: pytest.Mon
         "walks": "Succeeded",
     }
     with pytest.raises(UntrustedError):
-        ws.projects["Letters"].pipelines["walks"].stages[0].trigger()
+        ws.projects["Letters"].pipelines["balance"].stages[0].trigger()
     ws.close()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import time
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -103,23 +101,25 @@ def test_a_supervisor_that_waits_for_the_database_is_seen_to_move(
     services = bench.ws._services
     refusing = Refusing(services.store)
     refusing.refused = {}
-    run = services.runs.trigger(pipe.stages[0]._id)
-    server, ended, seen = ForkServer(), threading.Event(), [0]
+    seen: list[int] = []
+    refuse = refusing._refuse
 
-    def watch() -> None:
-        while not ended.wait(1.0):
+    def watch(what: str) -> None:
+        if what == "finish":
             seen.append(processes.progress(os.getpid()) or 0)
+        refuse(what)
 
-    watching = threading.Thread(target=watch)
-    watching.start()
+    monkeypatch.setattr(refusing, "_refuse", watch)
+    run = services.runs.trigger(pipe.stages[0]._id)
+    server = ForkServer()
+
     Supervisor(refusing, services.reconciler, services.endpoints, services.store.timing, server).run(run.id)
-    ended.set()
-    watching.join()
     server.close()
 
     assert pipe.stages[0].status == "Succeeded"
-    assert len(seen) > 4
-    assert all(later > earlier for earlier, later in pairwise(seen))
+    first, second, last = seen
+    assert second - first >= 1.5 / supervisor.TICK
+    assert last - second >= 3.0 / supervisor.TICK
 
 
 def test_a_start_checkpoint_that_was_changed_is_refused_before_anything_starts(bench: Bench) -> None:
