@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import subprocess
 import sys
@@ -70,3 +71,8 @@ def test_what_the_wheel_announces_is_there(wheel: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["7", "1"]
+
+
+def test_the_tools_of_the_front_end_say_nothing_of_other_folders() -> None:
+    """A module type in the root would hold for .venv as well, and JupyterLab's own scripts would not run."""
+    assert "type" not in json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
