@@ -26,7 +26,7 @@ def render(error: BaseException, *sentences: str) -> list[str]:
         The user's own frames, outermost first, and then the sentences; the whole traceback in IPython's
         Verbose mode.
     """
-    shell = _shell()
+    shell = find_shell()
     if shell is not None and shell.InteractiveTB.mode == "Verbose":
         whole: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
         return whole
@@ -54,7 +54,7 @@ def _shown(frame: traceback.FrameSummary, shell: Any) -> list[str]:
     return [f"{_GREEN}{where}, line {frame.lineno}{within}{_PLAIN}", f"----> {frame.line}", ""]
 
 
-def _shell() -> Any:
-    """Return IPython's shell; None outside of it."""
+def find_shell() -> Any:
+    """Return IPython's shell; None outside of it. Nothing is imported for that."""
     module = sys.modules.get("IPython.core.getipython")
     return module.get_ipython() if module is not None else None

@@ -146,3 +146,8 @@ def format_value(value: object) -> str:
     except (ValueError, RecursionError):  # a number of thousands of digits, or what holds one
         text = f"<{type(value).__name__}, too long to show>"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def format_error(error: Exception) -> str:
+    """Return the sentences of one of our errors, and the type and the words of any other."""
+    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}."

@@ -27,7 +27,7 @@ from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmRef
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.python_version import HERE, foreign_fix, foreign_reason
-from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, PipelineError, format_value
+from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, format_error, format_value
 
 if TYPE_CHECKING:
     from pipeline_widgets.algorithms.context import TrainContext
@@ -92,7 +92,7 @@ class Algorithm:
             why = f"{first['msg']}, got {format_value(first['input'])}."
             raise ConfigError(what, why, f"Correct {field!r} and try again.") from error
         except Exception as error:  # a validator of a user's may raise anything
-            what, why = f"The config of {self.spec.name} cannot be checked.", _cause(error)
+            what, why = f"The config of {self.spec.name} cannot be checked.", format_error(error)
             raise ConfigError(what, why, "Correct its config model, and define it again.") from error
 
     def signature_of(self, config: Any) -> Signature:
@@ -114,7 +114,7 @@ class Algorithm:
         try:
             made = self.signature(config)
         except Exception as error:  # it is the user's
-            raise ConfigError(what, _cause(error), fix) from error
+            raise ConfigError(what, format_error(error), fix) from error
         if not isinstance(made, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users return anything
             raise ConfigError(what, f"It returned {format_value(made)}.", fix)
         return _facets(made)
@@ -373,7 +373,7 @@ def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
     try:
         value = opened()
     except Exception as error:
-        why = _cause(error)
+        why = format_error(error)
         fix = "Install what it needs, or define it again with @pw.algorithm and trigger the stage again."
         raise AlgorithmNotFoundError(f"{origin} cannot be loaded.", why, fix) from error
     if not isinstance(value, Algorithm):
@@ -386,10 +386,6 @@ def _facets(signature: Mapping[str, Any]) -> Signature:
     listed = {name for name, value in signature.items() if isinstance(value, (list, tuple, dict))}
     scalars = {name: value for name, value in signature.items() if name not in listed}
     return {**to_facets(scalars), **{name: signature[name] for name in sorted(listed)}}
-
-
-def _cause(error: Exception) -> str:
-    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}."
 
 
 @cache

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from pipeline_widgets.cell_tracebacks import find_shell
 from pipeline_widgets.errors import ExecutionError, StorageError
 
 
@@ -76,6 +76,4 @@ def write(path: Path, text: str) -> Path:
 
 def _in_notebook() -> bool:
     """Whether a kernel runs this, rather than a script or IPython in a terminal."""
-    module = sys.modules.get("IPython.core.getipython")
-    shell = module.get_ipython() if module is not None else None
-    return getattr(shell, "kernel", None) is not None
+    return getattr(find_shell(), "kernel", None) is not None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import pickle
 import signal
 import time
 import traceback
@@ -21,7 +20,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_widgets.domain.job import Job, MetricReport, Outcome, SavedCheckpoint
+from pipeline_widgets.domain.job import Job, MetricReport, Outcome
 from pipeline_widgets.domain.liveness import Timing, host_of
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import (
@@ -31,9 +30,11 @@ from pipeline_widgets.errors import (
     FencedError,
     PipelineError,
     StorageError,
+    format_error,
 )
 from pipeline_widgets.execution import ownership, processes, worker
 from pipeline_widgets.execution.endpoints import Endpoints
+from pipeline_widgets.execution.messages import read_message
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence.logs import find_fatal_stack
@@ -48,7 +49,6 @@ EXIT_GRACE = 5.0  # seconds that a process has to end after it has told its outc
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
 CONFLICTS_BORNE = 5  # of one write, one after the other
 RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
-LONGEST_MESSAGE = 64 << 20  # bytes; four characters of text read as a length are far more
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two tries to write while the database refuses
 TAKE_PATIENCE = 60.0  # seconds that the database may refuse before a supervisor that has no run yet ends
 GONE_AFTER = 3  # checks that do not find the database's file
@@ -340,7 +340,9 @@ class Supervisor:
                     raise
                 halves = waiting[0].split()
                 if not halves:
-                    attempt.refused.append(f"It told what cannot be stored: {waiting[0]}. {_words(error)}")
+                    attempt.refused.append(
+                        f"It told what cannot be stored: {waiting[0]}. {format_error(error)}"
+                    )
                 waiting[:1] = halves
             attempt.batch = Batch(
                 reported=[each for batch in waiting for each in batch.reported],
@@ -412,41 +414,22 @@ def _await_exit(ended: Worker) -> None:
 
 
 def _receive(attempt: _Attempt) -> None:
+    line = attempt.worker.line
     try:
         for _ in range(MESSAGES_AT_ONCE):
-            if not (attempt.line_open and attempt.worker.line.poll()):
+            if not (attempt.line_open and line.poll()):
                 return
-            _take(attempt, attempt.worker.line.recv_bytes(LONGEST_MESSAGE))
-    except (EOFError, OSError) as error:
+            message = read_message(line)
+            if isinstance(message, Outcome):
+                attempt.outcome = message
+            elif isinstance(message, MetricReport):
+                attempt.batch.reported.append(message)
+            else:
+                attempt.batch.saved.append(message)
+    except (EOFError, OSError):
         attempt.line_open = False
-        line = attempt.worker.line
-        if isinstance(error, OSError) and (line.closed or not line.readable):  # by a length that is none
-            attempt.outcome = _overwritten(error)
-
-
-def _take(attempt: _Attempt, data: bytes) -> None:
-    """Take a message. What cannot be read is of code that writes into whatever it finds open."""
-    try:
-        message = pickle.loads(data)  # noqa: S301  of a child, which runs the user's code as this user
-    except Exception as error:  # noqa: BLE001  any bytes raise any error
-        attempt.line_open, attempt.outcome = False, _overwritten(error)
-        return
-    if isinstance(message, Outcome):
-        attempt.outcome = message
-    elif isinstance(message, MetricReport):
-        attempt.batch.reported.append(message)
-    elif isinstance(message, SavedCheckpoint):
-        attempt.batch.saved.append(message)
-    else:
-        attempt.line_open, attempt.outcome = False, _overwritten(TypeError(type(message).__name__))
-
-
-def _overwritten(error: Exception) -> Outcome:
-    what = (
-        "The training wrote into file descriptors that are not its own, so that what it told cannot be read"
-    )
-    fix = "Let it write to files that it has opened itself."
-    return Outcome(status=Status.FAILED, error=f"{what} ({type(error).__name__}: {error}). {fix}")
+    except ExecutionError as error:
+        attempt.line_open, attempt.outcome = False, Outcome(status=Status.FAILED, error=str(error))
 
 
 def _send(attempt: _Attempt, message: object) -> None:
@@ -466,7 +449,3 @@ def _refused(attempt: _Attempt, outcome: Outcome) -> Outcome:
     """Return how a run ends that has told what cannot be stored."""
     status = Status.CRASHED if outcome.status is Status.CRASHED else Status.FAILED
     return Outcome(status=status, error="\n".join([*attempt.refused, *filter(None, [outcome.error])]))
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}."

@@ -29,7 +29,14 @@ from pipeline_widgets.domain.endpoint import (
     version_error,
 )
 from pipeline_widgets.domain.liveness import Process, Timing
-from pipeline_widgets.errors import DataRefusedError, ExecutionError, FencedError, PipelineError, StorageError
+from pipeline_widgets.errors import (
+    DataRefusedError,
+    ExecutionError,
+    FencedError,
+    PipelineError,
+    StorageError,
+    format_error,
+)
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.serving import local_credential
@@ -136,7 +143,7 @@ class ServedAgent:
             raise
         except Exception as error:  # noqa: BLE001  the user's code opens it
             _log.exception("Version %s cannot be opened.", wanted.version)
-            self._refused = (wanted.version, _words(error))
+            self._refused = (wanted.version, format_error(error))
         else:
             self._refused = None
 
@@ -189,7 +196,7 @@ def serve(store: Store, service: EndpointService, agent_id: int, process: Proces
     except Exception as error:  # noqa: BLE001  the user's code opens the version
         with suppress(Exception):  # before the row says so: who reads that Failed finds the whole log
             traceback.print_exc()
-        service.failed(agent_id, token, _words(error))
+        service.failed(agent_id, token, format_error(error))
         sys.exit(1)
     config = uvicorn.Config(
         application(endpoint, host if is_local(listening) else None),
@@ -270,7 +277,7 @@ class DesiredStateWatcher:
         except FencedError:
             pass
         except Exception as error:  # noqa: BLE001  whatever it is, the row has to tell it
-            self.why = f"What watches it failed. {_words(error)}"
+            self.why = f"What watches it failed. {format_error(error)}"
             _log.exception("The endpoint ends: what watches it failed.")
         finally:
             self._server.should_exit = True
@@ -333,7 +340,3 @@ def _leave() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(0)
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}."

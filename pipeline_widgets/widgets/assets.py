@@ -51,7 +51,7 @@ def style(entry: Path = STATIC / "views.css") -> str:
 @cache
 def loader() -> str:
     """Return the small module that each view is sent with; it loads the others from the view's code."""
-    return (STATIC / "loader.js").read_text(encoding="utf-8")
+    return _read(STATIC / "loader.js")
 
 
 @cache
@@ -60,10 +60,15 @@ def digest() -> str:
     return hashlib.sha256(f"{script()}\0{style()}".encode()).hexdigest()
 
 
+@cache
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
 def script_imports(path: Path) -> dict[Path, set[str]]:
     """Return the modules that a module imports, in order, and which names of each."""
     imports: dict[Path, set[str]] = {}
-    for found in _IMPORT.finditer(path.read_text(encoding="utf-8")):
+    for found in _IMPORT.finditer(_read(path)):
         names = {name.strip() for name in found["names"].split(",") if name.strip()}
         imports.setdefault((path.parent / found["path"]).resolve(), set()).update(names)
     return imports
@@ -71,12 +76,12 @@ def script_imports(path: Path) -> dict[Path, set[str]]:
 
 def exported_names(path: Path) -> set[str]:
     """Return the names that a module exports."""
-    text = path.read_text(encoding="utf-8")
+    text = _read(path)
     return {found["name"] for form in (_EXPORT, _EXPORT_LIST) for found in form.finditer(text)}
 
 
 def _sheet_imports(path: Path) -> list[Path]:
-    text = path.read_text(encoding="utf-8")
+    text = _read(path)
     return [(path.parent / found["path"]).resolve() for found in _SHEET.finditer(text)]
 
 
@@ -109,7 +114,7 @@ def _strip_script(path: Path) -> str:
 
 def _strip(path: Path, *forms: re.Pattern[str]) -> str:
     """Return the text of a file without its imports and exports."""
-    text = path.read_text(encoding="utf-8")
+    text = _read(path)
     for form in forms:
         text = form.sub("", text)
     if left := _LEFT.search(text):

@@ -1,0 +1,45 @@
+"""What a worker tells its supervisor: metrics, checkpoints, and how it ended."""
+
+from __future__ import annotations
+
+import pickle
+from multiprocessing.connection import Connection
+
+from pipeline_widgets.domain.job import MetricReport, Outcome, SavedCheckpoint
+from pipeline_widgets.errors import ExecutionError
+
+LONGEST_MESSAGE = 64 << 20  # bytes; four characters of text read as a length are far more
+
+
+def read_message(line: Connection) -> Outcome | MetricReport | SavedCheckpoint:
+    """Return the next message of a worker.
+
+    Args:
+        line: The supervisor's end of the pipe.
+
+    Raises:
+        EOFError: It has ended.
+        OSError: It has ended within a message.
+        ExecutionError: These bytes are of code that writes into whatever it finds open.
+    """
+    try:
+        data = line.recv_bytes(LONGEST_MESSAGE)
+    except OSError as error:
+        if line.closed or not line.readable:  # by a length that is none
+            raise _overwritten(error) from error
+        raise
+    try:
+        message: object = pickle.loads(data)  # noqa: S301  of a child, which runs the user's code as this user
+    except Exception as error:
+        raise _overwritten(error) from error
+    if not isinstance(message, Outcome | MetricReport | SavedCheckpoint):
+        raise _overwritten(TypeError(type(message).__name__))
+    return message
+
+
+def _overwritten(error: Exception) -> ExecutionError:
+    what = (
+        "The training wrote into file descriptors that are not its own, so that what it told cannot be read"
+    )
+    fix = "Let it write to files that it has opened itself."
+    return ExecutionError(f"{what} ({type(error).__name__}: {error}).", fix=fix)
