@@ -19,7 +19,7 @@ SEED = FormField(
     kind=Kind.WHOLE,
     required=False,
     default="0",
-    description="What its random numbers are drawn from: the same seed gives the same run.",
+    description="Random seed: same seed, same run.",
     bounds=f"from 0 to {SEEDS - 1:,}",
 )
 
@@ -144,13 +144,13 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        raise _MisreadError("This is not a number. Write it as 10, 0.5 or 1e-3.")
+        raise _MisreadError("Not a number. Write it as 10, 0.5 or 1e-3.")
     return number
 
 
 def _boolean(text: str) -> bool:
     if text not in {"true", "false"}:
-        raise _MisreadError("This is neither true nor false.")
+        raise _MisreadError("Neither true nor false.")
     return text == "true"
 
 

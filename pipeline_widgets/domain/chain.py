@@ -315,7 +315,7 @@ def _settled(stage: Stage, at: int) -> tuple[Stage, tuple[str, ...]]:
     if isinstance(stage, ExperimentStage):
         if at == 0 and isinstance(stage.start, FromSource):
             stage = replace(stage, start=FromScratch())
-            notes.append('Stage 1 was set to "Start from scratch": no stage stands before it now.')
+            notes.append('Stage 1 was set to "Start from scratch": it is now first.')
         if at > 0 and not isinstance(stage.start, FromSource):
             stage = replace(stage, start=FromSource("best"))
             notes.append(f'Stage {at + 1} was set to "Best checkpoint": it is no longer the first.')

@@ -1,4 +1,4 @@
-"""What an algorithm makes, what it can start from, and whether the two fit (spec section 7)."""
+"""The declaration of an algorithm, and whether it can start from another's checkpoint (spec section 7)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pipeline_widgets.directions import isolate
+from pipeline_widgets.domain.artifact_words import describe_kinds, describe_role
 
 #: Facets of an artifact that have to agree, such as {"base_model": "letters", "action": "Discrete(2)"}.
 Signature: TypeAlias = Mapping[str, str | int | float | bool | None]
@@ -78,25 +79,29 @@ def assess_compatibility(
         candidate: The algorithm that would start from it.
         wants: The signature of the experiment that would start.
     """
-    if not candidate.accepts:
-        return FitResult(fits=False, reason=f"{isolate(candidate.name)} always starts from scratch.")
-    reasons: list[str] = []
-    for port in candidate.accepts:
-        problem = _problem(port, source, made, candidate, wants)
-        if problem is None:
-            reason = f"The {isolate(source.name)} checkpoint is used as {port.role}."
-            return FitResult(fits=True, reason=reason, role=port.role)
-        reasons.append(problem)
-    return FitResult(fits=False, reason=f"{'; '.join(dict.fromkeys(reasons))}.")
-
-
-def _problem(
-    port: Port, source: AlgorithmSpec, made: Signature, candidate: AlgorithmSpec, wants: Signature
-) -> str | None:
     taker, maker = isolate(candidate.name), isolate(source.name)
-    if ANY not in port.kinds | source.produces and not port.kinds & source.produces:
-        takes, makes = " or ".join(sorted(port.kinds)), " and ".join(sorted(source.produces))
-        return f"{taker} takes {takes} as {port.role}, but {maker} makes {makes}"
+    if not candidate.accepts:
+        return FitResult(fits=False, reason=f"{taker} always starts from scratch.")
+    ports = [port for port in candidate.accepts if _takes_kind(port, source)]
+    problems = [_facet_problem(port, maker, made, taker, wants) for port in ports]
+    for port, problem in zip(ports, problems, strict=True):
+        if problem is None:
+            reason = f"The {maker} checkpoint is used as {describe_role(port.role)}."
+            return FitResult(fits=True, reason=reason, role=port.role)
+    if not ports:
+        needed = describe_kinds(frozenset[str]().union(*(port.kinds for port in candidate.accepts)))
+        produced = describe_kinds(source.produces, joined_by="and")
+        problems = [f"{taker} needs {needed}, {maker} produces {produced}"]
+    why = "; ".join(dict.fromkeys(filter(None, problems)))
+    return FitResult(fits=False, reason=f"Can't start from {maker}: {why}.")
+
+
+def _takes_kind(port: Port, source: AlgorithmSpec) -> bool:
+    return ANY in port.kinds | source.produces or bool(port.kinds & source.produces)
+
+
+def _facet_problem(port: Port, maker: str, made: Signature, taker: str, wants: Signature) -> str | None:
+    """Say which facet of a port contradicts or is missing; None where they agree."""
     for facet in port.match:
         name = facet.removeprefix("!")
         if facet.startswith("!") and made.get(name) is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.artifact_words import describe_kinds, describe_role
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import Run, Status
@@ -57,13 +58,12 @@ def find_experiment_blockers(
 
 
 def describe_algorithm(spec: AlgorithmSpec) -> str:
-    """Say what an algorithm starts from, what it makes, and which score is better."""
-    ways = ["from scratch"] if spec.scratch else []
-    ways += [f"from {' or '.join(sorted(port.kinds))} as {port.role}" for port in spec.accepts]
+    """Say what an algorithm trains from, what it produces, and which score is better."""
+    starts = ["from scratch"] if spec.scratch else []
+    starts += [f"from {describe_kinds(port.kinds)} ({describe_role(port.role)})" for port in spec.accepts]
     better = "" if spec.higher_is_better else " A lower score is better."
-    return (
-        f"Starts {', or '.join(ways) or 'from nothing'}. Makes {' and '.join(sorted(spec.produces))}.{better}"
-    )
+    produced = describe_kinds(spec.produces, joined_by="and")
+    return f"Trains {' or '.join(starts) or 'from nothing'}. Produces {produced}.{better}"
 
 
 def length_field(config: Mapping[str, Any], total: int | None) -> str | None:

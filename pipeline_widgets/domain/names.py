@@ -29,8 +29,8 @@ def validate_name(name: str, kind: str) -> str:
         ConfigError: It is not a text, empty, or too long.
     """
     if not isinstance(name, str) or not name.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-        what = f"{_a(kind).capitalize()} needs a name."
-        raise ConfigError(what, f"Got {format_value(name)}.", "Give it a name with at least one letter.")
+        what = f"Enter a name for the {kind}."
+        raise ConfigError(what, f"Got {format_value(name)}.", "Use at least one visible character.")
     name = check_encodable(name, f"name of the {kind}")
     if len(name) > MAX_NAME_LENGTH:
         why = f"It has {len(name)} characters, {MAX_NAME_LENGTH} are possible."

@@ -92,7 +92,7 @@ def _unfinished(stage: StageSummary, at: int) -> Rollup:
         word, told = _BROKEN[stage.status]
         return Rollup(status=word, detail=f"{label} {told}" + (f", and is {held}" if held else ""))
     if held:
-        return Rollup(status=PipelineStatus.HELD, detail=f"{label} is {held}")
+        return Rollup(status=PipelineStatus.HELD, detail=f"{label}: {stage.held}")
     # An Auto stage waits for a person too: only a success that is yet to come would start it (spec 5.2).
     late = f": Auto starts it only when stage {at} succeeds again" if stage.trigger is Trigger.AUTO else ""
     return Rollup(status=PipelineStatus.WAITING, detail=f"{label} is next{late}")

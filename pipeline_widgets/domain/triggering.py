@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.agent import AgentVersion
+from pipeline_widgets.domain.artifact_words import describe_kinds
 from pipeline_widgets.domain.chain import (
     UNSAVED_ID,
     BetterThanDeployed,
@@ -160,8 +161,8 @@ def assess_scratch_fit(spec: AlgorithmSpec) -> FitResult:
     """Tell whether an algorithm can start from nothing."""
     if spec.scratch:
         return FitResult(fits=True, reason="It starts from scratch.")
-    needs = " or ".join(f"a {' or '.join(sorted(port.kinds))} as {port.role}" for port in spec.accepts)
-    return FitResult(fits=False, reason=f"{isolate(spec.name)} cannot start from scratch: it needs {needs}.")
+    needed = describe_kinds(frozenset[str]().union(*(port.kinds for port in spec.accepts)))
+    return FitResult(fits=False, reason=f"{isolate(spec.name)} can't start from scratch: it needs {needed}.")
 
 
 def assess_agent_fit(version: AgentVersion, experiment: Experiment) -> FitResult:
@@ -255,18 +256,18 @@ def find_gate_blocker(
         higher_is_better: The direction of the score.
     """
     if not is_finite(score):
-        return "The gate needs an evaluation score, and the checkpoint has none."
+        return "The checkpoint has no evaluation score to compare."
     sign = 1 if higher_is_better else -1
     match gate:
         case ScoreAtLeast(wanted):
             if sign * score >= sign * wanted:
                 return None
             bound = "at least" if higher_is_better else "at most"
-            return f"The gate is not met: evaluation score {score:.4g}, wanted {bound} {wanted:.4g}."
+            return f"Score {score:.4g}, needs {bound} {wanted:.4g}."
         case BetterThanDeployed():
             if not is_finite(deployed) or sign * score > sign * deployed:
                 return None
-            return f"The gate is not met: evaluation score {score:.4g}, the agent now has {deployed:.4g}."
+            return f"Score {score:.4g}, needs better than the {deployed:.4g} of the agent now deployed."
 
 
 def describe_gate(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
@@ -323,7 +324,7 @@ def _waits_for(
 ) -> list[Blocker]:
     known, named = facts.for_stage(source.id), stage_label(pipeline, source, facts)
     if not known.checkpoints:
-        return [Blocker(f"It waits for a checkpoint of {named}.", f"Trigger {named} first.")]
+        return [Blocker(f"Waiting for a checkpoint from {named}.", f"Trigger {named} first.")]
     try:
         choose_from_source(stage, known)
     except NoCheckpointError as error:

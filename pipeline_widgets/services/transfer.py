@@ -190,7 +190,7 @@ def _bound(
     for name, each in mine.items():
         if name in known and each.is_(known[name]):
             ids[name] = known[name].id
-            also.append(f"Experiment {quote(name)} was there already, and is bound.")
+            also.append(f"Experiment {quote(name)} already exists and was reused.")
             continue
         if not isinstance(each.made, ConfiguredAlgorithm):
             raise each.made
@@ -300,5 +300,16 @@ def _parsed(text: str) -> Any:
     try:
         return yaml.load(text, _Loader)  # noqa: S506  a safe loader
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        why = "It is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
-        raise ConfigError("The text is not YAML of a pipeline.", why, "Export one with to_yaml().") from error
+        fix = "Correct it there, or export a pipeline with to_yaml() and begin with that."
+        raise ConfigError(*_describe_yaml_error(error), fix) from error
+
+
+def _describe_yaml_error(error: Exception) -> tuple[str, str]:
+    """Return what is wrong with a text that is not YAML, with its place, and the parser's reason."""
+    if isinstance(error, RecursionError):
+        return "Not valid YAML.", "It is nested too deeply."
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "Not valid YAML.", f"{error}."
+    mark = error.problem_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}"
+    return f"Not valid YAML: {place}.", f"{str(error.problem or error.context).capitalize()}."

@@ -31,7 +31,7 @@ from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
 from pipeline_widgets.widgets.steps import choice_up
 
-NOTHING_SAVED = "No experiment has a checkpoint yet. Train one: what it saves is what an agent is a copy of."
+NOTHING_SAVED = "No experiment has a checkpoint yet. Train an experiment first."
 
 
 class AgentsView(PagedView):

@@ -93,12 +93,12 @@ def test_all_errors_come_at_once_each_with_its_field(made: Algorithm) -> None:
     errors = parse_form(made, typed).errors
     assert set(errors) == set(typed)
     assert errors["steps"] == "At least 1."
-    assert errors["rate"] == "This is not a number. Write it as 10, 0.5 or 1e-3."
+    assert errors["rate"] == "Not a number. Write it as 10, 0.5 or 1e-3."
     assert errors["mode"] == "Choose one of fast, slow."
     assert errors["limit"] == "A whole number."
     assert errors["optimizer"] == "lr: More than 0."
     assert errors["sizes"].startswith("This is not JSON: Expecting value at column 5. Write it as [1, 2]")
-    assert errors["flag"] == "This is neither true nor false."
+    assert errors["flag"] == "Neither true nor false."
     assert errors["other"] == "Formed has no such field."
 
 

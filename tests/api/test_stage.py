@@ -51,7 +51,7 @@ def test_a_chain_is_written_in_a_few_lines(project: pw.Project) -> None:
     assert [s.experiment for s in pipe.stages] == [project.experiments["a"], project.experiments["b"], None]
     assert {s.status for s in pipe.stages} == {pw.Status.DRAFT}
     assert s1.blockers == ()
-    assert s2.blockers == ("It waits for a checkpoint of Stage 1 (a).",)
+    assert s2.blockers == ("Waiting for a checkpoint from Stage 1 (a).",)
 
 
 @pytest.mark.spec("5.4", "5.7", "10.1")
@@ -145,7 +145,7 @@ def test_a_held_stage_says_why(project: pw.Project, finish: Any) -> None:
         project.create_experiment("b", algorithm="Refine"), trigger="auto", gate=0.9
     )
     finish(first.trigger(), 0.5)
-    assert second.held == "The gate is not met: evaluation score 0.5, wanted at least 0.9."
+    assert second.held == "Score 0.5, needs at least 0.9."
     assert second.held in pipe.stages.df["why"][1]
     second.update(trigger="manual")
     assert (second.held, second.trigger_type) == (None, "manual")
@@ -232,7 +232,7 @@ def test_inserting_in_front_says_what_was_changed_along(pipe: pw.Pipeline, proje
     new = pipe.add_experiment_stage(project.create_experiment("new", algorithm="Imitate"), position=0)
     assert new.position == 0
     assert new.also == ('Stage 2 was set to "Best checkpoint": it is no longer the first.',)
-    assert new.delete() == ('Stage 1 was set to "Start from scratch": no stage stands before it now.',)
+    assert new.delete() == ('Stage 1 was set to "Start from scratch": it is now first.',)
 
 
 @pytest.mark.spec("5.3")

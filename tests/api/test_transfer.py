@@ -191,15 +191,15 @@ def test_a_classic_project_takes_no_pipeline(ws: pw.Workspace, pipe: pw.Pipeline
 
 
 HOSTILE: dict[str, tuple[str, str]] = {
-    "tag": ("!!python/object/apply:os.system ['true']", "not YAML of a pipeline"),
+    "tag": ("!!python/object/apply:os.system ['true']", "Not valid YAML"),
     "bomb": ("a: &a [x]\nb: [*a, *a, *a]", "an alias"),
     "twice": ("format: 1\nformat: 1", "a key is there twice"),
-    "deep": ("[" * 5000, "nested too deeply|not YAML"),
+    "deep": ("[" * 5000, "nested too deeply|Not valid YAML"),
     "date": ("format: 1\npipeline: 2020-01-01\nexperiments: {}\nstages: []", "should be a text"),
-    "unhashable": ("? [a]\n: b", "not YAML"),
+    "unhashable": ("? [a]\n: b", "Not valid YAML"),
     "nothing": ("", "should be a mapping"),
     "long": ("x" * 1_000_001, "characters"),
-    "digits": (f"format: 0x{'f' * 5000}", "not YAML"),
+    "digits": (f"format: 0x{'f' * 5000}", "Not valid YAML"),
 }
 
 
@@ -299,7 +299,7 @@ def test_the_code_says_which_stage_is_refused(project: pw.Project, pipe: pw.Pipe
     pipe.stages[0].delete()
     at = pipe.to_python().splitlines().index("pipe.add_experiment_stage(refine)")
     assert pipe.to_python().splitlines()[at - 1] == (
-        "# This stage is refused until it fits: Refine cannot start from scratch: it needs a lm as weights."
+        "# This stage is refused until it fits: Refine can't start from scratch: it needs a language model."
     )
 
 

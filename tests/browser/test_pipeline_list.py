@@ -72,7 +72,7 @@ def test_a_new_pipeline_is_made_by_keyboard(
     assert dialog.evaluate("element => element.matches(':modal')")
     about.fill("to sort\nletters")
     for typed, why in (
-        ("   ", "A pipeline needs a name."),
+        ("   ", "Enter a name for the pipeline."),
         ("taken", "There is a pipeline named 'taken' already."),
     ):
         name.fill(typed)

@@ -170,7 +170,7 @@ def test_a_later_stage_says_that_it_waits_for_a_checkpoint(notebook: Notebook, p
     """Before the source stage has run there is no step to choose."""
     root = shown(notebook, "lab.experiment('grpo', GRPO)\nshow(lab.pipeline('SFT'))")
     form = add(root, page)
-    sentence = "It waits for a checkpoint of Stage 1 (chain-sft-1)."
+    sentence = "Waiting for a checkpoint from Stage 1 (chain-sft-1)."
     for name in ("Best checkpoint", "Final checkpoint", "A specific step"):
         expect(choice(form, name)).to_have_accessible_description(sentence)
     expect(choice(form, "A specific step")).to_be_disabled()
@@ -362,7 +362,7 @@ def test_a_deployment_names_its_agent_and_the_checkpoint(
     choice(form, "Auto").check()
     choice(form, "Better than the agent now deployed").check()
     form.get_by_role("button", name="Add stage").click()
-    expect(form.get_by_role("alert")).to_contain_text("An agent needs a name.")
+    expect(form.get_by_role("alert")).to_contain_text("Enter a name for the agent.")
     name = form.get_by_label("Agent name")
     expect(name).to_be_focused()
     name.fill("known")

@@ -162,7 +162,7 @@ def test_a_stage_is_triggered_or_says_why_not(notebook: Notebook) -> None:
     bubble(root, 2).focus()
     notebook.page.keyboard.press("Enter")
     expect(trigger).to_be_disabled()
-    expect(trigger).to_have_attribute("title", "It waits for a checkpoint of Stage 1 (a).")
+    expect(trigger).to_have_attribute("title", "Waiting for a checkpoint from Stage 1 (a).")
 
     bubble(root, 1).focus()
     notebook.page.keyboard.press("Enter")

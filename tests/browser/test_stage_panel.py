@@ -138,7 +138,7 @@ def test_a_run_is_stopped_and_resumed(notebook: Notebook) -> None:
     expect(shown.get_by_role("progressbar")).to_have_count(0)
     bar.get_by_role("button", name="Resume").click()
     expect(shown.get_by_role("heading", name="Run 2")).to_be_visible(timeout=PATIENT)
-    expect(shown.get_by_text("Goes on from step")).to_contain_text("of run 1 of 'counting'")
+    expect(shown.get_by_text("Resumed from step")).to_contain_text("of run 1 of 'counting'")
     expect(shown.get_by_role("progressbar")).to_have_attribute("aria-valuetext", steps, timeout=PATIENT)
     bar.get_by_role("button", name="Stop").click()
     expect(shown.get_by_text("Stopped", exact=True)).to_be_visible(timeout=PATIENT)
@@ -149,7 +149,7 @@ def test_a_run_at_work_is_shown(show: Callable[[str], Locator]) -> None:
     """Steps and the time left, checkpoints, a curve for each metric, and the end of the log."""
     shown = panel(show(AT_WORK), "Stage 1: chain-sft-1")
     expect(shown.get_by_role("heading", name="Run 1")).to_be_visible()
-    expect(shown.get_by_text("Starts from scratch.").first).to_be_visible()
+    expect(shown.get_by_text("Started from scratch.").first).to_be_visible()
     progress = shown.get_by_role("progressbar", name="Progress")
     expect(progress).to_have_attribute("aria-valuenow", "600")
     expect(progress).to_have_attribute("aria-valuemax", "1200")
@@ -231,7 +231,7 @@ def test_a_note_is_not_lost_when_it_cannot_be_accepted(
 def test_a_held_stage_says_why(notebook: Notebook, show: Callable[[str], Locator]) -> None:
     """And one that never ran says so; why it cannot be triggered stands beside it where that differs."""
     shown = panel(show(HELD), "Stage 2: chain-grpo-2")
-    reason = "It waits for a checkpoint of Stage 1 (chain-sft-1)."
+    reason = "Waiting for a checkpoint from Stage 1 (chain-sft-1)."
     expect(shown.get_by_text("Held", exact=True)).to_be_visible()
     expect(shown.get_by_text("Why it did not start").locator("..")).to_contain_text(reason)
     expect(shown.get_by_text(reason)).to_have_count(1)

@@ -99,14 +99,14 @@ def _disk_full(world: World) -> None:
     world.after_delay()
     filler = world.sandbox.lab / "filler"
     world.tell("the disk is full")
-    with filler.open("wb") as file, suppress(OSError):
+    with suppress(OSError), filler.open("wb") as file:  # closing writes, too
         while True:
             file.write(b"x" * 65536)
             file.flush()
     until = time.monotonic() + world.rng.uniform(4, 6)
     while time.monotonic() < until:
         world.watch(0.2)
-        with filler.open("ab") as file, suppress(OSError):  # what was freed meanwhile is taken, too
+        with suppress(OSError), filler.open("ab") as file:  # what was freed meanwhile is taken, too
             file.write(b"x" * 65536)
     filler.unlink()
     world.tell("the disk has room again")

@@ -99,7 +99,7 @@ def test_moving_a_stage_to_the_front_sets_it_to_manual_and_scratch_and_says_so()
     assert first.start == FromScratch()
     assert edited.side_effects == (
         "Stage 1 was set to manual: first stage can only be triggered manually.",
-        'Stage 1 was set to "Start from scratch": no stage stands before it now.',
+        'Stage 1 was set to "Start from scratch": it is now first.',
         'Stage 2 was set to "Best checkpoint": it is no longer the first.',
     )
 

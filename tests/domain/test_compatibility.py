@@ -34,7 +34,7 @@ def test_the_same_kind_fits_and_says_what_it_is_used_as() -> None:
     fit = assess_compatibility(SFT, {}, DPO, {})
     assert fit
     assert fit.role == "init+reference"
-    assert fit.reason == "The SFT checkpoint is used as init+reference."
+    assert fit.reason == "The SFT checkpoint is used as starting weights and reference."
 
 
 @pytest.mark.spec("7.2")
@@ -43,7 +43,7 @@ def test_another_kind_does_not_fit_and_the_reason_names_both() -> None:
     fit = assess_compatibility(PPO, {}, DPO, {})
     assert not fit
     assert fit.role is None
-    assert fit.reason == "DPO takes lm as init+reference, but PPO makes policy."
+    assert fit.reason == "Can't start from PPO: DPO needs a language model, PPO produces a policy."
 
 
 @pytest.mark.spec("7.2")
@@ -51,7 +51,7 @@ def test_signatures_that_contradict_do_not_fit() -> None:
     """Different values of a matched facet are told with both values."""
     fit = assess_compatibility(SFT, {"base": "letters"}, GRPO, {"base": "words"})
     assert not fit
-    assert fit.reason == "base differs: SFT has letters, GRPO has words."
+    assert fit.reason == "Can't start from SFT: base differs: SFT has letters, GRPO has words."
     assert assess_compatibility(SFT, {"base": "letters"}, GRPO, {"base": "letters"})
 
 
@@ -68,7 +68,7 @@ def test_a_needed_facet_has_to_be_stated() -> None:
         name="LatentPPO", produces=frozenset({"policy"}), accepts=(Port("decoder", "lm", "!latent"),)
     )
     fit = assess_compatibility(SFT, {}, needy, {})
-    assert fit.reason == "the SFT checkpoint states no latent, which LatentPPO needs."
+    assert fit.reason == "Can't start from SFT: the SFT checkpoint states no latent, which LatentPPO needs."
     assert assess_compatibility(SFT, {"latent": 0}, needy, {})
 
 
@@ -80,12 +80,12 @@ def test_an_algorithm_without_ports_always_starts_from_scratch() -> None:
 
 @pytest.mark.spec("7.2")
 def test_the_first_port_that_fits_is_taken() -> None:
-    """The role is that of the first port that fits; when none does, every port's reason is told once."""
+    """The role is that of the first port that fits; when none does, all kinds that fit are named once."""
     both = replace(GRPO, accepts=(Port("decoder", "policy"), Port("weights", "lm"), Port("later", "lm")))
     assert assess_compatibility(SFT, {}, both, {}).role == "weights"
     none = replace(GRPO, accepts=(Port("decoder", "policy"), Port("decoder", "policy"), Port("a", "b")))
     assert assess_compatibility(SFT, {}, none, {}).reason == (
-        "GRPO takes policy as decoder, but SFT makes lm; GRPO takes b as a, but SFT makes lm."
+        "Can't start from SFT: GRPO needs a b or a policy, SFT produces a language model."
     )
 
 

@@ -51,11 +51,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"stages": [{"experiment": "other"}]}, "stage 1.*'other' is not among"),
     ({"stages": []}, "'experiments' of the document.*No stage is bound to 'sft'"),
     ({"experiments": {"a": SFT, " a": SFT}}, "'experiments' of the document.*named 'a'"),
-    ({"experiments": {" ": SFT}}, "experiment ' '.*needs a name"),
+    ({"experiments": {" ": SFT}}, "experiment ' '.*Enter a name"),
     ({"experiments": {"sft": {**SFT, "seed": "1e3"}}}, "experiment 'sft'.*'seed' should be a whole number"),
     ({"experiments": {"sft": {**SFT, "seed": -1}}}, "experiment 'sft'.*-1 is not a seed"),
     ({"experiments": {"sft": {**SFT, "seed": 2**31}}}, "experiment 'sft'.*2147483648 is not a seed"),
-    ({"pipeline": " "}, "the document.*needs a name"),
+    ({"pipeline": " "}, "the document.*Enter a name"),
     ({"description": "\ud800"}, "the document.*description of the pipeline cannot be stored"),
     ({"stages": [{"experiment": "sft", "start": {"agent": "\ud800"}}]}, "stage 1.*cannot be stored"),
     (

@@ -57,14 +57,18 @@ def test_what_a_pipeline_uses_is_not_deleted() -> None:
 def test_what_needs_a_start_is_not_trained_by_itself() -> None:
     """The reason says what it needs."""
     found = find_experiment_blockers(DPO, None, checkpoints=0, pipelines=())
-    assert found.train == "DPO cannot start from scratch: it needs a lm as init+reference."
+    assert found.train == "DPO can't start from scratch: it needs a language model."
 
 
 def test_an_algorithm_is_described_in_words() -> None:
     """What it starts from, what it makes, and which score is better."""
-    assert describe_algorithm(SFT) == "Starts from scratch, or from lm as weights. Makes lm."
-    assert describe_algorithm(DPO) == "Starts from lm as init+reference. Makes lm."
-    assert describe_algorithm(LOSS).endswith("Makes lm. A lower score is better.")
+    assert describe_algorithm(SFT) == (
+        "Trains from scratch or from a language model (starting weights). Produces a language model."
+    )
+    assert describe_algorithm(DPO) == (
+        "Trains from a language model (starting weights and reference). Produces a language model."
+    )
+    assert describe_algorithm(LOSS).endswith("Produces a language model. A lower score is better.")
 
 
 @pytest.mark.parametrize(

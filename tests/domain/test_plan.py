@@ -77,7 +77,7 @@ def test_a_plan_names_the_checkpoint_and_why_it_was_chosen() -> None:
 def test_a_plan_of_what_cannot_start_tells_the_reasons() -> None:
     """Where a trigger would be refused the plan has the same reasons, and raises nothing."""
     told = make_plan(CHAIN, 2, facts_of(*NAMES))
-    assert told.blockers == ("It waits for a checkpoint of Stage 1 (sft-1).",)
+    assert told.blockers == ("Waiting for a checkpoint from Stage 1 (sft-1).",)
     assert "There is no checkpoint yet." in told.starts_from
     gone = a_pipeline(ExperimentStage(id=1, experiment_id=1, start=FromAgent(4)))
     assert make_plan(gone, 1, facts_of("SFT")).blockers == ("Its saved Agent is gone.",)
@@ -106,7 +106,7 @@ def test_a_plan_reads_as_text() -> None:
         "Deploys: agent-3",
     ]
     blocked = make_plan(chain, 2, facts_of(*NAMES))
-    assert str(blocked).splitlines()[-1] == "Cannot start yet: It waits for a checkpoint of Stage 1 (sft-1)."
+    assert str(blocked).splitlines()[-1] == "Cannot start yet: Waiting for a checkpoint from Stage 1 (sft-1)."
 
 
 @pytest.mark.spec("5.12")
@@ -119,7 +119,7 @@ def test_every_problem_of_a_chain_is_listed_by_stage() -> None:
         facts_of("SFT", "GRPO", "GRPO", stage_1=wrong, stage_3={"experiment": None}),
     )
     assert list(map(str, found)) == [
-        "Stage 2 (grpo-2): GRPO takes lm as policy, but PPO makes policy.",
+        "Stage 2 (grpo-2): Can't start from PPO: GRPO needs a language model, PPO produces a policy.",
         "Stage 3 (no experiment): It has no experiment.",
     ]
 

@@ -76,7 +76,7 @@ def test_a_held_stage_is_told_with_its_reason() -> None:
     reason = "The gate is not met."
     for status in (DRAFT, SUCCEEDED):
         held = of(SUCCEEDED, status, trigger=Trigger.AUTO, held=reason)
-        assert held == Rollup(status=PipelineStatus.HELD, detail=f"Stage 2 (b) is held: {reason}")
+        assert held == Rollup(status=PipelineStatus.HELD, detail=f"Stage 2 (b): {reason}")
     failed = of(SUCCEEDED, FAILED, trigger=Trigger.AUTO, held=reason)
     assert failed == Rollup(
         status=PipelineStatus.FAILED, detail=f"Stage 2 (b) has failed, and is held: {reason}"
@@ -102,7 +102,7 @@ def test_stages_that_succeeded_before_only_move_the_number(stages: list[StageSum
     assert longer.status is roll_up(stages).status
     if longer.status is not PipelineStatus.SUCCEEDED:
         at = next(at for at in range(len(stages)) if f"Stage {at + 1} (" in roll_up(stages).detail)
-        assert longer.detail.startswith(f"Stage {at + before + 1} ({stages[at].name}) ")
+        assert longer.detail.startswith(f"Stage {at + before + 1} ({stages[at].name})")
 
 
 @given(chains.filter(lambda stages: not {stage.status for stage in stages} & ACTIVE), summaries)

@@ -101,7 +101,7 @@ def test_a_stage_without_a_source_checkpoint_says_that_it_waits_for_one() -> Non
     """Without any checkpoint of the source stage, Experiment and Deployment stages wait for one."""
     for stage_id, named in ((2, "Stage 1 (sft-1)"), (3, "Stage 2 (grpo-2)")):
         (blocker,) = find_blockers(CHAIN, stage_id, facts())
-        assert blocker.reason == f"It waits for a checkpoint of {named}."
+        assert blocker.reason == f"Waiting for a checkpoint from {named}."
         assert blocker.fix == f"Trigger {named} first."
 
 
@@ -119,7 +119,7 @@ def test_a_step_that_the_source_did_not_save_blocks_it() -> None:
 def test_a_stage_that_no_longer_fits_is_blocked_by_the_reason() -> None:
     """A pair that does not fit blocks, with the sentence that the verdict gives."""
     wrong = {"experiment": an_experiment(1, PPO)}
-    reason = "GRPO takes lm as policy, but PPO makes policy."
+    reason = "Can't start from PPO: GRPO needs a language model, PPO produces a policy."
     assert why(2, facts(stage_1=wrong)) == [reason]
     assert assess_fit(CHAIN, CHAIN.stages[1], facts(stage_1=wrong)).reason == reason
 
@@ -131,7 +131,7 @@ def test_all_that_hinders_is_told_at_once() -> None:
     assert why(2, known) == [
         "This stage is pending already.",
         "Stage 1 (sft-1) is still running.",
-        "It waits for a checkpoint of Stage 1 (sft-1).",
+        "Waiting for a checkpoint from Stage 1 (sft-1).",
     ]
 
 
@@ -139,7 +139,7 @@ def test_all_that_hinders_is_told_at_once() -> None:
 def test_an_algorithm_that_needs_a_checkpoint_cannot_start_from_scratch() -> None:
     """A first stage whose algorithm does not allow scratch says what it needs."""
     known = facts(stage_1={"experiment": an_experiment(1, DPO)})
-    assert why(1, known) == ["DPO cannot start from scratch: it needs a lm as init+reference."]
+    assert why(1, known) == ["DPO can't start from scratch: it needs a language model."]
 
 
 @pytest.mark.spec("7.2")
@@ -147,7 +147,9 @@ def test_what_was_really_made_says_more_than_the_config() -> None:
     """The signature of the chosen checkpoint overrides what the source's config promises."""
     made = {**DONE, "checkpoints": (a_checkpoint(10, signature={"base": "words"}),)}
     wants = {"experiment": an_experiment(2, DPO, signature={"base": "letters"})}
-    assert why(2, facts(stage_1=made, stage_2=wants)) == ["base differs: SFT has words, DPO has letters."]
+    assert why(2, facts(stage_1=made, stage_2=wants)) == [
+        "Can't start from SFT: base differs: SFT has words, DPO has letters."
+    ]
 
 
 @pytest.mark.spec("6.5")
@@ -243,7 +245,9 @@ def test_a_saved_agent_that_does_not_fit_or_is_gone_blocks_the_first_stage() -> 
     """A saved Agent has to fit like any checkpoint, and has to be there."""
     chain = a_pipeline(ExperimentStage(id=1, experiment_id=1, start=FromAgent(4)))
     policy = replace(facts(), agents={4: a_version(a_checkpoint(), agent_id=4, spec=PPO)})
-    assert why(1, policy, chain) == ["SFT takes lm as weights, but PPO makes policy."]
+    assert why(1, policy, chain) == [
+        "Can't start from PPO: SFT needs a language model, PPO produces a policy."
+    ]
     assert why(1, facts(), chain) == ["Its saved Agent is gone."]
 
 
@@ -267,10 +271,10 @@ def test_success_starts_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("known", "reason"),
     [
-        ({"stage_1": {}}, "It waits for a checkpoint of Stage 1 (sft-1)."),
+        ({"stage_1": {}}, "Waiting for a checkpoint from Stage 1 (sft-1)."),
         (
             {"stage_1": DONE | {"experiment": an_experiment(1, PPO)}},
-            "GRPO takes lm as policy, but PPO makes policy.",
+            "Can't start from PPO: GRPO needs a language model, PPO produces a policy.",
         ),
         (
             {"stage_1": DONE, "stage_2": {"active_run": a_run(9, Status.RUNNING)}},
@@ -291,7 +295,7 @@ def test_a_gate_that_is_not_met_holds_with_the_numbers() -> None:
     gated = CHAIN.with_stage_replaced(replace(CHAIN.stages[1], gate=ScoreAtLeast(0.9))).pipeline
     found = decide_next_stage(gated, 1, facts(stage_1=DONE))
     assert found is not None
-    assert found.held_reason == "The gate is not met: evaluation score 0.5, wanted at least 0.9."
+    assert found.held_reason == "Score 0.5, needs at least 0.9."
     met = CHAIN.with_stage_replaced(replace(CHAIN.stages[1], gate=ScoreAtLeast(0.5))).pipeline
     found = decide_next_stage(met, 1, facts(stage_1=DONE))
     assert found is not None
@@ -302,24 +306,42 @@ def test_a_gate_that_is_not_met_holds_with_the_numbers() -> None:
 @pytest.mark.parametrize(
     ("gate", "score", "deployed", "higher", "reason"),
     [
-        (ScoreAtLeast(0.9), 0.5, None, True, "evaluation score 0.5, wanted at least 0.9."),
+        (ScoreAtLeast(0.9), 0.5, None, True, "Score 0.5, needs at least 0.9."),
         (ScoreAtLeast(0.9), 0.95, None, True, None),
-        (ScoreAtLeast(0.1), 0.5, None, False, "evaluation score 0.5, wanted at most 0.1."),
+        (ScoreAtLeast(0.1), 0.5, None, False, "Score 0.5, needs at most 0.1."),
         (ScoreAtLeast(0.1), 0.05, None, False, None),
         (
             ScoreAtLeast(0.1),
             None,
             None,
             True,
-            "The gate needs an evaluation score, and the checkpoint has none.",
+            "The checkpoint has no evaluation score to compare.",
         ),
-        (ScoreAtLeast(0.1), math.inf, None, True, "The gate needs an evaluation score"),
-        (BetterThanDeployed(), 0.5, 0.6, True, "evaluation score 0.5, the agent now has 0.6."),
-        (BetterThanDeployed(), 0.5, 0.5, True, "evaluation score 0.5, the agent now has 0.5."),
-        (BetterThanDeployed(), 0.5, 0.4, False, "evaluation score 0.5, the agent now has 0.4."),
+        (ScoreAtLeast(0.1), math.inf, None, True, "The checkpoint has no evaluation score"),
+        (
+            BetterThanDeployed(),
+            0.5,
+            0.6,
+            True,
+            "Score 0.5, needs better than the 0.6 of the agent now deployed.",
+        ),
+        (
+            BetterThanDeployed(),
+            0.5,
+            0.5,
+            True,
+            "Score 0.5, needs better than the 0.5 of the agent now deployed.",
+        ),
+        (
+            BetterThanDeployed(),
+            0.5,
+            0.4,
+            False,
+            "Score 0.5, needs better than the 0.4 of the agent now deployed.",
+        ),
         (BetterThanDeployed(), 0.5, 0.6, False, None),
         (BetterThanDeployed(), 0.5, None, True, None),
-        (BetterThanDeployed(), math.nan, None, True, "The gate needs an evaluation score"),
+        (BetterThanDeployed(), math.nan, None, True, "The checkpoint has no evaluation score"),
         (BetterThanDeployed(), 0.5, math.inf, True, None),
         (BetterThanDeployed(), 0.5, math.nan, True, None),
     ],
@@ -360,7 +382,7 @@ def test_a_deployment_behind_a_gate_is_compared_with_the_agent_of_its_name() -> 
     known = replace(facts(stage_2=source), deployed={"agent-3": a_version(a_checkpoint(1, 0.7))})
     found = decide_next_stage(gated, 2, known)
     assert found is not None
-    assert found.held_reason == "The gate is not met: evaluation score 0.5, the agent now has 0.7."
+    assert found.held_reason == "Score 0.5, needs better than the 0.7 of the agent now deployed."
     others = replace(known, deployed={"another": a_version(a_checkpoint(1, 0.7))})
     found = decide_next_stage(gated, 2, others)
     assert found is not None

@@ -135,7 +135,7 @@ def test_an_auto_stage_without_a_checkpoint_to_start_from_is_held(bench: Bench) 
 
     assert pipe.stages[0].status == "Succeeded"
     assert pipe.stages[1].status == "Draft"
-    assert pipe.stages[1].held == "It waits for a checkpoint of Stage 1 (Silent)."
+    assert pipe.stages[1].held == "Waiting for a checkpoint from Stage 1 (Silent)."
 
 
 @pytest.mark.spec("6.8")

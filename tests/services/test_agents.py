@@ -82,7 +82,7 @@ def test_an_agent_is_a_frozen_copy(lab: Lab) -> None:
 def test_a_name_is_required_and_unique(lab: Lab) -> None:
     """An agent without a name, or with one that is taken, is refused and leaves no files."""
     checkpoint = a_saved(lab)
-    with pytest.raises(ConfigError, match="needs a name"):
+    with pytest.raises(ConfigError, match="Enter a name"):
         lab.agents.create(" ", checkpoint.id)
     assert not (lab.store.artifacts / "agents").exists()
     lab.agents.create("saved", checkpoint.id)

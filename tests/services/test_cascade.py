@@ -139,7 +139,7 @@ def test_no_checkpoint_holds_the_next_stage(lab: Lab) -> None:
     """A stage that succeeds without a checkpoint leaves the reason with the Auto stage after it."""
     first, second = lab.pipeline("SFT", "GRPO", trigger="auto").stages
     assert lab.carry_out(lab.runs.trigger(first.id)) is None
-    assert lab.state(second).held == "It waits for a checkpoint of Stage 1 (chain-sft-1)."
+    assert lab.state(second).held == "Waiting for a checkpoint from Stage 1 (chain-sft-1)."
     assert lab.status(second) is Status.DRAFT
 
 
@@ -160,7 +160,9 @@ def test_a_pair_that_does_not_fit_holds_the_next_stage(lab: Lab) -> None:
     policy = lab.experiment("policy", PPO)
     lab.pipelines.update_stage(first.id, lambda stage: replace(stage, experiment_id=policy.id))  # pyright: ignore[reportCallIssue]
     assert lab.carry_out(lab.runs.trigger(first.id), 0.5) is None
-    assert lab.state(second).held == "GRPO takes lm as policy, but PPO makes policy."
+    assert (
+        lab.state(second).held == "Can't start from PPO: GRPO needs a language model, PPO produces a policy."
+    )
 
 
 @pytest.mark.spec("6.7")
@@ -181,7 +183,7 @@ def test_a_gate_that_is_not_met_holds_with_the_numbers(lab: Lab) -> None:
     first, second = lab.pipeline("SFT", "GRPO", trigger="auto").stages
     lab.pipelines.update_stage(second.id, lambda stage: replace(stage, gate=ScoreAtLeast(0.8)))
     assert lab.carry_out(lab.runs.trigger(first.id), 0.75) is None
-    assert lab.state(second).held == "The gate is not met: evaluation score 0.75, wanted at least 0.8."
+    assert lab.state(second).held == "Score 0.75, needs at least 0.8."
     assert lab.carry_out(lab.runs.trigger(first.id), 0.85) is not None
     assert (lab.state(second).held, lab.status(second)) == (None, Status.PENDING)
 
@@ -193,9 +195,9 @@ def test_better_than_deployed_compares_with_the_agent_of_now(lab: Lab) -> None:
     stage = lab.add_deployment(made.id, trigger="auto", gate=BetterThanDeployed())
     for score, held in (
         (0.5, None),
-        (0.4, "The gate is not met: evaluation score 0.4, the agent now has 0.5."),
+        (0.4, "Score 0.4, needs better than the 0.5 of the agent now deployed."),
         (0.6, None),
-        (0.6, "The gate is not met: evaluation score 0.6, the agent now has 0.6."),
+        (0.6, "Score 0.6, needs better than the 0.6 of the agent now deployed."),
     ):
         job = lab.carry_out(lab.runs.trigger(made.stages[0].id), score)
         assert lab.state(stage).held == held

@@ -52,7 +52,10 @@ def test_every_problem_is_listed_by_stage(lab: Lab, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(shutil, "disk_usage", nearly_full)
     problems = list(map(str, lab.runs.check(made.id)))
-    assert problems[0] == "Stage 2 (chain-grpo-2): GRPO takes lm as policy, but PPO makes policy."
+    assert (
+        problems[0]
+        == "Stage 2 (chain-grpo-2): Can't start from PPO: GRPO needs a language model, PPO produces a policy."
+    )
     assert problems[1].startswith("Stage 2 (chain-grpo-2): The checkpoint at step 10 is missing: ")
     assert problems[2] == f"Only 5 MiB are free in {lab.store.artifacts}."
     assert len(problems) == 3

@@ -223,7 +223,7 @@ def test_a_name_is_checked_before_it_is_given(lab: Lab) -> None:
     assert lab.experiments.check_name(project, "sft", of=made.id) == "sft"
     with pytest.raises(NameTakenError):
         lab.experiments.check_name(project, "sft")
-    with pytest.raises(ConfigError, match="An experiment needs a name"):
+    with pytest.raises(ConfigError, match="Enter a name for the experiment"):
         lab.experiments.check_name(project, " ")
     assert lab.experiments.name_of_copy(made.id) == lab.experiments.duplicate(made.id).name == "sft (copy)"
 

@@ -32,7 +32,7 @@ def test_an_undo_gives_back_why_a_stage_is_held(lab: Lab) -> None:
     assert lab.state(two).held is None
     HistoryService(lab.store).undo(pipe.id)
 
-    assert "wanted at least 99" in (lab.state(two).held or "")
+    assert "needs at least 99" in (lab.state(two).held or "")
 
 
 @pytest.mark.spec("6.7")
@@ -62,4 +62,4 @@ def test_an_undo_keeps_the_newer_reason_of_a_stage_that_is_held_again(lab: Lab) 
 
     HistoryService(lab.store).undo(pipe.id)
 
-    assert "evaluation score 3, wanted at least 50" in (lab.state(two).held or "")
+    assert "Score 3, needs at least 50" in (lab.state(two).held or "")

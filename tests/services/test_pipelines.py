@@ -21,7 +21,7 @@ def test_a_new_pipeline_has_a_trimmed_name_and_no_stages(lab: Lab) -> None:
     made = lab.pipelines.create(lab.project.id, "  chain ", " what for ")
     assert (made.name, made.description, made.stages) == ("chain", "what for", ())
     assert lab.pipelines.create(lab.project.id, "other").description == ""
-    with pytest.raises(ConfigError, match="A pipeline needs a name"):
+    with pytest.raises(ConfigError, match="Enter a name for the pipeline"):
         lab.pipelines.create(lab.project.id, " ")
     with pytest.raises(NameTakenError, match="There is a pipeline named 'chain' already"):
         lab.pipelines.create(lab.project.id, "chain")

@@ -43,7 +43,7 @@ def test_names_are_trimmed_and_unique(lab: Lab) -> None:
 @pytest.mark.parametrize("name", ["", "   ", "\n\t", None, 3])
 def test_a_name_that_is_none_is_refused(lab: Lab, name: object) -> None:
     """An empty name, and what is not a text, are refused with what came."""
-    with pytest.raises(ConfigError, match="A project needs a name"):
+    with pytest.raises(ConfigError, match="Enter a name for the project"):
         lab.projects.create(name, advanced_training=True)  # pyright: ignore[reportArgumentType]  on purpose
 
 

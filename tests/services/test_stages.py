@@ -145,7 +145,7 @@ def test_an_experiment_that_does_not_fit_is_not_attached(lab: Lab) -> None:
 def test_an_experiment_that_needs_a_checkpoint_cannot_be_first(lab: Lab) -> None:
     """The first stage's algorithm has to be able to start from scratch."""
     made = lab.pipelines.create(lab.project.id, "chain")
-    with pytest.raises(DoesNotFitError, match="DPO cannot start from scratch: it needs a lm as init"):
+    with pytest.raises(DoesNotFitError, match="DPO can't start from scratch: it needs a language model"):
         lab.add(made.id, lab.experiment("dpo", DPO))
     assert lab.pipelines.get(made.id).stages == ()
 
@@ -195,7 +195,7 @@ def test_a_change_of_experiment_re_checks_the_stages_after_it(lab: Lab) -> None:
     first, second, third = made.stages
     policy = lab.experiment("policy", PPO)
     lab.pipelines.update_stage(first.id, lambda stage: replace(stage, experiment_id=policy.id))  # pyright: ignore[reportCallIssue]
-    reason = "GRPO takes lm as policy, but PPO makes policy."
+    reason = "Can't start from PPO: GRPO needs a language model, PPO produces a policy."
     assert lab.state(second).blockers == (reason,)
     assert reason not in lab.state(third).blockers
     with pytest.raises(PipelineError, match=reason):
@@ -289,11 +289,11 @@ def test_the_name_of_an_agent_is_trimmed_and_required(lab: Lab) -> None:
     made = lab.pipeline("SFT")
     stage = lab.add_deployment(made.id, "  agent ")
     assert stage.agent_name == "agent"
-    with pytest.raises(ConfigError, match="needs a name"):
+    with pytest.raises(ConfigError, match="Enter a name"):
         lab.add_deployment(made.id, "  ")
     lab.pipelines.update_stage(stage.id, lambda each: replace(each, agent_name=" other "))  # pyright: ignore[reportCallIssue]
     assert lab.state(stage).name == "other"
-    with pytest.raises(ConfigError, match="needs a name"):
+    with pytest.raises(ConfigError, match="Enter a name"):
         lab.pipelines.update_stage(stage.id, lambda each: replace(each, agent_name="  "))  # pyright: ignore[reportCallIssue]
     assert lab.state(stage).name == "other"
 

@@ -230,7 +230,7 @@ def test_an_agent_is_made_of_the_chosen_checkpoint(
 @pytest.mark.parametrize(
     ("args", "why"),
     [
-        ({"name": "  "}, "An agent needs a name."),
+        ({"name": "  "}, "Enter a name for the agent."),
         ({"name": "taken"}, "There is an agent named 'taken' already."),
         ({"choice": 11}, "There is no checkpoint at step 11."),
         ({"run": 99}, "There is no such run."),

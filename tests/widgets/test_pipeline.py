@@ -465,7 +465,7 @@ def test_a_trigger_that_is_refused_duplicates_nothing(lab: Lab, show: Show) -> N
     stage = lab.add(made.id, experiment)
     bench = show(lab.pipelines.get(made.id))
     error = bench.refused("trigger", stage=stage.id, duplicate=True)
-    assert "It waits for a checkpoint of Stage 1" in error["why"]
+    assert "Waiting for a checkpoint from Stage 1" in error["why"]
     assert bench.stage(2)["experiment"] == experiment.id
     assert [each.name for each in lab.experiments.of_project(lab.project.id)] == ["alone", "chain-sft-1"]
 
@@ -489,7 +489,7 @@ def test_stop_and_resume(lab: Lab, show: Show) -> None:
     assert bench.stage(1)["resumable"]
     assert bench.view.panel["run"]["checkpoints"][0]["step"] == 20
     assert bench.do("trigger", stage=stage.id, resume=True) == {"run": 2}
-    assert bench.view.panel["run"]["start"] == "Goes on from step 20 of run 1 of 'chain-sft-1'."
+    assert bench.view.panel["run"]["start"] == "Resumed from step 20 of run 1 of 'chain-sft-1'."
 
 
 @pytest.mark.spec("6.8")
@@ -514,7 +514,7 @@ def test_a_held_stage_says_why(lab: Lab, show: Show) -> None:
     bench = show(pipeline)
     lab.do(pipeline.stages[0])
     bench.view.refresh()
-    assert bench.stage(2)["held"] == "It waits for a checkpoint of Stage 1 (chain-sft-1)."
+    assert bench.stage(2)["held"] == "Waiting for a checkpoint from Stage 1 (chain-sft-1)."
 
 
 # ---- errors

@@ -106,7 +106,7 @@ def test_a_new_pipeline_is_shown_and_expanded(view: PipelineList, lab: Lab) -> N
 
 @pytest.mark.spec("3.1")
 @pytest.mark.parametrize(
-    ("name", "why"), [("  ", "needs a name"), ("taken", "There is a pipeline named 'taken'")]
+    ("name", "why"), [("  ", "Enter a name"), ("taken", "There is a pipeline named 'taken'")]
 )
 def test_a_name_that_cannot_be_taken_is_refused(
     view: PipelineList, make: Callable[..., list[int]], name: str, why: str
@@ -191,7 +191,7 @@ def test_a_pipeline_is_renamed(view: PipelineList, make: Callable[..., list[int]
     assert sorted(names(view)) == ["second", "third"]
     for name, why in (
         ("second", "There is a pipeline named 'second' already."),
-        (" ", "A pipeline needs a name."),
+        (" ", "Enter a name for the pipeline."),
     ):
         answer = ask(view, "edit", pipeline=first, seen=seen(row_of(view, "third")), name=name)
         assert answer["error"]["what"] == why

@@ -195,7 +195,7 @@ def test_the_picture_and_the_table_show_where_each_stage_of_a_real_pipeline_stan
 @pytest.mark.spec("4.7", "6.7")
 def test_why_tells_what_a_stage_waits_for_what_holds_it_and_what_broke_it() -> None:
     """Each reason has a line; an active stage needs none, and a held one says only what holds it."""
-    waits, held = "It waits for a checkpoint of Stage 1 (sft).", "The gate is not met."
+    waits, held = "Waiting for a checkpoint from Stage 1 (sft).", "The gate is not met."
     error = "Traceback (most recent call last):\n  File 'x'\nValueError: broken\n"
     stages = [
         replace(

@@ -134,7 +134,7 @@ def test_a_later_stage_offers_the_checkpoints_of_its_source(services: Services, 
     """With both scores and the size, what Best and Final are now, or that it waits for one."""
     made = lab.pipeline("SFT", "GRPO")
     waits = form(services, made, stage_id=made.stages[1].id)
-    sentence = "It waits for a checkpoint of Stage 1 (chain-sft-1)."
+    sentence = "Waiting for a checkpoint from Stage 1 (chain-sft-1)."
     assert waits["best"] == waits["final"] == {"step": None, "reason": sentence}
     assert waits["checkpoints"] == []
 

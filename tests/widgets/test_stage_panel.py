@@ -46,7 +46,7 @@ def test_a_stage_that_never_ran_shows_its_settings_only(lab: Lab) -> None:
     first, second, third = (shown(lab, pipeline, number) for number in (1, 2, 3))
     assert first["stage"] == pipeline.stages[0].id
     assert (first["run"], first["reasons"], first["accepted"]) == (None, [], None)
-    assert first["settings"] == ["Starts from scratch.", "Manual: runs only when triggered."]
+    assert first["settings"] == ["Started from scratch.", "Manual: runs only when triggered."]
     assert second["settings"] == [
         "Starts from the best checkpoint of Stage 1 (chain-sft-1).",
         "Auto: starts when Stage 1 (chain-sft-1) succeeds.",
@@ -127,7 +127,7 @@ def test_a_run_at_work_shows_how_far_it_is(lab: Lab) -> None:
     )
     assert run["started"] == pytest.approx(lab.clock.now)
     assert run["finished"] is None
-    assert run["start"] == "Starts from scratch."
+    assert run["start"] == "Started from scratch."
     assert run["curves"] == [
         {"name": "evaluation_score", "points": [[120, 0.5]]},
         {"name": "loss", "points": [[1, 2.0], [120, 0.12346]]},
@@ -241,7 +241,7 @@ def test_a_changed_start_is_not_taken_for_the_runs(lab: Lab) -> None:
     lab.pipelines.update_stage(second.id, lambda _: replace(second, start=FromSource("final")))
     panel = shown(lab, made, 2)
     assert panel["settings"][0] == "Starts from the final checkpoint of Stage 1 (one)."
-    assert panel["run"]["start"] == "Starts from step 10 of run 1 of 'one', used as policy."
+    assert panel["run"]["start"] == "Started from step 10 of run 1 of 'one', used as policy."
 
 
 @pytest.mark.spec("8.2")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.artifact_words import describe_role
 from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint, is_finite
 from pipeline_widgets.domain.curve import Curve, Point, extend_curve
 from pipeline_widgets.domain.run import Progress, Run, Status
@@ -235,18 +236,20 @@ def _ordered(curves: Mapping[str, Curve]) -> tuple[MetricCurve, ...]:
 def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
     """Say what a run starts from, and at which step it begins."""
     if run.start_checkpoint_id is None:
-        return "Starts from scratch.", 0
+        return "Started from scratch.", 0
     checkpoint = work.checkpoints.by_id([run.start_checkpoint_id]).get(run.start_checkpoint_id)
     if checkpoint is None:
-        return "The checkpoint that it starts from is gone.", 0
+        return "The checkpoint that it started from is gone.", 0
     what = f"step {checkpoint.step} of {_maker(work, checkpoint)}"
     if run.start_role == "resume":
-        return f"Goes on from {what}.", checkpoint.step
+        return f"Resumed from {what}.", checkpoint.step
     if run.experiment_id is None:
-        return f"Deploys {what}.", 0
+        return f"Deployed {what}.", 0
     if run.start_agent_version_id is not None:
         what = _version(work, run.start_agent_version_id) or what
-    return f"Starts from {what}" + (f", used as {run.start_role}." if run.start_role else "."), 0
+    return f"Started from {what}" + (
+        f", used as {describe_role(run.start_role)}." if run.start_role else "."
+    ), 0
 
 
 def _maker(work: UnitOfWork, checkpoint: Checkpoint) -> str:

@@ -258,5 +258,5 @@ def _offer(choice: Choice, offered: StageFacts, source: str | None) -> Checkpoin
     try:
         chosen = offered.choose(choice)
     except NoCheckpointError:
-        return CheckpointOption(step=None, reason=f"It waits for a checkpoint of {source}.")
+        return CheckpointOption(step=None, reason=f"Waiting for a checkpoint from {source}.")
     return CheckpointOption(step=chosen.checkpoint.step, reason=chosen.reason)

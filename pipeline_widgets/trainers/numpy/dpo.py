@@ -18,12 +18,12 @@ from pipeline_widgets.trainers.numpy.nn import Floats, Loss
 class DPOConfig(LettersConfig):
     """Config of DPO."""
 
-    steps: int = Field(150, ge=1, description="Updates in all.", json_schema_extra={"unit": "steps"})
+    steps: int = Field(150, ge=1, description="Total updates.", json_schema_extra={"unit": "steps"})
     batch_size: int = Field(
-        32, ge=1, le=4096, description="Preference pairs an update.", json_schema_extra={"unit": "pairs"}
+        32, ge=1, le=4096, description="Preference pairs per update.", json_schema_extra={"unit": "pairs"}
     )
     learning_rate: float = Field(5e-4, gt=0, le=1, description="Adam's step size.")
-    beta: float = Field(0.1, gt=0, description="How strongly the model is held near the reference.")
+    beta: float = Field(0.1, gt=0, description="How strongly the model is kept close to the reference.")
     sft_weight: float = Field(
         0.5, ge=0, description="Weight of the likelihood of chosen answers in the loss; 0 is plain DPO."
     )

@@ -39,59 +39,65 @@ class DQNConfig(BaseModel):
     steps: int = Field(
         80_000,
         ge=1,
-        description="Environment steps in all, rounded up to whole updates.",
+        description="Total environment steps, rounded up to whole updates.",
         json_schema_extra={"unit": "environment steps"},
     )
     hidden_units: int = Field(
         64,
         ge=1,
         le=4096,
-        description="Units of each of the two hidden layers.",
+        description="Units in each of the two hidden layers.",
         json_schema_extra={"unit": "units"},
     )
     num_envs: int = Field(
         8,
         ge=1,
         le=4096,
-        description="Environments stepped together.",
+        description="Environments stepped in parallel.",
         json_schema_extra={"unit": "environments"},
     )
     learning_rate: float = Field(2.3e-3, gt=0, le=1, description="Adam's step size.")
-    discount: float = Field(0.99, ge=0, le=1, description="Weight of the next step's return.")
+    discount: float = Field(0.99, ge=0, le=1, description="Discount of future rewards (gamma).")
     batch_size: int = Field(
-        128, ge=1, le=65_536, description="Remembered steps in an update.", json_schema_extra={"unit": "rows"}
+        128,
+        ge=1,
+        le=65_536,
+        description="Batch size: transitions per update.",
+        json_schema_extra={"unit": "rows"},
     )
     updates: int = Field(
         1,
         ge=1,
         le=64,
-        description="Updates a step of the environments.",
+        description="Updates per environment step.",
         json_schema_extra={"unit": "updates"},
     )
     memory: int = Field(
-        50_000, ge=1_000, le=10_000_000, description="Size of the memory.", json_schema_extra={"unit": "rows"}
+        50_000,
+        ge=1_000,
+        le=10_000_000,
+        description="Size of the replay buffer.",
+        json_schema_extra={"unit": "rows"},
     )
     warm_up: int = Field(
         1_000,
         ge=1,
-        description="Steps remembered before learning starts.",
+        description="Transitions collected before training starts.",
         json_schema_extra={"unit": "rows"},
     )
-    target_rate: float = Field(
-        0.1, gt=0, le=1, description="How fast the target network follows, a share an update."
-    )
+    target_rate: float = Field(0.1, gt=0, le=1, description="Target network update rate (tau), per update.")
     exploration_steps: int = Field(
         8_000,
         ge=1,
-        description="Environment steps in which the share of random actions falls from 1 to its end.",
+        description="Environment steps over which exploration falls from 1 to its final value.",
         json_schema_extra={"unit": "environment steps"},
     )
-    final_exploration: float = Field(0.05, ge=0, le=1, description="Share of random actions in the end.")
+    final_exploration: float = Field(0.05, ge=0, le=1, description="Final share of random actions (epsilon).")
     evaluation_episodes: int = Field(
         32,
         ge=1,
         le=4096,
-        description="Greedy episodes in an evaluation.",
+        description="Greedy episodes per evaluation.",
         json_schema_extra={"unit": "episodes"},
     )
 

@@ -19,18 +19,18 @@ from pipeline_widgets.trainers.numpy.nn import Floats, Integers, Loss
 class GRPOConfig(LettersConfig):
     """Config of GRPO."""
 
-    steps: int = Field(100, ge=1, description="Updates in all.", json_schema_extra={"unit": "steps"})
+    steps: int = Field(100, ge=1, description="Total updates.", json_schema_extra={"unit": "steps"})
     prompts: int = Field(
-        32, ge=1, le=4096, description="Prompts asked in an update.", json_schema_extra={"unit": "prompts"}
+        32, ge=1, le=4096, description="Prompts per update.", json_schema_extra={"unit": "prompts"}
     )
     group_size: int = Field(
-        8, ge=2, le=256, description="Answers compared for each prompt.", json_schema_extra={"unit": "texts"}
+        8, ge=2, le=256, description="Answers per prompt.", json_schema_extra={"unit": "texts"}
     )
     epochs: int = Field(
         2,
         ge=1,
         le=32,
-        description="Passes over the answers of an update.",
+        description="Passes over the answers per update.",
         json_schema_extra={"unit": "passes"},
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size.")

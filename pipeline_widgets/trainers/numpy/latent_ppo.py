@@ -30,18 +30,18 @@ class LatentPPOConfig(PPOSettings):
     steps: int = Field(
         100_000,
         ge=1,
-        description="Environment steps in all, rounded up to whole rollouts.",
+        description="Total environment steps, rounded up to whole rollouts.",
         json_schema_extra={"unit": "environment steps"},
     )
     links: int = Field(
         6, ge=3, le=16, description="Links of the swimmer.", json_schema_extra={"unit": "links"}
     )
-    sparse: bool = Field(default=False, description="Reward only the goal, not the way there.")
+    sparse: bool = Field(default=False, description="Reward only reaching the goal.")
     num_envs: int = Field(
         50,
         ge=1,
         le=4096,
-        description="Environments stepped together.",
+        description="Environments stepped in parallel.",
         json_schema_extra={"unit": "environments"},
     )
     rollout_length: int = Field(
@@ -52,23 +52,27 @@ class LatentPPOConfig(PPOSettings):
         json_schema_extra={"unit": "steps"},
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size.")
-    discount: float = Field(0.985, ge=0, le=1, description="Weight of the next step's return.")
+    discount: float = Field(0.985, ge=0, le=1, description="Discount of future rewards (gamma).")
     epochs: int = Field(
         6,
         ge=1,
         le=100,
-        description="Passes over a rollout in an update.",
+        description="Epochs: passes over a rollout per update.",
         json_schema_extra={"unit": "passes"},
     )
     minibatch_size: int = Field(
-        512, ge=2, le=1_000_000, description="Rows in a gradient step.", json_schema_extra={"unit": "rows"}
+        512,
+        ge=2,
+        le=1_000_000,
+        description="Minibatch size: rows per gradient step.",
+        json_schema_extra={"unit": "rows"},
     )
-    entropy_weight: float = Field(0.001, ge=0, description="Weight of the policy's entropy in the loss.")
+    entropy_weight: float = Field(0.001, ge=0, description="Entropy bonus in the loss.")
     evaluation_episodes: int = Field(
         200,
         ge=1,
         le=4096,
-        description="Greedy episodes in an evaluation.",
+        description="Greedy episodes per evaluation.",
         json_schema_extra={"unit": "episodes"},
     )
 

@@ -25,7 +25,7 @@ class LettersConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     base_model: BaseModelName = Field(
-        "letters-128", description="The language model to train; the number is its hidden units a layer."
+        "letters-128", description="The language model to train; the number is its hidden units per layer."
     )
 
 

@@ -26,7 +26,7 @@ class PPOConfig(PPOSettings):
     steps: int = Field(
         65_536,
         ge=1,
-        description="Environment steps in all, rounded up to whole rollouts.",
+        description="Total environment steps, rounded up to whole rollouts.",
         json_schema_extra={"unit": "environment steps"},
     )
 

@@ -32,14 +32,14 @@ class PPOSettings(BaseModel):
         64,
         ge=1,
         le=4096,
-        description="Units of each of the two hidden layers.",
+        description="Units in each of the two hidden layers.",
         json_schema_extra={"unit": "units"},
     )
     num_envs: int = Field(
         32,
         ge=1,
         le=4096,
-        description="Environments stepped together.",
+        description="Environments stepped in parallel.",
         json_schema_extra={"unit": "environments"},
     )
     rollout_length: int = Field(
@@ -50,25 +50,31 @@ class PPOSettings(BaseModel):
         json_schema_extra={"unit": "steps"},
     )
     learning_rate: float = Field(2.5e-3, gt=0, le=1, description="Adam's step size.")
-    discount: float = Field(0.99, ge=0, le=1, description="Weight of the next step's return.")
-    gae_lambda: float = Field(0.95, ge=0, le=1, description="Decay of the advantage estimates' traces.")
+    discount: float = Field(0.99, ge=0, le=1, description="Discount of future rewards (gamma).")
+    gae_lambda: float = Field(
+        0.95, ge=0, le=1, description="GAE lambda: bias against variance of the advantage estimates."
+    )
     clip: float = Field(0.2, gt=0, lt=1, description="How far a probability ratio may move from 1.")
     epochs: int = Field(
         4,
         ge=1,
         le=100,
-        description="Passes over a rollout in an update.",
+        description="Epochs: passes over a rollout per update.",
         json_schema_extra={"unit": "passes"},
     )
     minibatch_size: int = Field(
-        256, ge=2, le=1_000_000, description="Rows in a gradient step.", json_schema_extra={"unit": "rows"}
+        256,
+        ge=2,
+        le=1_000_000,
+        description="Minibatch size: rows per gradient step.",
+        json_schema_extra={"unit": "rows"},
     )
-    entropy_weight: float = Field(0.005, ge=0, description="Weight of the policy's entropy in the loss.")
+    entropy_weight: float = Field(0.005, ge=0, description="Entropy bonus in the loss.")
     evaluation_episodes: int = Field(
         32,
         ge=1,
         le=4096,
-        description="Greedy episodes in an evaluation.",
+        description="Greedy episodes per evaluation.",
         json_schema_extra={"unit": "episodes"},
     )
 

@@ -17,15 +17,18 @@ from pipeline_widgets.trainers.numpy.nn import Integers, Loss, cosine
 class SFTConfig(LettersConfig):
     """Config of SFT."""
 
-    steps: int = Field(600, ge=1, description="Updates in all.", json_schema_extra={"unit": "steps"})
+    steps: int = Field(600, ge=1, description="Total updates.", json_schema_extra={"unit": "steps"})
     batch_size: int = Field(
-        64, ge=1, le=4096, description="Demonstrations an update.", json_schema_extra={"unit": "texts"}
+        64, ge=1, le=4096, description="Demonstrations per update.", json_schema_extra={"unit": "texts"}
     )
     learning_rate: float = Field(
         3e-3, gt=0, le=1, description="Peak of Adam's step size; it falls to 0 along a cosine."
     )
     noise: float = Field(
-        0.5, ge=0, le=1, description="Share of demonstrations by a teacher who may slip: the bound of SFT."
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of demonstrations from a fallible teacher: it bounds what SFT can reach.",
     )
 
 

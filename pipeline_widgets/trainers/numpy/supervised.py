@@ -50,9 +50,9 @@ class SupervisedConfig(BaseModel):
         description="friedman1: a value from eight numbers; friedman1-classes: its tercile; gait: joint "
         "actions of a swimmer, which makes a decoder for LatentPPO.",
     )
-    steps: int = Field(1_500, ge=1, description="Updates in all.", json_schema_extra={"unit": "steps"})
+    steps: int = Field(1_500, ge=1, description="Total updates.", json_schema_extra={"unit": "steps"})
     batch_size: int = Field(
-        128, ge=1, le=65_536, description="Rows in an update.", json_schema_extra={"unit": "rows"}
+        128, ge=1, le=65_536, description="Batch size: rows per update.", json_schema_extra={"unit": "rows"}
     )
     learning_rate: float = Field(
         3e-3, gt=0, le=1, description="Peak of Adam's step size; it falls to 0 along a cosine."
@@ -61,13 +61,13 @@ class SupervisedConfig(BaseModel):
         96,
         ge=1,
         le=4096,
-        description="Units of each of the two hidden layers.",
+        description="Units in each of the two hidden layers.",
         json_schema_extra={"unit": "units"},
     )
-    latent_dim: int = Field(
-        2, ge=1, le=64, description="Gait only: numbers that the decoder makes an action from."
+    latent_dim: int = Field(2, ge=1, le=64, description="Gait only: inputs of the decoder.")
+    kl_weight: float = Field(
+        1e-3, ge=0, description="Gait only: weight of the KL divergence of the latents from N(0, 1)."
     )
-    kl_weight: float = Field(1e-3, ge=0, description="Gait only: how strongly latents are held to N(0, 1).")
     links: int = Field(
         6, ge=3, le=16, description="Gait only: links of the swimmer.", json_schema_extra={"unit": "links"}
     )

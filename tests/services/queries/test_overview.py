@@ -223,8 +223,8 @@ def test_a_held_stage_says_why(lab: Lab) -> None:
     lab.do(first, 0.5)
     rollup = row_of(lab).rollup
     assert rollup.status == "Held"
-    assert rollup.detail == f"Stage 2 (chain-grpo-2) is held: {lab.state(second).held}"
-    assert "0.5, wanted at least 0.9" in rollup.detail
+    assert rollup.detail == f"Stage 2 (chain-grpo-2): {lab.state(second).held}"
+    assert "0.5, needs at least 0.9" in rollup.detail
 
 
 @pytest.mark.spec("3.8")

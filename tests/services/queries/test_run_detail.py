@@ -247,7 +247,7 @@ def test_a_run_that_is_gone_is_not_found(lab: Lab, run_details: RunDetailQueries
     experiment = lab.experiment("sft")
     run = lab.runs.train(experiment.id)
     lab.carry_out(run, 0.5)
-    assert run_details.run(run.id).start == "Starts from scratch."
+    assert run_details.run(run.id).start == "Started from scratch."
     lab.experiments.delete(experiment.id)
     with pytest.raises(NotFoundError, match="There is no such run"):
         run_details.run(run.id)
@@ -264,10 +264,10 @@ def test_it_is_said_what_a_run_starts_from(lab: Lab, run_details: RunDetailQueri
         lab.do(third),
     ]
     assert [run_details.run(run.id).start for run in runs] == [
-        "Starts from scratch.",
-        "Starts from step 10 of run 1 of 'chain-sft-1', used as policy.",
-        "Goes on from step 10 of run 1 of 'chain-grpo-2'.",
-        "Deploys step 20 of run 2 of 'chain-grpo-2'.",
+        "Started from scratch.",
+        "Started from step 10 of run 1 of 'chain-sft-1', used as policy.",
+        "Resumed from step 10 of run 1 of 'chain-grpo-2'.",
+        "Deployed step 20 of run 2 of 'chain-grpo-2'.",
     ]
 
 
@@ -280,10 +280,13 @@ def test_a_start_from_a_saved_agent_is_said(lab: Lab, run_details: RunDetailQuer
     made = lab.pipelines.create(lab.project.id, "chain")
     stage = lab.add(made.id, lab.experiment("sft"), start=FromAgent(agent.id))
     run = lab.do(stage, 0.5)
-    assert run_details.run(run.id).start == "Starts from saved Agent 'saved', version 1, used as weights."
+    assert (
+        run_details.run(run.id).start
+        == "Started from saved Agent 'saved', version 1, used as starting weights."
+    )
     lab.pipelines.delete_stage(stage.id)
     lab.agents.delete(agent.id)
-    gone = "Starts from step 10 of run 1 of 'source-sft-1', used as weights."
+    gone = "Started from step 10 of run 1 of 'source-sft-1', used as starting weights."
     assert run_details.run(run.id).start == gone
 
 

@@ -68,7 +68,10 @@ def test_a_first_stage_offers_only_agents_that_the_algorithm_can_start_from(
     assert [each.agent for each in form.agents] == [speaks, acts]
     assert fits["speaks"][sft.id].fits
     assert fits["speaks"][sft.id].role == "weights"
-    assert fits["acts"][sft.id].reason == "SFT takes lm as weights, but PPO makes policy."
+    assert (
+        fits["acts"][sft.id].reason
+        == "Can't start from PPO: SFT needs a language model, PPO produces a policy."
+    )
     assert fits["speaks"][ppo.id].reason == "PPO always starts from scratch."
     assert fits["speaks"][again.id] == fits["speaks"][sft.id]
     assert not fits["acts"][sft.id].fits
@@ -97,7 +100,7 @@ def test_agents_are_told_apart_by_signatures(lab: Lab, forms: StageFormQueries) 
     lab.agents.create("saved", lab.experiments.checkpoints(one.id)[0].id)
     (saved,) = forms.stage(made.id, position=0).agents
     assert saved.fits[one.id].fits
-    assert saved.fits[two.id].reason == "base differs: SFT has letters, SFT has digits."
+    assert saved.fits[two.id].reason == "Can't start from SFT: base differs: SFT has letters, SFT has digits."
 
 
 @pytest.mark.spec("5.4", "5.7")
@@ -109,7 +112,7 @@ def test_an_experiment_that_needs_a_start_fits_first_if_an_agent_does(
     made = lab.pipelines.create(lab.project.id, "empty")
     form = forms.stage(made.id)
     assert not option(form, dpo).fit.fits
-    assert "cannot start from scratch" in option(form, dpo).fit.reason
+    assert "can't start from scratch" in option(form, dpo).fit.reason
     an_agent(lab, "acts", "PPO")
     assert option(forms.stage(made.id), dpo).fit == form.scratch[dpo.id]
     an_agent(lab, "speaks")
@@ -125,7 +128,7 @@ def test_a_later_stage_says_what_it_waits_for(lab: Lab, forms: StageFormQueries)
     """Without a source checkpoint Best and Final are none, with the stage that has to run."""
     made = lab.pipeline("SFT")
     form = forms.stage(made.id)
-    waits = CheckpointOption(step=None, reason="It waits for a checkpoint of Stage 1 (chain-sft-1).")
+    waits = CheckpointOption(step=None, reason="Waiting for a checkpoint from Stage 1 (chain-sft-1).")
     assert (form.best, form.final, form.source) == (waits, waits, "Stage 1 (chain-sft-1)")
     assert (form.first, form.position, form.checkpoints) == (False, 1, ())
     assert (form.agents, form.scratch) == ((), {})

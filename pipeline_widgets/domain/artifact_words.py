@@ -1,0 +1,40 @@
+"""Artifact kinds and roles in the words of a sentence.
+
+An author of an algorithm chooses kinds and roles as keys, such as "lm" or "init+reference". Those of the
+trainers here have a name in plain English; any other stands in sentences as its author wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipeline_widgets.directions import isolate
+
+_KINDS = {
+    "actor-critic:ppo": "actor-critic",
+    "any": "any checkpoint",
+    "decoder": "decoder",
+    "latent-policy": "latent policy",
+    "lm": "language model",
+    "model:supervised": "supervised model",
+    "policy": "policy",
+    "q:dqn": "Q-network",
+}
+_ROLES = {"weights": "starting weights", "init+reference": "starting weights and reference"}
+
+
+def describe_kinds(kinds: Collection[str], *, joined_by: str = "or") -> str:
+    """Return artifact kinds as a sentence has them, with an article: "a decoder or a language model"."""
+    named = sorted({_KINDS.get(kind, isolate(kind)) for kind in kinds})
+    return f" {joined_by} ".join(map(_with_article, named))
+
+
+def describe_role(role: str) -> str:
+    """Return the role of a start checkpoint as a sentence has it: "starting weights"."""
+    return _ROLES.get(role, isolate(role))
+
+
+def _with_article(noun: str) -> str:
+    if noun.startswith("any "):
+        return noun
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
