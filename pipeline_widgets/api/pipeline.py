@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.api import arguments, display
-from pipeline_widgets.api.arguments import GateArgument, StartArgument
+from pipeline_widgets.api import display
+from pipeline_widgets.api.arguments import GateArgument, StartArgument, start_from_argument
 from pipeline_widgets.api.experiment import Experiment, ExperimentOption
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
@@ -19,6 +19,7 @@ from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
 from pipeline_widgets.domain.plan import Problem
+from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_trigger
 from pipeline_widgets.services.pipelines import first_or_source
 
 if TYPE_CHECKING:
@@ -88,13 +89,13 @@ class Pipeline(Handle):
             DoesNotFitError: Its algorithm cannot start from what its source stage produces.
             RuleError: The pipeline uses the experiment already; duplicate it.
         """
-        begin = arguments.start(self._services, start)
+        begin = start_from_argument(self._services, start)
         stage = ExperimentStage(
             experiment_id=id_in(self._services, experiment, Experiment),
-            trigger=arguments.trigger(trigger),
+            trigger=parse_trigger(trigger),
             start=first_or_source(self._now, begin, position),
             auto_add_agent=auto_add_agent,
-            gate=arguments.gate(gate),
+            gate=parse_gate(gate),
         )
         return self._added(stage, position, duplicate=duplicate)
 
@@ -124,9 +125,9 @@ class Pipeline(Handle):
         stage = DeploymentStage(
             agent_name=agent_name,
             agent_description=description,
-            choice=arguments.choice(checkpoint),
-            trigger=arguments.trigger(trigger),
-            gate=arguments.gate(gate),
+            choice=parse_choice(checkpoint),
+            trigger=parse_trigger(trigger),
+            gate=parse_gate(gate),
         )
         return self._added(stage, position, duplicate=False)
 

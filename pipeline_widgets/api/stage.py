@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline_widgets.api import arguments
-from pipeline_widgets.api.arguments import UNSET, GateArgument, StartArgument, Unset
+from pipeline_widgets.api.arguments import UNSET, GateArgument, StartArgument, Unset, start_from_argument
 from pipeline_widgets.api.experiment import Experiment
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
@@ -17,6 +16,7 @@ from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_trigger
 from pipeline_widgets.errors import ConfigError, RuleError
 from pipeline_widgets.services.queries.pipeline_state import StageState
 
@@ -39,7 +39,7 @@ class Stage(Handle):
     @property
     def type(self) -> str:
         """Whether it is an "Experiment" or a "Deployment" stage."""
-        return "Deployment" if isinstance(self._now.stage, DeploymentStage) else "Experiment"
+        return self._now.stage.type
 
     @property
     def name(self) -> str:
@@ -173,13 +173,13 @@ class Stage(Handle):
         """
         common: dict[str, Any] = {}
         if trigger is not None:
-            common["trigger"] = arguments.trigger(trigger)
+            common["trigger"] = parse_trigger(trigger)
             if trigger == "manual" and gate is UNSET:
                 common["gate"] = None
         if not isinstance(gate, Unset):
-            common["gate"] = arguments.gate(gate)
+            common["gate"] = parse_gate(gate)
         training = {
-            "start": ("start", arguments.start(self._services, start)),
+            "start": ("start", start_from_argument(self._services, start)),
             "experiment": (
                 "experiment_id", id_in(self._services, experiment, Experiment) if experiment else None,
             ),
@@ -188,7 +188,7 @@ class Stage(Handle):
         deploying = {
             "agent_name": ("agent_name", agent_name),
             "description": ("agent_description", description),
-            "checkpoint": ("choice", arguments.choice(checkpoint) if checkpoint is not None else None),
+            "checkpoint": ("choice", parse_choice(checkpoint) if checkpoint is not None else None),
         }
 
         def settings(stage: chain.Stage) -> chain.Stage:
@@ -269,7 +269,7 @@ def stages(services: Services, pipeline_id: int) -> Listing[Stage]:
 def _row(state: StageState) -> dict[str, Any]:
     return {
         "stage": state.position + 1,
-        "type": "Deployment" if isinstance(state.stage, DeploymentStage) else "Experiment",
+        "type": state.stage.type,
         "name": state.name,
         "trigger": str(state.stage.trigger),
         "status": str(state.status),

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
+from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.errors import NotFoundError, OrderError, PipelineError, RuleError
 
+STOP_FIRST = "Stop it first."
 FIRST_IS_MANUAL = "First stage can only be triggered manually"
 UNSAVED_ID = 0  # the id of a stage that is not saved yet
 
@@ -68,6 +70,7 @@ Gate: TypeAlias = ScoreAtLeast | BetterThanDeployed
 class ExperimentStage:
     """Runs or resumes an experiment."""
 
+    type: ClassVar[Literal["Experiment"]] = "Experiment"
     id: int = UNSAVED_ID
     experiment_id: int
     trigger: Trigger = Trigger.MANUAL
@@ -85,6 +88,7 @@ class ExperimentStage:
 class DeploymentStage:
     """Deploys a checkpoint of the source stage to Agents."""
 
+    type: ClassVar[Literal["Deployment"]] = "Deployment"
     id: int = UNSAVED_ID
     agent_name: str
     agent_description: str = ""
@@ -255,6 +259,16 @@ class Pipeline:
         if not 0 <= at <= last:
             what = f"Pipeline {self.name!r} has no position {at}."
             raise OrderError(what, fix=f"Positions go from 0 to {last}.")
+
+
+def label_stage(position: int, name: str) -> str:
+    """Return how a sentence names a stage, as in "Stage 2 (grpo)"; positions count from 0."""
+    return f"Stage {position + 1} ({isolate(name)})"
+
+
+def describe_active(position: int, status: str) -> str:
+    """Say that a stage is active, which hinders every edit of it."""
+    return f"Stage {position + 1} is {status.lower()}."
 
 
 def _experiments(stages: Iterator[Stage]) -> Iterator[ExperimentStage]:

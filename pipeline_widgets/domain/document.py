@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pipeline_widgets.domain.chain import (
     UNSAVED_ID,
-    BetterThanDeployed,
     DeploymentStage,
     ExperimentStage,
     FromAgent,
-    FromScratch,
-    FromSource,
-    Gate,
-    ScoreAtLeast,
     Stage,
     Start,
-    Trigger,
 )
-from pipeline_widgets.domain.checkpoint import LAST_STEP, Choice
 from pipeline_widgets.domain.experiment import validate_seed
 from pipeline_widgets.domain.names import validate_description, validate_name
+from pipeline_widgets.domain.stage_settings import (
+    SCRATCH,
+    is_left_out,
+    parse_choice,
+    parse_gate,
+    parse_start,
+    parse_trigger,
+    settings_to_plain,
+)
 from pipeline_widgets.errors import ConfigError, format_value
 
 FORMAT = 1
-BETTER = "better than deployed"
+T = TypeVar("T")
 NAMED = 5  # experiments that an error names
 _STAGE = {"trigger", "gate"}
 _EXPERIMENT_STAGE = _STAGE | {"experiment", "start", "auto_add_agent"}
@@ -172,9 +173,10 @@ class DocumentNode:
         """Return true or false; false where it is left out."""
         return cast("bool", self._get(key, (bool,), "true or false", default=False))
 
-    def value_of(self, key: str, default: Any) -> Any:
-        """Return a value of any type."""
-        return self.value.get(key, default)
+    def setting(self, key: str, parse: Callable[[object], T], default: object) -> T:
+        """Return a setting of a stage, as the rule reads it that holds for arguments, too."""
+        with _within(self.place):
+            return parse(self.value.get(key, default))
 
     def sequence(self, key: str) -> Sequence[Any]:
         """Return a list."""
@@ -206,97 +208,59 @@ def _experiments(listed: Mapping[str, Any]) -> dict[str, ExperimentEntry]:
     return found
 
 
-def _experiment(part: DocumentNode, key: str) -> ExperimentEntry:
-    part.check_keys({"algorithm", "seed", "config"})
-    number = part.integer("seed")
-    with _within(part.place):
+def _experiment(node: DocumentNode, key: str) -> ExperimentEntry:
+    node.check_keys({"algorithm", "seed", "config"})
+    number = node.integer("seed")
+    with _within(node.place):
         name, seed = validate_name(key, "experiment"), validate_seed(number)
     return ExperimentEntry(
-        name=name, algorithm=part.text("algorithm"), seed=seed, config=part.mapping("config")
+        name=name, algorithm=node.text("algorithm"), seed=seed, config=node.mapping("config")
     )
 
 
-def _stage(part: DocumentNode, experiments: Collection[str]) -> StageEntry:
-    try:
-        trigger = Trigger(part.text("trigger", "manual"))
-    except ValueError as error:
-        raise import_error(part.place, "'trigger' should be manual or auto.") from error
-    gate = _gate(part)
-    if "agent" in part and "experiment" not in part:
-        part.check_keys(_DEPLOYMENT_STAGE)
+def _stage(node: DocumentNode, experiments: Collection[str]) -> StageEntry:
+    trigger = node.setting("trigger", parse_trigger, "manual")
+    gate = node.setting("gate", parse_gate, None)
+    if "agent" in node and "experiment" not in node:
+        node.check_keys(_DEPLOYMENT_STAGE)
         return StageEntry(
             stage=DeploymentStage(
-                agent_name=part.name("agent", "agent"),
-                agent_description=part.description("agent"),
-                choice=_choice(part, "checkpoint"),
+                agent_name=node.name("agent", "agent"),
+                agent_description=node.description("agent"),
+                choice=node.setting("checkpoint", parse_choice, "best"),
                 trigger=trigger,
                 gate=gate,
             )
         )
-    part.check_keys(_EXPERIMENT_STAGE)
-    name = part.name("experiment", "experiment")
+    node.check_keys(_EXPERIMENT_STAGE)
+    name = node.name("experiment", "experiment")
     if name not in experiments:
-        raise import_error(part.place, f"Its experiment {format_value(name)} is not among 'experiments'.")
-    start, agent = _start(part)
+        raise import_error(node.place, f"Its experiment {format_value(name)} is not among 'experiments'.")
+    start, agent = _start(node)
     stage = ExperimentStage(
         experiment_id=UNSAVED_ID,
         trigger=trigger,
         start=start,
-        auto_add_agent=part.boolean("auto_add_agent"),
+        auto_add_agent=node.boolean("auto_add_agent"),
         gate=gate,
     )
     return StageEntry(stage=stage, experiment=name, agent=agent)
 
 
-def _start(part: DocumentNode) -> tuple[Start, str | None]:
-    value = part.value_of("start", "scratch")
+def _start(node: DocumentNode) -> tuple[Start, str | None]:
+    value = node.value.get("start")
     if isinstance(value, dict):
-        inner = DocumentNode(f"'start' of {part.place}", value)
+        inner = DocumentNode(f"'start' of {node.place}", value)
         inner.check_keys({"agent"})
         return FromAgent(UNSAVED_ID), inner.name("agent", "agent")
-    return (FromScratch() if value == "scratch" else FromSource(_choice(part, "start"))), None
-
-
-def _choice(part: DocumentNode, key: str) -> Choice:
-    value = part.value_of(key, "best")
-    if isinstance(value, str) and value in {"best", "final"}:
-        return value  # pyright: ignore[reportReturnType]  as the set says
-    if type(value) is int and 0 <= value <= LAST_STEP:
-        return value
-    raise import_error(part.place, f"{key!r} should be best, final or a step, and is {format_value(value)}.")
-
-
-def _gate(part: DocumentNode) -> Gate | None:
-    value = part.value_of("gate", None)
-    if value is None:
-        return None
-    if value == BETTER:
-        return BetterThanDeployed()
-    with suppress(OverflowError):  # an integer beyond all floats
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
-            return ScoreAtLeast(float(value))
-    raise import_error(part.place, f"'gate' should be a number or {BETTER!r}, and is {format_value(value)}.")
+    return node.setting("start", parse_start, SCRATCH), None
 
 
 def _stage_to_plain(entry: StageEntry) -> dict[str, Any]:
-    stage = entry.stage
-    if isinstance(stage, DeploymentStage):
-        plain: dict[str, Any] = {"agent": stage.agent_name, "checkpoint": stage.choice}
-        plain |= {"description": stage.agent_description} if stage.agent_description else {}
-    else:
-        plain = {"experiment": entry.experiment, "start": _start_to_plain(stage.start, entry.agent)}
-        plain |= {"auto_add_agent": True} if stage.auto_add_agent else {}
-    plain["trigger"] = stage.trigger.value
-    if stage.gate is not None:
-        plain["gate"] = stage.gate.score if isinstance(stage.gate, ScoreAtLeast) else BETTER
-    return plain
-
-
-def _start_to_plain(start: Start, agent: str | None) -> Any:
-    match start:
-        case FromScratch():
-            return "scratch"
-        case FromAgent():
-            return {"agent": agent}
-        case FromSource(choice):
-            return choice
+    stage, settings = entry.stage, settings_to_plain(entry.stage, entry.agent)
+    named = (
+        {"agent": stage.agent_name}
+        if isinstance(stage, DeploymentStage)
+        else {"experiment": entry.experiment}
+    )
+    return named | {key: value for key, value in settings.items() if not is_left_out(value)}

@@ -9,15 +9,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from pipeline_widgets.domain.chain import (
-    DeploymentStage,
-    ExperimentStage,
-    FromAgent,
-    FromSource,
-    ScoreAtLeast,
-    Trigger,
-)
-from pipeline_widgets.domain.document import BETTER, Document, ExperimentEntry, StageEntry
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent
+from pipeline_widgets.domain.document import Document, ExperimentEntry, StageEntry
+from pipeline_widgets.domain.stage_settings import SCRATCH, is_left_out, settings_to_plain
 
 WIDTH = 88
 INDENT = "    "
@@ -73,27 +67,18 @@ def _described(document: Document) -> dict[str, Any]:
 
 
 def _stage(entry: StageEntry, names: Mapping[str, str], *, first: bool) -> str:
-    stage, given = entry.stage, dict[str, Any]()
-    if stage.trigger is Trigger.AUTO:
-        given["trigger"] = "auto"
-    if isinstance(stage, ExperimentStage):
-        if isinstance(stage.start, FromAgent):
-            given["start"] = _Code(f"ws.agents[{_flat(entry.agent)}]")
-        elif isinstance(stage.start, FromSource) and not (stage.start.choice == "best" and not first):
-            given["start"] = stage.start.choice
-        given |= {"auto_add_agent": True} if stage.auto_add_agent else {}
-    else:
-        given |= _deployment(stage)
-    if stage.gate is not None:
-        given["gate"] = stage.gate.score if isinstance(stage.gate, ScoreAtLeast) else BETTER
+    stage, settings = entry.stage, settings_to_plain(entry.stage)
+    if isinstance(stage, ExperimentStage) and isinstance(stage.start, FromAgent):
+        settings["start"] = _Code(f"ws.agents[{_flat(entry.agent)}]")
+    defaults = {"trigger": "manual", "checkpoint": "best", "start": SCRATCH if first else "best"}
+    given = {
+        key: settings[key]
+        for key in ("trigger", "start", "auto_add_agent", "checkpoint", "description", "gate")
+        if key in settings and not is_left_out(settings[key]) and settings[key] != defaults.get(key)
+    }
     if isinstance(stage, DeploymentStage):
         return _call("pipe.add_deployment_stage", [stage.agent_name], given)
     return _call("pipe.add_experiment_stage", [_Code(names[entry.experiment or ""])], given)
-
-
-def _deployment(stage: DeploymentStage) -> dict[str, Any]:
-    given: dict[str, Any] = {"checkpoint": stage.choice} if stage.choice != "best" else {}
-    return given | ({"description": stage.agent_description} if stage.agent_description else {})
 
 
 class _Code(str):

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline_widgets.directions import isolate
-from pipeline_widgets.domain.chain import Trigger
+from pipeline_widgets.domain.chain import Trigger, label_stage
 from pipeline_widgets.domain.run import Status
 
 
@@ -78,7 +77,7 @@ def _at_work(stages: Sequence[StageSummary], active: Sequence[int]) -> Rollup:
     statuses = {stages[at].status for at in active}
     status = statuses.pop() if len(statuses) == 1 else Status.RUNNING
     shown = next((at for at in active if stages[at].status is status), active[0])
-    detail = f"{_label(stages[shown], shown)} is {stages[shown].status.lower()}"
+    detail = f"{label_stage(shown, stages[shown].name)} is {stages[shown].status.lower()}"
     more = len(active) - 1
     if more:
         detail += f", {more} more {'stage is' if more == 1 else 'stages are'} active"
@@ -86,7 +85,7 @@ def _at_work(stages: Sequence[StageSummary], active: Sequence[int]) -> Rollup:
 
 
 def _unfinished(stage: StageSummary, at: int) -> Rollup:
-    label = _label(stage, at)
+    label = label_stage(at, stage.name)
     held = f"held: {stage.held}" if stage.held is not None else ""
     if stage.status in _BROKEN:
         word, told = _BROKEN[stage.status]
@@ -96,7 +95,3 @@ def _unfinished(stage: StageSummary, at: int) -> Rollup:
     # An Auto stage waits for a person too: only a success that is yet to come would start it (spec 5.2).
     late = f": Auto starts it only when stage {at} succeeds again" if stage.trigger is Trigger.AUTO else ""
     return Rollup(status=PipelineStatus.WAITING, detail=f"{label} is next{late}")
-
-
-def _label(stage: StageSummary, at: int) -> str:
-    return f"Stage {at + 1} ({isolate(stage.name)})"

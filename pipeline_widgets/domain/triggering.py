@@ -21,6 +21,7 @@ from pipeline_widgets.domain.chain import (
     ScoreAtLeast,
     Stage,
     Trigger,
+    label_stage,
 )
 from pipeline_widgets.domain.checkpoint import Checkpoint, ChosenCheckpoint, choose_checkpoint, is_finite
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, FitResult, assess_compatibility
@@ -69,7 +70,7 @@ class NextStageDecision:
 
 def stage_label(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
     """Return how sentences name a stage: its number, and its experiment's or agent's name."""
-    return f"Stage {pipeline.position(stage.id) + 1} ({isolate(stage_name(stage, facts))})"
+    return label_stage(pipeline.position(stage.id), stage_name(stage, facts))
 
 
 def stage_name(stage: Stage, facts: PipelineFacts) -> str:

@@ -12,28 +12,33 @@ from typing import Any, TypeAlias
 from sqlalchemy import RowMapping
 
 from pipeline_widgets.domain.chain import (
-    BetterThanDeployed,
     DeploymentStage,
     ExperimentStage,
     FromAgent,
     FromScratch,
-    FromSource,
-    Gate,
-    ScoreAtLeast,
     Stage,
     Start,
-    Trigger,
 )
-from pipeline_widgets.domain.checkpoint import Checkpoint, Choice
+from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.project import Project
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.stage_settings import (
+    BETTER,
+    choice_from_text,
+    gate_to_plain,
+    parse_choice,
+    parse_gate,
+    parse_start,
+    parse_trigger,
+)
 
 Row: TypeAlias = RowMapping
 
 _RUN_COLUMNS = tuple(field.name for field in fields(Run))
+_DEPLOYED = "deployed"  # the gate that compares a checkpoint with the agent now deployed
 _RUN_TIMES = frozenset({"created_at", "started_at", "finished_at", "beat_at"})
 
 
@@ -135,15 +140,16 @@ def to_checkpoint(row: Row, root: Path) -> Checkpoint:
     )
 
 
-def to_stage(row: Row) -> Stage:
+def to_stage(row: Row | Mapping[str, Any]) -> Stage:
     """Return a row of stages as a value."""
-    trigger, gate = Trigger(row["trigger"]), _gate(row)
+    trigger = parse_trigger(row["trigger"])
+    gate = parse_gate({"score": row["gate_score"], _DEPLOYED: BETTER}.get(row["gate"]))
     if row["kind"] == "deployment":
         return DeploymentStage(
             id=row["id"],
             agent_name=row["agent_name"],
             agent_description=row["agent_description"],
-            choice=_choice(row["choice"]),
+            choice=parse_choice(choice_from_text(row["choice"])),
             trigger=trigger,
             gate=gate,
         )
@@ -159,18 +165,25 @@ def to_stage(row: Row) -> Stage:
 
 def stage_to_row(stage: Stage) -> dict[str, Any]:
     """Return the columns of a stage but for its place."""
-    gate, gate_score = _gate_columns(stage.gate)
-    common = {"trigger": stage.trigger.value, "gate": gate, "gate_score": gate_score}
+    gate = gate_to_plain(stage.gate)
+    common = {
+        "trigger": stage.trigger.value,
+        "gate": _DEPLOYED if gate == BETTER else None if gate is None else "score",
+        "gate_score": None if gate == BETTER else gate,
+        "choice": None if stage.choice is None else str(stage.choice),
+    }
     if isinstance(stage, DeploymentStage):
         named = {"agent_name": stage.agent_name, "agent_description": stage.agent_description}
-        kept = {"kind": "deployment", "choice": str(stage.choice), "auto_add_agent": False}
-        return {**common, **named, **kept}
+        return {**common, **named, "kind": "deployment", "auto_add_agent": False}
+    agent_id = stage.start.agent_id if isinstance(stage.start, FromAgent) else None
+    scratch = isinstance(stage.start, FromScratch)
     return {
         **common,
         "kind": "experiment",
         "experiment_id": stage.experiment_id,
         "auto_add_agent": stage.auto_add_agent,
-        **_start_columns(stage.start),
+        "start": "scratch" if scratch else "source" if agent_id is None else "agent",
+        "start_agent_id": agent_id,
     }
 
 
@@ -181,45 +194,7 @@ def to_process(machine: str | None, pid: int | None, started: float | None) -> P
     return Process(machine=machine, pid=pid, started=started)
 
 
-def _choice(text: str) -> Choice:
-    return text if text in {"best", "final"} else int(text)  # pyright: ignore[reportReturnType]  as the set says
-
-
-def _start(row: Row) -> Start:
-    match row["start"]:
-        case "scratch":
-            return FromScratch()
-        case "agent":
-            return FromAgent(row["start_agent_id"])
-        case _:
-            return FromSource(_choice(row["choice"]))
-
-
-def _start_columns(start: Start) -> dict[str, Any]:
-    match start:
-        case FromScratch():
-            return {"start": "scratch", "start_agent_id": None, "choice": None}
-        case FromAgent(agent_id):
-            return {"start": "agent", "start_agent_id": agent_id, "choice": None}
-        case FromSource(choice):
-            return {"start": "source", "start_agent_id": None, "choice": str(choice)}
-
-
-def _gate(row: Row) -> Gate | None:
-    match row["gate"]:
-        case "score":
-            return ScoreAtLeast(row["gate_score"])
-        case "deployed":
-            return BetterThanDeployed()
-        case _:
-            return None
-
-
-def _gate_columns(gate: Gate | None) -> tuple[str | None, float | None]:
-    match gate:
-        case ScoreAtLeast(score):
-            return "score", score
-        case BetterThanDeployed():
-            return "deployed", None
-        case None:
-            return None, None
+def _start(row: Row | Mapping[str, Any]) -> Start:
+    if row["start"] == "agent":
+        return FromAgent(row["start_agent_id"])
+    return parse_start(choice_from_text(row["choice"] if row["start"] == "source" else row["start"]))

@@ -8,6 +8,7 @@ from functools import partial
 
 from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.chain import (
+    STOP_FIRST,
     UNSAVED_ID,
     FromScratch,
     FromSource,
@@ -15,6 +16,7 @@ from pipeline_widgets.domain.chain import (
     PipelineEdit,
     Stage,
     Start,
+    describe_active,
 )
 from pipeline_widgets.domain.edits import describe_changes
 from pipeline_widgets.domain.names import (
@@ -349,4 +351,4 @@ def _status(work: UnitOfWork, pipeline: Pipeline, stage_id: int) -> Status:
 
 def _check_idle(at: int, status: Status, what: str) -> None:
     if status.active:
-        raise InUseError(what, f"Stage {at + 1} is {status.lower()}.", "Stop it first.")
+        raise InUseError(what, describe_active(at, status), STOP_FIRST)

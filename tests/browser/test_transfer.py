@@ -77,7 +77,7 @@ def test_import_pipeline_makes_it_of_text_or_of_a_file(
     expect(box).to_be_focused()
     box.fill(text.replace("trigger: auto", "trigger: sometimes"))
     dialog.get_by_role("button", name="Import", exact=True).click()
-    expect(dialog.get_by_role("alert")).to_contain_text("stage 2. 'trigger' should be manual or auto")
+    expect(dialog.get_by_role("alert")).to_contain_text("stage 2. 'sometimes' is not a trigger")
     expect(box).to_have_value(text.replace("trigger: auto", "trigger: sometimes"))
     screenshot("transfer import")
     assert not axe(dialog)

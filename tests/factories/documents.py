@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,9 +17,10 @@ from pipeline_widgets.domain.chain import (
     FromSource,
     Gate,
     ScoreAtLeast,
+    Stage,
     Trigger,
 )
-from pipeline_widgets.domain.checkpoint import Choice
+from pipeline_widgets.domain.checkpoint import LAST_STEP, Choice
 from pipeline_widgets.domain.document import Document, ExperimentEntry, StageEntry
 
 #: Names as people type them, and as attackers do: no control letters of YAML are left out.
@@ -28,7 +30,8 @@ ANY_NAMES = st.text(LETTERS, min_size=1, max_size=12).filter(lambda name: name =
 LOADED = ("float", "True", "class", "pw", "print", "1e3", "a", "a (imported)", "a (imported 2)")
 NAMES = ANY_NAMES | st.sampled_from(LOADED)
 TEXTS = st.text(LETTERS, max_size=30).map(str.strip)
-CHOICES: st.SearchStrategy[Choice] = st.one_of(st.just("best"), st.just("final"), st.integers(0, 10**9))  # pyright: ignore[reportAssignmentType]  as Choice says
+CHOICES: st.SearchStrategy[Choice] = st.one_of(st.just("best"), st.just("final"), st.integers(0, LAST_STEP))  # pyright: ignore[reportAssignmentType]  as Choice says
+IDS = st.integers(1, 2**31)
 SCORES = st.floats(allow_nan=False).map(ScoreAtLeast)
 CONFIGS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
     NAMES,
@@ -108,4 +111,20 @@ def deployments(draw: st.DrawFn) -> DeploymentStage:
         choice=draw(CHOICES),
         trigger=trigger,
         gate=_gated(draw, trigger, SCORES | st.just(BetterThanDeployed())),
+    )
+
+
+@st.composite
+def stages(draw: st.DrawFn) -> Stage:
+    """Draw a saved stage of any type, with any settings."""
+    if draw(st.booleans()):
+        return replace(draw(deployments()), id=draw(IDS))
+    trigger = draw(st.sampled_from(Trigger))
+    return ExperimentStage(
+        id=draw(IDS),
+        experiment_id=draw(IDS),
+        trigger=trigger,
+        start=draw(st.just(FromScratch()) | IDS.map(FromAgent) | CHOICES.map(FromSource)),
+        auto_add_agent=draw(st.booleans()),
+        gate=_gated(draw, trigger, SCORES),
     )

@@ -80,4 +80,4 @@ def stages_to_plain(stages: Sequence[Stage]) -> list[dict[str, Any]]:
 
 def stages_from_plain(plain: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
     """Return the stages that `stages_to_plain` has made JSON of."""
-    return tuple(row_mapping.to_stage(each) for each in plain)  # pyright: ignore[reportArgumentType]  it has a row's columns
+    return tuple(row_mapping.to_stage(each) for each in plain)

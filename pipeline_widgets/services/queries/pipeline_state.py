@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, label_stage
 from pipeline_widgets.domain.checkpoint import choose_checkpoint
 from pipeline_widgets.domain.pipeline_facts import StageFacts
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.stage_settings import describe_settings
 from pipeline_widgets.domain.staleness import Staleness, compute_staleness
 from pipeline_widgets.domain.triggering import describe_gate, find_blockers, stage_name
 from pipeline_widgets.persistence.store import Store
@@ -38,6 +39,17 @@ class StageState:
     #: The evaluation score of the best checkpoint of that run, or of what was deployed.
     score: float | None
 
+    @property
+    def label(self) -> str:
+        """How a sentence names it."""
+        return label_stage(self.position, self.name)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Its status, and whether it is stale or held, in words."""
+        extra = (("Stale", self.staleness.stale), ("Held", bool(self.held)))
+        return (str(self.status), *(word for word, holds in extra if holds))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineState:
@@ -49,6 +61,16 @@ class PipelineState:
     def stage(self, stage_id: int) -> StageState:
         """Return the state of one stage; NotFoundError without it."""
         return self.stages[self.pipeline.position(stage_id)]
+
+    def describe_settings(self, stage_id: int) -> tuple[str, ...]:
+        """Return what a stage is set to do, one sentence each; they name the stages before it."""
+        state, source = self.stage(stage_id), self.pipeline.source(stage_id)
+        return describe_settings(
+            state.stage,
+            source=self.stage(source.id).label if source else "",
+            before=self.stages[state.position - 1].label if state.position else "",
+            condition=state.condition,
+        )
 
     @property
     def settled(self) -> bool:
