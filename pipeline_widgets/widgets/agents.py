@@ -1,36 +1,42 @@
-"""The agents of a workspace: a list that connects them, and in an expanded row how to ask one (spec 8)."""
+"""The agents of a workspace: a list that connects them, and in an expanded row how to ask one (spec 8).
+
+No key is ever in what a row shows: it would be saved with the notebook.
+"""
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 
 import traitlets as t
 
+from pipeline_widgets.algorithms import registry
 from pipeline_widgets.application import Services
 from pipeline_widgets.directions import isolate
-from pipeline_widgets.domain.agent import AgentStatus
+from pipeline_widgets.domain.agent import Agent, AgentStatus
 from pipeline_widgets.domain.checkpoint import Choice
-from pipeline_widgets.errors import NotFoundError, PipelineError
-from pipeline_widgets.services.queries.agent_list import AgentPage, ListedAgent
-from pipeline_widgets.widgets.agent_rows import (
-    COLUMNS,
-    WITHOUT_BASE_MODEL,
-    asked,
-    detail_row,
-    list_row,
-    reply_row,
-    source_rows,
-    table_rows,
-)
+from pipeline_widgets.domain.endpoint import ANY_ADDRESS, LOCAL, Endpoint
+from pipeline_widgets.domain.snippets import EXAMPLES, KEY
+from pipeline_widgets.domain.stage_settings import choice_from_text, parse_choice
+from pipeline_widgets.errors import ConfigError, NotFoundError, PipelineError
+from pipeline_widgets.services.queries.agent_detail import AgentDetail, VersionRow
+from pipeline_widgets.services.queries.agent_list import AgentPage, ListedAgent, Source
+from pipeline_widgets.serving.client import Reply
 from pipeline_widgets.widgets.base import Row, describe_error
-from pipeline_widgets.widgets.experiment_rows import resume_row
+from pipeline_widgets.widgets.encoding import encode_fields
+from pipeline_widgets.widgets.experiment_form import resume_row
 from pipeline_widgets.widgets.paged import PagedView, Query
-from pipeline_widgets.widgets.snapshot import table_html, table_text
-from pipeline_widgets.widgets.steps import choice_up
+from pipeline_widgets.widgets.snapshot import Marks, table_html, table_text
 
+COLUMNS = ("Agent", "Description", "Source Experiment", "Base Model", "Status")
+WITHOUT_BASE_MODEL = tuple(each for each in COLUMNS if each != "Base Model")
+LONGEST = 20_000  # characters of an answer that are shown
+A_LINE = 50  # characters of an answer that stay on one line
 NOTHING_SAVED = "No experiment has a checkpoint yet. Train an experiment first."
 
 
@@ -107,7 +113,7 @@ class AgentsView(PagedView):
 
     def do_create(self, name: str, experiment: int, run: int, choice: Choice, description: str = "") -> Row:
         """Save a checkpoint as an agent, and show it."""
-        chosen = self._services.resume_options.chosen(experiment, run, choice_up(choice))
+        chosen = self._services.resume_options.chosen(experiment, run, parse_choice(choice_from_text(choice)))
         made = self._services.agents.create(name, chosen.id, description.strip())
         self.reveal(made.id)
         return {"id": made.id, "name": made.name}
@@ -161,7 +167,7 @@ class AgentsView(PagedView):
 
         An agent may think for a minute: whoever waited for it here would keep all other commands waiting.
         """
-        value = asked(text, self._services.agents.get(agent).endpoint)
+        value = parse_input(text, self._services.agents.get(agent).endpoint)
         threading.Thread(target=self._ask, args=(agent, value, ticket), daemon=True).start()
 
     # ---- without a kernel
@@ -225,3 +231,134 @@ class AgentsView(PagedView):
         except PipelineError as error:
             reply = {"error": describe_error(error)}
         self.send({"reply": ticket, **reply})
+
+
+def list_row(listed: ListedAgent, *, projects: int) -> Row:
+    """Return an agent as a row of the list."""
+    agent, endpoint = listed.agent, listed.agent.endpoint
+    return {
+        **encode_fields(agent, "id", "name", "description", "status"),
+        **encode_fields(listed, "base_model"),
+        "experiment": agent.current.experiment,
+        "project": listed.project if projects > 1 else "",
+        "connected": agent.status.is_connected,
+        "blockers": {"delete": agent.deletion_blocker},
+        "version": agent.current.number,
+        "trouble": (endpoint.error if endpoint is not None else None) or "",
+    }
+
+
+def detail_row(detail: AgentDetail, log: str = "") -> Row:
+    """Return what an expanded row shows; `log` is the end of what the process of its endpoint has printed."""
+    agent, algorithm = detail.agent, detail.agent.current.spec.name
+    return {
+        **encode_fields(agent, "id"),
+        **encode_fields(detail, "snippets"),
+        "endpoint": _endpoint_row(agent.endpoint) if agent.endpoint is not None else None,
+        "placeholder": KEY,
+        "silent": algorithm if _is_silent(algorithm) else "",
+        "log": log.strip("\n"),
+        "versions": [_version_row(each, agent) for each in detail.versions],
+        "higher_is_better": agent.current.spec.higher_is_better,
+    }
+
+
+def source_rows(sources: Sequence[Source]) -> list[Row]:
+    """Return the experiments that an agent can be made of; each project is named where there are several."""
+    several = len({each.project for each in sources}) > 1
+    return [
+        {
+            **encode_fields(each, "id", "name", "algorithm"),
+            "project": each.project if several else "",
+            "silent": _is_silent(each.algorithm),
+        }
+        for each in sources
+    ]
+
+
+def reply_row(reply: Reply) -> Row:
+    """Return what an endpoint has answered."""
+    try:
+        phrase = HTTPStatus(reply.status).phrase
+    except ValueError:
+        phrase = ""
+    text = _spread(reply.content)
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}\n… {len(text) - LONGEST:,} more characters"
+    return {**encode_fields(reply, "status", "seconds"), "phrase": phrase, "text": text}
+
+
+def parse_input(text: str, endpoint: Endpoint | None) -> Any:
+    """Return what the box to try an agent has to send for a text: a prompt as it is, anything else as JSON.
+
+    Raises:
+        ConfigError: It is not JSON.
+    """
+    if endpoint is not None and endpoint.route == "generate":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError("That is not JSON.", f"{error}.", "Write it as in [0.5, -1] or true.") from error
+
+
+def table_rows(listed: Sequence[ListedAgent], *, base_models: bool) -> list[tuple[object, ...]]:
+    """Return agents as rows of a picture that is read without a kernel."""
+    found: list[tuple[object, ...]] = []
+    for each in listed:
+        agent = each.agent
+        base = (each.base_model or "",) if base_models else ()
+        status = Marks((str(agent.status),))
+        found.append((agent.name, agent.description, agent.current.experiment, *base, status))
+    return found
+
+
+def _spread(value: Any, indent: str = "") -> str:
+    """Return JSON over several lines, but what is short on one."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(flat) <= A_LINE or not isinstance(value, list | dict):
+        return flat
+    inner = f"{indent}  "
+    if isinstance(value, list):
+        parts = [_spread(each, inner) for each in cast("list[Any]", value)]
+    else:
+        pairs = cast("dict[str, Any]", value).items()
+        parts = [f"{json.dumps(name, ensure_ascii=False)}: {_spread(each, inner)}" for name, each in pairs]
+    first, last = flat[0], flat[-1]
+    return f"{first}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{last}"
+
+
+def _is_silent(algorithm: str) -> bool:
+    """Whether an algorithm, as this process has defined it, does not say how its checkpoints answer."""
+    return algorithm in registry.references() and registry.find(algorithm).predict is None
+
+
+def _endpoint_row(endpoint: Endpoint) -> Row:
+    example = EXAMPLES[endpoint.route] if endpoint.example is None else endpoint.example
+    prompt = endpoint.route == "generate" and isinstance(example, str)
+    return {
+        **encode_fields(endpoint, "url", "version"),
+        "route": f"/{endpoint.route}",
+        "takes": endpoint.input_field,
+        "json": endpoint.route != "generate",
+        "example": str(example) if prompt else json.dumps(example, ensure_ascii=False),
+        "hint": endpoint.key_hint,
+        "open": _who_can_reach(endpoint.host),
+    }
+
+
+def _who_can_reach(host: str) -> str:
+    """Say who can reach it beside this machine; empty where nobody can."""
+    if host in {LOCAL, "localhost", "::1"}:
+        return ""
+    return "every address of this machine" if host in ANY_ADDRESS else host
+
+
+def _version_row(row: VersionRow, agent: Agent) -> Row:
+    version = row.version
+    return {
+        **encode_fields(version, "number", "experiment", "created_at"),
+        **encode_fields(version.checkpoint, "step", "training_score", "evaluation_score"),
+        **encode_fields(row, "lineage"),
+        "current": version.number == agent.current.number,
+    }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from pipeline_widgets.directions import isolate
-from pipeline_widgets.domain.chain import DeploymentStage, Trigger
+from pipeline_widgets.domain.chain import Trigger
 from pipeline_widgets.services.queries.pipeline_state import StageState
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
 from pipeline_widgets.widgets.text_layout import escape, fit_width, plain
@@ -56,20 +56,9 @@ def chain_image(stages: Sequence[StageState]) -> str:
 def spoken(stages: Sequence[StageState]) -> str:
     """Return what the picture shows as a line of text."""
     told = first_of(
-        [f"{each.position + 1} {isolate(plain(each.name))}, {', '.join(marks_of(each))}" for each in stages]
+        [f"{each.position + 1} {isolate(plain(each.name))}, {', '.join(each.marks)}" for each in stages]
     )
     return f"Chain of stages: {'; '.join(told)}"
-
-
-def type_of(state: StageState) -> str:
-    """Return the word for the type of a stage."""
-    return "Deployment" if isinstance(state.stage, DeploymentStage) else "Experiment"
-
-
-def marks_of(state: StageState) -> tuple[str, ...]:
-    """Return the status of a stage, and whether it is stale or held."""
-    extra = (("Stale", state.staleness.stale), ("Held", bool(state.held)))
-    return (str(state.status), *(word for word, there in extra if there))
 
 
 def first_of(texts: Sequence[str]) -> list[str]:
@@ -119,7 +108,7 @@ def _bubble(state: StageState, x: int, y: int) -> str:
     name = plain(state.name)
     short = fit_width(name, WIDE - 28, 14)
     title = f"<title>{escape(name)}</title>" if short != name else ""
-    first = f"{state.position + 1} · {type_of(state)}"
+    first = f"{state.position + 1} · {state.stage.type}"
     parts = [
         f'<g transform="translate({x} {y})">{title}',
         f'<rect {_BOX} width="{WIDE}" height="{HIGH}" rx="4"/>',

@@ -1,18 +1,23 @@
-"""The form of an experiment: what it shows as JSON, and an experiment of what it sends back."""
+"""The forms of an experiment as JSON, its config as it is read, and what a form sends back."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.config_form import SEED, parse_form, seed_of
-from pipeline_widgets.algorithms.config_schema import FormField, list_fields, written
+from pipeline_widgets.algorithms.config_schema import FormField, Kind, list_fields, written
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_algorithm
+from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import AlgorithmNotFoundError, PipelineError
+from pipeline_widgets.services.queries.resume_options import ResumableRun, ResumeOptions
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.encoding import encode, encode_fields
 
 # ---- down
 
@@ -51,20 +56,7 @@ def filled_form(experiment: Experiment) -> Row:
 
 def field_row(field: FormField, value: str) -> Row:
     """Return a field with what is typed into it at first."""
-    return {
-        "name": field.name,
-        "label": field.label,
-        "kind": str(field.kind),
-        "required": field.required,
-        "description": field.description,
-        "unit": field.unit,
-        "bounds": field.bounds,
-        "default": field.default,
-        "value": value,
-        "choices": [{"value": value, "word": word} for value, word in field.choices],
-        "optional": field.optional,
-        "computed": field.computed,
-    }
+    return {**encode(field), "value": value}
 
 
 def _offered(name: str) -> Row:
@@ -72,6 +64,82 @@ def _offered(name: str) -> Row:
         return {"name": name, "says": describe_algorithm(registry.find(name).spec), "problem": ""}
     except AlgorithmNotFoundError as error:
         return {"name": name, "says": "", "problem": str(error)}
+
+
+def resume_row(options: ResumeOptions) -> Row:
+    """Return what a dialog for resuming offers; a checkpoint picker takes the checkpoints of one run."""
+    return {
+        **encode_fields(options, "name", "warning"),
+        "obstacle": options.blocker,
+        "runs": [_resumable_row(each, options.experiment) for each in options.saved],
+    }
+
+
+def _resumable_row(run: ResumableRun, experiment: Experiment) -> Row:
+    length = known_fields(experiment.spec.name).get(run.length or "")
+    return {
+        **encode_fields(run, "best", "final", "ends"),
+        "id": run.run_id,
+        "label": run.run.capitalize(),
+        "checkpoints": [
+            encode_fields(each, "step", "training_score", "evaluation_score", "size")
+            for each in run.checkpoints
+        ],
+        "higher_is_better": experiment.spec.higher_is_better,
+        "length": encode_fields(length, "name", "label") if length else None,
+    }
+
+
+def config_rows(experiment: Experiment, run: Run | None) -> list[Row]:
+    """Return a config and the seed as they are read: each field's name, value, unit and description.
+
+    Args:
+        experiment: The experiment.
+        run: The run whose config is shown; what the experiment has now is said beside what differs.
+    """
+    known, now = known_fields(experiment.spec.name), experiment.config
+    shown = run.config if run else now
+    rows = [
+        _config_row(
+            known.get(name) or FormField(name=name, label=name, kind=Kind.JSON, required=False), shown, now
+        )
+        for name in {**shown, **now}
+    ]
+    seed = {SEED.name: run.seed if run else experiment.seed}
+    return [*rows, _config_row(SEED, seed, {SEED.name: experiment.seed})]
+
+
+def _config_row(field: FormField, shown: Mapping[str, Any], now: Mapping[str, Any]) -> Row:
+    value, other = shown.get(field.name), now.get(field.name)
+    return {
+        **encode_fields(field, "name", "label", "description"),
+        "unit": "" if value is None else field.unit,
+        "value": _format_setting(value),
+        "now": None if value == other else _format_setting(other),
+    }
+
+
+def _format_setting(value: Any) -> str:
+    """Return a value of a config as it is read."""
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value or "empty"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def known_fields(algorithm: str) -> Mapping[str, FormField]:
+    """Return the fields that this process knows of an algorithm's config."""
+    try:
+        return _fields_by_name(registry.find(algorithm).config)
+    except AlgorithmNotFoundError:
+        return {}
+
+
+@lru_cache(maxsize=32)
+def _fields_by_name(model: type[Any] | None) -> Mapping[str, FormField]:
+    """Return the fields of a model; a row that is expanded asks for them at each refresh."""
+    return {each.name: each for each in list_fields(model)}
 
 
 # ---- up

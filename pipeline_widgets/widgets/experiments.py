@@ -11,20 +11,32 @@ import traitlets as t
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.checkpoint import Choice
+from pipeline_widgets.domain.experiment_actions import describe_algorithm
 from pipeline_widgets.domain.retention import list_deletable, parse_keep, summarize_clean_up
+from pipeline_widgets.domain.stage_settings import choice_from_text, parse_choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
+from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail, RunRow
 from pipeline_widgets.services.queries.experiment_list import ListedExperiment
 from pipeline_widgets.services.queries.overview import ExperimentRow
 from pipeline_widgets.services.queries.paging import Page
+from pipeline_widgets.services.queries.run_detail import MetricCurve, RunDetail
 from pipeline_widgets.widgets.base import Row, describe_error
 from pipeline_widgets.widgets.clean_up import clean_up_row
-from pipeline_widgets.widgets.experiment_form import filled_form, new_form, submitted
-from pipeline_widgets.widgets.experiment_rows import detail_row, list_row, resume_row
+from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.experiment_form import (
+    config_rows,
+    filled_form,
+    new_form,
+    resume_row,
+    submitted,
+)
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import table_html, table_text
-from pipeline_widgets.widgets.steps import choice_up
+from pipeline_widgets.widgets.steps import points_down
 
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
+SCORES = ("training_score", "evaluation_score")
+BOTH = "scores"  # the metric that stands for both of them in one chart
 POINTS = 600  # of a curve, at most
 LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
 
@@ -161,7 +173,7 @@ class ExperimentsView(PagedView):
         self, experiment: int, run: int, choice: Choice, name: str, config: dict[str, Any] | None = None
     ) -> Row:
         """Go on from a checkpoint of one of its runs, as a new experiment, with these fields changed."""
-        chosen = self._services.resume_options.chosen(experiment, run, choice_up(choice))
+        chosen = self._services.resume_options.chosen(experiment, run, parse_choice(choice_from_text(choice)))
         made, _ = self._services.resume(experiment, chosen.id, name, config)
         self.reveal(made.id)
         return {"id": made.id, "name": made.name}
@@ -213,7 +225,7 @@ class ExperimentsView(PagedView):
             self._project_id, parse_keep(keep), only=self._previewed
         )
         self.refresh()
-        return asdict(summarize_clean_up(found))
+        return encode(summarize_clean_up(found))
 
     # ---- without a kernel
 
@@ -235,7 +247,7 @@ class ExperimentsView(PagedView):
     def row_of(self, listed: ListedExperiment, found: Page[ListedExperiment]) -> Row:
         """Return what the row of an experiment shows."""
         del found
-        return list_row(listed)
+        return encode(listed)
 
     def page_shown(self) -> None:
         """Read what the expanded rows of this page show; on another page they stay expanded."""
@@ -260,4 +272,81 @@ def table_rows(found: Sequence[ExperimentRow | ListedExperiment]) -> list[tuple[
     """Return experiments as rows of a picture that is read without a kernel."""
     return [
         (each.name, each.algorithm, each.status, each.runs, each.best, each.modified_at) for each in found
+    ]
+
+
+def detail_row(
+    detail: ExperimentDetail, run_detail: RunDetail | None, metric: str | None, listed: int | None
+) -> Row:
+    """Return what an expanded experiment shows.
+
+    Args:
+        detail: The experiment.
+        run_detail: The run that is shown; None where there is none.
+        metric: The one that was chosen; None for the scores, or what there is.
+        listed: How many checkpoints of that run are listed at most; None for those of all runs.
+    """
+    names = metric_names(run_detail.curves if run_detail else ())
+    chosen = metric if metric in names else next(iter(names), None)
+    experiment = detail.experiment
+    return {
+        "id": experiment.id,
+        "says": describe_algorithm(experiment.spec),
+        "higher_is_better": experiment.spec.higher_is_better,
+        "config": config_rows(experiment, run_detail.run if run_detail else None),
+        "uses": [encode_fields(use, "pipeline", "stage") for use in detail.uses],
+        "run": _run(run_detail) if run_detail else None,
+        "metrics": names,
+        "metric": chosen,
+        "curves": _curves(run_detail.curves, chosen) if run_detail and chosen else [],
+        "runs": [_run_row(each) for each in detail.runs],
+        **_checkpoints(detail, run_detail, listed),
+    }
+
+
+def metric_names(curves: Sequence[MetricCurve]) -> list[str]:
+    """Return what can be charted; both scores in one chart come first."""
+    names = [curve.name for curve in curves]
+    return [BOTH, *names] if all(score in names for score in SCORES) else names
+
+
+def _run(run_detail: RunDetail) -> Row:
+    best = next((each.step for each in run_detail.checkpoints if each.id == run_detail.best), None)
+    shown = encode_fields(run_detail.run, "id", "number", "status", "error")
+    return {**shown, **encode_fields(run_detail, "start"), "best": encode(best)}
+
+
+def _run_row(row: RunRow) -> Row:
+    return {
+        **encode_fields(row.run, "id", "number", "status", "created_at", "started_at", "finished_at"),
+        **encode_fields(row.run, "step", "total"),
+        **encode_fields(row, "checkpoints", "pipeline", "same_config"),
+    }
+
+
+def _checkpoints(detail: ExperimentDetail, run_detail: RunDetail | None, listed: int | None) -> Row:
+    """Return the checkpoints that are listed, best and final first, then the latest; and how many are."""
+    if listed is None or run_detail is None:
+        found, best, final, saved = detail.checkpoints, detail.best, detail.final, detail.saved
+    else:
+        found, best, saved = run_detail.checkpoints[::-1], run_detail.best, len(run_detail.checkpoints)
+        final = found[0].id if found else None
+    pinned = [each for id_ in dict.fromkeys((best, final)) for each in found if each.id == id_]
+    others = [each for each in found if each.id not in {best, final}]
+    shown = [*pinned, *others][: listed or len(found)]
+    return {
+        "checkpoints": [
+            {**encode(each), "best": each.id == best, "final": each.id == final} for each in shown
+        ],
+        "saved": saved,
+        "every": listed is None,
+    }
+
+
+def _curves(curves: Sequence[MetricCurve], chosen: str) -> list[Row]:
+    wanted = SCORES if chosen == BOTH else (chosen,)
+    return [
+        {"name": curve.name, "points": encode(points_down(curve.points))}
+        for curve in curves
+        if curve.name in wanted
     ]

@@ -10,6 +10,7 @@ import traitlets as t
 
 from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.encoding import encode_fields
 
 
 class TableRow(Protocol):
@@ -108,7 +109,7 @@ class PagedView(View):
     def _show_found(self, query: Query, found: Page[Any]) -> None:
         self._shown, self._query = found, replace(query, page=found.page)
         self.show_rows("rows", [self.row_of(each, found) for each in found.rows])
-        counts = {"total": found.total, "all": found.all, "pages": found.pages, "size": found.size}
+        counts = encode_fields(found, "total", "all", "pages", "size")
         self.show(page={**asdict(self._query), **counts, **self.about_page(found)})
 
 

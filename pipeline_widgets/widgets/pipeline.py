@@ -14,14 +14,14 @@ import traitlets as t
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Pipeline
-from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import ReadOnlyState, Row, View
+from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
-from pipeline_widgets.widgets.stage_form import form_row, stage_from
+from pipeline_widgets.widgets.stage_form import form_row, parse_stage
 from pipeline_widgets.widgets.stage_graph import stage_rows
 from pipeline_widgets.widgets.stage_panel import panel_row
 
@@ -105,12 +105,11 @@ class PipelineView(View):
         """Return what a trigger will do, and whether it should be confirmed (spec 6.4)."""
         plan = self._services.runs.plan(stage, resume=resume)
         ran = not resume and self._services.states.ran_elsewhere(stage)
-        return {**_plan_row(plan), "duplicate": ran, "confirm": plan.to_be_confirmed or ran}
+        return {**encode(plan), "duplicate": ran, "confirm": plan.to_be_confirmed or ran}
 
     def do_check(self) -> list[Row]:
         """Return what would stop the chain, by stage."""
-        found = self._services.runs.check(self._pipeline_id)
-        return [{"stage": problem.stage, "problem": problem.problem} for problem in found]
+        return encode(self._services.runs.check(self._pipeline_id))
 
     def do_results(self, stage: int) -> None:
         """Open Results for the experiment of a stage (spec 4.3)."""
@@ -137,7 +136,7 @@ class PipelineView(View):
         """Insert a stage."""
         added, also = self._services.pipelines.add_stage(
             self._pipeline_id,
-            stage_from(settings),
+            parse_stage(settings),
             position=position,
             duplicate=duplicate,
             seen=self._version(seen),
@@ -151,7 +150,7 @@ class PipelineView(View):
         return self._edited(
             self._services.pipelines.update_stage(
                 stage,
-                lambda before: stage_from(settings, before),
+                lambda before: parse_stage(settings, before),
                 duplicate=duplicate,
                 seen=self._version(seen),
             )
@@ -197,7 +196,7 @@ class PipelineView(View):
         """Return what was done, the latest first, and what an undo would undo."""
         history = self._services.history
         events = history.events(self._pipeline_id, last=EVENTS + 1)[::-1]
-        listed = [{"at": each.at.timestamp(), "who": each.who, "what": each.what} for each in events[:EVENTS]]
+        listed = [encode_fields(each, "at", "who", "what") for each in events[:EVENTS]]
         return {"events": listed, "more": len(events) > EVENTS, "undo": history.undoable(self._pipeline_id)}
 
     # ---- commands: running
@@ -252,9 +251,9 @@ class PipelineView(View):
     def _shown(self) -> dict[str, Any]:
         pipeline = self._state.pipeline
         self._keep(pipeline)
-        shown = {"name": pipeline.name, "description": pipeline.description, "version": pipeline.version}
-        undo = self._services.history.undoable(pipeline.id)
-        return {"pipeline": {"id": pipeline.id, **shown, "undo": undo}, "stages": stage_rows(self._state)}
+        shown = encode_fields(pipeline, "id", "name", "description", "version")
+        shown["undo"] = self._services.history.undoable(pipeline.id)
+        return {"pipeline": shown, "stages": stage_rows(self._state)}
 
     def _show_panel(self) -> None:
         chosen = self._chosen()
@@ -266,7 +265,8 @@ class PipelineView(View):
         if chosen.run is not None:
             run_detail = self._services.run_details.run(chosen.run.id, metrics=METRICS_AT_ONCE)
             self._whole = run_detail.whole  # a long run is read over several looks
-        self.show(panel=panel_row(chosen, run_detail, self._state, self._deployed(chosen, run_detail)))
+        deployed = self._deployed(chosen, run_detail)
+        self.show(panel=panel_row(self._state, self.selected, run_detail, deployed))
 
     def _deployed(self, chosen: StageState, run_detail: RunDetail | None) -> Agent | None:
         if not isinstance(chosen.stage, DeploymentStage) or run_detail is None or run_detail.agent is None:
@@ -312,15 +312,3 @@ def _first_unfinished(state: PipelineState) -> int:
         if each.status != "Succeeded" or each.staleness.stale:
             return each.stage.id
     return state.stages[0].stage.id if state.stages else 0
-
-
-def _plan_row(plan: Plan) -> Row:
-    return {
-        "runs_now": plan.runs_now,
-        "starts_from": plan.starts_from,
-        "reruns": plan.reruns,
-        "follows": list(plan.follows),
-        "turns_stale": list(plan.turns_stale),
-        "redeploys": list(plan.redeploys),
-        "blockers": list(plan.blockers),
-    }

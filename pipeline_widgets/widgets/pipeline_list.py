@@ -17,6 +17,7 @@ from pipeline_widgets.domain.rollup import PipelineStatus
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
 from pipeline_widgets.services.queries.overview import PipelinePage, PipelineRow
 from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.snapshot import table_html, table_text
@@ -161,7 +162,8 @@ class PipelineList(PagedView):
     def row_of(self, listed: PipelineRow, found: PipelinePage) -> Row:
         """Return what the row of a pipeline shows."""
         del found
-        return _row(listed)
+        shown = encode_fields(listed, "id", "name", "description", "modified_at", "stages", "stale")
+        return {**shown, **encode(listed.rollup), "shares": _shares(listed.shared)}
 
     def _close_deleted(self) -> None:
         """Close the builders of pipelines that are gone; on another page they stay open."""
@@ -170,21 +172,6 @@ class PipelineList(PagedView):
                 self._services.pipelines.get(pipeline_id)
             except NotFoundError:
                 self.do_collapse(pipeline_id)
-
-
-def _row(row: PipelineRow) -> Row:
-    """Return what is shown of a pipeline."""
-    return {
-        "id": row.id,
-        "name": row.name,
-        "description": row.description,
-        "modified": row.modified_at.timestamp(),
-        "stages": row.stages,
-        "status": row.rollup.status.value,
-        "detail": row.rollup.detail,
-        "stale": row.stale,
-        "shares": _shares(row.shared),
-    }
 
 
 def _shares(names: Sequence[str]) -> str:

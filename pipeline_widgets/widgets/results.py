@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import traitlets as t
 
 from pipeline_widgets.application import Services
-from pipeline_widgets.domain.comparison import assign_places
+from pipeline_widgets.directions import isolate
+from pipeline_widgets.domain.checkpoint import is_finite
+from pipeline_widgets.domain.comparison import ABSENT, Setting, assign_places
+from pipeline_widgets.domain.curve import Curve, thin_curve
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.services.queries.comparison import (
     best_runs,
@@ -19,11 +25,12 @@ from pipeline_widgets.services.queries.comparison import (
     sorted_runs,
 )
 from pipeline_widgets.services.queries.overview import ExperimentRow, ResultRow
+from pipeline_widgets.services.queries.run_detail import FIRST, MetricCurve, RunDetailQueries
 from pipeline_widgets.widgets.base import Row, View
-from pipeline_widgets.widgets.results_curves import Curves
-from pipeline_widgets.widgets.results_rows import choice, run_row, setting_rows, title
+from pipeline_widgets.widgets.encoding import encode_fields
+from pipeline_widgets.widgets.experiment_form import known_fields
 from pipeline_widgets.widgets.snapshot import table_html, table_text
-from pipeline_widgets.widgets.steps import Step, step_up
+from pipeline_widgets.widgets.steps import Step, points_down, step_up
 
 COLUMNS = (
     "Experiment", "Run", "Status", "Steps", "Checkpoints", "Best training score", "Best evaluation score",
@@ -32,7 +39,65 @@ COLUMNS = (
 LISTED = 200  # runs in the table
 DRAWN = 10  # runs in a chart by themselves
 MOST_DRAWN = 20  # runs in a chart that were asked for: as many as can be told apart
+SHARED = 12_000  # points of all curves that are drawn
+POINTS = 1_000  # of a curve at most: more than two for each pixel of a chart
+FEWEST = 100  # of a curve in any case
+METRICS = 24  # that are drawn
+AT_ONCE = 50_000  # metrics of one run that a look reads; the next look goes on
+PART = 500_000  # metrics that a look at a part of the steps reads
+ORDER = (*FIRST, "loss")  # which metrics come before all others
+LONGEST_VALUE = 200  # characters of a setting's value
+VALUE_DIGITS = 6  # of a setting's value: 5e-06, not 4.9999999999999996e-06
 FILES = {"runs": "runs.csv", "metrics": "metrics.csv"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlottedSeries:
+    """What is drawn now."""
+
+    #: A row for each metric and run, the scores first.
+    rows: Sequence[Row]
+    #: How many metrics are not drawn.
+    undrawn: int
+    #: Whether all that was reported has been read.
+    whole: bool
+
+
+class Curves:
+    """Reads the curves of runs, and keeps those that will not change again."""
+
+    def __init__(self, run_details: RunDetailQueries) -> None:
+        self._run_details = run_details
+        self._kept: dict[int, tuple[MetricCurve, ...]] = {}
+        self._read: dict[int, tuple[MetricCurve, ...]] = {}
+
+    def read(self, run_ids: Sequence[int]) -> PlottedSeries:
+        """Return the curves of runs, in their order."""
+        asked = [each for each in run_ids if each not in self._kept]
+        told = self._run_details.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
+        new = {run_id: each.curves for run_id, each in told.items()}
+        known = {**self._kept, **new}
+        self._read = {run_id: known[run_id] for run_id in run_ids if run_id in known}
+        self._kept = {
+            run_id: curves
+            for run_id, curves in self._read.items()
+            if run_id not in told or told[run_id].final
+        }
+        names = _names(self._read)
+        rows, undrawn = _rows(self._read, names[:METRICS]), max(0, len(names) - METRICS)
+        return PlottedSeries(rows=rows, undrawn=undrawn, whole=all(each.whole for each in told.values()))
+
+    def look(self, metric: str | None, part: tuple[int, int] | None) -> list[Row]:
+        """Return what is drawn in more detail, as far as that can be had.
+
+        Args:
+            metric: The only one that is looked at; all by default.
+            part: The first and the last step; all of them by default.
+        """
+        curves: Mapping[int, tuple[MetricCurve, ...]] = self._read
+        if part is not None:
+            curves = self._run_details.part([*self._read], *part, points=POINTS, most=PART)
+        return _rows(curves, _names(curves)[:METRICS] if metric is None else [metric])
 
 
 class ResultsView(View):
@@ -167,8 +232,11 @@ class ResultsView(View):
             self._wanted = (found[0].id,)
         names = {each.id: each.name for each in found}
         chosen = [each for each in self._wanted if each in names]  # the others were deleted meanwhile
-        self.show(title=title([names[each] for each in chosen]))
-        self.show_rows("experiments", [choice(each) for each in reversed(found)])
+        self.show(title=describe_chosen([names[each] for each in chosen]))
+        self.show_rows(
+            "experiments",
+            [encode_fields(each, "id", "name", "algorithm", "status", "runs") for each in reversed(found)],
+        )
         self.show(chosen=chosen)
 
     def _show_runs(self, found: Sequence[ResultRow]) -> None:
@@ -211,3 +279,113 @@ class ResultsView(View):
 
     def _table(self) -> list[tuple[Any, ...]]:
         return [run_values(each) for each in self._listed]
+
+
+def setting_rows(settings: Sequence[Setting]) -> list[Row]:
+    """Return settings with a text for each run, labelled as their experiments' forms have it."""
+    algorithms = next((each.values for each in settings if each.name == "algorithm"), ())
+    labels = _labels(str(each) for each in algorithms)
+    return [
+        {
+            "id": each.name,
+            "label": labels.get(each.name, each.name),
+            "differs": each.differs,
+            "told": [None if value is ABSENT else _short(value) for value in each.values],
+            #: What is said in full where it is shown in fewer digits.
+            "whole": [_whole(value) for value in each.values],
+        }
+        for each in settings
+    ]
+
+
+def describe_chosen(names: Sequence[str]) -> str:
+    """Return the title of the results of these experiments."""
+    match names:
+        case []:
+            return "Results"
+        case [one]:
+            return f"Results of {isolate(one)}"
+        case [one, other]:
+            return f"Results of {isolate(one)} and {isolate(other)}"
+        case [one, other, *more]:
+            return f"Results of {isolate(one)}, {isolate(other)} and {len(more)} more"
+        case _:
+            raise AssertionError(names)
+
+
+def run_row(row: ResultRow, place: int | None, *, best: bool) -> Row:
+    """Return what the table shows of a run, and its place in the charts; None where it is not drawn."""
+    return {
+        **encode_fields(row, "experiment", "number", "status", "steps", "checkpoints", "training_score"),
+        **encode_fields(row, "evaluation_score", "started_at", "finished_at"),
+        "id": row.run_id,
+        "active": row.status.active,
+        "best": best,
+        "place": place,
+        "drawn": place is not None,
+    }
+
+
+def _labels(algorithms: Iterable[str]) -> dict[str, str]:
+    """Return how settings are called, but for those that two algorithms call differently."""
+    labels: dict[str, set[str]] = {
+        "algorithm": {"Algorithm"},
+        "starts from": {"Starts from"},
+        "seed": {"Seed"},
+    }
+    for algorithm in dict.fromkeys(algorithms):
+        for name, field in known_fields(algorithm).items():
+            labels.setdefault(name, set()).add(field.label)
+    return {name: next(iter(found)) for name, found in labels.items() if len(found) == 1}
+
+
+def _short(value: Any) -> str:
+    """A value as one reads it: text as it is, a number without its noise, all else as JSON."""
+    if _whole(value) is not None:
+        return f"{value:.{VALUE_DIGITS}g}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _whole(value: Any) -> str | None:
+    """A number with all its digits, where that is more than is shown."""
+    rounded = isinstance(value, float) and is_finite(value) and float(f"{value:.{VALUE_DIGITS}g}") != value
+    return repr(value) if rounded else None
+
+
+def _rows(read: Mapping[int, Sequence[MetricCurve]], names: Sequence[str]) -> list[Row]:
+    """The curves of these metrics, in this order, each with its share of the points."""
+    shown = [
+        (name, run_id, each.points)
+        for name in names
+        for run_id, told in read.items()
+        for each in told
+        if each.name == name
+    ]
+    share = _share(len(curve) for _, _, curve in shown)
+    return [
+        {"id": f"{run_id} {name}", "run": run_id, "metric": name, "points": _points(curve, share)}
+        for name, run_id, curve in shown
+    ]
+
+
+def _share(lengths: Iterable[int]) -> int:
+    """Return how many points a curve may have, so that all together have no more than what they share."""
+    left, ordered = SHARED, sorted(lengths)
+    for at, length in enumerate(ordered):
+        share = left // (len(ordered) - at)
+        if length > share:
+            return max(FEWEST, share)
+        left -= length
+    return POINTS
+
+
+def _names(read: Mapping[int, Sequence[MetricCurve]]) -> list[str]:
+    names = {each.name for told in read.values() for each in told}
+    return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+
+@lru_cache(maxsize=512)  # a look while one run is active draws the others as before
+def _points(curve: Curve, most: int) -> list[tuple[Step, float | None]]:
+    """The points as they go down."""
+    return points_down(thin_curve(curve, most))

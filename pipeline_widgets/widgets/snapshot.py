@@ -15,7 +15,7 @@ from typing import TypeAlias
 from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
-from pipeline_widgets.widgets.chain_picture import SPOKEN, chain_image, chain_svg, first_of, marks_of, type_of
+from pipeline_widgets.widgets.chain_picture import SPOKEN, chain_image, chain_svg, first_of
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
 from pipeline_widgets.widgets.text_layout import escape, fit_width, plain
 
@@ -59,8 +59,7 @@ def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> 
 def pipeline_text(state: PipelineState, *, at: datetime) -> str:
     """Return a pipeline as two lines of plain text."""
     stages = [
-        f"{each.position + 1} {isolate(plain(each.name))} {', '.join(marks_of(each))}"
-        for each in state.stages
+        f"{each.position + 1} {isolate(plain(each.name))} {', '.join(each.marks)}" for each in state.stages
     ]
     chain = " -> ".join(first_of(stages)) or "no stages yet"
     return f"Pipeline {quote(state.pipeline.name)}: {chain}\n{as_of(at)}"
@@ -107,7 +106,7 @@ def as_of(at: datetime, *, page: bool = False) -> str:
 def _row(state: StageState) -> tuple[object, ...]:
     trigger = state.stage.trigger.capitalize()
     number = state.position + 1
-    return (number, type_of(state), state.name, trigger, Marks(marks_of(state)), state.score, _why(state))
+    return (number, state.stage.type, state.name, trigger, Marks(state.marks), state.score, _why(state))
 
 
 def _why(state: StageState) -> tuple[str, ...]:

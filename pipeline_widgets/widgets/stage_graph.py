@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trigger
-from pipeline_widgets.domain.checkpoint import is_finite
+from pipeline_widgets.domain.chain import STOP_FIRST, ExperimentStage, Trigger, describe_active
 from pipeline_widgets.domain.run import RESUMABLE
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.widgets.base import Row
-from pipeline_widgets.widgets.steps import step_or_none
+from pipeline_widgets.widgets.encoding import encode_fields
 
 
 def stage_rows(state: PipelineState) -> list[Row]:
@@ -19,26 +18,20 @@ def _row(state: StageState) -> Row:
     """Return what is shown of a stage; what is empty is left out."""
     stage, run = state.stage, state.run
     row: Row = {
+        **encode_fields(state, "name", "status", "accepted", "held", "blockers", "score"),
         "id": stage.id,
         "n": state.position + 1,
-        "kind": "Deployment" if isinstance(stage, DeploymentStage) else "Experiment",
-        "name": state.name,
-        "status": str(state.status),
+        "kind": stage.type,
         "auto": stage.trigger is Trigger.AUTO,
         "active": state.status.active,
-        "locked": f"Stage {state.position + 1} is {state.status.lower()}. Stop it first."
+        "locked": f"{describe_active(state.position, state.status)} {STOP_FIRST}"
         if state.status.active
         else None,
         "resumable": state.status in RESUMABLE and isinstance(stage, ExperimentStage),
         "experiment": stage.experiment_id if isinstance(stage, ExperimentStage) else None,
         "stale": list(state.staleness.reasons) if state.staleness.stale else None,
-        "accepted": state.accepted,
-        "held": state.held,
-        "blockers": list(state.blockers),
-        "score": state.score if is_finite(state.score) else None,
         "run": run.number if run else None,
-        "step": step_or_none(run.step) if run and state.status.active else None,
-        "total": step_or_none(run.total) if run and state.status.active else None,
+        **(encode_fields(run, "step", "total") if run and state.status.active else {}),
     }
     return {key: value for key, value in row.items() if not _is_empty(value)}
 

@@ -9,8 +9,6 @@ import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from pipeline_widgets.domain.checkpoint import Choice
-
 EXACT = 2**53 - 1  # the largest integer that JavaScript holds as a number, and tells from the next one
 DIGITS = 6  # of a curve's values where they differ by about their own size
 MOST_DIGITS = 17  # which tell any two floats apart
@@ -23,11 +21,6 @@ def step_down(step: int) -> Step:
     return step if abs(step) <= EXACT else str(step)
 
 
-def step_or_none(step: int | None) -> Step | None:
-    """Return the same for a step that may be missing."""
-    return None if step is None else step_down(step)
-
-
 def step_up(step: Step) -> int:
     """Return a step that the browser has sent.
 
@@ -35,11 +28,6 @@ def step_up(step: Step) -> int:
         ValueError: It is not a whole number.
     """
     return int(step)
-
-
-def choice_up(choice: Choice | str) -> Choice:
-    """Return a choice that the browser has sent: "best", "final", or a step, which may have come as text."""
-    return int(choice) if isinstance(choice, str) and choice.isdecimal() else choice  # pyright: ignore[reportReturnType]  what is neither is refused by who looks it up
 
 
 def points_down(

@@ -164,8 +164,8 @@ def test_a_chart_is_zoomed_and_stays_so_while_data_come(
 def test_what_is_shown_larger_has_more_points(notebook: Notebook, page: Page) -> None:
     """Every step where one has zoomed in; a chart that is enlarged is as wide as all of them."""
     code = f"""{RAN}
-from pipeline_widgets.widgets import results_curves
-results_curves.SHARED = 400
+from pipeline_widgets.widgets import results
+results.SHARED = 400
 long = project.create_experiment("long", algorithm=trainers.counter, config={{"steps": 3000}})
 long.train().wait(60)
 """

@@ -8,17 +8,17 @@ import { runLeft, runTook } from "../../pipeline_widgets/widgets/static/run_time
 const RUN = {
   id: 1,
   status: "Running",
-  started: 100,
-  finished: /** @type {number} */ (null),
+  started_at: 100,
+  finished_at: /** @type {number} */ (null),
   begun: 0,
   step: 25,
   total: 100,
 };
 
 test("a run has taken no time before it began, and none after it ended", () => {
-  assert.equal(runTook({ ...RUN, started: null }, 150), null);
+  assert.equal(runTook({ ...RUN, started_at: null }, 150), null);
   assert.equal(runTook(RUN, 150), 50);
-  assert.equal(runTook({ ...RUN, finished: 130 }, 150), 30);
+  assert.equal(runTook({ ...RUN, finished_at: 130 }, 150), 30);
   assert.equal(runTook(RUN, 90), 0); // a clock that was set back
 });
 

@@ -20,8 +20,7 @@ from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.serving.client import Reply
-from pipeline_widgets.widgets.agent_rows import reply_row
-from pipeline_widgets.widgets.agents import NOTHING_SAVED, AgentsView
+from pipeline_widgets.widgets.agents import NOTHING_SAVED, AgentsView, reply_row
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 Sent = list[dict[str, Any]]
@@ -119,7 +118,7 @@ def test_a_row_has_what_the_columns_show(view: AgentsView, lab: Lab) -> None:
             "base_model": "letters-small",
             "status": "Undeployed",
             "connected": False,
-            "why_not": {"delete": ""},
+            "blockers": {"delete": ""},
             "version": 1,
             "trouble": "",
         }
@@ -313,10 +312,10 @@ def test_an_agent_in_use_is_not_deleted(view: AgentsView, lab: Lab, services: Se
     services.endpoint_service.connect(made.id)
     assert ask(view, "delete", agent=made.id)["error"]["why"] == "It is pending."
     view.refresh()
-    assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (True, {"delete": "It is pending."})
+    assert (view.rows[0]["connected"], view.rows[0]["blockers"]) == (True, {"delete": "It is pending."})
     services.endpoint_service.disconnect(made.id)
     view.refresh()
-    assert (view.rows[0]["connected"], view.rows[0]["why_not"]) == (False, {"delete": ""})
+    assert (view.rows[0]["connected"], view.rows[0]["blockers"]) == (False, {"delete": ""})
     chain = lab.pipelines.create(lab.project.id, "chain")
     lab.add(chain.id, lab.experiment("next"), start=FromAgent(made.id))
     error = ask(view, "delete", agent=made.id)["error"]

@@ -48,7 +48,7 @@ def test_the_preview_says_what_goes_and_why_the_rest_stays(lab: Lab, view: Exper
     whole = {"checkpoints": 3, "size": 3 * size, "freed": 1, "freed_size": size}
     assert answer["all"] == {"experiment": "", **whole}
     assert answer["experiments"] == [{"experiment": "sft", **whole}]
-    assert [(each["step"], each["why"]) for each in answer["kept"]] == [
+    assert [(each["step"], each["reasons"]) for each in answer["kept"]] == [
         (20, ["best of run 1"]),
         (30, ["final of run 1"]),
     ]

@@ -87,16 +87,16 @@ def test_a_row_shows_the_experiment_and_its_latest_run(lab: Lab, view: Experimen
         "name": "loss",
         "algorithm": "LOSS",
         "status": "Succeeded",
-        "modified": made.modified_at.timestamp(),
+        "modified_at": made.modified_at.timestamp(),
         "runs": 2,
         "checkpoints": 3,
         "best": 0.2,
-        "started": None,
+        "started_at": None,
         "begun": 0,
         "step": None,
         "total": None,
         "pipelines": [],
-        "why_not": why_not,
+        "blockers": why_not,
     }
 
 
@@ -139,7 +139,7 @@ def test_a_score_that_is_no_number_is_left_out(lab: Lab, view: ExperimentsView) 
     view.refresh()
     assert view.rows[0]["best"] is None
     (saved,) = view.details[0]["checkpoints"]
-    assert (saved["training"], saved["evaluation"], saved["best"], saved["final"]) == (
+    assert (saved["training_score"], saved["evaluation_score"], saved["best"], saved["final"]) == (
         None,
         None,
         False,
@@ -205,7 +205,12 @@ def test_an_expanded_row_shows_config_runs_checkpoints_and_uses(lab: Lab, view: 
     assert (detail["metrics"], detail["metric"]) == (["loss"], "loss")
     assert detail["curves"] == [{"name": "loss", "points": [[5, 0.123457]]}]
     (saved,) = detail["checkpoints"]
-    assert (saved["step"], saved["run"], saved["training"], saved["evaluation"]) == (5, "run 1", 0.25, 0.5)
+    assert (saved["step"], saved["run"], saved["training_score"], saved["evaluation_score"]) == (
+        5,
+        "run 1",
+        0.25,
+        0.5,
+    )
     assert [(run["number"], run["status"], run["pipeline"]) for run in detail["runs"]] == [
         (1, "Failed", "chain")
     ]
@@ -329,13 +334,13 @@ def test_train_and_stop(lab: Lab, view: ExperimentsView, counter: Experiment, se
     assert ask(view, "train", experiment=counter.id)["ok"]
     assert (view.rows[0]["status"], len(started)) == ("Pending", 1)
     again = ask(view, "train", experiment=counter.id)
-    assert again["error"]["why"] == view.rows[0]["why_not"]["train"] == "Its run 1 is pending."
+    assert again["error"]["why"] == view.rows[0]["blockers"]["train"] == "Its run 1 is pending."
     assert ask(view, "stop", experiment=counter.id)["ok"]
     assert view.rows[0]["status"] == "Stopped"
     needs = lab.experiment("needs", replace(DPO, name="no algorithm of this process"))
     view.refresh()
     refused = ask(view, "train", experiment=needs.id)
-    assert refused["error"]["why"] == view.rows[0]["why_not"]["train"]
+    assert refused["error"]["why"] == view.rows[0]["blockers"]["train"]
 
 
 @pytest.mark.spec("9.1")

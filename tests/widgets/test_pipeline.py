@@ -198,7 +198,7 @@ def test_the_panel_follows_the_selection(lab: Lab, show: Show) -> None:
     bench = show(pipeline)
     bench.do("select", stage=pipeline.stages[0].id)
     assert bench.view.selected == bench.view.panel["stage"] == pipeline.stages[0].id
-    assert bench.view.panel["run"]["checkpoints"][0]["evaluation"] == 0.5
+    assert bench.view.panel["run"]["checkpoints"][0]["evaluation_score"] == 0.5
     bench.do("select", stage=10_000)
     assert bench.view.panel == {}
 
@@ -311,7 +311,13 @@ def test_results_may_open_elsewhere(lab: Lab, services: Services) -> None:
 
 def settings(experiment: int, **more: Any) -> dict[str, Any]:
     """Return what a form sends for an Experiment stage."""
-    start = {"kind": "experiment", "trigger": "manual", "start": "best", "auto_add": False, "gate": None}
+    start = {
+        "kind": "experiment",
+        "trigger": "manual",
+        "start": "best",
+        "auto_add_agent": False,
+        "gate": None,
+    }
     return {**start, "experiment": experiment, **more}
 
 

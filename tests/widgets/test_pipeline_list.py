@@ -144,7 +144,7 @@ def test_a_row_has_what_the_columns_show(view: PipelineList, lab: Lab) -> None:
         "id": made.id,
         "name": "chain",
         "description": "",
-        "modified": lab.pipelines.get(made.id).modified_at.timestamp(),
+        "modified_at": lab.pipelines.get(made.id).modified_at.timestamp(),
         "stages": 2,
         "status": "Succeeded",
         "detail": "Every stage has succeeded",

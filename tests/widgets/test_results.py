@@ -16,7 +16,7 @@ from pipeline_widgets.domain.job import MetricReport
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.queries import comparison
 from pipeline_widgets.services.supervision import Batch
-from pipeline_widgets.widgets import results, results_curves
+from pipeline_widgets.widgets import results
 from pipeline_widgets.widgets.results import ResultsView
 
 
@@ -55,7 +55,7 @@ def test_the_runs_of_any_experiments_stand_side_by_side(lab: Lab, view: ResultsV
     train(lab, other.id, 0.9)
     assert told(view, "choose", experiments=[sft.id, dpo.id])["ok"]
     assert view.title == "Results of sft and dpo"
-    assert [(row["experiment"], row["n"], row["evaluation"]) for row in view.runs] == [
+    assert [(row["experiment"], row["number"], row["evaluation_score"]) for row in view.runs] == [
         ("sft", 2, 0.2),
         ("dpo", 1, 0.5),
         ("sft", 1, 0.3),
@@ -161,7 +161,7 @@ def test_many_runs_are_cut_to_the_latest(
     for _ in range(4):
         train(lab, sft.id, 0.5)
     view.choose((sft.id, dpo.id))
-    assert [(row["experiment"], row["n"], row["drawn"]) for row in view.runs] == [
+    assert [(row["experiment"], row["number"], row["drawn"]) for row in view.runs] == [
         ("sft", 4, True),
         ("sft", 3, True),
         ("sft", 2, False),
@@ -196,7 +196,7 @@ def test_runs_are_sorted_by_any_column(lab: Lab, view: ResultsView, monkeypatch:
     def listed(sort: str, *, descending: bool) -> list[int]:
         assert told(view, "sort", sort=sort, descending=descending)["ok"]
         assert view.order == {"sort": sort, "descending": descending}
-        return [row["n"] for row in view.runs]
+        return [row["number"] for row in view.runs]
 
     assert listed("evaluation", descending=True) == [1, 4, 2]
     assert listed("evaluation", descending=False) == [2, 4, 1]
@@ -221,7 +221,7 @@ def test_the_best_evaluation_score_is_marked(lab: Lab, view: ResultsView) -> Non
         train(lab, low.id, score)
 
     def best() -> list[tuple[str, int]]:
-        return [(row["experiment"], row["n"]) for row in view.runs if row["best"]]
+        return [(row["experiment"], row["number"]) for row in view.runs if row["best"]]
 
     view.choose((sft.id,))
     assert best() == [("sft", 2)]
@@ -238,7 +238,7 @@ def test_a_run_keeps_its_colour(lab: Lab, view: ResultsView) -> None:
     view.choose((made.id,))
 
     def shown() -> dict[int, int | None]:
-        return {row["n"]: row["place"] for row in view.runs}
+        return {row["number"]: row["place"] for row in view.runs}
 
     assert shown() == {1: 0, 2: 1, 3: 2}
     told(view, "draw", run=runs[0], shown=False)
@@ -280,8 +280,8 @@ def a_long_run(lab: Lab, steps: int, *names: str) -> tuple[int, int]:
 
 def test_few_curves_have_more_points(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
     """All curves share some points, and what a short one does not take the others have."""
-    monkeypatch.setattr(results_curves, "SHARED", 300)
-    monkeypatch.setattr(results_curves, "FEWEST", 10)
+    monkeypatch.setattr(results, "SHARED", 300)
+    monkeypatch.setattr(results, "FEWEST", 10)
     experiment, run = a_long_run(lab, 2000, "a", "b")
     job = lab.started(lab.runs.train(experiment))
     lab.report(job, 1, a=1.0)
@@ -299,7 +299,7 @@ def test_a_part_of_the_steps_is_looked_at_closely(
     lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every step that was reported there; what is too much to read is left as it is."""
-    monkeypatch.setattr(results_curves, "SHARED", 200)
+    monkeypatch.setattr(results, "SHARED", 200)
     experiment, run = a_long_run(lab, 2000, "loss", "aux")
     view.choose((experiment,))
     assert len(drawn(view)["loss", run]) < 200
@@ -311,13 +311,13 @@ def test_a_part_of_the_steps_is_looked_at_closely(
     assert [list(point) for point in told_rows[0]["points"]] == [[step, step % 7] for step in range(500, 541)]
     only = told(view, "look", metric="aux", part=[500, 540])["result"]["rows"]
     assert [row["metric"] for row in only] == ["aux"]
-    monkeypatch.setattr(results_curves, "PART", 81)
+    monkeypatch.setattr(results, "PART", 81)
     assert told(view, "look", part=[500, 540])["result"]["rows"] == []
 
 
 def test_many_metrics_are_cut(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scores, the loss and the first metrics by name are drawn, and how many are not is told."""
-    monkeypatch.setattr(results_curves, "METRICS", 3)
+    monkeypatch.setattr(results, "METRICS", 3)
     made = lab.experiment("sft")
     job = lab.started(lab.runs.train(made.id))
     lab.report(job, 1, evaluation_score=0.5, b=1.0, a=2.0, loss=3.0, c=3.0)
@@ -328,7 +328,7 @@ def test_many_metrics_are_cut(lab: Lab, view: ResultsView, monkeypatch: pytest.M
 
 def test_a_long_run_is_read_in_parts(lab: Lab, view: ResultsView, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first look that would take long shows what it has, and asks to be called again soon."""
-    monkeypatch.setattr(results_curves, "AT_ONCE", 2)
+    monkeypatch.setattr(results, "AT_ONCE", 2)
     made = lab.experiment("sft")
     job = lab.started(lab.runs.train(made.id))
     for step in (1, 2, 3):
@@ -363,7 +363,7 @@ def test_runs_are_drawn_one_by_one(lab: Lab, view: ResultsView, monkeypatch: pyt
     view.choose((made.id,))
 
     def shown() -> list[int]:
-        return sorted(row["n"] for row in view.runs if row["drawn"])
+        return sorted(row["number"] for row in view.runs if row["drawn"])
 
     assert shown() == [3, 4]
     assert told(view, "draw", run=runs[3], shown=False)["ok"]

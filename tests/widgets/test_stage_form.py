@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from factories.documents import stages
 from factories.lab import Lab
 from factories.values import DPO, GRPO, LOSS, PPO, SFT
+from hypothesis import given
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.agent import Agent
@@ -27,11 +29,11 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.widgets.pipeline import PipelineView
-from pipeline_widgets.widgets.stage_form import form_row, settings_of, stage_from
+from pipeline_widgets.widgets.stage_form import NO_SCORE, encode_settings, form_row, parse_stage
 
 Row = dict[str, Any]
 SCRATCH: Row = {"kind": "experiment", "experiment": 1, "trigger": "manual", "start": "scratch"}
-DEPLOY: Row = {"kind": "deployment", "name": "letters", "description": "", "checkpoint": "best"}
+DEPLOY: Row = {"kind": "deployment", "agent": "letters", "description": "", "checkpoint": "best"}
 
 
 @pytest.fixture
@@ -190,19 +192,30 @@ STAGES: tuple[Stage, ...] = (
 @pytest.mark.parametrize("stage", STAGES)
 def test_settings_make_the_same_stage_again(stage: Stage) -> None:
     """What the form is opened with and sends back unchanged changes nothing, the id included."""
-    settings = json.loads(json.dumps(settings_of(stage), allow_nan=False))
-    assert stage_from(settings, stage) == stage
+    settings = json.loads(json.dumps(encode_settings(stage), allow_nan=False))
+    assert parse_stage(settings, stage) == stage
+
+
+@given(stages())
+def test_a_form_sends_back_what_it_was_opened_with(stage: Stage) -> None:
+    """Through JSON; a score that JSON does not know has to be typed."""
+    settings = json.loads(json.dumps(encode_settings(stage), allow_nan=False))
+    if settings["gate"] == NO_SCORE:
+        with pytest.raises(ConfigError, match="The gate has no score"):
+            parse_stage(settings, stage)
+    else:
+        assert parse_stage(settings, stage) == stage
 
 
 def test_an_infinite_gate_can_be_shown() -> None:
     """JSON knows no infinity, so the form shows no number and asks for one."""
     stage = ExperimentStage(experiment_id=1, trigger=Trigger.AUTO, gate=ScoreAtLeast(math.inf))
-    assert settings_of(stage)["gate"] == {"score": None}
+    assert encode_settings(stage)["gate"] == NO_SCORE
 
 
 def test_a_new_stage_has_no_id_yet_and_a_manual_one_no_gate() -> None:
     """A gate that was typed before the trigger was set back to manual is forgotten."""
-    assert stage_from({**SCRATCH, "gate": {"score": 1}}) == ExperimentStage(experiment_id=1)
+    assert parse_stage({**SCRATCH, "gate": 1}) == ExperimentStage(experiment_id=1)
 
 
 @pytest.mark.parametrize(
@@ -212,23 +225,23 @@ def test_a_new_stage_has_no_id_yet_and_a_manual_one_no_gate() -> None:
         ({**SCRATCH, "kind": "report"}, "'report' is not a type of stage"),
         ({**SCRATCH, "experiment": None}, "The stage needs an experiment. Choose an experiment"),
         ({**SCRATCH, "experiment": True}, "The stage needs an experiment"),
-        ({**SCRATCH, "start": "agent", "agent": None}, "The stage needs a saved Agent"),
+        ({**SCRATCH, "start": {"agent": None}}, "The stage needs a saved Agent"),
         ({**SCRATCH, "start": None}, "No checkpoint is chosen"),
-        ({**SCRATCH, "start": "latest"}, "'latest' is not a checkpoint"),
-        ({**SCRATCH, "start": -1}, "-1 is not a checkpoint"),
-        ({**SCRATCH, "start": True}, "True is not a checkpoint"),
-        ({**SCRATCH, "trigger": "often"}, "'often' is not a trigger. There are: 'manual', 'auto'"),
-        ({**SCRATCH, "trigger": "auto", "gate": {"score": None}}, "The gate has no score"),
-        ({**SCRATCH, "trigger": "auto", "gate": {"score": math.inf}}, "The gate has no score"),
-        ({**SCRATCH, "trigger": "auto", "gate": {"score": True}}, "The gate has no score"),
+        ({**SCRATCH, "start": "latest"}, "'latest' is not a start"),
+        ({**SCRATCH, "start": -1}, "-1 is not a start"),
+        ({**SCRATCH, "start": True}, "True is not a start"),
+        ({**SCRATCH, "trigger": "often"}, '\'often\' is not a trigger. Use "manual" or "auto".'),
+        ({**SCRATCH, "trigger": "auto", "gate": ""}, "The gate has no score"),
+        ({**SCRATCH, "trigger": "auto", "gate": math.inf}, "The gate has no score"),
+        ({**SCRATCH, "trigger": "auto", "gate": True}, "True is not a gate"),
         ({**SCRATCH, "trigger": "auto", "gate": "good"}, "'good' is not a gate"),
-        ({**DEPLOY, "trigger": "manual", "name": 7}, "The agent's name is not a text"),
+        ({**DEPLOY, "trigger": "manual", "agent": 7}, "The agent's name is not a text"),
     ],
 )
 def test_malformed_settings_are_refused_in_a_sentence(settings: Mapping[str, Any], sentence: str) -> None:
     """The error says what is wrong, so that the form can show it as it is."""
     with pytest.raises(ConfigError) as caught:
-        stage_from(settings)
+        parse_stage(settings)
     assert sentence in str(caught.value)
 
 
@@ -237,7 +250,7 @@ def test_the_view_adds_and_edits_what_the_form_sends(lab: Lab, view: PipelineVie
     """A stage is added at its position with its settings, and an edit keeps its id."""
     sft, grpo = lab.experiment("sft", SFT), lab.experiment("grpo", GRPO)
     seen = ask(view, "form")["result"]["pipeline"]["version"]
-    settings = {**SCRATCH, "experiment": sft.id, "auto_add": True}
+    settings = {**SCRATCH, "experiment": sft.id, "auto_add_agent": True}
     added = ask(view, "add", settings=settings, position=0, seen=seen)["result"]
     seen = ask(view, "form")["result"]["pipeline"]["version"]
     settings = {**SCRATCH, "experiment": grpo.id, "start": "final", "trigger": "auto"}
@@ -247,11 +260,10 @@ def test_the_view_adds_and_edits_what_the_form_sends(lab: Lab, view: PipelineVie
     assert edited["settings"] == {
         **SCRATCH,
         "experiment": sft.id,
-        "auto_add": True,
+        "auto_add_agent": True,
         "gate": None,
-        "agent": None,
     }
-    changed = {**edited["settings"], "auto_add": False}
+    changed = {**edited["settings"], "auto_add_agent": False}
     ask(view, "edit", stage=added["stage"], settings=changed, seen=edited["pipeline"]["version"])
     first, second = lab.pipelines.get(pipe.id).stages
     assert first == ExperimentStage(id=added["stage"], experiment_id=sft.id, start=FromScratch())

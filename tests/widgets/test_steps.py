@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_widgets.application import Services
+from pipeline_widgets.domain.stage_settings import choice_from_text
 from pipeline_widgets.widgets.agents import AgentsView
 from pipeline_widgets.widgets.base import View
 from pipeline_widgets.widgets.experiments import ExperimentsView
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.results import ResultsView
-from pipeline_widgets.widgets.steps import EXACT, choice_up, points_down, step_down, step_up
+from pipeline_widgets.widgets.steps import EXACT, points_down, step_down, step_up
 
 LARGEST = 2**63 - 1
 STEPS = st.integers(0, LARGEST)
@@ -30,13 +31,13 @@ def test_a_step_goes_down_and_comes_back_as_it_was(step: int) -> None:
     """Through JSON, and through JavaScript, which reads every number as a double."""
     down = json.loads(json.dumps(step_down(step)), parse_int=lambda text: int(float(text)))
     assert step_up(down) == step
-    assert choice_up(down) == step
+    assert choice_from_text(down) == step
 
 
 def test_what_javascript_holds_stays_a_number() -> None:
     """Up to 2**53 - 1; words for a choice stay words."""
     assert [step_down(each) for each in (0, EXACT, EXACT + 1)] == [0, EXACT, str(EXACT + 1)]
-    assert [choice_up(each) for each in ("best", "final", 7)] == ["best", "final", 7]
+    assert [choice_from_text(each) for each in ("best", "final", 7)] == ["best", "final", 7]
 
 
 @given(st.lists(VALUES, min_size=2, max_size=20))

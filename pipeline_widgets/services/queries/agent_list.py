@@ -48,10 +48,10 @@ class AgentPage(Page[ListedAgent]):
 class Source:
     """An experiment that an agent can be made of."""
 
-    experiment_id: int
-    experiment: str
-    project: str
+    id: int
+    name: str
     algorithm: str
+    project: str
 
 
 class AgentListQueries:
@@ -114,10 +114,10 @@ class AgentListQueries:
         with self._store.read() as work:
             return tuple(
                 Source(
-                    experiment_id=row["id"],
-                    experiment=row["name"],
-                    project=project.name,
+                    id=row["id"],
+                    name=row["name"],
                     algorithm=row["algorithm"],
+                    project=project.name,
                 )
                 for project in work.projects.all()
                 for saved in [work.checkpoints.saving(project.id)]

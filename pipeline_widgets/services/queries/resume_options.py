@@ -16,7 +16,7 @@ from pipeline_widgets.domain.triggering import find_active_blockers, find_python
 from pipeline_widgets.errors import NoCheckpointError
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts
-from pipeline_widgets.services.queries.run_detail import CheckpointRow, checkpoint_rows
+from pipeline_widgets.services.queries.run_detail import CheckpointOption, CheckpointRow, checkpoint_rows
 from pipeline_widgets.services.stage_experiments import find_owning_stage
 
 
@@ -28,10 +28,8 @@ class ResumableRun:
     #: As in "run 3".
     run: str
     checkpoints: tuple[CheckpointRow, ...]
-    best: int
-    best_reason: str
-    final: int
-    final_reason: str
+    best: CheckpointOption
+    final: CheckpointOption
     #: The step at which the new experiment would end; None where that cannot be told.
     ends: int | None
     #: The field of its config that sets that; None where no field can be told.
@@ -134,10 +132,8 @@ def _saved(
         run_id=run.id,
         run=run.label,
         checkpoints=tuple(rows),
-        best=best.checkpoint.step,
-        best_reason=best.reason,
-        final=final.checkpoint.step,
-        final_reason=final.reason,
+        best=CheckpointOption(step=best.checkpoint.step, reason=best.reason),
+        final=CheckpointOption(step=final.checkpoint.step, reason=final.reason),
         ends=ends,
         length=length,
     )

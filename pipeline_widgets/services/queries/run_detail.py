@@ -36,9 +36,18 @@ class CheckpointRow:
     evaluation_score: float | None
     #: Bytes of all files.
     size: int
-    created_at: datetime
     #: The run that saved it, as in "run 3".
     run: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointOption:
+    """What "Best checkpoint" or "Final checkpoint" means now."""
+
+    #: The step of that checkpoint; None where there is none yet.
+    step: int | None
+    #: By what it was chosen, such as "best evaluation score 0.98, step 600", or why there is none.
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,7 +220,6 @@ def checkpoint_rows(work: UnitOfWork, checkpoints: Sequence[Checkpoint]) -> tupl
             training_score=each.training_score if is_finite(each.training_score) else None,
             evaluation_score=each.evaluation_score if is_finite(each.evaluation_score) else None,
             size=each.size,
-            created_at=each.created_at,
             run=makers[each.run_id].label,
         )
         for each in checkpoints

@@ -17,7 +17,7 @@ from pipeline_widgets.domain.triggering import assess_agent_fit, assess_fit_at, 
 from pipeline_widgets.errors import NoCheckpointError, OrderError
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts
-from pipeline_widgets.services.queries.run_detail import CheckpointRow, checkpoint_rows
+from pipeline_widgets.services.queries.run_detail import CheckpointOption, CheckpointRow, checkpoint_rows
 
 NOT_FIRST = "A Deployment stage cannot be first: it deploys the checkpoint of an Experiment stage before it."
 
@@ -55,16 +55,6 @@ class ExperimentOption:
     ran: bool
     #: The number of the stage of this pipeline that is bound to it already.
     used_by: int | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckpointOption:
-    """What "Best checkpoint" or "Final checkpoint" means now."""
-
-    #: The step of that checkpoint; None where there is none yet.
-    step: int | None
-    #: By what it was chosen, such as "best evaluation score 0.98, step 600", or why there is none.
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -309,7 +309,7 @@ export class AgentDetail {
       h("td", { class: "pw-number" }, step),
       h("td", { class: "pw-number" }, score(version.training_score)),
       h("td", { class: "pw-number" }, score(version.evaluation_score)),
-      h("td", { class: "pw-ag-when" }, moment(version.created)),
+      h("td", { class: "pw-ag-when" }, moment(version.created_at)),
       h("td", { class: "pw-ag-lineage", dir: "auto" }, version.lineage),
       h(
         "td",

@@ -202,7 +202,7 @@ export class AgentsTable extends PagedTable {
         label: "Delete",
         glyph: "trash",
         quiet: true,
-        reason: row.why_not.delete,
+        reason: row.blockers.delete,
         "data-f": `delete-${row.id}`,
         onclick: () => openDeleteAgent(this, row.id),
       }),

@@ -177,7 +177,7 @@ function keptTable({ kept, more_kept: more }) {
               h("td", { class: "pw-number" }, each.run),
               h("td", { class: "pw-number" }, inFull(each.step)),
               h("td", { class: "pw-number" }, bytes(each.size)),
-              h("td", { class: "pw-cu-why" }, each.why.join("; ")),
+              h("td", { class: "pw-cu-why" }, each.reasons.join("; ")),
             ),
           ),
         ),

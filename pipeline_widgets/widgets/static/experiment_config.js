@@ -42,7 +42,7 @@ export class ExperimentConfig {
       button({
         label: "Edit config",
         glyph: "edit",
-        reason: row.why_not.change,
+        reason: row.blockers.change,
         "data-f": `edit-${row.id}`,
         onclick: (event) => openEditConfig(this.table, row, event.currentTarget),
       }),

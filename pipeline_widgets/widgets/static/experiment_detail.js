@@ -258,7 +258,7 @@ export class ExperimentDetail {
       .forEach((head, at) =>
         setText(head, `${["Training Score", "Evaluation Score"][at]}${higher ? "" : " (lower is better)"}`),
       );
-    const [training, evaluation] = ["training", "evaluation"].map((name) =>
+    const [training, evaluation] = ["training_score", "evaluation_score"].map((name) =>
       scores(checkpoints.map((/** @type {any} */ each) => each[name])),
     );
     keyed(
@@ -267,7 +267,7 @@ export class ExperimentDetail {
       (/** @type {any} */ each) => each.id,
       () => h("tr"),
       (/** @type {El} */ el, /** @type {any} */ each) =>
-        this.checkpointRow(el, each, every, training(each.training), evaluation(each.evaluation)),
+        this.checkpointRow(el, each, every, training(each.training_score), evaluation(each.evaluation_score)),
     );
     const left = saved - checkpoints.length;
     redraw(

@@ -66,13 +66,13 @@ class ConfigField {
       return h("input", { type: "checkbox", checked: value === "true", onchange: changed });
     if (kind === "choice") {
       const none =
-        required || computed || !choices.some((/** @type {Values} */ choice) => choice.value === value);
+        required || computed || !choices.some((/** @type {string[]} */ [known]) => known === value);
       const open = none ? h("option", { value: "" }, required ? "Choose…" : "Default") : null;
       return h(
         "select",
         { onchange: changed, value },
         open,
-        choices.map((/** @type {Values} */ choice) => h("option", { value: choice.value }, choice.word)),
+        choices.map((/** @type {string[]} */ [value, word]) => h("option", { value }, word)),
       );
     }
     if (kind === "json" && (value.includes("\n") || value.length > 40))
@@ -145,7 +145,7 @@ export class ExperimentForm {
       kind: "text",
       required: true,
       value: form.name,
-      choices: /** @type {Values[]} */ ([]),
+      choices: /** @type {string[][]} */ ([]),
       description: experiment ? "" : "Unique in this project",
     };
     this.name = new ConfigField(name, drafts.name, (/** @type {any} */ each, /** @type {string} */ text) =>

@@ -67,7 +67,7 @@ export class ExperimentRuns {
  * @param {Row} run
  */
 function runRow(el, run) {
-  const took = run.finished !== null && run.started !== null ? duration(run.finished - run.started) : "";
+  const took = run.finished_at !== null && run.started_at !== null ? duration(run.finished_at - run.started_at) : "";
   const hints = [
     took ? `took ${took}` : null,
     run.same_config ? null : "another config",
@@ -80,7 +80,7 @@ function runRow(el, run) {
     h(
       "td",
       {},
-      moment(run.started ?? run.created),
+      moment(run.started_at ?? run.created_at),
       hints.length
         ? h(
             "div",

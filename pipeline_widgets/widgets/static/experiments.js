@@ -132,7 +132,7 @@ export class ExperimentsTable extends PagedTable {
     algorithm.title = row.algorithm;
     redraw(marks, badge(row.status));
     this.showProgress(progress, row);
-    redraw(modified, moment(row.modified));
+    redraw(modified, moment(row.modified_at));
     /**
      * @param {string} label
      * @param {string} glyph
@@ -150,9 +150,9 @@ export class ExperimentsTable extends PagedTable {
       });
     redraw(
       acts,
-      act("Train", "play", row.why_not.train, (pressed) => this.train(row.id, pressed)),
-      act("Stop", "stop", row.why_not.stop, (pressed) => this.stop(row.id, pressed)),
-      act("Resume", "resume", row.why_not.resume, (pressed) => openResume(this, this.row(row.id), pressed)),
+      act("Train", "play", row.blockers.train, (pressed) => this.train(row.id, pressed)),
+      act("Stop", "stop", row.blockers.stop, (pressed) => this.stop(row.id, pressed)),
+      act("Resume", "resume", row.blockers.resume, (pressed) => openResume(this, this.row(row.id), pressed)),
     );
   }
 
@@ -164,7 +164,7 @@ export class ExperimentsTable extends PagedTable {
     place.hidden = !["Running", "Stopping"].includes(row.status);
     if (place.hidden) return redraw(place);
     const { step, total } = row,
-      left = runLeft({ ...row, finished: null });
+      left = runLeft({ ...row, finished_at: null });
     const part = total ? Math.min(1, Math.max(0, (step ?? 0) / total)) : null;
     const steps = total
       ? `${step ?? 0} of ${total}`
@@ -204,7 +204,7 @@ export class ExperimentsTable extends PagedTable {
    */
   openActions(id, opener) {
     const row = this.row(id),
-      not = row.why_not;
+      not = row.blockers;
     openMenu(opener, [
       this.model.get("results")
         ? {

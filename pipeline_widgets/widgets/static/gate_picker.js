@@ -3,12 +3,15 @@
 import { radios } from "./dialogs.js";
 import { h } from "./elements.js";
 
+/** The gate of a Deployment that compares a checkpoint with the agent now deployed, as Python writes it. */
+export const BETTER = "better than deployed";
+
 /** What an Auto stage asks of a checkpoint; `draft` holds what is chosen and typed, as `gate` and `score`. */
 export class GatePicker {
   /** @param {{ draft: Values, deploys: any, higher: boolean }} options */
   constructor({ draft, deploys, higher }) {
     this.draft = draft;
-    this.gate = draft.gate === "better" && !deploys ? "none" : draft.gate;
+    this.gate = draft.gate === BETTER && !deploys ? "none" : draft.gate;
     this.number = h("input", {
       type: "number",
       step: "any",
@@ -31,7 +34,7 @@ export class GatePicker {
           label: "Evaluation score at least",
           hint: higher ? null : "Lower is better here: this or lower is good enough.",
         },
-        ...(deploys ? [{ value: "better", label: "Better than the agent now deployed" }] : []),
+        ...(deploys ? [{ value: BETTER, label: "Better than the agent now deployed" }] : []),
       ],
       this.gate,
       (gate) => {
@@ -42,12 +45,11 @@ export class GatePicker {
     this.el.querySelector("[value=score]").parentElement.append(this.number);
   }
 
-  /** As it is sent; null for none. */
+  /** As it is sent; null for none, and an empty text for a score that is not a number. */
   get settings() {
-    const least = this.draft.score.trim() === "" ? null : Number(this.draft.score);
-    /** @type {Values} */
-    const gates = { none: null, better: "better", score: { score: Number.isFinite(least) ? least : null } };
-    return gates[this.gate];
+    if (this.gate !== "score") return this.gate === "none" ? null : this.gate;
+    const least = this.draft.score.trim() === "" ? NaN : Number(this.draft.score);
+    return Number.isFinite(least) ? least : "";
   }
 
   /** The box that still has to be filled in, or null. */

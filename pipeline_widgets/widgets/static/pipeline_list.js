@@ -125,7 +125,7 @@ export class PipelineTable extends PagedTable {
       h("div", { class: "pw-pl-marks" }, badge(row.status, row.detail), stale),
       h("div", { class: "pw-pt-detail pw-soft" }, row.detail),
     );
-    redraw(modified, moment(row.modified));
+    redraw(modified, moment(row.modified_at));
     this.showRename(line, row);
   }
 

@@ -12,7 +12,7 @@ const RESULT_HEIGHT = 190,
 const RESULT_PAUSE = 150; // ms without another zoom after which more points are asked for
 
 /** @param {Row} run */
-export const runName = (run) => `${isolated(run.experiment)} run ${run.n}`;
+export const runName = (run) => `${isolated(run.experiment)} run ${run.number}`;
 
 export class ResultCharts {
   /** @param {any} panel */
@@ -157,7 +157,7 @@ export class ResultCharts {
           li.firstChild,
           chartSample(chartStyle(run.place)),
           h("span", { class: "pw-chart-name", dir: "auto" }, run.experiment),
-          h("span", {}, `run ${run.n}`),
+          h("span", {}, `run ${run.number}`),
         );
       },
     );

@@ -82,7 +82,7 @@ export class ResultConfig {
                   "span",
                   { class: "pw-results-column", title: runName(run) },
                   h("span", { dir: "auto" }, run.experiment),
-                  h("span", {}, ` run ${run.n}`),
+                  h("span", {}, ` run ${run.number}`),
                 )
               : h("span", {}, `run ${id}`),
           ),

@@ -166,8 +166,8 @@ export class ResultRuns {
       onclick: (event) => this.toggle(run, event.currentTarget),
     });
     const evaluation = run.best
-      ? [h("span", { class: "pw-results-best" }, "best"), h("strong", {}, score(run.evaluation))]
-      : score(run.evaluation);
+      ? [h("span", { class: "pw-results-best" }, "best"), h("strong", {}, score(run.evaluation_score))]
+      : score(run.evaluation_score);
     return [
       h("td", { class: "pw-results-opener" }, lineage),
       h(
@@ -180,21 +180,21 @@ export class ResultRuns {
         { scope: "row", class: "pw-results-name" },
         h("span", { class: "pw-results-choice", title: run.experiment, dir: "auto" }, run.experiment),
       ),
-      h("td", {}, `run ${run.n}`),
+      h("td", {}, `run ${run.number}`),
       h("td", {}, badge(run.status)),
       number(run.steps === null ? "N/A" : chartStep(run.steps)),
       h("td", { class: "pw-number pw-results-count" }, chartStep(run.checkpoints)),
-      number(score(run.training)),
+      number(score(run.training_score)),
       number(evaluation),
       h(
         "td",
         {
           class: "pw-number",
-          "data-since": run.started !== null && run.finished === null ? run.started : undefined,
+          "data-since": run.started_at !== null && run.finished_at === null ? run.started_at : undefined,
         },
         this.took(run),
       ),
-      h("td", {}, run.started === null ? "N/A" : moment(run.started)),
+      h("td", {}, run.started_at === null ? "N/A" : moment(run.started_at)),
     ];
   }
 

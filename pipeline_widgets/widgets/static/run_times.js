@@ -6,7 +6,7 @@
  * @param {number} [now]
  */
 export function runTook(run, now = Date.now() / 1000) {
-  return run.started === null ? null : Math.max(0, (run.finished ?? now) - run.started);
+  return run.started_at === null ? null : Math.max(0, (run.finished_at ?? now) - run.started_at);
 }
 
 /**

@@ -1,5 +1,6 @@
 // What is typed and chosen in the form of a stage.
 
+import { BETTER } from "./gate_picker.js";
 import { isolated } from "./text.js";
 
 /**
@@ -18,14 +19,14 @@ export function stageDraft(form) {
   return {
     kind: known.kind ?? "experiment",
     experiment: form.settings ? (known.experiment ?? null) : (first?.id ?? null),
-    begin: choice === "agent" ? "agent" : "scratch",
-    agent: known.agent ?? null,
-    choice: ["scratch", "agent", undefined].includes(choice) ? "best" : choice,
+    begin: choice?.agent ? "agent" : "scratch",
+    agent: choice?.agent ?? null,
+    choice: choice === undefined || choice === "scratch" || choice.agent ? "best" : choice,
     trigger: known.trigger ?? "manual",
-    gate: gate === null ? "none" : gate === "better" ? "better" : "score",
-    score: gate?.score === undefined || gate.score === null ? "" : String(gate.score),
-    autoAdd: known.auto_add ?? false,
-    name: known.name ?? "",
+    gate: gate === null ? "none" : gate === BETTER ? BETTER : "score",
+    score: typeof gate === "number" ? String(gate) : "",
+    autoAdd: known.auto_add_agent ?? false,
+    name: known.agent ?? "",
     description: known.description ?? "",
   };
 }

@@ -210,18 +210,17 @@ class StageForm {
       return {
         ...shared,
         kind: "deployment",
-        name: draft.name,
+        agent: draft.name,
         description: draft.description,
         checkpoint: draft.choice,
       };
-    const start = form.first ? this.start.begin : draft.choice;
+    const begin = this.start.begin === "agent" ? { agent: draft.agent } : "scratch";
     return {
       ...shared,
       kind: "experiment",
       experiment: this.option?.id ?? null,
-      start,
-      auto_add: draft.autoAdd,
-      agent: start === "agent" ? draft.agent : null,
+      start: form.first ? begin : draft.choice,
+      auto_add_agent: draft.autoAdd,
     };
   }
 

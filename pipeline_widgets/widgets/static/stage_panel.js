@@ -227,10 +227,10 @@ export class StagePanel {
       this.facts,
       run
         ? [
-            run.started === null
-              ? fact("Triggered", moment(run.created))
-              : fact("Started", moment(run.started)),
-            run.finished !== null && run.started !== null ? fact("Took", duration(runTook(run))) : null,
+            run.started_at === null
+              ? fact("Triggered", moment(run.created_at))
+              : fact("Started", moment(run.started_at)),
+            run.finished_at !== null && run.started_at !== null ? fact("Took", duration(runTook(run))) : null,
             run.agent ? fact("Saved Agent", run.agent) : null,
             run.served ? servedFacts(this.frame, run.served, fact) : null,
           ]
@@ -301,8 +301,8 @@ export class StagePanel {
             marks ? h("span", { class: "pw-panel-mark" }, marks) : null,
             ` ${inFull(each.step)}`,
           ),
-          number(score(each.training)),
-          number(score(each.evaluation)),
+          number(score(each.training_score)),
+          number(score(each.evaluation_score)),
           number(bytes(each.size)),
         );
       },
