@@ -9,7 +9,6 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -31,7 +30,7 @@ from pipeline_widgets.widgets.base import Row, describe_error
 from pipeline_widgets.widgets.encoding import encode_fields
 from pipeline_widgets.widgets.experiment_form import resume_row
 from pipeline_widgets.widgets.paged import PagedView, Query
-from pipeline_widgets.widgets.snapshot import Marks, table_html, table_text
+from pipeline_widgets.widgets.snapshot import Marks, Rows
 
 COLUMNS = ("Agent", "Description", "Source Experiment", "Base Model", "Status")
 WITHOUT_BASE_MODEL = tuple(each for each in COLUMNS if each != "Base Model")
@@ -55,6 +54,7 @@ class AgentsView(PagedView):
 
     FIRST = Query(sort="name", descending=False)
     TITLE = "Agents"
+    noun = "agent"
 
     #: What the rows that are expanded show, by the agent's id.
     details = t.List(t.Dict()).tag(sync=True)
@@ -65,28 +65,20 @@ class AgentsView(PagedView):
 
     def __init__(self, services: Services, only: int | None = None) -> None:
         self._only = only
-        self._query = self.FIRST
-        self._revision = -1
         self._open: set[int] = set()
         if only is not None:
             services.agents.get(only)
             self._open.add(only)
-        self._shown = services.agent_list.page(only=only)
         super().__init__(services, single=only is not None)
-        self.refresh()
 
     def update(self) -> bool:
-        """Read the page where anything has changed; its rows stay where they are."""
-        revision = self._services.store.workspace_revision()
-        if revision != self._revision:
-            self.show_page(self._query, stay=True)
-            self.page_shown()
-            self._revision = revision
+        """Read the page where anything has changed, and whether an agent can be made where there is none."""
+        live = super().update()
         if not self._shown.all and self._only is None:  # what an agent is a copy of cannot be deleted
             self.show(obstacle="" if self._services.agent_list.creatable() else NOTHING_SAVED)
         else:
             self.show(obstacle="")
-        return any(row.agent.status is AgentStatus.PENDING for row in self._shown.rows)
+        return live
 
     # ---- commands: looking
 
@@ -170,17 +162,10 @@ class AgentsView(PagedView):
         value = parse_input(text, self._services.agents.get(agent).endpoint)
         threading.Thread(target=self._ask, args=(agent, value, ticket), daemon=True).start()
 
-    # ---- without a kernel
+    # ---- reading
 
-    def static_html(self) -> str:
+    def read_table(self) -> tuple[str, Sequence[str], Rows]:
         """Return the page as a table."""
-        return table_html(*self._table(), at=datetime.now(UTC), noun="agent")
-
-    def static_text(self) -> str:
-        """Return the page in a few lines."""
-        return table_text(*self._table(), at=datetime.now(UTC))
-
-    def _table(self) -> tuple[str, tuple[str, ...], list[tuple[object, ...]]]:
         shown = self._shown
         columns = COLUMNS if shown.base_models else WITHOUT_BASE_MODEL
         return self.title, columns, table_rows(shown.rows, base_models=shown.base_models)
@@ -191,7 +176,13 @@ class AgentsView(PagedView):
         alone = self._only is not None and self._shown.rows
         return f"Agent {isolate(self._shown.rows[0].agent.name)}" if alone else super().title
 
-    # ---- reading
+    def read_revision(self) -> int:
+        """Return the revision of the workspace."""
+        return self._services.store.workspace_revision()
+
+    def is_live(self, listed: ListedAgent) -> bool:
+        """Whether it is being connected."""
+        return listed.agent.status is AgentStatus.PENDING
 
     def read_page(self, query: Query, holding: int | None = None) -> AgentPage:
         """Read a page of the workspace's agents."""

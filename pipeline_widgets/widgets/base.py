@@ -19,6 +19,7 @@ from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.widgets import assets
 from pipeline_widgets.widgets.picture import Picture
 from pipeline_widgets.widgets.refresher import Refresher, refresher
+from pipeline_widgets.widgets.snapshot import Rows, table_html, table_text
 
 _log = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -263,6 +264,25 @@ class View(ReadOnlyState, anywidget.AnyWidget):
                 "ok": False,
                 "error": {"kind": "Fault", "what": what, "why": "The kernel's log has more."},
             }
+
+
+class TableView(View):
+    """A view of a list, which is a table where there is no kernel."""
+
+    #: What a row of the table is.
+    noun: str
+
+    def read_table(self) -> tuple[str, Sequence[str], Rows]:
+        """Return the title, the columns and the rows of the table. For subclasses."""
+        raise NotImplementedError
+
+    def static_html(self) -> str:
+        """Return the list as a table."""
+        return table_html(*self.read_table(), at=datetime.now(UTC), noun=self.noun)
+
+    def static_text(self) -> str:
+        """Return the list in a few lines."""
+        return table_text(*self.read_table(), at=datetime.now(UTC))
 
 
 def describe_error(error: PipelineError) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import traitlets as t
@@ -31,7 +30,7 @@ from pipeline_widgets.widgets.experiment_form import (
     submitted,
 )
 from pipeline_widgets.widgets.paged import PagedView, Query
-from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.widgets.snapshot import Rows
 from pipeline_widgets.widgets.steps import points_down
 
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
@@ -65,6 +64,7 @@ class ExperimentsView(PagedView):
     view = t.Unicode("ExperimentsView").tag(sync=True)
 
     TITLE = "Experiments"
+    noun = "experiment"
 
     #: What the rows that are expanded show, by the experiment's id.
     details = t.List(t.Dict()).tag(sync=True)
@@ -76,22 +76,9 @@ class ExperimentsView(PagedView):
     ) -> None:
         self._project_id = project_id
         self._on_results = on_results
-        self._query = self.FIRST
-        self._revision = -1
         self._open: dict[int, ExpandedRow] = {}
         self._previewed = set[int]()
-        self._shown = services.experiment_list.page(project_id)
         super().__init__(services, results=on_results is not None)
-        self.refresh()
-
-    def update(self) -> bool:
-        """Read the page where anything has changed; its rows stay where they are."""
-        revision = self._services.store.revision(self._project_id)
-        if revision != self._revision:
-            self.show_page(self._query, stay=True)
-            self.page_shown()
-            self._revision = revision
-        return any(row.status.active for row in self._shown.rows)
 
     # ---- commands: looking
 
@@ -227,18 +214,19 @@ class ExperimentsView(PagedView):
         self.refresh()
         return encode(summarize_clean_up(found))
 
-    # ---- without a kernel
-
-    def static_html(self) -> str:
-        """Return the page as a table."""
-        rows = table_rows(self._shown.rows)
-        return table_html(self.title, COLUMNS, rows, at=datetime.now(UTC), noun="experiment")
-
-    def static_text(self) -> str:
-        """Return the page in a few lines."""
-        return table_text(self.title, COLUMNS, table_rows(self._shown.rows), at=datetime.now(UTC))
-
     # ---- reading
+
+    def read_table(self) -> tuple[str, Sequence[str], Rows]:
+        """Return the page as a table."""
+        return self.title, COLUMNS, table_rows(self._shown.rows)
+
+    def read_revision(self) -> int:
+        """Return the project's revision."""
+        return self._services.store.revision(self._project_id)
+
+    def is_live(self, listed: ListedExperiment) -> bool:
+        """Whether its latest run is active."""
+        return listed.status.active
 
     def read_page(self, query: Query, holding: int | None = None) -> Page[ListedExperiment]:
         """Read a page of the project's experiments."""

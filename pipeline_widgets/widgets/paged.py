@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import traitlets as t
 
+from pipeline_widgets.application import Services
 from pipeline_widgets.services.queries.paging import Page
-from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.base import Row, TableView
 from pipeline_widgets.widgets.encoding import encode_fields
 
 
@@ -35,7 +36,7 @@ class Query:
 R = TypeVar("R", bound=TableRow)
 
 
-class PagedView(View):
+class PagedView(TableView):
     """A list of a page of rows, live. A subclass reads a page and says what a row shows."""
 
     #: The page that is shown first.
@@ -45,10 +46,32 @@ class PagedView(View):
     rows = t.List(t.Dict()).tag(sync=True)
     page = t.Dict().tag(sync=True)
 
-    _query: Query
-    _shown: Any
+    def __init__(self, services: Services, **traits: Any) -> None:
+        self._services = services
+        self._query = self.FIRST
+        self._revision = -1
+        self._shown: Any = self.read_page(self._query)
+        super().__init__(services, **traits)
+        self.refresh()
 
-    def read_page(self, query: Query, holding: int | None = None) -> Page[Any]:
+    def update(self) -> bool:
+        """Read the page where anything has changed; its rows stay where they are."""
+        revision = self.read_revision()
+        if revision != self._revision:
+            self.show_page(self._query, stay=True)
+            self.page_shown()
+            self._revision = revision
+        return any(self.is_live(row) for row in self._shown.rows)
+
+    def read_revision(self) -> int:
+        """Return the number that every change to what is listed raises. For subclasses."""
+        raise NotImplementedError
+
+    def is_live(self, listed: Any) -> bool:
+        """Whether what is listed will change soon by itself. For subclasses."""
+        raise NotImplementedError
+
+    def read_page(self, query: Query, holding: int | None = None) -> Any:
         """Read a page, or the one that holds a row. For subclasses."""
         raise NotImplementedError
 

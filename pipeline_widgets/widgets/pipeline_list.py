@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import ipywidgets
@@ -20,7 +19,7 @@ from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.pipeline import PipelineView
-from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.widgets.snapshot import Rows
 
 COLUMNS = ("Name", "Status", "Stages", "Last modified", "Description")
 LIVE = (PipelineStatus.PENDING, PipelineStatus.RUNNING, PipelineStatus.STOPPING)
@@ -42,6 +41,7 @@ class PipelineList(PagedView):
     view = t.Unicode("PipelineList").tag(sync=True)
 
     TITLE = "Pipelines"
+    noun = "pipeline"
 
     #: The builders of the rows that are expanded, by the id of the pipeline.
     builders: Any = t.Dict().tag(sync=True, **ipywidgets.widget_serialization)
@@ -51,21 +51,8 @@ class PipelineList(PagedView):
     ) -> None:
         self._project_id = project_id
         self._on_results = on_results
-        self._query = self.FIRST
-        self._revision = -1
         services.pipelines.check_project(project_id)
-        self._shown = services.overview.pipelines(project_id)
         super().__init__(services)
-        self.refresh()
-
-    def update(self) -> bool:
-        """Read the page where anything has changed; its rows stay where they are."""
-        revision = self._services.store.revision(self._project_id)
-        if revision != self._revision:
-            self.show_page(self._query, stay=True)
-            self._close_deleted()
-            self._revision = revision
-        return any(row.rollup.status in LIVE for row in self._shown.rows)
 
     # ---- commands: looking
 
@@ -136,24 +123,23 @@ class PipelineList(PagedView):
         if pipeline in self.builders:
             self.builders[pipeline].refresh()
 
-    # ---- without a kernel
+    # ---- reading
 
-    def static_html(self) -> str:
+    def read_table(self) -> tuple[str, Sequence[str], Rows]:
         """Return the page as a table."""
-        return table_html(self.title, COLUMNS, self._table, at=datetime.now(UTC), noun="pipeline")
-
-    def static_text(self) -> str:
-        """Return the page in a few lines."""
-        return table_text(self.title, COLUMNS, self._table, at=datetime.now(UTC))
-
-    @property
-    def _table(self) -> list[tuple[object, ...]]:
-        return [
+        rows = [
             (row.name, (row.rollup.status, row.rollup.detail), row.stages, row.modified_at, row.description)
             for row in self._shown.rows
         ]
+        return self.title, COLUMNS, rows
 
-    # ---- reading
+    def read_revision(self) -> int:
+        """Return the project's revision."""
+        return self._services.store.revision(self._project_id)
+
+    def is_live(self, listed: PipelineRow) -> bool:
+        """Whether one of its runs is active."""
+        return listed.rollup.status in LIVE
 
     def read_page(self, query: Query, holding: int | None = None) -> PipelinePage:
         """Read a page of the project's pipelines."""
@@ -165,7 +151,7 @@ class PipelineList(PagedView):
         shown = encode_fields(listed, "id", "name", "description", "modified_at", "stages", "stale")
         return {**shown, **encode(listed.rollup), "shares": _shares(listed.shared)}
 
-    def _close_deleted(self) -> None:
+    def page_shown(self) -> None:
         """Close the builders of pipelines that are gone; on another page they stay open."""
         for pipeline_id in {*self.builders} - {row.id for row in self._shown.rows}:
             try:

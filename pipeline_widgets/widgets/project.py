@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets
@@ -11,19 +11,19 @@ import traitlets as t
 from pipeline_widgets.application import Services
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.widgets.base import View
+from pipeline_widgets.widgets.base import TableView, View
 from pipeline_widgets.widgets.experiments import COLUMNS as EXPERIMENT_COLUMNS
 from pipeline_widgets.widgets.experiments import ExperimentsView, table_rows
 from pipeline_widgets.widgets.pipeline_list import PipelineList
 from pipeline_widgets.widgets.results import ResultsView
-from pipeline_widgets.widgets.snapshot import Marks, table_html, table_text
+from pipeline_widgets.widgets.snapshot import Marks, Rows
 
 EXPERIMENTS, PIPELINES, RESULTS = "Experiments", "Pipelines", "Results"
 COLUMNS = ("Name", "Stages", "Status", "Where it stands", "Last modified")
 SHOWN = 100  # pipelines in the picture that is read without a kernel
 
 
-class ProjectView(View):
+class ProjectView(TableView):
     """A project, live. What a tab holds is made when the tab is first shown."""
 
     view = t.Unicode("ProjectView").tag(sync=True)
@@ -38,6 +38,7 @@ class ProjectView(View):
         project = services.projects.get(project_id)
         advanced = project.advanced_training
         self._project_id = project_id
+        self.noun = "pipeline" if advanced else "experiment"
         super().__init__(
             services,
             project={"name": project.name, "advanced": advanced},
@@ -55,13 +56,13 @@ class ProjectView(View):
             self._services.pipelines.check_project(self._project_id)
         if tab not in self.tabs:
             raise NotFoundError(f"There is no tab {tab!r}.", fix=f"There are {', '.join(self.tabs)}.")
-        self._held(tab)
+        self._open_tab(tab)
         self.show(tab=tab)
 
     def show_results(self, experiment_id: int) -> None:
         """Show Results of one experiment (spec 4.3)."""
         with self._guard:
-            self._held(RESULTS).choose((experiment_id,))
+            self._open_tab(RESULTS).choose((experiment_id,))
             self.show(tab=RESULTS)
 
     def close(self) -> None:
@@ -70,30 +71,8 @@ class ProjectView(View):
             held.close()
         super().close()
 
-    def static_html(self) -> str:
-        """Return the project's pipelines as a table, or its experiments where it cannot hold pipelines."""
-        noun = "pipeline" if PIPELINES in self.tabs else "experiment"
-        return table_html(*self._table(), at=datetime.now(UTC), noun=noun)
-
-    def static_text(self) -> str:
-        """Return the same in a few lines."""
-        return table_text(*self._table(), at=datetime.now(UTC))
-
-    def _held(self, tab: str) -> Any:
-        """Return what a tab holds."""
-        if tab not in self.views:
-            self.show(views={**self.views, tab: self._made(tab)})
-        return self.views[tab]
-
-    def _made(self, tab: str) -> View:
-        if tab == EXPERIMENTS:
-            return ExperimentsView(self._services, self._project_id, on_results=self.show_results)
-        if tab == RESULTS:
-            return ResultsView(self._services, self._project_id)
-        return PipelineList(self._services, self._project_id, on_results=self.show_results)
-
-    def _table(self) -> tuple[str, tuple[str, ...], list[tuple[Any, ...]]]:
-        """The title, the columns and the rows of the picture."""
+    def read_table(self) -> tuple[str, Sequence[str], Rows]:
+        """Return the project's pipelines, or its experiments where it cannot hold pipelines."""
         name = self.project["name"]
         if PIPELINES not in self.tabs:
             found = self._services.overview.experiments(self._project_id)
@@ -105,3 +84,16 @@ class ProjectView(View):
             for each in page.rows
         ]
         return f"{which} of {isolate(name)}", COLUMNS, rows
+
+    def _open_tab(self, tab: str) -> Any:
+        """Return what a tab holds."""
+        if tab not in self.views:
+            self.show(views={**self.views, tab: self._make_view(tab)})
+        return self.views[tab]
+
+    def _make_view(self, tab: str) -> View:
+        if tab == EXPERIMENTS:
+            return ExperimentsView(self._services, self._project_id, on_results=self.show_results)
+        if tab == RESULTS:
+            return ResultsView(self._services, self._project_id)
+        return PipelineList(self._services, self._project_id, on_results=self.show_results)

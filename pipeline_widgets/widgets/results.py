@@ -26,10 +26,10 @@ from pipeline_widgets.services.queries.comparison import (
 )
 from pipeline_widgets.services.queries.overview import ExperimentRow, ResultRow
 from pipeline_widgets.services.queries.run_detail import FIRST, MetricCurve, RunDetailQueries
-from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.base import Row, TableView
 from pipeline_widgets.widgets.encoding import encode_fields
 from pipeline_widgets.widgets.experiment_form import known_fields
-from pipeline_widgets.widgets.snapshot import table_html, table_text
+from pipeline_widgets.widgets.snapshot import Rows
 from pipeline_widgets.widgets.steps import Step, points_down, step_up
 
 COLUMNS = (
@@ -100,7 +100,7 @@ class Curves:
         return _rows(curves, _names(curves)[:METRICS] if metric is None else [metric])
 
 
-class ResultsView(View):
+class ResultsView(TableView):
     """The runs of some experiments, live.
 
     Args:
@@ -111,6 +111,8 @@ class ResultsView(View):
     """
 
     view = t.Unicode("ResultsView").tag(sync=True)
+
+    noun = "run"
 
     title = t.Unicode("Results").tag(sync=True)
     #: What can be chosen.
@@ -219,13 +221,9 @@ class ResultsView(View):
         self._revision = revision
         return self._live
 
-    def static_html(self) -> str:
+    def read_table(self) -> tuple[str, Sequence[str], Rows]:
         """Return the table as it is now."""
-        return table_html(self.title, COLUMNS, self._table(), at=datetime.now(UTC), noun="run")
-
-    def static_text(self) -> str:
-        """Return the table as it is now, in a few lines."""
-        return table_text(self.title, COLUMNS, self._table(), at=datetime.now(UTC))
+        return self.title, COLUMNS, [run_values(each) for each in self._listed]
 
     def _show_experiments(self, found: Sequence[ExperimentRow]) -> None:
         if self._alone and len(found) == 1:
@@ -276,9 +274,6 @@ class ResultsView(View):
         self._compared = tuple(drawn)
         self.show(drawn=[run.id for run in told.runs])
         self.show_rows("settings", setting_rows(told.settings))
-
-    def _table(self) -> list[tuple[Any, ...]]:
-        return [run_values(each) for each in self._listed]
 
 
 def setting_rows(settings: Sequence[Setting]) -> list[Row]:
