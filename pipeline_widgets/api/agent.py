@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_widgets.api import display
 from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
-from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import agent as values
@@ -219,8 +219,8 @@ class Connection:
     key: str | None
 
     def __repr__(self) -> str:
-        said = f"key {self.key} (shown this once: keep it)" if self.key else "with the key that it has"
-        return f"Deployed at {self.url}, {said}"
+        key = f"key {self.key} (shown this once: keep it)" if self.key else "with the key that it has"
+        return f"Deployed at {self.url}, {key}"
 
 
 class AgentVersion:
@@ -255,13 +255,8 @@ class AgentVersion:
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        return {
-            "number": self.number,
-            "experiment": self.experiment,
-            "step": self.checkpoint.step,
-            "evaluation_score": self.checkpoint.evaluation_score,
-            "created_at": self.created_at,
-        }
+        scored = select_columns(self._value.checkpoint, "step", "evaluation_score")
+        return {**select_columns(self, "number", "experiment"), **scored, "created_at": self.created_at}
 
 
 def agents(services: Services) -> Listing[Agent]:

@@ -1,4 +1,4 @@
-"""What users write, as values of the domain."""
+"""The arguments that several handles take."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class CleanUp(Listing[CheckpointFate]):
         gone = [each for each in self if not each.kept]
         if not self.dry_run:
             return f"Freed {len(gone)} of {len(self)} checkpoints, {self.freed:,} bytes."
-        said = (
+        summary = (
             f"Would free {len(gone)} of {len(self)} checkpoints, {self.freed:,} bytes; nothing was deleted."
         )
-        return f"{said} project.gc(dry_run=False) does it."
+        return f"{summary} project.gc(dry_run=False) does it."

@@ -45,8 +45,8 @@ class Comparison:
     def metrics(self) -> pd.DataFrame:
         """What the runs reported: columns experiment, run, step, metric, value."""
         origin = {each.run_id: (each.experiment, each.number) for each in self._listed}
-        told = self._services.runs.metrics(list(origin))
-        rows = [(*origin[run], step, name, value) for run, step, name, value in told]
+        metrics = self._services.runs.metrics(list(origin))
+        rows = [(*origin[run], step, name, value) for run, step, name, value in metrics]
         return data_frame(rows, columns=METRIC_COLUMNS)
 
     @property
@@ -74,8 +74,8 @@ class Comparison:
         import pandas as pd  # noqa: PLC0415  importing the package must not import pandas
 
         listed = self._listed
-        told = self._services.comparisons.runs([each.run_id for each in listed])
-        chosen = [each for each in told.settings if all_ or each.differs]
+        compared = self._services.comparisons.runs([each.run_id for each in listed])
+        chosen = [each for each in compared.settings if all_ or each.differs]
         rows = [[pd.NA if value is ABSENT else value for value in each.values] for each in chosen]  # noqa: PD011  a setting's
         labels = [f"{each.experiment} run {each.number}" for each in listed]
         return data_frame(rows, index=[each.name for each in chosen], columns=labels, dtype=object)

@@ -1,4 +1,4 @@
-"""What a handle shows as the last line of a cell: its live widget, or text where there is no notebook."""
+"""Show a handle as the last line of a cell: its live widget, or text where there is no notebook."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
 from pipeline_widgets.api.handle import Handle, id_in, of_items
-from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import experiment as values
@@ -234,10 +234,4 @@ def _rows(services: Services, project_id: int, listed: Sequence[Experiment]) -> 
 
 
 def _row(value: ExperimentRow) -> dict[str, Any]:
-    return {
-        "name": value.name,
-        "algorithm": value.algorithm,
-        "status": str(value.status),
-        "runs": value.runs,
-        "modified_at": value.modified_at,
-    }
+    return select_columns(value, "name", "algorithm", "status", "runs", "modified_at")

@@ -1,4 +1,4 @@
-"""What all handles share: an id in a workspace, and nothing that could go stale."""
+"""The base of all handles: an id in a workspace, and nothing that could go stale."""
 
 from __future__ import annotations
 

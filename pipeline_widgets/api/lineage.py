@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.domain import lineage as values
 
 
@@ -36,15 +36,8 @@ class Relative:
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
         value = self._value
-        return {
-            "depth": self.depth,
-            "kind": value.kind,
-            "name": value.name,
-            "number": value.number,
-            "step": value.step,
-            "role": value.role,
-            "stage": value.place,
-        }
+        columns = select_columns(value, "kind", "name", "number", "step", "role")
+        return {"depth": self.depth, **columns, "stage": value.place}
 
 
 class Lineage(Listing[Relative]):

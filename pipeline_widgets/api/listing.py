@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from pipeline_widgets.api.frames import data_frame
@@ -87,6 +88,17 @@ class Listing(Sequence[T], Generic[T]):
     def _repr_html_(self) -> str:
         """Show as a table; pandas escapes all text."""
         return self.df.to_html(index=False, notebook=True) if self._items else f"no {self._kind}s"
+
+
+def select_columns(value: object, *names: str) -> dict[str, Any]:
+    """Return attributes of a value as columns of a row; a status is its word.
+
+    Args:
+        value: What the row is about.
+        names: The attributes, which name the columns.
+    """
+    found = {name: getattr(value, name) for name in names}
+    return {name: str(each) if isinstance(each, StrEnum) else each for name, each in found.items()}
 
 
 def _each_by_itself(items: Sequence[Summarised]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def waiting(timeout: float | None, what: str) -> Iterator[datetime]:
 
     Args:
         timeout: Seconds to wait at most; None waits as long as it takes.
-        what: What is waited for, for the error.
+        what: What is waited for, as the error names it.
 
     Raises:
         WaitTimeoutError: It took longer than `timeout` seconds.

@@ -12,7 +12,7 @@ from pipeline_widgets.api.clean_up import CheckpointFate, CleanUp
 from pipeline_widgets.api.comparison import Comparison
 from pipeline_widgets.api.experiment import Experiment, experiments
 from pipeline_widgets.api.handle import Handle, id_in, of_items
-from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
 from pipeline_widgets.api.run import Run
 from pipeline_widgets.application import Services, configure
@@ -208,9 +208,4 @@ def _rows(services: Services, listed: Sequence[Project]) -> list[dict[str, Any]]
 
 
 def _row(value: ProjectRow) -> dict[str, Any]:
-    return {
-        "name": value.name,
-        "advanced_training": value.advanced_training,
-        "experiments": value.experiments,
-        "pipelines": value.pipelines,
-    }
+    return select_columns(value, "name", "advanced_training", "experiments", "pipelines")

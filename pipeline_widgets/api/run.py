@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
-from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import checkpoint as values
@@ -87,13 +87,8 @@ class Checkpoint(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        return {
-            "step": self.step,
-            "training_score": self.training_score,
-            "evaluation_score": self.evaluation_score,
-            "size": self.size,
-            "digest": self.digest[:12],
-        }
+        columns = select_columns(self, "step", "training_score", "evaluation_score", "size")
+        return {**columns, "digest": self.digest[:12]}
 
     def delete(self) -> None:
         """Delete it with its files.
@@ -187,8 +182,8 @@ class Run(Handle):
     @property
     def metrics(self) -> pd.DataFrame:
         """What it reported: columns step, metric, value, in the order of the reports."""
-        told = self._services.runs.metrics([self._id])
-        rows = [(step, name, value) for _, step, name, value in told]
+        metrics = self._services.runs.metrics([self._id])
+        rows = [(step, name, value) for _, step, name, value in metrics]
         return data_frame(rows, columns=["step", "metric", "value"])
 
     @property
@@ -254,12 +249,5 @@ def runs(services: Services, found: tuple[run_values.Run, ...]) -> Listing[Run]:
 
 
 def _row(value: run_values.Run) -> dict[str, Any]:
-    return {
-        "number": value.number,
-        "status": str(value.status),
-        "step": value.step,
-        "total": value.total,
-        "created_at": value.created_at,
-        "started_at": value.started_at,
-        "finished_at": value.finished_at,
-    }
+    times = ("created_at", "started_at", "finished_at")
+    return select_columns(value, "number", "status", "step", "total", *times)

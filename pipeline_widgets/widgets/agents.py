@@ -89,7 +89,7 @@ class AgentsView(PagedView):
         self.page_shown()
 
     def do_collapse(self, agent: int) -> None:
-        """Show no more of it than its row."""
+        """Collapse its row."""
         self._open.discard(agent)
         self.page_shown()
 
@@ -172,7 +172,7 @@ class AgentsView(PagedView):
 
     @property
     def title(self) -> str:
-        """What the picture is called that is read without a kernel."""
+        """The title of the table where there is no kernel."""
         alone = self._only is not None and self._shown.rows
         return f"Agent {isolate(self._shown.rows[0].agent.name)}" if alone else super().title
 
@@ -240,7 +240,7 @@ def list_row(listed: ListedAgent, *, projects: int) -> Row:
 
 
 def detail_row(detail: AgentDetail, log: str = "") -> Row:
-    """Return what an expanded row shows; `log` is the end of what the process of its endpoint has printed."""
+    """Return what an expanded row shows; `log` is the end of the log of its endpoint."""
     agent, algorithm = detail.agent, detail.agent.current.spec.name
     return {
         **encode_fields(agent, "id"),
@@ -268,7 +268,7 @@ def source_rows(sources: Sequence[Source]) -> list[Row]:
 
 
 def reply_row(reply: Reply) -> Row:
-    """Return what an endpoint has answered."""
+    """Return the answer of an endpoint."""
     try:
         phrase = HTTPStatus(reply.status).phrase
     except ValueError:
@@ -280,7 +280,7 @@ def reply_row(reply: Reply) -> Row:
 
 
 def parse_input(text: str, endpoint: Endpoint | None) -> Any:
-    """Return what the box to try an agent has to send for a text: a prompt as it is, anything else as JSON.
+    """Return the input that a text stands for: a prompt as it is, anything else as JSON.
 
     Raises:
         ConfigError: It is not JSON.
@@ -294,7 +294,7 @@ def parse_input(text: str, endpoint: Endpoint | None) -> Any:
 
 
 def table_rows(listed: Sequence[ListedAgent], *, base_models: bool) -> list[tuple[object, ...]]:
-    """Return agents as rows of a picture that is read without a kernel."""
+    """Return agents as rows of the table where there is no kernel."""
     found: list[tuple[object, ...]] = []
     for each in listed:
         agent = each.agent
@@ -305,7 +305,7 @@ def table_rows(listed: Sequence[ListedAgent], *, base_models: bool) -> list[tupl
 
 
 def _spread(value: Any, indent: str = "") -> str:
-    """Return JSON over several lines, but what is short on one."""
+    """Return JSON over several lines; short values stay on one."""
     flat = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(flat) <= A_LINE or not isinstance(value, list | dict):
         return flat
@@ -320,7 +320,7 @@ def _spread(value: Any, indent: str = "") -> str:
 
 
 def _is_silent(algorithm: str) -> bool:
-    """Whether an algorithm, as this process has defined it, does not say how its checkpoints answer."""
+    """Whether an algorithm of this process does not declare how its checkpoints answer."""
     return algorithm in registry.references() and registry.find(algorithm).predict is None
 
 
@@ -339,7 +339,7 @@ def _endpoint_row(endpoint: Endpoint) -> Row:
 
 
 def _who_can_reach(host: str) -> str:
-    """Say who can reach it beside this machine; empty where nobody can."""
+    """Return from where else than this machine it can be reached; empty where it cannot."""
     if host in {LOCAL, "localhost", "::1"}:
         return ""
     return "every address of this machine" if host in ANY_ADDRESS else host

@@ -14,7 +14,7 @@ from pipeline_widgets.widgets.text_layout import escape, fit_width, plain
 
 A_ROW, WIDE, HIGH, GAP, LANE = 5, 176, 72, 56, 40  # stages a row; pixels: a bubble, between two, between rows
 INSET = 20  # pixels beside the rows, where an arrow turns to the next one
-SPOKEN = 12  # stages that the picture's label names, and that a line of text shows
+NAMED_STAGES = 12  # stages that the picture's label names, and that a line of text shows
 
 _SVG = "http://www.w3.org/2000/svg"
 _UNQUOTED = " '<>/=:;,.()-+@{}"  # what a URL in an attribute can hold: base64 would take a third more
@@ -33,8 +33,8 @@ _STYLE = (
 def chain_svg(stages: Sequence[StageState]) -> str:
     """Return a chain as SVG that wears the style of the page, left to right, in rows of five."""
     width, height = _size(stages)
-    told = f'class="{_class(width)}" role="img" aria-label="{escape(spoken(stages))}"'
-    return f"<svg {told} {_box(width, height)}>\n{_inside(stages)}</svg>"
+    attributes = f'class="{_class(width)}" role="img" aria-label="{escape(describe_chain(stages))}"'
+    return f"<svg {attributes} {_box(width, height)}>\n{_draw_chain(stages)}</svg>"
 
 
 def chain_image(stages: Sequence[StageState]) -> str:
@@ -43,28 +43,30 @@ def chain_image(stages: Sequence[StageState]) -> str:
     It follows the system's dark mode, but not JupyterLab's theme.
     """
     width, height = _size(stages)
-    inside = _inside(stages)
+    inside = _draw_chain(stages)
     for written, styled in _STYLED.items():  # nobody takes the style of an image away
         inside = inside.replace(written, styled)
     picture = f'<svg xmlns="{_SVG}" {_box(width, height)}><style>{_STYLE}</style>{inside}</svg>'
     # What is shown holds neither quotes nor line feeds, since escaped() takes them out: these are ours.
     source = "data:image/svg+xml," + quote(picture.replace("\n", "").replace('"', "'"), safe=_UNQUOTED)
-    shown = f'class="{_class(width)}" alt="{escape(spoken(stages))}" width="{width}" height="{height}"'
+    shown = (
+        f'class="{_class(width)}" alt="{escape(describe_chain(stages))}" width="{width}" height="{height}"'
+    )
     return f'<img {shown} src="{source}">'
 
 
-def spoken(stages: Sequence[StageState]) -> str:
-    """Return what the picture shows as a line of text."""
-    told = first_of(
+def describe_chain(stages: Sequence[StageState]) -> str:
+    """Return the chain as a line of text, for the label of its picture."""
+    named = shorten_list(
         [f"{each.position + 1} {isolate(plain(each.name))}, {', '.join(each.marks)}" for each in stages]
     )
-    return f"Chain of stages: {'; '.join(told)}"
+    return f"Chain of stages: {'; '.join(named)}"
 
 
-def first_of(texts: Sequence[str]) -> list[str]:
+def shorten_list(texts: Sequence[str]) -> list[str]:
     """Return the first of many texts, and how many more there are."""
-    left = len(texts) - SPOKEN
-    return [*texts[:SPOKEN], *([f"and {left:,} more"] if left > 0 else [])]
+    left = len(texts) - NAMED_STAGES
+    return [*texts[:NAMED_STAGES], *([f"and {left:,} more"] if left > 0 else [])]
 
 
 def _size(stages: Sequence[StageState]) -> tuple[int, int]:
@@ -85,7 +87,7 @@ def _box(width: int, height: int) -> str:
     return f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
 
 
-def _inside(stages: Sequence[StageState]) -> str:
+def _draw_chain(stages: Sequence[StageState]) -> str:
     width, height = _size(stages)
     inset = _inset(stages)
     return "\n".join(

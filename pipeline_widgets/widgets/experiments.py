@@ -37,7 +37,7 @@ COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last
 SCORES = ("training_score", "evaluation_score")
 BOTH = "scores"  # the metric that stands for both of them in one chart
 POINTS = 600  # of a curve, at most
-LISTED = 50  # checkpoints that an expanded row lists; as many more at each wish
+LISTED = 50  # checkpoints that an expanded row lists; as many more each time that one asks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,13 +83,13 @@ class ExperimentsView(PagedView):
     # ---- commands: looking
 
     def do_expand(self, experiment: int) -> None:
-        """Show what an experiment has done."""
+        """Expand the row of an experiment."""
         self._services.experiments.get(experiment)
         self._open.setdefault(experiment, ExpandedRow())
         self.page_shown()
 
     def do_collapse(self, experiment: int) -> None:
-        """Show no more of it than its row."""
+        """Collapse its row."""
         self._open.pop(experiment, None)
         self.page_shown()
 
@@ -207,7 +207,7 @@ class ExperimentsView(PagedView):
         return clean_up_row(found)
 
     def do_clean_up(self, keep: str) -> Row:
-        """Free the checkpoints that were previewed last, as far as nobody asks for them meanwhile."""
+        """Free the checkpoints of the latest preview, but those that have been used since."""
         found = self._services.retention.delete_unreferenced(
             self._project_id, parse_keep(keep), only=self._previewed
         )
@@ -257,7 +257,7 @@ class ExperimentsView(PagedView):
 
 
 def table_rows(found: Sequence[ExperimentRow | ListedExperiment]) -> list[tuple[Any, ...]]:
-    """Return experiments as rows of a picture that is read without a kernel."""
+    """Return experiments as rows of the table where there is no kernel."""
     return [
         (each.name, each.algorithm, each.status, each.runs, each.best, each.modified_at) for each in found
     ]
@@ -293,7 +293,7 @@ def detail_row(
 
 
 def metric_names(curves: Sequence[MetricCurve]) -> list[str]:
-    """Return what can be charted; both scores in one chart come first."""
+    """Return the metrics that can be charted; both scores in one chart come first."""
     names = [curve.name for curve in curves]
     return [BOTH, *names] if all(score in names for score in SCORES) else names
 

@@ -1,4 +1,4 @@
-"""A page of a list: searched, sorted and paged, with rows that stay where they are under the hands."""
+"""A page of a list: searched, sorted and paged. Rows keep their order while somebody works in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline_widgets.widgets.encoding import encode_fields
 
 
 class TableRow(Protocol):
-    """A row as a service lists it."""
+    """A row of a page that a query has read."""
 
     @property
     def id(self) -> int:
@@ -80,12 +80,12 @@ class PagedView(TableView):
         raise NotImplementedError
 
     def about_page(self, found: Any) -> Row:
-        """Return what else is told of a page. For subclasses."""
+        """Return what else the browser needs of a page. For subclasses."""
         del found
         return {}
 
     def page_shown(self) -> None:
-        """Show what hangs on the rows that are shown. For subclasses."""
+        """Show what belongs to the rows of the page. For subclasses."""
 
     def do_query(
         self,
@@ -95,7 +95,7 @@ class PagedView(TableView):
         *,
         descending: bool | None = None,
     ) -> None:
-        """Show a page, searched and sorted as before unless told otherwise."""
+        """Show a page; what is left out of search and sort stays as it is."""
         wanted = {"search": search, "sort": sort, "descending": descending}
         given = {name: value for name, value in wanted.items() if value is not None}
         self.show_page(replace(self._query, page=page, **cast("dict[str, Any]", given)))
@@ -105,8 +105,8 @@ class PagedView(TableView):
         """Show a page; `stay` keeps the rows that are shown already in their order."""
         found: Any = self.read_page(query)
         if stay:
-            found = replace(found, rows=in_place(found.rows, self._shown.rows))
-        self._show_found(query, found)
+            found = replace(found, rows=keep_order(found.rows, self._shown.rows))
+        self._set_page(query, found)
 
     def reveal(self, id_: int) -> None:
         """Show the page that holds a new row: as it is, without the search, or in the first order."""
@@ -117,19 +117,19 @@ class PagedView(TableView):
         found = self.read_page(query)
         if not _holds(found, id_):
             query, found = self.FIRST, self.read_page(self.FIRST, holding=id_)
-        self._show_found(query, found)
+        self._set_page(query, found)
         self.page_shown()
 
     @property
     def title(self) -> str:
-        """What the picture is called that is read without a kernel."""
+        """The title of the table where there is no kernel."""
         shown = self._shown
         if shown.total == len(shown.rows):
             return self.TITLE
         first = shown.page * shown.size
         return f"{self.TITLE} {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
 
-    def _show_found(self, query: Query, found: Page[Any]) -> None:
+    def _set_page(self, query: Query, found: Page[Any]) -> None:
         self._shown, self._query = found, replace(query, page=found.page)
         self.show_rows("rows", [self.row_of(each, found) for each in found.rows])
         counts = encode_fields(found, "total", "all", "pages", "size")
@@ -140,10 +140,10 @@ def _holds(page: Page[Any], id_: int) -> bool:
     return any(row.id == id_ for row in page.rows)
 
 
-def in_place(rows: Sequence[R], shown: Sequence[R]) -> tuple[R, ...]:
+def keep_order(rows: Sequence[R], shown: Sequence[R]) -> tuple[R, ...]:
     """Return rows in the order in which they are shown, and new ones where the sort puts them.
 
-    Who works in a row changes it: sorted by what has changed, it would jump under the hands.
+    Working in a row changes it: sorted by its last change, it would move away from the pointer.
     """
     known = {row.id: row for row in rows}
     order = [row.id for row in shown if row.id in known]

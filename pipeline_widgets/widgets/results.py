@@ -53,7 +53,7 @@ FILES = {"runs": "runs.csv", "metrics": "metrics.csv"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlottedSeries:
-    """What is drawn now."""
+    """The curves that are drawn now."""
 
     #: A row for each metric and run, the scores first.
     rows: Sequence[Row]
@@ -74,18 +74,19 @@ class Curves:
     def read(self, run_ids: Sequence[int]) -> PlottedSeries:
         """Return the curves of runs, in their order."""
         asked = [each for each in run_ids if each not in self._kept]
-        told = self._run_details.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
-        new = {run_id: each.curves for run_id, each in told.items()}
+        reported = self._run_details.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
+        new = {run_id: each.curves for run_id, each in reported.items()}
         known = {**self._kept, **new}
         self._read = {run_id: known[run_id] for run_id in run_ids if run_id in known}
         self._kept = {
             run_id: curves
             for run_id, curves in self._read.items()
-            if run_id not in told or told[run_id].final
+            if run_id not in reported or reported[run_id].final
         }
         names = _names(self._read)
         rows, undrawn = _rows(self._read, names[:METRICS]), max(0, len(names) - METRICS)
-        return PlottedSeries(rows=rows, undrawn=undrawn, whole=all(each.whole for each in told.values()))
+        whole = all(each.whole for each in reported.values())
+        return PlottedSeries(rows=rows, undrawn=undrawn, whole=whole)
 
     def look(self, metric: str | None, part: tuple[int, int] | None) -> list[Row]:
         """Return what is drawn in more detail, as far as that can be had.
@@ -250,15 +251,15 @@ class ResultsView(TableView):
         rows = [
             run_row(each, self._places.get(each.run_id), best=each.run_id in best) for each in self._listed
         ]
-        told = {each.run_id for each in found} & (self._hidden | self._asked)
-        self.show(total=len(found), undrawn=curves.undrawn, latest=not told and not self._single)
+        chosen = {each.run_id for each in found} & (self._hidden | self._asked)
+        self.show(total=len(found), undrawn=curves.undrawn, latest=not chosen and not self._single)
         self.show(order={"sort": self._sort, "descending": self._descending})
         self.show_rows("runs", rows)
         self.show_rows("curves", curves.rows)
         self._show_settings([*self._places])
 
     def _to_draw(self, found: Sequence[ResultRow]) -> set[int]:
-        """The latest ones but for those that are hidden, and what was asked for beside them."""
+        """Return the runs to draw: the latest but for hidden ones, and those that were asked for."""
         latest = [
             each.run_id
             for each in latest_first(found)
@@ -270,10 +271,10 @@ class ResultsView(TableView):
         """Show the settings of the drawn runs, which never change, where other runs are drawn now."""
         if tuple(drawn) == self._compared:
             return
-        told = self._services.comparisons.runs(drawn)
+        compared = self._services.comparisons.runs(drawn)
         self._compared = tuple(drawn)
-        self.show(drawn=[run.id for run in told.runs])
-        self.show_rows("settings", setting_rows(told.settings))
+        self.show(drawn=[run.id for run in compared.runs])
+        self.show_rows("settings", setting_rows(compared.settings))
 
 
 def setting_rows(settings: Sequence[Setting]) -> list[Row]:
@@ -335,7 +336,7 @@ def _labels(algorithms: Iterable[str]) -> dict[str, str]:
 
 
 def _short(value: Any) -> str:
-    """A value as one reads it: text as it is, a number without its noise, all else as JSON."""
+    """Return a value for reading: text as it is, a number without its noise, all else as JSON."""
     if _whole(value) is not None:
         return f"{value:.{VALUE_DIGITS}g}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -343,18 +344,18 @@ def _short(value: Any) -> str:
 
 
 def _whole(value: Any) -> str | None:
-    """A number with all its digits, where that is more than is shown."""
+    """Return a number with all its digits; None where no more than those are shown."""
     rounded = isinstance(value, float) and is_finite(value) and float(f"{value:.{VALUE_DIGITS}g}") != value
     return repr(value) if rounded else None
 
 
 def _rows(read: Mapping[int, Sequence[MetricCurve]], names: Sequence[str]) -> list[Row]:
-    """The curves of these metrics, in this order, each with its share of the points."""
+    """Return the curves of these metrics, in this order; all share the points evenly."""
     shown = [
         (name, run_id, each.points)
         for name in names
-        for run_id, told in read.items()
-        for each in told
+        for run_id, of_run in read.items()
+        for each in of_run
         if each.name == name
     ]
     share = _share(len(curve) for _, _, curve in shown)
@@ -376,11 +377,11 @@ def _share(lengths: Iterable[int]) -> int:
 
 
 def _names(read: Mapping[int, Sequence[MetricCurve]]) -> list[str]:
-    names = {each.name for told in read.values() for each in told}
+    names = {each.name for of_run in read.values() for each in of_run}
     return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
 
 @lru_cache(maxsize=512)  # a look while one run is active draws the others as before
 def _points(curve: Curve, most: int) -> list[tuple[Step, float | None]]:
-    """The points as they go down."""
+    """Return the thinned points as the browser gets them."""
     return points_down(thin_curve(curve, most))

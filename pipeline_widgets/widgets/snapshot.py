@@ -1,4 +1,4 @@
-"""The static picture: what stands in a notebook that is read without a kernel (spec 4.7).
+"""The static picture of a view, for a notebook without a kernel (spec 4.7).
 
 Hosts take away what they do not trust: styles, SVG, attributes. So the chain is an image there, and the table
 says all that the image says.
@@ -15,13 +15,13 @@ from typing import TypeAlias
 from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
-from pipeline_widgets.widgets.chain_picture import SPOKEN, chain_image, chain_svg, first_of
+from pipeline_widgets.widgets.chain_picture import NAMED_STAGES, chain_image, chain_svg, shorten_list
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
 from pipeline_widgets.widgets.text_layout import escape, fit_width, plain
 
 COLUMNS = ("#", "Type", "Name", "Trigger", "Status", "Evaluation score", "Why")
 SHOWN = 1000  # rows of a table in a notebook, which keeps each of them
-LONGEST = 200  # letters of an error
+LONGEST = 200  # characters of an error
 
 # MathJax would set `$x$` in a name as a formula.
 _CLASSES = "pw-snapshot mathjax_ignore tex2jax_ignore"
@@ -53,7 +53,7 @@ def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> 
         _table("Stages", COLUMNS, [_row(stage) for stage in state.stages], header=2) if count else "",
         _note(at, page=page),
     ]
-    return _whole(pipeline.name, parts, page=page)
+    return _wrap(pipeline.name, parts, page=page)
 
 
 def pipeline_text(state: PipelineState, *, at: datetime) -> str:
@@ -61,7 +61,7 @@ def pipeline_text(state: PipelineState, *, at: datetime) -> str:
     stages = [
         f"{each.position + 1} {isolate(plain(each.name))} {', '.join(each.marks)}" for each in state.stages
     ]
-    chain = " -> ".join(first_of(stages)) or "no stages yet"
+    chain = " -> ".join(shorten_list(stages)) or "no stages yet"
     return f"Pipeline {quote(state.pipeline.name)}: {chain}\n{as_of(at)}"
 
 
@@ -83,18 +83,18 @@ def table_html(
     caption = f"{counted} {noun if len(rows) == 1 else f'{noun}s'}"
     table = _table(caption, columns, shown, header=0) if rows else _about("There are none yet.")
     parts = [_heading(title, page=page), table, _note(at, page=page)]
-    return _whole(title, parts, page=page)
+    return _wrap(title, parts, page=page)
 
 
 def table_text(title: str, columns: Sequence[str], rows: Rows, *, at: datetime) -> str:
     """Return a list as plain text, a line for each of the first rows."""
     cells = [
         list(map(plain, columns)),
-        *([", ".join(_words(value)) for value in row] for row in rows[:SPOKEN]),
+        *([", ".join(_words(value)) for value in row] for row in rows[:NAMED_STAGES]),
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells] if rows else []
-    more = [f"and {len(rows) - SPOKEN:,} more"] if len(rows) > SPOKEN else []
+    more = [f"and {len(rows) - NAMED_STAGES:,} more"] if len(rows) > NAMED_STAGES else []
     return "\n".join([f"{plain(title)}: {len(rows):,}", *lines, *more, as_of(at)])
 
 
@@ -110,7 +110,7 @@ def _row(state: StageState) -> tuple[object, ...]:
 
 
 def _why(state: StageState) -> tuple[str, ...]:
-    """What a reader would ask about a stage: why it is stale, held, broken, or not begun."""
+    """Return why a stage is stale, held, broken, or not begun."""
     stale, found = "; ".join(state.staleness.reasons), list[str]()
     if state.staleness.stale:
         found.append(f"Stale: {stale}")
@@ -141,12 +141,14 @@ def _table(caption: str, columns: Sequence[str], rows: Rows, *, header: int) -> 
 
 def _cell(value: object, *, named: bool, number: bool) -> str:
     tag, scope = ("th", ' scope="row"') if named else ("td", "")
-    text = _marked(value) if isinstance(value, Marks | Status) else "<br>".join(map(escape, _words(value)))
+    text = (
+        _format_marks(value) if isinstance(value, Marks | Status) else "<br>".join(map(escape, _words(value)))
+    )
     isolated = ' dir="auto"' if isinstance(value, str | tuple) and not text.isascii() else ""
     return f"<{tag}{scope}{_NUMBER if number else ''}{isolated}>{text}</{tag}>"
 
 
-def _marked(value: Marks | Status) -> str:
+def _format_marks(value: Marks | Status) -> str:
     return " ".join(
         f'<span class="pw-mark"><svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">'
         f'<path fill="{COLOURS[word]}" d="{ICONS[word]}"/></svg> {word}</span>'
@@ -195,7 +197,7 @@ def _note(at: datetime, *, page: bool) -> str:
     return f'<p class="pw-note">{as_of(at, page=page)}</p>'
 
 
-def _whole(title: str, parts: Iterable[str], *, page: bool) -> str:
+def _wrap(title: str, parts: Iterable[str], *, page: bool) -> str:
     body = "\n".join(filter(None, parts))  # no empty line: it would end a block of HTML in Markdown
     if not page:
         return f'<div class="{_CLASSES}"><style>\n{_style()}</style>\n{body}</div>'

@@ -1,4 +1,4 @@
-"""What the stage graph shows of each stage: a row with an id, small, since a chain may have a thousand."""
+"""The rows of the stage graph: small, since a chain may have a thousand stages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def stage_rows(state: PipelineState) -> list[Row]:
 
 
 def _row(state: StageState) -> Row:
-    """Return what is shown of a stage; what is empty is left out."""
+    """Return the row of a stage, without its empty fields."""
     stage, run = state.stage, state.run
     row: Row = {
         **encode_fields(state, "name", "status", "accepted", "held", "blockers", "score"),

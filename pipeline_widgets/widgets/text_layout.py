@@ -1,4 +1,4 @@
-"""Text as it can stand in a picture: on one line, harmless, and no longer than its place."""
+"""Text for pictures: on one line, harmless, and no longer than its place."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def fit_width(text: str, width: float, size: float) -> str:
     """Return text cut so that about `width` pixels hold it, with an ellipsis where something is missing."""
     used, cut = 0.0, 0
     room = width / size
-    for at, letter in enumerate(text):
-        used += _em(letter)
+    for at, character in enumerate(text):
+        used += _em(character)
         if used > room:
             kept = text[:cut].rstrip(" \u200d\ufe0f")
             # A mark after it keeps the ellipsis at the end of a name that runs from right to left.
@@ -41,14 +41,14 @@ def fit_width(text: str, width: float, size: float) -> str:
 
 
 @cache
-def _em(letter: str) -> float:
-    """About how wide a bold letter is, in units of the font size."""
-    if unicodedata.combining(letter) or unicodedata.category(letter) in {"Mn", "Me", "Cf"}:
+def _em(character: str) -> float:
+    """About how wide a bold character is, in units of the font size."""
+    if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0.0
-    if letter > "\uffff":
+    if character > "\uffff":
         return 1.3
-    if letter in "MW@%mw—…" or unicodedata.east_asian_width(letter) in "WF":
+    if character in "MW@%mw—…" or unicodedata.east_asian_width(character) in "WF":
         return 1.0
-    if letter in "iljtfrI.,:;|!'()[]- ":
+    if character in "iljtfrI.,:;|!'()[]- ":
         return 0.38
-    return 0.7 if letter.isupper() else 0.6
+    return 0.7 if character.isupper() else 0.6

@@ -1,4 +1,4 @@
-"""What a form needs to add a stage at a position, or to edit one: a frozen value of one moment (spec 5)."""
+"""The read model of the form that adds a stage at a position, or edits one (spec 5)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class AgentOption:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageForm:
-    """All that a form shows and offers."""
+    """A form at one moment: what it shows and what can be chosen."""
 
     #: As it was seen: what the form saves is based on it (spec 5.13).
     pipeline: Pipeline
@@ -131,7 +131,7 @@ class StageFormQueries:
             named = stage_label(pipeline, source, known) if source else None
             experiments = work.experiments.of_project(pipeline.project_id)
             kinds = _kinds(experiments)
-            fitting = _fitting(pipeline, source, known, kinds)
+            fitting = _assess_at(pipeline, source, known, kinds)
             saved = work.agents.all()
             agents = () if source else tuple(_agent_option(agent, kinds) for agent in saved)
             rest = [each for each in pipeline.stages if each.id != stage_id]
@@ -142,10 +142,10 @@ class StageFormQueries:
                 can_deploy=source is not None,
                 deploy_reason="" if source else NOT_FIRST,
                 source=named,
-                experiments=_options(work, pipeline, rest, experiments, _by_any(fitting, agents)),
+                experiments=_options(work, pipeline, rest, experiments, _add_agent_fits(fitting, agents)),
                 checkpoints=checkpoint_rows(work, offered.checkpoints),
-                best=_offer("best", offered, named),
-                final=_offer("final", offered, named),
+                best=_checkpoint_option("best", offered, named),
+                final=_checkpoint_option("final", offered, named),
                 higher_is_better=offered.experiment is None or offered.experiment.spec.higher_is_better,
                 scratch=FitResults({}, ()) if source else fitting,
                 agents=agents,
@@ -169,17 +169,17 @@ def _source(pipeline: Pipeline, at: int) -> ExperimentStage | None:
     return next((stage for stage in before if isinstance(stage, ExperimentStage)), None)
 
 
-def _fitting(
+def _assess_at(
     pipeline: Pipeline, source: ExperimentStage | None, known: PipelineFacts, kinds: _Kinds
 ) -> FitResults:
     """Tell which experiments can start from the source stage, or from scratch where there is none."""
     short = replace(pipeline, stages=(source,) if source else ())  # nothing else of a long chain matters
-    return _judged(kinds, lambda experiment: assess_fit_at(short, None, experiment, known))
+    return _assess_kinds(kinds, lambda experiment: assess_fit_at(short, None, experiment, known))
 
 
 def _agent_option(agent: Agent, kinds: _Kinds) -> AgentOption:
     return AgentOption(
-        agent=agent, fits=_judged(kinds, lambda experiment: assess_agent_fit(agent.current, experiment))
+        agent=agent, fits=_assess_kinds(kinds, lambda experiment: assess_agent_fit(agent.current, experiment))
     )
 
 
@@ -204,11 +204,11 @@ def _kinds(experiments: Iterable[Experiment]) -> _Kinds:
     return _Kinds(of, tuple(first))
 
 
-def _judged(kinds: _Kinds, judge: Callable[[Experiment], FitResult]) -> FitResults:
-    return FitResults(kinds.of, tuple(map(judge, kinds.first)))
+def _assess_kinds(kinds: _Kinds, assess: Callable[[Experiment], FitResult]) -> FitResults:
+    return FitResults(kinds.of, tuple(map(assess, kinds.first)))
 
 
-def _by_any(fitting: FitResults, agents: Iterable[AgentOption]) -> FitResults:
+def _add_agent_fits(fitting: FitResults, agents: Iterable[AgentOption]) -> FitResults:
     """Let an experiment fit as well if it can start from one of the agents."""
     found = list(fitting.of_kinds)
     for option in agents:
@@ -242,7 +242,7 @@ def _options(
     return tuple(sorted(options, key=lambda option: not option.fit.fits))
 
 
-def _offer(choice: Choice, offered: StageFacts, source: str | None) -> CheckpointOption:
+def _checkpoint_option(choice: Choice, offered: StageFacts, source: str | None) -> CheckpointOption:
     if source is None:
         return CheckpointOption(step=None, reason="There is no stage before it.")
     try:
