@@ -94,7 +94,7 @@ def test_agents_are_made_of_experiments_that_have_saved_something(lab: Lab) -> N
     saved(lab, "first")
     saved(lab, "second")
     assert service.creatable()
-    assert [(each.experiment, each.project, each.algorithm) for each in service.sources()] == [
+    assert [(each.name, each.project, each.algorithm) for each in service.sources()] == [
         ("second", "Letters", "SFT"),
         ("first", "Letters", "SFT"),
     ]

@@ -30,7 +30,7 @@ def test_each_run_that_saved_something_is_offered_latest_first(
     lab.carry_out(lab.runs.train(made.id), status=Status.FAILED)
     lab.carry_out(lab.runs.train(made.id), 0.6, status=Status.STOPPED)
     offer = resumes.offer(made.id)
-    assert [(each.run, each.best, each.final) for each in offer.saved] == [
+    assert [(each.run, each.best.step, each.final.step) for each in offer.saved] == [
         ("run 3", 10, 10),
         ("run 1", 10, 20),
     ]
