@@ -67,7 +67,8 @@ export class ExperimentRuns {
  * @param {Row} run
  */
 function runRow(el, run) {
-  const took = run.finished_at !== null && run.started_at !== null ? duration(run.finished_at - run.started_at) : "";
+  const took =
+    run.finished_at !== null && run.started_at !== null ? duration(run.finished_at - run.started_at) : "";
   const hints = [
     took ? `took ${took}` : null,
     run.same_config ? null : "another config",
