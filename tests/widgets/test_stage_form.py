@@ -114,7 +114,7 @@ def test_a_first_stage_says_of_each_experiment_how_it_can_begin(
     }
     assert [each["fits"] for each in ways["dpo"]["agents"]] == [True, False]
     assert [each["fits"] for each in ways["ppo"]["agents"]] == [False, False]
-    assert ways["dpo"]["scratch"]["reason"].startswith("DPO cannot start from scratch")
+    assert ways["dpo"]["scratch"]["reason"].startswith("DPO can't start from scratch")
     assert ways["ppo"]["agents"][0]["reason"] == "PPO always starts from scratch."
 
 

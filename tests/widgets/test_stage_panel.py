@@ -46,7 +46,7 @@ def test_a_stage_that_never_ran_shows_its_settings_only(lab: Lab) -> None:
     first, second, third = (shown(lab, pipeline, number) for number in (1, 2, 3))
     assert first["stage"] == pipeline.stages[0].id
     assert (first["run"], first["reasons"], first["accepted"]) == (None, [], None)
-    assert first["settings"] == ["Started from scratch.", "Manual: runs only when triggered."]
+    assert first["settings"] == ["Starts from scratch.", "Manual: runs only when triggered."]
     assert second["settings"] == [
         "Starts from the best checkpoint of Stage 1 (chain-sft-1).",
         "Auto: starts when Stage 1 (chain-sft-1) succeeds.",
