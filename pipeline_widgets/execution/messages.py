@@ -29,7 +29,7 @@ def read_message(line: Connection) -> Outcome | MetricReport | SavedCheckpoint:
             raise _overwritten(error) from error
         raise
     try:
-        message: object = pickle.loads(data)  # noqa: S301  of a child, which runs the user's code as this user
+        message: object = pickle.loads(data)  # noqa: S301  a worker runs user code as this user anyway
     except Exception as error:
         raise _overwritten(error) from error
     if not isinstance(message, Outcome | MetricReport | SavedCheckpoint):

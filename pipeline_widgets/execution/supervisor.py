@@ -392,7 +392,7 @@ class Supervisor:
         if ended.exit_code() is None:
             processes.kill(ownership.family(ended.pid))
             _await_exit(ended)
-        self._spawner.clear()
+        self._spawner.end_leftovers()
 
     def _ask_to_end(self, *_: object) -> None:
         """On SIGTERM, as when the machine ends, SIGINT or SIGHUP stop the training, so that it can save."""
