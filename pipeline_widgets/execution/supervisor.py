@@ -122,8 +122,9 @@ class Supervisor:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does
                 signal.signal(number, self._ask_to_end)
-        gc.freeze()  # what was imported stays; looking through it again and again is time lost
+        gc.freeze()  # imported modules stay: there is no use in searching them again and again
         gc.set_threshold(*RARE_COLLECTIONS)
+        gc.enable()  # the imports were made without it
         self._ordered = self._spawner.spawn()
         try:
             job = self._retry_until_committed(

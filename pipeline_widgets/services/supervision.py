@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline_widgets.domain.agent import AgentVersion
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, Trigger
+from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.job import FreezeRequest, FrozenCopy, Job, MetricReport, Outcome, SavedCheckpoint
 from pipeline_widgets.domain.liveness import Lease, Process
@@ -98,7 +99,9 @@ class SupervisionService:
                 return None
             run = work.runs.get(run_id)
             pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
-            return self._job(work, run, owner.token, pipeline, _start(work, run))
+            start = _start(work, run)
+            reference = _reference(work, run.algorithm_id, start)
+            return self._job(work, run, owner.token, pipeline, start, reference)
 
     def started(self, job: Job, child: Process) -> None:
         """Set a leased run to Running, with the process that trains.
@@ -256,24 +259,32 @@ class SupervisionService:
         found = decide_next_stage(pipeline, run.stage_id, known)
         if found is None:
             return None
-        held = found.held_reason or (
-            find_unreachable_reason(found.run_start, work.root) if found.run_start else None
-        )
-        held = held or _untrusted(work, pipeline.stage(after.id))
-        if found.run_start is None or held is not None:
+        run_start, held = found.run_start, found.held_reason
+        if run_start is None or held is not None:
+            work.pipelines.hold(after.id, held)
+            return None
+        start = _from_version(run_start.checkpoint, run_start.agent_version)
+        experiment = known.for_stage(after.id).experiment
+        try:
+            reference = _reference(work, experiment.algorithm_id if experiment else None, start)
+        except UntrustedError as error:
+            reference, held = None, str(error)
+        if (held := find_unreachable_reason(run_start, work.root) or held) is not None:
             work.pipelines.hold(after.id, held)
             return None
         columns = {"revision": revision, "beat_at": work.now, **owner.columns}
-        new = enqueue_run(work, pipeline, after, known, found.run_start, **columns)
-        run_start = found.run_start
-        start = _from_version(run_start.checkpoint, run_start.agent_version)
-        return self._job(work, new, owner.token, pipeline, start)
+        new = enqueue_run(work, pipeline, after, known, run_start, **columns)
+        return self._job(work, new, owner.token, pipeline, start, reference)
 
     def _job(
-        self, work: UnitOfWork, run: Run, token: str, pipeline: Pipeline | None, start: Checkpoint | None
+        self,
+        work: UnitOfWork,
+        run: Run,
+        token: str,
+        pipeline: Pipeline | None,
+        start: Checkpoint | None,
+        reference: AlgorithmReference | None,
     ) -> Job:
-        maker = start.run_id if start is not None else None
-        reference = work.experiments.reference(run.algorithm_id, maker) if run.algorithm_id else None
         after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
         return Job(
             run_id=run.id,
@@ -316,15 +327,17 @@ class SupervisionService:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
 
 
-def _untrusted(work: UnitOfWork, stage: Stage) -> str | None:
-    """Return why a stage's code is not run; None where this user trusts it."""
-    if not isinstance(stage, ExperimentStage):
+def _reference(
+    work: UnitOfWork, algorithm_id: int | None, start: Checkpoint | None
+) -> AlgorithmReference | None:
+    """Return where a worker finds the code of an algorithm, and that of what it starts from.
+
+    Raises:
+        UntrustedError: This user has not signed that code.
+    """
+    if algorithm_id is None:
         return None
-    try:
-        work.experiments.reference(work.experiments.get(stage.experiment_id).algorithm_id)
-    except UntrustedError as error:
-        return str(error)
-    return None
+    return work.experiments.reference(algorithm_id, start.run_id if start is not None else None)
 
 
 def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -61,6 +60,8 @@ def _ask(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415  few supervisors ask an endpoint
+
     began = time.perf_counter()
     connection = HTTPConnection(*place, timeout=timeout)
     try:
