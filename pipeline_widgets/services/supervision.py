@@ -15,8 +15,10 @@ from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.triggering import decide_next_stage
 from pipeline_widgets.errors import FencedError, UntrustedError, format_value
-from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.persistence.repositories.runs import Runs
+from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import agents, pipeline_facts
+from pipeline_widgets.services.leases import LeaseService
 from pipeline_widgets.services.run_queue import enqueue_run, find_unreachable_reason
 
 
@@ -81,11 +83,11 @@ class DeployedVersion:
     former: int | None
 
 
-class SupervisionService:
-    """Take runs, keep them alive, record what they tell, finish them; and find those that died."""
+class SupervisionService(LeaseService):
+    """Take runs, keep them alive, record their reports, and finish them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def _leased(self, work: UnitOfWork) -> Runs:
+        return work.runs
 
     @property
     def workspace_exists(self) -> bool:
@@ -103,7 +105,7 @@ class SupervisionService:
             reference = _reference(work, run.algorithm_id, start)
             return self._job(work, run, owner.token, pipeline, start, reference)
 
-    def started(self, job: Job, child: Process) -> None:
+    def record_start(self, job: Job, child: Process) -> None:
         """Set a leased run to Running, with the process that trains.
 
         Raises:
@@ -196,55 +198,22 @@ class SupervisionService:
             former = known[0].current.number if known else None
             return DeployedVersion(agent_id=agent.id, version=agent.current.number, former=former)
 
-    def withdraw(self, placed: DeployedVersion) -> None:
+    def restore_former_version(self, placed: DeployedVersion) -> None:
         """Let the former version be the current one again, unless another has become so meanwhile."""
         with self._store.write() as work:
             agent = work.agents.get(placed.agent_id)
             if placed.former is not None and agent.current.number == placed.version:
                 work.agents.use(placed.agent_id, placed.former)
 
-    @property
-    def is_trusted(self) -> bool:
-        """Whether this user trusts the workspace: else nothing of it is launched, ended or written."""
-        return self._store.trust.reason is None
-
-    def active(self) -> tuple[tuple[Lease, ...], float]:
-        """Return who carries out each active run, and the time on the database's clock."""
-        with self._store.read() as work:
-            return work.runs.active(), work.now
-
     def give_up(self, lease: Lease, evidence: str) -> bool:
-        """Set a run to Crashed; False if it has moved on since it was looked at."""
+        """Set a run to Crashed; False if it has moved on since its lease was read."""
         with self._store.write() as work:
-            run = work.runs.get(lease.run_id)
-            if work.runs.lease(lease.run_id) != lease:
+            run = work.runs.get(lease.subject_id)
+            if work.runs.lease(lease.subject_id) != lease:
                 return False
             revision = work.projects.touch(run.project_id)
             work.runs.set_status(run, Status.CRASHED, revision, error=evidence)
             return True
-
-    def count_launch(self, run_id: int) -> bool:
-        """Count the first launch of a Pending run; False if somebody has launched or taken it."""
-        with self._store.write() as work:
-            run = work.runs.get(run_id)
-            fresh = Lease(run_id=run_id, status=run.status, created_at=run.created_at.timestamp())
-            return work.runs.count_launch(fresh)
-
-    def count_relaunch(self, lease: Lease) -> bool:
-        """Count one more launch of a run that never started; False if it has moved on."""
-        with self._store.write() as work:
-            return work.runs.count_launch(lease)
-
-    def note_launch(self, run_id: int, launches: int, process: Process) -> None:
-        """Note which process a launch of a Pending run has started: as long as it lives, it may take the run.
-
-        Args:
-            run_id: The run.
-            launches: How many there were, with this one.
-            process: What was started.
-        """
-        with self._store.write() as work:
-            work.runs.set_launched_process(run_id, launches, process)
 
     def _follow(self, work: UnitOfWork, run: Run, owner: Owner, revision: int) -> Job | None:
         if run.stage_id is None or run.pipeline_id is None:

@@ -57,7 +57,7 @@ def application(live: ServedState, local_host: str | None = None) -> ASGIApp:
         ("/v2/health/live", ["GET"], routes.alive),
         ("/v2/health/ready", ["GET"], routes.ready),
         ("/v2", ["GET"], routes.server),
-        (RECONCILE_PATH, ["POST"], routes.look),
+        (RECONCILE_PATH, ["POST"], routes.reconcile),
         *((f"/{route}", ["POST"], routes.own(route)) for route in FIELDS),
         ("/v2/models/{path:path}", ["GET", "POST"], routes.model),
     ]
@@ -130,7 +130,7 @@ class Routes:
 
     # ---- for who has the key
 
-    async def look(self, request: Request) -> Response:
+    async def reconcile(self, request: Request) -> Response:
         """Look at once whether another version, another key or no endpoint at all is wanted."""
         await self._guard.authorize(request)
         try:

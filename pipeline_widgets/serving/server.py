@@ -114,10 +114,10 @@ class ServedAgent:
         if self._wanted != before:
             self.changed.set()
 
-    def ready(self) -> None:
+    def report_ready(self) -> None:
         """Say that it has answered."""
         told = self.told
-        self._service.ready(self._agent_id, self.token, **told)
+        self._service.record_ready(self._agent_id, self.token, **told)
         self._told = told
 
     def settle(self) -> None:
@@ -133,7 +133,7 @@ class ServedAgent:
             self._swap(wanted)
         told = self.told
         if told != self._told:
-            self._service.tell(self._agent_id, self.token, **told)
+            self._service.record_state(self._agent_id, self.token, **told)
             self._told = told
 
     def _swap(self, wanted: DesiredState) -> None:
@@ -187,16 +187,16 @@ def serve(store: Store, service: EndpointService, agent_id: int, process: Proces
     try:
         local_credential.write(store.endpoint_key(agent_id), key)
         endpoint = _patiently(lambda: ServedAgent(service, agent_id, key))
-        host, port = _patiently(lambda: service.place(agent_id))
+        host, port = _patiently(lambda: service.get_address(agent_id))
         listening = listen(host, port or 0, 0)  # where the port that it had is taken, any will do
         at = listening.getsockname()[1]
-        _patiently(lambda: service.tell(agent_id, token, port=at, **endpoint.told))
+        _patiently(lambda: service.record_state(agent_id, token, port=at, **endpoint.told))
     except FencedError:
         return
     except Exception as error:  # noqa: BLE001  the user's code opens the version
         with suppress(Exception):  # before the row says so: who reads that Failed finds the whole log
             traceback.print_exc()
-        service.failed(agent_id, token, format_error(error))
+        service.record_failure(agent_id, token, format_error(error))
         sys.exit(1)
     config = uvicorn.Config(
         application(endpoint, host if is_local(listening) else None),
@@ -217,7 +217,7 @@ def serve(store: Store, service: EndpointService, agent_id: int, process: Proces
     server.run(sockets=[listening])
     if why := watch.why or (SIGTERM if server.signalled else None):
         with suppress(PipelineError):  # of a disconnect too it is told by SIGTERM, but has no row then
-            service.failed(agent_id, token, why)
+            service.record_failure(agent_id, token, why)
     threading.Thread(target=_leave, daemon=True).start()
 
 
@@ -305,7 +305,7 @@ class DesiredStateWatcher:
         """Tell what has changed. What the database does not take now is told again: it ends nothing."""
         try:
             if not self._ready:
-                self._endpoint.ready()
+                self._endpoint.report_ready()
                 self._ready = True
             self._endpoint.settle()
             now = time.monotonic()

@@ -118,7 +118,7 @@ supervision = connect(os.environ["PIPELINE_WIDGETS_URL"]).supervision
 token = ownership.token_of(ownership.own_launch())
 me = processes.identify(os.getpid())
 job = supervision.take(int(sys.argv[1]), Owner(process=me, token=token))
-supervision.started(job, me)
+supervision.record_start(job, me)
 time.sleep(600)
 """
 

@@ -68,7 +68,7 @@ def served(lab: Lab, listener: Listener) -> tuple[Endpoints, int]:
     service.connect(agent)
     service.take(agent, processes.identify(os.getpid()), token)
     local_credential.write(lab.store.endpoint_key(agent), KEY)
-    service.ready(agent, token, port=listener.port, version=1, route="generate", example=None)
+    service.record_ready(agent, token, port=listener.port, version=1, route="generate", example=None)
     kept = {"logs": lab.store.endpoint_log, "keys": lab.store.endpoint_key}
     common = {"url": lab.store.database.url, "timing": lab.store.timing}
     return Endpoints(service, lab.agents, LocalLauncher(), **kept, **common), agent  # pyright: ignore[reportArgumentType]

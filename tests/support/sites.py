@@ -121,8 +121,8 @@ def server(bench: Bench, agent: pw.Agent) -> Process:
     with bench.ws._services.store.read() as work:
         service = work.endpoints.lease(agent._id)
     assert service is not None
-    assert service.process is not None
-    return service.process
+    assert service.holder is not None
+    return service.holder
 
 
 def an_agent(bench: Bench, name: str = "a line", act: str = "") -> pw.Agent:
