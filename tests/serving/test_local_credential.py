@@ -20,7 +20,7 @@ from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.services.endpoints import EndpointService
-from pipeline_widgets.serving import client, local_credential, sockets
+from pipeline_widgets.serving import local_credential, sockets
 from pipeline_widgets.serving.client import fetch_health, post
 from pipeline_widgets.serving.sockets import own_address
 
@@ -108,7 +108,7 @@ def test_row_15_the_key_is_not_sent_to_another_machine(
     """Neither asking nor nudging nor a health check opens a connection to where a row names another host."""
     endpoints, agent = served
     change(lab, host=host)
-    monkeypatch.setattr(client, "HTTPConnection", unwanted)
+    monkeypatch.setattr("http.client.HTTPConnection", unwanted)
     monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
     with pytest.raises(ExecutionError, match=r"not an address of this machine|does not answer"):
         endpoints.ask(agent, "x")
