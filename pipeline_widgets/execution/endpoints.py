@@ -24,13 +24,11 @@ from pipeline_widgets.persistence.logs import render_log
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.serving import local_credential
-from pipeline_widgets.serving.client import LOOK_TIMEOUT, Reply, fetch_health, post
+from pipeline_widgets.serving.client import NOTIFY_TIMEOUT, Reply, fetch_health, post
 from pipeline_widgets.serving.sockets import listen, listens_on
 
-END_GRACE = (
-    SHUTDOWN_GRACE + 10.0
-)  # seconds that a process has to answer what it was asked already, and to end
-KILL_GRACE = 5.0  # seconds that a process has to end in when it was killed
+END_GRACE = SHUTDOWN_GRACE + 10.0  # seconds within which a process has to answer its requests, and to end
+KILL_GRACE = 5.0  # seconds within which a killed process has to end
 END_POLL = 0.02
 LOG_LINES = 100  # that a view shows
 
@@ -64,11 +62,11 @@ class Endpoints:
         )
 
     def log(self, agent_id: int) -> Path:
-        """Return where the process of an agent's endpoint prints to."""
+        """Return the log of the process behind an agent's endpoint."""
         return self._logs(agent_id)
 
     def tail(self, agent_id: int) -> str:
-        """Return the end of what the process of an agent's endpoint has printed."""
+        """Return the end of the log of the process behind an agent's endpoint."""
         return render_log(self.log(agent_id), LOG_LINES)
 
     def serves(self, agent_id: int) -> bool:
@@ -76,7 +74,7 @@ class Endpoints:
         return self._agents.get(agent_id).status.is_connected
 
     def connect(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> None:
-        """Have an agent served; one that is served already looks for its current version at once.
+        """Start to serve an agent; one that is served already reloads its current version at once.
 
         Raises:
             ConfigError: The host can be none, or the port.
@@ -84,7 +82,7 @@ class Endpoints:
             ExecutionError: The port is taken, or no process could be started; the agent is Failed then.
         """
         self._service.check_trusted()
-        self.reconcile(agent_id)  # one that died must not be taken for one that serves
+        self.reconcile(agent_id)  # a dead process must not count as one that serves
         if not self._service.connect(agent_id, host=host, port=port):
             self.notify(agent_id)
             return
@@ -94,13 +92,13 @@ class Endpoints:
             self._leases.launch(agent_id)
 
     def revive(self, agent_id: int) -> None:
-        """Have an agent that has failed served again, where it was."""
+        """Serve an agent that has failed again, on its former host."""
         agent = self._agents.get(agent_id)
         if agent.status is AgentStatus.FAILED and agent.endpoint is not None:
             self.connect(agent_id, host=agent.endpoint.host)
 
     def disconnect(self, agent_id: int) -> None:
-        """Have an agent served no longer; when this returns nobody answers any more.
+        """Stop serving an agent; nobody answers any more when this returns.
 
         Requests that are under way have 20 s to be answered in; then they get 503.
 
@@ -180,7 +178,7 @@ class Endpoints:
         return ownership.is_launched(process, self._url, command=("serve", str(agent_id)))
 
     def notify(self, agent_id: int) -> None:
-        """Let a process look at its row at once; it does so by itself twice a second."""
+        """Ask a process to read its row at once; it does so by itself twice a second."""
         self._service.check_trusted()
         agent, key = self._agents.get(agent_id), self._own_key(agent_id)
         endpoint = agent.endpoint
@@ -188,7 +186,7 @@ class Endpoints:
             return
         if self._is_held(agent_id, endpoint.port):
             with suppress(ExecutionError):
-                post(endpoint.url, RECONCILE_PATH, {}, key, LOOK_TIMEOUT)
+                post(endpoint.url, RECONCILE_PATH, {}, key, NOTIFY_TIMEOUT)
 
     def _is_held(self, agent_id: int, port: int | None) -> bool:
         """Whether the process that made the workspace's own key listens on a port: it alone is sent that."""

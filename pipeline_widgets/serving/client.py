@@ -13,14 +13,14 @@ from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.serving.sockets import own_address
 
 HEALTH_TIMEOUT = 2.0  # seconds
-LOOK_TIMEOUT = 2.0  # seconds
+NOTIFY_TIMEOUT = 2.0  # seconds
 ASK_TIMEOUT = 60.0  # seconds: an agent may think
-ANSWER_LIMIT = 256 << 20  # bytes; what is longer is cut, and no JSON then
+ANSWER_LIMIT = 256 << 20  # bytes; a longer answer is cut, and no valid JSON then
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What an endpoint has answered."""
+    """The answer of an endpoint."""
 
     status: int
     #: Parsed JSON.
@@ -29,7 +29,7 @@ class Reply:
 
 
 def fetch_health(host: str, port: int) -> dict[str, Any] | None:
-    """Return what an endpoint says of itself; None if it does not answer."""
+    """Return the health of an endpoint, with its agent and version; None if it does not answer."""
     try:
         reply = _ask((own_address(host), port), "/health", timeout=HEALTH_TIMEOUT)
     except ExecutionError:

@@ -257,7 +257,7 @@ class Stub:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Looks follow at once, and no refusal of a read is borne."""
     monkeypatch.setattr(server, "fetch_health", said_by)
-    monkeypatch.setattr(server, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(server, "READ_EVERY", 0.001)
     monkeypatch.setattr(server, "PATIENCE", 0.0)
     return monkeypatch
 

@@ -45,7 +45,7 @@ def open_acting(path: Path) -> Callable[[Any], Any]:
             from pipeline_widgets.serving import app, queue, server  # noqa: PLC0415  a trainer needs no server
 
             queue.PATIENCE = app.PATIENCE = 0.5
-            server.SHUTDOWN_GRACE, server.LEAVE = 1, 0.5
+            server.SHUTDOWN_GRACE, server.EXIT_GRACE = 1, 0.5
         case _:
             pass
     return do
