@@ -1,4 +1,4 @@
-"""What supervisors do to runs. Every write of one is fenced: it counts only under the run's token."""
+"""The writes of supervisors to runs. Every one is fenced: it counts only under the run's token."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Owner:
 
     @property
     def columns(self) -> dict[str, object]:
-        """How a run's row bears it."""
+        """The columns of a run's row that name it."""
         return {
             "token": self.token,
             "host": self.process.machine,
@@ -42,7 +42,7 @@ class Owner:
 
 @dataclass(slots=True)
 class Batch:
-    """What a train function has told since the last write."""
+    """The reports of a train function since the last write."""
 
     reported: list[MetricReport] = field(default_factory=list[MetricReport])
     saved: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
@@ -51,7 +51,7 @@ class Batch:
         return bool(self.reported or self.saved)
 
     def split(self) -> tuple[Batch, ...]:
-        """Return the same as two batches; nothing where it is but one metric, report or checkpoint."""
+        """Return the batch in two halves; nothing if it is a single metric, report or checkpoint."""
         told = [*self.reported, *self.saved]
         if len(told) == 1 and self.reported and len(self.reported[0].metrics) > 1:
             only = self.reported[0]
@@ -75,7 +75,7 @@ def _batch(told: Sequence[MetricReport | SavedCheckpoint]) -> Batch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeployedVersion:
-    """A version that a Deployment has given its agent."""
+    """The version that a Deployment has given its agent."""
 
     agent_id: int
     version: int
@@ -118,7 +118,7 @@ class SupervisionService(LeaseService):
                 raise _fenced(job)
 
     def status(self, job: Job) -> Status:
-        """Return a run's status; Stopping is how a supervisor learns of a stop.
+        """Return the status of a run; from Stopping a supervisor learns of a stop.
 
         Raises:
             FencedError: It was given up.
@@ -130,7 +130,7 @@ class SupervisionService(LeaseService):
         return status
 
     def beat(self, job: Job) -> None:
-        """Say that the supervisor is alive. Raises no revision: nothing that is shown has changed.
+        """Record a beat of the supervisor. The revision stays: nothing that a view shows has changed.
 
         Raises:
             FencedError: It was given up.
@@ -140,7 +140,7 @@ class SupervisionService(LeaseService):
                 raise _fenced(job)
 
     def record(self, job: Job, batch: Batch) -> None:
-        """Keep metrics, progress and checkpoints.
+        """Record metrics, progress and checkpoints.
 
         Raises:
             FencedError: It was given up.
@@ -157,13 +157,13 @@ class SupervisionService(LeaseService):
 
         Args:
             job: The run.
-            outcome: How it ended.
-            owner: Who takes the next stage.
-            last: What it told since the last write.
+            outcome: The outcome of the run.
+            owner: The supervisor that takes the next stage.
+            last: The reports since the last write.
 
         Returns:
             The job of the next stage, leased to the same supervisor; None at the end of the chain, and
-            where the next stage waits for a person or is held.
+            if the next stage is manual or held.
 
         Raises:
             FencedError: The run was given up.
@@ -199,7 +199,7 @@ class SupervisionService(LeaseService):
             return DeployedVersion(agent_id=agent.id, version=agent.current.number, former=former)
 
     def restore_former_version(self, placed: DeployedVersion) -> None:
-        """Let the former version be the current one again, unless another has become so meanwhile."""
+        """Make the former version current again, unless another one has become current meanwhile."""
         with self._store.write() as work:
             agent = work.agents.get(placed.agent_id)
             if placed.former is not None and agent.current.number == placed.version:
@@ -318,12 +318,12 @@ def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:
 
 
 def _from_version(checkpoint: Checkpoint | None, version: AgentVersion | None) -> Checkpoint | None:
-    """A start from a saved Agent reads the agent's frozen copy."""
+    """Return the checkpoint to start from; for a saved Agent, with the path of its frozen copy."""
     return replace(checkpoint, path=version.path) if checkpoint and version else checkpoint
 
 
 def _progress(batch: Batch) -> dict[str, int]:
-    """The columns of a run that tell how far it has come."""
+    """Return the columns of a run that hold its progress."""
     if not batch.reported:
         return {}
     totals = [each.total for each in batch.reported if each.total is not None]
