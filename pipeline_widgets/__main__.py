@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -12,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline_widgets.application import Services
+    from pipeline_widgets.execution.assembly import Execution
 
 URL = "PIPELINE_WIDGETS_URL"
 START_METHOD = "PIPELINE_WIDGETS_START_METHOD"
@@ -66,43 +67,44 @@ def _url(options: argparse.Namespace) -> str:
 def _supervise(options: argparse.Namespace) -> None:
     from pipeline_widgets.execution.fork_server import create_spawner  # noqa: PLC0415  forks before the rest
 
-    children = create_spawner(os.environ.get(START_METHOD))
+    spawner = create_spawner(os.environ.get(START_METHOD))
+    gc.disable()  # imports leave nothing to collect, and are faster so; `Supervisor.run` enables it again
     from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415
 
-    services = _launched(options)
+    opened = _open_launched(options)
     supervisor = Supervisor(
-        services.supervision, services.reconciler, services.endpoints, services.store.timing, children
+        opened.supervision, opened.reconciler, opened.endpoints, opened.store.timing, spawner
     )
     try:
         supervisor.run(options.run_id)
     finally:
-        services.store.database.close()
+        opened.store.database.close()
 
 
 def _serve(options: argparse.Namespace) -> None:
     from pipeline_widgets.execution import processes  # noqa: PLC0415  not for --help
     from pipeline_widgets.serving.server import serve  # noqa: PLC0415  only here a web server is needed
 
-    services = _launched(options)
+    opened = _open_launched(options)
     try:
-        serve(services.store, services.endpoint_service, options.agent_id, processes.identify(os.getpid()))
+        serve(opened.store, opened.endpoint_service, options.agent_id, processes.identify(os.getpid()))
     finally:
-        services.store.database.close()
+        opened.store.database.close()
 
 
-def _launched(options: argparse.Namespace) -> Services:
-    """Open the workspace of a process that was launched for it, although the database refuses for a while."""
+def _open_launched(options: argparse.Namespace) -> Execution:
+    """Open the workspace that this process was launched for; wait for a database that refuses for a while."""
     from pipeline_widgets.errors import DataRefusedError, StorageError  # noqa: PLC0415  not for --help
+    from pipeline_widgets.execution.assembly import connect_execution  # noqa: PLC0415  as above
     from pipeline_widgets.execution.streams import lose_what_cannot_be_printed  # noqa: PLC0415  as above
-    from pipeline_widgets.wiring import connect  # noqa: PLC0415  as above
 
     lose_what_cannot_be_printed()
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            services = connect(_url(options), create=False, checks_code=False)
-            services.store.trust.check()
+            opened = connect_execution(_url(options), create=False, checks_code=False)
+            opened.store.trust.check()
         except DataRefusedError:
             raise
         except StorageError as error:
@@ -110,7 +112,7 @@ def _launched(options: argparse.Namespace) -> Services:
                 raise
             logging.getLogger(__name__).warning("%s", error)
         else:
-            return services
+            return opened
         time.sleep(RETRY_EVERY)
 
 

@@ -137,7 +137,7 @@ class Services:
         """Copy the workspace into a new folder while processes work in it; return the copy's database."""
         return back_up(self.store, Path(target))
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Find crashed and never-started runs, as everything that looks does.
 
         Does nothing in a workspace that is open for reading only.

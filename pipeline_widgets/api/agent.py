@@ -54,7 +54,7 @@ class Agent(Handle):
     @property
     def status(self) -> AgentStatus:
         """Undeployed as long as it is not connected; Deployed while it is served over HTTP."""
-        self._services.look()
+        self._services.reconcile()
         return self._now.status
 
     @property
@@ -81,7 +81,7 @@ class Agent(Handle):
     @property
     def url(self) -> str | None:
         """Where it answers while it is Deployed, without a slash at the end; None else."""
-        self._services.look()
+        self._services.reconcile()
         return _url(self._now)
 
     @property
@@ -202,7 +202,7 @@ class Agent(Handle):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        self._services.look()
+        self._services.reconcile()
         return _row(self._now)
 
     @property
@@ -267,7 +267,7 @@ def agents(services: Services) -> Listing[Agent]:
     """
 
     def rows(listed: Sequence[Agent]) -> list[dict[str, Any]]:
-        services.look()
+        services.reconcile()
         return of_items(listed, {each.id: _row(each) for each in services.agents.all()})
 
     found = services.agents.all()

@@ -228,7 +228,7 @@ def experiments(services: Services, project_id: int) -> Listing[Experiment]:
 
 
 def _rows(services: Services, project_id: int, listed: Sequence[Experiment]) -> list[dict[str, Any]]:
-    services.look()
+    services.reconcile()
     known = {each.id: _row(each) for each in services.overview.experiments(project_id)}
     return of_items(listed, known)
 

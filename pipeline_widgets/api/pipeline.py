@@ -209,7 +209,7 @@ class Pipeline(Handle):
         """
         with Bars(shown=progress) as bars:
             for now in waiting(timeout, f"Pipeline {self.name!r}"):
-                self._services.look()
+                self._services.reconcile()
                 settled = self._services.runs.is_settled(
                     self._id
                 )  # before the bars, so that they show the end

@@ -125,7 +125,7 @@ class Run(Handle):
     @property
     def status(self) -> Status:
         """Pending, Running, Stopping, Stopped, Succeeded, Failed or Crashed."""
-        self._services.look()
+        self._services.reconcile()
         return self._now.status
 
     @property
@@ -194,7 +194,7 @@ class Run(Handle):
     @property
     def error(self) -> str | None:
         """The traceback of a Failed run, or the evidence for a Crashed one."""
-        self._services.look()
+        self._services.reconcile()
         return self._now.error
 
     def stop(self) -> None:
@@ -217,7 +217,7 @@ class Run(Handle):
         """
         with Bars(shown=progress) as bars:
             for now in waiting(timeout, f"Run {self.number}"):
-                self._services.look()
+                self._services.reconcile()
                 value = self._now
                 bars.show(value.id, f"run {value.number}", value.progress(now), value.status)
                 if value.status.finished:

@@ -67,7 +67,7 @@ class Stage(Handle):
     @property
     def status(self) -> Status:
         """The status of its latest run; Draft without one."""
-        self._services.look()
+        self._services.reconcile()
         return self._now.status
 
     @property
@@ -89,7 +89,7 @@ class Stage(Handle):
     @property
     def blockers(self) -> tuple[str, ...]:
         """Why it cannot be triggered now, one sentence each; empty where it can."""
-        self._services.look()
+        self._services.reconcile()
         return self._now.blockers
 
     @property
@@ -254,7 +254,7 @@ def stages(services: Services, pipeline_id: int) -> Listing[Stage]:
     """
 
     def rows(listed: Sequence[Stage]) -> list[dict[str, Any]]:
-        services.look()
+        services.reconcile()
         states = services.states.pipeline(pipeline_id).stages
         return of_items(listed, {state.stage.id: _row(state) for state in states})
 

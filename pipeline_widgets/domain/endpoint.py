@@ -1,4 +1,4 @@
-"""An agent's endpoint: what it answers, who may ask, and whether its process lives (spec 8.2, 8.3)."""
+"""An agent's endpoint: what it answers, and who may ask (spec 8.2, 8.3)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pipeline_widgets.domain.liveness import (
-    LivenessAction,
-    LivenessDecision,
-    Process,
-    ProcessState,
-    assess_launch,
-    count_silent_seconds,
-    count_waiting_seconds,
-    describe_last_beat,
-    host_of,
-)
 from pipeline_widgets.errors import ConfigError
 
 #: Seconds that requests under way have to be answered in when an endpoint ends.
@@ -80,20 +69,6 @@ class Endpoint:
             return None
         name = LOCAL if self.host in ANY_ADDRESS else self.host
         return f"http://[{name}]:{self.port}" if ":" in name else f"http://{name}:{self.port}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EndpointLease:
-    """Who serves an agent. Times are on the database's clock."""
-
-    agent_id: int
-    launched_at: float
-    token: str | None = None
-    process: Process | None = None
-    beat_at: float | None = None
-    launches: int = 1
-    #: What was launched to take it over, where that is known.
-    launched: Process | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,46 +139,6 @@ def derive_token(own_key: str) -> str:
 def verify_key(key: str, digest: str | None) -> bool:
     """Whether a key is the one whose digest is stored, compared in constant time."""
     return digest is not None and hmac.compare_digest(hash_key(key), digest)
-
-
-def assess_endpoint(
-    service: EndpointLease,
-    seen: ProcessState,
-    *,
-    now: float,
-    grace: float,
-    launched: ProcessState = ProcessState.OUT_OF_SIGHT,
-    age: float | None = None,
-    still: float = 0.0,
-) -> LivenessDecision:
-    """Judge an endpoint by what is seen of its process, as a run is by what is seen of its supervisor.
-
-    Args:
-        service: Who serves it.
-        seen: What is seen of that process.
-        now: Seconds, on the database's clock.
-        grace: Seconds for which it may be silent.
-        launched: What is seen of the process that was launched to serve it.
-        age: Seconds since that process began, on its machine's clock since boot; None where unknown.
-        still: Seconds for which the observer has seen the process neither beat nor wake.
-    """
-    if service.process is None:
-        waited = count_waiting_seconds(now, service.launched_at)
-        launches, is_still = service.launches, still > grace
-        return assess_launch(
-            service.launched, launched, launches=launches, waited=waited, is_still=is_still, age=age
-        )
-    where = f"Its process {service.process.pid} on {host_of(service.process)}"
-    heard = service.beat_at or service.launched_at
-    silent = count_silent_seconds(now, heard, still)
-    if seen is ProcessState.GONE:
-        evidence = f"{where} is gone{describe_last_beat(now, heard)}."
-    elif silent <= grace or (seen is ProcessState.AT_WORK and still <= grace):
-        return LivenessDecision(action=LivenessAction.LEAVE)
-    else:
-        how = f"hangs: it has not moved for {still:.1f} s" if seen is ProcessState.AT_WORK else f"is {seen}"
-        evidence = f"{where} {how} and silent for {silent:.1f} s; the grace is {grace:.0f} s."
-    return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
 
 
 def _refused(version: int) -> str:

@@ -1,4 +1,4 @@
-"""Whether the process behind an active run is at work, and what to do if it is not (spec 6.9)."""
+"""Whether the process that holds a run or an endpoint is at work, and what to do if it is not (spec 6.9)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SINCE_1970 = 1e9  # a start time from here on is one since 1970; no machine has 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """How often a supervisor beats, and after how long a silent one on another host is given up; seconds."""
+    """How often the holder of a lease beats, and after how long a silent one is given up; seconds."""
 
     beat_every: float = 5.0
     grace: float = 60.0
@@ -36,20 +36,33 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
-    """Who carries out an active run. Times are on the database's clock."""
+    """Which process holds an active run or an endpoint. Times are on the database's clock."""
 
-    run_id: int
-    status: Status
+    #: The id of the run, or of the agent behind the endpoint.
+    subject_id: int
     created_at: float
+    #: The status of the run; None for an endpoint.
+    status: Status | None = None
     token: str | None = None
-    supervisor: Process | None = None
+    #: The supervisor of the run, or the process behind the endpoint; None until one has taken the lease.
+    holder: Process | None = None
     #: The process that trains; its session bears the same number.
-    child: Process | None = None
+    worker: Process | None = None
     beat_at: float | None = None
     launches: int = 0
     launched_at: float | None = None
-    #: What was launched to take it, where that is known.
+    #: The process that was launched to take the lease, where that is known.
     launched: Process | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a holder that is gone has left work half done; if not, another process can begin it."""
+        return self.status is not Status.PENDING
+
+    def describe_holder(self, process: Process) -> str:
+        """Return how a sentence names the process that holds the lease."""
+        where = f"process {process.pid} on {host_of(process)}"
+        return f"Its {where}" if self.status is None else f"Its supervisor, {where},"
 
 
 class ProcessState(StrEnum):
@@ -62,7 +75,7 @@ class ProcessState(StrEnum):
 
 
 class LivenessAction(StrEnum):
-    """What to do about an active run."""
+    """What to do about a lease."""
 
     LEAVE = "leave"
     LAUNCH = "launch"
@@ -71,7 +84,7 @@ class LivenessAction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LivenessDecision:
-    """What to do about an active run, and the evidence."""
+    """What to do about a lease, and the evidence."""
 
     action: LivenessAction
     evidence: str = ""
@@ -94,7 +107,7 @@ class ProcessObservation:
         return self if same and later.progress is not None else later
 
 
-def assess_run(
+def assess(
     lease: Lease,
     seen: ProcessState,
     *,
@@ -104,44 +117,33 @@ def assess_run(
     age: float | None = None,
     still: float = 0.0,
 ) -> LivenessDecision:
-    """Judge an active run by what is seen of its supervisor.
+    """Decide what to do about a lease, by what is seen of the process that holds it.
 
-    A supervisor that is seen at work is believed, however old its last beat is: a laptop that slept comes
-    back with old beats and healthy runs. One that does not even wake any more, although it should do so
+    A process that is seen at work is believed, however old its last beat is: a laptop that slept comes
+    back with old beats and healthy processes. One that does not even wake any more, although it should do so
     several times a second, hangs.
 
     Args:
-        lease: Who carries it out.
-        seen: What is seen of its supervisor.
+        lease: The lease.
+        seen: What is seen of the process that holds it.
         now: Seconds, on the database's clock.
-        grace: Seconds for which a supervisor may be silent.
-        launched: What is seen of the process that was launched to take the run.
-        age: Seconds since that process began, on its machine's clock since boot; None where unknown.
+        grace: Seconds for which that process may be silent.
+        launched: What is seen of the process that was launched to take the lease.
+        age: Seconds since the launched process began, on its machine's clock since boot; None where unknown.
         still: Seconds for which the observer has seen the process neither beat nor wake.
     """
-    if lease.supervisor is None or (lease.status is Status.PENDING and seen is ProcessState.GONE):
-        return _unstarted(lease, now, launched, age=age, is_still=still > grace)
+    if lease.holder is None or (seen is ProcessState.GONE and not lease.is_begun):
+        return _assess_launch(lease, now, launched, age=age, is_still=still > grace)
     heard = lease.beat_at or lease.created_at
     silent = count_silent_seconds(now, heard, still)
+    who = lease.describe_holder(lease.holder)
     if seen is ProcessState.GONE:
-        process = lease.supervisor
-        evidence = f"Its supervisor, process {process.pid} on {host_of(process)}, is gone"
-        return LivenessDecision(
-            action=LivenessAction.GIVE_UP, evidence=f"{evidence}{describe_last_beat(now, heard)}."
-        )
+        return _give_up(f"{who} is gone{describe_last_beat(now, heard)}.")
     if silent <= grace or (seen is ProcessState.AT_WORK and still <= grace):
         return LivenessDecision(action=LivenessAction.LEAVE)
-    if seen is ProcessState.AT_WORK:
-        evidence = (
-            f"Its supervisor, process {lease.supervisor.pid} on {host_of(lease.supervisor)}, hangs: it has "
-            f"not moved for {still:.1f} s and is silent for {silent:.1f} s; the grace is {grace:.0f} s."
-        )
-        return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
-    evidence = (
-        f"Its supervisor, process {lease.supervisor.pid} on {host_of(lease.supervisor)}, is {seen} "
-        f"and silent for {silent:.1f} s; the grace is {grace:.0f} s."
-    )
-    return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
+    at_work = seen is ProcessState.AT_WORK
+    how = f"hangs: it has not moved for {still:.1f} s and is" if at_work else f"is {seen} and"
+    return _give_up(f"{who} {how} silent for {silent:.1f} s; the grace is {grace:.0f} s.")
 
 
 def count_silent_seconds(now: float, heard: float, still: float) -> float:
@@ -172,25 +174,25 @@ def host_of(process: Process) -> str:
     return process.machine.partition("|")[0]
 
 
-def assess_launch(
-    process: Process | None,
-    seen: ProcessState,
-    *,
-    launches: int,
-    waited: float,
-    is_still: bool,
-    age: float | None = None,
+def _assess_launch(
+    lease: Lease, now: float, seen: ProcessState, *, age: float | None, is_still: bool
 ) -> LivenessDecision:
-    """Judge a launch that nothing has come of yet, by what is seen of the launched process.
+    """Decide what to do about a lease that no process has begun to work on: launch one, twice at most.
 
     Args:
-        process: What was launched, where that is known.
-        seen: What is seen of it.
-        launches: How many there were.
-        waited: Seconds since the last one, on the database's clock.
+        lease: The lease.
+        now: Seconds, on the database's clock.
+        seen: What is seen of the launched process.
+        age: Seconds since that process began, which no step of a wall clock changes; None where unknown.
         is_still: Whether an observer has seen no progress of it for the grace.
-        age: Seconds since the process began, which no step of a wall clock changes; None where unknown.
     """
+    waited = count_waiting_seconds(now, lease.launched_at or lease.created_at)
+    if lease.holder is not None:  # it has taken the lease, and is gone
+        seen, waited = ProcessState.GONE, float("inf")
+    launches, process = lease.launches, lease.launched or lease.holder
+    if launches == 0:
+        action = LivenessAction.LEAVE if waited < LAUNCH_AFTER else LivenessAction.LAUNCH
+        return LivenessDecision(action=action)
     if process is None or seen is ProcessState.OUT_OF_SIGHT:
         if waited < (RELAUNCH_AFTER if process is None else RELAUNCH_ELSEWHERE_AFTER):
             return LivenessDecision(action=LivenessAction.LEAVE)
@@ -198,26 +200,14 @@ def assess_launch(
     elif seen is ProcessState.GONE:
         evidence = f"Its process was launched {launches} times and ended each time before it had begun."
     elif (old := waited if age is None else age) > HANGS_AFTER and is_still:
-        evidence = f"Its process {process.pid} on {host_of(process)} was launched {old:.0f} s ago and hangs."
-        return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
+        where = f"Its process {process.pid} on {host_of(process)}"
+        return _give_up(f"{where} was launched {old:.0f} s ago and hangs.")
     else:
         return LivenessDecision(action=LivenessAction.LEAVE)
     if launches < MAX_LAUNCHES:
         return LivenessDecision(action=LivenessAction.LAUNCH)
+    return _give_up(evidence)
+
+
+def _give_up(evidence: str) -> LivenessDecision:
     return LivenessDecision(action=LivenessAction.GIVE_UP, evidence=evidence)
-
-
-def _unstarted(
-    lease: Lease, now: float, launched: ProcessState, *, age: float | None, is_still: bool
-) -> LivenessDecision:
-    """Launch a run whose process was never started, once again at most."""
-    waited = count_waiting_seconds(now, lease.launched_at or lease.created_at)
-    if lease.supervisor is not None:  # it has taken the run, and is gone
-        launched, waited = ProcessState.GONE, float("inf")
-    if lease.launches == 0:
-        action = LivenessAction.LEAVE if waited < LAUNCH_AFTER else LivenessAction.LAUNCH
-        return LivenessDecision(action=action)
-    process = lease.launched or lease.supervisor
-    return assess_launch(
-        process, launched, launches=lease.launches, waited=waited, is_still=is_still, age=age
-    )

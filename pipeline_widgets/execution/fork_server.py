@@ -1,16 +1,19 @@
-"""Where children come from: a fork server beside the supervisor, or fresh interpreters without fork.
+"""Fork workers from a small process beside the supervisor.
 
-The fork server is forked from the supervisor before that imports the database layer, so it is small. A
-fork costs what its pages cost: forked from the supervisor itself, a child would take three times as long.
-It is not that of `multiprocessing`, which starts two more interpreters and pickles its way into the child.
+The fork server is forked from the supervisor before the supervisor imports the database layer, so it is
+small. A fork copies the page table: forked from the supervisor itself, a worker would take three times as
+long. `multiprocessing` has a fork server as well, which starts two more interpreters and pickles its way into
+the worker.
 
-It also adopts what its children leave behind: a process that has detached itself from a training is a child
-of the fork server in the end. So it knows them all, and ends them when the run has ended, or its supervisor.
+The fork server also adopts the processes that a worker leaves behind: one that has detached itself from a
+training becomes a child of the fork server when its parent ends. When a worker has ended, the fork server
+ends these processes by itself, and reports when none is left. It ends everything when the supervisor is gone.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import multiprocessing
 import os
 import selectors
@@ -30,33 +33,38 @@ from typing import Protocol
 
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import ownership, processes
-from pipeline_widgets.execution.process_spawner import CLEAR_GRACE, InterpreterSpawner, ProcessSpawner, Worker
+from pipeline_widgets.execution.process_spawner import (
+    LEFTOVER_GRACE,
+    InterpreterSpawner,
+    ProcessSpawner,
+    Worker,
+)
 
 _MESSAGE = struct.Struct("!cqq")  # kind, process number, exit code
 _FORKED, _ENDED, _CLEARED = b"F", b"E", b"C"
-_FORK, _CLEAR = b"+", b"-"
-RESTARTS = 3  # of the fork server, until a process is given up
-WAIT_POLL = 0.02  # seconds between two looks at a child whose end nobody tells
+_FORK = b"+"
+RESTARTS = 3  # restarts of the fork server before a worker is given up
+WAIT_POLL = 0.02  # seconds between two checks of a worker whose end nobody reports
 
 
 def create_spawner(method: str | None = None) -> ProcessSpawner:
-    """Return where the children of a process come from that does nothing but supervise.
+    """Return the process spawner of a process that does nothing but supervise.
 
     Args:
-        method: "fork" or "spawn"; by default what the platform has.
+        method: "fork" or "spawn"; by default "fork" where the platform has it.
     """
-    ownership.own_launch()  # what is forked from now on inherits it
+    ownership.own_launch()  # set before the first fork, so that every worker inherits it
     if (method or ("fork" if hasattr(os, "fork") else "spawn")) == "spawn":
         return InterpreterSpawner(adopts=True)
     return ForkServer(adopts=True)
 
 
 class ForkServer:
-    """Forks children from a small process. Make it before anything large is imported.
+    """Forks workers from a small process. Create it before anything large is imported.
 
     Args:
-        adopts: Whether this process does nothing but supervise, so that all its descendants are of its runs:
-            it is left the processes of a fork server that was killed, and ends them.
+        adopts: Whether this process does nothing but supervise, so that all its descendants belong to its
+            runs. It then adopts the processes of a fork server that was killed, and ends them.
     """
 
     def __init__(self, *, adopts: bool = False) -> None:
@@ -65,30 +73,30 @@ class ForkServer:
             processes.adopt_orphans()
         self._pid, self._control = _forked_server()
         self._reset()
-        #: How the last fork server ended that did not end because it was told to.
+        #: How the last fork server that was lost has ended.
         self._lost = ""
 
     def _reset(self) -> None:
         self._forked: deque[int] = deque()
         self._ended: dict[int, int] = {}
-        self._cleared = 0
+        self._uncleared: set[int] = set()  # workers that have ended, and may have left something
         self._gone = False
 
     def spawn(self) -> Callable[[], Worker]:
-        """Have a child forked that waits for a job, while the caller does something else.
+        """Start to fork a worker that waits for a job, and return a function that waits for the worker.
 
         Raises:
-            ExecutionError: No process could be forked; also from what this returns.
+            ExecutionError: No process could be forked. The returned function raises it as well.
         """
-        ordered = self._order()
+        requested = self._request()
 
         def fetch() -> Worker:
-            worker = self._fetch(ordered)
+            worker = self._fetch(requested)
             for _ in range(RESTARTS):
                 if worker is not None:
                     break
                 self._restart()
-                worker = self._fetch(self._order())
+                worker = self._fetch(self._request())
             if worker is None:
                 what = "No process could be started."
                 raise ExecutionError(what, f"{self._lost} That happened again.", "Trigger it again.")
@@ -96,9 +104,9 @@ class ForkServer:
 
         return fetch
 
-    def _order(self) -> Connection:
+    def _request(self) -> Connection:
         ours, theirs = multiprocessing.Pipe()
-        with theirs, suppress(OSError):  # a fork server that is gone is noticed when the child is fetched
+        with theirs, suppress(OSError):  # a fork server that is gone is noticed by `fetch`
             socket.send_fds(self._control, [_FORK], [theirs.fileno()])
         return ours
 
@@ -111,41 +119,43 @@ class ForkServer:
         return None
 
     def _restart(self) -> None:
-        """Start another fork server, as an interpreter of its own: this process has become large."""
-        self.clear()
+        """Start another fork server as a fresh interpreter, since this process has become large."""
+        self.end_leftovers()
         self._control.close()
         self._pid, self._control = _started_server()
         self._reset()
 
     def wait_handles(self, worker: Worker) -> Sequence[socket.socket | int]:
-        """The control line says that a child has ended; the child's own line may outlive it."""
+        """Return the control line, which reports the end of a worker. Its own line may outlive it."""
         del worker
         return () if self._gone else (self._control,)
 
     def exit_code(self, pid: int) -> int | None:
-        """Return how a child ended; None while it lives, and where nobody can say."""
+        """Return the exit code of a worker; None while it lives, and where nobody can tell."""
         self.listen(0)
         if self._gone and pid not in self._ended:
-            with suppress(ChildProcessError):  # it was left to this process
+            with suppress(ChildProcessError):  # this process may have adopted it
                 ended, status = os.waitpid(pid, os.WNOHANG)
                 if ended:
                     self._ended[pid] = os.waitstatus_to_exitcode(status)
                 return self._ended.get(pid)
-            if not processes.is_alive(pid):
-                self._ended[
-                    pid
-                ] = -signal.SIGKILL  # by the system, which does so with a fork server's children
+            if not processes.is_alive(pid):  # the system kills the children of a fork server that is gone
+                self._ended[pid] = -signal.SIGKILL
         return self._ended.get(pid)
 
     def describe_end(self, pid: int) -> str:
-        """Return in words how a child ended."""
+        """Return in words how a worker ended."""
         code = self.exit_code(pid)
         if self._gone and code == -signal.SIGKILL:
             return f"{self._lost} With it the system has ended the process of the run."
         return processes.describe_exit(code)
 
     def listen(self, timeout: float) -> None:
-        """Take note of the ends that are told within so many seconds."""
+        """Receive the reports of the fork server.
+
+        Args:
+            timeout: Seconds to wait for the first report.
+        """
         while not self._gone:
             self._control.settimeout(timeout)
             try:
@@ -162,25 +172,21 @@ class ForkServer:
                 self._lose()
             timeout = 0
 
-    def clear(self) -> None:
-        """End what children that have ended have left behind, wherever that has gone."""
-        if not self._gone:
-            cleared = self._cleared
-            with suppress(OSError):
-                self._control.sendall(_CLEAR)
-            while self._cleared == cleared and not self._gone:
-                self._receive()
+    def end_leftovers(self) -> None:
+        """Wait until the fork server has ended what workers have left; if it was killed, do that here."""
+        while self._uncleared and not self._gone:
+            self._receive()
         if self._gone and self._adopts:
             own, me = os.environ.get(ownership.LAUNCH), os.getpid()
-            processes.kill_all(lambda: ownership.descendants([me], own) - {me}, CLEAR_GRACE)
+            processes.kill_all(lambda: ownership.descendants([me], own) - {me}, LEFTOVER_GRACE)
 
     def close(self) -> None:
-        """End the fork server, and with it every child that is left."""
+        """End the fork server, and with it every worker that is left."""
         self._control.close()
         self._gone = True
 
     def _receive(self) -> None:
-        """Take note of what the fork server tells next."""
+        """Receive the next report of the fork server."""
         try:
             told = self._control.recv(_MESSAGE.size, socket.MSG_WAITALL)
         except OSError:
@@ -192,12 +198,13 @@ class ForkServer:
         if kind == _FORKED:
             self._forked.append(pid)
         elif kind == _CLEARED:
-            self._cleared += 1
+            self._uncleared.discard(pid)
         else:
             self._ended[pid] = code
+            self._uncleared.add(pid)
 
     def _lose(self) -> None:
-        """Take note of how the fork server itself has ended."""
+        """Remember how the fork server itself has ended."""
         self._gone, how = True, "has ended"
         with suppress(ChildProcessError):
             _, status = os.waitpid(self._pid, 0)
@@ -227,7 +234,7 @@ class _ForkedWorker:
         while self.exit_code() is None and (left := until - time.monotonic()) > 0:
             if self.server.wait_handles(self):
                 self.server.listen(left)
-            else:  # the fork server is gone, and nobody tells of the end
+            else:  # the fork server is gone, and nobody reports the end
                 time.sleep(min(left, WAIT_POLL))
 
 
@@ -250,17 +257,17 @@ def _started_server() -> tuple[int, socket.socket]:
     command = [sys.executable, "-P", "-c", code]
     with theirs:
         started = Popen(command, stdin=DEVNULL, pass_fds=[theirs.fileno()])  # noqa: S603  our own module
-    started.returncode = 0  # it is waited for where its end is noticed
+    started.returncode = 0  # `_lose` waits for the process, not Popen
     return started.pid, ours
 
 
 def serve(control: socket.socket | int) -> None:
-    """Fork when asked to, and tell who has ended; until the supervisor is gone, with all that it has left.
+    """Fork on request and report which workers have ended, until the supervisor is gone. Leave nothing then.
 
     Args:
-        control: The line to the supervisor, or the number of its file.
+        control: The line to the supervisor, or its file descriptor.
     """
-    for name in ("SIGTERM", "SIGINT", "SIGHUP"):  # it ends when its supervisor does, which may have to save
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):  # it ends with its supervisor, which may have to save first
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     line = socket.socket(fileno=control) if isinstance(control, int) else control
@@ -270,29 +277,30 @@ def serve(control: socket.socket | int) -> None:
     try:
         server.run()
         code = 0
-    except Exception:  # noqa: BLE001  whatever it is, nothing is left behind
+    except Exception:  # noqa: BLE001  nothing is left behind, whatever has failed
         traceback.print_exc()
     finally:
         signal.set_wakeup_fd(-1)  # its socket is closed by now
-        server.clear(everything=True)
+        server.end_leftovers(everything=True)
         os._exit(code)
 
 
 class _Server:
-    """The other end of a ForkServer."""
+    """The process at the other end of a ForkServer."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._children: set[int] = set()
+        self._workers: set[int] = set()
+        self._uncleared: list[int] = []  # workers that have ended, and may have left something
         self._sockets: tuple[socket.socket, ...] = ()
 
     def run(self) -> None:
-        """Do what the supervisor asks for, until it is gone."""
+        """Serve the supervisor until it is gone."""
         awake, alarm = socket.socketpair()
-        self._sockets = (awake, alarm)  # open until the signals are no longer told
+        self._sockets = (awake, alarm)  # open for as long as signals are written to them
         alarm.setblocking(False)  # noqa: FBT003  the socket's own interface
         signal.set_wakeup_fd(alarm.fileno())
-        signal.signal(signal.SIGCHLD, _noted)
+        signal.signal(signal.SIGCHLD, _wake_up)
         with selectors.DefaultSelector() as selector:
             selector.register(self._control, selectors.EVENT_READ)
             selector.register(awake, selectors.EVENT_READ)
@@ -300,41 +308,46 @@ class _Server:
                 for key, _ in selector.select():
                     if key.fileobj is awake:
                         awake.recv(4096)
-                        self._reap()
-                    elif not self._obey((awake, alarm, selector)):
+                        self._handle_ends()
+                    elif not self._answer_request((awake, alarm, selector)):
                         return
 
-    def clear(self, *, everything: bool = False) -> None:
-        """End what is left of children that have ended, or all children with what is left of them."""
-        until = time.monotonic() + CLEAR_GRACE
+    def end_leftovers(self, *, everything: bool = False) -> None:
+        """End the processes that workers have left behind; with `everything`, the workers as well."""
+        until = time.monotonic() + LEFTOVER_GRACE
         own = os.environ.get(ownership.LAUNCH)
         while time.monotonic() < until:
-            self._reap(tell=not everything)
-            left = set(processes.children(os.getpid())) - (set() if everything else self._children)
+            self._reap(report=not everything)
+            left = set(processes.children(os.getpid())) - (set() if everything else self._workers)
             left = ownership.descendants(left, own) if left else left
             if not left:
                 return
             processes.kill(left)
             time.sleep(processes.KILL_POLL)
 
-    def _obey(self, inherited: Sequence[_Closable]) -> bool:
-        """Do what the supervisor asks for next; False when it is gone."""
+    def _handle_ends(self) -> None:
+        """Report which workers have ended, and once more when nothing of them is left."""
+        self._reap()
+        if self._uncleared:
+            self.end_leftovers()
+        while self._uncleared:
+            self._report(_CLEARED, self._uncleared.pop())
+
+    def _answer_request(self, inherited: Sequence[_Closable]) -> bool:
+        """Fork a worker if the supervisor asks for one; return False if the supervisor is gone."""
         asked, lines, _, _ = socket.recv_fds(self._control, 1, 1)
-        if asked == _CLEAR:
-            self.clear()
-            self._control.sendall(_MESSAGE.pack(_CLEARED, 0, 0))
-        elif asked:
+        if asked:
             self._fork(lines[0], inherited)
         return bool(asked)
 
     def _fork(self, line: int, inherited: Sequence[_Closable]) -> None:
-        """Fork a child with the line that comes with the request."""
+        """Fork a worker with the line that came with the request."""
         server = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
                 processes.die_with_parent()
-                if os.getppid() != server:  # it was killed before that could count
+                if os.getppid() != server:  # the server was killed before `die_with_parent` took effect
                     os.kill(os.getpid(), signal.SIGKILL)
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -344,21 +357,22 @@ class _Server:
             finally:
                 os._exit(1)
         os.close(line)
-        self._children.add(pid)
-        self._control.sendall(_MESSAGE.pack(_FORKED, pid, 0))
+        self._workers.add(pid)
+        self._report(_FORKED, pid)
 
-    def _reap(self, *, tell: bool = True) -> None:
-        """Let none stay a zombie, and tell of the ends of children; not of what they had left behind."""
+    def _reap(self, *, report: bool = True) -> None:
+        """Reap every zombie, and report the ends of those that were workers."""
         with suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return
-                if pid in self._children:
-                    self._children.discard(pid)
-                    if tell:
-                        code = os.waitstatus_to_exitcode(status)
-                        self._control.sendall(_MESSAGE.pack(_ENDED, pid, code))
+            while (reaped := os.waitpid(-1, os.WNOHANG))[0] != 0:
+                pid, status = reaped
+                if pid in self._workers:
+                    self._workers.discard(pid)
+                    self._uncleared.append(pid)
+                    if report:
+                        self._report(_ENDED, pid, os.waitstatus_to_exitcode(status))
+
+    def _report(self, kind: bytes, pid: int, code: int = 0) -> None:
+        self._control.sendall(_MESSAGE.pack(kind, pid, code))
 
 
 def _work(line: int) -> None:
@@ -369,19 +383,18 @@ def _work(line: int) -> None:
 
 
 def _preload() -> None:
-    """Import once what each child needs, but for numpy: that may start threads, and they do not fork."""
-    import cloudpickle  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+    """Import once what every worker needs, but not numpy: it may start threads, and they do not fork."""
     from pydantic import create_model  # noqa: PLC0415
 
-    from pipeline_widgets.execution import worker  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
-
+    for module in ("pipeline_widgets.algorithms.by_value", "pipeline_widgets.execution.worker"):
+        importlib.import_module(module)
     create_model("Preloaded", field=(int, 0))  # the first model that is made imports most of pydantic
     gc.collect()
-    gc.freeze()  # what the collector leaves alone is on pages that a child need not copy
+    gc.freeze()  # a worker need not copy pages that the collector leaves alone
 
 
-def _noted(*_: object) -> None:
-    """SIGCHLD only has to wake the loop."""
+def _wake_up(*_: object) -> None:
+    """Do nothing: SIGCHLD only has to wake the loop."""
 
 
 class _Closable(Protocol):

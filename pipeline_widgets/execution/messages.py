@@ -1,4 +1,4 @@
-"""What a worker tells its supervisor: metrics, checkpoints, and how it ended."""
+"""The messages of a worker to its supervisor: metrics, checkpoints, and the outcome."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pipeline_widgets.domain.job import MetricReport, Outcome, SavedCheckpoint
 from pipeline_widgets.errors import ExecutionError
 
-LONGEST_MESSAGE = 64 << 20  # bytes; four characters of text read as a length are far more
+LONGEST_MESSAGE = 64 << 20  # bytes; four characters of text, read as a length, are far more
 
 
 def read_message(line: Connection) -> Outcome | MetricReport | SavedCheckpoint:
@@ -18,18 +18,18 @@ def read_message(line: Connection) -> Outcome | MetricReport | SavedCheckpoint:
         line: The supervisor's end of the pipe.
 
     Raises:
-        EOFError: It has ended.
-        OSError: It has ended within a message.
-        ExecutionError: These bytes are of code that writes into whatever it finds open.
+        EOFError: The worker has ended.
+        OSError: The worker has ended within a message.
+        ExecutionError: The training wrote other bytes into the pipe.
     """
     try:
         data = line.recv_bytes(LONGEST_MESSAGE)
     except OSError as error:
-        if line.closed or not line.readable:  # by a length that is none
+        if line.closed or not line.readable:  # by an impossible length
             raise _overwritten(error) from error
         raise
     try:
-        message: object = pickle.loads(data)  # noqa: S301  of a child, which runs the user's code as this user
+        message: object = pickle.loads(data)  # noqa: S301  a worker runs user code as this user anyway
     except Exception as error:
         raise _overwritten(error) from error
     if not isinstance(message, Outcome | MetricReport | SavedCheckpoint):

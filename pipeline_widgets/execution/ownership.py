@@ -1,11 +1,11 @@
-"""Which processes belong to a launch, so that all of them can be ended, and no other process ever is.
+"""Find the processes of a launch, so that all of them can be ended, and no other process ever is.
 
-A launcher gives each process that it starts a random number of its own in the environment. All that this
-process starts inherits it, in whatever session and below whatever parent it is. What holds a run or an
-endpoint does so under a token that is a digest of that number: who reads the token in a row can tell which
-processes belong to it, and a row that names somebody else's process proves nothing.
+A launcher gives every process that it starts a random number in the environment. The descendants of that
+process inherit the number, whatever their session and their parent are. A supervisor holds its run under a
+token, which is a digest of the number: the token in a row tells which processes belong to the run, and a row
+that names somebody else's process proves nothing.
 
-What clears its environment, and has lost all its ancestors, is not found.
+A process that clears its environment, and has lost all its ancestors, is not found.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def new_launch() -> str:
 
 
 def own_launch() -> str:
-    """Return the number of the launch that this process belongs to; it gets one if it has none."""
+    """Return the number of the launch that this process belongs to; make one if there is none."""
     return os.environ.setdefault(LAUNCH, new_launch())
 
 
 def token_of(launch: str) -> str:
-    """Return the token under which the process of a launch holds its run."""
+    """Return the token under which the process with this launch number holds its run."""
     return hashlib.sha256(f"launch {launch}".encode()).hexdigest()[:TOKEN_LENGTH]
 
 
 def launch_of(pid: int) -> str | None:
-    """Return the number of the launch that a process belongs to; None for a process of somebody else's."""
+    """Return the number of the launch that a process belongs to; None for any other process."""
     return _environment(pid).get(LAUNCH)
 
 
@@ -63,10 +63,10 @@ def is_launched(
     """Whether a process that a row names was launched by this package for this workspace.
 
     Args:
-        process: What the row names.
+        process: The process that the row names.
         url: The workspace.
-        token: Under which it holds its run.
-        command: The words in its command line, by which one is known that holds nothing yet, and one of an
+        token: The token under which it holds its run.
+        command: Words of its command line. They identify a process that holds nothing yet, or one of an
             older version, which has no number.
     """
     if process is None or not processes.is_there(process):
@@ -81,24 +81,24 @@ def is_launched(
 
 
 def family(pid: int) -> set[int]:
-    """Return a process, its session and its descendants, but none that was launched to stay.
+    """Return a process, its session and its descendants, without those of other launches.
 
-    A training may itself start runs or endpoints. These have launches of their own.
+    A training may itself start runs or endpoints, which have launches of their own.
     """
     return _without_others(processes.family(pid), launch_of(pid))
 
 
 def descendants(pids: Collection[int], launch: str | None) -> set[int]:
-    """Return processes and their descendants, but none of another launch than this."""
+    """Return processes and their descendants, without those of other launches."""
     return _without_others(processes.descendants(pids, processes.table()), launch)
 
 
 def end_launch(token: str | None, roots: Collection[Process | None], url: str) -> None:
-    """End all that is left of a launch, if it was on this machine, whatever has become of its first process.
+    """End every process that is left of a launch on this machine, even if its first process is gone.
 
     Args:
-        token: Under which its process holds its run.
-        roots: The processes that the row names, such as the supervisor and the training.
+        token: The token under which its process holds its run.
+        roots: The processes that the row names, such as the supervisor and the worker.
         url: The workspace.
     """
     here = [root for root in roots if root is not None and processes.is_here(root)]
@@ -117,12 +117,12 @@ def end_launch(token: str | None, roots: Collection[Process | None], url: str) -
 
 
 def _without_others(pids: Collection[int], launch: str | None) -> set[int]:
-    """Leave out what bears the number of another launch."""
+    """Return the processes without those that bear the number of another launch."""
     return {pid for pid in pids if launch is None or launch_of(pid) in {None, launch}}
 
 
 def _environment(pid: int) -> Mapping[str, str]:
-    """Return the variables of ours in a process's environment; none where it cannot be read."""
+    """Return the environment of a process if it has a variable of ours; else, or if unreadable, nothing."""
     if pid <= 1:
         return {}
     try:
@@ -146,7 +146,7 @@ def _psutil_environment(pid: int) -> Mapping[str, str]:
 
 
 def _has_command(pid: int, command: Sequence[str]) -> bool:
-    """Whether a process of this user is one that a launcher starts, by its command line."""
+    """Return whether a process of this user was started by a launcher, by its command line."""
     try:
         found = psutil.Process(pid)
         line = found.cmdline()
@@ -157,7 +157,7 @@ def _has_command(pid: int, command: Sequence[str]) -> bool:
 
 
 def _place(url: str) -> tuple[str | None, int | None, str]:
-    """Return which database a URL means, whoever connects to it."""
+    """Return host, port and path of a URL, without the user who connects."""
     try:
         parts = urlsplit(url)
         place = (parts.hostname, parts.port, parts.path)

@@ -1,4 +1,4 @@
-"""The children of a supervisor, and where they come from without fork: fresh interpreters."""
+"""What a supervisor starts its workers with, and the spawner for platforms without fork."""
 
 from __future__ import annotations
 
@@ -13,53 +13,62 @@ from typing import Protocol
 
 from pipeline_widgets.execution import ownership, processes
 
-CLEAR_GRACE = 10.0  # seconds that what a run has left behind has to be gone in
+LEFTOVER_GRACE = 10.0  # seconds within which the leftovers of a run have to be gone
 
 
 class Worker(Protocol):
-    """A process that waits for a job or does one."""
+    """A process that waits for a job or executes one."""
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process number."""
         ...
 
     @property
     def line(self) -> Connection:
-        """The line to it."""
+        """The supervisor's end of the pipe to the worker."""
         ...
 
     def exit_code(self) -> int | None:
-        """How it ended, negative for a signal; None while it lives."""
+        """Return the exit code, negative for a signal; None while the worker lives."""
         ...
 
     def describe_end(self) -> str:
-        """Return in words how it ended, for the evidence of a crash."""
+        """Return in words how the worker ended, for the evidence of a crash."""
         ...
 
     def wait(self, timeout: float) -> None:
-        """Wait until it ends, for so many seconds at most."""
+        """Wait until the worker ends.
+
+        Args:
+            timeout: Seconds to wait at most.
+        """
         ...
 
 
 class ProcessSpawner(Protocol):
-    """Makes children."""
+    """Starts workers."""
 
     def spawn(self) -> Callable[[], Worker]:
-        """Have a process started that waits for a job; calling what this returns fetches it."""
+        """Start a worker that waits for a job, and return a function that waits for the worker."""
         ...
 
     def wait_handles(self, worker: Worker) -> Sequence[socket.socket | int]:
-        """What becomes readable when a child ends."""
+        """Return handles that become readable when a worker ends."""
         ...
 
-    def clear(self) -> None:
-        """End what children that have ended have left behind, wherever that has gone."""
+    def end_leftovers(self) -> None:
+        """End the processes that workers have left behind, whatever their session and their parent are."""
         ...
 
 
 class InterpreterSpawner:
-    """Starts children as fresh interpreters, where the platform has no fork."""
+    """Starts workers as fresh interpreters, where the platform has no fork.
+
+    Args:
+        adopts: Whether this process does nothing but supervise, so that all its descendants belong to its
+            runs.
+    """
 
     def __init__(self, *, adopts: bool = False) -> None:
         self._adopts = adopts
@@ -68,8 +77,8 @@ class InterpreterSpawner:
             processes.adopt_orphans()
 
     def spawn(self) -> Callable[[], Worker]:
-        """Have an interpreter started that waits for a job."""
-        from pipeline_widgets.execution import worker  # noqa: PLC0415  the fork server imports it, too
+        """Start an interpreter that waits for a job, and return a function that returns its worker."""
+        from pipeline_widgets.execution import worker  # noqa: PLC0415  with a fork server nobody needs it here
 
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=worker.main, args=(theirs,))
@@ -79,11 +88,11 @@ class InterpreterSpawner:
         return lambda: _SpawnedWorker(ours, process)
 
     def wait_handles(self, worker: Worker) -> Sequence[socket.socket | int]:
-        """The sentinel of the process."""
+        """Return the sentinel of the process."""
         return (worker.process.sentinel,) if isinstance(worker, _SpawnedWorker) else ()
 
-    def clear(self) -> None:
-        """End what children that have ended have left behind, wherever that has gone."""
+    def end_leftovers(self) -> None:
+        """End the processes that workers have left behind, whatever their session and their parent are."""
         if not self._adopts:
             return
         self._waiting = [process for process in self._waiting if process.is_alive()]
@@ -95,7 +104,7 @@ class InterpreterSpawner:
             roots = {pid for pid, stat in stats.items() if stat.parent == me} - kept
             return ownership.descendants(roots, own) - {me}
 
-        processes.kill_all(left, CLEAR_GRACE)
+        processes.kill_all(left, LEFTOVER_GRACE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Processes as the operating system sees them: who they are, whether they live, and how to end them.
+"""Processes as the operating system sees them: how to identify, observe and end them.
 
-On Linux a process is known by its number and its start in clock ticks since the machine has booted. The
-wall clock plays no part: it may be stepped while a run trains.
+On Linux a process is identified by its number and its start in clock ticks since the machine booted. The wall
+clock plays no part: it may be stepped while a run trains.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import psutil
 from pipeline_widgets.domain.liveness import SINCE_1970, Process, ProcessState
 
 SAME_START = 1.0  # seconds by which two readings of a start time since 1970 may differ
-KILL_GRACE = 5.0  # seconds that killed processes have to be gone in
+KILL_GRACE = 5.0  # seconds within which killed processes have to be gone
 KILL_POLL = 0.005
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LINUX = sys.platform.startswith("linux")
@@ -34,19 +34,19 @@ _SUSPENDED_STATES = {"T", "t"}
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A line of the process table."""
+    """An entry of the process table."""
 
-    #: As in /proc: "Z" for a zombie, "T" for one that is suspended.
+    #: As in /proc: "Z" for a zombie, "T" for a suspended process.
     state: str
     parent: int
     session: int
-    #: Seconds, since the machine has booted on Linux, else since 1970.
+    #: Seconds since the machine booted on Linux, else since 1970.
     started: float
 
 
 @cache
 def machine() -> str:
-    """Return what tells this machine from others: host name, boot id, pid namespace."""
+    """Return what identifies this machine: host name, boot id and pid namespace."""
     parts = [platform.node(), _read("/proc/sys/kernel/random/boot_id") or str(int(psutil.boot_time()))]
     with contextlib.suppress(OSError):
         parts.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115  not a path, but a name
@@ -54,19 +54,19 @@ def machine() -> str:
 
 
 def is_here(process: Process | None) -> bool:
-    """Whether a process is one of this machine, where a number means a process."""
+    """Return whether a process is on this machine, where its number means something."""
     return process is not None and process.machine == machine()
 
 
 def identify(pid: int) -> Process:
-    """Return who a process is; a start time of now where it has ended already."""
+    """Return the identity of a process; its start is now if it has ended already."""
     stat = read_stat(pid)
     now = time.clock_gettime(time.CLOCK_BOOTTIME) if _LINUX else time.time()
     return Process(machine=machine(), pid=pid, started=now if stat is None else stat.started)
 
 
 def probe(process: Process | None) -> ProcessState:
-    """Return what is seen of a process. A zombie is gone, and so is one whose number was given away."""
+    """Return the state of a process. A zombie is gone, and so is one whose number belongs to another."""
     if process is None or not is_here(process):
         return ProcessState.OUT_OF_SIGHT
     stat = read_stat(process.pid)
@@ -78,13 +78,13 @@ def probe(process: Process | None) -> ProcessState:
 
 
 def is_there(process: Process | None) -> bool:
-    """Whether a process is in the process table of this machine, be it as a zombie."""
+    """Return whether a process is in the process table of this machine, perhaps as a zombie."""
     stat = read_stat(process.pid) if process is not None and is_here(process) else None
     return process is not None and stat is not None and _is_same(process, stat)
 
 
 def age(process: Process | None) -> float | None:
-    """Return the seconds since a process of this machine began; None where only a wall clock tells."""
+    """Return the seconds since a process of this machine began; None if only a wall clock could tell."""
     if not _LINUX or process is None or not is_here(process) or process.started >= SINCE_1970:
         return None
     return time.clock_gettime(time.CLOCK_BOOTTIME) - process.started
@@ -97,9 +97,9 @@ def is_alive(pid: int) -> bool:
 
 
 def progress(pid: int) -> int | None:
-    """Return a number that grows with each time that a process goes to sleep; None where none is told.
+    """Return a number that grows whenever a process goes to sleep; None if the system tells none.
 
-    A supervisor wakes four times a second, whatever its training or the database does.
+    A supervisor wakes four times a second, whatever its training and the database do.
     """
     if _LINUX:
         for line in _read(f"/proc/{pid}/status").splitlines():
@@ -113,7 +113,7 @@ def progress(pid: int) -> int | None:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """Return a line of the process table; None if there is no process with that number."""
+    """Return the entry of a process in the process table; None if there is no such process."""
     if not _LINUX:
         return _psutil_stat(pid)
     try:
@@ -134,7 +134,7 @@ def children(pid: int) -> list[int]:
     """Return the children of a process, zombies included."""
     if _LINUX:
         found: list[int] = []
-        with contextlib.suppress(OSError):  # in one short file for each thread, where the kernel has these
+        with contextlib.suppress(OSError):  # one short file for every thread, where the kernel has them
             for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  read after each run
                 with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
                     found += map(int, file.read().split())
@@ -143,7 +143,7 @@ def children(pid: int) -> list[int]:
 
 
 def descendants(pids: Collection[int], stats: Mapping[int, Stat]) -> set[int]:
-    """Return processes and their descendants, as far as they are in the table and no zombies."""
+    """Return processes and their descendants; only those that are in the table, and no zombies."""
     children: dict[int, list[int]] = {}
     for pid, stat in stats.items():
         children.setdefault(stat.parent, []).append(pid)
@@ -158,7 +158,7 @@ def descendants(pids: Collection[int], stats: Mapping[int, Stat]) -> set[int]:
 
 
 def family(pid: int) -> set[int]:
-    """Return a process, its session and its descendants, wherever these have gone; never the caller."""
+    """Return a process, its session, and the descendants of all of these; never the caller."""
     stats = table()
     session = [each for each, stat in stats.items() if stat.session == pid]
     return descendants([pid, *session], stats) - {os.getpid()}
@@ -167,18 +167,18 @@ def family(pid: int) -> set[int]:
 def kill(pids: Collection[int]) -> None:
     """End processes at once."""
     for pid in pids:
-        if pid <= 1:  # would mean a group of processes, or the first of all
+        if pid <= 1:  # would mean a process group, or init
             continue
         with contextlib.suppress(OSError, OverflowError):
             os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
 
 
 def kill_all(find: Callable[[], Collection[int]], within: float = KILL_GRACE) -> None:
-    """Kill what is found until nothing is found any more: who is killed may have forked meanwhile.
+    """Kill processes until none is found any more: a killed process may have forked meanwhile.
 
     Args:
         find: Returns the numbers of the processes that are left.
-        within: For how many seconds at most.
+        within: Seconds to try at most.
     """
     until = time.monotonic() + within
     while found := find():
@@ -189,30 +189,30 @@ def kill_all(find: Callable[[], Collection[int]], within: float = KILL_GRACE) ->
 
 
 def pids_of_multiprocessing() -> set[int]:
-    """Return the processes that the standard library has started for this one, and ends with it."""
+    """Return the helper processes of multiprocessing, which end with this process."""
     tracker: object = getattr(resource_tracker, "_resource_tracker", None)
     pid = getattr(tracker, "_pid", None)
     return {pid} if isinstance(pid, int) else set()
 
 
 def ask_to_stop(pid: int) -> None:
-    """Send SIGTERM to a child; not to its group, whose workers it may need to save what it has."""
+    """Send SIGTERM to a worker, but not to its group: it may need its own workers to save its state."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGTERM)
 
 
 def die_with_parent() -> None:
-    """Let the kernel end this process when its parent ends (Linux; elsewhere only the line tells).
+    """Let the kernel end this process when its parent ends (Linux; elsewhere only the line can tell).
 
     The parent is the fork server, which ends when the supervisor does. A process that is deep in
-    compiled code would not see for a long time that its line to the supervisor was cut.
+    compiled code would notice late that its line to the supervisor is cut.
     """
     if _LINUX:
         _prctl()(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends (Linux), so that none gets out of sight."""
+    """Become the parent of descendants whose own parent ends (Linux), so that none is lost."""
     if _LINUX:
         _prctl()(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -240,19 +240,19 @@ def signal_name(number: int) -> str:
 
 
 def _is_same(process: Process, stat: Stat) -> bool:
-    """Whether the process in the table is the one that is meant, and not a later one with its number."""
+    """Return whether the process in the table is this one, and not a later one with its number."""
     if not _LINUX:
         return abs(stat.started - process.started) <= SAME_START
     if process.started < SINCE_1970:
         return abs(stat.started - process.started) < 0.5 / _TICKS
-    try:  # noted by an older version: so its runs go on after an upgrade
+    try:  # recorded by an older version, whose runs go on after an upgrade
         return abs(psutil.Process(process.pid).create_time() - process.started) <= SAME_START
     except psutil.Error:
         return False
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether a process is there that the process table does not show, being somebody else's."""
+    """Return whether a process of another user is there that the process table does not show."""
     if not _LINUX:
         return psutil.pid_exists(pid)
     try:
@@ -265,7 +265,7 @@ def _is_hidden(pid: int) -> bool:
 
 
 def _psutil_stat(pid: int) -> Stat | None:
-    """Return a line of the process table where there is no /proc."""
+    """Return the entry of a process where there is no /proc."""
     states = {
         **dict.fromkeys((psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD), "Z"),
         **dict.fromkeys((psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP), "T"),

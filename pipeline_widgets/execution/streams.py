@@ -8,22 +8,22 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-#: Errors that pass when there is room again.
+#: Errors that pass when the disk has room again.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 
 
 class LossyFile(io.FileIO):
-    """A file that takes everything, and keeps what it can."""
+    """A file that accepts every write, and drops what a full disk cannot take."""
 
     def write(self, data: Any, /) -> int:
-        """Write what can be written; the rest is lost."""
+        """Write as much as possible, and drop the rest."""
         with suppress(OSError):
             return super().write(data)
         return len(memoryview(data).cast("B"))
 
 
 def lose_what_cannot_be_printed() -> None:
-    """Let print, logging and tracebacks of this process never fail, whatever its log's disk says."""
+    """Keep print, logging and tracebacks of this process from failing, even on a full disk."""
     for name, number in (("stdout", 1), ("stderr", 2)):
         if isinstance(getattr(sys, name), io.TextIOWrapper):
             with suppress(OSError, ValueError):
@@ -34,10 +34,10 @@ def lose_what_cannot_be_printed() -> None:
 
 
 def lossy_stream(number: int) -> io.TextIOWrapper:
-    """Return a text stream that writes each line at once, and never fails.
+    """Return a text stream that writes every line at once, and never fails.
 
     Args:
-        number: Of the open file. It is not closed with the stream.
+        number: The file descriptor. It is not closed with the stream.
     """
     raw = LossyFile(number, "wb", closefd=False)
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="replace", line_buffering=True)

@@ -1,7 +1,7 @@
-"""The process of one run: it trains, or copies what is deployed, and tells its supervisor. Nothing else.
+"""The process of one run: it trains, or copies a checkpoint to deploy, and reports to its supervisor.
 
-It knows no database. It leads a session of its own, so that it can be ended with all that it has started,
-and ends itself when its supervisor is gone.
+A worker knows no database. It leads a session of its own, so that it can be ended with everything that it has
+started, and it ends itself when its supervisor is gone.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.execution import processes, streams
 from pipeline_widgets.persistence import artifacts, filesystem
 
-#: What a supervisor says to its child once the run is Running in the database: train.
+#: The message of a supervisor once the run is Running in the database: train.
 GO = "go"
-#: What it says when a stop was asked for.
+#: The message of a supervisor when a stop was requested.
 STOP = "stop"
 MOST_ERROR = 200_000  # characters of a traceback that are kept; the log has all of it
-STOP_TOLD_WITHIN = 0.5  # seconds between the SIGTERM of a stop and the word of it, at most
-TERMINATED = 128 + signal.SIGTERM  # the exit code by which shells, and many handlers, tell of SIGTERM
+STOP_TOLD_WITHIN = 0.5  # seconds between the SIGTERM of a stop and its message, at most
+TERMINATED = 128 + signal.SIGTERM  # the exit code of shells, and of many handlers, after SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerConnection:
-    """The line to the supervisor; train functions may report from several threads."""
+    """The line to the supervisor. Train functions may report from several threads."""
 
     connection: Connection
     lock: threading.Lock
     owner: int
 
     def send(self, message: Event | Outcome) -> None:
-        """Tell the supervisor.
+        """Send a message to the supervisor.
 
         Raises:
-            RuleError: Another process than the one that trains tries to: their messages would mix.
+            RuleError: This is not the process that trains: messages of two processes would mix.
         """
         if os.getpid() != self.owner:
             why = "A worker that it forked has no line of its own."
@@ -63,11 +63,11 @@ class WorkerConnection:
 
 
 def main(connection: Connection) -> None:
-    """Receive a job from the supervisor, do it, tell how it ended."""
+    """Receive a job from the supervisor, execute it, and send the outcome."""
     if hasattr(os, "setsid"):
         os.setsid()
     # Before numpy loads: on small matrices BLAS threads cost far more than they bring, above all on a busy
-    # machine (a chain of 4 s took 39 s). Who wants them sets the variable; torch has threads of its own.
+    # machine (a chain of 4 s took 39 s). The variable brings them back; torch has threads of its own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     processes.die_with_parent()
     begun, go, stop = threading.Event(), threading.Event(), threading.Event()
@@ -88,7 +88,7 @@ def main(connection: Connection) -> None:
         os.register_at_fork(after_in_child=as_usual)
     streams.lose_what_cannot_be_printed()
     registry.claim_main()
-    # All that can be done before the job comes is done by then; the thread only waits for its turn.
+    # Everything that needs no job is done before the job comes; the thread only waits until then.
     threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
     try:
         job: Job = connection.recv()
@@ -99,11 +99,11 @@ def main(connection: Connection) -> None:
     refusal = _redirect(Path(job.folder))
     faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
     outcome = refusal or execute(job, line.send, stop.is_set, go.wait)
-    if os.getpid() != me:  # forked by training code that did not end it: its outcome is not the run's
+    if os.getpid() != me:  # a fork of the training code that was not ended: its outcome is not the run's
         os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
     atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
     for name in ("stdout", "stderr"):
-        with suppress(Exception):  # training code may have put anything there, also None
+        with suppress(Exception):  # training code may have put anything there, even None
             getattr(sys, name).flush()
     line.send(outcome)
 
@@ -111,14 +111,14 @@ def main(connection: Connection) -> None:
 def execute(
     job: Job, emit: Callable[[Event], None], stop: Callable[[], bool], go: Callable[[], object]
 ) -> Outcome:
-    """Do a job in this process, and return how it ended.
+    """Execute a job in this process, and return its outcome.
 
     Args:
         job: The job.
-        emit: Takes what the train function reports.
-        stop: Tells whether a stop was asked for.
-        go: Waits until training may begin. Code is loaded and files are read before, while the database
-            still writes that the run is Running.
+        emit: Receives the reports of the train function.
+        stop: Returns whether a stop was requested.
+        go: Waits until training may begin. Before that, code is loaded and files are read, while the
+            database still writes that the run is Running.
     """
     try:
         if job.kind == "deployment":
@@ -133,10 +133,10 @@ def execute(
         return Outcome(status=Status.STOPPED if stop() else Status.SUCCEEDED)
     except KeyboardInterrupt:
         return _ended(stop)
-    except BaseExceptionGroup as group:  # what asyncio's task groups and anyio make of it
+    except BaseExceptionGroup as group:  # asyncio's task groups and anyio raise it in a group
         others = group.split(StopTraining)[1]
         return Outcome(status=Status.STOPPED) if others is None else _failed()
-    except BaseException:  # noqa: BLE001  whatever the user's code raises is the outcome of the run
+    except BaseException:  # noqa: BLE001  any error of the user's code is the outcome of the run
         return _failed()
 
 
@@ -169,7 +169,7 @@ def _train(
 
 
 def _start(job: Job) -> Start | None:
-    """The checkpoint to start from, after its files were read once and found as they were saved."""
+    """Return the checkpoint to start from, after checking that its files are as they were saved."""
     if job.start is None:
         return None
     artifacts.verify(artifacts.folder_of(job.start), Path(job.folder).parent.parent)
@@ -217,10 +217,10 @@ def _as_checkpoint(saved: SavedCheckpoint) -> Checkpoint:
 
 
 def _ended(stop: Callable[[], bool], *, by_signal: bool = False) -> Outcome:
-    """Return the outcome of code that ends its process: that is how many a SIGTERM handler heeds a stop."""
+    """Return the outcome of code that ends its process, as many SIGTERM handlers do after a stop."""
     until = time.monotonic() + STOP_TOLD_WITHIN
     while not (by_signal or stop()) and time.monotonic() < until:
-        time.sleep(0.01)  # the signal may be faster than the word that it stands for
+        time.sleep(0.01)  # the signal may be faster than the message
     return Outcome(status=Status.STOPPED) if by_signal or stop() else _failed()
 
 
@@ -228,11 +228,11 @@ def _failed() -> Outcome:
     raised = sys.exception()
     try:
         text = traceback.format_exc()
-    except Exception:  # noqa: BLE001  it asks the user's code for words, and memory may be short
+    except Exception:  # noqa: BLE001  the user's code may fail to describe the error, and memory may be short
         text = f"{type(raised).__name__}: its traceback cannot be told.\n"
     # Half a surrogate pair, which a message can hold, could not be stored.
     text = text.encode("utf-8", "replace").decode("utf-8")
-    with suppress(Exception):  # training code may have closed it, or put anything there, also None
+    with suppress(Exception):  # training code may have closed it, or put anything there, even None
         sys.stderr.write(text)
     return Outcome(status=Status.FAILED, error=shorten(text, MOST_ERROR))
 
@@ -240,9 +240,9 @@ def _failed() -> Outcome:
 def _listen(
     connection: Connection, begun: threading.Event, go: threading.Event, stop: threading.Event
 ) -> None:
-    """Wait for the word to train, and for a stop.
+    """Wait for the message to train, and for a stop.
 
-    When the line is cut the supervisor is gone, and so must this process be.
+    When the line is cut, the supervisor is gone, and this process has to end as well.
     """
     begun.wait()
     try:
@@ -255,11 +255,11 @@ def _listen(
 
 
 def _redirect(folder: Path) -> Outcome | None:
-    """Send what this process and its own children print to the run's log.
+    """Redirect the output of this process and of its children to the run's log.
 
     Returns:
-        How the run ends where its folder cannot be written at all: it could save nothing. Where only the
-        disk is full the training goes on without a log, for there may be room when it saves.
+        The outcome of a run whose folder cannot be written at all, since it could save nothing. If only the
+        disk is full, the training goes on without a log: there may be room when it saves.
     """
     try:
         filesystem.make_private_folder(folder)

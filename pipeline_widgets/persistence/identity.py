@@ -166,7 +166,7 @@ def _release_processes(connection: Connection, database: Database, folder: Path,
     now = database.now(connection)
     runs, projects = Runs(connection, now, folder), Projects(connection, now, folder)
     for lease in runs.active():
-        run = runs.get(lease.run_id)
+        run = runs.get(lease.subject_id)
         runs.set_status(run, Status.CRASHED, projects.touch(run.project_id), error=evidence)
     agents, columns = schema.agents, schema.workspace.c
     connected = agents.c.status.in_([status.value for status in CONNECTED_STATUSES])

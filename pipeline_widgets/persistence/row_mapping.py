@@ -108,15 +108,15 @@ def to_run(row: Row) -> Run:
 
 
 def to_lease(row: Row) -> Lease:
-    """Return who carries out an active run."""
+    """Return which process holds an active run."""
     machine = row["host"]
     return Lease(
-        run_id=row["id"],
+        subject_id=row["id"],
         status=Status(row["status"]),
         created_at=row["created_at"],
         token=row["token"],
-        supervisor=to_process(machine, row["pid"], row["pid_started"]),
-        child=to_process(machine, row["child_pid"], row["child_started"]),
+        holder=to_process(machine, row["pid"], row["pid_started"]),
+        worker=to_process(machine, row["child_pid"], row["child_started"]),
         beat_at=row["beat_at"],
         launches=row["launches"],
         launched_at=row["launched_at"],

@@ -1,4 +1,4 @@
-"""Connecting agents: what is wanted of the processes behind endpoints, and what they tell."""
+"""Connect agents: the desired state of the processes behind endpoints, and the state that they record."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import Path
 
 from pipeline_widgets.domain.agent import Agent, AgentStatus, AgentVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
-from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, EndpointLease, check_address, hash_key
-from pipeline_widgets.domain.liveness import Process
+from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, check_address, hash_key
+from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.python_version import foreign_reason
 from pipeline_widgets.errors import AlgorithmNotFoundError, FencedError, RuleError
-from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.persistence.repositories.endpoints import Endpoints
+from pipeline_widgets.persistence.store import UnitOfWork
+from pipeline_widgets.services.leases import LeaseService
 
 KEY_BYTES = 32
 HINT = 4  # characters of a key that are shown again
@@ -21,17 +23,17 @@ HINT = 4  # characters of a key that are shown again
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Served:
-    """A version of an agent, as the process that serves it needs it."""
+    """A version of an agent, with the place of its code."""
 
     version: AgentVersion
     reference: AlgorithmReference
 
 
-class EndpointService:
-    """Connect and disconnect agents, and keep what their processes tell."""
+class EndpointService(LeaseService):
+    """Connect and disconnect agents, and record the state of the processes that serve them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def _leased(self, work: UnitOfWork) -> Endpoints:
+        return work.endpoints
 
     @property
     def artifacts(self) -> Path:
@@ -39,22 +41,17 @@ class EndpointService:
         return self._store.artifacts
 
     def check_trusted(self) -> None:
-        """Start, end and send nothing for a workspace that is open for reading only.
+        """Refuse to start, end or send anything for a workspace that is open for reading only.
 
         Raises:
-            UntrustedError: It is.
+            UntrustedError: The workspace is open for reading only.
         """
         self._store.trust.check()
 
-    @property
-    def is_trusted(self) -> bool:
-        """Whether this user trusts the workspace."""
-        return self._store.trust.reason is None
-
-    # ---- what people want
+    # ---- for people
 
     def connect(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> bool:
-        """Let an agent be served; whoever gets True launches its process. False if it is served already.
+        """Ask for an endpoint; the caller that gets True launches its process. False if it is served already.
 
         Args:
             agent_id: The agent.
@@ -79,14 +76,14 @@ class EndpointService:
                 raise RuleError(what, why, "Disconnect it first.")
             return False
 
-    def disconnect(self, agent_id: int) -> EndpointLease | None:
-        """Let an agent be served no longer; return who serves it."""
+    def disconnect(self, agent_id: int) -> Lease | None:
+        """Release an agent's endpoint; return the lease under which a process has served it."""
         with self._store.write() as work:
             work.agents.get(agent_id)
-            service = work.endpoints.lease(agent_id)
+            lease = work.endpoints.lease(agent_id)
             work.endpoints.release(agent_id, error=None)
             work.endpoints.set_status(agent_id, AgentStatus.UNDEPLOYED)
-            return service
+            return lease
 
     def rotate_key(self, agent_id: int) -> str:
         """Give an agent a new key, and return it: only its digest is stored."""
@@ -97,109 +94,88 @@ class EndpointService:
         return key
 
     def first_key(self, agent_id: int) -> str | None:
-        """Give an agent its first key, and return it; None if it has one, which others may use already."""
+        """Give an agent its first key, and return it; None if it has one, which may be in use."""
         key = _new_key()
         with self._store.write() as work:
             made = work.endpoints.set_first_key(agent_id, hash_key(key), key[-HINT:])
         return key if made else None
 
     def token(self, agent_id: int) -> str | None:
-        """Return the token under which an agent is served. Nobody can ask the agent with it."""
+        """Return the token under which an agent is served. It does not authorize requests."""
         with self._store.read() as work:
             return work.endpoints.token(agent_id)
 
-    # ---- what the process tells
+    # ---- for the process that serves
 
     def take(self, agent_id: int, process: Process, token: str) -> bool:
-        """Lease an endpoint for a process; False if another one has it, or nobody wants it any more."""
+        """Lease an endpoint for a process; False if another one holds it, or the agent is disconnected."""
         columns = {"machine": process.machine, "pid": process.pid, "pid_started": process.started}
         with self._store.write() as work:
             return work.endpoints.take(agent_id, token=token, **columns)
 
-    def place(self, agent_id: int) -> tuple[str, int | None]:
-        """Return the host and the port of an endpoint; without a port any free one will do."""
+    def get_address(self, agent_id: int) -> tuple[str, int | None]:
+        """Return the host and the port of an endpoint; the port is None if any free one will do."""
         with self._store.read() as work:
             endpoint = work.agents.get(agent_id).endpoint
             return (endpoint.host, endpoint.port) if endpoint else (LOCAL, None)
 
     def wanted(self, agent_id: int, token: str) -> DesiredState | None:
-        """Return what is to be served under a token; None if nothing is any more."""
+        """Return the desired state under a token; None if the lease was released."""
         with self._store.read() as work:
             return work.endpoints.desired_state(agent_id, token)
 
     def version(self, version_id: int) -> Served:
-        """Return a version with the place of its algorithm's code."""
+        """Return a version, with the place of its algorithm's code."""
         with self._store.read() as work:
             version = work.agents.version(version_id)
             reference = work.experiments.reference(version.algorithm_id, version.checkpoint.run_id)
             return Served(version=version, reference=reference)
 
-    def tell(self, agent_id: int, token: str, **columns: object) -> None:
-        """Keep what a process tells of its endpoint.
+    def record_state(self, agent_id: int, token: str, **columns: object) -> None:
+        """Record the state of an endpoint.
 
         Raises:
-            FencedError: It is not its endpoint any more.
+            FencedError: Another process holds the endpoint, or nobody does.
         """
         with self._store.write() as work:
             self._note(work, agent_id, token, columns)
             work.endpoints.touch()
 
-    def ready(self, agent_id: int, token: str, **columns: object) -> None:
-        """Set an agent to Deployed: its endpoint has answered.
+    def record_ready(self, agent_id: int, token: str, **columns: object) -> None:
+        """Record that an endpoint has answered, and set its agent to Deployed.
 
         Raises:
-            FencedError: It is not its endpoint any more.
+            FencedError: Another process holds the endpoint, or nobody does.
         """
         with self._store.write() as work:
             self._note(work, agent_id, token, {"error": None, "ready_at": work.now, **columns})
             work.endpoints.set_status(agent_id, AgentStatus.DEPLOYED)
 
     def beat(self, agent_id: int, token: str) -> None:
-        """Say that the process is alive. Raises no revision: nothing that is shown has changed.
+        """Record a beat of the process. The revision stays: nothing that a view shows has changed.
 
         Raises:
-            FencedError: It is not its endpoint any more.
+            FencedError: Another process holds the endpoint, or nobody does.
         """
         with self._store.write() as work:
             self._note(work, agent_id, token, {"beat_at": work.now})
 
-    def failed(self, agent_id: int, token: str, error: str) -> None:
-        """Set an agent to Failed, by its own process."""
+    def record_failure(self, agent_id: int, token: str, error: str) -> None:
+        """Record the error with which the process behind an endpoint ends, and set its agent to Failed."""
         with self._store.write() as work:
             if work.endpoints.update_fenced(agent_id, token, error=error):
                 work.endpoints.release(agent_id)
                 work.endpoints.set_status(agent_id, AgentStatus.FAILED)
 
-    # ---- what is found by whoever looks
+    # ---- for whoever finds its process dead
 
-    def active(self) -> tuple[tuple[EndpointLease, ...], float]:
-        """Return who serves each agent, and the time on the database's clock."""
-        with self._store.read() as work:
-            return work.endpoints.active(), work.now
-
-    def count_relaunch(self, service: EndpointLease) -> bool:
-        """Count one more launch of an endpoint that nobody has taken; False if it has moved on."""
+    def give_up(self, lease: Lease, evidence: str) -> bool:
+        """Set an agent to Failed; False if its endpoint has moved on since its lease was read."""
         with self._store.write() as work:
-            return work.endpoints.count_relaunch(service)
-
-    def note_launch(self, agent_id: int, launches: int, process: Process) -> None:
-        """Note which process a launch has started: as long as it lives, it may take the endpoint over.
-
-        Args:
-            agent_id: The agent.
-            launches: How many there were, with this one.
-            process: What was started.
-        """
-        with self._store.write() as work:
-            work.endpoints.set_launched_process(agent_id, launches, process)
-
-    def give_up(self, service: EndpointLease, evidence: str) -> bool:
-        """Set an agent to Failed; False if its endpoint has moved on since it was looked at."""
-        with self._store.write() as work:
-            if work.endpoints.lease(service.agent_id) != service:
+            if work.endpoints.lease(lease.subject_id) != lease:
                 return False
-            work.endpoints.release(service.agent_id, error=evidence)
-            work.endpoints.set_status(service.agent_id, AgentStatus.FAILED)
+            work.endpoints.release(lease.subject_id, error=evidence)
+            work.endpoints.set_status(lease.subject_id, AgentStatus.FAILED)
             return True
 
     def _note(self, work: UnitOfWork, agent_id: int, token: str, columns: Mapping[str, object]) -> None:

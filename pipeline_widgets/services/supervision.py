@@ -1,4 +1,4 @@
-"""What supervisors do to runs. Every write of one is fenced: it counts only under the run's token."""
+"""The writes of supervisors to runs. Every one is fenced: it counts only under the run's token."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline_widgets.domain.agent import AgentVersion
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, Trigger
+from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.job import FreezeRequest, FrozenCopy, Job, MetricReport, Outcome, SavedCheckpoint
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.triggering import decide_next_stage
 from pipeline_widgets.errors import FencedError, UntrustedError, format_value
-from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.persistence.repositories.runs import Runs
+from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import agents, pipeline_facts
+from pipeline_widgets.services.leases import LeaseService
 from pipeline_widgets.services.run_queue import enqueue_run, find_unreachable_reason
 
 
@@ -28,7 +31,7 @@ class Owner:
 
     @property
     def columns(self) -> dict[str, object]:
-        """How a run's row bears it."""
+        """The columns of a run's row that name it."""
         return {
             "token": self.token,
             "host": self.process.machine,
@@ -39,7 +42,7 @@ class Owner:
 
 @dataclass(slots=True)
 class Batch:
-    """What a train function has told since the last write."""
+    """The reports of a train function since the last write."""
 
     reported: list[MetricReport] = field(default_factory=list[MetricReport])
     saved: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
@@ -48,7 +51,7 @@ class Batch:
         return bool(self.reported or self.saved)
 
     def split(self) -> tuple[Batch, ...]:
-        """Return the same as two batches; nothing where it is but one metric, report or checkpoint."""
+        """Return the batch in two halves; nothing if it is a single metric, report or checkpoint."""
         told = [*self.reported, *self.saved]
         if len(told) == 1 and self.reported and len(self.reported[0].metrics) > 1:
             only = self.reported[0]
@@ -72,7 +75,7 @@ def _batch(told: Sequence[MetricReport | SavedCheckpoint]) -> Batch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeployedVersion:
-    """A version that a Deployment has given its agent."""
+    """The version that a Deployment has given its agent."""
 
     agent_id: int
     version: int
@@ -80,11 +83,11 @@ class DeployedVersion:
     former: int | None
 
 
-class SupervisionService:
-    """Take runs, keep them alive, record what they tell, finish them; and find those that died."""
+class SupervisionService(LeaseService):
+    """Take runs, keep them alive, record their reports, and finish them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def _leased(self, work: UnitOfWork) -> Runs:
+        return work.runs
 
     @property
     def workspace_exists(self) -> bool:
@@ -98,9 +101,11 @@ class SupervisionService:
                 return None
             run = work.runs.get(run_id)
             pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
-            return self._job(work, run, owner.token, pipeline, _start(work, run))
+            start = _start(work, run)
+            reference = _reference(work, run.algorithm_id, start)
+            return self._job(work, run, owner.token, pipeline, start, reference)
 
-    def started(self, job: Job, child: Process) -> None:
+    def record_start(self, job: Job, child: Process) -> None:
         """Set a leased run to Running, with the process that trains.
 
         Raises:
@@ -113,7 +118,7 @@ class SupervisionService:
                 raise _fenced(job)
 
     def status(self, job: Job) -> Status:
-        """Return a run's status; Stopping is how a supervisor learns of a stop.
+        """Return the status of a run; from Stopping a supervisor learns of a stop.
 
         Raises:
             FencedError: It was given up.
@@ -125,7 +130,7 @@ class SupervisionService:
         return status
 
     def beat(self, job: Job) -> None:
-        """Say that the supervisor is alive. Raises no revision: nothing that is shown has changed.
+        """Record a beat of the supervisor. The revision stays: nothing that a view shows has changed.
 
         Raises:
             FencedError: It was given up.
@@ -135,7 +140,7 @@ class SupervisionService:
                 raise _fenced(job)
 
     def record(self, job: Job, batch: Batch) -> None:
-        """Keep metrics, progress and checkpoints.
+        """Record metrics, progress and checkpoints.
 
         Raises:
             FencedError: It was given up.
@@ -152,13 +157,13 @@ class SupervisionService:
 
         Args:
             job: The run.
-            outcome: How it ended.
-            owner: Who takes the next stage.
-            last: What it told since the last write.
+            outcome: The outcome of the run.
+            owner: The supervisor that takes the next stage.
+            last: The reports since the last write.
 
         Returns:
             The job of the next stage, leased to the same supervisor; None at the end of the chain, and
-            where the next stage waits for a person or is held.
+            if the next stage is manual or held.
 
         Raises:
             FencedError: The run was given up.
@@ -193,55 +198,22 @@ class SupervisionService:
             former = known[0].current.number if known else None
             return DeployedVersion(agent_id=agent.id, version=agent.current.number, former=former)
 
-    def withdraw(self, placed: DeployedVersion) -> None:
-        """Let the former version be the current one again, unless another has become so meanwhile."""
+    def restore_former_version(self, placed: DeployedVersion) -> None:
+        """Make the former version current again, unless another one has become current meanwhile."""
         with self._store.write() as work:
             agent = work.agents.get(placed.agent_id)
             if placed.former is not None and agent.current.number == placed.version:
                 work.agents.use(placed.agent_id, placed.former)
 
-    @property
-    def is_trusted(self) -> bool:
-        """Whether this user trusts the workspace: else nothing of it is launched, ended or written."""
-        return self._store.trust.reason is None
-
-    def active(self) -> tuple[tuple[Lease, ...], float]:
-        """Return who carries out each active run, and the time on the database's clock."""
-        with self._store.read() as work:
-            return work.runs.active(), work.now
-
     def give_up(self, lease: Lease, evidence: str) -> bool:
-        """Set a run to Crashed; False if it has moved on since it was looked at."""
+        """Set a run to Crashed; False if it has moved on since its lease was read."""
         with self._store.write() as work:
-            run = work.runs.get(lease.run_id)
-            if work.runs.lease(lease.run_id) != lease:
+            run = work.runs.get(lease.subject_id)
+            if work.runs.lease(lease.subject_id) != lease:
                 return False
             revision = work.projects.touch(run.project_id)
             work.runs.set_status(run, Status.CRASHED, revision, error=evidence)
             return True
-
-    def count_launch(self, run_id: int) -> bool:
-        """Count the first launch of a Pending run; False if somebody has launched or taken it."""
-        with self._store.write() as work:
-            run = work.runs.get(run_id)
-            fresh = Lease(run_id=run_id, status=run.status, created_at=run.created_at.timestamp())
-            return work.runs.count_launch(fresh)
-
-    def count_relaunch(self, lease: Lease) -> bool:
-        """Count one more launch of a run that never started; False if it has moved on."""
-        with self._store.write() as work:
-            return work.runs.count_launch(lease)
-
-    def note_launch(self, run_id: int, launches: int, process: Process) -> None:
-        """Note which process a launch of a Pending run has started: as long as it lives, it may take the run.
-
-        Args:
-            run_id: The run.
-            launches: How many there were, with this one.
-            process: What was started.
-        """
-        with self._store.write() as work:
-            work.runs.set_launched_process(run_id, launches, process)
 
     def _follow(self, work: UnitOfWork, run: Run, owner: Owner, revision: int) -> Job | None:
         if run.stage_id is None or run.pipeline_id is None:
@@ -256,24 +228,32 @@ class SupervisionService:
         found = decide_next_stage(pipeline, run.stage_id, known)
         if found is None:
             return None
-        held = found.held_reason or (
-            find_unreachable_reason(found.run_start, work.root) if found.run_start else None
-        )
-        held = held or _untrusted(work, pipeline.stage(after.id))
-        if found.run_start is None or held is not None:
+        run_start, held = found.run_start, found.held_reason
+        if run_start is None or held is not None:
+            work.pipelines.hold(after.id, held)
+            return None
+        start = _from_version(run_start.checkpoint, run_start.agent_version)
+        experiment = known.for_stage(after.id).experiment
+        try:
+            reference = _reference(work, experiment.algorithm_id if experiment else None, start)
+        except UntrustedError as error:
+            reference, held = None, str(error)
+        if (held := find_unreachable_reason(run_start, work.root) or held) is not None:
             work.pipelines.hold(after.id, held)
             return None
         columns = {"revision": revision, "beat_at": work.now, **owner.columns}
-        new = enqueue_run(work, pipeline, after, known, found.run_start, **columns)
-        run_start = found.run_start
-        start = _from_version(run_start.checkpoint, run_start.agent_version)
-        return self._job(work, new, owner.token, pipeline, start)
+        new = enqueue_run(work, pipeline, after, known, run_start, **columns)
+        return self._job(work, new, owner.token, pipeline, start, reference)
 
     def _job(
-        self, work: UnitOfWork, run: Run, token: str, pipeline: Pipeline | None, start: Checkpoint | None
+        self,
+        work: UnitOfWork,
+        run: Run,
+        token: str,
+        pipeline: Pipeline | None,
+        start: Checkpoint | None,
+        reference: AlgorithmReference | None,
     ) -> Job:
-        maker = start.run_id if start is not None else None
-        reference = work.experiments.reference(run.algorithm_id, maker) if run.algorithm_id else None
         after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
         return Job(
             run_id=run.id,
@@ -316,15 +296,17 @@ class SupervisionService:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
 
 
-def _untrusted(work: UnitOfWork, stage: Stage) -> str | None:
-    """Return why a stage's code is not run; None where this user trusts it."""
-    if not isinstance(stage, ExperimentStage):
+def _reference(
+    work: UnitOfWork, algorithm_id: int | None, start: Checkpoint | None
+) -> AlgorithmReference | None:
+    """Return where a worker finds the code of an algorithm, and that of what it starts from.
+
+    Raises:
+        UntrustedError: This user has not signed that code.
+    """
+    if algorithm_id is None:
         return None
-    try:
-        work.experiments.reference(work.experiments.get(stage.experiment_id).algorithm_id)
-    except UntrustedError as error:
-        return str(error)
-    return None
+    return work.experiments.reference(algorithm_id, start.run_id if start is not None else None)
 
 
 def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:
@@ -336,12 +318,12 @@ def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:
 
 
 def _from_version(checkpoint: Checkpoint | None, version: AgentVersion | None) -> Checkpoint | None:
-    """A start from a saved Agent reads the agent's frozen copy."""
+    """Return the checkpoint to start from; for a saved Agent, with the path of its frozen copy."""
     return replace(checkpoint, path=version.path) if checkpoint and version else checkpoint
 
 
 def _progress(batch: Batch) -> dict[str, int]:
-    """The columns of a run that tell how far it has come."""
+    """Return the columns of a run that hold its progress."""
     if not batch.reported:
         return {}
     totals = [each.total for each in batch.reported if each.total is not None]

@@ -1,6 +1,6 @@
-"""What an endpoint answers over HTTP: the routes, and what stands before them (spec 8.3).
+"""The HTTP application of an endpoint: its routes, and the middleware before them (spec 8.3).
 
-`auth.py` says who may ask, `payload.py` reads and refuses, `queue.py` asks the agent.
+`auth.py` authorizes requests, `payload.py` reads and refuses bodies, `queue.py` asks the agent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pipeline_widgets.serving.payload import (
 )
 from pipeline_widgets.serving.queue import PATIENCE, LoadedVersion, PredictionQueue
 
-SWAP_WAIT = 1.5  # seconds that a look waits until another version has taken its place
+SWAP_WAIT = 1.5  # seconds for which `reconcile` waits until another version is served
 SWAP_POLL = 0.01
 NOT_READY = 503
 
@@ -48,8 +48,8 @@ def application(live: ServedState, local_host: str | None = None) -> ASGIApp:
     """Return the application of an endpoint.
 
     Args:
-        live: What changes while it lives.
-        local_host: The host that it was told to listen on, where that is this machine only.
+        live: The state that changes while the endpoint lives.
+        local_host: The host that it listens on, if only this machine reaches it.
     """
     routes = Routes(live)
     paths: list[tuple[str, list[str], Handler]] = [
@@ -57,7 +57,7 @@ def application(live: ServedState, local_host: str | None = None) -> ASGIApp:
         ("/v2/health/live", ["GET"], routes.alive),
         ("/v2/health/ready", ["GET"], routes.ready),
         ("/v2", ["GET"], routes.server),
-        (RECONCILE_PATH, ["POST"], routes.look),
+        (RECONCILE_PATH, ["POST"], routes.reconcile),
         *((f"/{route}", ["POST"], routes.own(route)) for route in FIELDS),
         ("/v2/models/{path:path}", ["GET", "POST"], routes.model),
     ]
@@ -65,12 +65,12 @@ def application(live: ServedState, local_host: str | None = None) -> ASGIApp:
         routes=[Path(path, handler, methods=verbs) for path, verbs, handler in paths],
         exception_handlers={RequestError: _refused, HTTPException: _unknown, Exception: _fault},
     )
-    app.router.redirect_slashes = False  # to wherever the Host header says
+    app.router.redirect_slashes = False  # it would redirect to whatever the Host header names
     return ErrorMiddleware(app, local_host)
 
 
 class ErrorMiddleware:
-    """What stands before the routes: every request gets an answer in JSON, whatever happens to it."""
+    """Answers every request in JSON, whatever error it causes."""
 
     def __init__(self, app: ASGIApp, local_host: str | None) -> None:
         self._app = app
@@ -84,14 +84,14 @@ class ErrorMiddleware:
             return
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except asyncio.CancelledError:  # the endpoint ends, and has waited for long enough
+        except asyncio.CancelledError:  # the endpoint ends, and has waited long enough
             what, why = "The endpoint ends.", "The agent did not answer in time."
             await RequestError(503, what, why, "Connect it again.").response(scope, receive, send)
         except Exception:  # noqa: BLE001, S110  `_fault` has logged and answered it
             pass
 
     def _misdirected(self, scope: Scope) -> RequestError | None:
-        """Refuse what a page of another site sends to this machine under its own name (DNS rebinding)."""
+        """Refuse requests that a page of another site sends here by its own name (DNS rebinding)."""
         named = dict(scope.get("headers", ())).get(b"host") if self._local_host else None
         if named is None or is_addressed_by(named.decode("latin-1"), str(self._local_host)):
             return None
@@ -111,7 +111,7 @@ class Routes:
     # ---- for everybody
 
     async def health(self, _: Request) -> Response:
-        """Say that the endpoint answers, and with what."""
+        """Answer with the agent and the version that are served."""
         opened = self._live.opened
         return json_response({"status": "ok", "agent": opened.agent, "version": opened.version})
 
@@ -120,18 +120,18 @@ class Routes:
         return json_response({"live": True})
 
     async def ready(self, _: Request) -> Response:
-        """Open Inference Protocol: the agent can be asked, and comes to what it is asked."""
+        """Open Inference Protocol: the agent can be asked, and is not stuck at a request."""
         ready = self._ready()
         return json_response({"ready": ready}, OK if ready else NOT_READY)
 
     async def server(self, _: Request) -> Response:
-        """Open Inference Protocol: what this server is."""
+        """Open Inference Protocol: describe this server."""
         return json_response({"name": "pipeline_widgets", "version": "2", "extensions": []})
 
-    # ---- for who has the key
+    # ---- with the key
 
-    async def look(self, request: Request) -> Response:
-        """Look at once whether another version, another key or no endpoint at all is wanted."""
+    async def reconcile(self, request: Request) -> Response:
+        """Read the desired state at once: another version, another key, or no endpoint at all."""
         await self._guard.authorize(request)
         try:
             await to_thread.run_sync(self._live.read)
@@ -158,7 +158,7 @@ class Routes:
         return handle
 
     async def model(self, request: Request) -> Response:
-        """Open Inference Protocol: whether the agent is ready, what it takes and returns, its answers."""
+        """Open Inference Protocol: readiness, metadata and inference of the agent."""
         opened = self._live.opened
         path = open_inference.model_path(request.path_params["path"], opened.agent)
         if path.action != "ready":
@@ -178,7 +178,7 @@ class Routes:
             try:
                 found = await self._turn.ask(opened, opened.example)
                 outputs = open_inference.describe_model(json.loads(found), returns)
-            except RequestError:  # its example does not work: then nobody knows what it returns
+            except RequestError:  # its example does not work, so that its outputs are unknown
                 _log.warning("The agent does not answer its own example.")
         told = {"name": opened.agent, "versions": [str(opened.version)], "platform": opened.algorithm}
         return json_response({**told, "inputs": inputs, "outputs": outputs})
@@ -229,7 +229,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    """A path or a verb that there is not."""
+    """Answer a request for an unknown path or with a wrong method."""
     known = cast("HTTPException", error)
     if known.status_code == 405:  # noqa: PLR2004
         return _not_answered(request, (known.headers or {}).get("Allow", "")).response
@@ -237,7 +237,7 @@ async def _unknown(request: Request, error: Exception) -> Response:
 
 
 async def _fault(_: Request, error: Exception) -> Response:
-    """A fault of ours: what the agent's code raises has an answer of its own."""
+    """Answer after a bug of ours; an error of the agent's code has an answer of its own."""
     _log.error("A request failed.", exc_info=error)
     return RequestError(
         500, "The endpoint failed.", f"{type(error).__name__}: {error}.", "Its log has more."

@@ -1,4 +1,4 @@
-"""Who may ask an endpoint: who has its key, and its own workspace (spec 8.3)."""
+"""Authorize requests to an endpoint: by its key, or by the key of its own workspace (spec 8.3)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.serving.payload import RequestError
 from pipeline_widgets.serving.queue import LoadedVersion
 
-LOOK_EVERY = 0.25  # seconds between two looks for another key, however often a wrong one is tried
+READ_EVERY = 0.25  # seconds between two readings of the key, however often a wrong one is tried
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class ServedState(Protocol):
-    """What changes while an endpoint lives."""
+    """The state that changes while an endpoint lives."""
 
     @property
     def opened(self) -> LoadedVersion:
@@ -29,7 +29,7 @@ class ServedState(Protocol):
 
     @property
     def swapping(self) -> bool:
-        """Whether another version is wanted, and not refused."""
+        """Whether another version is desired, and can perhaps be opened."""
         ...
 
     @property
@@ -39,33 +39,33 @@ class ServedState(Protocol):
 
     @property
     def own_key(self) -> str:
-        """What its own workspace uses for a key."""
+        """The key of its own workspace."""
         ...
 
     def read(self) -> None:
-        """Read what is wanted now."""
+        """Read the desired state."""
         ...
 
 
 class Authenticator:
-    """Lets only those in who have a key."""
+    """Lets only requests with a key through."""
 
     def __init__(self, live: ServedState) -> None:
         self._live = live
-        self._look_at = 0.0
+        self._read_at = 0.0
 
     async def authorize(self, request: Request) -> None:
         """Refuse a request without the key."""
         given = _key(request)
         if self._opens(given):
             return
-        if given and time.monotonic() >= self._look_at:  # the key may have been rotated just now
-            self._look_at = float("inf")
+        if given and time.monotonic() >= self._read_at:  # the key may have been rotated just now
+            self._read_at = float("inf")
             try:
-                with suppress(PipelineError):  # a database that refuses: then the key is what it was
+                with suppress(PipelineError):  # if the database refuses, the key is what it was
                     await to_thread.run_sync(self._live.read)
             finally:
-                self._look_at = time.monotonic() + LOOK_EVERY
+                self._read_at = time.monotonic() + READ_EVERY
         if not self._opens(given):
             raise self._locked(given)
 

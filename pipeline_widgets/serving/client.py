@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,14 +13,14 @@ from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.serving.sockets import own_address
 
 HEALTH_TIMEOUT = 2.0  # seconds
-LOOK_TIMEOUT = 2.0  # seconds
+NOTIFY_TIMEOUT = 2.0  # seconds
 ASK_TIMEOUT = 60.0  # seconds: an agent may think
-ANSWER_LIMIT = 256 << 20  # bytes; what is longer is cut, and no JSON then
+ANSWER_LIMIT = 256 << 20  # bytes; a longer answer is cut, and no valid JSON then
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What an endpoint has answered."""
+    """The answer of an endpoint."""
 
     status: int
     #: Parsed JSON.
@@ -30,7 +29,7 @@ class Reply:
 
 
 def fetch_health(host: str, port: int) -> dict[str, Any] | None:
-    """Return what an endpoint says of itself; None if it does not answer."""
+    """Return the health of an endpoint, with its agent and version; None if it does not answer."""
     try:
         reply = _ask((own_address(host), port), "/health", timeout=HEALTH_TIMEOUT)
     except ExecutionError:
@@ -61,6 +60,8 @@ def _ask(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415  few supervisors ask an endpoint
+
     began = time.perf_counter()
     connection = HTTPConnection(*place, timeout=timeout)
     try:

@@ -1,8 +1,8 @@
-"""How many connections an endpoint holds, and for how long one may keep it waiting.
+"""Limit the number of connections of an endpoint, and how long a connection may stay without progress.
 
-uvicorn closes a connection only when it has been idle after an answer. Here one is closed as well that sends
-no request, or sends it too slowly, or does not take its answer. Where too many send nothing, the one that has
-been silent for the longest makes room for the next, so that whoever does ask gets through.
+uvicorn closes a connection only when it has been idle after an answer. Here a connection is closed as well if
+it sends no request, or sends it too slowly, or does not read its answer. If too many are silent, the one that
+has been silent longest makes room for the next, so that requests get through.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SEND_TIMEOUT = 30.0  # seconds in which a client takes nothing of its answer
 MOST_SILENT = 64  # connections on which no request is under way
 MOST = 384  # connections in all; 256 requests may wait for the agent
 
-#: What a connection waits for, and how long it may; an agent may take its time.
+#: The seconds that a connection may wait for something; an agent may take its time.
 _LIMITS = {
     "first header": HEADER_TIMEOUT,
     "next header": KEEP_ALIVE + HEADER_TIMEOUT,
@@ -35,7 +35,7 @@ class BoundedProtocol(H11Protocol):
     """A connection that is closed when it makes no progress, or when there are too many."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, in the place of a silent one where there are too many."""
+        """Accept a connection; if there are too many, close a silent one."""
         super().connection_made(transport)
         self._state: tuple[object, ...] = ()
         self._since = self.loop.time()
@@ -51,7 +51,7 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def waits_for(self) -> str:
-        """What the connection waits for: a key of the limits, or "the agent"."""
+        """The key of the limit that applies to the connection, or "the agent"."""
         cycle: Any = self.cycle
         if self.transport.get_write_buffer_size():
             return "sending"
@@ -69,7 +69,7 @@ class BoundedProtocol(H11Protocol):
         return self._since
 
     def check(self, now: float) -> None:
-        """Close the connection if it has waited for too long without any progress."""
+        """Close the connection if it has made no progress for too long."""
         waits_for = self.waits_for
         state = (waits_for, id(self.cycle), self.transport.get_write_buffer_size())
         if state != self._state:
@@ -79,7 +79,7 @@ class BoundedProtocol(H11Protocol):
             self.transport.abort()
 
     def _refuse(self) -> None:
-        """Answer before anything was asked, and close."""
+        """Answer before any request, and close."""
         told = {"error": "Too many connections.", "why": f"There are {MOST}.", "fix": "Ask again later."}
         body = json.dumps(told).encode()
         head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
@@ -90,7 +90,7 @@ class BoundedProtocol(H11Protocol):
 
 
 def check_all(connections: Iterable[object]) -> None:
-    """Close those connections that make no progress."""
+    """Close the connections that make no progress."""
     now = asyncio.get_running_loop().time()
     for each in _bounded(connections):
         each.check(now)

@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, version 2, to what a predictor takes, and back.
+"""Convert tensors of the Open Inference Protocol, version 2, to the input of a predictor, and back.
 
 https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 """
@@ -25,14 +25,14 @@ DATATYPES = frozenset({*FLOATS, *INTEGERS, "BOOL", "BYTES"})
 DIMENSIONS = 32  # of a tensor
 #: A body of 1 MB has no room for more values. A shape must not ask for more lists than that either.
 VALUES = 500_000
-SHOWN = 80  # characters of what somebody has sent
+SHOWN = 80  # characters of a sent value that a message shows
 ANY_LENGTH = -1
 _TAIL = r"(?:/versions/(?P<version>[^/]+))?(?:/(?P<action>infer|ready))?"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPath:
-    """What is asked for below /v2/models."""
+    """A path below /v2/models."""
 
     name: str
     version: str | None
@@ -41,19 +41,19 @@ class ModelPath:
 
 
 def model_path(path: str, agent: str) -> ModelPath:
-    """Return what a path below /v2/models asks for, of an agent whose name may hold slashes, too."""
+    """Parse a path below /v2/models; the name of the agent may hold slashes."""
     own = re.fullmatch(f"(?P<name>{re.escape(agent)}){_TAIL}", path)
     found = own or cast("re.Match[str]", re.fullmatch(f"(?P<name>(?s:.*?)){_TAIL}", path))
     return ModelPath(found["name"], found["version"], cast("Any", found["action"]))
 
 
 def read_inputs(request: Mapping[str, Any], example: Any = None, name: str = "") -> Any:
-    """Return what a predictor takes of an inference request: one tensor's values, or several by name.
+    """Return the input for a predictor: the values of one tensor, or of several by name.
 
     Args:
-        request: The body.
-        example: What the predictor names as an input; its tensors' names then have to be the metadata's.
-        name: What a single tensor is called in the metadata.
+        request: The body of an inference request.
+        example: The example input of the predictor; if given, the tensors have to bear the metadata's names.
+        name: The name of a single tensor in the metadata.
 
     Raises:
         PipelineError: It is not such a request, or its tensors contradict themselves.
@@ -100,7 +100,7 @@ def get_requested_outputs(request: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def select_outputs(tensors: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return those of the tensors that were asked for; all where none was named.
+    """Return the requested tensors; all if none was named.
 
     Raises:
         PipelineError: There is no tensor of that name.
@@ -130,7 +130,7 @@ def describe_model(example: Any, name: str) -> list[dict[str, Any]]:
 
 
 def abbreviate(value: object) -> str:
-    """Return what somebody has sent, no longer than a message can bear."""
+    """Return a sent value as text, short enough for a message."""
     try:
         text = repr(value)
     except RecursionError:
@@ -195,7 +195,7 @@ def _sizes(name: str, shape: Any) -> list[int]:
 
 
 def _products(sizes: Sequence[int]) -> list[int]:
-    """How many lists or values there are at each depth."""
+    """Return the number of lists or values at every depth."""
     return list(accumulate(sizes, lambda one, other: one * other))
 
 
@@ -210,7 +210,7 @@ def _fits(datatype: str, value: Any) -> bool:
 
 
 def _is_double(value: float) -> bool:
-    """Whether a number, which may be an integer of any size, is a finite one of 64 bits."""
+    """Return whether a number, perhaps an integer of any size, is a finite double."""
     try:
         return math.isfinite(float(value))
     except OverflowError:
@@ -218,7 +218,7 @@ def _is_double(value: float) -> bool:
 
 
 def _flat(name: str, data: Any, depth: int = 0) -> list[Any]:
-    """The values of data, which may come flat or nested."""
+    """Return the values of data, which may be flat or nested."""
     if depth > DIMENSIONS:
         why = f"At most {DIMENSIONS} dimensions are taken."
         raise PipelineError(
@@ -234,7 +234,7 @@ def _flat(name: str, data: Any, depth: int = 0) -> list[Any]:
 
 
 def _nested(flat: Sequence[Any], sizes: Sequence[int]) -> Any:
-    """Flat values in the shape of a tensor."""
+    """Return flat values nested in the shape of a tensor."""
     if not sizes:
         return flat[0]
     if len(sizes) == 1:
@@ -246,13 +246,13 @@ def _nested(flat: Sequence[Any], sizes: Sequence[int]) -> Any:
 def _described(name: str, value: Any) -> dict[str, Any]:
     sizes, flat = _measured(value)
     datatype = _datatype(flat) if sizes is not None else None
-    if sizes is None or datatype is None:  # what is not a tensor goes as its JSON
+    if sizes is None or datatype is None:  # a value that is no tensor is sent as its JSON
         sizes, flat, datatype = [1], [json.dumps(value, allow_nan=False)], "BYTES"
     return {"name": name, "shape": sizes or [1], "datatype": datatype, "data": flat}
 
 
 def _measured(value: Any) -> tuple[list[int] | None, list[Any]]:
-    """The sizes and the values of nested lists, level by level; no sizes where they are ragged."""
+    """Return the sizes and the values of nested lists; no sizes if they are ragged."""
     sizes: list[int] = []
     level: list[Any] = [value]
     while level and all(isinstance(each, list) for each in level):
@@ -265,7 +265,7 @@ def _measured(value: Any) -> tuple[list[int] | None, list[Any]]:
 
 
 def _rows_of(value: Any) -> list[int]:
-    """The sizes of an example, of which there may be any number; none of what is not a tensor."""
+    """Return the sizes of an example; none for a value that is no tensor."""
     return _measured(value)[0] or []
 
 
@@ -274,7 +274,7 @@ def _values(example: Any) -> list[Any]:
 
 
 def _datatype(flat: Sequence[Any]) -> str | None:
-    """The datatype that holds all of the values; None where none does."""
+    """Return the datatype that holds all of the values; None if there is none."""
     for datatype in ("BOOL", "INT64", "UINT64", "BYTES"):
         if flat and all(_fits(datatype, value) for value in flat):
             return datatype

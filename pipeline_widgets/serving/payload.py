@@ -1,4 +1,4 @@
-"""What goes in and out of an endpoint: bodies that are read or refused, refusals, and answers as JSON."""
+"""Read the bodies of requests, refuse them, and write answers as JSON."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.serving.open_inference import SHOWN, abbreviate
 
 BODY_LIMIT = 1_000_000  # bytes of a request
-DRAINED = 64 * BODY_LIMIT  # bytes that are read and dropped, so that the refusal reaches who is still sending
+DRAINED = (
+    64 * BODY_LIMIT
+)  # bytes that are read and dropped, so that the refusal reaches a client that is still sending
 DRAIN_TIME = 10.0  # seconds for that
-AT_ONCE = 20_000  # bytes that are parsed before anybody would notice; more are parsed in a thread
+AT_ONCE = 20_000  # bytes that are parsed in the event loop; more are parsed in a thread
 FIELDS_SHOWN = 5
 OK = 200
 
 
 class Exchange:
-    """A request and its answer: the answer begins when the body was read, by whoever answers or here.
+    """A request and its answer, which begins only when the whole body was read, by the handler or here.
 
-    Else whoever is still sending would see the connection reset, and not the answer. What is read here is
-    dropped; it is limited in size and time.
+    Otherwise a client that is still sending would see a reset connection instead of the answer. The rest that
+    is read here is dropped; it is limited in size and time.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
-        #: Whoever waits for a word before sending the body sends none when the answer comes first.
+        #: A client that waits for a 100 before it sends the body sends none when the answer comes first.
         self._waits = any(name == b"expect" for name, _ in scope.get("headers", ()))
         self._more, self._size = True, 0
 
@@ -66,21 +68,21 @@ class RequestError(Exception):
 
 
 def json_response(content: Any, status: int = OK, headers: Mapping[str, str] | None = None) -> Response:
-    """Return content as JSON; NaN is none."""
+    """Return content as JSON, which has no NaN."""
     body = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return Response(body.encode("utf-8", "replace"), status, headers, "application/json")
 
 
 def invalid_input(error: PipelineError) -> RequestError:
-    """Return the refusal of an input, by what was raised."""
+    """Return an error as the refusal of an input."""
     return RequestError(422, error.what, error.why, error.fix)
 
 
 def encode_json(found: Any) -> bytes:
-    """Return what an agent has answered as JSON.
+    """Return the answer of an agent as JSON.
 
     Raises:
-        ValueError: It cannot be said in JSON, as NaN cannot.
+        ValueError: JSON has no such value, as it has no NaN.
     """
     try:
         return json.dumps(found, allow_nan=False, default=_plain, separators=(",", ":")).encode()
@@ -89,7 +91,7 @@ def encode_json(found: Any) -> bytes:
 
 
 def as_json(value: Any) -> Any:
-    """Return a value as JSON would bring it, numpy's as lists; None where JSON cannot say it."""
+    """Return a value as JSON would bring it back, with arrays as lists; None if JSON has no such value."""
     try:
         return json.loads(encode_json(value))
     except ValueError:
@@ -128,7 +130,7 @@ def get_field(body: Mapping[str, Any], name: str) -> Any:
 async def _read(request: Request) -> bytes:
     """Read a body of limited size.
 
-    What is too long is read on, and dropped: else the refusal could not reach who is still sending.
+    The rest of a body that is too long is read and dropped: else the refusal could not reach the client.
     """
     chunks: list[bytes] = []
     size = 0
@@ -156,7 +158,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What numpy makes, as Python's own."""
+    """Return a value of numpy as Python's own."""
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not JSON")

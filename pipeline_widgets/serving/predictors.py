@@ -1,4 +1,4 @@
-"""Let an agent answer in this process."""
+"""Open the version of an agent, so that it can answer in this process."""
 
 from __future__ import annotations
 

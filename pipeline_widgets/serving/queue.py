@@ -1,4 +1,4 @@
-"""Asking the agent: one request after the other, since few predictors can be called from several threads.
+"""Ask the agent for one request after the other, since few predictors can be called from several threads.
 
 The agent's code runs in a thread, so that health is answered meanwhile.
 """
@@ -19,11 +19,11 @@ from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.serving.payload import RequestError, encode_json, invalid_input
 
 WAITING = 256  # requests that may wait for the agent
-PATIENCE = 30.0  # seconds that a request waits for its turn; an agent that takes longer is not ready
+PATIENCE = 30.0  # seconds for which a request waits for its turn; an agent that takes longer is not ready
 
-#: What code raises on input that it did not expect: whoever sent it is told 422. RuntimeError is not among
-#: them. Torch raises it for a wrong shape, but also when memory runs out or a device is lost, and a client
-#: that is told that its input is wrong would not ask again. Its text is in the answer either way.
+#: Errors that code raises on unexpected input: the answer is 422. RuntimeError is not among them. Torch
+#: raises it for a wrong shape, but also when memory runs out or a device is lost, and a client that reads
+#: that its input is wrong would not ask again. The text of the error is in the answer either way.
 INPUT_ERRORS = (
     TypeError,
     ValueError,
@@ -100,7 +100,7 @@ def _busy(what: str, why: str) -> RequestError:
 
 
 def _answered(predict: Callable[[Any], Any], value: Any) -> bytes:
-    """Ask the agent, in a thread. Whatever its code raises is an answer: SystemExit must end nothing."""
+    """Ask the agent, in a thread. Any error of its code is an answer: SystemExit must end nothing."""
     try:
         found = predict(value)
     except PipelineError as error:

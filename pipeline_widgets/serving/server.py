@@ -1,7 +1,7 @@
-"""The process behind an agent's endpoint. It outlives what started it, and ends when nobody wants it.
+"""The process behind an agent's endpoint. It outlives the process that started it.
 
-It looks at its row twice a second: another version is opened beside the one that is served, and takes its
-place from one request to the next; a rotated key counts at once; without a row of its own it ends.
+It reads its row twice a second. It opens another version beside the one that is served, and replaces that
+between two requests. A rotated key counts at once. It ends when its lease is released.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ from pipeline_widgets.serving.predictors import open_version
 from pipeline_widgets.serving.queue import LoadedVersion
 from pipeline_widgets.serving.sockets import is_local, listen
 
-CHECK_EVERY = 5  # ticks of the server, of 0.1 s each, between two looks at its connections
-LOOK_EVERY = 0.5  # seconds between two looks at what is wanted
+CHECK_EVERY = 5  # ticks of the server, of 0.1 s each, between two checks of its connections
+READ_EVERY = 0.5  # seconds between two readings of the desired state
 PATIENCE = 60.0  # seconds that the database may refuse to be read before the process ends
-GONE_AFTER = 3  # looks that do not find the database's file
+GONE_AFTER = 3  # checks in a row that do not find the database's file
 SIGTERM = "Its process was asked to end by the system (SIGTERM). Connect it again."
-LEAVE = 3.0  # seconds that the interpreter has to end in, whatever the agent's code does meanwhile
+EXIT_GRACE = 3.0  # seconds within which the interpreter has to end, whatever the agent's code does
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
 class ServedAgent:
-    """What is served, as the requests of the application see it.
+    """The agent that is served, as the requests of the application see it.
 
-    Requests read what is wanted, and wait for nothing else. Only who watches opens versions, and tells.
+    A request only reads the desired state. Only the watcher opens versions, and writes the row.
 
     Args:
-        service: What it may read and tell.
+        service: Reads and writes the endpoint's row.
         agent_id: The agent.
-        key: What its own workspace asks it with.
+        key: The key with which its own workspace asks it.
     """
 
     def __init__(self, service: EndpointService, agent_id: int, key: str) -> None:
@@ -75,7 +75,7 @@ class ServedAgent:
         self._agent_id = agent_id
         self._reading = threading.Lock()
         self._wanted: DesiredState | None = None
-        self._refused: tuple[int, str] | None = None  # the version that cannot be opened, and why
+        self._refused: tuple[int, str] | None = None  # the version that cannot be opened, and the reason
         self._told: dict[str, object] = {}
         self.own_key = key
         self.token = derive_token(key)
@@ -88,43 +88,43 @@ class ServedAgent:
 
     @property
     def wanted(self) -> bool:
-        """Whether anything is wanted of it."""
+        """Whether the endpoint is to serve anything."""
         return self._wanted is not None
 
     @property
     def swapping(self) -> bool:
-        """Whether another version is wanted, and not refused."""
+        """Whether another version is desired, and can perhaps be opened."""
         wanted, refused = self._wanted, self._refused
         number = None if wanted is None else wanted.version
         return number not in {None, self.opened.version, refused and refused[0]}
 
     @property
     def told(self) -> dict[str, object]:
-        """What the row tells of what is served."""
+        """The columns of the row that describe what is served."""
         opened, refused = self.opened, self._refused
         error = version_error(refused[0], opened.version, refused[1]) if refused else None
         return {"version": opened.version, "route": opened.route, "example": opened.example, "error": error}
 
     def read(self) -> None:
-        """Read what is wanted now; another version is opened by who watches, soon."""
-        with self._reading:  # else who read first could write last, and bring a rotated key back
+        """Read the desired state; the watcher soon opens another version."""
+        with self._reading:  # else the first reader could write last, and bring a rotated key back
             before, self._wanted = self._wanted, self._service.wanted(self._agent_id, self.token)
             if self._wanted is not None:
                 self.key_digest = self._wanted.key_digest
         if self._wanted != before:
             self.changed.set()
 
-    def ready(self) -> None:
-        """Say that it has answered."""
+    def report_ready(self) -> None:
+        """Report that the endpoint has answered."""
         told = self.told
-        self._service.ready(self._agent_id, self.token, **told)
+        self._service.record_ready(self._agent_id, self.token, **told)
         self._told = told
 
     def settle(self) -> None:
-        """Open the version that is wanted, where that is another one, and tell what has changed.
+        """Open the desired version, if it is another one, and record what has changed.
 
-        A version that cannot be opened is not tried again as long as nothing else is wanted; the one that is
-        served goes on meanwhile. What the database did not take is told again.
+        A version that cannot be opened is not tried again until another one is desired; the current one is
+        served meanwhile. A write that the database refused is repeated the next time.
         """
         wanted = self._wanted
         if wanted is not None and wanted.version == self.opened.version:
@@ -133,7 +133,7 @@ class ServedAgent:
             self._swap(wanted)
         told = self.told
         if told != self._told:
-            self._service.tell(self._agent_id, self.token, **told)
+            self._service.record_state(self._agent_id, self.token, **told)
             self._told = told
 
     def _swap(self, wanted: DesiredState) -> None:
@@ -141,7 +141,7 @@ class ServedAgent:
             self.opened = self._open(wanted)
         except (StorageError, FencedError):
             raise
-        except Exception as error:  # noqa: BLE001  the user's code opens it
+        except Exception as error:  # noqa: BLE001  the user's code opens the version
             _log.exception("Version %s cannot be opened.", wanted.version)
             self._refused = (wanted.version, format_error(error))
         else:
@@ -155,7 +155,9 @@ class ServedAgent:
             example = as_json(getattr(predict, "example", None))
         except Exception:
             raise
-        except BaseException as error:  # sys.exit() there would end the version that is served as well
+        except (
+            BaseException
+        ) as error:  # sys.exit() there would end the process that serves the current version
             what = "Its code wanted to end the process that opens it."
             raise ExecutionError(what, f"{type(error).__name__}: {error}.") from error
         return LoadedVersion(
@@ -169,11 +171,11 @@ class ServedAgent:
 
 
 def serve(store: Store, service: EndpointService, agent_id: int, process: Process) -> None:
-    """Serve an agent until nobody wants that any more; do nothing if another process has it.
+    """Serve an agent until it is disconnected; do nothing if another process serves it.
 
     Args:
         store: The workspace.
-        service: What reads and writes the endpoint's row.
+        service: Reads and writes the endpoint's row.
         agent_id: The agent.
         process: This process, as the row names it.
     """
@@ -182,21 +184,21 @@ def serve(store: Store, service: EndpointService, agent_id: int, process: Proces
     faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
     key = local_credential.create()
     token = derive_token(key)
-    if not _patiently(lambda: service.take(agent_id, process, token)):
+    if not _retry_while_refused(lambda: service.take(agent_id, process, token)):
         return
     try:
         local_credential.write(store.endpoint_key(agent_id), key)
-        endpoint = _patiently(lambda: ServedAgent(service, agent_id, key))
-        host, port = _patiently(lambda: service.place(agent_id))
-        listening = listen(host, port or 0, 0)  # where the port that it had is taken, any will do
+        endpoint = _retry_while_refused(lambda: ServedAgent(service, agent_id, key))
+        host, port = _retry_while_refused(lambda: service.get_address(agent_id))
+        listening = listen(host, port or 0, 0)  # if its former port is taken, any will do
         at = listening.getsockname()[1]
-        _patiently(lambda: service.tell(agent_id, token, port=at, **endpoint.told))
+        _retry_while_refused(lambda: service.record_state(agent_id, token, port=at, **endpoint.told))
     except FencedError:
         return
     except Exception as error:  # noqa: BLE001  the user's code opens the version
-        with suppress(Exception):  # before the row says so: who reads that Failed finds the whole log
+        with suppress(Exception):  # before the row says Failed, so that the log is complete by then
             traceback.print_exc()
-        service.failed(agent_id, token, format_error(error))
+        service.record_failure(agent_id, token, format_error(error))
         sys.exit(1)
     config = uvicorn.Config(
         application(endpoint, host if is_local(listening) else None),
@@ -216,18 +218,20 @@ def serve(store: Store, service: EndpointService, agent_id: int, process: Proces
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server.run(sockets=[listening])
     if why := watch.why or (SIGTERM if server.signalled else None):
-        with suppress(PipelineError):  # of a disconnect too it is told by SIGTERM, but has no row then
-            service.failed(agent_id, token, why)
-    threading.Thread(target=_leave, daemon=True).start()
+        with suppress(
+            PipelineError
+        ):  # a disconnect sends SIGTERM as well, but then the lease is released already
+            service.record_failure(agent_id, token, why)
+    threading.Thread(target=_exit_soon, daemon=True).start()
 
 
 class Server(uvicorn.Server):
-    """A server that ends by itself on SIGTERM, so that what has to be told can be told."""
+    """A server that ends by itself on SIGTERM, so that the reason can still be recorded."""
 
     signalled = False
 
     async def on_tick(self, counter: int) -> bool:
-        """Close connections that make no progress, now and then."""
+        """Close connections that make no progress, every few ticks."""
         if counter % CHECK_EVERY == 0:
             check_all(self.server_state.connections)
         return await super().on_tick(counter)
@@ -238,13 +242,13 @@ class Server(uvicorn.Server):
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End, since the system has asked for it."""
+        """End, and remember that the system has asked for it."""
         self.signalled = True
         super().handle_exit(sig, frame)
 
 
 class DesiredStateWatcher:
-    """Keeps an endpoint alive in the database, and ends it when it is not wanted any more."""
+    """Keeps an endpoint alive in the database, and ends it when its lease is released."""
 
     def __init__(
         self,
@@ -263,27 +267,27 @@ class DesiredStateWatcher:
         self._missing = 0
         self._ready = False
         self._read_at = self._beaten_at = time.monotonic()
-        #: Why it has ended the endpoint; None where nobody wants it any more.
+        #: Why it has ended the endpoint; None if the lease was released.
         self.why: str | None = None
 
     def run(self, address: tuple[str, int]) -> None:
-        """Say that the endpoint is ready once it has answered, then look again and again."""
+        """Report that the endpoint is ready once it has answered, then follow the desired state."""
         try:
             while not fetch_health(*address):
                 time.sleep(0.01)
             while self._goes_on():
-                self._endpoint.changed.wait(LOOK_EVERY)
+                self._endpoint.changed.wait(READ_EVERY)
                 self._endpoint.changed.clear()
         except FencedError:
             pass
-        except Exception as error:  # noqa: BLE001  whatever it is, the row has to tell it
+        except Exception as error:  # noqa: BLE001  the row has to name any error
             self.why = f"What watches it failed. {format_error(error)}"
             _log.exception("The endpoint ends: what watches it failed.")
         finally:
             self._server.should_exit = True
 
     def _goes_on(self) -> bool:
-        """Look once; a database that cannot be read is borne for a while."""
+        """Read the desired state once, and return whether to go on; the database may refuse for a while."""
         self._missing = 0 if self._store.database.exists else self._missing + 1
         if self._missing >= GONE_AFTER:
             _log.error("The endpoint ends: its workspace was deleted.")
@@ -298,14 +302,14 @@ class DesiredStateWatcher:
             return False
         self._read_at = time.monotonic()
         if self._endpoint.wanted:
-            self._tell()
+            self._record_changes()
         return self._endpoint.wanted
 
-    def _tell(self) -> None:
-        """Tell what has changed. What the database does not take now is told again: it ends nothing."""
+    def _record_changes(self) -> None:
+        """Record what has changed. A write that the database refuses is repeated, and ends nothing."""
         try:
             if not self._ready:
-                self._endpoint.ready()
+                self._endpoint.report_ready()
                 self._ready = True
             self._endpoint.settle()
             now = time.monotonic()
@@ -316,11 +320,11 @@ class DesiredStateWatcher:
             _log.warning("%s", error)
 
 
-def _patiently(action: Callable[[], _T]) -> _T:
-    """Do what is needed to begin; a database that refuses for a while, as one that restarts does, is borne.
+def _retry_while_refused(action: Callable[[], _T]) -> _T:
+    """Do something that a start needs; wait for a database that refuses, such as one that restarts.
 
     Raises:
-        StorageError: It has refused for a minute.
+        StorageError: The database has refused for a minute.
     """
     until = time.monotonic() + PATIENCE
     while True:
@@ -330,12 +334,12 @@ def _patiently(action: Callable[[], _T]) -> _T:
             if isinstance(error, DataRefusedError) or time.monotonic() > until:
                 raise
             _log.warning("%s", error)
-        time.sleep(LOOK_EVERY)
+        time.sleep(READ_EVERY)
 
 
-def _leave() -> None:
-    """End the process although the agent's code hangs in a thread, which the interpreter would wait for."""
-    time.sleep(LEAVE)
+def _exit_soon() -> None:
+    """End the process even if the agent's code hangs in a thread, which the interpreter would wait for."""
+    time.sleep(EXIT_GRACE)
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()

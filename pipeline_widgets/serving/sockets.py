@@ -39,15 +39,15 @@ def listen(host: str, *ports: int) -> socket.socket:
 
 
 def is_local(listening: socket.socket) -> bool:
-    """Whether only this machine reaches a socket."""
+    """Return whether only this machine reaches a socket."""
     return ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def own_address(host: str) -> str:
     """Return the address of this machine that a host means, to be asked as it is.
 
-    A row tells the host, and may come from anybody. A name is looked up once, here, and only what this
-    machine itself has is returned: a second look-up could mean another machine.
+    The host comes from a row, which anybody may have written. A name is resolved once, here, and only an
+    address of this machine is returned: a second resolution could give another machine.
 
     Raises:
         ExecutionError: It means no address of this machine.
@@ -67,7 +67,7 @@ def own_address(host: str) -> str:
 
 
 def listens_on(pid: int, port: int) -> bool:
-    """Whether a process listens on a port. One that cannot be looked at, such as another user's, does not."""
+    """Return whether a process listens on a port; False if it cannot be read, as another user's."""
     try:
         held = psutil.Process(pid).net_connections("tcp")
     except (psutil.Error, OSError):

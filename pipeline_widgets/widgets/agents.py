@@ -101,7 +101,7 @@ class AgentsView(PagedView):
 
     def do_offer(self, experiment: int) -> Row:
         """Return the checkpoints of an experiment, by run, and which of each run is Best and which Final."""
-        return {"runs": resume_row(self._services.resume_options.offer(experiment))["runs"]}
+        return {"runs": resume_row(self._services.resume_options.find_options(experiment))["runs"]}
 
     def do_create(self, name: str, experiment: int, run: int, choice: Choice, description: str = "") -> Row:
         """Save a checkpoint as an agent, and show it."""

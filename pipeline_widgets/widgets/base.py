@@ -237,7 +237,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
 
     @property
     def _refresher(self) -> Refresher:
-        return refresher(self._services.store, self._services.look)
+        return refresher(self._services.store, self._services.reconcile)
 
     def _doubt(self, why: str) -> None:
         since = datetime.fromtimestamp(self._fresh_at, tz=UTC).astimezone().strftime("%H:%M")

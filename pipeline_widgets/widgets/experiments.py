@@ -142,7 +142,7 @@ class ExperimentsView(PagedView):
 
     def do_resume_form(self, experiment: int) -> Row:
         """Return what an experiment can go on from, and what that does to its pipeline."""
-        return resume_row(self._services.resume_options.offer(experiment))
+        return resume_row(self._services.resume_options.find_options(experiment))
 
     # ---- commands: doing
 

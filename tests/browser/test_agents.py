@@ -634,7 +634,7 @@ agent("greeter"), agent("broken", broken)
 import psutil
 with ws._services.store.read() as work:
     service = work.endpoints.lease(ws.agents["greeter"]._id)
-psutil.Process(service.process.pid).kill()
+psutil.Process(service.holder.pid).kill()
 """
     )
     expect(row(root, "greeter")).to_contain_text("Failed", timeout=30_000)

@@ -20,21 +20,21 @@ from pipeline_widgets.domain.liveness import (
     ProcessObservation,
     ProcessState,
     Timing,
-    assess_run,
+    assess,
     host_of,
 )
 from pipeline_widgets.domain.run import Status
 
 SUPERVISOR = Process(machine="node7|boot|4026", pid=123, started=1.0)
-TRIGGERED = Lease(run_id=1, status=Status.PENDING, created_at=1000)
+TRIGGERED = Lease(subject_id=1, status=Status.PENDING, created_at=1000)
 LAUNCHED = replace(TRIGGERED, launches=1, launched_at=1000)
-RUNNING = replace(LAUNCHED, status=Status.RUNNING, token="t", supervisor=SUPERVISOR, beat_at=1100)
+RUNNING = replace(LAUNCHED, status=Status.RUNNING, token="t", holder=SUPERVISOR, beat_at=1100)
 GRACE = Timing().grace
 
 
 def act(lease: Lease, seen: ProcessState, now: float) -> LivenessAction:
     """Return what to do."""
-    return assess_run(lease, seen, now=now, grace=GRACE).action
+    return assess(lease, seen, now=now, grace=GRACE).action
 
 
 @pytest.mark.spec("6.9")
@@ -47,7 +47,7 @@ def test_the_defaults_are_those_of_the_specification() -> None:
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.STOPPING])
 def test_a_supervisor_that_is_gone_is_given_up_at_once_with_evidence(status: Status) -> None:
     """On the same host no grace is waited for; the evidence names process, host and last beat."""
-    judgement = assess_run(replace(RUNNING, status=status), ProcessState.GONE, now=1101.5, grace=GRACE)
+    judgement = assess(replace(RUNNING, status=status), ProcessState.GONE, now=1101.5, grace=GRACE)
     assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == "Its supervisor, process 123 on node7, is gone; last beat 1.5 s ago."
 
@@ -64,7 +64,7 @@ def test_a_supervisor_that_is_seen_at_work_is_believed(silent: float) -> None:
 def test_one_that_cannot_be_seen_at_work_has_the_grace(seen: ProcessState) -> None:
     """On another host, or suspended, one that was silent for longer than the grace is given up."""
     assert act(RUNNING, seen, 1100 + GRACE) is LivenessAction.LEAVE
-    judgement = assess_run(RUNNING, seen, now=1100 + GRACE + 1, grace=GRACE)
+    judgement = assess(RUNNING, seen, now=1100 + GRACE + 1, grace=GRACE)
     assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == (
         f"Its supervisor, process 123 on node7, is {seen} and silent for 61.0 s; the grace is 60 s."
@@ -85,7 +85,7 @@ def test_a_run_that_was_launched_and_never_taken_is_launched_once_more_and_then_
     assert act(LAUNCHED, ProcessState.GONE, 1000 + RELAUNCH_AFTER) is LivenessAction.LAUNCH
     again = replace(LAUNCHED, launches=2, launched_at=2000)
     assert act(again, ProcessState.GONE, 2000 + RELAUNCH_AFTER - 0.1) is LivenessAction.LEAVE
-    judgement = assess_run(again, ProcessState.GONE, now=2000 + RELAUNCH_AFTER, grace=GRACE)
+    judgement = assess(again, ProcessState.GONE, now=2000 + RELAUNCH_AFTER, grace=GRACE)
     assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == "Its process was launched 2 times and never started."
 
@@ -112,7 +112,7 @@ def test_a_run_that_has_started_is_never_launched_again(
 ) -> None:
     """Only a Pending run is launched, at most twice in all, and giving up always has evidence."""
     lease = replace(RUNNING, status=status, launches=launches, beat_at=beat)
-    judgement = assess_run(lease, seen, now=now, grace=GRACE)
+    judgement = assess(lease, seen, now=now, grace=GRACE)
     if judgement.action is LivenessAction.LAUNCH:
         assert status is Status.PENDING
         assert launches < 2
@@ -131,7 +131,7 @@ KNOWN = replace(LAUNCHED, launched=PROCESS)
 def launched(lease: Lease, seen: ProcessState, waited: float, still: float = 0.0) -> LivenessDecision:
     """Judge a run that was launched and never taken."""
     now = 1000 + waited
-    return assess_run(lease, ProcessState.OUT_OF_SIGHT, now=now, grace=GRACE, launched=seen, still=still)
+    return assess(lease, ProcessState.OUT_OF_SIGHT, now=now, grace=GRACE, launched=seen, still=still)
 
 
 @pytest.mark.spec("6.9")
@@ -156,7 +156,7 @@ def test_a_launched_process_that_hangs_is_given_up() -> None:
 @given(st.floats(-1e6, 1e6), st.floats(0, HANGS_AFTER))
 def test_a_step_of_the_clock_makes_no_young_process_hang(step: float, age: float) -> None:
     """Where its own age is known, the wall clock does not count: an hour may be put forward meanwhile."""
-    decision = assess_run(
+    decision = assess(
         KNOWN,
         ProcessState.OUT_OF_SIGHT,
         now=1000 + age + step,
@@ -195,14 +195,13 @@ def test_a_supervisor_that_neither_beats_nor_wakes_is_given_up() -> None:
     """Row 8: silent for the grace on the database's clock, and still for the grace on the observer's."""
     late = 1100 + GRACE + 1
     assert (
-        assess_run(RUNNING, ProcessState.AT_WORK, now=late, grace=GRACE, still=GRACE).action
+        assess(RUNNING, ProcessState.AT_WORK, now=late, grace=GRACE, still=GRACE).action
         is LivenessAction.LEAVE
     )
     assert (
-        assess_run(RUNNING, ProcessState.AT_WORK, now=1101, grace=GRACE, still=1e9).action
-        is LivenessAction.LEAVE
+        assess(RUNNING, ProcessState.AT_WORK, now=1101, grace=GRACE, still=1e9).action is LivenessAction.LEAVE
     )
-    judgement = assess_run(RUNNING, ProcessState.AT_WORK, now=late, grace=GRACE, still=GRACE + 1)
+    judgement = assess(RUNNING, ProcessState.AT_WORK, now=late, grace=GRACE, still=GRACE + 1)
     assert judgement.action is LivenessAction.GIVE_UP
     assert judgement.evidence == (
         "Its supervisor, process 123 on node7, hangs: it has not moved for 61.0 s and is silent for 61.0 s; "
@@ -232,9 +231,9 @@ def test_a_pulse_is_as_old_as_its_last_change(seen: list[tuple[int | None, int]]
 def test_a_beat_of_the_future_is_no_reason_to_believe_in_it_for_ever(seen: ProcessState) -> None:
     """After the clock was put back, the grace counts on the observer's own clock."""
     an_hour_ago = RUNNING.beat_at - 3600 if RUNNING.beat_at else 0
-    judged = assess_run(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE - 1)
+    judged = assess(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE - 1)
     assert judged.action is LivenessAction.LEAVE
-    judged = assess_run(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE + 1)
+    judged = assess(RUNNING, seen, now=an_hour_ago, grace=GRACE, still=GRACE + 1)
     assert judged.action is LivenessAction.GIVE_UP
     assert "silent for 61.0 s" in judged.evidence
 
@@ -242,7 +241,7 @@ def test_a_beat_of_the_future_is_no_reason_to_believe_in_it_for_ever(seen: Proce
 @pytest.mark.spec("6.9")
 def test_no_evidence_tells_of_a_beat_that_is_still_to_come() -> None:
     """How long ago the last beat was is left out where the clock was put back."""
-    judged = assess_run(RUNNING, ProcessState.GONE, now=500, grace=GRACE)
+    judged = assess(RUNNING, ProcessState.GONE, now=500, grace=GRACE)
     assert judged.evidence == "Its supervisor, process 123 on node7, is gone."
 
 
@@ -257,7 +256,7 @@ def test_no_evidence_tells_of_a_beat_that_is_still_to_come() -> None:
 )
 def test_a_run_of_the_future_is_launched_now(lease: Lease, seen: ProcessState) -> None:
     """A clock that was put back by an hour does not keep a run Pending for an hour."""
-    judged = assess_run(lease, ProcessState.OUT_OF_SIGHT, now=1000 - 3600, grace=GRACE, launched=seen)
+    judged = assess(lease, ProcessState.OUT_OF_SIGHT, now=1000 - 3600, grace=GRACE, launched=seen)
     assert judged.action is LivenessAction.LAUNCH
 
 
@@ -266,3 +265,40 @@ def test_clocks_that_differ_a_little_launch_nothing_twice() -> None:
     """Another machine's clock may be ahead by a second."""
     assert act(TRIGGERED, ProcessState.OUT_OF_SIGHT, 999) is LivenessAction.LEAVE
     assert act(LAUNCHED, ProcessState.OUT_OF_SIGHT, 999) is LivenessAction.LEAVE
+
+
+SERVING = Lease(
+    subject_id=1, created_at=1000, launched_at=1000, launches=1, token="t", holder=SUPERVISOR, beat_at=1100
+)
+
+
+@pytest.mark.spec("8.2")
+@pytest.mark.parametrize(
+    ("seen", "still", "evidence"),
+    [
+        (ProcessState.GONE, 0.0, "is gone; last beat 61.5 s ago."),
+        (ProcessState.SUSPENDED, 0.0, "is suspended and silent for 61.5 s; the grace is 60 s."),
+        (
+            ProcessState.AT_WORK,
+            GRACE + 1,
+            "hangs: it has not moved for 61.0 s and is silent for 61.5 s; the grace is 60 s.",
+        ),
+    ],
+)
+def test_the_process_behind_an_endpoint_is_assessed_by_the_rule_of_supervisors(
+    seen: ProcessState, still: float, evidence: str
+) -> None:
+    """One rule for what holds a run and what holds an endpoint; only the name of the process differs."""
+    decision = assess(SERVING, seen, now=1161.5, grace=GRACE, still=still)
+    assert decision.action is LivenessAction.GIVE_UP
+    assert decision.evidence == f"Its process {SUPERVISOR.pid} on {host_of(SUPERVISOR)} {evidence}"
+    assert assess(SERVING, ProcessState.AT_WORK, now=1161.5, grace=GRACE).action is LivenessAction.LEAVE
+
+
+def test_an_endpoint_that_nothing_has_taken_is_launched_once_more() -> None:
+    """As a run is: at once when the launched process is gone, and given up the second time."""
+    waiting = replace(SERVING, token=None, holder=None, launched=SUPERVISOR)
+    seen, gone = ProcessState.OUT_OF_SIGHT, ProcessState.GONE
+    assert assess(waiting, seen, now=1001, grace=GRACE, launched=gone).action is LivenessAction.LAUNCH
+    decision = assess(replace(waiting, launches=2), seen, now=1001, grace=GRACE, launched=gone)
+    assert decision.action is LivenessAction.GIVE_UP

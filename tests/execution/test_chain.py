@@ -261,7 +261,7 @@ def test_no_process_is_left_when_a_chain_has_ended(bench: Bench) -> None:
     """Supervisor, fork server and children are gone soon after the last stage has ended."""
     pipe = bench.chain({}, {})
     run = pipe.stages[0].trigger()
-    until(lambda: bench.lease(run).supervisor is not None)
+    until(lambda: bench.lease(run).holder is not None)
     supervisor = bench.supervisor(run)
     pipe.wait(30)
 

@@ -190,7 +190,7 @@ def _die_after_the_first_stage(bench: Bench, run_id: int) -> str:
         owner = Owner(process=me, token="dead")
         job = services.supervision.take(run_id, owner)
         assert job is not None
-        services.supervision.started(job, me)
+        services.supervision.record_start(job, me)
         with artifacts.publish(Path(job.folder) / "checkpoints", stem="1") as publication:
             (publication.path / "state.txt").write_text("1")
         saved = SavedCheckpoint(

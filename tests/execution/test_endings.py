@@ -15,9 +15,9 @@ from benches import Bench, alive, until
 from sites import Site
 
 from pipeline_widgets import __main__ as commands
-from pipeline_widgets import wiring
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.errors import DataRefusedError, StorageError
+from pipeline_widgets.execution import assembly
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.fork_server import ForkServer
 from pipeline_widgets.execution.streams import lossy_stream
@@ -256,18 +256,19 @@ def test_a_process_waits_for_a_database_that_takes_no_more_connections(
 ) -> None:
     """Row 10: a supervisor that finds the server full, or starting, tries again before it ends."""
     calls: list[object] = []
+    opened = assembly.connect_execution(bench.ws._services.store.database.url)
 
-    def connect(url: object, **_: object) -> wiring.Services:
+    def connect(url: object, **_: object) -> assembly.Execution:
         calls.append(url)
         if len(calls) < 3:
             raise StorageError("The database refused.", "Too many clients already.")
-        return bench.ws._services
+        return opened
 
-    monkeypatch.setattr(wiring, "connect", connect)
+    monkeypatch.setattr(assembly, "connect_execution", connect)
     monkeypatch.setattr(commands, "RETRY_EVERY", 0.0)
     monkeypatch.setattr("pipeline_widgets.execution.streams.lose_what_cannot_be_printed", lambda: None)
 
-    assert commands._launched(commands._parser().parse_args(["supervise", "1"])) is bench.ws._services
+    assert commands._open_launched(commands._parser().parse_args(["supervise", "1"])) is opened
     assert len(calls) == 3
 
 

@@ -208,6 +208,6 @@ def test_a_copy_of_a_workspace_ends_nothing_of_the_original(bench: Bench, tmp_pa
     until(lambda: run.status == "Running")
     lease = bench.lease(run)
 
-    ownership.end_launch(lease.token, [lease.supervisor, lease.child], f"sqlite:///{tmp_path}/copy/lab.db")
+    ownership.end_launch(lease.token, [lease.holder, lease.worker], f"sqlite:///{tmp_path}/copy/lab.db")
 
     assert alive(bench.trainer(run).pid)

@@ -186,7 +186,7 @@ class Lab:
     def started(self, run: Run) -> Job:
         """Lease a run and set it to Running."""
         job = self.take(run)
-        self.supervision.started(job, CHILD)
+        self.supervision.record_start(job, CHILD)
         return job
 
     def save(
@@ -231,7 +231,7 @@ class Lab:
         self, job: Job, *scores: float, status: Status = Status.SUCCEEDED, content: str | None = None
     ) -> Job | None:
         """Carry out a run that is leased already; the return is the job of the next stage."""
-        self.supervision.started(job, CHILD)
+        self.supervision.record_start(job, CHILD)
         first = job.start.step if job.start and job.start_role == "resume" else 0
         for number, score in enumerate(scores, start=1):
             self.save(job, first + 10 * number, score, content=content)

@@ -54,7 +54,7 @@ def a_run(store: Store) -> Any:
     supervision = SupervisionService(store)
     job = supervision.take(run.id, an_owner())
     assert job is not None
-    supervision.started(job, Process(machine="m", pid=1, started=1.0))
+    supervision.record_start(job, Process(machine="m", pid=1, started=1.0))
     return job
 
 

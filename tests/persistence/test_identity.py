@@ -41,7 +41,7 @@ def working(tmp_path: Path) -> Lab:
     endpoints.rotate_key(agent.id)
     owner = an_owner()
     assert endpoints.take(agent.id, Process(machine="m", pid=1, started=1.0), "token")
-    endpoints.ready(agent.id, "token", version=1)
+    endpoints.record_ready(agent.id, "token", version=1)
     lab.take(lab.runs.trigger(stage.id), owner)
     lab.store.endpoint_key(agent.id).parent.mkdir()
     lab.store.endpoint_key(agent.id).write_text("secret")
@@ -106,7 +106,7 @@ def test_case_16_a_copy_lets_the_originals_processes_be(working: Lab, opened: Op
         service = work.endpoints.lease(agent.id)
         rows = work.connection.execute(select(schema.endpoints)).mappings().one()
     assert service is not None
-    assert service.process is None
+    assert service.holder is None
     assert (agent.status, rows["key_digest"], rows["token"]) == ("Undeployed", None, None)
     last = RunService(copy).get(2)
     evidence = f"This is a copy of {tmp_path}/original/lab.db: the process belongs to the original."

@@ -40,7 +40,7 @@ def test_a_run_that_has_not_started_is_stopped_at_once(lab: Lab) -> None:
     job = lab.take(second)
     lab.runs.stop(second.id)
     with pytest.raises(PipelineError, match="no longer carried out by this process"):
-        lab.supervision.started(job, an_owner().process)
+        lab.supervision.record_start(job, an_owner().process)
     assert lab.runs.get(second.id).status is Status.STOPPED
 
 

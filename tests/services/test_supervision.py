@@ -119,7 +119,7 @@ def test_a_failed_run_keeps_its_traceback(lab: Lab) -> None:
 
 TOLD = Batch(reported=[MetricReport(step=9, total=9, metrics={"a": 1})])
 WRITES: list[Callable[[Lab, Job], object]] = [
-    lambda lab, job: lab.supervision.started(job, CHILD),
+    lambda lab, job: lab.supervision.record_start(job, CHILD),
     lambda lab, job: lab.supervision.beat(job),
     lambda lab, job: lab.supervision.status(job),
     lambda lab, job: lab.report(job, 99, loss=1.0),
@@ -145,17 +145,17 @@ def test_a_process_that_was_given_up_is_fenced(
     assert job is not None
     match how:
         case "given up":
-            lab.supervision.started(job, CHILD)
+            lab.supervision.record_start(job, CHILD)
             lab.save(job, 10, 0.5)
             assert lab.supervision.give_up(lease(lab), "It is gone.")
         case "finished":
-            lab.supervision.started(job, CHILD)
+            lab.supervision.record_start(job, CHILD)
             lab.supervision.finish(job, Outcome(status=Status.FAILED, error="early"), owner)
         case "taken by another":
-            assert lab.supervision.count_relaunch(lease(lab))
+            assert lab.supervision.count_launch(lease(lab))
             other = lab.supervision.take(run, an_owner())
             assert other is not None
-            lab.supervision.started(other, CHILD)
+            lab.supervision.record_start(other, CHILD)
         case _:
             lab.runs.stop(run)
 
@@ -213,17 +213,17 @@ def test_a_run_that_moved_on_since_it_was_looked_at_is_not_given_up(lab: Lab) ->
 def test_a_launch_is_counted_once(lab: Lab) -> None:
     """Of several that would launch the same run one does, and a run that was taken is launched by nobody."""
     run = triggered(lab)
-    seen = lease(lab)
-    assert lab.supervision.count_launch(run)
-    assert not lab.supervision.count_launch(run)
-    assert not lab.supervision.count_relaunch(seen)
+    seen, unheld = lease(lab), Lease(subject_id=run, created_at=0)
+    assert lab.supervision.count_launch(unheld)
+    assert not lab.supervision.count_launch(unheld)
+    assert not lab.supervision.count_launch(seen)
     launched = lease(lab)
     assert (launched.launches, launched.launched_at) == (1, lab.clock.now)
-    assert lab.supervision.count_relaunch(launched)
-    assert not lab.supervision.count_relaunch(launched)
+    assert lab.supervision.count_launch(launched)
+    assert not lab.supervision.count_launch(launched)
     lab.started(lab.runs.get(run))
-    assert not lab.supervision.count_relaunch(lease(lab))
-    assert not lab.supervision.count_launch(run)
+    assert not lab.supervision.count_launch(lease(lab))
+    assert not lab.supervision.count_launch(unheld)
 
 
 @pytest.mark.spec("6.9")
@@ -231,11 +231,11 @@ def test_a_taken_run_that_is_launched_again_belongs_to_the_new_supervisor(lab: L
     """A supervisor that died between taking and starting is replaced, and fenced should it come back."""
     run = triggered(lab)
     first = lab.take(lab.runs.get(run))
-    assert lab.supervision.count_relaunch(lease(lab))
+    assert lab.supervision.count_launch(lease(lab))
     second = lab.take(lab.runs.get(run))
     with pytest.raises(FencedError):
-        lab.supervision.started(first, CHILD)
-    lab.supervision.started(second, CHILD)
+        lab.supervision.record_start(first, CHILD)
+    lab.supervision.record_start(second, CHILD)
     assert lab.runs.get(run).status is Status.RUNNING
 
 
@@ -245,11 +245,11 @@ def test_a_lease_tells_who_carries_a_run_out(lab: Lab) -> None:
     owner = an_owner()
     job = lab.supervision.take(triggered(lab), owner)
     assert job is not None
-    assert (lease(lab).supervisor, lease(lab).child) == (owner.process, None)
+    assert (lease(lab).holder, lease(lab).worker) == (owner.process, None)
     lab.clock.forward(3)
-    lab.supervision.started(job, CHILD)
+    lab.supervision.record_start(job, CHILD)
     (found,), now = lab.supervision.active()
-    assert (found.status, found.token, found.supervisor, found.child) == (
+    assert (found.status, found.token, found.holder, found.worker) == (
         Status.RUNNING, owner.token, owner.process, CHILD,
     )  # fmt: skip
     assert (found.beat_at, now) == (lab.clock.now, lab.clock.now)
@@ -261,16 +261,16 @@ def test_the_follower_belongs_to_the_supervisor_that_finished(lab: Lab) -> None:
     owner = an_owner()
     job = lab.supervision.take(run, owner)
     assert job is not None
-    lab.supervision.started(job, CHILD)
+    lab.supervision.record_start(job, CHILD)
     lab.save(job, 10, 0.5)
     follower = lab.supervision.finish(job, Outcome(status=Status.SUCCEEDED), owner)
     assert follower is not None
-    assert (lease(lab).run_id, lease(lab).token, lease(lab).supervisor) == (
+    assert (lease(lab).subject_id, lease(lab).token, lease(lab).holder) == (
         follower.run_id,
         owner.token,
         owner.process,
     )
-    assert not lab.supervision.count_launch(follower.run_id)
+    assert not lab.supervision.count_launch(Lease(subject_id=follower.run_id, created_at=0))
     assert lab.supervision.take(follower.run_id, an_owner()) is None
 
 

@@ -49,7 +49,7 @@ def authorize(guard: Authenticator, key: str) -> int:
 @pytest.mark.spec("8.3")
 def test_the_database_is_not_read_for_each_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are tried at once it is read once, and never for the right one, or for none."""
-    monkeypatch.setattr(auth, "LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(auth, "READ_EVERY", 3600.0)
     row = Row()
     guard = Authenticator(row)
     assert [authorize(guard, key) for key in ("key", "own", "")] == [200, 200, 401]

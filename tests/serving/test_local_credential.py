@@ -20,7 +20,7 @@ from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.services.endpoints import EndpointService
-from pipeline_widgets.serving import client, local_credential, sockets
+from pipeline_widgets.serving import local_credential, sockets
 from pipeline_widgets.serving.client import fetch_health, post
 from pipeline_widgets.serving.sockets import own_address
 
@@ -68,7 +68,7 @@ def served(lab: Lab, listener: Listener) -> tuple[Endpoints, int]:
     service.connect(agent)
     service.take(agent, processes.identify(os.getpid()), token)
     local_credential.write(lab.store.endpoint_key(agent), KEY)
-    service.ready(agent, token, port=listener.port, version=1, route="generate", example=None)
+    service.record_ready(agent, token, port=listener.port, version=1, route="generate", example=None)
     kept = {"logs": lab.store.endpoint_log, "keys": lab.store.endpoint_key}
     common = {"url": lab.store.database.url, "timing": lab.store.timing}
     return Endpoints(service, lab.agents, LocalLauncher(), **kept, **common), agent  # pyright: ignore[reportArgumentType]
@@ -108,7 +108,7 @@ def test_row_15_the_key_is_not_sent_to_another_machine(
     """Neither asking nor nudging nor a health check opens a connection to where a row names another host."""
     endpoints, agent = served
     change(lab, host=host)
-    monkeypatch.setattr(client, "HTTPConnection", unwanted)
+    monkeypatch.setattr("http.client.HTTPConnection", unwanted)
     monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
     with pytest.raises(ExecutionError, match=r"not an address of this machine|does not answer"):
         endpoints.ask(agent, "x")

@@ -44,13 +44,13 @@ class Moody(EndpointService):
         self._call("wanted")
         return super().wanted(agent_id, token)
 
-    def tell(self, agent_id: int, token: str, **columns: object) -> None:
+    def record_state(self, agent_id: int, token: str, **columns: object) -> None:
         self._call("tell")
-        super().tell(agent_id, token, **columns)
+        super().record_state(agent_id, token, **columns)
 
-    def ready(self, agent_id: int, token: str, **columns: object) -> None:
+    def record_ready(self, agent_id: int, token: str, **columns: object) -> None:
         self._call("ready")
-        super().ready(agent_id, token, **columns)
+        super().record_ready(agent_id, token, **columns)
 
     def beat(self, agent_id: int, token: str) -> None:
         self._call("beat")
@@ -108,7 +108,7 @@ def service(lab: Lab, agent: int) -> Moody:
 def endpoint(service: Moody, agent: int, openings: Openings) -> ServedAgent:
     """An endpoint that serves the first version."""
     made = ServedAgent(service, agent, KEY)
-    made.ready()
+    made.report_ready()
     return made
 
 
@@ -128,14 +128,14 @@ def test_the_log_has_the_whole_traceback_before_the_row_says_failed(
 ) -> None:
     """Who reads that the agent is Failed, and opens its log, finds why."""
     service, logged = Moody(lab), ""
-    failed = service.failed
+    failed = service.record_failure
 
     def noting(agent_id: int, token: str, why: str) -> None:
         nonlocal logged
         logged = capsys.readouterr().err
         failed(agent_id, token, why)
 
-    monkeypatch.setattr(service, "failed", noting)
+    monkeypatch.setattr(service, "record_failure", noting)
     service.connect(agent)
     openings.refused = {1}
     with pytest.raises(SystemExit) as ended:
@@ -226,7 +226,7 @@ def test_an_example_is_kept_as_json_has_it(
     """What numpy makes are lists and numbers, and what JSON cannot say is no example."""
     openings.example = example
     made = ServedAgent(service, agent, KEY)
-    made.ready()
+    made.report_ready()
     found = lab.agents.get(agent).endpoint
     assert found is not None
     assert made.opened.example == found.example == kept
@@ -257,7 +257,7 @@ class Stub:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Looks follow at once, and no refusal of a read is borne."""
     monkeypatch.setattr(server, "fetch_health", said_by)
-    monkeypatch.setattr(server, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(server, "READ_EVERY", 0.001)
     monkeypatch.setattr(server, "PATIENCE", 0.0)
     return monkeypatch
 

@@ -83,8 +83,8 @@ PLANTED = (
     Bug(
         "a run whose supervisor died before it began is not started again",
         "domain/liveness.py",
-        "if lease.supervisor is None or (lease.status is Status.PENDING and seen is ProcessState.GONE):",
-        "if lease.supervisor is None:",
+        "if lease.holder is None or (seen is ProcessState.GONE and not lease.is_begun):",
+        "if lease.holder is None:",
     ),
     Bug(
         "a clean-up deletes what a stopped run would go on from",

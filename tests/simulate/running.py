@@ -141,7 +141,7 @@ class Running(Lockstep):
         if run is None:
             return
         leases, _ = self.lab.supervision.active()
-        lease = next(each for each in leases if each.run_id == run.id)
+        lease = next(each for each in leases if each.subject_id == run.id)
         assert self._must(lambda: self.lab.supervision.give_up(lease, "It is gone."))
         run.status = "Crashed"
         self._ended(run)
@@ -154,7 +154,7 @@ class Running(Lockstep):
         calls: dict[str, Callable[[], object]] = {
             "beat": lambda: self.lab.supervision.beat(job),
             "status": lambda: self.lab.supervision.status(job),
-            "start": lambda: self.lab.supervision.started(job, CHILD),
+            "start": lambda: self.lab.supervision.record_start(job, CHILD),
             "record": lambda: self.lab.supervision.record(
                 job, Batch(reported=[MetricReport(step=99, total=None, metrics={"x": 1.0})])
             ),
@@ -226,7 +226,7 @@ class Running(Lockstep):
 
     def _start(self, key: int) -> None:
         job = self.jobs[key]
-        self._must(lambda: self.lab.supervision.started(job, CHILD) or True)
+        self._must(lambda: self.lab.supervision.record_start(job, CHILD) or True)
         self.model.runs[key].status = "Running"
 
     def _trains(self, run: Run) -> bool:
@@ -267,7 +267,7 @@ class Running(Lockstep):
             placed = self.lab.supervision.deploy(job, copy)
             agent = self._version(run.agent_name, placed.agent_id, checkpoint.id)
             if status is not Status.SUCCEEDED:
-                self.lab.supervision.withdraw(placed)
+                self.lab.supervision.restore_former_version(placed)
                 agent.current = placed.former - 1 if placed.former is not None else agent.current
         elif job.freeze is not None and status is Status.SUCCEEDED and model.line_of(run):
             best = model.best(model.line_of(run), higher=model.higher(run.experiment))

@@ -39,14 +39,14 @@ class Bench:
 
     def supervisor(self, run: pw.Run) -> Process:
         """Return the supervisor of a run that has been taken."""
-        found = self.lease(run).supervisor
+        found = self.lease(run).holder
         assert found is not None
         return found
 
     def trainer(self, run: pw.Run) -> Process:
         """Return the process that trains, once there is one."""
-        until(lambda: self.lease(run).child is not None)
-        found = self.lease(run).child
+        until(lambda: self.lease(run).worker is not None)
+        found = self.lease(run).worker
         assert found is not None
         return found
 

@@ -45,7 +45,7 @@ def open_acting(path: Path) -> Callable[[Any], Any]:
             from pipeline_widgets.serving import app, queue, server  # noqa: PLC0415  a trainer needs no server
 
             queue.PATIENCE = app.PATIENCE = 0.5
-            server.SHUTDOWN_GRACE, server.LEAVE = 1, 0.5
+            server.SHUTDOWN_GRACE, server.EXIT_GRACE = 1, 0.5
         case _:
             pass
     return do
@@ -121,8 +121,8 @@ def server(bench: Bench, agent: pw.Agent) -> Process:
     with bench.ws._services.store.read() as work:
         service = work.endpoints.lease(agent._id)
     assert service is not None
-    assert service.process is not None
-    return service.process
+    assert service.holder is not None
+    return service.holder
 
 
 def an_agent(bench: Bench, name: str = "a line", act: str = "") -> pw.Agent:

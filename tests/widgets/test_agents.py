@@ -418,7 +418,7 @@ def served(bench: Bench) -> Iterator[Callable[..., tuple[AgentsView, int]]]:
 
 def status(view: AgentsView) -> str:
     """Look as the thread does that refreshes, and return the status of the only agent."""
-    view._services.look()
+    view._services.reconcile()
     view.refresh()
     return view.rows[0]["status"]
 
@@ -494,10 +494,10 @@ def test_a_process_that_dies_is_found_failed_with_evidence(
     with view._services.store.read() as work:
         service = work.endpoints.lease(agent)
     assert service is not None
-    assert service.process is not None
-    psutil.Process(service.process.pid).kill()
+    assert service.holder is not None
+    psutil.Process(service.holder.pid).kill()
     until(lambda: status(view) == "Failed")
-    assert f"process {service.process.pid}" in view.rows[0]["trouble"]
+    assert f"process {service.holder.pid}" in view.rows[0]["trouble"]
     assert ask(view, "connect", agent=agent)["result"] == {"key": None}
     until(lambda: status(view) == "Deployed")
     assert view.rows[0]["trouble"] == ""

@@ -1,4 +1,4 @@
-"""Where a process starts. What it does is a row already: a launcher only brings a process to it."""
+"""Where supervisors and endpoints start. Their work is a row already; a launcher only starts a process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Launcher(Protocol):
         ...
 
     def exit_code(self, process: Process) -> int | None:
-        """Return how a process ended that this one has started, negative for a signal; None if unknown."""
+        """Return the exit code of a launched process, negative for a signal; None if it is unknown."""
         ...
 
 
@@ -38,7 +38,7 @@ def launcher(name: str) -> Launcher:
     """Return a launcher by its name.
 
     Raises:
-        ExecutionError: There is none of that name.
+        ExecutionError: There is no launcher of that name.
     """
     if name != "local":
         raise ExecutionError(f"There is no launcher named {name!r}.", fix='Use launcher="local".')

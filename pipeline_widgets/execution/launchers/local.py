@@ -26,11 +26,11 @@ REMEMBERED = 100  # ended processes whose exit code is remembered
 class LocalLauncher:
     """Starts processes on this machine, in sessions of their own.
 
-    Such a process outlives the kernel's restart, shutdown, interrupt and death, and the JupyterLab
-    server. It ends with its container or machine.
+    Such a process outlives the kernel, whether that is restarted, shut down, interrupted or killed, and the
+    JupyterLab server. It ends with its container or machine.
     """
 
-    #: By number, of all workspaces: they are reaped when the next one starts, and outlive what launched them.
+    #: Processes of all workspaces, by number. They are reaped when the next one starts, and outlive this one.
     _started: ClassVar[dict[int, Popen[bytes]]] = {}
 
     def launch(self, url: str, run_id: int, log: Path) -> Process | None:
@@ -42,7 +42,7 @@ class LocalLauncher:
         return self._start(url, ["serve", str(agent_id)], log)
 
     def exit_code(self, process: Process) -> int | None:
-        """Return how a process ended that this one has started, negative for a signal; None if unknown."""
+        """Return the exit code of a launched process, negative for a signal; None if it is unknown."""
         started = self._started.get(process.pid) if processes.is_here(process) else None
         return None if started is None else started.poll()
 
@@ -69,7 +69,7 @@ class LocalLauncher:
         return processes.identify(started.pid)
 
     def _reap(self) -> None:
-        """Leave no zombies; how the last ones ended is remembered."""
+        """Reap zombies, and remember the exit codes of the latest."""
         ended = [pid for pid, process in self._started.items() if process.poll() is not None]
         for pid in ended[:-REMEMBERED]:
             del self._started[pid]
@@ -77,7 +77,7 @@ class LocalLauncher:
 
 @contextmanager
 def _log(path: Path) -> Generator[IO[bytes] | int]:
-    """Open a log for a process; on a full disk it has none, for what only tells must not end what does."""
+    """Open a log for a process. On a full disk it has none: a log must not keep a process from starting."""
     try:
         filesystem.make_private_folder(path.parent)
         output = filesystem.open_private(path, "ab")  # users' code prints what it likes
@@ -91,7 +91,7 @@ def _log(path: Path) -> Generator[IO[bytes] | int]:
 
 
 def _path_to_this() -> Mapping[str, str]:
-    """Return the environment in which another interpreter finds this package, where it is not installed."""
+    """Return the variables with which another interpreter finds this package if it is not installed."""
     try:
         version("pipeline-widgets")
     except PackageNotFoundError:

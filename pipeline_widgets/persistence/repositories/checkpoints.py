@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import (
@@ -21,7 +23,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline_widgets.domain.checkpoint import Checkpoint, is_finite
 from pipeline_widgets.persistence import row_mapping, schema
@@ -108,15 +109,12 @@ _BEST = {
 }
 
 
-def _upsert(made: sqlite.Insert | postgresql.Insert) -> Executable:
+@cache
+def _upsert(dialect: str) -> Executable:
+    """Return the statement for a dialect, whose module is imported already: the other one takes 50 ms."""
+    made = import_module(f"sqlalchemy.dialects.{dialect}").insert(schema.checkpoints)
     replaced = {name: made.excluded[name] for name in _STORED}
     return made.on_conflict_do_update(index_elements=_KEY, set_=replaced)
-
-
-_UPSERT = {
-    "sqlite": _upsert(sqlite.insert(schema.checkpoints)),
-    "postgresql": _upsert(postgresql.insert(schema.checkpoints)),
-}
 
 
 class Checkpoints(Repository):
@@ -130,15 +128,15 @@ class Checkpoints(Repository):
         Its scores stay with the run, also when the checkpoint goes. A score that is corrected while the
         run is active, when none of its checkpoints can go, counts no longer.
         """
-        upsert = _UPSERT[self.connection.dialect.name]
         scores = {"training_score": training_score, "evaluation_score": evaluation_score}
         former = self._first(_SCORES, run=run_id, step=values["step"])
+        upsert = _upsert(self.connection.dialect.name)
         self.connection.execute(upsert, {"run_id": run_id, "created_at": self.now, **scores, **values})
         told = {"training": training_score, "evaluation": evaluation_score}
         finite = {name: score if is_finite(score) else None for name, score in told.items()}
         if former is not None and any(value not in {None, scores[name]} for name, value in former.items()):
             self.connection.execute(_RESCORED, {"run": run_id})
-        else:
+        elif any(value is not None for value in finite.values()):
             self.connection.execute(_SCORED, {"run": run_id, **finite})
 
     def get(self, checkpoint_id: int) -> Checkpoint:

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus
-from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, Endpoint, EndpointLease
-from pipeline_widgets.domain.liveness import Process
+from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, Endpoint
+from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository
 
@@ -48,14 +48,14 @@ class Endpoints(Repository):
         )
         return self._done(free.values(beat_at=self.now, **columns))
 
-    def count_relaunch(self, service: EndpointLease) -> bool:
+    def count_launch(self, lease: Lease) -> bool:
         """Count one more launch of an endpoint that nobody has taken; False if somebody else was faster."""
         same = update(schema.endpoints).where(
-            _endpoints.agent_id == service.agent_id,
+            _endpoints.agent_id == lease.subject_id,
             _endpoints.token.is_(None),
-            _endpoints.launched_at == service.launched_at,
+            _endpoints.launched_at == lease.launched_at,
         )
-        return self._done(same.values(launches=service.launches + 1, launched_at=self.now, **_UNLAUNCHED))
+        return self._done(same.values(launches=lease.launches + 1, launched_at=self.now, **_UNLAUNCHED))
 
     def set_launched_process(self, agent_id: int, launches: int, process: Process) -> bool:
         """Note what the last launch of an endpoint has started; False if it has moved on."""
@@ -120,14 +120,14 @@ class Endpoints(Repository):
             select(_endpoints.token).where(_endpoints.agent_id == agent_id)
         ).scalar()
 
-    def lease(self, agent_id: int) -> EndpointLease | None:
-        """Return who serves an agent; None if it was never connected."""
-        found = self._services(_agents.id == agent_id)
+    def lease(self, agent_id: int) -> Lease | None:
+        """Return which process serves an agent; None if it was never connected."""
+        found = self._leases(_agents.id == agent_id)
         return found[0] if found else None
 
-    def active(self) -> tuple[EndpointLease, ...]:
-        """Return who serves each agent that is Pending or Deployed."""
-        return self._services(_agents.status.in_(_CONNECTED))
+    def active(self) -> tuple[Lease, ...]:
+        """Return which process serves each agent that is Pending or Deployed."""
+        return self._leases(_agents.status.in_(_CONNECTED))
 
     def by_agent(self, agent_ids: Collection[int]) -> Mapping[int, Endpoint]:
         """Return the endpoints of agents, by the id of the agent."""
@@ -139,18 +139,19 @@ class Endpoints(Repository):
         columns = schema.workspace.c
         self.connection.execute(update(schema.workspace).values(revision=columns.revision + 1))
 
-    def _services(self, condition: Any) -> tuple[EndpointLease, ...]:
+    def _leases(self, condition: Any) -> tuple[Lease, ...]:
         query = select(schema.endpoints)
         query = query.join(schema.agents, _agents.id == _endpoints.agent_id).where(condition)
-        return tuple(_service(row) for row in self._all(query))
+        return tuple(_to_lease(row) for row in self._all(query))
 
 
-def _service(row: row_mapping.Row) -> EndpointLease:
-    return EndpointLease(
-        agent_id=row["agent_id"],
-        launched_at=row["launched_at"] or 0.0,
+def _to_lease(row: row_mapping.Row) -> Lease:
+    return Lease(
+        subject_id=row["agent_id"],
+        created_at=row["launched_at"] or 0.0,
+        launched_at=row["launched_at"],
         token=row["token"],
-        process=row_mapping.to_process(row["machine"], row["pid"], row["pid_started"]),
+        holder=row_mapping.to_process(row["machine"], row["pid"], row["pid_started"]),
         beat_at=row["beat_at"],
         launches=row["launches"] or 1,
         launched=row_mapping.to_process(row["launch_machine"], row["launch_pid"], row["launch_started"]),

@@ -146,7 +146,7 @@ class Runs(Repository):
         return row_mapping.to_run(require(self._first(_ONE, run=run_id), "run"))
 
     def lease(self, run_id: int) -> Lease:
-        """Return who carries out a run; NotFoundError without it."""
+        """Return which process holds a run; NotFoundError without it."""
         return row_mapping.to_lease(require(self._first(_ONE, run=run_id), "run"))
 
     def by_id(self, ids: Collection[int]) -> dict[int, Run]:
@@ -182,7 +182,7 @@ class Runs(Repository):
         return self._where(_C.project_id == project_id)
 
     def active(self) -> tuple[Lease, ...]:
-        """Return who carries out each active run of the workspace."""
+        """Return which process holds each active run of the workspace."""
         query = _RUNS.where(_C.status.in_(_ACTIVE)).order_by(_C.id)
         return tuple(map(row_mapping.to_lease, self._all(query)))
 
@@ -262,7 +262,7 @@ class Runs(Repository):
 
     def count_launch(self, lease: Lease) -> bool:
         """Count one more launch of a Pending run, and free it; False if somebody else was faster."""
-        same = (_C.id == lease.run_id) & (_C.status == Status.PENDING.value)
+        same = (_C.id == lease.subject_id) & (_C.status == Status.PENDING.value)
         token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
         counted = update(schema.runs).where(same & token & (_C.launches == lease.launches))
         unknown = dict.fromkeys(("token", "pid", "launch_host", "launch_pid", "launch_started"))

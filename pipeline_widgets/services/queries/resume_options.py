@@ -57,7 +57,7 @@ class ResumeOptionsQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def offer(self, experiment_id: int) -> ResumeOptions:
+    def find_options(self, experiment_id: int) -> ResumeOptions:
         """Return the checkpoints to choose from, a name, and what a pipeline will do."""
         with self._store.read() as work:
             experiment = work.experiments.get(experiment_id)

@@ -29,7 +29,7 @@ def test_each_run_that_saved_something_is_offered_latest_first(
     lab.carry_out(lab.runs.train(made.id), 0.2, 0.4)
     lab.carry_out(lab.runs.train(made.id), status=Status.FAILED)
     lab.carry_out(lab.runs.train(made.id), 0.6, status=Status.STOPPED)
-    offer = resumes.offer(made.id)
+    offer = resumes.find_options(made.id)
     assert [(each.run, each.best.step, each.final.step) for each in offer.saved] == [
         ("run 3", 10, 10),
         ("run 1", 10, 20),
@@ -45,7 +45,7 @@ def test_an_offer_says_where_the_new_experiment_would_end(lab: Lab, resumes: Res
     made = lab.experiment("sft")
 
     def end() -> tuple[int | None, str | None]:
-        (saved,) = resumes.offer(made.id).saved
+        (saved,) = resumes.find_options(made.id).saved
         return saved.ends, saved.length
 
     job = lab.started(lab.runs.train(made.id))
@@ -69,7 +69,7 @@ def test_a_total_that_no_field_has_set_counts_no_more_once_the_config_is_changed
     lab.report(job, 10, 30)
     lab.end(job)
     lab.experiments.update(made.id, configured(config={"steps": 25}), seed=0)
-    (saved,) = resumes.offer(made.id).saved
+    (saved,) = resumes.find_options(made.id).saved
     assert (saved.ends, saved.length) == (None, None)
 
 
@@ -77,12 +77,12 @@ def test_the_name_that_is_offered_is_free(lab: Lab, resumes: ResumeOptionsQuerie
     """It says that it was resumed, and is counted up."""
     made = lab.experiment("x" * 255)
     lab.carry_out(lab.runs.train(made.id), 0.5)
-    offer = resumes.offer(made.id)
+    offer = resumes.find_options(made.id)
     assert offer.name.endswith("x (resumed)")
     first, _ = lab.runs.resume(made.id, offer.saved[0].checkpoints[0].id, offer.name)
     assert first.name == offer.name
-    assert resumes.offer(made.id).name.endswith("x (resumed 2)")
-    assert len(resumes.offer(made.id).name) <= 255
+    assert resumes.find_options(made.id).name.endswith("x (resumed 2)")
+    assert len(resumes.find_options(made.id).name) <= 255
 
 
 def test_without_checkpoint_or_while_it_runs_there_is_nothing_to_resume(
@@ -90,10 +90,10 @@ def test_without_checkpoint_or_while_it_runs_there_is_nothing_to_resume(
 ) -> None:
     """The reason is said."""
     made = lab.experiment("sft")
-    assert resumes.offer(made.id).blocker == "It has saved no checkpoint to go on from."
+    assert resumes.find_options(made.id).blocker == "It has saved no checkpoint to go on from."
     job = lab.started(lab.runs.train(made.id))
     lab.save(job, 10, 0.5)
-    assert resumes.offer(made.id).blocker == "Its run 1 is running."
+    assert resumes.find_options(made.id).blocker == "Its run 1 is running."
 
 
 def test_a_choice_is_one_of_the_experiments_own(lab: Lab, resumes: ResumeOptionsQueries) -> None:
@@ -102,9 +102,9 @@ def test_a_choice_is_one_of_the_experiments_own(lab: Lab, resumes: ResumeOptions
     lab.carry_out(lab.runs.train(made.id), 0.5)
     lab.carry_out(lab.runs.train(other.id), 0.5)
     with pytest.raises(NoCheckpointError, match="'sft' has no such run"):
-        resumes.chosen(made.id, resumes.offer(other.id).saved[0].run_id, "best")
+        resumes.chosen(made.id, resumes.find_options(other.id).saved[0].run_id, "best")
     with pytest.raises(NoCheckpointError, match="no checkpoint at step 7"):
-        resumes.chosen(made.id, resumes.offer(made.id).saved[0].run_id, 7)
+        resumes.chosen(made.id, resumes.find_options(made.id).saved[0].run_id, 7)
 
 
 def test_it_warns_of_what_happens_in_a_pipeline_and_that_happens(
@@ -114,7 +114,7 @@ def test_it_warns_of_what_happens_in_a_pipeline_and_that_happens(
     pipeline = lab.pipeline("SFT", "GRPO", "deploy", name="chain", trigger="auto")
     first, second, _ = pipeline.stages
     lab.do(first, 0.5, status=Status.FAILED)
-    offer = resumes.offer(pipeline.experiment_ids[0])
+    offer = resumes.find_options(pipeline.experiment_ids[0])
     said = "It belongs to pipeline 'chain'. Stage 1 will be bound to the new experiment, and triggered."
     assert offer.warning == f"{said} When it succeeds, stage 2 starts automatically."
     made, run = lab.runs.resume(offer.experiment.id, offer.saved[0].checkpoints[0].id, offer.name)
@@ -136,7 +136,7 @@ def test_while_the_stage_before_is_active_its_stage_cannot_be_resumed(
     for stage in pipeline.stages:
         lab.do(stage, 0.5)
     lab.started(lab.runs.trigger(pipeline.stages[0].id))
-    offer = resumes.offer(pipeline.experiment_ids[1])
+    offer = resumes.find_options(pipeline.experiment_ids[1])
     assert offer.blocker == "Stage 1 (chain-sft-1) is still running."
     with pytest.raises(RuleError, match=r"Stage 1 \(chain-sft-1\) is still running\."):
         lab.runs.resume(offer.experiment.id, offer.saved[0].checkpoints[0].id, offer.name)
@@ -150,7 +150,7 @@ def test_stages_that_share_it_stay_bound_and_the_new_one_is_trained_by_itself(
     pipeline = lab.pipeline("SFT", name="one")
     lab.do(pipeline.stages[0], 0.5)
     copy = lab.pipelines.duplicate(pipeline.id)
-    offer = resumes.offer(pipeline.experiment_ids[0])
+    offer = resumes.find_options(pipeline.experiment_ids[0])
     assert offer.warning.startswith("It is used in several stages, of 'one' and 'one (copy)'")
     assert offer.warning.endswith("The new experiment is trained by itself.")
     _, run = lab.runs.resume(offer.experiment.id, offer.saved[0].checkpoints[0].id, offer.name)

@@ -1,0 +1,61 @@
+"""A job while it is executed: its worker, and the reports that are not written yet."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pipeline_widgets.domain.job import Job, MetricReport, Outcome
+from pipeline_widgets.domain.run import Status
+from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.execution.messages import read_message
+from pipeline_widgets.execution.process_spawner import Worker
+from pipeline_widgets.services.supervision import Batch
+
+MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
+
+
+@dataclass(slots=True)
+class ActiveJob:
+    """A job while a worker executes it."""
+
+    job: Job
+    worker: Worker
+    batch: Batch = field(default_factory=Batch)
+    outcome: Outcome | None = None
+    stopping_since: float | None = None
+    is_line_open: bool = True
+    #: Whether the endpoint of its agent was asked to serve the new version.
+    is_connected: bool = False
+    #: The reports that the database can never store, and why.
+    refused: list[str] = field(default_factory=list[str])
+
+    def send(self, message: object) -> None:
+        """Send a message to the worker. One that has ended receives nothing, but can still be read."""
+        with suppress(OSError):
+            self.worker.line.send(message)
+
+    def receive(self) -> None:
+        """Read the messages of the worker that have arrived."""
+        line = self.worker.line
+        try:
+            for _ in range(MESSAGES_AT_ONCE):
+                if not (self.is_line_open and line.poll()):
+                    return
+                message = read_message(line)
+                if isinstance(message, Outcome):
+                    self.outcome = message
+                elif isinstance(message, MetricReport):
+                    self.batch.reported.append(message)
+                else:
+                    self.batch.saved.append(message)
+        except (EOFError, OSError):
+            self.is_line_open = False
+        except ExecutionError as error:
+            self.is_line_open, self.outcome = False, Outcome(status=Status.FAILED, error=str(error))
+
+    def fail(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of a run whose reports cannot be stored."""
+        status = Status.CRASHED if outcome.status is Status.CRASHED else Status.FAILED
+        error = "\n".join([*self.refused, *filter(None, [outcome.error])])
+        return Outcome(status=status, error=error)

@@ -1,0 +1,83 @@
+"""Open a workspace for a process that executes its runs or serves an agent.
+
+Such a process imports no read model and no form: the fewer imports, the sooner a run is Running.
+`wiring.py` constructs the rest of a workspace around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline_widgets.algorithms import registry
+from pipeline_widgets.domain.liveness import Timing
+from pipeline_widgets.execution.endpoints import Endpoints
+from pipeline_widgets.execution.launchers import launcher as create_launcher
+from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.persistence.database import Database
+from pipeline_widgets.persistence.store import Store, open_store
+from pipeline_widgets.services.agents import AgentService
+from pipeline_widgets.services.endpoints import EndpointService
+from pipeline_widgets.services.supervision import SupervisionService
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """The part of a workspace that executes its runs and serves its agents."""
+
+    store: Store
+    agents: AgentService
+    supervision: SupervisionService
+    endpoint_service: EndpointService
+    endpoints: Endpoints
+    reconciler: Reconciler
+
+
+def connect_execution(
+    url: str | Path,
+    *,
+    artifacts: str | Path | None = None,
+    launcher: str = "local",
+    timing: Timing | None = None,
+    create: bool = True,
+    trust: bool = False,
+    checks_code: bool = True,
+) -> Execution:
+    """Open a workspace, and make it where there is none yet, unless `create` is False.
+
+    Args:
+        url: The path of a SQLite file, or any SQLAlchemy URL.
+        artifacts: The folder for checkpoints and logs.
+        launcher: Where supervisors start.
+        timing: How often supervisors beat.
+        create: Whether a workspace is made where there is none.
+        trust: Whether this user trusts the workspace from now on.
+        checks_code: Whether all of its code is compared now with what this user has signed; a process that
+            uses little of it leaves that to the use.
+
+    Raises:
+        StorageError: The database or the artifact folder cannot be opened.
+        ExecutionError: There is no such launcher.
+    """
+    starts = create_launcher(launcher)
+    database = Database(url, create=create)
+    try:
+        opened = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code)
+        store = replace(opened, defines=registry.defines)
+    except BaseException:
+        database.close()
+        raise
+    supervision = SupervisionService(store)
+    agents, endpoint_service = AgentService(store), EndpointService(store)
+    common: dict[str, Any] = {"url": store.database.url, "timing": store.timing}
+    kept = {"logs": store.endpoint_log, "keys": store.endpoint_key}
+    endpoints = Endpoints(endpoint_service, agents, starts, **kept, **common)
+    return Execution(
+        store=store,
+        agents=agents,
+        supervision=supervision,
+        endpoint_service=endpoint_service,
+        endpoints=endpoints,
+        reconciler=Reconciler(supervision, starts, endpoints, logs=store.artifacts / "runs", **common),
+    )

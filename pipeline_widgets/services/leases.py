@@ -1,0 +1,51 @@
+"""What the supervisors of runs and the processes behind endpoints have in common: both hold a lease."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from pipeline_widgets.domain.liveness import Lease, Process
+from pipeline_widgets.persistence.repositories.endpoints import Endpoints
+from pipeline_widgets.persistence.repositories.runs import Runs
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+
+
+class LeaseService(ABC):
+    """Read leases, count the launches of processes that are to take them, and give dead ones up."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @abstractmethod
+    def _leased(self, work: UnitOfWork) -> Runs | Endpoints:
+        """Return the repository whose rows are leased."""
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether this user trusts the workspace: else nothing of it is launched, ended or written."""
+        return self._store.trust.reason is None
+
+    def active(self) -> tuple[tuple[Lease, ...], float]:
+        """Return all leases, and the time on the database's clock."""
+        with self._store.read() as work:
+            return self._leased(work).active(), work.now
+
+    def count_launch(self, lease: Lease) -> bool:
+        """Count one more launch for a lease that no process works on; False if it has moved on."""
+        with self._store.write() as work:
+            return self._leased(work).count_launch(lease)
+
+    def record_launch(self, subject_id: int, launches: int, process: Process) -> None:
+        """Record which process a launch has started: as long as it lives, it may take the lease.
+
+        Args:
+            subject_id: The run or the agent.
+            launches: The number of launches so far, with this one.
+            process: The process that was started.
+        """
+        with self._store.write() as work:
+            self._leased(work).set_launched_process(subject_id, launches, process)
+
+    @abstractmethod
+    def give_up(self, lease: Lease, evidence: str) -> bool:
+        """End a lease whose process is dead; False if it has moved on since it was read."""
