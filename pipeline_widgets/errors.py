@@ -27,6 +27,7 @@ class PipelineError(Exception):
         what: What went wrong, one sentence.
         why: Why, one sentence; empty where `what` says it.
         fix: What to do about it, one sentence.
+        code: Tells a program which case of its class it is, where there are several.
 
     Catch this class to catch everything that the package raises on purpose::
 
@@ -36,12 +37,13 @@ class PipelineError(Exception):
             print(error.what, error.fix)
     """
 
-    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+    def __init__(self, what: str, why: str = "", fix: str = "", *, code: str = "") -> None:
         what, why, fix = map(with_quotes_isolated, (what, why, fix))
         super().__init__(what, why, fix)
         self.what = what
         self.why = why
         self.fix = fix
+        self.code = code
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.why, self.fix) if part)

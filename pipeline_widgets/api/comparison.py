@@ -9,8 +9,8 @@ from pipeline_widgets.api import display
 from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.comparison import ABSENT
+from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.services.queries.comparison import METRIC_COLUMNS, RUN_COLUMNS, run_values
-from pipeline_widgets.services.queries.overview import ResultRow
 
 if TYPE_CHECKING:
     import pandas as pd

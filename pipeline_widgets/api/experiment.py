@@ -13,9 +13,9 @@ from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import experiment as values
+from pipeline_widgets.domain.overview import ExperimentRow
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.queries import stage_form
-from pipeline_widgets.services.queries.overview import ExperimentRow
 
 if TYPE_CHECKING:
     from pipeline_widgets.widgets.results import ResultsView

@@ -179,7 +179,7 @@ class Pipeline(Handle):
             RuleError: There is no edit to undo.
             InUseError: A stage that it concerns is active.
         """
-        return self._services.history.undo(self._id).what
+        return self._services.history.undo(self._id).undone.what
 
     def to_yaml(self) -> str:
         """Return it as YAML, from which `project.import_pipeline` makes it again, here or elsewhere."""

@@ -18,8 +18,8 @@ from pipeline_widgets.api.run import Run
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import project as values
 from pipeline_widgets.domain.experiment import validate_seed
+from pipeline_widgets.domain.overview import ProjectRow
 from pipeline_widgets.domain.retention import parse_keep
-from pipeline_widgets.services.queries.overview import ProjectRow
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -65,6 +65,8 @@ class Agent:
     current: AgentVersion
     #: None as long as it was never connected and has no key.
     endpoint: Endpoint | None = None
+    #: Raised by every edit; which copy is current, `current` tells.
+    version: int = 1
 
     @property
     def deletion_blocker(self) -> str:

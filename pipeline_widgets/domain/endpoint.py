@@ -51,6 +51,8 @@ class Endpoint:
     ready_at: datetime | None
     #: Why it failed, or why the current version is not served.
     error: str | None
+    #: The number of the version that cannot be served, if the error says that of one.
+    refused_version: int | None = None
 
     @property
     def input_field(self) -> str:
@@ -103,12 +105,7 @@ def is_addressed_by(named: str, host: str) -> bool:
 
 def version_error(refused: int, served: int, why: str) -> str:
     """Say that a version cannot be served."""
-    return f"{_refused(refused)} so version {served} is served still. {why}"
-
-
-def is_version_error(error: str | None, version: int) -> bool:
-    """Whether an endpoint's error is that this version cannot be served, and no other one."""
-    return error is not None and error.startswith(_refused(version))
+    return f"Version {refused} cannot be opened, so version {served} is served still. {why}"
 
 
 def select_route(kinds: Iterable[str]) -> Route:
@@ -139,7 +136,3 @@ def derive_token(own_key: str) -> str:
 def verify_key(key: str, digest: str | None) -> bool:
     """Whether a key is the one whose digest is stored, compared in constant time."""
     return digest is not None and hmac.compare_digest(hash_key(key), digest)
-
-
-def _refused(version: int) -> str:
-    return f"Version {version} cannot be opened,"

@@ -31,6 +31,8 @@ class Experiment:
     created_at: datetime
     modified_at: datetime
     signature: Signature = field(default_factory=dict[str, Any])
+    #: Raised by every edit.
+    version: int = 1
     #: The Python under which its algorithm was defined, where that is kept by value; else None.
     python: str | None = None
 

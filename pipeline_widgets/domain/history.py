@@ -1,13 +1,27 @@
-"""What was done to a pipeline."""
+"""The history of pipelines: what was done, and what an undo needs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
-from pipeline_widgets.domain.chain import Pipeline
+from pipeline_widgets.domain.chain import Pipeline, Stage
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.errors import InUseError
+
+
+class EventKind(StrEnum):
+    """What kind of event it is."""
+
+    CREATED = "created"
+    EDITED = "edited"
+    #: An undo. Undoing that in turn is an edit again.
+    UNDONE = "undone"
+    #: Runs were triggered, resumed or stopped.
+    RAN = "ran"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,8 +31,54 @@ class Event:
     id: int
     at: datetime
     who: str
-    #: One sentence.
-    what: str
+    kind: EventKind
+    #: One sentence; of an undo, that of the edit which it took back.
+    sentence: str
+
+    @property
+    def what(self) -> str:
+        """What was done, in one sentence."""
+        return f"Undone: {self.sentence}" if self.kind is EventKind.UNDONE else self.sentence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageMarks:
+    """Why a stage is held, and what was accepted as fresh."""
+
+    held: str | None = None
+    accepted_run_id: int | None = None
+    accepted_state: str | None = None
+    accepted_note: str | None = None
+    accepted_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineSnapshot:
+    """A pipeline before an edit, with everything that its stages lose by the edit."""
+
+    name: str
+    description: str
+    stages: tuple[Stage, ...]
+    #: The runs of the stages that the edit deletes.
+    runs: Mapping[int, Sequence[int]]
+    #: The latest run of any stage; None where an older version of the package kept the snapshot.
+    last_run: int | None
+    #: The marks of the stages that the edit changes.
+    marks: Mapping[int, StageMarks]
+
+    def restore(self, now: Pipeline) -> Pipeline:
+        """Return the pipeline as it was."""
+        return replace(now, name=self.name, description=self.description, stages=self.stages)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UndoableEdit:
+    """The latest edit of a pipeline."""
+
+    event: Event
+    #: The version of the pipeline after it.
+    version: int
+    before: PipelineSnapshot
 
 
 def check_undo(now: Pipeline, then: Pipeline, facts: PipelineFacts) -> None:

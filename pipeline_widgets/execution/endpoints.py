@@ -13,7 +13,6 @@ from pipeline_widgets.domain.endpoint import (
     LOCAL,
     RECONCILE_PATH,
     SHUTDOWN_GRACE,
-    is_version_error,
 )
 from pipeline_widgets.domain.liveness import Lease, Process, ProcessState, Timing
 from pipeline_widgets.errors import ExecutionError, RuleError
@@ -155,7 +154,7 @@ class Endpoints:
             why = (endpoint.error if endpoint else None) or "It was disconnected meanwhile."
             what = f"The endpoint of agent {agent.name!r} does not answer."
             raise ExecutionError(what, why, f"Its log is {self.log(agent_id)}.")
-        if agent.status is AgentStatus.DEPLOYED and is_version_error(endpoint.error, version):
+        if agent.status is AgentStatus.DEPLOYED and endpoint.refused_version == version:
             what = f"Version {version} of agent {agent.name!r} cannot be served."
             raise ExecutionError(what, str(endpoint.error), f"Its log is {self.log(agent_id)}.")
         if agent.status is not AgentStatus.DEPLOYED or endpoint.version != version or endpoint.port is None:

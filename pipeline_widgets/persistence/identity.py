@@ -15,10 +15,11 @@ from uuid import uuid4
 from sqlalchemy import Connection, select, update
 
 from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus
+from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.workspace import Claim, Origin, Place, Stamp, claim_folder, decide_origin
 from pipeline_widgets.errors import StorageError
-from pipeline_widgets.persistence import filesystem, row_mapping, schema
+from pipeline_widgets.persistence import filesystem, schema
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.runs import Runs
@@ -32,8 +33,20 @@ _FREE = dict.fromkeys(
     (
         *("token", "machine", "pid", "pid_started", "beat_at", "ready_at", "launched_at", "port", "version"),
         *("launch_machine", "launch_pid", "launch_started", "key_digest", "key_hint", "error"),
+        "refused_version",
     )
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkspaceRecord:
+    """The row of a workspace."""
+
+    identity: str
+    #: The artifact folder as the row names it.
+    artifacts: str
+    place: Place | None
+    timing: Timing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +87,7 @@ def check_apart(folder: Path) -> None:
             _refuse(folder, Claim(refusal=f"It is within {parent}, which belongs to {stamp.database}."))
 
 
-def found(database: Database, folder: Path) -> str:
+def claim_new(database: Database, folder: Path) -> str:
     """Claim a folder for a workspace that is being made, and return its new identity.
 
     Raises:
@@ -92,12 +105,12 @@ def place_column(database: Database) -> str | None:
     return None if here is None else json.dumps(asdict(here))
 
 
-def examine(database: Database, row: row_mapping.Row, recorded: Path, asked: Path | None) -> Standing:
+def examine(database: Database, record: WorkspaceRecord, recorded: Path, asked: Path | None) -> Standing:
     """Tell how a database stands to its row, and to its folder.
 
     Args:
         database: The database.
-        row: The row of the workspace.
+        record: The row of the workspace.
         recorded: The folder that the row names.
         asked: The folder that was asked for; only a copy can have another one.
 
@@ -105,8 +118,7 @@ def examine(database: Database, row: row_mapping.Row, recorded: Path, asked: Pat
         StorageError: The folder belongs to another workspace, or is not the one that was asked for; or the
             database is a hard link to where it was.
     """
-    identity, here = str(row["identity"]), _place_of(database)
-    before = _parsed_place(row["place"])
+    identity, here, before = record.identity, _place_of(database), record.place
     origin = Origin.SAME
     if here is not None:
         if before is not None and _is_hard_link(before, here):
@@ -229,14 +241,14 @@ def _place_of(database: Database) -> Place | None:
 
 def _place(path: Path, *, lasting: bool) -> Place:
     try:
-        found_ = path.stat()
+        status = path.stat()
     except OSError:
         return Place(machine=platform.node(), path=str(path), device=0, inode=None)
-    inode = found_.st_ino if lasting else None
-    return Place(machine=platform.node(), path=str(path), device=found_.st_dev, inode=inode)
+    inode = status.st_ino if lasting else None
+    return Place(machine=platform.node(), path=str(path), device=status.st_dev, inode=inode)
 
 
-def _parsed_place(text: str | None) -> Place | None:
+def _parse_place(text: str | None) -> Place | None:
     try:
         return None if text is None else Place(**json.loads(text))
     except (ValueError, TypeError):
@@ -288,6 +300,11 @@ def _is_hard_link(recorded: Place, here: Place) -> bool:
         return False
 
 
-def recorded_row(connection: Connection) -> row_mapping.Row | None:
+def read_record(connection: Connection) -> WorkspaceRecord | None:
     """Return the row of the workspace; None where none was made yet."""
-    return connection.execute(select(schema.workspace)).mappings().first()
+    row = connection.execute(select(schema.workspace)).first()
+    if row is None:
+        return None
+    timing = Timing(beat_every=row.beat_every, grace=row.grace)
+    place = _parse_place(row.place)
+    return WorkspaceRecord(identity=row.identity, artifacts=row.artifacts, place=place, timing=timing)

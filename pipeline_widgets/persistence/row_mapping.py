@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import RowMapping
-
 from pipeline_widgets.domain.chain import (
     DeploymentStage,
     ExperimentStage,
@@ -23,6 +21,7 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.liveness import Lease, Process
+from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
 from pipeline_widgets.domain.project import Project
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.stage_settings import (
@@ -35,7 +34,8 @@ from pipeline_widgets.domain.stage_settings import (
     parse_trigger,
 )
 
-Row: TypeAlias = RowMapping
+#: A row by the names of its columns, or what JSON has kept of one.
+Row: TypeAlias = Mapping[Any, Any]
 
 _RUN_COLUMNS = tuple(field.name for field in fields(Run))
 _DEPLOYED = "deployed"  # the gate that compares a checkpoint with the agent now deployed
@@ -96,6 +96,58 @@ def to_experiment(row: Row) -> Experiment:
         created_at=to_datetime(row["created_at"]),
         modified_at=to_datetime(row["modified_at"]),
         python=row["python"],
+        version=row["version"],
+    )
+
+
+def to_experiment_row(row: Row) -> ExperimentRow:
+    """Return an experiment as a table shows it."""
+    return ExperimentRow(
+        id=row["id"],
+        name=row["name"],
+        algorithm=row["algorithm"],
+        status=Status(row["status"]) if row["status"] is not None else Status.DRAFT,
+        modified_at=to_datetime(row["modified_at"]),
+        runs=row["runs"],
+        best=row["best"],
+    )
+
+
+def to_experiment_summary(row: Row) -> ExperimentSummary:
+    """Return an experiment as a page of the list counts it."""
+    spec = to_spec(row["spec"])
+    return ExperimentSummary(
+        id=row["id"],
+        name=row["name"],
+        algorithm=row["algorithm"],
+        spec=spec,
+        python=row["python"],
+        modified_at=to_datetime(row["modified_at"]),
+        latest=row["latest"],
+        runs=row["runs"],
+        checkpoints=row["checkpoints"],
+        best=row["highest"] if spec.higher_is_better else row["lowest"],
+    )
+
+
+def to_result_row(row: Row) -> ResultRow:
+    """Return a run as the Results table shows it."""
+    higher = row["score"] != "min"
+    end = "highest" if higher else "lowest"
+    started, finished = row["started_at"], row["finished_at"]
+    return ResultRow(
+        run_id=row["id"],
+        experiment_id=row["experiment_id"],
+        experiment=row["name"],
+        number=row["number"],
+        status=Status(row["status"]),
+        started_at=None if started is None else to_datetime(started),
+        finished_at=None if finished is None else to_datetime(finished),
+        steps=row["step"],
+        checkpoints=row["checkpoints"],
+        training_score=row[f"{end}_training"],
+        evaluation_score=row[f"{end}_evaluation"],
+        higher_is_better=higher,
     )
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0004"
+HEAD = "0005"
 
 
 class CleanString(TypeDecorator[str]):
@@ -132,6 +132,7 @@ experiments = _table(
     Column("created_at", Float, nullable=False),
     Column("modified_at", Float, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),  # raised by every edit
     UniqueConstraint("project_id", "name"),
     Index(None, "project_id", "revision"),
 )
@@ -141,7 +142,7 @@ pipelines = _table(
     Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
     Column("name", CleanString(255), nullable=False),
     Column("description", CleanText, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # raised by every edit
     Column("created_at", Float, nullable=False),
     Column("modified_at", Float, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -271,8 +272,9 @@ agents = _table(
     Column("name", CleanString(255), nullable=False, unique=True),
     Column("description", CleanText, nullable=False),
     Column("status", CleanString(16), nullable=False),
-    Column("version", Integer, nullable=False),  # the number of the current one
+    Column("current_version", Integer, nullable=False),  # a number of agent_versions
     Column("created_at", Float, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),  # raised by every edit
 )
 
 agent_versions = _table(
@@ -314,16 +316,21 @@ endpoints = _table(
     Column("route", CleanString(16)),
     Column("example", JSON(none_as_null=True)),
     Column("error", CleanText),
+    Column("refused_version", Integer),  # the number of the version that the error says cannot be served
 )
 
-#: What was done to a pipeline. `before` is the pipeline before an edit, for undoing it.
+#: What was done to pipelines, and the edits of experiments and agents. An event outlives its subject.
 events = _table(
     "events",
-    Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
-    _reference("pipeline_id", "pipelines", "SET NULL"),  # what was done stays readable
+    Column("project_id", Integer, ForeignKey("projects.id")),  # agents belong to no project
+    _reference("pipeline_id", "pipelines", "SET NULL"),
     Column("at", Float, nullable=False),
     Column("who", UNLIMITED, nullable=False),
     Column("what", CleanText, nullable=False),
-    Column("before", JSON(none_as_null=True)),
-    Column("version", Integer),  # of the pipeline after the edit
+    Column("before", JSON(none_as_null=True)),  # the pipeline before its last edit, for undoing it
+    Column("version", Integer),  # of the subject after an edit
+    _reference("experiment_id", "experiments", "SET NULL"),
+    _reference("agent_id", "agents", "SET NULL"),
+    Column("kind", CleanString(16), nullable=False, server_default="edited"),
+    Column("changes", JSON(none_as_null=True)),  # what an edit has changed; NULL in rows of older versions
 )

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.liveness import Timing
@@ -17,6 +17,7 @@ from pipeline_widgets.domain.workspace import Origin
 from pipeline_widgets.errors import DataRefusedError, StorageError
 from pipeline_widgets.persistence import filesystem, identity, schema
 from pipeline_widgets.persistence.database import Database
+from pipeline_widgets.persistence.identity import WorkspaceRecord
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.repositories.agents import Agents
 from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
@@ -207,12 +208,12 @@ def open_store(
         SignatureStore(user_data_folder()).prepare()
     migrate(database)
     with database.read() as connection:
-        row = identity.recorded_row(connection)
-    if row is None:
-        _found_workspace(database, asked, timing or Timing())
+        record = identity.read_record(connection)
+    if record is None:
+        _create_workspace(database, asked, timing or Timing())
         return open_store(database, asked, timing, trust=trust, checks_code=checks_code)
     trusted = WorkspaceTrust(
-        row["identity"],
+        record.identity,
         lambda: _code(database),
         checks_code=database.is_sqlite,
         checks_now=checks_code,
@@ -220,19 +221,17 @@ def open_store(
     if trust:
         trusted.grant()
     if trusted.reason is None:
-        folder = _settled(database, row, asked, trusted)
+        folder = _settle_folder(database, record, asked, trusted)
         with filesystem.translate_os_errors(folder):
             filesystem.make_private_folder(folder)
     else:  # nothing of it is written, so nothing is settled
-        folder = _readable_folder(database, row, asked)
-    kept = Timing(beat_every=row["beat_every"], grace=row["grace"])
-    if timing is not None and timing != kept:
+        folder = _readable_folder(database, record, asked)
+    if timing is not None and timing != record.timing:
         trusted.check()
         with database.write() as connection:
             values = {"beat_every": timing.beat_every, "grace": timing.grace}
             connection.execute(update(schema.workspace).values(**values))
-        kept = timing
-    return Store(database=database, artifacts=folder, timing=kept, trust=trusted)
+    return Store(database=database, artifacts=folder, timing=timing or record.timing, trust=trusted)
 
 
 def _code(database: Database) -> Iterable[AlgorithmReference]:
@@ -249,21 +248,24 @@ def record_place(store: Store) -> None:
         StorageError: Its folder belongs to another workspace.
     """
     with store.database.read() as connection:
-        row = identity.recorded_row(connection)
-    if row is not None:
-        _settled(store.database, row, None, store.trust)
+        record = identity.read_record(connection)
+    if record is not None:
+        _settle_folder(store.database, record, None, store.trust)
 
 
-def _settled(database: Database, row: RowMapping, asked: Path | None, trusted: WorkspaceTrust) -> Path:
+def _settle_folder(
+    database: Database, record: WorkspaceRecord, asked: Path | None, trusted: WorkspaceTrust
+) -> Path:
     """Return the folder of a workspace, once it is written down where that and the database are."""
-    standing = identity.examine(database, row, _recorded_folder(database, row), asked)
+    standing = identity.examine(database, record, _recorded_folder(database, record), asked)
     known = standing.identity
     if not standing.settled:
         try:
             with database.write() as connection:
-                row = identity.recorded_row(connection) or row  # another process may have been faster
-                standing = identity.examine(database, row, _recorded_folder(database, row), asked)
-                known = identity.settle(connection, database, standing, _kept(database, standing.folder))
+                record = identity.read_record(connection) or record  # another process may have been faster
+                standing = identity.examine(database, record, _recorded_folder(database, record), asked)
+                kept = _relative_folder(database, standing.folder)
+                known = identity.settle(connection, database, standing, kept)
                 if known != standing.identity:  # before the row has it: a copy of what is trusted is trusted
                     trusted.adopt(known)
         except DataRefusedError:
@@ -275,19 +277,19 @@ def _settled(database: Database, row: RowMapping, asked: Path | None, trusted: W
     return standing.folder
 
 
-def _found_workspace(database: Database, asked: Path | None, timing: Timing) -> None:
+def _create_workspace(database: Database, asked: Path | None, timing: Timing) -> None:
     if asked is None and not database.is_sqlite:
         why = "Checkpoints and logs are files, which a database server does not keep."
         fix = "Name a folder that every machine of the team sees: Workspace(url, artifacts=...)."
         raise StorageError("A new workspace on a database server needs an artifact folder.", why, fix)
     folder = asked or (_base(database) / f"{database.name}-artifacts").resolve()
     with database.write() as connection:
-        if identity.recorded_row(connection) is not None:
+        if identity.read_record(connection) is not None:
             return
         if asked is not None:
             identity.check_apart(asked)
-        new = identity.found(database, folder)
-        values = {"artifacts": _kept(database, folder), "place": identity.place_column(database)}
+        new = identity.claim_new(database, folder)
+        values = {"artifacts": _relative_folder(database, folder), "place": identity.place_column(database)}
         values |= {"beat_every": timing.beat_every, "grace": timing.grace}
         # One row, with a number that is given here: the database itself refuses a second one.
         connection.execute(insert(schema.workspace).values(id=1, **values, revision=1, identity=new))
@@ -300,19 +302,19 @@ def _is_used(connection: Connection) -> bool:
     return any(connection.execute(select(table.c.id).limit(1)).first() for table in _CONTENTS)
 
 
-def _recorded_folder(database: Database, row: RowMapping) -> Path:
-    return (_base(database) / row["artifacts"]).resolve()
+def _recorded_folder(database: Database, record: WorkspaceRecord) -> Path:
+    return (_base(database) / record.artifacts).resolve()
 
 
-def _readable_folder(database: Database, row: RowMapping, asked: Path | None) -> Path:
-    folder = _recorded_folder(database, row)
+def _readable_folder(database: Database, record: WorkspaceRecord, asked: Path | None) -> Path:
+    folder = _recorded_folder(database, record)
     if asked not in {None, folder}:
         why = f"Its artifacts are in {folder}, not in {asked}."
         raise StorageError("This workspace has another artifact folder.", why, "Leave out `artifacts`.")
     return folder
 
 
-def _kept(database: Database, folder: Path) -> str:
+def _relative_folder(database: Database, folder: Path) -> str:
     """Return a folder as the row names it: relative where it can be, so that both can be moved together."""
     base = _base(database).resolve()
     movable = database.is_sqlite and folder.is_relative_to(base)

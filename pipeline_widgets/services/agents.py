@@ -7,12 +7,14 @@ from pathlib import Path
 from pipeline_widgets.domain.agent import Agent, AgentVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.edits import TEXTS, Change, ChangeKind
 from pipeline_widgets.domain.job import FrozenCopy
 from pipeline_widgets.domain.names import check_name_available, validate_description, validate_name
 from pipeline_widgets.domain.snippets import Snippet, make_snippets
-from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError, StaleWriteError
+from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError
 from pipeline_widgets.persistence import artifact_paths, artifacts
 from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import history
 
 
 class AgentService:
@@ -56,39 +58,37 @@ class AgentService:
         with self._store.read() as work:
             return work.agents.versions(agent_id)
 
-    def rollback(self, agent_id: int, number: int) -> Agent:
+    def rollback(self, agent_id: int, number: int, *, expected_version: int | None = None) -> Agent:
         """Make a former version the current one.
 
         Raises:
             NotFoundError: There is no such version.
+            StaleWriteError: Another one has become the current one since `expected_version` of the row.
         """
         with self._store.write() as work:
+            agent = work.agents.get(agent_id)
+            history.check_version(work, agent, expected_version, {ChangeKind.VERSION_CHOSEN})
             numbers = [version.number for version in work.agents.versions(agent_id)]
             if number not in numbers:
                 fix = f"There are {', '.join(map(str, numbers))}."
                 raise NotFoundError(f"The agent has no version {number}.", fix=fix)
-            work.agents.use(agent_id, number)
-            return work.agents.get(agent_id)
+            return choose_version(work, agent, number)
 
-    def describe(self, agent_id: int, description: str, *, seen: str | None = None) -> Agent:
+    def describe(self, agent_id: int, description: str, *, expected_version: int | None = None) -> Agent:
         """Give an agent another description.
 
-        Args:
-            agent_id: The agent.
-            description: The new one.
-            seen: The one that the edit is based on (spec 5.13).
-
         Raises:
-            StaleWriteError: It is another one now.
+            StaleWriteError: It was described otherwise since `expected_version` of the row (spec 5.13).
         """
         description = validate_description(description, "agent")
         with self._store.write() as work:
             agent = work.agents.get(agent_id)
-            if seen is not None and agent.description != seen:
-                what = f"Agent {agent.name!r} was changed meanwhile."
-                raise StaleWriteError(what, "Its description was edited.", "Look at it, and save again.")
-            work.agents.describe(agent_id, description)
-            return work.agents.get(agent_id)
+            history.check_version(work, agent, expected_version, TEXTS)
+            if description == agent.description:
+                return agent
+            described = work.agents.describe(agent, description)
+            history.record_change(work, described, "Edited the description.", [Change(ChangeKind.DESCRIBED)])
+            return described
 
     def snippets(self, agent_id: int, key: str | None = None) -> tuple[Snippet, ...]:
         """Return code that asks an agent; none as long as it was never connected."""
@@ -148,4 +148,22 @@ def save(
 ) -> Agent:
     """Give an agent a version within a transaction; `made_by` is the run that does, if it is one."""
     maker = work.experiments.get(work.runs.get(checkpoint.run_id).experiment_id or 0)
-    return work.agents.save(frozen.name, description, checkpoint, Path(frozen.path), maker, made_by)
+    known = work.agents.matching((), [frozen.name])
+    if not known:
+        return work.agents.add(frozen, description or "", checkpoint, maker, made_by)
+    before = known[0]
+    text = before.description if description is None else description
+    saved = work.agents.add_version(before, frozen, text, checkpoint, maker, made_by)
+    number = saved.current.number
+    changes = [Change(ChangeKind.VERSION_CHOSEN, number)]
+    changes += [Change(ChangeKind.DESCRIBED)] if text != before.description else []
+    history.record_change(work, saved, f"Saved version {number}.", changes)
+    return saved
+
+
+def choose_version(work: UnitOfWork, agent: Agent, number: int) -> Agent:
+    """Make another version of an agent the current one, within a transaction."""
+    chosen = work.agents.use(agent, number)
+    changes = [Change(ChangeKind.VERSION_CHOSEN, number)]
+    history.record_change(work, chosen, f"Made version {number} the current one.", changes)
+    return chosen

@@ -148,7 +148,12 @@ class EndpointService(LeaseService):
             FencedError: Another process holds the endpoint, or nobody does.
         """
         with self._store.write() as work:
-            self._note(work, agent_id, token, {"error": None, "ready_at": work.now, **columns})
+            self._note(
+                work,
+                agent_id,
+                token,
+                {"error": None, "refused_version": None, "ready_at": work.now, **columns},
+            )
             work.endpoints.set_status(agent_id, AgentStatus.DEPLOYED)
 
     def beat(self, agent_id: int, token: str) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.edits import TEXTS, Change, ChangeKind
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running, used_by
 from pipeline_widgets.domain.names import check_name_available, name_copy, validate_name
-from pipeline_widgets.errors import InUseError, StaleWriteError
+from pipeline_widgets.errors import InUseError
 from pipeline_widgets.persistence import artifact_paths
 from pipeline_widgets.persistence.store import Store, UnitOfWork
-from pipeline_widgets.services import references
+from pipeline_widgets.services import history, references
 
 
 class ExperimentService:
@@ -61,7 +62,7 @@ class ExperimentService:
         *,
         seed: int,
         name: str | None = None,
-        seen: str | None = None,
+        expected_version: int | None = None,
     ) -> Experiment:
         """Give an experiment another config. Its runs keep the one that they ran with.
 
@@ -70,35 +71,37 @@ class ExperimentService:
             configured: Its algorithm with the new config.
             seed: Its seed.
             name: Another name.
-            seen: The digest of the config that the edit is based on.
+            expected_version: The version that the edit is based on (spec 5.13).
 
         Raises:
             InUseError: It is running.
             NameTakenError: The project has one of that name.
-            StaleWriteError: Its config was changed since that digest was read.
+            StaleWriteError: It was edited since that version.
         """
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
             _check_idle(work, experiment, "changed")
-            if seen is not None and seen != experiment.config_digest:
-                what = f"The config of experiment {experiment.name!r} was changed meanwhile."
-                fix = "Look at it again and repeat the edit."
-                raise StaleWriteError(what, "The edit was based on an older one.", fix)
-            if name is not None:
-                _rename(work, experiment, name, revision)
-            return work.experiments.change(experiment_id, configured, seed, revision)
+            history.check_version(work, experiment, expected_version)
+            new_name = experiment.name if name is None else _new_name(work, experiment, name)
+            configured_now = work.experiments.configure(experiment, new_name, configured, seed, revision)
+            _record(work, experiment, configured_now)
+            return configured_now
 
-    def rename(self, experiment_id: int, name: str) -> Experiment:
+    def rename(self, experiment_id: int, name: str, *, expected_version: int | None = None) -> Experiment:
         """Give an experiment another name.
 
         Raises:
             NameTakenError: The project has one of that name.
+            StaleWriteError: It was renamed since `expected_version`.
         """
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
-            _rename(work, experiment, name, work.projects.touch(experiment.project_id))
-            return work.experiments.get(experiment_id)
+            revision = work.projects.touch(experiment.project_id)
+            history.check_version(work, experiment, expected_version, TEXTS)
+            renamed = work.experiments.rename(experiment, _new_name(work, experiment, name), revision)
+            _record(work, experiment, renamed)
+            return renamed
 
     def duplicate(self, experiment_id: int, name: str | None = None) -> Experiment:
         """Copy an experiment without its runs, as "NAME (copy)" unless named."""
@@ -230,11 +233,25 @@ def duplicate(
     return work.experiments.add(experiment.project_id, wanted, configured, experiment.seed, revision)
 
 
-def _rename(work: UnitOfWork, experiment: Experiment, name: str, revision: int) -> None:
+def _new_name(work: UnitOfWork, experiment: Experiment, name: str) -> str:
+    """Return another name of an experiment, if it can have it."""
     name = validate_name(name, "experiment")
     others = work.experiments.named(experiment.project_id, [name])
     check_name_available(name, (other for other in others if other.id != experiment.id), "experiment")
-    work.experiments.rename(experiment.id, name, revision)
+    return name
+
+
+def _record(work: UnitOfWork, before: Experiment, after: Experiment) -> None:
+    """Keep what an edit has changed of an experiment."""
+    changes: list[Change] = []
+    done: list[str] = []
+    if before.name != after.name:
+        changes.append(Change(ChangeKind.RENAMED, name=before.name))
+        done.append(f"Renamed from {quote(before.name)} to {quote(after.name)}.")
+    if before.config_digest != after.config_digest:
+        changes.append(Change(ChangeKind.CONFIGURED))
+        done.append("Edited the config.")
+    history.record_change(work, after, " ".join(done) or "Saved unchanged.", changes)
 
 
 def _check_idle(work: UnitOfWork, experiment: Experiment, verb: str) -> None:

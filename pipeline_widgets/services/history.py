@@ -5,17 +5,17 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
+from pipeline_widgets.domain import edits
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
-from pipeline_widgets.domain.edits import describe_changes
-from pipeline_widgets.domain.history import Event, check_undo
+from pipeline_widgets.domain.edits import Change, ChangeKind
+from pipeline_widgets.domain.history import Event, EventKind, PipelineSnapshot, check_undo
 from pipeline_widgets.domain.names import check_name_available
-from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
-from pipeline_widgets.persistence.repositories.events import stages_from_plain, stages_to_plain
+from pipeline_widgets.errors import NotFoundError, RuleError
+from pipeline_widgets.persistence.repositories.events import Subject
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts
 
@@ -27,9 +27,8 @@ class UndoResult:
     """An edit that was undone."""
 
     pipeline: Pipeline
-    #: The sentence of the edit.
-    what: str
-    also: tuple[str, ...] = ()
+    #: The edit.
+    undone: Event
 
 
 class HistoryService:
@@ -44,14 +43,14 @@ class HistoryService:
             work.pipelines.get(pipeline_id)
             return work.events.of_pipeline(pipeline_id, last)
 
-    def undoable(self, pipeline_id: int) -> str | None:
-        """Return the sentence of the edit that an undo would undo; None where there is none."""
+    def undoable(self, pipeline_id: int) -> Event | None:
+        """Return the edit that an undo would undo; None where there is none."""
         with self._store.read() as work:
             last = work.events.last_edit(pipeline_id)
-            fresh = last is not None and last["version"] == work.pipelines.get(pipeline_id).version
-            return str(last["what"]) if fresh and last is not None else None
+            now = work.pipelines.get(pipeline_id)
+            return last.event if last is not None and last.version == now.version else None
 
-    def undo(self, pipeline_id: int, *, seen: Pipeline | None = None) -> UndoResult:
+    def undo(self, pipeline_id: int, *, expected_version: int | None = None) -> UndoResult:
         """Undo the last edit of a pipeline. Undoing again does it again.
 
         A stage that was deleted comes back with its runs, and with why it was held and what was accepted.
@@ -59,44 +58,71 @@ class HistoryService:
         Raises:
             RuleError: There is no edit to undo.
             InUseError: A stage that it concerns is active.
-            StaleWriteError: The pipeline has changed since it was seen.
+            StaleWriteError: The pipeline has changed since `expected_version`.
             NotFoundError: An experiment or agent that a stage was bound to is gone.
         """
         with self._store.write() as work:
             now = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(now.project_id)
-            if seen is not None and seen.version != now.version:
-                what = f"Pipeline {now.name!r} was changed meanwhile."
-                raise StaleWriteError(what, " ".join(describe_changes(seen, now)), "Look at it again.")
+            check_version(work, now, expected_version)
             last = work.events.last_edit(pipeline_id)
-            if last is None or last["version"] != now.version:
+            if last is None or last.version != now.version:
                 raise RuleError("There is no edit to undo.", fix="See pipe.history for what was done.")
-            then = _then(now, last["before"])
+            before, undone = last.before, last.event
+            then = before.restore(now)
             known = pipeline_facts.load(work, now)
             check_undo(now, then, known)
             others = work.pipelines.named(now.project_id, [then.name])
             check_name_available(then.name, (each for each in others if each.id != now.id), "pipeline")
             _check_bound(work, then)
-            runs, marks = _by_id(last["before"]["runs"]), _by_id(last["before"].get("marks", {}))
-            kept = capture_edit(work, now, then, marked=marks)
+            snapshot = take_snapshot(work, now, then, marked=before.marks)
             after = work.pipelines.save(then, revision)
-            work.events.restore_runs(runs, pipeline_id)
-            over = _ran_since(work, then, last["before"].get("last_run"))
-            for stage_id, mark in marks.items():
-                held = known.for_stage(stage_id).held if stage_id in over else mark["held"]
-                work.pipelines.mark(stage_id, {**mark, "held": held})
-            record_edit(work, after, _undone(str(last["what"])), kept)
-            return UndoResult(pipeline=after, what=str(last["what"]))
+            work.events.restore_runs(before.runs, pipeline_id)
+            over = _ran_since(work, then, before.last_run)
+            for stage_id, marks in before.marks.items():
+                held = known.for_stage(stage_id).held if stage_id in over else marks.held
+                work.pipelines.set_marks(stage_id, replace(marks, held=held))
+            kind = EventKind.EDITED if undone.kind is EventKind.UNDONE else EventKind.UNDONE
+            record_edit(work, now, after, undone.sentence, snapshot, kind=kind)
+            return UndoResult(pipeline=after, undone=undone)
 
 
-def record_event(work: UnitOfWork, pipeline: Pipeline, what: str) -> None:
+def check_version(
+    work: UnitOfWork,
+    subject: Subject,
+    expected: int | None,
+    concerning: Collection[ChangeKind] = frozenset(ChangeKind),
+) -> None:
+    """Refuse an edit that is based on an older version of a pipeline, an experiment or an agent.
+
+    Args:
+        work: The transaction.
+        subject: The row as it is now.
+        expected: The version that the edit is based on; None where it is based on none.
+        concerning: The changes that matter to the edit.
+
+    Raises:
+        StaleWriteError: Such a change was made since; it says which ones.
+    """
+    if expected not in {None, subject.version}:
+        changes = work.events.changes_since(subject, expected or 0)
+        label = f"{type(subject).__name__} {subject.name!r}"
+        edits.check_version(label, subject.version, expected, changes, concerning)
+
+
+def record_event(work: UnitOfWork, pipeline: Pipeline, kind: EventKind, sentence: str) -> None:
     """Keep that something was done to a pipeline, in the transaction that does it."""
-    work.events.add(pipeline.project_id, pipeline.id, current_user(), what)
+    work.events.add(pipeline, kind, current_user(), sentence)
 
 
-def capture_edit(
+def record_change(work: UnitOfWork, after: Subject, sentence: str, changes: Sequence[Change]) -> None:
+    """Keep that an experiment or an agent was edited."""
+    work.events.add(after, EventKind.EDITED, current_user(), sentence, version=after.version, changes=changes)
+
+
+def take_snapshot(
     work: UnitOfWork, before: Pipeline, after: Pipeline, *, marked: Collection[int] = ()
-) -> dict[str, Any]:
+) -> PipelineSnapshot:
     """Return what an undo needs: the pipeline before the edit, and what stages lose by it.
 
     That is their runs, where they are deleted; why they are held and what was accepted, where they are
@@ -105,22 +131,36 @@ def capture_edit(
     left = {stage.id: stage for stage in after.stages}
     gone = [stage.id for stage in before.stages if stage.id not in left]
     changed = [s.id for s in before.stages if left.get(s.id) != s or s.id in marked]
-    return {
-        "name": before.name,
-        "description": before.description,
-        "stages": stages_to_plain(before.stages),
-        "runs": work.events.runs_of(gone) if gone else {},
-        "last_run": max((run.id for run in work.runs.telling([s.id for s in before.stages])), default=0),
-        "marks": {key: dict(mark) for key, mark in work.pipelines.marks(changed).items()},
-    }
+    return PipelineSnapshot(
+        name=before.name,
+        description=before.description,
+        stages=before.stages,
+        runs=work.events.runs_of(gone) if gone else {},
+        last_run=max((run.id for run in work.runs.telling([s.id for s in before.stages])), default=0),
+        marks=work.pipelines.marks(changed),
+    )
 
 
-def record_edit(work: UnitOfWork, after: Pipeline, what: str, kept: Mapping[str, Any]) -> None:
+def record_edit(
+    work: UnitOfWork,
+    before: Pipeline,
+    after: Pipeline,
+    sentence: str,
+    snapshot: PipelineSnapshot,
+    *,
+    kind: EventKind = EventKind.EDITED,
+) -> None:
     """Keep that a pipeline was edited, so that it can be undone."""
-    work.events.add(after.project_id, after.id, current_user(), what, before=kept, version=after.version)
-    last = work.events.last_edit(after.id)
-    if last is not None:
-        work.events.forget_before(after.id, last["id"])
+    key = work.events.add(
+        after,
+        kind,
+        current_user(),
+        sentence,
+        before=snapshot,
+        version=after.version,
+        changes=edits.find_changes(before, after),
+    )
+    work.events.forget_before(after.id, key)
 
 
 def stage_name(work: UnitOfWork, stage: Stage) -> str:
@@ -140,11 +180,6 @@ def current_user() -> str:
     return f"{user}@{platform.node()}"[:LONGEST]
 
 
-def _then(now: Pipeline, before: Mapping[str, Any]) -> Pipeline:
-    stages = stages_from_plain(before["stages"])
-    return replace(now, name=before["name"], description=before["description"], stages=stages)
-
-
 def _ran_since(work: UnitOfWork, then: Pipeline, last_run: int | None) -> set[int]:
     """Return the stages that have run since an edit, or whose previous stage has.
 
@@ -157,18 +192,9 @@ def _ran_since(work: UnitOfWork, then: Pipeline, last_run: int | None) -> set[in
     return {stage.id for before, stage in pairs if {stage.id, before.id if before else None} & new}
 
 
-def _by_id(kept: Mapping[str, Any]) -> dict[int, Any]:
-    """What was kept by the ids of stages, which JSON has made texts of."""
-    return {int(key): value for key, value in kept.items()}
-
-
 def _check_bound(work: UnitOfWork, then: Pipeline) -> None:
     experiments, agents = set(then.experiment_ids), set(then.agent_ids)
     there = {agent.id for agent in work.agents.matching(agents, ())}
     if experiments - work.experiments.by_id(experiments).keys() or agents - there:
         why = "An experiment or agent that a stage was bound to was deleted since."
         raise NotFoundError("The last edit cannot be undone.", why, "Make it again by hand.")
-
-
-def _undone(what: str) -> str:
-    return what.removeprefix("Undone: ") if what.startswith("Undone: ") else f"Undone: {what}"

@@ -43,7 +43,7 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
         offering = succeeded or _last(run for run in mine if run.status.finished and saved.of(run))
         latest = _last(mine)
         consumed = saved.consumed(succeeded)
-        accepted = mark is not None and succeeded is not None and mark["accepted_run_id"] == succeeded.id
+        accepted = mark is not None and succeeded is not None and mark.accepted_run_id == succeeded.id
         known[stage.id] = StageFacts(
             experiment=experiment,
             latest=latest,
@@ -54,12 +54,12 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
             consumed=consumed,
             consumed_from=saved.maker(consumed),
             active_run=busy.get(experiment.id) if experiment else None,
-            held=mark["held"] if mark else None,
+            held=mark.held if mark else None,
             required_python=find_required_python(work, experiment.spec.name, experiment.python)
             if experiment
             else None,
-            accepted=mark["accepted_state"] if mark and accepted else None,
-            note=mark["accepted_note"] if mark and accepted else None,
+            accepted=mark.accepted_state if mark and accepted else None,
+            note=mark.accepted_note if mark and accepted else None,
         )
     agents = _agents(work, stages)
     return PipelineFacts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 
@@ -18,7 +18,8 @@ from pipeline_widgets.domain.chain import (
     Start,
     describe_active,
 )
-from pipeline_widgets.domain.edits import describe_changes
+from pipeline_widgets.domain.edits import TEXTS, ChangeKind
+from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.domain.names import (
     check_encodable,
     check_name_available,
@@ -33,7 +34,6 @@ from pipeline_widgets.errors import (
     ClassicProjectError,
     InUseError,
     RuleError,
-    StaleWriteError,
 )
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history, pipeline_facts
@@ -41,7 +41,7 @@ from pipeline_widgets.services.stage_experiments import check_fit, validate_bind
 
 
 class PipelineService:
-    """What can be done with pipelines. `seen` is the view that an edit is based on (spec 5.13)."""
+    """The use cases of pipelines. `expected_version` is the version that an edit is based on (spec 5.13)."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -59,7 +59,7 @@ class PipelineService:
             check_advanced(work, project_id)
             check_name_available(name, work.pipelines.named(project_id, [name]), "pipeline")
             made = work.pipelines.add(project_id, name, description, revision)
-            history.record_event(work, made, "Created.")
+            history.record_event(work, made, EventKind.CREATED, "Created.")
             return made
 
     def update(
@@ -68,13 +68,13 @@ class PipelineService:
         *,
         name: str | None = None,
         description: str | None = None,
-        seen: Pipeline | None = None,
+        expected_version: int | None = None,
     ) -> Pipeline:
         """Give a pipeline another name or description.
 
         Raises:
             NameTakenError: The project has one of that name.
-            StaleWriteError: It has changed since it was seen.
+            StaleWriteError: Its name or description has changed since that version.
         """
 
         def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
@@ -86,7 +86,7 @@ class PipelineService:
             )
             return PipelineEdit(pipeline=replace(pipeline, name=new, description=text))
 
-        return self._edit(pipeline_id, change, _about, seen).pipeline
+        return self._edit(pipeline_id, change, _about, expected_version, concerning=TEXTS).pipeline
 
     def duplicate(self, pipeline_id: int) -> Pipeline:
         """Copy stages and settings, not runs; experiments stay bound to both (spec 3.4)."""
@@ -97,7 +97,8 @@ class PipelineService:
             copy = work.pipelines.add(original.project_id, name, original.description, revision)
             stages = tuple(replace(stage, id=0) for stage in original.stages)
             made = work.pipelines.save(replace(copy, stages=stages), revision)
-            history.record_event(work, made, f"Made as a copy of {quote(original.name)}.")
+            sentence = f"Made as a copy of {quote(original.name)}."
+            history.record_event(work, made, EventKind.CREATED, sentence)
             return made
 
     def delete(self, pipeline_id: int) -> None:
@@ -113,9 +114,8 @@ class PipelineService:
             for at, stage in enumerate(pipeline.stages):
                 _check_idle(at, known.for_stage(stage.id).status, "The pipeline cannot be deleted.")
             work.pipelines.remove(pipeline_id)
-            work.events.add(
-                pipeline.project_id, None, history.current_user(), f"Deleted pipeline {quote(pipeline.name)}."
-            )
+            sentence = f"Deleted pipeline {quote(pipeline.name)}."
+            work.events.add_deletion(pipeline, history.current_user(), sentence)
 
     def add_stage(
         self,
@@ -124,7 +124,7 @@ class PipelineService:
         *,
         position: int | None = None,
         duplicate: bool = False,
-        seen: Pipeline | None = None,
+        expected_version: int | None = None,
     ) -> tuple[Stage, tuple[str, ...]]:
         """Insert a stage, and return it with what was changed along.
 
@@ -133,7 +133,7 @@ class PipelineService:
             stage: The stage, not saved yet.
             position: Before which position, counted from 0; at the end by default.
             duplicate: Attach a copy of the experiment (spec 5.7).
-            seen: The view that this is based on.
+            expected_version: The version that this is based on.
 
         Raises:
             OrderError: It could not stand there.
@@ -148,7 +148,7 @@ class PipelineService:
             at = len(before.stages) if position is None else position
             return f"Added stage {_label(work, after, at)}."
 
-        edited = self._edit(pipeline_id, change, what, seen, fitting=UNSAVED_ID)
+        edited = self._edit(pipeline_id, change, what, expected_version, fitting=UNSAVED_ID)
         at = len(edited.pipeline.stages) - 1 if position is None else position
         return edited.pipeline.stages[at], edited.side_effects
 
@@ -158,7 +158,7 @@ class PipelineService:
         settings: Callable[[Stage], Stage],
         *,
         duplicate: bool = False,
-        seen: Pipeline | None = None,
+        expected_version: int | None = None,
     ) -> tuple[str, ...]:
         """Give a stage other settings, and return what was changed along.
 
@@ -181,9 +181,11 @@ class PipelineService:
             at = before.position(stage_id)
             return f"Edited stage {_label(work, after, at)}."
 
-        return self._edit(self.of_stage(stage_id).id, change, what, seen, fitting=stage_id).side_effects
+        return self._edit(
+            self.of_stage(stage_id).id, change, what, expected_version, fitting=stage_id
+        ).side_effects
 
-    def move_stage(self, stage_id: int, to: int, *, seen: Pipeline | None = None) -> tuple[str, ...]:
+    def move_stage(self, stage_id: int, to: int, *, expected_version: int | None = None) -> tuple[str, ...]:
         """Move a stage to a position, counted from 0, and return what was changed along.
 
         Raises:
@@ -200,9 +202,9 @@ class PipelineService:
             at = before.position(stage_id)
             return f"Moved stage {_label(work, before, at)} to place {to + 1}."
 
-        return self._edit(self.of_stage(stage_id).id, change, what, seen).side_effects
+        return self._edit(self.of_stage(stage_id).id, change, what, expected_version).side_effects
 
-    def delete_stage(self, stage_id: int, *, seen: Pipeline | None = None) -> tuple[str, ...]:
+    def delete_stage(self, stage_id: int, *, expected_version: int | None = None) -> tuple[str, ...]:
         """Remove a stage, and return what was changed along; its runs stay.
 
         Raises:
@@ -219,7 +221,7 @@ class PipelineService:
             del after
             return f"Deleted stage {_label(work, before, before.position(stage_id))}."
 
-        return self._edit(self.of_stage(stage_id).id, change, what, seen).side_effects
+        return self._edit(self.of_stage(stage_id).id, change, what, expected_version).side_effects
 
     def accept_as_fresh(self, stage_id: int, note: str) -> None:
         """Let a stale stage count as fresh until something upstream changes again; an undo takes it back.
@@ -236,12 +238,13 @@ class PipelineService:
             if succeeded is None or not compute_staleness(pipeline, known)[stage_id].stale:
                 raise RuleError("There is nothing to accept.", "The stage is not stale.")
             state = describe_upstream(pipeline, stage_id, known)
-            kept = history.capture_edit(work, pipeline, pipeline, marked={stage_id})
+            snapshot = history.take_snapshot(work, pipeline, pipeline, marked={stage_id})
             work.pipelines.accept(stage_id, succeeded.id, state, note)
             work.pipelines.touch(pipeline.id)
             label = _label(work, pipeline, pipeline.position(stage_id))
             said = f": {note}" if note else ""
-            history.record_edit(work, pipeline, f"Accepted stage {label} as fresh{said}.", kept)
+            sentence = f"Accepted stage {label} as fresh{said}."
+            history.record_edit(work, pipeline, pipeline, sentence, snapshot)
 
     def check_project(self, project_id: int) -> None:
         """Refuse a project that cannot hold pipelines.
@@ -272,9 +275,10 @@ class PipelineService:
         pipeline_id: int,
         change: Callable[[UnitOfWork, Pipeline], PipelineEdit],
         done: Callable[[UnitOfWork, Pipeline, Pipeline], str],
-        seen: Pipeline | None,
+        expected_version: int | None,
         *,
         fitting: int | None = None,
+        concerning: Collection[ChangeKind] = frozenset(ChangeKind),
     ) -> PipelineEdit:
         """Do an edit in one transaction, and keep what was done; `fitting` is the stage that has to fit.
 
@@ -283,17 +287,14 @@ class PipelineService:
         with self._store.write() as work:
             before = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(before.project_id)
-            if seen is not None and seen.version != before.version:
-                why = " ".join(describe_changes(seen, before))
-                what = f"Pipeline {before.name!r} was changed meanwhile."
-                raise StaleWriteError(what, why, "Look at it again and repeat the edit.")
+            history.check_version(work, before, expected_version, concerning)
             edited = change(work, before)
             _check_along(before, edited.pipeline, pipeline_facts.load(work, before))
             after = before
             if edited.pipeline != before:
-                kept = history.capture_edit(work, before, edited.pipeline)
+                snapshot = history.take_snapshot(work, before, edited.pipeline)
                 after = work.pipelines.save(edited.pipeline, revision)
-                history.record_edit(work, after, done(work, before, after), kept)
+                history.record_edit(work, before, after, done(work, before, after), snapshot)
             known = {stage.id for stage in before.stages}
             for stage in after.stages:
                 if stage.id == fitting or (fitting == UNSAVED_ID and stage.id not in known):

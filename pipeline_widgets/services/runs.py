@@ -13,6 +13,7 @@ from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running
+from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.plan import Plan, Problem, find_problems, make_plan
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
@@ -183,7 +184,7 @@ class RunService:
             pipeline = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(pipeline.project_id)
             known = pipeline_facts.load(work, pipeline)
-            history.record_event(work, pipeline, "Stopped all that was active.")
+            history.record_event(work, pipeline, EventKind.RAN, "Stopped all that was active.")
             latest = [known.for_stage(stage.id).latest for stage in pipeline.stages]
             return tuple(
                 _stopped(work, run, revision)
@@ -295,7 +296,7 @@ def _stopped(work: UnitOfWork, run: Run, revision: int) -> Run:
 def _note(work: UnitOfWork, pipeline: Pipeline, stage_id: int, done: str) -> None:
     at = pipeline.position(stage_id)
     name = history.stage_name(work, pipeline.stages[at])
-    history.record_event(work, pipeline, f"{done} stage {at + 1} ({isolate(name)}).")
+    history.record_event(work, pipeline, EventKind.RAN, f"{done} stage {at + 1} ({isolate(name)}).")
 
 
 def _ready(work: UnitOfWork, stage_id: int, *, resume: bool) -> tuple[Pipeline, PipelineFacts, RunStart]:

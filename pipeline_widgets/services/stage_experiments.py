@@ -96,8 +96,9 @@ def _bound(
     work: UnitOfWork, before: Pipeline, stage: ExperimentStage, copy: Experiment, which: str, revision: int
 ) -> Pipeline:
     then = before.with_stage_replaced(replace(stage, experiment_id=copy.id)).pipeline
-    kept = history.capture_edit(work, before, then)
+    snapshot = history.take_snapshot(work, before, then)
     after = work.pipelines.save(then, revision)
     number = before.position(stage.id) + 1
-    history.record_edit(work, after, f"Bound stage {number} to {quote(copy.name)}, {which}.", kept)
+    sentence = f"Bound stage {number} to {quote(copy.name)}, {which}."
+    history.record_edit(work, before, after, sentence, snapshot)
     return after

@@ -203,7 +203,7 @@ class SupervisionService(LeaseService):
         with self._store.write() as work:
             agent = work.agents.get(placed.agent_id)
             if placed.former is not None and agent.current.number == placed.version:
-                work.agents.use(placed.agent_id, placed.former)
+                agents.choose_version(work, agent, placed.former)
 
     def give_up(self, lease: Lease, evidence: str) -> bool:
         """Set a run to Crashed; False if it has moved on since its lease was read."""

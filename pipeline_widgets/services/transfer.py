@@ -22,6 +22,7 @@ from pipeline_widgets.domain.document import (
     to_plain,
 )
 from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
+from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.domain.names import Named, check_name_available, name_copy, validate_name
 from pipeline_widgets.domain.python_code import to_python
 from pipeline_widgets.domain.triggering import assess_fit
@@ -37,6 +38,8 @@ from pipeline_widgets.services import history, pipeline_facts
 from pipeline_widgets.services.pipelines import check_advanced
 
 LINE_ENDS = "\r\x85\u2028\u2029"
+#: The code of the error that an import with `rename` does not have.
+RENAMABLE = "experiment_name_taken"
 LONGEST = 1_000_000  # characters of a text: seconds of reading
 Configure = Callable[[str, Mapping[str, Any]], ConfiguredAlgorithm]
 
@@ -117,7 +120,7 @@ class TransferService:
             empty = work.pipelines.add(project_id, wanted, document.description, revision)
             stages = [_with_ids(work, each, ids, at) for at, each in enumerate(document.stages, 1)]
             pipeline = work.pipelines.save(empty.with_stages(stages), revision)
-            history.record_event(work, pipeline, "Imported.")
+            history.record_event(work, pipeline, EventKind.CREATED, "Imported.")
             return ImportedPipeline(pipeline=pipeline, also=also)
 
     def _configured(self, entry: ExperimentEntry) -> _Entry:
@@ -207,7 +210,8 @@ def _renamed(
     if not rename:
         what = f"There is an experiment named {name!r} already, and it is another one."
         why = "Its algorithm, config or seed differs from that of the text."
-        raise NameTakenError(what, why, "Rename one of them, or import with rename=True.")
+        fix = "Rename one of them, or import with rename=True."
+        raise NameTakenError(what, why, fix, code=RENAMABLE)
 
     def bearers(names: Collection[str]) -> list[Named]:
         in_text: list[Named] = [mine[each].entry for each in names if each in mine]

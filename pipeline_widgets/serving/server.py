@@ -103,7 +103,13 @@ class ServedAgent:
         """The columns of the row that describe what is served."""
         opened, refused = self.opened, self._refused
         error = version_error(refused[0], opened.version, refused[1]) if refused else None
-        return {"version": opened.version, "route": opened.route, "example": opened.example, "error": error}
+        return {
+            "version": opened.version,
+            "route": opened.route,
+            "example": opened.example,
+            "error": error,
+            "refused_version": refused[0] if refused else None,
+        }
 
     def read(self) -> None:
         """Read the desired state; the watcher soon opens another version."""

@@ -110,14 +110,14 @@ class AgentsView(PagedView):
         self.reveal(made.id)
         return {"id": made.id, "name": made.name}
 
-    def do_describe(self, agent: int, seen: str, description: str) -> None:
+    def do_describe(self, agent: int, version: int, description: str) -> None:
         """Give an agent another description.
 
         Raises:
-            StaleWriteError: It is no longer the one that its row showed when the edit began.
+            StaleWriteError: It was described otherwise since that version of its row.
         """
         try:
-            self._services.agents.describe(agent, description, seen=seen)
+            self._services.agents.describe(agent, description, expected_version=version)
         finally:  # where it was refused the row shows what it is now
             self.refresh()
 
@@ -234,7 +234,8 @@ def list_row(listed: ListedAgent, *, projects: int) -> Row:
         "project": listed.project if projects > 1 else "",
         "connected": agent.status.is_connected,
         "blockers": {"delete": agent.deletion_blocker},
-        "version": agent.current.number,
+        "version": agent.version,
+        "current_version": agent.current.number,
         "trouble": (endpoint.error if endpoint is not None else None) or "",
     }
 

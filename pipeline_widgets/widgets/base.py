@@ -287,4 +287,5 @@ class TableView(View):
 
 def describe_error(error: PipelineError) -> dict[str, str]:
     """Return an error as a view shows it."""
-    return {"kind": type(error).__name__, "what": error.what, "why": error.why, "fix": error.fix}
+    words = {"what": error.what, "why": error.why, "fix": error.fix}
+    return {"kind": type(error).__name__, "code": error.code, **words}

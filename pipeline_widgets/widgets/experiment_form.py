@@ -46,7 +46,7 @@ def filled_form(experiment: Experiment) -> Row:
         "algorithm": experiment.spec.name,
         "name": experiment.name,
         "seed": field_row(SEED, str(experiment.seed)),
-        "seen": experiment.config_digest,
+        "version": experiment.version,
         "fields": [
             field_row(each, written(each, config[each.name]) if each.name in config else each.default)
             for each in list_fields(algorithm.config)
@@ -152,7 +152,7 @@ def submitted(
     *,
     changed: Experiment | None = None,
 ) -> tuple[Experiment | None, Row | None]:
-    """Make or change an experiment of what a form has sent: {name, algorithm, seed, values, seen}.
+    """Make or change an experiment of what a form has sent: {name, algorithm, seed, values, version}.
 
     Returns:
         The experiment; or, where something is refused, what is wrong with each field, all at once.
@@ -168,8 +168,10 @@ def submitted(
     configured = algorithm.configure(read.config)
     if changed is None:
         return services.experiments.create(project_id, sent["name"], configured, seed=seed), None
-    seen, name = sent.get("seen"), sent["name"]
-    return services.experiments.update(changed.id, configured, seed=seed, name=name, seen=seen), None
+    based_on, name = sent.get("version"), sent["name"]
+    return services.experiments.update(
+        changed.id, configured, seed=seed, name=name, expected_version=based_on
+    ), None
 
 
 def _wrong_name(services: Services, project_id: int, name: str, changed: Experiment | None) -> str:

@@ -11,12 +11,12 @@ import traitlets as t
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.domain.experiment_actions import describe_algorithm
+from pipeline_widgets.domain.overview import ExperimentRow
 from pipeline_widgets.domain.retention import list_deletable, parse_keep, summarize_clean_up
 from pipeline_widgets.domain.stage_settings import choice_from_text, parse_choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail, RunRow
 from pipeline_widgets.services.queries.experiment_list import ListedExperiment
-from pipeline_widgets.services.queries.overview import ExperimentRow
 from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.services.queries.run_detail import MetricCurve, RunDetail
 from pipeline_widgets.widgets.base import Row, describe_error

@@ -13,8 +13,9 @@ import traitlets as t
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.agent import Agent
-from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Pipeline
-from pipeline_widgets.errors import NotFoundError, StaleWriteError
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
+from pipeline_widgets.domain.history import Event, EventKind
+from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import ReadOnlyState, Row, View
@@ -27,7 +28,6 @@ from pipeline_widgets.widgets.stage_panel import panel_row
 
 METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view never waits for long
 EVENTS = 200  # that the history shows
-VERSIONS_KEPT = 50  # views of the pipeline, so that an edit based on an old one can be told what changed
 
 
 class PipelineView(View):
@@ -63,7 +63,6 @@ class PipelineView(View):
         self._services = services
         self._pipeline_id = pipeline_id
         self._on_results = on_results
-        self._seen: dict[int, Pipeline] = {}
         self._state = services.states.pipeline(pipeline_id)
         self._revision = (-1, -1)
         self._whole = True
@@ -97,9 +96,7 @@ class PipelineView(View):
 
     def do_form(self, stage: int | None = None, position: int | None = None) -> Row:
         """Return what the form for a stage needs, to edit one or to insert one at a position."""
-        form = self._services.forms.stage(self._pipeline_id, stage_id=stage, position=position)
-        self._keep(form.pipeline)
-        return form_row(form)
+        return form_row(self._services.forms.stage(self._pipeline_id, stage_id=stage, position=position))
 
     def do_plan(self, stage: int, *, resume: bool = False) -> Row:
         """Return what a trigger will do, and whether it should be confirmed (spec 6.4)."""
@@ -130,56 +127,56 @@ class PipelineView(View):
             closed, self.results = self.results, None
             closed.close()
 
-    # ---- commands: editing. `seen` is the version of the pipeline that the edit is based on (spec 5.13).
+    # ---- commands: editing. `version` is that of the pipeline that the edit is based on (spec 5.13).
 
-    def do_add(self, settings: Row, position: int, seen: int, *, duplicate: bool = False) -> Row:
+    def do_add(self, settings: Row, position: int, version: int, *, duplicate: bool = False) -> Row:
         """Insert a stage."""
         added, also = self._services.pipelines.add_stage(
             self._pipeline_id,
             parse_stage(settings),
             position=position,
             duplicate=duplicate,
-            seen=self._version(seen),
+            expected_version=version,
         )
         self.refresh()
         self.do_select(added.id)
         return {"stage": added.id, "also": list(also)}
 
-    def do_edit(self, stage: int, settings: Row, seen: int, *, duplicate: bool = False) -> Row:
+    def do_edit(self, stage: int, settings: Row, version: int, *, duplicate: bool = False) -> Row:
         """Give a stage other settings."""
         return self._edited(
             self._services.pipelines.update_stage(
                 stage,
                 lambda before: parse_stage(settings, before),
                 duplicate=duplicate,
-                seen=self._version(seen),
+                expected_version=version,
             )
         )
 
-    def do_move(self, stage: int, to: int, seen: int) -> Row:
+    def do_move(self, stage: int, to: int, version: int) -> Row:
         """Move a stage to a position."""
-        return self._edited(self._services.pipelines.move_stage(stage, to, seen=self._version(seen)))
+        return self._edited(self._services.pipelines.move_stage(stage, to, expected_version=version))
 
-    def do_remove(self, stage: int, seen: int) -> Row:
+    def do_remove(self, stage: int, version: int) -> Row:
         """Remove a stage; its neighbour is selected then."""
         at = self._state.pipeline.position(stage)
-        also = self._services.pipelines.delete_stage(stage, seen=self._version(seen))
+        also = self._services.pipelines.delete_stage(stage, expected_version=version)
         self.refresh()
         left = self._state.stages
         self.do_select(left[min(at, len(left) - 1)].stage.id if left else 0)
         return {"also": list(also)}
 
-    def do_describe(self, seen: int, name: str | None = None, description: str | None = None) -> None:
+    def do_describe(self, version: int, name: str | None = None, description: str | None = None) -> None:
         """Give the pipeline another name or description."""
         self._services.pipelines.update(
-            self._pipeline_id, name=name, description=description, seen=self._version(seen)
+            self._pipeline_id, name=name, description=description, expected_version=version
         )
         self.refresh()
 
-    def do_undo(self, seen: int) -> Row:
-        """Undo the last edit; what was undone is said."""
-        undone = self._services.history.undo(self._pipeline_id, seen=self._version(seen))
-        return {"undone": undone.what, **self._edited(undone.also)}
+    def do_undo(self, version: int) -> Row:
+        """Undo the last edit, and return what was undone."""
+        undone = self._services.history.undo(self._pipeline_id, expected_version=version).undone
+        return {"undone": _edit_row(undone), **self._edited(())}
 
     # ---- commands: text and history
 
@@ -197,7 +194,8 @@ class PipelineView(View):
         history = self._services.history
         events = history.events(self._pipeline_id, last=EVENTS + 1)[::-1]
         listed = [encode_fields(each, "at", "who", "what") for each in events[:EVENTS]]
-        return {"events": listed, "more": len(events) > EVENTS, "undo": history.undoable(self._pipeline_id)}
+        undo = _edit_row(history.undoable(self._pipeline_id))
+        return {"events": listed, "more": len(events) > EVENTS, "undo": undo}
 
     # ---- commands: running
 
@@ -250,9 +248,8 @@ class PipelineView(View):
 
     def _shown(self) -> dict[str, Any]:
         pipeline = self._state.pipeline
-        self._keep(pipeline)
         shown = encode_fields(pipeline, "id", "name", "description", "version")
-        shown["undo"] = self._services.history.undoable(pipeline.id)
+        shown["undo"] = _edit_row(self._services.history.undoable(pipeline.id))
         return {"pipeline": shown, "stages": stage_rows(self._state)}
 
     def _show_panel(self) -> None:
@@ -279,18 +276,6 @@ class PipelineView(View):
     def _chosen(self) -> StageState | None:
         return next((each for each in self._state.stages if each.stage.id == self.selected), None)
 
-    def _keep(self, pipeline: Pipeline) -> None:
-        self._seen[pipeline.version] = pipeline
-        while len(self._seen) > VERSIONS_KEPT:
-            del self._seen[next(iter(self._seen))]
-
-    def _version(self, seen: int) -> Pipeline:
-        known = self._seen.get(seen)
-        if known is None:
-            what = f"Pipeline {self._state.pipeline.name!r} was changed meanwhile."
-            raise StaleWriteError(what, "The edit was based on a very old view of it.", "Repeat the edit.")
-        return known
-
     def _edited(self, also: tuple[str, ...]) -> Row:
         self.refresh()
         return {"also": list(also)}
@@ -312,3 +297,8 @@ def _first_unfinished(state: PipelineState) -> int:
         if each.status != "Succeeded" or each.staleness.stale:
             return each.stage.id
     return state.stages[0].stage.id if state.stages else 0
+
+
+def _edit_row(edit: Event | None) -> Row | None:
+    """Return an edit that can be undone; `again` where that does it again, since it is an undo itself."""
+    return {"what": edit.sentence, "again": edit.kind is EventKind.UNDONE} if edit is not None else None

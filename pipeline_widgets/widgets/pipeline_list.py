@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import ipywidgets
@@ -11,7 +11,6 @@ import traitlets as t
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.directions import isolate
-from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.rollup import PipelineStatus
 from pipeline_widgets.errors import NotFoundError, StaleWriteError
 from pipeline_widgets.services.queries.overview import PipelinePage, PipelineRow
@@ -101,20 +100,19 @@ class PipelineList(PagedView):
         self.refresh()
 
     def do_edit(
-        self, pipeline: int, seen: Row, name: str | None = None, description: str | None = None
+        self, pipeline: int, version: int, name: str | None = None, description: str | None = None
     ) -> None:
         """Give a pipeline another name or description.
 
         Args:
             pipeline: The pipeline.
-            seen: The name and the description that its row showed when the edit began (spec 5.13).
+            version: The version that its row had when the edit began (spec 5.13).
             name: Another name.
             description: Another description.
         """
         try:
-            now = self._services.pipelines.get(pipeline)
             self._services.pipelines.update(
-                pipeline, name=name, description=description, seen=_as_seen(now, seen)
+                pipeline, name=name, description=description, expected_version=version
             )
         except StaleWriteError:
             self.refresh()
@@ -148,7 +146,7 @@ class PipelineList(PagedView):
     def row_of(self, listed: PipelineRow, found: PipelinePage) -> Row:
         """Return what the row of a pipeline shows."""
         del found
-        shown = encode_fields(listed, "id", "name", "description", "modified_at", "stages", "stale")
+        shown = encode_fields(listed, "id", "version", "name", "description", "modified_at", "stages", "stale")
         return {**shown, **encode(listed.rollup), "shares": _shares(listed.shared)}
 
     def page_shown(self) -> None:
@@ -167,11 +165,3 @@ def _shares(names: Sequence[str]) -> str:
     more = len(names) - NAMED
     named = ", ".join(map(isolate, names[:NAMED]))
     return f"Shares {named}{f' and {more} more' if more > 0 else ''} with other pipelines"
-
-
-def _as_seen(now: Pipeline, seen: Row) -> Pipeline:
-    """Return a pipeline as its row showed it, which has nothing of the stages."""
-    name, description = seen["name"], seen["description"]
-    if (name, description) == (now.name, now.description):
-        return now
-    return replace(now, version=now.version - 1, name=name, description=description)

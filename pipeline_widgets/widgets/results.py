@@ -16,6 +16,7 @@ from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.checkpoint import is_finite
 from pipeline_widgets.domain.comparison import ABSENT, Setting, assign_places
 from pipeline_widgets.domain.curve import Curve, thin_curve
+from pipeline_widgets.domain.overview import ExperimentRow, ResultRow
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.services.queries.comparison import (
     best_runs,
@@ -24,7 +25,6 @@ from pipeline_widgets.services.queries.comparison import (
     runs_csv,
     sorted_runs,
 )
-from pipeline_widgets.services.queries.overview import ExperimentRow, ResultRow
 from pipeline_widgets.services.queries.run_detail import FIRST, MetricCurve, RunDetailQueries
 from pipeline_widgets.widgets.base import Row, TableView
 from pipeline_widgets.widgets.encoding import encode_fields

@@ -1,4 +1,4 @@
-"""What changed between two views of a pipeline (spec 5.13)."""
+"""What an edit changes, and the one optimistic lock (spec 5.13)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_widgets.domain.chain import ExperimentStage, FromSource, Pipeline, Trigger
-from pipeline_widgets.domain.edits import describe_changes
+from pipeline_widgets.domain.edits import Change, ChangeKind, check_version, describe_changes, find_changes
+from pipeline_widgets.errors import StaleWriteError
 
 SEEN = a_chain("SFT", "DPO", "GRPO")
 NEW = ExperimentStage(id=9, experiment_id=9, start=FromSource("best"))
@@ -35,7 +36,7 @@ NEW = ExperimentStage(id=9, experiment_id=9, start=FromSource("best"))
 )
 def test_each_change_is_told_in_a_sentence(now: Pipeline, told: tuple[str, ...]) -> None:
     """A refused edit can say what happened since, with the numbers of the stages as they are shown."""
-    assert describe_changes(SEEN, now) == told
+    assert describe_changes(find_changes(SEEN, now)) == " ".join(told)
 
 
 @pytest.mark.spec("5.13")
@@ -45,4 +46,41 @@ def test_no_change_of_the_stages_is_passed_over(order: list[int], gone: set[int]
     seen = a_chain("SFT", "GRPO", "GRPO", "GRPO", "GRPO")
     stages = {stage.id: stage for stage in seen.stages}
     now = replace(seen, stages=(stages[1], *(stages[key] for key in order if key not in gone)))
-    assert bool(describe_changes(seen, now)) == (seen.stages != now.stages)
+    assert bool(describe_changes(find_changes(seen, now))) == (seen.stages != now.stages)
+
+
+@pytest.mark.spec("5.13")
+@pytest.mark.parametrize("version", [1, 2, 5])
+def test_an_edit_of_the_present_version_is_done(version: int) -> None:
+    """So is one that is based on no version."""
+    check_version("Agent 'a'", version, version, None)
+    check_version("Agent 'a'", version, None, None)
+
+
+@pytest.mark.spec("5.13")
+@pytest.mark.parametrize("kind", list(ChangeKind))
+def test_an_edit_of_an_older_version_is_refused_where_it_concerns_the_same(kind: ChangeKind) -> None:
+    """It says what was changed since; other changes are in nobody's way."""
+    change = Change(kind, number=2, to=1, name="old")
+    check_version("Agent 'a'", 3, 2, [change], concerning=set(ChangeKind) - {kind})
+    with pytest.raises(StaleWriteError) as refused:
+        check_version("Agent 'a'", 3, 2, [change], concerning={kind})
+    assert refused.value.what == "Agent 'a' was changed meanwhile."
+    assert refused.value.why == change.sentence
+
+
+@pytest.mark.spec("5.13")
+@pytest.mark.parametrize("expected", [2, 9])
+def test_what_is_not_known_is_a_reason_to_refuse(expected: int) -> None:
+    """An edit is not done where nobody knows what the edits since have changed."""
+    with pytest.raises(StaleWriteError, match="The edit was based on an older view of it"):
+        check_version("Pipeline 'p'", 3, expected, None, concerning=())
+
+
+@pytest.mark.spec("5.13")
+def test_several_edits_are_told_once_each_with_the_texts_first() -> None:
+    """Ten edits of a description are one sentence."""
+    described, renamed = Change(ChangeKind.DESCRIBED), Change(ChangeKind.RENAMED, name="old")
+    changes = [Change(ChangeKind.STAGE_ADDED, 3), *[described] * 10, renamed]
+    told = "Its description was edited. It was renamed from 'old'. A stage was added as stage 3."
+    assert describe_changes(changes) == told

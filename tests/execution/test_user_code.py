@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import user_code
 from benches import Bench, until
+from sqlalchemy import select
 
 import pipeline_widgets as pw
+from pipeline_widgets.persistence import schema
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +35,10 @@ def test_case_13_a_late_score_makes_its_checkpoint_the_best(bench: Bench) -> Non
     assert [agent.checkpoint.step for agent in bench.ws.agents] == [5]
     assert run.progress.step == 10
     with bench.ws._services.store.read() as work:
-        (row,) = work.runs.listed(bench.project._id, [experiment._id])
-    assert (row["lowest_evaluation"], row["highest_evaluation"]) == (0.1, 0.9)
+        columns = schema.runs.c
+        scores = select(columns.lowest_evaluation, columns.highest_evaluation)
+        row = work.connection.execute(scores.where(columns.experiment_id == experiment._id)).one()
+    assert tuple(row) == (0.1, 0.9)
 
 
 @pytest.mark.spec("6.6")

@@ -17,11 +17,14 @@ from alembic.script import ScriptDirectory
 from factories.lab import Lab
 from sqlalchemy import inspect, text
 
+from pipeline_widgets.domain.endpoint import version_error
+from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.errors import StorageError
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.migrate import SCRIPTS, VERSION_TABLE, migrate, revision
 from pipeline_widgets.persistence.schema import HEAD, metadata
 from pipeline_widgets.persistence.store import open_store
+from pipeline_widgets.services.history import HistoryService
 from pipeline_widgets.services.queries.overview import OverviewQueries
 
 
@@ -169,6 +172,41 @@ def test_scores_and_makers_are_taken_from_what_is_there(lab: Lab) -> None:
     assert [each.current.run_id for each in lab.agents.all()] == [trained.id, deployed.id, None]
     (row,) = OverviewQueries(lab.store).results(lab.project.id, [trained.experiment_id or 0])
     assert (row.evaluation_score, row.training_score) == (0.9, None)
+
+
+def test_codes_are_taken_from_the_sentences_of_before(lab: Lab) -> None:
+    """Kinds of events, an undo that can be redone, and the version that an endpoint could not serve."""
+    history = HistoryService(lab.store)
+    made = lab.pipeline("SFT")
+    lab.pipelines.update(made.id, name="renamed")
+    history.undo(made.id)
+    lab.do(made.stages[0], 0.5)
+    other = lab.pipelines.duplicate(made.id)
+    agent = lab.agents.create("a", lab.runs.checkpoints(lab.runs.of_stage(made.stages[0].id)[-1].id)[0].id)
+    with lab.store.write() as work:
+        work.endpoints.request(agent.id, host="127.0.0.1", error=version_error(12, 1, "RuntimeError: no."))
+    before = [history.events(key) for key in (made.id, other.id)]
+    downgraded(lab.store.database, "0004")
+    with lab.store.database.read() as connection:
+        sentences = connection.scalars(text("SELECT what FROM events ORDER BY id")).all()
+    assert sentences[2:4] == [
+        "Renamed from 'chain' to 'renamed'.",
+        "Undone: Renamed from 'chain' to 'renamed'.",
+    ]
+    migrate(lab.store.database)
+    assert [history.events(key) for key in (made.id, other.id)] == before
+    assert {event.kind for events in before for event in events} == {
+        EventKind.CREATED,
+        EventKind.EDITED,
+        EventKind.UNDONE,
+        EventKind.RAN,
+    }
+    endpoint = lab.agents.get(agent.id).endpoint
+    assert endpoint is not None
+    assert endpoint.refused_version == 12
+    assert (lab.agents.get(agent.id).version, lab.experiments.get(1).version) == (1, 1)
+    assert history.undo(made.id).pipeline.name == "renamed"
+    assert history.events(made.id)[-1].what == "Renamed from 'chain' to 'renamed'."
 
 
 def _open(url: str, barrier: Any) -> None:

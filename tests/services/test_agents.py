@@ -28,6 +28,7 @@ from pipeline_widgets.errors import (
     StaleWriteError,
 )
 from pipeline_widgets.persistence import artifacts, schema
+from pipeline_widgets.services.agents import save
 
 
 def a_saved(lab: Lab, name: str = "a", score: float = 0.5, content: str | None = None) -> Checkpoint:
@@ -92,12 +93,30 @@ def test_a_name_is_required_and_unique(lab: Lab) -> None:
 
 
 @pytest.mark.spec("5.13")
+def test_a_description_is_in_the_way_of_no_version(lab: Lab) -> None:
+    """Another version that became the current one meanwhile is nothing that a description is based on."""
+    checkpoint = a_saved(lab)
+    agent = lab.agents.create("saved", checkpoint.id, "old")
+    path = agent.current.path
+    with lab.store.write() as work:
+        frozen = FrozenCopy(name="saved", path=path, digest=checkpoint.digest, step=checkpoint.step)
+        save(work, frozen, checkpoint, None)
+    newer = lab.agents.get(agent.id)
+    assert (newer.current.number, newer.version) == (2, agent.version + 1)
+    described = lab.agents.describe(agent.id, "mine", expected_version=agent.version)
+    assert (described.description, described.version) == ("mine", agent.version + 2)
+    with pytest.raises(StaleWriteError, match="Version 2 is the current one now"):
+        lab.agents.rollback(agent.id, 1, expected_version=agent.version)
+    assert lab.agents.rollback(agent.id, 1, expected_version=newer.version).current.number == 1
+
+
+@pytest.mark.spec("5.13")
 def test_a_description_based_on_an_old_one_is_refused(lab: Lab) -> None:
     """Whoever saved first is not overwritten; without a base nobody asks."""
     agent = lab.agents.create("saved", a_saved(lab).id, "old")
-    lab.agents.describe(agent.id, " theirs ", seen="old")
+    lab.agents.describe(agent.id, " theirs ", expected_version=agent.version)
     with pytest.raises(StaleWriteError, match="Agent 'saved' was changed meanwhile"):
-        lab.agents.describe(agent.id, "mine", seen="old")
+        lab.agents.describe(agent.id, "mine", expected_version=agent.version)
     assert lab.agents.get(agent.id).description == "theirs"
     assert lab.agents.describe(agent.id, "mine").description == "mine"
 

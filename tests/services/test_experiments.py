@@ -232,11 +232,15 @@ def test_a_name_is_checked_before_it_is_given(lab: Lab) -> None:
 def test_a_config_that_was_changed_meanwhile_is_not_overwritten(lab: Lab) -> None:
     """The edit is refused; based on the config of now, it is done."""
     made = lab.experiment("sft")
-    now = lab.experiments.update(made.id, configured(config={"steps": 2}), seed=0, seen=made.config_digest)
-    with pytest.raises(StaleWriteError, match="was changed meanwhile"):
-        lab.experiments.update(made.id, configured(config={"steps": 3}), seed=0, seen=made.config_digest)
+    now = lab.experiments.update(
+        made.id, configured(config={"steps": 2}), seed=0, expected_version=made.version
+    )
+    with pytest.raises(StaleWriteError, match=r"was changed meanwhile\. Its config was edited"):
+        lab.experiments.update(
+            made.id, configured(config={"steps": 3}), seed=0, expected_version=made.version
+        )
     assert lab.experiments.get(made.id).config == {"steps": 2}
-    lab.experiments.update(made.id, configured(config={"steps": 3}), seed=0, seen=now.config_digest)
+    lab.experiments.update(made.id, configured(config={"steps": 3}), seed=0, expected_version=now.version)
     assert lab.experiments.get(made.id).config == {"steps": 3}
 
 

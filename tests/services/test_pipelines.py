@@ -214,11 +214,11 @@ def test_an_edit_of_an_old_view_is_refused_with_what_changed(lab: Lab) -> None:
     stage = made.stages[1]
     third = ExperimentStage(experiment_id=lab.experiment("fourth", GRPO).id, start=FromSource())
     for edit in (
-        lambda: lab.pipelines.update(made.id, description="mine", seen=seen),
-        lambda: lab.pipelines.add_stage(made.id, third, seen=seen),
-        lambda: lab.pipelines.update_stage(stage.id, lambda each: each, seen=seen),
-        lambda: lab.pipelines.move_stage(stage.id, 0, seen=seen),
-        lambda: lab.pipelines.delete_stage(stage.id, seen=seen),
+        lambda: lab.pipelines.update(made.id, description="mine", expected_version=seen.version),
+        lambda: lab.pipelines.add_stage(made.id, third, expected_version=seen.version),
+        lambda: lab.pipelines.update_stage(stage.id, lambda each: each, expected_version=seen.version),
+        lambda: lab.pipelines.move_stage(stage.id, 0, expected_version=seen.version),
+        lambda: lab.pipelines.delete_stage(stage.id, expected_version=seen.version),
     ):
         with pytest.raises(StaleWriteError) as refused:
             edit()
@@ -232,8 +232,8 @@ def test_an_edit_of_the_present_view_is_done(lab: Lab) -> None:
     """The version that was seen last lets an edit through, and runs do not change it."""
     made = lab.pipeline("SFT", "GRPO")
     lab.do(made.stages[0], 0.5)
-    updated = lab.pipelines.update(made.id, description="mine", seen=made)
-    lab.pipelines.move_stage(made.stages[1].id, 0, seen=updated)
+    updated = lab.pipelines.update(made.id, description="mine", expected_version=made.version)
+    lab.pipelines.move_stage(made.stages[1].id, 0, expected_version=updated.version)
     assert [stage.id for stage in lab.pipelines.get(made.id).stages] == [
         stage.id for stage in reversed(made.stages)
     ]

@@ -119,6 +119,13 @@ def error(lab: Lab, agent: int) -> str | None:
     return found.error
 
 
+def refused_version(lab: Lab, agent: int) -> int | None:
+    """Return the version that the row says cannot be served."""
+    found = lab.agents.get(agent).endpoint
+    assert found is not None
+    return found.refused_version
+
+
 def test_the_log_has_the_whole_traceback_before_the_row_says_failed(
     lab: Lab,
     agent: int,
@@ -157,10 +164,11 @@ def test_a_refused_version_is_told_as_long_as_it_is_wanted(
         endpoint.settle()
     assert openings.opened == [1, 2]
     assert error(lab, agent) == "Version 2 cannot be opened, so version 1 is served still. RuntimeError: no."
+    assert refused_version(lab, agent) == 2
     lab.agents.rollback(agent, 1)
     endpoint.read()
     endpoint.settle()
-    assert error(lab, agent) is None
+    assert (error(lab, agent), refused_version(lab, agent)) == (None, None)
     openings.refused = set()
     lab.agents.rollback(agent, 2)
     endpoint.read()

@@ -305,7 +305,10 @@ class Editing(Lockstep):
         text = f"described {pick}"
         fresh = pipeline.edition == edition
         try:
-            done = self._do(fresh, lambda: self.lab.pipelines.update(seen.id, description=text, seen=seen))
+            done = self._do(
+                fresh,
+                lambda: self.lab.pipelines.update(seen.id, description=text, expected_version=seen.version),
+            )
         except StaleWriteError:
             raise AssertionError("a fresh view was refused") from None
         if done is not None and text != pipeline.description:

@@ -120,6 +120,7 @@ def test_a_row_has_what_the_columns_show(view: AgentsView, lab: Lab) -> None:
             "connected": False,
             "blockers": {"delete": ""},
             "version": 1,
+            "current_version": 1,
             "trouble": "",
         }
     ]
@@ -282,12 +283,14 @@ def test_a_description_is_edited_on_the_ground_of_what_was_shown(view: AgentsVie
     """One that somebody else has edited meanwhile is refused, and shown; then it is done."""
     made = an_agent(lab, description="old")
     view.refresh()
+    shown = view.rows[0]["version"]
     lab.agents.describe(made.id, "theirs")
-    answer = ask(view, "describe", agent=made.id, seen="old", description="mine")
+    answer = ask(view, "describe", agent=made.id, version=shown, description="mine")
     assert answer["error"]["kind"] == "StaleWriteError"
     assert "Its description was edited." in answer["error"]["why"]
     assert view.rows[0]["description"] == "theirs"
-    assert ask(view, "describe", agent=made.id, seen="theirs", description=" mine ")["ok"]
+    shown = view.rows[0]["version"]
+    assert ask(view, "describe", agent=made.id, version=shown, description=" mine ")["ok"]
     assert view.rows[0]["description"] == lab.agents.get(made.id).description == "mine"
 
 
@@ -350,7 +353,7 @@ def test_an_expanded_row_shows_the_versions_and_rolls_back(view: AgentsView, lab
     assert (detail["endpoint"], detail["snippets"]) == (None, [])
     assert ask(view, "roll_back", agent=made.id, version=1)["ok"]
     assert [each["current"] for each in view.details[0]["versions"]] == [False, True]
-    assert view.rows[0]["version"] == lab.agents.get(made.id).current.number == 1
+    assert view.rows[0]["current_version"] == lab.agents.get(made.id).current.number == 1
     assert "There are 1, 2." in ask(view, "roll_back", agent=made.id, version=3)["error"]["fix"]
     ask(view, "collapse", agent=made.id)
     assert view.details == []

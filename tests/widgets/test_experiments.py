@@ -517,17 +517,16 @@ def test_a_config_is_edited(lab: Lab, view: ExperimentsView, counter: Experiment
     assert (form["name"], form["seed"]["value"]) == ("counter", "0")
     assert {field["name"]: field["value"] for field in form["fields"]} == values()
     sent = {"experiment": counter.id, "name": "counted", "seed": "1", "algorithm": "Counter"}
-    bad = ask(view, "change", **sent, values=values(steps=""), seen=form["seen"])
+    bad = ask(view, "change", **sent, values=values(steps=""), version=form["version"])
     assert bad["ok"]  # an empty field has its default
-    old = ask(view, "change", **sent, values=values(steps="9"), seen=form["seen"])
+    old = ask(view, "change", **sent, values=values(steps="9"), version=form["version"])
     assert old["error"]["kind"] == "StaleWriteError"
-    seen = ask(view, "form", experiment=counter.id)["result"]["seen"]
-    assert ask(view, "change", **sent, values=values(steps="9"), seen=seen)["ok"]
+    version = ask(view, "form", experiment=counter.id)["result"]["version"]
+    assert ask(view, "change", **sent, values=values(steps="9"), version=version)["ok"]
     now = lab.experiments.get(counter.id)
     assert (now.name, now.seed, now.config["steps"]) == ("counted", 1, 9)
     lab.started(lab.runs.train(counter.id))
-    seen = now.config_digest
-    assert ask(view, "change", **sent, values=values(), seen=seen)["error"]["kind"] == "InUseError"
+    assert ask(view, "change", **sent, values=values(), version=now.version)["error"]["kind"] == "InUseError"
 
 
 # ---- without a kernel

@@ -17,7 +17,7 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Trigger
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.execution.launchers.local import LocalLauncher
-from pipeline_widgets.widgets.pipeline import VERSIONS_KEPT, PipelineView
+from pipeline_widgets.widgets.pipeline import PipelineView
 
 LONG = 1000
 
@@ -327,7 +327,7 @@ def test_a_stage_is_added_and_selected(lab: Lab, show: Show) -> None:
     pipeline = lab.pipeline("SFT", "GRPO")
     bench = show(pipeline)
     new = lab.experiment("new")
-    added = bench.do("add", settings=settings(new.id), position=1, seen=bench.version)
+    added = bench.do("add", settings=settings(new.id), position=1, version=bench.version)
     assert [row["name"] for row in bench.view.stages] == ["chain-sft-1", "new", "chain-grpo-2"]
     assert bench.view.selected == added["stage"] == bench.stage(2)["id"]
 
@@ -337,7 +337,7 @@ def test_what_an_edit_changes_along_is_answered(lab: Lab, show: Show) -> None:
     """A stage that becomes the first turns manual and starts from scratch."""
     pipeline = lab.pipeline("SFT", "GRPO", trigger="auto")
     bench = show(pipeline)
-    also = bench.do("move", stage=pipeline.stages[1].id, to=0, seen=bench.version)["also"]
+    also = bench.do("move", stage=pipeline.stages[1].id, to=0, version=bench.version)["also"]
     assert any("manual" in sentence.lower() for sentence in also)
     assert [row["name"] for row in bench.view.stages] == ["chain-grpo-2", "chain-sft-1"]
     assert "auto" not in bench.stage(1)
@@ -352,7 +352,7 @@ def test_settings_are_edited(lab: Lab, show: Show) -> None:
     form = bench.do("form", stage=second.id)
     assert form["position"] == 1
     changed = settings(pipeline.experiment_ids[1], trigger="auto", start="final")
-    bench.do("edit", stage=second.id, settings=changed, seen=bench.version)
+    bench.do("edit", stage=second.id, settings=changed, version=bench.version)
     assert bench.stage(2)["auto"]
     assert isinstance(second, ExperimentStage)
     edited = replace(second, trigger=Trigger.AUTO, start=FromSource("final"))
@@ -365,11 +365,11 @@ def test_after_a_removal_the_neighbour_is_selected(lab: Lab, show: Show) -> None
     pipeline = lab.pipeline("SFT", "GRPO", "SFT")
     first, second, third = pipeline.stages
     bench = show(pipeline)
-    bench.do("remove", stage=second.id, seen=bench.version)
+    bench.do("remove", stage=second.id, version=bench.version)
     assert bench.view.selected == third.id
-    bench.do("remove", stage=third.id, seen=bench.version)
+    bench.do("remove", stage=third.id, version=bench.version)
     assert bench.view.selected == first.id
-    bench.do("remove", stage=first.id, seen=bench.version)
+    bench.do("remove", stage=first.id, version=bench.version)
     assert (bench.view.selected, bench.view.panel, bench.view.stages) == (0, {}, [])
 
 
@@ -380,7 +380,7 @@ def test_an_edit_based_on_an_old_view_is_refused(lab: Lab, show: Show) -> None:
     bench = show(pipeline)
     seen = bench.version
     lab.pipelines.delete_stage(pipeline.stages[1].id)
-    error = bench.refused("add", settings=settings(lab.experiment("new").id), position=2, seen=seen)
+    error = bench.refused("add", settings=settings(lab.experiment("new").id), position=2, version=seen)
     assert error["kind"] == "StaleWriteError"
     assert "chain" in error["what"]
     assert len(lab.pipelines.get(pipeline.id).stages) == 1
@@ -388,15 +388,15 @@ def test_an_edit_based_on_an_old_view_is_refused(lab: Lab, show: Show) -> None:
 
 @pytest.mark.spec("5.13")
 def test_an_edit_based_on_a_very_old_view_is_refused(lab: Lab, show: Show) -> None:
-    """One that the view has forgotten is not a reason to overwrite."""
+    """However many edits were made since, nothing is overwritten, and it says what was changed."""
     pipeline = lab.pipeline("SFT")
     bench = show(pipeline)
     seen = bench.version
-    for number in range(VERSIONS_KEPT + 1):
+    for number in range(60):
         lab.pipelines.update(pipeline.id, description=str(number))
         bench.view.refresh()
-    error = bench.refused("describe", name="other", seen=seen)
-    assert error["kind"] == "StaleWriteError"
+    error = bench.refused("describe", name="other", version=seen)
+    assert (error["kind"], error["why"]) == ("StaleWriteError", "Its description was edited.")
     assert bench.view.pipeline["name"] == "chain"
 
 
@@ -404,7 +404,7 @@ def test_an_edit_based_on_a_very_old_view_is_refused(lab: Lab, show: Show) -> No
 def test_name_and_description_are_edited(lab: Lab, show: Show) -> None:
     """And are shown at once."""
     bench = show(lab.pipeline("SFT"))
-    bench.do("describe", name="<b>other</b>", description="why", seen=bench.version)
+    bench.do("describe", name="<b>other</b>", description="why", version=bench.version)
     assert (bench.view.pipeline["name"], bench.view.pipeline["description"]) == ("<b>other</b>", "why")
 
 
@@ -416,8 +416,8 @@ def test_an_active_stage_is_locked(lab: Lab, show: Show) -> None:
     lab.runs.trigger(stage.id)
     bench = show(pipeline)
     assert "Stop it first" in bench.stage(1)["locked"]
-    assert "Stop it first" in bench.refused("remove", stage=stage.id, seen=bench.version)["fix"]
-    assert "Stop it first" in bench.refused("move", stage=stage.id, to=1, seen=bench.version)["fix"]
+    assert "Stop it first" in bench.refused("remove", stage=stage.id, version=bench.version)["fix"]
+    assert "Stop it first" in bench.refused("move", stage=stage.id, to=1, version=bench.version)["fix"]
 
 
 # ---- running

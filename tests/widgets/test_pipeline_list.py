@@ -62,11 +62,6 @@ def row_of(view: PipelineList, name: str) -> dict[str, Any]:
     return next(row for row in view.rows if row["name"] == name)
 
 
-def seen(row: dict[str, Any]) -> dict[str, str]:
-    """Return what an edit of a row is based on."""
-    return {"name": row["name"], "description": row["description"]}
-
-
 @pytest.fixture
 def make(lab: Lab, view: PipelineList) -> Callable[..., list[int]]:
     """Make empty pipelines, show them, and return their ids."""
@@ -187,15 +182,28 @@ def test_a_duplicate_appears_and_both_say_what_they_share(view: PipelineList, la
 def test_a_pipeline_is_renamed(view: PipelineList, make: Callable[..., list[int]]) -> None:
     """A name that is taken or empty is refused, and the old one stays."""
     first, _ = make("first", "second")
-    assert ask(view, "edit", pipeline=first, seen=seen(row_of(view, "first")), name=" third ")["ok"]
+    assert ask(view, "edit", pipeline=first, version=row_of(view, "first")["version"], name=" third ")["ok"]
     assert sorted(names(view)) == ["second", "third"]
     for name, why in (
         ("second", "There is a pipeline named 'second' already."),
         (" ", "Enter a name for the pipeline."),
     ):
-        answer = ask(view, "edit", pipeline=first, seen=seen(row_of(view, "third")), name=name)
+        answer = ask(view, "edit", pipeline=first, version=row_of(view, "third")["version"], name=name)
         assert answer["error"]["what"] == why
     assert sorted(names(view)) == ["second", "third"]
+
+
+@pytest.mark.spec("10.2")
+def test_an_import_that_renaming_would_mend_has_a_code(
+    view: PipelineList, lab: Lab, services: Services
+) -> None:
+    """The dialog tells a taken name of the pipeline from one of an experiment, whatever the sentences say."""
+    made = lab.pipeline("SFT")
+    text = services.transfer.to_yaml(made.id)
+    taken = ask(view, "import", text=text)
+    assert (taken["error"]["kind"], taken["error"]["code"]) == ("NameTakenError", "")
+    other = ask(view, "import", text=text.replace("seed: 0", "seed: 1"), name="another")
+    assert (other["error"]["kind"], other["error"]["code"]) == ("NameTakenError", "experiment_name_taken")
 
 
 @pytest.mark.spec("3.5", "5.13")
@@ -204,15 +212,15 @@ def test_an_edit_that_is_based_on_an_old_row_is_refused(
 ) -> None:
     """It says what changed meanwhile and shows that; based on the new row, it is done."""
     (made,) = make("chain")
-    old = seen(view.rows[0])
+    old = view.rows[0]["version"]
     lab.pipelines.update(made, description="of others")
-    answer = ask(view, "edit", pipeline=made, seen=old, description="mine")
+    answer = ask(view, "edit", pipeline=made, version=old, description="mine")
     assert (answer["error"]["kind"], answer["error"]["why"]) == (
         "StaleWriteError",
         "Its description was edited.",
     )
     assert view.rows[0]["description"] == "of others"
-    assert ask(view, "edit", pipeline=made, seen=seen(view.rows[0]), description="mine")["ok"]
+    assert ask(view, "edit", pipeline=made, version=view.rows[0]["version"], description="mine")["ok"]
     assert view.rows[0]["description"] == lab.pipelines.get(made).description == "mine"
 
 
@@ -221,9 +229,9 @@ def test_an_edit_of_the_description_does_not_mind_stages(view: PipelineList, lab
     """A stage that was added meanwhile is nothing that the row's name and description were based on."""
     made = lab.pipelines.create(lab.project.id, "chain")
     view.refresh()
-    before = seen(view.rows[0])
+    before = view.rows[0]["version"]
     lab.add(made.id, lab.experiment("sft"))
-    assert ask(view, "edit", pipeline=made.id, seen=before, description="mine")["ok"]
+    assert ask(view, "edit", pipeline=made.id, version=before, description="mine")["ok"]
 
 
 @pytest.mark.spec("3.5")
@@ -277,7 +285,7 @@ def test_a_builder_knows_at_once_of_an_edit_in_its_row(
     """Its next edit is not refused as based on an old view."""
     (made,) = make("chain")
     ask(view, "expand", pipeline=made)
-    ask(view, "edit", pipeline=made, seen=seen(view.rows[0]), name="renamed")
+    ask(view, "edit", pipeline=made, version=view.rows[0]["version"], name="renamed")
     builder = view.builders[made]
     builder.do_describe(builder.pipeline["version"], description="mine")
     assert builder.pipeline["description"] == "mine"

@@ -251,10 +251,10 @@ def test_the_view_adds_and_edits_what_the_form_sends(lab: Lab, view: PipelineVie
     sft, grpo = lab.experiment("sft", SFT), lab.experiment("grpo", GRPO)
     seen = ask(view, "form")["result"]["pipeline"]["version"]
     settings = {**SCRATCH, "experiment": sft.id, "auto_add_agent": True}
-    added = ask(view, "add", settings=settings, position=0, seen=seen)["result"]
+    added = ask(view, "add", settings=settings, position=0, version=seen)["result"]
     seen = ask(view, "form")["result"]["pipeline"]["version"]
     settings = {**SCRATCH, "experiment": grpo.id, "start": "final", "trigger": "auto"}
-    ask(view, "add", settings=settings, position=1, seen=seen)
+    ask(view, "add", settings=settings, position=1, version=seen)
 
     edited = ask(view, "form", stage=added["stage"])["result"]
     assert edited["settings"] == {
@@ -264,7 +264,7 @@ def test_the_view_adds_and_edits_what_the_form_sends(lab: Lab, view: PipelineVie
         "gate": None,
     }
     changed = {**edited["settings"], "auto_add_agent": False}
-    ask(view, "edit", stage=added["stage"], settings=changed, seen=edited["pipeline"]["version"])
+    ask(view, "edit", stage=added["stage"], settings=changed, version=edited["pipeline"]["version"])
     first, second = lab.pipelines.get(pipe.id).stages
     assert first == ExperimentStage(id=added["stage"], experiment_id=sft.id, start=FromScratch())
     assert second == ExperimentStage(
@@ -279,13 +279,13 @@ def test_an_edit_based_on_an_old_form_says_what_changed(lab: Lab, view: Pipeline
     seen = ask(view, "form")["result"]["pipeline"]["version"]
     lab.add(pipe.id, lab.experiment("other", SFT))
     settings = {**SCRATCH, "experiment": sft.id}
-    answer = ask(view, "add", settings=settings, position=0, seen=seen)
+    answer = ask(view, "add", settings=settings, position=0, version=seen)
     assert answer["error"]["kind"] == "StaleWriteError"
     assert answer["error"]["why"] == "A stage was added as stage 1."
     assert len(lab.pipelines.get(pipe.id).stages) == 1
 
     seen = ask(view, "form", position=0)["result"]["pipeline"]["version"]
-    also = ask(view, "add", settings=settings, position=0, seen=seen)["result"]["also"]
+    also = ask(view, "add", settings=settings, position=0, version=seen)["result"]["also"]
     assert also == ['Stage 2 was set to "Best checkpoint": it is no longer the first.']
 
 
@@ -296,9 +296,9 @@ def test_duplicate_and_attach_binds_a_copy(lab: Lab, view: PipelineView, pipe: P
     first = lab.add(pipe.id, used)
     seen = ask(view, "form")["result"]["pipeline"]["version"]
     settings = {**SCRATCH, "experiment": used.id, "start": "best"}
-    refused = ask(view, "add", settings=settings, position=1, seen=seen)
+    refused = ask(view, "add", settings=settings, position=1, version=seen)
     assert "used by stage 1 already" in refused["error"]["what"]
-    ask(view, "add", settings=settings, position=1, seen=seen, duplicate=True)
+    ask(view, "add", settings=settings, position=1, version=seen, duplicate=True)
     second = lab.pipelines.get(pipe.id).stages[1]
     assert isinstance(second, ExperimentStage)
     copy = lab.experiments.get(second.experiment_id)

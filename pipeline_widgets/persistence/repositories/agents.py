@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, u
 from pipeline_widgets.domain.agent import Agent, AgentStatus, AgentVersion
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.job import FrozenCopy
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository, require
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
@@ -27,54 +28,47 @@ _MADE_OF = (
 class Agents(Repository):
     """The agents of a workspace with their versions."""
 
-    def save(
+    def add(
         self,
-        name: str,
-        description: str | None,
+        frozen: FrozenCopy,
+        description: str,
         checkpoint: Checkpoint,
-        path: Path,
         made: Experiment,
         run_id: int | None,
     ) -> Agent:
-        """Give an agent a new version, and make the agent if there is none of that name."""
-        columns = schema.agents.c
-        row = self._first(select(columns.id).where(columns.name == name))
-        if row is None:
-            key = self._add(
-                schema.agents,
-                name=name,
-                description=description or "",
-                status=AgentStatus.UNDEPLOYED.value,
-                version=0,
-                created_at=self.now,
-            )
-        else:
-            key = int(row["id"])
-        versions = schema.agent_versions.c
-        last = select(func.coalesce(func.max(versions.number), 0)).where(versions.agent_id == key)
-        number = int(self.connection.execute(last).scalar_one()) + 1
-        self._add(
-            schema.agent_versions,
-            agent_id=key,
-            number=number,
-            checkpoint_id=checkpoint.id,
-            run_id=run_id,
-            path=str(path.relative_to(self.root)),
-            experiment=made.name,
-            algorithm_id=made.algorithm_id,
+        """Insert an agent with its first version."""
+        key = self._add(
+            schema.agents,
+            name=frozen.name,
+            description=description,
+            status=AgentStatus.UNDEPLOYED.value,
+            current_version=1,
             created_at=self.now,
         )
-        values: dict[str, object] = {"version": number}
-        values |= {"description": description} if description is not None else {}
-        self.connection.execute(update(schema.agents).where(columns.id == key).values(**values))
-        self._touch()
+        self._insert_version(key, 1, frozen, checkpoint, made, run_id)
         return self.get(key)
 
-    def use(self, agent_id: int, number: int) -> None:
+    def add_version(
+        self,
+        agent: Agent,
+        frozen: FrozenCopy,
+        description: str,
+        checkpoint: Checkpoint,
+        made: Experiment,
+        run_id: int | None,
+    ) -> Agent:
+        """Give an agent a new version, which becomes the current one."""
+        last = select(func.max(_V.number)).where(_V.agent_id == agent.id)
+        number = int(self.connection.execute(last).scalar_one()) + 1
+        self._edit(schema.agents, agent, current_version=number, description=description)
+        self._insert_version(agent.id, number, frozen, checkpoint, made, run_id)
+        return self.get(agent.id)
+
+    def use(self, agent: Agent, number: int) -> Agent:
         """Make another version the current one."""
-        changed = update(schema.agents).where(schema.agents.c.id == agent_id)
-        self.connection.execute(changed.values(version=number))
+        self._edit(schema.agents, agent, current_version=number)
         self._touch()
+        return self.get(agent.id)
 
     def get(self, agent_id: int) -> Agent:
         """Return one agent; NotFoundError without it."""
@@ -126,11 +120,11 @@ class Agents(Repository):
         found = self.connection.execute(query) if ids else ()
         return {key: f"agent {name!r}, version {number}" for key, name, number in found}
 
-    def describe(self, agent_id: int, description: str) -> None:
+    def describe(self, agent: Agent, description: str) -> Agent:
         """Give an agent another description."""
-        changed = update(schema.agents).where(schema.agents.c.id == agent_id)
-        self.connection.execute(changed.values(description=description))
+        self._edit(schema.agents, agent, description=description)
         self._touch()
+        return self.get(agent.id)
 
     def remove(self, agent_id: int) -> None:
         """Delete an agent and its versions' rows."""
@@ -138,6 +132,28 @@ class Agents(Repository):
         self.connection.execute(delete(endpoints).where(endpoints.c.agent_id == agent_id))
         self.connection.execute(delete(versions).where(versions.c.agent_id == agent_id))
         self.connection.execute(delete(schema.agents).where(schema.agents.c.id == agent_id))
+        self._touch()
+
+    def _insert_version(
+        self,
+        agent_id: int,
+        number: int,
+        frozen: FrozenCopy,
+        checkpoint: Checkpoint,
+        made: Experiment,
+        run_id: int | None,
+    ) -> None:
+        self._add(
+            schema.agent_versions,
+            agent_id=agent_id,
+            number=number,
+            checkpoint_id=checkpoint.id,
+            run_id=run_id,
+            path=str(Path(frozen.path).relative_to(self.root)),
+            experiment=made.name,
+            algorithm_id=made.algorithm_id,
+            created_at=self.now,
+        )
         self._touch()
 
     def _touch(self) -> None:
@@ -157,8 +173,9 @@ class Agents(Repository):
                 description=row["description"],
                 status=AgentStatus(row["status"]),
                 created_at=row_mapping.to_datetime(row["created_at"]),
-                current=versions[row["id"], row["version"]],
+                current=versions[row["id"], row["current_version"]],
                 endpoint=endpoints.get(row["id"]),
+                version=row["version"],
             )
             for row in listed
         )

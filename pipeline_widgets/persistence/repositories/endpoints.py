@@ -31,6 +31,7 @@ class Endpoints(Repository):
             **_UNLAUNCHED,
             "version": None,
             "error": None,
+            "refused_version": None,
             "launched_at": self.now,
             "launches": 1,
             **columns,
@@ -105,7 +106,7 @@ class Endpoints(Repository):
         query = select(_agents.name, versions.c.id, versions.c.number, _endpoints.key_digest)
         query = query.join(schema.endpoints, _endpoints.agent_id == _agents.id)
         query = query.join(
-            versions, (versions.c.agent_id == _agents.id) & (versions.c.number == _agents.version)
+            versions, (versions.c.agent_id == _agents.id) & (versions.c.number == _agents.current_version)
         )
         row = self._first(query.where(_agents.id == agent_id, _endpoints.token == token))
         if row is None:
@@ -168,4 +169,5 @@ def _endpoint(row: row_mapping.Row) -> Endpoint:
         example=row["example"],
         ready_at=None if row["ready_at"] is None else row_mapping.to_datetime(row["ready_at"]),
         error=row["error"],
+        refused_version=row["refused_version"],
     )

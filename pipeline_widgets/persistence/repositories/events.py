@@ -1,16 +1,23 @@
-"""What was done to pipelines: by whom, what, and when."""
+"""The history: who did what and when."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict, fields
+from typing import Any, TypeAlias
 
 from sqlalchemy import bindparam, insert, select, update
 
-from pipeline_widgets.domain.chain import Stage
-from pipeline_widgets.domain.history import Event
+from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.chain import Pipeline
+from pipeline_widgets.domain.edits import Change, ChangeKind
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.history import Event, EventKind, PipelineSnapshot, StageMarks, UndoableEdit
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository
+
+#: What has a history.
+Subject: TypeAlias = Pipeline | Experiment | Agent
 
 _E, _R = schema.events.c, schema.runs.c
 _ADD = insert(schema.events)
@@ -20,40 +27,74 @@ _LAST_EDIT = (
     .order_by(_E.id.desc())
     .limit(1)
 )
+_MARKS = tuple(field.name for field in fields(StageMarks))
 
 
 class Events(Repository):
-    """The history of pipelines."""
+    """The history of pipelines, and the edits of experiments and agents."""
 
     def add(
         self,
-        project_id: int,
-        pipeline_id: int | None,
+        subject: Subject,
+        kind: EventKind,
         who: str,
-        what: str,
+        sentence: str,
         *,
-        before: Mapping[str, Any] | None = None,
+        before: PipelineSnapshot | None = None,
         version: int | None = None,
-    ) -> None:
-        """Append an event; with what was before and the version after it, it can be undone."""
-        values = {"project_id": project_id, "pipeline_id": pipeline_id, "at": self.now, "who": who}
-        self.connection.execute(_ADD, {**values, "what": what, "before": before, "version": version})
+        changes: Sequence[Change] | None = None,
+    ) -> int:
+        """Append an event and return its id.
+
+        Args:
+            subject: What something was done to.
+            kind: What kind of event it is.
+            who: Who did it.
+            sentence: What was done.
+            before: The pipeline before an edit; with it the edit can be undone.
+            version: The version of the subject after an edit.
+            changes: What an edit has changed.
+        """
+        row: dict[str, Any] = {**_owner(subject), "at": self.now, "who": who, "kind": kind.value}
+        row |= {
+            "what": sentence,
+            "before": None if before is None else _snapshot_to_json(before),
+            "version": version,
+        }
+        row["changes"] = None if changes is None else [_change_to_json(change) for change in changes]
+        key = self.connection.execute(_ADD, row).inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def add_deletion(self, pipeline: Pipeline, who: str, sentence: str) -> None:
+        """Append that a pipeline was deleted, which stays in the history of its project."""
+        row = {"project_id": pipeline.project_id, "kind": EventKind.DELETED.value, "who": who}
+        self.connection.execute(_ADD, {**row, "at": self.now, "what": sentence})
 
     def of_pipeline(self, pipeline_id: int, last: int | None = None) -> tuple[Event, ...]:
         """Return what was done to a pipeline, or the last of it, oldest first."""
-        columns = (_E.id, _E.at, _E.who, _E.what)
+        columns = (_E.id, _E.at, _E.who, _E.kind, _E.what)
         query = select(*columns).where(_E.pipeline_id == pipeline_id).order_by(_E.id.desc()).limit(last)
-        return tuple(
-            Event(id=row["id"], at=row_mapping.to_datetime(row["at"]), who=row["who"], what=row["what"])
-            for row in reversed(self._all(query))
+        return tuple(map(_event, reversed(self._all(query))))
+
+    def last_edit(self, pipeline_id: int) -> UndoableEdit | None:
+        """Return the last edit of a pipeline."""
+        row = self._first(_LAST_EDIT, pipeline=pipeline_id)
+        if row is None:
+            return None
+        return UndoableEdit(
+            event=_event(row), version=row["version"], before=_snapshot_from_json(row["before"])
         )
 
-    def last_edit(self, pipeline_id: int) -> row_mapping.Row | None:
-        """Return the row of the last edit of a pipeline."""
-        return self._first(_LAST_EDIT, pipeline=pipeline_id)
+    def changes_since(self, subject: Subject, version: int) -> tuple[Change, ...] | None:
+        """Return what the edits since a version have changed; None where that is not known."""
+        mine = [_E[name] == key for name, key in _owner(subject).items()]
+        rows = self._all(select(_E.changes).where(*mine, _E.version > version).order_by(_E.id))
+        if not rows or any(row["changes"] is None for row in rows):
+            return None
+        return tuple(_change_from_json(change) for row in rows for change in row["changes"])
 
     def forget_before(self, pipeline_id: int, kept: int) -> None:
-        """Drop what was before from all edits but one: only the last can be undone."""
+        """Drop the snapshots of all edits but one: only the last can be undone."""
         old = update(schema.events).where(
             _E.pipeline_id == pipeline_id, _E.before.is_not(None), _E.id != kept
         )
@@ -67,17 +108,66 @@ class Events(Repository):
         return found
 
     def restore_runs(self, runs: Mapping[int, Sequence[int]], pipeline_id: int) -> None:
-        """Let runs be those of stages that are there again."""
+        """Give runs back to the stages that are there again."""
         for stage_id, ids in runs.items():
             lost = update(schema.runs).where(_R.id.in_(ids), _R.stage_id.is_(None))
             self.connection.execute(lost.values(stage_id=stage_id, pipeline_id=pipeline_id))
 
 
-def stages_to_plain(stages: Sequence[Stage]) -> list[dict[str, Any]]:
-    """Return stages as JSON, with their ids."""
-    return [{"id": stage.id, **row_mapping.stage_to_row(stage)} for stage in stages]
+def _owner(subject: Subject) -> dict[str, int]:
+    match subject:
+        case Pipeline():
+            return {"project_id": subject.project_id, "pipeline_id": subject.id}
+        case Experiment():
+            return {"project_id": subject.project_id, "experiment_id": subject.id}
+        case Agent():
+            return {"agent_id": subject.id}
 
 
-def stages_from_plain(plain: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
-    """Return the stages that `stages_to_plain` has made JSON of."""
-    return tuple(row_mapping.to_stage(each) for each in plain)
+def _event(row: row_mapping.Row) -> Event:
+    return Event(
+        id=row["id"],
+        at=row_mapping.to_datetime(row["at"]),
+        who=row["who"],
+        kind=EventKind(row["kind"]),
+        sentence=row["what"],
+    )
+
+
+def _change_to_json(change: Change) -> dict[str, Any]:
+    """Return a change without its empty fields."""
+    return {name: value for name, value in asdict(change).items() if value}
+
+
+def _change_from_json(made: Mapping[str, Any]) -> Change:
+    told: dict[str, Any] = {**made, "kind": ChangeKind(made["kind"])}
+    return Change(**told)
+
+
+def _snapshot_to_json(snapshot: PipelineSnapshot) -> dict[str, Any]:
+    stages = [{"id": stage.id, **row_mapping.stage_to_row(stage)} for stage in snapshot.stages]
+    marks = {key: asdict(mark) for key, mark in snapshot.marks.items()}
+    return {
+        "name": snapshot.name,
+        "description": snapshot.description,
+        "stages": stages,
+        "runs": dict(snapshot.runs),
+        "last_run": snapshot.last_run,
+        "marks": marks,
+    }
+
+
+def _snapshot_from_json(made: Mapping[str, Any]) -> PipelineSnapshot:
+    """Return a snapshot. JSON has made texts of the ids of stages, and older rows know less."""
+    marks = {
+        int(key): StageMarks(**{name: mark[name] for name in _MARKS})
+        for key, mark in made.get("marks", {}).items()
+    }
+    return PipelineSnapshot(
+        name=made["name"],
+        description=made["description"],
+        stages=tuple(map(row_mapping.to_stage, made["stages"])),
+        runs={int(key): runs for key, runs in made["runs"].items()},
+        last_run=made.get("last_run"),
+        marks=marks,
+    )

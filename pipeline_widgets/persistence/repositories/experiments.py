@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func,
 
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
+from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary
 from pipeline_widgets.domain.run import STATUSES_BY_URGENCY
 from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import row_mapping, schema
@@ -29,19 +30,31 @@ _E = schema.experiments.c
 _NAMED = select(_E.id, _E.name).where(
     (_E.project_id == bindparam("project")) & _E.name.in_(bindparam("names", expanding=True))
 )
+_R, _A, _C = schema.runs.c, schema.algorithms.c, schema.checkpoints.c
+#: By experiment: how many runs, the latest one, and the extremes of its scores.
+_RUNS = (
+    select(
+        *(_R.experiment_id, func.count().label("runs"), func.max(_R.id).label("latest")),
+        func.min(_R.lowest_evaluation).label("lowest"),
+        func.max(_R.highest_evaluation).label("highest"),
+    )
+    .where((_R.project_id == bindparam("project")) & _R.experiment_id.is_not(None))
+    .group_by(_R.experiment_id)
+    .subquery()
+)
 _LISTED = (
     select(
-        _E.id,
-        _E.name,
-        _E.modified_at,
-        schema.algorithms.c.name.label("algorithm"),
-        schema.algorithms.c.spec["score"].as_string().label("score"),
+        *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm")),
+        *(_R.status, func.coalesce(_RUNS.c.runs, 0).label("runs")),
+        case((_A.spec["score"].as_string() == "min", _RUNS.c.lowest), else_=_RUNS.c.highest).label("best"),
     )
-    .join(schema.algorithms, schema.algorithms.c.id == _E.algorithm_id)
+    .select_from(schema.experiments)
+    .join(schema.algorithms, _A.id == _E.algorithm_id)
+    .outerjoin(_RUNS, _RUNS.c.experiment_id == _E.id)
+    .outerjoin(schema.runs, _R.id == _RUNS.c.latest)
     .where(_E.project_id == bindparam("project"))
     .order_by(_E.id)
 )
-_R, _A, _C = schema.runs.c, schema.algorithms.c, schema.checkpoints.c
 _MINE = _R.experiment_id == _E.id
 _LATEST = select(func.max(_R.id)).where(_MINE).correlate(schema.experiments).scalar_subquery()
 _STATUS = select(_R.status).where(_R.id == _LATEST).correlate(schema.experiments).scalar_subquery()
@@ -163,18 +176,17 @@ class Experiments(Repository):
         )
         return self.get(new)
 
-    def change(
-        self, experiment_id: int, configured: ConfiguredAlgorithm, seed: int, revision: int
+    def configure(
+        self, experiment: Experiment, name: str, configured: ConfiguredAlgorithm, seed: int, revision: int
     ) -> Experiment:
-        """Give an experiment another config."""
-        changed = update(schema.experiments).where(schema.experiments.c.id == experiment_id)
-        self.connection.execute(changed.values(**self._columns(configured, seed, revision)))
-        return self.get(experiment_id)
+        """Give an experiment another name and config."""
+        self._edit(schema.experiments, experiment, name=name, **self._columns(configured, seed, revision))
+        return self.get(experiment.id)
 
-    def rename(self, experiment_id: int, name: str, revision: int) -> None:
+    def rename(self, experiment: Experiment, name: str, revision: int) -> Experiment:
         """Give an experiment another name."""
-        changed = update(schema.experiments).where(schema.experiments.c.id == experiment_id)
-        self.connection.execute(changed.values(name=name, modified_at=self.now, revision=revision))
+        self._edit(schema.experiments, experiment, name=name, modified_at=self.now, revision=revision)
+        return self.get(experiment.id)
 
     def rebind(self, experiment_id: int, algorithm_id: int) -> None:
         """Let an experiment use the algorithm as it is declared now."""
@@ -199,9 +211,9 @@ class Experiments(Repository):
         """Return which of a project's experiments bear one of those names."""
         return self._bearers(_NAMED, project=project_id, names=list(names))
 
-    def listed(self, project_id: int) -> Sequence[row_mapping.Row]:
-        """Return of each experiment what a table shows: no config, but which score is better."""
-        return self._all(_LISTED, project=project_id)
+    def listed(self, project_id: int) -> tuple[ExperimentRow, ...]:
+        """Return the experiments of a project as a table shows them, in the order of their creation."""
+        return tuple(map(row_mapping.to_experiment_row, self._all(_LISTED, project=project_id)))
 
     def count(self, project_id: int, search: str = "") -> int:
         """Return how many experiments of a project have a text in their name."""
@@ -216,9 +228,9 @@ class Experiments(Repository):
         matching = select(_E.id).select_from(_WITH_ALGORITHM).where(self._matching(project_id, search))
         return tuple(self.connection.scalars(matching.order_by(*keys)))
 
-    def summaries(self, ids: Collection[int]) -> dict[int, row_mapping.Row]:
-        """Return what a list shows of each of those experiments, but for their latest runs."""
-        return {row["id"]: row for row in self._all(_PAGE, ids=list(ids))}
+    def summaries(self, ids: Collection[int]) -> dict[int, ExperimentSummary]:
+        """Return what a list shows of those experiments, but for their latest runs."""
+        return {row["id"]: row_mapping.to_experiment_summary(row) for row in self._all(_PAGE, ids=list(ids))}
 
     def bound(self, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Return, by experiment, the names of the pipelines with a stage that is bound to it."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import asdict, fields, replace
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, delete, func, select, update
 
 from pipeline_widgets.domain.chain import Pipeline, Stage, Trigger
+from pipeline_widgets.domain.history import StageMarks
 from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import StaleWriteError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, in_chunks, require
 from pipeline_widgets.persistence.repositories.search import contains_text
@@ -26,8 +26,8 @@ _NAMED = select(_P.id, _P.name).where(
     (_P.project_id == bindparam("project")) & _P.name.in_(bindparam("names", expanding=True))
 )
 _CHAINS = select(schema.stages).where(_S.pipeline_id.in_(_IDS)).order_by(_S.position)
-_MARK = (_S.held, _S.accepted_run_id, _S.accepted_state, _S.accepted_note, _S.accepted_at)
-_MARKS = select(_S.id, *_MARK).where(_S.id.in_(_IDS))
+_MARK_COLUMNS = tuple(field.name for field in fields(StageMarks))
+_MARKS = select(_S.id, *(_S[name] for name in _MARK_COLUMNS)).where(_S.id.in_(_IDS))
 _HOLD = update(schema.stages).where(_S.id == bindparam("stage")).values(held=bindparam("reason"))
 _TOUCH = (
     update(schema.pipelines)
@@ -164,17 +164,8 @@ class Pipelines(Repository):
         Raises:
             StaleWriteError: Somebody else has stored an edit meanwhile.
         """
-        columns = schema.pipelines.c
-        mine = (columns.id == pipeline.id) & (columns.version == pipeline.version)
-        values = {"name": pipeline.name, "description": pipeline.description, "modified_at": self.now}
-        raised = update(schema.pipelines).where(mine)
-        raised = raised.values(version=pipeline.version + 1, revision=revision, **values)
-        if self.connection.execute(raised).rowcount == 0:
-            raise StaleWriteError(
-                f"Pipeline {pipeline.name!r} was changed meanwhile.",
-                "The edit was based on an older view of it.",
-                "Look at it again and repeat the edit.",
-            )
+        texts = {"name": pipeline.name, "description": pipeline.description}
+        self._edit(schema.pipelines, pipeline, **texts, modified_at=self.now, revision=revision)
         stored = [self._store(pipeline.id, at, stage) for at, stage in enumerate(pipeline.stages)]
         stages = schema.stages.c
         gone = (stages.pipeline_id == pipeline.id) & stages.id.not_in([stage.id for stage in stored])
@@ -200,14 +191,16 @@ class Pipelines(Repository):
         accepted = accepted.values(accepted_run_id=run_id, accepted_state=state)
         self.connection.execute(accepted.values(accepted_note=note, accepted_at=self.now))
 
-    def mark(self, stage_id: int, values: Mapping[str, Any]) -> None:
-        """Let a stage have the marks that it had."""
-        kept = {column.name: values[column.name] for column in _MARK}
-        self.connection.execute(update(schema.stages).where(_S.id == stage_id).values(**kept))
+    def set_marks(self, stage_id: int, marks: StageMarks) -> None:
+        """Give a stage other marks."""
+        self.connection.execute(update(schema.stages).where(_S.id == stage_id).values(**asdict(marks)))
 
-    def marks(self, stage_ids: Collection[int]) -> dict[int, row_mapping.Row]:
+    def marks(self, stage_ids: Collection[int]) -> dict[int, StageMarks]:
         """Return, by stage, why it is held and what was accepted as fresh."""
-        return {row["id"]: row for row in self._of(_MARKS, stage_ids)}
+        return {
+            row["id"]: StageMarks(**{name: row[name] for name in _MARK_COLUMNS})
+            for row in self._of(_MARKS, stage_ids)
+        }
 
     def _store(self, pipeline_id: int, position: int, stage: Stage) -> Stage:
         values = {**row_mapping.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}

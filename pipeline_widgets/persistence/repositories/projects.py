@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
 
+from pipeline_widgets.domain.overview import ProjectRow
 from pipeline_widgets.domain.project import Project
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, require
@@ -48,9 +49,9 @@ class Projects(Repository):
             map(row_mapping.to_project, self._all(select(schema.projects).order_by(schema.projects.c.id)))
         )
 
-    def listed(self) -> Sequence[row_mapping.Row]:
-        """Return of each project what a table shows: how many experiments and pipelines it holds."""
-        return self._all(_LISTED)
+    def listed(self) -> tuple[ProjectRow, ...]:
+        """Return all projects in the order of their creation, with how much they hold."""
+        return tuple(ProjectRow(**row) for row in self._all(_LISTED))
 
     def get(self, project_id: int) -> Project:
         """Return one project; NotFoundError without it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningInsert
 
 from pipeline_widgets.domain.liveness import Lease, Process
+from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import row_mapping, schema
@@ -86,22 +87,19 @@ _END = (
     )
     .returning(schema.runs)
 )
-_COUNTED = (
-    select(
-        *(_C.experiment_id, func.count().label("runs"), func.max(_C.id).label("latest")),
-        func.min(_C.lowest_evaluation).label("lowest_evaluation"),
-        func.max(_C.highest_evaluation).label("highest_evaluation"),
-    )
-    .where((_C.project_id == bindparam("project")) & _C.experiment_id.is_not(None))
-    .group_by(_C.experiment_id)
-    .subquery()
+_SAVED_CHECKPOINTS = (
+    select(func.count()).where(schema.checkpoints.c.run_id == _C.id).correlate(schema.runs).scalar_subquery()
 )
-_LATEST_OF_EXPERIMENTS = select(_COUNTED, _C.status).join(schema.runs, _C.id == _COUNTED.c.latest)
+_THAT_RAN = (
+    select(_C.experiment_id)
+    .distinct()
+    .where((_C.project_id == bindparam("project")) & _C.experiment_id.is_not(None))
+)
 _OF_TABLE = (
     select(
         *(_C.id, _C.experiment_id, _C.number, _C.status, _C.started_at, _C.finished_at, _C.step),
         *(_C.lowest_evaluation, _C.highest_evaluation, _C.lowest_training, _C.highest_training),
-        schema.experiments.c.name,
+        *(schema.experiments.c.name, _SAVED_CHECKPOINTS.label("checkpoints")),
         schema.algorithms.c.spec["score"].as_string().label("score"),
     )
     .join(schema.experiments, schema.experiments.c.id == _C.experiment_id)
@@ -201,13 +199,14 @@ class Runs(Repository):
         """
         return tuple(map(row_mapping.to_run, self._of(_TELLING, stage_ids)))
 
-    def latest_of_experiments(self, project_id: int) -> Sequence[row_mapping.Row]:
-        """Return, for each experiment of a project that ran, how often, its extreme scores and status."""
-        return self._all(_LATEST_OF_EXPERIMENTS, project=project_id)
+    def listed(self, project_id: int, experiment_ids: Collection[int]) -> tuple[ResultRow, ...]:
+        """Return the runs of those experiments as a table shows them, by experiment and number."""
+        rows = self._all(_OF_TABLE, project=project_id, ids=list(experiment_ids))
+        return tuple(map(row_mapping.to_result_row, rows))
 
-    def listed(self, project_id: int, experiment_ids: Collection[int]) -> Sequence[row_mapping.Row]:
-        """Return of each run of those experiments what a table shows, and which score is better."""
-        return self._all(_OF_TABLE, project=project_id, ids=list(experiment_ids))
+    def experiments_that_ran(self, project_id: int) -> frozenset[int]:
+        """Return the experiments of a project that have a run."""
+        return frozenset(self.connection.scalars(_THAT_RAN, {"project": project_id}))
 
     def set_status(self, run: Run, status: Status, revision: int, **values: object) -> Run:
         """Move a run on.
@@ -314,15 +313,15 @@ class Runs(Repository):
         query = select(func.count()).where(schema.metrics.c.run_id.in_(run_ids))
         return int(self.connection.execute(query).scalar_one())
 
-    def metrics_after(self, run_id: int, after: int, most: int) -> Sequence[MetricRow]:
+    def metrics_after(self, run_id: int, after: int, most: int) -> list[MetricRow]:
         """Return id, step, name and value of a run's next metrics after the one of that id; None is NaN."""
-        told = {"run": run_id, "after": after, "most": most}
-        return self.connection.execute(_METRICS_AFTER, told).all()
+        values = {"run": run_id, "after": after, "most": most}
+        return [tuple(row) for row in self.connection.execute(_METRICS_AFTER, values)]
 
-    def metrics_between(self, run_id: int, low: int, high: int, most: int) -> Sequence[MetricRow]:
+    def metrics_between(self, run_id: int, low: int, high: int, most: int) -> list[MetricRow]:
         """Return the same of the metrics that a run has reported from one step to another."""
-        told = {"run": run_id, "low": low, "high": high, "most": most}
-        return self.connection.execute(_METRICS_BETWEEN, told).all()
+        values = {"run": run_id, "low": low, "high": high, "most": most}
+        return [tuple(row) for row in self.connection.execute(_METRICS_BETWEEN, values)]
 
     def _where(self, condition: ColumnElement[bool]) -> tuple[Run, ...]:
         return tuple(map(row_mapping.to_run, self._all(_RUNS.where(condition).order_by(_C.id))))

@@ -114,15 +114,15 @@ class AgentListQueries:
         with self._store.read() as work:
             return tuple(
                 Source(
-                    id=row["id"],
-                    name=row["name"],
-                    algorithm=row["algorithm"],
+                    id=row.id,
+                    name=row.name,
+                    algorithm=row.algorithm,
                     project=project.name,
                 )
                 for project in work.projects.all()
                 for saved in [work.checkpoints.saving(project.id)]
                 for row in reversed(work.experiments.listed(project.id))
-                if row["id"] in saved
+                if row.id in saved
             )
 
 

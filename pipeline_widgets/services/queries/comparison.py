@@ -11,11 +11,11 @@ from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.checkpoint import is_finite
 from pipeline_widgets.domain.comparison import Setting, compare_settings, find_leaders, merge_config, to_csv
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import ConfigError, ForeignError, RuleError
 from pipeline_widgets.persistence.repositories.base import require
 from pipeline_widgets.persistence.store import Store, UnitOfWork
-from pipeline_widgets.services.queries.overview import ResultRow
 
 RUN_COLUMNS = (
     "experiment", "run", "status", "steps", "checkpoints", "training_score", "evaluation_score",

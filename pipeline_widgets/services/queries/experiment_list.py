@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from pipeline_widgets.domain.experiment_actions import ExperimentBlockers, find_experiment_blockers
+from pipeline_widgets.domain.overview import ExperimentSummary
 from pipeline_widgets.domain.run import Run, Status
-from pipeline_widgets.persistence import row_mapping
 from pipeline_widgets.persistence.repositories.experiments import Order
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts
@@ -90,42 +90,42 @@ class ExperimentListQueries:
 
 def _listed(work: UnitOfWork, ids: Sequence[int]) -> tuple[ListedExperiment, ...]:
     found = work.experiments.summaries(ids)
-    latest = work.runs.by_id([row["latest"] for row in found.values() if row["latest"] is not None])
+    latest = work.runs.by_id([row.latest for row in found.values() if row.latest is not None])
     begun = pipeline_facts.start_steps(work, latest.values())
     bound = work.experiments.bound(ids)
     return tuple(
-        _row(work, found[each], latest.get(found[each]["latest"]), begun, bound.get(each, ())) for each in ids
+        _row(work, found[each], latest.get(found[each].latest or 0), begun, bound.get(each, ()))
+        for each in ids
     )
 
 
 def _row(
     work: UnitOfWork,
-    row: row_mapping.Row,
+    row: ExperimentSummary,
     latest: Run | None,
     begun: Mapping[int, int],
     pipelines: tuple[str, ...],
 ) -> ListedExperiment:
-    spec = row_mapping.to_spec(row["spec"])
     at_work = latest if latest is not None and latest.status.active else None
     return ListedExperiment(
-        id=row["id"],
-        name=row["name"],
-        algorithm=row["algorithm"],
+        id=row.id,
+        name=row.name,
+        algorithm=row.algorithm,
         status=latest.status if latest else Status.DRAFT,
-        modified_at=row_mapping.to_datetime(row["modified_at"]),
-        runs=row["runs"],
-        checkpoints=row["checkpoints"],
-        best=row["highest"] if spec.higher_is_better else row["lowest"],
+        modified_at=row.modified_at,
+        runs=row.runs,
+        checkpoints=row.checkpoints,
+        best=row.best,
         started_at=at_work.started_at if at_work else None,
         begun=begun.get(at_work.id, 0) if at_work else 0,
         step=at_work.step if at_work else None,
         total=at_work.total if at_work else None,
         pipelines=pipelines,
         blockers=find_experiment_blockers(
-            spec,
+            row.spec,
             latest,
-            checkpoints=row["checkpoints"],
+            checkpoints=row.checkpoints,
             pipelines=pipelines,
-            python=pipeline_facts.find_required_python(work, spec.name, row["python"]),
+            python=pipeline_facts.find_required_python(work, row.spec.name, row.python),
         ),
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from pipeline_widgets.domain.overview import ExperimentRow, ProjectRow, ResultRow
 from pipeline_widgets.domain.rollup import Rollup, StageSummary, roll_up
-from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.staleness import compute_staleness
-from pipeline_widgets.persistence.row_mapping import Row, to_datetime
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts
 from pipeline_widgets.services.queries.paging import Page, check_sort, cut
@@ -45,57 +45,6 @@ class PipelinePage(Page[PipelineRow]):
 
     #: The project's own revision at that moment, which agents do not raise.
     revision: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProjectRow:
-    """A project as a table shows it."""
-
-    id: int
-    name: str
-    advanced_training: bool
-    #: How many it holds.
-    experiments: int
-    pipelines: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExperimentRow:
-    """An experiment as a table shows it (spec 9.1)."""
-
-    id: int
-    name: str
-    algorithm: str
-    #: The status of its latest run.
-    status: Status
-    modified_at: datetime
-    #: How many it has.
-    runs: int
-    #: The best evaluation score that any of its runs has saved.
-    best: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResultRow:
-    """A run as the Results table shows it (spec 9.3)."""
-
-    run_id: int
-    experiment_id: int
-    experiment: str
-    #: The run's number.
-    number: int
-    status: Status
-    started_at: datetime | None
-    finished_at: datetime | None
-    #: How far it has come; None while it has not reported.
-    steps: int | None
-    #: How many of those that it saved are there.
-    checkpoints: int
-    #: The best of all that it ever saved.
-    training_score: float | None
-    evaluation_score: float | None
-    #: Whether a higher score is the better one.
-    higher_is_better: bool
 
 
 class OverviewQueries:
@@ -148,7 +97,7 @@ class OverviewQueries:
     def projects(self) -> tuple[ProjectRow, ...]:
         """Return all projects in the order of their creation."""
         with self._store.read() as work:
-            return tuple(ProjectRow(**row) for row in work.projects.listed())
+            return work.projects.listed()
 
     def runs(self, ids: Collection[int]) -> Mapping[int, Run]:
         """Return runs as they are now, by their ids; those that are gone are left out."""
@@ -158,27 +107,12 @@ class OverviewQueries:
     def experiments(self, project_id: int) -> tuple[ExperimentRow, ...]:
         """Return a project's experiments in the order of their creation."""
         with self._store.read() as work:
-            listed = work.experiments.listed(project_id)
-            latest = {row["experiment_id"]: row for row in work.runs.latest_of_experiments(project_id)}
-        return tuple(
-            ExperimentRow(
-                id=row["id"],
-                name=row["name"],
-                algorithm=row["algorithm"],
-                status=Status(latest[row["id"]]["status"]) if row["id"] in latest else Status.DRAFT,
-                modified_at=to_datetime(row["modified_at"]),
-                runs=latest[row["id"]]["runs"] if row["id"] in latest else 0,
-                best=_best(latest.get(row["id"]), "evaluation", row["score"]),
-            )
-            for row in listed
-        )
+            return work.experiments.listed(project_id)
 
     def results(self, project_id: int, experiment_ids: Collection[int]) -> tuple[ResultRow, ...]:
         """Return the runs of those experiments of a project, by experiment and number."""
         with self._store.read() as work:
-            listed = work.runs.listed(project_id, experiment_ids)
-            counted = work.checkpoints.counted(experiment_ids)
-        return tuple(_result(row, counted.get(row["id"], 0)) for row in listed)
+            return work.runs.listed(project_id, experiment_ids)
 
 
 def _by_need(work: UnitOfWork, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:
@@ -212,28 +146,3 @@ def _rows(work: UnitOfWork, ids: Collection[int]) -> tuple[PipelineRow, ...]:
         )
         for each in (pipelines[pipeline_id] for pipeline_id in ids)
     )
-
-
-def _result(row: Row, checkpoints: int) -> ResultRow:
-    started, finished = row["started_at"], row["finished_at"]
-    return ResultRow(
-        run_id=row["id"],
-        experiment_id=row["experiment_id"],
-        experiment=row["name"],
-        number=row["number"],
-        status=Status(row["status"]),
-        started_at=None if started is None else to_datetime(started),
-        finished_at=None if finished is None else to_datetime(finished),
-        steps=row["step"],
-        checkpoints=checkpoints,
-        training_score=_best(row, "training", row["score"]),
-        evaluation_score=_best(row, "evaluation", row["score"]),
-        higher_is_better=row["score"] != "min",
-    )
-
-
-def _best(told: Row | None, name: str, direction: str) -> float | None:
-    """The better end of a score: the lowest where lower is better."""
-    if told is None:
-        return None
-    return told[f"lowest_{name}" if direction == "min" else f"highest_{name}"]

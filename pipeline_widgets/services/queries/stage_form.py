@@ -227,7 +227,7 @@ def _options(
     fits: FitResults,
 ) -> tuple[ExperimentOption, ...]:
     """Return the picker's rows; `others` are the stages but for the one that is edited."""
-    ran = {row["experiment_id"] for row in work.runs.latest_of_experiments(pipeline.project_id)}
+    ran = work.runs.experiments_that_ran(pipeline.project_id)
     numbers = {stage.id: at + 1 for at, stage in enumerate(pipeline.stages)}
     used = {each.experiment_id: numbers[each.id] for each in others if isinstance(each, ExperimentStage)}
     options = [

@@ -317,7 +317,7 @@ export class AgentDetail {
         version.current
           ? null
           : button({
-              label: version.number > this.row.version ? "Make current" : "Roll back",
+              label: version.number > this.row.current_version ? "Make current" : "Roll back",
               title: `Make version ${version.number} the current one`,
               "data-f": `back-${this.id}-${version.number}`,
               onclick: () => openRollBack(this, version),

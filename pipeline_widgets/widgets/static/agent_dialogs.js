@@ -133,7 +133,7 @@ export function openRollBack(detail, version) {
   const { frame, table, id, row } = detail,
     { number } = version;
   const live = row.status === "Deployed" ? " Its endpoint answers with it at once." : "";
-  const back = number < row.version;
+  const back = number < row.current_version;
   openDialog({
     frame,
     title: back

@@ -117,13 +117,11 @@ export class AgentsTable extends PagedTable {
   /** @param {number} id */
   makeAbout(id) {
     return new Description(this, id, {
-      seen: ({ description }) => ({ description }),
       label: (control, row) => {
         control.setAttribute("aria-label", `Description of ${isolated(row.name)}`);
         return control;
       },
-      save: ({ seen, description }, pressed) =>
-        this.frame.line.ask("describe", { agent: id, seen: seen.description, description }, pressed),
+      save: (edit, pressed) => this.frame.line.ask("describe", { agent: id, ...edit }, pressed),
     });
   }
 
@@ -157,7 +155,7 @@ export class AgentsTable extends PagedTable {
   showRow(line, row) {
     const { open, under, about, source, base, status, acts } = line.parts;
     this.showOpener(line, open, row);
-    redraw(under, h("span", {}, `version ${row.version}`));
+    redraw(under, h("span", {}, `version ${row.current_version}`));
     about.show(row);
     redraw(
       source,

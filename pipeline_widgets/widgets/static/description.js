@@ -10,10 +10,9 @@ export class Description {
    * @param {number} id
    * @param {DescriptionOptions} options
    */
-  constructor(table, id, { seen, label, save }) {
+  constructor(table, id, { label, save }) {
     this.table = table;
     this.id = id;
-    this.seen = seen;
     this.label = label;
     this.send = save;
     this.el = h("div", { class: "pw-about" });
@@ -46,7 +45,8 @@ export class Description {
   }
 
   edit() {
-    this.table.drafts.set(this.id, { seen: this.seen(this.row), text: this.row.description });
+    const { description, version } = this.row;
+    this.table.drafts.set(this.id, { before: description, version, text: description });
     this.table.draw();
     this.text.focus({ preventScroll: true });
   }
@@ -57,9 +57,9 @@ export class Description {
       this.form = this.makeForm();
       this.el.replaceChildren(this.form);
     }
-    const { seen, error } = this.draft;
+    const { before, error } = this.draft;
     redraw(this.error, error ? [icon("Failed"), h("span", {}, error)] : null);
-    const other = row.description !== seen.description;
+    const other = row.description !== before;
     redraw(
       this.other,
       other
@@ -81,7 +81,7 @@ export class Description {
       },
       onkeydown: (event) => {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(this.ok);
-        else if (event.key === "Escape" && this.text.value === this.draft?.seen.description) this.end();
+        else if (event.key === "Escape" && this.text.value === this.draft?.before) this.end();
         else return;
         event.preventDefault();
       },
@@ -108,8 +108,8 @@ export class Description {
     draft.error = "";
     try {
       // Once refused, it is based on what is shown now.
-      const seen = draft.refused ? this.seen(this.row) : draft.seen;
-      await this.send({ seen, description: draft.text }, pressed);
+      const { version } = draft.refused ? this.row : draft;
+      await this.send({ version, description: draft.text }, pressed);
       this.table.frame.announce("The description was saved.");
       this.end();
     } catch (error) {

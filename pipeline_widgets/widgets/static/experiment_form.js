@@ -272,7 +272,7 @@ export class ExperimentForm {
       name: this.name.value,
       seed: this.seed.value,
       algorithm: this.form.algorithm,
-      seen: this.form.seen,
+      version: this.form.version,
       values: Object.fromEntries(this.config.map((each) => [each.spec.name, each.value])),
     };
     const named = this.experiment ? { ...sent, experiment: this.experiment } : sent;

@@ -290,7 +290,7 @@ export class Builder {
    * @param {El} [pressed]
    */
   async move(id, to, pressed) {
-    const done = await this.frame.run("move", { stage: id, to, seen: this.version }, pressed);
+    const done = await this.frame.run("move", { stage: id, to, version: this.version }, pressed);
     if (!done) return this.graph.show([...this.stages]);
     if (done.also?.length) this.frame.notice(done.also);
     this.frame.announce(`Now stage ${to + 1}.`);
@@ -308,7 +308,7 @@ export class Builder {
       confirm: "Delete stage",
       text: "Its runs, checkpoints, experiment and agents stay.",
       act: async (pressed) => {
-        const done = await this.frame.line.ask("remove", { stage: id, seen: this.version }, pressed);
+        const done = await this.frame.line.ask("remove", { stage: id, version: this.version }, pressed);
         if (done.also.length) this.frame.notice(done.also);
         this.frame.announce(`Stage ${stage.n} was deleted.`);
       },
@@ -321,7 +321,7 @@ export class Builder {
    * @param {boolean} [inDialog]
    */
   async undo(pressed, inDialog = false) {
-    const asked = { seen: this.version };
+    const asked = { version: this.version };
     const done = inDialog
       ? await this.frame.line.ask("undo", asked, pressed)
       : await this.frame.run("undo", asked, pressed);

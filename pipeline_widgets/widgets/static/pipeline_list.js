@@ -145,9 +145,9 @@ export class PipelineTable extends PagedTable {
 
   /** @param {number} id */
   rename(id) {
-    const { name, description } = this.row(id) ?? {};
+    const { name, version } = this.row(id) ?? {};
     if (name === undefined) return;
-    this.renames.set(id, { seen: { name, description } });
+    this.renames.set(id, { name, version });
     this.draw();
     const input = this.lines.querySelector(`[data-f="rename-${id}"]`);
     input.focus({ preventScroll: true });
@@ -209,12 +209,14 @@ export class PipelineTable extends PagedTable {
     const edit = this.renames.get(id),
       text = input.value;
     if (!edit || edit.busy) return;
-    if (text === edit.seen.name || (!back && !text.trim())) return this.endRename(id, back);
+    if (text === edit.name || (!back && !text.trim())) return this.endRename(id, back);
     edit.busy = true;
     edit.error = "";
     this.draw();
     try {
-      await this.frame.line.ask("edit", { pipeline: id, seen: this.seen(edit, id), name: text }, input);
+      // Once refused, it is based on what is shown now.
+      const version = (edit.refused && this.row(id)?.version) || edit.version;
+      await this.frame.line.ask("edit", { pipeline: id, version, name: text }, input);
       this.frame.announce(`Renamed to ${text.trim()}.`);
       this.endRename(id, back);
     } catch (error) {
@@ -234,22 +236,11 @@ export class PipelineTable extends PagedTable {
     if (back) this.lines.querySelector(`[data-f="menu-${id}"]`)?.focus({ preventScroll: true });
   }
 
-  /**
-   * What an edit is based on: what was shown when it began, or, once it was refused, what is shown now.
-   * @param {Values} edit
-   * @param {number} id
-   */
-  seen(edit, id) {
-    const row = this.row(id);
-    return edit.refused && row ? { name: row.name, description: row.description } : edit.seen;
-  }
-
   // ---- what is in an expanded row
 
   /** @param {number} id */
   makeAbout(id) {
     return new Description(this, id, {
-      seen: ({ name, description }) => ({ name, description }),
       label: (control) => field("Description", control),
       save: (edit, pressed) => this.frame.line.ask("edit", { pipeline: id, ...edit }, pressed),
     });

@@ -244,7 +244,7 @@ class StageForm {
    */
   async send(pressed, duplicate) {
     const { form, editing } = this;
-    const args = { settings: this.settings(), seen: form.pipeline.version, duplicate };
+    const args = { settings: this.settings(), version: form.pipeline.version, duplicate };
     try {
       const done = await this.frame.line.ask(
         editing ? "edit" : "add",

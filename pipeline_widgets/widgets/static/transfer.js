@@ -6,7 +6,6 @@ import { copyButton, saveFile } from "./files.js";
 import { moment } from "./text.js";
 
 const IMPORT_RENAMES = "Give experiments whose name is taken a new name";
-const UNDONE = "Undone: "; // begins the sentence of an edit that undid another one
 
 /**
  * Show a pipeline as the Python code that rebuilds it, or as YAML.
@@ -113,7 +112,7 @@ export function openImport({ frame, act }) {
       } catch (error) {
         if (error.kind !== "NameTakenError") throw wrongField(text, error);
         // Python has a word for what is a box to tick here.
-        const another = error.fix?.includes("rename=True");
+        const another = error.code === "experiment_name_taken";
         throw wrongField(
           another ? rename : name,
           another ? { ...error, fix: `Rename one of them, or tick “${IMPORT_RENAMES}”.` } : error,
@@ -125,12 +124,12 @@ export function openImport({ frame, act }) {
 
 /**
  * What a button does with the last edit: undo it, or do again what was undone.
- * @param {string} what
+ * @param {{ what: string, again: boolean } | null} edit
  */
-export function lastEdit(what) {
-  const again = !!what?.startsWith(UNDONE);
-  return again
-    ? { word: "Redo", glyph: "redo", done: "Done again", what: what.slice(UNDONE.length) }
+export function lastEdit(edit) {
+  const what = edit?.what;
+  return edit?.again
+    ? { word: "Redo", glyph: "redo", done: "Done again", what }
     : { word: "Undo", glyph: "undo", done: "Undone", what };
 }
 

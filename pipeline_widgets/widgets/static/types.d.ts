@@ -201,16 +201,17 @@ interface StageListOptions {
 
 /** What tells the description of one list from that of another. */
 interface DescriptionOptions {
-  /** What an edit is based on, so that one that another has made meanwhile is not lost. */
-  seen: (row: Row) => { description: string };
   /** Name the text that is typed. */
   label: (control: El, row: Row) => El;
-  save: (edit: { seen: any; description: string }, pressed: El) => Promise<any>;
+  /** `version` is that of the row that the edit is based on, so that another edit meanwhile is not lost. */
+  save: (edit: { version: number; description: string }, pressed: El) => Promise<any>;
 }
 
 /** An error as Python says it. */
 interface Problem {
   kind?: string;
+  /** Which case of its kind it is, where there are several. */
+  code?: string;
   what?: string;
   why?: string;
   fix?: string;

@@ -276,7 +276,9 @@ def test_what_a_form_saves_is_based_on_what_it_showed(lab: Lab, forms: StageForm
     form = forms.stage(made.id, stage_id=made.stages[0].id)
     lab.add(made.id, lab.experiment("new", GRPO))
     with pytest.raises(StaleWriteError):
-        lab.pipelines.update_stage(made.stages[0].id, lambda stage: stage, seen=form.pipeline)
+        lab.pipelines.update_stage(
+            made.stages[0].id, lambda stage: stage, expected_version=form.pipeline.version
+        )
 
 
 def test_a_form_is_equal_as_long_as_nothing_changed(lab: Lab, forms: StageFormQueries) -> None:

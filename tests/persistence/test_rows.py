@@ -1,0 +1,48 @@
+"""Rows of SQLAlchemy stay within persistence: repositories return frozen values."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+
+from pipeline_widgets.persistence import store
+from pipeline_widgets.persistence.repositories.base import Repository
+
+REPOSITORIES = [
+    kind for kind in vars(store).values() if isinstance(kind, type) and issubclass(kind, Repository)
+]
+METHODS = [
+    pytest.param(method, id=f"{kind.__name__}.{name}")
+    for kind in REPOSITORIES
+    for name, method in vars(kind).items()
+    if inspect.isfunction(method) and not name.startswith("_")
+]
+
+
+def named(annotation: Any) -> Iterator[Any]:
+    """Return the types that an annotation names."""
+    yield get_origin(annotation) or annotation
+    for each in get_args(annotation):
+        if not isinstance(each, str | int):
+            yield from named(each)
+
+
+def test_all_repositories_are_there() -> None:
+    """Those of a unit of work, and no other ones."""
+    assert set(REPOSITORIES) == set(Repository.__subclasses__())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_repository_returns_values(method: Callable[..., object]) -> None:
+    """No type of SQLAlchemy, nothing that could be anything, and no class that can be changed."""
+    answer = list(named(get_type_hints(method)["return"]))
+    assert Any not in answer
+    for each in answer:
+        module = getattr(each, "__module__", "")
+        assert not module.startswith("sqlalchemy"), f"{each} is a type of SQLAlchemy"
+        if module.startswith("pipeline_widgets") and is_dataclass(each):
+            assert each.__dataclass_params__.frozen, f"{each} can be changed"  # pyright: ignore[reportAttributeAccessIssue]  it has them
