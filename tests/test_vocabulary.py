@@ -37,6 +37,8 @@ RETIRED_NAMES = {
     "Cut": "PageRequest",
     "Placed": "DeployedVersion",
     "Undone": "UndoResult",
+    "capture_edit": "take_snapshot",
+    "is_version_error": "refused_version",
     "Imported": "ImportedPipeline",
     "Child": "Worker",
     "Attempt": "ActiveJob",

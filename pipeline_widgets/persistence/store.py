@@ -122,9 +122,7 @@ class Store:
     def read(self) -> Generator[UnitOfWork]:
         """Yield a transaction that sees one consistent state."""
         with self.database.read() as connection:
-            yield UnitOfWork(
-                connection, self.database.now(connection), self.artifacts, self.trust, self.defines
-            )
+            yield self._unit_of_work(connection)
 
     @contextmanager
     def write(self) -> Generator[UnitOfWork]:
@@ -135,9 +133,11 @@ class Store:
         """
         self.trust.check()
         with self.database.write() as connection:
-            yield UnitOfWork(
-                connection, self.database.now(connection), self.artifacts, self.trust, self.defines
-            )
+            yield self._unit_of_work(connection)
+
+    def _unit_of_work(self, connection: Connection) -> UnitOfWork:
+        now = self.database.now(connection)
+        return UnitOfWork(connection, now, self.artifacts, self.trust, self.defines)
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""

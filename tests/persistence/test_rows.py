@@ -33,7 +33,7 @@ def named(annotation: Any) -> Iterator[Any]:
 
 def test_all_repositories_are_there() -> None:
     """Those of a unit of work, and no other ones."""
-    assert set(REPOSITORIES) == set(Repository.__subclasses__())
+    assert {kind.__name__ for kind in REPOSITORIES} == {kind.__name__ for kind in Repository.__subclasses__()}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -137,6 +137,7 @@ def test_a_row_has_what_the_columns_show(view: PipelineList, lab: Lab) -> None:
     (row,) = view.rows
     assert row == {
         "id": made.id,
+        "version": made.version,
         "name": "chain",
         "description": "",
         "modified_at": lab.pipelines.get(made.id).modified_at.timestamp(),

@@ -6,14 +6,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select
 
 from pipeline_widgets.domain.agent import Agent, AgentStatus, AgentVersion
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.job import FrozenCopy
 from pipeline_widgets.persistence import row_mapping, schema
-from pipeline_widgets.persistence.repositories.base import Repository, require
+from pipeline_widgets.persistence.repositories.base import Repository, require_one
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 
 _V, _A = schema.agent_versions.c, schema.agents.c
@@ -59,7 +59,7 @@ class Agents(Repository):
     ) -> Agent:
         """Give an agent a new version, which becomes the current one."""
         last = select(func.max(_V.number)).where(_V.agent_id == agent.id)
-        number = int(self.connection.execute(last).scalar_one()) + 1
+        number = self._count(last) + 1
         self._edit(schema.agents, agent, current_version=number, description=description)
         self._insert_version(agent.id, number, frozen, checkpoint, made, run_id)
         return self.get(agent.id)
@@ -67,13 +67,12 @@ class Agents(Repository):
     def use(self, agent: Agent, number: int) -> Agent:
         """Make another version the current one."""
         self._edit(schema.agents, agent, current_version=number)
-        self._touch()
+        self._touch_workspace()
         return self.get(agent.id)
 
     def get(self, agent_id: int) -> Agent:
         """Return one agent; NotFoundError without it."""
-        known = self._agents(select(schema.agents).where(schema.agents.c.id == agent_id))
-        return known[0] if known else require(None, "agent")
+        return require_one(self._agents(select(schema.agents).where(schema.agents.c.id == agent_id)), "agent")
 
     def all(self) -> tuple[Agent, ...]:
         """Return all agents in the order of their creation."""
@@ -92,8 +91,7 @@ class Agents(Repository):
 
     def version(self, version_id: int) -> AgentVersion:
         """Return one version; NotFoundError without it."""
-        known = self._versions(schema.agent_versions.c.id == version_id)
-        return known[0] if known else require(None, "version of an agent")
+        return require_one(self._versions(_V.id == version_id), "version of an agent")
 
     def made_by(self, run_id: int) -> tuple[int, str, int] | None:
         """Return agent, name and number of the version that a run has made."""
@@ -123,7 +121,7 @@ class Agents(Repository):
     def describe(self, agent: Agent, description: str) -> Agent:
         """Give an agent another description."""
         self._edit(schema.agents, agent, description=description)
-        self._touch()
+        self._touch_workspace()
         return self.get(agent.id)
 
     def remove(self, agent_id: int) -> None:
@@ -132,7 +130,7 @@ class Agents(Repository):
         self.connection.execute(delete(endpoints).where(endpoints.c.agent_id == agent_id))
         self.connection.execute(delete(versions).where(versions.c.agent_id == agent_id))
         self.connection.execute(delete(schema.agents).where(schema.agents.c.id == agent_id))
-        self._touch()
+        self._touch_workspace()
 
     def _insert_version(
         self,
@@ -154,12 +152,7 @@ class Agents(Repository):
             algorithm_id=made.algorithm_id,
             created_at=self.now,
         )
-        self._touch()
-
-    def _touch(self) -> None:
-        """Raise the workspace's revision: agents belong to no project."""
-        columns = schema.workspace.c
-        self.connection.execute(update(schema.workspace).values(revision=columns.revision + 1))
+        self._touch_workspace()
 
     def _agents(self, query: Select[Any]) -> tuple[Agent, ...]:
         listed = self._all(query)

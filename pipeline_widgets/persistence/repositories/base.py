@@ -1,4 +1,4 @@
-"""What the repositories of one transaction share.
+"""The base of all repositories.
 
 Statements of the path that a chain takes from stage to stage are built once, with named parameters, at
 the head of their module: making a statement costs five times what executing it does.
@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Executable, RowMapping, Table, insert, update
 
 from pipeline_widgets.domain.edits import stale_write
 from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.persistence import schema
+
+T = TypeVar("T")
 
 ASKED_AT_ONCE = (
-    10_000  # ids in one question, which may name them twice: SQLite may bound its variables at 32,766
+    10_000  # ids in one query, which may name them twice: SQLite may bound its variables at 32,766
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamedRow:
-    """Who bears a name."""
+    """A row with its name."""
 
     id: int
     name: str
@@ -50,7 +53,7 @@ class Versioned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """What the repositories of one transaction share."""
+    """Reads and writes the rows of one aggregate within a transaction."""
 
     connection: Connection
     #: Seconds since 1970 on the database's clock.
@@ -62,7 +65,7 @@ class Repository:
         return self.connection.execute(query, values).mappings().all()
 
     def _of(self, query: Executable, ids: Iterable[int]) -> Iterable[RowMapping]:
-        """Ask for what belongs to `ids`, however many they are; what is asked at once comes in order."""
+        """Yield the rows of `ids`, however many they are; only those of one chunk come in order."""
         for part in in_chunks(ids):
             yield from self._all(query, ids=part)
 
@@ -73,7 +76,7 @@ class Repository:
         return tuple(NamedRow(id=row["id"], name=row["name"]) for row in self._all(query, **values))
 
     def _done(self, statement: Executable, **values: object) -> bool:
-        """Execute an update that is to hit one row; False if it hit none."""
+        """Execute an update of one row; False if there is no such row."""
         return self.connection.execute(statement, values).rowcount == 1
 
     def _edit(self, table: Table, row: Versioned, **values: object) -> None:
@@ -86,16 +89,40 @@ class Repository:
         if not self._done(update(table).where(same).values(version=row.version + 1, **values)):
             raise stale_write(f"{type(row).__name__} {row.name!r}")
 
+    def _set(self, table: Table, key: int, **values: object) -> None:
+        """Write columns of one row that are no edit of it: its version stays."""
+        self.connection.execute(update(table).where(table.c.id == key).values(**values))
+
+    def _count(self, query: Executable) -> int:
+        return int(self.connection.execute(query).scalar_one())
+
+    def _names(self, query: Executable, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """Return the names that a query of ids and names finds, by id, in its order."""
+        names: dict[int, tuple[str, ...]] = {}
+        for key, name in self.connection.execute(query, {"ids": list(ids)}):
+            names[key] = (*names.get(key, ()), name)
+        return names
+
+    def _touch_workspace(self) -> None:
+        """Raise the workspace's revision: agents belong to no project."""
+        revision = schema.workspace.c.revision
+        self.connection.execute(update(schema.workspace).values(revision=revision + 1))
+
     def _add(self, table: Table, **values: object) -> int:
         key = self.connection.execute(insert(table).values(**values)).inserted_primary_key
         return int(key[0]) if key else 0
 
 
 def in_chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    """Split ids into as many as one question or order may name."""
+    """Split ids into lists that are short enough for one statement."""
     listed = list(ids)
     for at in range(0, len(listed), ASKED_AT_ONCE):
         yield listed[at : at + ASKED_AT_ONCE]
+
+
+def require_one(values: Sequence[T], kind: str) -> T:
+    """Return the one value that was looked for; NotFoundError without it."""
+    return values[0] if values else require(None, kind)
 
 
 def require(value: Any, kind: str) -> Any:

@@ -73,8 +73,7 @@ class Endpoints(Repository):
 
     def set_status(self, agent_id: int, status: AgentStatus) -> None:
         """Give an agent another status."""
-        changed = update(schema.agents).where(_agents.id == agent_id)
-        self.connection.execute(changed.values(status=status.value))
+        self._set(schema.agents, agent_id, status=status.value)
         self.touch()
 
     def release(self, agent_id: int, **columns: object) -> None:
@@ -123,8 +122,7 @@ class Endpoints(Repository):
 
     def lease(self, agent_id: int) -> Lease | None:
         """Return which process serves an agent; None if it was never connected."""
-        found = self._leases(_agents.id == agent_id)
-        return found[0] if found else None
+        return next(iter(self._leases(_agents.id == agent_id)), None)
 
     def active(self) -> tuple[Lease, ...]:
         """Return which process serves each agent that is Pending or Deployed."""
@@ -137,8 +135,7 @@ class Endpoints(Repository):
 
     def touch(self) -> None:
         """Raise the workspace's revision: agents belong to no project."""
-        columns = schema.workspace.c
-        self.connection.execute(update(schema.workspace).values(revision=columns.revision + 1))
+        self._touch_workspace()
 
     def _leases(self, condition: Any) -> tuple[Lease, ...]:
         query = select(schema.endpoints)

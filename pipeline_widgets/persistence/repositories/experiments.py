@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
+from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select
 
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
@@ -125,8 +125,7 @@ class Experiments(Repository):
             values |= {"name": declared.spec.name, "digest": reference.digest, "python": reference.python}
             return self._add(schema.algorithms, **values, spec=spec, created_at=self.now)
         if row["spec"] != spec:  # the same import path, declared otherwise in a newer version
-            changed = update(schema.algorithms).where(columns.id == row["id"])
-            self.connection.execute(changed.values(spec=spec))
+            self._set(schema.algorithms, row["id"], spec=spec)
         return int(row["id"])
 
     def reference(self, algorithm_id: int, start_run_id: int | None = None) -> AlgorithmReference:
@@ -190,8 +189,7 @@ class Experiments(Repository):
 
     def rebind(self, experiment_id: int, algorithm_id: int) -> None:
         """Let an experiment use the algorithm as it is declared now."""
-        changed = update(schema.experiments).where(schema.experiments.c.id == experiment_id)
-        self.connection.execute(changed.values(algorithm_id=algorithm_id))
+        self._set(schema.experiments, experiment_id, algorithm_id=algorithm_id)
 
     def get(self, experiment_id: int) -> Experiment:
         """Return one experiment; NotFoundError without it."""
@@ -217,10 +215,8 @@ class Experiments(Repository):
 
     def count(self, project_id: int, search: str = "") -> int:
         """Return how many experiments of a project have a text in their name."""
-        counted = (
-            select(func.count()).select_from(schema.experiments).where(self._matching(project_id, search))
-        )
-        return int(self.connection.execute(counted).scalar_one())
+        mine = self._matching(project_id, search)
+        return self._count(select(func.count()).select_from(schema.experiments).where(mine))
 
     def ids(self, project_id: int, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
         """Return, in that order, the experiments of a project with a text in their name."""
@@ -234,10 +230,7 @@ class Experiments(Repository):
 
     def bound(self, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Return, by experiment, the names of the pipelines with a stage that is bound to it."""
-        names: dict[int, tuple[str, ...]] = {}
-        for experiment_id, name in self.connection.execute(_BOUND, {"ids": list(ids)}):
-            names[experiment_id] = (*names.get(experiment_id, ()), name)
-        return names
+        return self._names(_BOUND, ids)
 
     def remove(self, experiment_id: int) -> None:
         """Delete an experiment's row."""

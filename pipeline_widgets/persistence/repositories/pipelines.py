@@ -13,7 +13,13 @@ from pipeline_widgets.domain.history import StageMarks
 from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.persistence import row_mapping, schema
-from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, in_chunks, require
+from pipeline_widgets.persistence.repositories.base import (
+    NamedRow,
+    Repository,
+    in_chunks,
+    require,
+    require_one,
+)
 from pipeline_widgets.persistence.repositories.search import contains_text
 
 _P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.experiments.c
@@ -92,8 +98,7 @@ class Pipelines(Repository):
 
     def get(self, pipeline_id: int) -> Pipeline:
         """Return one pipeline; NotFoundError without it."""
-        known = self._pipelines(_ONE, pipeline=pipeline_id)
-        return known[0] if known else require(None, "pipeline")
+        return require_one(self._pipelines(_ONE, pipeline=pipeline_id), "pipeline")
 
     def of_stage(self, stage_id: int) -> Pipeline:
         """Return the pipeline in which a stage stands; NotFoundError without it."""
@@ -117,8 +122,7 @@ class Pipelines(Repository):
 
     def count(self, project_id: int) -> int:
         """Return how many pipelines a project has."""
-        mine = _P.project_id == project_id
-        return int(self.connection.execute(select(func.count()).where(mine)).scalar_one())
+        return self._count(select(func.count()).where(_P.project_id == project_id))
 
     def ids(self, project_id: int, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
         """Return, in that order, the pipelines of a project with a text in their name or description."""
@@ -137,15 +141,11 @@ class Pipelines(Repository):
 
     def shared(self, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Return, by pipeline, the names of its experiments that other pipelines use as well."""
-        names: dict[int, tuple[str, ...]] = {}
-        for pipeline_id, name in self.connection.execute(_SHARED, {"ids": list(ids)}):
-            names[pipeline_id] = (*names.get(pipeline_id, ()), name)
-        return names
+        return self._names(_SHARED, ids)
 
     def using(self, experiment_id: int) -> tuple[Pipeline, ...]:
         """Return the pipelines with a stage that is bound to an experiment."""
-        bound = select(schema.stages.c.pipeline_id).where(schema.stages.c.experiment_id == experiment_id)
-        return self._pipelines(_PIPELINES.where(schema.pipelines.c.id.in_(bound)))
+        return self._with_stage(_S.experiment_id == experiment_id)
 
     def binding(self, experiment_ids: Collection[int]) -> dict[int, Pipeline]:
         """Return the pipelines with a stage that is bound to one of those experiments, by id."""
@@ -153,8 +153,7 @@ class Pipelines(Repository):
 
     def starting_from(self, agent_id: int) -> tuple[Pipeline, ...]:
         """Return the pipelines with a stage that starts from an agent."""
-        bound = select(schema.stages.c.pipeline_id).where(schema.stages.c.start_agent_id == agent_id)
-        return self._pipelines(_PIPELINES.where(schema.pipelines.c.id.in_(bound)))
+        return self._with_stage(_S.start_agent_id == agent_id)
 
     def save(self, pipeline: Pipeline, revision: int) -> Pipeline:
         """Store a pipeline that was edited from the version that it bears.
@@ -187,13 +186,12 @@ class Pipelines(Repository):
 
     def accept(self, stage_id: int, run_id: int, state: str, note: str) -> None:
         """Keep that a stage's run counts as fresh for that state of what lies upstream."""
-        accepted = update(schema.stages).where(schema.stages.c.id == stage_id)
-        accepted = accepted.values(accepted_run_id=run_id, accepted_state=state)
-        self.connection.execute(accepted.values(accepted_note=note, accepted_at=self.now))
+        accepted = {"accepted_run_id": run_id, "accepted_state": state, "accepted_note": note}
+        self._set(schema.stages, stage_id, **accepted, accepted_at=self.now)
 
     def set_marks(self, stage_id: int, marks: StageMarks) -> None:
         """Give a stage other marks."""
-        self.connection.execute(update(schema.stages).where(_S.id == stage_id).values(**asdict(marks)))
+        self._set(schema.stages, stage_id, **asdict(marks))
 
     def marks(self, stage_ids: Collection[int]) -> dict[int, StageMarks]:
         """Return, by stage, why it is held and what was accepted as fresh."""
@@ -201,6 +199,9 @@ class Pipelines(Repository):
             row["id"]: StageMarks(**{name: row[name] for name in _MARK_COLUMNS})
             for row in self._of(_MARKS, stage_ids)
         }
+
+    def _with_stage(self, condition: ColumnElement[bool]) -> tuple[Pipeline, ...]:
+        return self._pipelines(_PIPELINES.where(_P.id.in_(select(_S.pipeline_id).where(condition))))
 
     def _store(self, pipeline_id: int, position: int, stage: Stage) -> Stage:
         values = {**row_mapping.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}

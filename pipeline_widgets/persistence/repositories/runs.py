@@ -10,6 +10,7 @@ from sqlalchemy import (
     BindParameter,
     Case,
     ColumnElement,
+    Executable,
     Integer,
     String,
     bindparam,
@@ -149,23 +150,23 @@ class Runs(Repository):
 
     def by_id(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs by id."""
-        return {row["id"]: row_mapping.to_run(row) for row in self._of(_BY_ID, ids)}
+        return self._by_id(_BY_ID, ids)
 
     def resumed(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs, those that they resumed, those that these resumed, and so on, by id."""
-        return {row["id"]: row_mapping.to_run(row) for row in self._of(RESUMED, ids)}
+        return self._by_id(RESUMED, ids)
 
     def resuming(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs, those that resumed them, those that resumed these, and so on, by id."""
-        return {row["id"]: row_mapping.to_run(row) for row in self._of(RESUMING, ids)}
+        return self._by_id(RESUMING, ids)
 
     def ancestors(self, run_id: int) -> dict[int, Run]:
         """Return a run, the one that saved what it started from, and so on, by id."""
-        return {row["id"]: row_mapping.to_run(row) for row in self._of(ANCESTORS, [run_id])}
+        return self._by_id(ANCESTORS, [run_id])
 
     def descendants(self, checkpoint_ids: Collection[int]) -> dict[int, Run]:
         """Return the runs that started from checkpoints, or from what such runs saved, and so on, by id."""
-        return {row["id"]: row_mapping.to_run(row) for row in self._of(DESCENDANTS, checkpoint_ids)}
+        return self._by_id(DESCENDANTS, checkpoint_ids)
 
     def of_stage(self, stage_id: int) -> tuple[Run, ...]:
         """Return the runs of a stage, oldest first."""
@@ -216,7 +217,7 @@ class Runs(Repository):
             ConflictError: Somebody else moved it meanwhile.
         """
         check_transition(run.status, status)
-        if not self._set((_C.id == run.id) & (_C.status == run.status.value), status, revision, values):
+        if not self._move((_C.id == run.id) & (_C.status == run.status.value), status, revision, values):
             what = f"{run.label.capitalize()} was changed meanwhile."
             raise ConflictError(what, fix="Look at it again and repeat what you did.")
         return self.get(run.id)
@@ -280,8 +281,8 @@ class Runs(Repository):
 
     def using(self, checkpoint_ids: Collection[int]) -> tuple[Run, ...]:
         """Return the runs that started from, or consumed, one of those checkpoints."""
-        using = {row["id"]: row for row in self._of(_USING, checkpoint_ids)}
-        return tuple(row_mapping.to_run(using[each]) for each in sorted(using))
+        using = self._by_id(_USING, checkpoint_ids)
+        return tuple(using[key] for key in sorted(using))
 
     def remove_of_experiment(self, experiment_id: int) -> None:
         """Delete an experiment's runs with their metrics and checkpoints' rows."""
@@ -303,15 +304,13 @@ class Runs(Repository):
 
     def metrics(self, run_ids: Collection[int]) -> list[tuple[int, int, str, float]]:
         """Return run, step, name and value of all metrics, in the order of their report."""
-        columns = schema.metrics.c
-        query = select(columns.run_id, columns.step, columns.name, columns.value)
-        listed = self.connection.execute(query.where(columns.run_id.in_(run_ids)).order_by(columns.id))
+        query = select(_M.run_id, _M.step, _M.name, _M.value).where(_M.run_id.in_(run_ids))
+        listed = self.connection.execute(query.order_by(_M.id))
         return [(run, step, name, math.nan if value is None else value) for run, step, name, value in listed]
 
     def count_metrics(self, run_ids: Collection[int]) -> int:
         """Return how many rows `metrics` would."""
-        query = select(func.count()).where(schema.metrics.c.run_id.in_(run_ids))
-        return int(self.connection.execute(query).scalar_one())
+        return self._count(select(func.count()).where(_M.run_id.in_(run_ids)))
 
     def metrics_after(self, run_id: int, after: int, most: int) -> list[MetricRow]:
         """Return id, step, name and value of a run's next metrics after the one of that id; None is NaN."""
@@ -323,10 +322,13 @@ class Runs(Repository):
         values = {"run": run_id, "low": low, "high": high, "most": most}
         return [tuple(row) for row in self.connection.execute(_METRICS_BETWEEN, values)]
 
+    def _by_id(self, query: Executable, ids: Iterable[int]) -> dict[int, Run]:
+        return {row["id"]: row_mapping.to_run(row) for row in self._of(query, ids)}
+
     def _where(self, condition: ColumnElement[bool]) -> tuple[Run, ...]:
         return tuple(map(row_mapping.to_run, self._all(_RUNS.where(condition).order_by(_C.id))))
 
-    def _set(
+    def _move(
         self, mine: ColumnElement[bool], status: Status, revision: int, values: Mapping[str, Any]
     ) -> bool:
         ended = {"finished_at": self.now} if status.finished else {}
