@@ -66,3 +66,28 @@ def test_a_server_is_restarted_between_two_uses(opened: Opened, postgres: Server
     assert postgres.drop_connections(database_of(postgres_url)) == 1
     with database.write() as connection:
         assert revision(connection) == HEAD
+
+
+def test_codes_are_taken_from_the_sentences_of_0004(opened: Opened, postgres_url: str) -> None:
+    """A column tells an undo from an edit, and its sentence bears no mark; the way back puts it there."""
+    database = opened(postgres_url)
+    move(database, "0004")
+    with database.write() as connection:
+        project = (
+            "INSERT INTO projects (name, advanced_training, created_at, revision) VALUES ('p', true, 0, 1)"
+        )
+        connection.execute(text(project))
+        event = text(
+            "INSERT INTO events (project_id, at, who, what, version) VALUES (1, 0, 'me', :what, :version)"
+        )
+        for what, version in (("Created.", None), ("Renamed.", 2), ("Undone: Renamed.", 3)):
+            connection.execute(event, {"what": what, "version": version})
+    migrate(database)
+    told = text("SELECT kind, what FROM events ORDER BY id")
+    with database.read() as connection:
+        rows = [tuple(row) for row in connection.execute(told)]
+    assert rows == [("created", "Created."), ("edited", "Renamed."), ("undone", "Renamed.")]
+    move(database, "0004")
+    with database.read() as connection:
+        sentences = connection.scalars(text("SELECT what FROM events ORDER BY id")).all()
+    assert sentences == ["Created.", "Renamed.", "Undone: Renamed."]
