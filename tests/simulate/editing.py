@@ -296,14 +296,22 @@ class Editing(Lockstep):
     @precondition(lambda self: self.seen)
     @rule(pick=PICK)
     def edit_elsewhere(self, pick: int) -> None:
-        """Let the other kernel edit what it has on its screen: refused where that is an old view."""
+        """Let the other kernel edit what it has on its screen: refused where that is an old view.
+
+        An edit of the description minds edits of the texts only; one of a stage minds all.
+        """
         at = pick % len(self.seen)
         seen, edition = self.seen[at], self.editions[at]
         pipeline = self.model.pipelines.get(seen.id)
         if pipeline is None:
             return
+        if pick % 2 and pipeline.stages:
+            last, to = pipeline.stages[-1], len(pipeline.stages) - 1
+            fresh = pipeline.edition == edition and self.model.status(last) not in ACTIVE
+            self._do(fresh, lambda: self.lab.pipelines.move_stage(last.id, to, expected_version=seen.version))
+            return
         text = f"described {pick}"
-        fresh = pipeline.edition == edition
+        fresh = pipeline.text_edition <= edition
         try:
             done = self._do(
                 fresh,

@@ -369,6 +369,12 @@ class Model:
                 self.mark(each.id).held = 0
         if not accepts:
             pipeline.edition += 1
+        new_texts = (
+            (pipeline.name if name is None else name),
+            (pipeline.description if description is None else description),
+        )
+        if new_texts != (pipeline.name, pipeline.description):
+            pipeline.text_edition = pipeline.edition
         pipeline.stages = list(after)
         pipeline.name = name if name is not None else pipeline.name
         pipeline.description = description if description is not None else pipeline.description

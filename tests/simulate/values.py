@@ -139,6 +139,7 @@ class Pipeline:
     description: str = ""
     stages: list[Stage] = field(default_factory=list[Stage])
     edition: int = 0  # raised by each edit
+    text_edition: int = 0  # the edition that its name and description are of
     undo: Undo | None = None
 
 
