@@ -146,7 +146,8 @@ class PipelineList(PagedView):
     def row_of(self, listed: PipelineRow, found: PipelinePage) -> Row:
         """Return what the row of a pipeline shows."""
         del found
-        shown = encode_fields(listed, "id", "version", "name", "description", "modified_at", "stages", "stale")
+        shown = encode_fields(listed, "id", "version", "name", "description")
+        shown |= encode_fields(listed, "modified_at", "stages", "stale")
         return {**shown, **encode(listed.rollup), "shares": _shares(listed.shared)}
 
     def page_shown(self) -> None:
