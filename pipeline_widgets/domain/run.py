@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pipeline_widgets.errors import TransitionError
+from pipeline_widgets.errors import RuleError, TransitionError
 
 
 class Status(StrEnum):
@@ -137,6 +137,22 @@ class Run:
     error: str | None = None
 
     @property
+    def is_deployment(self) -> bool:
+        """Whether it deploys a checkpoint to an agent; any other run trains an experiment."""
+        return self.experiment_id is None
+
+    @property
+    def trained_experiment_id(self) -> int:
+        """The experiment that it trains.
+
+        Raises:
+            RuleError: It is a deployment.
+        """
+        if self.experiment_id is None:
+            raise RuleError(f"Deployment {self.label} trains no experiment.")
+        return self.experiment_id
+
+    @property
     def label(self) -> str:
         """How a sentence names it."""
         return f"run {self.number}"
@@ -153,3 +169,8 @@ class Run:
             elapsed = max(0.0, (now - self.started_at).total_seconds())
             eta = elapsed / done * max(0, self.total - self.step)
         return Progress(step=self.step, total=self.total, eta=eta)
+
+
+def trained_experiment_ids(runs: Iterable[Run]) -> set[int]:
+    """Return the experiments that runs train; deployments train none."""
+    return {run.experiment_id for run in runs if run.experiment_id is not None}

@@ -147,7 +147,7 @@ def save(
     made_by: int | None = None,
 ) -> Agent:
     """Give an agent a version within a transaction; `made_by` is the run that does, if it is one."""
-    maker = work.experiments.get(work.runs.get(checkpoint.run_id).experiment_id or 0)
+    maker = work.experiments.get(work.runs.get(checkpoint.run_id).trained_experiment_id)
     known = work.agents.matching((), [frozen.name])
     if not known:
         return work.agents.add(frozen, description or "", checkpoint, maker, made_by)

@@ -8,7 +8,7 @@ from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
 from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.domain.experiment import Experiment
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.run import Run, trained_experiment_ids
 from pipeline_widgets.errors import NoCheckpointError
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import pipeline_facts
@@ -19,7 +19,7 @@ def find_references(
 ) -> dict[int, list[str]]:
     """Name what has consumed each of those checkpoints, by id: runs, but for those in `but`, and agents."""
     runs = [run for run in work.runs.using(ids) if run.id not in but]
-    names = work.experiments.by_id({run.experiment_id for run in runs if run.experiment_id is not None})
+    names = work.experiments.by_id(trained_experiment_ids(runs))
     asked, found = frozenset(ids), dict[int, list[str]]()
     for run in runs:
         for key in asked & {run.start_checkpoint_id, run.source_checkpoint_id}:
@@ -39,7 +39,7 @@ def find_stage_references(
         runs: Runs, with those that resumed them: a stage offers what a run inherits as well.
         named: Only the stages that name the very step.
     """
-    bound = {run.experiment_id for run in runs if run.experiment_id is not None}
+    bound = trained_experiment_ids(runs)
     asking = list(_asking(work.pipelines.binding(bound).values(), bound, named=named))
     known = pipeline_facts.load_stages(
         work, {source.id: source for _, source, _ in asking}.values(), consumption=False
@@ -68,5 +68,6 @@ def _asking(
 
 
 def _name(run: Run, experiments: Mapping[int, Experiment]) -> str:
-    experiment = experiments.get(run.experiment_id or 0)
-    return f"{run.label} of {quote(experiment.name)}" if experiment else f"deployment {run.label}"
+    if run.is_deployment:
+        return f"deployment {run.label}"
+    return f"{run.label} of {quote(experiments[run.trained_experiment_id].name)}"

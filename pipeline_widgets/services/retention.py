@@ -17,7 +17,7 @@ from pipeline_widgets.domain.retention import (
     decide_retention,
     list_deletable,
 )
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.run import Run, trained_experiment_ids
 from pipeline_widgets.persistence import artifact_paths, artifacts
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts, references
@@ -118,8 +118,8 @@ def _told(decision: RetentionDecision) -> RetentionDecision:
 
 
 def _fates(work: UnitOfWork, runs: Iterable[Run], keep: Keep) -> tuple[RetentionDecision, ...]:
-    training = [run for run in runs if run.experiment_id is not None]
-    experiments = work.experiments.by_id({run.experiment_id or 0 for run in training})
+    training = [run for run in runs if not run.is_deployment]
+    experiments = work.experiments.by_id(trained_experiment_ids(training))
     lineages = pipeline_facts.lineages(work, training)
     saved = [
         RunCheckpoints(
@@ -129,7 +129,7 @@ def _fates(work: UnitOfWork, runs: Iterable[Run], keep: Keep) -> tuple[Retention
             lineage=lineages[run.id],
         )
         for run in training
-        if (experiment := experiments[run.experiment_id or 0])
+        if (experiment := experiments[run.trained_experiment_id])
     ]
     every = {each.id for lineage in lineages.values() for each in lineage}
     found = decide_retention(

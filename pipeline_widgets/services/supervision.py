@@ -258,7 +258,7 @@ class SupervisionService(LeaseService):
         return Job(
             run_id=run.id,
             project_id=run.project_id,
-            kind="training" if run.experiment_id is not None else "deployment",
+            kind="deployment" if run.is_deployment else "training",
             token=token,
             folder=str(self._store.run_folder(run.id)),
             reference=reference,
@@ -273,12 +273,12 @@ class SupervisionService(LeaseService):
 
     def _freeze(self, work: UnitOfWork, run: Run, pipeline: Pipeline | None) -> FreezeRequest | None:
         parent = str(self._store.agents_folder)
-        if run.experiment_id is None:
+        if run.is_deployment:
             return FreezeRequest(parent=parent, name=run.config["agent_name"])
         stage = pipeline.stage(run.stage_id) if pipeline and run.stage_id else None
         if pipeline is None or not isinstance(stage, ExperimentStage) or not stage.auto_add_agent:
             return None
-        experiment = work.experiments.get(run.experiment_id)
+        experiment = work.experiments.get(run.trained_experiment_id)
         return FreezeRequest(
             parent=parent,
             name=f"{pipeline.name[:110]} - {pipeline.position(stage.id) + 1} {experiment.name[:110]}",
@@ -287,7 +287,7 @@ class SupervisionService(LeaseService):
         )
 
     def _save_agent(self, work: UnitOfWork, run: Run, frozen: FrozenCopy) -> None:
-        if run.experiment_id is None:
+        if run.is_deployment:
             checkpoint = work.checkpoints.get(run.start_checkpoint_id or 0)
             agents.save(work, frozen, checkpoint, run.config["agent_description"], made_by=run.id)
             return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.agent import Agent, AgentVersion
 from pipeline_widgets.domain.chain import Pipeline
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.run import Run, trained_experiment_ids
 from pipeline_widgets.domain.snippets import Snippet, make_snippets
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services.queries.lineage import place
@@ -64,12 +64,12 @@ def _lineages(work: UnitOfWork, versions: Sequence[AgentVersion]) -> Mapping[int
     savers = work.runs.by_id({each.run_id for each in versions if each.run_id is not None})
     runs = [*makers.values(), *savers.values()]
     pipelines = work.pipelines.by_id({run.pipeline_id for run in runs if run.pipeline_id is not None})
-    experiments = work.experiments.by_id({run.experiment_id or 0 for run in makers.values()})
+    experiments = work.experiments.by_id(trained_experiment_ids(makers.values()))
     projects = {each.id: each.name for each in work.projects.all()}
     found: dict[int, str] = {}
     for each in versions:
         maker = makers[each.checkpoint.run_id]
-        named = experiments[maker.experiment_id or 0].name
+        named = experiments[maker.trained_experiment_id].name
         of = f" of project {quote(projects[maker.project_id])}" if len(projects) > 1 else ""
         where = place(maker, pipelines)
         trained = f"trained in {where}" if where else "trained by itself"
@@ -82,7 +82,7 @@ def _saved(run: Run | None, maker: Run, pipelines: Mapping[int, Pipeline]) -> st
     """Say what made a version: a run that deployed it, one that added it as it completed, or a person."""
     if run is None:
         return "Saved by hand."
-    if run.experiment_id is not None:
+    if not run.is_deployment:
         return f"Added when {'that run' if run == maker else run.label} completed."
     where = place(run, pipelines)
     return f"Deployed by {where}, {run.label}." if where else f"Deployed by {run.label}."

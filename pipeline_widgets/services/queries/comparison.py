@@ -12,7 +12,7 @@ from pipeline_widgets.domain.checkpoint import is_finite
 from pipeline_widgets.domain.comparison import Setting, compare_settings, find_leaders, merge_config, to_csv
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.overview import ResultRow
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.run import Run, trained_experiment_ids
 from pipeline_widgets.errors import ConfigError, ForeignError, RuleError
 from pipeline_widgets.persistence.repositories.base import require
 from pipeline_widgets.persistence.store import Store, UnitOfWork
@@ -57,9 +57,7 @@ class ComparisonQueries:
             known = work.runs.by_id(run_ids)
             runs = tuple(known[each] for each in run_ids if each in known)
             starts = _starts(work, runs)
-            specs = work.experiments.by_id(
-                {run.experiment_id for run in runs if run.experiment_id is not None}
-            )
+            specs = work.experiments.by_id(trained_experiment_ids(runs))
         told = [merge_config(_itself(run, specs, starts), run.config) for run in runs]
         return ComparedRuns(runs=runs, settings=compare_settings(told))
 
@@ -82,9 +80,8 @@ class ComparisonQueries:
         if any(each.project_id != project_id for each in (*runs.values(), *experiments.values())):
             why = "Only what is in one project can be compared."
             raise ForeignError("This belongs to another project.", why, "Take it from project.experiments.")
-        of_runs = [
-            run.experiment_id for run in map(runs.__getitem__, run_ids) if run.experiment_id is not None
-        ]
+        trained = (runs[each] for each in run_ids if not runs[each].is_deployment)
+        of_runs = [run.trained_experiment_id for run in trained]
         if len(of_runs) < len(run_ids):
             what, why = "A Deployment stage's run cannot be compared.", "It reports no metrics."
             raise RuleError(what, why, "Compare the run whose checkpoint it deployed: see run.lineage.")
@@ -165,8 +162,7 @@ def run_values(row: ResultRow, *, iso: bool = False) -> tuple[object, ...]:
 
 def _itself(run: Run, experiments: Mapping[int, Experiment], starts: Mapping[int, str]) -> dict[str, object]:
     """What a run has beside its config."""
-    experiment = experiments.get(run.experiment_id or 0)
-    name = experiment.spec.name if experiment else "Deployment"
+    name = "Deployment" if run.is_deployment else experiments[run.trained_experiment_id].spec.name
     return {"algorithm": name, "starts from": starts[run.id], "seed": run.seed}
 
 
@@ -175,7 +171,7 @@ def _starts(work: UnitOfWork, runs: Sequence[Run]) -> dict[int, str]:
     ids = {run.start_checkpoint_id for run in runs if run.start_checkpoint_id is not None}
     checkpoints = work.checkpoints.by_id(ids)
     makers = work.runs.by_id({each.run_id for each in checkpoints.values()})
-    names = work.experiments.by_id({each.experiment_id or 0 for each in makers.values()})
+    names = work.experiments.by_id(trained_experiment_ids(makers.values()))
     found: dict[int, str] = {}
     for run in runs:
         checkpoint = checkpoints.get(run.start_checkpoint_id or 0)
@@ -184,7 +180,7 @@ def _starts(work: UnitOfWork, runs: Sequence[Run]) -> dict[int, str]:
             continue
         maker = makers[checkpoint.run_id]
         found[run.id] = (
-            f"{isolate(names[maker.experiment_id or 0].name)}, {maker.label}, step {checkpoint.step}"
+            f"{isolate(names[maker.trained_experiment_id].name)}, {maker.label}, step {checkpoint.step}"
         )
     return found
 

@@ -9,7 +9,7 @@ from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.lineage import Lineage, Relative
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.run import Run, trained_experiment_ids
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 
 
@@ -139,8 +139,8 @@ class _Names:
     """What runs are called, read at once."""
 
     def __init__(self, work: UnitOfWork, runs: Collection[Run]) -> None:
-        ids = {run.experiment_id for run in runs if run.experiment_id is not None}
-        self._experiments = {key: each.name for key, each in work.experiments.by_id(ids).items()}
+        experiments = work.experiments.by_id(trained_experiment_ids(runs))
+        self._experiments = {key: each.name for key, each in experiments.items()}
         self._pipelines = work.pipelines.by_id(
             {run.pipeline_id for run in runs if run.pipeline_id is not None}
         )
@@ -153,12 +153,12 @@ class _Names:
 
     def relative(self, run: Run, child: Run, checkpoint: Checkpoint | None, depth: int) -> Relative:
         """Return a run as a relative; `child` is the one that started from the checkpoint."""
-        deploys = run.experiment_id is None
-        named = (
-            str(run.config.get("agent_name", "")) if deploys else self._experiments[run.experiment_id or 0]
-        )
+        if run.is_deployment:
+            named = str(run.config.get("agent_name", ""))
+        else:
+            named = self._experiments[run.trained_experiment_id]
         return Relative(
-            kind="deployment" if deploys else "run",
+            kind="deployment" if run.is_deployment else "run",
             id=run.id,
             depth=depth,
             name=named,

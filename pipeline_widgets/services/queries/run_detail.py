@@ -251,7 +251,7 @@ def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
     what = f"step {checkpoint.step} of {_maker(work, checkpoint)}"
     if run.start_role == "resume":
         return f"Resumed from {what}.", checkpoint.step
-    if run.experiment_id is None:
+    if run.is_deployment:
         return f"Deployed {what}.", 0
     if run.start_agent_version_id is not None:
         what = _version(work, run.start_agent_version_id) or what
@@ -262,7 +262,7 @@ def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
 
 def _maker(work: UnitOfWork, checkpoint: Checkpoint) -> str:
     run = work.runs.get(checkpoint.run_id)
-    return f"{run.label} of {quote(work.experiments.get(run.experiment_id or 0).name)}"
+    return f"{run.label} of {quote(work.experiments.get(run.trained_experiment_id).name)}"
 
 
 def _version(work: UnitOfWork, version_id: int) -> str | None:
@@ -275,9 +275,9 @@ def _version(work: UnitOfWork, version_id: int) -> str | None:
 
 
 def _best(work: UnitOfWork, run: Run, saved: Sequence[Checkpoint]) -> int | None:
-    if not saved or run.experiment_id is None:
+    if not saved or run.is_deployment:
         return None
-    higher = work.experiments.get(run.experiment_id).spec.higher_is_better
+    higher = work.experiments.get(run.trained_experiment_id).spec.higher_is_better
     best = choose_checkpoint(saved, "best", higher_is_better=higher).checkpoint
     scored = is_finite(best.evaluation_score) or is_finite(best.training_score)
     return best.id if scored else None
