@@ -6,7 +6,6 @@ import { test } from "node:test";
 import {
   chartBefore,
   chartDecades,
-  chartName,
   chartStyle,
   chartSummary,
   chartTick,
@@ -56,12 +55,6 @@ test("sixty lines look different from one another", () => {
   assert.equal(new Set(looks).size, 60);
 });
 
-test("a known metric has a name for people, and any other its own, also one that objects have", () => {
-  assert.equal(chartName("training_score"), "Training score");
-  assert.equal(chartName("loss"), "loss");
-  assert.equal(chartName("toString"), "toString");
-});
-
 test("the value at a step is that of the last point before it", () => {
   /** @type {[number, number][]} */
   const points = [
@@ -76,6 +69,7 @@ test("the value at a step is that of the last point before it", () => {
 });
 
 test("what a chart shows is said with its last, lowest and highest values", () => {
+  /** @type {{ name: string, points: Point[] }[]} */
   const series = [
     {
       name: "run 1",

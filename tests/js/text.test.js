@@ -10,6 +10,7 @@ import {
   duration,
   inFull,
   isolated,
+  metricName,
   remaining,
   score,
   scores,
@@ -92,4 +93,10 @@ test("a reason becomes a sentence: a capital letter first, and a full stop unles
     "Stop it first.",
     "Really?",
   ]);
+});
+
+test("a known metric has a name for people, and any other its own, also one that objects have", () => {
+  assert.equal(metricName("training_score"), "Training score");
+  assert.equal(metricName("loss"), "loss");
+  assert.equal(metricName("toString"), "toString");
 });

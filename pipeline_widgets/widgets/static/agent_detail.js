@@ -2,72 +2,69 @@
 
 import { AgentBox } from "./agent_box.js";
 import { openRollBack, openRotateKey } from "./agent_dialogs.js";
-import { AgentSnippets } from "./agent_snippets.js";
-import { button, h, icon, redraw } from "./elements.js";
+import { button, draw, focusOn, html, make, moment, named, notice, unique } from "./elements.js";
 import { copyButton, Printed } from "./files.js";
-import { inFull, isolated, moment, score } from "./text.js";
+import { heads, numberCell, numbers } from "./tables.js";
+import { tabKey, tabList } from "./tabs.js";
+import { inFull, isolated, score } from "./text.js";
+import { nothing } from "./vendor/lit.js";
 
 export class AgentDetail {
   /**
-   * @param {any} table
+   * @param {import("./agents.js").AgentsTable} table
    * @param {number} id
    */
   constructor(table, id) {
     this.table = table;
     this.id = id;
     this.frame = table.frame;
-    this.trouble = h("div", { class: "pw-ag-trouble" });
+    this.name = unique("agent");
     this.log = new Printed(this.frame, "");
-    this.logged = h(
-      "div",
-      { class: "pw-ag-part" },
-      h(
-        "div",
-        { class: "pw-ag-bar" },
-        h("h3", {}, "End of its log"),
-        copyButton({ frame: this.frame, text: () => this.log.text }),
-      ),
-      this.log.el,
-    );
-    this.endpoint = h("section", { class: "pw-ag-part" });
-    this.code = new AgentSnippets(this.frame);
-    this.box = new AgentBox(this);
-    this.open = h(
-      "div",
-      { class: "pw-ag-open" },
-      h("div", { class: "pw-ag-side" }, this.endpoint, this.code.el),
-      this.box.el,
-    );
-    this.versions = h("section", { class: "pw-ag-part" });
-    this.el = h("div", { class: "pw-ag-detail" }, this.trouble, this.logged, this.open, this.versions);
+    this.box = new AgentBox(table, id);
+    this.language = 0;
+    this.el = make(html`<div class="pw-ag-detail"></div>`);
   }
 
   /**
-   * @param {Row} row
-   * @param {Row} detail
+   * `detail` is undefined until Python has sent it.
+   * @param {AgentRow} row
+   * @param {AgentDetailRow} [detail]
    */
   show(row, detail) {
-    this.row = row;
-    this.detail = detail;
-    const { endpoint } = detail;
-    const deployed = row.status === "Deployed" && !!endpoint?.url,
-      answers = deployed && !detail.silent;
+    if (!detail) return this.el;
+    const { endpoint, log } = detail;
+    const answers = row.status === "Deployed" && !!endpoint?.url && !detail.silent;
+    const off = row.status !== "Deployed" && row.status !== "Pending";
     // Several agents may be open: what is in one is named after it.
-    const parts = {
-      Endpoint: this.endpoint,
-      Code: this.code.el,
-      "Try it": this.box.el,
-      Log: this.log.el,
-      Versions: this.versions,
-    };
-    for (const [name, el] of Object.entries(parts))
-      el.setAttribute("aria-label", `${name} of ${isolated(row.name)}`);
-    this.open.hidden = row.status !== "Deployed" && row.status !== "Pending";
-    this.showTrouble(row, detail);
-    this.showEndpoint(row, endpoint);
-    this.code.show(answers ? detail : null, this.key);
-    this.box.show(answers ? endpoint : null);
-    this.showVersions(row, detail);
+    const named = (/** @type {string} */ name) => `${name} of ${isolated(row.name)}`;
+    this.log.el.setAttribute("aria-label", named("Log"));
+    this.log.show(log);
+    draw(
+      this.el,
+      html`<div class="pw-ag-trouble">${trouble(row, detail)}</div>
+        <div class="pw-ag-part" ?hidden=${row.status !== "Failed" || !log}>
+          <div class="pw-ag-bar"><h3>End of its log</h3>${copyButton(this.frame, () => this.log.text)}</div>
+          ${this.log.el}
+        </div>
+        <div class="pw-ag-open" ?hidden=${off}>
+          <div class="pw-ag-side">
+            <section class="pw-ag-part" aria-label=${named("Endpoint")}>
+              <h3>Endpoint</h3>
+              ${this.endpoint(row, endpoint)}
+            </section>
+            <section class="pw-ag-part" aria-label=${named("Code")}
+              ?hidden=${!answers || !detail.snippets.length}>
+              ${answers && detail.snippets.length ? this.code(row, detail) : null}
+            </section>
+          </div>
+          ${this.box.show(answers ? endpoint : null, named("Try it"))}
+        </div>
+        <section class="pw-ag-part" aria-label=${named("Versions")}>
+          <h3>Versions</h3>
+          ${this.versions(row, detail)}
+        </section>`,
+    );
+    return this.el;
   }
 
   end() {
@@ -76,253 +73,186 @@ export class AgentDetail {
   }
 
   get key() {
-    return this.table.keys.get(this.id)?.key ?? null;
-  }
-
-  /**
-   * @param {Row} row
-   * @param {any} options
-   */
-  showTrouble(row, { silent, log }) {
-    const failed = row.status === "Failed",
-      deployed = row.status === "Deployed",
-      [first, ...more] = row.trouble.split("\n");
-    /**
-     * @param {string} kind
-     * @param {string} glyph
-     * @param {string} what
-     * @param {...Child} said
-     */
-    const notice = (kind, glyph, what, ...said) =>
-      h("div", { class: `pw-notice pw-${kind}` }, icon(glyph), h("div", {}, h("strong", {}, what), said));
-    const rest = more.length
-      ? h(
-          "pre",
-          { class: "pw-code pw-ag-more", tabindex: "0", "data-scroll": "more", "aria-label": "More of it" },
-          more.join("\n"),
-        )
-      : null;
-    redraw(
-      this.trouble,
-      !row.trouble
-        ? null
-        : failed
-          ? notice(
-              "error",
-              "Failed",
-              "Its endpoint failed: ",
-              `${first} Connect starts it again; its key stays.`,
-              rest,
-            )
-          : notice("warning", "Stale", deployed ? "The current version is not served: " : "", first, rest),
-      deployed && silent
-        ? notice(
-            "warning",
-            "Stale",
-            "It cannot be asked: ",
-            `${silent} does not say how its checkpoints answer. Declare predict=… with @pw.algorithm, ` +
-              "train again, and connect the agent again.",
-          )
-        : null,
-    );
-    this.logged.hidden = !failed || !log;
-    this.log.show(log);
+    return this.table.keys.get(this.id) ?? null;
   }
 
   // ---- where, and the key
 
   /**
-   * @param {Row} row
-   * @param {Values} endpoint
+   * @param {AgentRow} row
+   * @param {AgentEndpoint | null} endpoint
    */
-  showEndpoint(row, endpoint) {
-    const heading = h("h3", {}, "Endpoint");
-    const newKey = this.key ? this.newKey() : null;
-    if (row.status === "Pending" || !endpoint?.url)
-      return redraw(
-        this.endpoint,
-        heading,
-        h("p", { class: "pw-soft", role: "status" }, "It is being connected…"),
-        newKey,
-      );
-    const url = `${endpoint.url}${endpoint.route}`;
-    redraw(
-      this.endpoint,
-      heading,
-      h(
-        "div",
-        { class: "pw-ag-line" },
-        h("span", { class: "pw-ag-term" }, "URL"),
-        h("code", { class: "pw-ag-url" }, url),
-        copyButton({
-          frame: this.frame,
-          label: "Copy URL",
-          text: () => url,
-          quiet: true,
-          "data-f": `url-${this.id}`,
-        }),
-      ),
-      newKey || this.oldKey(endpoint),
-      h(
-        "p",
-        { class: "pw-hint" },
-        endpoint.open
-          ? `It listens on ${endpoint.open}: others can reach it, over plain HTTP.`
-          : "It listens on this machine only (127.0.0.1).",
-      ),
-    );
-  }
-
-  /** The key, this once. Its node carries no state that outlives the page. */
-  newKey() {
+  endpoint(row, endpoint) {
     const { key } = this;
-    return h(
-      "div",
-      { class: "pw-ag-newkey", role: "group", "aria-label": "New key" },
-      h(
-        "div",
-        { class: "pw-ag-once" },
-        h("div", {}, h("strong", {}, "Its key is shown this once. "), "Copy it now: only its hash is kept."),
-        button({
-          label: "Hide",
-          kind: "pw-ag-hide",
-          "data-f": `hide-${this.id}`,
-          onclick: () => this.forget(),
-        }),
-      ),
-      h(
-        "div",
-        { class: "pw-ag-line" },
-        h("code", { class: "pw-ag-key" }, key),
-        copyButton({ frame: this.frame, label: "Copy key", text: () => key, "data-f": `key-${this.id}` }),
-      ),
-    );
+    const newKey = key ? this.newKey(key) : null;
+    if (row.status === "Pending" || !endpoint?.url)
+      return [html`<p class="pw-soft" role="status">It is being connected…</p>`, newKey];
+    const url = `${endpoint.url}${endpoint.route}`;
+    const reach = endpoint.open
+      ? `It listens on ${endpoint.open}: others can reach it, over plain HTTP.`
+      : "It listens on this machine only (127.0.0.1).";
+    return html`<div class="pw-ag-line">
+        <span class="pw-ag-term">URL</span><code class="pw-ag-url">${url}</code>
+        ${copyButton(this.frame, () => url, { label: "Copy URL", quiet: true, f: `url-${this.id}` })}
+      </div>
+      ${newKey ?? this.oldKey(row, endpoint.hint)}
+      <p class="pw-hint">${reach}</p>`;
   }
 
-  /** @param {Values} endpoint */
-  oldKey(endpoint) {
-    /** @param {string} label */
-    const rotate = (label) =>
-      button({
-        label,
+  /**
+   * The key, this once. Its node carries no state that outlives the page.
+   * @param {string} key
+   */
+  newKey(key) {
+    const hide = button({
+      label: "Hide",
+      kind: "pw-ag-hide",
+      f: `hide-${this.id}`,
+      onclick: () => this.forget(),
+    });
+    return html`<div class="pw-ag-newkey" role="group" aria-label="New key">
+      <div class="pw-ag-once">
+        <div><strong>Its key is shown this once. </strong>Copy it now: only its hash is kept.</div>
+        ${hide}
+      </div>
+      <div class="pw-ag-line">
+        <code class="pw-ag-key">${key}</code>
+        ${copyButton(this.frame, () => key, { label: "Copy key", f: `key-${this.id}` })}
+      </div>
+    </div>`;
+  }
+
+  /**
+   * @param {AgentRow} row
+   * @param {string} hint
+   */
+  oldKey(row, hint) {
+    return html`<div class="pw-ag-line">
+      <span class="pw-ag-term">Key</span>
+      <span class="pw-ag-say">
+        ${hint ? `Key ends in …${hint}; it was shown once.` : "It has no key yet, so nobody can ask it."}
+      </span>
+      ${button({
+        label: hint ? "Rotate key" : "Make a key",
         glyph: "key",
-        "data-f": `rotate-${this.id}`,
-        onclick: (event) => openRotateKey(this, endpoint.hint, event.currentTarget),
-      });
-    if (!endpoint.hint)
-      return h(
-        "div",
-        { class: "pw-ag-line" },
-        h("span", { class: "pw-ag-term" }, "Key"),
-        h("span", { class: "pw-ag-say" }, "It has no key yet, so nobody can ask it."),
-        rotate("Make a key"),
-      );
-    return h(
-      "div",
-      { class: "pw-ag-line" },
-      h("span", { class: "pw-ag-term" }, "Key"),
-      h("span", { class: "pw-ag-say" }, `Key ends in …${endpoint.hint}; it was shown once.`),
-      rotate("Rotate key"),
-    );
+        f: `rotate-${this.id}`,
+        onclick: (pressed) => openRotateKey(this, row, hint, pressed),
+      })}
+    </div>`;
   }
 
   forget() {
     this.table.keys.delete(this.id);
     this.table.draw();
-    (this.endpoint.querySelector(`[data-f="rotate-${this.id}"]`) || this.frame.root).focus({
-      preventScroll: true,
-    });
+    focusOn(this.el.querySelector(named(`rotate-${this.id}`)) ?? this.frame.root);
+  }
+
+  // ---- how it is asked, in the languages that programs are written in
+
+  /**
+   * @param {AgentRow} row
+   * @param {AgentDetailRow} detail
+   */
+  code(row, detail) {
+    const { key, language, name } = this;
+    const snippet = detail.snippets[language] ?? detail.snippets[0];
+    const text = key ? snippet.code.replace(detail.placeholder, () => key) : snippet.code;
+    const tabs = detail.snippets.map((each) => each.language);
+    /** @param {number} at */
+    const choose = (at) => {
+      this.language = at;
+      this.show(row, this.table.detail(this.id));
+    };
+    return html`<div class="pw-ag-bar">
+        <div class="pw-ag-tabs" role="tablist" aria-label="Languages"
+          @keydown=${(event) => tabKey(event, language, tabs.length, choose)}>
+          ${tabList({ name, tabs, shown: language, kind: "pw-ag-tab", choose, panel: () => `${name}-panel` })}
+        </div>
+        ${copyButton(this.frame, () => text, { label: "Copy code" })}
+      </div>
+      <pre class="pw-code pw-ag-code" role="tabpanel" id=${`${name}-panel`} tabindex="0"
+        aria-labelledby=${`${name}-tab-${language}`}><code>${text}</code></pre>`;
   }
 
   // ---- versions
 
   /**
-   * @param {Row} row
-   * @param {Row} detail
+   * @param {AgentRow} row
+   * @param {AgentDetailRow} detail
    */
-  showVersions(row, detail) {
+  versions(row, detail) {
     const better = detail.higher_is_better ? "" : " (lower is better)";
-    /**
-     * @param {Child} text
-     * @param {string} [kind]
-     */
-    const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
-    redraw(
-      this.versions,
-      h("h3", {}, "Versions"),
-      h(
-        "div",
-        {
-          class: "pw-ag-versions",
-          "data-scroll": "versions",
-          tabindex: detail.versions.length > 8 ? "0" : undefined,
-        },
-        h(
-          "table",
-          { class: "pw-table", "aria-label": `Versions of ${isolated(row.name)}` },
-          h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              head("Version"),
-              head("Experiment"),
-              head("Step", "pw-number"),
-              head(`Training Score${better}`, "pw-number"),
-              head(`Evaluation Score${better}`, "pw-number"),
-              head("Created"),
-              head("Made by"),
-              head(h("span", { class: "pw-hidden" }, "Actions")),
-            ),
-          ),
-          h(
-            "tbody",
-            {},
-            detail.versions.map((/** @type {Row} */ version) => this.version(version, detail)),
-          ),
-        ),
-      ),
-    );
+    const columns = [
+      "Version",
+      "Experiment",
+      ...numbers("Step", `Training Score${better}`, `Evaluation Score${better}`),
+      "Created",
+      "Made by",
+      /** @type {[Content]} */ ([html`<span class="pw-hidden">Actions</span>`]),
+    ];
+    return html`<div class="pw-ag-versions" tabindex=${detail.versions.length > 8 ? "0" : nothing}>
+      <table class="pw-table" aria-label=${`Versions of ${isolated(row.name)}`}>
+        ${heads(columns)}
+        <tbody>${detail.versions.map((version) => this.version(version, row, detail))}</tbody>
+      </table>
+    </div>`;
   }
 
   /**
-   * @param {Row} version
-   * @param {Row} detail
+   * @param {AgentVersion} version
+   * @param {AgentRow} row
+   * @param {AgentDetailRow} detail
    */
-  version(version, detail) {
-    const served = detail.endpoint?.version === version.number && this.row.status === "Deployed";
-    const marks = [version.current ? "Current" : null, served && !version.current ? "Served" : null].filter(
-      Boolean,
-    );
-    const step = inFull(version.step);
-    return h(
-      "tr",
-      {},
-      h(
-        "th",
-        { scope: "row" },
-        h("span", { class: "pw-ag-number" }, String(version.number)),
-        marks.map((mark) => h("span", { class: "pw-mark-word" }, mark)),
-      ),
-      h("td", { dir: "auto" }, version.experiment),
-      h("td", { class: "pw-number" }, step),
-      h("td", { class: "pw-number" }, score(version.training_score)),
-      h("td", { class: "pw-number" }, score(version.evaluation_score)),
-      h("td", { class: "pw-ag-when" }, moment(version.created_at)),
-      h("td", { class: "pw-ag-lineage", dir: "auto" }, version.lineage),
-      h(
-        "td",
-        { class: "pw-ag-back" },
-        version.current
-          ? null
-          : button({
-              label: version.number > this.row.current_version ? "Make current" : "Roll back",
-              title: `Make version ${version.number} the current one`,
-              "data-f": `back-${this.id}-${version.number}`,
-              onclick: () => openRollBack(this, version),
-            }),
-      ),
-    );
+  version(version, row, detail) {
+    const { number: n, current } = version;
+    const served = detail.endpoint?.version === n && row.status === "Deployed";
+    const marks = [current ? "Current" : null, served && !current ? "Served" : null]
+      .filter(Boolean)
+      .map((mark) => html`<span class="pw-mark-word">${mark}</span>`);
+    const back = button({
+      label: n > row.current_version ? "Make current" : "Roll back",
+      title: `Make version ${n} the current one`,
+      f: `back-${this.id}-${n}`,
+      onclick: () => openRollBack(this, row, version),
+    });
+    return html`<tr>
+      <th scope="row">
+        <span class="pw-ag-number">${n}</span>${marks}
+      </th>
+      <td dir="auto">${version.experiment}</td>
+      ${numberCell(inFull(version.step))}${numberCell(score(version.training_score))}
+      ${numberCell(score(version.evaluation_score))}
+      <td class="pw-ag-when">${moment(version.created_at)}</td>
+      <td class="pw-ag-lineage" dir="auto">${version.lineage}</td>
+      <td class="pw-ag-back">${current ? null : back}</td>
+    </tr>`;
   }
+}
+
+/**
+ * Why it does not answer.
+ * @param {AgentRow} row
+ * @param {AgentDetailRow} detail
+ */
+function trouble(row, { silent }) {
+  const failed = row.status === "Failed",
+    deployed = row.status === "Deployed",
+    [first, ...more] = row.trouble.split("\n");
+  const rest = more.length
+    ? html`<pre class="pw-code pw-ag-more" tabindex="0" aria-label="More of it">${more.join("\n")}</pre>`
+    : null;
+  const what = failed
+    ? html`<strong>Its endpoint failed: </strong>${first} Connect starts it again; its key stays.${rest}`
+    : html`<strong>${deployed ? "The current version is not served: " : ""}</strong>${first}${rest}`;
+  return [
+    row.trouble ? notice(failed ? "error" : "warning", failed ? "Failed" : "Stale", what) : null,
+    deployed && silent
+      ? notice(
+          "warning",
+          "Stale",
+          html`<strong>It cannot be asked: </strong>${silent} does not say how its checkpoints answer. Declare
+            predict=… with @pw.algorithm, train again, and connect the agent again.`,
+        )
+      : null,
+  ];
 }

@@ -1,25 +1,31 @@
 // The dialogs of the Agents view.
 
 import { AgentSource } from "./agent_source.js";
-import { field, openDialog, wrongField } from "./dialogs.js";
-import { h } from "./elements.js";
+import { field, textArea, textInput, wrongField } from "./controls.js";
+import { openDialog, paragraphs } from "./dialogs.js";
+import { focused, focusOn, named } from "./elements.js";
+import { kindOf } from "./line.js";
 import { inFull, isolated } from "./text.js";
 
 /**
+ * @typedef {import("./agents.js").AgentsTable} Agents
+ * @typedef {import("./agent_detail.js").AgentDetail} Detail
+ */
+
+/**
  * Ask for a new agent: its name, and the checkpoint that it is a copy of.
- * @param {any} table
+ * @param {Agents} table
  * @param {El} pressed
- * @returns {Promise<any>}
  */
 export async function openNewAgent(table, pressed) {
   const { frame } = table;
   const sources = await frame.run("sources", {}, pressed);
   if (!sources) return;
-  if (!sources.length) return void frame.notice("No experiment has a checkpoint any more.", "error");
-  const name = h("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
-  const about = h("textarea", { rows: 2 });
-  const picker = new AgentSource({ frame, sources });
-  /** @type {any} */
+  if (!sources.length) return frame.notice("No experiment has a checkpoint any more.", "error");
+  const name = textInput("", { required: "" }),
+    about = textArea(2),
+    picker = new AgentSource({ frame, sources });
+  /** @type {Named | null} */
   let made = null;
   openDialog({
     frame,
@@ -29,109 +35,61 @@ export async function openNewAgent(table, pressed) {
     body: [field("Name", name), field("Description", about, "Optional."), picker.el],
     act: async (button) => {
       if (!name.value.trim()) throw wrongField(name, { what: "Give the agent a name." });
-      await picker.settled();
-      if (!picker.experiment)
-        throw wrongField(picker.find, {
-          what: "No source experiment is chosen.",
-          fix: "Choose one from the list.",
-        });
-      if (!picker.run)
-        throw {
-          what: "The checkpoints of that experiment are not known yet.",
-          fix: "Wait for them, or choose another.",
-        };
-      const wanted = {
-        name: name.value,
-        description: about.value,
-        experiment: picker.experiment.id,
-        run: picker.run.id,
-        choice: picker.choice,
-      };
+      const source = await picker.chosen();
+      const wanted = { name: name.value, description: about.value, ...source };
       try {
         made = await frame.line.ask("create", wanted, button);
       } catch (error) {
-        throw error.kind === "NameTakenError" ? wrongField(name, error) : error;
+        throw kindOf(error) === "NameTakenError" ? wrongField(name, error) : error;
       }
     },
-    onclose: () =>
-      made && queueMicrotask(() => table.arrive(made, `Agent ${isolated(made.name)} was created.`)),
+    onclose: () => made && table.arrive(made, `Agent ${isolated(made.name)} was created.`),
   });
   name.focus();
 }
 
 /**
- * @param {any} table
- * @param {number} id
- */
-export function openDeleteAgent(table, id) {
-  const { frame } = table,
-    row = table.row(id);
-  if (!row) return;
-  const at = table.model.get("rows").findIndex((/** @type {any} */ each) => each.id === id);
-  openDialog({
-    frame,
-    title: `Delete agent “${isolated(row.name)}”?`,
-    confirm: "Delete",
-    danger: true,
-    body: [
-      h("p", {}, "The agent and its copies of checkpoints are deleted. The experiment’s checkpoints stay."),
-      h("p", {}, "That cannot be undone."),
-    ],
-    act: async (button) => {
-      await frame.line.ask("delete", { agent: id }, button);
-      frame.announce(`Agent ${isolated(row.name)} was deleted.`);
-    },
-    onclose: () => queueMicrotask(() => table.row(id) || table.neighbour(at)?.focus({ preventScroll: true })),
-  });
-}
-
-/**
  * A first key is made at once; one that is replaced cuts off who uses it.
- * @param {Row} detail
+ * @param {Detail} detail
+ * @param {AgentRow} row
  * @param {string} hint
  * @param {El} pressed
  */
-export async function openRotateKey(detail, hint, pressed) {
-  const { frame, table, id } = detail;
-  /** @param {{ key: any }} options */
+export async function openRotateKey({ frame, table, id, el }, row, hint, pressed) {
+  /** @param {{ key: string }} options */
   const done = ({ key }) => {
     table.keep(id, key);
     frame.announce("The new key is shown.");
-    detail.endpoint.querySelector(`[data-f="key-${id}"]`)?.focus({ preventScroll: true });
+    focusOn(el.querySelector(named(`key-${id}`)));
   };
   if (!hint) {
-    const answer = await table.ask("rotate_key", { agent: id }, pressed);
+    const answer = await frame.run("rotate_key", { agent: id }, pressed);
     return answer && done(answer);
   }
-  /** @type {any} */
+  /** @type {{ key: string } | null} */
   let answer = null;
   openDialog({
     frame,
-    title: `Rotate the key of “${isolated(detail.row.name)}”?`,
+    title: `Rotate the key of “${isolated(row.name)}”?`,
     confirm: "Rotate key",
     danger: true,
-    body: [
-      h(
-        "p",
-        {},
-        `The key that ends in …${hint} is refused at once. Programs that use it need the new one, which ` +
-          "is shown once.",
-      ),
-    ],
+    body: paragraphs(
+      `The key that ends in …${hint} is refused at once. Programs that use it need the new one, which ` +
+        "is shown once.",
+    ),
     act: async (button) => {
       answer = await frame.line.ask("rotate_key", { agent: id }, button);
     },
-    onclose: () => answer && queueMicrotask(() => done(answer)),
+    onclose: () => answer && done(answer),
   });
 }
 
 /**
- * @param {Row} detail
- * @param {any} version
+ * @param {Detail} detail
+ * @param {AgentRow} row
+ * @param {AgentVersion} version
  */
-export function openRollBack(detail, version) {
-  const { frame, table, id, row } = detail,
-    { number } = version;
+export function openRollBack({ frame, table, id }, row, { number, step, experiment }) {
   const live = row.status === "Deployed" ? " Its endpoint answers with it at once." : "";
   const back = number < row.current_version;
   openDialog({
@@ -140,23 +98,14 @@ export function openRollBack(detail, version) {
       ? `Roll back “${isolated(row.name)}” to version ${number}?`
       : `Make version ${number} of “${isolated(row.name)}” current?`,
     confirm: back ? "Roll back" : "Make current",
-    body: [
-      h(
-        "p",
-        {},
-        `Version ${number}, step ${inFull(version.step)} of ${isolated(version.experiment)}, becomes the ` +
-          `current one.${live} The other versions stay.`,
-      ),
-    ],
+    body: paragraphs(
+      `Version ${number}, step ${inFull(step)} of ${isolated(experiment)}, becomes the ` +
+        `current one.${live} The other versions stay.`,
+    ),
     act: async (button) => {
       await frame.line.ask("roll_back", { agent: id, version: number }, button);
       frame.announce(`Version ${number} of ${isolated(row.name)} is the current one.`);
     },
-    onclose: () =>
-      queueMicrotask(
-        () =>
-          document.activeElement === frame.root &&
-          table.lines.querySelector(`[data-f="open-${id}"]`)?.focus({ preventScroll: true }),
-      ),
+    onclose: () => focused() === frame.root && focusOn(table.lines.querySelector(named(`open-${id}`))),
   });
 }

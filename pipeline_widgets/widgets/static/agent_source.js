@@ -1,87 +1,98 @@
 // The experiment and checkpoint that an agent is made of.
 
-import { field } from "./dialogs.js";
-import { h, redraw, unique } from "./elements.js";
+import { field, options, searchInput, wrongField } from "./controls.js";
+import { draw, html, make, unique } from "./elements.js";
 import { sentence } from "./line.js";
 import { CheckpointPicker } from "./pickers.js";
 import { sparkline } from "./sparkline.js";
 import { isStep } from "./steps.js";
 import { count, inFull, isolated, score } from "./text.js";
 
+const AGENT_SELECT = 12; // experiments up to which a plain list serves better than a search
+const AGENT_NAMED = 4; // experiments that are named where a search is not clear
+
 /** The source experiment, and one of its checkpoints. */
 export class AgentSource {
-  /** @param {{ frame: Frame, sources: any }} options */
+  /** @param {{ frame: Frame, sources: AgentSourceRow[] }} options */
   constructor({ frame, sources }) {
     this.frame = frame;
     this.sources = sources;
+    /** @type {AgentSourceRow | null} */
     this.experiment = null;
+    /** @type {ResumableRun | null} */
     this.run = null;
+    /** @type {Step} */
     this.choice = "best";
+    /** @type {Promise<void> | null} */
     this.looking = null;
-    this.labels = new Map(sources.map((/** @type {any} */ each) => [this.label(each), each]));
-    this.place = h("div", { class: "pw-ag-offer" });
-    this.el = h(
-      "div",
-      { class: "pw-ag-new" },
-      sources.length > AGENT_SELECT ? this.search() : this.select(),
-      this.place,
+    this.runs = /** @type {HTMLSelectElement} */ (make(html`<select></select>`));
+    this.find = sources.length > AGENT_SELECT ? this.searched() : null;
+    this.labels = new Map(sources.map((source) => [sourceLabel(source), source]));
+    this.place = make(html`<div class="pw-ag-offer"></div>`);
+    this.el = make(
+      html`<div class="pw-ag-new">${this.find ? this.search(this.find) : this.select()}${this.place}</div>`,
     );
   }
 
-  /** @param {{ name: string, project: any, algorithm: string }} options */
-  label({ name, project, algorithm }) {
-    return `${isolated(name)}${project ? ` in ${isolated(project)}` : ""} (${isolated(algorithm)})`;
+  /** What is sent of it: an experiment, a run, and one of its checkpoints. */
+  async chosen() {
+    if (this.find) this.settle(this.find);
+    await this.looking;
+    const { experiment, run, choice } = this;
+    if (!experiment) {
+      const problem = { what: "No source experiment is chosen.", fix: "Choose one from the list." };
+      throw this.find ? wrongField(this.find, problem) : problem;
+    }
+    if (!run)
+      throw {
+        what: "The checkpoints of that experiment are not known yet.",
+        fix: "Wait for them, or choose another.",
+      };
+    return { experiment: experiment.id, run: run.id, choice };
   }
+
+  // ---- the experiment
 
   select() {
-    const select = h(
-      "select",
-      {
-        onchange: () =>
-          this.pick(this.sources.find((/** @type {any} */ each) => each.id === Number(select.value))),
-      },
-      [...this.labels].map(([label, { id }]) => h("option", { value: id }, label)),
-    );
+    /** @type {[number, string][]} */
+    const choices = [...this.labels].map(([label, { id }]) => [id, label]);
+    /** @param {At} event */
+    const pick = ({ currentTarget: { value } }) =>
+      this.pick(this.sources.find(({ id }) => id === Number(value)) ?? this.sources[0]);
     this.pick(this.sources[0]);
-    return field("Source experiment", select);
+    return field("Source experiment", make(html`<select @change=${pick}>${options(choices)}</select>`));
   }
 
-  search() {
-    const id = unique("experiments");
-    /** @type {El} */
-    this.find = h("input", {
-      type: "text",
-      list: id,
-      autocomplete: "off",
-      spellcheck: "false",
-      placeholder: "Search experiments",
-      onchange: () => this.settle(),
-      onkeydown: (event) => this.key(event),
-      onfocus: () => this.find.select(),
-      oninput: () => (this.labels.has(this.find.value) ? this.settle() : this.drop()),
-    });
-    return [
-      field(
-        "Source experiment",
-        this.find,
-        `${count(this.sources.length, "experiment")} with checkpoints. Type to search.`,
-      ),
-      h(
-        "datalist",
-        { id },
-        [...this.labels.keys()].map((label) => h("option", { value: label })),
-      ),
-    ];
+  searched() {
+    const input = searchInput("Search experiments");
+    input.type = "text";
+    input.removeAttribute("aria-label");
+    input.addEventListener("change", () => this.settle(input));
+    input.addEventListener("keydown", (event) => this.key(event, input));
+    input.addEventListener("focus", () => input.select());
+    input.addEventListener("input", () => (this.labels.has(input.value) ? this.settle(input) : this.drop()));
+    return input;
+  }
+
+  /** @param {Input} input */
+  search(input) {
+    const id = unique("experiments"),
+      known = `${count(this.sources.length, "experiment")} with checkpoints. Type to search.`;
+    const labels = [...this.labels.keys()].map((label) => html`<option value=${label}></option>`);
+    input.setAttribute("list", id);
+    return html`${field("Source experiment", input, known)}
+      <datalist id=${id}>${labels}</datalist>`;
   }
 
   /**
    * Enter takes what was typed and nothing more; so does Tab. Both go on to the checkpoints.
-   * @param {any} event
+   * @param {KeyboardEvent} event
+   * @param {Input} input
    */
-  key(event) {
+  key(event, input) {
     const enter = event.key === "Enter";
     if (event.isComposing || !(enter || (event.key === "Tab" && !event.shiftKey && !this.run))) return;
-    this.settle();
+    this.settle(input);
     if (enter || this.experiment) event.preventDefault();
     const { experiment } = this;
     this.looking?.then(
@@ -89,18 +100,15 @@ export class AgentSource {
     );
   }
 
-  /** Take what was typed, if it names one; else say what it may mean. */
-  settle() {
-    const found = this.matching(this.find.value);
-    if (found.length !== 1) return this.drop(this.unclear(found));
-    this.find.value = this.label(found[0]);
+  /**
+   * Take what was typed, if it names one; else say what it may mean.
+   * @param {Input} input
+   */
+  settle(input) {
+    const found = this.matching(input.value);
+    if (found.length !== 1) return this.drop(this.unclear(input.value, found));
+    input.value = sourceLabel(found[0]);
     if (found[0] !== this.experiment) this.pick(found[0]);
-  }
-
-  /** Settle, and wait for what is known of the experiment. */
-  async settled() {
-    if (this.find) this.settle();
-    await this.looking;
   }
 
   /**
@@ -118,150 +126,122 @@ export class AgentSource {
     return found.map(({ source }) => source);
   }
 
-  /** @param {any} found */
-  unclear(found) {
-    if (!this.find.value.trim()) return null;
-    if (!found.length) return `No experiment matches “${this.find.value}”.`;
-    const named = found.slice(0, AGENT_NAMED).map((/** @type {any} */ each) => this.label(each)),
-      more = found.length - named.length;
+  /**
+   * @param {string} text
+   * @param {AgentSourceRow[]} found
+   */
+  unclear(text, found) {
+    if (!text.trim()) return null;
+    if (!found.length) return `No experiment matches “${text}”.`;
+    const names = found.slice(0, AGENT_NAMED).map(sourceLabel),
+      more = found.length - names.length;
     return (
       `${count(found.length, "experiment")} match: ` +
-      `${named.join(", ")}${more ? ` and ${inFull(more)} more` : ""}. Type more of the one that you ` +
+      `${names.join(", ")}${more ? ` and ${inFull(more)} more` : ""}. Type more of the one that you ` +
       "mean."
     );
   }
 
-  /** What was chosen is no longer what the field says. */
-  drop(/** @type {any} */ why = null) {
-    this.experiment = null;
-    this.run = null;
-    this.looking = null;
-    redraw(this.place, why ? h("p", { class: "pw-hint", role: "status" }, why) : null);
+  /**
+   * What was chosen is no longer what the field says.
+   * @param {string | null} [why]
+   */
+  drop(why = null) {
+    this.experiment = this.run = this.looking = null;
+    draw(this.place, why ? html`<p class="pw-hint" role="status">${why}</p>` : null);
   }
 
-  /** @param {any} source */
+  // ---- its checkpoints
+
+  /** @param {AgentSourceRow} source */
   pick(source) {
     this.experiment = source;
     this.run = null;
-    redraw(this.place, h("p", { class: "pw-soft", role: "status" }, "Looking for its checkpoints…"));
+    draw(this.place, html`<p class="pw-soft" role="status">Looking for its checkpoints…</p>`);
     this.looking = this.look(source);
   }
 
-  /** @param {any} source */
+  /** @param {AgentSourceRow} source */
   async look(source) {
     try {
       const { runs } = await this.frame.line.ask("offer", { experiment: source.id });
       if (this.experiment !== source) return; // another one was chosen meanwhile
-      this.runs = runs;
-      this.show();
+      if (!runs.length) throw "Its checkpoints were deleted meanwhile. Choose another one.";
+      this.take(source, runs, runs[0]);
     } catch (error) {
       if (this.experiment === source)
-        redraw(this.place, h("p", { class: "pw-ag-bad", role: "alert" }, sentence(error)));
+        draw(this.place, html`<p class="pw-ag-bad" role="alert">${sentence(error)}</p>`);
     }
   }
 
-  show() {
-    if (!this.runs.length)
-      return redraw(
-        this.place,
-        h(
-          "p",
-          { class: "pw-ag-bad", role: "alert" },
-          "Its checkpoints were deleted meanwhile. Choose another one.",
-        ),
-      );
-    const checkpoints = h("div");
-    /** @param {number} id */
-    const take = (id) => {
-      this.run = this.runs.find((/** @type {Row} */ run) => run.id === Number(id));
-      this.choice = "best";
-      this.drawRun(checkpoints);
+  /**
+   * @param {AgentSourceRow} source
+   * @param {ResumableRun[]} runs
+   * @param {ResumableRun} run
+   */
+  take(source, runs, run) {
+    this.run = run;
+    this.choice = "best";
+    /** @type {[number, string][]} */
+    const choices = runs.map(({ id, label, checkpoints: { length } }, at) => [
+      id,
+      `${label}, ${count(length, "checkpoint")}${at ? "" : " (latest)"}`,
+    ]);
+    this.runs.onchange = () => {
+      const id = Number(this.runs.value);
+      this.take(source, runs, runs.find((each) => each.id === id) ?? run);
     };
-    const runs = h(
-      "select",
-      { onchange: () => take(runs.value) },
-      this.runs.map(
-        (
-          /** @type {{ id: number, label: string, checkpoints: any }} */ {
-            id,
-            label,
-            checkpoints: { length },
-          },
-          /** @type {number} */ at,
-        ) => h("option", { value: id }, `${label}, ${count(length, "checkpoint")}${at ? "" : " (latest)"}`),
-      ),
-    );
-    const { silent, algorithm } = this.experiment;
-    redraw(
-      this.place,
-      silent
-        ? h(
-            "p",
-            { class: "pw-hint" },
-            `${algorithm} does not say how its checkpoints answer: the agent can start a stage, but ` +
-              "nobody can ask it.",
-          )
-        : null,
-      this.runs.length > 1 ? field("Run", runs) : null,
-      checkpoints,
-    );
-    take(this.runs[0].id);
-  }
-
-  /** @param {any} place */
-  drawRun(place) {
-    const charts = h("div", { class: "pw-ag-charts" });
+    draw(this.runs, options(choices, run.id));
     const picker = new CheckpointPicker({
       legend: "Checkpoint",
-      offer: this.run,
+      offer: run,
       choice: this.choice,
       onchange: (choice) => {
         this.choice = choice;
-        this.drawCharts(charts);
+        show();
       },
     });
-    place.replaceChildren(picker.el, charts);
-    this.drawCharts(charts);
-  }
-
-  /**
-   * Both scores by step, with the chosen checkpoint marked.
-   * @param {any} place
-   */
-  drawCharts(place) {
-    const step = isStep(this.choice) ? this.choice : this.run[this.choice].step;
-    /**
-     * @param {string} word
-     * @param {string} name
-     */
-    const chart = (word, name) => {
-      const points = this.run.checkpoints.map((/** @type {any} */ each) => [each.step, each[name]]);
-      const values = points
-        .map((/** @type {any[]} */ [, value]) => value)
-        .filter((/** @type {any} */ value) => value !== null);
-      const marked = this.run.checkpoints.find((/** @type {any} */ each) => each.step === step);
-      const said = values.length ? `Step ${inFull(step)}: ${score(marked?.[name])}` : "None was reported";
-      return h(
-        "figure",
-        { class: "pw-ag-chart" },
-        h("figcaption", {}, h("strong", {}, word), h("span", { class: "pw-soft" }, said)),
-        values.length
-          ? sparkline(points, {
-              width: 300,
-              height: 56,
-              mark: step,
-              label: `${word} by step; marked: step ${inFull(step)}, ${score(marked?.[name])}`,
-            })
-          : null,
-      );
-    };
-    place.replaceChildren(
-      chart("Training Score", "training_score"),
-      chart("Evaluation Score", "evaluation_score"),
-    );
+    const silent =
+      `${source.algorithm} does not say how its checkpoints answer: the agent can start a stage, but ` +
+      "nobody can ask it.";
+    const show = () =>
+      draw(this.place, [
+        source.silent ? html`<p class="pw-hint">${silent}</p>` : null,
+        runs.length > 1 ? field("Run", this.runs) : null,
+        html`<div>${picker.el}<div class="pw-ag-charts">${scoreCharts(run, this.choice)}</div></div>`,
+      ]);
+    show();
   }
 }
 
-const AGENT_SELECT = 12; // experiments up to which a plain list serves better than a search
+/** @param {AgentSourceRow} source */
+const sourceLabel = ({ name, project, algorithm }) =>
+  `${isolated(name)}${project ? ` in ${isolated(project)}` : ""} (${isolated(algorithm)})`;
 
-const AGENT_NAMED = 4; // experiments that are named where a search is not clear
+/**
+ * Both scores by step, with the chosen checkpoint marked.
+ * @param {ResumableRun} run
+ * @param {Step} choice
+ */
+function scoreCharts(run, choice) {
+  const step = isStep(choice) ? choice : run[/** @type {"best" | "final"} */ (choice)].step;
+  const marked = run.checkpoints.find((each) => each.step === step);
+  /**
+   * @param {string} word
+   * @param {"training_score" | "evaluation_score"} name
+   */
+  const chart = (word, name) => {
+    const points = run.checkpoints.map((each) => /** @type {Point} */ ([each.step, each[name]]));
+    const known = points.some(([, value]) => value !== null),
+      at = score(marked?.[name]);
+    const label = `${word} by step; marked: step ${inFull(step)}, ${at}`;
+    return html`<figure class="pw-ag-chart">
+      <figcaption>
+        <strong>${word}</strong>
+        <span class="pw-soft">${known ? `Step ${inFull(step)}: ${at}` : "None was reported"}</span>
+      </figcaption>
+      ${known ? sparkline(points, { width: 300, height: 56, mark: step, label }) : null}
+    </figure>`;
+  };
+  return [chart("Training Score", "training_score"), chart("Evaluation Score", "evaluation_score")];
+}

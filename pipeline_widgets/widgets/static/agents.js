@@ -2,9 +2,10 @@
 // agent.
 
 import { AgentDetail } from "./agent_detail.js";
-import { openDeleteAgent, openNewAgent } from "./agent_dialogs.js";
-import { Description } from "./description.js";
-import { badge, button, h, redraw } from "./elements.js";
+import { openNewAgent } from "./agent_dialogs.js";
+import { openDelete } from "./delete_row.js";
+import { description } from "./description.js";
+import { badge, button, html } from "./elements.js";
 import { PagedTable } from "./paged_table.js";
 import { isolated } from "./text.js";
 
@@ -17,6 +18,7 @@ const AGENT_COLUMNS = [
   { label: "Actions", kind: "pw-ag-actions" },
 ];
 
+/** @extends {PagedTable<AgentRow>} */
 export class AgentsTable extends PagedTable {
   /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
@@ -25,20 +27,28 @@ export class AgentsTable extends PagedTable {
       el,
       name: "agents",
       noun: "agent",
+      kind: "pw-ag-table",
       columns: AGENT_COLUMNS,
       watched: ["details", "obstacle"],
     });
-    this.drafts = new Map(); // by agent: the description that is being typed
+    /** @type {Map<number, string>} */
     this.keys = new Map(); // by agent: its key while it is shown this once; nothing of it is kept anywhere
+    /** @type {Map<string, (reply: Reply | FailedReply) => void>} */
     this.asks = new Map(); // by ticket: who waits for an agent's reply
-    this.build();
-    this.table.classList.add("pw-ag-table");
-    this.frame.on("msg:custom", (message) => message?.reply && this.asks.get(message.reply)?.(message));
+    /** @type {Map<number, string>} */
+    this.statuses = new Map();
+    this.frame.on("msg:custom", (/** @type {Reply & { reply?: string }} */ message) =>
+      this.asks.get(message?.reply ?? "")?.(message),
+    );
     this.draw();
   }
 
   get plain() {
     return this.model.get("single");
+  }
+
+  get shownColumns() {
+    return AGENT_COLUMNS.filter(({ sort }) => sort !== "base_model" || this.page.base_models);
   }
 
   tools() {
@@ -51,160 +61,123 @@ export class AgentsTable extends PagedTable {
       label: "New Agent",
       glyph: "plus",
       kind: "pw-primary",
-      "data-f": name,
-      reason: this.model.get("obstacle") || undefined,
-      onclick: (event) => openNewAgent(this, event.currentTarget),
+      f: name,
+      reason: this.model.get("obstacle"),
+      onclick: (pressed) => openNewAgent(this, pressed),
     });
   }
 
   // ---- drawing
 
+  get details() {
+    return /** @type {AgentDetailRow[]} */ (this.model.get("details"));
+  }
+
+  /** @param {number} id */
+  detail(id) {
+    return this.details.find((detail) => detail.id === id);
+  }
+
   expanded() {
-    this.details = new Map(this.model.get("details").map((/** @type {Row} */ detail) => [detail.id, detail]));
-    return new Set(this.details.keys());
+    return new Set(this.details.map(({ id }) => id));
   }
 
   draw() {
     this.tellEnds();
-    const based = !!this.model.get("page").base_models;
-    this.expanded();
-    for (const [id, { key }] of this.keys) {
-      const hint = this.details.get(id)?.endpoint?.hint;
+    this.kind = `pw-ag-table${this.page.base_models ? " pw-ag-based" : ""}`;
+    for (const [id, key] of this.keys) {
+      const hint = this.detail(id)?.endpoint?.hint;
       if (hint && !key.endsWith(hint)) this.keys.delete(id); // it was rotated elsewhere
     }
-    this.table.classList.toggle("pw-ag-based", based);
-    for (const th of this.heads) if (th.classList.contains("pw-ag-base")) th.hidden = !based;
     super.draw();
   }
 
   /** Say how a connecting has ended; who waits for it may look elsewhere. */
   tellEnds() {
-    const before = this.statuses ?? new Map();
-    this.statuses = new Map(
-      this.model
-        .get("rows")
-        .map(({ id, name, status }) => /** @type {[number, Values]} */ ([id, { name, status }])),
+    const ends = this.rows.filter(
+      ({ id, status }) => this.statuses.get(id) === "Pending" && status !== "Pending",
     );
-    const ends = [...this.statuses].filter(
-      ([id, { status }]) => before.get(id)?.status === "Pending" && status !== "Pending",
-    );
+    this.statuses = new Map(this.rows.map(({ id, status }) => [id, status]));
     if (ends.length)
-      this.frame.announce(ends.map(([, { name, status }]) => `${isolated(name)} is ${status}.`).join(" "));
+      this.frame.announce(ends.map(({ name, status }) => `${isolated(name)} is ${status}.`).join(" "));
   }
 
+  /** @returns {{ holds: string, nothing: [string, ...Content[]] }} */
   empty() {
-    const reason = this.model.get("obstacle");
+    const how = this.model.get("obstacle")
+      ? "Train an experiment; its checkpoints can become agents."
+      : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP.";
     return {
       holds: "No name holds",
       nothing: this.plain
         ? ["This agent was deleted"]
-        : [
-            "No agents yet",
-            h(
-              "div",
-              {},
-              reason
-                ? "Train an experiment; its checkpoints can become agents."
-                : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP.",
-            ),
-            this.newButton("first"),
-          ],
+        : ["No agents yet", html`<div>${how}</div>`, this.newButton("first")],
     };
   }
 
   // ---- a row
 
-  /** @param {number} id */
-  makeAbout(id) {
-    return new Description(this, id, {
-      label: (control, row) => {
-        control.setAttribute("aria-label", `Description of ${isolated(row.name)}`);
-        return control;
-      },
-      save: (edit, pressed) => this.frame.line.ask("describe", { agent: id, ...edit }, pressed),
+  /** @param {AgentRow} row */
+  cells(row) {
+    const why = row.trouble.split("\n")[0],
+      base = row.base_model ?? html`<span class="pw-soft">–</span>`,
+      { project } = row;
+    return html`<th scope="row" class="pw-ag-name">
+        <div class="pw-pt-name">${this.opener(row)}</div>
+        <div class="pw-pt-under pw-soft"><span>version ${row.current_version}</span></div>
+      </th>
+      <td class="pw-ag-about">${this.about(row)}</td>
+      <td class="pw-ag-source">
+        <div class="pw-ag-clamp" dir="auto" title=${row.experiment}>${row.experiment}</div>
+        ${
+          project
+            ? html`<div class="pw-pt-detail pw-soft pw-ag-clamp" dir="auto" title=${project}>${project}</div>`
+            : null
+        }
+      </td>
+      ${
+        this.page.base_models
+          ? html`<td class=${`pw-ag-base${row.base_model ? "" : " pw-ag-none"}`}>${base}</td>`
+          : null
+      }
+      <td class="pw-ag-status">
+        ${badge(row.status)}${why ? html`<div class="pw-ag-why" title=${row.trouble}>${why}</div>` : null}
+      </td>
+      <td class="pw-ag-actions"><div class="pw-ag-acts">${this.acts(row)}</div></td>`;
+  }
+
+  /** @param {AgentRow} row */
+  about(row) {
+    return description(this, row, {
+      save: ({ id, ...edit }, pressed) => this.frame.line.ask("describe", { agent: id, ...edit }, pressed),
     });
   }
 
-  /** @param {number} id */
-  makeRow(id) {
-    const open = this.makeOpener(id);
-    const about = this.makeAbout(id),
-      under = h("div", { class: "pw-pt-under pw-soft" });
-    const source = h("td", { class: "pw-ag-source" }),
-      base = h("td", { class: "pw-ag-base" }),
-      status = h("td", { class: "pw-ag-status" });
-    const acts = h("div", { class: "pw-ag-acts" });
-    const line = h(
-      "tr",
-      { class: "pw-pt-row" },
-      h("th", { scope: "row", class: "pw-ag-name" }, h("div", { class: "pw-pt-name" }, open), under),
-      h("td", { class: "pw-ag-about" }, about.el),
-      source,
-      base,
-      status,
-      h("td", { class: "pw-ag-actions" }, acts),
-    );
-    line.parts = { open, under, about, source, base, status, acts };
-    return line;
-  }
-
-  /**
-   * @param {El} line
-   * @param {Row} row
-   */
-  showRow(line, row) {
-    const { open, under, about, source, base, status, acts } = line.parts;
-    this.showOpener(line, open, row);
-    redraw(under, h("span", {}, `version ${row.current_version}`));
-    about.show(row);
-    redraw(
-      source,
-      h("div", { class: "pw-ag-clamp", dir: "auto", title: row.experiment }, row.experiment),
-      row.project
-        ? h(
-            "div",
-            { class: "pw-pt-detail pw-soft pw-ag-clamp", dir: "auto", title: row.project },
-            row.project,
-          )
-        : null,
-    );
-    base.hidden = !this.model.get("page").base_models;
-    redraw(base, row.base_model ?? h("span", { class: "pw-soft" }, "–"));
-    base.classList.toggle("pw-ag-none", !row.base_model);
-    const why = row.trouble.split("\n")[0];
-    redraw(status, badge(row.status), why ? h("div", { class: "pw-ag-why", title: row.trouble }, why) : null);
-    this.showActs(acts, row);
-  }
-
-  /**
-   * @param {any} place
-   * @param {Row} row
-   */
-  showActs(place, row) {
-    redraw(
-      place,
-      row.connected
-        ? button({
-            label: "Disconnect",
-            glyph: "stop",
-            "data-f": `act-${row.id}`,
-            onclick: (event) => this.disconnect(row.id, event.currentTarget),
-          })
-        : button({
-            label: "Connect",
-            glyph: "play",
-            "data-f": `act-${row.id}`,
-            onclick: (event) => this.connect(row.id, event.currentTarget),
-          }),
+  /** @param {AgentRow} row */
+  acts(row) {
+    const { id, connected } = row;
+    return [
+      button({
+        label: connected ? "Disconnect" : "Connect",
+        glyph: connected ? "stop" : "play",
+        f: `act-${id}`,
+        onclick: (pressed) => (connected ? this.disconnect(id, pressed) : this.connect(id, pressed)),
+      }),
       button({
         label: "Delete",
         glyph: "trash",
         quiet: true,
         reason: row.blockers.delete,
-        "data-f": `delete-${row.id}`,
-        onclick: () => openDeleteAgent(this, row.id),
+        f: `delete-${id}`,
+        onclick: () =>
+          openDelete(
+            this,
+            row,
+            "The agent and its copies of checkpoints are deleted. The experiment’s checkpoints stay.",
+            "That cannot be undone.",
+          ),
       }),
-    );
+    ];
   }
 
   /**
@@ -212,12 +185,10 @@ export class AgentsTable extends PagedTable {
    * @param {El} pressed
    */
   async connect(id, pressed) {
-    const answer = await this.ask("connect", { agent: id }, pressed);
+    const answer = await this.frame.run("connect", { agent: id }, pressed);
     if (!answer) return;
     this.keep(id, answer.key);
-    this.frame.announce(
-      `${isolated(this.row(id)?.name ?? "It")} is being connected.${answer.key ? " Its key is shown." : ""}`,
-    );
+    this.frame.announce(`${this.nameOf(id)} is being connected.${answer.key ? " Its key is shown." : ""}`);
   }
 
   /**
@@ -225,17 +196,17 @@ export class AgentsTable extends PagedTable {
    * @param {El} pressed
    */
   async disconnect(id, pressed) {
-    if (await this.ask("disconnect", { agent: id }, pressed))
-      this.frame.announce(`${isolated(this.row(id)?.name ?? "It")} is disconnected.`);
+    if (await this.frame.run("disconnect", { agent: id }, pressed))
+      this.frame.announce(`${this.nameOf(id)} is disconnected.`);
   }
 
   /**
    * Show a new key until it is hidden, or the page is gone.
    * @param {number} id
-   * @param {any} key
+   * @param {string | null} key
    */
   keep(id, key) {
-    if (key) this.keys.set(id, { key });
+    if (key) this.keys.set(id, key);
     this.draw();
   }
 
@@ -244,21 +215,9 @@ export class AgentsTable extends PagedTable {
   /** @param {number} id */
   makeInside(id) {
     const inside = new AgentDetail(this, id);
-    const cell = h("td", {}, inside.el);
-    const line = h("tr", { class: "pw-pt-inside" }, cell);
-    line.inside = inside;
-    line.cell = cell;
-    return line;
-  }
-
-  /**
-   * @param {El} line
-   * @param {Row} row
-   */
-  showInside(line, row) {
-    const columns = AGENT_COLUMNS.length - (this.model.get("page").base_models ? 0 : 1);
-    if (line.cell.colSpan !== columns) line.cell.colSpan = columns;
-    const detail = this.details.get(row.id);
-    if (detail) line.inside.show(row, detail);
+    return {
+      show: (/** @type {AgentRow} */ row) => inside.show(row, this.detail(id)),
+      end: () => inside.end(),
+    };
   }
 }

@@ -1,80 +1,67 @@
 // The tools above a pipeline: graph or list, what is added, checked or undone, and the zoom.
 
-import { button, h, redraw } from "./elements.js";
+import { button, html } from "./elements.js";
 import { lastEdit } from "./transfer.js";
 
 /** @param {Builder} builder */
-export function showTools(builder) {
+export function builderTools(builder) {
   /**
    * @param {string} label
    * @param {string} glyph
-   * @param {any} list
+   * @param {boolean} list
    */
-  const toggle = (label, glyph, list) => {
-    const el = button({
+  const toggle = (label, glyph, list) =>
+    button({
       label,
       glyph,
-      "aria-pressed": String(builder.asList === list),
-      "data-f": `show-${glyph}`,
+      pressed: builder.asList === list,
+      f: `show-${glyph}`,
       kind: "pw-segment",
-      onclick: () => {
-        builder.asList = list;
-        builder.show();
-      },
+      onclick: () => builder.showAs(list),
     });
-    return el;
-  };
   /**
    * @param {string} label
    * @param {string} glyph
-   * @param {(event: any) => unknown} onclick
-   * @param {any} [more]
+   * @param {(pressed: El) => unknown} onclick
+   * @param {Partial<ButtonOptions>} [more]
    */
-  const quiet = (label, glyph, onclick, more = {}) =>
-    button({ label, glyph, quiet: true, "data-f": glyph, onclick, ...more });
+  const quiet = (label, glyph, onclick, more) =>
+    button({ label, glyph, quiet: true, f: glyph, onclick, ...more });
   const any = builder.stages.length > 0,
     { undo } = builder.model.get("pipeline"),
     edit = lastEdit(undo);
-  redraw(
-    builder.tools,
+  return [
     any
-      ? h(
-          "div",
-          { class: "pw-segments", role: "group", "aria-label": "Show stages as" },
-          toggle("Graph", "graph", false),
-          toggle("List", "list", true),
-        )
+      ? [
+          html`<div class="pw-segments" role="group" aria-label="Show stages as">
+            ${toggle("Graph", "graph", false)}${toggle("List", "list", true)}
+          </div>`,
+          button({
+            label: "Add stage",
+            glyph: "plus",
+            f: "add",
+            onclick: () => builder.insert(builder.stages.length),
+          }),
+          button({
+            label: "Check pipeline",
+            glyph: "check",
+            f: "check",
+            onclick: (pressed) => builder.check(pressed),
+          }),
+        ]
       : null,
-    any
-      ? button({
-          label: "Add stage",
-          glyph: "plus",
-          "data-f": "add",
-          onclick: () => builder.insert(builder.stages.length),
-        })
-      : null,
-    any
-      ? button({
-          label: "Check pipeline",
-          glyph: "check",
-          "data-f": "check",
-          onclick: (event) => builder.check(event.currentTarget),
-        })
-      : null,
-    quiet(edit.word, edit.glyph, (event) => builder.undo(event.currentTarget), {
-      "data-f": "undo",
+    quiet(edit.word, edit.glyph, (pressed) => builder.undo(pressed), {
+      f: "undo",
       title: `${edit.word}: ${edit.what}`,
       reason: undo ? "" : "There is no edit to undo.",
     }),
-    quiet("More", "more", (event) => builder.openMore(event.currentTarget)),
-    !any || builder.asList
-      ? null
-      : h(
-          "div",
-          { class: "pw-zoom", role: "group", "aria-label": "Zoom" },
-          quiet("Zoom out", "minus", () => builder.graph.zoom(1 / 1.25)),
-          quiet("Zoom in", "zoomin", () => builder.graph.zoom(1.25)),
-          quiet("Fit all stages", "fit", () => builder.graph.fit()),
-        ),
-  );
+    quiet("More", "more", (pressed) => builder.openMore(pressed)),
+    any && !builder.asList
+      ? html`<div class="pw-zoom" role="group" aria-label="Zoom">
+          ${quiet("Zoom out", "minus", () => builder.graph.zoom(1 / 1.25))}
+          ${quiet("Zoom in", "zoomin", () => builder.graph.zoom(1.25))}
+          ${quiet("Fit all stages", "fit", () => builder.graph.fit())}
+        </div>`
+      : null,
+  ];
 }

@@ -4,7 +4,9 @@
 
 import { BUBBLE, edgeColour, place, STATUS_TOKEN, STEP, token, ZOOM } from "./chain_shapes.js";
 import { endView } from "./children.js";
-import { svg } from "./elements.js";
+import { draw, find, html, make } from "./elements.js";
+import { referenced } from "./line.js";
+import { nothing, svg } from "./vendor/lit.js";
 
 /** The chain in a Cytoscape core that an ipycytoscape view has made. */
 export class CytoscapeChain {
@@ -13,9 +15,7 @@ export class CytoscapeChain {
    * @param {StageGraph} graph
    */
   static async load(model, graph) {
-    const reference = model.get("canvas");
-    const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
-    const view = await model.widget_manager.create_view(known);
+    const view = await model.widget_manager.create_view(await referenced(model, model.get("canvas")));
     view.luminoWidget.constructor.attach(view.luminoWidget, graph.canvas);
     await view.displayed;
     while (!view.cytoscape_obj && !graph.ended) await new Promise(requestAnimationFrame);
@@ -27,14 +27,14 @@ export class CytoscapeChain {
   }
 
   /**
-   * @param {any} view
+   * @param {WidgetView} view
    * @param {StageGraph} graph
    */
   constructor(view, graph) {
     this.name = "cytoscape";
     this.view = view;
     this.graph = graph;
-    this.cy = view.cytoscape_obj;
+    this.cy = /** @type {CytoscapeCore} */ (view.cytoscape_obj);
     Object.assign(view.el.style, { background: "transparent", width: "100%", height: "100%" });
     this.cy.minZoom(ZOOM.least);
     this.cy.maxZoom(ZOOM.most);
@@ -44,26 +44,30 @@ export class CytoscapeChain {
     this.cy.autoungrabify(false);
     this.cy.on("viewport", () => graph.moved());
     this.cy.on("dragpan", () => (graph.roamed = true));
-    this.cy.on("tap", "node", (/** @type {any} */ event) => {
-      graph.on.select(Number(event.target.id()));
-      graph.focus(Number(event.target.id()));
+    /**
+     * @param {string} event
+     * @param {(id: number, target: CytoscapeElement) => void} heard
+     */
+    const on = (event, heard) =>
+      this.cy.on(event, "node", ({ target }) => heard(Number(target.id()), target));
+    on("tap", (id) => {
+      graph.on.select(id);
+      graph.focus(id);
     });
-    this.cy.on("dbltap", "node", (/** @type {any} */ event) => graph.on.open(Number(event.target.id())));
-    this.cy.on("mouseover", "node", (/** @type {any} */ event) => {
-      graph.hover(Number(event.target.id()));
+    on("dbltap", (id) => graph.on.open(id));
+    on("mouseover", (id) => {
+      graph.hover(id);
       graph.box.classList.add("pw-over");
     });
-    this.cy.on("mouseout", "node", () => {
+    on("mouseout", () => {
       graph.hover(0);
       graph.box.classList.remove("pw-over");
     });
-    this.cy.on("drag", "node", (/** @type {any} */ event) =>
-      graph.dragged(Number(event.target.id()), event.target.position("x"), event.target.position("y")),
-    );
-    this.cy.on("free", "node", (/** @type {any} */ event) => {
-      const { x, y } = event.target.position();
-      const home = place(graph.stages.findIndex((stage) => String(stage.id) === event.target.id()));
-      if (x !== home.x || y !== home.y) graph.dropped(Number(event.target.id()), x);
+    on("drag", (id, target) => graph.dragged(id, target.position()));
+    on("free", (id, target) => {
+      const { x, y } = target.position();
+      const home = place(graph.stages.findIndex((stage) => stage.id === id));
+      if (x !== home.x || y !== home.y) graph.dropped(id, x);
     });
   }
 
@@ -94,7 +98,7 @@ export class CytoscapeChain {
         else if (known.data("kind") !== kind) known.data("kind", kind);
       });
       cy.elements()
-        .filter((/** @type {any} */ each) => !wanted.has(each.id()))
+        .filter((each) => !wanted.has(each.id()))
         .remove();
     });
   }
@@ -109,7 +113,7 @@ export class CytoscapeChain {
 
   /**
    * @param {number} id
-   * @param {any} position
+   * @param {Pan} position
    */
   place(id, position) {
     this.cy.getElementById(String(id)).position(position);
@@ -168,7 +172,7 @@ export class CytoscapeChain {
 
   /**
    * @param {number} zoom
-   * @param {{ x: number, y: number }} pan
+   * @param {Pan} pan
    */
   look(zoom, pan) {
     this.cy.viewport({ zoom, pan });
@@ -191,63 +195,53 @@ export class SvgChain {
     this.name = "svg";
     this.graph = graph;
     this.viewport = { zoom: 1, pan: { x: 0, y: 0 } };
-    this.shapes = svg("g");
-    this.picture = svg("svg", { class: "pw-plain", width: "100%", height: "100%" }, this.shapes);
+    /** @type {Stage[]} */
+    this.stages = [];
+    this.chosen = 0;
+    this.picture = make(html`<svg class="pw-plain" width="100%" height="100%"><g></g></svg>`);
+    this.shapes = find(this.picture, "g");
     graph.canvas.append(this.picture);
   }
 
   /** @param {Stage[]} stages */
   show(stages) {
     this.stages = stages;
-    const colour = edgeColour(this.graph.box);
-    this.shapes.replaceChildren(
-      ...stages.slice(1).flatMap((stage, at) => {
-        const from = at * STEP + BUBBLE.width / 2,
-          to = (at + 1) * STEP - BUBBLE.width / 2 - 3;
-        return [
-          svg("path", {
-            d: `M${from} 0H${to - 6}`,
-            stroke: colour,
-            "stroke-width": 1.8,
-            "stroke-dasharray": stage.auto ? undefined : "5 4",
-          }),
-          svg("path", { d: `M${to} 0l-8 -4v8z`, fill: colour }),
-        ];
-      }),
-      ...stages.map((stage, at) =>
-        svg("rect", {
-          x: at * STEP - BUBBLE.width / 2,
-          y: -BUBBLE.height / 2,
-          width: BUBBLE.width,
-          height: BUBBLE.height,
-          rx: 8,
-          fill: token(this.graph.box, "--pw-bg", "#fff"),
-          stroke: token(
-            this.graph.box,
-            stage.id === this.chosen ? "--pw-brand" : STATUS_TOKEN[stage.status] || "--pw-line-strong",
-            colour,
-          ),
-          "stroke-width": stage.id === this.chosen ? 3 : 1.5,
-        }),
-      ),
-    );
+    this.paint();
   }
 
   /** @param {number} id */
   select(id) {
     this.chosen = id;
-    if (this.stages) this.show(this.stages);
+    this.paint();
   }
 
   place() {}
 
   paint() {
-    if (this.stages) this.show(this.stages);
+    const el = this.graph.box,
+      colour = edgeColour(el),
+      { width, height } = BUBBLE;
+    draw(this.shapes, [
+      this.stages.slice(1).map((stage, at) => {
+        const from = at * STEP + width / 2,
+          to = (at + 1) * STEP - width / 2 - 3;
+        return svg`<path d=${`M${from} 0H${to - 6}`} stroke=${colour} stroke-width="1.8"
+            stroke-dasharray=${stage.auto ? nothing : "5 4"}></path>
+          <path d=${`M${to} 0l-8 -4v8z`} fill=${colour}></path>`;
+      }),
+      this.stages.map(({ id, status }, at) => {
+        const chosen = id === this.chosen,
+          name = chosen ? "--pw-brand" : STATUS_TOKEN[status] || "--pw-line-strong";
+        return svg`<rect x=${at * STEP - width / 2} y=${-height / 2} width=${width} height=${height} rx="8"
+          fill=${token(el, "--pw-bg", "#fff")} stroke=${token(el, name, colour)}
+          stroke-width=${chosen ? 3 : 1.5}></rect>`;
+      }),
+    ]);
   }
 
   /**
    * @param {number} zoom
-   * @param {{ x: number, y: number }} pan
+   * @param {Pan} pan
    */
   look(zoom, pan) {
     this.viewport = { zoom, pan };

@@ -9,7 +9,7 @@ export const edgeColour = (el) => token(el, "--pw-line-strong", "#8d949c");
 /**
  * @param {El} el
  * @param {string} name
- * @param {any} fallback
+ * @param {string} fallback
  */
 export const token = (el, name, fallback) => getComputedStyle(el).getPropertyValue(name).trim() || fallback;
 /** @type {Record<string, string>} */

@@ -15,7 +15,7 @@ export const chainWidth = (stages) => Math.max(0, stages - 1) * STEP + BUBBLE.wi
  * Zoom, and leave a point where it is.
  * @param {View} view
  * @param {number} factor
- * @param {{ x: number, y: number }} around
+ * @param {Pan} around
  * @returns {View}
  */
 export function zoomedAround({ zoom, pan }, factor, around) {
@@ -31,7 +31,7 @@ export function zoomedAround({ zoom, pan }, factor, around) {
  * Keep some of the chain in sight.
  * @param {Extent} extent
  * @param {number} zoom
- * @param {{ x: number, y: number }} pan
+ * @param {Pan} pan
  */
 export function panWithin({ width, stages }, zoom, pan) {
   const right = (stages - 1) * STEP * zoom;

@@ -5,8 +5,8 @@ import { chartDecades, chartTicks, chartTickTexts } from "./chart_style.js";
 
 /**
  * The range of an axis on which all values are the same, or there is none.
- * @param {number} low
- * @param {number} high
+ * @param {number | null} low
+ * @param {number | null} high
  */
 const chartSpread = (low, high) => [
   low === null ? 0 : low - (Math.abs(low) || 1) * 0.5,
@@ -16,19 +16,20 @@ const chartSpread = (low, high) => [
 const chartPower = (exponent) => Math.min(Number.MAX_VALUE, Math.max(Number.MIN_VALUE, 10 ** exponent));
 /**
  * The range of a logarithmic axis: whole powers of ten.
- * @param {number} low
- * @param {number} high
+ * @param {number | null} low
+ * @param {number | null} high
  */
 const chartPowers = (low, high) => {
-  if (low === null) return [0.1, 1];
+  if (low === null || high === null) return [0.1, 1];
   const first = Math.floor(Math.log10(low)),
     last = Math.floor(Math.log10(high) - 1e-9) + 1;
-  return [chartPower(first), chartPower(Math.max(last, first + 1))]; // all values may be the same power of ten
+  // all values may be the same power of ten
+  return [chartPower(first), chartPower(Math.max(last, first + 1))];
 };
 // Ticks are ours: uPlot adds them up, which has no end where neighbouring numbers cannot be told apart.
 /**
- * @param {any} _plot
- * @param {any} _n
+ * @param {Plot} _plot
+ * @param {number} _n
  * @param {number} low
  * @param {number} high
  * @param {number} dim
@@ -55,14 +56,14 @@ function chartStepAxis(chart) {
     grid: { show: false },
     incrs: chartApart,
     space: 64,
-    filter: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks,
+    filter: (/** @type {Plot} */ _plot, /** @type {number[]} */ ticks) => ticks,
     splits: (
-      /** @type {any} */ plot,
-      /** @type {any} */ _n,
+      /** @type {Plot} */ plot,
+      /** @type {number} */ _n,
       /** @type {number} */ low,
       /** @type {number} */ high,
     ) => chartTicks(low, high, plot.bbox.width / devicePixelRatio / 64, true),
-    values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => chart.stepTexts(ticks),
+    values: (/** @type {Plot} */ _plot, /** @type {number[]} */ ticks) => chart.stepTexts(ticks),
   };
 }
 
@@ -70,21 +71,21 @@ function chartStepAxis(chart) {
 function chartValueAxis(chart) {
   return {
     ...chartAxis(chart),
-    size: (/** @type {any} */ _plot, /** @type {string[]} */ said) =>
-      Math.max(52, 14 + 6.5 * Math.max(0, ...(said ?? []).map((/** @type {string} */ text) => text.length))),
+    size: (/** @type {Plot} */ _plot, /** @type {string[]} */ said) =>
+      Math.max(52, 14 + 6.5 * Math.max(0, ...(said ?? []).map((text) => text.length))),
     gap: 6,
     grid: { stroke: () => chart.colour("--pw-chart-grid"), width: 1 },
     space: 36,
     incrs: chart.log ? undefined : chartApart,
-    filter: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) => ticks,
+    filter: (/** @type {Plot} */ _plot, /** @type {number[]} */ ticks) => ticks,
     splits: (
-      /** @type {any} */ plot,
-      /** @type {any} */ _n,
+      /** @type {Plot} */ plot,
+      /** @type {number} */ _n,
       /** @type {number} */ low,
       /** @type {number} */ high,
     ) =>
       chart.log ? chartDecades(low, high) : chartTicks(low, high, plot.bbox.height / devicePixelRatio / 36),
-    values: (/** @type {any} */ _plot, /** @type {number[]} */ ticks) =>
+    values: (/** @type {Plot} */ _plot, /** @type {number[]} */ ticks) =>
       chartTickTexts(ticks.map((/** @type {number} */ tick) => tick * chart.unit)),
   };
 }
@@ -98,16 +99,16 @@ function chartCursor(chart) {
     sync: {
       key: chart.group.sync,
       scales: ["x", null],
-      filters: { pub: (/** @type {any} */ type) => type === "mousemove" || type === "mouseleave" },
+      filters: { pub: (/** @type {string} */ type) => type === "mousemove" || type === "mouseleave" },
     },
     points: {
       size: 8,
       width: 2,
       fill: () => chart.colour("--pw-bg"),
-      stroke: (/** @type {any} */ _plot, /** @type {number} */ n) =>
+      stroke: (/** @type {Plot} */ _plot, /** @type {number} */ n) =>
         chart.colour(`--pw-c${chart.series[n - 1].style.colour}`),
     },
-    dataIdx: (/** @type {any} */ _plot, /** @type {number} */ n, /** @type {number} */ at) =>
+    dataIdx: (/** @type {Plot} */ _plot, /** @type {number} */ n, /** @type {number} */ at) =>
       chart.known(n, at),
   };
 }
@@ -117,12 +118,21 @@ function chartValueScale(chart) {
   return chart.log
     ? {
         distr: 3,
-        range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
-          chartPowers(low, high),
+        range: (
+          /** @type {Plot} */ _plot,
+          /** @type {number | null} */ low,
+          /** @type {number | null} */ high,
+        ) => chartPowers(low, high),
       }
     : {
-        range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
-          low === high ? chartSpread(low, high) : [low - (high - low) * 0.05, high + (high - low) * 0.05],
+        range: (
+          /** @type {Plot} */ _plot,
+          /** @type {number | null} */ low,
+          /** @type {number | null} */ high,
+        ) =>
+          low === null || high === null || low === high
+            ? chartSpread(low, high)
+            : [low - (high - low) * 0.05, high + (high - low) * 0.05],
       };
 }
 
@@ -142,7 +152,7 @@ export function chartOptions(chart, width) {
     axes: [chartStepAxis(chart), chartValueAxis(chart)],
     series: [
       {},
-      ...chart.series.map((/** @type {{ name: string, style: LineStyle }} */ { name, style }) => ({
+      ...chart.series.map(({ name, style }) => ({
         label: name,
         width: 1.6,
         dash: style.dash,
@@ -151,10 +161,10 @@ export function chartOptions(chart, width) {
       })),
     ],
     hooks: {
-      draw: [(/** @type {any} */ plot) => paintChart(chart, plot)],
-      setSelect: [(/** @type {any} */ plot) => chart.drag(plot)],
+      draw: [(/** @type {Plot} */ plot) => paintChart(chart, plot)],
+      setSelect: [(/** @type {Plot} */ plot) => chart.drag(plot)],
       setCursor: [
-        (/** @type {any} */ plot) => {
+        (/** @type {Plot} */ plot) => {
           chart.say(plot.cursor.left >= 0 ? (plot.cursor.idx ?? null) : null);
           chart.point(plot);
         },

@@ -8,7 +8,7 @@ const CHART_MARKED = 5; // marks on a line, so that it can be followed where oth
  * Draw what the lines alone do not show: marks on them, single points, where a value is no number, and the
  * best step.
  * @param {MetricChart} chart
- * @param {any} plot
+ * @param {Plot} plot
  */
 export function paintChart(chart, plot) {
   const { ctx } = plot,
@@ -19,41 +19,42 @@ export function paintChart(chart, plot) {
   ctx.beginPath();
   ctx.rect(left - 5 * ratio, top - 5 * ratio, width + 10 * ratio, height + 10 * ratio);
   ctx.clip();
-  chart.series.forEach(
-    (/** @type {{ style: LineStyle, points: Point[] }} */ { style, points }, /** @type {number} */ n) => {
-      const values = points.filter(
-        (/** @type {any[]} */ [, value]) => value !== null && !(chart.log && value <= 0),
-      );
-      const every = Math.max(1, Math.ceil(values.length / CHART_MARKED));
-      ctx.globalAlpha = plot.series[n + 1].alpha ?? 1;
-      ctx.strokeStyle = chart.colour(`--pw-c${style.colour}`);
-      ctx.fillStyle = style.hollow ? chart.colour("--pw-bg") : ctx.strokeStyle;
-      values.forEach((/** @type {any[]} */ [step, value], /** @type {number} */ at) => {
-        if (values.length <= 12 || at === values.length - 1 || (values.length - 1 - at + n) % every === 0)
-          paintMark(chart, plot, step, value, style.mark);
-      });
-      points.forEach((/** @type {any[]} */ [step, value], /** @type {number} */ at) => {
-        const before = points[at - 1]?.[1] ?? null;
-        if (value === null && before !== null && !(chart.log && before <= 0))
-          paintMark(chart, plot, step, before, CHART_CROSS);
-      });
-    },
-  );
+  chart.series.forEach(({ style, points }, n) => {
+    /** @param {number | null} value */
+    const shown = (value) => value !== null && !(chart.log && value <= 0);
+    const values = points.filter(([, value]) => shown(value));
+    const every = Math.max(1, Math.ceil(values.length / CHART_MARKED));
+    ctx.globalAlpha = plot.series[n + 1].alpha ?? 1;
+    ctx.strokeStyle = chart.colour(`--pw-c${style.colour}`);
+    ctx.fillStyle = style.hollow ? chart.colour("--pw-bg") : ctx.strokeStyle;
+    values.forEach(([step, value], at) => {
+      if (values.length <= 12 || at === values.length - 1 || (values.length - 1 - at + n) % every === 0)
+        paintMark(chart, plot, step, value, style.mark);
+    });
+    points.forEach(([step, value], at) => {
+      const before = points[at - 1]?.[1] ?? null;
+      if (value === null && shown(before)) paintMark(chart, plot, step, before, CHART_CROSS);
+    });
+  });
   ctx.restore();
 }
 
 /**
  * @param {MetricChart} chart
- * @param {{ ctx: any, valToPos: any }} options
+ * @param {Plot} plot
  * @param {Step} step
- * @param {any} value
- * @param {any} mark
+ * @param {number | null} value
+ * @param {string} mark
  */
-function paintMark(chart, { ctx, valToPos }, step, value, mark) {
+function paintMark(chart, plot, step, value, mark) {
   const ratio = devicePixelRatio * 0.85,
-    shape = new Path2D(mark);
+    shape = new Path2D(mark),
+    { ctx } = plot;
   ctx.save();
-  ctx.translate(valToPos(chart.group.scale.x(step), "x", true), valToPos(chart.y(value), "y", true));
+  ctx.translate(
+    plot.valToPos(chart.group.scale.x(step), "x", true),
+    plot.valToPos(chart.y(value), "y", true),
+  );
   ctx.scale(ratio, ratio);
   ctx.lineWidth = 1.5;
   ctx.fill(shape);
@@ -63,7 +64,7 @@ function paintMark(chart, { ctx, valToPos }, step, value, mark) {
 
 /**
  * @param {MetricChart} chart
- * @param {{ ctx: any, bbox: any }} options
+ * @param {Plot} plot
  * @param {number} x
  */
 function paintBest(chart, { ctx, bbox: { left, top, width, height } }, x) {

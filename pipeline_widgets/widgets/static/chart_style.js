@@ -1,15 +1,10 @@
 // How charts are drawn and written: colours and marks, numbers, and what several charts show together.
 
-import { button, svg, unique } from "./elements.js";
+import { button, focusOn, html, make, unique } from "./elements.js";
 import { StepScale, stepOrder } from "./steps.js";
 import { inFull, isolated, score } from "./text.js";
+import { nothing } from "./vendor/lit.js";
 
-/** @type {Record<string, string>} */
-const CHART_NAMES = {
-  scores: "Training and evaluation score",
-  training_score: "Training score",
-  evaluation_score: "Evaluation score",
-};
 const CHART_COLOURS = 10; // of the style sheet; a mark and a dash tell the lines apart as well
 const CHART_DASHES = [[], [7, 3], [2, 3]];
 // Marks on a grid around 0,0.
@@ -29,9 +24,6 @@ const CHART_UNITS = [
   [1e3, "k"],
 ];
 
-/** @param {string} name */
-export const chartName = (name) => (Object.hasOwn(CHART_NAMES, name) ? CHART_NAMES[name] : name);
-
 /**
  * How a series is drawn: the same in every chart, by its place among those that are drawn.
  * @param {number} at
@@ -45,33 +37,22 @@ export const chartStyle = (at) => ({
 
 /**
  * A piece of a line, for a legend.
- * @param {{ colour: number, dash: any, mark: any, hollow: any }} options
+ * @param {LineStyle} style
  */
-export function chartSample({ colour, dash, mark, hollow }) {
-  const el = svg("svg", {
-    viewBox: "0 0 30 12",
-    width: 30,
-    height: 12,
-    "aria-hidden": "true",
-    class: `pw-icon pw-chart-sample pw-chart-${colour}`,
-  });
-  el.append(
-    svg("path", { d: "M1 6H29", "stroke-dasharray": dash.join(" ") || undefined, class: "pw-chart-line" }),
-    svg("path", {
-      d: mark,
-      transform: "translate(15 6)",
-      class: `pw-chart-mark${hollow ? " pw-chart-hollow" : ""}`,
-    }),
-  );
-  return el;
-}
+export const chartSample = ({ colour, dash, mark, hollow }) =>
+  html`<svg viewBox="0 0 30 12" width="30" height="12" aria-hidden="true"
+    class=${`pw-icon pw-chart-sample pw-chart-${colour}`}>
+    <path d="M1 6H29" stroke-dasharray=${dash.join(" ") || nothing} class="pw-chart-line"></path>
+    <path d=${mark} transform="translate(15 6)"
+      class=${`pw-chart-mark${hollow ? " pw-chart-hollow" : ""}`}></path>
+  </svg>`;
 
 /** Say a step. */
 export const chartStep = inFull;
 
 /**
  * Say a tick in few letters.
- * @param {any} value
+ * @param {number} value
  * @param {number} [digits]
  */
 export function chartTick(value, digits = 4) {
@@ -99,10 +80,10 @@ export function chartTicks(low, high, most, whole = false) {
   const rough = (high - low) / Math.max(1, most);
   if (!(rough > 0) || !Number.isFinite(rough)) return [low];
   const power = 10 ** Math.floor(Math.log10(rough)),
-    apart = power * [1, 2, 5, 10].find((n) => n * power >= rough * 0.999);
+    apart = power * ([1, 2, 5].find((n) => n * power >= rough * 0.999) ?? 10);
   const every = whole ? Math.max(1, apart) : apart,
     first = Math.ceil(low / every - 1e-9),
-    /** @type {any[]} */ found = [];
+    /** @type {number[]} */ found = [];
   for (let n = 0; n <= most + 1; n += 1) {
     const tick = Number(((first + n) * every).toPrecision(15));
     if (tick > high + every * 1e-9) break;
@@ -117,11 +98,27 @@ export function chartTicks(low, high, most, whole = false) {
  * @param {number[]} ticks
  */
 export function chartTickTexts(ticks) {
-  for (const digits of [4, 6, 9, 12, 15, 17]) {
-    const said = ticks.map((tick) => chartTick(tick, digits));
-    if (new Set(said).size === said.length || digits === 17)
-      return said.map((text, at) => (text === said[at - 1] ? "" : text));
-  }
+  /** @param {number} digits */
+  const said = (digits) => ticks.map((tick) => chartTick(tick, digits));
+  const enough = [4, 6, 9, 12, 15].map(said).find((texts) => new Set(texts).size === texts.length);
+  return (enough ?? said(17)).map((text, at, all) => (text === all[at - 1] ? "" : text));
+}
+
+/**
+ * Say ticks of the steps. Those that are too close to be told apart count from the first step, which is said
+ * then.
+ * @param {StepScale} scale
+ * @param {number[]} ticks
+ */
+export function chartStepTexts(scale, ticks) {
+  const whole = ticks.map((tick) => scale.step(tick));
+  const texts =
+    scale.base === null
+      ? whole.map((step) => (Number(step) >= 1e5 ? chartTick(Number(step)) : chartStep(step)))
+      : whole.map((step) => chartTick(Number(step)));
+  if (scale.base === null || new Set(texts).size === texts.length) return { texts, from: "" };
+  const counted = chartTickTexts(ticks.map((tick) => tick * scale.unit));
+  return { texts: counted.map((text) => text.replace(/^(?=\d)/, "+")), from: chartStep(String(scale.base)) };
 }
 
 /**
@@ -142,20 +139,15 @@ export function chartDecades(low, high) {
 /**
  * Say what a chart shows, for who cannot see it.
  * @param {string} title
- * @param {any[]} series
+ * @param {Pick<Series, "name" | "points">[]} series
  */
 export function chartSummary(title, series) {
-  const said = series.map((/** @type {{ name: string, points: Point[] }} */ { name, points }) => {
-    const values = points
-        .map((/** @type {any[]} */ [, value]) => value)
-        .filter((/** @type {any} */ value) => value !== null),
+  const said = series.map(({ name, points }) => {
+    const values = points.map(([, value]) => value).filter((value) => value !== null),
       last = points[points.length - 1];
     if (!values.length) return `${isolated(name)}: N/A`;
     const [low, high] = values.reduce(
-      (/** @type {any[]} */ [least, most], /** @type {any} */ value) => [
-        Math.min(least, value),
-        Math.max(most, value),
-      ],
+      ([least, most], value) => [Math.min(least, value), Math.max(most, value)],
       [Infinity, -Infinity],
     );
     return (
@@ -168,7 +160,7 @@ export function chartSummary(title, series) {
 
 /**
  * The point of a series at a step, or the last one before it.
- * @param {{ points?: Point[] }} options
+ * @param {{ points: Point[] }} series
  * @param {Step} step
  */
 export function chartBefore({ points }, step) {
@@ -182,30 +174,40 @@ export function chartBefore({ points }, step) {
   return points[low - 1];
 }
 
-/** Charts that are read, zoomed and looked at together. */
+/**
+ * Charts that are read, zoomed and looked at together.
+ * @typedef {number | null} Lit the key of the series that is emphasised
+ */
 export class ChartGroup {
   /**
    * `zoomed` is called when other steps are shown, `lit` when another series is emphasised.
-   * @param {{ zoomed?: () => void, lit?: (key: any) => void }} [options]
+   * @param {{ zoomed?: () => void, lit?: (key: Lit) => void }} [options]
    */
   constructor({ zoomed = () => {}, lit = () => {} } = {}) {
+    /** @type {Set<MetricChart>} */
     this.charts = new Set();
     this.scale = new StepScale([]);
+    /** @type {[number, number] | null} */
     this.range = null;
+    /** @type {Lit} */
     this.key = null;
+    /** @type {Lit} */
     this.pinned = null;
     this.zoomed = zoomed;
     this.lit = lit;
+    /** @type {MetricChart | null} */
     this.last = null;
     this.sync = unique("sync");
-    this.whole = button({ label: "Show all steps", kind: "pw-chart-whole", onclick: () => this.zoomOut() });
+    this.whole = make(
+      button({ label: "Show all steps", kind: "pw-chart-whole", onclick: () => this.zoomOut() }),
+    );
     this.whole.hidden = true;
   }
 
   /**
    * Draw all charts on one scale of steps, which a chart with other steps may change; that chart draws
    * itself.
-   * @param {any} changed
+   * @param {MetricChart} changed
    */
   rescale(changed) {
     const ends = [...this.charts].flatMap(({ steps }) =>
@@ -240,7 +242,7 @@ export class ChartGroup {
 
   /**
    * Show the steps from one to another, or all of them for null.
-   * @param {number[]} range
+   * @param {[number, number] | null} range
    */
   zoom(range) {
     const extent = this.extent;
@@ -260,12 +262,12 @@ export class ChartGroup {
   zoomOut() {
     this.zoom(null);
     const [first] = this.charts;
-    (this.charts.has(this.last) ? this.last : first)?.place.focus({ preventScroll: true });
+    focusOn((this.last && this.charts.has(this.last) ? this.last : first)?.place);
   }
 
   /**
    * Emphasise a series in all charts, or the one that is pinned for null.
-   * @param {any} key
+   * @param {Lit} key
    */
   light(key) {
     const now = key ?? this.pinned;
@@ -277,7 +279,7 @@ export class ChartGroup {
 
   /**
    * Keep a series emphasised, or no longer.
-   * @param {any} key
+   * @param {Lit} key
    */
   pin(key) {
     this.pinned = this.pinned === key ? null : key;

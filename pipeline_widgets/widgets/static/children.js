@@ -1,5 +1,7 @@
 // Views within a view: of child widgets, each with a model of its own.
 
+import { referenced } from "./line.js";
+
 /**
  * Render a child widget of ours, by the name that a trait has for it. Returns what ends it.
  * @param {Model} model
@@ -8,20 +10,19 @@
  * @param {AbortSignal} signal
  */
 export async function child(model, reference, el, signal) {
-  const known = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
-  const view = await model.widget_manager.create_view(known);
+  const view = await model.widget_manager.create_view(await referenced(model, reference));
   // Lumino wants a place in the page
-  while (!el.isConnected && !signal?.aborted) await new Promise(requestAnimationFrame);
-  if (signal?.aborted) return view.remove();
+  while (!el.isConnected && !signal.aborted) await new Promise(requestAnimationFrame);
+  if (signal.aborted) return view.remove();
   view.luminoWidget.constructor.attach(view.luminoWidget, el);
   const end = () => endView(view);
-  signal?.addEventListener("abort", end);
+  signal.addEventListener("abort", end);
   return end;
 }
 
 /**
  * End the view of a child widget. Lumino refuses to take out of the page what is out of it already.
- * @param {any} view
+ * @param {WidgetView} view
  */
 export function endView(view) {
   const place = view.luminoWidget;

@@ -1,131 +1,124 @@
 // The description of an agent or a pipeline, where it stands in its list.
 
-import { button, h, icon, redraw } from "./elements.js";
-import { sentence } from "./line.js";
+import { button, failure, find, focusOn, html, named } from "./elements.js";
+import { kindOf, sentence } from "./line.js";
+import { isolated } from "./text.js";
+import { live, nothing } from "./vendor/lit.js";
 
-/** A description in a list, to read and to edit. What is typed is among the table's drafts. */
-export class Description {
-  /**
-   * @param {any} table
-   * @param {number} id
-   * @param {DescriptionOptions} options
-   */
-  constructor(table, id, { label, save }) {
-    this.table = table;
-    this.id = id;
-    this.label = label;
-    this.send = save;
-    this.el = h("div", { class: "pw-about" });
-  }
+/**
+ * A description in a list, to read and to edit. What is typed is among the table's drafts.
+ * @template {DescribedRow} R
+ * @param {PagedTable<R>} table
+ * @param {R} row
+ * @param {DescriptionOptions} options
+ */
+export function description(table, row, options) {
+  const draft = table.drafts.get(row.id);
+  return html`<div class="pw-about">
+    ${draft ? editDescription(table, row, draft, options) : readDescription(table, row)}
+  </div>`;
+}
 
-  get draft() {
-    return this.table.drafts.get(this.id);
-  }
+/**
+ * @template {DescribedRow} R
+ * @param {PagedTable<R>} table
+ * @param {R} row
+ */
+function readDescription(table, row) {
+  const edit = () => {
+    table.drafts.set(row.id, { before: row.description, version: row.version, text: row.description });
+    table.draw();
+    focusOn(find(table.lines, named(`about-text-${row.id}`)));
+  };
+  return html`<p class=${`pw-about-text${row.description ? "" : " pw-soft"}`} dir="auto">
+      ${row.description || "No description"}
+    </p>
+    ${button({
+      label: "Edit description",
+      glyph: "edit",
+      quiet: true,
+      f: `about-${row.id}`,
+      onclick: edit,
+    })}`;
+}
 
-  /** @param {Row} row */
-  show(row) {
-    this.row = row;
-    if (this.draft) return this.showDraft(row);
-    this.form = null;
-    redraw(
-      this.el,
-      h(
-        "p",
-        { class: `pw-about-text${row.description ? "" : " pw-soft"}`, dir: "auto" },
-        row.description || "No description",
-      ),
-      button({
-        label: "Edit description",
-        glyph: "edit",
-        quiet: true,
-        "data-f": `about-${this.id}`,
-        onclick: () => this.edit(),
-      }),
-    );
-  }
+/**
+ * @template {DescribedRow} R
+ * @param {PagedTable<R>} table
+ * @param {R} row
+ * @param {DescriptionDraft} draft
+ * @param {DescriptionOptions} options
+ */
+function editDescription(table, row, draft, options) {
+  const id = `${table.frame.id}-about-${row.id}`;
+  const save = () =>
+    saveDescription(table, row.id, find(table.lines, named(`about-save-${row.id}`)), options);
+  const end = () => endDescription(table, row.id);
+  /** @param {At} event */
+  const key = (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
+    else if (event.key === "Escape" && draft.text === draft.before) end();
+    else return;
+    event.preventDefault();
+  };
+  const area = html`<textarea rows="3" id=${id} data-f=${`about-text-${row.id}`} .value=${live(draft.text)}
+    aria-label=${options.labelled ? nothing : `Description of ${isolated(row.name)}`}
+    @input=${(event) => (draft.text = event.currentTarget.value)} @keydown=${key}></textarea>`;
+  const other = row.description !== draft.before;
+  return html`<div class="pw-about-form">
+    ${options.labelled ? html`<div class="pw-field"><label for=${id}>Description</label>${area}</div>` : area}
+    <div class="pw-about-other">
+      ${
+        other
+          ? html`<strong>Now it says: </strong><span class="pw-about-text"
+            dir="auto">${row.description || "nothing"}</span>`
+          : null
+      }
+    </div>
+    <div class="pw-pt-error" role="alert">${failure(draft.error)}</div>
+    <div class="pw-about-buttons">
+      ${button({ label: "Save", kind: "pw-primary", f: `about-save-${row.id}`, onclick: save })}
+      ${button({ label: "Cancel", onclick: end })}
+    </div>
+  </div>`;
+}
 
-  edit() {
-    const { description, version } = this.row;
-    this.table.drafts.set(this.id, { before: description, version, text: description });
-    this.table.draw();
-    this.text.focus({ preventScroll: true });
-  }
-
-  /** @param {Row} row */
-  showDraft(row) {
-    if (!this.form) {
-      this.form = this.makeForm();
-      this.el.replaceChildren(this.form);
-    }
-    const { before, error } = this.draft;
-    redraw(this.error, error ? [icon("Failed"), h("span", {}, error)] : null);
-    const other = row.description !== before;
-    redraw(
-      this.other,
-      other
-        ? [
-            h("strong", {}, "Now it says: "),
-            h("span", { class: "pw-about-text", dir: "auto" }, row.description || "nothing"),
-          ]
-        : null,
-    );
-  }
-
-  makeForm() {
-    this.text = h("textarea", {
-      rows: 3,
-      value: this.draft.text,
-      "data-f": `about-text-${this.id}`,
-      oninput: () => {
-        if (this.draft) this.draft.text = this.text.value;
-      },
-      onkeydown: (event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(this.ok);
-        else if (event.key === "Escape" && this.text.value === this.draft?.before) this.end();
-        else return;
-        event.preventDefault();
-      },
+/**
+ * @template {DescribedRow} R
+ * @param {PagedTable<R>} table
+ * @param {number} id
+ * @param {El} pressed
+ * @param {DescriptionOptions} options
+ */
+async function saveDescription(table, id, pressed, { save }) {
+  const draft = table.drafts.get(id),
+    row = table.row(id);
+  if (!draft || !row || draft.busy) return;
+  Object.assign(draft, { busy: true, error: "" });
+  try {
+    // Once refused, it is based on what is shown now.
+    const { version } = draft.refused ? row : draft;
+    await save({ id, version, description: draft.text }, pressed);
+    table.frame.announce("The description was saved.");
+    endDescription(table, id);
+  } catch (error) {
+    Object.assign(draft, {
+      busy: false,
+      error: sentence(error),
+      refused: kindOf(error) === "StaleWriteError",
     });
-    this.other = h("div", { class: "pw-about-other" });
-    this.error = h("div", { class: "pw-pt-error", role: "alert" });
-    this.ok = button({ label: "Save", kind: "pw-primary", onclick: () => this.save(this.ok) });
-    const no = button({ label: "Cancel", onclick: () => this.end() });
-    return h(
-      "div",
-      { class: "pw-about-form" },
-      this.label(this.text, this.row),
-      this.other,
-      this.error,
-      h("div", { class: "pw-about-buttons" }, this.ok, no),
-    );
+    table.draw();
+    table.lines.querySelector(named(`about-text-${id}`))?.focus();
   }
+}
 
-  /** @param {El} pressed */
-  async save(pressed) {
-    const draft = this.draft;
-    if (!draft || draft.busy) return;
-    draft.busy = true;
-    draft.error = "";
-    try {
-      // Once refused, it is based on what is shown now.
-      const { version } = draft.refused ? this.row : draft;
-      await this.send({ version, description: draft.text }, pressed);
-      this.table.frame.announce("The description was saved.");
-      this.end();
-    } catch (error) {
-      Object.assign(draft, {
-        busy: false,
-        error: sentence(error),
-        refused: error.kind === "StaleWriteError",
-      });
-      this.table.draw();
-      this.text.focus();
-    }
-  }
-
-  end() {
-    this.table.drafts.delete(this.id);
-    this.table.draw();
-    this.el.querySelector(`[data-f="about-${this.id}"]`)?.focus({ preventScroll: true });
-  }
+/**
+ * @template {ListRow} R
+ * @param {PagedTable<R>} table
+ * @param {number} id
+ */
+function endDescription(table, id) {
+  table.drafts.delete(id);
+  table.draw();
+  focusOn(table.lines.querySelector(named(`about-${id}`)));
 }

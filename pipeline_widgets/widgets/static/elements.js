@@ -1,114 +1,165 @@
-// What views are made of: elements, icons, buttons, and how what is shown is brought up to date.
+// What views are made of: templates, icons, buttons, and how what is shown is brought up to date.
 
 import { ICONS } from "./icons.js";
+import { ago } from "./text.js";
+import { litHtml, litRender, nothing } from "./vendor/lit.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const FOCUSABLE = new Set(["BUTTON", "INPUT", "SELECT", "TEXTAREA", "A", "SUMMARY", "DIALOG"]);
+const FOCUSABLE = /<(?:a|button|dialog|input|select|summary|textarea)(?=[\s>])|\s(?=tabindex=)/g;
+/** @type {WeakMap<TemplateStringsArray, TemplateStringsArray>} */
+const prepared = new WeakMap(); // templates as they were written, and as they are used
+/** @type {WeakSet<El>} */
+const atWork = new WeakSet(); // buttons whose action is not done: a second click asks for nothing
 
 /**
- * Make an element. Children that are strings become text, never HTML.
- * @param {string} tag
- * @param {Props} props
- * @param {...Child} children
+ * Describe elements. Values become text, attributes or listeners, never HTML. As in JSX, line breaks and
+ * indentation between elements are no text.
+ * @param {TemplateStringsArray} strings
+ * @param {...TemplateValue} values
+ */
+export function html(strings, ...values) {
+  const used = prepared.get(strings) ?? Object.assign(strings.map(prepare), { raw: strings.raw });
+  prepared.set(strings, used);
+  return litHtml(used, ...values);
+}
+
+/**
+ * Mark what can be focused: JupyterLab asks the focused element itself whether a key is the notebook's; on an
+ * ancestor the attribute would not help.
+ * @param {string} text
+ */
+const prepare = (text) =>
+  text
+    .replace(/>\s*\n\s*|^\s*\n\s*$/g, (found) => (found.startsWith(">") ? ">" : ""))
+    .replace(/\s*\n\s*(?=<)/g, "")
+    .replace(/\s*\n\s*/g, " ")
+    .replace(FOCUSABLE, '$& data-lm-suppress-shortcuts="true" ');
+
+/**
+ * Let an element hold this. What is there already stays, with its focus and where it was scrolled to.
+ * @param {Element} place
+ * @param {Content} content
+ */
+export const draw = (place, content) => void litRender(content, place);
+
+/**
+ * Make the element that a template describes.
+ * @param {Content} content
  * @returns {El}
  */
-export function h(tag, props = {}, ...children) {
-  const el = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
-    else if (name === "class") el.className = value;
-    else if (name === "value")
-      continue; // below: a list has to have its options first
-    else if (name === "style") Object.assign(el.style, value);
-    else el.setAttribute(name, value === true ? "" : value);
-  }
-  // JupyterLab asks the focused element itself; on an ancestor the attribute would not help.
-  if (FOCUSABLE.has(el.tagName) || "tabindex" in props) el.setAttribute("data-lm-suppress-shortcuts", "true");
-  el.append(...present(children));
-  if (props.value !== undefined && props.value !== null) el.value = props.value;
-  return el;
+export function make(content) {
+  const place = document.createElement("div");
+  draw(place, content);
+  return /** @type {El} */ (place.firstElementChild);
 }
 
 /**
- * Return children as one list, without what is nothing.
- * @param {Child[]} children
+ * Find an element that code and sheets know to be there.
+ * @param {ParentNode} place
+ * @param {string} selector
  */
-function present(children) {
-  const all = /** @type {any[]} */ (children).flat(Infinity);
-  return all.filter((child) => child !== null && child !== undefined && child !== false);
+export function find(place, selector) {
+  const found = place.querySelector(selector);
+  if (!found) throw new Error(`There is no ${selector}.`);
+  return found;
 }
 
+/** Return what has the focus. */
+export const focused = () => /** @type {El | null} */ (document.activeElement);
+
 /**
- * Make an element of an SVG picture.
- * @param {string} tag
- * @param {Values} props
- * @param {...Element} children
+ * Focus an element, if it is there, and scroll nowhere.
+ * @param {Element | null | undefined} el
  */
-export function svg(tag, props = {}, ...children) {
-  const el = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(props)) if (value !== undefined) el.setAttribute(name, value);
-  el.append(...children);
-  return el;
-}
+export const focusOn = (el) => /** @type {El | null} */ (el)?.focus({ preventScroll: true });
 
 /**
- * Make a picture of 16 by 16; the word beside it says the same.
+ * Select a control by its name.
  * @param {string} name
  */
-export function icon(name) {
-  const known = ICONS[name];
-  const el = svg("svg", {
-    viewBox: "0 0 16 16",
-    width: 16,
-    height: 16,
-    "aria-hidden": "true",
-    class: "pw-icon",
-  });
-  if (known) el.append(svg("path", { d: known, fill: "currentColor" }));
-  return el;
-}
+export const named = (name) => `[data-f="${CSS.escape(name)}"]`;
 
 /**
- * Make a status: an icon and a word.
- * @param {string} word
- * @param {string} [title]
+ * A picture of 16 by 16; the word beside it says the same.
+ * @param {string} [name]
  */
-export function badge(word, title) {
-  return h("span", { class: "pw-badge", "data-status": word, title }, icon(word), h("span", {}, word));
+export const icon = (name = "") =>
+  html`<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" class="pw-icon">
+    <path d=${ICONS[name] ?? ""} fill="currentColor"></path>
+  </svg>`;
+
+/**
+ * A status: an icon and a word.
+ * @param {string} word
+ * @param {{ title?: string, text?: string }} [options]
+ */
+export const badge = (word, { title, text = word } = {}) =>
+  html`<span class="pw-badge" data-status=${word}
+    title=${title || nothing}>${icon(word)}<span>${text}</span></span>`;
+
+/**
+ * A notice: an icon and what it says.
+ * @param {string} kind
+ * @param {string} glyph
+ * @param {Content} said
+ */
+export const notice = (kind, glyph, said) =>
+  html`<div class=${`pw-notice pw-${kind}`}>${icon(glyph)}<div>${said}</div></div>`;
+
+/**
+ * Words that say what went wrong, beside the mark of a failure.
+ * @param {string | null | undefined} text
+ */
+export const failure = (text) => (text ? [icon("Failed"), html`<span>${text}</span>`] : null);
+
+/**
+ * A moment, given in seconds since 1970, as a distance; the tooltip has it whole. Its frame keeps it up to
+ * date.
+ * @param {number} at
+ */
+export function moment(at) {
+  const when = new Date(at * 1000);
+  return html`<time datetime=${when.toISOString()} title=${when.toLocaleString()} data-at=${at}
+    .textContent=${ago(at)}></time>`;
 }
 
 /**
- * Make a button. One that cannot be used now stays focusable, and its tooltip says why.
- * With `quiet` only the icon shows; the label is its name then.
+ * A button. One that cannot be used now stays focusable, and its tooltip says why. With `quiet` only the icon
+ * shows; the label is its name then.
  * @param {ButtonOptions} options
  */
-export function button({ label, glyph, title, reason, onclick, kind = "", quiet = false, ...props }) {
-  const text = quiet ? null : h("span", { class: "pw-label" }, label);
-  const el = h(
-    "button",
-    {
-      type: "button",
-      class: `pw-button ${kind}${quiet ? " pw-quiet" : ""}`,
-      title: reason || title || (quiet ? label : undefined),
-      "aria-label": quiet ? label : undefined,
-      "aria-disabled": reason ? "true" : undefined,
-      onclick: (event) => {
-        event.stopPropagation();
-        if (el.getAttribute("aria-disabled") === "true" || el.atWork) return;
-        const done = onclick(event);
-        const settled = () => (el.atWork = false);
-        if (done?.then) {
-          el.atWork = true; // a second click asks for nothing
-          done.then(settled, settled);
-        }
-      },
-      ...props,
-    },
-    glyph ? icon(glyph) : null,
-    text,
-  );
-  return el;
+export function button({ label, glyph, title, reason, onclick, kind = "", quiet = false, ...more }) {
+  const tip = reason || title || (quiet ? label : null);
+  return html`<button type="button" class=${`pw-button ${kind}${quiet ? " pw-quiet" : ""}`}
+    title=${tip ?? nothing} aria-label=${quiet ? label : nothing} aria-disabled=${reason ? "true" : nothing}
+    data-title=${tip ?? ""} data-reason=${reason || nothing} data-f=${more.f ?? nothing}
+    aria-pressed=${more.pressed ?? nothing} aria-expanded=${more.expanded ?? nothing}
+    aria-controls=${more.controls ?? nothing} aria-describedby=${more.describedby ?? nothing}
+    aria-haspopup=${more.popup ? "menu" : nothing} tabindex=${more.tabindex ?? nothing}
+    data-act=${more.act ?? nothing} style=${more.style ?? nothing}
+    data-changes=${more.changes ? "" : nothing} ?autofocus=${more.autofocus}
+    @click=${(event) => press(event, onclick)}
+  >${glyph ? icon(glyph) : null}${quiet ? null : buttonLabel(label)}</button>`;
+}
+
+/**
+ * Its text is a property, so that it can say for a while that it waits, or was copied.
+ * @param {string} label
+ */
+export const buttonLabel = (label) => html`<span class="pw-label" .textContent=${label}></span>`;
+
+/**
+ * @param {At} event
+ * @param {(pressed: El) => unknown} act
+ */
+function press(event, act) {
+  event.stopPropagation();
+  const el = event.currentTarget;
+  if (el.getAttribute("aria-disabled") === "true" || atWork.has(el)) return;
+  const done = act(el);
+  if (!(done instanceof Promise)) return;
+  atWork.add(el);
+  const settled = () => atWork.delete(el);
+  done.then(settled, settled);
 }
 
 /**
@@ -118,8 +169,8 @@ export function button({ label, glyph, title, reason, onclick, kind = "", quiet 
  * @param {string} reason
  */
 export function explain(control, reason) {
-  const bubble = h("div", { class: "pw-explained", role: "status", popover: "auto" });
-  control.closest("dialog, .pw-root").append(bubble);
+  const bubble = make(html`<div class="pw-explained" role="status" popover="auto"></div>`);
+  control.closest("dialog, .pw-root")?.append(bubble);
   const end = () => bubble.remove();
   control.addEventListener("blur", end, { once: true });
   document.addEventListener("scroll", end, { once: true, capture: true });
@@ -155,72 +206,21 @@ export function placeBelow(popover, at, share = 1) {
 }
 
 /**
- * Let a parent's children be those of `items`, by key: what stays keeps its element, and so its focus.
- * @param {Element} parent
- * @param {any[]} items
- * @param {any} key
- * @param {(item: any, at: number) => any} make
- * @param {any} [update]
+ * Where an arrow, Home or End leads from a place among several; nothing for other keys.
+ * @param {string} key
+ * @param {number} at
+ * @param {number} count
+ * @param {{ forth?: string, back?: string, around?: boolean }} [options]
  */
-export function keyed(parent, items, key, make, update = () => {}) {
-  const old = new Map([...parent.children].map((el) => [el.dataset.key, el]));
-  let before = parent.firstElementChild;
-  items.forEach((item, at) => {
-    const name = String(key(item));
-    let el = old.get(name);
-    if (el) old.delete(name);
-    else {
-      el = make(item, at);
-      el.dataset.key = name;
-    }
-    update(el, item, at);
-    if (el === before) before = before.nextElementSibling;
-    else parent.insertBefore(el, before);
-  });
-  for (const el of old.values()) el.remove();
-}
-
-/**
- * Replace the children of a parent unless they say the same; focus stays on the control of that name.
- * @param {Element} parent
- * @param {...Child} children
- */
-export function redraw(parent, ...children) {
-  const next = present(children);
-  const now = [...parent.childNodes];
-  if (now.length === next.length && now.every((el, at) => same(el, next[at]))) return;
-  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.f : undefined;
-  const scrolled = [...parent.querySelectorAll("[data-scroll]")].map((el) => [
-    el.dataset.scroll,
-    el.scrollTop,
-    el.scrollLeft,
-  ]);
-  parent.replaceChildren(...next);
-  for (const [name, top, left] of scrolled)
-    parent.querySelector(`[data-scroll="${name}"]`)?.scrollTo({
-      top: Number(top),
-      left: Number(left),
-      behavior: "instant",
-    });
-  if (focused) parent.querySelector(`[data-f="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-}
-
-/**
- * Set a text, and leave it alone where it is that already.
- * @param {El} el
- * @param {string} text
- */
-export function setText(el, text) {
-  if (el.textContent !== text) el.textContent = text;
-}
-
-/**
- * Whether two nodes look alike. A control whose action depends on more than its looks carries that as data.
- * @param {any} one
- * @param {any} other
- */
-function same(one, other) {
-  return typeof other !== "string" && one.isEqualNode(other);
+export function arrowTo(key, at, count, { forth = "ArrowRight", back = "ArrowLeft", around = true } = {}) {
+  const to = /** @type {Record<string, number>} */ ({
+    [forth]: at + 1,
+    [back]: at - 1,
+    Home: 0,
+    End: count - 1,
+  })[key];
+  if (to === undefined) return undefined;
+  return around ? (to + count) % count : Math.max(0, Math.min(count - 1, to));
 }
 
 let counter = 0;

@@ -1,338 +1,244 @@
-// What an expanded experiment shows: the chart, checkpoints and config of one of its runs, and all runs. Each
-// part is drawn by itself and only where it has changed.
+// What an expanded experiment shows: the chart, checkpoints and config of one of its runs, and all runs.
 
-import { chartName, chartStyle } from "./chart_style.js";
-import { detailPart } from "./detail_part.js";
-import { button, h, keyed, redraw, setText } from "./elements.js";
-import { ExperimentConfig } from "./experiment_config.js";
-import { openDeleteCheckpoint, openDeploy } from "./experiment_dialogs.js";
-import { ExperimentRuns } from "./experiment_runs.js";
-import { copyButton, Printed } from "./files.js";
+import { chartStyle } from "./chart_style.js";
+import { options } from "./controls.js";
+import { button, draw, find, focused, html, make, unique } from "./elements.js";
+import { experimentConfig } from "./experiment_config.js";
+import { openDeleteCheckpoint, openDeploy, openEditConfig } from "./experiment_dialogs.js";
+import { experimentRuns } from "./experiment_runs.js";
+import { errorPart, Printed } from "./files.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
-import { bytes, isolated, scores } from "./text.js";
+import { heads, numberCell, numbers } from "./tables.js";
+import { bytes, isolated, metricName, scores } from "./text.js";
+import { repeat } from "./vendor/lit.js";
 
 const DETAIL_GOES = ["Pending", "Running", "Stopping"];
 
 export class ExperimentDetail {
   /**
-   * @param {any} table
+   * @param {import("./experiments.js").ExperimentsTable} table
    * @param {number} id
    */
   constructor(table, id) {
     this.table = table;
     this.id = id;
     this.frame = table.frame;
-    this.makeMetrics();
-    this.makeCheckpoints();
-    this.runs = new ExperimentRuns();
-    this.config = new ExperimentConfig(table);
-    this.about = h("div", { class: "pw-xd-about pw-soft" });
-    this.el = h(
-      "div",
-      { class: "pw-xd" },
-      this.about,
-      h(
-        "div",
-        { class: "pw-xd-columns" },
-        h("div", { class: "pw-xd-column" }, this.metrics, this.checkpoints),
-        h("div", { class: "pw-xd-column" }, this.config.el, this.runs.el),
-      ),
-    );
-    this.waits = h("p", { class: "pw-soft", role: "status" }, "Opening…");
-    this.place = h("div", {}, this.waits);
-  }
-
-  makeMetrics() {
-    /** @type {El} */
-    this.run = h("select", {
-      "aria-label": "Run",
-      "data-f": `run-${this.id}`,
-      onchange: () => this.look({ run: Number(this.run.value) }),
-    });
-    /** @type {El} */
-    this.metric = h("select", {
-      "aria-label": "Metric",
-      "data-f": `metric-${this.id}`,
-      onchange: () => this.look({ metric: this.metric.value }),
-    });
+    this.name = unique("part");
     this.chart = new MetricChart(this.frame);
-    this.none = h("div", { class: "pw-xd-none pw-soft" });
-    this.start = h("div", { class: "pw-hint" });
     this.error = new Printed(this.frame, "Error");
-    this.errorTitle = h("h4");
-    this.raised = h("p", { class: "pw-xd-raised" });
-    this.trace = h("details", {}, h("summary", {}, "Traceback"));
-    this.broken = h(
-      "div",
-      { class: "pw-panel-part pw-panel-error" },
-      h(
-        "div",
-        { class: "pw-panel-bar" },
-        this.errorTitle,
-        copyButton({ frame: this.frame, text: () => this.error.text }),
-      ),
-      this.raised,
-      this.trace,
-      this.error.el,
-    );
-    this.metrics = detailPart(
-      "Metrics",
-      h("div", { class: "pw-xd-choose" }, this.run, this.metric),
-      this.chart.el,
-      this.none,
-      this.start,
-      this.broken,
-    );
-  }
-
-  makeCheckpoints() {
-    this.saved = h("tbody");
-    this.more = h("div", { class: "pw-xd-more" });
-    this.heads = ["Steps", "Training Score", "Evaluation Score", "Size"].map((text) =>
-      h("th", { scope: "col", class: "pw-number" }, text),
-    );
-    this.runHead = h("th", { scope: "col", class: "pw-number" }, "Run");
-    this.savedTable = h(
-      "div",
-      {
-        class: "pw-scroll pw-xd-scroll",
-        tabindex: "0",
-        role: "region",
-        "aria-label": "Checkpoints",
-        "data-scroll": "saved",
-      },
-      h(
-        "table",
-        { class: "pw-table" },
-        h("thead", {}, h("tr", {}, this.runHead, this.heads, h("th", { scope: "col" }, "Actions"))),
-        this.saved,
-      ),
-    );
-    this.noSaved = h("div", { class: "pw-soft" });
-    /** @type {El} */
-    this.whose = h("select", {
-      "aria-label": "Checkpoints of",
-      "data-f": `whose-${this.id}`,
-      onchange: () => this.look({ every: this.whose.value === "all" }),
-    });
-    this.checkpoints = detailPart(
-      "Checkpoints",
-      h("div", { class: "pw-xd-choose" }, this.whose),
-      this.savedTable,
-      this.noSaved,
-      this.more,
-    );
+    this.wholeConfig = this.allRuns = false;
+    /** @type {number | undefined} */
+    this.shownRun = undefined;
+    this.el = make(html`<div></div>`);
   }
 
   /**
    * `detail` is undefined until Python has sent it.
-   * @param {Row} row
-   * @param {Row} detail
+   * @param {ExperimentRow} row
+   * @param {ExperimentDetailRow} [detail]
    */
   show(row, detail) {
-    if (!detail) return;
-    if (!this.el.isConnected) this.place.replaceChildren(this.el);
-    this.row = row;
-    this.detail = detail;
-    // there is a config, and nothing else to look at
-    this.el.classList.toggle("pw-xd-draft", !detail.runs.length);
-    redraw(
-      this.about,
-      h("span", {}, detail.says),
-      detail.uses.length
-        ? h(
-            "span",
-            {},
-            `Used by ${detail.uses
-              .map(
-                (/** @type {{ pipeline: string, stage: number }} */ { pipeline, stage }) =>
-                  `stage ${stage} of pipeline ` + `${isolated(pipeline)}`,
-              )
-              .join(", ")}.`,
-          )
-        : h("span", {}, "Used by no pipeline."),
-    );
-    this.showMetrics();
-    this.showCheckpoints();
-    this.config.show(this.row, this.detail);
-    this.runs.show(this.detail.runs);
+    if (detail) this.showDetail(row, detail);
+    else if (!this.el.firstElementChild) draw(this.el, html`<p class="pw-soft" role="status">Opening…</p>`);
+    return this.el;
   }
 
-  showMetrics() {
-    const { run, runs, metrics, metric, curves } = this.detail;
-    const latest = runs[0]?.id;
-    this.options(
-      this.run,
-      runs.map((/** @type {{ id: number, number: any }} */ { id, number }) => [
-        id,
-        `Run ${number}${id === latest ? " (latest)" : ""}`,
-      ]),
-      run?.id,
+  /**
+   * @param {ExperimentRow} row
+   * @param {ExperimentDetailRow} detail
+   */
+  showDetail(row, detail) {
+    const again = () => this.showDetail(row, detail);
+    const uses = detail.uses.map(({ pipeline, stage }) => `stage ${stage} of pipeline ${isolated(pipeline)}`);
+    this.showChart(detail);
+    const config = experimentConfig(row, detail, this.wholeConfig, {
+      edit: (pressed) => openEditConfig(this.table, row, pressed),
+      all: () => {
+        this.wholeConfig = true;
+        again();
+      },
+    });
+    const runs = experimentRuns(detail.runs, this.allRuns, () => {
+      this.allRuns = true;
+      again();
+      find(this.el, '[aria-label="Runs"][tabindex]').focus();
+    });
+    draw(
+      this.el,
+      html`<div class=${`pw-xd${detail.runs.length ? "" : " pw-xd-draft"}`}>
+        <div class="pw-xd-about pw-soft">
+          <span>${detail.says}</span>
+          <span>${uses.length ? `Used by ${uses.join(", ")}.` : "Used by no pipeline."}</span>
+        </div>
+        <div class="pw-xd-columns">
+          <div class="pw-xd-column">
+            ${this.part("Metrics", this.metrics(detail))}
+            ${this.part("Checkpoints", this.checkpoints(row, detail))}
+          </div>
+          <div class="pw-xd-column">${this.part("Config", config)}${this.part("Runs", runs)}</div>
+        </div>
+      </div>`,
     );
-    this.options(
-      this.metric,
-      metrics.map((/** @type {string} */ name) => [name, chartName(name)]),
-      metric,
-    );
-    this.run.hidden = runs.length < 2;
-    this.metric.hidden = !metrics.length;
+    this.error.show(detail.run?.error ?? "", this.shownRun !== detail.run?.id);
+    this.shownRun = detail.run?.id;
+  }
+
+  /**
+   * A part with a title.
+   * @param {string} title
+   * @param {Content} content
+   */
+  part(title, content) {
+    const name = `${this.name}-${title}`;
+    return html`<div class=${`pw-xd-part pw-xd-${title.toLowerCase()}`} role="group" aria-labelledby=${name}>
+      <h4 id=${name}>${title}</h4>
+      ${content}
+    </div>`;
+  }
+
+  /** @param {ExperimentDetailRow} detail */
+  showChart({ run, metric, curves }) {
     // who reads it goes on
-    this.chart.el.hidden = !curves.length && !this.chart.el.contains(document.activeElement);
+    this.chart.el.hidden = !curves.length && !this.chart.el.contains(focused());
     if (curves.length)
       this.chart.show({
-        title: chartName(metric),
-        best: run.best,
-        series: curves.map(
-          (/** @type {{ name: string, points: Point[] }} */ { name, points }, /** @type {number} */ at) => ({
-            name: chartName(name),
-            points,
-            style: chartStyle(at),
-          }),
-        ),
+        title: metricName(metric ?? ""),
+        best: run?.best ?? null,
+        series: curves.map(({ name, points }, at) => ({
+          name: metricName(name),
+          points,
+          style: chartStyle(at),
+        })),
       });
-    const nothing = !run
+  }
+
+  /** @param {ExperimentDetailRow} detail */
+  metrics({ run, runs, metrics, metric, curves }) {
+    const latest = runs[0]?.id;
+    const names = runs.map(
+      ({ id, number }) =>
+        /** @type {[number, string]} */ ([id, `Run ${number}${id === latest ? " (latest)" : ""}`]),
+    );
+    const charts = metrics.map((name) => /** @type {[string, string]} */ ([name, metricName(name)]));
+    const none = !run
       ? "Train it, and its metrics are charted here."
       : DETAIL_GOES.includes(run.status)
         ? "It has reported no metrics yet."
         : "It reported no metrics.";
-    setText(this.none, curves.length ? "" : nothing);
-    this.none.hidden = curves.length > 0;
-    setText(this.start, run?.start ?? "");
-    this.showError();
-    this.shownRun = run?.id;
-  }
-
-  /** What was raised comes first; how it came to that is behind a press. */
-  showError() {
-    const { run } = this.detail,
-      text = run?.error ?? "",
-      raised = raisedIn(text);
-    this.broken.hidden = !text;
-    setText(this.errorTitle, run?.status === "Crashed" ? "Evidence of the crash" : "Error");
-    setText(this.raised, raised ?? "");
-    this.raised.hidden = this.trace.hidden = !raised;
-    const place = raised ? this.trace : this.broken;
-    if (this.error.el.parentElement !== place) place.append(this.error.el);
-    this.error.show(text, this.shownRun !== run?.id);
+    return html`<div class="pw-xd-choose">
+        <select aria-label="Run" data-f=${`run-${this.id}`} ?hidden=${runs.length < 2}
+          @change=${(event) => this.look({ run: Number(event.currentTarget.value) })}>
+          ${options(names, run?.id)}</select>
+        <select aria-label="Metric" data-f=${`metric-${this.id}`} ?hidden=${!metrics.length}
+          @change=${(event) => this.look({ metric: event.currentTarget.value })}>
+          ${options(charts, metric)}</select>
+      </div>
+      ${this.chart.el}
+      <div class="pw-xd-none pw-soft" ?hidden=${curves.length > 0}>${curves.length ? "" : none}</div>
+      <div class="pw-hint">${run?.start ?? ""}</div>
+      ${errorPart(this.frame, run, this.error, this.errorBody(run?.error ?? ""))}`;
   }
 
   /**
-   * Offer choices; a list that is open is left alone where nothing has changed.
-   * @param {El} select
-   * @param {any} choices
-   * @param {any} chosen
+   * What was raised comes first; how it came to that is behind a press.
+   * @param {string} error
    */
-  options(select, choices, chosen) {
-    redraw(
-      select,
-      choices.map((/** @type {any[]} */ [value, text]) => h("option", { value }, text)),
-    );
-    if (chosen !== undefined && chosen !== null && select.value !== String(chosen)) select.value = chosen;
+  errorBody(error) {
+    const raised = raisedIn(error);
+    if (!raised) return this.error.el;
+    return html`<p class="pw-xd-raised">${raised}</p>
+      <details><summary>Traceback</summary>${this.error.el}</details>`;
   }
 
-  showCheckpoints() {
-    const { checkpoints, saved, runs, run, every, higher_is_better: higher } = this.detail;
-    this.savedTable.hidden = !checkpoints.length;
-    this.noSaved.hidden = checkpoints.length > 0;
-    setText(
-      this.noSaved,
+  /**
+   * @param {ExperimentRow} row
+   * @param {ExperimentDetailRow} detail
+   */
+  checkpoints(row, { checkpoints, saved, runs, run, every, higher_is_better: higher }) {
+    const better = higher ? "" : " (lower is better)",
+      left = saved - checkpoints.length;
+    const training = scores(checkpoints.map((each) => each.training_score)),
+      evaluation = scores(checkpoints.map((each) => each.evaluation_score));
+    const none =
       !run || DETAIL_GOES.includes(run.status)
         ? "No checkpoint has been saved yet."
-        : "It saved no checkpoint.",
-    );
-    this.whose.hidden = runs.length < 2;
-    this.options(
-      this.whose,
-      run
-        ? [
-            ["run", `Of run ${run.number}`],
-            ["all", "Of all runs"],
-          ]
-        : [],
-      every ? "all" : "run",
-    );
-    this.runHead.hidden = !every;
-    this.heads
-      .slice(1, 3)
-      .forEach((head, at) =>
-        setText(head, `${["Training Score", "Evaluation Score"][at]}${higher ? "" : " (lower is better)"}`),
-      );
-    const [training, evaluation] = ["training_score", "evaluation_score"].map((name) =>
-      scores(checkpoints.map((/** @type {any} */ each) => each[name])),
-    );
-    keyed(
-      this.saved,
-      checkpoints,
-      (/** @type {any} */ each) => each.id,
-      () => h("tr"),
-      (/** @type {El} */ el, /** @type {any} */ each) =>
-        this.checkpointRow(el, each, every, training(each.training_score), evaluation(each.evaluation_score)),
-    );
-    const left = saved - checkpoints.length;
-    redraw(
-      this.more,
-      left > 0
-        ? [
-            h("span", { class: "pw-soft" }, `${checkpoints.length} of ${saved}`),
-            button({
-              label: "Show more",
-              "data-f": `more-${this.id}`,
-              onclick: (event) => this.look({ more: true }, event.currentTarget),
-            }),
-          ]
-        : null,
-    );
+        : "It saved no checkpoint.";
+    /** @type {[string, string][]} */
+    const whose = [["all", "Of all runs"]];
+    if (run) whose.unshift(["run", `Of run ${run.number}`]);
+    const scored = [`Training Score${better}`, `Evaluation Score${better}`];
+    const columns = numbers(...(every ? ["Run"] : []), "Steps", ...scored, "Size");
+    return html`<div class="pw-xd-choose">
+        <select aria-label="Checkpoints of" data-f=${`whose-${this.id}`} ?hidden=${runs.length < 2}
+          @change=${(event) => this.look({ every: event.currentTarget.value === "all" })}
+        >${options(whose, every ? "all" : "run")}</select>
+      </div>
+      <div class="pw-scroll pw-xd-scroll" tabindex="0" role="region" aria-label="Checkpoints"
+        ?hidden=${!checkpoints.length}>
+        <table class="pw-table">
+          ${heads([...columns, "Actions"])}
+          <tbody>
+            ${repeat(
+              checkpoints,
+              ({ id }) => id,
+              (each) => html`<tr>
+                ${every ? numberCell(each.run?.replace(/^run /, "")) : null}
+                <td class="pw-number">${stepMarks(each)}${each.step}</td>
+                ${numberCell(training(each.training_score))}${numberCell(evaluation(each.evaluation_score))}
+                ${numberCell(bytes(each.size))}
+                <td class="pw-xd-acts"><div>${this.acts(row, each)}</div></td>
+              </tr>`,
+            )}
+          </tbody>
+        </table>
+      </div>
+      <div class="pw-soft" ?hidden=${checkpoints.length > 0}>${none}</div>
+      <div class="pw-xd-more">
+        ${
+          left > 0
+            ? [
+                html`<span class="pw-soft">${checkpoints.length} of ${saved}</span>`,
+                button({
+                  label: "Show more",
+                  f: `more-${this.id}`,
+                  onclick: (pressed) => this.look({ more: true }, pressed),
+                }),
+              ]
+            : null
+        }
+      </div>`;
   }
 
   /**
-   * @param {El} el
-   * @param {any} each
-   * @param {boolean} every
-   * @param {string} training
-   * @param {string} evaluation
+   * @param {ExperimentRow} row
+   * @param {Checkpoint} checkpoint
    */
-  checkpointRow(el, each, every, training, evaluation) {
-    /** @param {string} text */
-    const number = (text) => h("td", { class: "pw-number" }, text);
-    redraw(
-      el,
-      every ? number(each.run.replace(/^run /, "")) : null,
-      h("td", { class: "pw-number" }, stepMarks(each), String(each.step)),
-      number(training),
-      number(evaluation),
-      number(bytes(each.size)),
-      h(
-        "td",
-        { class: "pw-xd-acts" },
-        h(
-          "div",
-          {},
-          button({
-            label: "Deploy",
-            glyph: "agent",
-            title: "Save it as an Agent",
-            "data-f": `deploy-${each.id}`,
-            onclick: () => openDeploy(this.table, this.row, each),
-          }),
-          button({
-            label: "Delete",
-            glyph: "trash",
-            quiet: true,
-            "data-f": `drop-${each.id}`,
-            onclick: () => openDeleteCheckpoint(this.table, this.row, each),
-          }),
-        ),
-      ),
-    );
+  acts(row, checkpoint) {
+    return [
+      button({
+        label: "Deploy",
+        glyph: "agent",
+        title: "Save it as an Agent",
+        f: `deploy-${checkpoint.id}`,
+        onclick: () => openDeploy(this.table, row, checkpoint),
+      }),
+      button({
+        label: "Delete",
+        glyph: "trash",
+        quiet: true,
+        f: `drop-${checkpoint.id}`,
+        onclick: () => openDeleteCheckpoint(this.table, row, checkpoint),
+      }),
+    ];
   }
 
   /**
-   * @param {any} wanted
+   * @param {Args} wanted
    * @param {El} [pressed]
    */
   look(wanted, pressed) {
-    return this.table.ask("look", { experiment: this.id, ...wanted }, pressed);
+    return this.frame.run("look", { experiment: this.id, ...wanted }, pressed);
   }
 
   end() {

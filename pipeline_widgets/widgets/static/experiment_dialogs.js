@@ -1,249 +1,205 @@
 // The dialogs of the Experiments tab. Each keeps what was typed while Python refuses it.
 
-import { confirmDialog, field, openDialog } from "./dialogs.js";
-import { h, unique } from "./elements.js";
+import { check, checkBox, field, textArea, textInput } from "./controls.js";
+import { openDelete } from "./delete_row.js";
+import { openDialog, paragraphs } from "./dialogs.js";
+import { html } from "./elements.js";
 import { ExperimentForm } from "./experiment_form.js";
 import { copyButton } from "./files.js";
 import { sentence } from "./line.js";
 import { bytes, count, isolated } from "./text.js";
 
 /**
+ * The list of experiments, from which all this is asked for.
+ * @typedef {import("./experiments.js").ExperimentsTable} Experiments
+ */
+
+/**
  * Ask for a new experiment; `table` keeps what is typed until one is made.
- * @param {any} table
+ * @param {Experiments} table
  * @param {El} pressed
- * @returns {Promise<any>}
  */
 export async function openNewExperiment(table, pressed) {
-  table.drafts ??= { values: {} };
-  const { drafts } = table;
   const { frame } = table;
-  const form = await frame.run("form", { algorithm: drafts.algorithm ?? null }, pressed);
+  table.typed ??= { values: {} };
+  const drafts = table.typed;
+  const form = await askForForm(frame, { algorithm: drafts.algorithm ?? null }, pressed);
   if (!form) return;
   if (form.algorithm === null)
-    return void frame.notice(
+    return frame.notice(
       "There is no algorithm to choose. Define one with @pw.algorithm, in a cell.",
       "error",
     );
   const made = new ExperimentForm({ frame, form, drafts });
-  let /** @type {any} */ answer = null,
-    kept = false;
-  made.open(
-    openDialog({
-      frame,
-      title: "New experiment",
-      confirm: "Create",
-      wide: true,
-      body: made.body,
-      act: async (button) => {
-        answer = await made.submit(button);
-        return !!answer;
-      },
-      onclose: () => {
-        if (!kept) table.drafts = null;
-        if (answer)
-          queueMicrotask(() =>
-            table.arrive(answer, `Experiment ${isolated(answer.name)} was created.`, true),
-          );
-      },
-    }),
-  );
+  /** @type {Named | null} */
+  let answer = null;
+  let kept = false;
+  const dialog = made.open({
+    title: "New experiment",
+    confirm: "Create",
+    act: async (button) => {
+      answer = await made.submit(button);
+      return !!answer;
+    },
+    onclose: () => {
+      if (!kept) table.typed = null;
+      if (answer) table.arrive(answer, `Experiment ${isolated(answer.name)} was created.`);
+    },
+  });
   // Escape; the Cancel button throws away what is typed
-  made.dialog.el.addEventListener("cancel", () => (kept = true));
+  dialog.el.addEventListener("cancel", () => (kept = true));
   made.name.control.focus();
 }
 
 /**
- * @param {any} table
- * @param {Row} row
+ * @param {Frame} frame
+ * @param {Args} args
  * @param {El} pressed
  */
-export async function openEditConfig(table, row, pressed) {
-  const { frame } = table;
-  const form = await frame.run("form", { experiment: row.id }, pressed);
+const askForForm = async (frame, args, pressed) =>
+  /** @type {ExperimentFormData | undefined} */ (await frame.run("form", args, pressed));
+
+/**
+ * @param {Experiments} table
+ * @param {ExperimentRow} row
+ * @param {El} pressed
+ */
+export async function openEditConfig({ frame }, row, pressed) {
+  const form = await askForForm(frame, { experiment: row.id }, pressed);
   if (!form) return;
   const note = row.runs
     ? "Runs that are there keep the config that they ran with. A stage that ran it turns stale."
     : "";
   const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });
-  made.open(
-    openDialog({
-      frame,
-      title: `Edit config of “${isolated(row.name)}”`,
-      confirm: "Save",
-      wide: true,
-      body: made.body,
-      act: async (button) => {
-        const answer = await made.submit(button);
-        if (answer) frame.announce(`The config of ${isolated(answer.name)} was saved.`);
-        return !!answer;
-      },
-    }),
-  );
+  made.open({
+    title: `Edit config of “${isolated(row.name)}”`,
+    confirm: "Save",
+    act: async (button) => {
+      const answer = await made.submit(button);
+      if (answer) frame.announce(`The config of ${isolated(answer.name)} was saved.`);
+      return !!answer;
+    },
+  });
 }
 
 /**
- * @param {any} table
- * @param {Row} row
+ * @param {Experiments} table
+ * @param {ExperimentRow} row
  * @param {El} pressed
  */
 export async function openDuplicate(table, row, pressed) {
   const { frame } = table;
-  /** @type {any} */
-  let copy = null;
   const given = await frame.run("copy_name", { experiment: row.id }, pressed);
   if (given === undefined) return;
-  const name = h("input", { type: "text", value: given, autocomplete: "off", spellcheck: "false" });
+  const name = textInput(given);
+  /** @type {Named | null} */
+  let copy = null;
   openDialog({
     frame,
     title: `Duplicate “${isolated(row.name)}”`,
     confirm: "Duplicate",
-    body: [field("Name", name, "The copy has the same algorithm, config and seed, and no runs.")],
+    body: field("Name", name, "The copy has the same algorithm, config and seed, and no runs."),
     act: async (button) => {
       copy = await frame.line.ask("duplicate", { experiment: row.id, name: name.value }, button);
     },
-    onclose: () =>
-      copy && queueMicrotask(() => table.arrive(copy, `Duplicated as ${isolated(copy.name)}.`, true)),
+    onclose: () => copy && table.arrive(copy, `Duplicated as ${isolated(copy.name)}.`),
   });
   name.select();
 }
 
 /**
- * @param {any} table
- * @param {Row} row
+ * @param {Experiments} table
+ * @param {ExperimentRow} row
  */
 export function openDeleteExperiment(table, row) {
-  const { frame } = table,
-    at = table.placeOf(row.id);
   const made = [
     row.runs ? count(row.runs, "run") : null,
     row.checkpoints ? count(row.checkpoints, "checkpoint") : null,
   ].filter(Boolean);
-  openDialog({
-    frame,
-    title: `Delete experiment “${isolated(row.name)}”?`,
-    confirm: "Delete",
-    danger: true,
-    body: [
-      h(
-        "p",
-        {},
-        made.length
-          ? `${made.join(" and ")}, with all files and metrics, are deleted with it.`
-          : "It has never run.",
-      ),
-      h("p", {}, "That cannot be undone."),
-    ],
-    act: async (button) => {
-      await frame.line.ask("delete", { experiment: row.id }, button);
-      frame.announce(`Experiment ${isolated(row.name)} was deleted.`);
-    },
-    onclose: () =>
-      queueMicrotask(() => table.row(row.id) || table.neighbour(at)?.focus({ preventScroll: true })),
-  });
+  openDelete(
+    table,
+    row,
+    made.length
+      ? `${made.join(" and ")}, with all files and metrics, are deleted with it.`
+      : "It has never run.",
+    "That cannot be undone.",
+  );
 }
 
 /**
- * @param {any} table
- * @param {Row} row
- * @param {Values} checkpoint
+ * @param {Experiments} table
+ * @param {ExperimentRow} row
+ * @param {Checkpoint} checkpoint
  */
-export function openDeploy(table, row, checkpoint) {
-  const { frame } = table;
-  const name = h("input", {
-    type: "text",
-    value: `${row.name} - step ${checkpoint.step}`,
-    autocomplete: "off",
-    spellcheck: "false",
-  });
-  const about = h("textarea", { rows: 2 });
-  const connect = h("input", { type: "checkbox", id: unique("connect") });
-  /** @type {any} */
+export function openDeploy({ frame }, row, { id, step, run }) {
+  const name = textInput(`${row.name} - step ${step}`),
+    about = textArea(2),
+    connect = checkBox();
+  /** @type {Answers["deploy"] | null} */
   let agent = null;
   openDialog({
     frame,
-    title: `Deploy the checkpoint at step ${checkpoint.step}`,
+    title: `Deploy the checkpoint at step ${step}`,
     confirm: "Deploy",
     body: [
-      h(
-        "p",
-        {},
-        `A frozen copy of what ${checkpoint.run} of ${isolated(row.name)} saved there becomes an Agent.`,
-      ),
+      paragraphs(`A frozen copy of what ${run} of ${isolated(row.name)} saved there becomes an Agent.`),
       field("Agent name", name),
       field("Description", about, "Optional."),
-      h(
-        "div",
-        { class: "pw-check" },
-        connect,
-        h("label", { for: connect.id }, "Connect it, so that it answers over HTTP"),
-      ),
+      check(connect, "Connect it, so that it answers over HTTP"),
     ],
     act: async (button) => {
-      agent = await frame.line.ask(
-        "deploy",
-        { checkpoint: checkpoint.id, name: name.value, description: about.value, connect: connect.checked },
-        button,
-      );
+      const wanted = { checkpoint: id, name: name.value, description: about.value, connect: connect.checked };
+      agent = await frame.line.ask("deploy", wanted, button);
     },
-    onclose: () =>
-      agent && queueMicrotask(() => (agent.key ? openAgentKey(frame, agent) : tellDeployed(frame, agent))),
+    onclose: () => agent && tellDeployed(frame, agent),
   });
   name.select();
 }
 
 /**
+ * Say what became of it, and show its key, if it has one: only its hash is kept.
  * @param {Frame} frame
- * @param {{ name: string, trouble: any }} options
+ * @param {Answers["deploy"]} agent
  */
-function tellDeployed(frame, { name, trouble }) {
-  if (trouble)
-    frame.notice(`Agent ${isolated(name)} was saved, but is not connected. ${sentence(trouble)}`, "error");
-  else frame.notice(`Agent ${isolated(name)} was saved.`);
-}
-
-/**
- * Show the key of an agent: only its hash is kept.
- * @param {Frame} frame
- * @param {{ name: string, key: any }} options
- */
-function openAgentKey(frame, { name, key }) {
-  const text = h("code", { class: "pw-code", tabindex: "0" }, key);
+function tellDeployed(frame, { name, key, trouble }) {
+  const agent = `Agent ${isolated(name)}`;
+  if (!key)
+    return trouble
+      ? frame.notice(`${agent} was saved, but is not connected. ${sentence(trouble)}`, "error")
+      : frame.notice(`${agent} was saved.`);
   openDialog({
     frame,
-    title: `Agent ${isolated(name)} is being connected`,
+    title: `${agent} is being connected`,
     cancel: "Done",
     body: [
-      h(
-        "p",
-        {},
+      paragraphs(
         "This is its key. It is shown only now, and cannot be read again: keep it, or rotate it in the " +
           "Agents view.",
       ),
-      text,
-      h("div", {}, copyButton({ frame, label: "Copy key", text: () => key })),
+      html`<code class="pw-code" tabindex="0">${key}</code>`,
+      html`<div>${copyButton(frame, () => key, { label: "Copy key" })}</div>`,
     ],
   });
 }
 
 /**
- * @param {any} table
- * @param {Row} row
- * @param {Values} checkpoint
+ * @param {Experiments} table
+ * @param {ExperimentRow} row
+ * @param {Checkpoint} checkpoint
  */
-export function openDeleteCheckpoint(table, row, checkpoint) {
-  const { frame } = table;
-  confirmDialog({
+export function openDeleteCheckpoint({ frame }, row, { id, step, run, size }) {
+  openDialog({
     frame,
-    title: `Delete the checkpoint at step ${checkpoint.step}?`,
+    title: `Delete the checkpoint at step ${step}?`,
     confirm: "Delete",
-    text: [
-      `What ${checkpoint.run} of ${isolated(row.name)} saved there, ${bytes(checkpoint.size)}, is ` +
-        "deleted from disk.",
+    danger: true,
+    body: paragraphs(
+      `What ${run} of ${isolated(row.name)} saved there, ${bytes(size)}, is deleted from disk.`,
       "That cannot be undone. Its run and metrics stay.",
-    ],
+    ),
     act: async (button) => {
-      await frame.line.ask("delete_checkpoint", { checkpoint: checkpoint.id }, button);
-      frame.announce(`The checkpoint at step ${checkpoint.step} was deleted.`);
+      await frame.line.ask("delete_checkpoint", { checkpoint: id }, button);
+      frame.announce(`The checkpoint at step ${step} was deleted.`);
     },
   });
 }

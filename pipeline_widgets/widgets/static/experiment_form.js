@@ -2,256 +2,136 @@
 // fields are, and what is wrong with them; what is typed stays here, by algorithm, until the experiment is
 // made or it is thrown away.
 
-import { field } from "./dialogs.js";
-import { button, h, icon, redraw, unique } from "./elements.js";
-import { capital, count, ended } from "./text.js";
-
-class ConfigField {
-  /**
-   * @param {Values} spec
-   * @param {any} typed
-   * @param {(...said: any[]) => unknown} onchange
-   */
-  constructor(spec, typed, onchange) {
-    this.spec = spec;
-    this.error = h("div", { class: "pw-xf-error", id: unique("wrong"), role: "status" });
-    this.control = this.made(typed ?? spec.value, onchange);
-    this.control.id = unique("field");
-    const hint = this.hint();
-    const note = hint ? h("div", { class: "pw-hint", id: `${this.control.id}-hint` }, hint) : null;
-    const box = spec.kind === "boolean";
-    const unit =
-      spec.unit && !box
-        ? h("span", { class: "pw-xf-unit pw-soft", id: `${this.control.id}-unit` }, spec.unit)
-        : null;
-    this.control.setAttribute(
-      "aria-describedby",
-      [unit?.id, note?.id, this.error.id].filter(Boolean).join(" "),
-    );
-    if (spec.required) this.control.setAttribute("aria-required", "true");
-    const label = h("label", { for: this.control.id }, spec.label);
-    const coded = spec.coded && spec.label.toLowerCase() !== spec.name.toLowerCase();
-    const code = [
-      // the control says so, too
-      spec.required ? h("span", { class: "pw-xf-must", "aria-hidden": "true" }, "required") : null,
-      coded ? h("code", { class: "pw-xf-code", "aria-hidden": "true" }, spec.name) : null,
-    ];
-    const row = h("div", { class: "pw-xf-control" }, this.control, unit);
-    this.el = h(
-      "div",
-      { class: `pw-field pw-xf-field${box ? " pw-xf-box" : ""}${this.isWide ? " pw-xf-wide" : ""}` },
-      box
-        ? [this.control, h("div", { class: "pw-xf-head" }, label, code)]
-        : [h("div", { class: "pw-xf-head" }, label, code), row],
-      note,
-      this.error,
-    );
-  }
-
-  get isWide() {
-    return this.control.tagName === "TEXTAREA";
-  }
-
-  /**
-   * @param {any} value
-   * @param {(...said: any[]) => unknown} onchange
-   */
-  made(value, onchange) {
-    const { kind, choices, required, computed } = this.spec;
-    const changed = () => {
-      this.wrong("");
-      onchange(this.spec.name, this.value);
-    };
-    if (kind === "boolean")
-      return h("input", { type: "checkbox", checked: value === "true", onchange: changed });
-    if (kind === "choice") {
-      const none =
-        required || computed || !choices.some((/** @type {string[]} */ [known]) => known === value);
-      const open = none ? h("option", { value: "" }, required ? "Choose…" : "Default") : null;
-      return h(
-        "select",
-        { onchange: changed, value },
-        open,
-        choices.map((/** @type {string[]} */ [value, word]) => h("option", { value }, word)),
-      );
-    }
-    if (kind === "json" && (value.includes("\n") || value.length > 40))
-      return h("textarea", {
-        rows: Math.min(8, value.split("\n").length + 1),
-        spellcheck: "false",
-        class: "pw-xf-json",
-        oninput: changed,
-        value,
-      });
-    const inputmode = kind === "number" ? "decimal" : kind === "whole" ? "numeric" : undefined;
-    return h("input", {
-      type: "text",
-      inputmode,
-      autocomplete: "off",
-      spellcheck: "false",
-      class: kind === "json" ? "pw-xf-json" : null,
-      oninput: changed,
-      value,
-    });
-  }
-
-  hint() {
-    const { description, bounds, kind, optional, computed, default: fallback } = this.spec;
-    const sentences = [
-      description,
-      kind === "json" ? "Written as JSON." : null,
-      bounds ? ended(capital(bounds)) : null,
-      optional && kind !== "choice" ? "Left empty: none." : null,
-      computed ? "Left empty: the algorithm's own default." : null,
-      fallback && !["choice", "boolean"].includes(kind) && fallback.length <= 40
-        ? `Default: ${fallback}.`
-        : null,
-    ]
-      .filter(Boolean)
-      .map((part, at) => (at ? part : ended(part)));
-    return sentences.join(" ");
-  }
-
-  get value() {
-    return this.spec.kind === "boolean" ? String(this.control.checked) : this.control.value;
-  }
-
-  get isWrong() {
-    return this.control.hasAttribute("aria-invalid");
-  }
-
-  /** @param {string} text */
-  wrong(text) {
-    redraw(this.error, text ? [icon("Failed"), h("span", {}, text)] : null);
-    if (text) this.control.setAttribute("aria-invalid", "true");
-    else this.control.removeAttribute("aria-invalid");
-  }
-}
+import { ConfigField } from "./config_field.js";
+import { field, options } from "./controls.js";
+import { openDialog } from "./dialogs.js";
+import { button, failure, html, make } from "./elements.js";
+import { count } from "./text.js";
 
 export class ExperimentForm {
   /**
    * `drafts`: what was typed, which Escape keeps for the next time. `form`: as Python has sent it;
    * `experiment`: the one that is edited.
-   * @param {{ frame: Frame, form: Values, drafts: Values, experiment?: any, note?: string }} options
+   * @param {{ frame: Frame, form: ExperimentFormData, drafts: FormDrafts, experiment?: number | null,
+   *   note?: string }} options
    */
   constructor({ frame, form, drafts, experiment = null, note = "" }) {
     this.frame = frame;
+    this.form = form;
     this.drafts = drafts;
     this.experiment = experiment;
+    this.note = note;
     this.about = "";
+    /** @type {ConfigField[]} */
+    this.config = [];
+    /** @type {ConfigField | null} */
+    this.at = null;
     const name = {
       name: "name",
       label: "Name",
       kind: "text",
       required: true,
       value: form.name,
-      choices: /** @type {string[][]} */ ([]),
       description: experiment ? "" : "Unique in this project",
     };
-    this.name = new ConfigField(name, drafts.name, (/** @type {any} */ each, /** @type {string} */ text) =>
-      this.typed(drafts, each, text),
+    this.name = new ConfigField(name, drafts.name, (_, text) => {
+      drafts.name = text;
+      this.changed();
+    });
+    this.seed = new ConfigField(form.seed, drafts.seed, (_, text) => {
+      drafts.seed = text;
+      this.changed();
+    });
+    /** @type {[string, string, boolean][]} */
+    const algorithms = form.algorithms.map(({ name: each, problem }) => [
+      each,
+      problem ? `${each} (cannot be loaded)` : each,
+      !!problem,
+    ]);
+    this.choice = /** @type {HTMLSelectElement} */ (
+      make(
+        html`<select ?disabled=${!!experiment} @change=${() => this.change(this.choice.value)}>
+          ${options(algorithms, form.algorithm)}
+        </select>`,
+      )
     );
-    this.seed = new ConfigField(
-      form.seed,
-      drafts.seed,
-      (/** @type {any} */ each, /** @type {string} */ text) => this.typed(drafts, each, text),
-    );
-    this.says = h("div", { class: "pw-hint", role: "status" });
-    this.fields = h("div", { class: "pw-xf-fields" });
-    this.title = h("h3", { class: "pw-xf-title" }, "Config");
-    this.choice = h(
-      "select",
-      { disabled: !!experiment, onchange: () => this.change(this.choice.value) },
-      form.algorithms.map((/** @type {{ name: string, problem: any }} */ { name: each, problem }) =>
-        h("option", { value: each, disabled: !!problem }, problem ? `${each} (cannot be loaded)` : each),
-      ),
-    );
-    const choice = field("Algorithm", this.choice);
-    choice.append(this.says);
-    this.body = [
-      h(
-        "div",
-        { class: "pw-xf-fields" },
-        experiment ? [this.name.el, this.seed.el, choice] : [choice, this.name.el, this.seed.el],
-      ),
-      this.title,
-      note ? h("p", { class: "pw-hint" }, note) : "",
-      this.fields,
-    ].filter(Boolean);
-    if (!experiment) choice.classList.add("pw-xf-wide");
-    this.show(form);
-  }
-
-  /** @param {Values} form */
-  show(form) {
-    this.form = form;
-    if (form.algorithm !== null) this.choice.value = form.algorithm;
-    const chosen = form.algorithms.find(
-      (/** @type {{ name: string }} */ { name }) => name === form.algorithm,
-    );
-    const problems = form.algorithms
-      .map((/** @type {{ problem: any }} */ { problem }) => problem)
-      .filter(Boolean);
-    redraw(
-      this.says,
-      chosen ? h("div", {}, chosen.says) : null,
-      problems.map((/** @type {any} */ problem) => h("div", {}, problem)),
-    );
-    this.drafts.values[form.algorithm] ??= {};
-    const typed = this.drafts.values[form.algorithm];
-    const ordered = [...form.fields].sort((one, other) => other.required - one.required);
-    this.config = ordered.map(
-      (spec) =>
-        new ConfigField(
-          { ...spec, coded: true },
-          typed[spec.name],
-          (/** @type {string} */ name, /** @type {string} */ text) => this.typed(typed, name, text),
-        ),
-    );
-    this.fields.replaceChildren(...this.config.map(({ el }) => el));
-    if (!this.config.length)
-      this.fields.append(
-        h("div", { class: "pw-soft pw-xf-wide" }, "This algorithm has nothing to configure."),
-      );
+    this.take(form);
   }
 
   /**
-   * @param {any} kept
-   * @param {string} name
-   * @param {string} text
+   * @param {Omit<DialogOptions, "frame" | "body">} options
    */
-  typed(kept, name, text) {
-    kept[name] = text;
-    this.about = "";
-    this.tell();
-  }
-
-  /**
-   * Add to the dialog what throws away what is typed.
-   * @param {any} dialog
-   */
-  open(dialog) {
-    this.dialog = dialog;
-    dialog.form.querySelector(".pw-dialog-actions").prepend(
-      button({
+  open(options) {
+    this.dialog = openDialog({
+      ...options,
+      frame: this.frame,
+      wide: true,
+      body: () => this.body(),
+      actions: button({
         label: "Reset",
         kind: "pw-xf-reset",
         title: this.experiment ? "As the experiment has it" : "To the defaults",
         onclick: () => this.reset(),
       }),
-    );
+    });
+    return this.dialog;
+  }
+
+  body() {
+    const { form, experiment, name, seed } = this;
+    const says = form.algorithms.find((each) => each.name === form.algorithm)?.says;
+    const problems = form.algorithms.map(({ problem }) => problem).filter(Boolean);
+    const more = html`<div class="pw-hint" role="status">
+      ${says === undefined ? null : html`<div>${says}</div>`}
+      ${problems.map((problem) => html`<div>${problem}</div>`)}
+    </div>`;
+    const choice = field("Algorithm", this.choice, null, { more, kind: experiment ? "" : "pw-xf-wide" });
+    return [
+      html`<div class="pw-xf-fields">
+        ${experiment ? [name.el, seed.el, choice] : [choice, name.el, seed.el]}
+      </div>`,
+      html`<h3 class="pw-xf-title">Config</h3>`,
+      this.note ? html`<p class="pw-hint">${this.note}</p>` : null,
+      html`<div class="pw-xf-fields">
+        ${
+          this.config.length
+            ? this.config.map(({ el }) => el)
+            : html`<div class="pw-soft pw-xf-wide">This algorithm has nothing to configure.</div>`
+        }
+      </div>`,
+    ];
+  }
+
+  /**
+   * Take the form of an algorithm.
+   * @param {ExperimentFormData} form
+   */
+  take(form) {
+    this.form = form;
+    if (form.algorithm !== null) this.choice.value = form.algorithm;
+    this.drafts.values[form.algorithm ?? ""] ??= {};
+    const typed = this.drafts.values[form.algorithm ?? ""];
+    const keep = (/** @type {string} */ name, /** @type {string} */ text) => {
+      typed[name] = text;
+      this.changed();
+    };
+    this.config = [...form.fields]
+      .sort((one, other) => Number(!!other.required) - Number(!!one.required))
+      .map((spec) => new ConfigField(spec, typed[spec.name], keep, true));
+  }
+
+  changed() {
+    this.about = "";
+    this.tell();
   }
 
   reset() {
-    for (const each of [this.name, this.seed]) {
-      delete this.drafts[each.spec.name];
-      each.control.value = each.spec.value;
-      each.wrong("");
-    }
+    delete this.drafts.name;
+    delete this.drafts.seed;
+    for (const each of [this.name, this.seed]) each.reset();
     this.drafts.values = {};
-    this.about = "";
-    this.show(this.form);
-    this.tell();
+    this.take(this.form);
+    this.changed();
   }
 
   /** @param {string} algorithm */
@@ -259,14 +139,18 @@ export class ExperimentForm {
     this.drafts.algorithm = algorithm;
     try {
       const form = await this.frame.line.ask("form", { algorithm }, this.choice);
-      if (this.choice.value === algorithm) this.show(form);
+      if (this.choice.value === algorithm) this.take(/** @type {ExperimentFormData} */ (form));
+      this.dialog?.draw();
     } catch (problem) {
-      this.choice.value = this.form.algorithm;
-      this.dialog.fail(problem);
+      this.choice.value = this.form.algorithm ?? "";
+      this.dialog?.fail(problem);
     }
   }
 
-  /** @param {El} pressed */
+  /**
+   * @param {El} pressed
+   * @returns {Promise<Named | null>}
+   */
   async submit(pressed) {
     const sent = {
       name: this.name.value,
@@ -276,15 +160,21 @@ export class ExperimentForm {
       values: Object.fromEntries(this.config.map((each) => [each.spec.name, each.value])),
     };
     const named = this.experiment ? { ...sent, experiment: this.experiment } : sent;
-    const answer = await this.frame.line.ask(this.experiment ? "change" : "create", named, pressed);
+    const answer = /** @type {Named & { refused?: Refusal }} */ (
+      await this.frame.line.ask(this.experiment ? "change" : "create", named, pressed)
+    );
     if (!answer.refused) return answer;
     this.refuse(answer.refused);
     return null;
   }
 
+  get all() {
+    return [this.name, this.seed, ...this.config];
+  }
+
   /**
    * Show what is wrong beside each field, all at once, and go to the first.
-   * @param {{ about: any, fields: Values, general: any }} options
+   * @param {Refusal} refusal
    */
   refuse({ about, fields, general }) {
     this.name.wrong(about.name);
@@ -299,18 +189,12 @@ export class ExperimentForm {
     this.next(null);
   }
 
-  get refused() {
-    return [this.name, this.seed, ...this.config].filter((each) => each.isWrong);
-  }
-
   /** Say how many fields are refused still; each that is changed counts no more. */
   tell() {
-    const { length } = this.refused;
+    const { length } = this.all.filter((each) => each.isWrong);
     const told = [length ? `${count(length, "field is", "fields are")} refused.` : "", this.about]
       .filter(Boolean)
       .join(" ");
-    const place = this.dialog.form.querySelector(".pw-dialog-error");
-    if (!told) return place.replaceChildren();
     const go = length
       ? button({
           label: length > 1 ? "Next" : "Show",
@@ -319,7 +203,7 @@ export class ExperimentForm {
           onclick: () => this.next(),
         })
       : null;
-    redraw(place, icon("Failed"), h("span", {}, told), go);
+    this.dialog?.say(told ? [failure(told), go] : null);
   }
 
   /**
@@ -327,9 +211,8 @@ export class ExperimentForm {
    * @param {ConfigField | null} [after]
    */
   next(after = this.at) {
-    const all = [this.name, this.seed, ...this.config],
-      from = all.indexOf(after) + 1;
-    this.at = [...all.slice(from), ...all.slice(0, from)].find((each) => each.isWrong);
+    const from = after ? this.all.indexOf(after) + 1 : 0;
+    this.at = [...this.all.slice(from), ...this.all.slice(0, from)].find((each) => each.isWrong) ?? null;
     this.at?.control.focus({ preventScroll: true });
     this.at?.el.scrollIntoView({ block: "center" });
   }

@@ -1,8 +1,11 @@
 // What leaves a view: text to be read, for the clipboard, and for files that the browser saves.
 
-import { button, h, icon, setText } from "./elements.js";
+import { button, find, focused, focusOn, html, make } from "./elements.js";
+import { ICONS } from "./icons.js";
 
 const COPIED = 2000; // ms that a button says that it has copied
+/** @type {WeakMap<El, ReturnType<typeof setTimeout>>} */
+const copiedTimers = new WeakMap();
 
 /**
  * Put text on the clipboard; resolves to whether that was done.
@@ -19,8 +22,10 @@ async function copyText(text) {
 
 /** @param {string} text */
 function copyBySelection(text) {
-  const back = document.activeElement;
-  const area = h("textarea", { class: "pw-hidden", "aria-hidden": "true", tabindex: "-1", value: text });
+  const back = focused();
+  const area = /** @type {HTMLTextAreaElement} */ (
+    make(html`<textarea class="pw-hidden" aria-hidden="true" tabindex="-1" .value=${text}></textarea>`)
+  );
   // what is outside an open dialog cannot be selected
   (back?.closest("dialog") || document.body).append(area);
   area.select();
@@ -31,39 +36,44 @@ function copyBySelection(text) {
     // told by the answer
   }
   area.remove();
-  back?.focus?.({ preventScroll: true });
+  focusOn(back);
   return done;
 }
 
 /**
- * Make a button that copies what `text` returns, and says so by a tick, which takes no other room.
- * @param {{ frame: Frame, label?: string, text: () => string, [name: string]: any }} options
+ * A button that copies what `text` returns, and says so by a tick, which takes no other room.
+ * @param {Frame} frame
+ * @param {() => string} text
+ * @param {Partial<ButtonOptions>} [options]
  */
-export function copyButton({ frame, label = "Copy", text, ...props }) {
+export function copyButton(frame, text, { label = "Copy", ...options } = {}) {
   /**
+   * @param {El} el
    * @param {string} glyph
    * @param {string} words
    */
-  const show = (glyph, words) => {
-    el.firstElementChild.replaceWith(icon(glyph));
+  const show = (el, glyph, words) => {
+    find(el, "path").setAttribute("d", ICONS[glyph]);
     el.classList.toggle("pw-copied", glyph === "check");
     const word = el.querySelector(".pw-label");
-    if (word) setText(word, words);
+    if (word) word.textContent = words;
   };
-  const el = button({
+  return button({
     label,
     glyph: "copy",
-    ...props,
-    onclick: async () => {
+    ...options,
+    onclick: async (el) => {
       const done = await copyText(text()),
         said = done ? "Copied" : "Not copied: select the text and press Ctrl+C";
-      show(done ? "check" : "copy", done ? label : said);
+      show(el, done ? "check" : "copy", done ? label : said);
       frame.announce(said);
-      clearTimeout(el.shown);
-      el.shown = setTimeout(() => show("copy", label), COPIED);
+      clearTimeout(copiedTimers.get(el));
+      copiedTimers.set(
+        el,
+        setTimeout(() => show(el, "copy", label), COPIED),
+      );
     },
   });
-  return el;
 }
 
 /**
@@ -74,7 +84,7 @@ export function copyButton({ frame, label = "Copy", text, ...props }) {
  */
 export function saveFile(name, text, type = "text/plain") {
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
-  const link = h("a", { href: url, download: name });
+  const link = make(html`<a href=${url} download=${name}></a>`);
   document.body.append(link);
   link.click();
   link.remove();
@@ -89,7 +99,8 @@ export class Printed {
    */
   constructor(frame, label) {
     this.text = "";
-    this.el = h("pre", { class: "pw-printed", tabindex: "0", role: "region", "aria-label": label });
+    this.toEnd = false;
+    this.el = make(html`<pre class="pw-printed" tabindex="0" role="region" aria-label=${label}></pre>`);
     const size = new ResizeObserver(() => this.settle()); // what is not laid out yet cannot be scrolled
     size.observe(this.el);
     const marked = () => this.el.isConnected && this.draw();
@@ -117,7 +128,7 @@ export class Printed {
     if (!anew && marked && !marked.isCollapsed && el.contains(marked.anchorNode)) return;
     this.toEnd ||= anew || el.scrollTop + el.clientHeight >= el.scrollHeight - 4;
     const { scrollTop } = el;
-    setText(el, text);
+    if (el.textContent !== text) el.textContent = text;
     el.scrollTop = scrollTop;
     this.settle();
   }
@@ -128,3 +139,19 @@ export class Printed {
     this.toEnd = false;
   }
 }
+
+/**
+ * The error of a run, with a button that copies it.
+ * @param {Frame} frame
+ * @param {{ status: string, error: string | null } | null} run
+ * @param {Printed} printed
+ * @param {Content} [body]
+ */
+export const errorPart = (frame, run, printed, body = printed.el) =>
+  html`<div class="pw-panel-part pw-panel-error" ?hidden=${!run?.error}>
+    <div class="pw-panel-bar">
+      <h4>${run?.status === "Crashed" ? "Evidence of the crash" : "Error"}</h4>
+      ${copyButton(frame, () => printed.text)}
+    </div>
+    ${body}
+  </div>`;

@@ -1,50 +1,13 @@
 // The frame of a view: notices, what cannot be used now and why, and the lease for which Python refreshes it.
 
-import { button, explain, h, icon, redraw, unique } from "./elements.js";
+import { button, draw, explain, focusOn, html, icon, make, unique } from "./elements.js";
+import { keepLease } from "./lease.js";
 import { GONE, Line, sentence } from "./line.js";
 import { hidePicture, picturePlaces } from "./picture.js";
 import { ago } from "./text.js";
+import { lockChanges } from "./trust.js";
 
-const RENEW = 10_000; // ms between two renewals of a lease; Python drops one after 30 s
 const NOTICED = 10_000; // ms after which word of a success goes by itself
-
-/**
- * The labels of all controls that change or run something: in a workspace that is not trusted they cannot be
- * used.
- */
-const CHANGES = new Set([
-  "Accept as fresh",
-  "Add stage",
-  "Clean up",
-  "Connect",
-  "Delete",
-  "Delete stage",
-  "Deploy",
-  "Disconnect",
-  "Duplicate",
-  "Edit config",
-  "Edit description",
-  "Edit name",
-  "Edit stage",
-  "Import pipeline",
-  "Insert after",
-  "Insert before",
-  "Make a key",
-  "Move left",
-  "Move right",
-  "New Agent",
-  "New Pipeline",
-  "New experiment",
-  "Redo",
-  "Resume",
-  "Roll back",
-  "Rotate key",
-  "Send",
-  "Stop",
-  "Train",
-  "Trigger stage",
-  "Undo",
-]);
 
 /**
  * The frame of a view: a root that keeps keys from the notebook, a place for notices, and a lease that
@@ -56,28 +19,31 @@ export class Frame {
     this.model = model;
     this.line = new Line(model);
     this.id = unique("view");
+    this.gone = this.closed = false;
+    /** @type {(() => void)[]} */
     this.undo = [];
-    this.said = h("div", { class: "pw-hidden", role: "status", "aria-live": "polite" });
-    this.trouble = h("div", { class: "pw-notices" });
-    this.banner = h("div", { class: "pw-notices" });
-    this.notices = h("div", { class: "pw-notices pw-floating", popover: "manual" });
-    this.body = h("div", { class: `pw-body pw-${name}` });
-    this.root = h(
-      "div",
-      { class: "pw-root", tabindex: "-1", "data-pw-shows": model.get("picture") },
-      this.banner,
-      this.trouble,
-      this.notices,
-      this.body,
-      this.said,
+    this.root = make(
+      html`<div class="pw-root" tabindex="-1" data-pw-shows=${model.get("picture")}>
+        <div class="pw-notices"></div>
+        <div class="pw-notices"></div>
+        <div class="pw-notices pw-floating" popover="manual"></div>
+        <div class=${`pw-body pw-${name}`}></div>
+        <div class="pw-hidden" role="status" aria-live="polite"></div>
+      </div>`,
     );
+    const [banner, trouble, notices, body, said] = /** @type {El[]} */ ([...this.root.children]);
+    this.banner = banner;
+    this.trouble = trouble;
+    this.notices = notices;
+    this.body = body;
+    this.said = said;
     el.append(this.root);
     this.undo.push(hidePicture(model.get("picture")));
     this.on("change:trouble", () => this.showTrouble());
     this.on("change:untrusted", () => this.showTrust());
     this.on("comm_live_update", () => this.showTrouble());
     this.line.ready.then(
-      (/** @type {El} */ line) => {
+      (line) => {
         line.on("comm_live_update", () => this.showTrouble());
         this.attend();
       },
@@ -88,7 +54,7 @@ export class Frame {
     this.listen(window, "resize", () => this.placeNotice());
     const clock = setInterval(() => this.tick(), 30_000);
     this.undo.push(() => clearInterval(clock));
-    this.locks = new MutationObserver(() => this.lock());
+    this.locks = new MutationObserver(() => lockChanges(this.root, true));
     this.undo.push(() => this.locks.disconnect());
     this.showTrouble();
     this.showTrust();
@@ -97,24 +63,17 @@ export class Frame {
   /** Say why nothing can be changed here, and let who knows the workspace trust it. */
   showTrust() {
     const why = this.model.get("untrusted");
-    redraw(
+    draw(
       this.banner,
       why
-        ? h(
-            "div",
-            { class: "pw-notice pw-untrusted", role: "status" },
-            icon("info"),
-            h(
-              "div",
-              {},
-              `This workspace is open for reading only. ${why} If you know where it comes from, trust ` +
-                "it: from then on it may run the code that it holds, as you.",
-            ),
-            button({
-              label: "Trust this workspace",
-              onclick: (event) => this.run("trust", {}, event.currentTarget),
-            }),
-          )
+        ? html`<div class="pw-notice pw-untrusted" role="status">
+            ${icon("info")}
+            <div>
+              This workspace is open for reading only. ${why} If you know where it comes from, trust it: from
+              then on it may run the code that it holds, as you.
+            </div>
+            ${button({ label: "Trust this workspace", onclick: (pressed) => this.run("trust", {}, pressed) })}
+          </div>`
         : null,
     );
     this.locks.disconnect();
@@ -123,36 +82,16 @@ export class Frame {
         childList: true,
         subtree: true,
         attributes: true,
-        attributeFilter: ["aria-disabled"],
+        attributeFilter: ["aria-disabled", "data-title"],
       });
-    this.lock();
-  }
-
-  /** Lock what changes or runs something, with the reason, as long as the workspace is not trusted. */
-  lock() {
-    const why = this.model.get("untrusted");
-    for (const el of this.root.querySelectorAll(
-      why ? "button:not([data-locked][aria-disabled])" : "button[data-locked]",
-    )) {
-      if (!why) {
-        el.removeAttribute("aria-disabled");
-        el.title = el.dataset.locked;
-        delete el.dataset.locked;
-      } else if (
-        "changes" in el.dataset ||
-        CHANGES.has(el.getAttribute("aria-label") || el.querySelector(".pw-label")?.textContent)
-      ) {
-        el.dataset.locked ??= el.title;
-        el.title = "This workspace is open for reading only: trust it first, above.";
-        el.setAttribute("aria-disabled", "true");
-      }
-    }
+    lockChanges(this.root, !!why);
   }
 
   /**
    * Listen to the model until the view is gone.
-   * @param {any} event
-   * @param {(message: any) => unknown} heard
+   * @template Message
+   * @param {string} event
+   * @param {(message: Message) => unknown} heard
    */
   on(event, heard) {
     this.model.on(event, heard);
@@ -161,9 +100,9 @@ export class Frame {
 
   /**
    * Listen to anything until the view is gone.
-   * @param {any} target
-   * @param {any} event
-   * @param {(message: any) => unknown} heard
+   * @param {EventTarget} target
+   * @param {string} event
+   * @param {(event: Event) => unknown} heard
    * @param {AddEventListenerOptions} [options]
    */
   listen(target, event, heard, options) {
@@ -173,7 +112,7 @@ export class Frame {
 
   /**
    * Have `end` called when the view is gone. Returns what ends it before.
-   * @param {any} end
+   * @param {() => void} end
    */
   whenGone(end) {
     const now = () => {
@@ -195,11 +134,12 @@ export class Frame {
 
   /**
    * A control that cannot be used now says why, in its tooltip; who presses it is told the same.
-   * @param {any} event
+   * @param {Event} event
    */
   why(event) {
-    const control = event.target.closest?.('[aria-disabled="true"][title]');
-    if (control?.closest(".pw-root") !== this.root) return;
+    const pressed = /** @type {Element | null} */ (event.target);
+    const control = /** @type {El | null} */ (pressed?.closest?.('[aria-disabled="true"][title]'));
+    if (!control || control.closest(".pw-root") !== this.root) return;
     if (control.dataset.locked !== undefined) event.stopPropagation();
     explain(control, control.title);
   }
@@ -209,41 +149,32 @@ export class Frame {
    * the view: nothing scrolls or moves. It stays until it is dismissed or the next command succeeds, or goes
    * where it is short.
    * @param {string | string[]} text
-   * @param {string} [kind]
+   * @param {"info" | "error"} [kind]
    */
   notice(text, kind = "info") {
-    const lines = [text].flat();
-    const close = button({
-      label: "Dismiss",
-      glyph: "close",
-      quiet: true,
-      onclick: () => {
-        this.clearNotice();
-        this.root.focus({ preventScroll: true });
-      },
-    });
-    const el = h(
-      "div",
-      { class: `pw-notice pw-${kind}`, role: kind === "error" ? "alert" : "status" },
-      icon(kind === "error" ? "Failed" : "info"),
-      h(
-        "div",
-        {},
-        lines.map((line) => h("div", {}, line)),
-      ),
-      close,
-    );
+    const lines = [text].flat(),
+      failed = kind === "error";
+    const dismiss = () => {
+      this.clearNotice();
+      focusOn(this.root);
+    };
     this.clearNotice();
-    this.notices.append(el);
+    draw(
+      this.notices,
+      html`<div class=${`pw-notice pw-${kind}`} role=${failed ? "alert" : "status"}>
+        ${icon(failed ? "Failed" : "info")}
+        <div>${lines.map((line) => html`<div>${line}</div>`)}</div>
+        ${button({ label: "Dismiss", glyph: "close", quiet: true, onclick: dismiss })}
+      </div>`,
+    );
     this.notices.showPopover();
     this.placeNotice();
-    if (kind === "info" && lines.length === 1) this.letGo();
-    return el;
+    if (!failed && lines.length === 1) this.letGo();
   }
 
   clearNotice() {
     clearTimeout(this.going);
-    this.notices.replaceChildren();
+    draw(this.notices, null);
     if (this.notices.matches(":popover-open")) this.notices.hidePopover();
   }
 
@@ -257,7 +188,7 @@ export class Frame {
 
   /** Keep a notice at the bottom of what can be seen of the view. */
   placeNotice() {
-    if (!this.notices.firstChild) return;
+    if (!this.notices.firstElementChild) return;
     const part = inSight(this.root);
     this.notices.style.visibility = part ? "" : "hidden";
     if (!part) return;
@@ -272,15 +203,17 @@ export class Frame {
 
   /**
    * Ask for a command, and show its error as a notice. Returns undefined then.
-   * @param {string} command
-   * @param {Values} [args]
-   * @param {El} [pressed]
+   * @template {string} Name
+   * @param {Name} command
+   * @param {Args} [args]
+   * @param {El | null} [pressed]
+   * @returns {Promise<Answer<Name> | undefined>}
    */
   async run(command, args, pressed) {
     try {
       const result = await this.line.ask(command, args, pressed);
       this.clearNotice();
-      return result ?? {};
+      return result ?? /** @type {Answer<Name>} */ ({});
     } catch (error) {
       if (error === GONE)
         this.showTrouble(); // which says it, once
@@ -290,18 +223,16 @@ export class Frame {
   }
 
   showTrouble() {
-    const dead = this.line.dead || this.model.comm_live === false || (this.line.line && !this.line.live);
-    const text = dead ? `${GONE.what} ${GONE.why} ${GONE.fix}` : this.model.get("trouble");
-    this.root.classList.toggle("pw-dead", !!dead);
-    redraw(
+    const { line, model } = this;
+    const dead = line.dead || model.comm_live === false || (!!line.line && !line.live);
+    const text = dead ? sentence(GONE) : model.get("trouble");
+    this.root.classList.toggle("pw-dead", dead);
+    draw(
       this.trouble,
       text
-        ? h(
-            "div",
-            { class: `pw-notice pw-warning${dead ? " pw-gone" : ""}`, role: "status" },
-            icon("Stale"),
-            h("div", {}, text),
-          )
+        ? html`<div class=${`pw-notice pw-warning${dead ? " pw-gone" : ""}`} role="status">
+            ${icon("Stale")}<div>${text}</div>
+          </div>`
         : null,
     );
   }
@@ -310,40 +241,9 @@ export class Frame {
     for (const el of this.root.querySelectorAll("time[data-at]")) el.textContent = ago(Number(el.dataset.at));
   }
 
-  /** Keep a lease while the view can be seen. */
+  /** Begin to talk with Python: the kernel is there. */
   attend() {
-    let seen = false,
-      leased = false,
-      /** @type {any} */ timer = null;
-    const settle = () => {
-      const wanted = seen && document.visibilityState === "visible" && !this.closed;
-      if (wanted === leased) return;
-      leased = wanted;
-      clearInterval(timer);
-      this.line.tell(wanted ? "lease" : "release", { view: this.id });
-      if (wanted) timer = setInterval(() => this.line.tell("lease", { view: this.id }), RENEW);
-    };
-    const observer = new IntersectionObserver((entries) => {
-      seen = entries[entries.length - 1].isIntersecting;
-      settle();
-      this.placeNotice();
-    });
-    observer.observe(this.root);
-    this.listen(document, "visibilitychange", settle);
-    this.listen(window, "pagehide", () => {
-      this.closed = true;
-      settle();
-    });
-    this.listen(window, "pageshow", () => {
-      this.closed = false;
-      settle();
-    });
-    this.undo.push(() => {
-      observer.disconnect();
-      this.closed = true;
-      settle();
-      clearInterval(timer);
-    });
+    keepLease(this);
     if (this.gone) return this.close();
     const drawn = picturePlaces(this.model).map((place) => place.drawn);
     if (drawn.length) this.line.tell("picture", { drawn }); // the page may have missed one
@@ -377,7 +277,7 @@ export class Frame {
  */
 function inSight(el) {
   const part = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
-  for (let each = el; each && each !== document.body; each = each.parentElement) {
+  for (let each = /** @type {El | null} */ (el); each && each !== document.body; each = each.parentElement) {
     if (each !== el && getComputedStyle(each).overflowY === "visible") continue;
     const { left, top, right, bottom } = each.getBoundingClientRect();
     part.left = Math.max(part.left, left);

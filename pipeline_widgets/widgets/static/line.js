@@ -3,6 +3,24 @@
 import { unique } from "./elements.js";
 
 export const PATIENCE = 500; // ms after which a button says that it waits for the kernel
+const WAITS = "Waiting for the kernel…";
+const BUSY = "The kernel is busy with a cell. This is done as soon as it is free.";
+
+/** @type {Problem} */
+export const GONE = {
+  kind: "Disconnected",
+  what: "The kernel does not answer.",
+  why: "It was restarted or shut down; runs go on without it.",
+  fix: "Run the cell again.",
+};
+
+/**
+ * Return the model that a trait names.
+ * @param {Model} model
+ * @param {string} reference
+ */
+export const referenced = (model, reference) =>
+  model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
 
 /**
  * The line on which commands go up. It is a widget of its own: ipykernel sends a message to the shell that
@@ -11,29 +29,30 @@ export const PATIENCE = 500; // ms after which a button says that it waits for t
 export class Line {
   /** @param {Model} model */
   constructor(model) {
+    /** @type {Map<string, { resolve: (result: any) => void, reject: (error: Problem) => void }>} */
     this.waiting = new Map();
     this.dead = false;
-    this.model = model;
-    this.heard = (/** @type {any} */ message) => this.hear(message);
+    /** @type {Model | null} */
+    this.line = null;
+    this.heard = (/** @type {{ id: string, ok: boolean, result: unknown, error: Problem }} */ message) =>
+      this.hear(message);
     this.lost = () => this.live || this.giveUp();
-    this.ready = model.widget_manager
-      .get_model(model.get("line").slice("IPY_MODEL_".length))
-      .then((/** @type {El} */ line) => {
-        this.line = line;
-        line.on("msg:custom", this.heard);
-        line.on("comm_live_update", this.lost);
-        return line;
-      });
+    this.ready = referenced(model, model.get("line")).then((line) => {
+      this.line = line;
+      line.on("msg:custom", this.heard);
+      line.on("comm_live_update", this.lost);
+      return line;
+    });
     this.ready.catch(() => (this.dead = true));
   }
 
-  /** @param {any} message */
-  hear(message) {
-    const asked = this.waiting.get(message.id);
+  /** @param {{ id: string, ok: boolean, result: unknown, error: Problem }} message */
+  hear({ id, ok, result, error }) {
+    const asked = this.waiting.get(id);
     if (!asked) return;
-    this.waiting.delete(message.id);
-    if (message.ok) asked.resolve(message.result);
-    else asked.reject(message.error);
+    this.waiting.delete(id);
+    if (ok) asked.resolve(result);
+    else asked.reject(error);
   }
 
   get live() {
@@ -42,16 +61,18 @@ export class Line {
 
   /**
    * Ask Python to carry out a command. While it waits for the kernel, `pressed` says so.
-   * @param {string} command
-   * @param {Values} [args]
-   * @param {El} [pressed]
+   * @template {string} Name
+   * @param {Name} command
+   * @param {Args} [args]
+   * @param {El | null} [pressed]
+   * @returns {Promise<Answer<Name>>}
    */
   async ask(command, args = {}, pressed = null) {
     await this.ready;
     if (!this.live) throw GONE;
     const id = unique("ask");
     const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
-    this.line.send({ id, command, args });
+    this.line?.send({ id, command, args });
     const patience = setTimeout(() => wait(pressed, true), PATIENCE);
     try {
       return await answer;
@@ -64,11 +85,11 @@ export class Line {
   /**
    * Tell Python something that needs no answer. A notebook that is closed has no kernel to tell it to.
    * @param {string} command
-   * @param {Values} [args]
+   * @param {Args} [args]
    */
   tell(command, args = {}) {
     try {
-      if (this.live) this.line.send({ command, args });
+      if (this.live) this.line?.send({ command, args });
     } catch {
       this.dead = true;
     }
@@ -87,37 +108,42 @@ export class Line {
   }
 }
 
-export const GONE = {
-  kind: "Disconnected",
-  what: "The kernel does not answer.",
-  why: "It was restarted or shut down; runs go on without it.",
-  fix: "Run the cell again.",
-};
-
 /**
- * @param {El} pressed
+ * Say at a button that it waits, or what it said before. What it says anew meanwhile stays.
+ * @param {El | null} pressed
  * @param {boolean} waits
  */
 function wait(pressed, waits) {
-  const label = pressed?.querySelector?.(".pw-label");
   if (!pressed?.isConnected) return;
+  const label = pressed.querySelector(".pw-label"),
+    { dataset } = pressed;
   if (waits) {
     pressed.setAttribute("aria-busy", "true");
-    if (label && !label.dataset.was)
-      [label.dataset.was, label.textContent] = [label.textContent, "Waiting for the kernel…"];
-    pressed.title = "The kernel is busy with a cell. This is done as soon as it is free.";
+    dataset.titled ??= pressed.title;
+    pressed.title = BUSY;
+    if (!label) return;
+    dataset.labelled ??= label.textContent ?? "";
+    label.textContent = WAITS;
   } else if (pressed.getAttribute("aria-busy")) {
     pressed.removeAttribute("aria-busy");
-    pressed.removeAttribute("title");
-    if (label?.dataset.was) label.textContent = label.dataset.was;
-    if (label) delete label.dataset.was;
+    if (pressed.title === BUSY) pressed.title = dataset.titled ?? "";
+    if (label?.textContent === WAITS) label.textContent = dataset.labelled ?? "";
+    delete dataset.titled;
+    delete dataset.labelled;
   }
 }
 
 /**
- * The sentences of an error, as Python says them.
- * @param {any} error
+ * What kind an error is, as Python calls it.
+ * @param {unknown} error
  */
-export const sentence = (error) =>
-  [error?.what, error?.why, error?.fix].filter(Boolean).join(" ") ||
-  String(error?.message || error || "Something went wrong.");
+export const kindOf = (error) => /** @type {Problem | null} */ (error)?.kind;
+
+/**
+ * The sentences of an error, as Python says them.
+ * @param {unknown} error
+ */
+export function sentence(error) {
+  const { what, why, fix, message } = /** @type {Problem} */ (error ?? {});
+  return [what, why, fix].filter(Boolean).join(" ") || String(message || error || "Something went wrong.");
+}

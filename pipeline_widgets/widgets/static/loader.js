@@ -19,7 +19,9 @@ async function load(code) {
 /** @param {Model} model */
 async function views(model) {
   const code = await model.widget_manager.get_model(model.get("code").slice("IPY_MODEL_".length));
-  const page = /** @type {any} */ (globalThis);
+  const page = /** @type {Record<symbol, Map<string, ReturnType<typeof load>>>} */ (
+    /** @type {unknown} */ (globalThis)
+  );
   page[LOADED] ??= new Map();
   const loaded = page[LOADED];
   const digest = code.get("digest");

@@ -9,11 +9,10 @@ import {
   chartBefore,
   chartSample,
   chartStep,
+  chartStepTexts,
   chartSummary,
-  chartTick,
-  chartTickTexts,
 } from "./chart_style.js";
-import { h, redraw, setText } from "./elements.js";
+import { draw, find, html, make } from "./elements.js";
 import { stepOrder } from "./steps.js";
 import { isolated, score } from "./text.js";
 import { uPlot } from "./vendor/uPlot.js";
@@ -27,51 +26,52 @@ export class MetricChart {
    * Charts of the same `group` are read and zoomed together. `heading` stands above, and `tools` beside it.
    * With `compact` the legend has values only: names stand elsewhere.
    * @param {Frame} frame
-   * @param {{ height?: number, group?: any, heading?: any, tools?: any, compact?: boolean }} [options]
+   * @param {ChartLayout} [options]
    */
-  constructor(
-    frame,
-    { height = CHART_HEIGHT, group = null, heading = null, tools = null, compact = false } = {},
-  ) {
+  constructor(frame, { height = CHART_HEIGHT, group, heading, tools, compact = false } = {}) {
     this.height = height;
     this.group = group ?? new ChartGroup();
-    /** @type {any[]} */
+    /** @type {Series[]} */
     this.series = [];
     /** @type {Step[]} */
     this.steps = [];
     /** @type {number[]} */
     this.xs = [];
-    /** @type {any} */
+    /** @type {(number | null | undefined)[][]} */
+    this.values = [];
+    /** @type {PlotData} */
+    this.data = [];
+    /** @type {El[]} */
+    this.items = [];
+    /** @type {number | null} */
     this.at = null;
+    /** @type {Step | null} */
+    this.best = null;
+    /** @type {Plot | null} */
+    this.plot = null;
+    this.unit = 1;
+    this.log = false;
+    this.title = this.shown = this.styles = "";
     this.compact = compact;
-    this.told = h("div", { class: "pw-chart-told", "aria-hidden": "true" });
-    this.offset = h("div", { class: "pw-chart-offset pw-hint", hidden: true });
-    this.legend = h("ul", { class: `pw-chart-legend${compact ? " pw-chart-compact" : ""}` });
-    this.place = h("div", {
-      class: "pw-chart-place",
-      tabindex: "0",
-      role: "slider",
-      "aria-label": "Chart",
-      "aria-valuemin": "0",
-      "aria-valuemax": "0",
-      "aria-valuenow": "0",
-      style: { height: `${height}px` },
-      onkeydown: (event) => pressInChart(this, event),
-      onfocus: () => {
-        this.group.last = this;
-        if (this.place.matches(":focus-visible")) this.read(this.at ?? this.steps.length - 1);
-      },
-      onblur: () => this.read(null),
-      onmouseleave: () => this.group.light(null),
-    });
-    this.el = h(
-      "div",
-      { class: "pw-chart" },
-      h("div", { class: "pw-chart-head" }, heading, group ? null : this.group.whole, this.told, tools),
-      this.place,
-      this.offset,
-      this.legend,
+    this.el = make(
+      html`<div class="pw-chart">
+        <div class="pw-chart-head">
+          ${heading}${group ? null : this.group.whole}<div class="pw-chart-told"
+            aria-hidden="true"></div>${tools}
+        </div>
+        <div class="pw-chart-place" tabindex="0" role="slider" aria-label="Chart" aria-valuemin="0"
+          aria-valuemax="0"
+          aria-valuenow="0" style=${`height: ${height}px`} @keydown=${(event) => pressInChart(this, event)}
+          @focus=${() => this.enter()} @blur=${() => this.read(null)}
+          @mouseleave=${() => this.group.light(null)}></div>
+        <div class="pw-chart-offset pw-hint" hidden></div>
+        <ul class=${`pw-chart-legend${compact ? " pw-chart-compact" : ""}`}></ul>
+      </div>`,
     );
+    this.told = find(this.el, ".pw-chart-told");
+    this.place = find(this.el, ".pw-chart-place");
+    this.offset = find(this.el, ".pw-chart-offset");
+    this.legend = find(this.el, ".pw-chart-legend");
     this.group.charts.add(this);
     this.size = new ResizeObserver(() => this.fit());
     this.size.observe(this.place);
@@ -89,27 +89,23 @@ export class MetricChart {
     });
   }
 
+  enter() {
+    this.group.last = this;
+    if (this.place.matches(":focus-visible")) this.read(this.at ?? this.steps.length - 1);
+  }
+
   /**
-   * `series`: [{key, name, points, style, ended}], points being [step, value] with null for a gap, and
-   * `ended` whether no more will come; `best`: a step to mark, or null.
-   * @param {{ title: string, series: any[], best?: any, log?: boolean }} options
+   * `best`: a step to mark, or null.
+   * @param {{ title: string, series: Series[], best?: Step | null, log?: boolean }} options
    */
   show({ title, series, best = null, log = false }) {
     const told = JSON.stringify([title, series, best, log]);
     if (told === this.shown) return;
-    /** @type {string} */
-    this.shown = told;
     const step = this.at === null ? null : this.steps[this.at],
       styles = JSON.stringify(series.map((each) => each.style));
     const anew = log !== this.log || styles !== this.styles || (best === null) !== (this.best === null);
-    this.title = title;
-    this.series = series;
-    this.best = best;
-    this.log = log;
-    this.styles = styles;
-    this.steps = [
-      ...new Set(series.flatMap(({ points }) => points.map((/** @type {any[]} */ [at]) => at))),
-    ].sort(stepOrder);
+    Object.assign(this, { shown: told, title, series, best, log, styles });
+    this.steps = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort(stepOrder);
     this.at =
       step === null
         ? null
@@ -118,11 +114,7 @@ export class MetricChart {
             this.steps.findLastIndex((each) => stepOrder(each, step) <= 0),
           );
     const largest = series.reduce(
-      (most, { points }) =>
-        points.reduce(
-          (/** @type {any} */ more, /** @type {any[]} */ [, value]) => Math.max(more, Math.abs(value)),
-          most,
-        ),
+      (most, { points }) => points.reduce((more, [, value]) => Math.max(more, Math.abs(value ?? 0)), most),
       0,
     );
     // uPlot draws no numbers that are so large or small that a difference of theirs could overflow or vanish.
@@ -146,7 +138,7 @@ export class MetricChart {
 
   /**
    * Where a value lies; a logarithm has no place for what is not above zero: it is a gap there.
-   * @param {any} value
+   * @param {number | null | undefined} value
    */
   y(value) {
     if (value === null || value === undefined) return value;
@@ -156,32 +148,25 @@ export class MetricChart {
   /** Lay the steps on the scale of the group. */
   lay() {
     this.xs = this.steps.map((step) => this.group.scale.x(step));
-    this.data = [this.xs, ...(this.values ?? [])];
+    this.data = [this.xs, ...this.values];
   }
 
   showLegend() {
-    redraw(
+    const name = this.compact ? "pw-hidden" : "pw-chart-name";
+    draw(
       this.legend,
       this.series.length < 2
-        ? []
-        : this.series.map((/** @type {{ name: string, style: LineStyle }} */ { name, style }) =>
-            h(
-              "li",
-              {},
-              chartSample(style),
-              h("span", { class: this.compact ? "pw-hidden" : "pw-chart-name" }, isolated(name)),
-              h("span", { class: "pw-chart-value" }),
-              h("span", { class: "pw-chart-note" }),
-            ),
+        ? null
+        : this.series.map(
+            (series) =>
+              html`<li @mouseenter=${() => this.group.light(series.key ?? null)}
+                @mouseleave=${() => this.group.light(null)}>
+                ${chartSample(series.style)}<span class=${name}>${isolated(series.name)}</span>
+                <span class="pw-chart-value"></span><span class="pw-chart-note"></span>
+              </li>`,
           ),
     );
-    this.items = [...this.legend.children];
-    this.items.forEach((li, n) =>
-      Object.assign(li, {
-        onmouseenter: () => this.group.light(this.series[n].key ?? null),
-        onmouseleave: () => this.group.light(null),
-      }),
-    );
+    this.items = [...this.legend.querySelectorAll("li")];
   }
 
   /** @param {string} name */
@@ -201,33 +186,25 @@ export class MetricChart {
 
   /** Draw the data and the steps that are shown now. */
   rescale() {
-    if (!this.plot) return this.make();
-    const { xs } = this,
-      [low, high] = this.group.range ?? [xs[0] ?? 0, xs[xs.length - 1] ?? 1];
-    this.plot.batch(() => {
-      this.plot.setData(this.data, false);
-      this.plot.setScale("x", low === high ? { min: low - 1, max: high + 1 } : { min: low, max: high });
+    const { plot, xs } = this;
+    if (!plot) return this.make();
+    const [low, high] = this.group.range ?? [xs[0] ?? 0, xs[xs.length - 1] ?? 1];
+    plot.batch(() => {
+      plot.setData(this.data, false);
+      plot.setScale("x", low === high ? { min: low - 1, max: high + 1 } : { min: low, max: high });
     });
     if (document.activeElement === this.place && this.at !== null) this.mark(this.at);
   }
 
   /**
-   * Say ticks of the steps: those that are too close to be told apart count from the first step, which stands
-   * below.
+   * Say ticks of the steps; where they count from the first step, that stands below.
    * @param {number[]} ticks
    */
   stepTexts(ticks) {
-    const { scale } = this.group,
-      whole = ticks.map((tick) => scale.step(tick));
-    const said =
-      scale.base === null
-        ? whole.map((step) => (step >= 1e5 ? chartTick(step) : chartStep(step)))
-        : whole.map((step) => chartTick(Number(step)));
-    const alike = scale.base !== null && new Set(said).size < said.length;
-    this.offset.hidden = !alike;
-    if (!alike) return said;
-    setText(this.offset, `Steps are counted from ${chartStep(String(scale.base))}.`);
-    return chartTickTexts(ticks.map((tick) => tick * scale.unit)).map((text) => text.replace(/^(?=\d)/, "+"));
+    const { texts, from } = chartStepTexts(this.group.scale, ticks);
+    this.offset.hidden = !from;
+    if (from) this.offset.textContent = `Steps are counted from ${from}.`;
+    return texts;
   }
 
   /** @param {number} height */
@@ -247,7 +224,7 @@ export class MetricChart {
 
   /**
    * Show the steps over which one has dragged.
-   * @param {any} plot
+   * @param {Plot} plot
    */
   drag(plot) {
     const { left, width } = plot.select;
@@ -272,15 +249,15 @@ export class MetricChart {
 
   /**
    * Emphasise the line that the pointer is at.
-   * @param {any} plot
+   * @param {Plot} plot
    */
   point(plot) {
     const { top, left, idx } = plot.cursor;
     if (this.series.length < 2 || left < 0 || !plot.over.matches(":hover")) return;
-    let near = null,
-      least = CHART_NEAR;
-    this.series.forEach(({ key = null }, /** @type {number} */ n) => {
-      const value = this.data[n + 1][this.known(n + 1, idx)];
+    let least = CHART_NEAR,
+      near = /** @type {number | null} */ (null);
+    this.series.forEach(({ key = null }, n) => {
+      const value = this.data[n + 1][this.known(n + 1, idx ?? 0) ?? -1];
       const away =
         value === null || value === undefined ? Infinity : Math.abs(plot.valToPos(value, "y") - top);
       if (away < least) [near, least] = [key, away];
@@ -291,10 +268,10 @@ export class MetricChart {
   /** Fade what is not emphasised. */
   emphasise() {
     const { key } = this.group,
-      known = key !== null && this.series.some((/** @type {any} */ each) => each.key === key);
+      known = key !== null && this.series.some((each) => each.key === key);
     this.legend.classList.toggle("pw-chart-lighting", known);
     let changed = false;
-    this.series.forEach((/** @type {any} */ each, /** @type {number} */ n) => {
+    this.series.forEach((each, n) => {
       const alpha = !known || each.key === key ? 1 : CHART_FADED,
         line = this.plot?.series[n + 1];
       this.items[n]?.classList.toggle("pw-chart-lit", known && each.key === key);
@@ -302,42 +279,43 @@ export class MetricChart {
       line.alpha = alpha;
       changed = true;
     });
-    if (changed) this.plot.redraw(false);
+    if (changed) this.plot?.redraw(false);
   }
 
   /**
    * Say the values at a step, each with its own step where that is another one; null says the latest ones.
-   * @param {number} at
+   * @param {number | null} at
    */
   say(at) {
     const step = this.steps[at ?? this.steps.length - 1],
       one = this.series.length === 1;
     const said = this.series
-      .map((/** @type {any} */ series, /** @type {number} */ n) => {
+      .map((series, n) => {
         const known = chartBefore(series, step),
           other = known && known[0] !== step && (at !== null || one);
         const over = other && series.ended && known === series.points[series.points.length - 1];
         const text = known ? score(known[1]) : "",
           note = other ? `${over ? "ended at" : "at"} ${chartStep(known[0])}` : "";
-        if (this.items[n]) {
-          setText(this.items[n].querySelector(".pw-chart-value"), text);
-          setText(this.items[n].querySelector(".pw-chart-note"), note);
-          this.items[n].classList.toggle("pw-chart-other", !!note);
-          this.items[n].title = `${isolated(series.name)} ${text} ${note}`.trim();
+        const item = this.items[n];
+        if (item) {
+          find(item, ".pw-chart-value").textContent = text;
+          find(item, ".pw-chart-note").textContent = note;
+          item.classList.toggle("pw-chart-other", !!note);
+          item.title = `${isolated(series.name)} ${text} ${note}`.trim();
         }
         return text && `${one ? "" : `${isolated(series.name)} `}${text}${note && ` (${note})`}`;
       })
       .filter(Boolean);
     const place = step === undefined ? "" : at === null && !one ? "Latest" : `Step ${chartStep(step)}`,
       text = place && `${place}: ${said.join(", ")}`;
-    setText(this.told, one ? text : place);
+    this.told.textContent = one ? text : place;
     this.place.setAttribute("aria-valuenow", String(step ?? 0));
     this.place.setAttribute("aria-valuetext", text);
   }
 
   /**
    * Move the cursor to a step, by its place; null takes it away.
-   * @param {number} at
+   * @param {number | null} at
    */
   read(at) {
     if (at !== null) this.at = at;
@@ -348,7 +326,7 @@ export class MetricChart {
 
   /**
    * Show where a step is, here and in the charts beside.
-   * @param {number} at
+   * @param {number | null} at
    */
   mark(at) {
     const place =
@@ -360,12 +338,13 @@ export class MetricChart {
 
   /**
    * Move what is zoomed to where a step is.
-   * @param {number} at
+   * @param {number | null} at
    */
   follow(at) {
+    if (at === null) return;
     const [low, high] = this.group.range ?? [-Infinity, Infinity],
       x = this.xs[at];
-    if (at === null || (x >= low && x <= high)) return;
+    if (x >= low && x <= high) return;
     this.group.zoom([x - (high - low) / 2, x + (high - low) / 2]);
   }
 }

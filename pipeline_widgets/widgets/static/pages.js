@@ -1,6 +1,6 @@
 // The pages of a list: which rows are shown, and the buttons that turn them.
 
-import { button, h } from "./elements.js";
+import { button, html } from "./elements.js";
 import { inFull } from "./text.js";
 
 /**
@@ -24,7 +24,7 @@ export function pageEnd(page, by) {
 }
 
 /**
- * Make the buttons that turn pages.
+ * The buttons that turn pages.
  * @param {Page} page
  * @param {number} shown
  * @param {(by: number, pressed: El) => unknown} onturn
@@ -40,38 +40,13 @@ export function pageTurner(page, shown, onturn) {
       label,
       glyph,
       kind: by > 0 ? "pw-pt-on" : "",
-      "data-f": `turn-${glyph}`,
+      f: `turn-${glyph}`,
       reason: pageEnd(page, by),
-      onclick: (event) => onturn(by, event.currentTarget),
+      onclick: (pressed) => onturn(by, pressed),
     });
   return [
     turn("Previous page", "left", -1),
-    h("span", { role: "status" }, pageRange(page, shown)),
+    html`<span role="status">${pageRange(page, shown)}</span>`,
     turn("Next page", "right", 1),
   ];
-}
-
-/**
- * Make the head of a column, which sorts by it, or the other way round.
- * @param {Column} column
- * @param {() => Page} now
- * @param {(wanted: Values, pressed: El) => unknown} onsort
- */
-export function columnHead({ label, sort, descending, kind }, now, onsort) {
-  if (!sort) return h("th", { scope: "col", class: kind }, label);
-  /** @type {El} */
-  const press = h(
-    "button",
-    {
-      type: "button",
-      class: "pw-pt-sort",
-      onclick: () => {
-        const page = now();
-        onsort({ sort, descending: page.sort === sort ? !page.descending : descending }, press);
-      },
-    },
-    label,
-    h("span", { class: "pw-pt-arrow" }),
-  );
-  return h("th", { scope: "col", class: kind, "data-sort": sort }, press);
 }

@@ -1,46 +1,43 @@
-// What a stage is made of: an experiment out of those that fit, a checkpoint of the source stage, a gate.
+// A checkpoint, chosen from those of a run: the best, the final, or one of a table.
 
-import { radios } from "./dialogs.js";
-import { h, unique } from "./elements.js";
+import { radios } from "./controls.js";
+import { draw, find, focused, html, make, unique } from "./elements.js";
 import { sparkline } from "./sparkline.js";
 import { isStep, stepOrder } from "./steps.js";
+import { heads, numberCell, numbers } from "./tables.js";
 import { bytes, capital, ended, inFull, score, scores } from "./text.js";
-
-// ---- checkpoints ---------------------------------------------------------------------------------
+import { live } from "./vendor/lit.js";
 
 /**
  * Mark the best and the final checkpoint.
- * @param {{ best: any, final: any }} options
+ * @param {{ best: boolean, final: boolean }} options
  */
-export function stepMarks({ best, final }) {
-  return [best ? "Best" : null, final ? "Final" : null]
+export const stepMarks = ({ best, final }) =>
+  [best ? "Best" : null, final ? "Final" : null]
     .filter(Boolean)
-    .map((word) => [h("span", { class: "pw-mark-word" }, word), " "]);
-}
+    .map((word) => [html`<span class="pw-mark-word">${word}</span>`, " "]);
 
 /** Best, Final, or one of a table; each says which step that is now. */
 export class CheckpointPicker {
   /**
-   * `offer`: {checkpoints, best, final, higher_is_better}, as a form has it. `choice`: "best", "final" or a
-   * step.
-   * @param {{ legend: string, offer: any, choice: Step, onchange: (value: any) => unknown }} options
+   * `choice`: "best", "final" or a step.
+   * @param {{ legend: string, offer: CheckpointOffer, choice: Step,
+   *   onchange: (value: Step) => unknown }} options
    */
   constructor({ legend, offer, choice, onchange }) {
+    this.legend = legend;
     this.offer = offer;
     this.choice = choice;
     this.onchange = onchange;
+    this.group = unique("checkpoint");
     this.step = isStep(choice) ? choice : null;
-    this.steps = offer.checkpoints.map((/** @type {Values} */ checkpoint) => checkpoint.step);
-    this.radios = radios(legend, "checkpoint", this.kinds(), this.step === null ? choice : "step", (kind) =>
-      this.choose(kind),
-    );
-    this.curve = h("div", { class: "pw-steps-curve" });
-    this.table = this.steps.length ? this.made() : h("div", {});
-    this.el = h("div", { class: "pw-checkpoints" }, this.radios, this.curve, this.table);
+    this.steps = offer.checkpoints.map((checkpoint) => checkpoint.step);
+    this.el = make(html`<div class="pw-checkpoints"></div>`);
     this.show();
   }
 
-  kinds() {
+  /** @returns {Choice<string>[]} */
+  get kinds() {
     const { best, final } = this.offer;
     const gone = this.step !== null && !this.steps.includes(this.step);
     return [
@@ -49,65 +46,84 @@ export class CheckpointPicker {
       {
         value: "step",
         label: "A specific step",
-        hint: gone ? `There is no checkpoint at step ${inFull(this.step)} now.` : null,
+        hint: gone ? `There is no checkpoint at step ${inFull(this.step ?? 0)} now.` : null,
         reason: this.steps.length || gone ? null : final.reason,
       },
     ];
   }
 
-  made() {
-    const group = unique("step");
-    const better = this.offer.higher_is_better ? "" : " (lower is better)";
-    const [training, evaluation] = ["training_score", "evaluation_score"].map((name) =>
-      scores(this.offer.checkpoints.map((/** @type {any} */ each) => each[name])),
+  /** The step that is chosen, if there is one now. */
+  get chosenStep() {
+    const { choice, offer } = this;
+    return isStep(choice) ? choice : offer[/** @type {"best" | "final"} */ (choice)]?.step;
+  }
+
+  /**
+   * @param {string} kind
+   * @param {Step} [step]
+   */
+  choose(kind, step) {
+    if (kind === "step") this.step = step ?? this.step ?? this.offer.best.step;
+    this.choice = kind === "step" ? (this.step ?? kind) : kind;
+    this.show();
+    if (kind === "step" && step === undefined) this.table?.scrollIntoView({ block: "nearest" });
+    this.onchange(this.choice);
+  }
+
+  get table() {
+    return this.el.querySelector(".pw-steps");
+  }
+
+  show() {
+    const special = isStep(this.choice);
+    draw(this.el, [
+      radios({
+        legend: this.legend,
+        group: this.group,
+        choices: this.kinds,
+        chosen: special ? "step" : String(this.choice),
+        onchange: (kind) => this.choose(kind),
+      }),
+      html`<div class="pw-steps-curve" ?hidden=${!this.curve}>${this.curve}</div>`,
+      this.steps.length ? html`<div class="pw-steps" ?hidden=${!special}>${this.checkpoints()}</div>` : null,
+    ]);
+    const row = special && this.table?.querySelector("input:checked")?.closest("tr");
+    if (row && !this.table?.contains(focused())) this.reveal(row);
+  }
+
+  /** @param {HTMLTableRowElement} row */
+  reveal(row) {
+    requestAnimationFrame(
+      () => (find(this.el, ".pw-steps").scrollTop = row.offsetTop - 2 * row.offsetHeight),
     );
-    /** @param {Values} checkpoint */
-    const row = (checkpoint) => {
-      const { step } = checkpoint,
-        marks = { best: step === this.offer.best.step, final: step === this.offer.final.step };
-      const input = h("input", {
-        type: "radio",
-        name: group,
-        value: step,
-        checked: step === this.step,
-        "aria-label": `Step ${inFull(step)}`,
-        onchange: () => this.choose("step", step),
-      });
-      return h(
-        "tr",
-        { onclick: (event) => event.target === input || input.click() },
-        h("td", {}, h("div", { class: "pw-step" }, input, h("span", {}, inFull(step)), stepMarks(marks))),
-        h("td", { class: "pw-number" }, training(checkpoint.training_score)),
-        h("td", { class: "pw-number" }, evaluation(checkpoint.evaluation_score)),
-        h("td", { class: "pw-number" }, bytes(checkpoint.size)),
-      );
-    };
-    /**
-     * @param {string} text
-     * @param {string} [kind]
-     */
-    const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
-    return h(
-      "div",
-      { class: "pw-steps", "data-scroll": "steps" },
-      h(
-        "table",
-        { class: "pw-table", "aria-label": "Checkpoints" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            head("Step"),
-            head(`Training Score${better}`, "pw-number"),
-            head(`Evaluation Score${better}`, "pw-number"),
-            head("Size", "pw-number"),
-          ),
-        ),
-        h("tbody", {}, this.ordered().map(row)),
-      ),
-    );
+  }
+
+  checkpoints() {
+    const better = this.offer.higher_is_better ? "" : " (lower is better)",
+      training = scores(this.offer.checkpoints.map((each) => each.training_score)),
+      evaluation = scores(this.offer.checkpoints.map((each) => each.evaluation_score));
+    return html`<table class="pw-table" aria-label="Checkpoints">
+      ${heads(["Step", ...numbers(`Training Score${better}`, `Evaluation Score${better}`, "Size")])}
+      <tbody>
+        ${this.ordered().map(
+          (each) => html`<tr @click=${(event) => pressRow(event)}>
+            <td>${this.stepChoice(each.step)}</td>
+            ${numberCell(training(each.training_score))}${numberCell(evaluation(each.evaluation_score))}
+            ${numberCell(bytes(each.size))}
+          </tr>`,
+        )}
+      </tbody>
+    </table>`;
+  }
+
+  /** @param {Step} step */
+  stepChoice(step) {
+    const { best, final } = this.offer;
+    return html`<div class="pw-step">
+      <input type="radio" name=${`${this.group}-steps`} value=${step} aria-label=${`Step ${inFull(step)}`}
+        .checked=${live(String(step) === String(this.choice))} @change=${() => this.choose("step", step)} />
+      <span>${inFull(step)}</span>${stepMarks({ best: step === best.step, final: step === final.step })}
+    </div>`;
   }
 
   /** The best and the final one first, then the latest. */
@@ -120,56 +136,36 @@ export class CheckpointPicker {
     );
   }
 
-  /**
-   * @param {string} kind
-   * @param {Step} [step]
-   */
-  choose(kind, step = null) {
-    if (kind === "step") this.step = step ?? this.step ?? this.offer.best.step;
-    this.choice = kind === "step" ? this.step : kind;
-    this.show();
-    if (kind === "step" && step === null) this.table.scrollIntoView({ block: "nearest" });
-    this.onchange(this.choice);
-  }
-
-  show() {
-    const special = isStep(this.choice);
-    this.table.hidden = !special;
-    if (special)
-      for (const input of this.table.querySelectorAll("input"))
-        input.checked = input.value === String(this.choice);
-    this.draw(special ? this.choice : this.offer[this.choice]?.step);
-    const row = special && this.table.querySelector("input:checked")?.closest("tr");
-    if (row && !this.table.contains(document.activeElement)) this.reveal(row);
-  }
-
-  /** @param {Element} row */
-  reveal(row) {
-    requestAnimationFrame(() => (this.table.scrollTop = row.offsetTop - 2 * row.offsetHeight));
-  }
-
-  /** @param {Step} step */
-  draw(step) {
-    const name = this.offer.checkpoints.some((/** @type {any} */ each) => each.evaluation_score !== null)
-      ? "evaluation_score"
-      : "training_score";
-    const points = this.offer.checkpoints.map((/** @type {any} */ each) => [each.step, each[name]]);
-    const values = points
-      .map((/** @type {any[]} */ [, value]) => value)
-      .filter((/** @type {any} */ value) => value !== null);
-    this.curve.hidden = values.length < 2;
-    if (this.curve.hidden) return;
-    const word = name === "evaluation_score" ? "Evaluation Score" : "Training Score";
-    const marked = points.find((/** @type {any[]} */ [at]) => at === step);
-    const at = marked ? `; marked: step ${inFull(step)}, ${score(marked[1])}` : "";
-    this.curve.replaceChildren(
-      sparkline(points, { width: 240, height: 44, mark: step ?? null, label: `${word} by step${at}` }),
-      h(
-        "div",
-        { class: "pw-hint", "aria-hidden": "true" },
-        h("div", {}, `${word} by step, ${score(Math.min(...values))} to ${score(Math.max(...values))}`),
-        marked ? h("div", { class: "pw-steps-marked" }, `Step ${inFull(step)}: ${score(marked[1])}`) : null,
-      ),
+  /** A score by step, with the chosen checkpoint marked; nothing where it has no shape. */
+  get curve() {
+    const { checkpoints } = this.offer,
+      step = this.chosenStep;
+    const evaluated = checkpoints.some((each) => each.evaluation_score !== null);
+    const points = checkpoints.map(
+      (each) => /** @type {Point} */ ([each.step, evaluated ? each.evaluation_score : each.training_score]),
     );
+    const values = points.map(([, value]) => value).filter((value) => value !== null);
+    if (values.length < 2) return null;
+    const word = evaluated ? "Evaluation Score" : "Training Score";
+    const marked = points.find(([at]) => at === step);
+    const told = marked
+      ? html`<div class="pw-steps-marked">Step ${inFull(marked[0])}: ${score(marked[1])}</div>`
+      : null;
+    const at = marked ? `; marked: step ${inFull(marked[0])}, ${score(marked[1])}` : "";
+    const label = `${word} by step${at}`;
+    return html`${sparkline(points, { width: 240, height: 44, mark: step ?? null, label })}
+      <div class="pw-hint" aria-hidden="true">
+        <div>${word} by step, ${score(Math.min(...values))} to ${score(Math.max(...values))}</div>
+        ${told}
+      </div>`;
   }
+}
+
+/**
+ * A press anywhere in a row is one on its radio button.
+ * @param {At} event
+ */
+function pressRow({ target, currentTarget }) {
+  const input = find(currentTarget, "input");
+  if (target !== input) input.click();
 }

@@ -1,6 +1,6 @@
 // The picture of a view, which stands after it in the notebook for whoever has no kernel.
 
-import { h } from "./elements.js";
+import { html, make } from "./elements.js";
 
 const PICTURE = "pipeline_widgets"; // the key under which the metadata of an output names its picture
 
@@ -17,7 +17,8 @@ export function hidePicture(name) {
   const rules = document.querySelector(".jp-OutputArea")
     ? `${live} ${picture}, ${live} .jp-OutputArea-child:has(> .jp-OutputArea-output > ${picture})`
     : picture;
-  const style = h("style", {}, `${rules} { display: none !important; }`);
+  const style = make(html`<style></style>`);
+  style.textContent = `${rules} { display: none !important; }`;
   document.head.append(style);
   return () => style.remove();
 }
@@ -31,7 +32,7 @@ export function picturePlaces(model) {
   const found = [],
     name = model.get("picture");
   for (const { outputs } of model.widget_manager?.context?.model?.cells ?? [])
-    for (let at = 0; at < (outputs?.length ?? 0); at += 1) {
+    for (let at = 0; outputs && at < outputs.length; at += 1) {
       const told = outputs.get(at).metadata?.[PICTURE];
       if (told?.picture === name) found.push({ outputs, at, drawn: told.drawn });
     }
@@ -45,11 +46,11 @@ export function picturePlaces(model) {
  * @param {Model} model
  */
 export function keepPicture(model) {
-  const { kernel } = model.widget_manager ?? {};
-  if (!kernel?.iopubMessage) return () => {};
+  const published = model.widget_manager?.kernel?.iopubMessage;
+  if (!published) return () => {};
   /**
-   * @param {any} _
-   * @param {{ header: any, content: any }} options
+   * @param {unknown} _
+   * @param {{ header: { msg_type: string }, content: OutputMessage }} message
    */
   const heard = (_, { header, content }) => {
     if (
@@ -62,6 +63,6 @@ export function keepPicture(model) {
       if (drawn !== metadata[PICTURE]?.drawn)
         outputs.set(at, { output_type: "display_data", data, metadata });
   };
-  kernel.iopubMessage.connect(heard);
-  return () => kernel.iopubMessage.disconnect(heard);
+  published.connect(heard);
+  return () => published.disconnect(heard);
 }

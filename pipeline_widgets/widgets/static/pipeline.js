@@ -1,9 +1,9 @@
 // The builder of one pipeline: graph or list, the buttons of the selected stage, and its run.
 
-import { showTools } from "./builder_tools.js";
+import { builderTools } from "./builder_tools.js";
 import { child } from "./children.js";
-import { confirmDialog, openDialog, openMenu } from "./dialogs.js";
-import { button, h, keyed, redraw } from "./elements.js";
+import { openDialog, openMenu, paragraphs } from "./dialogs.js";
+import { button, draw, find, focusOn, html, make, named } from "./elements.js";
 import { Frame } from "./frame.js";
 import { openPlan } from "./plan.js";
 import { stageActions } from "./stage_actions.js";
@@ -14,6 +14,7 @@ import { StageList } from "./stage_list.js";
 import { StagePanel } from "./stage_panel.js";
 import { count, isolated } from "./text.js";
 import { lastEdit, openCode, openHistory } from "./transfer.js";
+import { repeat } from "./vendor/lit.js";
 
 export class Builder {
   /** @param {{ model: Model, el: El }} options */
@@ -24,68 +25,45 @@ export class Builder {
     this.selected = model.get("selected");
     this.asList = false;
     this.choices = 0;
-    this.head = h("div", { class: "pw-builder-head" });
-    this.tools = h("div", { class: "pw-builder-tools" });
+    this.closing = new AbortController();
     this.graph = new StageGraph({
       frame: this.frame,
       model,
       on: {
-        select: (/** @type {number} */ id) => this.select(id),
-        open: (/** @type {number} */ id) => this.edit(id),
-        insert: (/** @type {any} */ position) => this.insert(position),
-        move: (/** @type {number} */ id, /** @type {number} */ to) => this.move(id, to),
-        remove: (/** @type {number} */ id) => this.remove(id),
+        select: (id) => this.select(id),
+        open: (id) => this.edit(id),
+        insert: (position) => this.insert(position),
+        move: (id, to) => this.move(id, to),
+        remove: (id) => this.remove(id),
       },
     });
     this.list = new StageList({
       frame: this.frame,
-      actions: (stage) => this.actions(stage),
+      actions: (stage) => stageActions(this, stage),
       select: (id) => this.select(id),
     });
-    this.empty = h(
-      "div",
-      { class: "pw-empty pw-builder-empty" },
-      h("div", {}, "No stages yet. A pipeline begins with an Experiment stage."),
-      button({
-        label: "Add stage",
-        glyph: "plus",
-        kind: "pw-primary",
-        "data-f": "add-first",
-        onclick: () => this.insert(0),
-      }),
-    );
-    this.bar = h("div", { class: "pw-bar", role: "group", "aria-label": "Selected stage" });
     this.panel = new StagePanel({ frame: this.frame });
-    this.results = h("section", { class: "pw-builder-results", "aria-label": "Results" });
-    this.frame.body.append(
-      this.head,
-      this.tools,
-      this.graph.box,
-      this.list.el,
-      this.empty,
-      this.bar,
-      this.panel.el,
-      this.results,
-    );
+    this.results = make(html`<section class="pw-builder-results" aria-label="Results"></section>`);
     this.frame.on("change:stages", () => this.change());
-    this.frame.on("change:pipeline", () => {
-      this.showHead();
-      showTools(this);
-    });
+    this.frame.on("change:pipeline", () => this.draw());
     this.frame.on("change:selected", () => this.selectTold(model.get("selected")));
     this.frame.on("change:panel", () => this.showPanel());
     this.frame.on("change:results", () => this.showResults(true));
     this.frame.undo.push(
       () => this.graph.end(),
-      () => this.closing?.abort(),
+      () => this.closing.abort(),
     );
-    this.showHead();
     this.show();
     this.showResults(false);
   }
 
   get stage() {
-    return this.stages.find((stage) => stage.id === this.selected);
+    return this.stageOf(this.selected);
+  }
+
+  /** @param {number} id */
+  stageOf(id) {
+    return this.stages.find((stage) => stage.id === id);
   }
 
   get version() {
@@ -95,11 +73,9 @@ export class Builder {
   // ---- showing
 
   change() {
-    const before = new Map(this.stages.map((stage) => [stage.id, stage]));
+    const before = new Map(this.stages.map((stage) => [stage.id, stage.status]));
     this.stages = this.model.get("stages");
-    const news = this.stages.filter(
-      (stage) => before.get(stage.id) && before.get(stage.id).status !== stage.status,
-    );
+    const news = this.stages.filter(({ id, status }) => (before.get(id) ?? status) !== status);
     if (news.length)
       this.frame.announce(
         news.map((stage) => `Stage ${stage.n}, ${isolated(stage.name)}: ${stage.status}`).join(". "),
@@ -108,124 +84,119 @@ export class Builder {
   }
 
   show() {
-    const any = this.stages.length > 0;
-    this.empty.hidden = any;
-    this.graph.box.hidden = !any || this.asList;
-    this.list.el.hidden = !any || !this.asList;
+    this.draw();
     if (this.asList) this.list.show(this.stages, this.selected);
     else {
       this.graph.show(this.stages);
       this.graph.select(this.selected);
     }
-    showTools(this);
-    this.showBar();
     this.showPanel();
   }
 
-  showHead() {
-    const { name, description } = this.model.get("pipeline");
+  /** @param {boolean} list */
+  showAs(list) {
+    this.asList = list;
+    this.show();
+  }
+
+  draw() {
+    const { stage, asList } = this,
+      { name, description } = this.model.get("pipeline"),
+      any = this.stages.length > 0,
+      about = description ? html`<p class="pw-soft">${description}</p>` : null;
     this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
-    if (this.model.get("headed"))
-      redraw(
-        this.head,
-        h("h2", {}, isolated(name)),
-        description ? h("p", { class: "pw-soft" }, description) : null,
-      );
-  }
-
-  /** @param {El} opener */
-  openMore(opener) {
-    openMenu(opener, [
-      {
-        label: "History",
-        glyph: "history",
-        onclick: () =>
-          openHistory({
-            frame: this.frame,
-            pressed: opener,
-            undo: (/** @type {El} */ pressed) => this.undo(pressed, true),
-          }),
-      },
-      {
-        label: "Copy as Python or YAML",
-        glyph: "code",
-        onclick: () => openCode({ frame: this.frame, pressed: opener }),
-      },
-    ]);
-  }
-
-  showBar() {
-    const stage = this.stage;
-    this.bar.hidden = !stage || this.asList; // in the list each row has its own
-    if (this.bar.hidden) return;
-    this.bar.setAttribute("aria-label", `Stage ${stage.n}: ${isolated(stage.name)}`);
-    const specs = this.actions(stage);
-    keyed(
-      this.bar,
-      specs,
-      (/** @type {Values} */ spec) => `${stage.id}-${spec.key}`,
-      (spec) => this.barButton(spec),
-      (/** @type {El} */ el, /** @type {Values} */ spec) => {
-        el.act = spec.onclick;
-        el.title = spec.reason || spec.title || (spec.quiet ? spec.label : "");
-        spec.reason ? el.setAttribute("aria-disabled", "true") : el.removeAttribute("aria-disabled");
-        el.classList.toggle("pw-primary", !!spec.primary && !spec.reason);
-      },
+    this.graph.box.hidden = !any || asList;
+    this.list.el.hidden = !any || !asList;
+    draw(
+      this.frame.body,
+      html`<div class="pw-builder-head">
+          ${this.model.get("headed") ? [html`<h2>${isolated(name)}</h2>`, about] : null}
+        </div>
+        <div class="pw-builder-tools">${builderTools(this)}</div>
+        ${this.graph.box}${this.list.el}
+        <div class="pw-empty pw-builder-empty" ?hidden=${any}>
+          <div>No stages yet. A pipeline begins with an Experiment stage.</div>
+          ${button({
+            label: "Add stage",
+            glyph: "plus",
+            kind: "pw-primary",
+            f: "add-first",
+            onclick: () => this.insert(0),
+          })}
+        </div>
+        <div class="pw-bar" role="group" ?hidden=${!stage || asList}
+          aria-label=${stage ? `Stage ${stage.n}: ${isolated(stage.name)}` : "Selected stage"}>
+          ${stage && !asList ? this.bar(stage) : null}
+        </div>
+        ${this.panel.el}${this.results}`,
     );
   }
 
-  /** @param {Values} spec */
-  barButton(spec) {
-    const { key, label, glyph, quiet } = spec;
-    const el = button({
-      label,
-      glyph,
-      quiet,
-      onclick: (event) => el.act(event.currentTarget),
-      "data-f": `bar-${key}`,
-    });
-    return el;
+  /**
+   * What can be done with a stage; in the list each row has its own.
+   * @param {Stage} stage
+   */
+  bar(stage) {
+    return repeat(
+      stageActions(this, stage),
+      ({ key }) => `${stage.id}-${key}`,
+      ({ key, primary, danger: _, ...action }) =>
+        button({ ...action, kind: primary && !action.reason ? "pw-primary" : "", f: `bar-${key}` }),
+    );
   }
 
   showPanel() {
     const panel = this.model.get("panel"),
-      stage = this.stage;
+      { stage } = this;
     this.panel.el.hidden = !stage;
     if (stage) this.panel.show(panel.stage === stage.id ? panel : null, stage);
   }
 
-  /** @param {any} asked */
+  /** @param {boolean} asked */
   async showResults(asked) {
     const reference = this.model.get("results");
-    this.closing?.abort();
-    this.results.replaceChildren();
+    this.closing.abort();
     this.results.hidden = !reference;
+    draw(this.results, null);
     if (!reference) return;
     this.closing = new AbortController();
+    const place = make(html`<div></div>`);
     const close = button({
       label: "Close results",
       glyph: "close",
       quiet: true,
       onclick: () => this.frame.run("close_results").then(() => this.focusBar("results")),
     });
-    const place = h("div", {});
-    this.results.append(h("div", { class: "pw-results-close" }, close), place);
+    draw(this.results, html`<div class="pw-results-close">${close}</div>${place}`);
     await child(this.model, reference, place, this.closing.signal);
-    if (asked) close.focus({ preventScroll: true });
-    if (asked) this.results.scrollIntoView({ block: "nearest" });
+    if (!asked) return;
+    focusOn(find(this.results, ".pw-results-close button"));
+    this.results.scrollIntoView({ block: "nearest" });
   }
 
-  /** @param {any} key */
+  /** @param {string} key */
   focusBar(key) {
-    this.bar.querySelector(`[data-f="bar-${key}"]`)?.focus({ preventScroll: true });
+    focusOn(this.frame.body.querySelector(named(`bar-${key}`)));
   }
 
-  // ---- what can be done with a stage: the same in the bar and in the list
-
-  /** @param {Stage} stage */
-  actions(stage) {
-    return stageActions(this, stage);
+  /** @param {El} opener */
+  openMore(opener) {
+    const { frame } = this;
+    openMenu(opener, [
+      {
+        label: "History",
+        glyph: "history",
+        onclick: () => openHistory({ frame, pressed: opener, undo: (pressed) => this.undo(pressed, true) }),
+      },
+      {
+        label: "Copy as Python or YAML",
+        glyph: "code",
+        onclick: () => openCode({ frame, pressed: opener }),
+      },
+    ]);
   }
+
+  // ---- what is selected
 
   /** @param {number} id */
   select(id) {
@@ -234,8 +205,7 @@ export class Builder {
     this.choices += 1; // on their way to Python
     const known = () => (this.choices -= 1);
     this.frame.line.ask("select", { stage: id }).then(known, known);
-    const stage = this.stage;
-    if (stage) this.frame.announce(stageWords(stage));
+    if (this.stage) this.frame.announce(stageWords(this.stage));
   }
 
   /**
@@ -251,35 +221,29 @@ export class Builder {
     this.selected = id;
     this.graph.select(id);
     if (this.asList) this.list.show(this.stages, id);
-    this.showBar();
+    this.draw();
     this.showPanel();
     this.graph.reveal(id);
   }
+
+  // ---- what can be done with a stage
 
   /**
    * @param {Stage} stage
    * @param {boolean} [resume]
    */
   trigger(stage, resume = false) {
-    return openPlan({ frame: this.frame, stage: stage.id, resume, name: stage.name, n: stage.n });
-  }
-
-  /**
-   * @param {Stage} stage
-   * @param {El} pressed
-   */
-  stop(stage, pressed) {
-    return this.frame.run("stop", { stage: stage.id }, pressed);
+    return openPlan({ frame: this.frame, stage: stage.id, resume });
   }
 
   /** @param {number} id */
   edit(id) {
-    const stage = this.stages.find((each) => each.id === id);
-    if (stage?.locked) return this.frame.notice(stage.locked, "error");
+    const locked = this.stageOf(id)?.locked;
+    if (locked) return this.frame.notice(locked, "error");
     return openStageForm({ frame: this.frame, stage: id });
   }
 
-  /** @param {any} position */
+  /** @param {number} position */
   insert(position) {
     return openStageForm({ frame: this.frame, position });
   }
@@ -299,14 +263,15 @@ export class Builder {
 
   /** @param {number} id */
   remove(id) {
-    const stage = this.stages.find((each) => each.id === id);
+    const stage = this.stageOf(id);
     if (!stage) return;
     if (stage.locked) return this.frame.notice(stage.locked, "error");
-    confirmDialog({
+    openDialog({
       frame: this.frame,
       title: `Delete stage ${stage.n} (${isolated(stage.name)})?`,
       confirm: "Delete stage",
-      text: "Its runs, checkpoints, experiment and agents stay.",
+      danger: true,
+      body: paragraphs("Its runs, checkpoints, experiment and agents stay."),
       act: async (pressed) => {
         const done = await this.frame.line.ask("remove", { stage: id, version: this.version }, pressed);
         if (done.also.length) this.frame.notice(done.also);
@@ -334,19 +299,17 @@ export class Builder {
   async check(pressed) {
     const found = await this.frame.run("check", {}, pressed);
     if (!found) return;
-    const problems = Object.values(found);
-    if (!problems.length) return this.frame.notice("Everything is in order: the whole chain can run.");
+    if (!found.length) return this.frame.notice("Everything is in order: the whole chain can run.");
     openDialog({
       frame: this.frame,
-      title: count(problems.length, "problem"),
+      title: count(found.length, "problem"),
       cancel: "Close",
-      body: h(
-        "ul",
-        { class: "pw-problems" },
-        problems.map(({ stage, problem }) =>
-          h("li", {}, stage ? h("strong", {}, stage) : null, stage ? h("br") : null, problem),
-        ),
-      ),
+      body: html`<ul class="pw-problems">
+        ${found.map(
+          ({ stage, problem }) =>
+            html`<li>${stage ? html`<strong>${stage}</strong><br />` : null}${problem}</li>`,
+        )}
+      </ul>`,
     });
   }
 }

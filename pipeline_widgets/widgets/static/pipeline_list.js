@@ -2,13 +2,16 @@
 // builder.
 
 import { child } from "./children.js";
-import { Description } from "./description.js";
-import { field, openDialog, openMenu } from "./dialogs.js";
-import { badge, button, h, icon, redraw, unique } from "./elements.js";
-import { sentence } from "./line.js";
+import { field, textArea, textInput } from "./controls.js";
+import { openDelete } from "./delete_row.js";
+import { description } from "./description.js";
+import { openDialog, openMenu } from "./dialogs.js";
+import { badge, button, draw, failure, find, focusOn, html, make, moment, named } from "./elements.js";
+import { kindOf, sentence } from "./line.js";
 import { PagedTable } from "./paged_table.js";
-import { count, isolated, moment } from "./text.js";
+import { count, isolated } from "./text.js";
 import { openImport } from "./transfer.js";
+import { nothing } from "./vendor/lit.js";
 
 const LIST_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
@@ -17,6 +20,13 @@ const LIST_COLUMNS = [
   { label: "Actions" },
 ];
 
+/**
+ * A name that is being typed.
+ * @typedef {{ name: string, version: number, text: string, busy?: boolean, error?: string,
+ *   refused?: boolean }} Rename
+ */
+
+/** @extends {PagedTable<PipelineRow>} */
 export class PipelineTable extends PagedTable {
   /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
@@ -25,18 +35,20 @@ export class PipelineTable extends PagedTable {
       el,
       name: "pipeline-list",
       noun: "pipeline",
+      kind: "pw-pl-table",
       columns: LIST_COLUMNS,
       watched: ["builders"],
     });
-    this.renames = new Map(); // by pipeline: the name that is being typed
-    this.drafts = new Map(); // by pipeline: the description that is being typed
-    this.build();
-    this.table.classList.add("pw-pl-table");
+    /** @type {Map<number, Rename>} */
+    this.renames = new Map(); // by pipeline
     this.draw();
   }
 
   tools() {
-    return [this.newButton(), this.importButton()];
+    return [
+      this.newButton(),
+      button({ label: "Import pipeline", glyph: "import", f: "import", onclick: () => this.import() }),
+    ];
   }
 
   newButton() {
@@ -44,17 +56,8 @@ export class PipelineTable extends PagedTable {
       label: "New Pipeline",
       glyph: "plus",
       kind: "pw-primary",
-      "data-f": "new",
+      f: "new",
       onclick: () => this.create(),
-    });
-  }
-
-  importButton() {
-    return button({
-      label: "Import pipeline",
-      glyph: "import",
-      "data-f": "import",
-      onclick: () => this.import(),
     });
   }
 
@@ -62,12 +65,13 @@ export class PipelineTable extends PagedTable {
     return new Set(Object.keys(this.model.get("builders")).map(Number));
   }
 
+  /** @returns {{ holds: string, nothing: [string, ...Content[]] }} */
   empty() {
     return {
       holds: "No name or description holds",
       nothing: [
         "No pipelines found",
-        h("div", {}, "Create one to chain training experiments, stage by stage, up to an agent."),
+        html`<div>Create one to chain training experiments, stage by stage, up to an agent.</div>`,
         this.newButton(),
       ],
     };
@@ -75,58 +79,35 @@ export class PipelineTable extends PagedTable {
 
   // ---- a row
 
-  /** @param {number} id */
-  makeRow(id) {
-    const open = this.makeOpener(id),
-      menu = this.makeMenu(id);
-    const name = h("div", { class: "pw-pt-name" }, open),
-      under = h("div", { class: "pw-pt-under pw-soft" });
-    const status = h("td"),
-      modified = h("td", { class: "pw-pt-modified" });
-    const line = h(
-      "tr",
-      { class: "pw-pt-row" },
-      h("th", { scope: "row" }, name, under),
-      status,
-      modified,
-      h("td", { class: "pw-pl-actions" }, menu),
-    );
-    line.parts = { open, menu, name, under, status, modified };
-    return line;
+  /** @param {PipelineRow} row */
+  kindOfLine({ id }) {
+    return this.renames.has(id) ? " pw-pl-renames" : "";
   }
 
-  /**
-   * @param {El} line
-   * @param {Row} row
-   */
-  showRow(line, row) {
-    const { open, menu, under, status, modified } = line.parts;
-    this.showOpener(line, open, row);
-    this.showMenu(menu, row);
-    redraw(
-      under,
-      row.stages ? h("span", {}, count(row.stages, "stage")) : null,
-      row.shares ? h("span", {}, row.shares) : null,
-    );
-    const stale = row.stale
-      ? h(
-          "span",
-          {
-            class: "pw-badge",
-            "data-status": "Stale",
-            title: `${count(row.stale, "stage is", "stages are")} stale`,
-          },
-          icon("Stale"),
-          h("span", {}, `${row.stale} stale`),
-        )
-      : null;
-    redraw(
-      status,
-      h("div", { class: "pw-pl-marks" }, badge(row.status, row.detail), stale),
-      h("div", { class: "pw-pt-detail pw-soft" }, row.detail),
-    );
-    redraw(modified, moment(row.modified_at));
-    this.showRename(line, row);
+  /** @param {PipelineRow} row */
+  cells(row) {
+    const edit = this.renames.get(row.id);
+    const stale = {
+      title: `${count(row.stale, "stage is", "stages are")} stale`,
+      text: `${row.stale} stale`,
+    };
+    return html`<th scope="row">
+        <div class="pw-pt-name">
+          ${this.opener(row)}${edit ? this.renameForm(row, edit) : null}
+        </div>
+        <div class="pw-pt-under pw-soft">
+          ${row.stages ? html`<span>${count(row.stages, "stage")}</span>` : null}
+          ${row.shares ? html`<span>${row.shares}</span>` : null}
+        </div>
+      </th>
+      <td>
+        <div class="pw-pl-marks">
+          ${badge(row.status, { title: row.detail })}${row.stale ? badge("Stale", stale) : null}
+        </div>
+        <div class="pw-pt-detail pw-soft">${row.detail}</div>
+      </td>
+      <td class="pw-pt-modified">${moment(row.modified_at)}</td>
+      <td class="pw-pl-actions">${this.menuButton(row, (opener) => this.openActions(row.id, opener))}</td>`;
   }
 
   /**
@@ -145,64 +126,47 @@ export class PipelineTable extends PagedTable {
 
   /** @param {number} id */
   rename(id) {
-    const { name, version } = this.row(id) ?? {};
-    if (name === undefined) return;
-    this.renames.set(id, { name, version });
+    const row = this.row(id);
+    if (!row) return;
+    const { name, version } = row;
+    this.renames.set(id, { name, version, text: name });
     this.draw();
-    const input = this.lines.querySelector(`[data-f="rename-${id}"]`);
-    input.focus({ preventScroll: true });
+    const input = /** @type {Input} */ (find(this.lines, named(`rename-${id}`)));
+    focusOn(input);
     input.select();
   }
 
   /**
-   * @param {El} line
-   * @param {Row} row
+   * @param {PipelineRow} row
+   * @param {Rename} edit
    */
-  showRename(line, row) {
-    const edit = this.renames.get(row.id),
-      { name } = line.parts;
-    line.classList.toggle("pw-pl-renames", !!edit);
-    if (!edit) {
-      line.rename?.remove();
-      return;
-    }
-    if (!line.rename?.isConnected) {
-      const input = h("input", {
-        type: "text",
-        "data-f": `rename-${row.id}`,
-        "aria-label": `Name of ${isolated(row.name)}`,
-        autocomplete: "off",
-        spellcheck: "false",
-        value: row.name,
-        onkeydown: (event) => {
-          if (event.isComposing) return;
-          if (event.key === "Enter") this.saveName(row.id, input, true);
-          else if (event.key === "Escape") this.endRename(row.id, true);
-          else return;
-          event.preventDefault();
-          event.stopPropagation();
-        },
-        // As in JupyterLab's file browser; but another window's focus saves nothing.
-        onblur: () => !this.drawing && document.hasFocus() && this.saveName(row.id, input, false),
-      });
-      line.rename = h(
-        "div",
-        { class: "pw-pl-rename" },
-        input,
-        h("div", { class: "pw-pt-error", role: "alert", id: unique("rename") }),
-      );
-      name.append(line.rename);
-    }
-    const [input, error] = line.rename.children;
-    redraw(error, edit.error ? [icon("Failed"), h("span", {}, edit.error)] : null);
-    input.toggleAttribute("readonly", !!edit.busy);
-    edit.error ? input.setAttribute("aria-invalid", "true") : input.removeAttribute("aria-invalid");
-    edit.error ? input.setAttribute("aria-describedby", error.id) : input.removeAttribute("aria-describedby");
+  renameForm({ id, name }, edit) {
+    const wrong = `${this.frame.id}-rename-${id}`;
+    /** @param {At} event */
+    const key = (event) => {
+      if (event.isComposing) return;
+      if (event.key === "Enter") this.saveName(id, event.currentTarget, true);
+      else if (event.key === "Escape") this.endRename(id, true);
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    };
+    // As in JupyterLab's file browser; but another window's focus saves nothing.
+    const blur = (/** @type {At} */ { currentTarget }) =>
+      !this.drawing && document.hasFocus() && this.saveName(id, currentTarget, false);
+    return html`<div class="pw-pl-rename">
+      <input type="text" data-f=${`rename-${id}`} aria-label=${`Name of ${isolated(name)}`} autocomplete="off"
+        spellcheck="false" .value=${edit.text} ?readonly=${edit.busy}
+        aria-invalid=${edit.error ? "true" : nothing}
+        aria-describedby=${edit.error ? wrong : nothing} @keydown=${key} @blur=${blur}
+        @input=${(event) => (edit.text = event.currentTarget.value)} />
+      <div class="pw-pt-error" role="alert" id=${wrong}>${failure(edit.error)}</div>
+    </div>`;
   }
 
   /**
    * @param {number} id
-   * @param {El} input
+   * @param {Input} input
    * @param {boolean} back
    */
   async saveName(id, input, back) {
@@ -210,8 +174,7 @@ export class PipelineTable extends PagedTable {
       text = input.value;
     if (!edit || edit.busy) return;
     if (text === edit.name || (!back && !text.trim())) return this.endRename(id, back);
-    edit.busy = true;
-    edit.error = "";
+    Object.assign(edit, { busy: true, error: "" });
     this.draw();
     try {
       // Once refused, it is based on what is shown now.
@@ -220,7 +183,8 @@ export class PipelineTable extends PagedTable {
       this.frame.announce(`Renamed to ${text.trim()}.`);
       this.endRename(id, back);
     } catch (error) {
-      Object.assign(edit, { busy: false, error: sentence(error), refused: error.kind === "StaleWriteError" });
+      const refused = kindOf(error) === "StaleWriteError";
+      Object.assign(edit, { busy: false, error: sentence(error), refused });
       this.draw();
       if (back) input.focus();
     }
@@ -233,61 +197,49 @@ export class PipelineTable extends PagedTable {
   endRename(id, back) {
     this.renames.delete(id);
     this.draw();
-    if (back) this.lines.querySelector(`[data-f="menu-${id}"]`)?.focus({ preventScroll: true });
+    if (back) focusOn(this.lines.querySelector(named(`menu-${id}`)));
   }
 
   // ---- what is in an expanded row
 
   /** @param {number} id */
-  makeAbout(id) {
-    return new Description(this, id, {
-      label: (control) => field("Description", control),
-      save: (edit, pressed) => this.frame.line.ask("edit", { pipeline: id, ...edit }, pressed),
-    });
-  }
-
-  /** @param {number} id */
   makeInside(id) {
-    const about = this.makeAbout(id),
-      place = h("div", { class: "pw-pl-builder" });
-    const line = h(
-      "tr",
-      { class: "pw-pt-inside" },
-      h("td", { colspan: LIST_COLUMNS.length }, about.el, place),
-    );
-    let /** @type {any} */ shown, /** @type {any} */ closing;
-    line.inside = {
-      show: (/** @type {Row} */ row, /** @type {string} */ reference) => {
-        about.show(row);
-        if (!reference || reference === shown) return;
-        closing?.abort();
+    const place = make(html`<div class="pw-pl-builder"></div>`);
+    draw(place, html`<p class="pw-soft" role="status">Opening…</p>`);
+    let shown = "",
+      closing = new AbortController();
+    return {
+      show: (/** @type {PipelineRow} */ row) => {
+        const reference = this.model.get("builders")[id];
+        const content = [this.about(row), place];
+        if (!reference || reference === shown) return content;
+        closing.abort();
         closing = new AbortController();
         shown = reference;
-        place.replaceChildren();
+        draw(place, null);
         child(this.model, reference, place, closing.signal).catch((error) =>
-          place.append(h("p", { class: "pw-soft" }, `The builder cannot be shown: ${error.message}`)),
+          draw(place, html`<p class="pw-soft">The builder cannot be shown: ${error.message}</p>`),
         );
+        return content;
       },
-      end: () => closing?.abort(),
+      end: () => closing.abort(),
     };
-    place.append(h("p", { class: "pw-soft", role: "status" }, "Opening…"));
-    return line;
   }
 
-  /**
-   * @param {El} line
-   * @param {Row} row
-   */
-  showInside(line, row) {
-    line.inside.show(row, this.model.get("builders")[row.id]);
+  /** @param {PipelineRow} row */
+  about(row) {
+    return description(this, row, {
+      labelled: true,
+      save: ({ id, ...edit }, pressed) => this.frame.line.ask("edit", { pipeline: id, ...edit }, pressed),
+    });
   }
 
   // ---- pipelines as a whole
 
   create() {
-    const name = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: "false" });
-    const about = h("textarea", { rows: 3 });
-    /** @type {any} */
+    const name = textInput("", { required: "" });
+    const about = textArea(3);
+    /** @type {Named | null} */
     let made = null;
     openDialog({
       frame: this.frame,
@@ -307,19 +259,23 @@ export class PipelineTable extends PagedTable {
           throw error;
         }
       },
-      // After the dialog has given focus back.
-      onclose: () =>
-        made && queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was created.`, true)),
+      onclose: () => made && this.arrive(made, `Pipeline ${isolated(made.name)} was created.`),
     });
   }
 
   import() {
+    /** @type {(Named & Also) | null} */
+    let made = null;
     openImport({
       frame: this.frame,
-      act: async (/** @type {Values} */ given, /** @type {El} */ pressed) => {
-        const made = await this.frame.line.ask("import", given, pressed);
-        this.frame.notice([`Pipeline ${isolated(made.name)} was imported.`, ...made.also]);
-        queueMicrotask(() => this.arrive(made, `Pipeline ${isolated(made.name)} was imported.`, true));
+      act: async (given, pressed) => {
+        made = await this.frame.line.ask("import", given, pressed);
+      },
+      onclose: () => {
+        if (!made) return;
+        const said = `Pipeline ${isolated(made.name)} was imported.`;
+        this.frame.notice([said, ...made.also]);
+        this.arrive(made, said);
       },
     });
   }
@@ -329,29 +285,19 @@ export class PipelineTable extends PagedTable {
    * @param {El} pressed
    */
   async duplicate(id, pressed) {
-    const copy = await this.ask("duplicate", { pipeline: id }, pressed);
+    const copy = await this.frame.run("duplicate", { pipeline: id }, pressed);
     if (copy) this.arrive(copy, `Duplicated as ${isolated(copy.name)}.`, false);
   }
 
   /** @param {number} id */
   remove(id) {
-    const at = this.model.get("rows").findIndex((/** @type {Row} */ row) => row.id === id);
-    const { name } = this.row(id) ?? {};
-    if (name === undefined) return;
-    openDialog({
-      frame: this.frame,
-      title: `Delete pipeline “${isolated(name)}”?`,
-      confirm: "Delete",
-      danger: true,
-      body: [
+    const row = this.row(id);
+    if (row)
+      openDelete(
+        this,
+        row,
         "Its stages and their settings are deleted, and that cannot be undone.",
         "Experiments, checkpoints and agents stay, and so do the results of its runs.",
-      ].map((line) => h("p", {}, line)),
-      act: async (pressed) => {
-        await this.frame.line.ask("delete", { pipeline: id }, pressed);
-        this.frame.announce(`Pipeline ${isolated(name)} was deleted.`);
-      },
-      onclose: () => queueMicrotask(() => this.row(id) || this.neighbour(at)?.focus({ preventScroll: true })),
-    });
+      );
   }
 }

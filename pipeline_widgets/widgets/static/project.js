@@ -1,9 +1,10 @@
 // A project: its experiments, pipelines and results, each in a tab.
 
 import { child } from "./children.js";
-import { h, redraw, unique } from "./elements.js";
+import { draw, find, focused, focusOn, html, make } from "./elements.js";
 import { Frame } from "./frame.js";
 import { sentence } from "./line.js";
+import { tabKey, tabList } from "./tabs.js";
 import { isolated } from "./text.js";
 
 export class ProjectTabs {
@@ -14,53 +15,57 @@ export class ProjectTabs {
     this.ending = new AbortController();
     this.frame.undo.push(() => this.ending.abort());
     this.asked = 0;
-    const { name, advanced } = model.get("project");
-    this.list = h("div", { class: "pw-tabs", role: "tablist", "aria-label": `Project ${isolated(name)}` });
-    this.tabs = new Map(model.get("tabs").map((tab) => [tab, this.makeTab(tab)]));
-    this.frame.body.append(
-      h(
-        "div",
-        { class: "pw-project-head" },
-        h("h2", {}, isolated(name)),
-        advanced
-          ? h("span", { class: "pw-soft" }, "Advanced Training project")
-          : h(
-              "span",
-              { class: "pw-soft" },
-              "Classic project: it cannot hold pipelines, which was fixed when it was created.",
-            ),
-      ),
-      this.list,
-      ...[...this.tabs.values()].map(({ panel }) => panel),
-    );
-    this.list.addEventListener("keydown", (event) => this.move(event));
+    this.names = model.get("tabs");
+    this.tab = model.get("tab");
+    /** @type {Set<string>} */
+    this.filled = new Set();
+    this.places = new Map(this.names.map((name) => [name, make(html`<div></div>`)]));
     this.frame.on("change:tab", () => this.follow());
     this.frame.on("change:views", () => this.fill());
-    this.show(model.get("tab"));
+    this.show(this.tab);
+  }
+
+  draw() {
+    const { name, advanced } = this.model.get("project");
+    const kind = advanced
+      ? "Advanced Training project"
+      : "Classic project: it cannot hold pipelines, which was fixed when it was created.";
+    const at = this.names.indexOf(this.tab),
+      choose = (/** @type {number} */ to) => this.ask(this.names[to]);
+    draw(
+      this.frame.body,
+      html`<div class="pw-project-head">
+          <h2>${isolated(name)}</h2>
+          <span class="pw-soft">${kind}</span>
+        </div>
+        <div class="pw-tabs" role="tablist" aria-label=${`Project ${isolated(name)}`}
+          @keydown=${(event) => tabKey(event, at, this.names.length, choose)}>
+          ${tabList({
+            name: this.frame.id,
+            tabs: this.names,
+            shown: at,
+            kind: "pw-tab",
+            choose,
+            panel: (each) => this.panel(each),
+          })}
+        </div>
+        ${this.names.map(
+          (tab, each) =>
+            html`<section class="pw-tabpanel" role="tabpanel" id=${this.panel(each)} ?hidden=${each !== at}
+              aria-labelledby=${`${this.frame.id}-tab-${each}`}>${this.content(tab)}</section>`,
+        )}`,
+    );
   }
 
   /** @param {string} tab */
-  makeTab(tab) {
-    /** @type {{ filled: boolean, panel: El, button: El }} */
-    const made = { filled: false, panel: null, button: null };
-    made.panel = h("section", { class: "pw-tabpanel", role: "tabpanel", id: unique("panel"), hidden: true });
-    made.button = h(
-      "button",
-      {
-        type: "button",
-        role: "tab",
-        id: unique("tab"),
-        class: "pw-tab",
-        tabindex: "-1",
-        "aria-selected": "false",
-        "aria-controls": made.panel.id,
-        onclick: () => this.ask(tab),
-      },
-      tab,
-    );
-    made.panel.setAttribute("aria-labelledby", made.button.id);
-    this.list.append(made.button);
-    return made;
+  content(tab) {
+    if (this.filled.has(tab)) return this.places.get(tab);
+    return tab === this.tab ? html`<p class="pw-empty">Loading…</p>` : null;
+  }
+
+  /** @param {number} at */
+  panel(at) {
+    return `${this.frame.id}-panel-${at}`;
   }
 
   /**
@@ -73,7 +78,7 @@ export class ProjectTabs {
     this.asked += 1;
     const done = await this.frame.run("show_tab", { tab });
     this.asked -= 1;
-    if (done || !this.tabs.get(this.tab).filled) this.follow();
+    if (done || !this.filled.has(this.tab)) this.follow();
   }
 
   /** Show the tab that Python shows, but not one that was left here meanwhile. */
@@ -81,7 +86,7 @@ export class ProjectTabs {
     const tab = this.model.get("tab");
     if (this.asked || tab === this.tab) return;
     // Who pressed a button here, such as Results of a stage, goes on in the tab that it has opened.
-    const here = this.frame.root.contains(document.activeElement);
+    const here = this.frame.root.contains(focused());
     this.show(tab);
     if (here) this.focusHeading(tab);
   }
@@ -89,36 +94,30 @@ export class ProjectTabs {
   /** @param {string} tab */
   show(tab) {
     this.tab = tab;
-    for (const [name, { button: el, panel }] of this.tabs) {
-      const shown = name === tab;
-      el.setAttribute("aria-selected", String(shown));
-      el.tabIndex = shown ? 0 : -1;
-      panel.hidden = !shown;
-    }
+    this.draw();
     this.fill();
   }
 
   /** Let the tab that is shown hold what Python has made for it. */
   async fill() {
-    const held = this.tabs.get(this.tab),
-      reference = this.model.get("views")[this.tab];
-    if (!held || held.filled) return;
-    if (!reference) return redraw(held.panel, h("p", { class: "pw-empty" }, "Loading…"));
-    held.filled = true;
+    const { tab } = this,
+      reference = this.model.get("views")[tab],
+      place = this.places.get(tab);
+    if (!place || !reference || this.filled.has(tab)) return;
+    this.filled.add(tab);
+    this.draw();
     // A view that is only being put into the page cannot hold another one yet.
-    while (!held.panel.isConnected && !this.frame.gone) await new Promise(requestAnimationFrame);
-    held.panel.replaceChildren();
-    await child(this.model, reference, held.panel, this.ending.signal).catch((error) =>
+    await child(this.model, reference, place, this.ending.signal).catch((error) =>
       this.frame.notice(sentence(error), "error"),
     );
   }
 
   /** @param {string} tab */
   focusHeading(tab) {
-    const { panel } = this.tabs.get(tab);
+    const panel = find(this.frame.body, `[id="${this.panel(this.names.indexOf(tab))}"]`);
     const focus = () => {
       const heading = panel.querySelector("h2[tabindex]");
-      heading?.focus({ preventScroll: true });
+      focusOn(heading);
       heading?.scrollIntoView({ block: "nearest" });
       return !!heading;
     };
@@ -126,22 +125,5 @@ export class ProjectTabs {
     const observer = new MutationObserver(() => focus() && observer.disconnect());
     observer.observe(panel, { childList: true, subtree: true });
     this.frame.undo.push(() => observer.disconnect());
-  }
-
-  /** @param {any} event */
-  move(event) {
-    const names = [...this.tabs.keys()],
-      at = names.indexOf(this.tab);
-    const to = /** @type {Values} */ ({
-      ArrowRight: (at + 1) % names.length,
-      ArrowLeft: (at - 1 + names.length) % names.length,
-      Home: 0,
-      End: names.length - 1,
-    })[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.tabs.get(names[to]).button.focus();
-    this.ask(names[to]);
   }
 }

@@ -1,6 +1,6 @@
 // Results: the runs of some experiments side by side, in a table, as curves, and by their configs.
 
-import { h, setText } from "./elements.js";
+import { draw, html } from "./elements.js";
 import { Frame } from "./frame.js";
 import { ResultCharts } from "./results_charts.js";
 import { ResultConfig } from "./results_config.js";
@@ -13,30 +13,21 @@ export class ResultsPanel {
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "results" });
-    this.title = h("h2", { tabindex: "-1", class: "pw-results-title" });
-    this.some = h("span", { class: "pw-soft" });
     this.picker = new ResultPicker(this);
     this.charts = new ResultCharts(this);
     this.runs = new ResultRuns(this);
     this.config = new ResultConfig(this);
-    const head = h(
-      "div",
-      { class: "pw-results-head" },
-      this.title,
-      this.picker.opener,
-      this.some,
-      this.picker.hint,
-    );
-    this.frame.body.append(head, this.picker.el, this.runs.el, this.charts.el, this.config.el);
     /**
      * @param {string} trait
-     * @param {...any} parts
+     * @param {...{ show: () => void }} parts
      */
     const on = (trait, ...parts) =>
-      this.frame.on(`change:${trait}`, () => parts.forEach((part) => part.show()));
+      this.frame.on(`change:${trait}`, () => {
+        for (const part of parts) part.show();
+      });
     on("title", this);
-    on("experiments", this.picker);
-    on("chosen", this.picker, this.runs);
+    on("experiments", this);
+    on("chosen", this, this.runs);
     on("total", this, this.runs);
     on("runs", this, this.runs, this.charts, this.config);
     on("order", this.runs);
@@ -47,16 +38,27 @@ export class ResultsPanel {
     on("drawn", this, this.charts, this.config);
     this.frame.on("change:runs", () => this.runs.renew());
     this.frame.on("change:drawn", () => this.charts.renew());
-    for (const part of [this, this.picker, this.runs, this.charts, this.config]) part.show();
+    for (const part of [this.runs, this.charts, this.config, this]) part.show();
   }
 
   show() {
     const drawn = this.model.get("drawn").length,
       total = this.model.get("total");
-    setText(this.title, this.model.get("title"));
-    setText(
-      this.some,
-      total ? (drawn < total ? `${drawn} of ${count(total, "run")} drawn` : count(total, "run")) : "",
+    const runs = total ? count(total, "run") : "";
+    draw(
+      this.frame.body,
+      html`<div class="pw-results-head">
+          <h2 tabindex="-1" class="pw-results-title">${this.model.get("title")}</h2>
+          ${this.picker.opener()}
+          <span class="pw-soft">${drawn < total ? `${drawn} of ${runs} drawn` : runs}</span>
+          ${this.picker.hint()}
+        </div>
+        ${this.picker.choices()}${this.runs.el}${this.charts.el}${this.config.el}`,
     );
+  }
+
+  /** @param {number} id */
+  run(id) {
+    return this.model.get("runs").find((run) => run.id === id);
   }
 }

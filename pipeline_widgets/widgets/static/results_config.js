@@ -1,111 +1,87 @@
 // What the drawn runs were triggered with: the settings that differ, or all of them.
 
 import { chartSample, chartStyle } from "./chart_style.js";
-import { h, keyed, redraw, setText, unique } from "./elements.js";
+import { checkBox } from "./controls.js";
+import { draw, html, make } from "./elements.js";
 import { runName } from "./results_charts.js";
+import { heads } from "./tables.js";
 import { count } from "./text.js";
+import { nothing, repeat } from "./vendor/lit.js";
 
 export class ResultConfig {
-  /** @param {any} panel */
+  /** @param {import("./results.js").ResultsPanel} panel */
   constructor(panel) {
     this.panel = panel;
     this.model = panel.model;
-    this.title = h("h3", {}, "Config");
-    this.all = h("input", { type: "checkbox", "data-f": "equal", onchange: () => this.show() });
-    const name = unique("equal");
-    this.all.id = name;
-    this.choice = h(
-      "span",
-      { class: "pw-results-check" },
-      this.all,
-      h("label", { for: name }, "Show equal settings"),
-    );
-    this.said = h("span", { class: "pw-soft" });
-    this.head = h("tr", {});
-    this.rows = h("tbody", {});
-    this.table = h(
-      "div",
-      {
-        class: "pw-scroll pw-results-config",
-        role: "region",
-        "aria-label": "Config of the runs",
-        tabindex: "0",
-      },
-      h(
-        "table",
-        { class: "pw-table" },
-        h("caption", { class: "pw-hidden" }, "Config of the runs"),
-        h("thead", {}, this.head),
-        this.rows,
-      ),
-    );
-    this.el = h(
-      "section",
-      { class: "pw-results-part", "aria-label": "Config" },
-      h("div", { class: "pw-results-bar" }, this.title, this.said, this.choice),
-      this.table,
-    );
+    this.all = checkBox();
+    this.all.dataset.f = "equal";
+    this.all.addEventListener("change", () => this.show());
+    this.el = make(html`<section class="pw-results-part" aria-label="Config"></section>`);
   }
 
   show() {
-    const known = new Map(this.model.get("runs").map((/** @type {Row} */ run) => [run.id, run]));
     const drawn = this.model.get("drawn"),
-      settings = this.model.get("settings");
+      settings = this.model.get("settings"),
+      differ = settings.filter((each) => each.differs),
+      one = drawn.length < 2;
+    const shown = one || this.all.checked ? settings : differ;
+    const said = differ.length
+      ? `${differ.length} of ${count(settings.length, "setting")} ` +
+        `${differ.length === 1 ? "differs" : "differ"}.`
+      : `All ${settings.length} settings are equal.`;
     this.el.hidden = !drawn.length;
-    const differ = settings.filter((/** @type {any} */ each) => each.differs);
-    const shown = drawn.length < 2 || this.all.checked ? settings : differ;
-    this.choice.hidden = drawn.length < 2;
-    setText(
-      this.said,
-      drawn.length < 2
-        ? ""
-        : differ.length
-          ? `${differ.length} of ${count(settings.length, "setting")} ` +
-            `${differ.length === 1 ? "differs" : "differ"}.`
-          : `All ${settings.length} settings are equal.`,
-    );
-    this.table.hidden = !shown.length;
-    redraw(
-      this.head,
-      h("th", { scope: "col" }, "Setting"),
-      drawn.map((/** @type {number} */ id) => {
-        const run = known.get(id);
-        return h(
-          "th",
-          { scope: "col" },
-          h(
-            "span",
-            { class: "pw-results-pick" },
-            drawn.length > 1 && run?.drawn ? chartSample(chartStyle(run.place)) : null,
-            run
-              ? h(
-                  "span",
-                  { class: "pw-results-column", title: runName(run) },
-                  h("span", { dir: "auto" }, run.experiment),
-                  h("span", {}, ` run ${run.number}`),
-                )
-              : h("span", {}, `run ${id}`),
-          ),
-        );
-      }),
-    );
-    keyed(
-      this.rows,
-      shown,
-      (/** @type {any} */ each) => each.id,
-      () => h("tr", {}),
-      (/** @type {any} */ tr, /** @type {any} */ each) => {
-        tr.classList.toggle("pw-results-differs", each.differs && shown !== differ);
-        redraw(
-          tr,
-          h("th", { scope: "row", class: "pw-results-setting", title: each.id }, each.label),
-          each.told.map((/** @type {string} */ text, /** @type {number} */ at) =>
-            text === null
-              ? h("td", { class: "pw-soft", title: "It has no such setting" }, "–")
-              : h("td", { title: each.whole[at] ?? undefined }, text),
-          ),
-        );
-      },
+    draw(
+      this.el,
+      html`<div class="pw-results-bar">
+          <h3>Config</h3>
+          <span class="pw-soft">${one ? "" : said}</span>
+          <span class="pw-results-check" ?hidden=${one}>
+            ${this.all}<label for=${this.all.id}>Show equal settings</label>
+          </span>
+        </div>
+        <div class="pw-scroll pw-results-config" role="region" aria-label="Config of the runs" tabindex="0"
+          ?hidden=${!shown.length}>
+          <table class="pw-table">
+            <caption class="pw-hidden">Config of the runs</caption>
+            ${heads(["Setting", ...drawn.map((id) => this.head(id, drawn.length > 1))])}
+            <tbody>
+              ${repeat(
+                shown,
+                ({ id }) => id,
+                (each) => settingLine(each, each.differs && shown !== differ),
+              )}
+            </tbody>
+          </table>
+        </div>`,
     );
   }
+
+  /**
+   * @param {number} id
+   * @param {boolean} several
+   * @returns {[Content]}
+   */
+  head(id, several) {
+    const run = this.panel.run(id);
+    if (!run) return [html`<span class="pw-results-pick"><span>run ${id}</span></span>`];
+    const name = html`<span class="pw-results-column" title=${runName(run)}>
+      <span dir="auto">${run.experiment}</span><span> run ${run.number}</span>
+    </span>`;
+    const sample = several && run.place !== null ? chartSample(chartStyle(run.place)) : null;
+    return [html`<span class="pw-results-pick">${sample}${name}</span>`];
+  }
 }
+
+/**
+ * @param {SettingRow} setting
+ * @param {boolean} marked
+ */
+const settingLine = ({ id, label, told, whole }, marked) =>
+  html`<tr class=${marked ? "pw-results-differs" : ""}>
+    <th scope="row" class="pw-results-setting" title=${id}>${label}</th>
+    ${told.map((text, at) =>
+      text === null
+        ? html`<td class="pw-soft" title="It has no such setting">–</td>`
+        : html`<td title=${whole[at] ?? nothing}>${text}</td>`,
+    )}
+  </tr>`;

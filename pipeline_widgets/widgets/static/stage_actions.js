@@ -5,9 +5,10 @@
  * @param {Stage} stage
  * @returns {MenuItem[]}
  */
-export function stageActions(builder, stage) {
-  return [...runActions(builder, stage), ...editActions(builder, stage)];
-}
+export const stageActions = (builder, stage) => [
+  ...runActions(builder, stage),
+  ...editActions(builder, stage),
+];
 
 /**
  * What is done with its runs.
@@ -23,7 +24,7 @@ function runActions(builder, stage) {
       label: "Stop",
       glyph: "stop",
       reason: stage.status === "Stopping" ? "It is stopping already." : "",
-      onclick: (/** @type {El} */ pressed) => builder.stop(stage, pressed),
+      onclick: (pressed) => builder.frame.run("stop", { stage: stage.id }, pressed),
     });
   else
     actions.push({
@@ -47,7 +48,7 @@ function runActions(builder, stage) {
       key: "results",
       label: "Results",
       glyph: "results",
-      onclick: (/** @type {El} */ pressed) => builder.frame.run("results", { stage: stage.id }, pressed),
+      onclick: (pressed) => builder.frame.run("results", { stage: stage.id }, pressed),
     });
   return actions;
 }
@@ -58,55 +59,35 @@ function runActions(builder, stage) {
  * @param {Stage} stage
  * @returns {MenuItem[]}
  */
-function editActions(builder, stage) {
-  const last = builder.stages.length,
-    at = stage.n - 1;
+function editActions(builder, { id, n, locked }) {
+  const at = n - 1,
+    last = builder.stages.length - 1;
+  /**
+   * @param {string} key
+   * @param {string} label
+   * @param {string} glyph
+   * @param {MenuItem["onclick"]} onclick
+   * @param {string} [reason]
+   */
+  const quiet = (key, label, glyph, onclick, reason) => ({ key, label, glyph, quiet: true, reason, onclick });
   return [
-    {
-      key: "edit",
-      label: "Edit stage",
-      glyph: "edit",
-      reason: stage.locked,
-      onclick: () => builder.edit(stage.id),
-    },
-    {
-      key: "left",
-      label: "Move left",
-      glyph: "left",
-      quiet: true,
-      reason: at === 0 ? "It is the first stage." : stage.locked,
-      onclick: (/** @type {El} */ pressed) => builder.move(stage.id, at - 1, pressed),
-    },
-    {
-      key: "right",
-      label: "Move right",
-      glyph: "right",
-      quiet: true,
-      reason: at === last - 1 ? "It is the last stage." : stage.locked,
-      onclick: (/** @type {El} */ pressed) => builder.move(stage.id, at + 1, pressed),
-    },
-    {
-      key: "before",
-      label: "Insert before",
-      glyph: "before",
-      quiet: true,
-      onclick: () => builder.insert(at),
-    },
-    {
-      key: "after",
-      label: "Insert after",
-      glyph: "after",
-      quiet: true,
-      onclick: () => builder.insert(at + 1),
-    },
-    {
-      key: "remove",
-      label: "Delete stage",
-      glyph: "trash",
-      quiet: true,
-      danger: true,
-      reason: stage.locked,
-      onclick: () => builder.remove(stage.id),
-    },
+    { key: "edit", label: "Edit stage", glyph: "edit", reason: locked, onclick: () => builder.edit(id) },
+    quiet(
+      "left",
+      "Move left",
+      "left",
+      (pressed) => builder.move(id, at - 1, pressed),
+      at === 0 ? "It is the first stage." : locked,
+    ),
+    quiet(
+      "right",
+      "Move right",
+      "right",
+      (pressed) => builder.move(id, at + 1, pressed),
+      at === last ? "It is the last stage." : locked,
+    ),
+    quiet("before", "Insert before", "before", () => builder.insert(at)),
+    quiet("after", "Insert after", "after", () => builder.insert(at + 1)),
+    { ...quiet("remove", "Delete stage", "trash", () => builder.remove(id), locked), danger: true },
   ];
 }

@@ -1,6 +1,6 @@
-// A stage in the graph: its bubble, and its words.
+// A stage in the graph: its bubble, its words, and its statuses wherever it is shown.
 
-import { badge, h, icon } from "./elements.js";
+import { badge, html, icon } from "./elements.js";
 import { isolated, score } from "./text.js";
 
 /**
@@ -21,45 +21,46 @@ export function stageWords(stage) {
 }
 
 /**
- * Draw a stage on its button.
- * @param {any} face
+ * The icon of what a stage does.
  * @param {Stage} stage
  */
-export function drawBubble(face, stage) {
+export const kindIcon = ({ kind }) => icon(kind === "Deployment" ? "agent" : "experiment");
+
+/**
+ * The statuses of a stage.
+ * @param {Stage} stage
+ */
+export const stageBadges = (stage) => [
+  badge(stage.status),
+  stage.stale ? badge("Stale") : null,
+  stage.held ? badge("Held") : null,
+];
+
+/**
+ * What stands on the button of a stage.
+ * @param {Stage} stage
+ */
+export function bubbleFace(stage) {
   const done = stage.total ? Math.min(1, Number(stage.step || 0) / Number(stage.total)) : null;
-  face.replaceChildren(
-    h(
-      "span",
-      { class: "pw-bubble-top" },
-      icon(stage.kind === "Deployment" ? "agent" : "experiment"),
-      h("span", {}, `${stage.n} · ${stage.kind}`),
-      h(
-        "span",
-        { class: "pw-bubble-trigger" },
-        icon(stage.auto ? "auto" : "manual"),
-        stage.auto ? "Auto" : "Manual",
-      ),
-    ),
-    h("span", { class: "pw-bubble-name" }, isolated(stage.name)),
-    h(
-      "span",
-      { class: "pw-bubble-bottom" },
-      badge(stage.status),
-      stage.stale ? badge("Stale") : null,
-      stage.held ? badge("Held") : null,
-      stage.score !== undefined && !(stage.stale && stage.held)
-        ? h("span", { class: "pw-bubble-score" }, score(stage.score, 3))
-        : null,
-    ),
-    stage.active
-      ? h(
-          "span",
-          { class: "pw-bubble-progress" },
-          h("span", {
-            style: { width: `${(done ?? 0) * 100}%` },
-            class: done === null ? "pw-unknown" : "",
-          }),
-        )
-      : "",
-  );
+  const scored =
+    stage.score !== undefined && !(stage.stale && stage.held)
+      ? html`<span class="pw-bubble-score">${score(stage.score, 3)}</span>`
+      : null;
+  return html`<span class="pw-bubble-top">
+      ${kindIcon(stage)}<span>${stage.n} · ${stage.kind}</span>
+      <span class="pw-bubble-trigger">
+        ${icon(stage.auto ? "auto" : "manual")}${stage.auto ? "Auto" : "Manual"}
+      </span>
+    </span>
+    <span class="pw-bubble-name">${isolated(stage.name)}</span>
+    <span class="pw-bubble-bottom">
+      ${stageBadges(stage)}${scored}
+    </span>
+    ${
+      stage.active
+        ? html`<span class="pw-bubble-progress">
+            <span style=${`width: ${(done ?? 0) * 100}%`} class=${done === null ? "pw-unknown" : ""}></span>
+          </span>`
+        : null
+    }`;
 }

@@ -6,15 +6,18 @@
 import { CytoscapeChain, SvgChain } from "./chain_renderers.js";
 import { BUBBLE, place, STEP, ZOOM } from "./chain_shapes.js";
 import { chainFrom, chainWidth, panToReveal, panWithin, wholeChain, zoomedAround } from "./chain_viewport.js";
-import { button, h, keyed } from "./elements.js";
-import { drawBubble, stageWords } from "./stage_bubble.js";
+import { button, draw, find, focused, focusOn, html, make } from "./elements.js";
+import { bubbleFace, stageWords } from "./stage_bubble.js";
+import { pressInGraph, wheelOverGraph } from "./stage_graph_keys.js";
+import { repeat } from "./vendor/lit.js";
 
 const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until there is Cytoscape
 
 export class StageGraph {
   /**
-   * `on` has select(id), open(id), insert(position), move(id, position).
-   * @param {{ frame: Frame, model: Model, on: Values }} options
+   * @param {{ frame: Frame, model: Model, on: { select: (id: number) => void, open: (id: number) => void,
+   *   insert: (position: number) => void, move: (id: number, to: number) => void,
+   *   remove: (id: number) => void } }} options
    */
   constructor({ frame, model, on }) {
     this.frame = frame;
@@ -22,22 +25,29 @@ export class StageGraph {
     /** @type {Stage[]} */
     this.stages = [];
     this.selected = 0;
-    this.layer = h("div", { class: "pw-layer" });
-    this.list = h("ol", { class: "pw-bubbles", "aria-label": "Stages" });
-    this.pluses = h("div", { class: "pw-pluses" });
-    this.layer.append(this.list, this.pluses);
-    this.canvas = h("div", { class: "pw-canvas", "aria-hidden": "true" });
-    this.box = h(
-      "div",
-      { class: "pw-graphbox", role: "group", "aria-label": "Stage graph" },
-      this.canvas,
-      this.layer,
+    /** @type {ChainRenderer | null} */
+    this.renderer = null;
+    this.ended = this.opened = this.roamed = false;
+    this.drawing = 0;
+    this.shown = -1; // how many stages were shown before
+    this.near = "";
+    this.box = make(
+      html`<div class="pw-graphbox" role="group" aria-label="Stage graph">
+        <div class="pw-canvas" aria-hidden="true"></div>
+        <div class="pw-layer">
+          <ol class="pw-bubbles" aria-label="Stages" @keydown=${(event) => pressInGraph(this, event)}></ol>
+          <div class="pw-pluses"></div>
+        </div>
+      </div>`,
     );
-    this.list.addEventListener("keydown", (event) => this.key(event));
+    this.canvas = find(this.box, ".pw-canvas");
+    this.layer = find(this.box, ".pw-layer");
+    this.list = find(this.box, ".pw-bubbles");
+    this.pluses = find(this.box, ".pw-pluses");
     // The layer is moved by its transform alone; a browser that scrolls to a focused bubble would move it
     // twice.
     this.box.addEventListener("scroll", () => this.box.scrollTo(0, 0));
-    this.box.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.box.addEventListener("wheel", (event) => wheelOverGraph(this, event), { passive: false });
     this.size = new ResizeObserver(() => this.resized());
     this.theme = new MutationObserver(() => this.renderer?.paint());
     const plain = setTimeout(() => this.use(new SvgChain(this)), CANVAS_PATIENCE);
@@ -51,7 +61,7 @@ export class StageGraph {
 
   /**
    * Draw with this renderer from now on, where the one before it stood.
-   * @param {any} renderer
+   * @param {ChainRenderer} renderer
    */
   use(renderer) {
     if (this.ended) return renderer.end();
@@ -63,7 +73,7 @@ export class StageGraph {
     renderer.paint();
     renderer.show(this.stages);
     renderer.select(this.selected);
-    if (this.opened) {
+    if (this.opened && before) {
       renderer.resize();
       this.look(before.zoom, before.pan);
     }
@@ -78,21 +88,11 @@ export class StageGraph {
 
   /** @param {Stage[]} stages */
   show(stages) {
-    const focused = this.list.contains(document.activeElement)
-      ? document.activeElement.parentElement.dataset.key
-      : null;
+    const before = this.list.contains(focused()) ? focused()?.parentElement?.dataset.key : null;
     this.stages = stages;
-    keyed(
-      this.list,
-      stages,
-      (/** @type {Stage} */ stage) => stage.id,
-      () => this.bubble(),
-      (/** @type {El} */ el, /** @type {Stage} */ stage, /** @type {number} */ at) =>
-        this.fill(el, stage, at),
-    );
     this.settle();
-    this.drawNear();
-    if (focused) this.focus(Number(focused));
+    this.drawStages();
+    if (before) this.focus(Number(before));
     this.renderer?.show(stages);
     this.renderer?.select(this.selected);
   }
@@ -101,7 +101,7 @@ export class StageGraph {
    * A chain that has grown or shrunk is shown whole again, unless somebody has looked elsewhere meanwhile.
    */
   settle() {
-    const grown = this.shown !== undefined && this.shown !== this.stages.length;
+    const grown = this.shown >= 0 && this.shown !== this.stages.length;
     this.shown = this.stages.length;
     if (grown && this.opened && !this.roamed && this.readable) this.fit();
   }
@@ -110,91 +110,97 @@ export class StageGraph {
     return this.box.clientWidth / chainWidth(this.stages.length) >= ZOOM.readable;
   }
 
-  bubble() {
-    const face = h("button", { type: "button", class: "pw-bubble", tabindex: "-1", "aria-pressed": "false" });
-    const el = h("li", {}, face);
-    face.addEventListener("click", () => {
-      this.on.select(Number(el.dataset.key));
-    });
-    face.addEventListener("dblclick", () => this.on.open(Number(el.dataset.key)));
-    face.addEventListener("focus", () => this.reveal(Number(el.dataset.key)));
-    return el;
+  /** Where the bubbles and "+" are that can be seen, or nearly so: a chain may have a thousand. */
+  get range() {
+    const { zoom, pan } = this.viewport;
+    const from = Math.max(0, Math.floor(-pan.x / zoom / STEP) - 2);
+    const to = Math.min(this.stages.length, Math.ceil((this.box.clientWidth - pan.x) / zoom / STEP) + 2);
+    return { from, to };
+  }
+
+  drawStages() {
+    const { from, to } = this.range,
+      { stages } = this,
+      last = stages.length;
+    this.near = `${from} ${to}`;
+    // one stop for Tab; the arrows go on from there
+    const entry = stages.find(({ id }) => id === this.selected) ?? stages[0];
+    draw(
+      this.list,
+      repeat(
+        stages,
+        ({ id }) => id,
+        (stage, at) => this.bubble(stage, at, stage === entry, at >= from && at < to),
+      ),
+    );
+    const wanted = last ? Array.from({ length: Math.max(0, to - from) + 1 }, (_, at) => from + at) : [];
+    draw(
+      this.pluses,
+      repeat(
+        wanted,
+        (at) => at,
+        (at) => this.plus(at, last),
+      ),
+    );
   }
 
   /**
-   * @param {El} el
    * @param {Stage} stage
    * @param {number} at
+   * @param {boolean} entry
+   * @param {boolean} near
    */
-  fill(el, stage, at) {
-    if (el.shown === stage && el.at === at) return;
-    [el.shown, el.at, el.drawn] = [stage, at, false];
-    const { x, y } = place(at);
-    el.style.left = `${x - BUBBLE.width / 2}px`;
-    el.style.top = `${y - BUBBLE.height / 2}px`;
-    el.firstElementChild.setAttribute("aria-label", stageWords(stage));
-    el.firstElementChild.dataset.status = stage.status;
+  bubble(stage, at, entry, near) {
+    const { id } = stage,
+      { x, y } = place(at);
+    return html`<li data-key=${id}
+      style=${`left: ${x - BUBBLE.width / 2}px; top: ${y - BUBBLE.height / 2}px`}>
+      <button type="button" class="pw-bubble" tabindex=${entry ? "0" : "-1"} aria-label=${stageWords(stage)}
+        aria-pressed=${String(id === this.selected)} data-status=${stage.status}
+        @click=${() => this.on.select(id)}
+        @dblclick=${() => this.on.open(id)} @focus=${() => this.reveal(id)}
+      >${near ? bubbleFace(stage) : null}</button>
+    </li>`;
   }
 
-  /** Draw the bubbles and "+" that can be seen or nearly so: a chain may have a thousand. */
-  drawNear() {
-    const { zoom, pan } = this.viewport,
-      last = this.stages.length;
-    const from = Math.max(0, Math.floor(-pan.x / zoom / STEP) - 2);
-    const to = Math.min(last, Math.ceil((this.box.clientWidth - pan.x) / zoom / STEP) + 2);
-    for (const el of [...this.list.children].slice(from, to))
-      if (!el.drawn) {
-        el.drawn = true;
-        drawBubble(el.firstElementChild, el.shown);
-      }
-    const wanted = last ? Array.from({ length: Math.max(0, to - from) + 1 }, (_, at) => from + at) : [];
-    keyed(
-      this.pluses,
-      wanted,
-      (/** @type {number} */ at) => at,
-      (at) =>
-        button({
-          label: "+",
-          glyph: "plus",
-          quiet: true,
-          kind: "pw-plus",
-          tabindex: "-1",
-          "data-changes": "",
-          onclick: () => this.on.insert(at),
-        }),
-      (/** @type {El} */ el, /** @type {number} */ at) => {
-        const name =
-          at === 0
-            ? "Insert a stage at the beginning"
-            : at === last
-              ? "Add a stage at the end"
-              : `Insert a stage between ${at} and ${at + 1}`;
-        if (el.title === name) return;
-        el.setAttribute("aria-label", name);
-        el.title = name;
-        el.style.left = `${at * STEP - STEP / 2 - 12}px`;
-        el.style.top = "-12px";
-      },
-    );
+  /**
+   * @param {number} at
+   * @param {number} last
+   */
+  plus(at, last) {
+    const label =
+      at === 0
+        ? "Insert a stage at the beginning"
+        : at === last
+          ? "Add a stage at the end"
+          : `Insert a stage between ${at} and ${at + 1}`;
+    return button({
+      label,
+      glyph: "plus",
+      quiet: true,
+      kind: "pw-plus",
+      tabindex: "-1",
+      changes: true,
+      style: `left: ${at * STEP - STEP / 2 - 12}px; top: -12px`,
+      onclick: () => this.on.insert(at),
+    });
   }
 
   /** @param {number} id */
   select(id) {
     this.selected = id;
-    const chosen = this.list.querySelector(`[data-key="${id}"]`),
-      entry = chosen ?? this.list.firstElementChild;
-    for (const el of this.list.querySelectorAll('[tabindex="0"], [aria-pressed="true"]')) {
-      el.tabIndex = -1;
-      el.setAttribute("aria-pressed", "false");
-    }
-    chosen?.firstElementChild.setAttribute("aria-pressed", "true");
-    if (entry) entry.firstElementChild.tabIndex = 0; // one stop for Tab; the arrows go on from there
+    this.drawStages();
     this.renderer?.select(id);
   }
 
   /** @param {number} id */
+  liOf(id) {
+    return this.list.querySelector(`[data-key="${id}"]`);
+  }
+
+  /** @param {number} id */
   focus(id) {
-    this.list.querySelector(`[data-key="${id}"]`)?.firstElementChild.focus({ preventScroll: true });
+    focusOn(this.liOf(id)?.firstElementChild);
   }
 
   /** @param {number} id */
@@ -203,50 +209,6 @@ export class StageGraph {
     this.box.title = stage
       ? [stageWords(stage), ...(stage.stale || []), stage.held].filter(Boolean).join("\n")
       : "";
-  }
-
-  // ---- keys and wheel
-
-  /** @param {any} event */
-  key(event) {
-    const focused = Number(event.target.closest("li").dataset.key);
-    const at = this.stages.findIndex((stage) => stage.id === focused);
-    /** @param {number} to */
-    const go = (to) => {
-      const stage = this.stages[Math.max(0, Math.min(this.stages.length - 1, to))];
-      if (!stage) return;
-      this.on.select(stage.id);
-      this.focus(stage.id);
-    };
-    const ways = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-    const by = /** @type {Record<string, number>} */ (ways)[event.key];
-    if (by && event.altKey) {
-      const to = at + by;
-      if (to >= 0 && to < this.stages.length) this.on.move(focused, to);
-    } else if (by) go(at + by);
-    else if (event.key === "Home") go(0);
-    else if (event.key === "End") go(this.stages.length - 1);
-    else if (event.key === "Delete" || event.key === "Backspace") this.on.remove(focused);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  /**
-   * The wheel scrolls the notebook, as everywhere; sideways it pans, and with Ctrl it zooms.
-   * @param {any} event
-   */
-  wheel(event) {
-    const view = this.renderer?.viewport;
-    if (!view) return;
-    const sideways =
-      Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : event.shiftKey ? event.deltaY : 0;
-    if (event.ctrlKey) {
-      const box = this.box.getBoundingClientRect();
-      this.zoom(Math.exp(-event.deltaY / 300), { x: event.clientX - box.left, y: event.clientY - box.top });
-    } else if (sideways) this.pan(-sideways);
-    else return;
-    event.preventDefault();
   }
 
   // ---- the viewport: what is at x is drawn at x * zoom + pan
@@ -261,17 +223,18 @@ export class StageGraph {
     this.layer.classList.toggle("pw-far", zoom < 0.5);
     if (!this.drawing)
       this.drawing = requestAnimationFrame(() => {
-        this.drawing = null;
-        this.drawNear();
+        this.drawing = 0;
+        const { from, to } = this.range;
+        if (this.near !== `${from} ${to}`) this.drawStages();
       });
   }
 
   /**
    * @param {number} zoom
-   * @param {{ x: number, y: number }} pan
+   * @param {Pan} pan
    */
   look(zoom, pan) {
-    this.renderer.look(zoom, pan);
+    this.renderer?.look(zoom, pan);
     this.moved();
   }
 
@@ -286,7 +249,7 @@ export class StageGraph {
 
   /**
    * @param {number} factor
-   * @param {any} [around]
+   * @param {Pan} [around]
    */
   zoom(factor, around = { x: this.box.clientWidth / 2, y: this.box.clientHeight / 2 }) {
     this.roamed = true;
@@ -341,11 +304,10 @@ export class StageGraph {
   /**
    * A bubble is being dragged with its shape.
    * @param {number} id
-   * @param {number} x
-   * @param {number} y
+   * @param {Pan} position
    */
-  dragged(id, x, y) {
-    const el = this.list.querySelector(`[data-key="${id}"]`);
+  dragged(id, { x, y }) {
+    const el = this.liOf(id);
     if (!el) return;
     el.classList.add("pw-dragged");
     this.layer.classList.add("pw-dragging");
@@ -361,12 +323,12 @@ export class StageGraph {
   dropped(id, x) {
     const from = this.stages.findIndex((stage) => stage.id === id);
     const to = Math.max(0, Math.min(this.stages.length - 1, Math.round(x / STEP)));
-    const el = this.list.querySelector(`[data-key="${id}"]`);
+    const el = this.liOf(id);
     el?.classList.remove("pw-dragged");
     this.layer.classList.remove("pw-dragging");
     if (el)
       [el.style.left, el.style.top] = [`${from * STEP - BUBBLE.width / 2}px`, `${-BUBBLE.height / 2}px`];
-    this.renderer.place(id, place(from));
+    this.renderer?.place(id, place(from));
     if (to !== from) this.on.move(id, to);
   }
 

@@ -1,55 +1,34 @@
 // The list twin of the stage graph: the same stages with the same actions, as a table.
 
 import { openMenu } from "./dialogs.js";
-import { badge, button, h, icon, keyed, redraw, unique } from "./elements.js";
+import { arrowTo, button, draw, html, make } from "./elements.js";
+import { kindIcon, stageBadges } from "./stage_bubble.js";
+import { heads } from "./tables.js";
 import { asSentence, isolated, score } from "./text.js";
+import { repeat } from "./vendor/lit.js";
+
+const STAGE_COLUMNS = /** @type {const} */ ([
+  ["#", "pw-number"],
+  "Type",
+  "Name",
+  "Trigger",
+  "Status",
+  ["Evaluation score", "pw-number"],
+  "Why",
+  ["Actions", "pw-stagelist-end"],
+]);
+const STAGE_BUTTONS = [".pw-stagelist-name", "[data-act]", "[aria-haspopup]"]; // the columns of buttons
 
 export class StageList {
   /**
    * `actions(stage)` gives what can be done with a stage; the first is a button, the others are in a menu.
-   * @param {StageListOptions} options
+   * @param {{ frame: Frame, actions: (stage: Stage) => MenuItem[], select: (id: number) => unknown }} options
    */
-  constructor({ frame, actions, select = (id) => frame.run("select", { stage: id }) }) {
+  constructor({ frame, actions, select }) {
     this.frame = frame;
     this.actions = actions;
     this.select = select;
-    /**
-     * @param {string} text
-     * @param {string} [kind]
-     */
-    const head = (text, kind = "") => h("th", { scope: "col", class: kind }, text);
-    this.rows = h("tbody");
-    this.el = h(
-      "div",
-      { class: "pw-scroll pw-stagelist" },
-      h(
-        "table",
-        { class: "pw-table" },
-        h("caption", { class: "pw-hidden" }, "Stages"),
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            head("#", "pw-number"),
-            head("Type"),
-            head("Name"),
-            head("Trigger"),
-            head("Status"),
-            head("Evaluation score", "pw-number"),
-            head("Why"),
-            head("Actions", "pw-stagelist-end"),
-          ),
-        ),
-        this.rows,
-      ),
-    );
-    this.rows.addEventListener("click", (/** @type {any} */ event) => {
-      if (!event.target.closest("button") && document.getSelection().isCollapsed)
-        this.chosen(event.target.closest("tr"));
-    });
-    this.rows.addEventListener("keydown", (event) => this.key(event));
+    this.el = make(html`<div class="pw-scroll pw-stagelist"></div>`);
   }
 
   /**
@@ -58,148 +37,84 @@ export class StageList {
    */
   show(stages, selected) {
     this.stages = new Map(stages.map((stage) => [stage.id, stage]));
-    const last = stages.length;
-    keyed(
-      this.rows,
-      stages,
-      (/** @type {Stage} */ stage) => stage.id,
-      () => this.row(),
-      (/** @type {El} */ el, /** @type {Stage} */ stage) => this.fill(el, stage, last, stage.id === selected),
+    draw(
+      this.el,
+      html`<table class="pw-table">
+        <caption class="pw-hidden">Stages</caption>
+        ${heads(STAGE_COLUMNS)}
+        <tbody @keydown=${(event) => this.key(event)}>
+          ${repeat(
+            stages,
+            ({ id }) => id,
+            (stage) => this.row(stage, stage.id === selected),
+          )}
+        </tbody>
+      </table>`,
     );
-  }
-
-  row() {
-    const cell = (kind = "") => h("td", { class: kind });
-    const el = h(
-      "tr",
-      {},
-      cell("pw-number"),
-      cell("pw-stagelist-type"),
-      h("th", { scope: "row" }),
-      cell(),
-      cell("pw-stagelist-status"),
-      cell("pw-number"),
-      cell("pw-stagelist-why"),
-      h(
-        "td",
-        { class: "pw-stagelist-end" },
-        h("div", { class: "pw-stagelist-actions" }, h("span"), h("span")),
-      ),
-    );
-    const name = h("button", {
-      type: "button",
-      class: "pw-stagelist-name",
-      id: unique("stage"),
-      onclick: () => this.chosen(el),
-    });
-    const more = button({
-      label: "Actions",
-      glyph: "more",
-      quiet: true,
-      "aria-haspopup": "menu",
-      onclick: () => openMenu(more, this.menu(el, more)),
-    });
-    el.children[2].append(name);
-    el.lastElementChild.firstElementChild.lastElementChild.append(more);
-    return Object.assign(el, { name, more, act: el.lastElementChild.firstElementChild.firstElementChild });
   }
 
   /**
-   * Fill a row where it has changed. What can be done also depends on how many stages there are.
-   * @param {El} el
    * @param {Stage} stage
-   * @param {any} last
    * @param {boolean} selected
    */
-  fill(el, stage, last, selected) {
-    if (el.selected !== selected) {
-      el.selected = selected;
-      el.name.setAttribute("aria-pressed", String(selected));
-      el.classList.toggle("pw-chosen", selected);
-    }
-    if (el.stage === stage && el.last === last) return;
-    [el.stage, el.last] = [stage, last];
-    const [n, kind, , trigger, status, value, why] = el.children;
-    n.textContent = String(stage.n);
-    redraw(kind, icon(stage.kind === "Deployment" ? "agent" : "experiment"), " ", h("span", {}, stage.kind));
-    el.name.textContent = isolated(stage.name);
-    trigger.textContent = stage.auto ? "Auto" : "Manual";
-    redraw(
-      status,
-      h(
-        "div",
-        { class: "pw-stagelist-marks" },
-        badge(stage.status),
-        stage.stale ? badge("Stale") : null,
-        stage.held ? badge("Held") : null,
-      ),
-    );
-    value.textContent = stage.kind === "Deployment" && stage.score === undefined ? "" : score(stage.score);
-    redraw(
-      why,
-      stageReasons(stage).map((reason) => h("div", {}, reason)),
-    );
-    const name = `Actions for stage ${stage.n}: ${isolated(stage.name)}`;
-    el.more.setAttribute("aria-label", name);
-    el.more.title = name;
-    const { key, label, glyph, title, reason } = this.actions(stage)[0];
-    redraw(
-      el.act,
-      button({
-        label,
-        glyph,
-        reason,
-        title: title || label,
-        "data-f": "act",
-        "data-act": key,
-        "aria-describedby": el.name.id,
-        onclick: (event) => this.now(el)[0].onclick(event.currentTarget),
-      }),
-    );
-  }
-
-  /**
-   * What can be done with the stage of a row now.
-   * @param {El} el
-   */
-  now(el) {
-    return this.actions(this.stages.get(Number(el.dataset.key)));
-  }
-
-  /**
-   * @param {El} el
-   * @param {El} opener
-   */
-  menu(el, opener) {
-    return this.now(el)
-      .slice(1)
-      .map((item) => ({ ...item, onclick: () => item.onclick(opener) }));
-  }
-
-  /** @param {El} el */
-  chosen(el) {
-    if (el) this.select(Number(el.dataset.key));
+  row(stage, selected) {
+    const id = `${this.frame.id}-stage-${stage.id}`;
+    const [{ key, label, glyph, title, reason, onclick }, ...others] = this.actions(stage);
+    /** @param {At} event */
+    const press = ({ target }) =>
+      target.closest("button") || !document.getSelection()?.isCollapsed || this.select(stage.id);
+    const act = button({
+      label,
+      glyph,
+      reason,
+      title: title || label,
+      f: "act",
+      act: key,
+      describedby: id,
+      onclick,
+    });
+    const scoreless = stage.kind === "Deployment" && stage.score === undefined;
+    return html`<tr class=${selected ? "pw-chosen" : ""} data-key=${stage.id} @click=${press}>
+      <td class="pw-number">${stage.n}</td>
+      <td class="pw-stagelist-type">${kindIcon(stage)} <span>${stage.kind}</span></td>
+      <th scope="row">
+        <button type="button" class="pw-stagelist-name" id=${id} aria-pressed=${String(selected)}
+          @click=${() => this.select(stage.id)}>${isolated(stage.name)}</button>
+      </th>
+      <td>${stage.auto ? "Auto" : "Manual"}</td>
+      <td class="pw-stagelist-status"><div class="pw-stagelist-marks">${stageBadges(stage)}</div></td>
+      <td class="pw-number">${scoreless ? "" : score(stage.score)}</td>
+      <td class="pw-stagelist-why">${stageReasons(stage).map((reason) => html`<div>${reason}</div>`)}</td>
+      <td class="pw-stagelist-end">
+        <div class="pw-stagelist-actions">
+          <span>${act}</span>
+          <span>${button({
+            label: `Actions for stage ${stage.n}: ${isolated(stage.name)}`,
+            glyph: "more",
+            quiet: true,
+            popup: true,
+            onclick: (opener) => openMenu(opener, others),
+          })}</span>
+        </div>
+      </td>
+    </tr>`;
   }
 
   /**
    * Up and down go from stage to stage, in the same column of buttons.
-   * @param {any} event
+   * @param {At} event
    */
   key(event) {
-    const el = event.target.closest("tr"),
-      rows = this.rows;
-    const to = /** @type {Values} */ ({
-      ArrowDown: el.nextElementSibling,
-      ArrowUp: el.previousElementSibling,
-      Home: rows.firstElementChild,
-      End: rows.lastElementChild,
-    })[event.key];
-    if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    const row = event.target.closest("tr"),
+      rows = [...event.currentTarget.children];
+    const at = rows.indexOf(/** @type {Element} */ (row));
+    const to = arrowTo(event.key, at, rows.length, { forth: "ArrowDown", back: "ArrowUp", around: false });
+    if (!row || to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
-    if (to === null) return;
-    const column = [el.name, el.act.firstElementChild, el.more].indexOf(event.target);
-    [to.name, to.act.firstElementChild, to.more][Math.max(0, column)].focus();
+    if (to === at) return;
+    const column = STAGE_BUTTONS.find((each) => event.target.matches(each)) ?? STAGE_BUTTONS[0];
+    rows[to].querySelector(column)?.focus();
   }
 }
 

@@ -1,14 +1,17 @@
 // The panel of the selected stage: its settings in sentences, why it is stale or held, and its latest run,
-// live. Each part is drawn by itself and only where it has changed, so that a refresh moves no scroll, focus
-// or selection.
+// live.
 
-import { field, openDialog } from "./dialogs.js";
-import { badge, button, h, icon, keyed, redraw, setText, unique } from "./elements.js";
-import { copyButton, Printed } from "./files.js";
+import { field, textArea } from "./controls.js";
+import { openDialog, paragraphs } from "./dialogs.js";
+import { badge, button, draw, html, icon, make, moment, unique } from "./elements.js";
+import { copyButton, errorPart, Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
-import { runLeft, runTook } from "./run_times.js";
-import { metricCurve, servedFacts } from "./stage_panel_parts.js";
-import { asSentence, bytes, count, duration, inFull, isolated, moment, score } from "./text.js";
+import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
+import { sparkline } from "./sparkline.js";
+import { kindIcon, stageBadges } from "./stage_bubble.js";
+import { heads, numberCell, numbers } from "./tables.js";
+import { asSentence, bytes, count, duration, inFull, isolated, metricName, score } from "./text.js";
+import { repeat } from "./vendor/lit.js";
 
 const CURVES_SHOWN = 6; // the scores first; the rest is behind "and 3 more"
 
@@ -16,351 +19,160 @@ export class StagePanel {
   /** @param {{ frame: Frame }} options */
   constructor({ frame }) {
     this.frame = frame;
-    /**
-     * @param {string} name
-     * @param {...Child} children
-     */
-    const part = (name, ...children) => h("div", { class: `pw-panel-${name}` }, ...children);
-    /**
-     * @param {string} title
-     * @param {...Child} children
-     */
-    const titled = (title, ...children) =>
-      h("div", { class: "pw-panel-part" }, h("h4", {}, title), ...children);
-    const heading = unique("panel");
-    this.title = h("h3", { id: heading });
-    this.marks = h("div", { class: "pw-panel-marks" });
-    this.why = part("why");
-    this.settings = h("ul", { class: "pw-panel-settings" });
-    this.runTitle = h("h4");
-    this.start = h("p");
-    this.facts = h("dl", { class: "pw-panel-facts" });
-    this.progress = part("progress");
-    this.ran = h("div", { class: "pw-panel-part" }, this.runTitle, this.start, this.progress, this.facts);
-    this.idle = part("idle");
-    this.rows = h("tbody");
-    this.earlier = part("note pw-soft");
-    this.checkpoints = titled("Checkpoints", this.table(), this.earlier);
-    this.curves = h("div", { class: "pw-curves" });
-    this.others = h("div", { class: "pw-curves" });
-    this.more = h("summary");
-    this.rest = h("details", { class: "pw-panel-rest" }, this.more, this.others);
-    this.metrics = titled("Metrics", this.curves, this.rest);
     this.error = new Printed(frame, "Error");
-    this.errorTitle = h("h4");
-    this.broken = h(
-      "div",
-      { class: "pw-panel-part pw-panel-error" },
-      h(
-        "div",
-        { class: "pw-panel-bar" },
-        this.errorTitle,
-        copyButton({ frame, text: () => this.error.text }),
-      ),
-      this.error.el,
-    );
     this.log = new Printed(frame, "Log");
-    this.logged = titled("Log", this.log.el);
-    this.el = h(
-      "section",
-      { class: "pw-panel", "aria-labelledby": heading },
-      h("header", { class: "pw-panel-head" }, this.title, this.marks),
-      this.why,
-      h(
-        "div",
-        { class: "pw-panel-columns" },
-        h("div", { class: "pw-panel-column" }, this.settings, this.idle, this.ran, this.checkpoints),
-        h("div", { class: "pw-panel-column" }, this.broken, this.metrics, this.logged),
-      ),
-    );
-    const clock = setInterval(() => this.run && this.el.isConnected && this.showProgress(), 1000);
+    /** @type {Panel | null} */
+    this.panel = null;
+    /** @type {Stage | null} */
+    this.stage = null;
+    this.shown = "";
+    this.heading = unique("panel");
+    this.el = make(html`<section class="pw-panel" aria-labelledby=${this.heading}></section>`);
+    const clock = setInterval(() => this.panel?.run && this.el.isConnected && this.draw(), 1000);
     frame.undo.push(
       () => clearInterval(clock),
       () => clearTimeout(this.patience),
     );
   }
 
-  table() {
-    /**
-     * @param {string} text
-     * @param {any} number
-     */
-    const head = (text, number) => h("th", { scope: "col", class: number ? "pw-number" : "" }, text);
-    return h(
-      "div",
-      { class: "pw-scroll pw-panel-scroll", tabindex: "0", role: "region", "aria-label": "Checkpoints" },
-      h(
-        "table",
-        { class: "pw-table" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            head("Step", true),
-            head("Training Score", true),
-            head("Evaluation Score", true),
-            head("Size", true),
-          ),
-        ),
-        this.rows,
-      ),
-    );
-  }
-
   /**
-   * Show a stage. `panel` is null until Python has sent what there is to know of it.
-   * @param {any} panel
+   * Show a stage. `panel` is null until Python has sent what there is to know of it, which may be after the
+   * cell that runs.
+   * @param {Panel | null} panel
    * @param {Stage} stage
    */
   show(panel, stage) {
-    const run = panel?.run ?? null;
-    this.anew = this.shown !== `${stage.id} ${run?.id}`;
-    this.shown = `${stage.id} ${run?.id}`;
-    this.stage = stage;
-    this.panel = panel;
-    this.run = run;
-    setText(this.title, `Stage ${stage.n}: ${isolated(stage.name)}`);
-    redraw(
-      this.marks,
-      h(
-        "span",
-        { class: "pw-panel-kind" },
-        icon(stage.kind === "Deployment" ? "agent" : "experiment"),
-        stage.kind,
-      ),
-      badge(stage.status),
-      stage.stale ? badge("Stale") : null,
-      stage.held ? badge("Held") : null,
-    );
-    redraw(this.why, this.reasons());
-    this.why.hidden = !this.why.childElementCount;
-    redraw(
-      this.settings,
-      (panel?.settings ?? []).map((/** @type {string} */ text) => h("li", {}, text)),
-    );
-    this.showIdle();
-    this.showFacts();
-    this.showProgress();
-    this.showCheckpoints();
-    this.showMetrics();
-    this.showText();
-  }
-
-  /**
-   * A stage that was just selected is known as soon as Python answers, which may be after the cell that runs.
-   */
-  showIdle() {
-    const waits = () =>
-      this.panel ||
-      !this.frame.line.live ||
-      redraw(this.idle, h("span", { class: "pw-soft" }, "Waiting for the kernel…"));
+    const run = panel?.run ?? null,
+      shown = `${stage.id} ${run?.id}`,
+      anew = this.shown !== shown;
+    Object.assign(this, { panel, stage, shown, waits: false });
     clearTimeout(this.patience);
-    if (!this.panel) this.patience = setTimeout(waits, PATIENCE);
-    redraw(this.idle, this.panel && !this.run ? h("strong", {}, "Not run yet") : null);
-  }
-
-  /** Why it is stale, held, or cannot be triggered. */
-  reasons() {
-    const { stage, panel } = this;
-    /**
-     * @param {string} kind
-     * @param {string} glyph
-     * @param {string} title
-     * @param {string[]} lines
-     * @param {...Child} after
-     */
-    const block = (kind, glyph, title, lines, ...after) =>
-      h(
-        "div",
-        { class: `pw-reason pw-${kind}` },
-        icon(glyph),
-        h(
-          "div",
-          { class: "pw-reason-text" },
-          h("h4", {}, title),
-          lines.length === 1
-            ? h("p", {}, lines[0])
-            : h(
-                "ul",
-                {},
-                lines.map((line) => h("li", {}, line)),
-              ),
-        ),
-        after,
-      );
-    const accepted = panel?.accepted ?? null;
-    // else it is said already
-    const blocked = !stage.active && stage.blockers?.join(" ") !== stage.held && stage.blockers;
-    return [
-      stage.stale
-        ? block(
-            "warning",
-            "Stale",
-            "Why it is stale",
-            stage.stale.map(asSentence),
-            button({ label: "Accept as fresh", "data-f": "accept", onclick: () => this.accept() }),
-          )
-        : null,
-      accepted !== null
-        ? block("quiet", "check", "Accepted as fresh", [
-            accepted ? `Note: ${accepted}` : "Without a note.",
-            ...panel.reasons.map((/** @type {string} */ reason) => `Although: ${asSentence(reason)}`),
-          ])
-        : null,
-      stage.held ? block("warning", "Held", "Why it did not start", [asSentence(stage.held)]) : null,
-      blocked ? block("quiet", "info", "Why it cannot be triggered now", blocked.map(asSentence)) : null,
-    ];
-  }
-
-  showFacts() {
-    const { run } = this;
-    /**
-     * @param {string} name
-     * @param {any} value
-     */
-    const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
-    setText(this.runTitle, run ? `Run ${run.number}` : "");
-    setText(this.start, run?.start ?? "");
-    redraw(
-      this.facts,
-      run
-        ? [
-            run.started_at === null
-              ? fact("Triggered", moment(run.created_at))
-              : fact("Started", moment(run.started_at)),
-            run.finished_at !== null && run.started_at !== null ? fact("Took", duration(runTook(run))) : null,
-            run.agent ? fact("Saved Agent", run.agent) : null,
-            run.served ? servedFacts(this.frame, run.served, fact) : null,
-          ]
-        : null,
-    );
-    this.ran.hidden = !run;
-  }
-
-  showProgress() {
-    const { run, stage } = this,
-      active = !!run && stage.active;
-    this.progress.hidden = !active;
-    if (!active) return redraw(this.progress);
-    const { step, total } = run,
-      left = runLeft(run),
-      took = runTook(run);
-    const steps = total
-      ? `${inFull(step ?? 0)} of ${inFull(total)}`
-      : step === null
-        ? "No step reported yet"
-        : `Step ${inFull(step)}`;
-    const part = total ? Math.min(1, Math.max(0, (step ?? 0) / total)) : null;
-    redraw(
-      this.progress,
-      h(
-        "div",
-        {
-          class: "pw-progress",
-          role: "progressbar",
-          "aria-label": "Progress",
-          "aria-valuemin": total ? 0 : undefined,
-          "aria-valuemax": total || undefined,
-          "aria-valuenow": total ? Math.min(step ?? 0, total) : undefined,
-          "aria-valuetext": steps,
-        },
-        h("div", {
-          class: part === null ? "pw-unknown" : "",
-          style: { width: `${((part ?? 0.3) * 100).toFixed(1)}%` },
-        }),
-      ),
-      h(
-        "div",
-        { class: "pw-progress-words" },
-        h("span", {}, steps),
-        left === null ? null : h("span", {}, `about ${duration(left)} left`),
-        took === null ? null : h("span", { class: "pw-soft" }, `${duration(took)} so far`),
-      ),
-    );
-  }
-
-  showCheckpoints() {
-    const list = this.run?.checkpoints ?? [];
-    this.checkpoints.hidden = !list.length;
-    /** @param {string} text */
-    const number = (text) => h("td", { class: "pw-number" }, text);
-    keyed(
-      this.rows,
-      list,
-      (/** @type {any} */ each) => each.id,
-      () => h("tr"),
-      (/** @type {El} */ el, /** @type {any} */ each) => {
-        const marks = [each.best && "best", each.final && "final"].filter(Boolean).join(", ");
-        redraw(
-          el,
-          h(
-            "td",
-            { class: "pw-number" },
-            marks ? h("span", { class: "pw-panel-mark" }, marks) : null,
-            ` ${inFull(each.step)}`,
-          ),
-          number(score(each.training_score)),
-          number(score(each.evaluation_score)),
-          number(bytes(each.size)),
-        );
-      },
-    );
-    const more = this.run?.earlier ?? 0;
-    setText(this.earlier, more ? `and ${count(more, "earlier one")}` : "");
-  }
-
-  showMetrics() {
-    const curves = this.run?.curves ?? [];
-    this.metrics.hidden = !curves.length;
-    /**
-     * @param {any} place
-     * @param {any} list
-     */
-    const draw = (place, list) =>
-      keyed(
-        place,
-        list,
-        (/** @type {Values} */ curve) => curve.name,
-        () => h("div", { class: "pw-curve" }),
-        (/** @type {El} */ el, /** @type {Values} */ curve) => {
-          const told = JSON.stringify(curve.points);
-          if (el.told === told) return;
-          el.told = told;
-          el.replaceChildren(...metricCurve(curve));
-        },
-      );
-    draw(this.curves, curves.slice(0, CURVES_SHOWN));
-    const others = curves.slice(CURVES_SHOWN);
-    draw(this.others, others);
-    this.rest.hidden = !others.length;
-    setText(this.more, `and ${others.length} more`);
-  }
-
-  showText() {
-    const { run, anew } = this;
-    this.broken.hidden = !run?.error;
-    setText(this.errorTitle, run?.status === "Crashed" ? "Evidence of the crash" : "Error");
+    if (!panel)
+      this.patience = setTimeout(() => {
+        this.waits = this.frame.line.live;
+        this.draw();
+      }, PATIENCE);
+    this.draw();
     this.error.show(run?.error ?? "", anew);
-    this.logged.hidden = !run?.log;
     this.log.show(run?.log ?? "", anew);
   }
 
-  accept() {
-    const { stage, frame } = this;
-    const note = h("textarea", { rows: 3, autofocus: true });
+  draw() {
+    const { stage, panel } = this,
+      run = panel?.run ?? null;
+    if (!stage) return;
+    const reasons = this.reasons(stage);
+    draw(
+      this.el,
+      html`<header class="pw-panel-head">
+          <h3 id=${this.heading}>Stage ${stage.n}: ${isolated(stage.name)}</h3>
+          <div class="pw-panel-marks">
+            <span class="pw-panel-kind">${kindIcon(stage)}${stage.kind}</span>${stageBadges(stage)}
+          </div>
+        </header>
+        <div class="pw-panel-why" ?hidden=${!reasons.length}>${reasons}</div>
+        <div class="pw-panel-columns">
+          <div class="pw-panel-column">
+            <ul class="pw-panel-settings">${(panel?.settings ?? []).map(
+              (text) => html`<li>
+              ${text}
+            </li>`,
+            )}</ul>
+            <div class="pw-panel-idle">${this.idle(run)}</div>
+            ${this.facts(stage, run)}${checkpointsPart(run)}
+          </div>
+          <div class="pw-panel-column">
+            ${errorPart(this.frame, run, this.error)}${metricsPart(run?.curves ?? [])}
+            ${part("Log", !!run?.log, this.log.el)}
+          </div>
+        </div>`,
+    );
+  }
+
+  /** @param {PanelRun | null} run */
+  idle(run) {
+    if (!this.panel) return this.waits ? html`<span class="pw-soft">Waiting for the kernel…</span>` : null;
+    return run ? null : html`<strong>Not run yet</strong>`;
+  }
+
+  /**
+   * Why it is stale, held, or cannot be triggered.
+   * @param {Stage} stage
+   */
+  reasons(stage) {
+    const { panel } = this,
+      accepted = panel?.accepted ?? null;
+    // else it is said already
+    const blocked = !stage.active && stage.blockers?.join(" ") !== stage.held && stage.blockers;
+    const accept = button({ label: "Accept as fresh", f: "accept", onclick: () => this.accept(stage) });
+    return [
+      stage.stale ? reason("warning", "Stale", "Why it is stale", stage.stale.map(asSentence), accept) : null,
+      accepted !== null
+        ? reason("quiet", "check", "Accepted as fresh", [
+            accepted ? `Note: ${accepted}` : "Without a note.",
+            ...(panel?.reasons ?? []).map((each) => `Although: ${asSentence(each)}`),
+          ])
+        : null,
+      stage.held ? reason("warning", "Held", "Why it did not start", [asSentence(stage.held)]) : null,
+      blocked ? reason("quiet", "info", "Why it cannot be triggered now", blocked.map(asSentence)) : null,
+    ].filter(Boolean);
+  }
+
+  /**
+   * What there is to know of its latest run.
+   * @param {Stage} stage
+   * @param {PanelRun | null} run
+   */
+  facts(stage, run) {
+    if (!run) return null;
+    const took = run.finished_at === null ? null : runTook(run);
+    return html`<div class="pw-panel-part">
+      <h4>Run ${run.number}</h4>
+      <p>${run.start}</p>
+      <div class="pw-panel-progress" ?hidden=${!stage.active}>${stage.active ? progress(run) : null}</div>
+      <dl class="pw-panel-facts">
+        ${fact(run.started_at === null ? "Triggered" : "Started", moment(run.started_at ?? run.created_at))}
+        ${took === null ? null : fact("Took", duration(took))}
+        ${run.agent ? fact("Saved Agent", run.agent) : null}${run.served ? this.served(run.served) : null}
+      </dl>
+    </div>`;
+  }
+
+  /**
+   * What became of the agent that a Deployment has made.
+   * @param {Served} served
+   */
+  served({ status, url, version, current, key }) {
+    const answers = status === "Deployed";
+    const other = answers && version !== current ? `; version ${current} is the current one` : "";
+    const copy = copyButton(this.frame, () => url ?? "", { label: "Copy URL", quiet: true, f: "agent-url" });
+    return [
+      fact("Agent now", [badge(status), answers ? ` with version ${version}${other}` : ""]),
+      answers ? fact("URL", [html`<code class="pw-panel-url">${url}</code>`, copy]) : null,
+      key
+        ? null
+        : fact(
+            "Key",
+            "It has no key yet, so nobody can ask it. “Make a key” in ws.agents_view(), or " +
+              "agent.rotate_key(), gives it one.",
+          ),
+    ];
+  }
+
+  /** @param {Stage} stage */
+  accept(stage) {
+    const { frame } = this,
+      note = textArea(3);
+    note.autofocus = true;
     openDialog({
       frame,
       title: `Accept stage ${stage.n} (${isolated(stage.name)}) as fresh?`,
       confirm: "Accept as fresh",
       body: [
-        h(
-          "ul",
-          { class: "pw-bullets" },
-          (stage.stale ?? []).map((/** @type {string} */ reason) => h("li", {}, asSentence(reason))),
-        ),
-        h("p", {}, "It counts as fresh until something before it is run or changed again."),
+        html`<ul class="pw-bullets">
+          ${(stage.stale ?? []).map((each) => html`<li>${asSentence(each)}</li>`)}
+        </ul>`,
+        paragraphs("It counts as fresh until something before it is run or changed again."),
         field("Note", note, "Why its result still holds. Optional."),
       ],
       act: async (pressed) => {
@@ -369,4 +181,119 @@ export class StagePanel {
       },
     });
   }
+}
+
+/**
+ * A part with a title.
+ * @param {string} title
+ * @param {boolean} shown
+ * @param {Content} content
+ */
+const part = (title, shown, content) =>
+  html`<div class="pw-panel-part" ?hidden=${!shown}><h4>${title}</h4>${content}</div>`;
+
+/**
+ * @param {string} name
+ * @param {Content} value
+ */
+const fact = (name, value) => html`<dt>${name}</dt><dd>${value}</dd>`;
+
+/**
+ * @param {string} kind
+ * @param {string} glyph
+ * @param {string} title
+ * @param {string[]} lines
+ * @param {Content} [after]
+ */
+const reason = (kind, glyph, title, lines, after) =>
+  html`<div class=${`pw-reason pw-${kind}`}>
+    ${icon(glyph)}
+    <div class="pw-reason-text">
+      <h4>${title}</h4>
+      ${
+        lines.length === 1
+          ? paragraphs(lines[0])
+          : html`<ul>
+        ${lines.map((line) => html`<li>${line}</li>`)}
+      </ul>`
+      }
+    </div>
+    ${after}
+  </div>`;
+
+/** @param {PanelRun} run */
+function progress(run) {
+  const left = runLeft(run),
+    took = runTook(run),
+    steps = stepsDone(run);
+  return html`${progressBar("Progress", run, steps)}
+    <div class="pw-progress-words">
+      <span>${steps}</span>${left === null ? null : html`<span>about ${duration(left)} left</span>`}
+      ${took === null ? null : html`<span class="pw-soft">${duration(took)} so far</span>`}
+    </div>`;
+}
+
+/** @param {PanelRun | null} run */
+function checkpointsPart(run) {
+  const list = run?.checkpoints ?? [];
+  return part("Checkpoints", list.length > 0, [
+    html`<div class="pw-scroll pw-panel-scroll" tabindex="0" role="region" aria-label="Checkpoints">
+      <table class="pw-table">
+        ${heads(numbers("Step", "Training Score", "Evaluation Score", "Size"))}
+        <tbody>${repeat(list, ({ id }) => id, checkpointLine)}</tbody>
+      </table>
+    </div>`,
+    html`<div class="pw-panel-note pw-soft">
+      ${run?.earlier ? `and ${count(run.earlier, "earlier one")}` : ""}
+    </div>`,
+  ]);
+}
+
+/** @param {Checkpoint} checkpoint */
+function checkpointLine({ step, training_score: training, evaluation_score: evaluation, size, best, final }) {
+  const marks = [best && "best", final && "final"].filter(Boolean).join(", ");
+  return html`<tr>
+    <td class="pw-number">${
+      marks
+        ? html`<span class="pw-panel-mark">
+      ${marks}
+    </span>`
+        : null
+    } ${inFull(step)}</td>
+    ${numberCell(score(training))}${numberCell(score(evaluation))}${numberCell(bytes(size))}
+  </tr>`;
+}
+
+/** @param {Curve[]} curves */
+function metricsPart(curves) {
+  const draw = (/** @type {Curve[]} */ shown) =>
+    html`<div class="pw-curves">${repeat(shown, ({ name }) => name, metricCurve)}</div>`;
+  const others = curves.slice(CURVES_SHOWN);
+  return part("Metrics", curves.length > 0, [
+    draw(curves.slice(0, CURVES_SHOWN)),
+    html`<details class="pw-panel-rest" ?hidden=${!others.length}>
+      <summary>and ${others.length} more</summary>
+      ${draw(others)}
+    </details>`,
+  ]);
+}
+
+/**
+ * A metric in words, and as a small curve where it has more than one point.
+ * @param {Curve} curve
+ */
+function metricCurve({ name, points }) {
+  const shown = metricName(name);
+  const values = points.map(([, value]) => value).filter((value) => value !== null);
+  const [step, last] = points[points.length - 1];
+  const now = last === null ? "not finite" : score(last);
+  const range =
+    values.length > 1 ? `, lowest ${score(Math.min(...values))}, highest ${score(Math.max(...values))}` : "";
+  const label = `${shown}: ${now} at step ${inFull(step)}${range}`;
+  return html`<div class="pw-curve">
+    <div class="pw-curve-words">
+      <span class="pw-curve-name" title=${shown}>${shown}</span><span class="pw-curve-last">${now}</span>
+    </div>
+    ${points.length > 1 ? sparkline(points, { width: 200, height: 40, label }) : null}
+  </div>`;
 }

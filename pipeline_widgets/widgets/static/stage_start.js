@@ -1,39 +1,35 @@
-// How the experiment of a stage starts: from scratch, from a saved agent, or from a checkpoint of the stage before.
+// How the experiment of the first stage of a chain starts: from scratch, or from a saved agent.
 
-import { field, radios } from "./dialogs.js";
-import { h, unique } from "./elements.js";
-import { CheckpointPicker } from "./pickers.js";
+import { field, options, radios } from "./controls.js";
+import { draw, html, make, unique } from "./elements.js";
 import { ended, inFull, isolated } from "./text.js";
 
 export class StageStart {
   /**
    * `option` returns the experiment that is chosen now.
-   * @param {Values} form
-   * @param {Values} draft
-   * @param {() => any} option
+   * @param {StageFormData} form
+   * @param {StageDraft} draft
+   * @param {() => ExperimentOption | null} option
+   * @param {() => void} changed
    */
-  constructor(form, draft, option) {
+  constructor(form, draft, option, changed) {
     this.form = form;
     this.draft = draft;
     this.option = option;
-    this.el = h("div", { class: "pw-stageform-part" });
-  }
-
-  /** Where the chosen experiment starts; what it cannot start from says why. */
-  show() {
-    if (this.form.first) return this.el.replaceChildren(...this.firstStart());
-    if (!this.el.firstChild) this.el.append(stageCheckpoints(this.form, this.draft, "Start from"));
+    this.changed = changed;
+    this.group = unique("begin");
+    this.select = /** @type {HTMLSelectElement} */ (
+      make(html`<select @change=${(event) => (draft.agent = Number(event.currentTarget.value))}></select>`)
+    );
   }
 
   /** How the first stage can begin with the chosen experiment. */
   get ways() {
-    return this.form.starts[this.option()?.start] ?? null;
+    return this.form.starts[this.option()?.start ?? -1] ?? null;
   }
 
   get startable() {
-    return this.form.agents.filter(
-      (/** @type {any} */ _, /** @type {number} */ at) => this.ways?.agents[at]?.fits,
-    );
+    return this.form.agents.filter((_, at) => this.ways?.agents[at]?.fits);
   }
 
   /** As the draft has it, unless the chosen experiment leaves only the other way. */
@@ -44,99 +40,54 @@ export class StageStart {
     return startable.length ? draft.begin : "scratch";
   }
 
-  firstStart() {
+  /** Where the chosen experiment starts; what it cannot start from says why. */
+  content() {
     const { ways, startable, begin, draft } = this;
-    const group = radios(
-      "Start",
-      "begin",
-      [
-        {
-          value: "scratch",
-          label: "Start from scratch",
-          reason: ways && !ways.scratch.fits ? ways.scratch.reason : null,
+    return [
+      radios({
+        legend: "Start",
+        group: this.group,
+        choices: [
+          {
+            value: "scratch",
+            label: "Start from scratch",
+            reason: ways && !ways.scratch.fits ? ways.scratch.reason : null,
+          },
+          { value: "agent", label: "Use saved Agent", reason: startable.length ? null : this.noAgent() },
+        ],
+        chosen: begin,
+        onchange: (chosen) => {
+          draft.begin = chosen;
+          this.changed();
         },
-        { value: "agent", label: "Use saved Agent", reason: startable.length ? null : this.noAgent(ways) },
-      ],
-      begin,
-      (chosen) => {
-        draft.begin = chosen;
-        agents.hidden = chosen !== "agent";
-      },
-    );
-    const agents = this.agentField(startable);
-    agents.hidden = begin !== "agent" || !startable.length;
-    return [group, agents];
+      }),
+      this.agents(begin !== "agent" || !startable.length),
+    ];
   }
 
-  /** @param {any} ways */
-  noAgent(ways) {
-    if (!this.form.agents.length) return "There are no saved Agents yet.";
+  noAgent() {
+    const { ways, form } = this;
+    if (!form.agents.length) return "There are no saved Agents yet.";
     if (!ways) return "Choose an experiment first.";
     const [only, more] = ways.agents;
     return more
-      ? `No saved Agent fits. ${isolated(this.form.agents[0].name)}: ${ended(only.reason)}`
+      ? `No saved Agent fits. ${isolated(form.agents[0].name)}: ${ended(only.reason)}`
       : ended(only.reason);
   }
 
-  /** @param {any} startable */
-  agentField(startable) {
-    const chosen =
-      startable.find((/** @type {Values} */ agent) => agent.id === this.draft.agent) ?? startable[0];
-    this.draft.agent = chosen?.id ?? this.draft.agent;
-    const select = h(
-      "select",
-      { value: chosen?.id, onchange: () => (this.draft.agent = Number(select.value)) },
-      startable.map((/** @type {Values} */ agent) =>
-        h(
-          "option",
-          { value: agent.id, selected: agent === chosen },
-          `${isolated(agent.name)} (version ${agent.version}: ${isolated(agent.experiment)}, step ` +
-            `${inFull(agent.step)})`,
-        ),
-      ),
-    );
-    const made = field("Saved Agent", select);
-    made.classList.add("pw-indent");
-    return made;
+  /** @param {boolean} hidden */
+  agents(hidden) {
+    const { startable, draft } = this;
+    const chosen = startable.find((agent) => agent.id === draft.agent) ?? startable[0];
+    draft.agent = chosen?.id ?? draft.agent;
+    /** @type {[number, string][]} */
+    const offered = startable.map(({ id, name, version, experiment, step }) => [
+      id,
+      `${isolated(name)} (version ${version}: ${isolated(experiment)}, step ${inFull(step)})`,
+    ]);
+    draw(this.select, options(offered, chosen?.id));
+    return html`<div ?hidden=${hidden}>
+      ${field("Saved Agent", this.select, null, { kind: "pw-indent" })}
+    </div>`;
   }
-}
-
-/**
- * Make the picker of a checkpoint of the source stage.
- * @param {Values} form
- * @param {Values} draft
- * @param {string} legend
- */
-export function stageCheckpoints(form, draft, legend) {
-  return new CheckpointPicker({
-    legend,
-    offer: form,
-    choice: draft.choice,
-    onchange: (choice) => (draft.choice = choice),
-  }).el;
-}
-
-/**
- * Make the box that saves the best checkpoint among the Agents.
- * @param {Values} draft
- */
-export function autoAddBox(draft) {
-  const box = h("input", {
-    type: "checkbox",
-    id: unique("auto-add"),
-    checked: draft.autoAdd,
-    onchange: () => (draft.autoAdd = box.checked),
-  });
-  box.setAttribute("aria-describedby", `${box.id}-hint`);
-  return h(
-    "div",
-    { class: "pw-check" },
-    box,
-    h("label", { for: box.id }, "Auto-add checkpoint to Agents when complete"),
-    h(
-      "div",
-      { class: "pw-hint", id: `${box.id}-hint` },
-      "The best checkpoint, named after pipeline, stage and step.",
-    ),
-  );
 }

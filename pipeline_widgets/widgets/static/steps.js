@@ -10,8 +10,8 @@ export const isStep = (choice) =>
 
 /**
  * Compare two steps, for sorting.
- * @param {any} one
- * @param {any} other
+ * @param {Step} one
+ * @param {Step} other
  */
 export function stepOrder(one, other) {
   if (typeof one === "number" && typeof other === "number") return one - other;

@@ -1,7 +1,5 @@
 // Numbers, names, sizes and times as people read them.
 
-import { h } from "./elements.js";
-
 // Right-to-left scripts, and marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm.
 const TURNING = new RegExp(
   "[\\u0590-\\u08ff\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufb1d-\\ufdff\\ufe70-\\ufeff" +
@@ -44,7 +42,7 @@ export const count = (n, noun, many = `${noun}s`) => `${inFull(n)} ${n === 1 ? n
 
 /**
  * Say a score in a few digits; N/A where there is none.
- * @param {any} value
+ * @param {number | null | undefined} value
  * @param {number} [digits]
  */
 export function score(value, digits = 4) {
@@ -59,7 +57,7 @@ export function score(value, digits = 4) {
 /**
  * Return what says the scores of a column: all with as many digits after the point, so that they can be
  * compared.
- * @param {any[]} values
+ * @param {(number | null | undefined)[]} values
  */
 export function scores(values) {
   const said = values.filter((value) => value !== null && value !== undefined).map((value) => score(value));
@@ -67,7 +65,7 @@ export function scores(values) {
   const largest = Math.max(...values.map((value) => Math.abs(value ?? 0)));
   const most = Math.max(4, 3 - Math.floor(Math.log10(largest || 1)));
   const digits = Math.min(most, Math.max(0, ...said.map((text) => (text.split(".")[1] ?? "").length)));
-  return (/** @type {any} */ value) =>
+  return (/** @type {number | null | undefined} */ value) =>
     value === null || value === undefined ? "N/A" : signed(value.toFixed(digits));
 }
 
@@ -116,17 +114,9 @@ export function remaining(seconds) {
 }
 
 /**
- * Show a moment, given in seconds since 1970, as a distance; the tooltip has it whole.
+ * Say a moment, given in seconds since 1970, as a distance.
  * @param {number} at
  */
-export function moment(at) {
-  const when = new Date(at * 1000);
-  const el = h("time", { datetime: when.toISOString(), title: when.toLocaleString() }, ago(at));
-  el.dataset.at = String(at);
-  return el;
-}
-
-/** @param {number} at */
 export function ago(at) {
   const s = Date.now() / 1000 - at;
   if (s < 45) return "just now";
@@ -153,3 +143,16 @@ export const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
  * @param {string} text
  */
 export const asSentence = (text) => ended(capital(text));
+
+/** @type {Record<string, string>} */
+const METRIC_NAMES = {
+  scores: "Training and evaluation score",
+  training_score: "Training score",
+  evaluation_score: "Evaluation score",
+};
+
+/**
+ * Name a metric as people do.
+ * @param {string} name
+ */
+export const metricName = (name) => (Object.hasOwn(METRIC_NAMES, name) ? METRIC_NAMES[name] : name);

@@ -1,4 +1,4 @@
-// The types that all modules know: what comes down as traits, what goes up as commands, and what Jupyter gives.
+// The types that all modules know: what comes down as traits, what goes up as commands, what Jupyter gives.
 
 /** A step of a run: a number up to 2**53, and text beyond, which is exact. */
 type Step = number | string;
@@ -6,18 +6,21 @@ type Step = number | string;
 /** A point of a curve; a value that is no number is null. */
 type Point = [step: Step, value: number | null];
 
-/** A row of a list that Python sends: its fields are those that the module of the same name in Python gives. */
-interface Row {
+/** What has a name. */
+interface Named {
   id: number;
-  [field: string]: any;
+  name: string;
 }
 
-/** A stage, as `stage_graph.py` describes it. */
-interface Stage extends Row {
+/** A row of a list that Python sends. */
+interface ListRow extends Named {
+  status: string;
+}
+
+/** A stage, as `stage_graph.py` describes it; what is empty is left out. */
+interface Stage extends ListRow {
   n: number;
   kind: "Experiment" | "Deployment";
-  name: string;
-  status: string;
   auto?: boolean;
   active?: boolean;
   locked?: string;
@@ -43,8 +46,8 @@ interface Page {
   size: number;
   total: number;
   all: number;
-  /** Of agents only: what they have been trained on. */
-  base_models?: string[];
+  /** Of agents only: whether any of them says what it was trained on. */
+  base_models?: boolean;
 }
 
 /** A column of a list; one without `sort` cannot be sorted by. */
@@ -55,19 +58,429 @@ interface Column {
   kind?: string;
 }
 
-/** A form that is sent from Python, or what is typed into it. */
-type Values = Record<string, any>;
+/** By which column rows are sorted. */
+type Order = { sort: string; descending: boolean };
 
-/** The traits of all views, as far as modules share them. */
+// ---- pipelines
+
+/** A pipeline in its list, as `pipeline_list.py` describes it. */
+interface PipelineRow extends DescribedRow {
+  modified_at: number;
+  stages: number;
+  detail: string;
+  stale: number;
+  shares: string;
+}
+
+/** The pipeline of a builder; `undo` is the edit that can be undone. */
+interface PipelineFacts extends Named {
+  description: string;
+  version: number;
+  undo: UndoableEdit | null;
+}
+
+/** What the panel shows of a stage, as `stage_panel.py` describes it. */
+interface Panel {
+  stage: number;
+  settings: string[];
+  reasons: string[];
+  accepted: string | null;
+  run: PanelRun | null;
+}
+
+/** What tells how long a run has taken, and will take. */
+interface Progress {
+  status: string;
+  started_at: number | null;
+  finished_at?: number | null;
+  step: Step | null;
+  total: Step | null;
+  begun?: Step | null;
+}
+
+/** A run in the panel of its stage. */
+interface PanelRun extends Progress {
+  id: number;
+  number: number;
+  created_at: number;
+  finished_at: number | null;
+  start: string;
+  agent: string | null;
+  served: Served | null;
+  error: string | null;
+  curves: Curve[];
+  checkpoints: Checkpoint[];
+  earlier: number;
+  log: string;
+}
+
+/** What became of the agent that a Deployment has made. */
+interface Served {
+  status: string;
+  url: string | null;
+  version: number | null;
+  current: number;
+  key: boolean;
+}
+
+/** A metric by step. */
+type Curve = { name: string; points: Point[] };
+
+/** A checkpoint in a table. */
+interface Checkpoint {
+  id: number;
+  step: Step;
+  training_score: number | null;
+  evaluation_score: number | null;
+  size: number;
+  best: boolean;
+  final: boolean;
+  /** Where the checkpoints of several runs are listed. */
+  run?: string;
+}
+
+/** What a trigger will do. */
+interface Plan {
+  confirm: boolean;
+  duplicate: boolean;
+  runs_now: string;
+  starts_from: string;
+  reruns: boolean;
+  follows: string[];
+  turns_stale: string[];
+  redeploys: string[];
+  blockers: string[];
+}
+
+/** An edit that can be undone; `again` where that does it again, since it is an undo itself. */
+type UndoableEdit = { what: string; again: boolean };
+
+/** What was done to a pipeline; `undo` is what an undo would undo. */
+interface History {
+  events: { at: number; who: string; what: string }[];
+  more: boolean;
+  undo: UndoableEdit | null;
+}
+
+// ---- the form of a stage, as `stage_form.py` describes it
+
+/** A gate as it is sent: none, a comparison, or a score, which is an empty text where it is not a number. */
+type Gate = null | string | number;
+
+/** The settings of a stage, as its form has them. */
+interface StageSettings {
+  kind: "experiment" | "deployment";
+  trigger: string;
+  gate: Gate;
+  experiment?: number | null;
+  start?: Step | { agent: number | null };
+  auto_add_agent?: boolean;
+  /** The name of the agent of a Deployment. */
+  agent?: string;
+  description?: string;
+  checkpoint?: Step;
+}
+
+/** Whether something fits, and why it does not or in which role it does. */
+type Fit = { fits: boolean; reason: string; role: string };
+
+/** An experiment that a stage may run; `start` says which of the form's ways to begin it has. */
+interface ExperimentOption extends Named, Fit {
+  algorithm: string;
+  ran: boolean;
+  used_by: number | null;
+  start: number | null;
+}
+
+/** A saved agent from which a chain can begin. */
+interface AgentOption extends Named {
+  version: number;
+  experiment: string;
+  step: Step;
+}
+
+/** A checkpoint that can be chosen. */
+interface SavedCheckpoint {
+  step: Step;
+  training_score: number | null;
+  evaluation_score: number | null;
+  size: number;
+}
+
+/** The best or the final checkpoint, and why it is that, or why there is none. */
+type CheckpointOption = { step: Step | null; reason: string };
+
+/** The checkpoints of a run, to choose one. */
+interface CheckpointOffer {
+  checkpoints: SavedCheckpoint[];
+  best: CheckpointOption;
+  final: CheckpointOption;
+  higher_is_better: boolean;
+}
+
+/** How the first stage can begin: from scratch, or from an agent, for each of the form's agents. */
+type Starts = { scratch: Fit; agents: Fit[] };
+
+interface StageFormData extends CheckpointOffer {
+  pipeline: { id: number; name: string; version: number };
+  stages: number;
+  stage: number | null;
+  settings: StageSettings | null;
+  position: number;
+  first: boolean;
+  manual_only: string;
+  can_deploy: boolean;
+  deploy_reason: string;
+  source: string;
+  experiments: ExperimentOption[];
+  starts: Starts[];
+  agents: AgentOption[];
+  agent_names: string[];
+}
+
+/** What is typed and chosen in the form of a stage. */
+type StageDraft = ReturnType<typeof import("./stage_draft.js").stageDraft>;
+
+// ---- experiments, as `experiment_rows.py` describes them
+
+interface ExperimentRow extends ListRow, Progress {
+  status: string;
+  algorithm: string;
+  modified_at: number;
+  runs: number;
+  checkpoints: number;
+  best: number | null;
+  pipelines: string[];
+  blockers: { train: string; stop: string; resume: string; change: string; delete: string };
+}
+
+/** A run among those of an experiment. */
+interface RunRow extends Progress {
+  id: number;
+  number: number;
+  created_at: number;
+  finished_at: number | null;
+  checkpoints: number;
+  pipeline: string;
+  same_config: boolean;
+}
+
+/** A setting of a run; `now` is what the experiment has now, where that is another value. */
+interface ConfigRow {
+  name: string;
+  label: string;
+  value: string;
+  unit: string;
+  description: string;
+  now: string | null;
+}
+
+/** The run that an expanded experiment shows. */
+interface ShownRun {
+  id: number;
+  number: number;
+  status: string;
+  start: string;
+  error: string | null;
+  best: Step | null;
+}
+
+/** What an expanded experiment shows. */
+interface ExperimentDetailRow {
+  id: number;
+  says: string;
+  higher_is_better: boolean;
+  config: ConfigRow[];
+  uses: { pipeline: string; stage: number }[];
+  run: ShownRun | null;
+  metrics: string[];
+  metric: string | null;
+  curves: Curve[];
+  runs: RunRow[];
+  checkpoints: Checkpoint[];
+  saved: number;
+  every: boolean;
+}
+
+/** A run from which one can go on. */
+interface ResumableRun extends CheckpointOffer {
+  id: number;
+  label: string;
+  best: { step: Step; reason: string };
+  final: { step: Step; reason: string };
+  ends: Step | null;
+  length: { name: string; label: string } | null;
+}
+
+/** What the dialog for resuming offers. */
+interface ResumeOffer {
+  name: string;
+  warning: string;
+  obstacle: string;
+  runs: ResumableRun[];
+}
+
+/** A field of a config, as `experiment_form.py` describes it. */
+interface FieldSpec {
+  name: string;
+  label: string;
+  kind: string;
+  required?: boolean;
+  description: string;
+  unit?: string;
+  bounds?: string;
+  default?: string;
+  value: string;
+  choices?: [value: string, word: string][];
+  optional?: boolean;
+  computed?: boolean;
+}
+
+interface ExperimentFormData {
+  algorithms: { name: string; says: string; problem: string }[];
+  algorithm: string | null;
+  name: string;
+  seed: FieldSpec;
+  fields: FieldSpec[];
+  version?: number;
+}
+
+/** What is wrong with a form that was sent. */
+type Refusal = { about: { name?: string; seed?: string }; fields: Record<string, string>; general: string };
+
+/** What is typed into the form of an experiment: by algorithm, until one is made. */
+type FormDrafts = {
+  name?: string;
+  seed?: string;
+  algorithm?: string;
+  values: Record<string, Record<string, string>>;
+};
+
+/** How many checkpoints there are and would be freed. */
+type Freed = { checkpoints: number; size: number; freed: number; freed_size: number };
+
+/** What a clean-up would free, as `clean_up.py` describes it. */
+interface CleanUp {
+  all: Freed;
+  experiments: (Freed & { experiment: string })[];
+  more_experiments: number;
+  kept: { experiment: string; run: number; step: Step; size: number; reasons: string[] }[];
+  more_kept: number;
+}
+
+// ---- agents, as `agent_rows.py` describes them
+
+interface AgentRow extends DescribedRow {
+  experiment: string;
+  project: string;
+  base_model: string | null;
+  connected: boolean;
+  blockers: { delete: string };
+  current_version: number;
+  trouble: string;
+}
+
+interface AgentEndpoint {
+  url: string | null;
+  route: string;
+  takes: string;
+  json: boolean;
+  example: string;
+  hint: string;
+  version: number | null;
+  open: string;
+}
+
+interface AgentVersion {
+  number: number;
+  current: boolean;
+  experiment: string;
+  step: Step;
+  training_score: number | null;
+  evaluation_score: number | null;
+  created_at: number;
+  lineage: string;
+}
+
+type Snippet = { language: string; code: string };
+
+/** What an expanded agent shows. */
+interface AgentDetailRow {
+  id: number;
+  endpoint: AgentEndpoint | null;
+  snippets: Snippet[];
+  placeholder: string;
+  silent: string;
+  log: string;
+  versions: AgentVersion[];
+  higher_is_better: boolean;
+}
+
+/** An experiment that an agent can be made of. */
+interface AgentSourceRow extends Named {
+  algorithm: string;
+  project: string;
+  silent: boolean;
+}
+
+/** What an endpoint has answered, under its ticket. */
+type Reply = { status: number; phrase: string; text: string; seconds: number; error?: undefined };
+type FailedReply = { error: Problem };
+
+// ---- results, as `results_rows.py` describes them
+
+interface ResultRow {
+  id: number;
+  experiment: string;
+  number: number;
+  status: string;
+  active: boolean;
+  steps: Step | null;
+  checkpoints: number;
+  training_score: number | null;
+  evaluation_score: number | null;
+  started_at: number | null;
+  finished_at: number | null;
+  best: boolean;
+  place: number | null;
+  drawn: boolean;
+}
+
+interface ResultChoice extends ListRow {
+  algorithm: string;
+  runs: number;
+}
+
+interface ResultCurve {
+  id: string;
+  run: number;
+  metric: string;
+  points: Point[];
+}
+
+interface SettingRow {
+  id: string;
+  label: string;
+  differs: boolean;
+  told: (string | null)[];
+  whole: (string | null)[];
+}
+
+/** Where a run comes from, and what came of it. */
+type Lineage = { from: string[]; into: string[]; depths: string[] };
+
+// ---- what goes down and up
+
+/** The traits of all views. */
 interface Traits {
-  rows: Row[];
+  rows: ListRow[];
   page: Page;
   stages: Stage[];
-  details: Row[];
-  runs: Row[];
-  experiments: Row[];
-  curves: Row[];
-  settings: Row[];
+  details: { id: number }[];
+  runs: ResultRow[];
+  experiments: ResultChoice[];
+  curves: ResultCurve[];
+  settings: SettingRow[];
   chosen: number[];
   drawn: number[];
   tabs: string[];
@@ -76,10 +489,10 @@ interface Traits {
   undrawn: number;
   builders: Record<string, string>;
   views: Record<string, string>;
-  pipeline: Values;
-  panel: Values;
-  project: Values;
-  order: Values;
+  pipeline: PipelineFacts;
+  panel: Panel;
+  project: { name: string; advanced: boolean };
+  order: Order;
   results: string | null;
   tab: string;
   title: string;
@@ -94,18 +507,60 @@ interface Traits {
   headed: boolean;
   latest: boolean;
   single: boolean;
+  digest: string;
+  script: string;
+  style: string;
 }
+
+/** Edits that were made along with one. */
+type Also = { also: string[] };
+
+/** What commands answer; those that are not here answer nothing of their own. */
+interface Answers {
+  accept: object;
+  add: Also;
+  check: { stage: string; problem: string }[];
+  clean_up: Freed;
+  clean_up_form: CleanUp;
+  code: { python: string; yaml: string; file: string };
+  connect: { key: string | null };
+  copy_name: string;
+  create: Named & { refused?: undefined };
+  csv: { name: string; text: string };
+  deploy: Named & { key: string | null; trouble: Problem | null };
+  duplicate: Named;
+  edit: Also;
+  history: History;
+  import: Named & Also;
+  lineage: Lineage;
+  look: { rows: ResultCurve[] };
+  move: Also;
+  offer: { runs: ResumableRun[] };
+  plan: Plan;
+  remove: Also;
+  resume: Named;
+  resume_form: ResumeOffer;
+  rotate_key: { key: string };
+  sources: AgentSourceRow[];
+  trigger: { run: number };
+  undo: Also & { undone: UndoableEdit | null };
+}
+
+/** What a command answers; it is never nothing where it succeeds. */
+type Answer<Name extends string> = Name extends keyof Answers ? Answers[Name] : object;
+
+/** What a command is sent with. */
+type Args = Record<string, unknown>;
 
 /** The model of a view, or of its line or code. */
 interface Model {
   comm_live?: boolean;
-  widget_manager: any;
+  widget_manager: WidgetManager;
   get<Name extends keyof Traits>(name: Name): Traits[Name];
-  get(name: string): any;
   set(name: string, value: unknown): void;
   on(event: string, heard: (message: any) => unknown): void;
   off(event: string, heard: (message: any) => unknown): void;
-  send(content: Values): void;
+  send(content: object): void;
 }
 
 /** What anywidget renders: a model, into an element. */
@@ -114,15 +569,42 @@ interface Rendered {
   el: HTMLElement;
 }
 
-/** An element carries what belongs to it: a row its parts, a control its error. */
-interface Element {
-  [own: string]: any;
+/** The side of Jupyter that makes models and their views. */
+interface WidgetManager {
+  get_model(id: string): Promise<Model>;
+  create_view(model: Model): Promise<WidgetView>;
+  /** Where the host shows its notebook. */
+  context?: { model?: { cells?: Iterable<{ outputs?: Outputs }> } };
+  kernel?: { iopubMessage?: Signal<{ header: { msg_type: string }; content: OutputMessage }> };
 }
 
-/** What a click or a key has happened at is an element in all that is ours. */
-interface EventTarget {
-  [own: string]: any;
+interface WidgetView {
+  el: El;
+  displayed: Promise<unknown>;
+  luminoWidget: Lumino & { constructor: Function & { attach(widget: Lumino, el: El): void } };
+  cytoscape_obj?: CytoscapeCore;
+  remove(): void;
 }
+
+type Lumino = { isDisposed: boolean; node: El };
+
+/** The outputs of a cell. */
+type Outputs = {
+  length: number;
+  get(at: number): { metadata?: Record<string, { picture?: string; drawn?: string } | undefined> };
+  set(at: number, output: object): void;
+};
+
+type OutputMessage = {
+  data: object;
+  metadata: Record<string, { drawn?: string } | undefined>;
+  transient?: { display_id?: string };
+};
+
+type Signal<Message> = {
+  connect(heard: (sender: unknown, message: Message) => void): void;
+  disconnect(heard: (sender: unknown, message: Message) => void): void;
+};
 
 interface ParentNode {
   querySelector(selectors: string): El | null;
@@ -130,27 +612,16 @@ interface ParentNode {
 }
 
 type El = HTMLElement;
+type Input = HTMLInputElement;
 
-/** What an element holds: text, elements, lists of these, and nothing. */
-type Child = Node | string | number | boolean | null | undefined | Child[];
+/** An event at one of our elements: what a listener in a template is called with. */
+type At = KeyboardEvent & ToggleEvent & { readonly currentTarget: Input; readonly target: Input };
 
-/** An event at one of our elements. */
-type At<E extends Event> = E & { target: El; currentTarget: El };
+/** What an element holds: text, elements, templates, lists of these, and nothing. */
+type Content = object | string | number | null | undefined;
 
-/** Attributes and listeners of an element. */
-interface Props {
-  onclick?: (event: At<MouseEvent>) => unknown;
-  onkeydown?: (event: At<KeyboardEvent>) => unknown;
-  oninput?: (event: At<InputEvent>) => unknown;
-  onchange?: (event: At<Event>) => unknown;
-  onblur?: (event: At<FocusEvent>) => unknown;
-  onfocus?: (event: At<FocusEvent>) => unknown;
-  ontoggle?: (event: At<ToggleEvent>) => unknown;
-  onsubmit?: (event: At<SubmitEvent>) => unknown;
-  onmouseenter?: (event: At<MouseEvent>) => unknown;
-  onmouseleave?: (event: At<MouseEvent>) => unknown;
-  [name: string]: any;
-}
+/** What stands in a template: text, content, or a listener. */
+type TemplateValue = ((event: At) => unknown) | Content | boolean | symbol;
 
 /** A button: an icon, a label or both. `reason` says why it cannot be used now. */
 interface ButtonOptions {
@@ -160,22 +631,53 @@ interface ButtonOptions {
   reason?: string | null;
   kind?: string;
   quiet?: boolean;
-  onclick: (event: any) => any;
-  [name: string]: any;
+  /** Its name, by which focus comes back to it. */
+  f?: string;
+  pressed?: boolean;
+  expanded?: boolean;
+  controls?: string;
+  describedby?: string;
+  popup?: boolean;
+  tabindex?: string;
+  act?: string;
+  style?: string;
+  /** Whether it changes something though its label does not tell. */
+  changes?: boolean;
+  autofocus?: boolean;
+  onclick: (pressed: El) => unknown;
 }
 
-/** A dialog. `act` is called when its form is submitted; `careful` begins on the button that changes nothing. */
+/** A dialog. `act` is called when it is confirmed; `careful` begins on the button that changes nothing. */
 interface DialogOptions {
   frame: Frame;
   title: string;
-  body: Child;
-  confirm?: string;
+  body: Content | (() => Content);
+  confirm?: string | null;
+  /** Why it cannot be confirmed now. */
+  reason?: string | null;
+  /** Whether it is not known yet what would be confirmed. */
+  waits?: boolean;
   cancel?: string;
   danger?: boolean;
   careful?: boolean;
   wide?: boolean;
-  act?: (pressed: El) => any;
+  kind?: string;
+  /** What stands before the buttons. */
+  actions?: Content;
+  /** What is asked in place of the form, and with which buttons. */
+  question?: { body: Content; actions: Content } | null;
+  act?: (pressed: El) => unknown;
   onclose?: (value: string) => unknown;
+}
+
+/** One of several; `reason` says why it cannot be chosen. */
+interface Choice<Value> {
+  value: Value;
+  label: string;
+  hint?: string | null;
+  reason?: string | null;
+  /** What belongs to it. */
+  more?: Content;
 }
 
 /** An entry of a menu; `reason` says why it cannot be chosen now. */
@@ -189,23 +691,32 @@ interface MenuItem {
   danger?: boolean;
   primary?: boolean;
   quiet?: boolean;
-  onclick: (opener: any) => unknown;
+  onclick: (opener: El) => unknown;
 }
 
-/** What a list of stages asks its builder for. */
-interface StageListOptions {
-  frame: Frame;
-  actions: (stage: Stage) => MenuItem[];
-  select: (id: number) => unknown;
+/** A row with a description, which is edited in its list. */
+interface DescribedRow extends ListRow {
+  description: string;
+  version: number;
 }
 
 /** What tells the description of one list from that of another. */
 interface DescriptionOptions {
-  /** Name the text that is typed. */
-  label: (control: El, row: Row) => El;
+  /** Whether a label stands above the text that is typed. */
+  labelled?: boolean;
   /** `version` is that of the row that the edit is based on, so that another edit meanwhile is not lost. */
-  save: (edit: { version: number; description: string }, pressed: El) => Promise<any>;
+  save: (edit: { id: number; version: number; description: string }, pressed: El) => Promise<unknown>;
 }
+
+/** A description that is being typed. */
+type DescriptionDraft = {
+  before: string;
+  version: number;
+  text: string;
+  busy?: boolean;
+  refused?: boolean;
+  error?: string;
+};
 
 /** An error as Python says it. */
 interface Problem {
@@ -218,18 +729,119 @@ interface Problem {
   message?: string;
 }
 
+type Dialog = ReturnType<typeof import("./dialogs.js").openDialog>;
 type Builder = import("./pipeline.js").Builder;
 type Frame = import("./frame.js").Frame;
 type StageGraph = import("./stage_graph.js").StageGraph;
-type PagedTable = import("./paged_table.js").PagedTable;
+type PagedTable<R extends ListRow = ListRow> = import("./paged_table.js").PagedTable<R>;
 type MetricChart = import("./metric_chart.js").MetricChart;
 type ChartGroup = import("./chart_style.js").ChartGroup;
 
+/** Where a chain is drawn. */
+type Pan = { x: number; y: number };
+
+/** What Cytoscape gives of a node or an edge, as far as we use it. */
+interface CytoscapeElement {
+  id(): string;
+  data(name: string): unknown;
+  data(name: string, value: unknown): void;
+  data(values: object): void;
+  empty(): boolean;
+  grabbed(): boolean;
+  position(): Pan;
+  position(at: Pan): void;
+  addClass(name: string): void;
+}
+
+interface CytoscapeElements {
+  filter(test: (element: CytoscapeElement) => boolean): CytoscapeElements;
+  remove(): void;
+  removeClass(name: string): void;
+}
+
+interface CytoscapeCore {
+  add(element: object): void;
+  autoungrabify(on: boolean): void;
+  autounselectify(on: boolean): void;
+  batch(act: () => void): void;
+  boxSelectionEnabled(on: boolean): void;
+  destroy(): void;
+  elements(): CytoscapeElements;
+  getElementById(id: string): CytoscapeElement;
+  maxZoom(zoom: number): void;
+  minZoom(zoom: number): void;
+  nodes(selector: string): CytoscapeElements;
+  on(event: string, heard: () => void): void;
+  on(event: string, selector: string, heard: (event: { target: CytoscapeElement }) => void): void;
+  pan(): Pan;
+  resize(): void;
+  style(rules: object[]): void;
+  userZoomingEnabled(on: boolean): void;
+  viewport(view: View): void;
+  zoom(): number;
+}
+
+/** What draws a chain under its layer. */
+interface ChainRenderer {
+  name: string;
+  viewport: View;
+  show(stages: Stage[]): void;
+  select(id: number): void;
+  place(id: number, position: Pan): void;
+  paint(): void;
+  look(zoom: number, pan: Pan): void;
+  resize(): void;
+  end(): void;
+}
+
 /** Which part of a chain is seen. */
-type View = { zoom: number; pan: { x: number; y: number } };
+type View = { zoom: number; pan: Pan };
 
 /** The room for a chain, and how many stages it has. */
 type Extent = { width: number; height: number; stages: number };
+
+/** A line of a chart; `ended`: no more points will come. */
+interface Series {
+  key?: number;
+  name: string;
+  points: Point[];
+  style: LineStyle;
+  ended?: boolean;
+}
+
+/** How a chart is laid out. */
+interface ChartLayout {
+  height?: number;
+  group?: ChartGroup;
+  heading?: Content;
+  tools?: Content;
+  compact?: boolean;
+}
+
+/** What uPlot gives of a chart. */
+interface Plot {
+  width: number;
+  height: number;
+  ctx: CanvasRenderingContext2D;
+  bbox: { left: number; top: number; width: number; height: number };
+  over: El;
+  cursor: { left: number; top: number; idx: number | null };
+  select: { left: number; width: number };
+  series: { alpha?: number }[];
+  batch(act: () => void): void;
+  destroy(): void;
+  redraw(rebuild: boolean): void;
+  setCursor(place: { left: number; top: number }, fire: boolean, publish: boolean): void;
+  setData(data: PlotData, rescale: boolean): void;
+  setScale(axis: string, range: { min: number; max: number }): void;
+  setSelect(select: { left: number; width: number; top: number; height: number }, fire: boolean): void;
+  setSize(size: { width: number; height: number }): void;
+  posToVal(at: number, axis: string): number;
+  valToPos(value: number | null | undefined, axis: string, canvas?: boolean): number;
+}
+
+/** Places, and the values of each series there: null for a gap, undefined where it has no point. */
+type PlotData = (number | null | undefined)[][];
 
 /** How a series is drawn. */
 type LineStyle = { colour: number; dash: number[]; mark: string; hollow: boolean };

@@ -1,1 +1,1 @@
-export declare const uPlot: any;
+export declare const uPlot: new (options: object, data: PlotData, place: Element) => Plot;
