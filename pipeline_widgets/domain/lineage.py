@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.artifact_words import describe_role
 
 Kind: TypeAlias = Literal["run", "deployment", "agent"]
 
@@ -43,7 +44,7 @@ class Relative:
     @property
     def handed(self) -> str:
         """The checkpoint that was handed on, and what it served as."""
-        served = f" as {self.role}" if self.role and self.role != "weights" else ""
+        served = f" as {describe_role(self.role)}" if self.role and self.role != "weights" else ""
         return f"step {self.step}{served}" + (f" (saved as {self.by_agent})" if self.by_agent else "")
 
 
@@ -64,7 +65,10 @@ class Lineage:
                 self.of,
                 *(f"{'  ' * each.depth}from {each.handed} of {each.label}" for each in self.ancestors),
                 *(() if self.ancestors else ("  from scratch",)),
-                *(f"{'  ' * each.depth}into {each.label}, by {each.handed}" for each in self.descendants),
-                *(() if self.descendants else ("  nothing has come of it yet",)),
+                *(
+                    f"{'  ' * each.depth}used by {each.label}, from {each.handed}"
+                    for each in self.descendants
+                ),
+                *(() if self.descendants else ("  not used yet",)),
             )
         )

@@ -199,7 +199,7 @@ class ResultsView(TableView):
             "from": [
                 f"{each.handed[:1].upper()}{each.handed[1:]} of {each.label}" for each in found.ancestors
             ],
-            "into": [f"{each.label}, by {each.handed}" for each in found.descendants],
+            "into": [f"{each.label}, from {each.handed}" for each in found.descendants],
             "depths": [str(each.depth) for each in found.descendants],
         }
 

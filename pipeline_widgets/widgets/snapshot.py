@@ -100,7 +100,7 @@ def table_text(title: str, columns: Sequence[str], rows: Rows, *, at: datetime) 
 
 def as_of(at: datetime, *, page: bool = False) -> str:
     """Return the sentence that dates a picture; a file of its own has no cell."""
-    return f"As of {_moment(at)}. A static picture{'' if page else ': run the cell again for the live view'}."
+    return f"As of {_moment(at)}. Snapshot{'' if page else '; re-run the cell for the live view'}."
 
 
 def _row(state: StageState) -> tuple[object, ...]:

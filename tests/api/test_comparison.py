@@ -106,7 +106,7 @@ def test_lineage_of_a_checkpoint_a_run_and_an_agent(
         == "  from step 10 of run 2 of 'imitate' (stage 1 of pipeline 'chain')"
     )
     first = project.experiments["imitate"].runs[0]
-    assert repr(first.lineage).splitlines()[1:] == ["  from scratch", "  nothing has come of it yet"]
+    assert repr(first.lineage).splitlines()[1:] == ["  from scratch", "  not used yet"]
 
 
 def test_what_is_compared_may_come_as_a_list(project: pw.Project, pipe: pw.Pipeline, finish: Any) -> None:

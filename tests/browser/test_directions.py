@@ -62,7 +62,7 @@ def test_a_name_turns_only_itself(notebook: Notebook, screenshot: Callable[..., 
     root.get_by_role("button", name="Add a stage at the end").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("radio", name="Deployment").check()
-    expect(dialog).to_contain_text("It becomes stage 4 of")
+    expect(dialog).to_contain_text("Will be stage 4 of")
     words_stand_in_order(dialog)
     screenshot(f"directions {kind} form", dialog)
     dialog.get_by_role("button", name="Cancel").click()

@@ -177,9 +177,9 @@ def test_a_restarted_kernel_is_said_and_the_run_goes_on(notebook: Notebook) -> N
 
     notebook.restart_kernel()
 
-    expect(root.get_by_text("The kernel does not answer.")).to_be_visible()
+    expect(root.get_by_text("Kernel disconnected; runs continue.")).to_be_visible()
     root.get_by_role("button", name="Check pipeline").click()
-    expect(root.get_by_text("The kernel does not answer.")).to_have_count(1)  # said once
+    expect(root.get_by_text("Kernel disconnected; runs continue.")).to_have_count(1)  # said once
     assert notebook.page.get_by_text("Error displaying widget").count() == 0
     notebook.run(f"import os; os.chdir({folder!r})\n" + AGAIN)
     again = notebook.run("project.pipelines[0]").locator(".pw-root").first

@@ -330,7 +330,7 @@ def test_single_runs_are_compared_from_python(notebook: Notebook) -> None:
     """`project.compare(run, "dpo")` draws that run of sft, and all of dpo."""
     root = show(notebook, RAN, "project.compare(sft.runs[1], 'dpo')")
     expect(root.get_by_role("heading", name="Results of dpo and sft")).to_be_visible()
-    expect(root.get_by_text("2 of 3 runs drawn")).to_be_visible()
+    expect(root.get_by_text("2 of 3 runs charted")).to_be_visible()
     expect(draws(root, "sft run 1")).not_to_be_checked()
     expect(draws(root, "sft run 2")).to_be_checked()
     expect(draws(root, "dpo run 1")).to_be_checked()
@@ -376,7 +376,7 @@ def test_tables_are_saved_as_csv_and_equal_the_data_frames(notebook: Notebook, p
         ("'=1+1", "1", "4"),
     ]
     with page.expect_download() as saved:
-        root.get_by_role("button", name="Metrics as CSV (drawn runs)").press("Enter")
+        root.get_by_role("button", name="Metrics as CSV (charted runs)").press("Enter")
     text = saved.value.path().read_text(encoding="utf-8")
     same = notebook.python(
         f"""(lambda pd, io: pd.read_csv(io.StringIO({text!r}), float_precision="round_trip")
@@ -398,13 +398,16 @@ keeper = ws.create_agent("keeper", project.experiments["dpo"].checkpoints[-1], d
     opener.press("Enter")
     told = root.get_by_role("group", name="Lineage of dpo run 1")
     expect(told).to_contain_text("Step 3 of run 1 of 'sft' (stage 1 of pipeline 'chain 0')")
-    expect(told).to_contain_text("agent 'keeper', version 1, by step 3")
+    expect(told).to_contain_text("agent 'keeper', version 1, from step 3")
     expect(opener).to_be_focused()
     root.get_by_role("button", name="Lineage of sft run 1").click()
     down = root.get_by_role("group", name="Lineage of sft run 1")
     expect(down).to_contain_text("It started from scratch.")
     expect(down.get_by_role("listitem")).to_have_text(
-        ["run 1 of 'dpo' (stage 2 of pipeline 'chain 0'), by step 3", "agent 'keeper', version 1, by step 3"]
+        [
+            "run 1 of 'dpo' (stage 2 of pipeline 'chain 0'), from step 3",
+            "agent 'keeper', version 1, from step 3",
+        ]
     )
     screenshot("results lineage", root)
     opener.click()

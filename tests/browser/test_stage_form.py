@@ -110,7 +110,7 @@ def test_an_auto_stage_may_carry_a_gate(notebook: Notebook, page: Page) -> None:
     """The form says when an Auto stage starts, and asks for the score of its gate."""
     root = shown(notebook, "lab.experiment('grpo', GRPO)\nshow(lab.pipeline('SFT'))")
     form = add(root, page)
-    expect(form.get_by_role("group", name="Gate")).to_be_hidden()
+    expect(form.get_by_role("group", name="Start only if…")).to_be_hidden()
     choice(form, "Auto").check()
     expect(choice(form, "Auto")).to_have_accessible_description("Starts when the prior stage succeeds")
     expect(choice(form, "Better than the agent now deployed")).to_be_hidden()
@@ -131,7 +131,7 @@ def test_what_an_insertion_changes_along_is_told(notebook: Notebook, page: Page)
     root = shown(notebook, "lab.experiment('before', SFT)\nshow(lab.pipeline('SFT'))")
     root.get_by_role("button", name="Insert before").click()
     form = page.get_by_role("dialog", name="Add stage")
-    expect(form.get_by_text("It becomes stage 1 of chain.")).to_be_visible()
+    expect(form.get_by_text("Will be stage 1 of chain.")).to_be_visible()
     submit(form)
     expect(root.get_by_text('Stage 2 was set to "Best checkpoint"')).to_be_visible()
 
@@ -390,9 +390,7 @@ def test_an_edit_based_on_an_old_view_is_refused_and_loses_nothing(notebook: Not
     expect(form.get_by_role("alert")).to_contain_text("A stage was added as stage 2.")
     expect(form.get_by_label("Agent name")).to_have_value("typed")
     form.get_by_role("button", name="Use the latest").click()
-    expect(
-        form.get_by_text("It becomes stage 3 of chain. Its source is Stage 2 (meanwhile).")
-    ).to_be_visible()
+    expect(form.get_by_text("Will be stage 3 of chain, starting from Stage 2 (meanwhile).")).to_be_visible()
     expect(form.get_by_label("Agent name")).to_have_value("typed")
     submit(form)
     assert notebook.python(SETTINGS)[2]["agent_name"] == "typed"

@@ -55,11 +55,11 @@ test("a size has three digits and the unit that fits", () => {
 
 test("a duration names its two largest units", () => {
   assert.deepEqual([0.4, 59, 60, 3599, 3600, 90_000].map(duration), [
-    "under 1 s",
+    "less than 1 s",
     "59 s",
-    "1 min 0 s",
+    "1 min",
     "59 min 59 s",
-    "1 h 0 min",
+    "1 h",
     "1 d 1 h",
   ]);
 });
@@ -69,7 +69,7 @@ test("the time that is left is no more exact than a guess", () => {
     "1 s left",
     "59 s left",
     "1 min left",
-    "1 h 0 min left",
+    "1 h left",
     "5 h 1 min left",
     "11 h left",
     "3 d left",

@@ -113,6 +113,7 @@ def test_a_refusal_says_what_why_and_what_to_do(view: Words, sent: list[dict[str
             "what": "It is refused.",
             "why": "That is the reason.",
             "fix": "Do something else.",
+            "code": "",
         },
     }
 

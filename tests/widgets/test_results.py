@@ -436,7 +436,7 @@ def test_lineage_is_told_in_sentences(lab: Lab, view: ResultsView) -> None:
     first, second = lab.do(pipe.stages[0], 0.1), lab.do(pipe.stages[1], 0.2)
     assert told(view, "lineage", run=first.id)["result"] == {
         "from": [],
-        "into": ["run 1 of 'chain-grpo-2' (stage 2 of pipeline 'chain'), by step 10 as policy"],
+        "into": ["run 1 of 'chain-grpo-2' (stage 2 of pipeline 'chain'), from step 10 as policy"],
         "depths": ["1"],
     }
     up = told(view, "lineage", run=second.id)["result"]["from"]

@@ -34,7 +34,7 @@ from pipeline_widgets.widgets.snapshot import (
 from pipeline_widgets.widgets.text_layout import fit_width, plain
 
 AT = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
-DATED = "As of 2026-11-22 23:30 UTC. A static picture: run the cell again for the live view."
+DATED = "As of 2026-11-22 23:30 UTC. Snapshot; re-run the cell for the live view."
 CSS = Path(__file__).parents[2] / "pipeline_widgets" / "widgets" / "static" / "snapshot.css"
 VOID = {"meta", "br", "img"}
 OURS = {
@@ -463,7 +463,7 @@ def test_any_list_can_stand_as_a_table(page: bool) -> None:  # noqa: FBT001
         ["<b>dpo</b>", "Crashed", "N/A", "12", "2026-11-22 23:30 UTC", "no"],
     ]
     assert (DATED in seen.text) is not page
-    assert "As of 2026-11-22 23:30 UTC. A static picture" in seen.text
+    assert "As of 2026-11-22 23:30 UTC. Snapshot" in seen.text
     assert ("html" in seen.opened) is page
 
 

@@ -112,7 +112,7 @@ export class AgentDetail {
     });
     return html`<div class="pw-ag-newkey" role="group" aria-label="New key">
       <div class="pw-ag-once">
-        <div><strong>Its key is shown this once. </strong>Copy it now: only its hash is kept.</div>
+        <div><strong>Copy the key now, it won't be shown again. </strong>Only its hash is kept.</div>
         ${hide}
       </div>
       <div class="pw-ag-line">
@@ -130,10 +130,10 @@ export class AgentDetail {
     return html`<div class="pw-ag-line">
       <span class="pw-ag-term">Key</span>
       <span class="pw-ag-say">
-        ${hint ? `Key ends in …${hint}; it was shown once.` : "It has no key yet, so nobody can ask it."}
+        ${hint ? `Key ends in …${hint}. It was shown once.` : "No key yet."}
       </span>
       ${button({
-        label: hint ? "Rotate key" : "Make a key",
+        label: hint ? "Rotate key" : "Create key",
         glyph: "key",
         f: `rotate-${this.id}`,
         onclick: (pressed) => openRotateKey(this, row, hint, pressed),

@@ -75,7 +75,7 @@ export async function openRotateKey({ frame, table, id, el }, row, hint, pressed
     danger: true,
     body: paragraphs(
       `The key that ends in …${hint} is refused at once. Programs that use it need the new one, which ` +
-        "is shown once.",
+        "won't be shown again.",
     ),
     act: async (button) => {
       answer = await frame.line.ask("rotate_key", { agent: id }, button);

@@ -108,7 +108,7 @@ export class AgentsTable extends PagedTable {
       ? "Train an experiment; its checkpoints can become agents."
       : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP.";
     return {
-      holds: "No name holds",
+      holds: "Nothing matches",
       nothing: this.plain
         ? ["This agent was deleted"]
         : ["No agents yet", html`<div>${how}</div>`, this.newButton("first")],

@@ -34,7 +34,7 @@ export async function openCleanUp(frame, pressed) {
     danger: true,
     wide: true,
     body: () => [
-      radios({ legend: "Keep of each run", group, choices: KEEPS, chosen: keep, onchange: choose }),
+      radios({ legend: "For each run, keep", group, choices: KEEPS, chosen: keep, onchange: choose }),
       html`<div class="pw-hint">${ALWAYS}</div>`,
       found ? html`<div class="pw-cu-told">${whatGoes(found)}</div>` : null,
     ],
@@ -105,7 +105,7 @@ const nameCell = (name) => html`<th scope="row" class="pw-cu-name" dir="auto">${
 const freedTable = ({ experiments, more_experiments: more }) =>
   scrolled(
     "What would be deleted",
-    html`${heads(["Experiment", ...numbers("Deleted", "Stay", "Freed")])}
+    html`${heads(["Experiment", ...numbers("Deleted", "Kept", "Freed")])}
       <tbody>
         ${experiments.map(
           (each) => html`<tr>

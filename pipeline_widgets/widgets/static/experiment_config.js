@@ -19,7 +19,7 @@ export function experimentConfig(row, { config, run, runs }, whole, { edit, all 
   const shown = enough ? ordered : ordered.slice(0, Math.max(DETAIL_FIELDS, differs.length));
   const told =
     runs.length > 1 || differs.length
-      ? `As run ${run?.number} had it${differs.length ? "; the experiment was changed since" : ""}.`
+      ? `Config of run ${run?.number}${differs.length ? "; the experiment has changed since" : ""}.`
       : "";
   return html`<div class="pw-hint" ?hidden=${!told}>${told}</div>
     <dl class="pw-xd-fields">${shown.map(configLine)}</dl>

@@ -67,9 +67,7 @@ const askForForm = async (frame, args, pressed) =>
 export async function openEditConfig({ frame }, row, pressed) {
   const form = await askForForm(frame, { experiment: row.id }, pressed);
   if (!form) return;
-  const note = row.runs
-    ? "Runs that are there keep the config that they ran with. A stage that ran it turns stale."
-    : "";
+  const note = row.runs ? "Existing runs keep their config. A stage that ran it turns stale." : "";
   const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });
   made.open({
     title: `Edit config of “${isolated(row.name)}”`,

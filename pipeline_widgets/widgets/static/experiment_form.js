@@ -189,17 +189,17 @@ export class ExperimentForm {
     this.next(null);
   }
 
-  /** Say how many fields are refused still; each that is changed counts no more. */
+  /** Say how many fields still need fixing; each that is changed counts no more. */
   tell() {
     const { length } = this.all.filter((each) => each.isWrong);
-    const told = [length ? `${count(length, "field is", "fields are")} refused.` : "", this.about]
+    const told = [length ? `${count(length, "field needs", "fields need")} fixing.` : "", this.about]
       .filter(Boolean)
       .join(" ");
     const go = length
       ? button({
           label: length > 1 ? "Next" : "Show",
           kind: "pw-xf-next",
-          title: "Go to the next field that is refused",
+          title: "Go to the next field to fix",
           onclick: () => this.next(),
         })
       : null;

@@ -78,7 +78,7 @@ export class ExperimentsTable extends PagedTable {
   /** @returns {{ holds: string, nothing: [string, ...Content[]] }} */
   empty() {
     return {
-      holds: "No name holds",
+      holds: "Nothing matches",
       nothing: [
         "No experiments yet",
         html`<div>

@@ -9,9 +9,9 @@ const BUSY = "The kernel is busy with a cell. This is done as soon as it is free
 /** @type {Problem} */
 export const GONE = {
   kind: "Disconnected",
-  what: "The kernel does not answer.",
-  why: "It was restarted or shut down; runs go on without it.",
-  fix: "Run the cell again.",
+  what: "Kernel disconnected; runs continue.",
+  why: "",
+  fix: "Re-run this cell.",
 };
 
 /**

@@ -3,7 +3,6 @@
 // theme changes them.
 
 import { pressInChart } from "./chart_keys.js";
-import { chartOptions } from "./chart_options.js";
 import {
   ChartGroup,
   chartBefore,
@@ -15,6 +14,7 @@ import {
 import { draw, find, html, make } from "./elements.js";
 import { stepOrder } from "./steps.js";
 import { isolated, score } from "./text.js";
+import { chartOptions } from "./uplot_options.js";
 import { uPlot } from "./vendor/uPlot.js";
 
 const CHART_HEIGHT = 220;

@@ -68,7 +68,7 @@ export class PipelineTable extends PagedTable {
   /** @returns {{ holds: string, nothing: [string, ...Content[]] }} */
   empty() {
     return {
-      holds: "No name or description holds",
+      holds: "Nothing matches",
       nothing: [
         "No pipelines found",
         html`<div>Create one to chain training experiments, stage by stage, up to an agent.</div>`,

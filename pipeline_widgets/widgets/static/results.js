@@ -50,7 +50,7 @@ export class ResultsPanel {
       html`<div class="pw-results-head">
           <h2 tabindex="-1" class="pw-results-title">${this.model.get("title")}</h2>
           ${this.picker.opener()}
-          <span class="pw-soft">${drawn < total ? `${drawn} of ${runs} drawn` : runs}</span>
+          <span class="pw-soft">${drawn < total ? `${drawn} of ${runs} charted` : runs}</span>
           ${this.picker.hint()}
         </div>
         ${this.picker.choices()}${this.runs.el}${this.charts.el}${this.config.el}`,

@@ -77,7 +77,7 @@ export class ResultRuns {
         <p class="pw-hint" ?hidden=${!note}>${note}</p>
         <div class="pw-results-tools" ?hidden=${!runs.length}>
           ${this.saveButton("Runs as CSV", "runs")}
-          ${this.saveButton("Metrics as CSV (drawn runs)", "metrics")}
+          ${this.saveButton("Metrics as CSV (charted runs)", "metrics")}
         </div>`,
     );
     this.light(this.lit);
@@ -193,7 +193,7 @@ export class ResultRuns {
           told
             ? [
                 part("Comes from", told.from, "It started from scratch.", (at) => at),
-                part("Came of it", told.into, "Nothing yet.", (at) => Number(told.depths[at]) - 1),
+                part("Used by", told.into, "Nothing yet.", (at) => Number(told.depths[at]) - 1),
               ]
             : html`<span class="pw-soft">Opening…</span>`
         }

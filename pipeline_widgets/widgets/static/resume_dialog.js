@@ -125,10 +125,10 @@ function trainsNothing({ best, final, ends, length }, choice, typed) {
     end = typed === undefined ? ends : typed.trim();
   if (end === null || !Number(end) || (isStep(end) ? stepOrder(step, end) < 0 : Number(step) < Number(end)))
     return null;
-  const todo = length ? `Raise ${length.label} below.` : "Raise it in the config first.";
+  const todo = length ? `increase ${length.label} below.` : "increase it in the config first.";
   return notice(
     "warning",
     "Stale",
-    `This checkpoint is at step ${step} of ${end}: resumed as it is, it trains nothing. ${todo}`,
+    `This checkpoint is at step ${step} of ${end}. Nothing left to train; ${todo}`,
   );
 }

@@ -114,8 +114,8 @@ export class StageFields {
 
   where() {
     const { position, pipeline, source } = this.form;
-    const fed = source ? ` Its source is ${source}.` : "";
-    return `It becomes stage ${position + 1} of ${isolated(pipeline.name)}.${fed}`;
+    const start = source ? `, starting from ${source}` : "";
+    return `Will be stage ${position + 1} of ${isolated(pipeline.name)}${start}.`;
   }
 
   /**
@@ -207,10 +207,10 @@ export class StageFields {
         event.currentTarget.removeAttribute("aria-invalid");
       }} />`;
     return radios({
-      legend: "Gate",
+      legend: "Start only if…",
       group: `${this.group}-gate`,
       choices: [
-        { value: "none", label: "No gate" },
+        { value: "none", label: "Always" },
         {
           value: "score",
           label: "Evaluation score at least",

@@ -114,7 +114,7 @@ export class StagePanel {
           ])
         : null,
       stage.held ? reason("warning", "Held", "Why it did not start", [asSentence(stage.held)]) : null,
-      blocked ? reason("quiet", "info", "Why it cannot be triggered now", blocked.map(asSentence)) : null,
+      blocked ? reason("quiet", "info", "Not ready yet", blocked.map(asSentence)) : null,
     ].filter(Boolean);
   }
 
@@ -149,13 +149,7 @@ export class StagePanel {
     return [
       fact("Agent now", [badge(status), answers ? ` with version ${version}${other}` : ""]),
       answers ? fact("URL", [html`<code class="pw-panel-url">${url}</code>`, copy]) : null,
-      key
-        ? null
-        : fact(
-            "Key",
-            "It has no key yet, so nobody can ask it. “Make a key” in ws.agents_view(), or " +
-              "agent.rotate_key(), gives it one.",
-          ),
+      key ? null : fact("Key", "No key yet. Create one in ws.agents_view(), or with agent.rotate_key()."),
     ];
   }
 
@@ -228,8 +222,8 @@ function progress(run) {
     steps = stepsDone(run);
   return html`${progressBar("Progress", run, steps)}
     <div class="pw-progress-words">
-      <span>${steps}</span>${left === null ? null : html`<span>about ${duration(left)} left</span>`}
-      ${took === null ? null : html`<span class="pw-soft">${duration(took)} so far</span>`}
+      <span>${steps}</span>${left === null ? null : html`<span>${duration(left)} left</span>`}
+      ${took === null ? null : html`<span class="pw-soft">${duration(took)} elapsed</span>`}
     </div>`;
 }
 

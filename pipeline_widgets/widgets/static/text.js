@@ -92,12 +92,23 @@ export function bytes(n) {
  * @param {number} seconds
  */
 export function duration(seconds) {
-  if (seconds < 1) return "under 1 s";
+  if (seconds < 1) return "less than 1 s";
   const s = Math.round(seconds);
   if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+  if (s < 3600) return both(Math.floor(s / 60), "min", s % 60, "s");
+  if (s < 86_400) return both(Math.floor(s / 3600), "h", Math.floor((s % 3600) / 60), "min");
+  return both(Math.floor(s / 86_400), "d", Math.floor((s % 86_400) / 3600), "h");
+}
+
+/**
+ * Join two units of time; a zero of the smaller one is left out.
+ * @param {number} large
+ * @param {string} unit
+ * @param {number} small
+ * @param {string} part
+ */
+function both(large, unit, small, part) {
+  return small ? `${large} ${unit} ${small} ${part}` : `${large} ${unit}`;
 }
 
 /**
@@ -108,7 +119,7 @@ export function remaining(seconds) {
   const minutes = Math.round(seconds / 60);
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s left`;
   if (minutes < 60) return `${minutes} min left`;
-  if (minutes < 600) return `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+  if (minutes < 600) return `${both(Math.floor(minutes / 60), "h", minutes % 60, "min")} left`;
   if (minutes < 2880) return `${Math.round(minutes / 60)} h left`;
   return `${Math.round(minutes / 1440)} d left`;
 }

@@ -21,7 +21,7 @@ const CHANGES = new Set([
   "Import pipeline",
   "Insert after",
   "Insert before",
-  "Make a key",
+  "Create key",
   "Move left",
   "Move right",
   "New Agent",

@@ -28,8 +28,8 @@ def test_a_chain_is_followed_both_ways(lab: Lab, lineages: LineageQueries) -> No
     assert str(lineages.of_run(middle.id)).splitlines() == [
         "run 1 of 'chain-grpo-2' (stage 2 of pipeline 'chain')",
         "  from step 20 as policy of run 1 of 'chain-sft-1' (stage 1 of pipeline 'chain')",
-        "  into run 1 of deployment of 'letters-agent' (stage 3 of pipeline 'chain'), by step 10",
-        "  into agent 'letters-agent', version 1, by step 10",
+        "  used by run 1 of deployment of 'letters-agent' (stage 3 of pipeline 'chain'), from step 10",
+        "  used by agent 'letters-agent', version 1, from step 10",
     ]
     down = lineages.of_run(start.id)
     assert down.ancestors == ()
