@@ -83,7 +83,7 @@ def assess_compatibility(
     if not candidate.accepts:
         return FitResult(fits=False, reason=f"{taker} always starts from scratch.")
     ports = [port for port in candidate.accepts if _takes_kind(port, source)]
-    problems = [_facet_problem(port, maker, made, taker, wants) for port in ports]
+    problems = [_facet_problem(port, made, taker, wants) for port in ports]
     for port, problem in zip(ports, problems, strict=True):
         if problem is None:
             reason = f"The {maker} checkpoint is used as {describe_role(port.role)}."
@@ -100,13 +100,13 @@ def _takes_kind(port: Port, source: AlgorithmSpec) -> bool:
     return ANY in port.kinds | source.produces or bool(port.kinds & source.produces)
 
 
-def _facet_problem(port: Port, maker: str, made: Signature, taker: str, wants: Signature) -> str | None:
+def _facet_problem(port: Port, made: Signature, taker: str, wants: Signature) -> str | None:
     """Say which facet of a port contradicts or is missing; None where they agree."""
     for facet in port.match:
         name = facet.removeprefix("!")
         if facet.startswith("!") and made.get(name) is None:
-            return f"the {maker} checkpoint states no {name}, which {taker} needs"
+            return f"its checkpoint states no {name}, which {taker} needs"
         ours, theirs = wants.get(name), made.get(name)
         if ours is not None and theirs is not None and ours != theirs:
-            return f"{name} differs: {maker} has {theirs}, {taker} has {ours}"
+            return f"its {name} is {theirs}, {taker} needs {ours}"
     return None

@@ -156,7 +156,7 @@ def test_a_first_stage_starts_from_an_agent_that_fits(notebook: Notebook, page: 
     expect(form.get_by_text("PPO always starts from scratch.")).to_be_visible()
     choice(form, "dpo").check()
     expect(choice(form, "Start from scratch")).to_be_disabled()
-    expect(form.get_by_text("DPO cannot start from scratch")).to_be_visible()
+    expect(form.get_by_text("DPO can't start from scratch")).to_be_visible()
     expect(choice(form, "Use saved Agent")).to_be_checked()
     agents = form.get_by_role("combobox", name="Saved Agent")
     expect(agents.get_by_role("option")).to_have_text(["speaks (version 1: speaks-sft-1, step 10)"])
@@ -173,6 +173,7 @@ def test_a_later_stage_says_that_it_waits_for_a_checkpoint(notebook: Notebook, p
     sentence = "Waiting for a checkpoint from Stage 1 (chain-sft-1)."
     for name in ("Best checkpoint", "Final checkpoint", "A specific step"):
         expect(choice(form, name)).to_have_accessible_description(sentence)
+    expect(form.get_by_text(sentence).filter(visible=True)).to_have_count(1)  # said once
     expect(choice(form, "A specific step")).to_be_disabled()
 
 
@@ -336,7 +337,8 @@ def test_a_stage_that_no_longer_fits_says_so_and_asks_for_another(notebook: Note
     choice(form, "letters").check()
     submit(form, "Save stage")
     form = edit(notebook, root, 2)
-    expect(form.get_by_text("seen no longer fits here: base differs")).to_be_visible()
+    why = "seen no longer fits here. Can't start from SFT: its base is letters, GRPO needs vision."
+    expect(form.get_by_text(why)).to_be_visible()
     form.get_by_role("button", name="Save stage").click()
     expect(form.get_by_role("alert")).to_contain_text("The stage needs an experiment.")
     choice(form, "read").check()

@@ -51,7 +51,7 @@ def test_signatures_that_contradict_do_not_fit() -> None:
     """Different values of a matched facet are told with both values."""
     fit = assess_compatibility(SFT, {"base": "letters"}, GRPO, {"base": "words"})
     assert not fit
-    assert fit.reason == "Can't start from SFT: base differs: SFT has letters, GRPO has words."
+    assert fit.reason == "Can't start from SFT: its base is letters, GRPO needs words."
     assert assess_compatibility(SFT, {"base": "letters"}, GRPO, {"base": "letters"})
 
 
@@ -68,7 +68,7 @@ def test_a_needed_facet_has_to_be_stated() -> None:
         name="LatentPPO", produces=frozenset({"policy"}), accepts=(Port("decoder", "lm", "!latent"),)
     )
     fit = assess_compatibility(SFT, {}, needy, {})
-    assert fit.reason == "Can't start from SFT: the SFT checkpoint states no latent, which LatentPPO needs."
+    assert fit.reason == "Can't start from SFT: its checkpoint states no latent, which LatentPPO needs."
     assert assess_compatibility(SFT, {"latent": 0}, needy, {})
 
 

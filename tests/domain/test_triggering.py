@@ -148,7 +148,7 @@ def test_what_was_really_made_says_more_than_the_config() -> None:
     made = {**DONE, "checkpoints": (a_checkpoint(10, signature={"base": "words"}),)}
     wants = {"experiment": an_experiment(2, DPO, signature={"base": "letters"})}
     assert why(2, facts(stage_1=made, stage_2=wants)) == [
-        "Can't start from SFT: base differs: SFT has words, DPO has letters."
+        "Can't start from SFT: its base is words, DPO needs letters."
     ]
 
 

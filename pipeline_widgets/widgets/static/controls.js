@@ -87,21 +87,27 @@ export const options = (choices, chosen) =>
  * @param {{ legend: string, group: string, choices: Choice<Value>[], chosen: Value, kind?: string,
  *   onchange: (value: Value) => unknown }} options
  */
-export const radios = ({ legend, group, choices, chosen, kind = "", onchange }) =>
-  html`<fieldset class=${`pw-radios ${kind}`}>
+export const radios = ({ legend, group, choices, chosen, kind = "", onchange }) => {
+  const [first = "", ...others] = choices.map(({ hint, reason }) => reason || hint || "");
+  const shared = others.length && others.every((text) => text === first) ? first : ""; // it is said once
+  const hintOf = (/** @type {string} */ id) => `${shared ? group : id}-hint`;
+  return html`<fieldset class=${`pw-radios ${kind}`}>
     <legend>${legend}</legend>
+    ${shared ? html`<div class="pw-hint" id=${hintOf(group)}>${shared}</div>` : null}
     ${choices.map(({ value, label, hint, reason, more }) => {
       const id = `${group}-${value}`;
+      const text = reason || hint;
       return html`<div class="pw-radio">
         <input type="radio" name=${group} id=${id} value=${String(value)} .checked=${live(value === chosen)}
-          ?disabled=${!!reason} aria-describedby=${hint || reason ? `${id}-hint` : nothing}
+          ?disabled=${!!reason} aria-describedby=${text ? hintOf(id) : nothing}
           @change=${() => onchange(value)} />
         <label for=${id}>${label}</label>
-        ${hint || reason ? html`<div class="pw-hint" id=${`${id}-hint`}>${reason || hint}</div>` : null}
+        ${text && !shared ? html`<div class="pw-hint" id=${hintOf(id)}>${text}</div>` : null}
         ${more}
       </div>`;
     })}
   </fieldset>`;
+};
 
 /**
  * A box to search in, with its icon.

@@ -58,7 +58,7 @@ export class ExperimentPicker {
         ? html`<div class="pw-picker-warning">
             ${icon("Stale")}
             <span>
-              ${isolated(misfit.name)} no longer fits here: ${ended(misfit.reason)} Choose another experiment.
+              ${isolated(misfit.name)} no longer fits here. ${ended(misfit.reason)} Choose another experiment.
             </span>
           </div>`
         : null,

@@ -100,7 +100,7 @@ def test_agents_are_told_apart_by_signatures(lab: Lab, forms: StageFormQueries) 
     lab.agents.create("saved", lab.experiments.checkpoints(one.id)[0].id)
     (saved,) = forms.stage(made.id, position=0).agents
     assert saved.fits[one.id].fits
-    assert saved.fits[two.id].reason == "Can't start from SFT: base differs: SFT has letters, SFT has digits."
+    assert saved.fits[two.id].reason == "Can't start from SFT: its base is letters, SFT needs digits."
 
 
 @pytest.mark.spec("5.4", "5.7")
