@@ -66,6 +66,13 @@ RETIRED_NAMES = {
     "carry_out": "execute",
     "filled": "parse_form",
     "unpacked": "unpack",
+    "EndpointLease": "Lease",
+    "assess_run": "assess",
+    "assess_endpoint": "assess",
+    "count_relaunch": "count_launch",
+    "note_launch": "record_launch",
+    "withdraw": "restore_former_version",
+    "look": "reconcile",
 }
 
 #: Modules, with the module to use.
@@ -82,6 +89,11 @@ RETIRED_MODULES = {
     "uses": "references",
     "views": "queries",
     "care": "retention",
+    "agent_rows": "agents",
+    "experiment_rows": "experiments",
+    "results_rows": "results",
+    "results_curves": "results",
+    "observer": "leases",
 }
 
 #: Words within any name, with the word to use.

@@ -88,7 +88,7 @@ class Curves:
         whole = all(each.whole for each in reported.values())
         return PlottedSeries(rows=rows, undrawn=undrawn, whole=whole)
 
-    def look(self, metric: str | None, part: tuple[int, int] | None) -> list[Row]:
+    def read_range(self, metric: str | None, part: tuple[int, int] | None) -> list[Row]:
         """Return what is drawn in more detail, as far as that can be had.
 
         Args:
@@ -190,7 +190,7 @@ class ResultsView(TableView):
     def do_look(self, metric: str | None = None, part: tuple[Step, Step] | None = None) -> Row:
         """Return the curves of a metric, or between two steps, with more points than those of all have."""
         between = None if part is None else (step_up(part[0]), step_up(part[1]))
-        return {"rows": self._curves.look(metric, between)}
+        return {"rows": self._curves.read_range(metric, between)}
 
     def do_lineage(self, run: int) -> dict[str, list[str]]:
         """Return where a run comes from and what came of it, in sentences."""
