@@ -95,7 +95,7 @@ def select_columns(value: object, *names: str) -> dict[str, Any]:
 
     Args:
         value: What the row is about.
-        names: The attributes, which name the columns.
+        *names: The attributes, which name the columns.
     """
     found = {name: getattr(value, name) for name in names}
     return {name: str(each) if isinstance(each, StrEnum) else each for name, each in found.items()}

@@ -441,7 +441,7 @@ def test_a_key_is_shown_once_and_saved_nowhere(notebook: Notebook, show: Show, o
     key = connect(root, "greeter")
     notebook.reload()
     root = notebook.page.locator(".pw-root").first
-    expect(part(root, "Endpoint")).to_contain_text(f"Key ends in …{key[-4:]}; it was shown once.")
+    expect(part(root, "Endpoint")).to_contain_text(f"Key ends in …{key[-4:]}. It was shown once.")
     assert key not in notebook.page.content()
     expect(part(root, "Code")).to_contain_text("YOUR-KEY")
     folder = Path(notebook.python("str(ws.artifacts.parent)"))
@@ -459,7 +459,7 @@ def test_a_key_is_rotated_after_a_question(notebook: Notebook, page: Page, show:
     old = connect(root, "greeter")
     endpoint = part(root, "Endpoint")
     endpoint.get_by_role("button", name="Hide").press("Enter")
-    expect(endpoint).to_contain_text(f"Key ends in …{old[-4:]}; it was shown once.")
+    expect(endpoint).to_contain_text(f"Key ends in …{old[-4:]}. It was shown once.")
     rotate = endpoint.get_by_role("button", name="Rotate key")
     expect(rotate).to_be_focused()
     rotate.press("Enter")

@@ -90,8 +90,9 @@ def test_a_name_turns_only_itself(notebook: Notebook, screenshot: Callable[..., 
 #: Whether the first character of a long name is seen in its column, and the number of the run beside it.
 BEGINNING = """column => {
   const [name, run] = column.children, range = document.createRange();
-  range.setStart(name.firstChild, 0);
-  range.setEnd(name.firstChild, 1);
+  const text = [...name.childNodes].find(each => each.nodeType === Node.TEXT_NODE);
+  range.setStart(text, 0);
+  range.setEnd(text, 1);
   const first = range.getBoundingClientRect(), box = name.getBoundingClientRect();
   const seen = first.left >= box.left - 1 && first.right <= box.right + 1;
   return seen && name.scrollWidth > name.clientWidth && run.scrollWidth <= run.clientWidth && run.textContent;

@@ -435,7 +435,7 @@ def test_a_new_experiment_is_configured_by_keyboard(
     expect(steps).to_have_value("65536")
     said = "Total environment steps, rounded up to whole rollouts. At least 1. Default: 65536."
     expect(steps).to_have_accessible_description(f"environment steps {said}")
-    expect(dialog).to_contain_text("Starts from scratch, or from actor-critic:ppo as weights.")
+    expect(dialog).to_contain_text("Trains from scratch or from an actor-critic (starting weights).")
     steps.fill("0")
     rate.fill("fast")
     rate.press("Enter")

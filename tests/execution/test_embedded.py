@@ -59,7 +59,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(bench: Bench) -> None:
     make("sft", algorithm="SFT")
     pipe = bench.project.create_pipeline("unfit")
 
-    with pytest.raises(DoesNotFitError, match="LatentPPO cannot start from scratch: it needs a decoder"):
+    with pytest.raises(DoesNotFitError, match="LatentPPO can't start from scratch: it needs a decoder"):
         pipe.add_experiment_stage(latent)
     pipe.add_experiment_stage(tabular)
     with pytest.raises(DoesNotFitError, match="states no latent_dim, which LatentPPO needs"):
@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(bench: Bench) -> None:
 
     options = pipe.experiment_options()
     assert [option.name for option in options if option.fits] == ["tabular", "again"]
-    assert "SFT takes lm as weights, but Supervised makes" in options["sft"].reason
+    assert "SFT needs a language model, Supervised produces" in options["sft"].reason
     assert list(options.df.used_by_stage.dropna()) == [1]
     assert len(pipe.stages) == 1
 

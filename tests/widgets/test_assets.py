@@ -136,11 +136,9 @@ def test_modules_and_their_lines_are_short() -> None:
 
 
 def test_nothing_sets_html() -> None:
-    """Text of a user can become an element in no file of ours (spec 10.4).
-
-    A template is literal text of ours; its values are set as text, attributes, properties or listeners. So a
-    template is never made of what is computed, and lit-html's own ways around that are not vendored.
-    """
+    """Text of a user can become an element in no file of ours (spec 10.4)."""
+    # A template is literal text of ours, and its values are set as text, attributes, properties or listeners.
+    # So a template is never made of what is computed, and lit-html's own ways around that are not vendored.
     for path in MODULES:
         text = path.read_text(encoding="utf-8")
         found = re.search(

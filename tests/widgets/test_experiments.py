@@ -197,7 +197,7 @@ def test_an_expanded_row_shows_config_runs_checkpoints_and_uses(lab: Lab, view: 
     (detail,) = view.details
     assert (detail["id"], detail["says"]) == (
         experiment,
-        "Starts from scratch, or from lm as weights. Makes lm.",
+        "Trains from scratch or from a language model (starting weights). Produces a language model.",
     )
     assert detail["uses"] == [{"pipeline": "chain", "stage": 1}]
     assert [(field["name"], field["value"]) for field in detail["config"]] == [("steps", "10"), ("seed", "0")]
@@ -479,7 +479,7 @@ def test_the_form_offers_every_algorithm_and_the_fields_of_the_chosen_one(view: 
     form = ask(view, "form", algorithm="SFT")["result"]
     offered = {each["name"]: each for each in form["algorithms"]}
     assert {"PPO", "DQN", "Supervised", "LatentPPO", "SFT", "DPO", "GRPO", "Counter"} <= set(offered)
-    assert offered["SFT"]["says"].startswith("Starts from scratch")
+    assert offered["SFT"]["says"].startswith("Trains from scratch")
     steps = next(field for field in form["fields"] if field["name"] == "steps")
     assert (steps["value"], steps["unit"], steps["bounds"]) == ("600", "steps", "at least 1")
     assert (form["seed"]["value"], form["algorithm"]) == ("0", "SFT")
