@@ -137,6 +137,7 @@ export class ExperimentForm {
   /** @param {string} algorithm */
   async change(algorithm) {
     this.drafts.algorithm = algorithm;
+    if (algorithm === this.form.algorithm) return; // its fields are there, and may be typed in already
     try {
       const form = await this.frame.line.ask("form", { algorithm }, this.choice);
       if (this.choice.value === algorithm) this.take(/** @type {ExperimentFormData} */ (form));
