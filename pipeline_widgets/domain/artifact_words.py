@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pipeline_widgets.directions import isolate
+from pipeline_widgets.domain.text import with_article
 
 _KINDS = {
     "actor-critic:ppo": "actor-critic",
-    "any": "any checkpoint",
     "decoder": "decoder",
     "latent-policy": "latent policy",
     "lm": "language model",
@@ -25,16 +25,10 @@ _ROLES = {"weights": "starting weights", "init+reference": "starting weights and
 
 def describe_kinds(kinds: Collection[str], *, joined_by: str = "or") -> str:
     """Return artifact kinds as a sentence has them, with an article: "a decoder or a language model"."""
-    named = sorted({_KINDS.get(kind, isolate(kind)) for kind in kinds})
-    return f" {joined_by} ".join(map(_with_article, named))
+    nouns = sorted({_KINDS.get(kind, isolate(kind)) for kind in kinds})
+    return f" {joined_by} ".join("any checkpoint" if noun == "any" else with_article(noun) for noun in nouns)
 
 
 def describe_role(role: str) -> str:
     """Return the role of a start checkpoint as a sentence has it: "starting weights"."""
     return _ROLES.get(role, isolate(role))
-
-
-def _with_article(noun: str) -> str:
-    if noun.startswith("any "):
-        return noun
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

@@ -48,6 +48,11 @@ class AlgorithmSpec:
     score: Literal["max", "min"] = "max"
 
     @property
+    def accepted_kinds(self) -> frozenset[str]:
+        """The artifact kinds that it can start from, by any port."""
+        return frozenset[str]().union(*(port.kinds for port in self.accepts))
+
+    @property
     def higher_is_better(self) -> bool:
         """Whether a higher score wins."""
         return self.score == "max"
@@ -82,17 +87,20 @@ def assess_compatibility(
     taker, maker = isolate(candidate.name), isolate(source.name)
     if not candidate.accepts:
         return FitResult(fits=False, reason=f"{taker} always starts from scratch.")
-    ports = [port for port in candidate.accepts if _takes_kind(port, source)]
-    problems = [_facet_problem(port, made, taker, wants) for port in ports]
-    for port, problem in zip(ports, problems, strict=True):
+    problems: list[str] = []
+    for port in candidate.accepts:
+        if not _takes_kind(port, source):
+            continue
+        problem = _facet_problem(port, made, taker, wants)
         if problem is None:
             reason = f"The {maker} checkpoint is used as {describe_role(port.role)}."
             return FitResult(fits=True, reason=reason, role=port.role)
-    if not ports:
-        needed = describe_kinds(frozenset[str]().union(*(port.kinds for port in candidate.accepts)))
+        problems.append(problem)
+    if not problems:  # no port takes such a checkpoint
+        needed = describe_kinds(candidate.accepted_kinds)
         produced = describe_kinds(source.produces, joined_by="and")
         problems = [f"{taker} needs {needed}, {maker} produces {produced}"]
-    why = "; ".join(dict.fromkeys(filter(None, problems)))
+    why = "; ".join(dict.fromkeys(problems))
     return FitResult(fits=False, reason=f"Can't start from {maker}: {why}.")
 
 

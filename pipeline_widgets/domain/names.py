@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from pipeline_widgets.domain.text import is_encodable
+from pipeline_widgets.domain.text import is_encodable, with_article
 from pipeline_widgets.errors import ConfigError, NameTakenError, format_value
 
 MAX_NAME_LENGTH = 255
@@ -70,7 +70,7 @@ def check_name_available(name: str, others: Iterable[Named], kind: str) -> None:
     """
     if any(other.name == name for other in others):
         fix = "Choose another name, or use the one that is there."
-        raise NameTakenError(f"There is {_a(kind)} named {name!r} already.", fix=fix)
+        raise NameTakenError(f"There is {with_article(kind)} named {name!r} already.", fix=fix)
 
 
 def name_copy(name: str, named: Callable[[Collection[str]], Iterable[Named]], word: str = "copy") -> str:
@@ -93,7 +93,3 @@ def name_copy(name: str, named: Callable[[Collection[str]], Iterable[Named]], wo
 
 def _numbered(stem: str, word: str, number: int) -> str:
     return f"{stem} ({word})" if number == 1 else f"{stem} ({word} {number})"
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

@@ -1,4 +1,4 @@
-"""Which characters every database can store, and how much of a text is kept."""
+"""Text: which characters every database can store, how much of one is kept, and English articles."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def is_encodable(text: str) -> bool:
 def replace_unencodable(text: str) -> str:
     """Return a text with U+FFFD in the place of each character that no database stores."""
     return text if text.isprintable() else _UNSTORABLE.sub(REPLACEMENT, text)
+
+
+def with_article(noun: str) -> str:
+    """Return a noun with its indefinite article, chosen by its first letter."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def shorten(text: str, most: int) -> str:

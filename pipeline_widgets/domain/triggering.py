@@ -162,7 +162,7 @@ def assess_scratch_fit(spec: AlgorithmSpec) -> FitResult:
     """Tell whether an algorithm can start from nothing."""
     if spec.scratch:
         return FitResult(fits=True, reason="It starts from scratch.")
-    needed = describe_kinds(frozenset[str]().union(*(port.kinds for port in spec.accepts)))
+    needed = describe_kinds(spec.accepted_kinds)
     return FitResult(fits=False, reason=f"{isolate(spec.name)} can't start from scratch: it needs {needed}.")
 
 
