@@ -37,7 +37,7 @@ def connect(url: str | Path, **options: Any) -> Services:
 
     Raises:
         StorageError: The database or the artifact folder cannot be opened.
-        ExecutionError: There is no such launcher.
+        ExecutionError: No launcher has that name.
     """
     execution = connect_execution(url, **options)
     store = execution.store

@@ -1,4 +1,4 @@
-"""What an edit changes, as codes that are stored and as sentences (spec 5.13)."""
+"""The changes of an edit, as codes for the database and as sentences (spec 5.13)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline_widgets.errors import StaleWriteError
 
 
 class ChangeKind(StrEnum):
-    """What a change is about, in the order in which changes are told."""
+    """The subject of a change, in the order in which changes are told."""
 
     RENAMED = "renamed"
     DESCRIBED = "described"
@@ -33,7 +33,7 @@ class Change:
     """One change of a row.
 
     Args:
-        kind: What it is about.
+        kind: Its subject.
         number: The stage, counted from 1 as it was before where it was deleted or moved; or the version.
         to: Where a stage was moved, counted from 1.
         name: The former name.
@@ -67,7 +67,7 @@ class Change:
 
 
 def find_changes(before: Pipeline, after: Pipeline) -> tuple[Change, ...]:
-    """Return what an edit changes of a pipeline."""
+    """Return the changes that an edit makes to a pipeline."""
     found: list[Change] = []
     if before.name != after.name:
         found.append(Change(ChangeKind.RENAMED, name=before.name))

@@ -13,7 +13,7 @@ from pipeline_widgets.errors import InUseError
 
 
 class EventKind(StrEnum):
-    """What kind of event it is."""
+    """The kind of an event."""
 
     CREATED = "created"
     EDITED = "edited"
@@ -37,7 +37,7 @@ class Event:
 
     @property
     def what(self) -> str:
-        """What was done, in one sentence."""
+        """The event, in one sentence."""
         return f"Undone: {self.sentence}" if self.kind is EventKind.UNDONE else self.sentence
 
 

@@ -75,7 +75,7 @@ class ProcessState(StrEnum):
 
 
 class LivenessAction(StrEnum):
-    """What to do about a lease."""
+    """The action that a lease calls for."""
 
     LEAVE = "leave"
     LAUNCH = "launch"
@@ -84,7 +84,7 @@ class LivenessAction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LivenessDecision:
-    """What to do about a lease, and the evidence."""
+    """The action that a lease calls for, and the evidence."""
 
     action: LivenessAction
     evidence: str = ""

@@ -39,7 +39,7 @@ class ExperimentRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentSummary:
-    """What is counted of an experiment for a page of the list, which also shows its latest run."""
+    """An experiment with its counts, for a page of the list, which also shows its latest run."""
 
     id: int
     name: str

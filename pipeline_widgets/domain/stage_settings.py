@@ -139,7 +139,7 @@ def settings_to_plain(stage: Stage, agent: str | None = None) -> dict[str, Any]:
 
 
 def describe_settings(stage: Stage, *, source: str, before: str, condition: str) -> tuple[str, ...]:
-    """Return what a stage is set to do, one sentence each.
+    """Describe the settings of a stage, one sentence each.
 
     Args:
         stage: The stage.

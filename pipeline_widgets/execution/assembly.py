@@ -58,7 +58,7 @@ def connect_execution(
 
     Raises:
         StorageError: The database or the artifact folder cannot be opened.
-        ExecutionError: There is no such launcher.
+        ExecutionError: No launcher has that name.
     """
     starts = create_launcher(launcher)
     database = Database(url, create=create)

@@ -63,7 +63,7 @@ class PipelineState:
         return self.stages[self.pipeline.position(stage_id)]
 
     def describe_settings(self, stage_id: int) -> tuple[str, ...]:
-        """Return what a stage is set to do, one sentence each; they name the stages before it."""
+        """Describe the settings of a stage, one sentence each; they name the stages before it."""
         state, source = self.stage(stage_id), self.pipeline.source(stage_id)
         return describe_settings(
             state.stage,
