@@ -44,9 +44,12 @@ MADE := $(VENV)/.made
 DEMO := $(VENV)/.installed-demo
 LAB := $(VENV)/.installed-lab
 DEV := $(VENV)/.installed-dev
+# The trainers' libraries take some GB; without a GPU, torch is the build for the CPU where pip finds one.
+TRAINERS := $(VENV)/trainers/.installed
+TBIN := $(VENV)/trainers/bin
 TOOLS := node_modules/.installed
 
-.PHONY: help lab demo test test-lowest test-python check chaos simulate planted format notebooks bench clean
+.PHONY: help lab demo test test-lowest test-python test-trainers check chaos simulate planted format notebooks bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +80,10 @@ test-lowest: $(DEV) ## Run the tests without a browser at the lowest versions th
 
 test-python: $(DEV) ## Run the tests without a browser on another Python: make test-python PYTHON=python3.13
 	$(call elsewhere,$(VENV)/python,$(PYTHON),--upgrade)
+
+test-trainers: $(TRAINERS) ## Train for real with Stable-Baselines3, TRL and AgileRL, and ask agents with real clients
+	$(TBIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) tests_trainers
+	$(TBIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 $(PYTEST_FLAGS) notebooks/trainers
 
 check: $(DEV) $(TOOLS) ## Lint, formatting, types, and the direction of imports
 	$(BIN)/ruff check
@@ -137,6 +144,15 @@ $(DEV): $(MADE) pyproject.toml
 	@echo "Installing pipeline_widgets, JupyterLab and the tools of its developers ..."
 	@$(PIP) install --editable '.[lab,postgres]' --group dev
 	@touch $(DEMO) $(LAB) $@
+
+$(TRAINERS): $(MADE) pyproject.toml
+	@echo "Installing PyTorch and the libraries that train with it into $(VENV)/trainers; it takes some minutes ..."
+	@$(BIN)/python -m venv $(VENV)/trainers
+	@$(TBIN)/python -m pip install --quiet --disable-pip-version-check --no-input --upgrade 'pip>=25.1'
+	@$(TBIN)/python -m pip install --quiet --disable-pip-version-check --no-input --group torch
+	@$(TBIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
+	  --editable '.[lab,sb3,trl,agilerl]' --group test --group clients
+	@touch $@
 
 # What checks JavaScript and CSS, at the versions of package-lock.json. Nothing of it is shipped.
 $(TOOLS): package.json package-lock.json | $(DEV)

@@ -7,7 +7,7 @@
                            + NoCheckpointError  + ClassicProjectError  + ForeignError  + InUseError
                            + UntrustedError
   x ConfigError
-  x CheckpointError
+  x CheckpointError        + HandoverError
   x StorageError           + DataRefusedError
   x ExecutionError         + FencedError  + WaitTimeoutError
 """
@@ -119,6 +119,10 @@ class ConfigError(PipelineError):
 
 class CheckpointError(PipelineError):
     """A checkpoint's files are missing or are not what was saved."""
+
+
+class HandoverError(CheckpointError):
+    """A start checkpoint does not score what it scored when it was saved (spec 7.6)."""
 
 
 class StorageError(PipelineError):

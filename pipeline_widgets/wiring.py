@@ -52,7 +52,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         retention=RetentionService(store),
         history=HistoryService(store),
         transfer=TransferService(store, lambda name, config: configure(name, dict(config))),
-        runs=RunService(store, registry.find_config_error),
+        runs=RunService(store, registry.find_refusal),
         agents=execution.agents,
         agent_list=AgentListQueries(store),
         agent_details=AgentDetailQueries(store),

@@ -14,12 +14,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pipeline_widgets.algorithms.scalars import to_facets, to_scalar
+from pipeline_widgets.domain.handover import Handover, Score, assess_handover
 from pipeline_widgets.domain.job import MetricReport, SavedCheckpoint
-from pipeline_widgets.errors import ConfigError, format_value
+from pipeline_widgets.errors import ConfigError, HandoverError, format_value
 from pipeline_widgets.persistence import artifacts
 
 TRAINING_SCORE = "training_score"
 EVALUATION_SCORE = "evaluation_score"
+EVALUATION_SPREAD = "evaluation_spread"
+#: The facet of a checkpoint that names what its evaluation score was measured by.
+EVALUATOR = "evaluator"
+HANDOVERS = ("check", "warn", "off")
 MOST_STEPS = 2**63
 
 
@@ -41,7 +46,14 @@ class Start:
     step: int
     training_score: float | None = None
     evaluation_score: float | None = None
+    #: The standard error of the evaluation score; None where the training did not tell it.
+    evaluation_spread: float | None = None
     signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def evaluator(self) -> str | None:
+        """What its evaluation score was measured by; None where the training did not name it."""
+        return self.signature.get(EVALUATOR)
 
 
 Event: TypeAlias = MetricReport | SavedCheckpoint
@@ -61,6 +73,7 @@ class TrainContext:
         emit: Takes what the train function reports.
         stop: Tells whether a stop was asked for.
         signature: Facets that every checkpoint of this run carries.
+        evaluator: What the evaluation scores of this run are measured by; its checkpoints state it.
     """
 
     def __init__(
@@ -73,6 +86,7 @@ class TrainContext:
         emit: Callable[[Event], None] = lambda _: None,
         stop: Callable[[], bool] = lambda: False,
         signature: Mapping[str, Any] | None = None,
+        evaluator: str | None = None,
     ) -> None:
         self.config = config
         self.seed = seed
@@ -80,10 +94,11 @@ class TrainContext:
         self.folder = folder
         self._emit = emit
         self._stop = stop
-        self._signature = dict(signature or {})
+        self._signature = {**(signature or {}), **({EVALUATOR: evaluator} if evaluator else {})}
+        self.evaluator = evaluator
         # Reports may come from several threads, and from a signal handler in the middle of one.
         self._lock = threading.RLock()
-        self._scores = {name: _Series() for name in (TRAINING_SCORE, EVALUATION_SCORE)}
+        self._scores = {name: _Series() for name in (TRAINING_SCORE, EVALUATION_SCORE, EVALUATION_SPREAD)}
         self._saved: dict[int, SavedCheckpoint] = {}
 
     @property
@@ -108,6 +123,7 @@ class TrainContext:
         total: int | None = None,
         training_score: float | None = None,
         evaluation_score: float | None = None,
+        evaluation_spread: float | None = None,
         **metrics: float,
     ) -> None:
         """Report the metrics of a step. NaN and infinities are kept, but never win as Best.
@@ -122,6 +138,8 @@ class TrainContext:
             total: Steps in all, for progress and the estimate of the time left.
             training_score: The score on what it trains on.
             evaluation_score: The score on held-out data or evaluation episodes.
+            evaluation_spread: Its standard error, by which a later stage tells whether the checkpoint still
+                scores the same; 0 where the evaluator always gives the same score.
             **metrics: Anything else that is a number.
 
         Raises:
@@ -129,14 +147,19 @@ class TrainContext:
             ConfigError: A step is not a whole number that can be stored, or a metric is not a number.
         """
         step, total = _steps("step", step), None if total is None else _steps("total", total)
-        scores = {TRAINING_SCORE: training_score, EVALUATION_SCORE: evaluation_score}
+        scores = {
+            TRAINING_SCORE: training_score,
+            EVALUATION_SCORE: evaluation_score,
+            EVALUATION_SPREAD: evaluation_spread,
+        }
         told: dict[str, float | None] = {**_logged(logs), **metrics}
         told |= {name: value for name, value in scores.items() if value is not None}
         values = {
             str.__str__(name): _number(name, value) for name, value in told.items() if value is not None
         }
         with self._lock:
-            self._emit(MetricReport(step=step, total=total, metrics=values))
+            shown = {name: value for name, value in values.items() if name != EVALUATION_SPREAD or value}
+            self._emit(MetricReport(step=step, total=total, metrics=shown))
             scored = [name for name in self._scores if name in values]
             for name in scored:
                 self._scores[name].put(step, values[name])
@@ -176,6 +199,51 @@ class TrainContext:
         with self._lock:
             self._keep(saved)
 
+    @property
+    def can_check_handover(self) -> bool:
+        """Whether the start checkpoint has a score by the evaluator of this run."""
+        start = self.start
+        if start is None or start.evaluation_score is None or self.evaluator is None:
+            return False
+        return start.evaluator == self.evaluator
+
+    def check_handover(self, score: float, spread: float | None = None, *, mode: Handover = "check") -> None:
+        """Compare the start checkpoint's score with the one that it was saved with, before the first step.
+
+        Does nothing from scratch, and where the checkpoint has no score by this run's evaluator.
+
+        Args:
+            score: What the start checkpoint scores now, by the evaluator that scores this run.
+            spread: Its standard error; 0 where the evaluator always gives the same score.
+            mode: "check" ends the run, "warn" writes it to the log, "off" does nothing.
+
+        Raises:
+            HandoverError: The score lies outside of what the spreads allow.
+            ConfigError: The mode is not one of the three, or a score is not a number.
+        """
+        if mode not in HANDOVERS:
+            fix = 'Pass "check", "warn" or "off".'
+            raise ConfigError(f"There is no handover mode {format_value(mode)}.", fix=fix)
+        error = None if spread is None else _number("spread", spread)
+        now = Score(value=_number("score", score), spread=error)
+        if mode == "off" or not self.can_check_handover or self.start is None:
+            return
+        saved = Score(value=self.start.evaluation_score or 0.0, spread=self.start.evaluation_spread)
+        found = assess_handover(saved, now)
+        what = f"The checkpoint of step {self.start.step} scores {now} now, and was saved with {saved}."
+        if found:
+            self.log(what)
+            return
+        why = f"Both by {self.evaluator}, whose scores may lie {found.allowed:.2g} apart."
+        fix = (
+            "Look for what was not handed over: statistics of a normalization, a tokenizer or chat template, "
+            'an adapter that is missing or was loaded twice, new layers. handover="warn" trains anyway.'
+        )
+        if mode == "warn":
+            self.log(f"Warning: {what} {why} {fix}")
+            return
+        raise HandoverError(what, why, fix)
+
     def log(self, *words: object) -> None:
         """Write a line to the run's log. Where nothing can be printed any more, it is lost.
 
@@ -189,8 +257,8 @@ class TrainContext:
 
     def _keep(self, saved: SavedCheckpoint) -> None:
         """Tell of a checkpoint with the scores of its step that are known by now."""
-        training, evaluation = (series.get(saved.step) for series in self._scores.values())
-        saved = replace(saved, training_score=training, evaluation_score=evaluation)
+        scores = {name: series.get(saved.step) for name, series in self._scores.items()}
+        saved = replace(saved, **scores)
         self._saved[saved.step] = saved
         self._emit(saved)
 

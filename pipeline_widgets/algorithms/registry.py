@@ -8,171 +8,38 @@ or in `__main__` has none that another process could follow, so it is kept by va
 from __future__ import annotations
 
 import importlib
-import json
+import math
 import os
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal
 
+from pipeline_widgets.algorithms.algorithm import Algorithm, Predictor, Train
 from pipeline_widgets.algorithms.former_paths import current_path
-from pipeline_widgets.algorithms.scalars import to_facets
-from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
-from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port, Signature
+from pipeline_widgets.algorithms.search_path import extend_search_path
+from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
+from pipeline_widgets.domain.compatibility import (
+    ANSWER_WITHIN,
+    LOAD_WITHIN,
+    AlgorithmSpec,
+    Port,
+    Signature,
+)
 from pipeline_widgets.domain.experiment import Experiment
-from pipeline_widgets.domain.python_version import HERE, foreign_fix, foreign_reason
-from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, format_error, format_value
+from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
+from pipeline_widgets.errors import (
+    AlgorithmNotFoundError,
+    ConfigError,
+    PipelineError,
+    format_error,
+    format_value,
+)
 
-if TYPE_CHECKING:
-    from pipeline_widgets.algorithms.context import TrainContext
-
-_PACKAGES = ("site-packages", "dist-packages")
 GROUP = "pipeline_widgets.algorithms"
-
-Train: TypeAlias = "Callable[[TrainContext], None]"
-#: Opens a checkpoint folder and returns what answers: an action, a text, a value.
-Predictor: TypeAlias = Callable[[Path], Callable[[Any], Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Algorithm:
-    """A train function with its declaration. Calling it trains."""
-
-    spec: AlgorithmSpec
-    train: Train
-    #: A pydantic model or a dataclass; None for an algorithm without anything to configure.
-    config: type[Any] | None = None
-    signature: Callable[[Any], Signature] | None = None
-    predict: Predictor | None = None
-
-    def __call__(self, ctx: TrainContext) -> None:
-        """Train, as `train(ctx)` would."""
-        self.train(ctx)
-
-    def validate(self, config: Mapping[str, Any]) -> Any:
-        """Return the config as an instance of the config model, if there is one.
-
-        Args:
-            config: Fields and their values; those that are left out have their defaults.
-
-        Raises:
-            ConfigError: A field is unknown, missing or has a value that the model refuses.
-        """
-        if not isinstance(config, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-            fix = 'Write config={"steps": 100}, with the names of its fields.'
-            raise ConfigError(
-                f"The config of {self.spec.name} is not a mapping.", f"Got {format_value(config)}.", fix
-            )
-        if self.config is None:
-            if config:
-                what = f"{self.spec.name} has no config field {next(iter(config))!r}."
-                raise ConfigError(what, fix="It has none: leave it out.")
-            return None
-        from pydantic import ValidationError  # noqa: PLC0415  the config model has imported it
-
-        from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
-
-        try:
-            return config_model.validate_config(self.config, config)
-        except config_model.UnknownFieldError as error:
-            what = f"{self.spec.name} has no config field {'.'.join(error.path)!r}."
-            within = f"The fields of {'.'.join(error.path[:-1])!r}" if error.path[1:] else "Its fields"
-            fix = f"{within} are {', '.join(error.known)}." if error.known else "It has none: leave it out."
-            raise ConfigError(what, fix=fix) from error
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            field = ".".join(map(str, first["loc"])) or "config"
-            what = f"The config field {field!r} of {self.spec.name} is refused."
-            why = f"{first['msg']}, got {format_value(first['input'])}."
-            raise ConfigError(what, why, f"Correct {field!r} and try again.") from error
-        except Exception as error:  # a validator of a user's may raise anything
-            what, why = f"The config of {self.spec.name} cannot be checked.", format_error(error)
-            raise ConfigError(what, why, "Correct its config model, and define it again.") from error
-
-    def signature_of(self, config: Any) -> Signature:
-        """Return the facets of what this algorithm makes with that config.
-
-        Without a signature function they are the config fields that its ports match by.
-
-        Args:
-            config: The config, as the config model makes it, or a mapping where there is no model.
-
-        Raises:
-            ConfigError: The signature function raises something, or returns no mapping.
-        """
-        if self.signature is None:
-            facets = {facet.removeprefix("!") for port in self.spec.accepts for facet in port.match}
-            return _facets({name: getattr(config, name) for name in sorted(facets) if hasattr(config, name)})
-        what = f"The signature function of {self.spec.name} failed."
-        fix = "Let it return a mapping of texts, numbers and bools for any valid config."
-        try:
-            made = self.signature(config)
-        except Exception as error:  # it is the user's
-            raise ConfigError(what, format_error(error), fix) from error
-        if not isinstance(made, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users return anything
-            raise ConfigError(what, f"It returned {format_value(made)}.", fix)
-        return _facets(made)
-
-    @property
-    def reference(self) -> AlgorithmReference:
-        """Where another process finds this algorithm."""
-        module, name = self.train.__module__, self.train.__qualname__
-        home = sys.modules.get(module)
-        if module != "__main__" and home is not None and getattr(home, name, None) is self:
-            root = None if _is_installed(home) else _search_path(home)
-            return AlgorithmReference(path=f"{module}:{name}", root=root)
-        from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only notebooks need it
-
-        return AlgorithmReference(value=by_value.pack(self, self.spec.name), root=_search_path(), python=HERE)
-
-    def configure(self, config: Mapping[str, Any]) -> ConfiguredAlgorithm:
-        """Return what an experiment is made of: the declaration, and the config with its defaults.
-
-        Args:
-            config: Fields and their values; those that are left out have their defaults.
-
-        Raises:
-            ConfigError: The config model refuses it, or it would not come back as it is: it holds what JSON
-                cannot say, or a secret, or its validators change what they have made.
-        """
-        valid = self.validate(config)
-        signature = dict(self.signature_of(valid))
-        try:
-            plain = self._plain(valid) if valid is not None else {}
-            json.dumps([plain, signature])
-        except (ValueError, TypeError, RecursionError) as error:
-            what, why = f"The config of {self.spec.name} cannot be stored.", f"{error}."
-            fix = "Use numbers, texts, lists and mappings, not nested too deeply."
-            raise ConfigError(what, why, fix) from error
-        return ConfiguredAlgorithm(
-            spec=self.spec, reference=self.reference, config=plain, signature=signature
-        )
-
-    def _plain(self, valid: Any) -> dict[str, Any]:
-        """Return a config as JSON values that are known to give the same config again."""
-        from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
-
-        if (secret := config_model.find_secret(valid)) is not None:
-            raise config_model.secret_refused(self.spec.name, secret)
-        plain = config_model.to_plain_config(valid)
-        what = f"The config of {self.spec.name} would not come back as it is when it is read again."
-        fix = "Let its validators leave alone what they have made, and use types that JSON can say."
-        try:
-            again = self.validate(plain)
-        except ConfigError as error:
-            raise ConfigError(what, f"{error.what} {error.why}".strip(), fix) from error
-        if (found := config_model.find_difference(valid, again)) is not None:
-            path, ours, theirs = found
-            why = f"{'.'.join(path) or 'It'} is {format_value(ours)}, and would be {format_value(theirs)}."
-            raise ConfigError(what, why, fix)
-        return plain
-
 
 _defined: dict[str, Algorithm] = {}
 
@@ -187,6 +54,12 @@ def algorithm(
     config: type[Any] | None = None,
     signature: Callable[[Any], Signature] | None = None,
     predict: Predictor | None = None,
+    evaluator: str | Callable[[Any], str] | None = None,
+    requires: Iterable[str] = (),
+    install: str = "",
+    load_within: float = LOAD_WITHIN,
+    answer_within: float = ANSWER_WITHIN,
+    training_only: Iterable[str] = (),
 ) -> Callable[[Train], Algorithm]:
     """Register the decorated `train(ctx)` as an algorithm. Works in a notebook cell.
 
@@ -201,6 +74,16 @@ def algorithm(
             configures nothing.
         signature: From the validated config, the facets that have to agree with a start checkpoint.
         predict: Opens a checkpoint folder and returns a function that answers; agents use it.
+        evaluator: Names what the evaluation score is measured by, such as "greedy episodes of CartPole-v1":
+            a text, or a function that makes it from the validated config. A later stage with the same
+            evaluator checks that a checkpoint still scores what it scored when it was saved.
+        requires: The modules that training needs, such as "torch". Where one is not installed, the algorithm
+            is listed, and cannot be used.
+        install: What a user types to install them.
+        load_within: Seconds that an agent may take to open a checkpoint.
+        answer_within: Seconds that an agent may take for one answer.
+        training_only: Files of a checkpoint that only a resumed run needs, as glob patterns such as
+            "optimizer*": the copies of agents leave them out.
 
     Raises:
         ConfigError: An argument is not what it has to be.
@@ -211,16 +94,42 @@ def algorithm(
     for argument, function in (("signature", signature), ("predict", predict)):
         if function is not None and not callable(function):
             raise _misdeclared(argument, function, "a function")
+    if evaluator is not None and not isinstance(evaluator, str) and not callable(evaluator):
+        raise _misdeclared("evaluator", evaluator, "a text, or a function of the config that returns one")
+    modules = _texts("requires", requires, 'the names of modules, such as ("torch",)')
+    resume_files = _texts("training_only", training_only, 'glob patterns, such as ("optimizer*",)')
+    limits = {"load_within": load_within, "answer_within": answer_within}
+    for argument, seconds in limits.items():
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+            raise _misdeclared(argument, seconds, "seconds above 0")
     if config is not None:
         from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
 
         config_model.check_type(config, name)
-    spec = AlgorithmSpec(name=name, produces=kinds, accepts=ports, scratch=scratch, score=score)
+    spec = AlgorithmSpec(
+        name=name,
+        produces=kinds,
+        accepts=ports,
+        scratch=scratch,
+        score=score,
+        load_within=float(load_within),
+        answer_within=float(answer_within),
+        training_only=resume_files,
+    )
 
     def register(train: Train) -> Algorithm:
         if not callable(train):
             raise _misdeclared("the decorated object", train, "a function train(ctx)")
-        made = Algorithm(spec=spec, train=train, config=config, signature=signature, predict=predict)
+        made = Algorithm(
+            spec=spec,
+            train=train,
+            config=config,
+            signature=signature,
+            predict=predict,
+            evaluator=evaluator,
+            requires=modules,
+            install=install,
+        )
         _defined[name] = made
         return made
 
@@ -241,6 +150,14 @@ def _check(name: object, kinds: Iterable[object], ports: Iterable[object], score
                 raise _misdeclared("accepts", text, "ports with role, kinds and match as texts")
     if score not in {"max", "min"}:
         raise _misdeclared("score", score, '"max" if a higher score is better, or "min" if a lower one is')
+
+
+def _texts(argument: str, given: Iterable[str], wanted: str) -> tuple[str, ...]:
+    texts = [given] if isinstance(given, str) else _listed(argument, given)
+    for text in texts:
+        if not isinstance(text, str):
+            raise _misdeclared(argument, text, wanted)
+    return tuple(texts)
 
 
 def _listed(argument: str, given: Any) -> list[Any]:
@@ -300,10 +217,10 @@ def defines(name: str) -> bool:
     return name in _defined
 
 
-def find_config_error(experiment: Experiment) -> str | None:
-    """Return why an algorithm that this process has defined or loaded refuses an experiment's config.
+def find_refusal(experiment: Experiment) -> PipelineError | None:
+    """Return the error with which an algorithm that this process knows refuses an experiment, if it does.
 
-    None where it takes it, and where the process does not know the algorithm: it is not loaded for that.
+    None where the process has not loaded the algorithm: it is not loaded for that.
 
     Args:
         experiment: The experiment, with its algorithm and config.
@@ -312,9 +229,10 @@ def find_config_error(experiment: Experiment) -> str | None:
     if known is None:
         return None
     try:
+        known.check_installed()
         known.validate(experiment.config)
-    except ConfigError as error:
-        return f"{error.what} {error.why}".strip()
+    except (ConfigError, AlgorithmNotFoundError) as error:
+        return error
     return None
 
 
@@ -340,7 +258,7 @@ def load(reference: AlgorithmReference) -> Algorithm:
     if sys.flags.safe_path:  # a process of ours, which was started isolated from the current folder
         with suppress(OSError):  # the folder was deleted
             entries.append(str(Path.cwd()))
-    _extend_search_path(entries)
+    extend_search_path(entries)
     if (value := reference.value) is not None:
         from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only what notebooks defined needs it
 
@@ -349,16 +267,6 @@ def load(reference: AlgorithmReference) -> Algorithm:
     path = reference.path or ""
     module, _, name = path.partition(":")
     return _loaded(path, lambda: getattr(importlib.import_module(current_path(module)), name))
-
-
-def _extend_search_path(entries: Iterable[str]) -> None:
-    """Let modules in these folders be found where a kernel finds those beside its notebook.
-
-    IPython looks there after the standard library and before installed packages.
-    """
-    new = [entry for entry in dict.fromkeys(entries) if entry and entry not in sys.path]
-    at = (index for index, entry in enumerate(sys.path) if Path(entry).name in _PACKAGES)
-    sys.path[(first := next(at, len(sys.path))) : first] = new
 
 
 def claim_main() -> None:
@@ -381,41 +289,6 @@ def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
     return value
 
 
-def _facets(signature: Mapping[str, Any]) -> Signature:
-    """Return facets as Python's own scalars; lists and mappings of them are left to JSON."""
-    listed = {name for name, value in signature.items() if isinstance(value, (list, tuple, dict))}
-    scalars = {name: value for name, value in signature.items() if name not in listed}
-    return {**to_facets(scalars), **{name: signature[name] for name in sorted(listed)}}
-
-
 @cache
 def _installed() -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def _is_installed(module: ModuleType) -> bool:
-    origin: str | None = getattr(module, "__file__", None)
-    return origin is None or _is_the_interpreters(Path(origin))
-
-
-def _search_path(home: ModuleType | None = None) -> str:
-    """What sys.path holds beside the interpreter's own folders: a module may import its neighbours.
-
-    The folder of the module itself comes first, since the current folder, which sys.path may mean, can
-    have changed since it was imported.
-    """
-    entries = [Path(entry or ".").resolve() for entry in sys.path]
-    if home is not None and home.__file__ is not None:
-        depth = home.__name__.count(".") + (Path(home.__file__).stem == "__init__")
-        entries.insert(0, Path(home.__file__).resolve().parents[depth])
-    outside = (entry for entry in entries if entry.is_dir() and not _is_the_interpreters(entry))
-    return os.pathsep.join(dict.fromkeys(map(str, outside)))
-
-
-def _is_the_interpreters(path: Path) -> bool:
-    return any(path.is_relative_to(folder) for folder in _interpreters_folders())
-
-
-@cache
-def _interpreters_folders() -> frozenset[str]:
-    return frozenset(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))

@@ -31,6 +31,8 @@ class Checkpoint:
     created_at: datetime
     training_score: float | None = None
     evaluation_score: float | None = None
+    #: The standard error of the evaluation score; None where the training did not tell it.
+    evaluation_spread: float | None = None
     signature: Signature = field(default_factory=dict[str, Any])
 
 

@@ -15,6 +15,9 @@ Signature: TypeAlias = Mapping[str, str | int | float | bool | None]
 #: The kind that fits everything: for algorithms about which nothing is known.
 ANY = "any"
 
+LOAD_WITHIN = 60.0  # seconds that opening a checkpoint may take, where an algorithm does not say
+ANSWER_WITHIN = 30.0  # seconds that one answer may take
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -46,6 +49,11 @@ class AlgorithmSpec:
     scratch: bool = True
     #: "max" where a higher score is better, "min" where a lower one is.
     score: Literal["max", "min"] = "max"
+    #: Seconds that an agent may take to open a checkpoint, and to answer once.
+    load_within: float = LOAD_WITHIN
+    answer_within: float = ANSWER_WITHIN
+    #: Glob patterns of files that only a resumed run needs; an agent's copy leaves them out.
+    training_only: tuple[str, ...] = ()
 
     @property
     def accepted_kinds(self) -> frozenset[str]:

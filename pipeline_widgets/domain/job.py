@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.run import RunKind, Status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +41,7 @@ class Job:
 
     run_id: int
     project_id: int
-    kind: Literal["training", "deployment"]
+    kind: RunKind
     #: Proves that its holder may write; another holder makes it worthless.
     token: str
     #: The run's own folder.
@@ -75,6 +75,7 @@ class SavedCheckpoint:
     training_score: float | None
     evaluation_score: float | None
     signature: Mapping[str, Any]
+    evaluation_spread: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

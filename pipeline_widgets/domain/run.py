@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pipeline_widgets.errors import RuleError, TransitionError
+
+RunKind: TypeAlias = Literal["training", "deployment", "evaluation"]
 
 
 class Status(StrEnum):
@@ -110,6 +112,7 @@ class Run:
     number: int
     status: Status
     created_at: datetime
+    kind: RunKind = "training"
     pipeline_id: int | None = None
     stage_id: int | None = None
     experiment_id: int | None = None
@@ -139,7 +142,7 @@ class Run:
     @property
     def is_deployment(self) -> bool:
         """Whether it deploys a checkpoint to an agent; any other run trains an experiment."""
-        return self.experiment_id is None
+        return self.kind == "deployment"
 
     @property
     def trained_experiment_id(self) -> int:
@@ -149,7 +152,7 @@ class Run:
             RuleError: It is a deployment.
         """
         if self.experiment_id is None:
-            raise RuleError(f"Deployment {self.label} trains no experiment.")
+            raise RuleError(f"{self.kind.capitalize()} {self.label} trains no experiment.")
         return self.experiment_id
 
     @property

@@ -152,14 +152,16 @@ def _train(
             saved[event.step] = event
         emit(event)
 
+    config = algorithm.validate(job.config)
     context = TrainContext(
-        config=algorithm.validate(job.config),
+        config=config,
         seed=job.seed,
         start=start,
         folder=Path(job.folder),
         emit=tell,
         stop=stop,
         signature=job.signature,
+        evaluator=algorithm.evaluator_of(config),
     )
     go()
     algorithm(context)
@@ -179,6 +181,7 @@ def _start(job: Job) -> Start | None:
         step=job.start.step,
         training_score=job.start.training_score,
         evaluation_score=job.start.evaluation_score,
+        evaluation_spread=job.start.evaluation_spread,
         signature=job.start.signature,
     )
 

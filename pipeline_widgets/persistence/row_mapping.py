@@ -18,7 +18,7 @@ from pipeline_widgets.domain.chain import (
     Start,
 )
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.compatibility import AlgorithmSpec, Port
+from pipeline_widgets.domain.compatibility import ANSWER_WITHIN, LOAD_WITHIN, AlgorithmSpec, Port
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
@@ -67,6 +67,9 @@ def spec_to_json(spec: AlgorithmSpec) -> dict[str, Any]:
         "accepts": ports,
         "scratch": spec.scratch,
         "score": spec.score,
+        "load_within": spec.load_within,
+        "answer_within": spec.answer_within,
+        "training_only": list(spec.training_only),
     }
 
 
@@ -78,6 +81,10 @@ def to_spec(made: Mapping[str, Any]) -> AlgorithmSpec:
         accepts=tuple(Port(*port) for port in made["accepts"]),
         scratch=made["scratch"],
         score=made["score"],
+        # Rows of older versions lack these.
+        load_within=made.get("load_within", LOAD_WITHIN),
+        answer_within=made.get("answer_within", ANSWER_WITHIN),
+        training_only=tuple(made.get("training_only", ())),
     )
 
 
@@ -187,6 +194,7 @@ def to_checkpoint(row: Row, root: Path) -> Checkpoint:
         digest=row["digest"],
         training_score=row["training_score"],
         evaluation_score=row["evaluation_score"],
+        evaluation_spread=row["evaluation_spread"],
         signature=row["signature"],
         created_at=to_datetime(row["created_at"]),
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0005"
+HEAD = "0006"
 
 
 class CleanString(TypeDecorator[str]):
@@ -183,6 +183,7 @@ runs = _table(
     _reference("pipeline_id", "pipelines", "SET NULL"),
     Column("stage_id", Integer, ForeignKey("stages.id", ondelete="SET NULL")),
     Column("experiment_id", Integer, ForeignKey("experiments.id")),
+    Column("kind", CleanString(16), nullable=False, server_default="training"),  # or deployment, evaluation
     Column("number", Integer, nullable=False),
     Column("status", CleanString(16), nullable=False),
     Column("created_at", Float, nullable=False),
@@ -224,6 +225,8 @@ runs = _table(
     Column("highest_training", Float),
     Column("error", CleanText),
     Column("revision", Integer, nullable=False),
+    Column("code", JSON(none_as_null=True)),  # which files and definitions it was made of, with digests
+    Column("environment_digest", CleanString(64)),
     Index(None, "project_id", "revision"),
     Index(None, "stage_id", "experiment_id", "status"),
     Index(None, "experiment_id", "number"),
@@ -254,7 +257,35 @@ checkpoints = _table(
     Column("evaluation_score", Float),
     Column("signature", JSON, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("evaluation_spread", Float),  # the standard error of the evaluation score
     UniqueConstraint("run_id", "step"),
+)
+
+#: Scores by evaluators that were defined after the training, or apart from it.
+scores = _table(
+    "scores",
+    Column("checkpoint_id", Integer, ForeignKey("checkpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("evaluator", UNLIMITED, nullable=False),
+    Column("score", Float),
+    Column("spread", Float),
+    _reference("run_id", "runs", "SET NULL"),  # the evaluation that found it
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("checkpoint_id", "evaluator"),
+)
+
+#: On what runs were executed, and their sources: kept once, by the SHA-256 of the content.
+environments = Table(
+    "environments",
+    metadata,
+    Column("digest", CleanString(64), primary_key=True),
+    Column("content", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+sources = Table(
+    "sources",
+    metadata,
+    Column("digest", CleanString(64), primary_key=True),
+    Column("text", CleanText, nullable=False),
 )
 
 #: Append-only; a step that is reported twice has two rows, and the later one counts. NULL is NaN.
@@ -288,6 +319,9 @@ agent_versions = _table(
     Column("experiment", CleanString(255), nullable=False),
     Column("algorithm_id", Integer, ForeignKey("algorithms.id"), nullable=False),
     Column("created_at", Float, nullable=False),
+    # Of the copy, which may leave out files of the checkpoint; NULL where it is the same.
+    Column("digest", CleanString(64)),
+    Column("size", LONG),
     UniqueConstraint("agent_id", "number"),
 )
 

@@ -76,7 +76,7 @@ def enqueue_run(
     }
     if isinstance(stage, DeploymentStage):
         config = {"agent_name": stage.agent_name, "agent_description": stage.agent_description}
-        return work.runs.add(**common, config=config, seed=0, signature={})
+        return work.runs.add(**common, kind="deployment", config=config, seed=0, signature={})
     experiment = known.for_stage(stage.id).experiment or work.experiments.get(stage.experiment_id)
     return work.runs.add(**common, **_of_experiment(experiment))
 

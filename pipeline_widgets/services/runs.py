@@ -27,7 +27,7 @@ from pipeline_widgets.domain.triggering import (
     stage_label,
     trigger_error,
 )
-from pipeline_widgets.errors import ConfigError, RuleError, TriggerError
+from pipeline_widgets.errors import ConfigError, PipelineError, RuleError, TriggerError
 from pipeline_widgets.persistence.logs import read_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history, pipeline_facts
@@ -38,8 +38,8 @@ from pipeline_widgets.services.stage_experiments import bind_copy, rebind_stage
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
 
 
-#: Returns why an experiment's algorithm, as this process has it, refuses its config; None where it takes it.
-RefusalOf = Callable[[Experiment], str | None]
+#: Returns the error with which an algorithm, as this process has it, refuses an experiment, if it does.
+RefusalOf = Callable[[Experiment], PipelineError | None]
 
 
 def _takes_all(_: Experiment) -> None:
@@ -51,12 +51,12 @@ class RunService:
 
     Args:
         store: The workspace.
-        find_config_error: Tells why the code of this process refuses a config: it may be newer than that.
+        find_refusal: Returns the error with which the code of this process refuses an experiment, if it does.
     """
 
-    def __init__(self, store: Store, find_config_error: RefusalOf = _takes_all) -> None:
+    def __init__(self, store: Store, find_refusal: RefusalOf = _takes_all) -> None:
         self._store = store
-        self._refusal_of = find_config_error
+        self._refusal_of = find_refusal
 
     def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
         """Start a run of a stage: write a Pending run, which whoever comes next launches.
@@ -255,18 +255,20 @@ class RunService:
             return run.progress(now, begun=pipeline_facts.start_steps(work, [run]).get(run_id, 0))
 
     def _check_config(self, experiment: Experiment | None) -> None:
-        if experiment is not None and (why := self._refusal_of(experiment)) is not None:
+        refusal = self._refusal_of(experiment) if experiment is not None else None
+        if experiment is not None and isinstance(refusal, ConfigError):
             what = f"Experiment {experiment.name!r} has a config that its algorithm no longer takes."
+            why = f"{refusal.what} {refusal.why}".strip()
             raise ConfigError(what, why, "Give it another one: experiment.update(config=...).")
+        if refusal is not None:
+            raise refusal
 
     def _refused(self, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
         bound = [(stage, known.for_stage(stage.id).experiment) for stage in pipeline.stages]
         return [
-            Problem(
-                stage=stage_label(pipeline, stage, known), problem=f"Its config is no longer taken. {why}"
-            )
+            Problem(stage=stage_label(pipeline, stage, known), problem=_describe_refusal(error))
             for stage, experiment in bound
-            if experiment is not None and (why := self._refusal_of(experiment)) is not None
+            if experiment is not None and (error := self._refusal_of(experiment)) is not None
         ]
 
     def _unreachable(self, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
@@ -320,3 +322,10 @@ def _check_python(work: UnitOfWork, experiment: Experiment) -> None:
     python = pipeline_facts.find_required_python(work, experiment.spec.name, experiment.python)
     if (why := foreign_reason(python)) is not None:
         raise TriggerError(f"Experiment {experiment.name!r} cannot start.", why, foreign_fix(python))
+
+
+def _describe_refusal(error: PipelineError) -> str:
+    """Return why a stage's experiment cannot run here, as a problem of the pipeline."""
+    if isinstance(error, ConfigError):
+        return f"Its config is no longer taken. {error.what} {error.why}".strip()
+    return str(error)

@@ -258,7 +258,7 @@ class SupervisionService(LeaseService):
         return Job(
             run_id=run.id,
             project_id=run.project_id,
-            kind="deployment" if run.is_deployment else "training",
+            kind=run.kind,
             token=token,
             folder=str(self._store.run_folder(run.id)),
             reference=reference,
@@ -343,6 +343,7 @@ def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
             digest=saved.folder.digest,
             training_score=saved.training_score,
             evaluation_score=saved.evaluation_score,
+            evaluation_spread=saved.evaluation_spread,
             signature=dict(saved.signature),
         )
 

@@ -31,6 +31,7 @@ def open_version(
     algorithm = registry.load(reference)
     if algorithm.predict is None:
         return None
+    algorithm.check_installed()
     saved = version.checkpoint
     artifacts.verify(PublishedFolder(path=Path(version.path), size=saved.size, digest=saved.digest), root)
     answer: object = algorithm.predict(Path(version.path))

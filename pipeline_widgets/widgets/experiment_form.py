@@ -60,10 +60,15 @@ def field_row(field: FormField, value: str) -> Row:
 
 
 def _offered(name: str) -> Row:
+    row: Row = {"name": name, "says": "", "problem": "", "install": ""}
     try:
-        return {"name": name, "says": describe_algorithm(registry.find(name).spec), "problem": ""}
+        algorithm = registry.find(name)
+        row["says"] = describe_algorithm(algorithm.spec)
+        row["install"] = algorithm.install if algorithm.missing else ""
+        algorithm.check_installed()
     except AlgorithmNotFoundError as error:
-        return {"name": name, "says": "", "problem": str(error)}
+        row["problem"] = str(error)
+    return row
 
 
 def resume_row(options: ResumeOptions) -> Row:

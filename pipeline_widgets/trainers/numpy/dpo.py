@@ -6,8 +6,10 @@ import numpy as np
 from pydantic import Field
 
 from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
+from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.trainers.numpy import letters, letters_trainer, loop
 from pipeline_widgets.trainers.numpy.language_model import LanguageModel, predict
 from pipeline_widgets.trainers.numpy.letters import Pairs
@@ -27,6 +29,7 @@ class DPOConfig(LettersConfig):
     sft_weight: float = Field(
         0.5, ge=0, description="Weight of the likelihood of chosen answers in the loss; 0 is plain DPO."
     )
+    handover: Handover = handover_field()
 
 
 class DPOTrainer(LettersTrainer):
@@ -94,6 +97,7 @@ def dpo_loss(
     config=DPOConfig,
     signature=letters_trainer.base_model_signature,
     predict=predict,
+    evaluator=letters_trainer.EVALUATOR,
 )
 def dpo(ctx: TrainContext) -> None:
     """Teach a language model to prefer right to careless answers (Rafailov et al. 2023, arXiv:2305.18290).

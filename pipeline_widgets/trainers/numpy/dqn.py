@@ -11,12 +11,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
+from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.errors import CheckpointError, ConfigError
 from pipeline_widgets.trainers.numpy import checkpoint_files, loop
 from pipeline_widgets.trainers.numpy.environments import EpisodeTracker, Spaces, play
-from pipeline_widgets.trainers.numpy.gymnasium_environment import GymnasiumEnvironment, gymnasium_spaces
+from pipeline_widgets.trainers.numpy.gymnasium_environment import (
+    GymnasiumEnvironment,
+    greedy_episodes,
+    gymnasium_spaces,
+)
 from pipeline_widgets.trainers.numpy.nn import MLP, Adam, Floats, Integers, Loss, gather, one_hot
 from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
 from pipeline_widgets.trainers.numpy.replay import ReplayMemory, Transitions
@@ -100,6 +106,7 @@ class DQNConfig(BaseModel):
         description="Greedy episodes per evaluation.",
         json_schema_extra={"unit": "episodes"},
     )
+    handover: Handover = handover_field()
 
 
 class QNetworkFacts(checkpoint_files.PartMetadata):
@@ -244,6 +251,7 @@ def signature(config: Any) -> dict[str, str]:
     config=DQNConfig,
     signature=signature,
     predict=predict,
+    evaluator=greedy_episodes,
 )
 def dqn(ctx: TrainContext) -> None:
     """Learn the values of actions from remembered steps (Mnih et al. 2015, Nature 518, 529-533).

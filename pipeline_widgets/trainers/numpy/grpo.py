@@ -8,8 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
+from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.trainers.numpy import letters, letters_trainer, loop
 from pipeline_widgets.trainers.numpy.language_model import LanguageModel, predict
 from pipeline_widgets.trainers.numpy.letters_trainer import LettersConfig, LettersTrainer, token_mean
@@ -36,6 +38,7 @@ class GRPOConfig(LettersConfig):
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size.")
     clip: float = Field(0.2, gt=0, lt=1, description="How far a probability ratio may move from 1.")
     kl_weight: float = Field(0.02, ge=0, description="Weight of the divergence from the reference.")
+    handover: Handover = handover_field()
 
 
 class Answers(NamedTuple):
@@ -118,6 +121,7 @@ def grpo_loss(model: LanguageModel, answers: Answers, *, clip: float, kl_weight:
     config=GRPOConfig,
     signature=letters_trainer.base_model_signature,
     predict=predict,
+    evaluator=letters_trainer.EVALUATOR,
 )
 def grpo(ctx: TrainContext) -> None:
     """Teach a language model by the rewards of its own answers (Shao et al. 2024, arXiv:2402.03300).

@@ -25,7 +25,7 @@ class GymnasiumEnvironment:
     """
 
     def __init__(self, env_id: str, num_envs: int) -> None:
-        import gymnasium  # noqa: PLC0415  0.2 s that only training needs
+        import gymnasium
 
         self.num_envs = num_envs
         self.spaces = gymnasium_spaces(env_id)
@@ -81,7 +81,7 @@ def gymnasium_spaces(env_id: str) -> Spaces:
     Raises:
         ConfigError: It cannot be made, or its spaces are of a kind that the trainers do not handle.
     """
-    import gymnasium  # noqa: PLC0415  0.2 s that only training needs
+    import gymnasium
 
     try:
         env: Any = gymnasium.make(env_id)
@@ -124,3 +124,8 @@ def _autoreset_mode(env: Any, env_id: str) -> Any:
 def _unsupported(env_id: str, does: str, space: object, needed: str) -> ConfigError:
     why = f"It {does} {space}; needed is {needed}."
     return ConfigError(f"{env_id!r} cannot be trained on.", why, "Choose another env_id, or wrap it.")
+
+
+def greedy_episodes(config: Any) -> str:
+    """Return the name of the episodes whose mean return is the score of PPO and DQN."""
+    return f"{config.evaluation_episodes} greedy episodes of {config.env_id}"

@@ -10,8 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
+from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.errors import CheckpointError, PipelineError
 from pipeline_widgets.trainers.numpy import actor_critic, loop
 from pipeline_widgets.trainers.numpy.action_vae import ActionDecoder, load_decoder
@@ -75,6 +77,7 @@ class LatentPPOConfig(PPOSettings):
         description="Greedy episodes per evaluation.",
         json_schema_extra={"unit": "episodes"},
     )
+    handover: Handover = handover_field()
 
 
 class LatentSwimmer:
@@ -139,6 +142,11 @@ def signature(config: Any) -> dict[str, str]:
     return {**spaces.facets, "network": f"MLP({config.hidden_units}, {config.hidden_units})"}
 
 
+def evaluator(config: Any) -> str:
+    """Return the name of the episodes whose successes are the score."""
+    return f"successes in {config.evaluation_episodes} greedy episodes of a swimmer with {config.links} links"
+
+
 @algorithm(
     "LatentPPO",
     produces={"policy", "latent-policy"},
@@ -150,6 +158,7 @@ def signature(config: Any) -> dict[str, str]:
     config=LatentPPOConfig,
     signature=signature,
     predict=predict,
+    evaluator=evaluator,
 )
 def latent_ppo(ctx: TrainContext) -> None:
     """Bring a swimmer to goals by PPO in the latent space of a frozen action decoder.

@@ -17,6 +17,7 @@ from pipeline_widgets.trainers.numpy.nn import Adam, Booleans, Floats, Integers
 SAMPLES = 10  # completions sampled for each prompt in an evaluation
 CLIP = 1.0  # norm of the gradient
 TRAINING_PART = "training"
+EVALUATOR = f"exact answers to {letters.HELD_OUT} held-out prompts, {SAMPLES} samples of each"
 
 
 class LettersConfig(BaseModel):

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pipeline_widgets.algorithms.context import StopTraining, TrainContext
+from pipeline_widgets.algorithms.context import EVALUATION_SCORE, StopTraining, TrainContext
 
 EVALUATIONS = 8  # evaluations, with a checkpoint each, in a run
+SPREAD = 0.0  # of a score: every evaluation has the same episodes, rows, or random numbers
 REPORTS = 100  # reports of metrics in a run, at most
 
 # Independent streams of random numbers below one seed.
@@ -64,6 +65,8 @@ def run(
     """
     step = ctx.start_step
     total = max(-(-total // stride) * stride, step)
+    if ctx.can_check_handover and ctx.config.handover != "off":
+        ctx.check_handover(trainer.evaluate()[EVALUATION_SCORE], SPREAD, mode=ctx.config.handover)
     trainer.begin(generator(ctx.seed, TRAINING, step))
     while step < total:
         metrics = trainer.advance(step)
@@ -92,6 +95,6 @@ def _evaluate(
     metrics: Mapping[str, float],
     signature: Mapping[str, Any] | None,
 ) -> None:
-    ctx.report(step, total=total, **{**metrics, **trainer.evaluate()})
+    ctx.report(step, total=total, evaluation_spread=SPREAD, **{**metrics, **trainer.evaluate()})
     with ctx.checkpoint(step, signature=signature) as folder:
         trainer.save(folder)

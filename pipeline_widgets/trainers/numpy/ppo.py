@@ -7,12 +7,18 @@ from typing import Any
 from pydantic import Field
 
 from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
+from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.trainers.numpy import loop
 from pipeline_widgets.trainers.numpy.actor_critic import predict
 from pipeline_widgets.trainers.numpy.environments import Episodes
-from pipeline_widgets.trainers.numpy.gymnasium_environment import GymnasiumEnvironment, gymnasium_spaces
+from pipeline_widgets.trainers.numpy.gymnasium_environment import (
+    GymnasiumEnvironment,
+    greedy_episodes,
+    gymnasium_spaces,
+)
 from pipeline_widgets.trainers.numpy.ppo_trainer import PPOSettings, PPOTrainer, start_model
 
 
@@ -29,6 +35,7 @@ class PPOConfig(PPOSettings):
         description="Total environment steps, rounded up to whole rollouts.",
         json_schema_extra={"unit": "environment steps"},
     )
+    handover: Handover = handover_field()
 
 
 def signature(config: Any) -> dict[str, str]:
@@ -49,6 +56,7 @@ def mean_return(episodes: Episodes) -> float:
     config=PPOConfig,
     signature=signature,
     predict=predict,
+    evaluator=greedy_episodes,
 )
 def ppo(ctx: TrainContext) -> None:
     """Train a policy by clipped updates from its own rollouts (Schulman et al. 2017, arXiv:1707.06347).

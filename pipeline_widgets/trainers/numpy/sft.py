@@ -6,8 +6,10 @@ import numpy as np
 from pydantic import Field
 
 from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
+from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.trainers.numpy import letters, letters_trainer, loop
 from pipeline_widgets.trainers.numpy.language_model import LanguageModel, predict
 from pipeline_widgets.trainers.numpy.letters_trainer import LettersConfig, LettersTrainer
@@ -30,6 +32,7 @@ class SFTConfig(LettersConfig):
         le=1,
         description="Share of demonstrations from a fallible teacher: it bounds what SFT can reach.",
     )
+    handover: Handover = handover_field()
 
 
 class SFTTrainer(LettersTrainer):
@@ -63,6 +66,7 @@ def sft_loss(model: LanguageModel, prompts: Integers, completions: Integers) -> 
     config=SFTConfig,
     signature=letters_trainer.base_model_signature,
     predict=predict,
+    evaluator=letters_trainer.EVALUATOR,
 )
 def sft(ctx: TrainContext) -> None:
     """Teach a language model to imitate demonstrations (Ouyang et al. 2022, arXiv:2203.02155, step 1).

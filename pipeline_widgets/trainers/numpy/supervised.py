@@ -10,8 +10,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port, Signature
+from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.trainers.numpy import checkpoint_files, loop
 from pipeline_widgets.trainers.numpy.action_vae import (
@@ -71,6 +73,7 @@ class SupervisedConfig(BaseModel):
     links: int = Field(
         6, ge=3, le=16, description="Gait only: links of the swimmer.", json_schema_extra={"unit": "links"}
     )
+    handover: Handover = handover_field()
 
 
 class TabularTrainer:
@@ -194,6 +197,12 @@ def predict(folder: Path) -> Callable[[Any], Any]:
     return predict_row(folder)
 
 
+def evaluator(config: Any) -> str:
+    """Return the name of the rows that the score is measured on."""
+    links = f" of {config.links} links" if config.dataset == "gait" else ""
+    return f"held-out rows of {config.dataset}{links}"
+
+
 @algorithm(
     "Supervised",
     produces={"model:supervised", "decoder"},
@@ -201,6 +210,7 @@ def predict(folder: Path) -> Callable[[Any], Any]:
     config=SupervisedConfig,
     signature=signature,
     predict=predict,
+    evaluator=evaluator,
 )
 def supervised(ctx: TrainContext) -> None:
     """Fit a network to data: a table's values or classes, or the action decoder that LatentPPO acts through.

@@ -43,9 +43,9 @@ export class ExperimentForm {
       this.changed();
     });
     /** @type {[string, string, boolean][]} */
-    const algorithms = form.algorithms.map(({ name: each, problem }) => [
+    const algorithms = form.algorithms.map(({ name: each, problem, install }) => [
       each,
-      problem ? `${each} (cannot be loaded)` : each,
+      problem ? `${each} (${install ? "not installed" : "cannot be loaded"})` : each,
       !!problem,
     ]);
     this.choice = /** @type {HTMLSelectElement} */ (
@@ -80,10 +80,11 @@ export class ExperimentForm {
   body() {
     const { form, experiment, name, seed } = this;
     const says = form.algorithms.find((each) => each.name === form.algorithm)?.says;
-    const problems = form.algorithms.map(({ problem }) => problem).filter(Boolean);
+    const problems = form.algorithms.filter(({ install }) => !install).map(({ problem }) => problem);
     const more = html`<div class="pw-hint" role="status">
       ${says === undefined ? null : html`<div>${says}</div>`}
-      ${problems.map((problem) => html`<div>${problem}</div>`)}
+      ${problems.filter(Boolean).map((problem) => html`<div>${problem}</div>`)}
+      ${missing(form.algorithms).map((sentence) => html`<div>${sentence}</div>`)}
     </div>`;
     const choice = field("Algorithm", this.choice, null, { more, kind: experiment ? "" : "pw-xf-wide" });
     return [
@@ -217,4 +218,17 @@ export class ExperimentForm {
     this.at?.control.focus({ preventScroll: true });
     this.at?.el.scrollIntoView({ block: "center" });
   }
+}
+
+/**
+ * Return a sentence for each command that installs algorithms which are listed and cannot be used yet.
+ * @param {AlgorithmChoice[]} algorithms
+ */
+function missing(algorithms) {
+  /** @type {Map<string, string[]>} */
+  const named = new Map();
+  for (const { name, install } of algorithms) {
+    if (install) named.set(install, [...(named.get(install) ?? []), name]);
+  }
+  return [...named].map(([install, names]) => `For ${names.join(", ")}: ${install}`);
 }

@@ -336,8 +336,16 @@ interface FieldSpec {
   computed?: boolean;
 }
 
+interface AlgorithmChoice {
+  name: string;
+  says: string;
+  problem: string;
+  /** The command that installs what it lacks; empty where it lacks nothing. */
+  install: string;
+}
+
 interface ExperimentFormData {
-  algorithms: { name: string; says: string; problem: string }[];
+  algorithms: AlgorithmChoice[];
   algorithm: string | null;
   name: string;
   seed: FieldSpec;

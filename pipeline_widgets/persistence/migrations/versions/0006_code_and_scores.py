@@ -1,0 +1,69 @@
+"""Kinds, code and machines of runs, spreads of scores, scores by evaluators, sizes of agents' copies."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+_LONG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_NAME = sa.Text().with_variant(sa.String(255), "sqlite")
+
+
+def upgrade() -> None:
+    op.add_column("checkpoints", sa.Column("evaluation_spread", sa.Float(), nullable=True))
+    op.add_column("agent_versions", sa.Column("digest", sa.String(64), nullable=True))
+    op.add_column("agent_versions", sa.Column("size", _LONG, nullable=True))
+    op.add_column("runs", sa.Column("kind", sa.String(16), nullable=False, server_default="training"))
+    op.add_column("runs", sa.Column("code", sa.JSON(), nullable=True))
+    op.add_column("runs", sa.Column("environment_digest", sa.String(64), nullable=True))
+    _tell_kinds()
+    op.create_table(
+        "environments",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_environments")),
+    )
+    op.create_table(
+        "sources",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_sources")),
+    )
+    op.create_table(
+        "scores",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("checkpoint_id", sa.Integer(), nullable=False),
+        sa.Column("evaluator", _NAME, nullable=False),
+        sa.Column("score", sa.Float(), nullable=True),
+        sa.Column("spread", sa.Float(), nullable=True),
+        sa.Column("run_id", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["checkpoint_id"], ["checkpoints.id"], name=op.f("fk_scores_checkpoint_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_scores_run_id"), ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scores")),
+        sa.UniqueConstraint("checkpoint_id", "evaluator", name=op.f("uq_scores_checkpoint_id_evaluator")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_scores_run_id"), "scores", ["run_id"])
+
+
+def _tell_kinds() -> None:
+    """Tell deployments from trainings: until now a run without an experiment was one."""
+    runs = sa.table("runs", sa.column("kind", sa.String()), sa.column("experiment_id", sa.Integer()))
+    op.execute(sa.update(runs).where(runs.c.experiment_id.is_(None)).values(kind="deployment"))
+
+
+def downgrade() -> None:
+    runs = sa.table("runs", sa.column("kind", sa.String()))
+    op.execute(sa.delete(runs).where(runs.c.kind == "evaluation"))
+    for table in ("scores", "sources", "environments"):
+        op.drop_table(table)
+    for name in ("environment_digest", "code", "kind"):
+        op.drop_column("runs", name)
+    for name in ("size", "digest"):
+        op.drop_column("agent_versions", name)
+    op.drop_column("checkpoints", "evaluation_spread")
