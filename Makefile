@@ -63,7 +63,7 @@ demo: $(DEMO) ## Run SFT -> DPO -> GRPO -> an agent in the terminal
 test: $(DEV) ## Run all tests, and the notebooks with their assertions
 	$(if $(JS),$(NODE) --test "tests/js/*.test.js")
 	$(if $(IN_BROWSER),@$(BIN)/python tests/browser/chromium.py)
-	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(PYTEST_FLAGS) $(NOTEBOOKS))
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --ignore=notebooks/trainers $(PYTEST_FLAGS) $(NOTEBOOKS))
 	$(if $(TESTED),$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) $(OTHERS))
 
 # Tests in an environment of its own: its folder, its interpreter, what uv is told. The browser's tests are of the main one:
@@ -110,6 +110,7 @@ format: $(DEV) $(TOOLS) ## Format the code, and mend what lint can mend
 
 notebooks: $(DEV) ## Run the notebooks and save what they show
 	$(BIN)/python notebooks/refresh.py
+	$(if $(wildcard $(TRAINERS)),$(TBIN)/python notebooks/refresh.py notebooks/trainers)
 
 bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser cost
 	$(BIN)/python benchmarks/chain_overhead.py

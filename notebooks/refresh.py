@@ -1,7 +1,8 @@
-"""Run the notebooks of this folder and save them with what they show: `make notebooks`."""
+"""Run the notebooks of a folder, by default of this one, and save them with what they show: `make notebooks`."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -15,9 +16,10 @@ FLEETING = "application/vnd.jupyter.widget-view+json"
 
 def main() -> None:
     """Refresh all notebooks; the first error ends it and saves nothing of that notebook."""
-    for path in sorted(HERE.glob("*.ipynb")):
+    folder = Path(sys.argv[1]) if sys.argv[1:] else HERE
+    for path in sorted(folder.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        NotebookClient(notebook, timeout=300, resources={"metadata": {"path": HERE}}).execute()
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": folder}}).execute()
         notebook.metadata.pop("widgets", None)
         notebook.metadata.language_info = LANGUAGE
         for cell in notebook.cells:
