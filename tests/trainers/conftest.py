@@ -55,7 +55,15 @@ class Trained:
     def start(self, role: str, *, best: bool = True) -> Start:
         """Return a start from the best or else the final checkpoint."""
         saved = self.best if best else self.final
-        return Start(path=saved.folder.path, role=role, step=saved.step, signature=saved.signature)
+        return Start(
+            path=saved.folder.path,
+            role=role,
+            step=saved.step,
+            training_score=saved.training_score,
+            evaluation_score=saved.evaluation_score,
+            evaluation_spread=saved.evaluation_spread,
+            signature=saved.signature,
+        )
 
 
 class Train(Protocol):
@@ -88,8 +96,10 @@ def train(tmp_path: Path) -> Train:
         stop_after: int | None = None,
     ) -> Trained:
         trained = Trained()
+        valid = algorithm.validate(config or {})
         ctx = TrainContext(
-            config=algorithm.validate(config or {}),
+            config=valid,
+            evaluator=algorithm.evaluator_of(valid),
             seed=seed,
             folder=tmp_path / str(next(runs)),
             start=start,
