@@ -80,11 +80,14 @@ class ComparisonQueries:
         if any(each.project_id != project_id for each in (*runs.values(), *experiments.values())):
             why = "Only what is in one project can be compared."
             raise ForeignError("This belongs to another project.", why, "Take it from project.experiments.")
-        trained = (runs[each] for each in run_ids if not runs[each].is_deployment)
+        trained = (runs[each] for each in run_ids if runs[each].is_training)
         of_runs = [run.trained_experiment_id for run in trained]
         if len(of_runs) < len(run_ids):
-            what, why = "A Deployment stage's run cannot be compared.", "It reports no metrics."
-            raise RuleError(what, why, "Compare the run whose checkpoint it deployed: see run.lineage.")
+            what, why = (
+                "Only runs that train can be compared.",
+                "Deployments and evaluations report no metrics.",
+            )
+            raise RuleError(what, why, "Compare the run whose checkpoint it deployed or scored.")
         return tuple(dict.fromkeys((*experiment_ids, *of_runs)))
 
     def metrics_csv(self, listed: Sequence[ResultRow]) -> str:
