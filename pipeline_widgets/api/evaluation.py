@@ -91,7 +91,8 @@ class EvaluationRun:
             )
             for each in found
         ]
-        return data_frame(rows, columns=[*COLUMNS, *measured])
+        names = [f"metric {name}" if name in COLUMNS else name for name in measured]
+        return data_frame(rows, columns=[*COLUMNS, *names])
 
     def stop(self) -> None:
         """Ask it to stop; the scores that are known stay.
