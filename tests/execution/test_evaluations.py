@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -211,3 +213,86 @@ def test_code_that_cannot_be_loaded_fails_before_the_training(bench: Bench, tmp_
     assert run.status == "Failed"
     assert "cannot be loaded" in (run.error or "")
     assert len(run.checkpoints) == 0
+
+
+# ---- evaluators of a notebook cell
+
+TRAINING = """
+import pickle
+import pipeline_widgets as pw
+
+class Net:
+    def __init__(self, n): self.n = n
+    def twice(self): return 2 * self.n
+
+def opened(path):
+    net = pickle.loads((path / "net").read_bytes())
+    return lambda x: x + net.twice()
+
+@pw.algorithm("Netted", produces={"net"}, accepts=[pw.Port("weights", {"net"})], predict=opened)
+def netted(ctx):
+    for step in (1, 2, 3):
+        ctx.report(step, evaluation_score=float(step))
+        with ctx.checkpoint(step) as folder: (folder / "net").write_bytes(pickle.dumps(Net(step)))
+
+TARGET = 5
+
+def distance(answer): return abs(answer - TARGET)
+
+@pw.evaluator("distance", accepts={"net"}, score="min")
+def measure(ask): return distance(ask(1)), 0.25
+
+if __name__ == "__main__":
+    project = pw.Workspace("lab.db").create_project("P", advanced_training=True)
+    pipe = project.create_pipeline("chain")
+    pipe.score_by(measure)
+    for name in ("one", "two"):
+        experiment = project.create_experiment(name, algorithm=netted)
+        pipe.add_experiment_stage(experiment, trigger="auto" if len(pipe.stages) else "manual")
+    pipe.stages[0].trigger()
+    pipe.wait(100)
+    for stage in pipe.stages:
+        assert stage.status == "Succeeded", (stage.held, stage.runs[-1].error)
+        assert [each.scores for each in stage.runs[0].checkpoints] == [
+            {"distance": 2.0}, {"distance": 0.0}, {"distance": 2.0}
+        ]
+    assert pipe.stages[1].runs[0].start_checkpoint.step == 2
+    print("trained")
+"""
+
+LATER = """
+import pipeline_widgets as pw
+
+class Net:  # of this notebook, and no other's
+    pass
+
+@pw.evaluator("product", accepts={"net"})
+def product(ask): return pw.Evaluation(ask(0) * FACTOR, metrics={"answer": ask(0)})
+
+FACTOR = 10
+
+if __name__ == "__main__":
+    project = pw.Workspace("lab.db").projects["P"]
+    done = project.evaluate("product", pipeline=project.pipelines["chain"]).wait(60)
+    assert done.status == "Succeeded", done.error
+    assert done.scores["score"].tolist() == [20.0, 40.0, 60.0] * 2
+    assert done.scores["answer"].tolist() == [2.0, 4.0, 6.0] * 2
+    assert project.evaluate("distance").run is None  # kept by the workspace, and all are scored
+    again = project.evaluate("distance", again=True).wait(60)
+    assert again.status == "Succeeded", again.error
+    FACTOR = 1
+    renewed = project.evaluate(product)
+    assert renewed.run is None and len(renewed.outdated) == 6
+    print("scored")
+"""
+
+
+@pytest.mark.spec("7.1", "7.9")
+def test_an_evaluator_of_a_cell_scores_what_another_notebook_trained(tmp_path: Path) -> None:
+    """It is sent by value, with the names that it uses, and opens what the algorithm's own code pickled."""
+    for name, code, said in (("training.py", TRAINING, "trained\n"), ("later.py", LATER, "scored\n")):
+        (tmp_path / name).write_text(code)
+        done = subprocess.run(
+            [sys.executable, name], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.stdout == said, done.stdout + done.stderr
