@@ -19,6 +19,7 @@ from pipeline_widgets.algorithms.scalars import to_scalar
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.evaluator import EvaluatorDeclaration, EvaluatorSpec, Takes
 from pipeline_widgets.domain.names import validate_name
+from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.errors import ConfigError, EvaluatorNotFoundError, format_error, format_value
 
 GROUP = "pipeline_widgets.evaluators"
@@ -193,13 +194,13 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_defined.keys() | _installed().keys()))
 
 
-def is_installed(name: str) -> bool:
-    """Whether a package announces an evaluator of that name.
+def defines(name: str) -> bool:
+    """Whether this process has defined or loaded an evaluator of that name.
 
     Args:
-        name: The name.
+        name: The name that it was registered under.
     """
-    return name in _installed()
+    return name in _defined
 
 
 def load(reference: AlgorithmReference) -> Evaluator:
@@ -212,6 +213,10 @@ def load(reference: AlgorithmReference) -> Evaluator:
         EvaluatorNotFoundError: Its module or name is gone, its pickled value cannot be opened, or another
             Python has made that.
     """
+    if (why := foreign_reason(reference.python)) is not None:
+        raise EvaluatorNotFoundError(
+            "The evaluator cannot be loaded.", why, foreign_fix(reference.python, "@pw.evaluator")
+        )
     origin = "the pickled evaluator" if reference.value is not None else str(reference.path)
     return _checked(origin, lambda: open_code(reference))
 

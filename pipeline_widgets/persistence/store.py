@@ -42,7 +42,7 @@ _CODE = tuple(
 )
 
 
-#: Tells whether this process has an algorithm of a name.
+#: Tells whether this process has an algorithm, or an evaluator, of a name.
 Defines: TypeAlias = Callable[[str], bool]
 
 
@@ -60,6 +60,7 @@ class UnitOfWork:
         root: Path,
         trust: WorkspaceTrust,
         defines: Defines = _nothing,
+        defines_evaluator: Defines = _nothing,
     ) -> None:
         self.connection = connection
         self.now = now
@@ -67,6 +68,8 @@ class UnitOfWork:
         self.trust = trust
         #: Whether this process has an algorithm of that name, which the next trigger will use.
         self.defines = defines
+        #: The same of evaluators.
+        self.defines_evaluator = defines_evaluator
 
     @cached_property
     def projects(self) -> Projects:
@@ -125,6 +128,8 @@ class Store:
     trust: WorkspaceTrust
     #: Tells which algorithms this process has itself, whatever the rows say of them.
     defines: Defines = _nothing
+    #: The same of evaluators.
+    defines_evaluator: Defines = _nothing
 
     @contextmanager
     def read(self) -> Generator[UnitOfWork]:
@@ -145,7 +150,8 @@ class Store:
 
     def _unit_of_work(self, connection: Connection) -> UnitOfWork:
         now = self.database.now(connection)
-        return UnitOfWork(connection, now, self.artifacts, self.trust, self.defines)
+        own = (self.defines, self.defines_evaluator)
+        return UnitOfWork(connection, now, self.artifacts, self.trust, *own)
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""

@@ -88,7 +88,9 @@ class EvaluationService:
         with self._store.write() as work:
             known = work.evaluators.get(evaluator)
             if (why := foreign_reason(known.python)) is not None:
-                raise TriggerError(f"{evaluator!r} cannot score.", why, foreign_fix(known.python))
+                raise TriggerError(
+                    f"{evaluator!r} cannot score.", why, foreign_fix(known.python, "@pw.evaluator")
+                )
             saved = work.checkpoints.by_id(checkpoint_ids)
             wanted = [saved.get(key) or require(None, "checkpoint") for key in dict.fromkeys(checkpoint_ids)]
             makers, experiments = find_makers(work, wanted)

@@ -60,9 +60,10 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
             consumed_from=saved.maker(consumed),
             active_run=busy.get(experiment.id) if experiment else None,
             held=mark.held if mark else None,
-            required_python=find_required_python(work, experiment.spec.name, experiment.python)
-            if experiment
-            else None,
+            required_python=(
+                find_required_python(work, experiment.spec.name, experiment.python) if experiment else None
+            )
+            or measured.required_python.get(stage.id),
             accepted=mark.accepted_state if mark and accepted else None,
             note=mark.accepted_note if mark and accepted else None,
             yardstick=yardstick,
@@ -115,12 +116,16 @@ class _Measured:
     ) -> None:
         self._work = work
         self._specs: dict[int, EvaluatorSpec] = {}
+        #: By stage, the Python that alone can run its evaluator's code; where this one can, nothing.
+        self.required_python: dict[int, str] = {}
         listed = {stage.id: stage for stage in stages}
-        for key, spec in work.evaluators.of_stages(listed).items():
-            stage = listed[key]
+        for key, stored in work.evaluators.of_stages(listed).items():
+            stage, spec = listed[key], stored.spec
             bound = experiments.get(stage.experiment_id) if isinstance(stage, ExperimentStage) else None
             if bound is not None and spec.accepts_from(bound.spec):  # others go by their own scores
                 self._specs[key] = spec
+                if foreign_reason(stored.python) is not None and not work.defines_evaluator(spec.name):
+                    self.required_python[key] = stored.python or ""
 
     def by(self, stage: Stage, checkpoints: Collection[Checkpoint]) -> Yardstick | None:
         """Return the evaluator of a stage with its scores of those checkpoints."""

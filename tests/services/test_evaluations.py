@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from factories.lab import CHILD, Lab, a_folder, an_owner
 from factories.values import LOSS, PPO, SFT
 from factories.yardsticks import EXACT, a_score, go_on, keep, score, train
+from sqlalchemy import update
 
+from pipeline_widgets.algorithms import evaluators
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import BetterThanDeployed, ScoreAtLeast
+from pipeline_widgets.domain.evaluator import EvaluatorDeclaration, EvaluatorSpec
 from pipeline_widgets.domain.job import Outcome, PublishedFolder, SavedCheckpoint
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.errors import (
@@ -22,9 +27,14 @@ from pipeline_widgets.errors import (
     StaleWriteError,
     TriggerError,
 )
+from pipeline_widgets.persistence import schema
+from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.repositories.evaluators import Evaluators
+from pipeline_widgets.persistence.store import open_store
+from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.history import HistoryService
 from pipeline_widgets.services.retention import RetentionService
+from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.supervision import Batch
 from pipeline_widgets.services.transfer import TransferService
 
@@ -444,3 +454,43 @@ def test_scores_need_a_run_that_asks_for_them(lab: Lab) -> None:
     lab.save(job, 10, 0.5)
     score(lab, job, 0.9)
     assert given(lab, run) == [None]
+
+
+def test_code_of_another_python_is_refused_before_anything_starts(lab: Lab) -> None:
+    """Byte code of another version would crash: neither an evaluation nor a stage that it scores starts."""
+    run = trained(lab)
+    pipe = lab.pipeline("SFT")
+    spec = EvaluatorSpec(name=EXACT, accepts=frozenset({"lm"}))
+    reference = AlgorithmReference(value="pickled", python="cpython 3.99")
+    evaluations = EvaluationService(lab.store)
+    evaluations.keep(EvaluatorDeclaration(spec=spec, reference=reference))
+    with pytest.raises(TriggerError, match=r"3\.99"):
+        evaluations.start(lab.project.id, EXACT, ids(lab, run))
+    lab.pipelines.score_by(pipe.id, EXACT)
+    with pytest.raises(TriggerError, match=r"3\.99"):
+        lab.runs.trigger(pipe.stages[0].id)
+    with pytest.raises(EvaluatorNotFoundError, match=r"3\.99"):
+        evaluators.load(reference)
+    lab.store = replace(lab.store, defines_evaluator=lambda name: name == EXACT)
+    assert not RunService(lab.store).plan(pipe.stages[0].id).blockers  # a trigger renews it
+
+
+@pytest.mark.spec("7.9", "6.3")
+def test_an_evaluator_that_somebody_else_has_put_there_is_not_run(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code in the rows that this user has not signed holds the stage, as that of an algorithm does."""
+    keep(lab)
+    pipe = lab.pipeline("SFT", "GRPO", trigger="auto")
+    lab.pipelines.score_by(pipe.id, EXACT)
+    job = lab.started(lab.runs.trigger(pipe.stages[0].id))
+    lab.save(job, 10, 0.5)
+    score(lab, job, 0.5)
+    with lab.store.write() as work:
+        work.connection.execute(update(schema.evaluators).values(path="somebody.elses:code"))
+    assert lab.end(job) is None
+    assert "This code of the workspace is not run" in (lab.state(pipe.stages[1]).held or "")
+    lab.store.database.close()
+    reopened = open_store(Database(f"sqlite:///{tmp_path}/lab.db"))
+    assert reopened.trust.reason is not None
+    reopened.database.close()

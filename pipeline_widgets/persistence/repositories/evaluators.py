@@ -20,13 +20,15 @@ from pipeline_widgets.persistence.trust import WorkspaceTrust
 
 _E, _C, _S, _P = schema.evaluators.c, schema.scores.c, schema.stages.c, schema.pipelines.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_ONE = select(schema.evaluators).where(_E.name == bindparam("named"))
+#: Without the code, which may be large.
+_SHORT = (_E.id, _E.spec, _E.digest, _E.path, _E.python, _E.value.is_not(None).label("is_by_value"))
+_ONE = select(*_SHORT).where(_E.name == bindparam("named"))
 _CODE = select(_E.path, _E.root, _E.value, _E.python).where(_E.name == bindparam("named"))
 _ALL = select(_E.spec).order_by(_E.name)
 _OF_CHECKPOINTS = select(schema.scores).where(_C.checkpoint_id.in_(_IDS))
 _OF_RUNS = select(schema.scores).where(_C.saved_by.in_(_IDS))
 _OF_STAGES = (
-    select(_S.id, _E.spec)
+    select(_S.id.label("stage_id"), *_SHORT)
     .join(schema.pipelines, _P.id == _S.pipeline_id)
     .join(schema.evaluators, _E.name == _P.score_by)
     .where(_S.id.in_(_IDS))
@@ -72,20 +74,13 @@ class Evaluators(Repository):
         row = self._first(_ONE, named=declared.spec.name)
         if row is None:
             self._add(schema.evaluators, name=declared.spec.name, created_at=self.now, **values)
-        elif any(row[name] != value for name, value in values.items()):
+        elif (row["digest"], row["spec"], row["python"]) != (reference.digest, spec, reference.python):
             self.connection.execute(update(schema.evaluators).where(_E.id == row["id"]).values(**values))
 
     def find(self, name: str) -> StoredEvaluator | None:
         """Return the evaluator of a name; None where the workspace has none."""
         row = self._first(_ONE, named=name)
-        if row is None:
-            return None
-        return StoredEvaluator(
-            spec=row_mapping.to_evaluator(row["spec"]),
-            digest=row["digest"],
-            python=row["python"],
-            is_by_value=row["value"] is not None,
-        )
+        return _stored(row) if row is not None else None
 
     def get(self, name: str) -> StoredEvaluator:
         """Return the evaluator of a name.
@@ -115,9 +110,9 @@ class Evaluators(Repository):
         self.trust.check_code(reference)
         return reference
 
-    def of_stages(self, stage_ids: Iterable[int]) -> dict[int, EvaluatorSpec]:
+    def of_stages(self, stage_ids: Iterable[int]) -> dict[int, StoredEvaluator]:
         """Return, by stage, the evaluator by whose scores Best and gates of its pipeline go."""
-        return {row["id"]: row_mapping.to_evaluator(row["spec"]) for row in self._of(_OF_STAGES, stage_ids)}
+        return {row["stage_id"]: _stored(row) for row in self._of(_OF_STAGES, stage_ids)}
 
     def put_score(self, *, value: float, **values: object) -> None:
         """Keep a score instead of a former one by the same evaluator; NaN is stored as NULL."""
@@ -139,6 +134,15 @@ class Evaluators(Repository):
             for row in self._of(_OF_CHECKPOINTS, ids)
             if row["evaluator"] == name
         }
+
+
+def _stored(row: Mapping[Any, Any]) -> StoredEvaluator:
+    return StoredEvaluator(
+        spec=row_mapping.to_evaluator(row["spec"]),
+        digest=row["digest"],
+        python=row["python"],
+        is_by_value=bool(row["is_by_value"]),
+    )
 
 
 def _ordered(rows: Iterable[Mapping[Any, Any]]) -> tuple[EvaluatorScore, ...]:

@@ -302,9 +302,10 @@ def _yardstick(
     work: UnitOfWork, run: Run, made_by: AlgorithmSpec, saved: Sequence[Checkpoint]
 ) -> Yardstick | None:
     """Return what Best goes by in the pipeline of a run; None where by the algorithm's own scores."""
-    spec = work.evaluators.of_stages([run.stage_id]).get(run.stage_id) if run.stage_id is not None else None
-    if spec is None or not spec.accepts_from(made_by):
+    stored = work.evaluators.of_stages([run.stage_id]).get(run.stage_id) if run.stage_id is not None else None
+    if stored is None or not stored.spec.accepts_from(made_by):
         return None
+    spec = stored.spec
     scores = work.evaluators.scores_of_checkpoints([each.id for each in saved])
     mine = {each.checkpoint_id: each.value for each in scores if each.evaluator == spec.name}
     return Yardstick(spec=spec, scores=mine)
