@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline_widgets.algorithms.context import Start, StopTraining, TrainContext
+    from pipeline_widgets.algorithms.evaluators import Evaluation, Evaluator, evaluator
     from pipeline_widgets.algorithms.registry import Algorithm, algorithm
     from pipeline_widgets.api.agent import Agent
+    from pipeline_widgets.api.evaluation import EvaluationRun
     from pipeline_widgets.api.experiment import Experiment
     from pipeline_widgets.api.pipeline import Pipeline
     from pipeline_widgets.api.project import Project
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         ConflictError,
         DataRefusedError,
         DoesNotFitError,
+        EvaluatorNotFoundError,
         ExecutionError,
         FencedError,
         ForeignError,
@@ -63,6 +66,10 @@ _HOMES = {
     "ConflictError": "errors",
     "DataRefusedError": "errors",
     "DoesNotFitError": "errors",
+    "Evaluation": "algorithms.evaluators",
+    "Evaluator": "algorithms.evaluators",
+    "EvaluationRun": "api.evaluation",
+    "EvaluatorNotFoundError": "errors",
     "ExecutionError": "errors",
     "Experiment": "api.experiment",
     "FencedError": "errors",
@@ -94,6 +101,7 @@ _HOMES = {
     "WaitTimeoutError": "errors",
     "Workspace": "api.workspace",
     "algorithm": "algorithms.registry",
+    "evaluator": "algorithms.evaluators",
 }
 
 __all__ = [
@@ -107,6 +115,10 @@ __all__ = [
     "ConflictError",
     "DataRefusedError",
     "DoesNotFitError",
+    "Evaluation",
+    "EvaluationRun",
+    "Evaluator",
+    "EvaluatorNotFoundError",
     "ExecutionError",
     "Experiment",
     "FencedError",
@@ -138,6 +150,7 @@ __all__ = [
     "WaitTimeoutError",
     "Workspace",
     "algorithm",
+    "evaluator",
 ]
 
 

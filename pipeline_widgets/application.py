@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline_widgets.algorithms import registry
+from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
+from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import AlgorithmNotFoundError
@@ -20,6 +21,7 @@ from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.store import Store, record_place
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
+from pipeline_widgets.services.evaluations import EvaluationService, EvaluationStart
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.history import HistoryService
 from pipeline_widgets.services.pipelines import PipelineService
@@ -56,6 +58,7 @@ class Services:
     retention: RetentionService
     history: HistoryService
     transfer: TransferService
+    evaluations: EvaluationService
     runs: RunService
     agents: AgentService
     agent_list: AgentListQueries
@@ -90,6 +93,37 @@ class Services:
         changed = configure(now.spec.name, {**now.config, **config}) if config else None
         experiment, run = self.runs.resume(experiment_id, checkpoint_id, name, changed)
         return experiment, self._launched(run)
+
+    def evaluate(
+        self,
+        project_id: int,
+        evaluator: str | evaluators.Evaluator,
+        checkpoint_ids: Sequence[int],
+        *,
+        again: bool = False,
+    ) -> EvaluationStart:
+        """Score checkpoints by an evaluator, with the code as this process defines it now; launch that."""
+        name = self.keep_evaluator(evaluator)
+        current = registry.references()
+        for experiment in self.evaluations.experiments_of(checkpoint_ids):
+            self.experiments.renew(experiment, current)
+        started = self.evaluations.start(project_id, name, checkpoint_ids, again=again)
+        if started.run is not None:
+            self._launched(started.run)
+        return started
+
+    def score_by(self, pipeline_id: int, evaluator: str | evaluators.Evaluator | None) -> Pipeline:
+        """Let Best and gates of a pipeline go by the scores of an evaluator, as this process has it."""
+        name = None if evaluator is None else self.keep_evaluator(evaluator)
+        return self.pipelines.score_by(pipeline_id, name)
+
+    def keep_evaluator(self, evaluator: str | evaluators.Evaluator) -> str:
+        """Keep an evaluator as this process has it, if it has it, and return its name."""
+        declared = evaluators.declaration_of(evaluator)
+        if declared is not None:
+            self.evaluations.keep(declared)
+            return declared.spec.name
+        return str(evaluator)
 
     def connect_agent(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> str | None:
         """Have an agent served over HTTP; return its key if it got its first one now."""
@@ -151,6 +185,8 @@ class Services:
     def _renew_experiments(self, stage_id: int) -> None:
         pipeline = self.pipelines.of_stage(stage_id)
         self.experiments.refresh(pipeline.id, registry.references())
+        if pipeline.score_by is not None:
+            self.keep_evaluator(pipeline.score_by)
 
 
 def configure(algorithm: str | registry.Algorithm, config: dict[str, object]) -> ConfiguredAlgorithm:

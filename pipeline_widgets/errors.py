@@ -1,7 +1,7 @@
 """Every error that a user can meet, as one tree.
 
 * PipelineError
-  x NotFoundError          + AlgorithmNotFoundError
+  x NotFoundError          + AlgorithmNotFoundError  + EvaluatorNotFoundError
   x ConflictError          + NameTakenError  + StaleWriteError
   x RuleError              + OrderError  + TriggerError  + TransitionError  + DoesNotFitError
                            + NoCheckpointError  + ClassicProjectError  + ForeignError  + InUseError
@@ -59,6 +59,10 @@ class NotFoundError(PipelineError):
 
 class AlgorithmNotFoundError(NotFoundError):
     """No algorithm of that name is registered here, or its code can no longer be loaded."""
+
+
+class EvaluatorNotFoundError(NotFoundError):
+    """No evaluator of that name is registered here, or its code can no longer be loaded."""
 
 
 class ConflictError(PipelineError):

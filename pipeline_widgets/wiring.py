@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline_widgets.algorithms import registry
+from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.execution.assembly import connect_execution
+from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.history import HistoryService
 from pipeline_widgets.services.pipelines import PipelineService
@@ -51,7 +52,10 @@ def connect(url: str | Path, **options: Any) -> Services:
         pipelines=PipelineService(store),
         retention=RetentionService(store),
         history=HistoryService(store),
-        transfer=TransferService(store, lambda name, config: configure(name, dict(config))),
+        transfer=TransferService(
+            store, lambda name, config: configure(name, dict(config)), evaluators.declaration_of
+        ),
+        evaluations=EvaluationService(store),
         runs=RunService(store, registry.find_refusal),
         agents=execution.agents,
         agent_list=AgentListQueries(store),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 import pipeline_widgets as pw
-from pipeline_widgets.algorithms import registry
+from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.python_version import HERE
 from pipeline_widgets.errors import UntrustedError
@@ -148,3 +149,43 @@ def test_it_is_read_only_until_it_is_trusted(path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UntrustedError):
         ws.projects["Letters"].pipelines["balance"].stages[0].trigger()
     ws.close()
+
+
+@pytest.mark.spec("7.9")
+@pytest.mark.skipif(HERE != "cpython 3.11", reason="byte code of Python 3.11")
+def test_its_checkpoints_are_scored(ws: pw.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an evaluator of today: policies by their predictor, and what a script trained by its folder."""
+    monkeypatch.setattr(evaluators, "_defined", {})
+    project = ws.projects["Letters"]
+    pole = [[0.0, 0.0, 0.2, 1.0], [0.0, 0.0, -0.2, -1.0]]
+
+    @pw.evaluator("pushes under the pole", accepts={"policy", "actor-critic:ppo"})
+    def pushes(answer: Callable[[Any], Any]) -> float:
+        return float(answer(pole[0]) == 1) + float(answer(pole[1]) == 0)
+
+    @pw.evaluator("steps walked", accepts={"path"}, takes="folder")
+    def walked(folder: Path) -> float:
+        return float((folder / "place.txt").read_text().split()[0])
+
+    asked = project.evaluate(pushes, pipeline=project.pipelines["balance"]).wait(WAIT)
+    assert (asked.status, asked.error) == ("Succeeded", None)
+    assert asked.scores[["experiment", "step", "score"]].values.tolist() == [
+        ["ppo", 2048, 2.0],
+        ["ppo", 4096, 2.0],
+    ]
+    read = project.evaluate(walked).wait(WAIT)
+    assert (read.status, read.error) == ("Succeeded", None)
+    assert set(read.refused.values()) == {
+        "'steps walked' scores a path, PPO produces an actor-critic and a policy."
+    }
+    columns = project.compare().runs.set_index(["experiment", "run"])
+    assert columns["score by steps walked"].dropna().to_dict() == {
+        ("out", 1): 3.0,
+        ("out", 2): 3.0,
+        ("on", 1): 3.0,
+        ("breaks", 1): 3.0,
+        ("slow", 1): 5.0,
+    }
+    pipe = project.pipelines["walks"]
+    pipe.score_by(walked)
+    assert "best by 'steps walked': 3, step 3" in str(pipe.stages[1].plan())

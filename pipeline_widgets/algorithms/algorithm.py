@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pipeline_widgets.algorithms.code_reference import reference_to
 from pipeline_widgets.algorithms.scalars import to_facets
-from pipeline_widgets.algorithms.search_path import can_be_found, is_installed, search_path
+from pipeline_widgets.algorithms.search_path import can_be_found
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Signature
-from pipeline_widgets.domain.python_version import HERE
 from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, format_error, format_value
 
 if TYPE_CHECKING:
@@ -152,14 +151,7 @@ class Algorithm:
     @property
     def reference(self) -> AlgorithmReference:
         """Where another process finds this algorithm."""
-        module, name = self.train.__module__, self.train.__qualname__
-        home = sys.modules.get(module)
-        if module != "__main__" and home is not None and getattr(home, name, None) is self:
-            root = None if is_installed(home) else search_path(home)
-            return AlgorithmReference(path=f"{module}:{name}", root=root)
-        from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only notebooks need it
-
-        return AlgorithmReference(value=by_value.pack(self, self.spec.name), root=search_path(), python=HERE)
+        return reference_to(self, self.train, self.spec.name)
 
     def configure(self, config: Mapping[str, Any]) -> ConfiguredAlgorithm:
         """Return what an experiment is made of: the declaration, and the config with its defaults.

@@ -1,4 +1,6 @@
-"""Algorithms of a notebook or a script, which no other process can import: sent by value, with cloudpickle.
+"""Algorithms and evaluators of a notebook or a script, sent by value, with cloudpickle.
+
+No other process can import these.
 
 What such code calls `__main__` is a module of the process that runs it. There the names that the code uses
 are found, so that what looks into `__main__` works as it does in the notebook: pickle and all that stands on
@@ -80,7 +82,7 @@ def unpack(value: str, earlier: Iterable[str] = ()) -> object:
         install(main, data, others)
     algorithm, sources = _parts(_Unpickler(io.BytesIO(data), main).load())
     _remember(sources)
-    main.offer(getattr(algorithm, "train", None), algorithm)
+    main.offer(_function_of(algorithm), algorithm)
     if not owns_main():
         _offer_to_user(main)
     return algorithm
@@ -93,6 +95,11 @@ def _bytes_of(value: str) -> bytes:
 def _parts(opened: object) -> tuple[Any, Mapping[str, str]]:
     """Return the algorithm and the source text that go with it; former versions pack no text."""
     return cast(tuple[Any, Mapping[str, str]], opened if isinstance(opened, tuple) else (opened, {}))
+
+
+def _function_of(decorated: object) -> object:
+    """Return the function of an algorithm or an evaluator, by whose name `__main__` has that."""
+    return getattr(decorated, "train", None) or getattr(decorated, "measure", None)
 
 
 def install(main: Main, data: bytes, earlier: Sequence[bytes] = ()) -> None:
@@ -123,7 +130,7 @@ class Main(ModuleType):
             with suppress(Exception):  # what it needs may be gone, and then it has not got the name
                 algorithm, sources = _parts(_Unpickler(io.BytesIO(data), self).load())
                 _remember(sources)
-                self.offer(getattr(algorithm, "train", None), algorithm)
+                self.offer(_function_of(algorithm), algorithm)
             self.__dict__.update(own)
             if name in self.__dict__:
                 return self.__dict__[name]
@@ -342,7 +349,7 @@ def _begin_worker(path: list[str], data: bytes, earlier: Sequence[bytes]) -> Non
     install(main, data, earlier)
     opened: Any = _Unpickler(io.BytesIO(data), main).load()
     algorithm, sources = _parts(opened)
-    main.offer(algorithm.train, algorithm)
+    main.offer(_function_of(algorithm), algorithm)
     _remember(sources)
 
 

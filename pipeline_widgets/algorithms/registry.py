@@ -7,20 +7,15 @@ or in `__main__` has none that another process could follow, so it is kept by va
 
 from __future__ import annotations
 
-import importlib
 import math
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any, Literal
 
 from pipeline_widgets.algorithms.algorithm import Algorithm, Predictor, Train
-from pipeline_widgets.algorithms.former_paths import current_path
-from pipeline_widgets.algorithms.search_path import extend_search_path
+from pipeline_widgets.algorithms.code_reference import open_code
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
 from pipeline_widgets.domain.compatibility import (
     ANSWER_WITHIN,
@@ -253,20 +248,8 @@ def load(reference: AlgorithmReference) -> Algorithm:
     """
     if (why := foreign_reason(reference.python)) is not None:
         raise AlgorithmNotFoundError("The algorithm cannot be loaded.", why, foreign_fix(reference.python))
-    earlier = [each for each in reference.earlier if each.value and foreign_reason(each.python) is None]
-    entries = [entry for each in (reference, *earlier) for entry in (each.root or "").split(os.pathsep)]
-    if sys.flags.safe_path:  # a process of ours, which was started isolated from the current folder
-        with suppress(OSError):  # the folder was deleted
-            entries.append(str(Path.cwd()))
-    extend_search_path(entries)
-    if (value := reference.value) is not None:
-        from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only what notebooks defined needs it
-
-        values = [each.value for each in earlier if each.value]
-        return _loaded("the pickled algorithm", lambda: by_value.unpack(value, values))
-    path = reference.path or ""
-    module, _, name = path.partition(":")
-    return _loaded(path, lambda: getattr(importlib.import_module(current_path(module)), name))
+    origin = "the pickled algorithm" if reference.value is not None else str(reference.path)
+    return _loaded(origin, lambda: open_code(reference))
 
 
 def claim_main() -> None:

@@ -10,7 +10,13 @@ from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.comparison import ABSENT
 from pipeline_widgets.domain.overview import ResultRow
-from pipeline_widgets.services.queries.comparison import METRIC_COLUMNS, RUN_COLUMNS, run_values
+from pipeline_widgets.services.queries.comparison import (
+    METRIC_COLUMNS,
+    SCORE_COLUMNS,
+    find_evaluators,
+    run_columns,
+    run_values,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +44,23 @@ class Comparison:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """A row for each run: what the table of Results shows. Times are in UTC, without a zone."""
-        return data_frame(map(run_values, self._listed), columns=RUN_COLUMNS)
+        """A row for each run: what the table of Results shows. Times are in UTC, without a zone.
+
+        The best score by an evaluator is in a column of its own.
+        """
+        listed = self._listed
+        names = find_evaluators(listed)
+        return data_frame((run_values(each, names) for each in listed), columns=run_columns(names))
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """What evaluators have scored: columns experiment, run, step, evaluator, score, spread."""
+        origin = {each.run_id: (each.experiment, each.number) for each in self._listed}
+        rows = [
+            (*origin[each.saved_by], each.step, each.evaluator, each.value, each.spread)
+            for each in self._services.evaluations.scores(list(origin))
+        ]
+        return data_frame(rows, columns=SCORE_COLUMNS)
 
     @property
     def metrics(self) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline_widgets.algorithms.evaluators import Evaluator
 from pipeline_widgets.api import display
 from pipeline_widgets.api.arguments import GateArgument, StartArgument, start_from_argument
 from pipeline_widgets.api.experiment import Experiment, ExperimentOption
@@ -151,6 +152,27 @@ class Pipeline(Handle):
             NameTakenError: The project has a pipeline of that name.
         """
         self._services.pipelines.update(self._id, name=name, description=description)
+
+    @property
+    def evaluator(self) -> str | None:
+        """The evaluator by whose scores Best and gates go; None where algorithms' own scores decide."""
+        return self._now.score_by
+
+    def score_by(self, evaluator: str | Evaluator | None) -> None:
+        """Let Best and gates go by the scores of an evaluator, instead of what the algorithms report.
+
+        A stage that it accepts is scored when its training has returned, before its run has succeeded. Stages
+        of other kinds go by their own scores. Checkpoints of earlier runs are scored by `project.evaluate`.
+
+        Args:
+            evaluator: The name of an evaluator, or the evaluator itself; None for the algorithms' own scores.
+
+        Raises:
+            EvaluatorNotFoundError: There is no evaluator of that name.
+            RuleError: It scores nothing that a stage makes.
+            InUseError: A stage is active.
+        """
+        self._services.score_by(self._id, evaluator)
 
     def duplicate(self) -> Pipeline:
         """Copy stages and settings, not runs, as "NAME (copy)"."""

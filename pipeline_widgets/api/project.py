@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pipeline_widgets.algorithms.registry import Algorithm
+from pipeline_widgets.algorithms.algorithm import Algorithm
+from pipeline_widgets.algorithms.evaluators import Evaluator
 from pipeline_widgets.api import display
 from pipeline_widgets.api.clean_up import CheckpointFate, CleanUp
 from pipeline_widgets.api.comparison import Comparison
+from pipeline_widgets.api.evaluation import Checkpoints, EvaluationRun, Runs, chosen_checkpoints
 from pipeline_widgets.api.experiment import Experiment, experiments
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
 from pipeline_widgets.api.run import Run
+from pipeline_widgets.api.run import runs as list_runs
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import project as values
 from pipeline_widgets.domain.experiment import validate_seed
@@ -159,6 +162,41 @@ class Project(Handle):
         return Comparison(
             self._services, self._id, [id_in(self._services, each, Experiment) for each in named], runs
         )
+
+    def evaluate(
+        self,
+        evaluator: str | Evaluator,
+        *,
+        checkpoints: Checkpoints | None = None,
+        runs: Runs | None = None,
+        pipeline: Pipeline | None = None,
+        again: bool = False,
+    ) -> EvaluationRun:
+        """Score checkpoints by an evaluator, in a process of their own; old ones, too.
+
+        Only missing scores are computed. What cannot be scored is left out, with the reason in `refused`.
+
+        Args:
+            evaluator: The name of an evaluator, or the evaluator itself.
+            checkpoints: One, or several.
+            runs: One, or several, of which all checkpoints are scored.
+            pipeline: A pipeline: what each of its stages offers to the next one is scored.
+            again: Score also what has a score by it.
+
+        Raises:
+            EvaluatorNotFoundError: There is no evaluator of that name.
+            TriggerError: Its code needs another Python.
+            ForeignError: Something is of another project or workspace.
+        """
+        ids = chosen_checkpoints(self._services, self._id, checkpoints, runs, pipeline)
+        started = self._services.evaluate(self._id, evaluator, ids, again=again)
+        name = evaluator if isinstance(evaluator, str) else evaluator.spec.name
+        return EvaluationRun(self._services, name, ids, started)
+
+    @property
+    def evaluations(self) -> Listing[Run]:
+        """The runs that have scored checkpoints, oldest first."""
+        return list_runs(self._services, self._services.evaluations.of_project(self._id))
 
     def results(self, *chosen: Chosen | Sequence[Chosen]) -> pd.DataFrame:
         """Return what experiments and runs reported: columns experiment, run, step, metric, value.

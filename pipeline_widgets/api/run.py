@@ -51,6 +51,12 @@ class Checkpoint(Handle):
         return self._value.evaluation_score
 
     @property
+    def scores(self) -> dict[str, float]:
+        """Its scores by evaluators, by the name of the evaluator."""
+        found = self._services.evaluations.of_checkpoint(self._id)
+        return {each.evaluator: each.value for each in found}
+
+    @property
     def path(self) -> Path:
         """The folder with what the train function wrote."""
         return Path(self._value.path)

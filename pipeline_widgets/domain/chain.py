@@ -117,6 +117,8 @@ class Pipeline:
     name: str
     description: str = ""
     stages: tuple[Stage, ...] = ()
+    #: The evaluator by whose scores Best and gates go; None where they go by what the algorithms report.
+    score_by: str | None = None
     #: Raised by each edit; an edit that names an older one is refused (spec 5.13).
     version: int = 1
     created_at: datetime

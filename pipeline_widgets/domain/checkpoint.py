@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypeGuard
 
+from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.compatibility import Signature
+from pipeline_widgets.domain.evaluator import Yardstick, how_to_score, unscored
 from pipeline_widgets.errors import NoCheckpointError
 
 #: "best", "final", or a specific step.
@@ -50,15 +52,25 @@ def is_finite(score: float | None) -> TypeGuard[float]:
 
 
 def choose_checkpoint(
-    checkpoints: Sequence[Checkpoint], choice: Choice, *, higher_is_better: bool
+    checkpoints: Sequence[Checkpoint],
+    choice: Choice,
+    *,
+    higher_is_better: bool,
+    yardstick: Yardstick | None = None,
 ) -> ChosenCheckpoint:
     """Resolve a choice. NaN and infinities never win; ties go to the later step.
 
     Best is the highest evaluation score (the lowest, where lower is better); without evaluation scores,
     the training score; without any score, the final checkpoint.
 
+    Args:
+        checkpoints: What there is to choose from.
+        choice: "best", "final" or a step.
+        higher_is_better: The direction of the scores that the algorithm has reported.
+        yardstick: The evaluator by whose scores Best is chosen instead. What it has not scored never wins.
+
     Raises:
-        NoCheckpointError: There is none at all, or none at that step.
+        NoCheckpointError: There is none at all, none at that step, or none that the evaluator has scored.
     """
     if not checkpoints:
         raise NoCheckpointError("There is no checkpoint yet.", fix="Run the source stage first.")
@@ -67,6 +79,8 @@ def choose_checkpoint(
         return ChosenCheckpoint(checkpoint=final, reason=f"final, step {final.step}")
     if choice != "best":
         return _at_step(checkpoints, choice)
+    if yardstick is not None:
+        return _best_by(checkpoints, yardstick)
     sign = 1 if higher_is_better else -1
     for name in ("evaluation_score", "training_score"):
         scored = [(sign * score, c.step, c) for c in checkpoints if is_finite(score := getattr(c, name))]
@@ -75,6 +89,25 @@ def choose_checkpoint(
             reason = f"best {name.replace('_', ' ')} {getattr(best, name):.4g}, step {best.step}"
             return ChosenCheckpoint(checkpoint=best, reason=reason)
     return ChosenCheckpoint(checkpoint=final, reason=f"no scores were reported: final, step {final.step}")
+
+
+def _best_by(checkpoints: Sequence[Checkpoint], yardstick: Yardstick) -> ChosenCheckpoint:
+    """Choose the best by the scores of an evaluator."""
+    name, higher = yardstick.spec.name, yardstick.spec.higher_is_better
+    scored = [each for each in checkpoints if each.id in yardstick.scores]
+    if not scored:
+        raise NoCheckpointError(unscored(name), fix=how_to_score(name))
+    sign = 1 if higher else -1
+    finite = [each for each in scored if is_finite(yardstick.scores[each.id])]
+    if not finite:
+        final = max(checkpoints, key=lambda each: each.step)
+        reason = f"no score by {quote(name)} is finite: final, step {final.step}"
+        return ChosenCheckpoint(checkpoint=final, reason=reason)
+    best = max(finite, key=lambda each: (sign * yardstick.scores[each.id], each.step))
+    reason = f"best by {quote(name)}: {yardstick.scores[best.id]:.4g}, step {best.step}"
+    if left := len(checkpoints) - len(scored):
+        reason += f" ({left} not scored)"
+    return ChosenCheckpoint(checkpoint=best, reason=reason)
 
 
 def _at_step(checkpoints: Sequence[Checkpoint], step: int) -> ChosenCheckpoint:

@@ -64,6 +64,8 @@ class Document:
     description: str
     experiments: tuple[ExperimentEntry, ...]
     stages: tuple[StageEntry, ...]
+    #: The evaluator by whose scores Best and gates go.
+    score_by: str | None = None
 
 
 def to_plain(document: Document) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def to_plain(document: Document) -> dict[str, Any]:
         "format": FORMAT,
         "pipeline": document.name,
         "description": document.description,
+        **({} if document.score_by is None else {"score_by": document.score_by}),
         "experiments": {
             each.name: {"algorithm": each.algorithm, "seed": each.seed, "config": dict(each.config)}
             for each in document.experiments
@@ -87,7 +90,7 @@ def from_plain(plain: Any) -> Document:
         ConfigError: It is none; the place and what is wrong there are named.
     """
     top = DocumentNode("the document", plain)
-    top.check_keys({"format", "pipeline", "description", "experiments", "stages"})
+    top.check_keys({"format", "pipeline", "description", "score_by", "experiments", "stages"})
     if top.integer("format") != FORMAT:
         raise import_error(
             "the document", f"Its format is {format_value(plain['format'])}, and {FORMAT} is known."
@@ -105,6 +108,7 @@ def from_plain(plain: Any) -> Document:
         description=top.description("pipeline"),
         experiments=tuple(experiments.values()),
         stages=stages,
+        score_by=top.name("score_by", "evaluator") if "score_by" in top else None,
     )
 
 

@@ -16,6 +16,7 @@ class ChangeKind(StrEnum):
 
     RENAMED = "renamed"
     DESCRIBED = "described"
+    SCORED_BY = "scored_by"
     CONFIGURED = "configured"
     VERSION_CHOSEN = "version_chosen"
     STAGE_DELETED = "stage_deleted"
@@ -36,7 +37,7 @@ class Change:
         kind: Its subject.
         number: The stage, counted from 1 as it was before where it was deleted or moved; or the version.
         to: Where a stage was moved, counted from 1.
-        name: The former name.
+        name: The former name; or the evaluator by whose scores Best goes now, empty for none.
     """
 
     kind: ChangeKind
@@ -50,10 +51,10 @@ class Change:
         match self.kind:
             case ChangeKind.RENAMED:
                 return f"It was renamed from {quote(self.name)}."
-            case ChangeKind.DESCRIBED:
-                return "Its description was edited."
-            case ChangeKind.CONFIGURED:
-                return "Its config was edited."
+            case ChangeKind.SCORED_BY:
+                return describe_score_by(self.name or None)
+            case ChangeKind.DESCRIBED | ChangeKind.CONFIGURED:
+                return f"Its {'description' if self.kind is ChangeKind.DESCRIBED else 'config'} was edited."
             case ChangeKind.VERSION_CHOSEN:
                 return f"Version {self.number} is the current one now."
             case ChangeKind.STAGE_DELETED:
@@ -66,6 +67,12 @@ class Change:
                 return f"Stage {self.number} is stage {self.to} now."
 
 
+def describe_score_by(evaluator: str | None) -> str:
+    """Say by whose scores Best and gates go."""
+    by = "the scores that the algorithms report" if evaluator is None else f"scores by {quote(evaluator)}"
+    return f"Best and gates go by {by} now."
+
+
 def find_changes(before: Pipeline, after: Pipeline) -> tuple[Change, ...]:
     """Return the changes that an edit makes to a pipeline."""
     found: list[Change] = []
@@ -73,6 +80,8 @@ def find_changes(before: Pipeline, after: Pipeline) -> tuple[Change, ...]:
         found.append(Change(ChangeKind.RENAMED, name=before.name))
     if before.description != after.description:
         found.append(Change(ChangeKind.DESCRIBED))
+    if before.score_by != after.score_by:
+        found.append(Change(ChangeKind.SCORED_BY, name=after.score_by or ""))
     old = {stage.id: (number, stage) for number, stage in enumerate(before.stages, 1)}
     new = {stage.id: (number, stage) for number, stage in enumerate(after.stages, 1)}
     found += [Change(ChangeKind.STAGE_DELETED, number) for key, (number, _) in old.items() if key not in new]

@@ -65,10 +65,13 @@ class PipelineSnapshot:
     last_run: int | None
     #: The marks of the stages that the edit changes.
     marks: Mapping[int, StageMarks]
+    #: The evaluator by whose scores Best and gates went.
+    score_by: str | None = None
 
     def restore(self, now: Pipeline) -> Pipeline:
         """Return the pipeline as it was."""
-        return replace(now, name=self.name, description=self.description, stages=self.stages)
+        texts = {"name": self.name, "description": self.description}
+        return replace(now, **texts, stages=self.stages, score_by=self.score_by)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +85,7 @@ class UndoableEdit:
 
 
 def check_undo(now: Pipeline, then: Pipeline, facts: PipelineFacts) -> None:
-    """Refuse an undo that would change, move or delete a stage that is active.
+    """Refuse an undo that would change, move or delete a stage that is active, or how it is scored.
 
     Raises:
         InUseError: It would.
@@ -90,6 +93,7 @@ def check_undo(now: Pipeline, then: Pipeline, facts: PipelineFacts) -> None:
     before = {stage.id: (at, stage) for at, stage in enumerate(then.stages)}
     for at, stage in enumerate(now.stages):
         status = facts.for_stage(stage.id).status
-        if before.get(stage.id) != (at, stage) and status.active:
+        concerned = before.get(stage.id) != (at, stage) or now.score_by != then.score_by
+        if concerned and status.active:
             why = f"It concerns stage {at + 1}, which is {status.lower()}."
             raise InUseError("The last edit cannot be undone.", why, "Stop it first.")

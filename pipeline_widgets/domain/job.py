@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.evaluator import EvaluatorSpec
 from pipeline_widgets.domain.run import RunKind, Status
 
 
@@ -36,6 +37,28 @@ class FreezeRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreTarget:
+    """A checkpoint that an evaluator is to score."""
+
+    checkpoint: Checkpoint
+    #: How a sentence names it, as in "step 600 of run 2 of 'sft'".
+    label: str
+    #: The algorithm that made it, whose `predict` opens it; None in the job that has trained it.
+    reference: AlgorithmReference | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreRequest:
+    """Score checkpoints by an evaluator: those of an evaluation, or of a training once that has returned."""
+
+    spec: EvaluatorSpec
+    reference: AlgorithmReference
+    targets: tuple[ScoreTarget, ...] = ()
+    #: The scores that it has given before, by the id of the checkpoint.
+    known: Mapping[int, float] = field(default_factory=dict[int, float])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """A run, as the process that carries it out needs it."""
 
@@ -53,6 +76,7 @@ class Job:
     start: Checkpoint | None = None
     start_role: str | None = None
     freeze: FreezeRequest | None = None
+    scoring: ScoreRequest | None = None
     #: Whether its success will start the next stage.
     starts_next_stage: bool = False
 
@@ -76,6 +100,23 @@ class SavedCheckpoint:
     evaluation_score: float | None
     signature: Mapping[str, Any]
     evaluation_spread: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreReport:
+    """An evaluator has scored a checkpoint."""
+
+    #: The id of the checkpoint; None for what the same run has saved at that step.
+    checkpoint_id: int | None
+    step: int
+    evaluator: str
+    value: float
+    spread: float
+    metrics: Mapping[str, float]
+
+
+#: What a worker tells its supervisor while it works.
+Report: TypeAlias = MetricReport | SavedCheckpoint | ScoreReport
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
@@ -78,3 +79,5 @@ class ResultRow:
     evaluation_score: float | None
     #: Whether a higher score is the better one.
     higher_is_better: bool
+    #: The best score by each evaluator that has scored what it saved, by name.
+    scores: Mapping[str, float] = field(default_factory=dict[str, float])

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.checkpoint import Checkpoint, Choice, ChosenCheckpoint, choose_checkpoint
+from pipeline_widgets.domain.evaluator import Yardstick
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.errors import NoCheckpointError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +43,8 @@ class StageFacts:
     accepted: str | None = None
     #: The note of whoever accepted it.
     note: str | None = None
+    #: What Best and gates go by among its checkpoints; None where that is what its algorithm reports.
+    yardstick: Yardstick | None = None
 
     @property
     def status(self) -> Status:
@@ -51,10 +55,36 @@ class StageFacts:
         """Resolve a choice among what this stage offers to those after it.
 
         Raises:
-            NoCheckpointError: There is none, or none at that step.
+            NoCheckpointError: There is none, none at that step, or none that the evaluator has scored.
         """
+        return self._choose(self.checkpoints, choice)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The direction of the scores by which its checkpoints are compared."""
+        if self.yardstick is not None:
+            return self.yardstick.spec.higher_is_better
+        return self.experiment is None or self.experiment.spec.higher_is_better
+
+    def score_of(self, checkpoint: Checkpoint) -> float | None:
+        """Return the score by which a checkpoint is compared; None where it has none."""
+        if self.yardstick is not None:
+            return self.yardstick.scores.get(checkpoint.id)
+        return checkpoint.evaluation_score
+
+    @property
+    def best_score(self) -> float | None:
+        """The score of the best checkpoint of the latest run; None where it has none."""
+        if not self.latest_checkpoints:
+            return None
+        try:
+            return self.score_of(self._choose(self.latest_checkpoints, "best").checkpoint)
+        except NoCheckpointError:
+            return None
+
+    def _choose(self, checkpoints: tuple[Checkpoint, ...], choice: Choice) -> ChosenCheckpoint:
         higher = self.experiment is None or self.experiment.spec.higher_is_better
-        return choose_checkpoint(self.checkpoints, choice, higher_is_better=higher)
+        return choose_checkpoint(checkpoints, choice, higher_is_better=higher, yardstick=self.yardstick)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +96,8 @@ class PipelineFacts:
     agents: Mapping[int, AgentVersion] = field(default_factory=dict[int, AgentVersion])
     #: Current versions by the agent's name.
     deployed: Mapping[str, AgentVersion] = field(default_factory=dict[str, AgentVersion])
+    #: The scores of what these versions are copies of, by the name of the evaluator and the checkpoint.
+    deployed_scores: Mapping[tuple[str, int], float] = field(default_factory=dict[tuple[str, int], float])
 
     def for_stage(self, stage_id: int) -> StageFacts:
         """What is known about a stage; nothing, for one that has just been added."""

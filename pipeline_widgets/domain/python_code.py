@@ -24,6 +24,7 @@ def to_python(
     *,
     defined_in_notebooks: Collection[str] = (),
     unfit: Mapping[int, str] | None = None,
+    evaluator_in_notebook: bool = False,
 ) -> str:
     """Return the code.
 
@@ -33,6 +34,7 @@ def to_python(
         defined_in_notebooks: The algorithms that no package announces: whoever runs the code has to define
             them first.
         unfit: Why stages, by their positions, cannot start from what they are set to: adding one is refused.
+        evaluator_in_notebook: Whether no package announces the evaluator by which the pipeline scores.
     """
     reasons = unfit or {}
     names = _variables(each.name for each in document.experiments)
@@ -40,6 +42,9 @@ def to_python(
     if defined_in_notebooks:
         listed = ", ".join(sorted(map(_flat, defined_in_notebooks)))
         lines += ["# Run the cells first that define these algorithms with @pw.algorithm:", f"# {listed}", ""]
+    if evaluator_in_notebook and document.score_by is not None:
+        named = _flat(document.score_by)
+        lines += [f"# Run the cell first that defines this evaluator with @pw.evaluator: {named}", ""]
     lines += [
         "ws = pw.Workspace()",
         _call("project = ws.create_project", [project], {"advanced_training": True}),
@@ -48,6 +53,8 @@ def to_python(
         "",
         _call("pipe = project.create_pipeline", [document.name], _described(document)),
     ]
+    if document.score_by is not None:
+        lines.append(_call("pipe.score_by", [document.score_by], {}))
     for at, each in enumerate(document.stages):
         if at in reasons:
             lines.append(f"# This stage is refused until it fits: {' '.join(reasons[at].split())}")

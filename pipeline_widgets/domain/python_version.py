@@ -21,9 +21,9 @@ def foreign_reason(python: str | None, here: str = HERE) -> str | None:
     return f"It was defined under {_name(python)}; this is {_name(here)}."
 
 
-def foreign_fix(python: str | None) -> str:
+def foreign_fix(python: str | None, decorator: str = "@pw.algorithm") -> str:
     """Return the advice for code of another Python."""
-    return f"Define it again with @pw.algorithm, or use {_name(python or HERE)}."
+    return f"Define it again with {decorator}, or use {_name(python or HERE)}."
 
 
 def _name(python: str) -> str:

@@ -108,7 +108,7 @@ class Run:
 
     id: int
     project_id: int
-    #: Counted from 1 for each experiment, and for each Deployment stage.
+    #: Counted from 1 for each experiment and each Deployment stage; evaluations for each project.
     number: int
     status: Status
     created_at: datetime
@@ -141,24 +141,30 @@ class Run:
 
     @property
     def is_deployment(self) -> bool:
-        """Whether it deploys a checkpoint to an agent; any other run trains an experiment."""
+        """Whether it deploys a checkpoint to an agent."""
         return self.kind == "deployment"
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it trains an experiment."""
+        return self.kind == "training"
 
     @property
     def trained_experiment_id(self) -> int:
         """The experiment that it trains.
 
         Raises:
-            RuleError: It is a deployment.
+            RuleError: It is a deployment or an evaluation.
         """
         if self.experiment_id is None:
-            raise RuleError(f"{self.kind.capitalize()} {self.label} trains no experiment.")
+            named = self.label if self.kind == "evaluation" else f"{self.kind} {self.label}"
+            raise RuleError(f"{named.capitalize()} trains no experiment.")
         return self.experiment_id
 
     @property
     def label(self) -> str:
         """How a sentence names it."""
-        return f"run {self.number}"
+        return f"evaluation {self.number}" if self.kind == "evaluation" else f"run {self.number}"
 
     def progress(self, now: datetime, *, begun: int = 0) -> Progress:
         """How far it has come, and the time left at the pace so far.

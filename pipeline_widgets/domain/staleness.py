@@ -97,6 +97,8 @@ def _consumption_changed(stage: Stage, known: StageFacts, source: StageFacts, nu
     if wanted is not None and wanted.digest == known.consumed.digest:
         return None  # the same content
     if used.id == latest.id:
+        if wanted is None and source.yardstick is not None and source.checkpoints:
+            return None  # without scores nothing tells that another one is the best
         now = "no checkpoint" if wanted is None else f"step {wanted.step}"
         return f"Stage {number} now gives {now}: used step {known.consumed.step}"
     if used.experiment_id != latest.experiment_id:

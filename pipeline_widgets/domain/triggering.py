@@ -25,6 +25,7 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.checkpoint import Checkpoint, ChosenCheckpoint, choose_checkpoint, is_finite
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, FitResult, assess_compatibility
+from pipeline_widgets.domain.evaluator import how_to_score
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
@@ -246,7 +247,12 @@ def decide_next_stage(pipeline: Pipeline, stage_id: int, facts: PipelineFacts) -
 
 
 def find_gate_blocker(
-    gate: Gate, score: float | None, deployed: float | None, *, higher_is_better: bool
+    gate: Gate,
+    score: float | None,
+    deployed: float | None,
+    *,
+    higher_is_better: bool,
+    evaluator: str | None = None,
 ) -> str | None:
     """Return why a gate is not met, with the numbers; None where it is met.
 
@@ -255,9 +261,12 @@ def find_gate_blocker(
         score: The evaluation score of the checkpoint.
         deployed: The evaluation score of the agent now deployed; None where there is no such agent.
         higher_is_better: The direction of the score.
+        evaluator: The name of the evaluator that has given the scores; None where the algorithm has.
     """
     if not is_finite(score):
-        return "The checkpoint has no evaluation score to compare."
+        if evaluator is None:
+            return "The checkpoint has no evaluation score to compare."
+        return f"The checkpoint has no score by {quote(evaluator)} to compare. {how_to_score(evaluator)}"
     sign = 1 if higher_is_better else -1
     match gate:
         case ScoreAtLeast(wanted):
@@ -278,27 +287,45 @@ def describe_gate(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str
             return ""
         case ScoreAtLeast(wanted):
             bound = "at least" if _higher_is_better(pipeline, stage, facts) else "at most"
-            return f"if the evaluation score is {bound} {wanted:.4g}"
+            return f"if {_scored(pipeline, stage, facts)} is {bound} {wanted:.4g}"
         case BetterThanDeployed():
-            return "if the evaluation score is better than that of the agent now deployed"
+            return f"if {_scored(pipeline, stage, facts)} is better than that of the agent now deployed"
 
 
 def _gate_reason(pipeline: Pipeline, stage: Stage, run_start: RunStart, facts: PipelineFacts) -> str | None:
-    if stage.gate is None or run_start.checkpoint is None or pipeline.source(stage.id) is None:
+    source = pipeline.source(stage.id)
+    if stage.gate is None or run_start.checkpoint is None or source is None:
         return None
-    higher = _higher_is_better(pipeline, stage, facts)
+    judged = facts.for_stage(source.id)
     version = facts.deployed.get(stage.agent_name) if isinstance(stage, DeploymentStage) else None
-    deployed = version.checkpoint.evaluation_score if version else None
+    deployed, evaluator = None, None
+    if judged.yardstick is not None:
+        evaluator = judged.yardstick.spec.name
+        deployed = facts.deployed_scores.get((evaluator, version.checkpoint.id)) if version else None
+        if version is not None and deployed is None and isinstance(stage.gate, BetterThanDeployed):
+            return f"The agent now deployed has no score by {quote(evaluator)} to compare."
+    elif version is not None:
+        deployed = version.checkpoint.evaluation_score
     return find_gate_blocker(
-        stage.gate, run_start.checkpoint.evaluation_score, deployed, higher_is_better=higher
+        stage.gate,
+        judged.score_of(run_start.checkpoint),
+        deployed,
+        higher_is_better=judged.higher_is_better,
+        evaluator=evaluator,
     )
 
 
 def _higher_is_better(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> bool:
     """The direction of the score by which a stage's source is judged."""
     source = pipeline.source(stage.id)
-    experiment = facts.for_stage(source.id).experiment if source else None
-    return experiment is None or experiment.spec.higher_is_better
+    return source is None or facts.for_stage(source.id).higher_is_better
+
+
+def _scored(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
+    """Name the score by which a stage's source is judged."""
+    source = pipeline.source(stage.id)
+    yardstick = facts.for_stage(source.id).yardstick if source else None
+    return "the evaluation score" if yardstick is None else f"the score by {quote(yardstick.spec.name)}"
 
 
 def _source_fit(pipeline: Pipeline, stage: Stage, candidate: Experiment, facts: PipelineFacts) -> FitResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pipeline_widgets.domain.job import Job, MetricReport, Outcome
+from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.messages import read_message
@@ -45,10 +45,8 @@ class ActiveJob:
                 message = read_message(line)
                 if isinstance(message, Outcome):
                     self.outcome = message
-                elif isinstance(message, MetricReport):
-                    self.batch.reported.append(message)
                 else:
-                    self.batch.saved.append(message)
+                    self.batch.add(message)
         except (EOFError, OSError):
             self.is_line_open = False
         except ExecutionError as error:

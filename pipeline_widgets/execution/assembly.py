@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline_widgets.algorithms import registry
+from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import launcher as create_launcher
@@ -64,7 +64,7 @@ def connect_execution(
     database = Database(url, create=create)
     try:
         opened = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code)
-        store = replace(opened, defines=registry.defines)
+        store = replace(opened, defines=registry.defines, defines_evaluator=evaluators.defines)
     except BaseException:
         database.close()
         raise

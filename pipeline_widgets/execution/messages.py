@@ -1,17 +1,17 @@
-"""The messages of a worker to its supervisor: metrics, checkpoints, and the outcome."""
+"""The messages of a worker to its supervisor: metrics, checkpoints, scores, and the outcome."""
 
 from __future__ import annotations
 
 import pickle
 from multiprocessing.connection import Connection
 
-from pipeline_widgets.domain.job import MetricReport, Outcome, SavedCheckpoint
+from pipeline_widgets.domain.job import Outcome, Report
 from pipeline_widgets.errors import ExecutionError
 
 LONGEST_MESSAGE = 64 << 20  # bytes; four characters of text, read as a length, are far more
 
 
-def read_message(line: Connection) -> Outcome | MetricReport | SavedCheckpoint:
+def read_message(line: Connection) -> Outcome | Report:
     """Return the next message of a worker.
 
     Args:
@@ -32,7 +32,7 @@ def read_message(line: Connection) -> Outcome | MetricReport | SavedCheckpoint:
         message: object = pickle.loads(data)  # noqa: S301  a worker runs user code as this user anyway
     except Exception as error:
         raise _overwritten(error) from error
-    if not isinstance(message, Outcome | MetricReport | SavedCheckpoint):
+    if not isinstance(message, Outcome | Report):
         raise _overwritten(TypeError(type(message).__name__))
     return message
 

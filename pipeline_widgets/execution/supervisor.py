@@ -129,7 +129,7 @@ class Supervisor:
             active.send(worker.GO)
             self._watch(active)
             outcome = self._get_outcome(active)
-            if job.kind == "training":
+            if job.kind != "deployment":
                 self._spawn_next(job, outcome)
             # Before the write: nothing of a run goes on once its status is final.
             self._end(active.worker, at_once=active.outcome is None)
@@ -326,10 +326,7 @@ class Supervisor:
                         f"It told what cannot be stored: {waiting[0]}. {format_error(error)}"
                     )
                 waiting[:1] = halves
-            active.batch = Batch(
-                reported=[each for batch in waiting for each in batch.reported],
-                saved=[each for batch in waiting for each in batch.saved],
-            )
+            active.batch = Batch.join(waiting)
 
     def _log_and_continue(self, action: Callable[[], _T]) -> _T | None:
         """Do something that can wait; a database that refuses must not end the training."""

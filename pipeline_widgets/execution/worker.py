@@ -1,4 +1,4 @@
-"""The process of one run: it trains, or copies a checkpoint to deploy, and reports to its supervisor.
+"""The process of one run: it trains, deploys or scores checkpoints, and reports to its supervisor.
 
 A worker knows no database. It leads a session of its own, so that it can be ended with everything that it has
 started, and it ends itself when its supervisor is gone.
@@ -14,21 +14,22 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline_widgets.algorithms import registry
+from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.algorithms.context import Event, Start, StopTraining, TrainContext
 from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint
-from pipeline_widgets.domain.job import FrozenCopy, Job, Outcome, SavedCheckpoint
+from pipeline_widgets.domain.evaluator import Yardstick
+from pipeline_widgets.domain.job import FrozenCopy, Job, Outcome, Report, SavedCheckpoint
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.text import shorten
 from pipeline_widgets.errors import RuleError, StorageError
-from pipeline_widgets.execution import processes, streams
+from pipeline_widgets.execution import processes, scoring, streams
 from pipeline_widgets.persistence import artifacts, filesystem
 
 #: The message of a supervisor once the run is Running in the database: train.
@@ -48,7 +49,7 @@ class WorkerConnection:
     lock: threading.Lock
     owner: int
 
-    def send(self, message: Event | Outcome) -> None:
+    def send(self, message: Report | Outcome) -> None:
         """Send a message to the supervisor.
 
         Raises:
@@ -109,7 +110,7 @@ def main(connection: Connection) -> None:
 
 
 def execute(
-    job: Job, emit: Callable[[Event], None], stop: Callable[[], bool], go: Callable[[], object]
+    job: Job, emit: Callable[[Report], None], stop: Callable[[], bool], go: Callable[[], object]
 ) -> Outcome:
     """Execute a job in this process, and return its outcome.
 
@@ -121,10 +122,7 @@ def execute(
             database still writes that the run is Running.
     """
     try:
-        if job.kind == "deployment":
-            go()
-            return Outcome(status=Status.SUCCEEDED, frozen=_deploy(job))
-        return _train(job, emit, stop, go)
+        return _dispatch(job, emit, stop, go)
     except StopTraining:
         return Outcome(status=Status.STOPPED)
     except SystemExit as error:
@@ -140,10 +138,24 @@ def execute(
         return _failed()
 
 
+def _dispatch(
+    job: Job, emit: Callable[[Report], None], stop: Callable[[], bool], go: Callable[[], object]
+) -> Outcome:
+    match job.kind:
+        case "training":
+            return _train(job, emit, stop, go)
+        case "evaluation":
+            return scoring.evaluate(job, emit, stop, go)
+        case "deployment":
+            return _deploy(job, go)
+
+
 def _train(
-    job: Job, emit: Callable[[Event], None], stop: Callable[[], bool], go: Callable[[], object]
+    job: Job, emit: Callable[[Report], None], stop: Callable[[], bool], go: Callable[[], object]
 ) -> Outcome:
     start = _start(job)
+    # Before the training: code that cannot be loaded ends the run at once, and `__main__` is the algorithm's.
+    evaluator = evaluators.load(job.scoring.reference) if job.scoring else None
     algorithm = registry.load(job.reference or registry.AlgorithmReference())
     saved: dict[int, SavedCheckpoint] = {}
 
@@ -167,7 +179,15 @@ def _train(
     algorithm(context)
     if stop():
         return Outcome(status=Status.STOPPED)
-    return Outcome(status=Status.SUCCEEDED, frozen=_freeze_best(job, saved))
+    own = {step: _as_checkpoint(event, -at) for at, (step, event) in enumerate(saved.items(), 1)}
+    yardstick = None
+    if job.scoring is not None and evaluator is not None:
+        root = Path(job.folder).parent.parent
+        scores = scoring.score_saved(
+            job.scoring, evaluator=evaluator, algorithm=algorithm, own=own, emit=emit, stop=stop, root=root
+        )
+        yardstick = Yardstick(spec=job.scoring.spec, scores=scores)
+    return Outcome(status=Status.SUCCEEDED, frozen=_freeze_best(job, own, yardstick))
 
 
 def _start(job: Job) -> Start | None:
@@ -186,28 +206,31 @@ def _start(job: Job) -> Start | None:
     )
 
 
-def _deploy(job: Job) -> FrozenCopy | None:
+def _deploy(job: Job, go: Callable[[], object]) -> Outcome:
+    go()
     if job.start is None or job.freeze is None or job.freeze.name is None:
-        return None
-    return artifacts.freeze(job.start, job.freeze.name, job.freeze.parent)
+        return Outcome(status=Status.SUCCEEDED)
+    frozen = artifacts.freeze(job.start, job.freeze.name, job.freeze.parent)
+    return Outcome(status=Status.SUCCEEDED, frozen=frozen)
 
 
-def _freeze_best(job: Job, saved: dict[int, SavedCheckpoint]) -> FrozenCopy | None:
+def _freeze_best(job: Job, own: Mapping[int, Checkpoint], yardstick: Yardstick | None) -> FrozenCopy | None:
     """Freeze the best checkpoint for an agent, where the stage asks for that (spec 5.6)."""
     if job.freeze is None or job.freeze.name is None:
         return None
-    own = [_as_checkpoint(event) for event in saved.values()]
-    first = min((checkpoint.step for checkpoint in own), default=None)
+    first = min(own, default=None)
     inherited = [each for each in job.freeze.inherited if first is None or each.step < first]
     if not (own or inherited):
         return None
     higher = job.freeze.higher_is_better
-    best = choose_checkpoint([*inherited, *own], "best", higher_is_better=higher).checkpoint
+    found = [*inherited, *own.values()]
+    best = choose_checkpoint(found, "best", higher_is_better=higher, yardstick=yardstick).checkpoint
     return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", job.freeze.parent)
 
 
-def _as_checkpoint(saved: SavedCheckpoint) -> Checkpoint:
-    values: dict[str, Any] = {"id": 0, "run_id": 0, "created_at": None}
+def _as_checkpoint(saved: SavedCheckpoint, key: int) -> Checkpoint:
+    """Return what was saved as a checkpoint, with a negative id: its row is the supervisor's to write."""
+    values: dict[str, Any] = {"id": key, "run_id": 0, "created_at": None}
     return Checkpoint(
         **values,
         step=saved.step,

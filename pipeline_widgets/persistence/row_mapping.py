@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import fields
@@ -19,6 +20,7 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import ANSWER_WITHIN, LOAD_WITHIN, AlgorithmSpec, Port
+from pipeline_widgets.domain.evaluator import EvaluatorScore, EvaluatorSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
@@ -85,6 +87,30 @@ def to_spec(made: Mapping[str, Any]) -> AlgorithmSpec:
         load_within=made.get("load_within", LOAD_WITHIN),
         answer_within=made.get("answer_within", ANSWER_WITHIN),
         training_only=tuple(made.get("training_only", ())),
+    )
+
+
+def evaluator_to_json(spec: EvaluatorSpec) -> dict[str, Any]:
+    """Return the declaration of an evaluator as plain JSON."""
+    return {"name": spec.name, "accepts": sorted(spec.accepts), "score": spec.score, "takes": spec.takes}
+
+
+def to_evaluator(made: Mapping[str, Any]) -> EvaluatorSpec:
+    """Return the declaration of an evaluator from its JSON."""
+    accepts = frozenset(made["accepts"])
+    return EvaluatorSpec(name=made["name"], accepts=accepts, score=made["score"], takes=made["takes"])
+
+
+def to_evaluator_score(row: Row) -> EvaluatorScore:
+    """Return a row of scores as a value; NULL is NaN."""
+    return EvaluatorScore(
+        checkpoint_id=row["checkpoint_id"],
+        saved_by=row["saved_by"],
+        step=row["step"],
+        evaluator=row["evaluator"],
+        value=math.nan if row["score"] is None else row["score"],
+        spread=row["spread"] or 0.0,
+        metrics=row["metrics"],
     )
 
 

@@ -143,6 +143,7 @@ pipelines = _table(
     Column("name", CleanString(255), nullable=False),
     Column("description", CleanText, nullable=False),
     Column("version", Integer, nullable=False),  # raised by every edit
+    Column("score_by", CleanString(255)),  # the evaluator that Best and gates go by; NULL for own scores
     Column("created_at", Float, nullable=False),
     Column("modified_at", Float, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -261,13 +262,30 @@ checkpoints = _table(
     UniqueConstraint("run_id", "step"),
 )
 
-#: Scores by evaluators that were defined after the training, or apart from it.
+#: The evaluators by name, each with its code as the last process that used it had it.
+evaluators = _table(
+    "evaluators",
+    Column("name", CleanString(255), nullable=False, unique=True),
+    Column("spec", JSON, nullable=False),
+    Column("digest", CleanString(64), nullable=False),
+    Column("path", Text),
+    Column("root", Text),
+    Column("value", Text),
+    Column("python", String(64)),  # that made `value`; NULL for what is imported
+    Column("created_at", Float, nullable=False),
+)
+
+#: Scores by evaluators. A score stays when its checkpoint is deleted, as all results do.
 scores = _table(
     "scores",
-    Column("checkpoint_id", Integer, ForeignKey("checkpoints.id", ondelete="CASCADE"), nullable=False),
-    Column("evaluator", UNLIMITED, nullable=False),
-    Column("score", Float),
+    Column("checkpoint_id", Integer, nullable=False),
+    Column("saved_by", Integer, ForeignKey("runs.id"), nullable=False, index=True),
+    Column("step", LONG, nullable=False),
+    Column("evaluator", CleanString(255), nullable=False),
+    Column("score", Float),  # NULL is NaN
     Column("spread", Float),
+    Column("metrics", JSON, nullable=False),
+    Column("code", CleanString(64), nullable=False),  # the digest of the evaluator that has given it
     _reference("run_id", "runs", "SET NULL"),  # the evaluation that found it
     Column("created_at", Float, nullable=False),
     UniqueConstraint("checkpoint_id", "evaluator"),

@@ -22,6 +22,7 @@ from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.repositories.agents import Agents
 from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
+from pipeline_widgets.persistence.repositories.evaluators import Evaluators
 from pipeline_widgets.persistence.repositories.events import Events
 from pipeline_widgets.persistence.repositories.experiments import Experiments
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
@@ -36,10 +37,12 @@ _REVISION = select(schema.projects.c.revision + select(schema.workspace.c.revisi
 _WORKSPACE_REVISION = select(schema.workspace.c.revision)
 #: What a workspace that was just made has no row of.
 _CONTENTS = (schema.projects, schema.algorithms, schema.runs, schema.agents, schema.stages, schema.endpoints)
-_CODE = select(schema.algorithms.c.path, schema.algorithms.c.root, schema.algorithms.c.value)
+_CODE = tuple(
+    select(table.c.path, table.c.root, table.c.value) for table in (schema.algorithms, schema.evaluators)
+)
 
 
-#: Tells whether this process has an algorithm of a name.
+#: Tells whether this process has an algorithm, or an evaluator, of a name.
 Defines: TypeAlias = Callable[[str], bool]
 
 
@@ -57,6 +60,7 @@ class UnitOfWork:
         root: Path,
         trust: WorkspaceTrust,
         defines: Defines = _nothing,
+        defines_evaluator: Defines = _nothing,
     ) -> None:
         self.connection = connection
         self.now = now
@@ -64,6 +68,8 @@ class UnitOfWork:
         self.trust = trust
         #: Whether this process has an algorithm of that name, which the next trigger will use.
         self.defines = defines
+        #: The same of evaluators.
+        self.defines_evaluator = defines_evaluator
 
     @cached_property
     def projects(self) -> Projects:
@@ -89,6 +95,11 @@ class UnitOfWork:
     def checkpoints(self) -> Checkpoints:
         """The checkpoints."""
         return Checkpoints(self.connection, self.now, self.root)
+
+    @cached_property
+    def evaluators(self) -> Evaluators:
+        """The evaluators, and the scores that they have given."""
+        return Evaluators(self.connection, self.now, self.root, self.trust)
 
     @cached_property
     def agents(self) -> Agents:
@@ -117,6 +128,8 @@ class Store:
     trust: WorkspaceTrust
     #: Tells which algorithms this process has itself, whatever the rows say of them.
     defines: Defines = _nothing
+    #: The same of evaluators.
+    defines_evaluator: Defines = _nothing
 
     @contextmanager
     def read(self) -> Generator[UnitOfWork]:
@@ -137,7 +150,8 @@ class Store:
 
     def _unit_of_work(self, connection: Connection) -> UnitOfWork:
         now = self.database.now(connection)
-        return UnitOfWork(connection, now, self.artifacts, self.trust, self.defines)
+        own = (self.defines, self.defines_evaluator)
+        return UnitOfWork(connection, now, self.artifacts, self.trust, *own)
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""
@@ -237,7 +251,7 @@ def open_store(
 def _code(database: Database) -> Iterable[AlgorithmReference]:
     """Return all code that a workspace refers to, a row at a time: values can be large."""
     with database.read() as connection:
-        for row in connection.execute(_CODE):
+        for row in (row for query in _CODE for row in connection.execute(query)):
             yield AlgorithmReference(path=row.path, root=row.root, value=row.value)
 
 

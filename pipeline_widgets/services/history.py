@@ -138,6 +138,7 @@ def take_snapshot(
         runs=work.events.runs_of(gone) if gone else {},
         last_run=max((run.id for run in work.runs.telling([s.id for s in before.stages])), default=0),
         marks=work.pipelines.marks(changed),
+        score_by=before.score_by,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.evaluator import EvaluatorSpec, Yardstick
+from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.python_version import foreign_reason
 from pipeline_widgets.domain.run import Run, Status
@@ -35,6 +37,7 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
     saved = _Saved(work, (run for mine in runs.values() for run in mine), consumption=consumption)
     busy = work.runs.active_of_experiments(experiments.keys())
     marks = work.pipelines.marks([stage.id for stage in stages])
+    measured = _Measured(work, experiments, stages)
     known: dict[int, StageFacts] = {}
     for stage in stages:
         experiment = experiments.get(stage.experiment_id) if isinstance(stage, ExperimentStage) else None
@@ -43,29 +46,34 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
         offering = succeeded or _last(run for run in mine if run.status.finished and saved.of(run))
         latest = _last(mine)
         consumed = saved.consumed(succeeded)
+        offered, own = saved.of(offering), saved.of(latest)
+        yardstick = measured.by(stage, (*offered, *own, *([consumed] if consumed else [])))
         accepted = mark is not None and succeeded is not None and mark.accepted_run_id == succeeded.id
         known[stage.id] = StageFacts(
             experiment=experiment,
             latest=latest,
             succeeded=succeeded,
             offered_run=offering,
-            checkpoints=saved.of(offering),
-            latest_checkpoints=saved.of(latest),
+            checkpoints=offered,
+            latest_checkpoints=own,
             consumed=consumed,
             consumed_from=saved.maker(consumed),
             active_run=busy.get(experiment.id) if experiment else None,
             held=mark.held if mark else None,
-            required_python=find_required_python(work, experiment.spec.name, experiment.python)
-            if experiment
-            else None,
+            required_python=(
+                find_required_python(work, experiment.spec.name, experiment.python) if experiment else None
+            )
+            or measured.required_python.get(stage.id),
             accepted=mark.accepted_state if mark and accepted else None,
             note=mark.accepted_note if mark and accepted else None,
+            yardstick=yardstick,
         )
     agents = _agents(work, stages)
     return PipelineFacts(
         stages=known,
         agents={agent.id: agent.current for agent in agents},
         deployed={agent.name: agent.current for agent in agents},
+        deployed_scores=measured.of_agents(agents),
     )
 
 
@@ -98,6 +106,40 @@ def start_steps(work: UnitOfWork, runs: Iterable[Run]) -> dict[int, int]:
     }
     saved = work.checkpoints.by_id(set(resumed.values())) if resumed else {}
     return {run: saved[each].step for run, each in resumed.items() if each in saved}
+
+
+class _Measured:
+    """By which evaluators stages are scored, and the scores that these have given."""
+
+    def __init__(
+        self, work: UnitOfWork, experiments: Mapping[int, Experiment], stages: Iterable[Stage]
+    ) -> None:
+        self._work = work
+        self._specs: dict[int, EvaluatorSpec] = {}
+        #: By stage, the Python that alone can run its evaluator's code; where this one can, nothing.
+        self.required_python: dict[int, str] = {}
+        listed = {stage.id: stage for stage in stages}
+        for key, stored in work.evaluators.of_stages(listed).items():
+            stage, spec = listed[key], stored.spec
+            bound = experiments.get(stage.experiment_id) if isinstance(stage, ExperimentStage) else None
+            if bound is not None and spec.accepts_from(bound.spec):  # others go by their own scores
+                self._specs[key] = spec
+                if foreign_reason(stored.python) is not None and not work.defines_evaluator(spec.name):
+                    self.required_python[key] = stored.python or ""
+
+    def by(self, stage: Stage, checkpoints: Collection[Checkpoint]) -> Yardstick | None:
+        """Return the evaluator of a stage with its scores of those checkpoints."""
+        if (spec := self._specs.get(stage.id)) is None:
+            return None
+        scores = self._work.evaluators.scores_of_checkpoints({each.id for each in checkpoints})
+        mine = {each.checkpoint_id: each.value for each in scores if each.evaluator == spec.name}
+        return Yardstick(spec=spec, scores=mine)
+
+    def of_agents(self, agents: Iterable[Agent]) -> dict[tuple[str, int], float]:
+        """Return the scores of what is deployed now, by evaluator and checkpoint."""
+        ids = {agent.current.checkpoint.id for agent in agents} if self._specs else set[int]()
+        scores = self._work.evaluators.scores_of_checkpoints(ids) if ids else ()
+        return {(each.evaluator, each.checkpoint_id): each.value for each in scores}
 
 
 class _Saved:

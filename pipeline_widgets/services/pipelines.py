@@ -18,7 +18,8 @@ from pipeline_widgets.domain.chain import (
     Start,
     describe_active,
 )
-from pipeline_widgets.domain.edits import TEXTS, ChangeKind
+from pipeline_widgets.domain.edits import TEXTS, ChangeKind, describe_score_by
+from pipeline_widgets.domain.evaluator import find_refusal
 from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.domain.names import (
     check_encodable,
@@ -88,6 +89,34 @@ class PipelineService:
 
         return self._edit(pipeline_id, change, _about, expected_version, concerning=TEXTS).pipeline
 
+    def score_by(
+        self, pipeline_id: int, evaluator: str | None, *, expected_version: int | None = None
+    ) -> Pipeline:
+        """Let Best and gates go by the scores of an evaluator; None by what the algorithms report (spec 7.9).
+
+        Raises:
+            EvaluatorNotFoundError: The workspace has no evaluator of that name.
+            RuleError: It scores nothing that a stage makes.
+            InUseError: A stage is active.
+            StaleWriteError: The pipeline has changed since that version.
+        """
+
+        def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
+            edited = replace(pipeline, score_by=evaluator)
+            if edited != pipeline:
+                known = pipeline_facts.load(work, pipeline)
+                for at, stage in enumerate(pipeline.stages):
+                    _check_idle(at, known.for_stage(stage.id).status, "How it is scored cannot be changed.")
+            if evaluator is not None:
+                check_scorable(work, edited)
+            return PipelineEdit(pipeline=edited)
+
+        def what(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
+            del work, before
+            return describe_score_by(after.score_by)
+
+        return self._edit(pipeline_id, change, what, expected_version).pipeline
+
     def duplicate(self, pipeline_id: int) -> Pipeline:
         """Copy stages and settings, not runs; experiments stay bound to both (spec 3.4)."""
         with self._store.write() as work:
@@ -96,7 +125,7 @@ class PipelineService:
             name = name_copy(original.name, partial(work.pipelines.named, original.project_id))
             copy = work.pipelines.add(original.project_id, name, original.description, revision)
             stages = tuple(replace(stage, id=0) for stage in original.stages)
-            made = work.pipelines.save(replace(copy, stages=stages), revision)
+            made = work.pipelines.save(replace(copy, stages=stages, score_by=original.score_by), revision)
             sentence = f"Made as a copy of {quote(original.name)}."
             history.record_event(work, made, EventKind.CREATED, sentence)
             return made
@@ -320,6 +349,23 @@ def check_advanced(work: UnitOfWork, project_id: int) -> None:
             f"Project {project.name!r} cannot hold pipelines.",
             "It is a classic project, and that choice was fixed when it was created.",
             "Create another project with advanced_training=True.",
+        )
+
+
+def check_scorable(work: UnitOfWork, pipeline: Pipeline) -> None:
+    """Refuse an evaluator that scores nothing that a stage of the pipeline makes.
+
+    Raises:
+        EvaluatorNotFoundError: The workspace has no evaluator of that name.
+        RuleError: It scores nothing.
+    """
+    spec = work.evaluators.get(pipeline.score_by or "").spec
+    bound = work.experiments.by_id(pipeline.experiment_ids)
+    refusals = [find_refusal(spec, bound[key].spec) for key in pipeline.experiment_ids]
+    if refusals and all(refusals):
+        what = f"{spec.name!r} scores nothing that a stage of pipeline {pipeline.name!r} makes."
+        raise RuleError(
+            what, " ".join(filter(None, refusals)), "Choose an evaluator that accepts such a kind."
         )
 
 

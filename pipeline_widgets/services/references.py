@@ -12,12 +12,13 @@ from pipeline_widgets.domain.run import Run, trained_experiment_ids
 from pipeline_widgets.errors import NoCheckpointError
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import pipeline_facts
+from pipeline_widgets.services.evaluation_queue import find_active_evaluations
 
 
 def find_references(
     work: UnitOfWork, ids: Collection[int], *, but: Collection[int] = ()
 ) -> dict[int, list[str]]:
-    """Name what has consumed each of those checkpoints, by id: runs, but for those in `but`, and agents."""
+    """Name what uses those checkpoints, by id: runs, but for those in `but`, agents, active evaluations."""
     runs = [run for run in work.runs.using(ids) if run.id not in but]
     names = work.experiments.by_id(trained_experiment_ids(runs))
     asked, found = frozenset(ids), dict[int, list[str]]()
@@ -26,6 +27,8 @@ def find_references(
             found.setdefault(key, []).append(_name(run, names))
     for key, (_, name, _) in work.agents.made_of(ids):
         found.setdefault(key, []).append(f"agent {quote(name)}")
+    for key, evaluations in find_active_evaluations(work, ids).items():
+        found.setdefault(key, []).extend(f"{run.label}, which is scoring it" for run in evaluations)
     return {key: list(dict.fromkeys(names)) for key, names in found.items()}
 
 

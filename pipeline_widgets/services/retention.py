@@ -118,7 +118,7 @@ def _told(decision: RetentionDecision) -> RetentionDecision:
 
 
 def _fates(work: UnitOfWork, runs: Iterable[Run], keep: Keep) -> tuple[RetentionDecision, ...]:
-    training = [run for run in runs if not run.is_deployment]
+    training = [run for run in runs if run.is_training]
     experiments = work.experiments.by_id(trained_experiment_ids(training))
     lineages = pipeline_facts.lineages(work, training)
     saved = [

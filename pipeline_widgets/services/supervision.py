@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,14 +10,26 @@ from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.job import FreezeRequest, FrozenCopy, Job, MetricReport, Outcome, SavedCheckpoint
+from pipeline_widgets.domain.evaluator import EvaluatorSpec
+from pipeline_widgets.domain.job import (
+    FreezeRequest,
+    FrozenCopy,
+    Job,
+    MetricReport,
+    Outcome,
+    Report,
+    SavedCheckpoint,
+    ScoreReport,
+    ScoreRequest,
+    ScoreTarget,
+)
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.triggering import decide_next_stage
 from pipeline_widgets.errors import FencedError, UntrustedError, format_value
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
-from pipeline_widgets.services import agents, pipeline_facts
+from pipeline_widgets.services import agents, evaluation_queue, pipeline_facts
 from pipeline_widgets.services.leases import LeaseService
 from pipeline_widgets.services.run_queue import enqueue_run, find_unreachable_reason
 
@@ -42,35 +54,61 @@ class Owner:
 
 @dataclass(slots=True)
 class Batch:
-    """The reports of a train function since the last write."""
+    """The reports of a worker since the last write."""
 
     reported: list[MetricReport] = field(default_factory=list[MetricReport])
     saved: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
+    scored: list[ScoreReport] = field(default_factory=list[ScoreReport])
+
+    @classmethod
+    def of(cls, reports: Iterable[Report]) -> Batch:
+        """Return a batch of reports."""
+        batch = cls()
+        for each in reports:
+            batch.add(each)
+        return batch
+
+    @classmethod
+    def join(cls, batches: Iterable[Batch]) -> Batch:
+        """Return the reports of several batches as one."""
+        return cls.of(report for batch in batches for report in batch.reports)
+
+    def add(self, report: Report) -> None:
+        """Take a report in."""
+        match report:
+            case MetricReport():
+                self.reported.append(report)
+            case SavedCheckpoint():
+                self.saved.append(report)
+            case ScoreReport():
+                self.scored.append(report)
+
+    @property
+    def reports(self) -> list[Report]:
+        """All reports; checkpoints come before their scores."""
+        return [*self.reported, *self.saved, *self.scored]
 
     def __bool__(self) -> bool:
-        return bool(self.reported or self.saved)
+        return bool(self.reported or self.saved or self.scored)
 
     def split(self) -> tuple[Batch, ...]:
-        """Return the batch in two halves; nothing if it is a single metric, report or checkpoint."""
-        told = [*self.reported, *self.saved]
+        """Return the batch in two halves; nothing if it is a single metric or report."""
+        told = self.reports
         if len(told) == 1 and self.reported and len(self.reported[0].metrics) > 1:
             only = self.reported[0]
             told = [replace(only, metrics={name: value}) for name, value in only.metrics.items()]
         if len(told) <= 1:
             return ()
-        return _batch(told[: len(told) // 2]), _batch(told[len(told) // 2 :])
+        return Batch.of(told[: len(told) // 2]), Batch.of(told[len(told) // 2 :])
 
     def __str__(self) -> str:
         checkpoints = [f"the checkpoint of step {saved.step}" for saved in self.saved]
+        scores = [f"the score of step {each.step} by {format_value(each.evaluator)}" for each in self.scored]
         names = (
             f"{format_value(name)} of step {each.step}" for each in self.reported for name in each.metrics
         )
-        return ", ".join([*checkpoints, *(f"the metric {name}" for name in names)]) or "the progress"
-
-
-def _batch(told: Sequence[MetricReport | SavedCheckpoint]) -> Batch:
-    reported = [each for each in told if isinstance(each, MetricReport)]
-    return Batch(reported=reported, saved=[each for each in told if isinstance(each, SavedCheckpoint)])
+        named = [*checkpoints, *scores, *(f"the metric {name}" for name in names)]
+        return ", ".join(named) or "the progress"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +119,16 @@ class DeployedVersion:
     version: int
     #: The version that was current before; None for a new agent.
     former: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Code:
+    """Where a worker finds what it runs; nothing for a deployment."""
+
+    algorithm: AlgorithmReference | None = None
+    #: The evaluator by which the pipeline scores what the algorithm makes.
+    spec: EvaluatorSpec | None = None
+    evaluator: AlgorithmReference | None = None
 
 
 class SupervisionService(LeaseService):
@@ -102,8 +150,8 @@ class SupervisionService(LeaseService):
             run = work.runs.get(run_id)
             pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
             start = _start(work, run)
-            reference = _reference(work, run.algorithm_id, start)
-            return self._job(work, run, owner.token, pipeline, start, reference)
+            code = _find_code(work, pipeline, run.experiment_id, run.algorithm_id, start)
+            return self._job(work, run, owner.token, pipeline, start, code)
 
     def record_start(self, job: Job, child: Process) -> None:
         """Set a leased run to Running, with the process that trains.
@@ -234,16 +282,17 @@ class SupervisionService(LeaseService):
             return None
         start = _from_version(run_start.checkpoint, run_start.agent_version)
         experiment = known.for_stage(after.id).experiment
+        bound, algorithm = (experiment.id, experiment.algorithm_id) if experiment else (None, None)
         try:
-            reference = _reference(work, experiment.algorithm_id if experiment else None, start)
+            code = _find_code(work, pipeline, bound, algorithm, start)
         except UntrustedError as error:
-            reference, held = None, str(error)
+            code, held = Code(), str(error)
         if (held := find_unreachable_reason(run_start, work.root) or held) is not None:
             work.pipelines.hold(after.id, held)
             return None
         columns = {"revision": revision, "beat_at": work.now, **owner.columns}
         new = enqueue_run(work, pipeline, after, known, run_start, **columns)
-        return self._job(work, new, owner.token, pipeline, start, reference)
+        return self._job(work, new, owner.token, pipeline, start, code)
 
     def _job(
         self,
@@ -252,7 +301,7 @@ class SupervisionService(LeaseService):
         token: str,
         pipeline: Pipeline | None,
         start: Checkpoint | None,
-        reference: AlgorithmReference | None,
+        code: Code,
     ) -> Job:
         after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
         return Job(
@@ -261,13 +310,14 @@ class SupervisionService(LeaseService):
             kind=run.kind,
             token=token,
             folder=str(self._store.run_folder(run.id)),
-            reference=reference,
+            reference=code.algorithm,
             config=run.config,
             seed=run.seed,
             signature=run.signature,
             start=start,
             start_role=run.start_role,
             freeze=self._freeze(work, run, pipeline),
+            scoring=_find_scoring(work, run, code),
             starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
         )
 
@@ -296,17 +346,40 @@ class SupervisionService(LeaseService):
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
 
 
-def _reference(
-    work: UnitOfWork, algorithm_id: int | None, start: Checkpoint | None
-) -> AlgorithmReference | None:
-    """Return where a worker finds the code of an algorithm, and that of what it starts from.
+def _find_code(
+    work: UnitOfWork,
+    pipeline: Pipeline | None,
+    experiment_id: int | None,
+    algorithm_id: int | None,
+    start: Checkpoint | None,
+) -> Code:
+    """Return where a worker finds the code of a run: its algorithm, that of its start, its evaluator.
 
     Raises:
         UntrustedError: This user has not signed that code.
     """
-    if algorithm_id is None:
+    if algorithm_id is None or experiment_id is None:
+        return Code()
+    code = Code(algorithm=work.experiments.reference(algorithm_id, start.run_id if start else None))
+    if pipeline is None or pipeline.score_by is None:
+        return code
+    spec = work.evaluators.get(pipeline.score_by).spec
+    if not spec.accepts_from(work.experiments.get(experiment_id).spec):
+        return code  # such a stage goes by its own scores
+    return replace(code, spec=spec, evaluator=work.evaluators.reference(spec.name))
+
+
+def _find_scoring(work: UnitOfWork, run: Run, code: Code) -> ScoreRequest | None:
+    """Return what the worker of a run is to score by an evaluator."""
+    if run.kind == "evaluation":
+        return evaluation_queue.request_of(work, run)
+    if code.spec is None or code.evaluator is None:
         return None
-    return work.experiments.reference(algorithm_id, start.run_id if start is not None else None)
+    inherited = pipeline_facts.lineage(work, run) if run.resumed_run_id is not None else ()
+    scores = work.evaluators.scores_of_checkpoints([each.id for each in inherited])
+    known = {each.checkpoint_id: each.value for each in scores if each.evaluator == code.spec.name}
+    targets = tuple(ScoreTarget(checkpoint=each, label=f"step {each.step}") for each in inherited)
+    return ScoreRequest(spec=code.spec, reference=code.evaluator, targets=targets, known=known)
 
 
 def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:
@@ -345,6 +418,30 @@ def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
             evaluation_score=saved.evaluation_score,
             evaluation_spread=saved.evaluation_spread,
             signature=dict(saved.signature),
+        )
+    if batch.scored:
+        _keep_scores(work, job, batch.scored)
+
+
+def _keep_scores(work: UnitOfWork, job: Job, scored: Iterable[ScoreReport]) -> None:
+    """Keep the scores of checkpoints that are still there, by whoever saved them."""
+    told = list(scored)
+    own = {each.step: each for each in work.checkpoints.of_runs([job.run_id])}
+    others = work.checkpoints.by_id([each.checkpoint_id for each in told if each.checkpoint_id is not None])
+    for each in told:
+        checkpoint = own.get(each.step) if each.checkpoint_id is None else others.get(each.checkpoint_id)
+        if checkpoint is None or job.scoring is None:
+            continue
+        work.evaluators.put_score(
+            checkpoint_id=checkpoint.id,
+            saved_by=checkpoint.run_id,
+            step=checkpoint.step,
+            evaluator=each.evaluator,
+            value=each.value,
+            spread=each.spread,
+            metrics=dict(each.metrics),
+            code=job.scoring.reference.digest,
+            run_id=job.run_id,
         )
 
 

@@ -21,6 +21,7 @@ from pipeline_widgets.domain.document import (
     import_error,
     to_plain,
 )
+from pipeline_widgets.domain.evaluator import EvaluatorDeclaration
 from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
 from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.domain.names import Named, check_name_available, name_copy, validate_name
@@ -35,13 +36,14 @@ from pipeline_widgets.errors import (
 )
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history, pipeline_facts
-from pipeline_widgets.services.pipelines import check_advanced
+from pipeline_widgets.services.pipelines import check_advanced, check_scorable
 
 LINE_ENDS = "\r\x85\u2028\u2029"
 #: The code of the error that an import with `rename` does not have.
 RENAMABLE = "experiment_name_taken"
 LONGEST = 1_000_000  # characters of a text: seconds of reading
 Configure = Callable[[str, Mapping[str, Any]], ConfiguredAlgorithm]
+FindEvaluator = Callable[[str], EvaluatorDeclaration | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,11 +60,15 @@ class TransferService:
     Args:
         store: The workspace.
         configure: Returns the algorithm of a name with a validated config.
+        find_evaluator: Returns the evaluator of a name as this process has it; None where it has none.
     """
 
-    def __init__(self, store: Store, configure: Configure) -> None:
+    def __init__(
+        self, store: Store, configure: Configure, find_evaluator: FindEvaluator = lambda _: None
+    ) -> None:
         self._store = store
         self._configure = configure
+        self._find_evaluator = find_evaluator
 
     def to_yaml(self, pipeline_id: int) -> str:
         """Return a pipeline as YAML, from which it can be made again in any project."""
@@ -82,9 +88,16 @@ class TransferService:
                 name for key, name in algorithms.items() if work.experiments.stored_reference(key).value
             }
             known = pipeline_facts.load(work, pipeline, consumption=False)
+            evaluator = work.evaluators.find(pipeline.score_by) if pipeline.score_by else None
         fits = [assess_fit(pipeline, stage, known) for stage in pipeline.stages]
         unfit = {at: fit.reason for at, fit in enumerate(fits) if not fit.fits}
-        return to_python(document, project.name, defined_in_notebooks=pickled, unfit=unfit)
+        return to_python(
+            document,
+            project.name,
+            defined_in_notebooks=pickled,
+            unfit=unfit,
+            evaluator_in_notebook=evaluator is not None and evaluator.is_by_value,
+        )
 
     def import_pipeline(
         self, project_id: int, text: str, *, name: str | None = None, rename: bool = False
@@ -105,6 +118,7 @@ class TransferService:
             NameTakenError: The project has such a pipeline, or another experiment of such a name.
             RuleError: A stage could not stand where it does.
             AlgorithmNotFoundError: An algorithm is not known here, and the project has no such experiment.
+            EvaluatorNotFoundError: The evaluator by whose scores Best goes is not known here.
             NotFoundError: The workspace lacks the saved Agent that it starts from.
         """
         with self._store.read() as work:
@@ -112,6 +126,7 @@ class TransferService:
         document = from_plain(_parsed(text))
         entries = [self._configured(each) for each in document.experiments]
         wanted = document.name if name is None else validate_name(name, "pipeline")
+        evaluator = self._find_evaluator(document.score_by) if document.score_by is not None else None
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
@@ -119,7 +134,12 @@ class TransferService:
             ids, also = _bound(work, project_id, entries, revision, rename=rename)
             empty = work.pipelines.add(project_id, wanted, document.description, revision)
             stages = [_with_ids(work, each, ids, at) for at, each in enumerate(document.stages, 1)]
-            pipeline = work.pipelines.save(empty.with_stages(stages), revision)
+            made = replace(empty.with_stages(stages), score_by=document.score_by)
+            if evaluator is not None:
+                work.evaluators.keep(evaluator)
+            if made.score_by is not None:
+                check_scorable(work, made)
+            pipeline = work.pipelines.save(made, revision)
             history.record_event(work, pipeline, EventKind.CREATED, "Imported.")
             return ImportedPipeline(pipeline=pipeline, also=also)
 
@@ -162,6 +182,7 @@ def _document(work: UnitOfWork, pipeline: Pipeline) -> Document:
         description=pipeline.description,
         experiments=tuple(_entry(each) for each in experiments),
         stages=tuple(_named(stage, names, agents) for stage in pipeline.stages),
+        score_by=pipeline.score_by,
     )
 
 

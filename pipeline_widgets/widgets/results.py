@@ -19,15 +19,18 @@ from pipeline_widgets.domain.curve import Curve, thin_curve
 from pipeline_widgets.domain.overview import ExperimentRow, ResultRow
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.services.queries.comparison import (
+    ComparisonQueries,
     best_runs,
+    find_evaluators,
     latest_first,
     run_values,
     runs_csv,
+    score_metric,
     sorted_runs,
 )
 from pipeline_widgets.services.queries.run_detail import FIRST, MetricCurve, RunDetailQueries
 from pipeline_widgets.widgets.base import Row, TableView
-from pipeline_widgets.widgets.encoding import encode_fields
+from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import known_fields
 from pipeline_widgets.widgets.snapshot import Rows
 from pipeline_widgets.widgets.steps import Step, points_down, step_up
@@ -66,8 +69,9 @@ class PlottedSeries:
 class Curves:
     """Reads the curves of runs, and keeps those that will not change again."""
 
-    def __init__(self, run_details: RunDetailQueries) -> None:
+    def __init__(self, run_details: RunDetailQueries, comparisons: ComparisonQueries) -> None:
         self._run_details = run_details
+        self._comparisons = comparisons
         self._kept: dict[int, tuple[MetricCurve, ...]] = {}
         self._read: dict[int, tuple[MetricCurve, ...]] = {}
 
@@ -77,11 +81,14 @@ class Curves:
         reported = self._run_details.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
         new = {run_id: each.curves for run_id, each in reported.items()}
         known = {**self._kept, **new}
-        self._read = {run_id: known[run_id] for run_id in run_ids if run_id in known}
         self._kept = {
-            run_id: curves
-            for run_id, curves in self._read.items()
-            if run_id not in reported or reported[run_id].final
+            run_id: known[run_id]
+            for run_id in run_ids
+            if run_id in known and (run_id not in reported or reported[run_id].final)
+        }
+        scored = self._comparisons.score_curves(run_ids)  # which may come long after the training
+        self._read = {
+            run_id: (*known[run_id], *scored.get(run_id, ())) for run_id in run_ids if run_id in known
         }
         names = _names(self._read)
         rows, undrawn = _rows(self._read, names[:METRICS]), max(0, len(names) - METRICS)
@@ -126,6 +133,8 @@ class ResultsView(TableView):
     curves = t.List(t.Dict()).tag(sync=True)
     #: How many metrics are not drawn.
     undrawn = t.Int(0).tag(sync=True)
+    #: The evaluators that have a column: those that have scored any of these runs.
+    evaluators = t.List(t.Unicode()).tag(sync=True)
     #: The runs that are drawn, in the order of the columns of `settings`.
     drawn = t.List(t.Int()).tag(sync=True)
     #: Whether these are the latest, since nobody has said which.
@@ -154,7 +163,7 @@ class ResultsView(TableView):
         self._live = False
         self._compared: tuple[int, ...] = ()
         self._listed: tuple[ResultRow, ...] = ()
-        self._curves = Curves(services.run_details)
+        self._curves = Curves(services.run_details, services.comparisons)
         super().__init__(services)
         self.refresh()
 
@@ -224,7 +233,9 @@ class ResultsView(TableView):
 
     def read_table(self) -> tuple[str, Sequence[str], Rows]:
         """Return the table as it is now."""
-        return self.title, COLUMNS, [run_values(each) for each in self._listed]
+        names = find_evaluators(self._listed)
+        columns = [*COLUMNS, *map(score_metric, names)]
+        return self.title, columns, [run_values(each, names) for each in self._listed]
 
     def _show_experiments(self, found: Sequence[ExperimentRow]) -> None:
         if self._alone and len(found) == 1:
@@ -254,6 +265,7 @@ class ResultsView(TableView):
         chosen = {each.run_id for each in found} & (self._hidden | self._asked)
         self.show(total=len(found), undrawn=curves.undrawn, latest=not chosen and not self._single)
         self.show(order={"sort": self._sort, "descending": self._descending})
+        self.show(evaluators=list(find_evaluators(found)))
         self.show_rows("runs", rows)
         self.show_rows("curves", curves.rows)
         self._show_settings([*self._places])
@@ -314,6 +326,7 @@ def run_row(row: ResultRow, place: int | None, *, best: bool) -> Row:
     return {
         **encode_fields(row, "experiment", "number", "status", "steps", "checkpoints", "training_score"),
         **encode_fields(row, "evaluation_score", "started_at", "finished_at"),
+        "scores": encode(row.scores),
         "id": row.run_id,
         "active": row.status.active,
         "best": best,

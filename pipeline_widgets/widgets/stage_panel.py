@@ -76,7 +76,7 @@ def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:
     listed = [row for at, row in enumerate(rows, start=LISTED - len(rows)) if at >= 0 or row.id == best]
     return [
         {
-            **encode_fields(row, "id", "step", "training_score", "evaluation_score", "size"),
+            **encode_fields(row, "id", "step", "training_score", "evaluation_score", "size", "scores"),
             "best": row.id == best,
             "final": row.id in final,
         }

@@ -452,3 +452,63 @@ pipe.wait(90)
     root.get_by_role("button", name="Lineage of next run 1").click()
     expect(root.get_by_role("group", name="Lineage of next run 1")).to_contain_text(HOSTILE)
     expect(root.locator("img")).to_have_count(0)
+
+
+#: The same chain by one evaluator, whose scores say otherwise than what the algorithms report.
+SCORED = f"""{LETTERS}
+@pw.evaluator("exact answers", accepts={{"thing"}}, takes="folder")
+def exact(folder):
+    return 1.0 / int((folder / "state.txt").read_text().split()[0])
+
+@pw.evaluator("<b>length</b>", accepts={{"thing"}}, takes="folder", score="min")
+def length(folder):
+    return 10.0 * int((folder / "state.txt").read_text().split()[0])
+
+pipe = chain("sft", "dpo", steps=4)
+pipe.score_by(exact)
+pipe.stages[0].trigger()
+pipe.wait(60)
+"""
+
+
+@pytest.mark.spec("7.9")
+def test_an_evaluator_is_one_axis_over_all_stages(
+    notebook: Notebook, page: Page, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
+) -> None:
+    """A column that sorts, a chart with a line for each run, and new scores without a reload; accessible."""
+    root = show(notebook, SCORED, "project.compare()")
+    column = "Best score by exact answers"
+    expect(cells(root, column)).to_have_text(["1", "1"])
+    line = chart(root, "score by exact answers")
+    name = line.get_attribute("aria-label") or ""
+    for told in ("sft run 1: 0.25 at step 4", "dpo run 1: 0.25 at step 4"):
+        assert told in name
+    notebook.run("project.evaluate(length, runs=pipe.stages[1].runs).wait(60).status")
+    other = "Best score by <b>length</b>"
+    expect(cells(root, other)).to_have_text(["10", "N/A"])
+    head = root.get_by_role("button", name=other)
+    head.click()
+    expect(root.get_by_role("columnheader", name=other)).to_have_attribute("aria-sort", "descending")
+    expect(chart(root, "score by <b>length</b>")).to_be_visible()
+    opener = runs(root).first.get_by_role("button", name="Lineage of")
+    opener.click()
+    expect(root.get_by_role("group", name="Lineage of dpo run 1")).to_be_visible()
+    for theme in ("light", "dark"):
+        notebook.theme(theme)
+        screenshot(f"results by evaluators {theme}", root)
+        assert not axe(root)
+
+
+@pytest.mark.spec("7.9")
+def test_checkpoints_show_their_scores_by_evaluators(
+    notebook: Notebook, screenshot: Callable[..., Path]
+) -> None:
+    """In the panel of a stage the best by the evaluator is marked, whatever the algorithm reports."""
+    notebook.run(SCORED)
+    root = notebook.run("pipe").locator(".pw-root").first
+    root.get_by_role("list", name="Stages").get_by_role("button", name="Stage 1:").click()
+    table = root.get_by_role("region", name="Checkpoints").first
+    expect(table.get_by_role("columnheader", name="Score by exact answers")).to_be_visible()
+    first = table.get_by_role("row").filter(has_text="best")
+    expect(first.locator("td")).to_have_text(["best 1", "N/A", "1", "1", re.compile("B$")])
+    screenshot("panel by an evaluator", root)

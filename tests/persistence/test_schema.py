@@ -134,6 +134,7 @@ def test_every_reference_is_checked() -> None:
         if column.name.endswith("_id") and not column.foreign_keys
     }
     assert unchecked == {
+        "scores.checkpoint_id",  # a score stays when its checkpoint is deleted
         "runs.start_checkpoint_id",
         "runs.source_checkpoint_id",
         "runs.start_agent_version_id",

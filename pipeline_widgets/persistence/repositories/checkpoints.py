@@ -67,7 +67,7 @@ _SCORED = (
     .values(**_widened("evaluation"), **_widened("training"))
 )
 
-_SCORES = select(_C.evaluation_score, _C.training_score).where(
+_FORMER = select(_C.id, _C.digest, _C.evaluation_score, _C.training_score).where(
     (_C.run_id == bindparam("run")) & (_C.step == bindparam("step"))
 )
 
@@ -129,12 +129,15 @@ class Checkpoints(Repository):
         run is active, when none of its checkpoints can go, counts no longer.
         """
         scores = {"training_score": training_score, "evaluation_score": evaluation_score}
-        former = self._first(_SCORES, run=run_id, step=values["step"])
+        former = self._first(_FORMER, run=run_id, step=values["step"])
         upsert = _upsert(self.connection.dialect.name)
         self.connection.execute(upsert, {"run_id": run_id, "created_at": self.now, **scores, **values})
         told = {"training": training_score, "evaluation": evaluation_score}
         finite = {name: score if is_finite(score) else None for name, score in told.items()}
-        if former is not None and any(value not in {None, scores[name]} for name, value in former.items()):
+        if former is not None and former["digest"] != values["digest"]:
+            of_former = schema.scores.c.checkpoint_id == former["id"]  # it is another one from now on
+            self.connection.execute(delete(schema.scores).where(of_former))
+        if former is not None and any(former[name] not in {None, value} for name, value in scores.items()):
             self.connection.execute(_RESCORED, {"run": run_id})
         elif any(value is not None for value in finite.values()):
             self.connection.execute(_SCORED, {"run": run_id, **finite})

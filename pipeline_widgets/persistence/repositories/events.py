@@ -154,6 +154,7 @@ def _snapshot_to_json(snapshot: PipelineSnapshot) -> dict[str, Any]:
         "runs": dict(snapshot.runs),
         "last_run": snapshot.last_run,
         "marks": marks,
+        "score_by": snapshot.score_by,
     }
 
 
@@ -170,4 +171,5 @@ def _snapshot_from_json(made: Mapping[str, Any]) -> PipelineSnapshot:
         runs={int(key): runs for key, runs in made["runs"].items()},
         last_run=made.get("last_run"),
         marks=marks,
+        score_by=made.get("score_by"),
     )

@@ -163,7 +163,7 @@ class Pipelines(Repository):
         Raises:
             StaleWriteError: Somebody else has stored an edit meanwhile.
         """
-        texts = {"name": pipeline.name, "description": pipeline.description}
+        texts = {"name": pipeline.name, "description": pipeline.description, "score_by": pipeline.score_by}
         self._edit(schema.pipelines, pipeline, **texts, modified_at=self.now, revision=revision)
         stored = [self._store(pipeline.id, at, stage) for at, stage in enumerate(pipeline.stages)]
         stages = schema.stages.c
@@ -236,6 +236,7 @@ class Pipelines(Repository):
                 name=row["name"],
                 description=row["description"],
                 stages=tuple(stages[row["id"]]),
+                score_by=row["score_by"],
                 version=row["version"],
                 created_at=row_mapping.to_datetime(row["created_at"]),
                 modified_at=row_mapping.to_datetime(row["modified_at"]),

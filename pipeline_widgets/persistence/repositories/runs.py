@@ -54,6 +54,7 @@ def _numbered(owner: ColumnElement[int]) -> ReturningInsert[Any]:
 
 
 _ADD_TO_EXPERIMENT, _ADD_TO_STAGE = _numbered(_C.experiment_id), _numbered(_C.stage_id)
+_ADD_TO_PROJECT = _numbered(case((_C.kind == "evaluation", _C.project_id)))
 _START = (
     update(schema.runs)
     .where(_HELD & (_C.status == Status.PENDING.value))
@@ -133,10 +134,17 @@ class Runs(Repository):
     """The runs of a workspace: append-only, moved along by compare and set."""
 
     def add(self, **values: object) -> Run:
-        """Insert a Pending run with the next number of its experiment, or of its Deployment stage."""
-        experiment_id = values.get("experiment_id")
-        made = _ADD_TO_STAGE if experiment_id is None else _ADD_TO_EXPERIMENT
-        by = values.get("stage_id") if experiment_id is None else experiment_id
+        """Insert a Pending run with the next number.
+
+        Runs are counted for each experiment and each Deployment stage, evaluations for each project.
+        """
+        match values.get("kind", "training"):
+            case "evaluation":
+                made, by = _ADD_TO_PROJECT, values["project_id"]
+            case "deployment":
+                made, by = _ADD_TO_STAGE, values.get("stage_id")
+            case _:
+                made, by = _ADD_TO_EXPERIMENT, values["experiment_id"]
         fixed = {"status": Status.PENDING.value, "created_at": self.now, "launches": 0}
         return row_mapping.to_run(require(self._first(made, numbered_by=by, **fixed, **values), "run"))
 
@@ -184,6 +192,14 @@ class Runs(Repository):
         """Return which process holds each active run of the workspace."""
         query = _RUNS.where(_C.status.in_(_ACTIVE)).order_by(_C.id)
         return tuple(map(row_mapping.to_lease, self._all(query)))
+
+    def evaluations(self, project_id: int) -> tuple[Run, ...]:
+        """Return the evaluations of a project, oldest first."""
+        return self._where((_C.project_id == project_id) & (_C.kind == "evaluation"))
+
+    def active_evaluations(self) -> tuple[Run, ...]:
+        """Return the evaluations of the workspace that are active, oldest first."""
+        return self._where(_C.status.in_(_ACTIVE) & (_C.kind == "evaluation"))
 
     def any_active_in(self, pipeline_id: int) -> bool:
         """Whether a run of a pipeline is active."""
@@ -287,6 +303,7 @@ class Runs(Repository):
     def remove_of_experiment(self, experiment_id: int) -> None:
         """Delete an experiment's runs with their metrics and checkpoints' rows."""
         ids = select(_C.id).where(_C.experiment_id == experiment_id)
+        self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ids)))
         for table in (schema.metrics, schema.checkpoints):
             self.connection.execute(delete(table).where(table.c.run_id.in_(ids)))
         unlinked = update(schema.runs).where(_C.experiment_id == experiment_id)

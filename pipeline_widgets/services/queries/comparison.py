@@ -10,12 +10,14 @@ from typing import Any
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.checkpoint import is_finite
 from pipeline_widgets.domain.comparison import Setting, compare_settings, find_leaders, merge_config, to_csv
+from pipeline_widgets.domain.curve import Point
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import Run, trained_experiment_ids
 from pipeline_widgets.errors import ConfigError, ForeignError, RuleError
 from pipeline_widgets.persistence.repositories.base import require
 from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services.queries.run_detail import MetricCurve
 
 RUN_COLUMNS = (
     "experiment", "run", "status", "steps", "checkpoints", "training_score", "evaluation_score",
@@ -33,6 +35,8 @@ _SORTS: dict[str, Callable[[ResultRow, datetime], Any]] = {
     "duration": lambda each, now: each.started_at and (each.finished_at or now) - each.started_at,
     "started": lambda each, _: each.run_id,  # one that has not started yet is the latest
 }
+SCORE_COLUMNS = ("experiment", "run", "step", "evaluator", "score", "spread")
+SCORE = "score:"  # comes before the name of an evaluator by whose scores the table of runs is sorted
 METRIC_COLUMNS = ("experiment", "run", "step", "metric", "value")
 MOST_METRICS = 500_000  # rows that a browser is sent
 
@@ -80,12 +84,29 @@ class ComparisonQueries:
         if any(each.project_id != project_id for each in (*runs.values(), *experiments.values())):
             why = "Only what is in one project can be compared."
             raise ForeignError("This belongs to another project.", why, "Take it from project.experiments.")
-        trained = (runs[each] for each in run_ids if not runs[each].is_deployment)
+        trained = (runs[each] for each in run_ids if runs[each].is_training)
         of_runs = [run.trained_experiment_id for run in trained]
         if len(of_runs) < len(run_ids):
-            what, why = "A Deployment stage's run cannot be compared.", "It reports no metrics."
-            raise RuleError(what, why, "Compare the run whose checkpoint it deployed: see run.lineage.")
+            what, why = (
+                "Only runs that train can be compared.",
+                "Deployments and evaluations report no metrics.",
+            )
+            raise RuleError(what, why, "Compare the run whose checkpoint it deployed or scored.")
         return tuple(dict.fromkeys((*experiment_ids, *of_runs)))
+
+    def score_curves(self, run_ids: Sequence[int]) -> dict[int, tuple[MetricCurve, ...]]:
+        """Return the scores by evaluators of what runs have saved, as curves over the steps, by run."""
+        with self._store.read() as work:
+            scores = work.evaluators.scores_of_runs(run_ids)
+        points: dict[tuple[int, str], list[Point]] = {}
+        for each in scores:
+            value = each.value if is_finite(each.value) else None
+            points.setdefault((each.saved_by, each.evaluator), []).append((each.step, value))
+        found: dict[int, list[MetricCurve]] = {}
+        for (run_id, name), told in points.items():
+            curve = MetricCurve(name=score_metric(name), points=tuple(told))
+            found.setdefault(run_id, []).append(curve)
+        return {run_id: tuple(curves) for run_id, curves in found.items()}
 
     def metrics_csv(self, listed: Sequence[ResultRow]) -> str:
         """Return what those runs reported, as CSV: experiment, run, step, metric, value.
@@ -126,11 +147,16 @@ def sorted_runs(found: Iterable[ResultRow], sort: str, now: datetime, *, descend
     Raises:
         ConfigError: The table cannot be sorted by that.
     """
-    if sort not in _SORTS:
+    latest = sorted(found, key=lambda each: each.run_id, reverse=True)
+    key = _SORTS.get(sort)
+    if sort.startswith(SCORE):
+        name = sort.removeprefix(SCORE)
+        keys: dict[int, Any] = {each.run_id: each.scores.get(name) for each in latest}
+    elif key is not None:
+        keys = {each.run_id: key(each, now) for each in latest}
+    else:
         what = f"The table of runs cannot be sorted by {sort!r}."
         raise ConfigError(what, fix=f"Choose one of {', '.join(_SORTS)}.")
-    latest = sorted(found, key=lambda each: each.run_id, reverse=True)
-    keys = {each.run_id: _SORTS[sort](each, now) for each in latest}
     told = [each for each in latest if keys[each.run_id] is not None]
     told.sort(key=lambda each: keys[each.run_id], reverse=descending)
     return [*told, *(each for each in latest if keys[each.run_id] is None)]
@@ -145,18 +171,34 @@ def best_runs(found: Collection[ResultRow]) -> frozenset[int]:
     return find_leaders(scores, higher_is_better=directions.pop())
 
 
+def find_evaluators(found: Iterable[ResultRow]) -> tuple[str, ...]:
+    """Return the names of the evaluators that have scored any of these, in the order of the alphabet."""
+    return tuple(sorted({name for each in found for name in each.scores}))
+
+
+def score_metric(evaluator: str) -> str:
+    """Return how a chart and a column call the scores by an evaluator."""
+    return f"score by {evaluator}"
+
+
+def run_columns(evaluators: Sequence[str]) -> list[str]:
+    """Return the columns of a table of runs, with one for each of these evaluators."""
+    return [*RUN_COLUMNS, *map(score_metric, evaluators)]
+
+
 def runs_csv(listed: Sequence[ResultRow]) -> str:
     """Return a table of runs as CSV; times are ISO 8601 in UTC."""
-    return to_csv(RUN_COLUMNS, (run_values(each, iso=True) for each in listed))
+    names = find_evaluators(listed)
+    return to_csv(run_columns(names), (run_values(each, names, iso=True) for each in listed))
 
 
-def run_values(row: ResultRow, *, iso: bool = False) -> tuple[object, ...]:
+def run_values(row: ResultRow, evaluators: Sequence[str] = (), *, iso: bool = False) -> tuple[object, ...]:
     """Return the row of a run, by the columns of its table."""
     times = (row.started_at, row.finished_at)
     told = [at.isoformat() if iso and at is not None else at for at in times]
     return (
         row.experiment, row.number, str(row.status), row.steps, row.checkpoints, row.training_score,
-        row.evaluation_score, *told,
+        row.evaluation_score, *told, *(row.scores.get(name) for name in evaluators),
     )  # fmt: skip
 
 

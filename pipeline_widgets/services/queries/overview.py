@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from pipeline_widgets.domain.evaluator import EvaluatorScore, best_of
 from pipeline_widgets.domain.overview import ExperimentRow, ProjectRow, ResultRow
 from pipeline_widgets.domain.rollup import Rollup, StageSummary, roll_up
 from pipeline_widgets.domain.run import Run
@@ -112,7 +113,24 @@ class OverviewQueries:
     def results(self, project_id: int, experiment_ids: Collection[int]) -> tuple[ResultRow, ...]:
         """Return the runs of those experiments of a project, by experiment and number."""
         with self._store.read() as work:
-            return work.runs.listed(project_id, experiment_ids)
+            return _with_scores(work, work.runs.listed(project_id, experiment_ids))
+
+
+def _with_scores(work: UnitOfWork, rows: tuple[ResultRow, ...]) -> tuple[ResultRow, ...]:
+    """Add to runs the best scores that evaluators have given what they saved."""
+    specs = work.evaluators.all()
+    if not specs:
+        return rows
+    given: dict[tuple[int, str], list[EvaluatorScore]] = {}
+    for each in work.evaluators.scores_of_runs([row.run_id for row in rows]):
+        given.setdefault((each.saved_by, each.evaluator), []).append(each)
+    found: dict[int, dict[str, float]] = {}
+    for spec in specs:
+        for row in rows:
+            scores = given.get((row.run_id, spec.name), ())
+            if (best := best_of(scores, higher_is_better=spec.higher_is_better)) is not None:
+                found.setdefault(row.run_id, {})[spec.name] = best.value
+    return tuple(replace(row, scores=found.get(row.run_id, {})) for row in rows)
 
 
 def _by_need(work: UnitOfWork, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:

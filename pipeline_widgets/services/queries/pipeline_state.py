@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, label_stage
-from pipeline_widgets.domain.checkpoint import choose_checkpoint
-from pipeline_widgets.domain.pipeline_facts import StageFacts
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.stage_settings import describe_settings
 from pipeline_widgets.domain.staleness import Staleness, compute_staleness
@@ -104,7 +103,7 @@ class PipelineStateQueries:
                     held=known.for_stage(stage.id).held,
                     run=_without_beat(known.for_stage(stage.id).latest),
                     accepted=known.for_stage(stage.id).note if stale[stage.id].accepted else None,
-                    score=_score(known.for_stage(stage.id)),
+                    score=_score(pipeline, stage, known),
                 )
                 for at, stage in enumerate(pipeline.stages)
             ),
@@ -141,12 +140,12 @@ def _without_beat(run: Run | None) -> Run | None:
     return replace(run, beat_at=None) if run else None
 
 
-def _score(known: StageFacts) -> float | None:
-    if known.experiment is None:
+def _score(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> float | None:
+    """Return the score of the best that a stage made, or of what it deployed, by what Best goes by."""
+    known = facts.for_stage(stage.id)
+    if known.experiment is not None:
+        return known.best_score
+    source = pipeline.source(stage.id)
+    if known.consumed is None or source is None:
         return known.consumed.evaluation_score if known.consumed else None
-    if not known.latest_checkpoints:
-        return None
-    higher = known.experiment.spec.higher_is_better
-    return choose_checkpoint(
-        known.latest_checkpoints, "best", higher_is_better=higher
-    ).checkpoint.evaluation_score
+    return facts.for_stage(source.id).score_of(known.consumed)

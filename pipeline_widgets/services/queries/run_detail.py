@@ -14,7 +14,9 @@ from datetime import datetime
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.artifact_words import describe_role
 from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint, is_finite
+from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.curve import Curve, Point, extend_curve
+from pipeline_widgets.domain.evaluator import Yardstick
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.logs import render_log
@@ -38,6 +40,8 @@ class CheckpointRow:
     size: int
     #: The run that saved it, as in "run 3".
     run: str
+    #: Its scores by evaluators, by name.
+    scores: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,6 +217,10 @@ class RunDetailQueries:
 def checkpoint_rows(work: UnitOfWork, checkpoints: Sequence[Checkpoint]) -> tuple[CheckpointRow, ...]:
     """Return checkpoints as a table shows them, each with the run that saved it."""
     makers = work.runs.by_id({checkpoint.run_id for checkpoint in checkpoints})
+    given: dict[int, dict[str, float | None]] = {}
+    for score in work.evaluators.scores_of_checkpoints([each.id for each in checkpoints]):
+        value = score.value if is_finite(score.value) else None
+        given.setdefault(score.checkpoint_id, {})[score.evaluator] = value
     return tuple(
         CheckpointRow(
             id=each.id,
@@ -221,6 +229,7 @@ def checkpoint_rows(work: UnitOfWork, checkpoints: Sequence[Checkpoint]) -> tupl
             evaluation_score=each.evaluation_score if is_finite(each.evaluation_score) else None,
             size=each.size,
             run=makers[each.run_id].label,
+            scores=given.get(each.id, {}),
         )
         for each in checkpoints
     )
@@ -275,12 +284,31 @@ def _version(work: UnitOfWork, version_id: int) -> str | None:
 
 
 def _best(work: UnitOfWork, run: Run, saved: Sequence[Checkpoint]) -> int | None:
-    if not saved or run.is_deployment:
+    if not saved or not run.is_training:
         return None
-    higher = work.experiments.get(run.trained_experiment_id).spec.higher_is_better
-    best = choose_checkpoint(saved, "best", higher_is_better=higher).checkpoint
+    made_by = work.experiments.get(run.trained_experiment_id).spec
+    yardstick = _yardstick(work, run, made_by, saved)
+    if yardstick is not None and not yardstick.scores:
+        return None
+    higher = made_by.higher_is_better
+    best = choose_checkpoint(saved, "best", higher_is_better=higher, yardstick=yardstick).checkpoint
+    if yardstick is not None:
+        return best.id if is_finite(yardstick.scores.get(best.id)) else None
     scored = is_finite(best.evaluation_score) or is_finite(best.training_score)
     return best.id if scored else None
+
+
+def _yardstick(
+    work: UnitOfWork, run: Run, made_by: AlgorithmSpec, saved: Sequence[Checkpoint]
+) -> Yardstick | None:
+    """Return what Best goes by in the pipeline of a run; None where by the algorithm's own scores."""
+    stored = work.evaluators.of_stages([run.stage_id]).get(run.stage_id) if run.stage_id is not None else None
+    if stored is None or not stored.spec.accepts_from(made_by):
+        return None
+    spec = stored.spec
+    scores = work.evaluators.scores_of_checkpoints([each.id for each in saved])
+    mine = {each.checkpoint_id: each.value for each in scores if each.evaluator == spec.name}
+    return Yardstick(spec=spec, scores=mine)
 
 
 def _agent(work: UnitOfWork, run: Run) -> AgentMade | None:

@@ -146,7 +146,7 @@ class StageFormQueries:
                 checkpoints=checkpoint_rows(work, offered.checkpoints),
                 best=_checkpoint_option("best", offered, named),
                 final=_checkpoint_option("final", offered, named),
-                higher_is_better=offered.experiment is None or offered.experiment.spec.higher_is_better,
+                higher_is_better=offered.higher_is_better,
                 scratch=FitResults({}, ()) if source else fitting,
                 agents=agents,
                 agent_names=tuple(agent.name for agent in saved),
@@ -247,6 +247,8 @@ def _checkpoint_option(choice: Choice, offered: StageFacts, source: str | None) 
         return CheckpointOption(step=None, reason="There is no stage before it.")
     try:
         chosen = offered.choose(choice)
-    except NoCheckpointError:
-        return CheckpointOption(step=None, reason=f"Waiting for a checkpoint from {source}.")
+    except NoCheckpointError as error:
+        waiting = f"Waiting for a checkpoint from {source}."
+        reason = f"{error.what} {error.fix}" if offered.checkpoints else waiting
+        return CheckpointOption(step=None, reason=reason)
     return CheckpointOption(step=chosen.checkpoint.step, reason=chosen.reason)

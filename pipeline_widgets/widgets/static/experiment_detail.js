@@ -10,7 +10,7 @@ import { errorPart, Printed } from "./files.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
 import { heads, numberCell, numbers } from "./tables.js";
-import { bytes, isolated, metricName, scores } from "./text.js";
+import { bytes, evaluatorsOf, isolated, metricName, scores } from "./text.js";
 import { repeat } from "./vendor/lit.js";
 
 const DETAIL_GOES = ["Pending", "Running", "Stopping"];
@@ -160,6 +160,8 @@ export class ExperimentDetail {
       left = saved - checkpoints.length;
     const training = scores(checkpoints.map((each) => each.training_score)),
       evaluation = scores(checkpoints.map((each) => each.evaluation_score));
+    const evaluators = evaluatorsOf(checkpoints),
+      given = evaluators.map((name) => scores(checkpoints.map((each) => each.scores[name])));
     const none =
       !run || DETAIL_GOES.includes(run.status)
         ? "No checkpoint has been saved yet."
@@ -168,7 +170,13 @@ export class ExperimentDetail {
     const whose = [["all", "Of all runs"]];
     if (run) whose.unshift(["run", `Of run ${run.number}`]);
     const scored = [`Training Score${better}`, `Evaluation Score${better}`];
-    const columns = numbers(...(every ? ["Run"] : []), "Steps", ...scored, "Size");
+    const columns = numbers(
+      ...(every ? ["Run"] : []),
+      "Steps",
+      ...scored,
+      ...evaluators.map((name) => `Score by ${isolated(name)}`),
+      "Size",
+    );
     return html`<div class="pw-xd-choose">
         <select aria-label="Checkpoints of" data-f=${`whose-${this.id}`} ?hidden=${runs.length < 2}
           @change=${(event) => this.look({ every: event.currentTarget.value === "all" })}
@@ -186,6 +194,7 @@ export class ExperimentDetail {
                 ${every ? numberCell(each.run?.replace(/^run /, "")) : null}
                 <td class="pw-number">${stepMarks(each)}${each.step}</td>
                 ${numberCell(training(each.training_score))}${numberCell(evaluation(each.evaluation_score))}
+                ${evaluators.map((name, at) => numberCell(given[at](each.scores[name])))}
                 ${numberCell(bytes(each.size))}
                 <td class="pw-xd-acts"><div>${this.acts(row, each)}</div></td>
               </tr>`,

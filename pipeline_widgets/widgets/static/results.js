@@ -31,6 +31,7 @@ export class ResultsPanel {
     on("total", this, this.runs);
     on("runs", this, this.runs, this.charts, this.config);
     on("order", this.runs);
+    on("evaluators", this.runs);
     on("latest", this.runs);
     on("curves", this.charts);
     on("undrawn", this.runs);

@@ -5,7 +5,7 @@ import { badge, button, draw, html, make, moment } from "./elements.js";
 import { saveFile } from "./files.js";
 import { runName } from "./results_charts.js";
 import { columnHead, numberCell } from "./tables.js";
-import { count, duration, score } from "./text.js";
+import { count, duration, isolated, score } from "./text.js";
 import { live, nothing, repeat } from "./vendor/lit.js";
 
 const RESULT_COLUMNS = [
@@ -18,6 +18,8 @@ const RESULT_COLUMNS = [
   { label: "Checkpoints", sort: "checkpoints", descending: true, kind: "pw-number pw-results-count" },
   { label: "Best training score", sort: "training", descending: true, kind: "pw-number" },
   { label: "Best evaluation score", sort: "evaluation", descending: true, kind: "pw-number" },
+];
+const RESULT_TIMES = [
   { label: "Duration", sort: "duration", descending: true, kind: "pw-number" },
   { label: "Started", sort: "started", descending: true },
 ];
@@ -57,7 +59,7 @@ export class ResultRuns {
           <table class="pw-table">
             <caption class="pw-hidden">Runs</caption>
             <thead><tr>
-              ${RESULT_COLUMNS.map((column) =>
+              ${this.columns().map((column) =>
                 columnHead(column, order, ["pw-results-sort", "pw-results-arrow"], (wanted, pressed) =>
                   this.frame.run("sort", { ...wanted }, pressed),
                 ),
@@ -81,6 +83,17 @@ export class ResultRuns {
         </div>`,
     );
     this.light(this.lit);
+  }
+
+  /** The columns, with one for each evaluator that has scored any of these runs. */
+  columns() {
+    const scored = this.model.get("evaluators").map((name) => ({
+      label: `Best score by ${isolated(name)}`,
+      sort: `score:${name}`,
+      descending: true,
+      kind: "pw-number pw-results-scored",
+    }));
+    return [...RESULT_COLUMNS, ...scored, ...RESULT_TIMES];
   }
 
   /**
@@ -145,6 +158,7 @@ export class ResultRuns {
       ${numberCell(run.steps === null ? "N/A" : chartStep(run.steps))}
       <td class="pw-number pw-results-count">${chartStep(run.checkpoints)}</td>
       ${numberCell(score(run.training_score))}${numberCell(run.best ? best : reached)}
+      ${this.model.get("evaluators").map((name) => numberCell(score(run.scores[name])))}
       <td class="pw-number" data-since=${started !== null && run.finished_at === null ? started : nothing}
         .textContent=${took(run)}></td>
       <td>${started === null ? "N/A" : moment(started)}</td>
@@ -187,7 +201,7 @@ export class ResultRuns {
             : html`<p class="pw-soft">${none}</p>`
         }
       </div>`;
-    return html`<tr data-key=${`${run.id}-lineage`}><td colspan=${RESULT_COLUMNS.length}>
+    return html`<tr data-key=${`${run.id}-lineage`}><td colspan=${this.columns().length}>
       <div class="pw-results-lineage" role="group" aria-label=${`Lineage of ${runName(run)}`}>
         ${
           told

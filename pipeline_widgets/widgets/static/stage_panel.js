@@ -10,7 +10,17 @@ import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
 import { sparkline } from "./sparkline.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
 import { heads, numberCell, numbers } from "./tables.js";
-import { asSentence, bytes, count, duration, inFull, isolated, metricName, score } from "./text.js";
+import {
+  asSentence,
+  bytes,
+  count,
+  duration,
+  evaluatorsOf,
+  inFull,
+  isolated,
+  metricName,
+  score,
+} from "./text.js";
 import { repeat } from "./vendor/lit.js";
 
 const CURVES_SHOWN = 6; // the scores first; the rest is behind "and 3 more"
@@ -229,12 +239,18 @@ function progress(run) {
 
 /** @param {PanelRun | null} run */
 function checkpointsPart(run) {
-  const list = run?.checkpoints ?? [];
+  const list = run?.checkpoints ?? [],
+    evaluators = evaluatorsOf(list);
+  const scored = evaluators.map((name) => `Score by ${isolated(name)}`);
   return part("Checkpoints", list.length > 0, [
     html`<div class="pw-scroll pw-panel-scroll" tabindex="0" role="region" aria-label="Checkpoints">
       <table class="pw-table">
-        ${heads(numbers("Step", "Training Score", "Evaluation Score", "Size"))}
-        <tbody>${repeat(list, ({ id }) => id, checkpointLine)}</tbody>
+        ${heads(numbers("Step", "Training Score", "Evaluation Score", ...scored, "Size"))}
+        <tbody>${repeat(
+          list,
+          ({ id }) => id,
+          (each) => checkpointLine(each, evaluators),
+        )}</tbody>
       </table>
     </div>`,
     html`<div class="pw-panel-note pw-soft">
@@ -243,8 +259,14 @@ function checkpointsPart(run) {
   ]);
 }
 
-/** @param {Checkpoint} checkpoint */
-function checkpointLine({ step, training_score: training, evaluation_score: evaluation, size, best, final }) {
+/**
+ * @param {Checkpoint} checkpoint
+ * @param {string[]} evaluators
+ */
+function checkpointLine(
+  { step, training_score: training, evaluation_score: evaluation, scores, size, best, final },
+  evaluators,
+) {
   const marks = [best && "best", final && "final"].filter(Boolean).join(", ");
   return html`<tr>
     <td class="pw-number">${
@@ -254,7 +276,8 @@ function checkpointLine({ step, training_score: training, evaluation_score: eval
     </span>`
         : null
     } ${inFull(step)}</td>
-    ${numberCell(score(training))}${numberCell(score(evaluation))}${numberCell(bytes(size))}
+    ${numberCell(score(training))}${numberCell(score(evaluation))}
+    ${evaluators.map((name) => numberCell(score(scores[name])))}${numberCell(bytes(size))}
   </tr>`;
 }
 

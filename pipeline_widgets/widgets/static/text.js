@@ -163,6 +163,13 @@ const METRIC_NAMES = {
 };
 
 /**
+ * The evaluators that have scored any of these, by name.
+ * @param {{ scores: Record<string, number | null> }[]} scored
+ */
+export const evaluatorsOf = (scored) =>
+  [...new Set(scored.flatMap((each) => Object.keys(each.scores)))].sort();
+
+/**
  * Name a metric as people do.
  * @param {string} name
  */

@@ -132,6 +132,8 @@ interface Checkpoint {
   step: Step;
   training_score: number | null;
   evaluation_score: number | null;
+  /** By the name of the evaluator. */
+  scores: Record<string, number | null>;
   size: number;
   best: boolean;
   final: boolean;
@@ -447,6 +449,8 @@ interface ResultRow {
   checkpoints: number;
   training_score: number | null;
   evaluation_score: number | null;
+  /** The best by each evaluator. */
+  scores: Record<string, number>;
   started_at: number | null;
   finished_at: number | null;
   best: boolean;
@@ -491,6 +495,7 @@ interface Traits {
   settings: SettingRow[];
   chosen: number[];
   drawn: number[];
+  evaluators: string[];
   tabs: string[];
   selected: number;
   total: number;

@@ -31,24 +31,47 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_sources")),
     )
+    op.add_column("pipelines", sa.Column("score_by", sa.String(255), nullable=True))
+    _create_evaluators()
     op.create_table(
         "scores",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("checkpoint_id", sa.Integer(), nullable=False),
-        sa.Column("evaluator", _NAME, nullable=False),
+        sa.Column("saved_by", sa.Integer(), nullable=False),
+        sa.Column("step", _LONG, nullable=False),
+        sa.Column("evaluator", sa.String(255), nullable=False),
         sa.Column("score", sa.Float(), nullable=True),
         sa.Column("spread", sa.Float(), nullable=True),
+        sa.Column("metrics", sa.JSON(), nullable=False),
+        sa.Column("code", sa.String(64), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["checkpoint_id"], ["checkpoints.id"], name=op.f("fk_scores_checkpoint_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["saved_by"], ["runs.id"], name=op.f("fk_scores_saved_by")),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_scores_run_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scores")),
         sa.UniqueConstraint("checkpoint_id", "evaluator", name=op.f("uq_scores_checkpoint_id_evaluator")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_scores_saved_by"), "scores", ["saved_by"])
     op.create_index(op.f("ix_scores_run_id"), "scores", ["run_id"])
+
+
+def _create_evaluators() -> None:
+    op.create_table(
+        "evaluators",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("spec", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("path", sa.Text(), nullable=True),
+        sa.Column("root", sa.Text(), nullable=True),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("python", sa.String(64), nullable=True),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluators")),
+        sa.UniqueConstraint("name", name=op.f("uq_evaluators_name")),
+        sqlite_autoincrement=True,
+    )
 
 
 def _tell_kinds() -> None:
@@ -60,8 +83,9 @@ def _tell_kinds() -> None:
 def downgrade() -> None:
     runs = sa.table("runs", sa.column("kind", sa.String()))
     op.execute(sa.delete(runs).where(runs.c.kind == "evaluation"))
-    for table in ("scores", "sources", "environments"):
+    for table in ("scores", "evaluators", "sources", "environments"):
         op.drop_table(table)
+    op.drop_column("pipelines", "score_by")
     for name in ("environment_digest", "code", "kind"):
         op.drop_column("runs", name)
     for name in ("size", "digest"):

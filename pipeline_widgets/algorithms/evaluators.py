@@ -1,0 +1,272 @@
+"""Evaluators: functions that score checkpoints of any algorithm, also long after the training (spec 7.9).
+
+One enters by `@pw.evaluator` (also in a notebook cell) or by the entry-point group
+`pipeline_widgets.evaluators`. Another process finds it as it finds an algorithm: by import path, or by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, overload
+
+from pipeline_widgets.algorithms.algorithm import Algorithm
+from pipeline_widgets.algorithms.code_reference import open_code, reference_to
+from pipeline_widgets.algorithms.scalars import to_scalar
+from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.evaluator import EvaluatorDeclaration, EvaluatorSpec, Takes
+from pipeline_widgets.domain.names import validate_name
+from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
+from pipeline_widgets.errors import ConfigError, EvaluatorNotFoundError, format_error, format_value
+
+GROUP = "pipeline_widgets.evaluators"
+FIX = 'Return a number, (number, standard error), or pw.Evaluation(score, spread, metrics={"length": 12.0}).'
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluator has found out about a checkpoint.
+
+    Args:
+        score: The score.
+        spread: The standard error of the score; 0 where the evaluator always gives the same one.
+        metrics: What else was measured, by name.
+    """
+
+    score: float
+    spread: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+#: What an evaluator returns.
+Result: TypeAlias = "float | tuple[float, float] | Evaluation"
+Measure: TypeAlias = Callable[[Any], Result]
+OfPredictor: TypeAlias = Callable[[Callable[[Any], Any]], Result]
+OfFolder: TypeAlias = Callable[[Path], Result]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluator:
+    """A function that scores a checkpoint, with its declaration. Calling it scores."""
+
+    spec: EvaluatorSpec
+    measure: Measure
+
+    def __call__(self, subject: Any) -> Evaluation:
+        """Score what is passed: a predictor, or the folder of a checkpoint.
+
+        Raises:
+            ConfigError: The function returns something else than a score.
+        """
+        return _to_evaluation(self.spec.name, self.measure(subject))
+
+    def score(self, folder: Path, algorithm: Algorithm | None = None) -> Evaluation:
+        """Score a checkpoint.
+
+        Args:
+            folder: The checkpoint.
+            algorithm: The algorithm that made it; not needed by one that takes the folder.
+
+        Raises:
+            ConfigError: It needs a predictor, and the algorithm has none; or it returns no score.
+        """
+        if self.spec.takes == "folder":
+            return self(folder)
+        if algorithm is None or algorithm.predict is None:
+            made_by = "its algorithm" if algorithm is None else algorithm.spec.name
+            what = f"{self.spec.name!r} asks checkpoints for answers, and {made_by} has no predict=."
+            fix = 'Declare the algorithm with predict=, or the evaluator with takes="folder".'
+            raise ConfigError(what, fix=fix)
+        algorithm.check_installed()
+        return self(algorithm.predict(folder))
+
+    @property
+    def reference(self) -> AlgorithmReference:
+        """Where another process finds this evaluator."""
+        return reference_to(self, self.measure, self.spec.name)
+
+
+_defined: dict[str, Evaluator] = {}
+
+
+@overload
+def evaluator(
+    name: str,
+    *,
+    accepts: Iterable[str],
+    score: Literal["max", "min"] = "max",
+    takes: Literal["predictor"] = "predictor",
+) -> Callable[[OfPredictor], Evaluator]: ...
+@overload
+def evaluator(
+    name: str, *, accepts: Iterable[str], score: Literal["max", "min"] = "max", takes: Literal["folder"]
+) -> Callable[[OfFolder], Evaluator]: ...
+def evaluator(
+    name: str,
+    *,
+    accepts: Iterable[str],
+    score: Literal["max", "min"] = "max",
+    takes: Takes = "predictor",
+) -> Callable[[Any], Evaluator]:
+    """Register the decorated function as an evaluator of checkpoints. Works in a notebook cell.
+
+    It returns a number, a number with its standard error, or an `Evaluation`. It runs in a process of its
+    own, never in the kernel, and may raise anything: that checkpoint has no score then.
+
+    Args:
+        name: What its scores are called, in Results and by `project.evaluate`. Defining it again replaces it.
+        accepts: The artifact kinds that it scores, such as {"lm"}; {"any"} scores all.
+        score: "max" if a higher score is better, "min" if a lower one is.
+        takes: What the function is called with. "predictor" is what the algorithm's `predict` opens, which
+            answers as an agent does; "folder" is the checkpoint's folder, a `Path`.
+
+    Raises:
+        ConfigError: An argument is not what it has to be.
+    """
+    named = validate_name(name, "evaluator")
+    kinds = frozenset([accepts] if isinstance(accepts, str) else _listed(accepts))
+    if not kinds or not all(isinstance(kind, str) for kind in kinds):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        raise _misdeclared("accepts", accepts, 'artifact kinds as texts, such as {"lm"}')
+    if score not in {"max", "min"}:
+        raise _misdeclared("score", score, '"max" if a higher score is better, or "min" if a lower one is')
+    if takes not in {"predictor", "folder"}:
+        raise _misdeclared("takes", takes, '"predictor" or "folder"')
+    spec = EvaluatorSpec(name=named, accepts=kinds, score=score, takes=takes)
+
+    def register(measure: Measure) -> Evaluator:
+        if not callable(measure):
+            raise _misdeclared("the decorated object", measure, "a function of one argument")
+        made = Evaluator(spec=spec, measure=measure)
+        _defined[named] = made
+        return made
+
+    return register
+
+
+def find(name: str) -> Evaluator:
+    """Return the evaluator of that name: what this process defined, else an installed one.
+
+    Args:
+        name: The name that it was registered under.
+
+    Raises:
+        EvaluatorNotFoundError: There is none, or it cannot be imported.
+    """
+    if name not in _defined:
+        installed = _installed()
+        if name not in installed:
+            known = ", ".join(map(repr, names()))
+            fix = (
+                f"Known are {known}; define others with @pw.evaluator."
+                if known
+                else "Define it with @pw.evaluator."
+            )
+            raise EvaluatorNotFoundError(f"There is no evaluator named {name!r}.", fix=fix)
+        _defined[name] = _checked(installed[name].value, installed[name].load)
+    return _defined[name]
+
+
+def declaration_of(wanted: str | Evaluator) -> EvaluatorDeclaration | None:
+    """Return the declaration of an evaluator as this process has it; None where it has none of that name.
+
+    Args:
+        wanted: A name, or the evaluator itself.
+
+    Raises:
+        EvaluatorNotFoundError: What was passed is neither.
+        ConfigError: It cannot be sent to another process.
+    """
+    if isinstance(wanted, str):
+        if wanted not in names():
+            return None
+        wanted = find(wanted)
+    if not isinstance(wanted, Evaluator):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+        what = f"{getattr(wanted, '__name__', wanted)!r} is not an evaluator."
+        raise EvaluatorNotFoundError(what, fix="Decorate it with @pw.evaluator, or pass a name.")
+    return EvaluatorDeclaration(spec=wanted.spec, reference=wanted.reference)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all evaluators that this process can find."""
+    return tuple(sorted(_defined.keys() | _installed().keys()))
+
+
+def defines(name: str) -> bool:
+    """Whether this process has defined or loaded an evaluator of that name.
+
+    Args:
+        name: The name that it was registered under.
+    """
+    return name in _defined
+
+
+def load(reference: AlgorithmReference) -> Evaluator:
+    """Return the evaluator behind a reference, in any process.
+
+    Args:
+        reference: An import path, or the code itself by value.
+
+    Raises:
+        EvaluatorNotFoundError: Its module or name is gone, its pickled value cannot be opened, or another
+            Python has made that.
+    """
+    if (why := foreign_reason(reference.python)) is not None:
+        raise EvaluatorNotFoundError(
+            "The evaluator cannot be loaded.", why, foreign_fix(reference.python, "@pw.evaluator")
+        )
+    origin = "the pickled evaluator" if reference.value is not None else str(reference.path)
+    return _checked(origin, lambda: open_code(reference))
+
+
+def _checked(origin: str, opened: Callable[[], Any]) -> Evaluator:
+    try:
+        value = opened()
+    except Exception as error:
+        fix = "Install what it needs, or define it again with @pw.evaluator and evaluate again."
+        raise EvaluatorNotFoundError(f"{origin} cannot be loaded.", format_error(error), fix) from error
+    if not isinstance(value, Evaluator):
+        raise EvaluatorNotFoundError(f"{origin} is not an evaluator.", fix="Decorate it with @pw.evaluator.")
+    return value
+
+
+def _to_evaluation(name: str, result: Any) -> Evaluation:
+    match result:
+        case Evaluation():
+            told = result
+        case (score, spread):
+            told = Evaluation(score, spread)
+        case _:
+            told = Evaluation(result)
+    try:
+        measured = {str(key): _to_number(value) for key, value in dict(told.metrics).items()}
+        return Evaluation(_to_number(told.score), _to_number(told.spread), measured)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{name!r} returned no score.", f"Got {format_value(result)}.", FIX) from error
+
+
+def _to_number(value: Any) -> float:
+    """Return a number as a float; a text is none, and neither is a bool, which counts nothing."""
+    scalar = to_scalar(value)
+    if isinstance(scalar, (str, bytes, bool)) or scalar is None:
+        raise TypeError(type(scalar).__name__)
+    return float(scalar)
+
+
+def _listed(accepts: Any) -> list[Any]:
+    try:
+        return list(accepts)
+    except TypeError as error:
+        raise _misdeclared("accepts", accepts, 'artifact kinds as texts, such as {"lm"}') from error
+
+
+def _misdeclared(argument: str, given: object, wanted: str) -> ConfigError:
+    what = f"@pw.evaluator cannot use {format_value(given)} as {argument}."
+    return ConfigError(what, fix=f"Pass {wanted}.")
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
