@@ -13,7 +13,8 @@ from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
 from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.trainers.numpy import letters, letters_trainer, loop
-from pipeline_widgets.trainers.numpy.language_model import LanguageModel, predict
+from pipeline_widgets.trainers.numpy.language_model import LanguageModel
+from pipeline_widgets.trainers.numpy.letters_predictor import predict
 from pipeline_widgets.trainers.numpy.letters_trainer import LettersConfig, LettersTrainer, token_mean
 from pipeline_widgets.trainers.numpy.nn import Floats, Integers, Loss
 
