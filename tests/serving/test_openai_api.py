@@ -257,7 +257,12 @@ def test_what_is_not_done_here_is_refused_in_openais_form(
 def test_parameters_that_ask_for_nothing_are_taken(agent: Endpoint) -> None:
     """What clients send by default, and who they are, changes no answer."""
     assert complete(agent, frequency_penalty=0, logit_bias=None, best_of=1, user="me")["choices"]
-    neutral = {"tools": [], "tool_choice": "none", "response_format": {"type": "text"}, "store": False}
+    neutral: dict[str, Any] = {
+        "tools": [],
+        "tool_choice": "none",
+        "response_format": {"type": "text"},
+        "store": False,
+    }
     assert chat(agent, **neutral, metadata={"a": "b"}, parallel_tool_calls=None)["choices"]
 
 
