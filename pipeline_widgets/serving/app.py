@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pipeline_widgets.algorithms.text_predictor import TextPredictor
 from pipeline_widgets.domain.endpoint import FIELDS, RECONCILE_PATH, Route, is_addressed_by
 from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.serving.auth import Authenticator, ServedState
@@ -52,9 +53,9 @@ def application(live: ServedState, local_host: str | None = None) -> ASGIApp:
         local_host: The host that it listens on, if only this machine reaches it.
     """
     guard, queue = Authenticator(live), PredictionQueue()
-    routes = Routes(live, guard, queue)
-    tensors = OpenInferenceRoutes(live, guard, queue)
     texts = OpenAIRoutes(live, guard, queue)
+    tensors = OpenInferenceRoutes(live, guard, queue)
+    routes = Routes(live, guard, queue, texts)
     paths: list[tuple[str, list[str], Handler]] = [
         ("/health", ["GET"], routes.health),
         (RECONCILE_PATH, ["POST"], routes.reconcile),
@@ -117,8 +118,10 @@ class ErrorMiddleware:
 class Routes:
     """The handlers of an endpoint's own paths."""
 
-    def __init__(self, live: ServedState, guard: Authenticator, queue: PredictionQueue) -> None:
-        self._live, self._guard, self._queue = live, guard, queue
+    def __init__(
+        self, live: ServedState, guard: Authenticator, queue: PredictionQueue, texts: OpenAIRoutes
+    ) -> None:
+        self._live, self._guard, self._queue, self._texts = live, guard, queue, texts
 
     # ---- for everybody
 
@@ -154,7 +157,10 @@ class Routes:
                 if route == "generate":
                     fix += ' /generate is of agents that produce "lm", or whose predict= is a TextPredictor.'
                 raise RequestError(404, f"There is no /{route} here.", why, fix)
-            found = await self._queue.ask(opened, get_field(await read_body(request), takes))
+            body = await read_body(request)
+            if isinstance(opened.predict, TextPredictor) and set(body) - {takes}:
+                return await self._texts.generate(request, opened, body)
+            found = await self._queue.ask(opened, get_field(body, takes))
             return Response(b'{"%b":%b}' % (returns.encode(), found), media_type="application/json")
 
         return handle

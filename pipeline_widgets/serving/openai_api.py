@@ -31,6 +31,7 @@ from pipeline_widgets.serving.openai_requests import (
     check_model,
     read_chat_request,
     read_completion_request,
+    read_generate_request,
 )
 from pipeline_widgets.serving.payload import (
     OPENAI,
@@ -74,6 +75,14 @@ class OpenAIRoutes:
         """Answer a chat, by the chat template of the checkpoint."""
         opened = await self._authorize(request)
         return await self._answer(request, opened, read_chat_request(await read_body(request), opened.agent))
+
+    async def generate(self, request: Request, opened: LoadedVersion, body: Mapping[str, Any]) -> Response:
+        """Answer our own /generate where a request says how to sample, or is a chat."""
+        asked = read_generate_request(body)
+        made = await unless_gone(
+            request, self._complete(opened, asked, _Writer(opened, replace(asked, chat=False)))
+        )
+        return json_response({"text": made["choices"][0]["text"]})
 
     async def elsewhere(self, request: Request) -> Response:
         """Refuse the rest of the API, and say where this agent answers."""

@@ -67,18 +67,14 @@ class _StreamOptions(_Strict):
     include_obfuscation: Literal[False] | None = None
 
 
-class _Request(_Strict):
-    """What requests for completions and for chat completions share."""
+class _Sampling(_Strict):
+    """How to sample."""
 
-    model: str
     max_tokens: int | None = Field(None, ge=0)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
-    n: int | None = Field(None, ge=1, le=CHOICES)
     stop: str | list[str] | None = None
     seed: int | None = None
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
 
     def settings(self, max_tokens: int | None, log_probs: int | None) -> SamplingSettings:
         """Return how to sample."""
@@ -91,6 +87,15 @@ class _Request(_Strict):
             seed=None if self.seed is None else self.seed % SEEDS,
             log_probs=log_probs,
         )
+
+
+class _Request(_Sampling):
+    """What requests for completions and for chat completions share."""
+
+    model: str
+    n: int | None = Field(None, ge=1, le=CHOICES)
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
 
 
 class _CompletionRequest(_Request):
@@ -120,6 +125,34 @@ class _ChatRequest(_Request):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=LOG_PROBS)
+
+
+class _GenerateRequest(_Sampling):
+    prompt: str | None = None
+    messages: list[_Message] | None = Field(None, min_length=1)
+    max_tokens: int | None = Field(None, ge=1)
+
+
+def read_generate_request(body: Mapping[str, Any]) -> Asked:
+    """Return what a request to our own /generate asks for: a prompt or a chat, and how to sample.
+
+    Raises:
+        RequestError: It is none, or asks for what is not known.
+    """
+    request = _read(_GenerateRequest, body)
+    if (request.prompt is None) == (request.messages is None):
+        raise _refused("prompt", "A request has a prompt or messages.", "Send one of them.")
+    for index, message in enumerate(request.messages or ()):
+        _check_extra(message, f"messages.{index}.")
+    messages = [message.plain() for message in request.messages or ()]
+    chat = request.prompt is None
+    prompt = _constant(request.prompt or "")
+    return Asked(
+        prompts=((lambda predictor: predictor.render_chat(messages)) if chat else prompt,),
+        settings=request.settings(request.max_tokens, None),
+        n=1,
+        chat=chat,
+    )
 
 
 def read_completion_request(body: Mapping[str, Any], agent: str) -> Asked:
@@ -186,8 +219,8 @@ def check_model(model: object, agent: str) -> None:
         raise RequestError(404, what, why, param="model", code="model_not_found")
 
 
-def _read(kind: type[_T], body: Mapping[str, Any], agent: str) -> _T:
-    if isinstance(body.get("model"), str):
+def _read(kind: type[_T], body: Mapping[str, Any], agent: str | None = None) -> _T:
+    if agent is not None and isinstance(body.get("model"), str):
         check_model(body["model"], agent)
     try:
         request = kind.model_validate(body)

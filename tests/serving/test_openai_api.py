@@ -266,6 +266,24 @@ def test_parameters_that_ask_for_nothing_are_taken(agent: Endpoint) -> None:
     assert chat(agent, **neutral, metadata={"a": "b"}, parallel_tool_calls=None)["choices"]
 
 
+@pytest.mark.spec("8.5")
+def test_our_own_path_takes_settings_and_chats_as_well(agent: Endpoint) -> None:
+    """A prompt alone is answered as ever; what is not known beside it is refused in our own form."""
+
+    def said(**body: Any) -> str:
+        answer = agent.ask("/generate", body)
+        assert answer.status == 200, answer.body
+        return answer.json["text"]
+
+    assert said(prompt="dbca") == said(prompt="dbca", temperature=0) == said(messages=USER) == GREEDY
+    assert said(prompt="dbca", max_tokens=1) == GREEDY[:1]
+    assert said(prompt="dbca", temperature=2.0, seed=9) == said(prompt="dbca", temperature=2.0, seed=9)
+    assert said(messages=USER, stop=GREEDY[1]) == GREEDY[:1]
+    for wrong in ({"prompt": "dbca", "top_k": 1}, {"prompt": "dbca", "messages": USER}, {"max_tokens": 1}):
+        answer = agent.ask("/generate", wrong)
+        assert (answer.status, isinstance(answer.json["error"], str)) == (400, True), answer.body
+
+
 @pytest.mark.spec("8.3", "8.5")
 def test_errors_before_the_api_have_its_form_too(agent: Endpoint) -> None:
     """A wrong key, a broken body, an unknown path and a wrong verb are told as OpenAI does."""
