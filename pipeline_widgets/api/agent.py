@@ -96,7 +96,7 @@ class Agent(Handle):
         return {each.language: each.code for each in self._services.agents.snippets(self._id)}
 
     def connect(
-        self, *, host: str | None = None, port: int | None = None, timeout: float = 60.0
+        self, *, host: str | None = None, port: int | None = None, timeout: float | None = None
     ) -> Connection:
         """Serve it over HTTP by a process of its own, which outlives this one, and wait until that answers.
 
@@ -104,7 +104,8 @@ class Agent(Handle):
             host: The address to listen on, by default 127.0.0.1. With another one others in the network can
                 ask as well, over plain HTTP: let them come through a proxy with TLS.
             port: A port; by default the one that it had, or any that is free.
-            timeout: Seconds to wait.
+            timeout: Seconds to wait; by default those in which its algorithm says that it loads
+                (`load_within`, 60 s where it says nothing).
 
         Returns:
             Where it answers, and its key if it got its first one now: that is shown only this once.
@@ -115,12 +116,13 @@ class Agent(Handle):
             ExecutionError: It could not be served; the reason is in `agent.error` as well.
             WaitTimeoutError: It does not answer in time; it may still come.
         """
-        until = time.monotonic() + _seconds(timeout)
+        seconds = self._now.current.spec.load_within if timeout is None else _seconds(timeout)
+        until = time.monotonic() + seconds
         endpoints = self._services.endpoints
         endpoints.connect(self._id, host=host, port=port)
         while not endpoints.answers(self._id, self.version):
             if time.monotonic() > until:
-                what = f"Agent {self.name!r} does not answer after {timeout:g} s."
+                what = f"Agent {self.name!r} does not answer after {seconds:g} s."
                 raise WaitTimeoutError(
                     what, fix="Look at agent.status again, or connect with a longer timeout."
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -51,6 +51,35 @@ class AgentVersion:
     created_at: datetime
     #: The run that made it: a deployment, or a training that added it; None if a person did.
     run_id: int | None = None
+    #: Of the copy, which may leave out files of the checkpoint; None where it is the whole checkpoint.
+    copy_digest: str | None = None
+    copy_size: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest of the frozen copy."""
+        return self.copy_digest or self.checkpoint.digest
+
+    @property
+    def size(self) -> int:
+        """The size of the frozen copy, in bytes."""
+        return self.checkpoint.size if self.copy_size is None else self.copy_size
+
+    def as_checkpoint(self) -> Checkpoint:
+        """Return the checkpoint, with the files of the frozen copy."""
+        return replace(self.checkpoint, path=self.path, digest=self.digest, size=self.size)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeployedVersion:
+    """The version that a Deployment has given its agent."""
+
+    agent_id: int
+    version: int
+    #: The version that was current before; None for a new agent.
+    former: int | None
+    #: Seconds within which its endpoint has to answer with it.
+    load_within: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,6 +32,8 @@ class FreezeRequest:
     #: None for a Deployment, which has its checkpoint already.
     name: str | None = None
     higher_is_better: bool = True
+    #: Patterns of files that the copy leaves out.
+    training_only: tuple[str, ...] = ()
     #: What the runs that this one resumes had saved.
     inherited: tuple[Checkpoint, ...] = ()
 
@@ -125,8 +127,12 @@ class FrozenCopy:
 
     name: str
     step: int
+    #: Of the checkpoint.
     digest: str
     path: str
+    #: Of the copy, which may leave out files; None where it is the whole checkpoint.
+    copy_digest: str | None = None
+    copy_size: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,14 +16,17 @@ EXAMPLES: dict[str, object] = {"get_action": [0.0], "generate": "…", "predict"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snippet:
-    """Code in a language."""
+    """Code in a language, or for a library."""
 
-    language: Literal["Python", "curl"]
+    language: Literal["Python", "curl", "openai"]
     code: str
 
 
-def make_snippets(endpoint: Endpoint, key: str | None = None) -> tuple[Snippet, ...]:
+def make_snippets(endpoint: Endpoint, agent: str, key: str | None = None) -> tuple[Snippet, ...]:
     """Return code that asks an endpoint: in Python with its standard library, and for a shell with curl.
+
+    For a language model, OpenAI's client as well. It completes texts, since not every checkpoint has a chat
+    template.
 
     Lines are short, as there is little room beside the box to try it; only an example may be long. Proxies
     that the environment names are passed by, since none of them leads to this machine.
@@ -55,10 +58,27 @@ def make_snippets(endpoint: Endpoint, key: str | None = None) -> tuple[Snippet, 
           -H 'Content-Type: application/json' \\
           -d '{body}'
         """
-    return (
+    snippets = (
         Snippet(language="Python", code=dedent(python)),
         Snippet(language="curl", code=dedent(curl)),
     )
+    if endpoint.route != "generate":
+        return snippets
+    openai = f"""\
+        import openai
+
+        key = "{key or KEY}"
+        client = openai.OpenAI(
+            base_url={_python(f"{endpoint.url}/v1")},
+            api_key=key,
+        )
+        answer = client.completions.create(
+            model={_python(agent)},
+            prompt={_python(example)},
+        )
+        print(answer.choices[0].text)
+        """
+    return (*snippets, Snippet(language="openai", code=dedent(openai)))
 
 
 def _python(value: Any) -> str:

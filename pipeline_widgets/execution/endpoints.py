@@ -23,7 +23,7 @@ from pipeline_widgets.persistence.logs import render_log
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.serving import local_credential
-from pipeline_widgets.serving.client import NOTIFY_TIMEOUT, Reply, fetch_health, post
+from pipeline_widgets.serving.client import ASK_TIMEOUT, NOTIFY_TIMEOUT, Reply, fetch_health, post
 from pipeline_widgets.serving.sockets import listen, listens_on
 
 END_GRACE = SHUTDOWN_GRACE + 10.0  # seconds within which a process has to answer its requests, and to end
@@ -139,7 +139,9 @@ class Endpoints:
         if not self._is_held(agent_id, endpoint.port):
             why = "No process of this workspace on this machine listens there."
             raise ExecutionError(f"Agent {agent.name!r} does not answer.", why, "Connect it again.")
-        return post(endpoint.url, f"/{endpoint.route}", {endpoint.input_field: value}, key)
+        # It may have to wait for its turn, and then takes its time.
+        timeout = max(ASK_TIMEOUT, 2 * agent.current.spec.answer_within)
+        return post(endpoint.url, f"/{endpoint.route}", {endpoint.input_field: value}, key, timeout)
 
     def answers(self, agent_id: int, version: int) -> bool:
         """Whether an endpoint answers its health check with a version; False as long as it may come.

@@ -14,10 +14,12 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Timing, host_of
 from pipeline_widgets.domain.run import Status
@@ -35,14 +37,15 @@ from pipeline_widgets.execution.active_job import ActiveJob
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.logs import find_fatal_stack
-from pipeline_widgets.services.supervision import Batch, DeployedVersion, Owner, SupervisionService
+from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
 
 TICK = 0.25  # seconds between two checks of the run's status: how soon a stop is seen
 FLUSH_EVERY = 0.5  # seconds between two writes of reports
 STOP_GRACE = 10.0  # seconds within which a training has to stop by itself
-CONNECT_TIMEOUT = 60.0  # seconds within which an endpoint has to answer with a new version
 CONNECT_POLL = 0.02
+LOADING_EVERY = 5.0  # seconds between two lines of a deployment's log while its version is being loaded
 EXIT_GRACE = 5.0  # seconds within which a worker has to end after it has sent its outcome
 MAX_CONFLICTS = 5  # of one write, one after the other
 RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
@@ -253,6 +256,12 @@ class Supervisor:
         except DataRefusedError as error:
             return Outcome(status=Status.FAILED, error=str(error))
         was_served = self._retry_until_committed(lambda: self._endpoints.serves(deployed.agent_id))
+        if was_served and deployed.former is not None:
+            self._log_to_run(
+                active,
+                f"Version {deployed.former} is served until version {deployed.version} is loaded: both are "
+                "in memory meanwhile. Disconnect the agent before a deployment where that is too much.",
+            )
         ended = self._await_endpoint(active, deployed)
         if ended.status is not Status.SUCCEEDED:
             self._retry_until_committed(lambda: self._supervision.restore_former_version(deployed))
@@ -272,8 +281,8 @@ class Supervisor:
 
         While the database refuses, try again; the endpoint gets the same time in addition.
         """
-        beaten_at = now = time.monotonic()
-        until, pause = now + CONNECT_TIMEOUT, RETRY_FIRST
+        beaten_at = said_at = began = now = time.monotonic()
+        until, pause = now + deployed.load_within, RETRY_FIRST
         while not self._asked_to_end:
             try:
                 outcome = self._check_endpoint(active, deployed, until)
@@ -293,7 +302,18 @@ class Supervisor:
             if now - beaten_at >= self._timing.beat_every:
                 beaten_at = now
                 self._log_and_continue(lambda: self._supervision.beat(active.job))
+            if now - said_at >= LOADING_EVERY:
+                said_at = now
+                loading = f"Version {deployed.version} loads for {now - began:.0f} s of up to"
+                self._log_to_run(active, f"{loading} {deployed.load_within:g} s.")
         return Outcome(status=Status.STOPPED)
+
+    @staticmethod
+    def _log_to_run(active: ActiveJob, text: str) -> None:
+        """Write a line to the log of a run whose worker has ended; without it nothing is lost."""
+        path = Path(active.job.folder) / "log.txt"
+        with suppress(OSError), filesystem.open_private(path, "a", encoding="utf-8") as log:
+            log.write(f"{text}\n")
 
     def _check_endpoint(self, active: ActiveJob, deployed: DeployedVersion, until: float) -> Outcome | None:
         """Ask an endpoint once for a version; None as long as it may still come."""
@@ -306,9 +326,10 @@ class Supervisor:
             return Outcome(status=Status.STOPPED)
         if time.monotonic() <= until:
             return None
-        what = f"The endpoint did not answer within {CONNECT_TIMEOUT:.0f} s."
+        what = f"The endpoint did not answer within {deployed.load_within:g} s."
+        fix = "Let its algorithm declare more: @pw.algorithm(..., load_within=300)."
         log = f"Its log is {self._endpoints.log(deployed.agent_id)}."
-        return Outcome(status=Status.FAILED, error=f"{what} {log}")
+        return Outcome(status=Status.FAILED, error=f"{what} {fix} {log}")
 
     def _record(self, active: ActiveJob) -> None:
         """Write the reports. One that the database can never store is left out, and fails the run."""

@@ -210,7 +210,7 @@ def _deploy(job: Job, go: Callable[[], object]) -> Outcome:
     go()
     if job.start is None or job.freeze is None or job.freeze.name is None:
         return Outcome(status=Status.SUCCEEDED)
-    frozen = artifacts.freeze(job.start, job.freeze.name, job.freeze.parent)
+    frozen = artifacts.freeze(job.start, job.freeze.name, job.freeze.parent, job.freeze.training_only)
     return Outcome(status=Status.SUCCEEDED, frozen=frozen)
 
 
@@ -225,7 +225,8 @@ def _freeze_best(job: Job, own: Mapping[int, Checkpoint], yardstick: Yardstick |
     higher = job.freeze.higher_is_better
     found = [*inherited, *own.values()]
     best = choose_checkpoint(found, "best", higher_is_better=higher, yardstick=yardstick).checkpoint
-    return artifacts.freeze(best, f"{job.freeze.name} - step {best.step}", job.freeze.parent)
+    name = f"{job.freeze.name} - step {best.step}"
+    return artifacts.freeze(best, name, job.freeze.parent, job.freeze.training_only)
 
 
 def _as_checkpoint(saved: SavedCheckpoint, key: int) -> Checkpoint:

@@ -73,25 +73,41 @@ def publish(parent: Path, *, stem: str, private: bool = False) -> Generator[Publ
         shutil.rmtree(publication.path, ignore_errors=True)
 
 
-def copy(source: PublishedFolder, parent: Path, *, stem: str) -> PublishedFolder:
+def copy(
+    source: PublishedFolder, parent: Path, *, stem: str, leave_out: Collection[str] = ()
+) -> PublishedFolder:
     """Publish a copy of a folder, whose files can be read by their user only.
 
+    Args:
+        source: The folder, as it was published.
+        parent: Where the copy appears.
+        stem: What its name begins with.
+        leave_out: Glob patterns of files and folders that are not copied.
+
     Raises:
-        CheckpointError: The folder is gone, or its content has changed.
+        CheckpointError: The folder is gone, its content has changed, or nothing of it would be copied.
     """
     if not source.path.is_dir():
         raise _missing(source.path)
     with publish(parent, stem=stem, private=True) as publication:
         with filesystem.translate_os_errors(parent):
             tree = tree_of(source.path)
-            for file in tree.files:
+            files = [file for file in tree.files if not _matches(file.relative_to(source.path), leave_out)]
+            if tree.files and not files:
+                why = f"All of its files match {', '.join(map(repr, leave_out))}."
+                what = f"Nothing of the checkpoint {source.path} is for an agent."
+                raise CheckpointError(what, why, "Correct training_only of its algorithm.")
+            for file in files:
                 target = publication.path / file.relative_to(source.path)
                 filesystem.make_private_folder(target.parent)
                 filesystem.open_private(target, "xb").close()
                 shutil.copyfile(file, target)
             for folder in tree.empty:
+                if _matches(folder.relative_to(source.path), leave_out):
+                    continue
                 filesystem.make_private_folder(publication.path / folder.relative_to(source.path))
-        copied = _measure(publication.path)
+        # Only now, so that a change meanwhile is noticed; a whole copy is measured in place of the original.
+        copied = _measure(publication.path if len(files) == len(tree.files) else source.path)
         if source.digest not in copied.digests:
             raise _corrupt(source, copied.folder)
     return publication.folder
@@ -102,10 +118,11 @@ def folder_of(checkpoint: Checkpoint) -> PublishedFolder:
     return PublishedFolder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
 
 
-def freeze(checkpoint: Checkpoint, name: str, parent: str) -> FrozenCopy:
+def freeze(checkpoint: Checkpoint, name: str, parent: str, training_only: Collection[str] = ()) -> FrozenCopy:
     """Copy a checkpoint below `parent`, for an agent of that name, into a folder of its own.
 
-    Two copies never share one, so that deleting an agent cannot take the files of another.
+    Two copies never share one, so that deleting an agent cannot take the files of another. Files that match a
+    pattern of `training_only`, such as the state of an optimizer, are left out.
 
     Raises:
         CheckpointError: It is missing or corrupt, or no folder of the workspace.
@@ -113,8 +130,15 @@ def freeze(checkpoint: Checkpoint, name: str, parent: str) -> FrozenCopy:
     """
     artifact_paths.check_readable(checkpoint.path, Path(parent).parent)
     stem = f"{checkpoint.step:010d}-{uuid4().hex}"
-    copied = copy(folder_of(checkpoint), Path(parent), stem=stem)
-    return FrozenCopy(name=name, step=checkpoint.step, digest=checkpoint.digest, path=str(copied.path))
+    copied = copy(folder_of(checkpoint), Path(parent), stem=stem, leave_out=training_only)
+    return FrozenCopy(
+        name=name,
+        step=checkpoint.step,
+        digest=checkpoint.digest,
+        path=str(copied.path),
+        copy_digest=copied.digest,
+        copy_size=copied.size,
+    )
 
 
 def sweep(parent: Path, root: Path, kept: Collection[str], *, age: float = 0.0) -> None:
@@ -187,6 +211,11 @@ def _measure(path: Path) -> _Measured:
     for name in sorted(folder.relative_to(path).as_posix() for folder in tree.empty):
         digest.update(_entry(f"{name}/", 0))  # no file has such a name
     return _Measured(PublishedFolder(path=path, size=total, digest=digest.hexdigest()), former)
+
+
+def _matches(path: Path, patterns: Collection[str]) -> bool:
+    """Return whether a relative path, or a folder above it, matches a pattern from its right end."""
+    return any(each.match(pattern) for each in (path, *path.parents[:-1]) for pattern in patterns)
 
 
 def _entry(name: str, size: int) -> bytes:

@@ -36,7 +36,9 @@ class AgentService:
         with self._store.read() as work:
             check_name_available(name, work.agents.matching((), [name]), "agent")
             checkpoint = work.checkpoints.get(checkpoint_id)
-        frozen = artifacts.freeze(checkpoint, name, str(self._store.agents_folder))
+            spec = work.experiments.get(work.runs.get(checkpoint.run_id).trained_experiment_id).spec
+        parent = str(self._store.agents_folder)
+        frozen = artifacts.freeze(checkpoint, name, parent, spec.training_only)
         try:
             return self._save(frozen, checkpoint_id, description)
         except Exception:
@@ -92,8 +94,10 @@ class AgentService:
 
     def snippets(self, agent_id: int, key: str | None = None) -> tuple[Snippet, ...]:
         """Return code that asks an agent; none as long as it was never connected."""
-        endpoint = self.get(agent_id).endpoint
-        return make_snippets(endpoint, key) if endpoint is not None and endpoint.url is not None else ()
+        agent = self.get(agent_id)
+        if agent.endpoint is None or agent.endpoint.url is None:
+            return ()
+        return make_snippets(agent.endpoint, agent.name, key)
 
     def delete(self, agent_id: int) -> None:
         """Delete an agent with its frozen copies; the checkpoints stay.

@@ -119,7 +119,7 @@ class EndpointService(LeaseService):
             endpoint = work.agents.get(agent_id).endpoint
             return (endpoint.host, endpoint.port) if endpoint else (LOCAL, None)
 
-    def wanted(self, agent_id: int, token: str) -> DesiredState | None:
+    def desired_state(self, agent_id: int, token: str) -> DesiredState | None:
         """Return the desired state under a token; None if the lease was released."""
         with self._store.read() as work:
             return work.endpoints.desired_state(agent_id, token)

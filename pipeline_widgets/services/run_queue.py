@@ -114,7 +114,5 @@ def _frozen(run_start: RunStart) -> dict[str, object]:
 def _folder(run_start: RunStart) -> PublishedFolder:
     if run_start.checkpoint is None:
         raise CheckpointError("There is no checkpoint.", fix="Run the source stage first.")
-    path = run_start.agent_version.path if run_start.agent_version else run_start.checkpoint.path
-    return PublishedFolder(
-        path=Path(path), size=run_start.checkpoint.size, digest=run_start.checkpoint.digest
-    )
+    kept = run_start.agent_version or run_start.checkpoint
+    return PublishedFolder(path=Path(kept.path), size=kept.size, digest=kept.digest)

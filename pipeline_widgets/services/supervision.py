@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline_widgets.domain.agent import AgentVersion
+from pipeline_widgets.domain.agent import AgentVersion, DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
@@ -109,16 +109,6 @@ class Batch:
         )
         named = [*checkpoints, *scores, *(f"the metric {name}" for name in names)]
         return ", ".join(named) or "the progress"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeployedVersion:
-    """The version that a Deployment has given its agent."""
-
-    agent_id: int
-    version: int
-    #: The version that was current before; None for a new agent.
-    former: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,7 +234,12 @@ class SupervisionService(LeaseService):
             self._save_agent(work, work.runs.get(job.run_id), frozen)
             agent = work.agents.matching((), [frozen.name])[0]
             former = known[0].current.number if known else None
-            return DeployedVersion(agent_id=agent.id, version=agent.current.number, former=former)
+            return DeployedVersion(
+                agent_id=agent.id,
+                version=agent.current.number,
+                former=former,
+                load_within=agent.current.spec.load_within,
+            )
 
     def restore_former_version(self, placed: DeployedVersion) -> None:
         """Make the former version current again, unless another one has become current meanwhile."""
@@ -316,15 +311,19 @@ class SupervisionService(LeaseService):
             signature=run.signature,
             start=start,
             start_role=run.start_role,
-            freeze=self._freeze(work, run, pipeline),
+            freeze=self._freeze(work, run, pipeline, start),
             scoring=_find_scoring(work, run, code),
             starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
         )
 
-    def _freeze(self, work: UnitOfWork, run: Run, pipeline: Pipeline | None) -> FreezeRequest | None:
+    def _freeze(
+        self, work: UnitOfWork, run: Run, pipeline: Pipeline | None, start: Checkpoint | None
+    ) -> FreezeRequest | None:
         parent = str(self._store.agents_folder)
         if run.is_deployment:
-            return FreezeRequest(parent=parent, name=run.config["agent_name"])
+            maker = None if start is None else work.runs.get(start.run_id).trained_experiment_id
+            left_out = () if maker is None else work.experiments.get(maker).spec.training_only
+            return FreezeRequest(parent=parent, name=run.config["agent_name"], training_only=left_out)
         stage = pipeline.stage(run.stage_id) if pipeline and run.stage_id else None
         if pipeline is None or not isinstance(stage, ExperimentStage) or not stage.auto_add_agent:
             return None
@@ -333,6 +332,7 @@ class SupervisionService(LeaseService):
             parent=parent,
             name=f"{pipeline.name[:110]} - {pipeline.position(stage.id) + 1} {experiment.name[:110]}",
             higher_is_better=experiment.spec.higher_is_better,
+            training_only=experiment.spec.training_only,
             inherited=pipeline_facts.lineage(work, run),
         )
 
@@ -391,8 +391,8 @@ def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:
 
 
 def _from_version(checkpoint: Checkpoint | None, version: AgentVersion | None) -> Checkpoint | None:
-    """Return the checkpoint to start from; for a saved Agent, with the path of its frozen copy."""
-    return replace(checkpoint, path=version.path) if checkpoint and version else checkpoint
+    """Return the checkpoint to start from; for a saved Agent, as its frozen copy."""
+    return checkpoint if checkpoint is None or version is None else version.as_checkpoint()
 
 
 def _progress(batch: Batch) -> dict[str, int]:

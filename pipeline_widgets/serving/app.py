@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import cast
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -20,25 +19,27 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pipeline_widgets.algorithms.text_predictor import TextPredictor
 from pipeline_widgets.domain.endpoint import FIELDS, RECONCILE_PATH, Route, is_addressed_by
 from pipeline_widgets.errors import PipelineError
-from pipeline_widgets.serving import open_inference
 from pipeline_widgets.serving.auth import Authenticator, ServedState
-from pipeline_widgets.serving.open_inference import SHOWN, ModelPath, abbreviate
+from pipeline_widgets.serving.content_coding import compressing
+from pipeline_widgets.serving.open_inference import abbreviate
+from pipeline_widgets.serving.open_inference_api import OpenInferenceRoutes
+from pipeline_widgets.serving.openai_api import OpenAIRoutes
 from pipeline_widgets.serving.payload import (
-    OK,
     Exchange,
     RequestError,
+    abbreviate_path,
     get_field,
-    invalid_input,
     json_response,
+    not_answered,
     read_body,
 )
-from pipeline_widgets.serving.queue import PATIENCE, LoadedVersion, PredictionQueue
+from pipeline_widgets.serving.queue import PredictionQueue
 
 SWAP_WAIT = 1.5  # seconds for which `reconcile` waits until another version is served
 SWAP_POLL = 0.01
-NOT_READY = 503
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
@@ -51,18 +52,29 @@ def application(live: ServedState, local_host: str | None = None) -> ASGIApp:
         live: The state that changes while the endpoint lives.
         local_host: The host that it listens on, if only this machine reaches it.
     """
-    routes = Routes(live)
+    guard, queue = Authenticator(live), PredictionQueue()
+    texts = OpenAIRoutes(live, guard, queue)
+    tensors = OpenInferenceRoutes(live, guard, queue)
+    routes = Routes(live, guard, queue, texts)
     paths: list[tuple[str, list[str], Handler]] = [
         ("/health", ["GET"], routes.health),
-        ("/v2/health/live", ["GET"], routes.alive),
-        ("/v2/health/ready", ["GET"], routes.ready),
-        ("/v2", ["GET"], routes.server),
         (RECONCILE_PATH, ["POST"], routes.reconcile),
-        *((f"/{route}", ["POST"], routes.own(route)) for route in FIELDS),
-        ("/v2/models/{path:path}", ["GET", "POST"], routes.model),
+        *((f"/{route}", ["POST"], routes.predict_at(route)) for route in FIELDS),
+        ("/v2", ["GET"], tensors.server),
+        ("/v2/health/live", ["GET"], tensors.alive),
+        ("/v2/health/ready", ["GET"], tensors.ready),
+        ("/v2/models/{path:path}", ["GET", "POST"], tensors.model),
+        ("/v1/models", ["GET"], texts.models),
+        ("/v1/models/{model:path}", ["GET"], texts.model),
+        ("/v1/completions", ["POST"], texts.completions),
+        ("/v1/chat/completions", ["POST"], texts.chat_completions),
+        ("/v1/{path:path}", ["GET", "POST", "DELETE"], texts.elsewhere),
+        ("/tokenizer_info", ["GET"], texts.tokenizer_info),
+        ("/tokenize", ["POST"], texts.tokenize),
+        ("/detokenize", ["POST"], texts.detokenize),
     ]
     app = Starlette(
-        routes=[Path(path, handler, methods=verbs) for path, verbs, handler in paths],
+        routes=[Path(path, compressing(handler), methods=verbs) for path, verbs, handler in paths],
         exception_handlers={RequestError: _refused, HTTPException: _unknown, Exception: _fault},
     )
     app.router.redirect_slashes = False  # it would redirect to whatever the Host header names
@@ -80,13 +92,16 @@ class ErrorMiddleware:
         """Answer a request."""
         exchange = Exchange(scope, receive, send)
         if refusal := self._misdirected(scope):
-            await refusal.response(scope, exchange.receive, exchange.send)
+            await refusal.response(scope["path"])(scope, exchange.receive, exchange.send)
             return
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:  # the endpoint ends, and has waited long enough
+            if exchange.has_begun:  # a stream, which is cut off
+                return
             what, why = "The endpoint ends.", "The agent did not answer in time."
-            await RequestError(503, what, why, "Connect it again.").response(scope, receive, send)
+            error = RequestError(503, what, why, "Connect it again.")
+            await error.response(scope["path"])(scope, receive, send)
         except Exception:  # noqa: BLE001, S110  `_fault` has logged and answered it
             pass
 
@@ -101,12 +116,12 @@ class ErrorMiddleware:
 
 
 class Routes:
-    """The handlers of an endpoint."""
+    """The handlers of an endpoint's own paths."""
 
-    def __init__(self, live: ServedState) -> None:
-        self._live = live
-        self._guard = Authenticator(live)
-        self._turn = PredictionQueue()
+    def __init__(
+        self, live: ServedState, guard: Authenticator, queue: PredictionQueue, texts: OpenAIRoutes
+    ) -> None:
+        self._live, self._guard, self._queue, self._texts = live, guard, queue, texts
 
     # ---- for everybody
 
@@ -114,19 +129,6 @@ class Routes:
         """Answer with the agent and the version that are served."""
         opened = self._live.opened
         return json_response({"status": "ok", "agent": opened.agent, "version": opened.version})
-
-    async def alive(self, _: Request) -> Response:
-        """Open Inference Protocol: the server lives."""
-        return json_response({"live": True})
-
-    async def ready(self, _: Request) -> Response:
-        """Open Inference Protocol: the agent can be asked, and is not stuck at a request."""
-        ready = self._ready()
-        return json_response({"ready": ready}, OK if ready else NOT_READY)
-
-    async def server(self, _: Request) -> Response:
-        """Open Inference Protocol: describe this server."""
-        return json_response({"name": "pipeline_widgets", "version": "2", "extensions": []})
 
     # ---- with the key
 
@@ -142,8 +144,8 @@ class Routes:
             await asyncio.sleep(SWAP_POLL)
         return await self.health(request)
 
-    def own(self, route: Route) -> Handler:
-        """Return the handler of one of our own routes."""
+    def predict_at(self, route: Route) -> Handler:
+        """Return the handler of the path at which agents of a kind answer."""
         takes, returns = FIELDS[route]
 
         async def handle(request: Request) -> Response:
@@ -151,94 +153,35 @@ class Routes:
             opened = self._live.opened
             if opened.route != route:
                 why = f"This agent answers at /{opened.route}."
-                raise RequestError(404, f"There is no /{route} here.", why, f"POST to /{opened.route}.")
-            found = await self._turn.ask(opened, get_field(await read_body(request), takes))
+                fix = f"POST to /{opened.route}."
+                if route == "generate":
+                    fix += ' /generate is of agents that produce "lm", or whose predict= is a TextPredictor.'
+                raise RequestError(404, f"There is no /{route} here.", why, fix)
+            body = await read_body(request)
+            if isinstance(opened.predict, TextPredictor) and set(body) - {takes}:
+                return await self._texts.generate(request, opened, body)
+            found = await self._queue.ask(opened, get_field(body, takes))
             return Response(b'{"%b":%b}' % (returns.encode(), found), media_type="application/json")
 
         return handle
 
-    async def model(self, request: Request) -> Response:
-        """Open Inference Protocol: readiness, metadata and inference of the agent."""
-        opened = self._live.opened
-        path = open_inference.model_path(request.path_params["path"], opened.agent)
-        if path.action != "ready":
-            await self._guard.authorize(request)
-        _check_named(path, opened)
-        if (request.method == "POST") != (path.action == "infer"):
-            raise _not_answered(request, "POST" if path.action == "infer" else "GET")
-        if path.action == "ready":
-            ready = self._ready()
-            return json_response({"name": opened.agent, "ready": ready}, OK if ready else NOT_READY)
-        return await (self._infer(opened, request) if path.action == "infer" else self._metadata(opened))
 
-    async def _metadata(self, opened: LoadedVersion) -> Response:
-        takes, returns = FIELDS[opened.route]
-        inputs, outputs = open_inference.describe_model(opened.example, takes), []
-        if opened.predict is not None and opened.example is not None:
-            try:
-                found = await self._turn.ask(opened, opened.example)
-                outputs = open_inference.describe_model(json.loads(found), returns)
-            except RequestError:  # its example does not work, so that its outputs are unknown
-                _log.warning("The agent does not answer its own example.")
-        told = {"name": opened.agent, "versions": [str(opened.version)], "platform": opened.algorithm}
-        return json_response({**told, "inputs": inputs, "outputs": outputs})
-
-    async def _infer(self, opened: LoadedVersion, request: Request) -> Response:
-        takes, returns = FIELDS[opened.route]
-        body = await read_body(request)
-        try:
-            identity, names = open_inference.get_request_id(body), open_inference.get_requested_outputs(body)
-            value = await to_thread.run_sync(open_inference.read_inputs, body, opened.example, takes)
-            found = await self._turn.ask(opened, value)
-            outputs = await to_thread.run_sync(_outputs, found, returns, names)
-        except PipelineError as error:
-            raise invalid_input(error) from error
-        told = {"model_name": opened.agent, "model_version": str(opened.version), **identity}
-        return json_response({**told, "outputs": outputs})
-
-    def _ready(self) -> bool:
-        return self._live.opened.predict is not None and self._turn.taken_for < PATIENCE
-
-
-def _outputs(found: bytes, name: str, asked: tuple[str, ...]) -> list[dict[str, Any]]:
-    return open_inference.select_outputs(open_inference.build_outputs(json.loads(found), name), asked)
-
-
-def _check_named(path: ModelPath, opened: LoadedVersion) -> None:
-    """Refuse a request for a model or a version that is not served here."""
-    if path.name != opened.agent:
-        raise RequestError(
-            404, f"There is no model {abbreviate(path.name)} here.", f"This is {opened.agent!r}."
-        )
-    if path.version not in {None, str(opened.version)}:
-        what = f"Version {str(path.version)[:SHOWN]} of {opened.agent!r} is not served."
-        raise RequestError(404, what, f"Version {opened.version} is.")
-
-
-def _not_answered(request: Request, allowed: str) -> RequestError:
-    what = f"{request.method[:SHOWN]} is not answered at {_path(request)}."
-    return RequestError(405, what, "", f"Use {allowed}." if allowed else "", Allow=allowed)
-
-
-def _path(request: Request) -> str:
-    return str(request.scope["path"])[:SHOWN]
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    return cast("RequestError", error).response
+async def _refused(request: Request, error: Exception) -> Response:
+    return cast("RequestError", error).response(request.scope["path"])
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
     """Answer a request for an unknown path or with a wrong method."""
     known = cast("HTTPException", error)
     if known.status_code == 405:  # noqa: PLR2004
-        return _not_answered(request, (known.headers or {}).get("Allow", "")).response
-    return RequestError(known.status_code, f"There is nothing at {_path(request)}.").response
+        error = not_answered(request, (known.headers or {}).get("Allow", ""))
+    else:
+        error = RequestError(known.status_code, f"There is nothing at {abbreviate_path(request)}.")
+    return error.response(request.scope["path"])
 
 
-async def _fault(_: Request, error: Exception) -> Response:
+async def _fault(request: Request, error: Exception) -> Response:
     """Answer after a bug of ours; an error of the agent's code has an answer of its own."""
     _log.error("A request failed.", exc_info=error)
-    return RequestError(
-        500, "The endpoint failed.", f"{type(error).__name__}: {error}.", "Its log has more."
-    ).response
+    why = f"{type(error).__name__}: {error}."
+    return RequestError(500, "The endpoint failed.", why, "Its log has more.").response(request.scope["path"])

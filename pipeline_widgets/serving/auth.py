@@ -16,6 +16,7 @@ from pipeline_widgets.serving.payload import RequestError
 from pipeline_widgets.serving.queue import LoadedVersion
 
 READ_EVERY = 0.25  # seconds between two readings of the key, however often a wrong one is tried
+CODE = "invalid_api_key"  # OpenAI's word
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
@@ -77,11 +78,17 @@ class Authenticator:
         if self._live.key_digest is None:
             fix = "Make one: agent.rotate_key(), or “Rotate key” in the Agents view."
             return RequestError(
-                401, "This agent has no key yet.", "Without one nobody can ask it.", fix, **CHALLENGE
+                401,
+                "This agent has no key yet.",
+                "Without one nobody can ask it.",
+                fix,
+                code=CODE,
+                **CHALLENGE,
             )
         what = "The key is wrong." if given else "The key is missing."
         why = "It may have been rotated." if given else ""
-        return RequestError(401, what, why, "Send the header “Authorization: Bearer KEY”.", **CHALLENGE)
+        fix = "Send the header “Authorization: Bearer KEY”."
+        return RequestError(401, what, why, fix, code=CODE, **CHALLENGE)
 
 
 def _key(request: Request) -> str:

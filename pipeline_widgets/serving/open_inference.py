@@ -15,7 +15,8 @@ from typing import Any, Literal, cast
 
 from pipeline_widgets.errors import PipelineError
 
-FLOATS = {"FP16": 65_504.0, "FP32": 3.4028234663852886e38, "FP64": math.inf}  # the largest of each
+#: The largest of each.
+FLOATS = {"FP16": 65_504.0, "BF16": 3.3895313892515355e38, "FP32": 3.4028234663852886e38, "FP64": math.inf}
 INTEGERS = {
     f"{sign}INT{bits}": range(0 if sign else -(2 ** (bits - 1)), 2 ** (bits if sign else bits - 1))
     for sign in ("U", "")
@@ -27,7 +28,7 @@ DIMENSIONS = 32  # of a tensor
 VALUES = 500_000
 SHOWN = 80  # characters of a sent value that a message shows
 ANY_LENGTH = -1
-_TAIL = r"(?:/versions/(?P<version>[^/]+))?(?:/(?P<action>infer|ready))?"
+_TAIL = r"(?:/versions/(?P<version>[^/]+))?(?:/(?P<action>infer|ready|config))?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class ModelPath:
     name: str
     version: str | None
     #: None asks for the metadata.
-    action: Literal["infer", "ready"] | None
+    action: Literal["infer", "ready", "config"] | None
 
 
 def model_path(path: str, agent: str) -> ModelPath:
@@ -127,6 +128,27 @@ def describe_model(example: Any, name: str) -> list[dict[str, Any]]:
         {"name": each["name"], "datatype": each["datatype"], "shape": [ANY_LENGTH, *_rows_of(value)]}
         for each, value in zip(build_outputs(example, name), _values(example), strict=True)
     ]
+
+
+def describe_config(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a model as the extension for model configurations has it.
+
+    https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_configuration.md
+    """
+
+    def described(tensors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {"name": each["name"], "data_type": _config_type(each["datatype"]), "dims": each["shape"]}
+            for each in tensors
+        ]
+
+    config = {"name": metadata["name"], "platform": metadata["platform"], "max_batch_size": 0}
+    tensors = {"input": described(metadata["inputs"]), "output": described(metadata["outputs"])}
+    return {**config, "backend": "pipeline_widgets", **tensors}
+
+
+def _config_type(datatype: str) -> str:
+    return f"TYPE_{'STRING' if datatype == 'BYTES' else datatype}"
 
 
 def abbreviate(value: object) -> str:

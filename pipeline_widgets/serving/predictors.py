@@ -32,8 +32,8 @@ def open_version(
     if algorithm.predict is None:
         return None
     algorithm.check_installed()
-    saved = version.checkpoint
-    artifacts.verify(PublishedFolder(path=Path(version.path), size=saved.size, digest=saved.digest), root)
+    copied = PublishedFolder(path=Path(version.path), size=version.size, digest=version.digest)
+    artifacts.verify(copied, root)
     answer: object = algorithm.predict(Path(version.path))
     if not callable(answer):
         what = f"The predictor of {version.spec.name} has opened the checkpoint, and returned no function."

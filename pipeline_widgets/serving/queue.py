@@ -10,16 +10,16 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
+from pipeline_widgets.algorithms.text_predictor import TextPredictor
 from pipeline_widgets.domain.endpoint import Route
 from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.serving.payload import RequestError, encode_json, invalid_input
 
 WAITING = 256  # requests that may wait for the agent
-PATIENCE = 30.0  # seconds for which a request waits for its turn; an agent that takes longer is not ready
 
 #: Errors that code raises on unexpected input: the answer is 422. RuntimeError is not among them. Torch
 #: raises it for a wrong shape, but also when memory runs out or a device is lost, and a client that reads
@@ -34,6 +34,11 @@ INPUT_ERRORS = (
 )
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class ClientGoneError(Exception):
+    """Nobody waits for an answer any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +53,25 @@ class LoadedVersion:
     algorithm: str
     #: An input that it takes, as JSON has it; None where it names none.
     example: Any = None
+    #: Seconds for which a request waits for its turn; an agent that is longer at one request is not ready.
+    answer_within: float = 30.0
+    #: When it was opened, in seconds since 1970.
+    opened_at: int = 0
+
+    def require_text_predictor(self) -> TextPredictor:
+        """Return its predictor, which is that of a language model.
+
+        Raises:
+            RequestError: It is not.
+        """
+        if isinstance(self.predict, TextPredictor):
+            return self.predict
+        what, why = f"{self.agent!r} is no language model.", f"It answers at /{self.route}."
+        fix = f"POST to /{self.route}, or to /v2/models."
+        if self.route == "generate":
+            what = f"{self.agent!r} does not say how it completes texts with settings."
+            fix += " Its author can let predict= return a TextPredictor."
+        raise RequestError(404, what, why, fix)
 
 
 class PredictionQueue:
@@ -72,23 +96,35 @@ class PredictionQueue:
             raise RequestError(
                 404, "This agent cannot be asked.", why, "Declare predict= with @pw.algorithm."
             )
+        return await self.run(opened, lambda: _encoded(predict(value)))
+
+    async def run(self, opened: LoadedVersion, action: Callable[[], _T]) -> _T:
+        """Let the agent do something in its thread, when it is this request's turn; return what it returns.
+
+        Raises:
+            RequestError: The turn does not come, or the agent's code raises.
+        """
         if self._waiting > WAITING:
             raise _busy("Too many requests wait.", f"{WAITING} wait already.")
         self._waiting += 1
         try:
-            await self._wait()
+            await self._wait(opened.answer_within)
         finally:
             self._waiting -= 1
         try:
             self._began = time.monotonic()
-            return await to_thread.run_sync(_answered, predict, value, limiter=self._thread)
+            return await to_thread.run_sync(_performed, action, limiter=self._thread)
         finally:
             self._began = None
             self._lock.release()
 
-    async def _wait(self) -> None:
+    def is_ready(self, opened: LoadedVersion) -> bool:
+        """Whether the agent can be asked, and is not stuck at a request."""
+        return opened.predict is not None and self.taken_for < opened.answer_within
+
+    async def _wait(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(seconds):
                 await self._lock.acquire()
         except TimeoutError:
             why = f"It has been at another request for {self.taken_for:.0f} s."
@@ -99,10 +135,12 @@ def _busy(what: str, why: str) -> RequestError:
     return RequestError(503, what, why, "Ask again later.", **{"Retry-After": "1"})
 
 
-def _answered(predict: Callable[[Any], Any], value: Any) -> bytes:
-    """Ask the agent, in a thread. Any error of its code is an answer: SystemExit must end nothing."""
+def _performed(action: Callable[[], _T]) -> _T:
+    """Run the agent's code, in a thread. Any error of it is an answer: SystemExit must end nothing."""
     try:
-        found = predict(value)
+        return action()
+    except (RequestError, ClientGoneError):
+        raise
     except PipelineError as error:
         raise invalid_input(error) from error
     except INPUT_ERRORS as error:
@@ -110,6 +148,9 @@ def _answered(predict: Callable[[Any], Any], value: Any) -> bytes:
     except BaseException as error:
         _log.error("The agent's code failed.", exc_info=error)
         raise RequestError(500, "The agent's code failed.", _said(error), "Its log has more.") from error
+
+
+def _encoded(found: Any) -> bytes:
     try:
         return encode_json(found)
     except ValueError as error:

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import uvicorn
 
+from pipeline_widgets.algorithms.text_predictor import TextPredictor
 from pipeline_widgets.domain.endpoint import (
     SHUTDOWN_GRACE,
     DesiredState,
@@ -74,7 +75,7 @@ class ServedAgent:
         self._service = service
         self._agent_id = agent_id
         self._reading = threading.Lock()
-        self._wanted: DesiredState | None = None
+        self._desired: DesiredState | None = None
         self._refused: tuple[int, str] | None = None  # the version that cannot be opened, and the reason
         self._told: dict[str, object] = {}
         self.own_key = key
@@ -82,20 +83,20 @@ class ServedAgent:
         self.key_digest: str | None = None
         self.changed = threading.Event()
         self.read()
-        if self._wanted is None:
+        if self._desired is None:
             raise FencedError("Nobody wants this endpoint any more.")
-        self.opened = self._open(self._wanted)
+        self.opened = self._open(self._desired)
 
     @property
-    def wanted(self) -> bool:
+    def is_desired(self) -> bool:
         """Whether the endpoint is to serve anything."""
-        return self._wanted is not None
+        return self._desired is not None
 
     @property
     def swapping(self) -> bool:
         """Whether another version is desired, and can perhaps be opened."""
-        wanted, refused = self._wanted, self._refused
-        number = None if wanted is None else wanted.version
+        desired, refused = self._desired, self._refused
+        number = None if desired is None else desired.version
         return number not in {None, self.opened.version, refused and refused[0]}
 
     @property
@@ -114,10 +115,11 @@ class ServedAgent:
     def read(self) -> None:
         """Read the desired state; the watcher soon opens another version."""
         with self._reading:  # else the first reader could write last, and bring a rotated key back
-            before, self._wanted = self._wanted, self._service.wanted(self._agent_id, self.token)
-            if self._wanted is not None:
-                self.key_digest = self._wanted.key_digest
-        if self._wanted != before:
+            before = self._desired
+            self._desired = self._service.desired_state(self._agent_id, self.token)
+            if self._desired is not None:
+                self.key_digest = self._desired.key_digest
+        if self._desired != before:
             self.changed.set()
 
     def report_ready(self) -> None:
@@ -132,29 +134,29 @@ class ServedAgent:
         A version that cannot be opened is not tried again until another one is desired; the current one is
         served meanwhile. A write that the database refused is repeated the next time.
         """
-        wanted = self._wanted
-        if wanted is not None and wanted.version == self.opened.version:
+        desired = self._desired
+        if desired is not None and desired.version == self.opened.version:
             self._refused = None
-        elif wanted is not None and self.swapping:
-            self._swap(wanted)
+        elif desired is not None and self.swapping:
+            self._swap(desired)
         told = self.told
         if told != self._told:
             self._service.record_state(self._agent_id, self.token, **told)
             self._told = told
 
-    def _swap(self, wanted: DesiredState) -> None:
+    def _swap(self, desired: DesiredState) -> None:
         try:
-            self.opened = self._open(wanted)
+            self.opened = self._open(desired)
         except (StorageError, FencedError):
             raise
         except Exception as error:  # noqa: BLE001  the user's code opens the version
-            _log.exception("Version %s cannot be opened.", wanted.version)
-            self._refused = (wanted.version, format_error(error))
+            _log.exception("Version %s cannot be opened.", desired.version)
+            self._refused = (desired.version, format_error(error))
         else:
             self._refused = None
 
-    def _open(self, wanted: DesiredState) -> LoadedVersion:
-        served = self._service.version(wanted.version_id)
+    def _open(self, desired: DesiredState) -> LoadedVersion:
+        served = self._service.version(desired.version_id)
         version = served.version
         try:
             predict = open_version(version, served.reference, self._service.artifacts)
@@ -166,13 +168,16 @@ class ServedAgent:
         ) as error:  # sys.exit() there would end the process that serves the current version
             what = "Its code wanted to end the process that opens it."
             raise ExecutionError(what, f"{type(error).__name__}: {error}.") from error
+        is_text = isinstance(predict, TextPredictor)  # whatever its algorithm calls what it produces
         return LoadedVersion(
-            agent=wanted.agent,
+            agent=desired.agent,
             version=version.number,
-            route=select_route(version.spec.produces),
+            route="generate" if is_text else select_route(version.spec.produces),
             predict=predict,
             algorithm=version.spec.name,
             example=example,
+            answer_within=version.spec.answer_within,
+            opened_at=int(time.time()),
         )
 
 
@@ -307,9 +312,9 @@ class DesiredStateWatcher:
             self.why = f"It could not read its row for {PATIENCE:.0f} s. {error}"
             return False
         self._read_at = time.monotonic()
-        if self._endpoint.wanted:
+        if self._endpoint.is_desired:
             self._record_changes()
-        return self._endpoint.wanted
+        return self._endpoint.is_desired
 
     def _record_changes(self) -> None:
         """Record what has changed. A write that the database refuses is repeated, and ends nothing."""

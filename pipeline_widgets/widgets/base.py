@@ -114,7 +114,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
             untrusted=reason,
             **traits,
         )
-        self.line.on_msg(self._heard)
+        self.line.on_msg(self._handle_message)
 
     def refresh(self, *, wait: bool = True) -> bool:
         """Show what has changed; return whether something runs, so that it will change soon.
@@ -243,13 +243,13 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         since = datetime.fromtimestamp(self._fresh_at, tz=UTC).astimezone().strftime("%H:%M")
         self.show(trouble=f"Not updated since {since}: {why}")
 
-    def _heard(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
+    def _handle_message(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
         command = getattr(self, f"do_{content.get('command')}", None)
-        answer = self._carried_out(command, content.get("args") or {})
+        answer = self._execute(command, content.get("args") or {})
         if "id" in content:  # what is only told wants no answer
             self.line.answer({"id": content["id"], **answer})
 
-    def _carried_out(self, command: Callable[..., Any] | None, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _execute(self, command: Callable[..., Any] | None, args: Mapping[str, Any]) -> Mapping[str, Any]:
         if command is None:
             return {"ok": False, "error": {"kind": "Unknown", "what": "This view is older than its kernel."}}
         try:

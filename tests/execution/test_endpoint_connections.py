@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import threading
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 import psutil
 import pytest
-import uvicorn
 from benches import until
+from endpoint_server import serving
 from sites import Site, ask, get
 
 from pipeline_widgets.serving import connections
-from pipeline_widgets.serving.connections import MOST_SILENT, BoundedProtocol
+from pipeline_widgets.serving.connections import MOST_SILENT
 from pipeline_widgets.serving.payload import json_response
-from pipeline_widgets.serving.server import Server
-from pipeline_widgets.serving.sockets import listen
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
 
@@ -52,23 +48,6 @@ def answered(made: socket.socket, end: bytes = b"}") -> bytes:
         assert part, came
         came += part
     return came
-
-
-@contextmanager
-def serving(app: Any) -> Generator[int]:
-    """Serve an application as an endpoint does, in a thread, and yield its port."""
-    listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(app, http=BoundedProtocol, ws="none", log_level="error", lifespan="off")
-    server = Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    until(lambda: server.started)
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        server.force_exit = server.should_exit = True
-        thread.join(20)
-        listening.close()
 
 
 async def patient(scope: Any, receive: Any, send: Any) -> None:

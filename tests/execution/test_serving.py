@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trainers
 from benches import Bench, until
-from sites import OBSERVED, Site, acting, ask, get
+from sites import OBSERVED, Site, acting, ask, get, patient
 
 import pipeline_widgets as pw
 
@@ -172,3 +173,48 @@ def test_a_deployment_that_is_stopped_while_it_waits_keeps_the_former_version(si
         assert agent.version == 1
     finally:
         os.kill(site.process(agent).pid, signal.SIGCONT)
+
+
+@pytest.mark.spec("8.2")
+def test_an_agent_keeps_no_state_of_training_and_can_be_started_from(bench: Bench) -> None:
+    """The letters' optimizer stays behind; the agent answers, and a stage begins with its weights."""
+    experiment = bench.project.create_experiment("sft", algorithm="SFT", config={"steps": 20})
+    run = experiment.train().wait(60)
+    agent = bench.ws.create_agent("letters", run.checkpoints[-1])
+    current = bench.ws._services.agents.get(agent._id).current
+    names = {path.name for path in Path(current.path).iterdir()}
+    assert names == {path.name for path in run.checkpoints[-1].path.iterdir()} - {"training.npz"}
+    assert current.size < run.checkpoints[-1].size
+    assert isinstance(agent.predict("dbca"), str)
+    pipe = bench.project.create_pipeline("on")
+    preferring = bench.project.create_experiment("dpo", algorithm="DPO", config={"steps": 12})
+    stage = pipe.add_experiment_stage(preferring, start=agent)
+    stage.trigger()
+    pipe.wait(60)
+    assert stage.run is not None
+    assert stage.run.status == "Succeeded", stage.run.error
+    (Path(current.path) / "model.npz").write_bytes(b"spoiled")
+    with pytest.raises(pw.CheckpointError, match="is corrupt"):
+        stage.trigger()
+
+
+@pytest.mark.spec("8.2")
+def test_a_version_has_the_time_that_its_algorithm_declares(bench: Bench, tmp_path: Path) -> None:
+    """The deployment says how long it loads, and that both versions are in memory; the limit fails it."""
+    site = Site(bench, algorithm=patient, act=f"wait {tmp_path / 'go on'}")
+    (tmp_path / "go on").touch()
+    agent = site.run()
+    (tmp_path / "go on").unlink()
+    site.experiment.update(config={"act": f"wait {tmp_path / 'go on'}", "number": 1})
+    site.trained.trigger()
+    until(lambda: site.deployed.status == "Running", 60)
+    run = site.deployed.run
+    assert run is not None
+    until(lambda: "Version 2 loads for" in run.log, 60)
+    assert "of up to 7 s" in run.log
+    assert "Version 1 is served until version 2 is loaded: both are in memory" in run.log
+    site.pipe.wait(60)
+    assert run.status == "Failed"
+    assert "did not answer within 7 s" in str(run.error)
+    assert "load_within" in str(run.error)
+    assert agent.version == 1

@@ -246,3 +246,29 @@ def test_a_process_killed_while_it_publishes_leaves_no_published_folder(tmp_path
     assert all(name.startswith(".writing-") for name in names(tmp_path))
     folder = a_folder(tmp_path, "x", "whole")
     artifacts.verify(folder)
+
+
+@pytest.mark.spec("8.2")
+def test_a_copy_for_an_agent_leaves_out_what_only_training_needs(tmp_path: Path) -> None:
+    """By patterns, files and folders; its digest and size are its own, and the original is checked."""
+    with artifacts.publish(tmp_path / "runs", stem="0000000001") as publication:
+        for name in ("model.npz", "training.npz", "inner/optimizer.pt", "inner/weights.pt", "replay/a/b.npz"):
+            path = publication.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+    source = publication.folder
+    patterns = ("training.npz", "optimizer*", "replay")
+    copied = artifacts.copy(source, tmp_path / "agents", stem="1", leave_out=patterns)
+    files = (file for file in copied.path.rglob("*") if file.is_file())
+    kept = sorted(file.relative_to(copied.path).as_posix() for file in files)
+    assert kept == ["inner/weights.pt", "model.npz"]
+    assert copied.size == len("inner/weights.pt") + len("model.npz")
+    artifacts.verify(copied)
+    whole = artifacts.copy(source, tmp_path / "agents", stem="2", leave_out=("nothing",))
+    assert (whole.digest, whole.size) == (source.digest, source.size)
+    with pytest.raises(CheckpointError, match="Nothing of the checkpoint"):
+        artifacts.copy(source, tmp_path / "agents", stem="3", leave_out=("*",))
+    (source.path / "training.npz").write_text("another ")
+    with pytest.raises(CheckpointError, match="is corrupt"):
+        artifacts.copy(source, tmp_path / "agents", stem="4", leave_out=patterns)
+    assert len(list((tmp_path / "agents").iterdir())) == 2

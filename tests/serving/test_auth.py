@@ -40,7 +40,7 @@ def authorize(guard: Authenticator, key: str) -> int:
         try:
             await guard.authorize(Request({"type": "http", "headers": headers}))
         except RequestError as refusal:
-            return refusal.response.status_code
+            return refusal.status
         return 200
 
     return anyio.run(ask)

@@ -40,9 +40,9 @@ class Moody(EndpointService):
         if name in self.refuses:
             raise StorageError("The database cannot be used now.")
 
-    def wanted(self, agent_id: int, token: str) -> DesiredState | None:
+    def desired_state(self, agent_id: int, token: str) -> DesiredState | None:
         self._call("wanted")
-        return super().wanted(agent_id, token)
+        return super().desired_state(agent_id, token)
 
     def record_state(self, agent_id: int, token: str, **columns: object) -> None:
         self._call("tell")

@@ -42,9 +42,8 @@ def open_acting(path: Path) -> Callable[[Any], Any]:
             while not Path(argument).exists():
                 time.sleep(0.01)
         case "hasty":  # its limits are short, so that a test need not wait for them
-            from pipeline_widgets.serving import app, queue, server  # noqa: PLC0415  a trainer needs no server
+            from pipeline_widgets.serving import server  # noqa: PLC0415  a trainer needs no server
 
-            queue.PATIENCE = app.PATIENCE = 0.5
             server.SHUTDOWN_GRACE, server.EXIT_GRACE = 1, 0.5
         case _:
             pass
@@ -91,6 +90,18 @@ def acting(ctx: pw.TrainContext) -> None:
         (folder / "act.txt").write_text(f"{config.act}|{config.number}")
 
 
+@pw.algorithm("Hasty", produces={"thing"}, config=Acts, predict=open_acting, answer_within=0.5)
+def hasty(ctx: pw.TrainContext) -> None:
+    """Save what opening does; its agent has half a second for an answer."""
+    acting.train(ctx)
+
+
+@pw.algorithm("Patient", produces={"thing"}, config=Acts, predict=open_acting, load_within=7)
+def patient(ctx: pw.TrainContext) -> None:
+    """Save what opening does; its agent has 7 seconds for that."""
+    acting.train(ctx)
+
+
 class Site:
     """A pipeline whose Deployment makes an agent, and short ways to ask that."""
 
@@ -126,9 +137,10 @@ def server(bench: Bench, agent: pw.Agent) -> Process:
 
 
 def an_agent(bench: Bench, name: str = "a line", act: str = "") -> pw.Agent:
-    """Return an agent of Acting that was never connected."""
+    """Return an agent of Acting, or of Hasty, that was never connected."""
     made = len(bench.project.experiments)
-    experiment = bench.project.create_experiment(f"e{made}", algorithm=acting, config={"act": act})
+    algorithm = hasty if act == "hasty" else acting
+    experiment = bench.project.create_experiment(f"e{made}", algorithm=algorithm, config={"act": act})
     run = experiment.train().wait(60)
     return bench.ws.create_agent(name, run.checkpoints[-1])
 

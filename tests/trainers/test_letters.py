@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_widgets.algorithms.text_predictor import Completion, SamplingSettings, TextPredictor
 from pipeline_widgets.errors import CheckpointError, PipelineError
-from pipeline_widgets.trainers.numpy import language_model, letters
+from pipeline_widgets.trainers.numpy import language_model, letters, letters_predictor
 from pipeline_widgets.trainers.numpy.language_model import LanguageModel
 from pipeline_widgets.trainers.numpy.nn import Floats, Integers
 
@@ -85,7 +87,7 @@ def test_padding_has_no_log_probability() -> None:
 @pytest.mark.spec("8.1")
 def test_predictor_answers_prompts_and_lists(saved: Path) -> None:
     """A prompt, with its end or without, gives a text; a list gives a list."""
-    ask = language_model.predict(saved)
+    ask = letters_predictor.predict(saved)
     assert ask("dbca") == ask("dbca>") == ask(" dbca ")
     assert ask(["dbca", "aaaa>"]) == [ask("dbca"), ask("aaaa")]
     assert ask([]) == []
@@ -98,7 +100,7 @@ def test_predictor_answers_prompts_and_lists(saved: Path) -> None:
 def test_predictor_refuses_what_is_no_prompt(saved: Path, prompt: Any) -> None:
     """Unknown letters, wrong lengths and other types are refused, with what, why and what to do."""
     with pytest.raises(PipelineError) as caught:
-        language_model.predict(saved)(prompt)
+        letters_predictor.predict(saved)(prompt)
     assert caught.value.what
     assert caught.value.why
     assert "dbca" in caught.value.fix
@@ -108,3 +110,91 @@ def test_another_base_model_is_refused(saved: Path) -> None:
     """A checkpoint of another base model than the config says is an error that names both."""
     with pytest.raises(CheckpointError, match=r"letters-64.*letters-128"):
         language_model.load(saved, "letters-128")
+
+
+@pytest.fixture(name="asked")
+def _asked(saved: Path) -> TextPredictor:
+    """A predictor of the saved model."""
+    return letters_predictor.predict(saved)
+
+
+def sampled(asked: TextPredictor, seed: int, *stop: str) -> Completion:
+    """Return a completion drawn at temperature 1."""
+    return asked.complete("edcb", SamplingSettings(temperature=1, seed=seed, stop=stop))
+
+
+@pytest.mark.spec("8.5")
+def test_a_completion_counts_its_tokens_and_says_why_it_ends(asked: TextPredictor) -> None:
+    """A limit ends it as "length"; a prompt that holds a beginning is gone on with, as is one of ids."""
+    whole = asked.complete("dbca", SamplingSettings())
+    assert whole.text == asked("dbca")
+    assert (whole.prompt_tokens, whole.finish_reason) == (5, "stop" if len(whole.text) < 5 else "length")
+    first = asked.complete("dbca>", SamplingSettings(max_tokens=1))
+    assert (first.text, first.completion_tokens, first.finish_reason) == (whole.text[:1], 1, "length")
+    rest = asked.complete(f"dbca>{first.text}", SamplingSettings())
+    assert first.text + rest.text == whole.text
+    assert asked.complete(asked.tokenize(f"dbca>{first.text}"), SamplingSettings()) == rest
+    assert asked.detokenize(asked.tokenize("dbca>a")) == "dbca>a"
+
+
+@pytest.mark.spec("8.5")
+def test_the_pieces_of_a_completion_are_its_text_up_to_a_stop_text(asked: TextPredictor) -> None:
+    """A stop text ends the completion before itself, and who goes away ends it at once."""
+    seeds = (seed for seed in range(100) if len(sampled(asked, seed).text) > 2)
+    seed, pieces = next(seeds), list[str]()
+    whole = asked.complete("edcb", SamplingSettings(temperature=1, seed=seed), pieces.append)
+    assert "".join(pieces) == whole.text
+    stopped = sampled(asked, seed, whole.text[1:3])
+    assert (stopped.text, stopped.finish_reason) == (whole.text[0], "stop")
+    assert stopped.completion_tokens == 3
+
+    def leave(_: str) -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        asked.complete("edcb", SamplingSettings(), leave)
+
+
+@pytest.mark.spec("8.5")
+def test_a_seed_draws_the_same_and_the_nucleus_leaves_out_the_unlikely(asked: TextPredictor) -> None:
+    """Temperature 0 and the smallest nucleus are greedy; seeds repeat, and differ from one another."""
+    greedy = asked("dbca")
+    hot = [sampled(asked, seed).text for seed in range(20)]
+    assert hot == [sampled(asked, seed).text for seed in range(20)]
+    assert len(set(hot)) > 10
+    narrow = SamplingSettings(temperature=2, top_p=1e-9, seed=1)
+    assert asked.complete("dbca", narrow).text == greedy
+    assert asked.complete("dbca", SamplingSettings(temperature=0, seed=5)).text == greedy
+
+
+@pytest.mark.spec("8.5")
+def test_a_prompt_is_scored_as_its_completion_was(asked: TextPredictor) -> None:
+    """The scores of a completion as a prompt are the log-probabilities that it was generated with."""
+    made = asked.complete("dbca", SamplingSettings(max_tokens=4, log_probs=2))
+    scored = asked.score(f"dbca>{made.text}", top=2)
+    assert [token.text for token in scored] == [*"dbca>", *made.text]
+    assert all(token.log_prob is None and not token.top for token in scored[:5])
+    for before, after in zip(made.tokens, scored[5:], strict=False):
+        assert after.log_prob == pytest.approx(before.log_prob, abs=1e-5)
+        assert after.top[0][0] == before.text  # it was greedy
+        assert len(after.top) == 2
+    exact = sum(np.exp(chance) for _, chance in asked.score("dbca>a", top=7)[-1].top)
+    assert exact == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.spec("8.5")
+def test_a_chat_is_one_message_and_what_has_no_room_is_refused(asked: TextPredictor) -> None:
+    """The message becomes the prompt; a second one, unknown ids and a full context are refused."""
+    assert asked.render_chat([{"role": "user", "content": " dbca"}]) == "dbca>"
+    refused: list[Callable[[], object]] = [
+        lambda: asked.render_chat([{"role": "system", "content": "x"}, {"role": "user", "content": "dbca"}]),
+        lambda: asked.complete((2, 3, 4, 5), SamplingSettings()),
+        lambda: asked.complete((2, 3, 4, 5, 99), SamplingSettings()),
+        lambda: asked.complete("dbca>abcde", SamplingSettings()),
+        lambda: asked.score("dbca>abcdea"),
+        lambda: asked.tokenize("test"),
+    ]
+    for act in refused:
+        with pytest.raises(PipelineError) as caught:
+            act()
+        assert caught.value.fix

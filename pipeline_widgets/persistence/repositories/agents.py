@@ -151,6 +151,8 @@ class Agents(Repository):
             experiment=made.name,
             algorithm_id=made.algorithm_id,
             created_at=self.now,
+            digest=frozen.copy_digest,
+            size=frozen.copy_size,
         )
         self._touch_workspace()
 
@@ -193,6 +195,8 @@ class Agents(Repository):
                 spec=row_mapping.to_spec(row["spec"]),
                 created_at=row_mapping.to_datetime(row["created_at"]),
                 run_id=row["run_id"],
+                copy_digest=row["digest"],
+                copy_size=row["size"],
             )
             for row in listed
         )

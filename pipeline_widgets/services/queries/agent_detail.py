@@ -54,7 +54,9 @@ class AgentDetailQueries:
         return AgentDetail(
             agent=agent,
             versions=tuple(VersionRow(version=each, lineage=told[each.id]) for each in reversed(versions)),
-            snippets=make_snippets(endpoint) if endpoint is not None and endpoint.url is not None else (),
+            snippets=make_snippets(endpoint, agent.name)
+            if endpoint is not None and endpoint.url is not None
+            else (),
         )
 
 

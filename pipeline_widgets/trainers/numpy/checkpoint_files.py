@@ -17,6 +17,9 @@ from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.trainers.numpy.nn import MLP, Arrays
 
 FACTS_LIMIT = 1 << 20  # bytes that describe a part of a checkpoint
+#: The part of a checkpoint that only a resumed run needs: optimizers, targets, references.
+TRAINING_PART = "training"
+TRAINING_ONLY = (f"{TRAINING_PART}.npz",)
 FIX = "Choose another checkpoint, or run the experiment that made it again."
 
 

@@ -10,9 +10,10 @@ from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
 from pipeline_widgets.domain.handover import Handover
-from pipeline_widgets.trainers.numpy import letters, letters_trainer, loop
-from pipeline_widgets.trainers.numpy.language_model import LanguageModel, predict
+from pipeline_widgets.trainers.numpy import checkpoint_files, letters, letters_trainer, loop
+from pipeline_widgets.trainers.numpy.language_model import LanguageModel
 from pipeline_widgets.trainers.numpy.letters import Pairs
+from pipeline_widgets.trainers.numpy.letters_predictor import predict
 from pipeline_widgets.trainers.numpy.letters_trainer import LettersConfig, LettersTrainer, token_mean
 from pipeline_widgets.trainers.numpy.nn import Floats, Loss
 
@@ -97,6 +98,7 @@ def dpo_loss(
     config=DPOConfig,
     signature=letters_trainer.base_model_signature,
     predict=predict,
+    training_only=checkpoint_files.TRAINING_ONLY,
     evaluator=letters_trainer.EVALUATOR,
 )
 def dpo(ctx: TrainContext) -> None:

@@ -28,7 +28,6 @@ from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
 from pipeline_widgets.trainers.numpy.replay import ReplayMemory, Transitions
 
 PART = "q_network"
-TRAINING_PART = "training"
 EVALUATION_SEED = 10_007  # the same episodes for every experiment
 LONGEST_EPISODE = 1_000  # steps; an evaluation ends there
 CLIP = 10.0  # norm of the gradient
@@ -143,7 +142,7 @@ class DQNTrainer:
         self.observations: Floats | None = None
         self.rng = np.random.default_rng(0)
         if ctx.start is not None and ctx.start.role == "resume":
-            arrays = checkpoint_files.load_arrays(ctx.start.path, TRAINING_PART)
+            arrays = checkpoint_files.load_arrays(ctx.start.path, checkpoint_files.TRAINING_PART)
             checkpoint_files.restore(self.optimizer.state, arrays, "optimizer")
             checkpoint_files.restore_network(self.target, arrays, "target")
 
@@ -177,7 +176,7 @@ class DQNTrainer:
         checkpoint_files.save(folder, PART, self.facts, arrays)
         optimizer = checkpoint_files.named("optimizer", self.optimizer.state)
         target = checkpoint_files.named("target", self.target.parameters)
-        checkpoint_files.save_arrays(folder, TRAINING_PART, optimizer | target)
+        checkpoint_files.save_arrays(folder, checkpoint_files.TRAINING_PART, optimizer | target)
 
     def greedy(self, observations: Floats) -> Integers:
         """Return the actions of the highest value."""
@@ -251,6 +250,7 @@ def signature(config: Any) -> dict[str, str]:
     config=DQNConfig,
     signature=signature,
     predict=predict,
+    training_only=checkpoint_files.TRAINING_ONLY,
     evaluator=greedy_episodes,
 )
 def dqn(ctx: TrainContext) -> None:

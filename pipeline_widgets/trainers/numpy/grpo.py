@@ -12,8 +12,9 @@ from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
 from pipeline_widgets.domain.handover import Handover
-from pipeline_widgets.trainers.numpy import letters, letters_trainer, loop
-from pipeline_widgets.trainers.numpy.language_model import LanguageModel, predict
+from pipeline_widgets.trainers.numpy import checkpoint_files, letters, letters_trainer, loop
+from pipeline_widgets.trainers.numpy.language_model import LanguageModel
+from pipeline_widgets.trainers.numpy.letters_predictor import predict
 from pipeline_widgets.trainers.numpy.letters_trainer import LettersConfig, LettersTrainer, token_mean
 from pipeline_widgets.trainers.numpy.nn import Floats, Integers, Loss
 
@@ -121,6 +122,7 @@ def grpo_loss(model: LanguageModel, answers: Answers, *, clip: float, kl_weight:
     config=GRPOConfig,
     signature=letters_trainer.base_model_signature,
     predict=predict,
+    training_only=checkpoint_files.TRAINING_ONLY,
     evaluator=letters_trainer.EVALUATOR,
 )
 def grpo(ctx: TrainContext) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pipeline_widgets.errors import CheckpointError, PipelineError
+from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.trainers.numpy import checkpoint_files, letters
 from pipeline_widgets.trainers.numpy.letters import COMPLETION_LENGTH, PAD, PROMPT_LENGTH, STOP
 from pipeline_widgets.trainers.numpy.nn import MLP, Booleans, Floats, Integers, log_softmax, one_hot
-from pipeline_widgets.trainers.numpy.predictor_inputs import Answering
 
 BaseModelName: TypeAlias = Literal["letters-64", "letters-128"]
 HIDDEN_UNITS: dict[BaseModelName, int] = {"letters-64": 64, "letters-128": 128}
@@ -86,6 +85,20 @@ class LanguageModel:
             going &= completions[:, position] != STOP
         return completions
 
+    def next_log_probs(self, prompt: Sequence[int], begun: Sequence[int]) -> Floats:
+        """Return the log-probabilities of the token that follows a prompt and the tokens after it.
+
+        Args:
+            prompt: PROMPT_LENGTH token ids.
+            begun: Fewer than COMPLETION_LENGTH token ids.
+
+        Returns:
+            (TOKENS - 1,): of all tokens but padding.
+        """
+        completion = np.array([[*begun, *[PAD] * (COMPLETION_LENGTH - len(begun))]])
+        context = self._contexts(np.array([prompt]), completion)[:, len(begun)]
+        return log_softmax(self.network(self._one_hot(context)))[0]
+
     def copy(self) -> LanguageModel:
         """Return an independent copy, such as a frozen reference."""
         return copy.deepcopy(self)
@@ -125,37 +138,3 @@ def load(folder: Path, base_model: BaseModelName | None = None) -> LanguageModel
     model = LanguageModel(facts.base_model, checkpoint_files.Placeholder(arrays))
     checkpoint_files.restore_network(model.network, arrays, "network")
     return model
-
-
-def predict(folder: Path) -> Callable[[Any], str | list[str]]:
-    """Open a checkpoint: the function answers a prompt ("dbca" or "dbca>") with the most likely letters.
-
-    A list of prompts gives a list of answers.
-    """
-    model = load(folder)
-
-    def answer(prompt: Any) -> str | list[str]:
-        several = isinstance(prompt, (list, tuple))
-        asked = cast("list[Any]", prompt) if several else [prompt]
-        if not asked:
-            return []
-        completions = model.generate(np.array([_prompt(text) for text in asked]))
-        texts = [letters.decode(completion) for completion in completions]
-        return texts if several else texts[0]
-
-    return Answering(answer, letters.LETTERS[letters.LENGTH - 1 :: -1])
-
-
-def _prompt(text: Any) -> list[int]:
-    """Return the tokens of what a user asks."""
-    fix = f'Pass {letters.LENGTH} letters of "{letters.LETTERS}", such as "dbca".'
-    if not isinstance(text, str):
-        raise PipelineError("The prompt is not a text.", f"It is a {type(text).__name__}.", fix)
-    asked = text.strip().removesuffix(letters.END)
-    if unknown := sorted(set(asked) - set(letters.LETTERS)):
-        why = f"The model does not know {', '.join(map(repr, unknown))}."
-        raise PipelineError(f"The prompt {text!r} cannot be answered.", why, fix)
-    if len(asked) != letters.LENGTH:
-        why = f"It has {len(asked)} letters."
-        raise PipelineError(f"The prompt {text!r} cannot be answered.", why, fix)
-    return letters.encode(asked + letters.END)

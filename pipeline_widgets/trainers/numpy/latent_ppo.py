@@ -15,7 +15,7 @@ from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
 from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.errors import CheckpointError, PipelineError
-from pipeline_widgets.trainers.numpy import actor_critic, loop
+from pipeline_widgets.trainers.numpy import actor_critic, checkpoint_files, loop
 from pipeline_widgets.trainers.numpy.action_vae import ActionDecoder, load_decoder
 from pipeline_widgets.trainers.numpy.environments import ActionSpace, Episodes, Spaces, Transition
 from pipeline_widgets.trainers.numpy.nn import Floats
@@ -158,6 +158,7 @@ def evaluator(config: Any) -> str:
     config=LatentPPOConfig,
     signature=signature,
     predict=predict,
+    training_only=checkpoint_files.TRAINING_ONLY,
     evaluator=evaluator,
 )
 def latent_ppo(ctx: TrainContext) -> None:

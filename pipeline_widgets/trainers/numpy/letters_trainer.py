@@ -16,7 +16,6 @@ from pipeline_widgets.trainers.numpy.nn import Adam, Booleans, Floats, Integers
 
 SAMPLES = 10  # completions sampled for each prompt in an evaluation
 CLIP = 1.0  # norm of the gradient
-TRAINING_PART = "training"
 EVALUATOR = f"exact answers to {letters.HELD_OUT} held-out prompts, {SAMPLES} samples of each"
 
 
@@ -65,10 +64,10 @@ class LettersTrainer:
         arrays = checkpoint_files.named("optimizer", self.optimizer.state)
         if self.reference is not None:
             arrays |= checkpoint_files.named("reference", self.reference.network.parameters)
-        checkpoint_files.save_arrays(folder, TRAINING_PART, arrays)
+        checkpoint_files.save_arrays(folder, checkpoint_files.TRAINING_PART, arrays)
 
     def _resume(self, folder: Path) -> None:
-        arrays = checkpoint_files.load_arrays(folder, TRAINING_PART)
+        arrays = checkpoint_files.load_arrays(folder, checkpoint_files.TRAINING_PART)
         checkpoint_files.restore(self.optimizer.state, arrays, "optimizer")
         if self.reference is not None:
             checkpoint_files.restore_network(self.reference.network, arrays, "reference")

@@ -11,7 +11,7 @@ from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
 from pipeline_widgets.domain.handover import Handover
-from pipeline_widgets.trainers.numpy import loop
+from pipeline_widgets.trainers.numpy import checkpoint_files, loop
 from pipeline_widgets.trainers.numpy.actor_critic import predict
 from pipeline_widgets.trainers.numpy.environments import Episodes
 from pipeline_widgets.trainers.numpy.gymnasium_environment import (
@@ -56,6 +56,7 @@ def mean_return(episodes: Episodes) -> float:
     config=PPOConfig,
     signature=signature,
     predict=predict,
+    training_only=checkpoint_files.TRAINING_ONLY,
     evaluator=greedy_episodes,
 )
 def ppo(ctx: TrainContext) -> None:

@@ -18,7 +18,6 @@ from pipeline_widgets.trainers.numpy.loop import INITIALIZATION, generator
 from pipeline_widgets.trainers.numpy.nn import Adam, Floats, Loss
 from pipeline_widgets.trainers.numpy.rollouts import Batch, collect, to_batch
 
-TRAINING_PART = "training"
 EVALUATION_SEED = 10_007  # the same episodes for every experiment, and none that training begins with
 LONGEST_EPISODE = 1_000  # steps; an evaluation ends there
 
@@ -146,11 +145,11 @@ class PPOTrainer:
         self.model.save(folder)
         policy = checkpoint_files.named("policy_optimizer", self.policy_optimizer.state)
         value = checkpoint_files.named("value_optimizer", self.value_optimizer.state)
-        checkpoint_files.save_arrays(folder, TRAINING_PART, policy | value)
+        checkpoint_files.save_arrays(folder, checkpoint_files.TRAINING_PART, policy | value)
 
     def resume(self, folder: Path) -> None:
         """Restore the state of the optimizers."""
-        arrays = checkpoint_files.load_arrays(folder, TRAINING_PART)
+        arrays = checkpoint_files.load_arrays(folder, checkpoint_files.TRAINING_PART)
         checkpoint_files.restore(self.policy_optimizer.state, arrays, "policy_optimizer")
         checkpoint_files.restore(self.value_optimizer.state, arrays, "value_optimizer")
 

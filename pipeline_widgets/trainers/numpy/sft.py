@@ -10,8 +10,9 @@ from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.algorithms.registry import algorithm
 from pipeline_widgets.domain.compatibility import Port
 from pipeline_widgets.domain.handover import Handover
-from pipeline_widgets.trainers.numpy import letters, letters_trainer, loop
-from pipeline_widgets.trainers.numpy.language_model import LanguageModel, predict
+from pipeline_widgets.trainers.numpy import checkpoint_files, letters, letters_trainer, loop
+from pipeline_widgets.trainers.numpy.language_model import LanguageModel
+from pipeline_widgets.trainers.numpy.letters_predictor import predict
 from pipeline_widgets.trainers.numpy.letters_trainer import LettersConfig, LettersTrainer
 from pipeline_widgets.trainers.numpy.nn import Integers, Loss, cosine
 
@@ -66,6 +67,7 @@ def sft_loss(model: LanguageModel, prompts: Integers, completions: Integers) -> 
     config=SFTConfig,
     signature=letters_trainer.base_model_signature,
     predict=predict,
+    training_only=checkpoint_files.TRAINING_ONLY,
     evaluator=letters_trainer.EVALUATOR,
 )
 def sft(ctx: TrainContext) -> None:

@@ -38,7 +38,6 @@ from pipeline_widgets.trainers.numpy.tabular import (
     tabular_loss,
 )
 
-TRAINING_PART = "training"
 CLIP = 1.0  # norm of the gradient
 
 
@@ -116,7 +115,7 @@ class TabularTrainer:
         """Write the model and the state of the optimizer."""
         self.model.save(folder)
         arrays = checkpoint_files.named("optimizer", self.optimizer.state)
-        checkpoint_files.save_arrays(folder, TRAINING_PART, arrays)
+        checkpoint_files.save_arrays(folder, checkpoint_files.TRAINING_PART, arrays)
 
 
 class DecoderTrainer:
@@ -164,7 +163,7 @@ class DecoderTrainer:
         self.model.decoder.save(folder)
         arrays = checkpoint_files.named("encoder", self.model.encoder.parameters)
         arrays |= checkpoint_files.named("optimizer", self.optimizer.state)
-        checkpoint_files.save_arrays(folder, TRAINING_PART, arrays)
+        checkpoint_files.save_arrays(folder, checkpoint_files.TRAINING_PART, arrays)
 
     def _explained(self, data: GaitData) -> float:
         """Return the share of the variance of the actions that the mean latents carry (R squared)."""
@@ -177,7 +176,7 @@ class DecoderTrainer:
         decoder = load_decoder(folder)
         _same_facts(decoder.facts, facts)
         self.model.decoder = decoder
-        arrays = checkpoint_files.load_arrays(folder, TRAINING_PART)
+        arrays = checkpoint_files.load_arrays(folder, checkpoint_files.TRAINING_PART)
         checkpoint_files.restore_network(self.model.encoder, arrays, "encoder")
 
 
@@ -210,6 +209,7 @@ def evaluator(config: Any) -> str:
     config=SupervisedConfig,
     signature=signature,
     predict=predict,
+    training_only=checkpoint_files.TRAINING_ONLY,
     evaluator=evaluator,
 )
 def supervised(ctx: TrainContext) -> None:
@@ -231,7 +231,7 @@ def supervised(ctx: TrainContext) -> None:
 def _optimizer(ctx: TrainContext, config: SupervisedConfig, parameters: list[Floats]) -> Adam:
     optimizer = Adam(parameters, config.learning_rate, clip=CLIP)
     if ctx.start is not None and ctx.start.role == "resume":
-        arrays = checkpoint_files.load_arrays(ctx.start.path, TRAINING_PART)
+        arrays = checkpoint_files.load_arrays(ctx.start.path, checkpoint_files.TRAINING_PART)
         checkpoint_files.restore(optimizer.state, arrays, "optimizer")
     return optimizer
 
