@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from pipeline_widgets.algorithms.algorithm import Algorithm, Predictor, Train
 from pipeline_widgets.algorithms.code_reference import open_code
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.compatibility import (
     ANSWER_WITHIN,
     LOAD_WITHIN,
@@ -189,7 +191,11 @@ class _Current(Mapping[str, AlgorithmDeclaration]):
     """Pickles only what is asked for, so that one algorithm that cannot be sent hinders no other."""
 
     def __getitem__(self, name: str) -> AlgorithmDeclaration:
-        return AlgorithmDeclaration(spec=_defined[name].spec, reference=_defined[name].reference)
+        from pipeline_widgets.algorithms import code_digest  # noqa: PLC0415  not every process asks
+
+        reference = _defined[name].reference
+        code = code_digest.record_code(reference)
+        return AlgorithmDeclaration(spec=_defined[name].spec, reference=replace(reference, code=code))
 
     def __iter__(self) -> Iterator[str]:
         return iter(_defined)
@@ -210,6 +216,24 @@ def defines(name: str) -> bool:
         name: The name that it was registered under.
     """
     return name in _defined
+
+
+def current_code(name: str, reference: AlgorithmReference) -> CodeRecord | None:
+    """Return the code of an algorithm as it is now: on disk, and where this process defines it, in its cells.
+
+    Nothing is imported. None where it cannot be told, as while a cell is just being executed.
+
+    Args:
+        name: The name that it was registered under.
+        reference: Where the workspace found it last.
+    """
+    from pipeline_widgets.algorithms import code_digest  # noqa: PLC0415  not every process asks
+
+    try:
+        known = _defined.get(name)
+        return code_digest.record_code(reference if known is None else known.code_reference)
+    except Exception:  # noqa: BLE001  looking at a user's objects can raise anything
+        return None
 
 
 def find_refusal(experiment: Experiment) -> PipelineError | None:

@@ -158,7 +158,7 @@ class ExperimentService:
         """Let one experiment use its algorithm as this process defines it now."""
         defined = current.get(experiment.spec.name)
         kept = AlgorithmDeclaration(spec=experiment.spec, reference=self._stored_reference(experiment))
-        if defined is None or defined == kept:
+        if defined is None or (defined == kept and _has_same_code(defined.reference, kept.reference)):
             return
         with self._store.write() as work:
             work.experiments.rebind(experiment.id, work.experiments.keep(defined))
@@ -231,6 +231,11 @@ def duplicate(
         signature=experiment.signature,
     )
     return work.experiments.add(experiment.project_id, wanted, configured, experiment.seed, revision)
+
+
+def _has_same_code(one: AlgorithmReference, other: AlgorithmReference) -> bool:
+    """Whether the texts are the same as well: a comment that is edited is kept, though it changes nothing."""
+    return one.code is None or (other.code is not None and one.code.to_json() == other.code.to_json())
 
 
 def _new_name(work: UnitOfWork, experiment: Experiment, name: str) -> str:
