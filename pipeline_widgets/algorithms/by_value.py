@@ -267,7 +267,7 @@ class _Pickler(cloudpickle.Pickler):
 
     def persistent_id(self, obj: Any) -> tuple[str, int, list[object]] | None:
         """Send a set of plain values in the order of these, and pydantic's names without an address."""
-        kind: Any = type(obj)
+        kind = cast("type[Any]", type(obj))
         if kind is str:
             if not obj.startswith("__main__.") or _ADDRESSED.fullmatch(obj) is None:
                 return None

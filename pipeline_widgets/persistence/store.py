@@ -71,6 +71,7 @@ class UnitOfWork:
         trust: WorkspaceTrust,
         defines: Defines = _nothing,
         defines_evaluator: Defines = _nothing,
+        *,
         current_code: CurrentCode = _unknown,
     ) -> None:
         self.connection = connection
@@ -170,8 +171,9 @@ class Store:
 
     def _unit_of_work(self, connection: Connection) -> UnitOfWork:
         now = self.database.now(connection)
-        own = (self.defines, self.defines_evaluator, self.current_code)
-        return UnitOfWork(connection, now, self.artifacts, self.trust, *own)
+        own = (self.defines, self.defines_evaluator)
+        place = (self.artifacts, self.trust)
+        return UnitOfWork(connection, now, *place, *own, current_code=self.current_code)
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""
