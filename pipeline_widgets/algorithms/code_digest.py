@@ -38,42 +38,38 @@ class _File:
 _files: dict[str, tuple[tuple[int, int, int], _File]] = {}
 
 
-def record_code(reference: AlgorithmReference) -> CodeRecord | None:
+def record_code(reference: AlgorithmReference, known: CodeRecord | None = None) -> CodeRecord | None:
     """Return the code behind a reference, with the files as they are on disk now.
 
     What a cell or a script defines comes with the reference. An algorithm of an installed package has no
     pieces: the version of the package says which code it is. None for a cell's that an older version has
     kept, without a record of it.
+
+    Args:
+        reference: Where the algorithm is found.
+        known: An earlier record of it. Where its files have the same bytes, none is parsed: that is for
+            processes that have parsed nothing yet. Their texts are left out.
     """
     if reference.path is None and reference.code is None:
         return None
     finder = ModuleFinder([entry for entry in (reference.root or "").split(os.pathsep) if entry])
     own, start = _of_reference(reference)
-    texts: dict[str, str] = {}
-    pieces = list(own)
-    for module, file in _reach(finder, start):
-        pieces.append(CodePiece(file=module.name, digest=file.digest, source=file.source))
-        if file.source is not None and file.text is not None:
-            texts[file.source] = file.text
-    if reference.code is not None:
-        kept = reference.code.texts
-        texts |= {each.source: kept[each.source] for each in own if each.source and each.source in kept}
-    return CodeRecord(pieces=tuple(pieces), imports=start, texts=texts)
+    kept = {} if reference.code is None else reference.code.texts
+    texts = {each.source: kept[each.source] for each in own if each.source and each.source in kept}
+    files = [] if known is None else [piece for piece in known.pieces if not piece.definition]
+    is_known = known is not None and known.imports == start
+    if not (is_known and all(_is_unchanged(piece, finder) for piece in files)):
+        files = []
+        for module, file in _reach(finder, start):
+            files.append(CodePiece(file=module.name, digest=file.digest, source=file.source))
+            if file.source is not None and file.text is not None:
+                texts[file.source] = file.text
+    return CodeRecord(pieces=(*own, *files), imports=start, texts=texts)
 
 
 def confirm_code(reference: AlgorithmReference) -> CodeRecord | None:
-    """Return the same, without parsing a file whose bytes are those of the record in the reference.
-
-    For a process that lives for one run: it has parsed nothing yet.
-    """
-    known = reference.code
-    if known is None:
-        return record_code(reference)
-    finder = ModuleFinder([entry for entry in (reference.root or "").split(os.pathsep) if entry])
-    for piece in known.pieces:
-        if not piece.definition and not _is_unchanged(piece, finder):
-            return record_code(reference)
-    return known
+    """Return the same, given the record in the reference: for a process that lives for one run."""
+    return record_code(reference, reference.code)
 
 
 def _of_reference(reference: AlgorithmReference) -> tuple[Sequence[CodePiece], tuple[str, ...]]:
@@ -92,10 +88,12 @@ def _is_unchanged(piece: CodePiece, finder: ModuleFinder) -> bool:
         return False
     try:
         with open(module.file, "rb") as file:  # noqa: PTH123
-            text = decode_source(file.read())
+            data = file.read()
+        if piece.source is None:
+            return sha256(data).hexdigest() == piece.digest
+        return digest_of_text(decode_source(data)) == piece.source
     except (OSError, SyntaxError, UnicodeDecodeError):
         return False
-    return digest_of_text(text) == piece.source
 
 
 def _reach(finder: ModuleFinder, start: Sequence[str]) -> Iterator[tuple[OwnModule, _File]]:

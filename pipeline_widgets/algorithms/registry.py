@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -191,11 +190,7 @@ class _Current(Mapping[str, AlgorithmDeclaration]):
     """Pickles only what is asked for, so that one algorithm that cannot be sent hinders no other."""
 
     def __getitem__(self, name: str) -> AlgorithmDeclaration:
-        from pipeline_widgets.algorithms import code_digest  # noqa: PLC0415  not every process asks
-
-        reference = _defined[name].reference
-        code = code_digest.record_code(reference)
-        return AlgorithmDeclaration(spec=_defined[name].spec, reference=replace(reference, code=code))
+        return AlgorithmDeclaration(spec=_defined[name].spec, reference=_defined[name].reference)
 
     def __iter__(self) -> Iterator[str]:
         return iter(_defined)
@@ -231,7 +226,8 @@ def current_code(name: str, reference: AlgorithmReference) -> CodeRecord | None:
 
     try:
         known = _defined.get(name)
-        return code_digest.record_code(reference if known is None else known.code_reference)
+        now = reference if known is None else known.code_reference
+        return code_digest.record_code(now, reference.code)
     except Exception:  # noqa: BLE001  looking at a user's objects can raise anything
         return None
 

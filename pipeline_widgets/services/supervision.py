@@ -447,6 +447,7 @@ def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
     for loaded in batch.loaded:
         kept = work.records.keep_code(loaded.record)
         work.runs.record_code(job.run_id, replace(job.code, digest=kept.digest, record=kept.record))
+        work.records.expect_code(job.run_id, loaded.record)
     for saved in batch.saved:
         work.checkpoints.add(
             job.run_id,

@@ -20,6 +20,7 @@ from jupyter_client.manager import KernelManager
 import pipeline_widgets as pw
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.execution import environment, trigger_place
+from pipeline_widgets.widgets.pipeline import PipelineView
 
 TRAIN = """
 import pipeline_widgets as pw
@@ -146,9 +147,19 @@ def test_code_that_was_edited_makes_stale_until_it_was_run_or_accepted(shop: Sho
         first.plan()
     )
 
+    view = PipelineView(shop.bench.ws._services, pipe._id)
+    assert view.stages[0]["stale"] == ["code changed: kept_deep.py:3"]
     first.accept_as_fresh("the same within rounding")
     assert not first.stale
+    view.refresh()
+    assert "stale" not in view.stages[0]
     shop.edit("kept_deep", DEEP.replace("x * 2", "x * 6"))
+    view.refresh()  # as every five seconds: nothing in the database has changed
+    assert view.stages[0]["stale"] == ["code changed: kept_deep.py:2"]
+    shown = view.do_environment(run_of(first)._id)
+    assert {"name": "kept_deep.py", "text": DEEP} in shown["sources"]
+    assert {"name": "Host", "value": os.uname().nodename} in shown["facts"]
+    view.close()
     assert first.stale_reasons == ("code changed: kept_deep.py:2",)
 
     first.trigger()

@@ -40,6 +40,11 @@ class Records(Repository):
         self.keep_texts({**code.texts, record: text})
         return RunCode(digest=code.digest, record=record)
 
+    def expect_code(self, run_id: int, code: CodeRecord) -> None:
+        """Let the next run of the same algorithm expect the code that a run has loaded."""
+        own = select(schema.runs.c.algorithm_id).where(schema.runs.c.id == run_id).scalar_subquery()
+        self.connection.execute(update(schema.algorithms).where(_A.id == own).values(code=code.to_json()))
+
     def keep_place(self, place: TriggerPlace | None) -> RunCode:
         """Keep where a run is triggered, and return how the run's row names it."""
         if place is None:
