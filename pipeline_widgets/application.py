@@ -16,6 +16,7 @@ from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.execution.trigger_place import start_reading_place
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.store import Store, record_place
@@ -36,6 +37,7 @@ from pipeline_widgets.services.queries.overview import OverviewQueries
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
@@ -66,6 +68,7 @@ class Services:
     states: PipelineStateQueries
     forms: StageFormQueries
     run_details: RunDetailQueries
+    run_records: RunRecordQueries
     overview: OverviewQueries
     comparisons: ComparisonQueries
     lineages: LineageQueries
@@ -76,22 +79,26 @@ class Services:
 
     def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
         """Trigger a stage with the algorithms as this process defines them now, and launch the run."""
+        place = start_reading_place()
         self._renew_experiments(stage_id)
-        return self._launched(self.runs.trigger(stage_id, resume=resume, duplicate=duplicate))
+        run = self.runs.trigger(stage_id, resume=resume, duplicate=duplicate, place=place.result())
+        return self._launched(run)
 
     def train(self, experiment_id: int) -> Run:
         """Train an experiment by itself, and launch the run."""
+        place = start_reading_place()
         self.experiments.renew(self.experiments.get(experiment_id), registry.references())
-        return self._launched(self.runs.train(experiment_id))
+        return self._launched(self.runs.train(experiment_id, place.result()))
 
     def resume(
         self, experiment_id: int, checkpoint_id: int, name: str, config: Mapping[str, Any] | None = None
     ) -> tuple[Experiment, Run]:
         """Go on from a checkpoint as a new experiment, with these fields changed, and launch the run."""
+        place = start_reading_place()
         now = self.experiments.get(experiment_id)
         self.experiments.renew(now, registry.references())
         changed = configure(now.spec.name, {**now.config, **config}) if config else None
-        experiment, run = self.runs.resume(experiment_id, checkpoint_id, name, changed)
+        experiment, run = self.runs.resume(experiment_id, checkpoint_id, name, changed, place.result())
         return experiment, self._launched(run)
 
     def evaluate(

@@ -23,6 +23,7 @@ from pipeline_widgets.services.queries.overview import OverviewQueries
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
@@ -63,6 +64,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         states=PipelineStateQueries(store),
         forms=StageFormQueries(store),
         run_details=RunDetailQueries(store),
+        run_records=RunRecordQueries(store),
         overview=OverviewQueries(store),
         comparisons=ComparisonQueries(store),
         lineages=LineageQueries(store),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pipeline_widgets.algorithms.code_reference import reference_to
+from pipeline_widgets.algorithms.code_reference import readable_reference_to, reference_to
 from pipeline_widgets.algorithms.scalars import to_facets
 from pipeline_widgets.algorithms.search_path import can_be_found
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
@@ -153,6 +153,11 @@ class Algorithm:
         """Where another process finds this algorithm."""
         return reference_to(self, self.train, self.spec.name)
 
+    @property
+    def code_reference(self) -> AlgorithmReference:
+        """Where its code is read; what a cell defines is not packed, so that no process can run it."""
+        return readable_reference_to(self, self.train)
+
     def configure(self, config: Mapping[str, Any]) -> ConfiguredAlgorithm:
         """Return what an experiment is made of: the declaration, and the config with its defaults.
 
@@ -174,9 +179,11 @@ class Algorithm:
             what, why = f"The config of {self.spec.name} cannot be stored.", f"{error}."
             fix = "Use numbers, texts, lists and mappings, not nested too deeply."
             raise ConfigError(what, why, fix) from error
-        return ConfiguredAlgorithm(
-            spec=self.spec, reference=self.reference, config=plain, signature=signature
-        )
+        from pipeline_widgets.algorithms import code_digest  # noqa: PLC0415  only what creates needs it
+
+        reference = self.reference
+        kept = replace(reference, code=code_digest.record_code(reference))
+        return ConfiguredAlgorithm(spec=self.spec, reference=kept, config=plain, signature=signature)
 
     def _plain(self, valid: Any) -> dict[str, Any]:
         """Return a config as JSON values that are known to give the same config again."""

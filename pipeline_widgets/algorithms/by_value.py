@@ -14,6 +14,7 @@ import hashlib
 import io
 import linecache
 import pickle
+import re
 import sys
 import warnings
 from collections import ChainMap
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -218,13 +219,27 @@ def _constant_name(value: object) -> str | None:
     return next((name for name, each in list(home.items()) if each is value), None)
 
 
+#: Where the functions that make an empty class take the number by which cloudpickle tracks it.
+_TRACKED_AT = {"_make_skeleton_class": 4, "_make_skeleton_enum": 5}
+#: How pydantic names the schema of a class, by its address.
+_ADDRESSED = re.compile(r"__main__\.[^:]+:\d+")
+_SETS: Mapping[type, str] = {set: "set", frozenset: "frozenset"}
+_ORDERED = frozenset({str, bytes, int, float, bool, type(None)})
+
+
 class _Pickler(cloudpickle.Pickler):
-    """Pickles code with its source text, and so that equal code is equal bytes in every process."""
+    """Pickles code with its source text, and so that equal code is equal bytes in every process.
+
+    cloudpickle gives a class a random number, and a set has an order of its own in each process.
+    """
 
     def __init__(self, file: io.BytesIO) -> None:
         #: The text of notebook cells by the name that their code gets: no other process can read that.
         self.sources: dict[str, str] = {}
+        self._classes: dict[type, str] = {}
         self._names: dict[str, str | None] = {}
+        self._sets: dict[int, tuple[int, Any]] = {}
+        self._addressed: dict[str, int] = {}
         own = {CodeType: self._reduce_code, **_REDUCERS}
         self.dispatch_table = ChainMap(own, cast(Any, _of_cloudpickle))
         super().__init__(file)  # pyright: ignore[reportUnknownMemberType]
@@ -232,7 +247,36 @@ class _Pickler(cloudpickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         """Send a constant by its name, and anything else as cloudpickle does."""
         of_cloudpickle: Callable[[Any], Any] = cast(Any, super()).reducer_override
-        return _constant_name(obj) or of_cloudpickle(obj)
+        name = _constant_name(obj)
+        if name is not None:
+            return name
+        made = of_cloudpickle(obj)
+        if isinstance(obj, type) and isinstance(made, tuple):
+            return self._number_class(obj, cast("tuple[Any, ...]", made))
+        return made
+
+    def _number_class(self, kind: type, made: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Replace the random number by which cloudpickle tracks a class."""
+        at = _TRACKED_AT.get(getattr(made[0], "__name__", ""))
+        if at is None:
+            return made
+        if kind not in self._classes:
+            self._classes[kind] = _content_of_class(kind) or f"class {len(self._classes)} {kind.__qualname__}"
+        number, given = self._classes[kind], made[1]
+        return (made[0], (*given[:at], number, *given[at + 1 :]), *made[2:])
+
+    def persistent_id(self, obj: Any) -> tuple[str, int, list[object]] | None:
+        """Send a set of plain values in the order of these, and pydantic's names without an address."""
+        kind = cast("type[Any]", type(obj))
+        if kind is str:
+            if not obj.startswith("__main__.") or _ADDRESSED.fullmatch(obj) is None:
+                return None
+            number = self._addressed.setdefault(obj, len(self._addressed))
+            return "str", number, [obj.rpartition(":")[0]]
+        if kind not in _SETS or len(obj) < 2 or not all(type(each) in _ORDERED for each in obj):  # noqa: PLR2004
+            return None
+        number, _ = self._sets.setdefault(id(obj), (len(self._sets), obj))
+        return kind.__name__, number, sorted(obj, key=lambda each: (type(each).__name__, repr(each)))
 
     def _reduce_code(self, code: CodeType) -> Any:
         make, parts = _of_cloudpickle[CodeType](code)
@@ -263,6 +307,39 @@ def _dumps(algorithm: object) -> bytes:
         return file.getvalue()
 
 
+class _ClassPickler(_Pickler):
+    """Pickles the content of one class: of other classes and of globals only the names."""
+
+    def __init__(self, file: io.BytesIO, kind: type) -> None:
+        super().__init__(file)
+        self._kind = kind
+
+    def persistent_id(self, obj: Any) -> Any:
+        if isinstance(obj, type) and obj is not self._kind and obj.__module__ == MAIN:
+            return "class", obj.__qualname__, ()
+        return super().persistent_id(obj)
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, FunctionType) and not is_importable(obj):
+            return _pass, (obj.__qualname__, obj.__code__, obj.__defaults__, obj.__kwdefaults__)
+        return super().reducer_override(obj)
+
+    def _number_class(self, kind: type, made: tuple[Any, ...]) -> tuple[Any, ...]:
+        del kind
+        at = _TRACKED_AT.get(getattr(made[0], "__name__", ""))
+        return made if at is None else (made[0], (*made[1][:at], None, *made[1][at + 1 :]), *made[2:])
+
+
+def _content_of_class(kind: type) -> str | None:
+    """Return a number for a class that is another one for another content; None if it cannot be told."""
+    with io.BytesIO() as file:
+        try:
+            _ClassPickler(file, kind).dump(kind)  # pyright: ignore[reportUnknownMemberType]
+        except Exception:  # noqa: BLE001  whatever its attributes say
+            return None
+        return hashlib.sha256(file.getvalue()).hexdigest()
+
+
 class _Unpickler(pickle.Unpickler):
     """Makes functions and classes of `__main__` in a given module instead of in a namespace of their own."""
 
@@ -270,6 +347,16 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._main = main
         self._begun: dict[str, Any] = {}
+        self._sets: dict[int, Any] = {}
+
+    def persistent_load(self, pid: tuple[str, int, list[object]]) -> Any:
+        """Return what a name stands for; of a set, the same one each time."""
+        kind, number, items = pid
+        if kind == "str":
+            return f"{items[0]}:{number}"
+        if number not in self._sets:
+            self._sets[number] = set(items) if kind == "set" else frozenset(items)
+        return self._sets[number]
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if module_name == MAIN and global_name in self._main.__dict__:
@@ -325,7 +412,7 @@ def _without_hooks(kind: type, name: str, bases: tuple[type, ...], names: dict[s
         return make(kind, name, bases, names)
 
 
-def _pass(_: type) -> None:
+def _pass(*_: object) -> None:
     """Do nothing about a new class."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
@@ -46,7 +47,7 @@ def find_captured(algorithm: object) -> Iterator[Captured]:
         else:
             continue
         for each in found:
-            inner = _code_in(each.value)
+            inner = code_in(each.value)
             left += inner
             if not inner and not isinstance(each.value, (FunctionType, type, ModuleType)):
                 yield each
@@ -54,18 +55,21 @@ def find_captured(algorithm: object) -> Iterator[Captured]:
 
 def _of_function(function: FunctionType) -> Iterator[Captured]:
     called = f"{function.__name__}()"
-    for name in dict.fromkeys(_global_names(function.__code__)):
+    for name in dict.fromkeys(global_names(function.__code__)):
         if name in function.__globals__:
             yield Captured(name, function.__globals__[name], f"a global that {called} uses")
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            value = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
+    for name, value in variables_around(function):
         yield Captured(name, value, f"a variable of the function around {called}")
     defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     for value in defaults:
         yield Captured("default", value, f"a default argument of {called}")
+
+
+def variables_around(function: FunctionType) -> Iterator[tuple[str, object]]:
+    """Yield the variables of the functions around a function that it uses."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # not assigned yet
+            yield name, cell.cell_contents
 
 
 def _of_class(kind: type[Any]) -> Iterator[Captured]:
@@ -78,7 +82,7 @@ def _of_class(kind: type[Any]) -> Iterator[Captured]:
         yield Captured(base.__name__, base, f"a base of class {kind.__name__}")
 
 
-def _code_in(value: object) -> list[object]:
+def code_in(value: object) -> list[object]:
     """Return the functions and classes that a value is or stands for."""
     if isinstance(value, (FunctionType, type)):
         return [value]
@@ -96,13 +100,14 @@ def _code_in(value: object) -> list[object]:
     return []
 
 
-def _global_names(code: CodeType) -> Iterator[str]:
+def global_names(code: CodeType) -> Iterator[str]:
+    """Yield the global names that code uses, some more than once."""
     for instruction in dis.get_instructions(code):
         if instruction.opname in _GLOBALS:
             yield str(instruction.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _global_names(constant)
+            yield from global_names(constant)
 
 
 def is_importable(value: Any) -> bool:

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,29 @@ def reference_to(decorated: object, function: Any, name: str) -> AlgorithmRefere
     Raises:
         ConfigError: It has no import path, and cannot be pickled.
     """
-    module, path = function.__module__, function.__qualname__
+    reference = readable_reference_to(decorated, function)
+    if reference.path is not None:
+        return reference
+    from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only notebooks need it
+
+    return replace(reference, value=by_value.pack(decorated, name), python=HERE)
+
+
+def readable_reference_to(decorated: object, function: Any) -> AlgorithmReference:
+    """Return where the code is read. What a cell defines is described and not packed: nothing can run it.
+
+    Args:
+        decorated: What the decorator has made.
+        function: What it was made of.
+    """
+    module, path = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
     home = sys.modules.get(module)
     if module != "__main__" and home is not None and getattr(home, path, None) is decorated:
         root = None if is_installed(home) else search_path(home)
         return AlgorithmReference(path=f"{module}:{path}", root=root)
-    from pipeline_widgets.algorithms import by_value  # noqa: PLC0415  only notebooks need it
+    from pipeline_widgets.algorithms import cell_code  # noqa: PLC0415  only notebooks need it
 
-    return AlgorithmReference(value=by_value.pack(decorated, name), root=search_path(), python=HERE)
+    return AlgorithmReference(root=search_path(), code=cell_code.record_cells(decorated))
 
 
 def open_code(reference: AlgorithmReference) -> Any:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pipeline_widgets.algorithms.algorithm import Algorithm, Predictor, Train
 from pipeline_widgets.algorithms.code_reference import open_code
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.compatibility import (
     ANSWER_WITHIN,
     LOAD_WITHIN,
@@ -210,6 +211,25 @@ def defines(name: str) -> bool:
         name: The name that it was registered under.
     """
     return name in _defined
+
+
+def current_code(name: str, reference: AlgorithmReference) -> CodeRecord | None:
+    """Return the code of an algorithm as it is now: on disk, and where this process defines it, in its cells.
+
+    Nothing is imported. None where it cannot be told, as while a cell is just being executed.
+
+    Args:
+        name: The name that it was registered under.
+        reference: Where the workspace found it last.
+    """
+    from pipeline_widgets.algorithms import code_digest  # noqa: PLC0415  not every process asks
+
+    try:
+        known = _defined.get(name)
+        now = reference if known is None else known.code_reference
+        return code_digest.record_code(now, reference.code)
+    except Exception:  # noqa: BLE001  looking at a user's objects can raise anything
+        return None
 
 
 def find_refusal(experiment: Experiment) -> PipelineError | None:

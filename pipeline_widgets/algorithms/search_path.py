@@ -27,7 +27,7 @@ def extend_search_path(entries: Iterable[str]) -> None:
 def is_installed(module: ModuleType) -> bool:
     """Whether a module comes with Python or an installed package, and not from a user's folder."""
     origin: str | None = getattr(module, "__file__", None)
-    return origin is None or _is_the_interpreters(Path(origin))
+    return origin is None or is_the_interpreters(origin)
 
 
 def search_path(home: ModuleType | None = None) -> str:
@@ -40,12 +40,13 @@ def search_path(home: ModuleType | None = None) -> str:
     if home is not None and home.__file__ is not None:
         depth = home.__name__.count(".") + (Path(home.__file__).stem == "__init__")
         entries.insert(0, Path(home.__file__).resolve().parents[depth])
-    outside = (entry for entry in entries if entry.is_dir() and not _is_the_interpreters(entry))
+    outside = (entry for entry in entries if entry.is_dir() and not is_the_interpreters(entry))
     return os.pathsep.join(dict.fromkeys(map(str, outside)))
 
 
-def _is_the_interpreters(path: Path) -> bool:
-    return any(path.is_relative_to(folder) for folder in _interpreters_folders())
+def is_the_interpreters(path: str | Path) -> bool:
+    """Whether a path is in the standard library or among the installed packages."""
+    return any(Path(path).is_relative_to(folder) for folder in _interpreters_folders())
 
 
 @cache

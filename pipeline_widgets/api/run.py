@@ -12,6 +12,7 @@ from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.progress import Bars, waiting
+from pipeline_widgets.api.run_environment import RunEnvironment, SourceFile, run_code
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import checkpoint as values
 from pipeline_widgets.domain import run as run_values
@@ -191,6 +192,16 @@ class Run(Handle):
         metrics = self._services.runs.metrics([self._id])
         rows = [(step, name, value) for _, step, name, value in metrics]
         return data_frame(rows, columns=["step", "metric", "value"])
+
+    @property
+    def environment(self) -> RunEnvironment:
+        """On what it was executed, and from which folder and commit it was triggered."""
+        return RunEnvironment(self._services.run_records.run(self._id))
+
+    @property
+    def code(self) -> Listing[SourceFile]:
+        """The code that it had loaded: the user's own files and definitions of cells, with their texts."""
+        return run_code(self._services.run_records.run(self._id))
 
     @property
     def log(self) -> str:

@@ -12,6 +12,7 @@ from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.project import Project, projects
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.domain.liveness import Timing
+from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.wiring import connect
 
 if TYPE_CHECKING:
@@ -124,6 +125,27 @@ class Workspace:
             StorageError: The folder is there already or cannot be written, or the database is on a server.
         """
         return self._services.back_up(path)
+
+    def record_environment(self, *names: str) -> tuple[str, ...]:
+        """Let runs that are triggered from now on record these environment variables, and no others.
+
+        They are kept in the workspace as they are, and shown to whoever can open it: name no secrets.
+
+        Args:
+            *names: The variables, such as "CUDA_VISIBLE_DEVICES"; without any, none is recorded.
+
+        Returns:
+            The names that are recorded from now on.
+
+        Raises:
+            ConfigError: A name is no text, or cannot be that of a variable.
+        """
+        for name in names:
+            if not isinstance(name, str) or not name or "=" in name or "\0" in name:  # pyright: ignore[reportUnnecessaryIsInstance]
+                what = f"{name!r} is not the name of an environment variable."
+                raise ConfigError(what, fix='Write its name, such as "CUDA_VISIBLE_DEVICES".')
+        self._services.run_records.record_variables(names)
+        return self._services.run_records.recorded_variables()
 
     def reconcile(self) -> None:
         """Find crashed and never-started runs now, as everything that looks does now and then.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Signature
 
 
@@ -21,6 +22,8 @@ class AlgorithmReference:
     value: str | None = None
     #: The Python that made `value`, and that alone can open it, such as "cpython 3.11"; None if unknown.
     python: str | None = None
+    #: The code as it was recorded last: what a cell defines, and the files of the user's that it reaches.
+    code: CodeRecord | None = field(default=None, compare=False, repr=False)
     #: The code that made what a run starts from, latest first: what it pickled can name its classes.
     earlier: tuple[AlgorithmReference, ...] = field(default=(), compare=False)
 

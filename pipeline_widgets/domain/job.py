@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.evaluator import EvaluatorSpec
 from pipeline_widgets.domain.run import RunKind, Status
+from pipeline_widgets.domain.run_record import RunCode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +81,8 @@ class Job:
     start_role: str | None = None
     freeze: FreezeRequest | None = None
     scoring: ScoreRequest | None = None
+    #: Where it was triggered, and which code it is expected to have.
+    code: RunCode = field(default_factory=RunCode)
     #: Whether its success will start the next stage.
     starts_next_stage: bool = False
 
@@ -117,8 +121,15 @@ class ScoreReport:
     metrics: Mapping[str, float]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedCode:
+    """The code that the process of a run has loaded."""
+
+    record: CodeRecord
+
+
 #: What a worker tells its supervisor while it works.
-Report: TypeAlias = MetricReport | SavedCheckpoint | ScoreReport
+Report: TypeAlias = MetricReport | SavedCheckpoint | ScoreReport | LoadedCode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

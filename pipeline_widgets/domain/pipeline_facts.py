@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.checkpoint import Checkpoint, Choice, ChosenCheckpoint, choose_checkpoint
+from pipeline_widgets.domain.code_record import CodeRecord, describe_change
 from pipeline_widgets.domain.evaluator import Yardstick
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Run, Status
@@ -39,6 +40,11 @@ class StageFacts:
     held: str | None = None
     #: The Python that alone can run its experiment's algorithm; None where this one can.
     required_python: str | None = None
+    #: The code that `succeeded` ran, else `latest`, else the code with which its experiment was set up, and
+    #: the code of the experiment's algorithm now. None where it is not known; the texts come along where the
+    #: two differ.
+    code_then: CodeRecord | None = None
+    code_now: CodeRecord | None = None
     #: The upstream state that was accepted as fresh for `succeeded`.
     accepted: str | None = None
     #: The note of whoever accepted it.
@@ -50,6 +56,13 @@ class StageFacts:
     def status(self) -> Status:
         """The status of the latest run; Draft without one."""
         return self.latest.status if self.latest else Status.DRAFT
+
+    @property
+    def code_change(self) -> str | None:
+        """Where the code differs from what it was, such as "helpers.py:12"; None where the two are alike."""
+        if self.code_then is None or self.code_now is None:
+            return None
+        return describe_change(self.code_then, self.code_now)
 
     def choose(self, choice: Choice) -> ChosenCheckpoint:
         """Resolve a choice among what this stage offers to those after it.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage, Trigger
-from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.triggering import (
     assess_fit,
     describe_gate,
@@ -36,11 +37,13 @@ class Plan:
     redeploys: tuple[str, ...]
     #: Why it cannot be triggered now; empty where it can.
     blockers: tuple[str, ...]
+    #: Other code than before, another folder: what one should know of it.
+    notes: tuple[str, ...] = ()
 
     @property
     def to_be_confirmed(self) -> bool:
-        """Whether it re-runs finished work or cascades, so that a person should see it first (spec 6.4)."""
-        return self.reruns or bool(self.follows or self.turns_stale)
+        """Whether it re-runs finished work, cascades or has notes: a person should see it (spec 6.4)."""
+        return self.reruns or bool(self.follows or self.turns_stale or self.notes)
 
     def __str__(self) -> str:
         lines = [f"Runs now: {self.runs_now}, {self.starts_from}" + (" (again)" if self.reruns else "")]
@@ -48,6 +51,7 @@ class Plan:
             ("Follows automatically", self.follows),
             ("Turns stale", self.turns_stale),
             ("Deploys", self.redeploys),
+            ("Note", self.notes),
             ("Cannot start yet", self.blockers),
         ):
             lines += [f"{title}: {'; '.join(names)}"] if names else []
@@ -65,8 +69,23 @@ class Problem:
         return f"{self.stage}: {self.problem}" if self.stage else self.problem
 
 
-def make_plan(pipeline: Pipeline, stage_id: int, facts: PipelineFacts, *, resume: bool = False) -> Plan:
-    """Return what triggering a stage will do."""
+def make_plan(
+    pipeline: Pipeline,
+    stage_id: int,
+    facts: PipelineFacts,
+    *,
+    resume: bool = False,
+    folder_note: str | None = None,
+) -> Plan:
+    """Return what triggering a stage will do.
+
+    Args:
+        pipeline: The pipeline.
+        stage_id: The stage.
+        facts: What is known about the pipeline.
+        resume: Whether its last run is resumed.
+        folder_note: What to know of the folder in which that goes on.
+    """
     stage = pipeline.stage(stage_id)
     cascade = (stage, *_automatic_after(pipeline, stage))
     ids = {each.id for each in cascade}
@@ -83,6 +102,7 @@ def make_plan(pipeline: Pipeline, stage_id: int, facts: PipelineFacts, *, resume
         turns_stale=tuple(stage_label(pipeline, each, facts) for each in stale),
         redeploys=tuple(each.agent_name for each in cascade if isinstance(each, DeploymentStage)),
         blockers=tuple(map(str, find_blockers(pipeline, stage_id, facts, resume=resume))),
+        notes=(*_other_code([facts.for_stage(each.id) for each in cascade]), *filter(None, [folder_note])),
     )
 
 
@@ -100,6 +120,19 @@ def find_problems(pipeline: Pipeline, facts: PipelineFacts) -> tuple[Problem, ..
         reasons += [f"{each.reason} {each.fix}" for each in find_python_blockers(facts.for_stage(stage.id))]
         found += [Problem(stage=stage_label(pipeline, stage, facts), problem=reason) for reason in reasons]
     return tuple(found)
+
+
+def _other_code(stages: Iterable[StageFacts]) -> Iterator[str]:
+    """Say where code differs from what stages ran, or were set up with: every change once."""
+    said: set[tuple[str, str]] = set()
+    for known in stages:
+        place, experiment = known.code_change, known.experiment
+        if place is None or experiment is None or (experiment.spec.name, place) in said:
+            continue
+        said.add((experiment.spec.name, place))
+        ran, name = known.succeeded or known.latest, quote(experiment.name)
+        before = f"in {ran.label} of {name}" if ran else f"where {name} was set up"
+        yield f"{isolate(experiment.spec.name)} is defined differently here than {before}: {place}."
 
 
 def _automatic_after(pipeline: Pipeline, stage: Stage) -> Iterator[Stage]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
+from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.errors import RuleError, TransitionError
 
 RunKind: TypeAlias = Literal["training", "deployment", "evaluation"]
@@ -136,6 +137,9 @@ class Run:
     host: str | None = None
     step: int | None = None
     total: int | None = None
+    #: Where it was triggered and which code it ran; None for one of an older version.
+    code: RunCode | None = None
+    environment_digest: str | None = None
     #: The traceback of a Failed run, or the evidence for a Crashed one.
     error: str | None = None
 

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Stage
 from pipeline_widgets.domain.checkpoint import Checkpoint, Choice
+from pipeline_widgets.domain.comparison import ABSENT, compare_settings, merge_config
+from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
-from pipeline_widgets.errors import NoCheckpointError
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.errors import NoCheckpointError, format_value
 
 CONFIG_CHANGED = "config changed"
+CODE_CHANGED = "code changed"
+MOST_FIELDS = 5  # of a config that a reason names
 NO_LONGER_FED = "It no longer starts from the checkpoint that it used"
 
 
@@ -32,7 +37,7 @@ def compute_staleness(pipeline: Pipeline, facts: PipelineFacts) -> dict[int, Sta
 
 
 def describe_upstream(pipeline: Pipeline, stage_id: int, facts: PipelineFacts) -> str:
-    """Return what "Accept as fresh" accepts: the runs and configs upstream, and the stage's own.
+    """Return what "Accept as fresh" accepts: the runs, configs and code upstream, and the stage's own.
 
     As long as it stays the same, the acceptance holds; the next re-run or edit upstream ends it.
     """
@@ -41,7 +46,8 @@ def describe_upstream(pipeline: Pipeline, stage_id: int, facts: PipelineFacts) -
         known = facts.for_stage(each.id)
         bound = f"{known.experiment.id}:{known.experiment.config_digest}" if known.experiment else ""
         ran = known.succeeded.id if known.succeeded else 0
-        parts.append(f"{each.id}:{ran}:{bound}:{get_source_choice(each)}")
+        code = f":{known.code_now.digest}" if known.code_now and known.code_change else ""
+        parts.append(f"{each.id}:{ran}:{bound}:{get_source_choice(each)}{code}")
     return "|".join(parts)
 
 
@@ -66,7 +72,31 @@ def _of(stage: Stage, pipeline: Pipeline, facts: PipelineFacts, found: dict[int,
 def _own_reasons(known: StageFacts) -> list[str]:
     if known.experiment is None or known.succeeded is None:
         return []
-    return [CONFIG_CHANGED] if known.succeeded.config_digest != known.experiment.config_digest else []
+    reasons: list[str] = []
+    if known.succeeded.config_digest != known.experiment.config_digest:
+        reasons.append(_describe_config_change(known.succeeded, known.experiment))
+    if (place := known.code_change) is not None:
+        reasons.append(f"{CODE_CHANGED}: {place}")
+    return reasons
+
+
+def _describe_config_change(run: Run, experiment: Experiment) -> str:
+    """Name the fields that differ from those of a run, with both values."""
+    configs = [merge_config({"seed": each.seed}, each.config) for each in (run, experiment)]
+    changed = [
+        f"{setting.name}: {_say(setting.values[0])} -> {_say(setting.values[1])}"
+        for setting in compare_settings(configs)
+        if setting.differs
+    ]
+    if not changed:
+        return CONFIG_CHANGED
+    more = len(changed) - MOST_FIELDS
+    named = ", ".join(changed[:MOST_FIELDS]) + (f" and {more} more" if more > 0 else "")
+    return f"{CONFIG_CHANGED}: {named}"
+
+
+def _say(value: object) -> str:
+    return "none" if value is ABSENT else format_value(value)
 
 
 def _source_reasons(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pipeline_widgets.domain.job import Job, Outcome
+from pipeline_widgets.domain.code_record import CodeRecord
+from pipeline_widgets.domain.job import Job, LoadedCode, Outcome
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.messages import read_message
@@ -45,12 +46,16 @@ class ActiveJob:
                 message = read_message(line)
                 if isinstance(message, Outcome):
                     self.outcome = message
-                else:
+                elif not (isinstance(message, LoadedCode) and self._expects(message.record)):
                     self.batch.add(message)
         except (EOFError, OSError):
             self.is_line_open = False
         except ExecutionError as error:
             self.is_line_open, self.outcome = False, Outcome(status=Status.FAILED, error=str(error))
+
+    def _expects(self, code: CodeRecord) -> bool:
+        """Whether the code that was loaded is the one that the run's row names already."""
+        return self.job.code.record is not None and code.record_digest == self.job.code.record
 
     def fail(self, outcome: Outcome) -> Outcome:
         """Return the outcome of a run whose reports cannot be stored."""

@@ -64,7 +64,12 @@ def connect_execution(
     database = Database(url, create=create)
     try:
         opened = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code)
-        store = replace(opened, defines=registry.defines, defines_evaluator=evaluators.defines)
+        store = replace(
+            opened,
+            defines=registry.defines,
+            defines_evaluator=evaluators.defines,
+            current_code=registry.current_code,
+        )
     except BaseException:
         database.close()
         raise

@@ -23,6 +23,7 @@ from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Timing, host_of
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.run_record import Environment
 from pipeline_widgets.errors import (
     ConflictError,
     DataRefusedError,
@@ -35,6 +36,7 @@ from pipeline_widgets.errors import (
 from pipeline_widgets.execution import ownership, processes, worker
 from pipeline_widgets.execution.active_job import ActiveJob
 from pipeline_widgets.execution.endpoints import Endpoints
+from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence import filesystem
@@ -94,6 +96,7 @@ class Supervisor:
         self._owner = Owner(process=processes.identify(os.getpid()), token=ownership.token_of(launch))
         self._asked_to_end = False
         self._missing = 0
+        self._environment: Environment | None = None
         self._fetch_next: Callable[[], Worker] | None = None
 
     def run(self, run_id: int) -> None:
@@ -128,7 +131,8 @@ class Supervisor:
         try:
             active.send(job)  # it loads code meanwhile, and trains on GO
             running = processes.identify(active.worker.pid)
-            self._retry_until_committed(lambda: self._supervision.record_start(job, running))
+            environment = self._describe_environment()
+            self._retry_until_committed(lambda: self._supervision.record_start(job, running, environment))
             active.send(worker.GO)
             self._watch(active)
             outcome = self._get_outcome(active)
@@ -155,6 +159,13 @@ class Supervisor:
             raise
         finally:
             active.worker.line.close()
+
+    def _describe_environment(self) -> Environment:
+        """Return on what the workers run: this machine, and the interpreter that they share with this one."""
+        if self._environment is None:
+            names = self._log_and_continue(self._supervision.recorded_variables) or ()
+            self._environment = describe_environment(names)
+        return self._environment
 
     def _spawn_next(self, job: Job, outcome: Outcome) -> None:
         """Start the worker of the next stage while this one ends and the database writes."""

@@ -21,11 +21,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline_widgets.algorithms import evaluators, registry
+from pipeline_widgets.algorithms import code_digest, evaluators, registry
 from pipeline_widgets.algorithms.context import Event, Start, StopTraining, TrainContext
 from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint
 from pipeline_widgets.domain.evaluator import Yardstick
-from pipeline_widgets.domain.job import FrozenCopy, Job, Outcome, Report, SavedCheckpoint
+from pipeline_widgets.domain.job import FrozenCopy, Job, LoadedCode, Outcome, Report, SavedCheckpoint
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.text import shorten
 from pipeline_widgets.errors import RuleError, StorageError
@@ -154,9 +154,13 @@ def _train(
     job: Job, emit: Callable[[Report], None], stop: Callable[[], bool], go: Callable[[], object]
 ) -> Outcome:
     start = _start(job)
+    _enter(job.code.folder)
     # Before the training: code that cannot be loaded ends the run at once, and `__main__` is the algorithm's.
     evaluator = evaluators.load(job.scoring.reference) if job.scoring else None
-    algorithm = registry.load(job.reference or registry.AlgorithmReference())
+    reference = job.reference or registry.AlgorithmReference()
+    algorithm = registry.load(reference)
+    if (record := code_digest.confirm_code(reference)) is not None:
+        emit(LoadedCode(record=record))
     saved: dict[int, SavedCheckpoint] = {}
 
     def tell(event: Event) -> None:
@@ -188,6 +192,13 @@ def _train(
         )
         yardstick = Yardstick(spec=job.scoring.spec, scores=scores)
     return Outcome(status=Status.SUCCEEDED, frozen=_freeze_best(job, own, yardstick))
+
+
+def _enter(folder: str | None) -> None:
+    """Work in the folder from which the run was first triggered, which relative paths of the code mean."""
+    if folder is not None:
+        with suppress(OSError):  # it may be gone, or on another machine
+            os.chdir(folder)
 
 
 def _start(job: Job) -> Start | None:

@@ -26,6 +26,7 @@ from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
 from pipeline_widgets.domain.project import Project
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.domain.stage_settings import (
     BETTER,
     choice_from_text,
@@ -189,6 +190,8 @@ def to_run(row: Row) -> Run:
     values: dict[str, Any] = {name: row[name] for name in _RUN_COLUMNS}
     times = {name: to_datetime(values[name]) for name in _RUN_TIMES if values[name] is not None}
     values.update(times, status=Status(row["status"]))
+    if values["code"] is not None:
+        values["code"] = RunCode.from_json(values["code"])
     return Run(**values)
 
 

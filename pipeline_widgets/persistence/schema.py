@@ -96,6 +96,7 @@ workspace = _table(
     # a copy is told from the original by it.
     Column("identity", CleanString(32)),
     Column("place", Text),
+    Column("recorded_variables", JSON(none_as_null=True)),  # names of environment variables
 )
 
 projects = _table(
@@ -117,6 +118,7 @@ algorithms = _table(
     Column("created_at", Float, nullable=False),
     # The Python that made `value`; NULL for what is imported, and for what former versions kept.
     Column("python", String(64)),
+    Column("code", JSON(none_as_null=True)),  # files and definitions when it was kept last, with digests
     UniqueConstraint("name", "digest"),
 )
 
@@ -226,7 +228,7 @@ runs = _table(
     Column("highest_training", Float),
     Column("error", CleanText),
     Column("revision", Integer, nullable=False),
-    Column("code", JSON(none_as_null=True)),  # which files and definitions it was made of, with digests
+    Column("code", JSON(none_as_null=True)),  # where it was triggered, and the digests of what it ran
     Column("environment_digest", CleanString(64)),
     Index(None, "project_id", "revision"),
     Index(None, "stage_id", "experiment_id", "status"),

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.workspace import Origin
 from pipeline_widgets.errors import DataRefusedError, StorageError
@@ -27,6 +28,7 @@ from pipeline_widgets.persistence.repositories.events import Events
 from pipeline_widgets.persistence.repositories.experiments import Experiments
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
+from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.trust import SignatureStore, WorkspaceTrust, user_data_folder
 
@@ -46,8 +48,16 @@ _CODE = tuple(
 Defines: TypeAlias = Callable[[str], bool]
 
 
+#: Returns the code of an algorithm as it is now, by its name and the reference that is stored.
+CurrentCode: TypeAlias = Callable[[str, AlgorithmReference], CodeRecord | None]
+
+
 def _nothing(_: str) -> bool:
     return False
+
+
+def _unknown(_: str, __: AlgorithmReference) -> CodeRecord | None:
+    return None
 
 
 class UnitOfWork:
@@ -61,6 +71,8 @@ class UnitOfWork:
         trust: WorkspaceTrust,
         defines: Defines = _nothing,
         defines_evaluator: Defines = _nothing,
+        *,
+        current_code: CurrentCode = _unknown,
     ) -> None:
         self.connection = connection
         self.now = now
@@ -70,6 +82,8 @@ class UnitOfWork:
         self.defines = defines
         #: The same of evaluators.
         self.defines_evaluator = defines_evaluator
+        #: The code of an algorithm as it is now.
+        self.current_code = current_code
 
     @cached_property
     def projects(self) -> Projects:
@@ -112,6 +126,11 @@ class UnitOfWork:
         return Endpoints(self.connection, self.now, self.root)
 
     @cached_property
+    def records(self) -> Records:
+        """The code and the environments of runs."""
+        return Records(self.connection, self.now, self.root)
+
+    @cached_property
     def events(self) -> Events:
         """What was done to pipelines."""
         return Events(self.connection, self.now, self.root)
@@ -130,6 +149,8 @@ class Store:
     defines: Defines = _nothing
     #: The same of evaluators.
     defines_evaluator: Defines = _nothing
+    #: Returns the code of an algorithm as it is now, as far as this process can tell.
+    current_code: CurrentCode = _unknown
 
     @contextmanager
     def read(self) -> Generator[UnitOfWork]:
@@ -151,7 +172,8 @@ class Store:
     def _unit_of_work(self, connection: Connection) -> UnitOfWork:
         now = self.database.now(connection)
         own = (self.defines, self.defines_evaluator)
-        return UnitOfWork(connection, now, self.artifacts, self.trust, *own)
+        place = (self.artifacts, self.trust)
+        return UnitOfWork(connection, now, *place, *own, current_code=self.current_code)
 
     def run_folder(self, run_id: int) -> Path:
         """Return where a run's log and checkpoints are."""

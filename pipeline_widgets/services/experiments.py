@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.edits import TEXTS, Change, ChangeKind
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running, used_by
@@ -158,10 +160,14 @@ class ExperimentService:
         """Let one experiment use its algorithm as this process defines it now."""
         defined = current.get(experiment.spec.name)
         kept = AlgorithmDeclaration(spec=experiment.spec, reference=self._stored_reference(experiment))
-        if defined is None or defined == kept:
+        if defined is None:
+            return
+        code = self._store.current_code(experiment.spec.name, kept.reference)
+        if defined == kept and _has_same_text(code, kept.reference.code):
             return
         with self._store.write() as work:
-            work.experiments.rebind(experiment.id, work.experiments.keep(defined))
+            now = replace(defined, reference=replace(defined.reference, code=code))
+            work.experiments.rebind(experiment.id, work.experiments.keep(now))
 
     def reference(self, algorithm_id: int) -> AlgorithmReference:
         """Return where a process finds an algorithm's code."""
@@ -231,6 +237,11 @@ def duplicate(
         signature=experiment.signature,
     )
     return work.experiments.add(experiment.project_id, wanted, configured, experiment.seed, revision)
+
+
+def _has_same_text(code: CodeRecord | None, kept: CodeRecord | None) -> bool:
+    """Whether the texts are the same: a comment that is edited is kept, though it changes nothing."""
+    return code is None or (kept is not None and code.to_json() == kept.to_json())
 
 
 def _new_name(work: UnitOfWork, experiment: Experiment, name: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.evaluator import EvaluatorSpec, Yardstick
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
@@ -38,6 +40,7 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
     busy = work.runs.active_of_experiments(experiments.keys())
     marks = work.pipelines.marks([stage.id for stage in stages])
     measured = _Measured(work, experiments, stages)
+    code = CodeFacts(work, experiments.values()) if consumption else None
     known: dict[int, StageFacts] = {}
     for stage in stages:
         experiment = experiments.get(stage.experiment_id) if isinstance(stage, ExperimentStage) else None
@@ -48,6 +51,7 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
         consumed = saved.consumed(succeeded)
         offered, own = saved.of(offering), saved.of(latest)
         yardstick = measured.by(stage, (*offered, *own, *([consumed] if consumed else [])))
+        then, now = code.compare(succeeded or latest, experiment) if code and experiment else (None, None)
         accepted = mark is not None and succeeded is not None and mark.accepted_run_id == succeeded.id
         known[stage.id] = StageFacts(
             experiment=experiment,
@@ -64,6 +68,8 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
                 find_required_python(work, experiment.spec.name, experiment.python) if experiment else None
             )
             or measured.required_python.get(stage.id),
+            code_then=then,
+            code_now=now,
             accepted=mark.accepted_state if mark and accepted else None,
             note=mark.accepted_note if mark and accepted else None,
             yardstick=yardstick,
@@ -75,6 +81,51 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
         deployed={agent.name: agent.current for agent in agents},
         deployed_scores=measured.of_agents(agents),
     )
+
+
+class CodeFacts:
+    """The code of experiments now, against that of their runs.
+
+    Args:
+        work: The transaction.
+        experiments: The experiments.
+    """
+
+    def __init__(self, work: UnitOfWork, experiments: Iterable[Experiment]) -> None:
+        self._work = work
+        is_trusted = work.trust.reason is None  # a stranger's rows name no files to read
+        self._wanted = {each.algorithm_id for each in experiments} if is_trusted else set[int]()
+        self._references: Mapping[int, tuple[str, AlgorithmReference]] | None = None
+        self._current: dict[int, CodeRecord | None] = {}
+
+    def now(self, experiment: Experiment) -> CodeRecord | None:
+        """Return the code of an experiment's algorithm now; None where it is not known."""
+        key = experiment.algorithm_id
+        if self._references is None:
+            self._references = self._work.experiments.code_references(self._wanted)
+        if key not in self._current and key in self._references:
+            self._current[key] = self._work.current_code(*self._references[key])
+        return self._current.get(key)
+
+    def compare(self, run: Run | None, experiment: Experiment) -> tuple[CodeRecord | None, CodeRecord | None]:
+        """Return the code that a run had, and that of its experiment now; texts only where they differ.
+
+        Without a run, the former is the code with which the experiment was set up.
+        """
+        if run is not None and (run.code is None or run.code.digest is None):
+            return None, None
+        current = self.now(experiment)
+        kept = None if self._references is None else self._references.get(experiment.algorithm_id)
+        then = None if run is not None or kept is None else kept[1].code
+        digest = run.code.digest if run and run.code else then and then.digest
+        if current is None or current.digest == digest:
+            return current, current
+        if run is not None and run.code is not None:
+            then = self._work.records.code(run.code.record)
+        elif then is not None:
+            then = then.with_texts(self._work.records.texts(then.sources))
+        missing = [each for each in current.sources if each not in current.texts]
+        return then, current.with_texts(self._work.records.texts(missing) if missing else {})
 
 
 def find_required_python(work: UnitOfWork, algorithm: str, python: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
@@ -82,10 +83,14 @@ def enqueue_run(
 
 
 def enqueue_experiment_run(
-    work: UnitOfWork, experiment: Experiment, run_start: RunStart, revision: int
+    work: UnitOfWork,
+    experiment: Experiment,
+    run_start: RunStart,
+    revision: int,
+    code: Mapping[str, object] | None = None,
 ) -> Run:
-    """Insert a Pending run of an experiment by itself."""
-    project = {"project_id": experiment.project_id, "revision": revision}
+    """Insert a Pending run of an experiment by itself; `code` as the row names it."""
+    project = {"project_id": experiment.project_id, "revision": revision, "code": code}
     return work.runs.add(**project, **_frozen(run_start), **_of_experiment(experiment))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running
 from pipeline_widgets.domain.history import EventKind
@@ -18,6 +21,7 @@ from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.plan import Plan, Problem, find_problems, make_plan
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import Progress, Run, Status
+from pipeline_widgets.domain.run_record import TriggerPlace, choose_folder, describe_folder
 from pipeline_widgets.domain.triggering import (
     RunStart,
     assess_scratch_fit,
@@ -32,6 +36,7 @@ from pipeline_widgets.persistence.logs import read_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history, pipeline_facts
 from pipeline_widgets.services.experiments import duplicate
+from pipeline_widgets.services.pipeline_facts import CodeFacts
 from pipeline_widgets.services.run_queue import enqueue_experiment_run, enqueue_run, verify_start
 from pipeline_widgets.services.stage_experiments import bind_copy, rebind_stage
 
@@ -58,13 +63,21 @@ class RunService:
         self._store = store
         self._refusal_of = find_refusal
 
-    def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
+    def trigger(
+        self,
+        stage_id: int,
+        *,
+        resume: bool = False,
+        duplicate: bool = False,
+        place: TriggerPlace | None = None,
+    ) -> Run:
         """Start a run of a stage: write a Pending run, which whoever comes next launches.
 
         Args:
             stage_id: The stage.
             resume: Go on from the stage's own last checkpoint instead of starting over.
             duplicate: Bind the stage to a copy of its experiment first (spec 5.7).
+            place: The folder that it is triggered from.
 
         Raises:
             TriggerError: It cannot start now; the reason is one of its blockers.
@@ -74,8 +87,10 @@ class RunService:
         """
         with self._store.read() as work:  # files are read, and code is asked, outside the write transaction
             _, known, run_start = _ready(work, stage_id, resume=resume)
-            self._check_config(known.for_stage(stage_id).experiment)
+            experiment = known.for_stage(stage_id).experiment
+            self._check_config(experiment)
             verify_start(run_start, work.root)
+            code = _current_code(work, experiment)
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             revision = work.projects.touch(pipeline.project_id)
@@ -83,17 +98,21 @@ class RunService:
                 bind_copy(work, pipeline, stage_id, revision)
             pipeline, known, run_start = _ready(work, stage_id, resume=resume)
             _note(work, pipeline, stage_id, "Resumed" if resume else "Triggered")
-            return enqueue_run(work, pipeline, pipeline.stage(stage_id), known, run_start, revision=revision)
+            recorded = _record(work, place, code, run_start)
+            stage = pipeline.stage(stage_id)
+            return enqueue_run(work, pipeline, stage, known, run_start, revision=revision, code=recorded)
 
-    def train(self, experiment_id: int) -> Run:
-        """Start a run of an experiment by itself, from scratch.
+    def train(self, experiment_id: int, place: TriggerPlace | None = None) -> Run:
+        """Start a run of an experiment by itself, from scratch, triggered from a folder.
 
         Raises:
             TriggerError: It is running, or its algorithm cannot start from scratch or needs another Python.
             ConfigError: Its algorithm, as this process has it, refuses its config.
         """
         with self._store.read() as work:
-            self._check_config(work.experiments.get(experiment_id))
+            experiment = work.experiments.get(experiment_id)
+            self._check_config(experiment)
+            code = _current_code(work, experiment)
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
@@ -103,10 +122,16 @@ class RunService:
                 raise TriggerError(f"Experiment {experiment.name!r} cannot start.", fit.reason, fix)
             _check_idle(work, experiment)
             _check_python(work, experiment)
-            return enqueue_experiment_run(work, experiment, RunStart(), revision)
+            recorded = _record(work, place, code, RunStart())
+            return enqueue_experiment_run(work, experiment, RunStart(), revision, recorded)
 
     def resume(
-        self, experiment_id: int, checkpoint_id: int, name: str, configured: ConfiguredAlgorithm | None = None
+        self,
+        experiment_id: int,
+        checkpoint_id: int,
+        name: str,
+        configured: ConfiguredAlgorithm | None = None,
+        place: TriggerPlace | None = None,
     ) -> tuple[Experiment, Run]:
         """Go on from a checkpoint of an experiment, as a new experiment of that name (spec 9.1).
 
@@ -120,8 +145,10 @@ class RunService:
             ConfigError: Its algorithm, as this process has it, refuses its config.
         """
         with self._store.read() as work:
+            experiment = work.experiments.get(experiment_id)
             if configured is None:
-                self._check_config(work.experiments.get(experiment_id))
+                self._check_config(experiment)
+            code = _current_code(work, experiment)
             verify_start(RunStart(checkpoint=work.checkpoints.get(checkpoint_id)), work.root)
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
@@ -142,10 +169,12 @@ class RunService:
                 resumed_run_id=maker.id,
             )
             bound = rebind_stage(work, original, copy, revision)
+            recorded = _record(work, place, code, run_start)
             if bound is None:
-                return copy, enqueue_experiment_run(work, copy, run_start, revision)
+                return copy, enqueue_experiment_run(work, copy, run_start, revision, recorded)
             known = pipeline_facts.load(work, bound[0], {bound[1].id})
-            return copy, enqueue_run(work, bound[0], bound[1], known, run_start, revision=revision)
+            columns = {"revision": revision, "code": recorded}
+            return copy, enqueue_run(work, bound[0], bound[1], known, run_start, **columns)
 
     def stop(self, run_id: int) -> Run:
         """Ask a run to stop; one that has not started is Stopped at once.
@@ -201,7 +230,11 @@ class RunService:
         """Return what triggering a stage will do."""
         with self._store.read() as work:
             pipeline = work.pipelines.of_stage(stage_id)
-            return make_plan(pipeline, stage_id, pipeline_facts.load(work, pipeline), resume=resume)
+            known = pipeline_facts.load(work, pipeline)
+        latest = known.for_stage(stage_id).latest
+        first = latest.code.folder if resume and latest and latest.code else None
+        note = describe_folder(first, _current_folder(), exists=os.path.isdir)
+        return make_plan(pipeline, stage_id, known, resume=resume, folder_note=note)
 
     def check(self, pipeline_id: int) -> tuple[Problem, ...]:
         """Return what would stop a chain: what does not fit, refused configs, missing files, a full disk."""
@@ -310,6 +343,34 @@ def _ready(work: UnitOfWork, stage_id: int, *, resume: bool) -> tuple[Pipeline, 
         resolve_resume(known.for_stage(stage_id)) if resume else resolve_start(pipeline, stage_id, known)
     )
     return pipeline, known, run_start
+
+
+def _current_folder() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was deleted
+        return None
+
+
+def _current_code(work: UnitOfWork, experiment: Experiment | None) -> CodeRecord | None:
+    """Return the code that a run of an experiment will load."""
+    return CodeFacts(work, [experiment]).now(experiment) if experiment is not None else None
+
+
+def _record(
+    work: UnitOfWork, place: TriggerPlace | None, code: CodeRecord | None, run_start: RunStart
+) -> Mapping[str, object] | None:
+    """Keep where a run is triggered and which code it will load. One that resumes stays in its folder."""
+    if place is None and code is None:
+        return None
+    kept = work.records.keep_place(place)
+    if run_start.resumed_run_id is not None:
+        folder = (work.runs.get(run_start.resumed_run_id).code or kept).folder
+        kept = replace(kept, folder=choose_folder(folder, kept.folder, exists=os.path.isdir))
+    if code is not None:
+        ours = work.records.keep_code(code)
+        kept = replace(kept, digest=ours.digest, record=ours.record)
+    return kept.to_json()
 
 
 def _check_idle(work: UnitOfWork, experiment: Experiment) -> None:

@@ -15,6 +15,7 @@ from pipeline_widgets.domain.job import (
     FreezeRequest,
     FrozenCopy,
     Job,
+    LoadedCode,
     MetricReport,
     Outcome,
     Report,
@@ -25,6 +26,7 @@ from pipeline_widgets.domain.job import (
 )
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.run_record import Environment, RunCode
 from pipeline_widgets.domain.triggering import decide_next_stage
 from pipeline_widgets.errors import FencedError, UntrustedError, format_value
 from pipeline_widgets.persistence.repositories.runs import Runs
@@ -59,6 +61,8 @@ class Batch:
     reported: list[MetricReport] = field(default_factory=list[MetricReport])
     saved: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
     scored: list[ScoreReport] = field(default_factory=list[ScoreReport])
+    #: The code that was loaded, where it is not the one that the run's row names.
+    loaded: list[LoadedCode] = field(default_factory=list[LoadedCode])
 
     @classmethod
     def of(cls, reports: Iterable[Report]) -> Batch:
@@ -82,14 +86,16 @@ class Batch:
                 self.saved.append(report)
             case ScoreReport():
                 self.scored.append(report)
+            case LoadedCode():
+                self.loaded.append(report)
 
     @property
     def reports(self) -> list[Report]:
         """All reports; checkpoints come before their scores."""
-        return [*self.reported, *self.saved, *self.scored]
+        return [*self.loaded, *self.reported, *self.saved, *self.scored]
 
     def __bool__(self) -> bool:
-        return bool(self.reported or self.saved or self.scored)
+        return bool(self.reported or self.saved or self.scored or self.loaded)
 
     def split(self) -> tuple[Batch, ...]:
         """Return the batch in two halves; nothing if it is a single metric or report."""
@@ -107,7 +113,8 @@ class Batch:
         names = (
             f"{format_value(name)} of step {each.step}" for each in self.reported for name in each.metrics
         )
-        named = [*checkpoints, *scores, *(f"the metric {name}" for name in names)]
+        code = ["the code that it has loaded"] if self.loaded else []
+        named = [*code, *checkpoints, *scores, *(f"the metric {name}" for name in names)]
         return ", ".join(named) or "the progress"
 
 
@@ -123,6 +130,9 @@ class Code:
 
 class SupervisionService(LeaseService):
     """Take runs, keep them alive, record their reports, and finish them."""
+
+    #: The environment that was kept last, and its digest.
+    _kept: tuple[Environment | None, str | None] = (None, None)
 
     def _leased(self, work: UnitOfWork) -> Runs:
         return work.runs
@@ -143,17 +153,31 @@ class SupervisionService(LeaseService):
             code = _find_code(work, pipeline, run.experiment_id, run.algorithm_id, start)
             return self._job(work, run, owner.token, pipeline, start, code)
 
-    def record_start(self, job: Job, child: Process) -> None:
-        """Set a leased run to Running, with the process that trains.
+    def recorded_variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that runs record."""
+        with self._store.read() as work:
+            return work.records.recorded_variables()
+
+    def record_start(self, job: Job, child: Process, environment: Environment | None = None) -> None:
+        """Set a leased run to Running, with the process that trains, and on what it is executed.
 
         Raises:
             FencedError: It was stopped or given up meanwhile.
         """
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
-            running = work.runs.start(job.run_id, job.token, revision, pid=child.pid, since=child.started)
-            if not running:
+            digest = self._keep_environment(work, environment)
+            pid, since = child.pid, child.started
+            token = job.token
+            if not work.runs.start(job.run_id, token, revision, pid=pid, since=since, environment=digest):
                 raise _fenced(job)
+        self._kept = (environment, digest)
+
+    def _keep_environment(self, work: UnitOfWork, environment: Environment | None) -> str | None:
+        """Keep an environment, which all runs of a supervisor share, and return its digest."""
+        if environment is None:
+            return None
+        return self._kept[1] if self._kept[0] is environment else work.records.keep_environment(environment)
 
     def status(self, job: Job) -> Status:
         """Return the status of a run; from Stopping a supervisor learns of a stop.
@@ -285,7 +309,8 @@ class SupervisionService(LeaseService):
         if (held := find_unreachable_reason(run_start, work.root) or held) is not None:
             work.pipelines.hold(after.id, held)
             return None
-        columns = {"revision": revision, "beat_at": work.now, **owner.columns}
+        recorded = _expected_code(run, code.algorithm).to_json()
+        columns = {"revision": revision, "beat_at": work.now, "code": recorded, **owner.columns}
         new = enqueue_run(work, pipeline, after, known, run_start, **columns)
         return self._job(work, new, owner.token, pipeline, start, code)
 
@@ -311,6 +336,7 @@ class SupervisionService(LeaseService):
             signature=run.signature,
             start=start,
             start_role=run.start_role,
+            code=run.code or RunCode(),
             freeze=self._freeze(work, run, pipeline, start),
             scoring=_find_scoring(work, run, code),
             starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
@@ -382,6 +408,17 @@ def _find_scoring(work: UnitOfWork, run: Run, code: Code) -> ScoreRequest | None
     return ScoreRequest(spec=code.spec, reference=code.evaluator, targets=targets, known=known)
 
 
+def _expected_code(before: Run, reference: AlgorithmReference | None) -> RunCode:
+    """Return what a stage is expected to run: the code as it was last, triggered where the run before was.
+
+    Its worker tells which code it has loaded, if that is another one.
+    """
+    place = replace(before.code or RunCode(), digest=None, record=None)
+    if reference is None or reference.code is None:
+        return place
+    return replace(place, digest=reference.code.digest, record=reference.code.record_digest)
+
+
 def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:
     if run.start_checkpoint_id is None:
         return None
@@ -407,6 +444,10 @@ def _progress(batch: Batch) -> dict[str, int]:
 def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
     told = ((each.step, name, value) for each in batch.reported for name, value in each.metrics.items())
     work.runs.add_metrics(job.run_id, told)
+    for loaded in batch.loaded:
+        kept = work.records.keep_code(loaded.record)
+        work.runs.record_code(job.run_id, replace(job.code, digest=kept.digest, record=kept.record))
+        work.records.expect_code(job.run_id, loaded.record)
     for saved in batch.saved:
         work.checkpoints.add(
             job.run_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
 from pipeline_widgets.widgets.stage_form import form_row, parse_stage
 from pipeline_widgets.widgets.stage_graph import stage_rows
-from pipeline_widgets.widgets.stage_panel import panel_row
+from pipeline_widgets.widgets.stage_panel import environment_row, panel_row
 
 METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view never waits for long
 EVENTS = 200  # that the history shows
@@ -65,6 +65,7 @@ class PipelineView(View):
         self._on_results = on_results
         self._state = services.states.pipeline(pipeline_id)
         self._revision = (-1, -1)
+        self._code: Sequence[str | None] = ()
         self._whole = True
         super().__init__(
             services,
@@ -79,7 +80,9 @@ class PipelineView(View):
         """Read the pipeline where anything has changed, and the selected run where it is active."""
         store = self._services.store
         revision = (store.revision(self._state.pipeline.project_id), store.workspace_revision())
-        moved = revision[0] != self._revision[0]
+        code = self._services.run_records.code_versions(self._pipeline_id)
+        moved = revision[0] != self._revision[0] or code != self._code
+        self._code = code
         if moved:
             self._read()
         if revision != self._revision or not self._whole or not self._state.settled:
@@ -126,6 +129,10 @@ class PipelineView(View):
         if self.results is not None:
             closed, self.results = self.results, None
             closed.close()
+
+    def do_environment(self, run: int) -> Row:
+        """Return how a run came about: the machine, git, and the code with its texts."""
+        return environment_row(self._services.run_records.run(run))
 
     # ---- commands: editing. `version` is that of the pipeline that the edit is based on (spec 5.13).
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.run_record import RunRecord
 from pipeline_widgets.services.queries.pipeline_state import PipelineState
 from pipeline_widgets.services.queries.run_detail import CheckpointRow, MetricCurve, RunDetail
 from pipeline_widgets.widgets.base import Row
@@ -35,6 +36,31 @@ def panel_row(
         "reasons": list(state.staleness.reasons),
         "accepted": (state.accepted or "") if state.staleness.accepted else None,
         "run": {**_run(run_detail), "served": _served(agent)} if run_detail else None,
+    }
+
+
+def environment_row(record: RunRecord) -> Row:
+    """Return what the panel shows of how a run came about."""
+    code, machine, sources = record.code, record.environment, record.sources
+    branch = f" on {isolate(code.branch)}" if code.branch else ""
+    facts = [("Folder", code.folder), ("Commit", f"{code.commit[:12]}{branch}" if code.commit else None)]
+    if machine is not None:
+        cpus = "" if machine.cpu_count is None else f", {machine.cpu_count} usable"
+        gpus = ", ".join(machine.gpus) or None
+        facts += [("Python", machine.python), ("System", machine.platform), ("Host", machine.host)]
+        facts += [("CPU", f"{machine.cpu}{cpus}"), ("GPU", gpus), ("Packages", str(len(machine.packages)))]
+        facts += [(name, "not set" if value is None else value) for name, value in machine.variables.items()]
+    pieces = sources.pieces if sources else ()
+    return {
+        "facts": [{"name": name, "value": value} for name, value in facts if value is not None],
+        "diff": record.diff,
+        "cut": code.is_diff_cut,
+        "untracked": list(code.untracked),
+        "sources": [
+            {"name": " ".join(filter(None, each.key)), "text": sources.texts.get(each.source or "", "")}
+            for each in pieces
+            if sources is not None
+        ],
     }
 
 

@@ -76,7 +76,7 @@ def test_a_changed_config_is_a_reason_of_its_own() -> None:
     """A config that was changed since the run gives "config changed", also for the first stage."""
     changed = an_experiment(1, config={"steps": 20})
     facts = facts_of("SFT", "GRPO", "GRPO", stage_1={"experiment": changed, **succeeded(a_run(1, of=SOURCE))})
-    assert reasons(facts) == [("config changed",), (), ()]
+    assert reasons(facts) == [("config changed: steps: none -> 20",), (), ()]
 
 
 @pytest.mark.spec("6.8")

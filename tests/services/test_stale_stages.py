@@ -69,12 +69,12 @@ def test_a_changed_config_is_told_apart(lab: Lab, chain: Pipeline) -> None:
     """The stage itself says "config changed"; the former config makes it fresh again."""
     experiment = chain.experiment_ids[1]
     lab.experiments.update(experiment, configured(GRPO, {"steps": 20}), seed=0)
-    assert lab.state(chain.stages[1]).staleness.reasons == ("config changed",)
+    assert lab.state(chain.stages[1]).staleness.reasons == ("config changed: steps: 10 -> 20",)
     assert stale(lab, chain) == [False, True, True]
     lab.experiments.update(experiment, configured(GRPO, {"steps": 10}), seed=0)
     assert stale(lab, chain) == [False, False, False]
     lab.experiments.update(experiment, configured(GRPO, {"steps": 10}), seed=1)
-    assert lab.state(chain.stages[1]).staleness.reasons == ("config changed",)
+    assert lab.state(chain.stages[1]).staleness.reasons == ("config changed: steps: 10 -> 20",)
 
 
 @pytest.mark.spec("6.8")

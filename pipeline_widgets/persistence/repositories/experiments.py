@@ -9,12 +9,14 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select
 
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
+from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary
 from pipeline_widgets.domain.run import STATUSES_BY_URGENCY
 from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, require
+from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.run_lineage import EARLIER_CODE
 from pipeline_widgets.persistence.repositories.search import contains_text
 from pipeline_widgets.persistence.trust import WorkspaceTrust
@@ -97,8 +99,12 @@ _ORDERS: dict[Order, ColumnElement[Any]] = {
     "created": _E.created_at,
 }
 _CODE = schema.algorithms.c
-_REFERENCE = select(_CODE.path, _CODE.root, _CODE.value, _CODE.python).where(
+_REFERENCE = select(_CODE.path, _CODE.root, _CODE.value, _CODE.python, _CODE.code).where(
     _CODE.id == bindparam("algorithm")
+)
+#: The same without the code itself, which may be large, for what reads it only.
+_CODE_REFERENCES = select(_CODE.id, _CODE.name, _CODE.path, _CODE.root, _CODE.python, _CODE.code).where(
+    _CODE.id.in_(bindparam("ids", expanding=True))
 )
 _PYTHON = select(_CODE.python).where(_CODE.id == bindparam("algorithm"))
 
@@ -119,13 +125,18 @@ class Experiments(Repository):
         self.trust.sign(reference)
         spec = row_mapping.spec_to_json(declared.spec)
         same = (columns.name == declared.spec.name) & (columns.digest == reference.digest)
-        row = self._first(select(columns.id, columns.spec).where(same))
+        row = self._first(select(columns.id, columns.spec, columns.code).where(same))
+        code = None if reference.code is None else reference.code.to_json()
+        if reference.code is not None and (row is None or row["code"] != code):
+            Records(self.connection, self.now, self.root).keep_code(reference.code)
         if row is None:
             values = {"path": reference.path, "root": reference.root, "value": reference.value}
             values |= {"name": declared.spec.name, "digest": reference.digest, "python": reference.python}
-            return self._add(schema.algorithms, **values, spec=spec, created_at=self.now)
+            return self._add(schema.algorithms, **values, spec=spec, code=code, created_at=self.now)
         if row["spec"] != spec:  # the same import path, declared otherwise in a newer version
             self._set(schema.algorithms, row["id"], spec=spec)
+        if code is not None and row["code"] != code:  # the same path leads to files that have changed
+            self._set(schema.algorithms, row["id"], code=code)
         return int(row["id"])
 
     def reference(self, algorithm_id: int, start_run_id: int | None = None) -> AlgorithmReference:
@@ -156,7 +167,11 @@ class Experiments(Repository):
 
     def stored_reference(self, algorithm_id: int) -> AlgorithmReference:
         """Return the stored reference to an algorithm's code, to be compared and not to be run."""
-        return AlgorithmReference(**require(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
+        return _to_reference(require(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
+
+    def code_references(self, ids: Collection[int]) -> dict[int, tuple[str, AlgorithmReference]]:
+        """Return, by algorithm, its name and where its code is read; no reference holds code to be run."""
+        return {row["id"]: (row["name"], _to_reference(row)) for row in self._of(_CODE_REFERENCES, ids)}
 
     def python(self, algorithm_id: int) -> str | None:
         """Return the Python that alone can run an algorithm's code; None where any can, or if unknown."""
@@ -250,3 +265,10 @@ class Experiments(Repository):
             "modified_at": self.now,
             "revision": revision,
         }
+
+
+def _to_reference(row: row_mapping.Row) -> AlgorithmReference:
+    code = None if row["code"] is None else CodeRecord.from_json(row["code"])
+    return AlgorithmReference(
+        path=row["path"], root=row["root"], value=row.get("value"), python=row["python"], code=code
+    )

@@ -26,6 +26,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
+from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository, require
@@ -63,6 +64,7 @@ _START = (
         revision=bindparam("new_revision"),
         child_pid=bindparam("pid_"),
         child_started=bindparam("since"),
+        environment_digest=bindparam("environment"),
         started_at=bindparam("now"),
         beat_at=bindparam("now"),
     )
@@ -238,10 +240,16 @@ class Runs(Repository):
             raise ConflictError(what, fix="Look at it again and repeat what you did.")
         return self.get(run.id)
 
-    def start(self, run_id: int, token: str, revision: int, *, pid: int, since: float) -> bool:
+    def start(
+        self, run_id: int, token: str, revision: int, *, pid: int, since: float, environment: str | None
+    ) -> bool:
         """Set a leased run to Running, with the process that trains; False if it is no longer Pending."""
-        child = {"pid_": pid, "since": since, "now": self.now}
+        child = {"pid_": pid, "since": since, "now": self.now, "environment": environment}
         return self._done(_START, run=run_id, held_token=token, new_revision=revision, **child)
+
+    def record_code(self, run_id: int, code: RunCode) -> None:
+        """Record which code a run has loaded. The fence is the caller's, in the same transaction."""
+        self._set(schema.runs, run_id, code=code.to_json())
 
     def end(
         self,

@@ -14,6 +14,7 @@ from pipeline_widgets.domain.curve import Point
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import Run, trained_experiment_ids
+from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.errors import ConfigError, ForeignError, RuleError
 from pipeline_widgets.persistence.repositories.base import require
 from pipeline_widgets.persistence.store import Store, UnitOfWork
@@ -37,6 +38,7 @@ _SORTS: dict[str, Callable[[ResultRow, datetime], Any]] = {
 }
 SCORE_COLUMNS = ("experiment", "run", "step", "evaluator", "score", "spread")
 SCORE = "score:"  # comes before the name of an evaluator by whose scores the table of runs is sorted
+SHORT = 8  # characters of a digest that are shown
 METRIC_COLUMNS = ("experiment", "run", "step", "metric", "value")
 MOST_METRICS = 500_000  # rows that a browser is sent
 
@@ -205,7 +207,10 @@ def run_values(row: ResultRow, evaluators: Sequence[str] = (), *, iso: bool = Fa
 def _itself(run: Run, experiments: Mapping[int, Experiment], starts: Mapping[int, str]) -> dict[str, object]:
     """What a run has beside its config."""
     name = "Deployment" if run.is_deployment else experiments[run.trained_experiment_id].spec.name
-    return {"algorithm": name, "starts from": starts[run.id], "seed": run.seed}
+    code = run.code or RunCode()
+    recorded = {"code": code.digest, "commit": code.commit, "environment": run.environment_digest}
+    known = {what: digest[:SHORT] for what, digest in recorded.items() if digest is not None}
+    return {"algorithm": name, "starts from": starts[run.id], "seed": run.seed, **known}
 
 
 def _starts(work: UnitOfWork, runs: Sequence[Run]) -> dict[int, str]:

@@ -4,6 +4,7 @@
 import { field, textArea } from "./controls.js";
 import { openDialog, paragraphs } from "./dialogs.js";
 import { badge, button, draw, html, icon, make, moment, unique } from "./elements.js";
+import { EnvironmentPart } from "./environment_part.js";
 import { copyButton, errorPart, Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
 import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
@@ -31,6 +32,7 @@ export class StagePanel {
     this.frame = frame;
     this.error = new Printed(frame, "Error");
     this.log = new Printed(frame, "Log");
+    this.environment = new EnvironmentPart(frame);
     /** @type {Panel | null} */
     this.panel = null;
     /** @type {Stage | null} */
@@ -62,6 +64,7 @@ export class StagePanel {
         this.waits = this.frame.line.live;
         this.draw();
       }, PATIENCE);
+    this.environment.show(run?.id ?? 0);
     this.draw();
     this.error.show(run?.error ?? "", anew);
     this.log.show(run?.log ?? "", anew);
@@ -90,6 +93,7 @@ export class StagePanel {
             )}</ul>
             <div class="pw-panel-idle">${this.idle(run)}</div>
             ${this.facts(stage, run)}${checkpointsPart(run)}
+            <div ?hidden=${!run}>${this.environment.el}</div>
           </div>
           <div class="pw-panel-column">
             ${errorPart(this.frame, run, this.error)}${metricsPart(run?.curves ?? [])}

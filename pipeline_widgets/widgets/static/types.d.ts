@@ -152,6 +152,16 @@ interface Plan {
   turns_stale: string[];
   redeploys: string[];
   blockers: string[];
+  notes: string[];
+}
+
+/** How a run came about. */
+interface RunEnvironment {
+  facts: { name: string; value: string }[];
+  diff: string;
+  cut: boolean;
+  untracked: string[];
+  sources: { name: string; text: string }[];
 }
 
 /** An edit that can be undone; `again` where that does it again, since it is an undo itself. */
@@ -549,6 +559,7 @@ interface Answers {
   look: { rows: ResultCurve[] };
   move: Also;
   offer: { runs: ResumableRun[] };
+  environment: RunEnvironment;
   plan: Plan;
   remove: Also;
   resume: Named;

@@ -17,6 +17,8 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("kind", sa.String(16), nullable=False, server_default="training"))
     op.add_column("runs", sa.Column("code", sa.JSON(), nullable=True))
     op.add_column("runs", sa.Column("environment_digest", sa.String(64), nullable=True))
+    op.add_column("algorithms", sa.Column("code", sa.JSON(), nullable=True))
+    op.add_column("workspace", sa.Column("recorded_variables", sa.JSON(), nullable=True))
     _tell_kinds()
     op.create_table(
         "environments",
@@ -86,6 +88,8 @@ def downgrade() -> None:
     for table in ("scores", "evaluators", "sources", "environments"):
         op.drop_table(table)
     op.drop_column("pipelines", "score_by")
+    op.drop_column("workspace", "recorded_variables")
+    op.drop_column("algorithms", "code")
     for name in ("environment_digest", "code", "kind"):
         op.drop_column("runs", name)
     for name in ("size", "digest"):

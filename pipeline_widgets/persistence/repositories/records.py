@@ -1,0 +1,102 @@
+"""What is kept of how runs came about: texts and environments once each, by the SHA-256 of their content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, insert, select, update
+
+from pipeline_widgets.domain.code_record import CodeRecord, digest_of_text
+from pipeline_widgets.domain.run_record import Environment, GitState, RunCode, TriggerPlace
+from pipeline_widgets.persistence import schema
+from pipeline_widgets.persistence.repositories.base import Repository, in_chunks
+
+_DIGESTS: BindParameter[Any] = bindparam("digests", expanding=True)
+_S, _E, _A = schema.sources.c, schema.environments.c, schema.algorithms.c
+_TEXTS = select(_S.digest, _S.text).where(_S.digest.in_(_DIGESTS))
+_KNOWN_TEXTS = select(_S.digest).where(_S.digest.in_(_DIGESTS))
+_ENVIRONMENT = select(_E.content).where(_E.digest == bindparam("digest_"))
+_VARIABLES = select(schema.workspace.c.recorded_variables)
+
+
+class Records(Repository):
+    """The texts of code, and the environments of runs."""
+
+    def keep_texts(self, texts: Mapping[str, str]) -> None:
+        """Insert texts that are not there yet, by their digests."""
+        known: set[str] = set()
+        for part in in_chunks(texts):  # pyright: ignore[reportArgumentType]  digests are told as ids are
+            known |= set(self.connection.scalars(_KNOWN_TEXTS, {"digests": part}))
+        new = [{"digest": digest, "text": text} for digest, text in texts.items() if digest not in known]
+        if new:
+            self.connection.execute(insert(schema.sources), new)
+
+    def keep_code(self, code: CodeRecord) -> RunCode:
+        """Keep the code of a run with its texts, and return how the run's row names it."""
+        text = code.record_text
+        record = digest_of_text(text)
+        self.keep_texts({**code.texts, record: text})
+        return RunCode(digest=code.digest, record=record)
+
+    def expect_code(self, run_id: int, code: CodeRecord) -> None:
+        """Let the next run of the same algorithm expect the code that a run has loaded."""
+        own = select(schema.runs.c.algorithm_id).where(schema.runs.c.id == run_id).scalar_subquery()
+        self.connection.execute(update(schema.algorithms).where(_A.id == own).values(code=code.to_json()))
+
+    def keep_place(self, place: TriggerPlace | None) -> RunCode:
+        """Keep where a run is triggered, and return how the run's row names it."""
+        if place is None:
+            return RunCode()
+        git = place.git or GitState(commit=None, branch=None)
+        diff = digest_of_text(git.diff) if git.diff else None
+        if diff is not None:
+            self.keep_texts({diff: git.diff})
+        return RunCode(
+            folder=place.folder,
+            commit=git.commit,
+            branch=git.branch,
+            diff=diff,
+            is_diff_cut=git.is_diff_cut,
+            untracked=git.untracked,
+        )
+
+    def texts(self, digests: Collection[str]) -> dict[str, str]:
+        """Return texts by their digests; those that are not kept are left out."""
+        found: dict[str, str] = {}
+        for part in in_chunks(digests):  # pyright: ignore[reportArgumentType]
+            found |= {row["digest"]: row["text"] for row in self._all(_TEXTS, digests=part)}
+        return found
+
+    def code(self, record: str | None, *, with_texts: bool = True) -> CodeRecord | None:
+        """Return the code that a run's row names; None where it names none."""
+        text = self.texts([record]).get(record) if record else None
+        if text is None:
+            return None
+        plain = json.loads(text)
+        bare = CodeRecord.from_json(plain)
+        if not with_texts:
+            return bare
+        return CodeRecord.from_json(plain, self.texts(bare.sources))
+
+    def keep_environment(self, environment: Environment) -> str:
+        """Keep an environment, and return its digest."""
+        digest = environment.digest
+        if self._first(_ENVIRONMENT, digest_=digest) is None:
+            values = {"digest": digest, "content": environment.to_json(), "created_at": self.now}
+            self.connection.execute(insert(schema.environments).values(**values))
+        return digest
+
+    def environment(self, digest: str | None) -> Environment | None:
+        """Return an environment; None where there is none of that digest."""
+        row = self._first(_ENVIRONMENT, digest_=digest) if digest else None
+        return None if row is None else Environment.from_json(row["content"])
+
+    def recorded_variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that runs record."""
+        return tuple(self.connection.execute(_VARIABLES).scalar() or ())
+
+    def record_variables(self, names: Collection[str]) -> None:
+        """Let runs record these environment variables from now on, and no others."""
+        self.connection.execute(update(schema.workspace).values(recorded_variables=list(names)))

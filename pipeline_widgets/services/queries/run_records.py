@@ -1,0 +1,47 @@
+"""How runs came about: their code, the machine and the packages, as they were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline_widgets.domain.run_record import RunCode, RunRecord
+from pipeline_widgets.persistence.store import Store
+from pipeline_widgets.services.pipeline_facts import CodeFacts
+
+
+class RunRecordQueries:
+    """Reads what is kept of how runs came about, and names what future runs keep."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def run(self, run_id: int) -> RunRecord:
+        """Return how a run came about; NotFoundError without it."""
+        with self._store.read() as work:
+            run = work.runs.get(run_id)
+            code = run.code or RunCode()
+            return RunRecord(
+                environment=work.records.environment(run.environment_digest),
+                code=code,
+                sources=work.records.code(code.record),
+                diff=work.records.texts([code.diff]).get(code.diff, "") if code.diff else "",
+            )
+
+    def code_versions(self, pipeline_id: int) -> Sequence[str | None]:
+        """Return what the code of a pipeline's stages is known by now: it moves when a file is saved."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            bound = work.experiments.by_id(pipeline.experiment_ids)
+            facts = CodeFacts(work, bound.values())
+            found = [facts.now(each) for each in bound.values()]
+        return [None if each is None else each.digest for each in found]
+
+    def recorded_variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that runs record."""
+        with self._store.read() as work:
+            return work.records.recorded_variables()
+
+    def record_variables(self, names: Sequence[str]) -> None:
+        """Let runs record these environment variables from now on, and no others."""
+        with self._store.write() as work:
+            work.records.record_variables(list(dict.fromkeys(names)))
