@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +51,15 @@ def test_what_was_loaded_wrongly_is_caught_by_its_score(
 ) -> None:
     """A train function that loads by itself is told both numbers before its first step."""
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
 
+    trl: Any = import_module("trl")
     saved, checkpoint = dpo_lora.final, dpo_lora.final.folder.path
     ctx, run = runs.context(tmp_path, ready.sft, start=runs.start_from(saved))
     model, tokenizer = models.load_model(dpo_lora.model), models.load_tokenizer(dpo_lora.model)
     model, tokenizer = sabotage.OF_LOADED[name](model, tokenizer, checkpoint, other.final.folder.path)
-    trainer = SFTTrainer(
+    trainer = trl.SFTTrainer(
         model,
-        args=SFTConfig(**plain),
+        args=trl.SFTConfig(**plain),
         train_dataset=Dataset.from_list(letters.demonstrations(0.5)[:64]),
         processing_class=tokenizer,
         callbacks=[adapter.Callback(ctx, evaluate=EXACT)],

@@ -15,7 +15,7 @@ from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.text_predictor import SamplingSettings
 from pipeline_widgets.errors import ConfigError, PipelineError
 from pipeline_widgets.trainers import trl as adapter
-from pipeline_widgets.trainers.trl import evaluation, letters, models, ready
+from pipeline_widgets.trainers.trl import config, evaluation, facets, letters, models, ready
 from tests_trainers.trl import runs
 
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ def test_declaring_the_algorithms_imports_no_library() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.spec("7.7")
+def test_the_facets_of_the_built_in_base_are_those_of_its_files(base: Path) -> None:
+    """They are known without a library, and libraries write what they have read in other words."""
+    assert {"base_model": "letters", **facets.model_facets(base)} == config.base_facets("letters")
+    again = base.parent / "again"
+    adapter.load_tokenizer(base).save_pretrained(again)
+    assert facets.tokenizer_digest(again) == facets.tokenizer_digest(base)
 
 
 @pytest.mark.spec("7.5")
@@ -171,21 +180,21 @@ def test_rows_of_a_file_are_trained_on_and_what_is_wrong_with_them_is_said(
 
 @pytest.mark.spec("7.7")
 @pytest.mark.parametrize(
-    ("config", "facet"),
+    ("settings", "facet"),
     [
         ({"base_model": "another/model"}, "base_model is letters, TRL DPO needs another/model"),
         ({"lora": 8, "adapter": "continue"}, "lora is 0, TRL DPO needs 8"),
     ],
 )
 def test_a_stage_that_contradicts_its_source_is_refused_before_any_process_starts(
-    bench: Bench, config: dict[str, Any], facet: str
+    bench: Bench, settings: dict[str, Any], facet: str
 ) -> None:
     """The facet is named; nothing was launched."""
     first = bench.project.create_experiment("sft", algorithm="TRL SFT", config={"steps": 2, "batch_size": 4})
-    second = bench.project.create_experiment("dpo", algorithm="TRL DPO", config=config)
+    second = bench.project.create_experiment("dpo", algorithm="TRL DPO", config=settings)
     pipe = bench.project.create_pipeline("chain")
     pipe.add_experiment_stage(first)
-    if "base_model" in config:  # known from the configs already
+    if "base_model" in settings:  # known from the configs already
         with pytest.raises(PipelineError, match=facet):
             pipe.add_experiment_stage(second)
         return
@@ -244,18 +253,18 @@ def test_a_loop_of_ones_own_saves_what_a_later_stage_starts_from(tmp_path: Path,
 def test_sft_dpo_grpo_and_an_agent_through_real_processes(bench: Bench) -> None:
     """Auto stages with LoRA: the score rises at each, the handover is checked, and the agent answers."""
     pipe = bench.project.create_pipeline("chain")
-    for name, config in (
+    for name, settings in (
         ("TRL SFT", {"steps": 150, "lora": 16}),
         ("TRL DPO", {"steps": 20, "lora": 16}),
         ("TRL GRPO", {"steps": 15, "lora": 16}),
     ):
-        experiment = bench.project.create_experiment(name, algorithm=name, config=config)
+        experiment = bench.project.create_experiment(name, algorithm=name, config=settings)
         pipe.add_experiment_stage(experiment, trigger="auto" if len(pipe.stages) else "manual")
     pipe.stages[0].trigger()
     pipe.wait(timeout=400)
-    finished = [stage.runs[-1] for stage in pipe.stages]
+    finished = [stage.run for stage in pipe.stages if stage.run is not None]
     assert [run.status for run in finished] == ["Succeeded"] * 3, [run.error for run in finished]
-    best = [max(saved.evaluation_score for saved in run.checkpoints) for run in finished]
+    best = [max(saved.evaluation_score or 0.0 for saved in run.checkpoints) for run in finished]
     assert best == sorted(best)
     assert best[0] + 0.05 < best[-1]
     assert all("scores" in run.log for run in finished[1:])  # the handover was checked

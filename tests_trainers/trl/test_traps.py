@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline_widgets.algorithms.algorithm import Algorithm
 from pipeline_widgets.domain.compatibility import assess_compatibility
 from pipeline_widgets.errors import CheckpointError, ConfigError
 from pipeline_widgets.trainers import trl as adapter
@@ -89,7 +90,8 @@ def test_trap_trl_2_wrong_kl_anchor_trl3194_msswift9934(
     assert score(wrong.model, tokenizer) > 0.3
     assert score(wrong.ref_model, tokenizer) < 0.05
 
-    for method, algorithm in (("DPO", ready.dpo), ("GRPO", ready.grpo)):
+    stages: tuple[tuple[training.Method, Algorithm], ...] = (("DPO", ready.dpo), ("GRPO", ready.grpo))
+    for method, algorithm in stages:
         start = runs.start_from(sft.final, "init+reference")
         run = runs.train(algorithm, tmp_path, start=start, steps=2, batch_size=8)
         assert run.final.signature["reference"] == facets.weights_digest(sft.model)
@@ -225,8 +227,8 @@ def test_trap_trl_6_data_cursor_lost_nemorl3599(sft: Run, plain: dict[str, Any],
     trainer("GRPO", plainly.model, few, rows, reward_funcs=[reward]).train()
     assert take() == first
 
-    data = training.Data(rows=rows, evaluate=EXACT, reward_functions=(reward,))
-    short = {"steps": 4, "evaluate_every": 2, "batch_size": 16, "num_generations": 4}
+    data = training.Data(rows=list(rows), evaluate=EXACT, reward_functions=(reward,))
+    short: dict[str, Any] = {"steps": 4, "evaluate_every": 2, "batch_size": 16, "num_generations": 4}
     ctx, whole = runs.context(tmp_path, ready.grpo, start=runs.start_from(sft.final), **short)
     training.train(ctx, "GRPO", data)
     order = take()
@@ -290,7 +292,7 @@ def test_trap_trl_8_a_lora_checkpoint_names_its_base_by_absolute_path(sft_lora: 
     shutil.copytree(sft_lora.final.folder.path, moved, ignore=shutil.ignore_patterns("trainer", "reference"))
     assert sft_lora.final.signature["lora"] == 16
     assert not list(moved.rglob("adapter_config.json"))
-    opened = ready.open_checkpoint(moved)
+    opened: Any = ready.open_checkpoint(moved)
     assert score(opened._model, opened._tokenizer) == pytest.approx(sft_lora.final.evaluation_score, abs=1e-5)
 
 

@@ -157,6 +157,11 @@ def signature(config: Any) -> dict[str, Any]:
     return wanted
 
 
+def reward_signature(config: Any) -> dict[str, Any]:
+    """Return the facets of a reward model: it writes no text, so there is nothing to end one."""
+    return {name: value for name, value in signature(config).items() if name != "generation_config"}
+
+
 def evaluator(config: Any) -> str:
     """Return the name of what scores a checkpoint."""
     if config.dataset == letters.NAME:

@@ -58,7 +58,9 @@ def tokenizer_facet(content: Mapping[str, Any]) -> str:
     model = content.get("model") or {}
     merges = [each if isinstance(each, str) else " ".join(each) for each in model.get("merges") or []]
     added = sorted((each["id"], each["content"]) for each in content.get("added_tokens") or [])
-    parts = [content.get("normalizer"), content.get("pre_tokenizer"), content.get("post_processor")]
+    # Of what is done afterwards, the tokens that are added count; the rest is written anew by each library.
+    specials = sorted((content.get("post_processor") or {}).get("special_tokens") or [])
+    parts = [content.get("normalizer"), content.get("pre_tokenizer"), specials]
     return digest([model.get("type"), model.get("vocab"), merges, added, parts])
 
 

@@ -99,7 +99,7 @@ def algorithm(
         produces={produced},
         accepts=[Port(role, {"lm"}, match=ready.MATCH)],
         config=form,
-        signature=config.signature,
+        signature=config.reward_signature if method == "Reward" else config.signature,
         evaluator=evaluator or getattr(evaluate, "__name__", "evaluate"),
         predict=ready.open_reward_model if method == "Reward" else ready.open_checkpoint,
         requires=ready.REQUIRES,

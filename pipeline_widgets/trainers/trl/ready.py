@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.algorithms.registry import algorithm
+from pipeline_widgets.algorithms.text_predictor import TextPredictor
 from pipeline_widgets.domain.compatibility import Port
 from pipeline_widgets.trainers.trl import config
 from pipeline_widgets.trainers.trl.models import TRAINING_ONLY
@@ -24,7 +25,7 @@ REWARD_MODEL = "reward-model"
 LOAD_WITHIN, ANSWER_WITHIN = 600.0, 120.0  # seconds: importing and loading a model of some GB; a long answer
 
 
-def open_checkpoint(folder: Path) -> Callable[[Any], Any]:
+def open_checkpoint(folder: Path) -> TextPredictor:
     """Open a checkpoint of a language model: the function completes a prompt."""
     from pipeline_widgets.trainers.trl.predictor import LanguageModelPredictor
 
@@ -72,7 +73,7 @@ def sft(ctx: TrainContext) -> None:
         Port("weights", {REWARD_MODEL}, match=MATCH),
     ],
     config=config.RewardSettings,
-    signature=config.signature,
+    signature=config.reward_signature,
     evaluator=config.preference_evaluator,
     predict=open_reward_model,
     requires=REQUIRES,
