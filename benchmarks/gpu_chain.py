@@ -235,7 +235,8 @@ def torch_chain(bench: Bench) -> None:
         run = bench.project.create_experiment("to kill", algorithm=endless).train()
         until(lambda: begun(run), "it does not begin")
         during = used_memory()
-        (worker,) = (saved for saved in run.metrics["pid"].tail(1).astype(int))
+        told = run.metrics
+        worker = int(told[told["metric"] == "pid"]["value"].iloc[-1])
         os.kill(worker, signal.SIGKILL)
         run.wait(timeout=PATIENCE)
         require(run.status == "Crashed", f"{run.status}: {run.error}")

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 from weakref import WeakKeyDictionary
@@ -50,7 +50,6 @@ class Started:
     tokenizer: Any
     #: The adapter that the stage has begun with, where it continues one.
     source_adapter: Path | None = None
-    scratch: list[Path] = field(default_factory=list[Path])
 
     @property
     def facets(self) -> dict[str, Any]:
@@ -215,7 +214,8 @@ def write(place: Path, model: Any, tokenizer: Any) -> dict[str, Any]:
         model.save_pretrained(place)
     else:
         plain.save_pretrained(place, state_dict=merged_state(model))
-    tokenizer.save_pretrained(place)
+    if tokenizer is not None:  # a Trainer needs none where its rows are token ids already
+        tokenizer.save_pretrained(place)
     return saved_facets(place)
 
 
