@@ -9,9 +9,9 @@ An author of an algorithm derives from `TextPredictor`::
         return MyPredictor(load(folder))
 
 `complete` and `tokenize` are enough for completions, streaming and usage; `render_chat` adds chat, `score`
-the log-probabilities of prompts that evaluation harnesses ask for, and `detokenize` the way back from token ids.
-What a predictor leaves out, its endpoint refuses, with the reason. An endpoint calls a predictor for one
-request at a time, from a thread of its own.
+the log-probabilities of prompts that evaluation harnesses ask for, and `detokenize` the way back from token
+ids. What a predictor leaves out, its endpoint refuses, with the reason. An endpoint calls a predictor for
+one request at a time, from a thread of its own.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Completion:
     prompt_tokens: int
     #: Tokens that were generated, with the one that ended the text.
     completion_tokens: int
-    #: The generated tokens, where log-probabilities were asked for, up to the end of the text.
+    #: All generated tokens, where log-probabilities were asked for, with the one that ended the text.
     tokens: tuple[ScoredToken, ...] = ()
 
 
@@ -167,7 +167,8 @@ class TextPredictor(ABC):
         if isinstance(prompt, (list, tuple)):
             return [self(each) for each in cast("Sequence[Any]", prompt)]
         if not isinstance(prompt, str):
-            raise PipelineError("The prompt is not a text.", f"It is {format_value(prompt)}.", "Pass a text.")
+            fix = "Pass a text" + (f", such as {self.example!r}." if self.example else ".")
+            raise PipelineError("The prompt is not a text.", f"It is {format_value(prompt)}.", fix)
         return self.complete(prompt, SamplingSettings()).text
 
 
