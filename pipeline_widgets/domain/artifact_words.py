@@ -19,8 +19,13 @@ _KINDS = {
     "model:supervised": "supervised model",
     "policy": "policy",
     "q:dqn": "Q-network",
+    "reward-model": "reward model",
 }
-_ROLES = {"weights": "starting weights", "init+reference": "starting weights and reference"}
+_ROLES = {
+    "weights": "starting weights",
+    "init+reference": "starting weights and reference",
+    "backbone": "body below a new head",
+}
 
 
 def describe_kinds(kinds: Collection[str], *, joined_by: str = "or") -> str:

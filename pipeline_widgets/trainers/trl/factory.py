@@ -1,0 +1,126 @@
+"""An algorithm of a user's own rows and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import create_model
+
+from pipeline_widgets.algorithms.algorithm import Algorithm
+from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.algorithms.registry import algorithm as register
+from pipeline_widgets.domain.compatibility import Port
+from pipeline_widgets.errors import ConfigError, format_value
+from pipeline_widgets.trainers.trl import config, letters, models, ready
+
+Method = Literal["SFT", "Reward", "DPO", "GRPO"]
+SETTINGS: dict[str, type[config.Settings]] = {
+    "SFT": config.SFTSettings,
+    "Reward": config.RewardSettings,
+    "DPO": config.DPOSettings,
+    "GRPO": config.GRPOSettings,
+}
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What a user passes, as the process of a run needs it."""
+
+    method: Method
+    dataset: Any
+    evaluate: Any
+    reward_funcs: tuple[Any, ...]
+
+    def train(self, ctx: TrainContext) -> None:
+        """Train on the rows of the user, and score by the function of the user."""
+        from pipeline_widgets.trainers.trl import training
+
+        rows = training.rows_of(self.dataset)
+        training.check_columns(self.method, rows)
+        data = training.Data(rows=rows, evaluate=self.evaluate, reward_functions=self.reward_funcs)
+        training.train(ctx, self.method, data)
+
+
+def algorithm(
+    method: Method,
+    *,
+    dataset: Any,
+    evaluate: Callable[[Any, Any], Any],
+    reward_funcs: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
+    base_model: str | Path = letters.NAME,
+    name: str | None = None,
+    evaluator: str | None = None,
+    **defaults: Any,
+) -> Algorithm:
+    """Make and register an algorithm that trains by a method of TRL on one's own data.
+
+    It works in a notebook cell, and is all that a ready algorithm is: config form, checkpoints, resuming,
+    signature, predictor.
+
+    Args:
+        method: "SFT", "Reward", "DPO" or "GRPO".
+        dataset: Rows as TRL names their columns: a list, a `datasets.Dataset`, a path, or a function that
+            returns one of them, which is called in the process that trains.
+        evaluate: Called with model and tokenizer; returns a score, a score with its standard error, or a
+        list of
+            scores, one for each row. Higher is better. It always draws the same random numbers.
+        reward_funcs: For GRPO: functions of TRL's form, such as `reward(completions, **columns)`.
+        base_model: The model that the chain begins with: a folder, a name on the Hub, or "letters".
+        name: The name of the algorithm; "TRL SFT of my own" and the like by default.
+        evaluator: Names what `evaluate` measures, so that later stages with the same name check the handover;
+            by default its own name.
+        **defaults: Other defaults of the config, such as `steps=200` or `lora=16`.
+
+    Raises:
+        ConfigError: The method or a default is unknown, or GRPO has no reward function.
+    """
+    if method not in SETTINGS:
+        fix = 'Pass "SFT", "Reward", "DPO" or "GRPO".'
+        raise ConfigError(f"There is no method {format_value(method)}.", fix=fix)
+    functions = (reward_funcs,) if callable(reward_funcs) else tuple(reward_funcs)
+    if method == "GRPO" and not functions:
+        raise ConfigError("GRPO has no reward function.", fix="Pass reward_funcs=[reward].")
+    if not callable(evaluate):
+        raise ConfigError("evaluate is not a function.", f"Got {format_value(evaluate)}.", "Pass a function.")
+    form = _form(method, {"base_model": str(base_model), "dataset": "(of its own)", **defaults})
+    own = _Own(method, dataset, evaluate, functions)
+
+    def train(ctx: TrainContext) -> None:
+        own.train(ctx)
+
+    produced = ready.REWARD_MODEL if method == "Reward" else "lm"
+    role = "init+reference" if method in {"DPO", "GRPO"} else "backbone" if method == "Reward" else "weights"
+    made = register(
+        name or f"TRL {method} of my own",
+        produces={produced},
+        accepts=[Port(role, {"lm"}, match=ready.MATCH)],
+        config=form,
+        signature=config.reward_signature if method == "Reward" else config.signature,
+        evaluator=evaluator or getattr(evaluate, "__name__", "evaluate"),
+        predict=ready.open_reward_model if method == "Reward" else ready.open_checkpoint,
+        requires=ready.REQUIRES,
+        install=ready.INSTALL,
+        load_within=ready.LOAD_WITHIN,
+        answer_within=ready.ANSWER_WITHIN,
+        training_only=models.TRAINING_ONLY,
+    )
+    return made(train)
+
+
+def _form(method: Method, defaults: dict[str, Any]) -> type[config.Settings]:
+    """Return the config model of a method with other defaults, without what only the ready data have."""
+    settings = SETTINGS[method]
+    unknown = sorted(set(defaults) - set(settings.model_fields))
+    if unknown:
+        fix = f"There are {', '.join(settings.model_fields)}."
+        raise ConfigError(f"TRL {method} has no config field {unknown[0]!r}.", fix=fix)
+    fields: dict[str, Any] = {}
+    for field, value in defaults.items():
+        info = copy(settings.model_fields[field])
+        info.default = value
+        fields[field] = (settings.model_fields[field].annotation, info)
+    return create_model(f"Own{settings.__name__}", __base__=settings, **fields)
