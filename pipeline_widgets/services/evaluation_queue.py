@@ -9,7 +9,7 @@ from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
-from pipeline_widgets.domain.job import ScoreRequest, ScoreTarget
+from pipeline_widgets.domain.job import Job, ScoreReport, ScoreRequest, ScoreTarget
 from pipeline_widgets.domain.run import Run, trained_experiment_ids
 from pipeline_widgets.persistence.store import UnitOfWork
 
@@ -80,3 +80,25 @@ def find_active_evaluations(work: UnitOfWork, checkpoint_ids: Collection[int]) -
         for key in asked & set(checkpoints_of(run)):
             found.setdefault(key, []).append(run)
     return found
+
+
+def keep_scores(work: UnitOfWork, job: Job, scored: Iterable[ScoreReport]) -> None:
+    """Keep the scores of checkpoints that are still there, by whoever saved them."""
+    told = list(scored)
+    own = {each.step: each for each in work.checkpoints.of_runs([job.run_id])}
+    others = work.checkpoints.by_id([each.checkpoint_id for each in told if each.checkpoint_id is not None])
+    for each in told:
+        checkpoint = own.get(each.step) if each.checkpoint_id is None else others.get(each.checkpoint_id)
+        if checkpoint is None or job.scoring is None:
+            continue
+        work.evaluators.put_score(
+            checkpoint_id=checkpoint.id,
+            saved_by=checkpoint.run_id,
+            step=checkpoint.step,
+            evaluator=each.evaluator,
+            value=each.value,
+            spread=each.spread,
+            metrics=dict(each.metrics),
+            code=job.scoring.reference.digest,
+            run_id=job.run_id,
+        )

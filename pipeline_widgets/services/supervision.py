@@ -10,7 +10,6 @@ from pipeline_widgets.domain.agent import AgentVersion, DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.evaluator import EvaluatorSpec
 from pipeline_widgets.domain.job import (
     FreezeRequest,
     FrozenCopy,
@@ -21,8 +20,6 @@ from pipeline_widgets.domain.job import (
     Report,
     SavedCheckpoint,
     ScoreReport,
-    ScoreRequest,
-    ScoreTarget,
 )
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
@@ -31,7 +28,9 @@ from pipeline_widgets.domain.triggering import decide_next_stage
 from pipeline_widgets.errors import FencedError, UntrustedError, format_value
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
-from pipeline_widgets.services import agents, evaluation_queue, pipeline_facts
+from pipeline_widgets.services import agents, pipeline_facts
+from pipeline_widgets.services.code_references import CodeReferences, find_code_references, find_scoring
+from pipeline_widgets.services.evaluation_queue import keep_scores
 from pipeline_widgets.services.leases import LeaseService
 from pipeline_widgets.services.run_queue import enqueue_run, find_unreachable_reason
 
@@ -118,16 +117,6 @@ class Batch:
         return ", ".join(named) or "the progress"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Code:
-    """Where a worker finds what it runs; nothing for a deployment."""
-
-    algorithm: AlgorithmReference | None = None
-    #: The evaluator by which the pipeline scores what the algorithm makes.
-    spec: EvaluatorSpec | None = None
-    evaluator: AlgorithmReference | None = None
-
-
 class SupervisionService(LeaseService):
     """Take runs, keep them alive, record their reports, and finish them."""
 
@@ -150,8 +139,8 @@ class SupervisionService(LeaseService):
             run = work.runs.get(run_id)
             pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
             start = _start(work, run)
-            code = _find_code(work, pipeline, run.experiment_id, run.algorithm_id, start)
-            return self._job(work, run, owner.token, pipeline, start, code)
+            references = find_code_references(work, pipeline, run.experiment_id, run.algorithm_id, start)
+            return self._job(work, run, owner.token, pipeline, start, references)
 
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""
@@ -303,16 +292,16 @@ class SupervisionService(LeaseService):
         experiment = known.for_stage(after.id).experiment
         bound, algorithm = (experiment.id, experiment.algorithm_id) if experiment else (None, None)
         try:
-            code = _find_code(work, pipeline, bound, algorithm, start)
+            references = find_code_references(work, pipeline, bound, algorithm, start)
         except UntrustedError as error:
-            code, held = Code(), str(error)
+            references, held = CodeReferences(), str(error)
         if (held := find_unreachable_reason(run_start, work.root) or held) is not None:
             work.pipelines.hold(after.id, held)
             return None
-        recorded = _expected_code(run, code.algorithm).to_json()
+        recorded = _expected_code(run, references.algorithm).to_json()
         columns = {"revision": revision, "beat_at": work.now, "code": recorded, **owner.columns}
         new = enqueue_run(work, pipeline, after, known, run_start, **columns)
-        return self._job(work, new, owner.token, pipeline, start, code)
+        return self._job(work, new, owner.token, pipeline, start, references)
 
     def _job(
         self,
@@ -321,7 +310,7 @@ class SupervisionService(LeaseService):
         token: str,
         pipeline: Pipeline | None,
         start: Checkpoint | None,
-        code: Code,
+        references: CodeReferences,
     ) -> Job:
         after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
         return Job(
@@ -330,7 +319,7 @@ class SupervisionService(LeaseService):
             kind=run.kind,
             token=token,
             folder=str(self._store.run_folder(run.id)),
-            reference=code.algorithm,
+            reference=references.algorithm,
             config=run.config,
             seed=run.seed,
             signature=run.signature,
@@ -338,7 +327,7 @@ class SupervisionService(LeaseService):
             start_role=run.start_role,
             code=run.code or RunCode(),
             freeze=self._freeze(work, run, pipeline, start),
-            scoring=_find_scoring(work, run, code),
+            scoring=find_scoring(work, run, references),
             starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
         )
 
@@ -370,42 +359,6 @@ class SupervisionService(LeaseService):
         for checkpoint in pipeline_facts.lineage(work, run):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
-
-
-def _find_code(
-    work: UnitOfWork,
-    pipeline: Pipeline | None,
-    experiment_id: int | None,
-    algorithm_id: int | None,
-    start: Checkpoint | None,
-) -> Code:
-    """Return where a worker finds the code of a run: its algorithm, that of its start, its evaluator.
-
-    Raises:
-        UntrustedError: This user has not signed that code.
-    """
-    if algorithm_id is None or experiment_id is None:
-        return Code()
-    code = Code(algorithm=work.experiments.reference(algorithm_id, start.run_id if start else None))
-    if pipeline is None or pipeline.score_by is None:
-        return code
-    spec = work.evaluators.get(pipeline.score_by).spec
-    if not spec.accepts_from(work.experiments.get(experiment_id).spec):
-        return code  # such a stage goes by its own scores
-    return replace(code, spec=spec, evaluator=work.evaluators.reference(spec.name))
-
-
-def _find_scoring(work: UnitOfWork, run: Run, code: Code) -> ScoreRequest | None:
-    """Return what the worker of a run is to score by an evaluator."""
-    if run.kind == "evaluation":
-        return evaluation_queue.request_of(work, run)
-    if code.spec is None or code.evaluator is None:
-        return None
-    inherited = pipeline_facts.lineage(work, run) if run.resumed_run_id is not None else ()
-    scores = work.evaluators.scores_of_checkpoints([each.id for each in inherited])
-    known = {each.checkpoint_id: each.value for each in scores if each.evaluator == code.spec.name}
-    targets = tuple(ScoreTarget(checkpoint=each, label=f"step {each.step}") for each in inherited)
-    return ScoreRequest(spec=code.spec, reference=code.evaluator, targets=targets, known=known)
 
 
 def _expected_code(before: Run, reference: AlgorithmReference | None) -> RunCode:
@@ -461,29 +414,7 @@ def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
             signature=dict(saved.signature),
         )
     if batch.scored:
-        _keep_scores(work, job, batch.scored)
-
-
-def _keep_scores(work: UnitOfWork, job: Job, scored: Iterable[ScoreReport]) -> None:
-    """Keep the scores of checkpoints that are still there, by whoever saved them."""
-    told = list(scored)
-    own = {each.step: each for each in work.checkpoints.of_runs([job.run_id])}
-    others = work.checkpoints.by_id([each.checkpoint_id for each in told if each.checkpoint_id is not None])
-    for each in told:
-        checkpoint = own.get(each.step) if each.checkpoint_id is None else others.get(each.checkpoint_id)
-        if checkpoint is None or job.scoring is None:
-            continue
-        work.evaluators.put_score(
-            checkpoint_id=checkpoint.id,
-            saved_by=checkpoint.run_id,
-            step=checkpoint.step,
-            evaluator=each.evaluator,
-            value=each.value,
-            spread=each.spread,
-            metrics=dict(each.metrics),
-            code=job.scoring.reference.digest,
-            run_id=job.run_id,
-        )
+        keep_scores(work, job, batch.scored)
 
 
 def _fenced(job: Job) -> FencedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def number(value: Any) -> float:
         (1, pw.Evaluation(1.0)),
         (np.float32(0.5), pw.Evaluation(0.5)),
         ((0.5, np.array(0.25)), pw.Evaluation(0.5, 0.25)),
-        (pw.Evaluation(1, 2, {"length": np.int64(3)}), pw.Evaluation(1.0, 2.0, {"length": 3.0})),
+        (pw.Evaluation(1, 2, {"length": cast("Any", np.int64(3))}), pw.Evaluation(1.0, 2.0, {"length": 3.0})),
         (-math.inf, pw.Evaluation(-math.inf)),
     ],
 )

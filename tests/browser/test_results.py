@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from browser import views
 from browser.notebook import Notebook
 from browser.scenes import HOSTILE, LETTERS
 
@@ -455,12 +456,12 @@ pipe.wait(90)
 
 
 #: The same chain by one evaluator, whose scores say otherwise than what the algorithms report.
-SCORED = f"""{LETTERS}
-@pw.evaluator("exact answers", accepts={{"thing"}}, takes="folder")
+SCORED = """
+@pw.evaluator("exact answers", accepts={"thing"}, takes="folder")
 def exact(folder):
     return 1.0 / int((folder / "state.txt").read_text().split()[0])
 
-@pw.evaluator("<b>length</b>", accepts={{"thing"}}, takes="folder", score="min")
+@pw.evaluator("<b>length</b>", accepts={"thing"}, takes="folder", score="min")
 def length(folder):
     return 10.0 * int((folder / "state.txt").read_text().split()[0])
 
@@ -476,23 +477,25 @@ def test_an_evaluator_is_one_axis_over_all_stages(
     notebook: Notebook, page: Page, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
 ) -> None:
     """A column that sorts, a chart with a line for each run, and new scores without a reload; accessible."""
-    root = show(notebook, SCORED, "project.compare()")
+    root = show(notebook, LETTERS + SCORED, "project.compare()")
     column = "Best score by exact answers"
     expect(cells(root, column)).to_have_text(["1", "1"])
     line = chart(root, "score by exact answers")
     name = line.get_attribute("aria-label") or ""
     for told in ("sft run 1: 0.25 at step 4", "dpo run 1: 0.25 at step 4"):
         assert told in name
-    notebook.run("project.evaluate(length, runs=pipe.stages[1].runs).wait(60).status")
+    notebook.execute("project.evaluate(length, runs=pipe.stages[1].runs).wait(60)")
     other = "Best score by <b>length</b>"
+    expect(root.get_by_role("columnheader", name=other)).to_be_attached()  # without a reload
     expect(cells(root, other)).to_have_text(["10", "N/A"])
     head = root.get_by_role("button", name=other)
     head.click()
     expect(root.get_by_role("columnheader", name=other)).to_have_attribute("aria-sort", "descending")
-    expect(chart(root, "score by <b>length</b>")).to_be_visible()
+    expect(root.get_by_role("heading", name="score by <b>length</b>")).to_be_visible()
     opener = runs(root).first.get_by_role("button", name="Lineage of")
     opener.click()
     expect(root.get_by_role("group", name="Lineage of dpo run 1")).to_be_visible()
+    opener.click()
     for theme in ("light", "dark"):
         notebook.theme(theme)
         screenshot(f"results by evaluators {theme}", root)
@@ -504,11 +507,12 @@ def test_checkpoints_show_their_scores_by_evaluators(
     notebook: Notebook, screenshot: Callable[..., Path]
 ) -> None:
     """In the panel of a stage the best by the evaluator is marked, whatever the algorithm reports."""
-    notebook.run(SCORED)
-    root = notebook.run("pipe").locator(".pw-root").first
-    root.get_by_role("list", name="Stages").get_by_role("button", name="Stage 1:").click()
+    root = views.show(notebook, SCORED)
+    first = views.bubble(root, 1)
+    if first.get_attribute("aria-pressed") != "true":
+        first.click()
     table = root.get_by_role("region", name="Checkpoints").first
     expect(table.get_by_role("columnheader", name="Score by exact answers")).to_be_visible()
-    first = table.get_by_role("row").filter(has_text="best")
-    expect(first.locator("td")).to_have_text(["best 1", "N/A", "1", "1", re.compile("B$")])
+    best = table.get_by_role("row").filter(has_text="best")
+    expect(best.locator("td")).to_have_text(["best 1", "N/A", "1", "1", re.compile("B$")])
     screenshot("panel by an evaluator", root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -93,11 +94,11 @@ def test_kinds_decide_what_an_evaluator_scores() -> None:
 
 def test_a_gate_goes_by_the_evaluator() -> None:
     """Its direction counts, and a checkpoint without a score is held with what to do."""
-    lower = {"higher_is_better": False, "evaluator": "errors"}
-    assert find_gate_blocker(ScoreAtLeast(0.2), 0.1, None, **lower) is None
-    assert find_gate_blocker(ScoreAtLeast(0.2), 0.3, None, **lower) == "Score 0.3, needs at most 0.2."
-    assert find_gate_blocker(BetterThanDeployed(), 0.1, 0.2, **lower) is None
-    held = find_gate_blocker(ScoreAtLeast(0.2), None, None, **lower)
+    blocker = partial(find_gate_blocker, higher_is_better=False, evaluator="errors")
+    assert blocker(ScoreAtLeast(0.2), 0.1, None) is None
+    assert blocker(ScoreAtLeast(0.2), 0.3, None) == "Score 0.3, needs at most 0.2."
+    assert blocker(BetterThanDeployed(), 0.1, 0.2) is None
+    held = blocker(ScoreAtLeast(0.2), None, None)
     assert held == (
         "The checkpoint has no score by 'errors' to compare. "
         "Score them: project.evaluate('errors', pipeline=...)."

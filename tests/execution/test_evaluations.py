@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trainers
@@ -204,10 +206,9 @@ def test_code_that_cannot_be_loaded_fails_before_the_training(bench: Bench, tmp_
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(home)
-        import passing_yardstick  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
-
+        passing: Any = importlib.import_module("passing_yardstick")
         pipe = bench.chain({"steps": 3})
-        pipe.score_by(passing_yardstick.passing)  # pyright: ignore[reportUnknownMemberType]
+        pipe.score_by(passing.passing)
         shutil.rmtree(home)
         run = pipe.stages[0].trigger().wait(60)
     assert run.status == "Failed"

@@ -6,6 +6,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories.lab import CHILD, Lab, a_folder, an_owner
@@ -195,7 +196,7 @@ def test_a_checkpoint_that_is_saved_anew_loses_its_score(lab: Lab) -> None:
 
 
 def _put(evaluators: Evaluators, checkpoint_id: int, run_id: int) -> None:
-    common = {"evaluator": EXACT, "spread": 0.0, "metrics": {}, "code": "x", "run_id": None}
+    common: dict[str, Any] = {"evaluator": EXACT, "spread": 0.0, "metrics": {}, "code": "x", "run_id": None}
     evaluators.put_score(checkpoint_id=checkpoint_id, saved_by=run_id, step=10, value=0.7, **common)
 
 
@@ -471,8 +472,8 @@ def test_code_of_another_python_is_refused_before_anything_starts(lab: Lab) -> N
         lab.runs.trigger(pipe.stages[0].id)
     with pytest.raises(EvaluatorNotFoundError, match=r"3\.99"):
         evaluators.load(reference)
-    lab.store = replace(lab.store, defines_evaluator=lambda name: name == EXACT)
-    assert not RunService(lab.store).plan(pipe.stages[0].id).blockers  # a trigger renews it
+    here = replace(lab.store, defines_evaluator=EXACT.__eq__)
+    assert not RunService(here).plan(pipe.stages[0].id).blockers  # a trigger renews it
 
 
 @pytest.mark.spec("7.9", "6.3")

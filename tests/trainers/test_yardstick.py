@@ -16,13 +16,23 @@ pytestmark = [pytest.mark.spec("7.9"), pytest.mark.slow]
 STAGES = {"SFT": {"steps": 300}, "DPO": {"steps": 40}, "GRPO": {"steps": 20}}
 
 
+def in_order(prompt: str) -> str:
+    """Answer as a perfect model does."""
+    return "".join(sorted(as_it_came(prompt)))
+
+
+def as_it_came(prompt: str) -> str:
+    """Answer with the letters as they came."""
+    return prompt.removesuffix(letters.END)
+
+
 def test_it_knows_the_right_answers() -> None:
-    """Who sorts scores 1, who copies scores what is sorted already, and who says nothing scores 0."""
-    assert exact_answers(lambda prompt: "".join(sorted(prompt.removesuffix(">")))).score == 1.0
-    assert exact_answers(lambda _: "").score == 0.0
+    """Who sorts scores 1, who copies scores what is sorted already, and who repeats all scores 0."""
+    assert exact_answers(in_order).score == 1.0
+    assert exact_answers(str).score == 0.0  # it says the whole prompt
     texts = [letters.decode(tokens).removesuffix(letters.END) for tokens in letters.prompts().held_out]
     ready = sum(text == "".join(sorted(text)) for text in texts)
-    assert exact_answers(lambda prompt: prompt.removesuffix(">")).score == ready / len(texts)
+    assert exact_answers(as_it_came).score == ready / len(texts)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
