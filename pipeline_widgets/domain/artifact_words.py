@@ -13,6 +13,8 @@ from pipeline_widgets.domain.text import with_article
 
 _KINDS = {
     "actor-critic:ppo": "actor-critic",
+    "agilerl:dqn": "AgileRL Q-network",
+    "agilerl:ppo": "AgileRL actor-critic",
     "decoder": "decoder",
     "latent-policy": "latent policy",
     "lm": "language model",
@@ -20,6 +22,10 @@ _KINDS = {
     "policy": "policy",
     "q:dqn": "Q-network",
     "reward-model": "reward model",
+    "sb3:actor-critic": "Stable-Baselines3 actor-critic",
+    "sb3:q": "Stable-Baselines3 Q-network",
+    "sb3:sac": "Stable-Baselines3 SAC policy",
+    "sb3:td3": "Stable-Baselines3 TD3 policy",
 }
 _ROLES = {
     "weights": "starting weights",

@@ -1,0 +1,87 @@
+"""Scores a model: greedy episodes, always the same ones, with normalization that does not move."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from pipeline_widgets.trainers.episodes import SEED, Score, to_score
+from pipeline_widgets.trainers.gymnasium_spaces import open_environment
+
+_MOST_ENVIRONMENTS = 8  # stepped together
+
+
+class Evaluation:
+    """Plays greedy episodes with a model, and returns their mean undiscounted return with its standard error.
+
+    Observations are scaled by the statistics of the model's own VecNormalize as they are at that moment, and
+    are not learned from; rewards are those of the environment.
+
+    Args:
+        make_env: A registered id, a function that makes an environment, an environment, or a VecEnv.
+        episodes: How many.
+        seed: Of the environments, the same in each evaluation.
+    """
+
+    def __init__(self, make_env: Any, episodes: int = 20, seed: int = SEED) -> None:
+        self.make_env, self.episodes, self.seed = make_env, episodes, seed
+        self._environments: Any = None
+
+    def __call__(self, model: Any, watch: Callable[[], None] = lambda: None) -> Score:
+        """Play the episodes.
+
+        Args:
+            model: An algorithm of Stable-Baselines3.
+            watch: Called at each step; what it raises ends the evaluation.
+        """
+        from stable_baselines3.common.evaluation import evaluate_policy
+
+        def at_each_step(_: Any, __: Any) -> None:
+            watch()
+
+        environments = self._opened(model)
+        environments.seed(self.seed)
+        returns, _ = evaluate_policy(
+            model,
+            environments,
+            n_eval_episodes=self.episodes,
+            deterministic=True,
+            return_episode_rewards=True,
+            callback=at_each_step,
+        )
+        return to_score(returns)
+
+    def _opened(self, model: Any) -> Any:
+        from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize
+
+        if self._environments is None:
+            self._environments = _vectorized(self.make_env, self.episodes, model)
+        ours, theirs = unwrap_vec_normalize(self._environments), model.get_vec_normalize_env()
+        if theirs is not None and ours is None:
+            ours = self._environments = VecNormalize(
+                self._environments,
+                norm_obs=theirs.norm_obs,
+                clip_obs=theirs.clip_obs,
+                epsilon=theirs.epsilon,
+                norm_obs_keys=theirs.norm_obs_keys,
+            )
+            self._environments = type(model)._wrap_env(ours, verbose=0)  # noqa: SLF001  images, as it does
+        if ours is not None:
+            ours.training, ours.norm_reward = False, False
+            if theirs is not None and theirs.norm_obs:
+                ours.obs_rms = copy.deepcopy(theirs.obs_rms)
+        return self._environments
+
+
+def _vectorized(make_env: Any, episodes: int, model: Any) -> Any:
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.vec_env import VecEnv
+
+    if isinstance(make_env, VecEnv) or hasattr(make_env, "action_space"):
+        return type(model)._wrap_env(make_env, verbose=0)  # noqa: SLF001  a Monitor and one VecEnv around it
+    count = min(episodes, _MOST_ENVIRONMENTS)
+    environments = make_vec_env(lambda: open_environment(make_env), n_envs=count, seed=SEED)
+    if model.get_vec_normalize_env() is not None:
+        return environments  # images are transposed after that
+    return type(model)._wrap_env(environments, verbose=0)  # noqa: SLF001

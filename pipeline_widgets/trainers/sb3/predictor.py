@@ -1,0 +1,110 @@
+"""Answers with the action of a checkpoint, normalized as it was trained."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline_widgets.errors import CheckpointError
+from pipeline_widgets.trainers.gymnasium_spaces import as_observations, example_of, to_plain
+from pipeline_widgets.trainers.sb3 import checkpoint_files
+
+#: By an argument that only one class has, for files without facts, such as those that were adopted.
+_TELLTALES = {
+    "clip_range": "PPO",
+    "exploration_fraction": "DQN",
+    "target_policy_noise": "TD3",
+    "target_entropy": "SAC",
+    "normalize_advantage": "A2C",
+}
+
+
+class Policy:
+    """A policy that answers an observation with its deterministic action, and several with a list of them.
+
+    Args:
+        model: An algorithm of Stable-Baselines3.
+        statistics: Its VecNormalize, or None.
+    """
+
+    def __init__(self, model: Any, statistics: Any) -> None:
+        self._model, self._statistics = model, statistics
+        self.space = model.observation_space if statistics is None else statistics.observation_space
+        self.example = example_of(self.space)
+
+    def __call__(self, observation: Any) -> Any:
+        """Return the action, in the units of the environment.
+
+        Args:
+            observation: As JSON has it: numbers, nested lists, or a mapping for a Dict space.
+
+        Raises:
+            PipelineError: It is not one of the space.
+        """
+        batch, single = as_observations(self.space, observation)
+        if self._statistics is not None:
+            batch = self._statistics.normalize_obs(batch)
+        actions, _ = self._model.predict(batch, deterministic=True)
+        return to_plain(np.asarray(actions)[0] if single else actions)
+
+
+def predict(folder: Path) -> Callable[[Any], Any]:
+    """Open a checkpoint: `@pw.algorithm(..., predict=sb3.predict)`.
+
+    Args:
+        folder: The checkpoint. It is unpickled: only a process that answers or trains calls this.
+
+    Raises:
+        CheckpointError: A file is missing, or is not the one that was saved with it, or cannot be read.
+    """
+    facts = checkpoint_files.read_facts(folder)
+    statistics = checkpoint_files.read_statistics(folder)
+    checkpoint_files.read_weights(folder, "cpu")
+    return Policy(load_model(folder, facts), statistics)
+
+
+def load_model(folder: Path, facts: dict[str, Any]) -> Any:
+    """Return the model of a checkpoint for answering alone: without environments and replay buffer.
+
+    Args:
+        folder: The checkpoint.
+        facts: What it says of itself.
+
+    Raises:
+        CheckpointError: It cannot be opened.
+    """
+    path = folder / checkpoint_files.MODEL
+    # They may hold code of another Python, and say nothing about how it acts.
+    training = {"learning_rate": 0.0, "clip_range": 0.2, "clip_range_vf": None, "buffer_size": 1}
+    try:
+        made = _class_of(path, facts).load(path, device="cpu", custom_objects=training)
+    except CheckpointError:
+        raise
+    except Exception as error:  # a pickle may raise anything
+        raise checkpoint_files.unreadable(path, error) from error
+    made.policy.set_training_mode(False)
+    return made
+
+
+def _class_of(path: Path, facts: dict[str, Any]) -> Any:
+    if "class" in facts:
+        module, _, name = facts["class"].partition(":")
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+    import stable_baselines3
+
+    with zipfile.ZipFile(path) as archive:
+        arguments = json.loads(archive.read("data"))
+    name = next((made for telltale, made in _TELLTALES.items() if telltale in arguments), None)
+    if name is None:
+        why = "It does not say of which class it is."
+        raise CheckpointError(f"The checkpoint file {path} cannot be read.", why, checkpoint_files.FIX)
+    return getattr(stable_baselines3, name)
