@@ -27,9 +27,10 @@ def describe_environment(variables: Iterable[str] = ()) -> Environment:
     Args:
         variables: The environment variables to record.
     """
+    uname = platform.uname()  # by its names: read by position, it starts a program for the processor
     return Environment(
         python=f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})",
-        platform=" ".join((uname := platform.uname())[:1] + uname[2:3] + uname[4:5]),
+        platform=f"{uname.system} {uname.release} {uname.machine}",
         host=socket.gethostname(),
         cpu=_cpu_model(),
         cpu_count=_usable_cpus(),
