@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import decode_source
@@ -54,9 +54,11 @@ def record_code(reference: AlgorithmReference, known: CodeRecord | None = None) 
         return None
     finder = ModuleFinder([entry for entry in (reference.root or "").split(os.pathsep) if entry])
     own, start = _of_reference(reference)
-    kept = {} if reference.code is None else reference.code.texts
+    kept: Mapping[str, str] = {} if reference.code is None else reference.code.texts
     texts = {each.source: kept[each.source] for each in own if each.source and each.source in kept}
-    files = [] if known is None else [piece for piece in known.pieces if not piece.definition]
+    files: list[CodePiece] = (
+        [] if known is None else [piece for piece in known.pieces if not piece.definition]
+    )
     is_known = known is not None and known.imports == start
     if not (is_known and all(_is_unchanged(piece, finder) for piece in files)):
         files = []
