@@ -62,7 +62,8 @@ const planParts = (plan) =>
     ${planPart("Starts from", "right", [plan.starts_from.replace(/^from /, "")])}
     ${planPart("Follows automatically", "auto", plan.follows)}
     ${planPart("Turns stale", "Stale", plan.turns_stale)}
-    ${planPart("Deploys", "agent", plan.redeploys)}${planPart("Note", "info", plan.notes)}${planPart("Cannot start yet", "Held", plan.blockers)}
+    ${planPart("Deploys", "agent", plan.redeploys)}${planPart("Note", "info", plan.notes)}
+    ${planPart("Cannot start yet", "Held", plan.blockers)}
   </dl>`;
 
 /**
