@@ -18,6 +18,9 @@ GROUP = "pipeline_widgets.algorithms"
 
 OF_NUMPY = {"SFT", "DPO", "GRPO", "PPO", "DQN", "Supervised", "LatentPPO"}
 OF_TRL = {"TRL SFT", "TRL Reward", "TRL DPO", "TRL GRPO"}
+OF_SB3 = {"SB3 PPO", "SB3 A2C", "SB3 DQN", "SB3 SAC", "SB3 TD3"}
+OF_AGILERL = {"AgileRL PPO", "AgileRL DQN"}
+OURS = OF_NUMPY | OF_TRL | OF_SB3 | OF_AGILERL
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def test_the_wheel_announces_its_algorithms_and_its_command(wheel: Path) -> None
     with ZipFile(wheel) as files:
         (name,) = (name for name in files.namelist() if name.endswith(".dist-info/entry_points.txt"))
         points.read_string(files.read(name).decode())
-    assert set(points[GROUP]) == OF_NUMPY | OF_TRL
+    assert set(points[GROUP]) == OURS
     assert points["console_scripts"]["pipeline-widgets"] == "pipeline_widgets.__main__:main"
 
 
@@ -75,7 +78,7 @@ def test_what_the_wheel_announces_is_there(wheel: Path, tmp_path: Path) -> None:
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(len(OF_NUMPY | OF_TRL)), "1"]
+    assert done.stdout.split() == [str(len(OURS)), "1"]
 
 
 def test_the_tools_of_the_front_end_say_nothing_of_other_folders() -> None:
