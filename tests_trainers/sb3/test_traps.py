@@ -183,8 +183,9 @@ def test_trap_sb3_4_exploration_and_the_learning_rate_start_over(half_way: Direc
         model = sb3.start(ctx, DQN, "MlpPolicy", make_vec_env("CartPole-v1", 1), **_dqn_arguments())
         seen = Looking("exploration_rate")
         callback = sb3.Callback(ctx, every=10_000)
-        model.learn(2_000 if role == "resume" else 40, callback=[callback, seen_callback(seen)])
-        assert seen.values[0] == pytest.approx(expected, abs=0.03)
+        model.learn(2_000 if role == "resume" else 400, callback=[callback, seen_callback(seen)])
+        # The first step of a new model is random, before its rate is set.
+        assert seen.values[1] == pytest.approx(expected, abs=0.03)
 
 
 def seen_callback(seen: Looking) -> Any:
