@@ -52,10 +52,10 @@ class Refusing(SupervisionService):
         self._refuse("record")
         super().record(job, batch)
 
-    def record_start(self, job: Job, child: Process) -> None:
+    def record_start(self, job: Job, child: Process, environment: Environment | None = None) -> None:
         """Refuse twice."""
         self._refuse("started")
-        super().record_start(job, child)
+        super().record_start(job, child, environment)
 
     def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
         """Refuse twice."""
@@ -182,10 +182,10 @@ def test_a_checkpoint_that_rots_after_the_trigger_fails_the_run(bench: Bench) ->
 class Late(SupervisionService):
     """A database that is slow to write that a run is Running."""
 
-    def record_start(self, job: Job, child: Process) -> None:
+    def record_start(self, job: Job, child: Process, environment: Environment | None = None) -> None:
         """Write it only when the child has ended."""
         until(lambda: not alive(child.pid))
-        super().record_start(job, child)
+        super().record_start(job, child, environment)
 
 
 @pytest.mark.usefixtures("in_process")

@@ -129,7 +129,7 @@ def test_a_suspended_innocent_in_a_row_is_given_up_and_lives(quick: Bench, innoc
     who = {"token": "t" * 32, "host": innocent.machine, "pid": innocent.pid, "pid_started": innocent.started}
     with quick.ws._services.store.write() as work:
         work.runs.take(run.id, **who)
-        work.runs.start(run.id, "t" * 32, 1, pid=innocent.pid, since=innocent.started)
+        work.runs.start(run.id, "t" * 32, 1, pid=innocent.pid, since=innocent.started, environment=None)
 
     time.sleep(1.6)  # the grace
     quick.ws.reconcile()
