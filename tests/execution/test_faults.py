@@ -14,6 +14,7 @@ from benches import Bench, alive, until
 import pipeline_widgets as pw
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Process
+from pipeline_widgets.domain.run_record import Environment
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.execution import processes, supervisor
 from pipeline_widgets.execution.fork_server import ForkServer
