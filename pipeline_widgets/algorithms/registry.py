@@ -21,6 +21,7 @@ from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.compatibility import (
     ANSWER_WITHIN,
     LOAD_WITHIN,
+    STOP_WITHIN,
     AlgorithmSpec,
     Port,
     Signature,
@@ -55,6 +56,7 @@ def algorithm(
     install: str = "",
     load_within: float = LOAD_WITHIN,
     answer_within: float = ANSWER_WITHIN,
+    stop_within: float = STOP_WITHIN,
     training_only: Iterable[str] = (),
 ) -> Callable[[Train], Algorithm]:
     """Register the decorated `train(ctx)` as an algorithm. Works in a notebook cell.
@@ -78,6 +80,8 @@ def algorithm(
         install: What a user types to install them.
         load_within: Seconds that an agent may take to open a checkpoint.
         answer_within: Seconds that an agent may take for one answer.
+        stop_within: Seconds that a training may take to end after a stop. While a checkpoint is being
+            written they begin again with every sign of progress.
         training_only: Files of a checkpoint that only a resumed run needs, as glob patterns such as
             "optimizer*": the copies of agents leave them out.
 
@@ -94,7 +98,7 @@ def algorithm(
         raise _misdeclared("evaluator", evaluator, "a text, or a function of the config that returns one")
     modules = _texts("requires", requires, 'the names of modules, such as ("torch",)')
     resume_files = _texts("training_only", training_only, 'glob patterns, such as ("optimizer*",)')
-    limits = {"load_within": load_within, "answer_within": answer_within}
+    limits = {"load_within": load_within, "answer_within": answer_within, "stop_within": stop_within}
     for argument, seconds in limits.items():
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
             raise _misdeclared(argument, seconds, "seconds above 0")
@@ -110,6 +114,7 @@ def algorithm(
         score=score,
         load_within=float(load_within),
         answer_within=float(answer_within),
+        stop_within=float(stop_within),
         training_only=resume_files,
     )
 

@@ -45,7 +45,6 @@ from pipeline_widgets.services.supervision import Batch, Owner, SupervisionServi
 
 TICK = 0.25  # seconds between two checks of the run's status: how soon a stop is seen
 FLUSH_EVERY = 0.5  # seconds between two writes of reports
-STOP_GRACE = 10.0  # seconds within which a training has to stop by itself
 CONNECT_POLL = 0.02
 LOADING_EVERY = 5.0  # seconds between two lines of a deployment's log while its version is being loaded
 EXIT_GRACE = 5.0  # seconds within which a worker has to end after it has sent its outcome
@@ -200,10 +199,10 @@ class Supervisor:
         goes_on = status is not Status.STOPPING and not (self._asked_to_end or active.refused)
         now = time.monotonic()
         if active.stopping_since is None and not (goes_on and self._check_workspace()):
-            active.stopping_since = now
+            active.stopping_since = active.idle_since = now
             active.send(worker.STOP)
             processes.ask_to_stop(active.worker.pid)
-        elif active.stopping_since is not None and now - active.stopping_since > STOP_GRACE:
+        elif active.stopping_since is not None and active.is_overdue(now):
             processes.kill(ownership.family(active.worker.pid))
 
     def _reconcile_others(self) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,33 @@ def publish(parent: Path, *, stem: str, private: bool = False) -> Generator[Publ
             publication.published = _settle(publication.path, parent, stem)
     finally:
         shutil.rmtree(publication.path, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteProgress:
+    """How far the folders have come that are being written; a later value differs as long as one grows."""
+
+    files: int
+    size: int
+    changed_at: int
+
+
+def read_write_progress(parent: Path) -> WriteProgress | None:
+    """Return how far the folders have come that `publish` writes below `parent`; None without any.
+
+    While such a folder is hashed, its own time of change tells that this goes on.
+    """
+    files, size, changed_at, found = 0, 0, 0, False
+    with suppress(OSError):
+        for draft in parent.glob(".writing-*"):
+            found = True
+            for folder, _, names in os.walk(draft):
+                for path in (Path(folder), *(Path(folder, name) for name in names)):
+                    with suppress(OSError):  # it was moved or deleted meanwhile
+                        stat = path.stat(follow_symlinks=False)
+                        files, size = files + 1, size + stat.st_size
+                        changed_at = max(changed_at, stat.st_mtime_ns)
+    return WriteProgress(files, size, changed_at) if found else None
 
 
 def copy(
@@ -198,7 +225,7 @@ class _Measured:
         return self.folder.digest, self.former
 
 
-def _measure(path: Path) -> _Measured:
+def _measure(path: Path, tell: Callable[[], None] = lambda: None) -> _Measured:
     total, digest, tree = 0, hashlib.sha256(), tree_of(path)
     for name, file in sorted((file.relative_to(path).as_posix(), file) for file in tree.files):
         size = file.stat().st_size
@@ -206,6 +233,7 @@ def _measure(path: Path) -> _Measured:
         with file.open("rb") as stream:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
+                tell()
         total += size
     former = digest.hexdigest()
     for name in sorted(folder.relative_to(path).as_posix() for folder in tree.empty):
@@ -234,11 +262,13 @@ def _corrupt(saved: PublishedFolder, now: PublishedFolder) -> CheckpointError:
 
 def _settle(path: Path, parent: Path, stem: str) -> PublishedFolder:
     materialize(path)
+    tell = _sign_of_life(path)
     for folder, _, names in os.walk(path, topdown=False):
         for name in names:
             filesystem.flush(Path(folder, name))
+            tell()
         filesystem.flush(Path(folder))
-    written = measure(path)
+    written = _measure(path, tell).folder
     target = parent / f"{stem}-{written.digest[:16]}"
     if not target.exists():
         try:
@@ -248,3 +278,18 @@ def _settle(path: Path, parent: Path, stem: str) -> PublishedFolder:
                 raise
         filesystem.flush(parent)
     return PublishedFolder(path=target, size=written.size, digest=written.digest)
+
+
+def _sign_of_life(path: Path) -> Callable[[], None]:
+    """Return a function that changes the time of a folder, at most once a second: a sign of progress."""
+    told_at = 0.0
+
+    def tell() -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at >= 1:
+            told_at = now
+            with suppress(OSError):
+                os.utime(path)
+
+    return tell

@@ -10,6 +10,7 @@ from pipeline_widgets.domain.agent import AgentVersion, DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.compatibility import STOP_WITHIN
 from pipeline_widgets.domain.job import (
     FreezeRequest,
     FrozenCopy,
@@ -328,6 +329,7 @@ class SupervisionService(LeaseService):
             code=run.code or RunCode(),
             freeze=self._freeze(work, run, pipeline, start),
             scoring=find_scoring(work, run, references),
+            stop_within=_stop_within(work, run),
             starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
         )
 
@@ -359,6 +361,12 @@ class SupervisionService(LeaseService):
         for checkpoint in pipeline_facts.lineage(work, run):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
+
+
+def _stop_within(work: UnitOfWork, run: Run) -> float:
+    return (
+        STOP_WITHIN if run.experiment_id is None else work.experiments.get(run.experiment_id).spec.stop_within
+    )
 
 
 def _expected_code(before: Run, reference: AlgorithmReference | None) -> RunCode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -105,3 +106,30 @@ def odd(ctx: pw.TrainContext) -> None:
     ctx.report(1, **{"half \ud800": 1.0})  # pyright: ignore[reportArgumentType]  it is no other argument
     with ctx.checkpoint(1) as made:
         (made / "file").write_text("0")
+
+
+@pw.algorithm("Waiting", produces={"thing"}, config=Habit)
+def waiting(ctx: pw.TrainContext) -> None:
+    """Start a script as a program, and wait for it without a look at anything else."""
+    config: Habit = ctx.config
+    subprocess.run([sys.executable, config.folder], check=config.end == "checked")
+
+
+def _square(x: int) -> int:
+    return x * x
+
+
+@pw.algorithm("Pooling", produces={"thing"})
+def pooling(ctx: pw.TrainContext) -> None:
+    """Train until a stop, and then let processes of its own work for two seconds on what it saves."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.map(_square, [0])
+        try:
+            while True:
+                ctx.report(1)
+                time.sleep(0.01)
+        except pw.StopTraining:
+            time.sleep(2)
+            with ctx.checkpoint(1) as made:
+                (made / "file").write_text(str(pool.map(_square, [0, 1, 2])))
+            raise
