@@ -8,14 +8,18 @@ or in `__main__` has none that another process could follow, so it is kept by va
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeline_widgets.algorithms.algorithm import Algorithm, Predictor, Train
 from pipeline_widgets.algorithms.code_reference import open_code
+from pipeline_widgets.algorithms.former_paths import current_path
+from pipeline_widgets.algorithms.search_path import can_be_found
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.compatibility import (
@@ -275,6 +279,26 @@ def load(reference: AlgorithmReference) -> Algorithm:
         raise AlgorithmNotFoundError("The algorithm cannot be loaded.", why, foreign_fix(reference.python))
     origin = "the pickled algorithm" if reference.value is not None else str(reference.path)
     return _loaded(origin, lambda: open_code(reference))
+
+
+def check_importable(name: str, reference: AlgorithmReference) -> None:
+    """Refuse an algorithm whose module is not there for this Python, before a process is started for it.
+
+    Args:
+        name: The name of the algorithm.
+        reference: Where its code is; its module is looked for, and not imported.
+
+    Raises:
+        AlgorithmNotFoundError: Its module cannot be found.
+    """
+    if reference.path is None or name in _defined:
+        return
+    module = current_path(reference.path.partition(":")[0])
+    entries = [*(reference.root or "").split(os.pathsep), str(Path.cwd())]
+    if not can_be_found(module, entries):
+        why = f"Its module {module.partition('.')[0]} is not there for {sys.executable}."
+        fix = "Use the kernel in which it was defined, or install that module into this one."
+        raise AlgorithmNotFoundError(f"The algorithm {name} cannot be loaded.", why, fix)
 
 
 def claim_main() -> None:

@@ -80,6 +80,8 @@ class Job:
     signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
     start: Checkpoint | None = None
     start_role: str | None = None
+    #: Folders outside of the workspace that it may read.
+    adopted: frozenset[str] = frozenset()
     freeze: FreezeRequest | None = None
     scoring: ScoreRequest | None = None
     #: Where it was triggered, and which code it is expected to have.

@@ -40,6 +40,8 @@ from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
+from pipeline_widgets.persistence.artifacts import remove_drafts
 from pipeline_widgets.persistence.logs import find_fatal_stack
 from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
 
@@ -139,6 +141,8 @@ class Supervisor:
                 self._spawn_next(job, outcome)
             # Before the write: nothing of a run goes on once its status is final.
             self._end(active.worker, at_once=active.outcome is None)
+            if active.outcome is None:  # it may have been ended while it was saving
+                remove_drafts(Path(job.folder) / CHECKPOINTS, Path(job.folder).parent.parent)
             outcome = self._deploy(active, outcome)
             self._spawn_next(job, outcome)
             return self._finish(active, outcome)

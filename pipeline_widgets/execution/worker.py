@@ -214,7 +214,8 @@ def _start(job: Job) -> Start | None:
     """Return the checkpoint to start from, after checking that its files are as they were saved."""
     if job.start is None:
         return None
-    artifacts.verify(artifacts.folder_of(job.start), Path(job.folder).parent.parent)
+    root = None if job.start.path in job.adopted else Path(job.folder).parent.parent
+    artifacts.verify(artifacts.folder_of(job.start), root)
     return Start(
         path=Path(job.start.path),
         role=job.start_role or "weights",
@@ -230,7 +231,10 @@ def _deploy(job: Job, go: Callable[[], object]) -> Outcome:
     go()
     if job.start is None or job.freeze is None or job.freeze.name is None:
         return Outcome(status=Status.SUCCEEDED)
-    frozen = artifacts.freeze(job.start, job.freeze.name, job.freeze.parent, job.freeze.training_only)
+    is_adopted = job.start.path in job.adopted
+    frozen = artifacts.freeze(
+        job.start, job.freeze.name, job.freeze.parent, job.freeze.training_only, is_adopted=is_adopted
+    )
     return Outcome(status=Status.SUCCEEDED, frozen=frozen)
 
 
@@ -245,8 +249,8 @@ def _freeze_best(job: Job, own: Mapping[int, Checkpoint], yardstick: Yardstick |
     higher = job.freeze.higher_is_better
     found = [*inherited, *own.values()]
     best = choose_checkpoint(found, "best", higher_is_better=higher, yardstick=yardstick).checkpoint
-    name = f"{job.freeze.name} - step {best.step}"
-    return artifacts.freeze(best, name, job.freeze.parent, job.freeze.training_only)
+    name, is_adopted = f"{job.freeze.name} - step {best.step}", best.path in job.adopted
+    return artifacts.freeze(best, name, job.freeze.parent, job.freeze.training_only, is_adopted=is_adopted)
 
 
 def _as_checkpoint(saved: SavedCheckpoint, key: int) -> Checkpoint:

@@ -145,17 +145,32 @@ def folder_of(checkpoint: Checkpoint) -> PublishedFolder:
     return PublishedFolder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
 
 
-def freeze(checkpoint: Checkpoint, name: str, parent: str, training_only: Collection[str] = ()) -> FrozenCopy:
+def freeze(
+    checkpoint: Checkpoint,
+    name: str,
+    parent: str,
+    training_only: Collection[str] = (),
+    *,
+    is_adopted: bool = False,
+) -> FrozenCopy:
     """Copy a checkpoint below `parent`, for an agent of that name, into a folder of its own.
 
     Two copies never share one, so that deleting an agent cannot take the files of another. Files that match a
     pattern of `training_only`, such as the state of an optimizer, are left out.
 
+    Args:
+        checkpoint: The checkpoint.
+        name: The name of the agent.
+        parent: Where copies of agents are.
+        training_only: Glob patterns of files that are left out.
+        is_adopted: Whether its folder may be outside of the workspace, since the user has adopted it.
+
     Raises:
         CheckpointError: It is missing or corrupt, or no folder of the workspace.
         StorageError: The copy cannot be written.
     """
-    artifact_paths.check_readable(checkpoint.path, Path(parent).parent)
+    if not is_adopted:
+        artifact_paths.check_readable(checkpoint.path, Path(parent).parent)
     stem = f"{checkpoint.step:010d}-{uuid4().hex}"
     copied = copy(folder_of(checkpoint), Path(parent), stem=stem, leave_out=training_only)
     return FrozenCopy(
@@ -183,6 +198,40 @@ def sweep(parent: Path, root: Path, kept: Collection[str], *, age: float = 0.0) 
             ours = artifact_paths.is_published_name(each.name) and each.path not in kept
             if ours and each.stat(follow_symlinks=False).st_mtime <= until:
                 artifact_paths.remove(Path(each.path), root)
+
+
+def remove_drafts(parent: Path, root: Path) -> None:
+    """Delete folders below `parent` that a process which is gone was writing, as far as the system lets us.
+
+    Args:
+        parent: Where they are; nothing else that is there is touched.
+        root: The artifact folder.
+    """
+    with suppress(OSError):
+        for draft in list(parent.glob(".writing-*")):
+            if artifact_paths.is_published_name(draft.name):
+                artifact_paths.remove(draft, root)
+
+
+def list_other_files(run_folder: Path) -> dict[Path, int]:
+    """Return what a training has written into its run's folder beside checkpoints and log, with bytes."""
+    found: dict[Path, int] = {}
+    with suppress(OSError):
+        for entry in os.scandir(run_folder):
+            if entry.name not in artifact_paths.OWN_OF_RUNS:
+                found[Path(entry.path)] = _bytes_below(entry)
+    return found
+
+
+def _bytes_below(entry: os.DirEntry[str]) -> int:
+    if not entry.is_dir(follow_symlinks=False):
+        return entry.stat(follow_symlinks=False).st_size
+    total = 0
+    for folder, _, names in os.walk(entry.path):
+        for name in names:
+            with suppress(OSError):
+                total += Path(folder, name).stat(follow_symlinks=False).st_size
+    return total
 
 
 def measure(path: Path) -> PublishedFolder:
