@@ -225,7 +225,7 @@ class Services:
         if pipeline.score_by is not None:
             self.keep_evaluator(pipeline.score_by)
         stage = pipeline.stage(stage_id)
-        if isinstance(stage, ExperimentStage) and stage.experiment_id is not None:
+        if isinstance(stage, ExperimentStage):
             self._check_importable(stage.experiment_id)
 
     def _check_importable(self, experiment_id: int) -> None:

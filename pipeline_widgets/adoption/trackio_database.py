@@ -13,7 +13,7 @@ from pipeline_widgets.domain.adoption import Adoption, ReadMetric
 ORIGIN = "Trackio"
 _HEAD = b"SQLite format 3\0"
 #: How Trackio spells what JSON has no number for.
-_NOT_FINITE = dict.fromkeys(("NaN", "Infinity", "-Infinity"), math.nan)
+_NOT_FINITE: dict[str, float] = dict.fromkeys(("NaN", "Infinity", "-Infinity"), math.nan)
 _QUERY = "SELECT run_name, step, metrics FROM metrics ORDER BY step, id"
 
 

@@ -38,7 +38,7 @@ class StopRequest:
         """Ask for a stop."""
         self._asked.set()
 
-    def look(self) -> bool:
+    def heed(self) -> bool:
         """Return whether a stop was asked for, as the training sees it."""
         if self._asked.is_set():
             self._is_seen = True

@@ -148,7 +148,7 @@ def _dispatch(
         case "training":
             return _train(job, emit, stop, go)
         case "evaluation":
-            return scoring.evaluate(job, emit, stop.look, go)
+            return scoring.evaluate(job, emit, stop.heed, go)
         case "deployment":
             return _deploy(job, go)
 
@@ -176,7 +176,7 @@ def _train(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Call
         start=start,
         folder=Path(job.folder),
         emit=tell,
-        stop=stop.look,
+        stop=stop.heed,
         signature=job.signature,
         evaluator=algorithm.evaluator_of(config),
     )
@@ -196,7 +196,7 @@ def _train(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Call
             algorithm=algorithm,
             own=own,
             emit=emit,
-            stop=stop.look,
+            stop=stop.heed,
             root=root,
         )
         yardstick = Yardstick(spec=job.scoring.spec, scores=scores)

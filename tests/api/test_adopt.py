@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator
 from pathlib import Path
 
 import foreign_folders
-import habits
 import numpy as np
 import pytest
-from benches import Bench, end_all
 from sqlalchemy import update
 
 import pipeline_widgets as pw
@@ -23,14 +20,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pw.Project:
     monkeypatch.chdir(tmp_path)
     ws = pw.Workspace(tmp_path / "lab.db")
     return ws.create_project("Lab", advanced_training=True)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Generator[Bench]:
-    """Yield a workspace whose runs are processes, and leave none of them behind."""
-    made = Bench(tmp_path)
-    yield made
-    end_all(made)
 
 
 def values(experiment: pw.Experiment, name: str) -> list[float]:
@@ -192,19 +181,3 @@ def test_a_row_alone_lets_nobody_read_a_folder_outside_of_the_workspace(
     with pytest.raises(pw.CheckpointError, match="It is not a folder that this workspace keeps"):
         pw.Workspace(tmp_path / "lab.db").create_agent("stolen", project.experiments[0].checkpoints[-1])
     assert checkpoint.step == 20
-
-
-@pytest.mark.spec("7.8")
-@pytest.mark.slow
-def test_a_first_stage_starts_from_what_was_adopted(bench: Bench, tmp_path: Path) -> None:
-    """Through a saved agent, in a process of its own."""
-    folder = foreign_folders.hugging_face(tmp_path / "output")
-    adopted = bench.project.adopt(folder)
-    agent = bench.ws.create_agent("base", adopted.checkpoints[-1])
-    pipe = bench.project.create_pipeline("goes on")
-    pipe.add_experiment_stage(
-        bench.project.create_experiment("e", algorithm=habits.counting_files), start=agent
-    )
-    run = pipe.stages[0].trigger().wait(60)
-    assert run.status == "Succeeded", run.error
-    assert (run.checkpoints[0].path / "count").read_text() == "4"
