@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline_widgets.algorithms.context import Start, StopTraining, TrainContext
     from pipeline_widgets.algorithms.evaluators import Evaluation, Evaluator, evaluator
     from pipeline_widgets.algorithms.registry import Algorithm, algorithm
+    from pipeline_widgets.algorithms.script import script
     from pipeline_widgets.api.agent import Agent
     from pipeline_widgets.api.evaluation import EvaluationRun
     from pipeline_widgets.api.experiment import Experiment
@@ -102,6 +103,7 @@ _HOMES = {
     "Workspace": "api.workspace",
     "algorithm": "algorithms.registry",
     "evaluator": "algorithms.evaluators",
+    "script": "algorithms.script",
 }
 
 __all__ = [
@@ -151,6 +153,7 @@ __all__ = [
     "Workspace",
     "algorithm",
     "evaluator",
+    "script",
 ]
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline_widgets.adoption.recognition import recognize
 from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.agent import Agent
-from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
-from pipeline_widgets.domain.chain import Pipeline
+from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
+from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import AlgorithmNotFoundError
@@ -20,6 +22,7 @@ from pipeline_widgets.execution.trigger_place import start_reading_place
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.store import Store, record_place
+from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.services.evaluations import EvaluationService, EvaluationStart
@@ -53,6 +56,7 @@ class Services:
     store: Store
     projects: ProjectService
     experiments: ExperimentService
+    adoptions: AdoptionService
     experiment_list: ExperimentListQueries
     experiment_details: ExperimentDetailQueries
     resume_options: ResumeOptionsQueries
@@ -84,10 +88,35 @@ class Services:
         run = self.runs.trigger(stage_id, resume=resume, duplicate=duplicate, place=place.result())
         return self._launched(run)
 
+    def adopt(
+        self,
+        project_id: int,
+        path: Path,
+        *,
+        name: str | None = None,
+        algorithm: ConfiguredAlgorithm | None = None,
+        copy: bool = False,
+    ) -> Experiment:
+        """Make an experiment of what a folder or file of another tool holds.
+
+        Args:
+            project_id: The project.
+            path: The folder or file.
+            name: The name of the experiment; by default that of the folder.
+            algorithm: The algorithm that the experiment is to have; by default one that trains nothing.
+            copy: Whether the checkpoints are copied into the workspace.
+        """
+        place = path.expanduser().absolute()
+        found = recognize(place)
+        spec = AlgorithmSpec(name=found.origin, produces=found.produces, scratch=False, score=found.score)
+        stands_in = ConfiguredAlgorithm(spec=spec, reference=AlgorithmReference(), config={}, signature={})
+        return self.adoptions.adopt(project_id, name or place.name, found, algorithm or stands_in, copy=copy)
+
     def train(self, experiment_id: int) -> Run:
         """Train an experiment by itself, and launch the run."""
         place = start_reading_place()
         self.experiments.renew(self.experiments.get(experiment_id), registry.references())
+        self._check_importable(experiment_id)
         return self._launched(self.runs.train(experiment_id, place.result()))
 
     def resume(
@@ -97,6 +126,7 @@ class Services:
         place = start_reading_place()
         now = self.experiments.get(experiment_id)
         self.experiments.renew(now, registry.references())
+        self._check_importable(experiment_id)
         changed = configure(now.spec.name, {**now.config, **config}) if config else None
         experiment, run = self.runs.resume(experiment_id, checkpoint_id, name, changed, place.result())
         return experiment, self._launched(run)
@@ -194,6 +224,16 @@ class Services:
         self.experiments.refresh(pipeline.id, registry.references())
         if pipeline.score_by is not None:
             self.keep_evaluator(pipeline.score_by)
+        stage = pipeline.stage(stage_id)
+        if isinstance(stage, ExperimentStage):
+            self._check_importable(stage.experiment_id)
+
+    def _check_importable(self, experiment_id: int) -> None:
+        """Refuse to start what the Python of this kernel, which is that of its runs, cannot import."""
+        with self.store.read() as work:
+            experiment = work.experiments.get(experiment_id)
+            reference = work.experiments.stored_reference(experiment.algorithm_id)
+        registry.check_importable(experiment.spec.name, reference)
 
 
 def configure(algorithm: str | registry.Algorithm, config: dict[str, object]) -> ConfiguredAlgorithm:

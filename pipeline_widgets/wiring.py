@@ -8,6 +8,7 @@ from typing import Any
 from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.execution.assembly import connect_execution
+from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.history import HistoryService
@@ -47,6 +48,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         store=store,
         projects=ProjectService(store),
         experiments=ExperimentService(store),
+        adoptions=AdoptionService(store),
         experiment_list=ExperimentListQueries(store),
         experiment_details=ExperimentDetailQueries(store),
         resume_options=ResumeOptionsQueries(store),

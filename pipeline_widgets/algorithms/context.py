@@ -9,51 +9,22 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pipeline_widgets.algorithms.scalars import to_facets, to_scalar
 from pipeline_widgets.domain.handover import Handover, Score, assess_handover
 from pipeline_widgets.domain.job import MetricReport, SavedCheckpoint
+from pipeline_widgets.domain.training import EVALUATOR, Start, StopTraining
 from pipeline_widgets.errors import ConfigError, HandoverError, format_value
 from pipeline_widgets.persistence import artifacts
 
 TRAINING_SCORE = "training_score"
 EVALUATION_SCORE = "evaluation_score"
 EVALUATION_SPREAD = "evaluation_spread"
-#: The facet of a checkpoint that names what its evaluation score was measured by.
-EVALUATOR = "evaluator"
 HANDOVERS = ("check", "warn", "off")
 MOST_STEPS = 2**63
-
-
-class StopTraining(BaseException):
-    """Raised by `ctx.report` once a stop was asked for. Let it pass: the run ends as Stopped.
-
-    Like KeyboardInterrupt it is not an Exception, so that `except Exception` in a training loop does not
-    swallow it. Every later report raises it again.
-    """
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """The checkpoint that a run starts from."""
-
-    path: Path
-    #: What it is used as: "weights", "decoder", "resume", ...
-    role: str
-    step: int
-    training_score: float | None = None
-    evaluation_score: float | None = None
-    #: The standard error of the evaluation score; None where the training did not tell it.
-    evaluation_spread: float | None = None
-    signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    @property
-    def evaluator(self) -> str | None:
-        """What its evaluation score was measured by; None where the training did not name it."""
-        return self.signature.get(EVALUATOR)
 
 
 Event: TypeAlias = MetricReport | SavedCheckpoint

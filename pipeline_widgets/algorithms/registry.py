@@ -8,19 +8,24 @@ or in `__main__` has none that another process could follow, so it is kept by va
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeline_widgets.algorithms.algorithm import Algorithm, Predictor, Train
 from pipeline_widgets.algorithms.code_reference import open_code
+from pipeline_widgets.algorithms.former_paths import current_path
+from pipeline_widgets.algorithms.search_path import can_be_found
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.compatibility import (
     ANSWER_WITHIN,
     LOAD_WITHIN,
+    STOP_WITHIN,
     AlgorithmSpec,
     Port,
     Signature,
@@ -55,6 +60,7 @@ def algorithm(
     install: str = "",
     load_within: float = LOAD_WITHIN,
     answer_within: float = ANSWER_WITHIN,
+    stop_within: float = STOP_WITHIN,
     training_only: Iterable[str] = (),
 ) -> Callable[[Train], Algorithm]:
     """Register the decorated `train(ctx)` as an algorithm. Works in a notebook cell.
@@ -78,6 +84,8 @@ def algorithm(
         install: What a user types to install them.
         load_within: Seconds that an agent may take to open a checkpoint.
         answer_within: Seconds that an agent may take for one answer.
+        stop_within: Seconds that a training may take to end after a stop. While a checkpoint is being
+            written they begin again with every sign of progress.
         training_only: Files of a checkpoint that only a resumed run needs, as glob patterns such as
             "optimizer*": the copies of agents leave them out.
 
@@ -94,7 +102,7 @@ def algorithm(
         raise _misdeclared("evaluator", evaluator, "a text, or a function of the config that returns one")
     modules = _texts("requires", requires, 'the names of modules, such as ("torch",)')
     resume_files = _texts("training_only", training_only, 'glob patterns, such as ("optimizer*",)')
-    limits = {"load_within": load_within, "answer_within": answer_within}
+    limits = {"load_within": load_within, "answer_within": answer_within, "stop_within": stop_within}
     for argument, seconds in limits.items():
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
             raise _misdeclared(argument, seconds, "seconds above 0")
@@ -110,6 +118,7 @@ def algorithm(
         score=score,
         load_within=float(load_within),
         answer_within=float(answer_within),
+        stop_within=float(stop_within),
         training_only=resume_files,
     )
 
@@ -270,6 +279,26 @@ def load(reference: AlgorithmReference) -> Algorithm:
         raise AlgorithmNotFoundError("The algorithm cannot be loaded.", why, foreign_fix(reference.python))
     origin = "the pickled algorithm" if reference.value is not None else str(reference.path)
     return _loaded(origin, lambda: open_code(reference))
+
+
+def check_importable(name: str, reference: AlgorithmReference) -> None:
+    """Refuse an algorithm whose module is not there for this Python, before a process is started for it.
+
+    Args:
+        name: The name of the algorithm.
+        reference: Where its code is; its module is looked for, and not imported.
+
+    Raises:
+        AlgorithmNotFoundError: Its module cannot be found.
+    """
+    if reference.path is None or name in _defined:
+        return
+    module = current_path(reference.path.partition(":")[0])
+    entries = [*(reference.root or "").split(os.pathsep), str(Path.cwd())]
+    if not can_be_found(module, entries):
+        why = f"Its module {module.partition('.')[0]} is not there for {sys.executable}."
+        fix = "Use the kernel in which it was defined, or install that module into this one."
+        raise AlgorithmNotFoundError(f"The algorithm {name} cannot be loaded.", why, fix)
 
 
 def claim_main() -> None:

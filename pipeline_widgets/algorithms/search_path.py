@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -54,9 +55,16 @@ def _interpreters_folders() -> frozenset[str]:
     return frozenset(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
-def can_be_found(module: str) -> bool:
-    """Whether a module is installed. Importing some takes seconds, so that none is imported for it."""
+def can_be_found(module: str, entries: Iterable[str] = ()) -> bool:
+    """Whether a module is installed. Importing some takes seconds, so that none is imported for it.
+
+    Args:
+        module: Its name.
+        entries: Folders in which it may be as well.
+    """
     top = module.partition(".")[0]
+    if importlib.machinery.PathFinder.find_spec(top, [entry for entry in entries if entry]) is not None:
+        return True
     try:
         return importlib.util.find_spec(top) is not None
     except (ImportError, ValueError):  # a module that was put into sys.modules without a spec is there

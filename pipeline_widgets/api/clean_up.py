@@ -59,9 +59,19 @@ class CheckpointFate:
 class CleanUp(Listing[CheckpointFate]):
     """The checkpoints of a project, each with what becomes of it."""
 
-    def __init__(self, found: Sequence[CheckpointFate], *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        found: Sequence[CheckpointFate],
+        *,
+        dry_run: bool,
+        other_files: int = 0,
+        frees_other_files: bool = False,
+    ) -> None:
         super().__init__("checkpoint", found)
         self.dry_run = dry_run
+        #: Bytes that ended trainings have left in their runs' folders beside checkpoints and log.
+        self.other_files = other_files
+        self._frees_other_files = frees_other_files
 
     @property
     def freed(self) -> int:
@@ -71,8 +81,19 @@ class CleanUp(Listing[CheckpointFate]):
     def __repr__(self) -> str:
         gone = [each for each in self if not each.kept]
         if not self.dry_run:
-            return f"Freed {len(gone)} of {len(self)} checkpoints, {self.freed:,} bytes."
+            return f"Freed {len(gone)} of {len(self)} checkpoints, {self.freed:,} bytes.{self._beside}"
         summary = (
             f"Would free {len(gone)} of {len(self)} checkpoints, {self.freed:,} bytes; nothing was deleted."
         )
-        return f"{summary} project.gc(dry_run=False) does it."
+        return f"{summary} project.gc(dry_run=False) does it.{self._beside}"
+
+    @property
+    def _beside(self) -> str:
+        """Return the sentence about what is beside the checkpoints."""
+        if not self.other_files:
+            return ""
+        if self._frees_other_files:
+            verb = "Would free" if self.dry_run else "Freed"
+            return f" {verb} {self.other_files:,} bytes that trainings have left beside their checkpoints."
+        told = f" Trainings have left {self.other_files:,} bytes beside their checkpoints"
+        return f"{told}: project.gc(other_files=True, dry_run=False) frees them."

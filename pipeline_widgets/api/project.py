@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline_widgets.algorithms.algorithm import Algorithm
@@ -90,6 +92,43 @@ class Project(Handle):
         new = self._services.experiments.create(self._id, name, made, seed=validate_seed(seed))
         return Experiment(self._services, new.id)
 
+    def adopt(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        algorithm: str | Algorithm | None = None,
+        config: Mapping[str, Any] | None = None,
+        copy: bool = False,
+    ) -> Experiment:
+        """Make an experiment of what another tool has trained, with its checkpoints and metrics.
+
+        Known are `checkpoint-*` folders and model folders of Hugging Face, models of Stable-Baselines3 with
+        their VecNormalize file, folders of RL-Zoo, event files of TensorBoard, and databases of Trackio.
+        Nothing is unpickled, and nothing is copied unless asked: a checkpoint stays where it is, is known by
+        its digest, checked before every use, and deleted by no clean-up. A first stage starts from it as a
+        saved agent, `ws.create_agent("name", experiment.checkpoints[-1])`.
+
+        Args:
+            folder: The folder, or a single file.
+            name: The name of the experiment; by default that of the folder.
+            algorithm: The algorithm that made it, or goes on from it. It says how an agent opens the
+                checkpoints, and which score is better. By default one that stands for the tool.
+            config: Fields of that algorithm's config; the others have their defaults.
+            copy: Copy the checkpoints into the workspace.
+
+        Raises:
+            ConfigError: Nothing in the folder is known, and the error says what was looked for; or models
+                lie beside each other, so that they can only be copied.
+            NameTakenError: The project has an experiment of that name.
+            CheckpointError: A folder holds something that no checkpoint can.
+            ExecutionError: The reader of its format is not installed.
+            StorageError: It cannot be read.
+        """
+        made = None if algorithm is None else configure(algorithm, dict(config or {}))
+        found = self._services.adopt(self._id, Path(folder), name=name, algorithm=made, copy=copy)
+        return Experiment(self._services, found.id)
+
     def create_pipeline(self, name: str, *, description: str = "") -> Pipeline:
         """Make an empty pipeline.
 
@@ -123,7 +162,7 @@ class Project(Handle):
         made = self._services.transfer.import_pipeline(self._id, text, name=name, rename=rename)
         return Pipeline(self._services, made.pipeline.id)
 
-    def gc(self, keep: str = "best+final", *, dry_run: bool = True) -> CleanUp:
+    def gc(self, keep: str = "best+final", *, dry_run: bool = True, other_files: bool = False) -> CleanUp:
         """Free checkpoints that nobody asks for; by default only tell what that would be.
 
         Kept are, besides what `keep` says: what a run has consumed, what is saved as an Agent, what a stage
@@ -132,13 +171,20 @@ class Project(Handle):
         Args:
             keep: What to keep of each run: "best+final", "best", "final" or "all".
             dry_run: Delete nothing.
+            other_files: Free as well what ended trainings have left in `ctx.folder` beside their
+                checkpoints, such as the `output_dir` of a library. It is counted in any case.
 
         Raises:
             ConfigError: `keep` is none of these.
         """
         option = parse_keep(keep)
         act = self._services.retention.preview if dry_run else self._services.retention.delete_unreferenced
-        return CleanUp([CheckpointFate(each) for each in act(self._id, option)], dry_run=dry_run)
+        found = [CheckpointFate(each) for each in act(self._id, option)]
+        others = self._services.retention.other_files(self._id)
+        if other_files and not dry_run:
+            self._services.retention.delete_other_files(others)
+        size = sum(each.size for each in others)
+        return CleanUp(found, dry_run=dry_run, other_files=size, frees_other_files=other_files)
 
     def compare(self, *chosen: Chosen | Sequence[Chosen]) -> Comparison:
         """Set experiments and runs side by side: shown live, and as DataFrames.

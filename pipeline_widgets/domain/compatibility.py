@@ -15,6 +15,7 @@ Signature: TypeAlias = Mapping[str, str | int | float | bool | None]
 #: The kind that fits everything: for algorithms about which nothing is known.
 ANY = "any"
 
+STOP_WITHIN = 10.0  # seconds that a training may take to stop, where an algorithm does not say
 LOAD_WITHIN = 60.0  # seconds that opening a checkpoint may take, where an algorithm does not say
 ANSWER_WITHIN = 30.0  # seconds that one answer may take
 
@@ -52,6 +53,8 @@ class AlgorithmSpec:
     #: Seconds that an agent may take to open a checkpoint, and to answer once.
     load_within: float = LOAD_WITHIN
     answer_within: float = ANSWER_WITHIN
+    #: Seconds without progress of a save after which a training that was asked to stop is ended.
+    stop_within: float = STOP_WITHIN
     #: Glob patterns of files that only a resumed run needs; an agent's copy leaves them out.
     training_only: tuple[str, ...] = ()
 

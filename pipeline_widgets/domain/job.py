@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.code_record import CodeRecord
+from pipeline_widgets.domain.compatibility import STOP_WITHIN
 from pipeline_widgets.domain.evaluator import EvaluatorSpec
 from pipeline_widgets.domain.run import RunKind, Status
 from pipeline_widgets.domain.run_record import RunCode
@@ -79,10 +80,14 @@ class Job:
     signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
     start: Checkpoint | None = None
     start_role: str | None = None
+    #: Folders outside of the workspace that it may read.
+    adopted: frozenset[str] = frozenset()
     freeze: FreezeRequest | None = None
     scoring: ScoreRequest | None = None
     #: Where it was triggered, and which code it is expected to have.
     code: RunCode = field(default_factory=RunCode)
+    #: Seconds without progress of a save after which it is ended when it was asked to stop.
+    stop_within: float = STOP_WITHIN
     #: Whether its success will start the next stage.
     starts_next_stage: bool = False
 

@@ -114,6 +114,16 @@ def _of_run(saved: RunCheckpoints, keep: Keep) -> list[tuple[int, str]]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OtherFiles:
+    """What a training has left in its run's folder beside its checkpoints, such as a library's own output."""
+
+    run_id: int
+    path: str
+    #: Bytes of the file, or of all files in the folder.
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CleanUpSummary:
     """What a clean-up frees of an experiment, or of all."""
 

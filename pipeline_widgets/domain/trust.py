@@ -34,6 +34,11 @@ def signature_of_code(key: bytes, identity: str, reference: AlgorithmReference) 
     return _signed(key, "code", identity, digest.hexdigest())
 
 
+def signature_of_folder(key: bytes, identity: str, path: str, digest: str) -> str:
+    """Return the signature by which the owner of the key lets a workspace read a folder outside of it."""
+    return _signed(key, "folder", identity, path, digest)
+
+
 def reason_not_to_trust(*, is_known: bool, has_unsigned_code: bool) -> str | None:
     """Return why a workspace opens for reading only; None where it is trusted.
 

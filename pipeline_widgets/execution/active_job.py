@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.job import Job, LoadedCode, Outcome
@@ -11,6 +12,8 @@ from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.messages import read_message
 from pipeline_widgets.execution.process_spawner import Worker
+from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
+from pipeline_widgets.persistence.artifacts import WriteProgress, read_write_progress
 from pipeline_widgets.services.supervision import Batch
 
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
@@ -24,7 +27,10 @@ class ActiveJob:
     worker: Worker
     batch: Batch = field(default_factory=Batch)
     outcome: Outcome | None = None
+    #: When it was asked to stop, and since when nothing has been written of a checkpoint after that.
     stopping_since: float | None = None
+    idle_since: float = 0.0
+    written: WriteProgress | None = None
     is_line_open: bool = True
     #: Whether the endpoint of its agent was asked to serve the new version.
     is_connected: bool = False
@@ -56,6 +62,18 @@ class ActiveJob:
     def _expects(self, code: CodeRecord) -> bool:
         """Whether the code that was loaded is the one that the run's row names already."""
         return self.job.code.record is not None and code.record_digest == self.job.code.record
+
+    def is_overdue(self, now: float) -> bool:
+        """Return whether it has had its time to stop, which begins again as long as a checkpoint grows.
+
+        Args:
+            now: Seconds of the monotonic clock.
+        """
+        written = read_write_progress(Path(self.job.folder) / CHECKPOINTS)
+        if written != self.written:
+            self.idle_since = now if written is not None or self.written is not None else self.idle_since
+            self.written = written
+        return now - self.idle_since > self.job.stop_within
 
     def fail(self, outcome: Outcome) -> Outcome:
         """Return the outcome of a run whose reports cannot be stored."""

@@ -55,7 +55,8 @@ def evaluate(
         emit(MetricReport(step=done, total=total, metrics={}))
         try:
             algorithm = loaded.get(target.reference)
-            artifacts.verify(artifacts.folder_of(target.checkpoint), Path(job.folder).parent.parent)
+            root = None if target.checkpoint.path in job.adopted else Path(job.folder).parent.parent
+            artifacts.verify(artifacts.folder_of(target.checkpoint), root)
             report = _score(evaluator, target, algorithm)
         except Exception as error:  # noqa: BLE001  evaluators and predictors are the user's code
             failures.append(_describe_failure(target, error))

@@ -40,12 +40,13 @@ from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
+from pipeline_widgets.persistence.artifacts import remove_drafts
 from pipeline_widgets.persistence.logs import find_fatal_stack
 from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
 
 TICK = 0.25  # seconds between two checks of the run's status: how soon a stop is seen
 FLUSH_EVERY = 0.5  # seconds between two writes of reports
-STOP_GRACE = 10.0  # seconds within which a training has to stop by itself
 CONNECT_POLL = 0.02
 LOADING_EVERY = 5.0  # seconds between two lines of a deployment's log while its version is being loaded
 EXIT_GRACE = 5.0  # seconds within which a worker has to end after it has sent its outcome
@@ -140,6 +141,8 @@ class Supervisor:
                 self._spawn_next(job, outcome)
             # Before the write: nothing of a run goes on once its status is final.
             self._end(active.worker, at_once=active.outcome is None)
+            if active.outcome is None:  # it may have been ended while it was saving
+                remove_drafts(Path(job.folder) / CHECKPOINTS, Path(job.folder).parent.parent)
             outcome = self._deploy(active, outcome)
             self._spawn_next(job, outcome)
             return self._finish(active, outcome)
@@ -200,10 +203,10 @@ class Supervisor:
         goes_on = status is not Status.STOPPING and not (self._asked_to_end or active.refused)
         now = time.monotonic()
         if active.stopping_since is None and not (goes_on and self._check_workspace()):
-            active.stopping_since = now
+            active.stopping_since = active.idle_since = now
             active.send(worker.STOP)
             processes.ask_to_stop(active.worker.pid)
-        elif active.stopping_since is not None and now - active.stopping_since > STOP_GRACE:
+        elif active.stopping_since is not None and active.is_overdue(now):
             processes.kill(ownership.family(active.worker.pid))
 
     def _reconcile_others(self) -> None:

@@ -30,6 +30,9 @@ from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.text import shorten
 from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.execution import processes, scoring, streams
+from pipeline_widgets.execution.left_threads import await_threads
+from pipeline_widgets.execution.script_server import answer_scripts
+from pipeline_widgets.execution.stop_request import StopRequest
 from pipeline_widgets.persistence import artifacts, filesystem
 
 #: The message of a supervisor once the run is Running in the database: train.
@@ -71,10 +74,10 @@ def main(connection: Connection) -> None:
     # machine (a chain of 4 s took 39 s). The variable brings them back; torch has threads of its own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     processes.die_with_parent()
-    begun, go, stop = threading.Event(), threading.Event(), threading.Event()
+    begun, go, stop = threading.Event(), threading.Event(), StopRequest()
 
     def ask_to_stop(*_: object) -> None:
-        stop.set()
+        stop.ask()
 
     endings = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     for ending in endings:
@@ -99,7 +102,7 @@ def main(connection: Connection) -> None:
     line, me = WorkerConnection(connection, threading.Lock(), os.getpid()), os.getpid()
     refusal = _redirect(Path(job.folder))
     faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
-    outcome = refusal or execute(job, line.send, stop.is_set, go.wait)
+    outcome = refusal or execute(job, line.send, stop, go.wait)
     if os.getpid() != me:  # a fork of the training code that was not ended: its outcome is not the run's
         os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
     atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
@@ -109,15 +112,13 @@ def main(connection: Connection) -> None:
     line.send(outcome)
 
 
-def execute(
-    job: Job, emit: Callable[[Report], None], stop: Callable[[], bool], go: Callable[[], object]
-) -> Outcome:
+def execute(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Callable[[], object]) -> Outcome:
     """Execute a job in this process, and return its outcome.
 
     Args:
         job: The job.
         emit: Receives the reports of the train function.
-        stop: Returns whether a stop was requested.
+        stop: Whether a stop was requested.
         go: Waits until training may begin. Before that, code is loaded and files are read, while the
             database still writes that the run is Running.
     """
@@ -128,31 +129,31 @@ def execute(
     except SystemExit as error:
         if error.code is not None and error.code != 0:
             return _ended(stop, by_signal=error.code == TERMINATED)
-        return Outcome(status=Status.STOPPED if stop() else Status.SUCCEEDED)
+        return Outcome(status=Status.STOPPED if stop.is_asked() else Status.SUCCEEDED)
     except KeyboardInterrupt:
         return _ended(stop)
     except BaseExceptionGroup as group:  # asyncio's task groups and anyio raise it in a group
         others = group.split(StopTraining)[1]
         return Outcome(status=Status.STOPPED) if others is None else _failed()
     except BaseException:  # noqa: BLE001  any error of the user's code is the outcome of the run
-        return _failed()
+        failed = _failed()
+        # A program that the stop has ended is no failure of the training that waited for it.
+        return Outcome(status=Status.STOPPED) if stop.is_passed_on else failed
 
 
 def _dispatch(
-    job: Job, emit: Callable[[Report], None], stop: Callable[[], bool], go: Callable[[], object]
+    job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Callable[[], object]
 ) -> Outcome:
     match job.kind:
         case "training":
             return _train(job, emit, stop, go)
         case "evaluation":
-            return scoring.evaluate(job, emit, stop, go)
+            return scoring.evaluate(job, emit, stop.heed, go)
         case "deployment":
             return _deploy(job, go)
 
 
-def _train(
-    job: Job, emit: Callable[[Report], None], stop: Callable[[], bool], go: Callable[[], object]
-) -> Outcome:
+def _train(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Callable[[], object]) -> Outcome:
     start = _start(job)
     _enter(job.code.folder)
     # Before the training: code that cannot be loaded ends the run at once, and `__main__` is the algorithm's.
@@ -175,20 +176,28 @@ def _train(
         start=start,
         folder=Path(job.folder),
         emit=tell,
-        stop=stop,
+        stop=stop.heed,
         signature=job.signature,
         evaluator=algorithm.evaluator_of(config),
     )
     go()
-    algorithm(context)
-    if stop():
+    with answer_scripts(context, job.config):
+        algorithm(context)
+        await_threads()
+    if stop.is_asked():
         return Outcome(status=Status.STOPPED)
     own = {step: _as_checkpoint(event, -at) for at, (step, event) in enumerate(saved.items(), 1)}
     yardstick = None
     if job.scoring is not None and evaluator is not None:
         root = Path(job.folder).parent.parent
         scores = scoring.score_saved(
-            job.scoring, evaluator=evaluator, algorithm=algorithm, own=own, emit=emit, stop=stop, root=root
+            job.scoring,
+            evaluator=evaluator,
+            algorithm=algorithm,
+            own=own,
+            emit=emit,
+            stop=stop.heed,
+            root=root,
         )
         yardstick = Yardstick(spec=job.scoring.spec, scores=scores)
     return Outcome(status=Status.SUCCEEDED, frozen=_freeze_best(job, own, yardstick))
@@ -205,7 +214,8 @@ def _start(job: Job) -> Start | None:
     """Return the checkpoint to start from, after checking that its files are as they were saved."""
     if job.start is None:
         return None
-    artifacts.verify(artifacts.folder_of(job.start), Path(job.folder).parent.parent)
+    root = None if job.start.path in job.adopted else Path(job.folder).parent.parent
+    artifacts.verify(artifacts.folder_of(job.start), root)
     return Start(
         path=Path(job.start.path),
         role=job.start_role or "weights",
@@ -221,7 +231,10 @@ def _deploy(job: Job, go: Callable[[], object]) -> Outcome:
     go()
     if job.start is None or job.freeze is None or job.freeze.name is None:
         return Outcome(status=Status.SUCCEEDED)
-    frozen = artifacts.freeze(job.start, job.freeze.name, job.freeze.parent, job.freeze.training_only)
+    is_adopted = job.start.path in job.adopted
+    frozen = artifacts.freeze(
+        job.start, job.freeze.name, job.freeze.parent, job.freeze.training_only, is_adopted=is_adopted
+    )
     return Outcome(status=Status.SUCCEEDED, frozen=frozen)
 
 
@@ -236,8 +249,8 @@ def _freeze_best(job: Job, own: Mapping[int, Checkpoint], yardstick: Yardstick |
     higher = job.freeze.higher_is_better
     found = [*inherited, *own.values()]
     best = choose_checkpoint(found, "best", higher_is_better=higher, yardstick=yardstick).checkpoint
-    name = f"{job.freeze.name} - step {best.step}"
-    return artifacts.freeze(best, name, job.freeze.parent, job.freeze.training_only)
+    name, is_adopted = f"{job.freeze.name} - step {best.step}", best.path in job.adopted
+    return artifacts.freeze(best, name, job.freeze.parent, job.freeze.training_only, is_adopted=is_adopted)
 
 
 def _as_checkpoint(saved: SavedCheckpoint, key: int) -> Checkpoint:
@@ -254,12 +267,12 @@ def _as_checkpoint(saved: SavedCheckpoint, key: int) -> Checkpoint:
     )
 
 
-def _ended(stop: Callable[[], bool], *, by_signal: bool = False) -> Outcome:
+def _ended(stop: StopRequest, *, by_signal: bool = False) -> Outcome:
     """Return the outcome of code that ends its process, as many SIGTERM handlers do after a stop."""
     until = time.monotonic() + STOP_TOLD_WITHIN
-    while not (by_signal or stop()) and time.monotonic() < until:
+    while not (by_signal or stop.is_asked()) and time.monotonic() < until:
         time.sleep(0.01)  # the signal may be faster than the message
-    return Outcome(status=Status.STOPPED) if by_signal or stop() else _failed()
+    return Outcome(status=Status.STOPPED) if by_signal or stop.is_asked() else _failed()
 
 
 def _failed() -> Outcome:
@@ -275,9 +288,7 @@ def _failed() -> Outcome:
     return Outcome(status=Status.FAILED, error=shorten(text, MOST_ERROR))
 
 
-def _listen(
-    connection: Connection, begun: threading.Event, go: threading.Event, stop: threading.Event
-) -> None:
+def _listen(connection: Connection, begun: threading.Event, go: threading.Event, stop: StopRequest) -> None:
     """Wait for the message to train, and for a stop.
 
     When the line is cut, the supervisor is gone, and this process has to end as well.
@@ -285,7 +296,11 @@ def _listen(
     begun.wait()
     try:
         while True:
-            (stop if connection.recv() == STOP else go).set()
+            if connection.recv() == STOP:
+                stop.ask()
+                threading.Thread(target=stop.pass_on, daemon=True).start()
+            else:
+                go.set()
     except (EOFError, OSError):
         if hasattr(os, "killpg"):
             os.killpg(0, signal.SIGKILL)

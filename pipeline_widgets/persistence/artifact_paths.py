@@ -15,6 +15,9 @@ from pathlib import Path
 from pipeline_widgets.errors import CheckpointError, StorageError
 
 RUNS, CHECKPOINTS, AGENTS = "runs", "checkpoints", "agents"
+LOG = "log.txt"
+#: What this package itself keeps in the folder of a run; anything else was put there by a training.
+OWN_OF_RUNS = frozenset({CHECKPOINTS, LOG})
 _RUN = re.compile(r"\d{8,}")
 _PUBLISHED = re.compile(r"\d{10,}-(?:[0-9a-f]{32}-)?[0-9a-f]{16}")
 _UNPUBLISHED = re.compile(r"\.writing-[0-9a-f]{32}")
@@ -145,6 +148,8 @@ def _is_removable(parts: tuple[str, ...]) -> bool:
             return _RUN.fullmatch(run) is not None
         case ("runs", run, "checkpoints", name):
             return _RUN.fullmatch(run) is not None and is_published_name(name)
+        case ("runs", run, name):
+            return _RUN.fullmatch(run) is not None and name not in OWN_OF_RUNS
         case ("agents", name):
             return is_published_name(name)
         case _:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,33 @@ def publish(parent: Path, *, stem: str, private: bool = False) -> Generator[Publ
         shutil.rmtree(publication.path, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class WriteProgress:
+    """How far the folders have come that are being written; a later value differs as long as one grows."""
+
+    files: int
+    size: int
+    changed_at: int
+
+
+def read_write_progress(parent: Path) -> WriteProgress | None:
+    """Return how far the folders have come that `publish` writes below `parent`; None without any.
+
+    While such a folder is hashed, its own time of change tells that this goes on.
+    """
+    files, size, changed_at, found = 0, 0, 0, False
+    with suppress(OSError):
+        for draft in parent.glob(".writing-*"):
+            found = True
+            for folder, _, names in os.walk(draft):
+                for path in (Path(folder), *(Path(folder, name) for name in names)):
+                    with suppress(OSError):  # it was moved or deleted meanwhile
+                        stat = path.stat(follow_symlinks=False)
+                        files, size = files + 1, size + stat.st_size
+                        changed_at = max(changed_at, stat.st_mtime_ns)
+    return WriteProgress(files, size, changed_at) if found else None
+
+
 def copy(
     source: PublishedFolder, parent: Path, *, stem: str, leave_out: Collection[str] = ()
 ) -> PublishedFolder:
@@ -118,17 +145,32 @@ def folder_of(checkpoint: Checkpoint) -> PublishedFolder:
     return PublishedFolder(path=Path(checkpoint.path), size=checkpoint.size, digest=checkpoint.digest)
 
 
-def freeze(checkpoint: Checkpoint, name: str, parent: str, training_only: Collection[str] = ()) -> FrozenCopy:
+def freeze(
+    checkpoint: Checkpoint,
+    name: str,
+    parent: str,
+    training_only: Collection[str] = (),
+    *,
+    is_adopted: bool = False,
+) -> FrozenCopy:
     """Copy a checkpoint below `parent`, for an agent of that name, into a folder of its own.
 
     Two copies never share one, so that deleting an agent cannot take the files of another. Files that match a
     pattern of `training_only`, such as the state of an optimizer, are left out.
 
+    Args:
+        checkpoint: The checkpoint.
+        name: The name of the agent.
+        parent: Where copies of agents are.
+        training_only: Glob patterns of files that are left out.
+        is_adopted: Whether its folder may be outside of the workspace, since the user has adopted it.
+
     Raises:
         CheckpointError: It is missing or corrupt, or no folder of the workspace.
         StorageError: The copy cannot be written.
     """
-    artifact_paths.check_readable(checkpoint.path, Path(parent).parent)
+    if not is_adopted:
+        artifact_paths.check_readable(checkpoint.path, Path(parent).parent)
     stem = f"{checkpoint.step:010d}-{uuid4().hex}"
     copied = copy(folder_of(checkpoint), Path(parent), stem=stem, leave_out=training_only)
     return FrozenCopy(
@@ -156,6 +198,40 @@ def sweep(parent: Path, root: Path, kept: Collection[str], *, age: float = 0.0) 
             ours = artifact_paths.is_published_name(each.name) and each.path not in kept
             if ours and each.stat(follow_symlinks=False).st_mtime <= until:
                 artifact_paths.remove(Path(each.path), root)
+
+
+def remove_drafts(parent: Path, root: Path) -> None:
+    """Delete folders below `parent` that a process which is gone was writing, as far as the system lets us.
+
+    Args:
+        parent: Where they are; nothing else that is there is touched.
+        root: The artifact folder.
+    """
+    with suppress(OSError):
+        for draft in list(parent.glob(".writing-*")):
+            if artifact_paths.is_published_name(draft.name):
+                artifact_paths.remove(draft, root)
+
+
+def list_other_files(run_folder: Path) -> dict[Path, int]:
+    """Return what a training has written into its run's folder beside checkpoints and log, with bytes."""
+    found: dict[Path, int] = {}
+    with suppress(OSError):
+        for entry in os.scandir(run_folder):
+            if entry.name not in artifact_paths.OWN_OF_RUNS:
+                found[Path(entry.path)] = _bytes_below(entry)
+    return found
+
+
+def _bytes_below(entry: os.DirEntry[str]) -> int:
+    if not entry.is_dir(follow_symlinks=False):
+        return entry.stat(follow_symlinks=False).st_size
+    total = 0
+    for folder, _, names in os.walk(entry.path):
+        for name in names:
+            with suppress(OSError):
+                total += Path(folder, name).stat(follow_symlinks=False).st_size
+    return total
 
 
 def measure(path: Path) -> PublishedFolder:
@@ -198,7 +274,7 @@ class _Measured:
         return self.folder.digest, self.former
 
 
-def _measure(path: Path) -> _Measured:
+def _measure(path: Path, tell: Callable[[], None] = lambda: None) -> _Measured:
     total, digest, tree = 0, hashlib.sha256(), tree_of(path)
     for name, file in sorted((file.relative_to(path).as_posix(), file) for file in tree.files):
         size = file.stat().st_size
@@ -206,6 +282,7 @@ def _measure(path: Path) -> _Measured:
         with file.open("rb") as stream:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
+                tell()
         total += size
     former = digest.hexdigest()
     for name in sorted(folder.relative_to(path).as_posix() for folder in tree.empty):
@@ -234,11 +311,13 @@ def _corrupt(saved: PublishedFolder, now: PublishedFolder) -> CheckpointError:
 
 def _settle(path: Path, parent: Path, stem: str) -> PublishedFolder:
     materialize(path)
+    tell = _sign_of_life(path)
     for folder, _, names in os.walk(path, topdown=False):
         for name in names:
             filesystem.flush(Path(folder, name))
+            tell()
         filesystem.flush(Path(folder))
-    written = measure(path)
+    written = _measure(path, tell).folder
     target = parent / f"{stem}-{written.digest[:16]}"
     if not target.exists():
         try:
@@ -248,3 +327,18 @@ def _settle(path: Path, parent: Path, stem: str) -> PublishedFolder:
                 raise
         filesystem.flush(parent)
     return PublishedFolder(path=target, size=written.size, digest=written.digest)
+
+
+def _sign_of_life(path: Path) -> Callable[[], None]:
+    """Return a function that changes the time of a folder, at most once a second: a sign of progress."""
+    told_at = 0.0
+
+    def tell() -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at >= 1:
+            told_at = now
+            with suppress(OSError):
+                os.utime(path)
+
+    return tell

@@ -14,18 +14,21 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def read_log(path: Path, tail: int | None = None) -> str:
-    """Return a log, or its last `tail` lines, for which only its end is read; at most 256 MiB of it."""
+    """Return a log, or its last `tail` lines, for which only its end is read; at most 256 MiB of it.
+
+    What tells a terminal about colours and the cursor is left out.
+    """
     if not path.is_file():  # there is none, or a pipe lies there, which would never end
         return ""
     if tail is None:
-        return _end(path, LOG_MOST).decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+        return _plain(_end(path, LOG_MOST))
     if tail <= 0:
         return ""
     size, end = 1 << 12, _end(path, 1 << 12)
     while len(end) == size < LOG_MOST and max(end.count(b"\n"), end.count(b"\r")) <= tail:
         size *= 4
         end = _end(path, size)
-    text = end.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = _plain(end)
     return "".join(_lines(text)[-tail:])
 
 
@@ -48,6 +51,10 @@ def find_fatal_stack(path: Path) -> str:
     _, began, told = end.rpartition("Fatal Python error: ")
     lines = (began + told.partition("\nExtension modules:")[0]).strip().splitlines()
     return "\n".join(lines[:STACK_SHOWN]) if began else ""
+
+
+def _plain(data: bytes) -> str:
+    return _ESCAPE.sub("", data.decode(errors="replace")).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _end(path: Path, size: int) -> bytes:

@@ -19,7 +19,7 @@ from pipeline_widgets.domain.chain import (
     Start,
 )
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.compatibility import ANSWER_WITHIN, LOAD_WITHIN, AlgorithmSpec, Port
+from pipeline_widgets.domain.compatibility import ANSWER_WITHIN, LOAD_WITHIN, STOP_WITHIN, AlgorithmSpec, Port
 from pipeline_widgets.domain.evaluator import EvaluatorScore, EvaluatorSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.liveness import Lease, Process
@@ -72,6 +72,7 @@ def spec_to_json(spec: AlgorithmSpec) -> dict[str, Any]:
         "score": spec.score,
         "load_within": spec.load_within,
         "answer_within": spec.answer_within,
+        "stop_within": spec.stop_within,
         "training_only": list(spec.training_only),
     }
 
@@ -87,6 +88,7 @@ def to_spec(made: Mapping[str, Any]) -> AlgorithmSpec:
         # Rows of older versions lack these.
         load_within=made.get("load_within", LOAD_WITHIN),
         answer_within=made.get("answer_within", ANSWER_WITHIN),
+        stop_within=made.get("stop_within", STOP_WITHIN),
         training_only=tuple(made.get("training_only", ())),
     )
 

@@ -18,6 +18,7 @@ from pipeline_widgets.domain.trust import (
     CHANGED,
     reason_not_to_trust,
     signature_of_code,
+    signature_of_folder,
     signature_of_workspace,
 )
 from pipeline_widgets.errors import StorageError, UntrustedError
@@ -112,8 +113,25 @@ class SignatureStore:
             StorageError: That cannot be written.
         """
         key = self.prepare()
+        self._append(key, identity, (signature_of_code(key, identity, each) for each in references))
+
+    def sign_folder(self, identity: str, path: str, digest: str) -> None:
+        """Remember that this user lets a workspace read a folder outside of it, as long as it is unchanged.
+
+        Raises:
+            StorageError: That cannot be written.
+        """
+        key = self.prepare()
+        self._append(key, identity, [signature_of_folder(key, identity, path, digest)])
+
+    def is_folder_signed(self, identity: str, path: str, digest: str) -> bool:
+        """Whether this user lets a workspace read a folder outside of it."""
+        key, known = self.key(), self.signatures(identity)
+        return key is not None and signature_of_folder(key, identity, path, digest) in (known or ())
+
+    def _append(self, key: bytes, identity: str, signatures: Iterable[str]) -> None:
         known = self.signatures(identity)
-        wanted = dict.fromkeys(signature_of_code(key, identity, each) for each in references)
+        wanted = dict.fromkeys(signatures)
         new = [signature for signature in wanted if signature not in (known or ())]
         if known is not None and not new:
             return
@@ -204,6 +222,29 @@ class WorkspaceTrust:
             return
         self._signatures.sign(self._identity, [reference])
         self._reload()
+
+    def vouch_for(self, path: str, digest: str) -> None:
+        """Let the workspace read a folder outside of it, as long as its content has that digest.
+
+        Raises:
+            StorageError: That cannot be written.
+        """
+        if self._identity is not None:
+            self._signatures.sign_folder(self._identity, path, digest)
+            self._reload()
+
+    def is_vouched_for(self, path: str, digest: str) -> bool:
+        """Whether this user has let the workspace read a folder outside of it.
+
+        Args:
+            path: What a row names.
+            digest: What the row says of its content.
+        """
+        return (
+            self._reason is None
+            and self._identity is not None
+            and self._signatures.is_folder_signed(self._identity, path, digest)
+        )
 
     def grant(self) -> None:
         """Trust the workspace with all code that it refers to now, and remember that for this user.

@@ -38,7 +38,8 @@ class AgentService:
             checkpoint = work.checkpoints.get(checkpoint_id)
             spec = work.experiments.get(work.runs.get(checkpoint.run_id).trained_experiment_id).spec
         parent = str(self._store.agents_folder)
-        frozen = artifacts.freeze(checkpoint, name, parent, spec.training_only)
+        is_adopted = self._store.trust.is_vouched_for(checkpoint.path, checkpoint.digest)
+        frozen = artifacts.freeze(checkpoint, name, parent, spec.training_only, is_adopted=is_adopted)
         try:
             return self._save(frozen, checkpoint_id, description)
         except Exception:

@@ -18,7 +18,7 @@ from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import CheckpointError, ForeignError, TriggerError
-from pipeline_widgets.persistence import artifact_paths
+from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.persistence.repositories.base import require
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts
@@ -28,6 +28,7 @@ from pipeline_widgets.services.evaluation_queue import (
     find_makers,
     label_checkpoint,
 )
+from pipeline_widgets.services.run_queue import check_readable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +105,7 @@ class EvaluationService:
                 maker = makers[each.run_id]
                 experiment = experiments[maker.trained_experiment_id]
                 label = label_checkpoint(each, maker, experiment)
-                reason = _refusal(known.spec, each, experiment, busy, work.root)
+                reason = _refusal(known.spec, each, experiment, busy, work)
                 if reason is not None:
                     refused[label] = reason
                 elif again or each.id not in codes:
@@ -196,7 +197,11 @@ def _find_busy(work: UnitOfWork, evaluator: str) -> dict[int, Run]:
 
 
 def _refusal(
-    spec: EvaluatorSpec, checkpoint: Checkpoint, experiment: Experiment, busy: Mapping[int, Run], root: Path
+    spec: EvaluatorSpec,
+    checkpoint: Checkpoint,
+    experiment: Experiment,
+    busy: Mapping[int, Run],
+    work: UnitOfWork,
 ) -> str | None:
     """Return why a checkpoint cannot be scored now; None where it can."""
     if (reason := find_refusal(spec, experiment.spec)) is not None:
@@ -204,7 +209,7 @@ def _refusal(
     if (run := busy.get(experiment.id)) is not None:
         return f"{quote(spec.name)} is scoring checkpoints of its experiment already: {run.label}."
     try:
-        artifact_paths.check_readable(checkpoint.path, root)
+        check_readable(artifacts.folder_of(checkpoint), work)
     except CheckpointError as error:
         return str(error)
     return None if Path(checkpoint.path).is_dir() else f"Its folder {checkpoint.path} is missing."

@@ -12,6 +12,7 @@ from pipeline_widgets.domain.retention import (
     OUTSIDE_WORKSPACE,
     UNDELETED,
     Keep,
+    OtherFiles,
     RetentionDecision,
     RunCheckpoints,
     decide_retention,
@@ -72,6 +73,26 @@ class RetentionService:
             kept |= self._remove(project_id, keep, part)
         self._sweep(project_id)
         return tuple(_told(kept.get(each.checkpoint.id, each)) for each in found)
+
+    def other_files(self, project_id: int) -> tuple[OtherFiles, ...]:
+        """Return what ended trainings have left in their runs' folders beside their checkpoints."""
+        with self._store.read() as work:
+            ended = [run.id for run in work.runs.of_project(project_id) if run.status.finished]
+        return tuple(
+            OtherFiles(run_id=run_id, path=str(path), size=size)
+            for run_id in ended
+            for path, size in sorted(artifacts.list_other_files(self._store.run_folder(run_id)).items())
+        )
+
+    def delete_other_files(self, found: Collection[OtherFiles]) -> None:
+        """Delete what trainings have left beside their checkpoints.
+
+        Args:
+            found: What `other_files` has returned.
+        """
+        self._store.trust.check()
+        for each in found:
+            artifact_paths.remove(Path(each.path), self._store.artifacts)
 
     def _remove(
         self, project_id: int, keep: Keep, part: Collection[Checkpoint]

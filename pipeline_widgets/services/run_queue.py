@@ -18,7 +18,7 @@ from pipeline_widgets.persistence.store import UnitOfWork
 VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
 
 
-def verify_start(run_start: RunStart, root: Path) -> None:
+def verify_start(run_start: RunStart, work: UnitOfWork) -> None:
     """Check that what a run starts from is on disk as it was saved.
 
     Raises:
@@ -27,17 +27,27 @@ def verify_start(run_start: RunStart, root: Path) -> None:
     if run_start.checkpoint is None:
         return
     folder = _folder(run_start)
-    artifact_paths.check_readable(folder.path, root)
+    check_readable(folder, work)
     if not folder.path.is_dir() or folder.size <= VERIFY_UP_TO:
         artifacts.verify(folder)
 
 
-def find_unreachable_reason(run_start: RunStart, root: Path) -> str | None:
+def check_readable(folder: PublishedFolder, work: UnitOfWork) -> None:
+    """Refuse to read a folder that is neither one of the workspace's nor one that this user has adopted.
+
+    Raises:
+        CheckpointError: It is neither.
+    """
+    if not work.trust.is_vouched_for(str(folder.path), folder.digest):
+        artifact_paths.check_readable(folder.path, work.root)
+
+
+def find_unreachable_reason(run_start: RunStart, work: UnitOfWork) -> str | None:
     """Return why what a run starts from is not there; None where it is. Reads no content."""
     if run_start.checkpoint is None:
         return None
     try:
-        artifact_paths.check_readable(_folder(run_start).path, root)
+        check_readable(_folder(run_start), work)
     except CheckpointError as error:
         return str(error)
     if _folder(run_start).path.is_dir():

@@ -89,7 +89,7 @@ class RunService:
             _, known, run_start = _ready(work, stage_id, resume=resume)
             experiment = known.for_stage(stage_id).experiment
             self._check_config(experiment)
-            verify_start(run_start, work.root)
+            verify_start(run_start, work)
             code = _current_code(work, experiment)
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
@@ -149,7 +149,7 @@ class RunService:
             if configured is None:
                 self._check_config(experiment)
             code = _current_code(work, experiment)
-            verify_start(RunStart(checkpoint=work.checkpoints.get(checkpoint_id)), work.root)
+            verify_start(RunStart(checkpoint=work.checkpoints.get(checkpoint_id)), work)
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
             maker = work.runs.get(checkpoint.run_id)

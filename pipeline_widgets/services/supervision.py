@@ -10,6 +10,7 @@ from pipeline_widgets.domain.agent import AgentVersion, DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.compatibility import STOP_WITHIN
 from pipeline_widgets.domain.job import (
     FreezeRequest,
     FrozenCopy,
@@ -295,7 +296,7 @@ class SupervisionService(LeaseService):
             references = find_code_references(work, pipeline, bound, algorithm, start)
         except UntrustedError as error:
             references, held = CodeReferences(), str(error)
-        if (held := find_unreachable_reason(run_start, work.root) or held) is not None:
+        if (held := find_unreachable_reason(run_start, work) or held) is not None:
             work.pipelines.hold(after.id, held)
             return None
         recorded = _expected_code(run, references.algorithm).to_json()
@@ -313,6 +314,8 @@ class SupervisionService(LeaseService):
         references: CodeReferences,
     ) -> Job:
         after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
+        freeze = self._freeze(work, run, pipeline, start)
+        scoring = find_scoring(work, run, references)
         return Job(
             run_id=run.id,
             project_id=run.project_id,
@@ -326,8 +329,10 @@ class SupervisionService(LeaseService):
             start=start,
             start_role=run.start_role,
             code=run.code or RunCode(),
-            freeze=self._freeze(work, run, pipeline, start),
-            scoring=find_scoring(work, run, references),
+            adopted=_adopted(work, start, freeze, scoring),
+            freeze=freeze,
+            scoring=scoring,
+            stop_within=_stop_within(work, run),
             starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
         )
 
@@ -359,6 +364,22 @@ class SupervisionService(LeaseService):
         for checkpoint in pipeline_facts.lineage(work, run):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
+
+
+def _adopted(
+    work: UnitOfWork, start: Checkpoint | None, freeze: FreezeRequest | None, scoring: ScoreRequest | None
+) -> frozenset[str]:
+    """Return the folders outside of the workspace that a job may read, since this user has adopted them."""
+    read = [*([start] if start else []), *(freeze.inherited if freeze else ())]
+    read += [target.checkpoint for target in (scoring.targets if scoring else ())]
+    outside = (each for each in read if not Path(each.path).is_relative_to(work.root))
+    return frozenset(each.path for each in outside if work.trust.is_vouched_for(each.path, each.digest))
+
+
+def _stop_within(work: UnitOfWork, run: Run) -> float:
+    return (
+        STOP_WITHIN if run.experiment_id is None else work.experiments.get(run.experiment_id).spec.stop_within
+    )
 
 
 def _expected_code(before: Run, reference: AlgorithmReference | None) -> RunCode:

@@ -46,7 +46,7 @@ def train(ctx):
 
 
 @pytest.mark.spec("7.1")
-def test_case_27_a_large_object_is_named_once_with_its_size() -> None:
+def test_habit_09_a_large_object_is_named_once_with_its_size() -> None:
     """More than 10 MB that go with an algorithm are told, with the global and with what to do."""
     large = of_main(USING, NAME=np.zeros(2_500_000))
     words = r"Mine takes 20 MB with it.*'NAME' \(a numpy.ndarray\) is a global that helper\(\) uses \(20 MB\)"
@@ -57,14 +57,14 @@ def test_case_27_a_large_object_is_named_once_with_its_size() -> None:
         assert large.reference == reference  # the same content is the same row
 
 
-def test_case_27_what_is_small_is_sent_without_a_word() -> None:
+def test_habit_09_what_is_small_is_sent_without_a_word() -> None:
     """A megabyte is not a reason to speak."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert of_main(USING, NAME=np.zeros(100_000)).reference.value
 
 
-def test_case_27_what_is_too_large_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_habit_09_what_is_too_large_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above a limit the object has to come in another way."""
     monkeypatch.setattr(by_value, "WARN_ABOVE", 1_000_000)
     monkeypatch.setattr(by_value, "MOST", 2_000_000)
@@ -73,7 +73,7 @@ def test_case_27_what_is_too_large_is_refused_by_name(monkeypatch: pytest.Monkey
         _ = large.reference
 
 
-def test_case_27_the_form_of_former_versions_is_still_read() -> None:
+def test_habit_09_the_form_of_former_versions_is_still_read() -> None:
     """They kept the algorithm itself, in base85."""
     made = of_main(USING, NAME=3)
     former = base64.b85encode(cloudpickle.dumps(made)).decode()
@@ -149,7 +149,7 @@ def train(ctx):
 """
 
 
-def test_case_10_a_kernel_keeps_its_own_main(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_habit_04_a_kernel_keeps_its_own_main(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is opened in a user's process adds no name there; pickle finds it all the same."""
     import __main__  # noqa: PLC0415  it is that of the tests
 

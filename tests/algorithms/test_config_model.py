@@ -187,7 +187,7 @@ class Aliased(BaseModel):
 
 
 @pytest.mark.spec("7.4")
-def test_habit_8_what_was_created_trains_with_equal_values() -> None:
+def test_habit_08_what_was_created_trains_with_equal_values() -> None:
     """Computed, extra, excluded and aliased fields come back as they were."""
     assert trained_with(Computed, steps=5) == Computed(steps=5)
     assert trained_with(Around, inner={"steps": 5}).inner.tokens == 500
@@ -198,7 +198,7 @@ def test_habit_8_what_was_created_trains_with_equal_values() -> None:
     assert (spelt.a, spelt.b, spelt.c, spelt.inner["x"].rate) == (2, 3, 4, 0.5)
 
 
-def test_habit_8_what_former_versions_stored_is_still_read() -> None:
+def test_habit_08_what_former_versions_stored_is_still_read() -> None:
     """They stored computed fields with the others; these are computed anew."""
     assert made(Computed).validate({"steps": 5, "tokens": 500}) == Computed(steps=5)
 
@@ -242,7 +242,7 @@ class Holding(BaseModel):
         (Holding, {"x": Decimal("0.1")}, "x is Decimal"),
     ],
 )
-def test_habit_8_what_cannot_come_back_is_refused_when_it_is_created(
+def test_habit_08_what_cannot_come_back_is_refused_when_it_is_created(
     config: type[BaseModel], given: dict[str, Any], words: str
 ) -> None:
     """And not when it trains: the refusal names the field and both values."""
@@ -251,7 +251,7 @@ def test_habit_8_what_cannot_come_back_is_refused_when_it_is_created(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), (1, (2, 3)), [float("nan")], Path("a"), -0.0])
-def test_habit_8_values_that_json_spells_otherwise_are_fine(value: Any) -> None:
+def test_habit_08_values_that_json_spells_otherwise_are_fine(value: Any) -> None:
     """NaN equals nothing, and a tuple becomes a list; neither is a change."""
     kind = type("Config", (BaseModel,), {"__annotations__": {"x": type(value)}, "x": value})
     made(kind).configure({})
@@ -279,13 +279,13 @@ class Keyed:
 @pytest.mark.parametrize(
     ("config", "path"), [(Token, "value"), (Tokens, "tokens.value"), (Keyed, "key")], ids=str
 )
-def test_habit_3_a_secret_is_refused_where_it_is_declared(config: type[Any], path: str) -> None:
+def test_habit_03_a_secret_is_refused_where_it_is_declared(config: type[Any], path: str) -> None:
     """Wherever it is nested: a training would get asterisks, so the way out is told."""
     with pytest.raises(ConfigError, match=f"field '{path}' .* is a secret.* environment variable"):
         made(config)
 
 
-def test_habit_3_a_secret_in_a_field_of_any_type_is_refused_when_it_is_given() -> None:
+def test_habit_03_a_secret_in_a_field_of_any_type_is_refused_when_it_is_given() -> None:
     """It is never stored as asterisks."""
     with pytest.raises(ConfigError, match=r"field 'x' .* is a secret"):
         made(Holding).configure({"x": SecretStr("a")})
@@ -362,7 +362,7 @@ def test_habit_16_other_configs_are_refused_with_what_to_pass(config: Any) -> No
     ],
     ids=str,
 )
-def test_habits_2_and_16_a_wrong_declaration_is_refused_at_once(options: dict[str, Any], words: str) -> None:
+def test_habit_02_and_16_a_wrong_declaration_is_refused_at_once(options: dict[str, Any], words: str) -> None:
     """Each argument of the decorator says what it has to be; a direction of scores is never guessed."""
     given: dict[str, Any] = {"name": "Mine", "produces": {"thing"}, **options}
     with pytest.raises(pw.PipelineError, match=words):

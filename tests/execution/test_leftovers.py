@@ -40,7 +40,7 @@ def helpers(folder: Path) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("end", "status"), [("", "Succeeded"), ("raise", "Failed"), ("exit", "Crashed"), ("wait", "Stopped")]
 )
-def test_what_a_run_has_detached_is_gone_when_it_has_ended(
+def test_habit_01_what_a_run_has_detached_is_gone_when_it_has_ended(
     bench: Bench, tmp_path: Path, end: str, status: str
 ) -> None:
     """Sessions of their own, double forks and cleared environments: none is left once the status is final."""
@@ -55,7 +55,7 @@ def test_what_a_run_has_detached_is_gone_when_it_has_ended(
 
 @pytest.mark.spec("6.9")
 @pytest.mark.parametrize("victim", ["training", "fork server", "supervisor"])
-def test_what_a_run_has_detached_is_gone_when_one_of_its_processes_was_killed(
+def test_habit_01_what_a_run_has_detached_is_gone_when_one_of_its_processes_was_killed(
     bench: Bench, tmp_path: Path, victim: str
 ) -> None:
     """A kill -9 of any one of them leaves nothing, in whatever session it is."""
@@ -71,7 +71,7 @@ def test_what_a_run_has_detached_is_gone_when_one_of_its_processes_was_killed(
 
 
 @pytest.mark.spec("6.9")
-def test_when_all_were_killed_who_looks_ends_what_was_detached(bench: Bench, tmp_path: Path) -> None:
+def test_habit_01_when_all_were_killed_who_looks_ends_what_was_detached(bench: Bench, tmp_path: Path) -> None:
     """Nobody of the run's own processes is left: what bears its number is found and ended before Crashed."""
     run = detaching(bench, tmp_path, "wait")
     left = helpers(tmp_path)

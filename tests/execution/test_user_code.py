@@ -168,7 +168,7 @@ print(agent.predict(2)[0], "Net" in globals())
 
 
 @pytest.mark.spec("7.1")
-def test_case_10_main_is_in_the_child_what_it_is_in_the_notebook(tmp_path: Path) -> None:
+def test_habit_04_main_is_in_the_child_what_it_is_in_the_notebook(tmp_path: Path) -> None:
     """Pickle, workers and look-ups find what `__main__` has, also in an endpoint and in another kernel."""
     (tmp_path / "notebook.py").write_text(MAIN)
     (tmp_path / "later.py").write_text(LATER)
@@ -214,7 +214,7 @@ print(run.status, run.error)
 
 
 @pytest.mark.spec("7.4")
-def test_habit_2_a_dataclass_of_a_cell_is_a_config_in_the_run(tmp_path: Path) -> None:
+def test_habit_16_a_dataclass_of_a_cell_is_a_config_in_the_run(tmp_path: Path) -> None:
     """Its fields are what they were: what has no default is known by an object that there is once only."""
     (tmp_path / "notebook.py").write_text(DATACLASS)
     done = subprocess.run(
@@ -324,7 +324,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.spec("7.1")
-def test_case_10_a_stage_opens_what_the_code_of_an_earlier_one_pickled(tmp_path: Path) -> None:
+def test_habit_04_a_stage_opens_what_the_code_of_an_earlier_one_pickled(tmp_path: Path) -> None:
     """A class that only the first stage names is found by later ones, their workers, and the agent."""
     (tmp_path / "notebook.py").write_text(CHAIN)
     (tmp_path / "later.py").write_text(LATER)

@@ -43,7 +43,7 @@ def base(tmp_path: Path) -> Path:
 
 
 @pytest.mark.spec("6.9")
-def test_case_18_linked_files_and_folders_become_part_of_the_checkpoint(tmp_path: Path, base: Path) -> None:
+def test_habit_05_linked_files_and_folders_become_part_of_the_checkpoint(tmp_path: Path, base: Path) -> None:
     """What links lead to is digested, counted and copied: the copy is whole when all else is gone."""
 
     def write(folder: Path) -> None:
@@ -164,7 +164,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", REFUSED)
-def test_case_18_what_cannot_be_kept_is_refused_by_name(tmp_path: Path, name: str) -> None:
+def test_habit_05_what_cannot_be_kept_is_refused_by_name(tmp_path: Path, name: str) -> None:
     """Circles, links to nothing, pipes, sockets and devices end the block with their path; nothing hangs."""
     write, words = REFUSED[name]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -105,3 +108,96 @@ def odd(ctx: pw.TrainContext) -> None:
     ctx.report(1, **{"half \ud800": 1.0})  # pyright: ignore[reportArgumentType]  it is no other argument
     with ctx.checkpoint(1) as made:
         (made / "file").write_text("0")
+
+
+@pw.algorithm("Waiting", produces={"thing"}, config=Habit)
+def waiting(ctx: pw.TrainContext) -> None:
+    """Start a script as a program, and wait for it without a look at anything else."""
+    config: Habit = ctx.config
+    subprocess.run([sys.executable, config.folder], check=config.end == "checked")
+
+
+def _square(x: int) -> int:
+    return x * x
+
+
+@pw.algorithm("Pooling", produces={"thing"})
+def pooling(ctx: pw.TrainContext) -> None:
+    """Train until a stop, and then let processes of its own work for two seconds on what it saves."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.map(_square, [0])
+        try:
+            while True:
+                ctx.report(1)
+                time.sleep(0.01)
+        except pw.StopTraining:
+            time.sleep(2)
+            with ctx.checkpoint(1) as made:
+                (made / "file").write_text(str(pool.map(_square, [0, 1, 2])))
+            raise
+
+
+class Saving(BaseModel):
+    """How long a checkpoint takes after a stop, and whether it grows meanwhile."""
+
+    seconds: float = 5.0
+    grows: bool = True
+
+
+@pw.algorithm("Slow to save", produces={"thing"}, config=Saving, stop_within=2.0)
+def slow_to_save(ctx: pw.TrainContext) -> None:
+    """Save for longer than a stop may take."""
+    config: Saving = ctx.config
+    try:
+        while True:
+            ctx.report(1)
+            time.sleep(0.01)
+    except pw.StopTraining:
+        with ctx.checkpoint(1) as made, (made / "file").open("w") as file:
+            for _ in range(int(config.seconds / 0.25)):
+                time.sleep(0.25)
+                if config.grows:
+                    file.write("x")
+                    file.flush()
+        raise
+
+
+@pw.algorithm("Uploading", produces={"thing"})
+def uploading(ctx: pw.TrainContext) -> None:
+    """Leave a thread and an executor that are at work, and one that is idle."""
+
+    def upload(step: int) -> None:
+        time.sleep(1.5)
+        ctx.report(step, evaluation_score=float(step))
+
+    ctx.report(1)
+    threading.Thread(target=upload, args=(2,), name="uploads").start()
+    ThreadPoolExecutor(1).submit(upload, 3)
+    ThreadPoolExecutor(1).submit(int).result()
+
+
+class Data(BaseModel):
+    """A file of data, as users name it."""
+
+    path: str = "data.txt"
+    fails: bool = True
+
+
+@pw.algorithm("Reading", produces={"thing"}, accepts=[pw.Port("weights", {"thing"})], config=Data)
+def reading(ctx: pw.TrainContext) -> None:
+    """Read a file by a relative path, also after it was resumed, and leave output beside the checkpoints."""
+    text = Path(ctx.config.path).read_text()
+    with ctx.checkpoint(ctx.start_step + 1) as made:
+        (made / "file").write_text(text)
+    (ctx.folder / "output").mkdir()
+    (ctx.folder / "output" / "copy").write_text("x" * 1000)
+    if ctx.start is None:
+        raise ValueError("not yet")
+
+
+@pw.algorithm("Counting files", produces={"lm"}, accepts=[pw.Port("weights", {"lm"})], scratch=False)
+def counting_files(ctx: pw.TrainContext) -> None:
+    """Save how many files the start has."""
+    assert ctx.start is not None
+    with ctx.checkpoint(1) as made:
+        (made / "count").write_text(str(len(list(ctx.start.path.iterdir()))))

@@ -136,7 +136,7 @@ class Runs(Repository):
     """The runs of a workspace: append-only, moved along by compare and set."""
 
     def add(self, **values: object) -> Run:
-        """Insert a Pending run with the next number.
+        """Insert a run, Pending unless told, with the next number.
 
         Runs are counted for each experiment and each Deployment stage, evaluations for each project.
         """
@@ -148,7 +148,7 @@ class Runs(Repository):
             case _:
                 made, by = _ADD_TO_EXPERIMENT, values["experiment_id"]
         fixed = {"status": Status.PENDING.value, "created_at": self.now, "launches": 0}
-        return row_mapping.to_run(require(self._first(made, numbered_by=by, **fixed, **values), "run"))
+        return row_mapping.to_run(require(self._first(made, numbered_by=by, **fixed | values), "run"))
 
     def get(self, run_id: int) -> Run:
         """Return one run; NotFoundError without it."""

@@ -1,0 +1,114 @@
+"""Model folders and `checkpoint-*` folders of transformers.Trainer: JSON files, and heads of safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pipeline_widgets.domain.adoption import Adoption, FoundCheckpoint, ReadMetric
+
+STATE, CONFIG, ADAPTER = "trainer_state.json", "config.json", "adapter_config.json"
+ORIGIN = "Hugging Face"
+SCORE = "eval_loss"
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+_LONGEST_HEAD = 100 << 20  # bytes, the limit of the format itself
+_DIGITS = 12
+
+
+def read(path: Path) -> Adoption | None:
+    """Return what a model folder, a checkpoint folder, or a folder of checkpoint folders holds; else None."""
+    if not path.is_dir():
+        return None
+    numbered = [(found, each) for each in path.iterdir() if (found := _CHECKPOINT.fullmatch(each.name))]
+    folders = {int(found[1]): each for found, each in numbered if each.is_dir() and _is_model(each)}
+    if not folders and _is_model(path):
+        state = _json(path / STATE)
+        folders = {int(state.get("global_step", 0)): path}
+    if not folders:
+        return None
+    last = folders[max(folders)]
+    state = _json(path / STATE) or _json(last / STATE)
+    metrics = tuple(_metrics(state))
+    scores = {step: value for step, name, value in metrics if name == SCORE}
+    checkpoints = [
+        FoundCheckpoint(
+            step=step, folder=folder, evaluation_score=scores.get(step), signature=_signature(folder)
+        )
+        for step, folder in sorted(folders.items())
+    ]
+    return Adoption(
+        origin=ORIGIN,
+        produces=frozenset({_kind(last)}),
+        score="min",
+        checkpoints=tuple(checkpoints),
+        metrics=metrics,
+    )
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / CONFIG).is_file() or (folder / ADAPTER).is_file()
+
+
+def _kind(folder: Path) -> str:
+    """Return "lm" for what writes text, else "model"."""
+    names: list[Any] = _json(folder / CONFIG).get("architectures") or []
+    if (
+        any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in names)
+        or (folder / ADAPTER).is_file()
+    ):
+        return "lm"
+    return "model"
+
+
+def _metrics(state: Mapping[str, Any]) -> list[ReadMetric]:
+    found: list[ReadMetric] = []
+    history: list[dict[str, Any]] = state.get("log_history") or []
+    for entry in history:
+        step = int(entry.get("step", 0))
+        for name, value in entry.items():
+            if name != "step" and isinstance(value, (int, float)) and not isinstance(value, bool):
+                found.append((step, str(name), float(value) if math.isfinite(value) else math.nan))
+    return found
+
+
+def _signature(folder: Path) -> dict[str, Any]:
+    """Return architecture, size, type of the numbers, and digest of names and shapes; no weight is read."""
+    config = _json(folder / CONFIG)
+    made: dict[str, Any] = {}
+    if config.get("model_type"):
+        made["architecture"] = str(config["model_type"])
+    heads = {
+        name: each for file in sorted(folder.glob("*.safetensors")) for name, each in _head(file).items()
+    }
+    if heads:
+        made["parameters"] = sum(math.prod(each["shape"]) for each in heads.values())
+        made["dtype"] = "+".join(sorted({each["dtype"] for each in heads.values()}))
+        shapes = json.dumps({name: each["shape"] for name, each in sorted(heads.items())})
+        made["layers"] = hashlib.sha256(shapes.encode()).hexdigest()[:_DIGITS]
+    if (folder / ADAPTER).is_file():
+        made["adapter"] = str(_json(folder / ADAPTER).get("peft_type", "unknown"))
+    return made
+
+
+def _head(file: Path) -> dict[str, Any]:
+    """Return the head of a safetensors file: name, type and shape of every tensor."""
+    with file.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        if not 0 < size <= _LONGEST_HEAD:
+            raise ValueError(f"{file.name} is no safetensors file")
+        content: dict[str, Any] = json.loads(stream.read(size))
+    return {name: each for name, each in content.items() if name != "__metadata__"}
+
+
+def _json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{file.name} holds no JSON object")  # noqa: TRY004  the file is wrong, not the call
+    return cast("dict[str, Any]", content)

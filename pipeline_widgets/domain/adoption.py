@@ -1,0 +1,39 @@
+"""What a folder of finished training holds, once it was recognized: checkpoints, metrics, facets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+#: Step, name and value of a metric.
+ReadMetric: TypeAlias = tuple[int, str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundCheckpoint:
+    """A checkpoint that is there already."""
+
+    step: int
+    #: The folder as it is; None where the files are gathered from several places, or lie among others.
+    folder: Path | None = None
+    #: The files by the names that a copy gives them.
+    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    training_score: float | None = None
+    evaluation_score: float | None = None
+    evaluation_spread: float | None = None
+    signature: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adoption:
+    """What was found in a folder."""
+
+    #: What made it, such as "Hugging Face"; the name of the algorithm of its experiment.
+    origin: str
+    #: The artifact kinds of its checkpoints; empty where there are metrics alone.
+    produces: frozenset[str] = frozenset()
+    score: Literal["max", "min"] = "max"
+    checkpoints: tuple[FoundCheckpoint, ...] = ()
+    metrics: tuple[ReadMetric, ...] = ()
