@@ -21,6 +21,7 @@ from pipeline_widgets.domain.job import (
     Report,
     SavedCheckpoint,
     ScoreReport,
+    ScoreRequest,
 )
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
