@@ -317,15 +317,27 @@ def _ignored(_message: dict[str, Any]) -> None:
     """What a cell shows is not asked for."""
 
 
+def run_cells(socket: Path, cells: list[str]) -> None:
+    """Run cells in a real kernel of their own, in the current folder."""
+    manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(socket))
+    manager.start_kernel()
+    client = manager.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        for cell in cells:
+            reply = client.execute_interactive(cell, timeout=90, output_hook=_ignored)
+            assert reply["content"]["status"] == "ok", reply["content"]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.spec("6.11")
 @pytest.mark.slow
 def test_code_of_a_cell_that_was_edited_makes_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a real kernel: what the algorithm refers to counts, and running the same cell again does not."""
     monkeypatch.chdir(tmp_path)
-    manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / "kernel"))
-    manager.start_kernel()
-    client = manager.blocking_client()
-    client.start_channels()
     cells = [
         CELL,
         SETUP,
@@ -341,14 +353,7 @@ def test_code_of_a_cell_that_was_edited_makes_stale(tmp_path: Path, monkeypatch:
         "tell()",
         "FACTOR = 3\ntell()",
     ]
-    try:
-        client.wait_for_ready(timeout=60)
-        for cell in cells:
-            reply = client.execute_interactive(cell, timeout=90, output_hook=_ignored)
-            assert reply["content"]["status"] == "ok", reply["content"]
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+    run_cells(tmp_path / "kernel", cells)
     assert (tmp_path / "told").read_text().splitlines() == [
         "()",
         "()",
@@ -362,3 +367,26 @@ def test_code_of_a_cell_that_was_edited_makes_stale(tmp_path: Path, monkeypatch:
     assert [each.name for each in code] == ["train", "Config", "Net", "FACTOR"]
     assert code["FACTOR"].text == "FACTOR = 3"
     ws.close()
+
+
+SECOND = """
+ws = pw.Workspace()
+pipe = ws.projects["Cells"].pipelines["chain"]
+with open("notes", "a") as file:
+    print(pipe.stages[0].plan().notes, file=file)
+"""
+
+
+@pytest.mark.spec("6.11")
+@pytest.mark.slow
+def test_habit_12_two_notebooks_that_define_one_algorithm_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan says that the algorithm of that name is another one in this notebook, before anything runs."""
+    monkeypatch.chdir(tmp_path)
+    run_cells(tmp_path / "first", [CELL, SETUP, SECOND])
+    run_cells(tmp_path / "same", [CELL + "FACTOR = 3", SECOND])
+    run_cells(tmp_path / "other", [CELL.replace("x * FACTOR", "x + FACTOR") + "FACTOR = 3", SECOND])
+    first, same, other = (tmp_path / "notes").read_text().splitlines()
+    assert first == same == "()"
+    assert "Of a cell is defined differently here than where 'a' was set up: cell:9 (Net)." in other

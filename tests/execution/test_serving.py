@@ -199,7 +199,9 @@ def test_an_agent_keeps_no_state_of_training_and_can_be_started_from(bench: Benc
 
 
 @pytest.mark.spec("8.2")
-def test_a_version_has_the_time_that_its_algorithm_declares(bench: Bench, tmp_path: Path) -> None:
+def test_habits_7_and_23_a_version_has_the_time_that_its_algorithm_declares(
+    bench: Bench, tmp_path: Path
+) -> None:
     """The deployment says how long it loads, and that both versions are in memory; the limit fails it."""
     site = Site(bench, algorithm=patient, act=f"wait {tmp_path / 'go on'}")
     (tmp_path / "go on").touch()
