@@ -1,4 +1,4 @@
-"""Print which tests hold the traps of trainers and the habits of their users: `make test-trainers` ends with it."""
+"""Print which tests hold the traps of trainers and the habits of their users."""
 
 from __future__ import annotations
 
