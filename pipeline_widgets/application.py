@@ -116,6 +116,7 @@ class Services:
         """Train an experiment by itself, and launch the run."""
         place = start_reading_place()
         self.experiments.renew(self.experiments.get(experiment_id), registry.references())
+        self.runs.check_trainable(experiment_id)
         self._check_importable(experiment_id)
         return self._launched(self.runs.train(experiment_id, place.result()))
 

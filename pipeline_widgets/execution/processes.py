@@ -26,6 +26,14 @@ SAME_START = 1.0  # seconds by which two readings of a start time since 1970 may
 KILL_GRACE = 5.0  # seconds within which killed processes have to be gone
 KILL_POLL = 0.005
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+#: A thread's own faults; blocked, they would end the process without a word.
+_OF_FAULTS = {
+    signal.SIGSEGV,
+    signal.SIGFPE,
+    signal.SIGABRT,
+    signal.SIGILL,
+    getattr(signal, "SIGBUS", signal.SIGILL),
+}
 _LINUX = sys.platform.startswith("linux")
 _TICKS = os.sysconf("SC_CLK_TCK") if _LINUX else 1
 _GONE_STATES = {"Z", "X", "x"}
@@ -199,6 +207,16 @@ def ask_to_stop(pid: int) -> None:
     """Send SIGTERM to a worker, but not to its group: it may need its own workers to save its state."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGTERM)
+
+
+def leave_signals_to_training() -> None:
+    """Let the calling thread, and those that it starts, receive no signal that asks for something.
+
+    A process's signal goes to any thread that takes it. Only in the main thread does it end a wait, such as
+    a sleep, so that the handler of a training would not run before that is over.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _OF_FAULTS)
 
 
 def die_with_parent() -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from pipeline_widgets.algorithms.context import Start, TrainContext
 from pipeline_widgets.client.connection import ABSTRACT, MOST_LINE, TCP, UNIX, VARIABLE, describe_error
 from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.execution import processes
 
 _ABSTRACT_SOCKETS = sys.platform.startswith("linux")
 
@@ -54,6 +55,7 @@ class _ScriptServer:
 
     def accept(self) -> None:
         """Answer every connection in a thread of its own, until the listener is closed."""
+        processes.leave_signals_to_training()
         while True:
             try:
                 connection, _ = self._listener.accept()

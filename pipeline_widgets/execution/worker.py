@@ -293,6 +293,7 @@ def _listen(connection: Connection, begun: threading.Event, go: threading.Event,
 
     When the line is cut, the supervisor is gone, and this process has to end as well.
     """
+    processes.leave_signals_to_training()
     begun.wait()
     try:
         while True:

@@ -102,6 +102,15 @@ class RunService:
             stage = pipeline.stage(stage_id)
             return enqueue_run(work, pipeline, stage, known, run_start, revision=revision, code=recorded)
 
+    def check_trainable(self, experiment_id: int) -> None:
+        """Refuse an experiment that cannot be trained by itself now, whatever its code is.
+
+        Raises:
+            TriggerError: It is running, or its algorithm cannot start from scratch or needs another Python.
+        """
+        with self._store.read() as work:
+            _check_trainable(work, work.experiments.get(experiment_id))
+
     def train(self, experiment_id: int, place: TriggerPlace | None = None) -> Run:
         """Start a run of an experiment by itself, from scratch, triggered from a folder.
 
@@ -116,12 +125,7 @@ class RunService:
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
-            fit = assess_scratch_fit(experiment.spec)
-            if not fit.fits:
-                fix = "Add it to a pipeline, after a stage that makes what it needs."
-                raise TriggerError(f"Experiment {experiment.name!r} cannot start.", fit.reason, fix)
-            _check_idle(work, experiment)
-            _check_python(work, experiment)
+            _check_trainable(work, experiment)
             recorded = _record(work, place, code, RunStart())
             return enqueue_experiment_run(work, experiment, RunStart(), revision, recorded)
 
@@ -377,6 +381,15 @@ def _check_idle(work: UnitOfWork, experiment: Experiment) -> None:
     if active := work.runs.active_of_experiments([experiment.id]):
         what = f"Experiment {experiment.name!r} cannot start."
         raise TriggerError(what, describe_running(active[experiment.id]), "Wait for it, or stop it first.")
+
+
+def _check_trainable(work: UnitOfWork, experiment: Experiment) -> None:
+    fit = assess_scratch_fit(experiment.spec)
+    if not fit.fits:
+        fix = "Add it to a pipeline, after a stage that makes what it needs."
+        raise TriggerError(f"Experiment {experiment.name!r} cannot start.", fit.reason, fix)
+    _check_idle(work, experiment)
+    _check_python(work, experiment)
 
 
 def _check_python(work: UnitOfWork, experiment: Experiment) -> None:

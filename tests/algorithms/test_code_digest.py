@@ -129,6 +129,7 @@ def write(folder: Path, **edits: tuple[str, str]) -> AlgorithmReference:
 def test_an_edit_that_changes_behaviour_is_told_with_file_and_line(
     tmp_path: Path, name: str, former: str, new: str, place: str
 ) -> None:
+    """Ten edits, two of them two imports away, each with its file and first line."""
     before = recorded(write(tmp_path / "before"))
     after = recorded(write(tmp_path / "after", **{name: (former, new)}))
     assert describe_change(before, after) == place
@@ -139,6 +140,7 @@ def test_an_edit_that_changes_behaviour_is_told_with_file_and_line(
 @pytest.mark.parametrize(("name", "former", "new"), [each[1:] for each in NO_CHANGES],
                          ids=[each[0] for each in NO_CHANGES])  # fmt: skip
 def test_an_edit_that_changes_no_behaviour_is_none(tmp_path: Path, name: str, former: str, new: str) -> None:
+    """Ten edits of comments, docstrings, formatting, type hints and the order of imports are none."""
     before = recorded(write(tmp_path / "before"))
     after = recorded(write(tmp_path / "after", **{name: (former, new)}))
     assert after.texts != before.texts, "nothing was edited"
@@ -201,6 +203,7 @@ def run_cell(text: str, monkeypatch: pytest.MonkeyPatch) -> CodeRecord:
 def test_code_of_a_cell_counts_as_far_as_the_algorithm_refers_to_it(
     former: str, new: str, place: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Functions, classes and constants that it uses count, under their names, and nothing else."""
     before = run_cell(CELL, monkeypatch)
     after = run_cell(CELL.replace(former, new, 1), monkeypatch)
     assert describe_change(before, after) == place
@@ -209,6 +212,7 @@ def test_code_of_a_cell_counts_as_far_as_the_algorithm_refers_to_it(
 def test_a_cell_reaches_modules_through_its_globals_and_within_functions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Modules that a cell imports, at its top or within a function, count with all that they import."""
     write(tmp_path)
     (tmp_path / "late.py").write_text("VALUE = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -224,6 +228,7 @@ def test_a_cell_reaches_modules_through_its_globals_and_within_functions(
 
 
 def test_only_own_modules_are_read(tmp_path: Path) -> None:
+    """The standard library, installed packages and what cannot be found are left out."""
     reference = write(
         tmp_path,
         **{
@@ -240,10 +245,12 @@ def test_only_own_modules_are_read(tmp_path: Path) -> None:
 
 
 def test_code_of_an_installed_package_has_no_pieces() -> None:
+    """The version of an installed package says which code it is."""
     assert recorded(AlgorithmReference(path="pipeline_widgets.trainers.numpy.ppo:ppo")).pieces == ()
 
 
 def test_a_file_that_is_saved_again_within_an_instant_is_read_again(tmp_path: Path) -> None:
+    """Neither its size nor its time has to differ."""
     reference, path = write(tmp_path), tmp_path / "deep" / "limits.py"
     for most in range(3, 9):
         path.write_text(f"MOST = {most}\n")
@@ -252,6 +259,7 @@ def test_a_file_that_is_saved_again_within_an_instant_is_read_again(tmp_path: Pa
 
 
 def test_what_is_kept_is_confirmed_without_parsing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has parsed nothing yet compares bytes alone."""
     reference = write(tmp_path)
     record = recorded(reference)
     kept = AlgorithmReference(path=reference.path, root=reference.root,
@@ -263,6 +271,7 @@ def test_what_is_kept_is_confirmed_without_parsing(tmp_path: Path, monkeypatch: 
 
 
 def test_what_is_kept_is_not_confirmed_once_a_file_differs(tmp_path: Path) -> None:
+    """A file that has changed since is parsed, and told with its line."""
     reference = write(tmp_path)
     kept = CodeRecord.from_json(recorded(reference).to_json())
     write(tmp_path, **{"deep/limits.py": ("3", "4")})
@@ -272,6 +281,7 @@ def test_what_is_kept_is_not_confirmed_once_a_file_differs(tmp_path: Path) -> No
 
 
 def test_a_module_that_comes_and_one_that_goes_are_told(tmp_path: Path) -> None:
+    """What is imported no longer is named as a change of its importer, with how many others there are."""
     before = recorded(write(tmp_path / "before"))
     reference = write(
         tmp_path / "after",
@@ -281,6 +291,7 @@ def test_a_module_that_comes_and_one_that_goes_are_told(tmp_path: Path) -> None:
 
 
 def test_invalid_code_counts_line_by_line(tmp_path: Path) -> None:
+    """A file that Python cannot parse is compared as text."""
     before = recorded(write(tmp_path / "before"))
     after = recorded(write(tmp_path / "after", **{"deep/limits.py": ("MOST = 3", "MOST = (3")}))
     assert describe_change(before, after) == "deep/limits.py:1"
@@ -299,6 +310,7 @@ def test_invalid_code_counts_line_by_line(tmp_path: Path) -> None:
     ],
 )
 def test_two_ways_to_write_the_same(one: str, other: str) -> None:
+    """Both have one normal form."""
     assert normalise(one).digest == normalise(other).digest
 
 
@@ -316,6 +328,7 @@ def test_two_ways_to_write_the_same(one: str, other: str) -> None:
     ],
 )
 def test_two_things_that_differ(one: str, other: str) -> None:
+    """Each has a normal form of its own."""
     assert normalise(one).digest != normalise(other).digest
 
 
@@ -333,6 +346,7 @@ EXPRESSIONS = st.recursive(
 def test_comments_blank_lines_and_hints_move_only_lines(
     assigned: list[tuple[str, str]], data: st.DataObject
 ) -> None:
+    """Any program keeps its normal form, and a change in it is found at its line."""
     plain = "".join(f"{name} = {value}\n" for name, value in assigned)
     hinted = "".join(
         "# A comment.\n\n" * data.draw(st.integers(0, 2)) + f"{name}: int = (\n    {value}\n)\n"
@@ -366,6 +380,7 @@ print(train.reference.digest, train.reference.code.digest)
 
 
 def test_the_same_cell_is_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    """Neither the seed of hashes nor the name of the cell's file changes its bytes."""
     told = set[str]()
     for seed in ("1", "2"):
         command = [sys.executable, "-c", SCRIPT, f"/tmp/ipykernel_{seed}/1.py"]  # noqa: S108

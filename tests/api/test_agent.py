@@ -90,7 +90,6 @@ def test_an_agent_answers(ws: pw.Workspace, project: pw.Project, finish: Any) ->
 @pytest.mark.parametrize(
     "options",
     [
-        {"timeout": None},
         {"timeout": -1},
         {"timeout": True},
         {"timeout": float("nan")},

@@ -53,9 +53,9 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     freeze = artifacts.freeze
 
     def plan(act: Callable[[], object]) -> None:
-        def frozen(*args: Any) -> FrozenCopy:
+        def frozen(*args: Any, **options: Any) -> FrozenCopy:
             monkeypatch.setattr(artifacts, "freeze", freeze)
-            copied = freeze(*args)
+            copied = freeze(*args, **options)
             act()
             return copied
 

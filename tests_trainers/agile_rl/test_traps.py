@@ -67,10 +67,8 @@ def dqn_run(tmp_path_factory: pytest.TempPathFactory) -> DirectRun:
 
 @pytest.mark.spec("7.5")
 def test_trap_agilerl_1_load_checkpoint_takes_the_optimizer_along(tmp_path: Path) -> None:
-    """Plain: load_checkpoint() takes optimizer, steps and step size along; load_weights() learns nothing.
-
-    It leaves the optimizer with networks that are gone. Ours starts anew, and learns.
-    """
+    """Plain: load_checkpoint() takes optimizer, steps and step size along; load_weights() learns nothing."""
+    # It leaves the optimizer with networks that are gone. Ours starts anew, and learns.
     first = local_trainer()
     first.train(verbose=False)
     path = tmp_path / "agent.pt"
@@ -122,10 +120,8 @@ def test_trap_agilerl_1_the_flags_of_language_models_are_always_passed(tmp_path:
 def test_trap_agilerl_2_statistics_come_back_only_through_the_wrapper(
     ppo_run: DirectRun, tmp_path: Path
 ) -> None:
-    """Plain: a plain agent ignores RSNorm's statistics, and a wrapped one has them where it does not look.
-
-    Ours scores what was saved, also in a clone, and refuses an agent without the wrapper.
-    """
+    """Plain: a plain agent ignores RSNorm's statistics, and a wrapped one has them where it does not look."""
+    # Ours scores what was saved, also in a clone, and refuses an agent without the wrapper.
     best = ppo_run.best
     path = best.folder.path / "population_0.pt"
     plain = local_trainer().population[0]
@@ -215,10 +211,8 @@ def test_trap_agilerl_4_the_replay_memory_and_the_population_are_rebuilt(
 
 @pytest.mark.spec("7.5")
 def test_trap_agilerl_4_exploration_starts_over_in_each_chunk(dqn_run: DirectRun, tmp_path: Path) -> None:
-    """Plain: train() called in chunks, which is the only way to see reports, explores at random in each.
-
-    Ours goes on in the next generation and in a resumed run; a start explores as the config has it.
-    """
+    """Plain: train() called in chunks, which is the only way to see reports, explores at random in each."""
+    # Ours goes on in the next generation and in a resumed run; a start explores as the config has it.
     plain = local_trainer("DQN", steps=400)
     plain.train(verbose=False)
     assert plain.training_spec.eps_start in {None, 1.0}  # with which the next call begins

@@ -218,11 +218,9 @@ def test_trap_sb3_5_load_applies_the_seed_of_the_earlier_stage(trained: DirectRu
 
 @pytest.mark.spec("7.5")
 def test_trap_sb3_6_other_hyperparameters_at_load(trained: DirectRun, folder: Path) -> None:
-    """Plain: ValueError for policy_kwargs, an error for n_envs, and load() changes nothing in place.
-
-    Ours takes the weights into a model of this run's own hyperparameters and environments, and says which
-    layer differs where the network is another one.
-    """
+    """Plain: ValueError for policy_kwargs, an error for n_envs, and load() changes nothing in place."""
+    # Ours takes the weights into a model of this run's own hyperparameters and environments, and says which
+    # layer differs where the network is another one.
     path = trained.final.folder.path / "model.zip"
     with pytest.raises(ValueError, match="policy kwargs do not equal"):
         PPO.load(path, policy_kwargs={"net_arch": [32]}, device="cpu")

@@ -89,11 +89,10 @@ class ComparisonQueries:
         trained = (runs[each] for each in run_ids if runs[each].is_training)
         of_runs = [run.trained_experiment_id for run in trained]
         if len(of_runs) < len(run_ids):
-            what, why = (
-                "Only runs that train can be compared.",
-                "Deployments and evaluations report no metrics.",
-            )
-            raise RuleError(what, why, "Compare the run whose checkpoint it deployed or scored.")
+            what = "Only runs that train can be compared."
+            why = "Deployments and evaluations report no metrics."
+            fix = "Compare the run whose checkpoint it deployed or scored: run.lineage names it."
+            raise RuleError(what, why, fix)
         return tuple(dict.fromkeys((*experiment_ids, *of_runs)))
 
     def score_curves(self, run_ids: Sequence[int]) -> dict[int, tuple[MetricCurve, ...]]:
