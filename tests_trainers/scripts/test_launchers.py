@@ -118,7 +118,7 @@ def test_habit_01_no_rank_outlives_its_run(bench: Bench, tmp_path: Path, how: st
     until(lambda: len(list(there.iterdir())) == 2, timeout=120)
     ranks = [int(each.stem) for each in there.iterdir()]
     if long:
-        until(lambda: run.progress.step is not None, timeout=60)
+        until(lambda: run.progress.step is not None, timeout=120)
         trainer = bench.trainer(run).pid
         victims = {
             "child": trainer,
