@@ -192,7 +192,7 @@ export class ResultRuns {
      */
     const part = (title, texts, none, depth) =>
       html`<div>
-        <h4>${title}</h4>
+        <h3>${title}</h3>
         ${
           texts.length
             ? html`<ul>
