@@ -83,7 +83,7 @@ test-python: $(DEV) ## Run the tests without a browser on another Python: make t
 
 test-trainers: $(TRAINERS) ## Train for real with Stable-Baselines3, TRL and AgileRL, and ask agents with real clients
 	$(TBIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) tests_trainers
-	$(TBIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 $(PYTEST_FLAGS) notebooks/trainers
+	$(TBIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 --timeout=600 $(PYTEST_FLAGS) notebooks/trainers
 	$(TBIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) -k habit tests --ignore=tests/browser
 	@$(TBIN)/python tests_trainers/rows.py
 

@@ -16,6 +16,7 @@ from pipeline_widgets.trainers.episodes import Score
 from pipeline_widgets.trainers.gymnasium_spaces import describe_spaces
 from pipeline_widgets.trainers.sb3 import checkpoint_files, starting, training_state
 from pipeline_widgets.trainers.sb3.evaluation import Evaluation
+from pipeline_widgets.trainers.torch_threads import use_one_thread_if_small
 
 _REPORTS = 10  # reports between two evaluations
 _SILENT = ("time/",)  # what the library logs and a run knows already
@@ -62,6 +63,7 @@ class Callback(_Base):
         self._total = self.locals.get("total_timesteps")
         if not self._has_begun:  # `learn` may be called several times
             self._has_begun = True
+            use_one_thread_if_small(self.model.policy)
             self._begin()
         self.num_timesteps = self.model.num_timesteps
         self._plan()

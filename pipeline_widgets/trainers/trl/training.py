@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.errors import ConfigError, format_value
+from pipeline_widgets.trainers.torch_threads import use_one_thread_if_small
 from pipeline_widgets.trainers.trl import evaluation, letters, models
 from pipeline_widgets.trainers.trl.evaluation import Evaluate
 
@@ -20,7 +21,6 @@ Row: TypeAlias = Mapping[str, Any]
 #: Called with prompts, completions and the columns of the data set: a reward for each completion.
 RewardFunction: TypeAlias = Callable[..., Sequence[float]]
 #: Models below this many parameters are computed by one thread: more wait for each other.
-ONE_THREAD_BELOW = 2_000_000
 COLUMNS: Mapping[Method, tuple[str, ...]] = {
     "SFT": ("prompt", "completion"),
     "Reward": ("prompt", "chosen", "rejected"),
@@ -62,7 +62,8 @@ def train(ctx: TrainContext, method: Method, data: Data | None = None) -> None:
         reward_head=method == "Reward",
     )
     callback = Callback(ctx, evaluate=data.evaluate, every=config.evaluate_every, handover=config.handover)
-    with _quiet(), _threads(model):
+    use_one_thread_if_small(model)
+    with _quiet():
         trainer = make_trainer(ctx, method, data, model, tokenizer, callback)
         trainer.train(resume_from_checkpoint=models.resume(ctx))
 
@@ -266,20 +267,6 @@ def _keep(ctx: TrainContext) -> None:
     facets = {name: value for name, value in ctx.start.signature.items() if value is not None}
     with ctx.checkpoint(ctx.start.step, signature=facets) as folder:
         shutil.copytree(ctx.start.path, folder, dirs_exist_ok=True)
-
-
-@contextmanager
-def _threads(model: Any) -> Generator[None]:
-    """Compute a tiny model on the CPU with one thread: several would mostly wait for each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    if model.device.type == "cpu" and sum(each.numel() for each in model.parameters()) < ONE_THREAD_BELOW:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

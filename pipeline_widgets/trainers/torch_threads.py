@@ -1,0 +1,21 @@
+"""How many threads of the CPU compute a model in the process of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ONE_THREAD_BELOW = 2_000_000  # parameters
+
+
+def use_one_thread_if_small(model: Any) -> None:
+    """Compute a tiny model on the CPU with one thread from now on: several would mostly wait for each other.
+
+    Args:
+        model: A `torch.nn.Module`.
+    """
+    import torch
+
+    parameters = list(model.parameters())
+    on_cpu = all(each.device.type == "cpu" for each in parameters)
+    if on_cpu and sum(each.numel() for each in parameters) < ONE_THREAD_BELOW:
+        torch.set_num_threads(1)
