@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 ONE_THREAD_BELOW = 2_000_000  # parameters
@@ -13,7 +14,7 @@ def use_one_thread_if_small(model: Any) -> None:
     Args:
         model: A `torch.nn.Module`.
     """
-    import torch
+    torch: Any = import_module("torch")  # not installed where types are checked
 
     parameters = list(model.parameters())
     on_cpu = all(each.device.type == "cpu" for each in parameters)
