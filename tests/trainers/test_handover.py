@@ -55,7 +55,7 @@ def spoiled(start: Start, folder: Path, part: str, change: Callable[[dict[str, A
 def test_a_good_handover_is_not_held(pair: str, train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     """A stage that starts from Best scores it first, finds the saved score, and trains."""
     first, config, second, settings, role = PAIRS[pair]
-    for seed in range(3):
+    for seed in range(5):
         start = train(first, config, seed=seed).start(role)
         assert train(second, settings, seed=seed, start=start).checkpoints
         assert f"The checkpoint of step {start.step} scores" in capsys.readouterr().out
