@@ -12,6 +12,7 @@ from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.trainers import generators
 from pipeline_widgets.trainers.agilerl import agents, checkpoint_files
 from pipeline_widgets.trainers.episodes import Score, play, to_score
+from pipeline_widgets.trainers.torch_threads import use_one_thread_if_small
 
 # The library's own defaults, which it applies where a spec leaves them out.
 _EPSILON = {"eps_start": 1.0, "eps_end": 0.1, "eps_decay": 0.995}
@@ -47,6 +48,7 @@ def train(
     """
     generators.seed_all(ctx.seed)
     made: Any = trainer if hasattr(trainer, "population") else trainer()
+    use_one_thread_if_small(made.population[0].actor)
     _Training(ctx, made, evaluate or made.env_spec.name, episodes, every).run(handover)
 
 
