@@ -76,13 +76,7 @@ class Algorithm:
             return self.evaluator
         what = f"The evaluator function of {self.spec.name} failed."
         fix = "Let it return a text for any valid config, such as the name of a benchmark."
-        try:
-            name = self.evaluator(config)
-        except Exception as error:  # it is the user's
-            raise ConfigError(what, format_error(error), fix) from error
-        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users return anything
-            raise ConfigError(what, f"It returned {format_value(name)}.", fix)
-        return name
+        return _ask(self.evaluator, config, str, what, fix)
 
     def validate(self, config: Mapping[str, Any]) -> Any:
         """Return the config as an instance of the config model, if there is one.
@@ -140,13 +134,7 @@ class Algorithm:
             return _facets({name: getattr(config, name) for name in sorted(facets) if hasattr(config, name)})
         what = f"The signature function of {self.spec.name} failed."
         fix = "Let it return a mapping of texts, numbers and bools for any valid config."
-        try:
-            made = self.signature(config)
-        except Exception as error:  # it is the user's
-            raise ConfigError(what, format_error(error), fix) from error
-        if not isinstance(made, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users return anything
-            raise ConfigError(what, f"It returned {format_value(made)}.", fix)
-        return _facets(made)
+        return _facets(_ask(self.signature, config, Mapping, what, fix))
 
     @property
     def reference(self) -> AlgorithmReference:
@@ -203,6 +191,17 @@ class Algorithm:
             why = f"{'.'.join(path) or 'It'} is {format_value(ours)}, and would be {format_value(theirs)}."
             raise ConfigError(what, why, fix)
         return plain
+
+
+def _ask(function: Callable[[Any], Any], config: Any, kind: type[Any], what: str, fix: str) -> Any:
+    """Return what a user's function makes of a config; refuse an error, and what is not of that kind."""
+    try:
+        made = function(config)
+    except Exception as error:  # it is the user's
+        raise ConfigError(what, format_error(error), fix) from error
+    if not isinstance(made, kind):
+        raise ConfigError(what, f"It returned {format_value(made)}.", fix)
+    return made
 
 
 def _facets(signature: Mapping[str, Any]) -> Signature:

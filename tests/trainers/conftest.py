@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from direct_runs import DirectRun, start_from
 
 from pipeline_widgets.algorithms.context import (
-    Event,
-    MetricReport,
-    SavedCheckpoint,
     Start,
     StopTraining,
     TrainContext,
@@ -20,50 +17,17 @@ from pipeline_widgets.algorithms.context import (
 from pipeline_widgets.algorithms.registry import Algorithm
 
 
-@dataclass
-class Trained:
-    """What came of a run."""
-
-    events: list[Event] = field(default_factory=list[Event])
-    stopped: bool = False
-
-    @property
-    def checkpoints(self) -> list[SavedCheckpoint]:
-        """All checkpoints, in the order in which they were saved."""
-        return [event for event in self.events if isinstance(event, SavedCheckpoint)]
-
-    @property
-    def reports(self) -> list[MetricReport]:
-        """All reports."""
-        return [event for event in self.events if isinstance(event, MetricReport)]
+class Trained(DirectRun):
+    """What came of a run of a trainer that comes along."""
 
     @property
     def digests(self) -> list[str]:
         """The digests of all checkpoints."""
         return [checkpoint.folder.digest for checkpoint in self.checkpoints]
 
-    @property
-    def final(self) -> SavedCheckpoint:
-        """The last checkpoint."""
-        return self.checkpoints[-1]
-
-    @property
-    def best(self) -> SavedCheckpoint:
-        """The checkpoint that the product would call Best."""
-        return max(self.checkpoints, key=lambda saved: (saved.evaluation_score or 0.0, saved.step))
-
     def start(self, role: str, *, best: bool = True) -> Start:
         """Return a start from the best or else the final checkpoint."""
-        saved = self.best if best else self.final
-        return Start(
-            path=saved.folder.path,
-            role=role,
-            step=saved.step,
-            training_score=saved.training_score,
-            evaluation_score=saved.evaluation_score,
-            evaluation_spread=saved.evaluation_spread,
-            signature=saved.signature,
-        )
+        return start_from(self.best if best else self.final, role)
 
 
 class Train(Protocol):

@@ -8,56 +8,24 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from direct_runs import DirectRun, start_from
+
 from pipeline_widgets.algorithms.algorithm import Algorithm
-from pipeline_widgets.algorithms.context import Event, SavedCheckpoint, Start, StopTraining, TrainContext
-from pipeline_widgets.domain.job import MetricReport
+from pipeline_widgets.algorithms.context import Start, StopTraining, TrainContext
+
+__all__ = ["Run", "context", "furthest", "start_from", "train", "weights"]
 
 
 @dataclass
-class Run:
+class Run(DirectRun):
     """What came of a training."""
 
-    folder: Path
-    events: list[Event] = field(default_factory=list)
-    stopped: bool = False
-
-    @property
-    def checkpoints(self) -> list[SavedCheckpoint]:
-        """The checkpoints by step, with the scores that are known by now."""
-        latest = {event.step: event for event in self.events if isinstance(event, SavedCheckpoint)}
-        return [latest[step] for step in sorted(latest)]
-
-    @property
-    def reports(self) -> list[MetricReport]:
-        """All reports."""
-        return [event for event in self.events if isinstance(event, MetricReport)]
-
-    @property
-    def final(self) -> SavedCheckpoint:
-        """The last checkpoint."""
-        return self.checkpoints[-1]
-
-    @property
-    def best(self) -> SavedCheckpoint:
-        """The checkpoint that the product calls Best."""
-        return max(self.checkpoints, key=lambda saved: (saved.evaluation_score or 0.0, saved.step))
+    folder: Path = field(kw_only=True)
 
     @property
     def model(self) -> Path:
         """The model folder of the last checkpoint."""
         return self.final.folder.path / "model"
-
-
-def start_from(saved: SavedCheckpoint, role: str = "weights", path: Path | None = None) -> Start:
-    """Return what a run starts from: a checkpoint, or a changed copy of it that has its signature still."""
-    return Start(
-        path=path or saved.folder.path,
-        role=role,
-        step=saved.step,
-        evaluation_score=saved.evaluation_score,
-        evaluation_spread=saved.evaluation_spread,
-        signature=saved.signature,
-    )
 
 
 def context(
@@ -70,7 +38,7 @@ def context(
     **config: Any,
 ) -> tuple[TrainContext, Run]:
     """Return a context as the process of a run makes it, and what will come of it."""
-    run = Run(folder / f"run-{uuid4().hex[:8]}")
+    run = Run(folder=folder / f"run-{uuid4().hex[:8]}")
     valid = algorithm.validate(config) if algorithm is not None else None
     made = TrainContext(
         config=valid,

@@ -7,36 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline_widgets.trainers.agilerl import agents, checkpoint_files
-from pipeline_widgets.trainers.gymnasium_spaces import as_observations, example_of, to_plain
-
-
-class Policy:
-    """A policy that answers an observation with the action that it thinks best, and several with a list.
-
-    Args:
-        agent: An algorithm of AgileRL, or a wrapper around one.
-    """
-
-    def __init__(self, agent: Any) -> None:
-        self._act = agents.greedy(agent)
-        self.space = agents.unwrapped(agent).observation_space
-        self.example = example_of(self.space)
-
-    def __call__(self, observation: Any) -> Any:
-        """Return the action, in the units of the environment.
-
-        Args:
-            observation: As JSON has it: numbers, nested lists, or a mapping for a Dict space.
-
-        Raises:
-            PipelineError: It is not one of the space.
-        """
-        batch, single = as_observations(self.space, observation)
-        actions = np.asarray(self._act(batch))
-        return to_plain(actions[0] if single else actions)
+from pipeline_widgets.trainers.greedy_policy import GreedyPolicy
 
 
 def predict(folder: Path) -> Callable[[Any], Any]:
@@ -62,4 +34,4 @@ def predict(folder: Path) -> Callable[[Any], Any]:
     except Exception as error:  # a pickle may raise anything
         raise checkpoint_files.unreadable(path, error) from error
     agents.relink_statistics(agent)
-    return Policy(agent)
+    return GreedyPolicy(agents.unwrapped(agent).observation_space, agents.greedy(agent))

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline_widgets.errors import CheckpointError
-from pipeline_widgets.trainers.gymnasium_spaces import as_observations, example_of, to_plain
+from pipeline_widgets.trainers.greedy_policy import GreedyPolicy
 from pipeline_widgets.trainers.sb3 import checkpoint_files
 
 #: By an argument that only one class has, for files without facts, such as those that were adopted.
@@ -23,35 +21,6 @@ _TELLTALES = {
     "target_entropy": "SAC",
     "normalize_advantage": "A2C",
 }
-
-
-class Policy:
-    """A policy that answers an observation with its deterministic action, and several with a list of them.
-
-    Args:
-        model: An algorithm of Stable-Baselines3.
-        statistics: Its VecNormalize, or None.
-    """
-
-    def __init__(self, model: Any, statistics: Any) -> None:
-        self._model, self._statistics = model, statistics
-        self.space = model.observation_space if statistics is None else statistics.observation_space
-        self.example = example_of(self.space)
-
-    def __call__(self, observation: Any) -> Any:
-        """Return the action, in the units of the environment.
-
-        Args:
-            observation: As JSON has it: numbers, nested lists, or a mapping for a Dict space.
-
-        Raises:
-            PipelineError: It is not one of the space.
-        """
-        batch, single = as_observations(self.space, observation)
-        if self._statistics is not None:
-            batch = self._statistics.normalize_obs(batch)
-        actions, _ = self._model.predict(batch, deterministic=True)
-        return to_plain(np.asarray(actions)[0] if single else actions)
 
 
 def predict(folder: Path) -> Callable[[Any], Any]:
@@ -66,7 +35,14 @@ def predict(folder: Path) -> Callable[[Any], Any]:
     facts = checkpoint_files.read_facts(folder)
     statistics = checkpoint_files.read_statistics(folder)
     checkpoint_files.read_weights(folder, "cpu")
-    return Policy(load_model(folder, facts), statistics)
+    model = load_model(folder, facts)
+
+    def act(observations: Any) -> Any:
+        normalized = observations if statistics is None else statistics.normalize_obs(observations)
+        return model.predict(normalized, deterministic=True)[0]
+
+    space = model.observation_space if statistics is None else statistics.observation_space
+    return GreedyPolicy(space, act)
 
 
 def load_model(folder: Path, facts: dict[str, Any]) -> Any:

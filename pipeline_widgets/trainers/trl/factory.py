@@ -13,9 +13,8 @@ from pydantic import create_model
 from pipeline_widgets.algorithms.algorithm import Algorithm
 from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.algorithms.registry import algorithm as register
-from pipeline_widgets.domain.compatibility import Port
 from pipeline_widgets.errors import ConfigError, format_value
-from pipeline_widgets.trainers.trl import config, letters, models, ready
+from pipeline_widgets.trainers.trl import config, letters, ready
 
 Method = Literal["SFT", "Reward", "DPO", "GRPO"]
 SETTINGS: dict[str, type[config.Settings]] = {
@@ -66,8 +65,7 @@ def algorithm(
         dataset: Rows as TRL names their columns: a list, a `datasets.Dataset`, a path, or a function that
             returns one of them, which is called in the process that trains.
         evaluate: Called with model and tokenizer; returns a score, a score with its standard error, or a
-        list of
-            scores, one for each row. Higher is better. It always draws the same random numbers.
+            list of scores, one for each row. Higher is better. It always draws the same random numbers.
         reward_funcs: For GRPO: functions of TRL's form, such as `reward(completions, **columns)`.
         base_model: The model that the chain begins with: a folder, a name on the Hub, or "letters".
         name: The name of the algorithm; "TRL SFT of my own" and the like by default.
@@ -92,22 +90,11 @@ def algorithm(
     def train(ctx: TrainContext) -> None:
         own.train(ctx)
 
-    produced = ready.REWARD_MODEL if method == "Reward" else "lm"
-    role = "init+reference" if method in {"DPO", "GRPO"} else "backbone" if method == "Reward" else "weights"
-    made = register(
-        name or f"TRL {method} of my own",
-        produces={produced},
-        accepts=[Port(role, {"lm"}, match=ready.MATCH)],
-        config=form,
-        signature=config.reward_signature if method == "Reward" else config.signature,
-        evaluator=evaluator or getattr(evaluate, "__name__", "evaluate"),
-        predict=ready.open_reward_model if method == "Reward" else ready.open_checkpoint,
-        requires=ready.REQUIRES,
-        install=ready.INSTALL,
-        load_within=ready.LOAD_WITHIN,
-        answer_within=ready.ANSWER_WITHIN,
-        training_only=models.TRAINING_ONLY,
-    )
+    declared: dict[str, Any] = {**ready.declaration(method), "config": form}
+    # A chain of one's own data begins with a language model, also where it makes a reward model.
+    declared["accepts"] = [port for port in declared["accepts"] if "lm" in port.kinds]
+    declared["evaluator"] = evaluator or getattr(evaluate, "__name__", "evaluate")
+    made = register(name or f"TRL {method} of my own", **declared)
     return made(train)
 
 

@@ -39,20 +39,40 @@ def open_reward_model(folder: Path) -> Callable[[Any], Any]:
     return opened(folder)
 
 
-@algorithm(
-    "TRL SFT",
-    produces={"lm"},
-    accepts=[Port("weights", {"lm"}, match=MATCH)],
-    config=config.SFTSettings,
-    signature=config.signature,
-    evaluator=config.evaluator,
-    predict=open_checkpoint,
-    requires=REQUIRES,
-    install=INSTALL,
-    load_within=LOAD_WITHIN,
-    answer_within=ANSWER_WITHIN,
-    training_only=TRAINING_ONLY,
-)
+def declaration(method: str) -> dict[str, Any]:
+    """Return what `@pw.algorithm` is told of a method, but for its config.
+
+    Args:
+        method: "SFT", "Reward", "DPO" or "GRPO".
+    """
+    common = {
+        "requires": REQUIRES,
+        "install": INSTALL,
+        "load_within": LOAD_WITHIN,
+        "answer_within": ANSWER_WITHIN,
+        "training_only": TRAINING_ONLY,
+    }
+    if method == "Reward":
+        return {
+            **common,
+            "produces": {REWARD_MODEL},
+            "accepts": [Port("backbone", {"lm"}, match=MATCH), Port("weights", {REWARD_MODEL}, match=MATCH)],
+            "signature": config.reward_signature,
+            "evaluator": config.preference_evaluator,
+            "predict": open_reward_model,
+        }
+    role = "weights" if method == "SFT" else "init+reference"
+    return {
+        **common,
+        "produces": {"lm"},
+        "accepts": [Port(role, {"lm"}, match=MATCH)],
+        "signature": config.signature,
+        "evaluator": config.evaluator,
+        "predict": open_checkpoint,
+    }
+
+
+@algorithm("TRL SFT", config=config.SFTSettings, **declaration("SFT"))
 def sft(ctx: TrainContext) -> None:
     """Teach a language model to imitate demonstrations, with TRL's SFTTrainer, in full or with LoRA.
 
@@ -65,23 +85,7 @@ def sft(ctx: TrainContext) -> None:
     training.train(ctx, "SFT")
 
 
-@algorithm(
-    "TRL Reward",
-    produces={REWARD_MODEL},
-    accepts=[
-        Port("backbone", {"lm"}, match=MATCH),
-        Port("weights", {REWARD_MODEL}, match=MATCH),
-    ],
-    config=config.RewardSettings,
-    signature=config.reward_signature,
-    evaluator=config.preference_evaluator,
-    predict=open_reward_model,
-    requires=REQUIRES,
-    install=INSTALL,
-    load_within=LOAD_WITHIN,
-    answer_within=ANSWER_WITHIN,
-    training_only=TRAINING_ONLY,
-)
+@algorithm("TRL Reward", config=config.RewardSettings, **declaration("Reward"))
 def reward(ctx: TrainContext) -> None:
     """Teach a model to score answers by preferences, with TRL's RewardTrainer, in full or with LoRA.
 
@@ -94,20 +98,7 @@ def reward(ctx: TrainContext) -> None:
     training.train(ctx, "Reward")
 
 
-@algorithm(
-    "TRL DPO",
-    produces={"lm"},
-    accepts=[Port("init+reference", {"lm"}, match=MATCH)],
-    config=config.DPOSettings,
-    signature=config.signature,
-    evaluator=config.evaluator,
-    predict=open_checkpoint,
-    requires=REQUIRES,
-    install=INSTALL,
-    load_within=LOAD_WITHIN,
-    answer_within=ANSWER_WITHIN,
-    training_only=TRAINING_ONLY,
-)
+@algorithm("TRL DPO", config=config.DPOSettings, **declaration("DPO"))
 def dpo(ctx: TrainContext) -> None:
     """Teach a language model to prefer chosen to rejected answers, with TRL's DPOTrainer.
 
@@ -121,20 +112,7 @@ def dpo(ctx: TrainContext) -> None:
     training.train(ctx, "DPO")
 
 
-@algorithm(
-    "TRL GRPO",
-    produces={"lm"},
-    accepts=[Port("init+reference", {"lm"}, match=MATCH)],
-    config=config.GRPOSettings,
-    signature=config.signature,
-    evaluator=config.evaluator,
-    predict=open_checkpoint,
-    requires=REQUIRES,
-    install=INSTALL,
-    load_within=LOAD_WITHIN,
-    answer_within=ANSWER_WITHIN,
-    training_only=TRAINING_ONLY,
-)
+@algorithm("TRL GRPO", config=config.GRPOSettings, **declaration("GRPO"))
 def grpo(ctx: TrainContext) -> None:
     """Teach a language model by rewards of its own answers, with TRL's GRPOTrainer, in full or with LoRA.
 
