@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline_widgets.algorithms.text_predictor import Prompt, SamplingSettings, TextPredictor
 from pipeline_widgets.serving.open_inference import abbreviate
-from pipeline_widgets.serving.payload import RequestError
+from pipeline_widgets.serving.payload import UNPROCESSABLE, RequestError
 
 CHOICES = 128  # that a request may ask for
 LOG_PROBS = 20  # tokens at a position
@@ -246,7 +246,12 @@ def _check_extra(given: BaseModel, prefix: str = "") -> None:
         what = f"The parameter “{abbreviate(f'{prefix}{name}')[1:-1]}” is not supported here."
         why = f"It is {abbreviate(value)}."
         raise RequestError(
-            400, what, why, "Leave it out.", param=f"{prefix}{name}"[:80], code="unsupported_parameter"
+            UNPROCESSABLE,
+            what,
+            why,
+            "Leave it out.",
+            param=f"{prefix}{name}"[:80],
+            code="unsupported_parameter",
         )
 
 
@@ -278,4 +283,4 @@ def _constant(prompt: Prompt) -> Callable[[TextPredictor], Prompt]:
 
 
 def _refused(param: str, what: str, fix: str) -> RequestError:
-    return RequestError(400, what, "", fix, param=param)
+    return RequestError(UNPROCESSABLE, what, "", fix, param=param)

@@ -281,7 +281,7 @@ def test_our_own_path_takes_settings_and_chats_as_well(agent: Endpoint) -> None:
     assert said(messages=USER, stop=GREEDY[1]) == GREEDY[:1]
     for wrong in ({"prompt": "dbca", "top_k": 1}, {"prompt": "dbca", "messages": USER}, {"max_tokens": 1}):
         answer = agent.ask("/generate", wrong)
-        assert (answer.status, isinstance(answer.json["error"], str)) == (400, True), answer.body
+        assert (answer.status, isinstance(answer.json["error"], str)) == (422, True), answer.body
 
 
 @pytest.mark.spec("8.3", "8.5")
