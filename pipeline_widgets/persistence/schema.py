@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0006"
+HEAD = "0007"
 
 
 class CleanString(TypeDecorator[str]):
@@ -97,6 +97,11 @@ workspace = _table(
     Column("identity", CleanString(32)),
     Column("place", Text),
     Column("recorded_variables", JSON(none_as_null=True)),  # names of environment variables
+    # Of runs whose stage and experiment name none; NULL is "local".
+    Column("launcher", Text),
+    Column("resources", JSON(none_as_null=True)),
+    Column("remote", Text),  # the fsspec URL of the checkpoints; NULL where they are in the folder alone
+    Column("trackers", JSON(none_as_null=True)),
 )
 
 projects = _table(
@@ -135,6 +140,8 @@ experiments = _table(
     Column("modified_at", Float, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),  # raised by every edit
+    Column("launcher", Text),
+    Column("resources", JSON(none_as_null=True)),
     UniqueConstraint("project_id", "name"),
     Index(None, "project_id", "revision"),
 )
@@ -173,6 +180,9 @@ stages = _table(
     Column("accepted_state", CleanText),
     Column("accepted_note", CleanText),
     Column("accepted_at", Float),
+    Column("launcher", Text),
+    Column("resources", JSON(none_as_null=True)),
+    Column("retries", Integer, nullable=False, server_default="0"),  # of runs that crash
     CheckConstraint("kind IN ('experiment', 'deployment')", name="kind"),
     Index(None, "pipeline_id", "position"),
 )
@@ -230,6 +240,12 @@ runs = _table(
     Column("revision", Integer, nullable=False),
     Column("code", JSON(none_as_null=True)),  # where it was triggered, and the digests of what it ran
     Column("environment_digest", CleanString(64)),
+    Column("launcher", Text),  # NULL is "local"
+    Column("resources", JSON(none_as_null=True)),
+    Column("home", Text),  # the host on which a local run is launched
+    Column("job", Text),  # by which the engine of its launcher knows it
+    Column("waits", CleanText),  # in the engine's words, for what its job waits
+    Column("retry", Integer, nullable=False, server_default="0"),  # the first after a crash is 1
     Index(None, "project_id", "revision"),
     Index(None, "stage_id", "experiment_id", "status"),
     Index(None, "experiment_id", "number"),
@@ -387,4 +403,26 @@ events = _table(
     _reference("agent_id", "agents", "SET NULL"),
     Column("kind", CleanString(16), nullable=False, server_default="edited"),
     Column("changes", JSON(none_as_null=True)),  # what an edit has changed; NULL in rows of older versions
+)
+
+#: Who is told of runs. The target is an Apprise URL, which may hold a password.
+notifications = _table(
+    "notifications",
+    Column("target", Text, nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+#: One message to one target; written with what it tells of, and sent after that.
+notices = _table(
+    "notices",
+    Column("notification_id", Integer, ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False),
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False, index=True),
+    Column("event", CleanString(16), nullable=False),
+    Column("text", CleanText, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float, index=True),  # NULL when it is sent or given up
+    Column("sent_at", Float),
+    Column("error", CleanText),
+    UniqueConstraint("notification_id", "run_id", "event"),
 )

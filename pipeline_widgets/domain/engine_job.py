@@ -1,0 +1,28 @@
+"""What an engine, such as Slurm or Ray, says of a job that a launcher has given to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """What an engine says of a job."""
+
+    WAITING = "waiting"  # in its queue
+    AT_WORK = "at work"
+    ENDED = "ended"
+    UNKNOWN = "unknown"  # the engine does not answer, or has forgotten the job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobObservation:
+    """What an engine says of a job: a hint, since it may call one ended whose process still works."""
+
+    state: JobState
+    #: In the engine's own words: for what it waits ("Resources"), or how it ended ("TIMEOUT").
+    reason: str = ""
+    #: The exit code of a job that has ended, negative for a signal; None where it is unknown.
+    exit_code: int | None = None
+    #: The names of the machines on which it is, or was, as the engine calls them.
+    hosts: tuple[str, ...] = ()

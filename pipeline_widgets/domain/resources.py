@@ -1,0 +1,113 @@
+"""What a run asks a launcher for: CPUs, GPUs, memory, time, and what only one engine knows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeAlias, cast
+
+from pipeline_widgets.errors import ConfigError, format_value
+
+Option: TypeAlias = str | int | float | bool
+
+#: Decimal and binary units, as people write sizes.
+_PREFIXES = tuple(enumerate("kmgt", start=1))
+_UNITS = {"": 1} | {p: 1000**n for n, p in _PREFIXES} | {f"{p}i": 1024**n for n, p in _PREFIXES}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?|)b?\s*", re.IGNORECASE)
+_TIME_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_TIME = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*")
+_FIELDS = ("cpu", "gpu", "memory", "time")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What a run asks for; None leaves it to the launcher."""
+
+    cpu: int | None = None
+    gpu: int | None = None
+    #: Bytes.
+    memory: int | None = None
+    #: Seconds after which an engine may end the run.
+    time: float | None = None
+    #: What only one engine knows, such as a partition.
+    options: Mapping[str, Option] = field(default_factory=dict[str, Option])
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any] | Resources | None) -> Resources:
+        """Read resources as people write them: `{"gpu": 1, "memory": "24 GiB", "partition": "a100"}`.
+
+        Args:
+            given: Numbers of CPUs and GPUs; `memory` in bytes, or with a unit; `time` in seconds, as a
+                `timedelta`, or with one of the units s, min, h, d. Every other name is an option of the
+                engine.
+
+        Raises:
+            ConfigError: A value is none of these.
+        """
+        if given is None or isinstance(given, Resources):
+            return given or cls()
+        if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+            what = f"Resources cannot be {format_value(cast('object', given))}."
+            raise ConfigError(what, fix='Write them as {"cpu": 4, "gpu": 1, "memory": "24 GiB"}.')
+        return cls(
+            cpu=_count("cpu", given.get("cpu")),
+            gpu=_count("gpu", given.get("gpu")),
+            memory=_read_memory(given.get("memory")),
+            time=_read_time(given.get("time")),
+            options={name: _read_option(name, given[name]) for name in given if name not in _FIELDS},
+        )
+
+    def to_json(self) -> dict[str, Any] | None:
+        """Return them as a column holds them; None where nothing is asked for."""
+        asked = {name: getattr(self, name) for name in _FIELDS if getattr(self, name) is not None}
+        return {**self.options, **asked} or None
+
+    def __bool__(self) -> bool:
+        return self.to_json() is not None
+
+
+def _count(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _refused(name, value, "Give a whole number of at least 0.")
+    return value
+
+
+def _read_memory(value: object) -> int | None:
+    fix = 'Give bytes, or a text such as "24 GiB".'
+    if isinstance(value, str) and (read := _SIZE.fullmatch(value)) is not None:
+        value = round(float(read[1]) * _UNITS[read[2].lower()])
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise _refused("memory", value, fix)
+    return value
+
+
+def _read_time(value: object) -> float | None:
+    fix = 'Give seconds, a timedelta, or a text such as "2 h" or "90 min".'
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, str) and (read := _TIME.fullmatch(value)) is not None:
+        value = float(read[1]) * _TIME_UNITS[read[2]]
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise _refused("time", value, fix)
+    return float(value)
+
+
+def _read_option(name: object, value: object) -> Option:
+    if not isinstance(name, str) or not name:
+        raise _refused("options", name, "An option has a name.")
+    if not isinstance(value, (str, int, float)):
+        raise _refused(name, value, "Give a text, a number, True or False.")
+    return value
+
+
+def _refused(name: str, value: object, fix: str) -> ConfigError:
+    return ConfigError(f"The resource {name!r} cannot be {format_value(value)}.", fix=fix)

@@ -1,0 +1,68 @@
+"""Where runs are launched, with which resources, retries, who is told, trackers, artifacts elsewhere."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    for table in ("workspace", "experiments", "stages", "runs"):
+        op.add_column(table, sa.Column("launcher", sa.Text(), nullable=True))
+        op.add_column(table, sa.Column("resources", sa.JSON(), nullable=True))
+    op.add_column("workspace", sa.Column("remote", sa.Text(), nullable=True))
+    op.add_column("workspace", sa.Column("trackers", sa.JSON(), nullable=True))
+    op.add_column("stages", sa.Column("retries", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("runs", sa.Column("home", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("job", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("waits", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("retry", sa.Integer(), nullable=False, server_default="0"))
+    op.create_table(
+        "notifications",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("notification_id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("event", sa.String(16), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.Float(), nullable=True),
+        sa.Column("sent_at", sa.Float(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["notification_id"],
+            ["notifications.id"],
+            name=op.f("fk_notices_notification_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_notices_run_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+        sa.UniqueConstraint(
+            "notification_id", "run_id", "event", name=op.f("uq_notices_notification_id_run_id_event")
+        ),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_notices_run_id"), "notices", ["run_id"])
+    op.create_index(op.f("ix_notices_due_at"), "notices", ["due_at"])
+
+
+def downgrade() -> None:
+    for table in ("notices", "notifications"):
+        op.drop_table(table)
+    for name in ("retry", "waits", "job", "home"):
+        op.drop_column("runs", name)
+    op.drop_column("stages", "retries")
+    for name in ("trackers", "remote"):
+        op.drop_column("workspace", name)
+    for table in ("runs", "stages", "experiments", "workspace"):
+        op.drop_column(table, "resources")
+        op.drop_column(table, "launcher")
