@@ -46,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="answer for an agent over HTTP (for launchers)")
     serve.add_argument("agent_id", type=int)
     serve.set_defaults(command=_serve)
+    answer = commands.add_parser(
+        "answer", help="answer for a version of an agent in lines of JSON (for handles)"
+    )
+    answer.add_argument("version_id", type=int)
+    answer.set_defaults(command=_answer)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
     trust = commands.add_parser("trust", help="let a workspace that somebody else made run code, from now on")
@@ -90,6 +95,17 @@ def _serve(options: argparse.Namespace) -> None:
         serve(opened.store, opened.endpoint_service, options.agent_id, processes.identify(os.getpid()))
     finally:
         opened.store.database.close()
+
+
+def _answer(options: argparse.Namespace) -> None:
+    from pipeline_widgets.execution.predictor_process import answer_questions  # noqa: PLC0415  not for --help
+
+    opened = _open_launched(options)
+    try:
+        served = opened.endpoint_service.version(options.version_id)
+    finally:
+        opened.store.database.close()
+    answer_questions(served.version, served.reference, opened.store.artifacts)
 
 
 def _open_launched(options: argparse.Namespace) -> Execution:

@@ -17,7 +17,7 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain import agent as values
 from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.errors import ConfigError, WaitTimeoutError
-from pipeline_widgets.serving.predictors import open_predictor
+from pipeline_widgets.execution.predictor_process import open_answerer
 
 if TYPE_CHECKING:
     from pipeline_widgets.widgets.agents import AgentsView
@@ -143,7 +143,10 @@ class Agent(Handle):
         return self._services.rotate_key(self._id)
 
     def predict(self, x: Any) -> Any:
-        """Answer in this process: an action, a text or a value, as its algorithm declares.
+        """Answer without HTTP: an action, a text or a value, as its algorithm declares.
+
+        An algorithm that needs a library, such as Stable-Baselines3, answers in a process of its own, with
+        arrays as lists: no pickle of a checkpoint is opened in this one.
 
         Args:
             x: What it answers to: an observation as a list or array of numbers, with the shape that its
@@ -157,7 +160,9 @@ class Agent(Handle):
         current = self._now.current
         if self._opened is None or self._opened[0] != current.id:
             reference = self._services.agents.reference(current)
-            self._opened = (current.id, open_predictor(current, reference, self._services.store.artifacts))
+            store = self._services.store
+            answerer = open_answerer(store.database.url, current, reference, store.artifacts)
+            self._opened = (current.id, answerer)
         return self._opened[1](x)
 
     def rollback(self, number: int) -> None:
