@@ -11,6 +11,7 @@ from pipeline_widgets.domain.job import Job, LoadedCode, Outcome
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.messages import read_message
+from pipeline_widgets.execution.preloading import ImportedModules
 from pipeline_widgets.execution.process_spawner import Worker
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
 from pipeline_widgets.persistence.artifacts import WriteProgress, read_write_progress
@@ -32,6 +33,8 @@ class ActiveJob:
     idle_since: float = 0.0
     written: WriteProgress | None = None
     is_line_open: bool = True
+    #: What it has imported, until that is passed on to the worker of the next stage.
+    imported: ImportedModules | None = None
     #: Whether the endpoint of its agent was asked to serve the new version.
     is_connected: bool = False
     #: The reports that the database can never store, and why.
@@ -52,6 +55,8 @@ class ActiveJob:
                 message = read_message(line)
                 if isinstance(message, Outcome):
                     self.outcome = message
+                elif isinstance(message, ImportedModules):
+                    self.imported = message
                 elif not (isinstance(message, LoadedCode) and self._expects(message.record)):
                     self.batch.add(message)
         except (EOFError, OSError):

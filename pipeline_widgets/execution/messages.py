@@ -7,11 +7,12 @@ from multiprocessing.connection import Connection
 
 from pipeline_widgets.domain.job import Outcome, Report
 from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.execution.preloading import ImportedModules
 
 LONGEST_MESSAGE = 64 << 20  # bytes; four characters of text, read as a length, are far more
 
 
-def read_message(line: Connection) -> Outcome | Report:
+def read_message(line: Connection) -> Outcome | Report | ImportedModules:
     """Return the next message of a worker.
 
     Args:
@@ -32,7 +33,7 @@ def read_message(line: Connection) -> Outcome | Report:
         message: object = pickle.loads(data)  # noqa: S301  a worker runs user code as this user anyway
     except Exception as error:
         raise _overwritten(error) from error
-    if not isinstance(message, Outcome | Report):
+    if not isinstance(message, Outcome | Report | ImportedModules):
         raise _overwritten(TypeError(type(message).__name__))
     return message
 

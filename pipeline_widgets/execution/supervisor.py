@@ -37,6 +37,7 @@ from pipeline_widgets.execution import ownership, processes, worker
 from pipeline_widgets.execution.active_job import ActiveJob
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.environment import describe_environment
+from pipeline_widgets.execution.next_worker import NextWorker
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence import filesystem
@@ -98,7 +99,7 @@ class Supervisor:
         self._asked_to_end = False
         self._missing = 0
         self._environment: Environment | None = None
-        self._fetch_next: Callable[[], Worker] | None = None
+        self._next_worker = NextWorker(spawner, lambda worker: self._end(worker, at_once=True))
 
     def run(self, run_id: int) -> None:
         """Execute a run and the Auto stages that follow it; do nothing if somebody else has taken the run.
@@ -113,7 +114,7 @@ class Supervisor:
         gc.freeze()  # imported modules stay: there is no use in searching them again and again
         gc.set_threshold(*RARE_COLLECTIONS)
         gc.enable()  # the imports were made without it
-        self._fetch_next = self._spawner.spawn()
+        self._next_worker.spawn()
         try:
             job = self._retry_until_committed(
                 lambda: self._supervision.take(run_id, self._owner), within=TAKE_PATIENCE
@@ -123,12 +124,10 @@ class Supervisor:
         except (FencedError, _WorkspaceDeletedError) as error:
             _log.warning("%s", error)
         finally:
-            if self._fetch_next is not None:
-                self._end(self._fetch_next(), at_once=True)
+            self._next_worker.end()
 
     def _execute(self, job: Job) -> Job | None:
-        active = ActiveJob(job=job, worker=(self._fetch_next or self._spawner.spawn())())
-        self._fetch_next = None
+        active = ActiveJob(job=job, worker=self._next_worker.take())
         try:
             active.send(job)  # it loads code meanwhile, and trains on GO
             running = processes.identify(active.worker.pid)
@@ -172,8 +171,8 @@ class Supervisor:
 
     def _spawn_next(self, job: Job, outcome: Outcome) -> None:
         """Start the worker of the next stage while this one ends and the database writes."""
-        if self._fetch_next is None and job.starts_next_stage and outcome.status is Status.SUCCEEDED:
-            self._fetch_next = self._spawner.spawn()
+        if job.starts_next_stage and outcome.status is Status.SUCCEEDED:
+            self._next_worker.spawn()
 
     def _watch(self, active: ActiveJob) -> None:
         """Record the reports of a worker until it has sent its outcome or has ended."""
@@ -183,6 +182,9 @@ class Supervisor:
             line = [active.worker.line] if active.is_line_open else []
             wait([*line, *self._spawner.wait_handles(active.worker)], TICK)
             active.receive()
+            if active.imported is not None:
+                self._next_worker.preload(active.imported, active.worker)
+                active.imported = None
             now = time.monotonic()
             if now - checked_at >= TICK:
                 checked_at = now

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from pipeline_widgets.algorithms import code_digest, evaluators, registry
 from pipeline_widgets.algorithms.context import Event, Start, StopTraining, TrainContext
@@ -31,6 +31,7 @@ from pipeline_widgets.domain.text import shorten
 from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.execution import processes, scoring, streams
 from pipeline_widgets.execution.left_threads import await_threads
+from pipeline_widgets.execution.preloading import ImportedModules, ImportWatcher, import_ahead
 from pipeline_widgets.execution.script_server import answer_scripts
 from pipeline_widgets.execution.stop_request import StopRequest
 from pipeline_widgets.persistence import artifacts, filesystem
@@ -39,6 +40,8 @@ from pipeline_widgets.persistence import artifacts, filesystem
 GO = "go"
 #: The message of a supervisor when a stop was requested.
 STOP = "stop"
+#: Takes the reports of a run to its supervisor.
+Emit: TypeAlias = Callable[[Report | ImportedModules], None]
 MOST_ERROR = 200_000  # characters of a traceback that are kept; the log has all of it
 STOP_TOLD_WITHIN = 0.5  # seconds between the SIGTERM of a stop and its message, at most
 TERMINATED = 128 + signal.SIGTERM  # the exit code of shells, and of many handlers, after SIGTERM
@@ -52,7 +55,7 @@ class WorkerConnection:
     lock: threading.Lock
     owner: int
 
-    def send(self, message: Report | Outcome) -> None:
+    def send(self, message: Report | Outcome | ImportedModules) -> None:
         """Send a message to the supervisor.
 
         Raises:
@@ -75,6 +78,35 @@ def main(connection: Connection) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     processes.die_with_parent()
     begun, go, stop = threading.Event(), threading.Event(), StopRequest()
+    _heed_signals(stop)
+    streams.lose_what_cannot_be_printed()
+    registry.claim_main()
+    imports = ImportWatcher()
+    # Everything that needs no job is done before the job comes; the thread only waits until then.
+    threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
+    try:
+        job: Job | ImportedModules = connection.recv()
+        while isinstance(job, ImportedModules):
+            connection.send(import_ahead(job))
+            job = connection.recv()
+    except EOFError:
+        return
+    begun.set()
+    line, me = WorkerConnection(connection, threading.Lock(), os.getpid()), os.getpid()
+    refusal = _redirect(Path(job.folder))
+    faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
+    outcome = refusal or execute(job, line.send, stop, go.wait, imports)
+    if os.getpid() != me:  # a fork of the training code that was not ended: its outcome is not the run's
+        os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
+    atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
+    for name in ("stdout", "stderr"):
+        with suppress(Exception):  # training code may have put anything there, even None
+            getattr(sys, name).flush()
+    line.send(outcome)
+
+
+def _heed_signals(stop: StopRequest) -> None:
+    """Let SIGTERM and SIGHUP ask the training to stop; in its forks they end the process, as usual."""
 
     def ask_to_stop(*_: object) -> None:
         stop.ask()
@@ -90,29 +122,11 @@ def main(connection: Connection) -> None:
                 signal.signal(ending, signal.SIG_DFL)
 
         os.register_at_fork(after_in_child=as_usual)
-    streams.lose_what_cannot_be_printed()
-    registry.claim_main()
-    # Everything that needs no job is done before the job comes; the thread only waits until then.
-    threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
-    try:
-        job: Job = connection.recv()
-    except EOFError:
-        return
-    begun.set()
-    line, me = WorkerConnection(connection, threading.Lock(), os.getpid()), os.getpid()
-    refusal = _redirect(Path(job.folder))
-    faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
-    outcome = refusal or execute(job, line.send, stop, go.wait)
-    if os.getpid() != me:  # a fork of the training code that was not ended: its outcome is not the run's
-        os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
-    atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
-    for name in ("stdout", "stderr"):
-        with suppress(Exception):  # training code may have put anything there, even None
-            getattr(sys, name).flush()
-    line.send(outcome)
 
 
-def execute(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Callable[[], object]) -> Outcome:
+def execute(
+    job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], imports: ImportWatcher
+) -> Outcome:
     """Execute a job in this process, and return its outcome.
 
     Args:
@@ -121,9 +135,10 @@ def execute(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Cal
         stop: Whether a stop was requested.
         go: Waits until training may begin. Before that, code is loaded and files are read, while the
             database still writes that the run is Running.
+        imports: What was imported before.
     """
     try:
-        return _dispatch(job, emit, stop, go)
+        return _dispatch(job, emit, stop, go, imports)
     except StopTraining:
         return Outcome(status=Status.STOPPED)
     except SystemExit as error:
@@ -142,18 +157,20 @@ def execute(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Cal
 
 
 def _dispatch(
-    job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Callable[[], object]
+    job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], imports: ImportWatcher
 ) -> Outcome:
     match job.kind:
         case "training":
-            return _train(job, emit, stop, go)
+            return _train(job, emit, stop, go, imports)
         case "evaluation":
             return scoring.evaluate(job, emit, stop.heed, go)
         case "deployment":
             return _deploy(job, go)
 
 
-def _train(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Callable[[], object]) -> Outcome:
+def _train(
+    job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], imports: ImportWatcher
+) -> Outcome:
     start = _start(job)
     _enter(job.code.folder)
     # Before the training: code that cannot be loaded ends the run at once, and `__main__` is the algorithm's.
@@ -168,6 +185,9 @@ def _train(job: Job, emit: Callable[[Report], None], stop: StopRequest, go: Call
         if isinstance(event, SavedCheckpoint):
             saved[event.step] = event
         emit(event)
+        # By its first report it has imported what it needs; the next stage is likely to need the same.
+        if job.starts_next_stage and (modules := imports.imported()) is not None:
+            emit(modules)
 
     config = algorithm.validate(job.config)
     context = TrainContext(

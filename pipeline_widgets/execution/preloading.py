@@ -1,0 +1,83 @@
+"""Import the libraries of a training ahead of the next one .
+
+A worker is forked from a process that has imported no library, so that nothing of one run reaches the next.
+A training with torch and transformers waits for seconds for imports that the stage before it has just made.
+So the worker of the next stage is started while this one trains, and imports the same in its own process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import sysconfig
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+#: Modules beside which a training imports nothing that is worth another process; numpy has 140, torch 1,100.
+FEW = 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportedModules:
+    """The installed modules that a training has imported, in their order."""
+
+    names: tuple[str, ...]
+    #: The variables that have changed meanwhile, as they are now; None for one that is gone.
+    variables: Mapping[str, str | None]
+
+
+class ImportWatcher:
+    """Tells once which installed modules a training has imported.
+
+    Create it before the training's code is loaded.
+    """
+
+    def __init__(self) -> None:
+        self._before = frozenset(sys.modules)
+        self._variables: Mapping[str, str] | None = _variables()
+
+    def imported(self) -> ImportedModules | None:
+        """Return the modules; None where they are few, and when asked again."""
+        before, self._variables = self._variables, None
+        if before is None:
+            return None
+        places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        new = (name for name in sys.modules if name not in self._before)
+        names = tuple(name for name in new if _is_installed(name, places))
+        if len(names) < FEW:
+            return None
+        now = _variables()
+        changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+        return ImportedModules(names=names, variables={name: now.get(name) for name in changed})
+
+
+def import_ahead(modules: ImportedModules) -> bool:
+    """Import modules; one that cannot be is left to the training, whatever it raises.
+
+    Returns:
+        Whether the imports have changed the environment as the training did. Where not, the training has set
+        variables itself. Libraries read some, such as HF_HOME, while they are imported: the next training
+        would set them too late here.
+    """
+    for name in modules.names:
+        if name not in sys.modules:
+            with suppress(BaseException):
+                importlib.import_module(name)
+    now = _variables()
+    return all(now.get(name) == value for name, value in modules.variables.items())
+
+
+def _variables() -> Mapping[str, str]:
+    """Return the variables that are not ours: scripts find their run by one that this process sets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_WIDGETS_")}
+
+
+def _is_installed(name: str, places: Collection[str]) -> bool:
+    """Whether a module lies where packages are installed: a user's own have to be fresh for each run."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    origin: object = getattr(spec, "origin", None)
+    if not isinstance(origin, str) or getattr(spec, "name", None) != name:
+        return False
+    return any(origin.startswith(f"{place}{os.sep}") for place in places)
