@@ -8,11 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from benches import Bench
+from benches import Bench, until
 from pydantic import BaseModel
 
 import pipeline_widgets as pw
@@ -140,7 +141,8 @@ def next_worker(spawner: ForkServer) -> NextWorker:
     """Return the next worker of a supervisor that ends workers as supervisors do."""
 
     def end(worker: Worker) -> None:
-        os.kill(worker.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
         worker.wait(10)
 
     return NextWorker(spawner, end)
@@ -179,16 +181,17 @@ def test_a_worker_that_is_not_ready_is_replaced_by_a_fresh_one(spawner: ForkServ
     ahead = next_worker(spawner)
     present = spawner.spawn()()
     variables = {"SOME_HOME": "here"} if how == "set variables" else {}
-    ahead.preload(imported("json.tool", **variables), present)
+    ahead.preload(imported("pandas", **variables), present)
     parent = psutil.Process(present.pid).parent()
     assert parent is not None
     (waiting,) = [each for each in parent.children() if each.pid != present.pid]
     if how == "unfinished":
         waiting.suspend()
-    else:
-        time.sleep(2)
-    if how == "died":
+    elif how == "died":
         waiting.kill()
+        time.sleep(2)
+    else:
+        until(lambda: waiting.status() == psutil.STATUS_SLEEPING and waiting.cpu_times().user > 0.2)
     taken = ahead.take()
     assert taken.pid != waiting.pid
     assert taken.exit_code() is None
