@@ -20,7 +20,7 @@ from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
 from pipeline_widgets.domain.plan import Problem
-from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_trigger
+from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_retries, parse_trigger
 from pipeline_widgets.services.pipelines import first_or_source
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Pipeline(Handle):
         position: int | None = None,
         duplicate: bool = False,
         gate: GateArgument = None,
+        retries: int = 0,
     ) -> Stage:
         """Add a stage that runs an experiment.
 
@@ -84,6 +85,8 @@ class Pipeline(Handle):
             position: Insert before this position, counted from 0; at the end by default.
             duplicate: Attach a copy of the experiment.
             gate: For an Auto stage, a bound for the evaluation score of what it starts from.
+            retries: How often a run that crashes is retried, from its own last checkpoint. One that fails,
+                or is stopped, is not.
 
         Raises:
             OrderError: It could not stand there.
@@ -97,6 +100,7 @@ class Pipeline(Handle):
             start=first_or_source(self._now, begin, position),
             auto_add_agent=auto_add_agent,
             gate=parse_gate(gate),
+            retries=parse_retries(retries),
         )
         return self._added(stage, position, duplicate=duplicate)
 

@@ -136,6 +136,11 @@ class Run(Handle):
         return self._now.status
 
     @property
+    def retry(self) -> int:
+        """Which retry of a run that crashed it is, counted from 1; 0 for a run that was triggered."""
+        return self._now.retry
+
+    @property
     def progress(self) -> Progress:
         """Steps done, steps in all, and the estimate of the seconds left."""
         return self._services.runs.progress(self._id)

@@ -16,7 +16,7 @@ from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_trigger
+from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_retries, parse_trigger
 from pipeline_widgets.errors import ConfigError, RuleError
 from pipeline_widgets.services.queries.pipeline_state import StageState
 
@@ -55,6 +55,12 @@ class Stage(Handle):
     def trigger_type(self) -> str:
         """What starts it: "manual" or "auto"."""
         return str(self._now.stage.trigger)
+
+    @property
+    def retries(self) -> int:
+        """How often a run of it that crashes is retried."""
+        stage = self._now.stage
+        return stage.retries if isinstance(stage, ExperimentStage) else 0
 
     @property
     def experiment(self) -> Experiment | None:
@@ -152,6 +158,7 @@ class Stage(Handle):
         description: str | None = None,
         checkpoint: Any = None,
         gate: GateArgument | Unset = UNSET,
+        retries: int | None = None,
     ) -> tuple[str, ...]:
         """Change its settings; what is left out stays. Returns what was changed along.
 
@@ -165,6 +172,7 @@ class Stage(Handle):
             description: The description of that agent.
             checkpoint: "best", "final" or a step, of a Deployment stage.
             gate: A bound for the evaluation score, "better than deployed", or None.
+            retries: How often a run that crashes is retried.
 
         Raises:
             InUseError: It is active.
@@ -184,6 +192,7 @@ class Stage(Handle):
                 "experiment_id", id_in(self._services, experiment, Experiment) if experiment else None,
             ),
             "auto_add_agent": ("auto_add_agent", auto_add_agent),
+            "retries": ("retries", parse_retries(retries) if retries is not None else None),
         }  # fmt: skip
         deploying = {
             "agent_name": ("agent_name", agent_name),

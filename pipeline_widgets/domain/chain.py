@@ -77,6 +77,8 @@ class ExperimentStage:
     start: Start = FromScratch()
     auto_add_agent: bool = False
     gate: Gate | None = None
+    #: How often a run that crashes is retried.
+    retries: int = 0
 
     @property
     def choice(self) -> Choice | None:

@@ -22,6 +22,7 @@ from pipeline_widgets.domain.stage_settings import (
     is_left_out,
     parse_choice,
     parse_gate,
+    parse_retries,
     parse_start,
     parse_trigger,
     settings_to_plain,
@@ -32,7 +33,7 @@ FORMAT = 1
 T = TypeVar("T")
 NAMED = 5  # experiments that an error names
 _STAGE = {"trigger", "gate"}
-_EXPERIMENT_STAGE = _STAGE | {"experiment", "start", "auto_add_agent"}
+_EXPERIMENT_STAGE = _STAGE | {"experiment", "start", "auto_add_agent", "retries"}
 _DEPLOYMENT_STAGE = _STAGE | {"agent", "description", "checkpoint"}
 
 
@@ -247,6 +248,7 @@ def _stage(node: DocumentNode, experiments: Collection[str]) -> StageEntry:
         start=start,
         auto_add_agent=node.boolean("auto_add_agent"),
         gate=gate,
+        retries=node.setting("retries", parse_retries, 0),
     )
     return StageEntry(stage=stage, experiment=name, agent=agent)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline_widgets.directions import isolate, quote
-from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage, Trigger
+from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Pipeline, Stage, Trigger
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
+from pipeline_widgets.domain.retry import count_retries
 from pipeline_widgets.domain.triggering import (
     assess_fit,
     describe_gate,
@@ -37,6 +38,8 @@ class Plan:
     redeploys: tuple[str, ...]
     #: Why it cannot be triggered now; empty where it can.
     blockers: tuple[str, ...]
+    #: Stages whose runs are retried after a crash, with how often.
+    retries: tuple[str, ...] = ()
     #: Other code than before, another folder: what one should know of it.
     notes: tuple[str, ...] = ()
 
@@ -49,6 +52,7 @@ class Plan:
         lines = [f"Runs now: {self.runs_now}, {self.starts_from}" + (" (again)" if self.reruns else "")]
         for title, names in (
             ("Follows automatically", self.follows),
+            ("Retried after a crash", self.retries),
             ("Turns stale", self.turns_stale),
             ("Deploys", self.redeploys),
             ("Note", self.notes),
@@ -102,6 +106,11 @@ def make_plan(
         turns_stale=tuple(stage_label(pipeline, each, facts) for each in stale),
         redeploys=tuple(each.agent_name for each in cascade if isinstance(each, DeploymentStage)),
         blockers=tuple(map(str, find_blockers(pipeline, stage_id, facts, resume=resume))),
+        retries=tuple(
+            f"{stage_label(pipeline, each, facts)}, {count_retries(each.retries)}"
+            for each in cascade
+            if isinstance(each, ExperimentStage) and each.retries
+        ),
         notes=(*_other_code([facts.for_stage(each.id) for each in cascade]), *filter(None, [folder_note])),
     )
 

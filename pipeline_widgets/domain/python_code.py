@@ -80,7 +80,7 @@ def _stage(entry: StageEntry, names: Mapping[str, str], *, first: bool) -> str:
     defaults = {"trigger": "manual", "checkpoint": "best", "start": SCRATCH if first else "best"}
     given = {
         key: settings[key]
-        for key in ("trigger", "start", "auto_add_agent", "checkpoint", "description", "gate")
+        for key in ("trigger", "start", "auto_add_agent", "checkpoint", "description", "gate", "retries")
         if key in settings and not is_left_out(settings[key]) and settings[key] != defaults.get(key)
     }
     if isinstance(stage, DeploymentStage):

@@ -140,6 +140,8 @@ class Run:
     #: Where it was triggered and which code it ran; None for one of an older version.
     code: RunCode | None = None
     environment_digest: str | None = None
+    #: How many runs that crashed come before it, which it is the retry of; 0 for a run that was triggered.
+    retry: int = 0
     #: The traceback of a Failed run, or the evidence for a Crashed one.
     error: str | None = None
 

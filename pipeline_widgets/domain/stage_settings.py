@@ -28,6 +28,7 @@ from pipeline_widgets.domain.checkpoint import LAST_STEP, Choice
 from pipeline_widgets.errors import ConfigError, format_value
 
 SCRATCH = "scratch"
+MOST_RETRIES = 100  # of a run that crashes
 BETTER = "better than deployed"
 
 
@@ -87,6 +88,20 @@ def parse_gate(value: object) -> Gate | None:
     raise ConfigError(f"{format_value(value)} is not a gate.", fix=f'Use a number, or "{BETTER}".')
 
 
+def parse_retries(value: object) -> int:
+    """Return the number of retries that is written so; integers may be numpy's.
+
+    Raises:
+        ConfigError: It is not a whole number from 0 to 100.
+    """
+    with suppress(TypeError):
+        retries = index(value)  # pyright: ignore[reportArgumentType]  what is not an integer is refused
+        if not isinstance(value, bool) and 0 <= retries <= MOST_RETRIES:
+            return retries
+    fix = f"Use a whole number from 0 to {MOST_RETRIES}."
+    raise ConfigError(f"{format_value(value)} is not a number of retries.", fix=fix)
+
+
 def choice_from_text(value: object) -> object:
     """Return a step that was kept as text as the number that it is, and anything else unchanged."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
@@ -135,7 +150,8 @@ def settings_to_plain(stage: Stage, agent: str | None = None) -> dict[str, Any]:
     if isinstance(stage, DeploymentStage):
         return {"checkpoint": stage.choice, "description": stage.agent_description, **common}
     start = start_to_plain(stage.start, agent)
-    return {"start": start, "auto_add_agent": stage.auto_add_agent, **common}
+    retries = {"retries": stage.retries} if stage.retries else {}
+    return {"start": start, "auto_add_agent": stage.auto_add_agent, **common, **retries}
 
 
 def describe_settings(stage: Stage, *, source: str, before: str, condition: str) -> tuple[str, ...]:
@@ -155,7 +171,15 @@ def describe_settings(stage: Stage, *, source: str, before: str, condition: str)
         deploys = f"Deploys {_describe_choice(stage.choice)} of {source}."
         return (deploys, trigger, *filter(None, [stage.agent_description]))
     added = "Its best checkpoint is added to Agents when it is complete." if stage.auto_add_agent else ""
-    return (_describe_start(stage.start, source), trigger, *filter(None, [added]))
+    retried = _describe_retries(stage.retries)
+    return (_describe_start(stage.start, source), trigger, *filter(None, [retried, added]))
+
+
+def _describe_retries(retries: int) -> str:
+    if not retries:
+        return ""
+    often = "once" if retries == 1 else f"up to {retries} times"
+    return f"A run that crashes is retried {often}, from its last checkpoint."
 
 
 def _describe_start(start: Start, source: str) -> str:

@@ -251,6 +251,7 @@ def to_stage(row: Row | Mapping[str, Any]) -> Stage:
         start=_start(row),
         auto_add_agent=row["auto_add_agent"],
         gate=gate,
+        retries=row.get("retries") or 0,  # snapshots of older versions lack it
     )
 
 
@@ -273,6 +274,7 @@ def stage_to_row(stage: Stage) -> dict[str, Any]:
         "kind": "experiment",
         "experiment_id": stage.experiment_id,
         "auto_add_agent": stage.auto_add_agent,
+        "retries": stage.retries,
         "start": "scratch" if scratch else "source" if agent_id is None else "agent",
         "start_agent_id": agent_id,
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
+from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
@@ -82,7 +84,7 @@ def enqueue_run(
         "project_id": pipeline.project_id,
         "pipeline_id": pipeline.id,
         "stage_id": stage.id,
-        **_frozen(run_start),
+        **frozen_start(run_start),
         **columns,
     }
     if isinstance(stage, DeploymentStage):
@@ -101,7 +103,7 @@ def enqueue_experiment_run(
 ) -> Run:
     """Insert a Pending run of an experiment by itself; `code` as the row names it."""
     project = {"project_id": experiment.project_id, "revision": revision, "code": code}
-    return work.runs.add(**project, **_frozen(run_start), **_of_experiment(experiment))
+    return work.runs.add(**project, **frozen_start(run_start), **_of_experiment(experiment))
 
 
 def _of_experiment(experiment: Experiment) -> dict[str, object]:
@@ -115,7 +117,8 @@ def _of_experiment(experiment: Experiment) -> dict[str, object]:
     }
 
 
-def _frozen(run_start: RunStart) -> dict[str, object]:
+def frozen_start(run_start: RunStart) -> dict[str, object]:
+    """Return the columns of a run that hold what it starts from."""
     return {
         "start_checkpoint_id": run_start.checkpoint.id if run_start.checkpoint else None,
         "start_agent_version_id": run_start.agent_version.id if run_start.agent_version else None,
@@ -124,6 +127,20 @@ def _frozen(run_start: RunStart) -> dict[str, object]:
         "source_run_id": run_start.source_run_id,
         "resumed_run_id": run_start.resumed_run_id,
     }
+
+
+def find_start(work: UnitOfWork, run: Run) -> Checkpoint | None:
+    """Return the checkpoint that a run starts from; for a saved Agent, as its frozen copy."""
+    if run.start_checkpoint_id is None:
+        return None
+    version = run.start_agent_version_id
+    found = work.agents.version(version) if version is not None else None
+    return as_started(work.checkpoints.get(run.start_checkpoint_id), found)
+
+
+def as_started(checkpoint: Checkpoint | None, version: AgentVersion | None) -> Checkpoint | None:
+    """Return the checkpoint to start from; for a saved Agent, as its frozen copy."""
+    return checkpoint if checkpoint is None or version is None else version.as_checkpoint()
 
 
 def _folder(run_start: RunStart) -> PublishedFolder:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline_widgets.domain.agent import AgentVersion, DeployedVersion
+from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
@@ -34,7 +34,8 @@ from pipeline_widgets.services import agents, pipeline_facts
 from pipeline_widgets.services.code_references import CodeReferences, find_code_references, find_scoring
 from pipeline_widgets.services.evaluation_queue import keep_scores
 from pipeline_widgets.services.leases import LeaseService
-from pipeline_widgets.services.run_queue import enqueue_run, find_unreachable_reason
+from pipeline_widgets.services.retries import enqueue_retry
+from pipeline_widgets.services.run_queue import as_started, enqueue_run, find_start, find_unreachable_reason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,11 +139,7 @@ class SupervisionService(LeaseService):
         with self._store.write() as work:
             if not work.runs.take(run_id, **owner.columns):
                 return None
-            run = work.runs.get(run_id)
-            pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
-            start = _start(work, run)
-            references = find_code_references(work, pipeline, run.experiment_id, run.algorithm_id, start)
-            return self._job(work, run, owner.token, pipeline, start, references)
+            return self._frozen_job(work, work.runs.get(run_id), owner.token)
 
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""
@@ -206,17 +203,17 @@ class SupervisionService(LeaseService):
             _keep(work, job, batch)
 
     def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
-        """End a run and, in the same transaction, take the next stage if that is Auto.
+        """End a run and, in the same transaction, take what follows: the next Auto stage, or a retry.
 
         Args:
             job: The run.
             outcome: The outcome of the run.
-            owner: The supervisor that takes the next stage.
+            owner: The supervisor that takes what follows.
             last: The reports since the last write.
 
         Returns:
-            The job of the next stage, leased to the same supervisor; None at the end of the chain, and
-            if the next stage is manual or held.
+            The job of the next stage, or of the retry of a crashed run, leased to the same supervisor; None
+            at the end of the chain, and if the next stage is manual or held.
 
         Raises:
             FencedError: The run was given up.
@@ -224,13 +221,16 @@ class SupervisionService(LeaseService):
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
             told = _progress(last) if last else {}
+            was_stopping = work.runs.status_under(job.run_id, job.token) is Status.STOPPING
             run = work.runs.end(job.run_id, job.token, outcome.status, revision, error=outcome.error, **told)
             if run is None:
                 raise _fenced(job)
             if last:
                 _keep(work, job, last)
             if run.status is not Status.SUCCEEDED:
-                return None
+                taken = {"revision": revision, "beat_at": work.now, **owner.columns}
+                retry = enqueue_retry(work, run, was_stopping=was_stopping, **taken)
+                return self._frozen_job(work, retry, owner.token) if retry else None
             if outcome.frozen is not None:
                 self._save_agent(work, run, outcome.frozen)
             return self._follow(work, run, owner, revision)
@@ -264,13 +264,15 @@ class SupervisionService(LeaseService):
                 agents.choose_version(work, agent, placed.former)
 
     def give_up(self, lease: Lease, evidence: str) -> bool:
-        """Set a run to Crashed; False if it has moved on since its lease was read."""
+        """Set a run to Crashed, and enqueue its retry; False if it has moved on since its lease was read."""
         with self._store.write() as work:
             run = work.runs.get(lease.subject_id)
             if work.runs.lease(lease.subject_id) != lease:
                 return False
             revision = work.projects.touch(run.project_id)
-            work.runs.set_status(run, Status.CRASHED, revision, error=evidence)
+            crashed = work.runs.set_status(run, Status.CRASHED, revision, error=evidence)
+            was_stopping = run.status is Status.STOPPING
+            enqueue_retry(work, crashed, was_stopping=was_stopping, revision=revision)
             return True
 
     def _follow(self, work: UnitOfWork, run: Run, owner: Owner, revision: int) -> Job | None:
@@ -290,7 +292,7 @@ class SupervisionService(LeaseService):
         if run_start is None or held is not None:
             work.pipelines.hold(after.id, held)
             return None
-        start = _from_version(run_start.checkpoint, run_start.agent_version)
+        start = as_started(run_start.checkpoint, run_start.agent_version)
         experiment = known.for_stage(after.id).experiment
         bound, algorithm = (experiment.id, experiment.algorithm_id) if experiment else (None, None)
         try:
@@ -304,6 +306,13 @@ class SupervisionService(LeaseService):
         columns = {"revision": revision, "beat_at": work.now, "code": recorded, **owner.columns}
         new = enqueue_run(work, pipeline, after, known, run_start, **columns)
         return self._job(work, new, owner.token, pipeline, start, references)
+
+    def _frozen_job(self, work: UnitOfWork, run: Run, token: str) -> Job:
+        """Return the job of a run by what its row holds."""
+        pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
+        start = find_start(work, run)
+        references = find_code_references(work, pipeline, run.experiment_id, run.algorithm_id, start)
+        return self._job(work, run, token, pipeline, start, references)
 
     def _job(
         self,
@@ -392,19 +401,6 @@ def _expected_code(before: Run, reference: AlgorithmReference | None) -> RunCode
     if reference is None or reference.code is None:
         return place
     return replace(place, digest=reference.code.digest, record=reference.code.record_digest)
-
-
-def _start(work: UnitOfWork, run: Run) -> Checkpoint | None:
-    if run.start_checkpoint_id is None:
-        return None
-    version = run.start_agent_version_id
-    found = work.agents.version(version) if version is not None else None
-    return _from_version(work.checkpoints.get(run.start_checkpoint_id), found)
-
-
-def _from_version(checkpoint: Checkpoint | None, version: AgentVersion | None) -> Checkpoint | None:
-    """Return the checkpoint to start from; for a saved Agent, as its frozen copy."""
-    return checkpoint if checkpoint is None or version is None else version.as_checkpoint()
 
 
 def _progress(batch: Batch) -> dict[str, int]:

@@ -24,6 +24,7 @@ from pipeline_widgets.domain.stage_settings import (
     choice_from_text,
     parse_choice,
     parse_gate,
+    parse_retries,
     parse_start,
     parse_trigger,
     settings_to_plain,
@@ -124,6 +125,7 @@ def parse_stage(settings: Mapping[str, Any], before: Stage | None = None) -> Sta
                 start=_start(settings.get("start")),
                 auto_add_agent=settings.get("auto_add_agent") is True,
                 gate=gate,
+                retries=parse_retries(settings.get("retries", 0)),
             )
         case "deployment":
             return DeploymentStage(

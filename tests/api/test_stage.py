@@ -338,3 +338,27 @@ def test_a_stage_takes_experiments_and_agents_only(pipe: pw.Pipeline) -> None:
     for wrong in ("imitate", 1, pipe, None):
         with pytest.raises(ForeignError, match="This takes an Experiment, got"):
             pipe.add_experiment_stage(wrong)  # pyright: ignore[reportArgumentType]  on purpose
+
+
+@pytest.mark.spec("6.12")
+def test_retries_are_a_setting_of_an_experiment_stage(project: pw.Project) -> None:
+    """Given, changed, undone, written as YAML and as Python; a Deployment has none."""
+    pipe = project.create_pipeline("retried")
+    first = project.create_experiment("retried", algorithm="Imitate")
+    stage = pipe.add_experiment_stage(first, retries=2)
+    pipe.add_deployment_stage("agent")
+
+    assert (stage.retries, pipe.stages[1].retries) == (2, 0)
+    assert "retries: 2" in pipe.to_yaml()
+    assert "retries=2" in pipe.to_python()
+    stage.update(retries=0)
+    assert stage.retries == 0
+    assert "retries" not in pipe.to_yaml()
+    pipe.undo()
+    assert stage.retries == 2
+    again = project.import_pipeline(pipe.to_yaml(), name="again")
+    assert again.stages[0].retries == 2
+    with pytest.raises(pw.ConfigError, match="'retries' is not a setting of a Deployment stage"):
+        pipe.stages[1].update(retries=1)
+    with pytest.raises(pw.ConfigError, match="-1 is not a number of retries"):
+        stage.update(retries=-1)

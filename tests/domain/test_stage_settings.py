@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from pipeline_widgets.domain.stage_settings import (
     describe_settings,
     parse_choice,
     parse_gate,
+    parse_retries,
     parse_start,
     parse_trigger,
     settings_to_plain,
@@ -36,6 +38,8 @@ def test_what_is_written_is_read_as_it_was(stage: Stage) -> None:
     plain = settings_to_plain(stage)
     assert parse_trigger(plain["trigger"]) is stage.trigger
     assert parse_gate(plain["gate"]) == stage.gate
+    if isinstance(stage, ExperimentStage):
+        assert parse_retries(plain.get("retries", 0)) == stage.retries
     if isinstance(stage, DeploymentStage):
         assert parse_choice(plain["checkpoint"]) == stage.choice
     elif isinstance(stage.start, FromAgent):
@@ -90,3 +94,24 @@ def test_settings_are_said_in_sentences() -> None:
         "Auto: starts when Stage 2 (letters) succeeds, if it is good.",
         "what for",
     )
+
+
+@pytest.mark.spec("6.12")
+@pytest.mark.parametrize("value", [-1, 101, 1.5, True, "2", None, [1]])
+def test_what_is_no_number_of_retries_is_refused(value: Any) -> None:
+    """Whole numbers from 0 to 100 are, numpy's too."""
+    with pytest.raises(ConfigError, match=r"is not a number of retries\. Use a whole number from 0 to 100\."):
+        parse_retries(value)
+
+
+@pytest.mark.spec("6.12")
+def test_retries_are_described_and_left_out_where_there_are_none() -> None:
+    """An old document stays as it was."""
+    stage = ExperimentStage(experiment_id=1, retries=2)
+    assert "retries" not in settings_to_plain(replace(stage, retries=0))
+    told = describe_settings(stage, source="", before="", condition="")
+    assert "A run that crashes is retried up to 2 times, from its last checkpoint." in told
+    once = describe_settings(replace(stage, retries=1), source="", before="", condition="")
+    assert "A run that crashes is retried once, from its last checkpoint." in once
+    none = describe_settings(replace(stage, retries=0), source="", before="", condition="")
+    assert not any("retried" in line for line in none)

@@ -69,6 +69,7 @@ def documents(draw: st.DrawFn, configs: st.SearchStrategy[dict[str, Any]] = CONF
             start=start,
             auto_add_agent=draw(st.booleans()),
             gate=_gated(draw, trigger, SCORES),
+            retries=draw(st.integers(0, 3)),
         )
         stages.append(StageEntry(stage=stage, experiment=name, agent=agent))
         if draw(st.booleans()):
@@ -127,4 +128,5 @@ def stages(draw: st.DrawFn) -> Stage:
         start=draw(st.just(FromScratch()) | IDS.map(FromAgent) | CHOICES.map(FromSource)),
         auto_add_agent=draw(st.booleans()),
         gate=_gated(draw, trigger, SCORES),
+        retries=draw(st.integers(0, 100)),
     )

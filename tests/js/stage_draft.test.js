@@ -7,6 +7,7 @@ import {
   attachWords,
   BETTER,
   draftGate,
+  draftRetries,
   stageDraft,
 } from "../../pipeline_widgets/widgets/static/stage_draft.js";
 
@@ -78,4 +79,12 @@ test("a gate is sent as a number, or as an empty text where none was typed", () 
 test("an experiment of another stage is copied; one that has run may be attached as it is", () => {
   assert.match(attachWords(option(1, { used_by: 2 }))[0], /used by stage 2 already/);
   assert.match(attachWords(option(1, { ran: true }))[1], /Attached as is/);
+});
+
+test("retries are sent as a number, and what is none as it was typed", () => {
+  assert.equal(draftRetries(" 2 "), 2);
+  assert.equal(draftRetries(""), 0);
+  assert.equal(draftRetries("often"), "often");
+  assert.equal(draft({ kind: "experiment", trigger: "manual", gate: null, retries: 3 }).retries, "3");
+  assert.equal(draft(null).retries, "0");
 });

@@ -49,7 +49,7 @@ ROWS: list[tuple[dict[str, Any], Stage]] = [
     ),
     (
         {"kind": "experiment", "experiment_id": 7, "trigger": "auto", "start": "source", "choice": "120"}
-        | {"gate": "score", "gate_score": 0.5, "auto_add_agent": True},
+        | {"gate": "score", "gate_score": 0.5, "auto_add_agent": True, "retries": 2},
         ExperimentStage(
             id=3,
             experiment_id=7,
@@ -57,6 +57,7 @@ ROWS: list[tuple[dict[str, Any], Stage]] = [
             start=FromSource(120),
             auto_add_agent=True,
             gate=ScoreAtLeast(0.5),
+            retries=2,
         ),
     ),
     (
@@ -73,7 +74,16 @@ COLUMNS = ("choice", "start", "start_agent_id", "gate", "gate_score", "agent_nam
 @pytest.mark.parametrize(("row", "stage"), ROWS)
 def test_a_stored_row_keeps_its_spelling(row: dict[str, Any], stage: Stage) -> None:
     """What databases hold is read the same, and is written the same again."""
-    whole = {**dict.fromkeys(COLUMNS), "id": 3, "auto_add_agent": False, **row}
+    whole = {**dict.fromkeys(COLUMNS), "id": 3, "auto_add_agent": False, "retries": 0, **row}
     assert to_stage(whole) == stage
     written = stage_to_row(stage)
     assert written == {name: whole[name] for name in written}
+
+
+def test_a_snapshot_of_an_older_version_has_no_retries() -> None:
+    """An undo of what was kept before there were any leaves the stage without."""
+    row = {"id": 3, **stage_to_row(ExperimentStage(id=3, experiment_id=7, retries=2))}
+    del row["retries"]
+    stage = to_stage(row)
+    assert isinstance(stage, ExperimentStage)
+    assert stage.retries == 0

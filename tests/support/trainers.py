@@ -94,6 +94,33 @@ def _act(ctx: pw.TrainContext, config: Steps) -> None:  # noqa: C901, PLR0912  a
             pass
 
 
+class Deaths(BaseModel):
+    """At which steps the attempts of a training are killed, and the folder in which they are counted."""
+
+    steps: int = 6
+    kills: list[int] = []
+    saves_every: int = 2
+    folder: str = ""
+
+
+@pw.algorithm("Fragile", produces={"thing"}, accepts=ANY, config=Deaths)
+def fragile(ctx: pw.TrainContext) -> None:
+    """Count, with a checkpoint now and then, and get killed at the step of this attempt."""
+    config: Deaths = ctx.config
+    marks = Path(config.folder, "attempts")
+    attempt = len(marks.read_text().splitlines()) if marks.exists() else 0
+    with marks.open("a", encoding="utf-8") as written:
+        written.write(f"{ctx.start_step}\n")
+    killed = config.kills[attempt] if attempt < len(config.kills) else None
+    for step in range(ctx.start_step + 1, config.steps + 1):
+        ctx.report(step, total=config.steps, loss=1 / step)
+        if step == killed:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if step % config.saves_every == 0:
+            with ctx.checkpoint(step) as folder:
+                (folder / "state.txt").write_text(str(step))
+
+
 class Lines(BaseModel):
     """How far a line lies above the sum of what it is asked."""
 

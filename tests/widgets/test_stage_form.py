@@ -303,3 +303,15 @@ def test_duplicate_and_attach_binds_a_copy(lab: Lab, view: PipelineView, pipe: P
     assert isinstance(second, ExperimentStage)
     copy = lab.experiments.get(second.experiment_id)
     assert (copy.id != first.experiment_id, copy.name, copy.config) == (True, "loss (copy)", used.config)
+
+
+@pytest.mark.spec("6.12")
+def test_retries_are_sent_back_as_they_were_typed() -> None:
+    """What is no whole number is refused by the rule for arguments; an older form sends none."""
+    stage = parse_stage({**SCRATCH, "retries": 2})
+    assert isinstance(stage, ExperimentStage)
+    assert stage.retries == 2
+    assert encode_settings(stage)["retries"] == 2
+    assert parse_stage(SCRATCH).retries == 0  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(ConfigError, match="'often' is not a number of retries"):
+        parse_stage({**SCRATCH, "retries": "often"})

@@ -126,6 +126,12 @@ _METRICS_BETWEEN = (
     .limit(bindparam("most", type_=Integer))
 )
 
+#: What a retry has in common with the run that crashed: what it trains, and where.
+_FROZEN = (
+    *("project_id", "pipeline_id", "stage_id", "experiment_id", "kind", "algorithm_id"),
+    *("config", "config_digest", "seed", "signature", "code", "launcher", "resources", "home"),
+)
+
 #: Step, name, value.
 Metric: TypeAlias = tuple[int, str, float]
 #: The id of a stored metric, its step, name and value.
@@ -149,6 +155,17 @@ class Runs(Repository):
                 made, by = _ADD_TO_EXPERIMENT, values["experiment_id"]
         fixed = {"status": Status.PENDING.value, "created_at": self.now, "launches": 0}
         return row_mapping.to_run(require(self._first(made, numbered_by=by, **fixed | values), "run"))
+
+    def add_retry(self, run: Run, **values: object) -> Run:
+        """Insert a Pending run with all that another one has frozen but its start, as its next retry."""
+        row = require(self._first(_ONE, run=run.id), "run")
+        return self.add(**{name: row[name] for name in _FROZEN}, retry=run.retry + 1, **values)
+
+    def add_to_error(self, run: Run, sentence: str) -> None:
+        """Append a sentence to the error of a run that has ended."""
+        error = self.get(run.id).error or ""
+        between = "\n" if "\n" in error else " "
+        self._set(schema.runs, run.id, error=f"{error}{between}{sentence}".strip())
 
     def get(self, run_id: int) -> Run:
         """Return one run; NotFoundError without it."""

@@ -17,6 +17,7 @@ from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint, is
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.curve import Curve, Point, extend_curve
 from pipeline_widgets.domain.evaluator import Yardstick
+from pipeline_widgets.domain.retry import describe_retry
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.logs import render_log
@@ -146,7 +147,7 @@ class RunDetailQueries:
             saved = work.checkpoints.of_runs([run_id])
             run_detail = RunDetail(
                 run=replace(run, beat_at=None),
-                start=start,
+                start=" ".join(filter(None, [_describe_retry(work, run), start])),
                 begun=begun,
                 curves=_ordered(read.curves),
                 whole=read.whole,
@@ -267,6 +268,17 @@ def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
     return f"Started from {what}" + (
         f", used as {describe_role(run.start_role)}." if run.start_role else "."
     ), 0
+
+
+def _describe_retry(work: UnitOfWork, run: Run) -> str:
+    """Say which retry a run is."""
+    if not run.retry:
+        return ""
+    try:
+        stage = work.pipelines.of_stage(run.stage_id or 0).stage(run.stage_id or 0)
+    except NotFoundError:
+        stage = None
+    return describe_retry(run.retry, stage)
 
 
 def _maker(work: UnitOfWork, checkpoint: Checkpoint) -> str:

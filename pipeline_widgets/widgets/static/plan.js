@@ -61,6 +61,7 @@ const planParts = (plan) =>
     ${planPart("Runs now", "play", [plan.runs_now + (plan.reruns ? " again" : "")])}
     ${planPart("Starts from", "right", [plan.starts_from.replace(/^from /, "")])}
     ${planPart("Follows automatically", "auto", plan.follows)}
+    ${planPart("Retried after a crash", "redo", plan.retries)}
     ${planPart("Turns stale", "Stale", plan.turns_stale)}
     ${planPart("Deploys", "agent", plan.redeploys)}${planPart("Note", "info", plan.notes)}
     ${planPart("Cannot start yet", "Held", plan.blockers)}

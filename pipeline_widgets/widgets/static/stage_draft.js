@@ -28,6 +28,7 @@ export function stageDraft(form) {
     gate: gate === null ? "none" : gate === BETTER ? BETTER : "score",
     score: typeof gate === "number" ? String(gate) : "",
     autoAdd: known.auto_add_agent ?? false,
+    retries: String(known.retries ?? 0),
     name: known.agent ?? "",
     description: known.description ?? "",
   };
@@ -60,3 +61,12 @@ export function draftGate({ gate, score }) {
   const least = score.trim() === "" ? Number.NaN : Number(score);
   return Number.isFinite(least) ? least : "";
 }
+
+/**
+ * The retries of a draft, as they are sent: none for an empty text, and what is typed where it is no number.
+ * @param {string} typed
+ */
+export const draftRetries = (typed) => {
+  const text = typed.trim();
+  return Number.isFinite(Number(text)) ? Number(text) : text;
+};

@@ -5,7 +5,7 @@ import { checkBox, field, radios, textArea, textInput } from "./controls.js";
 import { html, unique } from "./elements.js";
 import { ExperimentPicker } from "./experiment_picker.js";
 import { CheckpointPicker } from "./pickers.js";
-import { BETTER, draftGate, stageDraft } from "./stage_draft.js";
+import { BETTER, draftGate, draftRetries, stageDraft } from "./stage_draft.js";
 import { StageStart } from "./stage_start.js";
 import { isolated } from "./text.js";
 import { live } from "./vendor/lit.js";
@@ -33,6 +33,8 @@ export class StageFields {
     });
     this.about = textArea(2, draft.description);
     this.about.addEventListener("input", () => (draft.description = this.about.value));
+    this.retries = textInput(draft.retries, { type: "number", min: "0", max: "100", step: "1" });
+    this.retries.addEventListener("input", () => (draft.retries = this.retries.value));
     this.autoAdd = checkBox(draft.autoAdd);
     this.autoAdd.addEventListener("change", () => (draft.autoAdd = this.autoAdd.checked));
     this.autoAdd.setAttribute("aria-describedby", `${this.autoAdd.id}-hint`);
@@ -103,6 +105,9 @@ export class StageFields {
       <div class="pw-stageform-part" ?hidden=${!deploys}>${this.deployment()}</div>
       ${this.triggers()}
       <div class="pw-stageform-part" ?hidden=${!this.auto}>${this.gates()}</div>
+      <div class="pw-retries" ?hidden=${deploys}>
+        ${field("Retries", this.retries, "Of a run that crashes, from its last checkpoint. A run that fails is not retried.")}
+      </div>
       <div class="pw-check" ?hidden=${deploys}>
         ${this.autoAdd}<label for=${this.autoAdd.id}>Auto-add checkpoint to Agents when complete</label>
         <div class="pw-hint" id=${`${this.autoAdd.id}-hint`}>
@@ -251,6 +256,7 @@ export class StageFields {
       experiment: this.option?.id ?? null,
       start: form.first ? begin : draft.choice,
       auto_add_agent: draft.autoAdd,
+      retries: draftRetries(draft.retries),
     };
   }
 

@@ -149,6 +149,7 @@ interface Plan {
   starts_from: string;
   reruns: boolean;
   follows: string[];
+  retries: string[];
   turns_stale: string[];
   redeploys: string[];
   blockers: string[];
@@ -187,6 +188,8 @@ interface StageSettings {
   experiment?: number | null;
   start?: Step | { agent: number | null };
   auto_add_agent?: boolean;
+  /** How often a run that crashes is retried; what is typed, where it is not a number. */
+  retries?: number | string;
   /** The name of the agent of a Deployment. */
   agent?: string;
   description?: string;

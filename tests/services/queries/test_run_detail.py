@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -379,3 +380,20 @@ def test_the_tail_of_a_log_is_as_it_was_printed(lab: Lab) -> None:
     assert lab.runs.log(run.id, tail=20_000) == text
     write_log(job, f"{'x' * 999}\n" * 10)
     assert lab.runs.log(run.id, tail=5) == f"{'x' * 999}\n" * 5
+
+
+@pytest.mark.spec("6.12")
+def test_a_retry_says_which_it_is_and_where_it_goes_on(lab: Lab) -> None:
+    """Of as many as its stage allows, before what it resumed from; a run that was triggered says nothing."""
+    made = lab.pipeline("SFT")
+    stage = made.stages[0]
+    lab.pipelines.update_stage(stage.id, lambda each: replace(each, retries=2))  # pyright: ignore[reportCallIssue]
+    job = lab.started(lab.runs.trigger(stage.id))
+    lab.save(job, 10, 0.1)
+    lab.end(job, Status.CRASHED, "It was killed.")
+    first, second = lab.runs.of_stage(stage.id)
+
+    details = RunDetailQueries(lab.store)
+    assert details.run(first.id).start == "Started from scratch."
+    expected = "Retry 1 of 2 after a crash. Resumed from step 10 of run 1 of 'chain-sft-1'."
+    assert details.run(second.id).start == expected
