@@ -260,6 +260,25 @@ def test_a_checkpoint_can_be_added_to_agents_when_complete(notebook: Notebook, p
     assert notebook.python(SETTINGS)[0]["auto_add_agent"] is True
 
 
+@pytest.mark.spec("6.12")
+def test_retries_are_typed_beside_the_trigger(notebook: Notebook, page: Page) -> None:
+    """The field says what is retried, refuses what is no number of them, and shows what was kept."""
+    root = shown(notebook, "lab.experiment('sft', SFT)\nshow(lab.pipelines.create(lab.project.id, 'chain'))")
+    form = add(root, page)
+    retries = form.get_by_label("Retries")
+    expect(retries).to_have_value("0")
+    expect(retries).to_have_accessible_description(
+        "Of a run that crashes, from its last checkpoint. A run that fails is not retried."
+    )
+    retries.fill("101")
+    form.get_by_role("button", name="Add stage").click()
+    expect(form.get_by_role("alert")).to_contain_text("101 is not a number of retries.")
+    retries.fill("2")
+    submit(form)
+    assert notebook.python(SETTINGS)[0]["retries"] == 2
+    expect(edit(notebook, root, 1).get_by_label("Retries")).to_have_value("2")
+
+
 @pytest.mark.spec("5.7", "10.4")
 def test_the_picker_lists_what_fits_and_shows_the_rest_with_reasons(notebook: Notebook, page: Page) -> None:
     """The others cannot be chosen, and names are text."""
