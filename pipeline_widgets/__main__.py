@@ -105,7 +105,7 @@ def _answer(options: argparse.Namespace) -> None:
         served = opened.endpoint_service.version(options.version_id)
     finally:
         opened.store.database.close()
-    answer_questions(served.version, served.reference, opened.store.artifacts)
+    answer_questions(served.version, served.reference, opened.store.artifact_store)
 
 
 def _open_launched(options: argparse.Namespace) -> Execution:

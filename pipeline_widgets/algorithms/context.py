@@ -8,10 +8,10 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from pipeline_widgets.algorithms.scalars import to_facets, to_scalar
 from pipeline_widgets.domain.handover import Handover, Score, assess_handover
@@ -30,6 +30,16 @@ MOST_STEPS = 2**63
 Event: TypeAlias = MetricReport | SavedCheckpoint
 
 
+class Publish(Protocol):
+    """Yields a folder to write into, which is published when the block ends well."""
+
+    def __call__(
+        self, parent: Path, *, stem: str, private: bool
+    ) -> AbstractContextManager[artifacts.Publication]:
+        """Return the block."""
+        ...
+
+
 class TrainContext:
     """What `train(ctx)` sees.
 
@@ -45,6 +55,7 @@ class TrainContext:
         stop: Tells whether a stop was asked for.
         signature: Facets that every checkpoint of this run carries.
         evaluator: What the evaluation scores of this run are measured by; its checkpoints state it.
+        publish: Yields the folder of a checkpoint, and publishes it.
     """
 
     def __init__(
@@ -58,6 +69,7 @@ class TrainContext:
         stop: Callable[[], bool] = lambda: False,
         signature: Mapping[str, Any] | None = None,
         evaluator: str | None = None,
+        publish: Publish = artifacts.publish,
     ) -> None:
         self.config = config
         self.seed = seed
@@ -65,6 +77,7 @@ class TrainContext:
         self.folder = folder
         self._emit = emit
         self._stop = stop
+        self._publish = publish
         self._signature = {**(signature or {}), **({EVALUATOR: evaluator} if evaluator else {})}
         self.evaluator = evaluator
         # Reports may come from several threads, and from a signal handler in the middle of one.
@@ -158,7 +171,7 @@ class TrainContext:
         """
         step = _steps("step", step)
         facets = {**self._signature, **to_facets(signature or {})}
-        with artifacts.publish(self.folder / "checkpoints", stem=f"{step:010d}", private=True) as publication:
+        with self._publish(self.folder / "checkpoints", stem=f"{step:010d}", private=True) as publication:
             yield publication.path
         saved = SavedCheckpoint(
             step=step,

@@ -161,7 +161,7 @@ class Agent(Handle):
         if self._opened is None or self._opened[0] != current.id:
             reference = self._services.agents.reference(current)
             store = self._services.store
-            answerer = open_answerer(store.database.url, current, reference, store.artifacts)
+            answerer = open_answerer(store.database.url, current, reference, store.artifact_store)
             self._opened = (current.id, answerer)
         return self._opened[1](x)
 

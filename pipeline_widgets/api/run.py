@@ -17,6 +17,7 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain import checkpoint as values
 from pipeline_widgets.domain import run as run_values
 from pipeline_widgets.domain.run import Progress, Status
+from pipeline_widgets.persistence.artifacts import folder_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +60,15 @@ class Checkpoint(Handle):
 
     @property
     def path(self) -> Path:
-        """The folder with what the train function wrote."""
-        return Path(self._value.path)
+        """The folder with what the train function wrote.
+
+        Where artifacts are kept at a URL, it is brought to this machine first.
+
+        Raises:
+            CheckpointError: What was brought here is not what was saved.
+            StorageError: It cannot be brought here.
+        """
+        return self._services.store.artifact_store.find(folder_of(self._value))
 
     @property
     def size(self) -> int:

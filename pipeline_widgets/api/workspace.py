@@ -25,7 +25,11 @@ class Workspace:
     Args:
         url: The path of a SQLite file, such as "lab.db", or any SQLAlchemy URL.
         artifacts: The folder for checkpoints and logs; "NAME-artifacts" beside the database by default. A new
-            workspace on a database server has to name one. A folder belongs to one workspace.
+            workspace on a database server has to name one. A folder belongs to one workspace. Or a URL that
+            fsspec understands, such as "s3://bucket/prefix" or "sftp://host/folder": a checkpoint counts once
+            it is there whole. Credentials come from the environment, and are never kept.
+        cache: With a URL, the folder of this machine where trainings write and what is used of it is kept for
+            a while; by default "NAME-artifacts", or with a database server one below your own ~/.cache.
         launcher: Where supervisors start: "local".
         timing: How often supervisors beat, and after how long a silent one is given up.
         trust: A workspace that you have neither made nor trusted opens for reading only: nothing of it is
@@ -33,6 +37,7 @@ class Workspace:
             holds now; that is remembered for you.
 
     Raises:
+        ConfigError: The URL is no place for artifacts, or holds a password.
         StorageError: The database or the folder cannot be opened.
     """
 
@@ -41,11 +46,14 @@ class Workspace:
         url: str | Path = "lab.db",
         *,
         artifacts: str | Path | None = None,
+        cache: str | Path | None = None,
         launcher: str = "local",
         timing: Timing | None = None,
         trust: bool = False,
     ) -> None:
-        self._services = connect(url, artifacts=artifacts, launcher=launcher, timing=timing, trust=trust)
+        self._services = connect(
+            url, artifacts=artifacts, cache=cache, launcher=launcher, timing=timing, trust=trust
+        )
 
     def __repr__(self) -> str:
         shown = self._services.store.database.safe_url
@@ -68,8 +76,13 @@ class Workspace:
 
     @property
     def artifacts(self) -> Path:
-        """The folder with checkpoints and logs."""
+        """The folder with checkpoints and logs; with `artifacts_url` what this machine has of them."""
         return self._services.store.artifacts
+
+    @property
+    def artifacts_url(self) -> str | None:
+        """The URL at which checkpoints and logs are kept; None where they are in the folder alone."""
+        return self._services.store.remote
 
     def create_project(self, name: str, *, advanced_training: bool = False) -> Project:
         """Make a project.

@@ -74,6 +74,8 @@ class Job:
     token: str
     #: The run's own folder.
     folder: str
+    #: The URL below which artifacts are kept; None where they are in the folder alone.
+    remote: str | None = None
     reference: AlgorithmReference | None = None
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seed: int = 0

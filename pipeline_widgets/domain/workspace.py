@@ -121,3 +121,34 @@ def claim_folder(
     if new or stamp.workspace != identity:
         return Claim(refusal=f"It belongs to the workspace {stamp.database}.")
     return Claim(stamp=stamp.place != here)
+
+
+def claim_url(
+    identity: str, origin: Origin, stamp: Stamp | None, url: str, database: str, *, new: bool, used: bool
+) -> Claim:
+    """Decide whether a workspace may keep its artifacts below a URL.
+
+    Args:
+        identity: The identity of the workspace, as its row has it: a copy has that of its original.
+        origin: What its database is.
+        stamp: What the object there says.
+        url: The URL.
+        database: How its database can be found by a person.
+        new: Whether the workspace is being made.
+        used: Whether there are files of runs or agents, but no stamp.
+    """
+    if stamp is None:
+        if new and used:
+            return Claim(refusal="It holds the runs of another workspace, whose database is not this one.")
+        return Claim(stamp=True)
+    if origin is Origin.COPY:
+        if identity in {stamp.workspace, stamp.copied_from} and stamp.place.path != url:
+            return Claim(stamp=True)  # what was copied there still says where it was
+        if stamp.copied_from == identity and stamp.database == database:
+            return Claim(stamp=True)  # interrupted before it was in the row
+        return Claim(refusal=f"They belong to {stamp.database}, of which this database is a copy.")
+    if new and stamp.database == database and not used:
+        return Claim(stamp=True)  # the making of this workspace was interrupted
+    if new or stamp.workspace != identity:
+        return Claim(refusal=f"They belong to the workspace {stamp.database}.")
+    return Claim()

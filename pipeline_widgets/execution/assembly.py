@@ -38,6 +38,7 @@ def connect_execution(
     url: str | Path,
     *,
     artifacts: str | Path | None = None,
+    cache: str | Path | None = None,
     launcher: str = "local",
     timing: Timing | None = None,
     create: bool = True,
@@ -48,7 +49,8 @@ def connect_execution(
 
     Args:
         url: The path of a SQLite file, or any SQLAlchemy URL.
-        artifacts: The folder for checkpoints and logs.
+        artifacts: The folder for checkpoints and logs, or a URL of fsspec.
+        cache: The folder of this machine for what is kept at a URL.
         launcher: Where supervisors start.
         timing: How often supervisors beat.
         create: Whether a workspace is made where there is none.
@@ -63,7 +65,7 @@ def connect_execution(
     starts = create_launcher(launcher)
     database = Database(url, create=create)
     try:
-        opened = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code)
+        opened = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code, cache=cache)
         store = replace(
             opened,
             defines=registry.defines,

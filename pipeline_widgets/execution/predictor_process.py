@@ -16,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import cycle
-from pathlib import Path
 from typing import IO, Any
 
 from pipeline_widgets import errors
@@ -27,6 +26,7 @@ from pipeline_widgets.errors import ExecutionError, PipelineError, format_value
 from pipeline_widgets.execution import interpreter
 from pipeline_widgets.execution.ownership import URL
 from pipeline_widgets.execution.processes import describe_exit
+from pipeline_widgets.persistence.artifact_store import ArtifactStore
 from pipeline_widgets.persistence.trust import FOLDER_VARIABLE, user_data_folder
 from pipeline_widgets.serving.payload import encode_json
 from pipeline_widgets.serving.predictors import open_predictor
@@ -36,7 +36,7 @@ SHOWN = 2_000  # characters of the end of its output that an error shows
 
 
 def open_answerer(
-    url: str, version: AgentVersion, reference: AlgorithmReference, root: Path
+    url: str, version: AgentVersion, reference: AlgorithmReference, store: ArtifactStore
 ) -> Callable[[Any], Any]:
     """Return a function that answers for a version: here, or by a process if its algorithm needs a library.
 
@@ -44,7 +44,7 @@ def open_answerer(
         url: The workspace.
         version: The version.
         reference: Where the code of its algorithm is.
-        root: The artifact folder.
+        store: The artifacts of the workspace.
 
     Raises:
         AlgorithmNotFoundError: The algorithm's code or its library is gone, or it declares no predictor.
@@ -52,7 +52,7 @@ def open_answerer(
     """
     algorithm = registry.load(reference)
     if not algorithm.requires:
-        return open_predictor(version, reference, root)
+        return open_predictor(version, reference, store)
     algorithm.check_installed()
     return PredictorProcess(url, version.id)
 
@@ -164,7 +164,7 @@ class PredictorProcess:
         return ExecutionError("The process that answers for the agent has ended.", why, "Ask again.")
 
 
-def answer_questions(version: AgentVersion, reference: AlgorithmReference, root: Path) -> None:
+def answer_questions(version: AgentVersion, reference: AlgorithmReference, store: ArtifactStore) -> None:
     """Answer the lines of the standard input until it ends: the child's side of the pipe.
 
     The first answer says whether the version could be opened; where not, there is no second one.
@@ -174,7 +174,7 @@ def answer_questions(version: AgentVersion, reference: AlgorithmReference, root:
     questions = iter(sys.stdin.buffer.readline, b"")
     predictors: list[Callable[[Any], Any]] = []
     next(questions, None)
-    _say(answers, lambda: predictors.append(open_predictor(version, reference, root)))
+    _say(answers, lambda: predictors.append(open_predictor(version, reference, store)))
     for predict, question in zip(cycle(predictors), questions, strict=False):
         _say(answers, partial(predict, json.loads(question)))
 

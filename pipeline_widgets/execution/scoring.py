@@ -27,7 +27,9 @@ from pipeline_widgets.domain.job import (
 )
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import PipelineError
+from pipeline_widgets.execution.uploads import open_artifact_store
 from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence.artifact_store import ArtifactStore
 
 
 def evaluate(
@@ -47,7 +49,7 @@ def evaluate(
     evaluator = evaluators.load(request.reference)  # first, so that `__main__` is that of the algorithm
     go()
     failures: list[str] = []
-    loaded = _Algorithms()
+    loaded, store = _Algorithms(), open_artifact_store(job)
     total = len(request.targets)
     for done, target in enumerate(request.targets):
         if stop():
@@ -55,8 +57,8 @@ def evaluate(
         emit(MetricReport(step=done, total=total, metrics={}))
         try:
             algorithm = loaded.get(target.reference)
-            root = None if target.checkpoint.path in job.adopted else Path(job.folder).parent.parent
-            artifacts.verify(artifacts.folder_of(target.checkpoint), root)
+            is_adopted = target.checkpoint.path in job.adopted
+            store.open(artifacts.folder_of(target.checkpoint), is_adopted=is_adopted)
             report = _score(evaluator, target, algorithm)
         except Exception as error:  # noqa: BLE001  evaluators and predictors are the user's code
             failures.append(_describe_failure(target, error))
@@ -77,7 +79,7 @@ def score_saved(
     own: Mapping[int, Checkpoint],
     emit: Callable[[Report], None],
     stop: Callable[[], bool],
-    root: Path,
+    store: ArtifactStore,
 ) -> dict[int, float]:
     """Score what a training has saved, and what it goes on from, so that the best of it is known.
 
@@ -88,7 +90,7 @@ def score_saved(
         own: What it has saved, by step; ids are this process's own.
         emit: Receives the scores.
         stop: Returns whether a stop was requested.
-        root: The artifact folder.
+        store: The artifacts of the workspace.
 
     Returns:
         The scores by the id of the checkpoint.
@@ -106,7 +108,9 @@ def score_saved(
         if stop():
             raise StopTraining
         if target.checkpoint.id > 0:
-            artifacts.verify(artifacts.folder_of(target.checkpoint), root)
+            store.open(artifacts.folder_of(target.checkpoint))
+        else:
+            store.find(artifacts.folder_of(target.checkpoint))
         try:
             report = _score(evaluator, target, algorithm)
         except Exception as error:

@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,7 +34,9 @@ from pipeline_widgets.execution.left_threads import await_threads
 from pipeline_widgets.execution.preloading import ImportedModules, ImportWatcher, import_ahead
 from pipeline_widgets.execution.script_server import answer_scripts
 from pipeline_widgets.execution.stop_request import StopRequest
+from pipeline_widgets.execution.uploads import CheckpointUploads, open_artifact_store, start_log_upload
 from pipeline_widgets.persistence import artifacts, filesystem
+from pipeline_widgets.persistence.artifact_store import ArtifactStore
 
 #: The message of a supervisor once the run is Running in the database: train.
 GO = "go"
@@ -94,6 +96,7 @@ def main(connection: Connection) -> None:
     begun.set()
     line, me = WorkerConnection(connection, threading.Lock(), os.getpid()), os.getpid()
     refusal = _redirect(Path(job.folder))
+    finish_log = start_log_upload(job)
     faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
     outcome = refusal or execute(job, line.send, stop, go.wait, imports)
     if os.getpid() != me:  # a fork of the training code that was not ended: its outcome is not the run's
@@ -102,6 +105,7 @@ def main(connection: Connection) -> None:
     for name in ("stdout", "stderr"):
         with suppress(Exception):  # training code may have put anything there, even None
             getattr(sys, name).flush()
+    finish_log()
     line.send(outcome)
 
 
@@ -171,7 +175,8 @@ def _dispatch(
 def _train(
     job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], imports: ImportWatcher
 ) -> Outcome:
-    start = _start(job)
+    store = open_artifact_store(job)
+    start = _start(job, store)
     _enter(job.code.folder)
     # Before the training: code that cannot be loaded ends the run at once, and `__main__` is the algorithm's.
     evaluator = evaluators.load(job.scoring.reference) if job.scoring else None
@@ -190,18 +195,20 @@ def _train(
             emit(modules)
 
     config = algorithm.validate(job.config)
+    uploads = CheckpointUploads(store, tell) if store.is_remote else None
     context = TrainContext(
         config=config,
         seed=job.seed,
         start=start,
         folder=Path(job.folder),
-        emit=tell,
+        emit=uploads.tell if uploads else tell,
         stop=stop.heed,
         signature=job.signature,
         evaluator=algorithm.evaluator_of(config),
+        publish=uploads.publish if uploads else artifacts.publish,
     )
     go()
-    with answer_scripts(context, job.config):
+    with uploads.finishing() if uploads else nullcontext(), answer_scripts(context, job.config):
         algorithm(context)
         await_threads()
     if stop.is_asked():
@@ -209,7 +216,6 @@ def _train(
     own = {step: _as_checkpoint(event, -at) for at, (step, event) in enumerate(saved.items(), 1)}
     yardstick = None
     if job.scoring is not None and evaluator is not None:
-        root = Path(job.folder).parent.parent
         scores = scoring.score_saved(
             job.scoring,
             evaluator=evaluator,
@@ -217,10 +223,10 @@ def _train(
             own=own,
             emit=emit,
             stop=stop.heed,
-            root=root,
+            store=store,
         )
         yardstick = Yardstick(spec=job.scoring.spec, scores=scores)
-    return Outcome(status=Status.SUCCEEDED, frozen=_freeze_best(job, own, yardstick))
+    return Outcome(status=Status.SUCCEEDED, frozen=_freeze_best(job, store, own, yardstick))
 
 
 def _enter(folder: str | None) -> None:
@@ -230,12 +236,11 @@ def _enter(folder: str | None) -> None:
             os.chdir(folder)
 
 
-def _start(job: Job) -> Start | None:
+def _start(job: Job, store: ArtifactStore) -> Start | None:
     """Return the checkpoint to start from, after checking that its files are as they were saved."""
     if job.start is None:
         return None
-    root = None if job.start.path in job.adopted else Path(job.folder).parent.parent
-    artifacts.verify(artifacts.folder_of(job.start), root)
+    store.open(artifacts.folder_of(job.start), is_adopted=job.start.path in job.adopted)
     return Start(
         path=Path(job.start.path),
         role=job.start_role or "weights",
@@ -252,13 +257,15 @@ def _deploy(job: Job, go: Callable[[], object]) -> Outcome:
     if job.start is None or job.freeze is None or job.freeze.name is None:
         return Outcome(status=Status.SUCCEEDED)
     is_adopted = job.start.path in job.adopted
-    frozen = artifacts.freeze(
+    frozen = open_artifact_store(job).freeze(
         job.start, job.freeze.name, job.freeze.parent, job.freeze.training_only, is_adopted=is_adopted
     )
     return Outcome(status=Status.SUCCEEDED, frozen=frozen)
 
 
-def _freeze_best(job: Job, own: Mapping[int, Checkpoint], yardstick: Yardstick | None) -> FrozenCopy | None:
+def _freeze_best(
+    job: Job, store: ArtifactStore, own: Mapping[int, Checkpoint], yardstick: Yardstick | None
+) -> FrozenCopy | None:
     """Freeze the best checkpoint for an agent, where the stage asks for that (spec 5.6)."""
     if job.freeze is None or job.freeze.name is None:
         return None
@@ -270,7 +277,7 @@ def _freeze_best(job: Job, own: Mapping[int, Checkpoint], yardstick: Yardstick |
     found = [*inherited, *own.values()]
     best = choose_checkpoint(found, "best", higher_is_better=higher, yardstick=yardstick).checkpoint
     name, is_adopted = f"{job.freeze.name} - step {best.step}", best.path in job.adopted
-    return artifacts.freeze(best, name, job.freeze.parent, job.freeze.training_only, is_adopted=is_adopted)
+    return store.freeze(best, name, job.freeze.parent, job.freeze.training_only, is_adopted=is_adopted)
 
 
 def _as_checkpoint(saved: SavedCheckpoint, key: int) -> Checkpoint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
@@ -10,15 +9,20 @@ from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.job import FrozenCopy, PublishedFolder
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import artifact_paths, filesystem
+from pipeline_widgets.persistence.folder_digest import CHUNK, FolderDigest, list_files
 from pipeline_widgets.persistence.folder_tree import materialize, tree_of
 
-CHUNK = 1 << 20  # bytes read at once
+#: Reads what was written once, and gives it its name: draft, parent, and what the name begins with.
+Settle: TypeAlias = Callable[[Path, Path, str], PublishedFolder]
+
+DRAFT = ".writing-"
 INSTEAD = "Choose another checkpoint, or run the stage that made it again."
 
 
@@ -38,7 +42,9 @@ class Publication:
 
 
 @contextmanager
-def publish(parent: Path, *, stem: str, private: bool = False) -> Generator[Publication]:
+def publish(
+    parent: Path, *, stem: str, private: bool = False, settle: Settle | None = None
+) -> Generator[Publication]:
     """Yield a folder to write into; when the block ends well it appears as `parent/stem-digest`.
 
     A folder of the same content that is there already is left as it is.
@@ -50,27 +56,48 @@ def publish(parent: Path, *, stem: str, private: bool = False) -> Generator[Publ
         stem: What its name begins with.
         private: Whether only its user can enter it, as what a workspace keeps. Otherwise the umask decides,
             but nobody else can write there.
+        settle: Reads what was written and gives it its name; by default `settle_here`.
 
     Raises:
         CheckpointError: What was written cannot be kept: a link to nothing, a named pipe, and the like.
         StorageError: The disk is full, or the folder may not be written.
     """
-    with filesystem.translate_os_errors(parent):
-        filesystem.make_private_folder(parent)
-        publication = Publication(path=parent / f".writing-{uuid4().hex}")
-        if private:
-            filesystem.make_private_folder(publication.path)
-        else:
-            publication.path.mkdir(0o755)
+    publication = Publication(path=make_draft(parent, private=private))
     try:
         with filesystem.translate_os_errors(
             parent, filesystem.FULL
         ):  # another refusal in the block is the writer's own affair
             yield publication
         with filesystem.translate_os_errors(parent):
-            publication.published = _settle(publication.path, parent, stem)
+            materialize(publication.path)
+            publication.published = (settle or settle_here)(publication.path, parent, stem)
     finally:
         shutil.rmtree(publication.path, ignore_errors=True)
+
+
+def make_draft(parent: Path, *, private: bool = True) -> Path:
+    """Make a folder to write into, which has no name of its own yet.
+
+    Args:
+        parent: Where it is to appear; it is made where there is none, for its user only.
+        private: Whether only its user can enter it.
+
+    Raises:
+        StorageError: It may not be made there.
+    """
+    with filesystem.translate_os_errors(parent):
+        filesystem.make_private_folder(parent)
+        draft = parent / name_draft()
+        if private:
+            filesystem.make_private_folder(draft)
+        else:
+            draft.mkdir(0o755)
+    return draft
+
+
+def name_draft() -> str:
+    """Return a name for a folder that is being written; `remove_drafts` finds it."""
+    return f"{DRAFT}{uuid4().hex}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +116,7 @@ def read_write_progress(parent: Path) -> WriteProgress | None:
     """
     files, size, changed_at, found = 0, 0, 0, False
     with suppress(OSError):
-        for draft in parent.glob(".writing-*"):
+        for draft in parent.glob(f"{DRAFT}*"):
             found = True
             for folder, _, names in os.walk(draft):
                 for path in (Path(folder), *(Path(folder, name) for name in names)):
@@ -101,7 +128,12 @@ def read_write_progress(parent: Path) -> WriteProgress | None:
 
 
 def copy(
-    source: PublishedFolder, parent: Path, *, stem: str, leave_out: Collection[str] = ()
+    source: PublishedFolder,
+    parent: Path,
+    *,
+    stem: str,
+    leave_out: Collection[str] = (),
+    settle: Settle | None = None,
 ) -> PublishedFolder:
     """Publish a copy of a folder, whose files can be read by their user only.
 
@@ -110,13 +142,14 @@ def copy(
         parent: Where the copy appears.
         stem: What its name begins with.
         leave_out: Glob patterns of files and folders that are not copied.
+        settle: As for `publish`.
 
     Raises:
         CheckpointError: The folder is gone, its content has changed, or nothing of it would be copied.
     """
     if not source.path.is_dir():
-        raise _missing(source.path)
-    with publish(parent, stem=stem, private=True) as publication:
+        raise missing(source.path)
+    with publish(parent, stem=stem, private=True, settle=settle) as publication:
         with filesystem.translate_os_errors(parent):
             tree = tree_of(source.path)
             files = [file for file in tree.files if not _matches(file.relative_to(source.path), leave_out)]
@@ -136,7 +169,7 @@ def copy(
         # Only now, so that a change meanwhile is noticed; a whole copy is measured in place of the original.
         copied = _measure(publication.path if len(files) == len(tree.files) else source.path)
         if source.digest not in copied.digests:
-            raise _corrupt(source, copied.folder)
+            raise corrupt(source, copied.folder)
     return publication.folder
 
 
@@ -152,6 +185,7 @@ def freeze(
     training_only: Collection[str] = (),
     *,
     is_adopted: bool = False,
+    settle: Settle | None = None,
 ) -> FrozenCopy:
     """Copy a checkpoint below `parent`, for an agent of that name, into a folder of its own.
 
@@ -164,6 +198,7 @@ def freeze(
         parent: Where copies of agents are.
         training_only: Glob patterns of files that are left out.
         is_adopted: Whether its folder may be outside of the workspace, since the user has adopted it.
+        settle: As for `publish`.
 
     Raises:
         CheckpointError: It is missing or corrupt, or no folder of the workspace.
@@ -172,7 +207,7 @@ def freeze(
     if not is_adopted:
         artifact_paths.check_readable(checkpoint.path, Path(parent).parent)
     stem = f"{checkpoint.step:010d}-{uuid4().hex}"
-    copied = copy(folder_of(checkpoint), Path(parent), stem=stem, leave_out=training_only)
+    copied = copy(folder_of(checkpoint), Path(parent), stem=stem, leave_out=training_only, settle=settle)
     return FrozenCopy(
         name=name,
         step=checkpoint.step,
@@ -208,7 +243,7 @@ def remove_drafts(parent: Path, root: Path) -> None:
         root: The artifact folder.
     """
     with suppress(OSError):
-        for draft in list(parent.glob(".writing-*")):
+        for draft in list(parent.glob(f"{DRAFT}*")):
             if artifact_paths.is_published_name(draft.name):
                 artifact_paths.remove(draft, root)
 
@@ -256,11 +291,11 @@ def verify(folder: PublishedFolder, root: Path | None = None) -> None:
     if root is not None:
         artifact_paths.check_readable(folder.path, root)
     if not folder.path.is_dir():
-        raise _missing(folder.path)
+        raise missing(folder.path)
     with filesystem.translate_os_errors(folder.path):
         now = _measure(folder.path)
     if folder.digest not in now.digests:
-        raise _corrupt(folder, now.folder)
+        raise corrupt(folder, now.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,19 +310,15 @@ class _Measured:
 
 
 def _measure(path: Path, tell: Callable[[], None] = lambda: None) -> _Measured:
-    total, digest, tree = 0, hashlib.sha256(), tree_of(path)
-    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in tree.files):
-        size = file.stat().st_size
-        digest.update(_entry(name, size))
+    digest, (files, empty) = FolderDigest(), list_files(path)
+    for name, file in files:
+        digest.begin(name, file.stat().st_size)
         with file.open("rb") as stream:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
                 tell()
-        total += size
-    former = digest.hexdigest()
-    for name in sorted(folder.relative_to(path).as_posix() for folder in tree.empty):
-        digest.update(_entry(f"{name}/", 0))  # no file has such a name
-    return _Measured(PublishedFolder(path=path, size=total, digest=digest.hexdigest()), former)
+    whole, former = digest.finish(empty)
+    return _Measured(PublishedFolder(path=path, size=digest.size, digest=whole), former)
 
 
 def _matches(path: Path, patterns: Collection[str]) -> bool:
@@ -295,30 +326,43 @@ def _matches(path: Path, patterns: Collection[str]) -> bool:
     return any(each.match(pattern) for each in (path, *path.parents[:-1]) for pattern in patterns)
 
 
-def _entry(name: str, size: int) -> bytes:
-    encoded = name.encode("utf-8", "surrogateescape")  # a name on a disk need not be text
-    return b"%d:%b:%d:" % (len(encoded), encoded, size)
-
-
-def _missing(path: Path) -> CheckpointError:
+def missing(path: Path) -> CheckpointError:
+    """Return the error of a checkpoint whose folder is gone."""
     return CheckpointError(f"The checkpoint {path} is missing.", "Its folder is gone.", INSTEAD)
 
 
-def _corrupt(saved: PublishedFolder, now: PublishedFolder) -> CheckpointError:
+def corrupt(saved: PublishedFolder, now: PublishedFolder) -> CheckpointError:
+    """Return the error of a checkpoint whose content has changed."""
     why = f"It has {now.size} bytes, {saved.size} were saved, and the digest differs."
     return CheckpointError(f"The checkpoint {saved.path} is corrupt.", why, INSTEAD)
 
 
-def _settle(path: Path, parent: Path, stem: str) -> PublishedFolder:
-    materialize(path)
-    tell = _sign_of_life(path)
+def settle_here(path: Path, parent: Path, stem: str) -> PublishedFolder:
+    """Bring a draft to the disk, and let it appear under its name and digest."""
+    tell = sign_of_life(path)
+    flush_tree(path, tell)
+    written = _measure(path, tell).folder
+    target = give_name(path, parent, stem, written.digest)
+    return PublishedFolder(path=target, size=written.size, digest=written.digest)
+
+
+def flush_tree(path: Path, tell: Callable[[], None] = lambda: None) -> None:
+    """Bring a folder with all that is in it to the disk.
+
+    Args:
+        path: The folder.
+        tell: Called after each file.
+    """
     for folder, _, names in os.walk(path, topdown=False):
         for name in names:
             filesystem.flush(Path(folder, name))
             tell()
         filesystem.flush(Path(folder))
-    written = _measure(path, tell).folder
-    target = parent / f"{stem}-{written.digest[:16]}"
+
+
+def give_name(path: Path, parent: Path, stem: str, digest: str) -> Path:
+    """Let a draft appear as `parent/stem-digest`, and return that. One that is there already stays."""
+    target = parent / f"{stem}-{digest[:16]}"
     if not target.exists():
         try:
             path.rename(target)
@@ -326,10 +370,10 @@ def _settle(path: Path, parent: Path, stem: str) -> PublishedFolder:
             if not target.is_dir():  # else another process was faster, with the same content
                 raise
         filesystem.flush(parent)
-    return PublishedFolder(path=target, size=written.size, digest=written.digest)
+    return target
 
 
-def _sign_of_life(path: Path) -> Callable[[], None]:
+def sign_of_life(path: Path) -> Callable[[], None]:
     """Return a function that changes the time of a folder, at most once a second: a sign of progress."""
     told_at = 0.0
 

@@ -21,6 +21,7 @@ from pipeline_widgets.domain.workspace import Claim, Origin, Place, Stamp, claim
 from pipeline_widgets.errors import StorageError
 from pipeline_widgets.persistence import filesystem, schema
 from pipeline_widgets.persistence.database import Database
+from pipeline_widgets.persistence.remote.ownership import claim
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.runs import Runs
 
@@ -47,6 +48,8 @@ class WorkspaceRecord:
     artifacts: str
     place: Place | None
     timing: Timing
+    #: The URL below which its artifacts are kept; None where the folder has all of them.
+    remote: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,16 +90,14 @@ def check_apart(folder: Path) -> None:
             _refuse(folder, Claim(refusal=f"It is within {parent}, which belongs to {stamp.database}."))
 
 
-def claim_new(database: Database, folder: Path) -> str:
-    """Claim a folder for a workspace that is being made, and return its new identity.
+def claim_new(database: Database, folder: Path, identity: str) -> None:
+    """Claim a folder for a workspace that is being made, by its new identity.
 
     Raises:
         StorageError: The folder belongs to another workspace, or cannot be written.
     """
-    identity = uuid4().hex
     _refuse(folder, _claim(database, identity, Origin.SAME, folder, new=True))
     _write_stamp(database, identity, folder)
-    return identity
 
 
 def place_column(database: Database) -> str | None:
@@ -139,7 +140,13 @@ def examine(database: Database, record: WorkspaceRecord, recorded: Path, asked: 
     return Standing(identity=identity, recorded=before, here=here, origin=origin, folder=folder, claim=claim)
 
 
-def settle(connection: Connection, database: Database, standing: Standing, kept_folder: str) -> str:
+def settle(
+    connection: Connection,
+    database: Database,
+    standing: Standing,
+    kept_folder: str,
+    remote: str | None = None,
+) -> str:
     """Write down where a database is, and make a copy a workspace of its own; return its identity.
 
     The processes that the rows name have the file open that was here before, or the original: they belong to
@@ -150,10 +157,13 @@ def settle(connection: Connection, database: Database, standing: Standing, kept_
         database: The database.
         standing: How it stands.
         kept_folder: The folder as the row names it.
+        remote: The URL of its artifacts; a copy claims its own.
     """
     identity = standing.identity
     if standing.origin is Origin.COPY:
         identity = uuid4().hex
+        if remote is not None:
+            claim(remote, describe(database), standing.identity, standing.origin, copy=identity)
         with suppress(OSError):
             for key in (standing.folder / "endpoints").glob("*.key"):
                 key.unlink()
@@ -170,6 +180,7 @@ def settle(connection: Connection, database: Database, standing: Standing, kept_
         evidence = f"This is a {word} {standing.recorded.path}: the process belongs to {whose}."
         _release_processes(connection, database, standing.folder, evidence)
     values = {"identity": identity, "artifacts": kept_folder, "place": place_column(database)}
+    values["remote"] = remote
     connection.execute(update(schema.workspace).values(**values))
     return identity
 
@@ -222,7 +233,7 @@ def _write_stamp(database: Database, identity: str, folder: Path, copied_from: s
         stamp = Stamp(
             workspace=identity,
             copied_from=copied_from,
-            database=str(database.path or database.safe_url),
+            database=describe(database),
             place=_place(folder, lasting=database.keeps_inodes or not database.is_sqlite),
         )
         written = folder / f".{STAMP}.{uuid4().hex}"
@@ -307,4 +318,11 @@ def read_record(connection: Connection) -> WorkspaceRecord | None:
         return None
     timing = Timing(beat_every=row.beat_every, grace=row.grace)
     place = _parse_place(row.place)
-    return WorkspaceRecord(identity=row.identity, artifacts=row.artifacts, place=place, timing=timing)
+    return WorkspaceRecord(
+        identity=row.identity, artifacts=row.artifacts, place=place, timing=timing, remote=row.remote
+    )
+
+
+def describe(database: Database) -> str:
+    """Return how a database can be found by a person."""
+    return str(database.path or database.safe_url)

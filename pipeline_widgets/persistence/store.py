@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
+from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -17,9 +19,18 @@ from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.workspace import Origin
 from pipeline_widgets.errors import DataRefusedError, StorageError
 from pipeline_widgets.persistence import filesystem, identity, schema
+from pipeline_widgets.persistence.artifact_store import ArtifactStore
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.identity import WorkspaceRecord
+from pipeline_widgets.persistence.location import (
+    Location,
+    default_folder,
+    parse_location,
+    relative_folder,
+    resolve_folder,
+)
 from pipeline_widgets.persistence.migrate import migrate
+from pipeline_widgets.persistence.remote import ownership
 from pipeline_widgets.persistence.repositories.agents import Agents
 from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
@@ -43,6 +54,8 @@ _CODE = tuple(
     select(table.c.path, table.c.root, table.c.value) for table in (schema.algorithms, schema.evaluators)
 )
 
+
+_log = logging.getLogger(__name__)
 
 #: Tells whether this process has an algorithm, or an evaluator, of a name.
 Defines: TypeAlias = Callable[[str], bool]
@@ -145,12 +158,19 @@ class Store:
     timing: Timing
     #: Whether this user trusts it; where not, it is open for reading only.
     trust: WorkspaceTrust
+    #: The URL below which artifacts are kept; None where the folder has all of them.
+    remote: str | None = None
     #: Tells which algorithms this process has itself, whatever the rows say of them.
     defines: Defines = _nothing
     #: The same of evaluators.
     defines_evaluator: Defines = _nothing
     #: Returns the code of an algorithm as it is now, as far as this process can tell.
     current_code: CurrentCode = _unknown
+
+    @cached_property
+    def artifact_store(self) -> ArtifactStore:
+        """The checkpoints, copies of agents and logs; nothing is asked elsewhere before the first use."""
+        return ArtifactStore(self.artifacts, self.remote)
 
     @contextmanager
     def read(self) -> Generator[UnitOfWork]:
@@ -213,11 +233,12 @@ class Store:
 
 def open_store(
     database: Database,
-    artifacts: str | Path | None = None,
+    artifacts: str | Path | Location | None = None,
     timing: Timing | None = None,
     *,
     trust: bool = False,
     checks_code: bool = True,
+    cache: str | Path | None = None,
 ) -> Store:
     """Open a workspace, and make it where there is none yet. Any number of threads and processes may.
 
@@ -225,18 +246,21 @@ def open_store(
 
     Args:
         database: Where its rows are.
-        artifacts: Where its files are; by default what the workspace was made with, or for a new one
-            the folder "NAME-artifacts" beside the database. A new one on a server has no default.
+        artifacts: Where its files are, a folder or a URL of fsspec; by default what the workspace was made
+            with, or for a new one the folder "NAME-artifacts" beside the database. A new one on a server has
+            no default.
         timing: How often supervisors beat; by default what the workspace was made with.
         trust: Whether this user trusts it from now on: with what it holds now, it may run code.
         checks_code: Whether all of its code is compared with what this user has signed. A process that
             uses little of it leaves that to the use.
+        cache: Where artifacts are on this machine that are kept at a URL.
 
     Raises:
+        ConfigError: The URL is no place for artifacts, or there is a cache without one.
         StorageError: It cannot be opened, its artifacts are elsewhere, or they are another workspace's.
         UntrustedError: It is open for reading only, and `timing` would change it.
     """
-    asked = Path(artifacts).expanduser().resolve() if artifacts is not None else None
+    asked = artifacts if isinstance(artifacts, Location) else parse_location(artifacts, cache)
     if database.path is not None and not (database.creates or database.path.exists()):
         fix = "Give the path of one that is there, or make one with Workspace(...)."
         raise StorageError(f"There is no workspace {database.path}.", "The file is not there.", fix)
@@ -246,6 +270,9 @@ def open_store(
     with database.read() as connection:
         record = identity.read_record(connection)
     if record is None:
+        if cache is not None and asked.url is None:
+            why = "Its artifacts are in a folder, which has all of them."
+            raise StorageError("There is nothing to be cached.", why, "Name a URL: artifacts=...")
         _create_workspace(database, asked, timing or Timing())
         return open_store(database, asked, timing, trust=trust, checks_code=checks_code)
     trusted = WorkspaceTrust(
@@ -257,17 +284,20 @@ def open_store(
     if trust:
         trusted.grant()
     if trusted.reason is None:
-        folder = _settle_folder(database, record, asked, trusted)
+        folder, url = _settle_location(database, record, asked, trusted)
         with filesystem.translate_os_errors(folder):
             filesystem.make_private_folder(folder)
+        if url is not None and checks_code:  # a process that was launched leaves that to who launched it
+            _check_url(database, url)
     else:  # nothing of it is written, so nothing is settled
-        folder = _readable_folder(database, record, asked)
+        folder, url = _readable_folder(database, record, asked), record.remote
     if timing is not None and timing != record.timing:
         trusted.check()
         with database.write() as connection:
             values = {"beat_every": timing.beat_every, "grace": timing.grace}
             connection.execute(update(schema.workspace).values(**values))
-    return Store(database=database, artifacts=folder, timing=timing or record.timing, trust=trusted)
+    known = timing or record.timing
+    return Store(database=database, artifacts=folder, timing=known, trust=trusted, remote=url)
 
 
 def _code(database: Database) -> Iterable[AlgorithmReference]:
@@ -286,22 +316,27 @@ def record_place(store: Store) -> None:
     with store.database.read() as connection:
         record = identity.read_record(connection)
     if record is not None:
-        _settle_folder(store.database, record, None, store.trust)
+        _settle_location(store.database, record, Location(), store.trust)
 
 
-def _settle_folder(
-    database: Database, record: WorkspaceRecord, asked: Path | None, trusted: WorkspaceTrust
-) -> Path:
-    """Return the folder of a workspace, once it is written down where that and the database are."""
-    standing = identity.examine(database, record, _recorded_folder(database, record), asked)
+def _settle_location(
+    database: Database, record: WorkspaceRecord, asked: Location, trusted: WorkspaceTrust
+) -> tuple[Path, str | None]:
+    """Return folder and URL of a workspace, once it is written down where these and the database are."""
+    standing = identity.examine(database, record, _recorded_folder(database, record), asked.folder)
+    url = _choose_url(record, standing, asked)
     known = standing.identity
     if not standing.settled:
         try:
             with database.write() as connection:
                 record = identity.read_record(connection) or record  # another process may have been faster
-                standing = identity.examine(database, record, _recorded_folder(database, record), asked)
-                kept = _relative_folder(database, standing.folder)
-                known = identity.settle(connection, database, standing, kept)
+                recorded = _recorded_folder(database, record)
+                standing = identity.examine(database, record, recorded, asked.folder)
+                url = _choose_url(record, standing, asked)
+                kept = record.artifacts  # with a URL it need not be that of this machine
+                if url is None or standing.folder != recorded:
+                    kept = relative_folder(database, standing.folder)
+                known = identity.settle(connection, database, standing, kept, url)
                 if known != standing.identity:  # before the row has it: a copy of what is trusted is trusted
                     trusted.adopt(known)
         except DataRefusedError:
@@ -310,25 +345,53 @@ def _settle_folder(
             if standing.origin is not Origin.SAME:  # what may only be read is still the same workspace
                 raise
     database.identity = known
-    return standing.folder
+    return standing.folder, url
 
 
-def _create_workspace(database: Database, asked: Path | None, timing: Timing) -> None:
-    if asked is None and not database.is_sqlite:
-        why = "Checkpoints and logs are files, which a database server does not keep."
-        fix = "Name a folder that every machine of the team sees: Workspace(url, artifacts=...)."
-        raise StorageError("A new workspace on a database server needs an artifact folder.", why, fix)
-    folder = asked or (_base(database) / f"{database.name}-artifacts").resolve()
+def _choose_url(record: WorkspaceRecord, standing: identity.Standing, asked: Location) -> str | None:
+    """Return the URL of the artifacts: a copy needs one of its own, and nobody else can have another one."""
+    if asked.url in {None, record.remote}:
+        if standing.origin is Origin.COPY and record.remote is not None:
+            what, why = f"The artifacts at {record.remote} are another's.", "This database is a copy."
+            raise StorageError(what, f"{why} They belong to its original.", ownership.OTHER_URL)
+        return record.remote
+    if standing.origin is not Origin.COPY or record.remote is None:
+        kept = record.remote or standing.folder
+        why = f"Its artifacts are in {kept}, not at {asked.url}."
+        raise StorageError("This workspace has another place for artifacts.", why, "Leave out `artifacts`.")
+    return asked.url
+
+
+def _check_url(database: Database, url: str) -> None:
+    """Refuse a URL that belongs to another workspace; where nobody answers, the rows can be read still."""
+    try:
+        ownership.claim(url, identity.describe(database), str(database.identity))
+    except StorageError as error:
+        if not ownership.is_unanswered(error):
+            raise
+        _log.warning("%s", error)
+
+
+def _create_workspace(database: Database, asked: Location, timing: Timing) -> None:
+    new = uuid4().hex
+    kept = (
+        default_folder(database, asked.url, new)
+        if asked.folder is None
+        else relative_folder(database, asked.folder)
+    )
+    folder = asked.folder or resolve_folder(database, kept, asked.url, new)
     with database.write() as connection:
         if identity.read_record(connection) is not None:
             return
-        if asked is not None:
-            identity.check_apart(asked)
-        new = identity.claim_new(database, folder)
-        values = {"artifacts": _relative_folder(database, folder), "place": identity.place_column(database)}
+        if asked.folder is not None:
+            identity.check_apart(asked.folder)
+        identity.claim_new(database, folder, new)
+        values = {"artifacts": kept, "place": identity.place_column(database), "remote": asked.url}
         values |= {"beat_every": timing.beat_every, "grace": timing.grace}
         # One row, with a number that is given here: the database itself refuses a second one.
         connection.execute(insert(schema.workspace).values(id=1, **values, revision=1, identity=new))
+        if asked.url is not None:
+            ownership.claim(asked.url, identity.describe(database), new, new=True)
         if not _is_used(connection):  # rows without a workspace are somebody else's
             # Before the row is there: nobody can find a workspace whose maker is not known.
             SignatureStore(user_data_folder()).sign(new)
@@ -339,23 +402,12 @@ def _is_used(connection: Connection) -> bool:
 
 
 def _recorded_folder(database: Database, record: WorkspaceRecord) -> Path:
-    return (_base(database) / record.artifacts).resolve()
+    return resolve_folder(database, record.artifacts, record.remote, record.identity)
 
 
-def _readable_folder(database: Database, record: WorkspaceRecord, asked: Path | None) -> Path:
+def _readable_folder(database: Database, record: WorkspaceRecord, asked: Location) -> Path:
     folder = _recorded_folder(database, record)
-    if asked not in {None, folder}:
-        why = f"Its artifacts are in {folder}, not in {asked}."
+    if asked.folder not in {None, folder} or asked.url not in {None, record.remote}:
+        why = f"Its artifacts are in {record.remote or folder}, not in {asked.url or asked.folder}."
         raise StorageError("This workspace has another artifact folder.", why, "Leave out `artifacts`.")
     return folder
-
-
-def _relative_folder(database: Database, folder: Path) -> str:
-    """Return a folder as the row names it: relative where it can be, so that both can be moved together."""
-    base = _base(database).resolve()
-    movable = database.is_sqlite and folder.is_relative_to(base)
-    return str(folder.relative_to(base) if movable else folder)
-
-
-def _base(database: Database) -> Path:
-    return database.path.parent if database.path else Path("/")

@@ -68,7 +68,7 @@ class AdoptionService:
         parent = self._store.checkpoints_folder(run_id)
         copied: list[_Measured] = []
         for each in found:
-            with artifacts.publish(parent, stem=f"{each.step:010d}", private=True) as publication:
+            with self._store.artifact_store.publish(parent, stem=f"{each.step:010d}") as publication:
                 if each.files:
                     for name, source in each.files.items():
                         shutil.copyfile(source, publication.path / name)

@@ -12,7 +12,7 @@ from pipeline_widgets.domain.job import FrozenCopy
 from pipeline_widgets.domain.names import check_name_available, validate_description, validate_name
 from pipeline_widgets.domain.snippets import Snippet, make_snippets
 from pipeline_widgets.errors import ConflictError, InUseError, NotFoundError
-from pipeline_widgets.persistence import artifact_paths, artifacts
+from pipeline_widgets.persistence import artifact_paths
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history
 
@@ -39,11 +39,13 @@ class AgentService:
             spec = work.experiments.get(work.runs.get(checkpoint.run_id).trained_experiment_id).spec
         parent = str(self._store.agents_folder)
         is_adopted = self._store.trust.is_vouched_for(checkpoint.path, checkpoint.digest)
-        frozen = artifacts.freeze(checkpoint, name, parent, spec.training_only, is_adopted=is_adopted)
+        frozen = self._store.artifact_store.freeze(
+            checkpoint, name, parent, spec.training_only, is_adopted=is_adopted
+        )
         try:
             return self._save(frozen, checkpoint_id, description)
         except Exception:
-            artifact_paths.remove(Path(frozen.path), self._store.artifacts)
+            self._store.artifact_store.remove(Path(frozen.path))
             raise
 
     def all(self) -> tuple[Agent, ...]:
@@ -122,7 +124,7 @@ class AgentService:
             work.agents.remove(agent_id)
             copies -= work.agents.paths()  # older copies of the same content share a folder
         for path in copies:
-            artifact_paths.remove(Path(path), self._store.artifacts)
+            self._store.artifact_store.remove(Path(path))
         for kept in (self._store.endpoint_log(agent_id), self._store.endpoint_key(agent_id)):
             kept.unlink(missing_ok=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline_widgets.domain.agent import Agent, AgentStatus, AgentVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
@@ -13,6 +12,7 @@ from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, check_address,
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.python_version import foreign_reason
 from pipeline_widgets.errors import AlgorithmNotFoundError, FencedError, RuleError
+from pipeline_widgets.persistence.artifact_store import ArtifactStore
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services.leases import LeaseService
@@ -36,9 +36,9 @@ class EndpointService(LeaseService):
         return work.endpoints
 
     @property
-    def artifacts(self) -> Path:
-        """The artifact folder of the workspace."""
-        return self._store.artifacts
+    def artifact_store(self) -> ArtifactStore:
+        """The artifacts of the workspace."""
+        return self._store.artifact_store
 
     def check_trusted(self) -> None:
         """Refuse to start, end or send anything for a workspace that is open for reading only.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.checkpoint import Checkpoint
@@ -105,7 +104,7 @@ class EvaluationService:
                 maker = makers[each.run_id]
                 experiment = experiments[maker.trained_experiment_id]
                 label = label_checkpoint(each, maker, experiment)
-                reason = _refusal(known.spec, each, experiment, busy, work)
+                reason = _refusal(known.spec, each, experiment, busy, self._store)
                 if reason is not None:
                     refused[label] = reason
                 elif again or each.id not in codes:
@@ -201,7 +200,7 @@ def _refusal(
     checkpoint: Checkpoint,
     experiment: Experiment,
     busy: Mapping[int, Run],
-    work: UnitOfWork,
+    store: Store,
 ) -> str | None:
     """Return why a checkpoint cannot be scored now; None where it can."""
     if (reason := find_refusal(spec, experiment.spec)) is not None:
@@ -209,7 +208,9 @@ def _refusal(
     if (run := busy.get(experiment.id)) is not None:
         return f"{quote(spec.name)} is scoring checkpoints of its experiment already: {run.label}."
     try:
-        check_readable(artifacts.folder_of(checkpoint), work)
+        check_readable(artifacts.folder_of(checkpoint), store)
     except CheckpointError as error:
         return str(error)
-    return None if Path(checkpoint.path).is_dir() else f"Its folder {checkpoint.path} is missing."
+    if store.artifact_store.may_have(checkpoint.path):
+        return None
+    return f"Its folder {checkpoint.path} is missing."

@@ -140,7 +140,7 @@ class ExperimentService:
             work.runs.remove_of_experiment(experiment_id)
             work.experiments.remove(experiment_id)
         for run in runs:
-            artifact_paths.remove(self._store.run_folder(run.id), self._store.artifacts)
+            self._store.artifact_store.remove(self._store.run_folder(run.id))
 
     def refresh(self, pipeline_id: int, current: Mapping[str, AlgorithmDeclaration]) -> None:
         """Let a pipeline's experiments use the algorithms as this process defines them now.
@@ -216,7 +216,7 @@ class ExperimentService:
             work.checkpoints.remove([checkpoint.id])
             shared = any(each.path == checkpoint.path for each in work.checkpoints.of_runs([run.id]))
         if not shared:
-            artifact_paths.remove(Path(checkpoint.path), self._store.artifacts)
+            self._store.artifact_store.remove(Path(checkpoint.path))
 
 
 def duplicate(

@@ -111,13 +111,18 @@ class RetentionService:
         """Delete folders that no row points to, but for those of runs at work."""
         with self._store.read() as work:
             ended = [run.id for run in work.runs.of_project(project_id) if run.status.finished]
-            saved = {each.path for each in work.checkpoints.of_runs(ended)}
+            saved: dict[int, set[str]] = {run_id: set() for run_id in ended}
+            for each in work.checkpoints.of_runs(ended):
+                saved[each.run_id].add(each.path)
             # While anything runs, a copy without a version may be that of a Deployment under way.
             copies = None if work.runs.active() else work.agents.paths()
-        for run_id in ended:
-            artifacts.sweep(self._store.checkpoints_folder(run_id), self._store.artifacts, saved)
+        self._store.artifact_store.sweep_runs(saved, self._run_ids)
         if copies is not None:
-            artifacts.sweep(self._store.agents_folder, self._store.artifacts, copies, age=ORPHANED)
+            self._store.artifact_store.sweep_agents(copies, ORPHANED)
+
+    def _run_ids(self) -> frozenset[int]:
+        with self._store.read() as work:
+            return work.runs.ids()
 
 
 def _parts(gone: Iterable[Checkpoint]) -> Iterator[list[Checkpoint]]:

@@ -14,45 +14,45 @@ from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.triggering import RunStart
 from pipeline_widgets.errors import CheckpointError
-from pipeline_widgets.persistence import artifact_paths, artifacts
-from pipeline_widgets.persistence.store import UnitOfWork
+from pipeline_widgets.persistence import artifact_paths
+from pipeline_widgets.persistence.store import Store, UnitOfWork
 
 VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
 
 
-def verify_start(run_start: RunStart, work: UnitOfWork) -> None:
-    """Check that what a run starts from is on disk as it was saved.
+def verify_start(run_start: RunStart, store: Store) -> None:
+    """Check that what a run starts from is there as it was saved. No transaction waits for that.
 
     Raises:
         CheckpointError: It is missing or corrupt, or no folder of the workspace.
+        StorageError: Nobody answers where it is kept.
     """
     if run_start.checkpoint is None:
         return
     folder = _folder(run_start)
-    check_readable(folder, work)
-    if not folder.path.is_dir() or folder.size <= VERIFY_UP_TO:
-        artifacts.verify(folder)
+    check_readable(folder, store)
+    store.artifact_store.check(folder, VERIFY_UP_TO)
 
 
-def check_readable(folder: PublishedFolder, work: UnitOfWork) -> None:
+def check_readable(folder: PublishedFolder, store: Store) -> None:
     """Refuse to read a folder that is neither one of the workspace's nor one that this user has adopted.
 
     Raises:
         CheckpointError: It is neither.
     """
-    if not work.trust.is_vouched_for(str(folder.path), folder.digest):
-        artifact_paths.check_readable(folder.path, work.root)
+    if not store.trust.is_vouched_for(str(folder.path), folder.digest):
+        artifact_paths.check_readable(folder.path, store.artifacts)
 
 
-def find_unreachable_reason(run_start: RunStart, work: UnitOfWork) -> str | None:
-    """Return why what a run starts from is not there; None where it is. Reads no content."""
+def find_unreachable_reason(run_start: RunStart, store: Store) -> str | None:
+    """Return why what a run starts from is not there; None where it is. Reads no content, and asks nobody."""
     if run_start.checkpoint is None:
         return None
     try:
-        check_readable(_folder(run_start), work)
+        check_readable(_folder(run_start), store)
     except CheckpointError as error:
         return str(error)
-    if _folder(run_start).path.is_dir():
+    if store.artifact_store.may_have(_folder(run_start).path):
         return None
     return f"The checkpoint {_folder(run_start).path} is missing."
 

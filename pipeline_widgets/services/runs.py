@@ -89,8 +89,8 @@ class RunService:
             _, known, run_start = _ready(work, stage_id, resume=resume)
             experiment = known.for_stage(stage_id).experiment
             self._check_config(experiment)
-            verify_start(run_start, work)
             code = _current_code(work, experiment)
+        verify_start(run_start, self._store)
         with self._store.write() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             revision = work.projects.touch(pipeline.project_id)
@@ -153,7 +153,8 @@ class RunService:
             if configured is None:
                 self._check_config(experiment)
             code = _current_code(work, experiment)
-            verify_start(RunStart(checkpoint=work.checkpoints.get(checkpoint_id)), work)
+            run_start = RunStart(checkpoint=work.checkpoints.get(checkpoint_id))
+        verify_start(run_start, self._store)
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
             maker = work.runs.get(checkpoint.run_id)
@@ -312,11 +313,11 @@ class RunService:
         found: list[Problem] = []
         for stage in pipeline.stages:
             for checkpoint in known.for_stage(stage.id).checkpoints:
-                if not Path(checkpoint.path).is_dir():
+                if not self._store.artifact_store.may_have(checkpoint.path):
                     problem = f"The checkpoint at step {checkpoint.step} is missing: {checkpoint.path}."
                     found.append(Problem(stage=stage_label(pipeline, stage, known), problem=problem))
             version = known.agents.get(getattr(getattr(stage, "start", None), "agent_id", 0))
-            if version is not None and not Path(version.path).is_dir():
+            if version is not None and not self._store.artifact_store.may_have(version.path):
                 problem = f"The copy of its saved Agent is missing: {version.path}."
                 found.append(Problem(stage=stage_label(pipeline, stage, known), problem=problem))
         left = shutil.disk_usage(self._store.artifacts).free

@@ -299,7 +299,7 @@ class SupervisionService(LeaseService):
             references = find_code_references(work, pipeline, bound, algorithm, start)
         except UntrustedError as error:
             references, held = CodeReferences(), str(error)
-        if (held := find_unreachable_reason(run_start, work) or held) is not None:
+        if (held := find_unreachable_reason(run_start, self._store) or held) is not None:
             work.pipelines.hold(after.id, held)
             return None
         recorded = _expected_code(run, references.algorithm).to_json()
@@ -332,6 +332,7 @@ class SupervisionService(LeaseService):
             kind=run.kind,
             token=token,
             folder=str(self._store.run_folder(run.id)),
+            remote=self._store.artifact_store.url,
             reference=references.algorithm,
             config=run.config,
             seed=run.seed,

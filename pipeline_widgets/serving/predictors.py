@@ -11,18 +11,18 @@ from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import AlgorithmNotFoundError, CheckpointError, PipelineError, format_value
-from pipeline_widgets.persistence import artifacts
+from pipeline_widgets.persistence.artifact_store import ArtifactStore
 
 
 def open_version(
-    version: AgentVersion, reference: AlgorithmReference, root: Path
+    version: AgentVersion, reference: AlgorithmReference, store: ArtifactStore
 ) -> Callable[[Any], Any] | None:
     """Open the frozen copy of a version; None where its algorithm does not say how that answers.
 
     Args:
         version: The version.
         reference: Where the code of its algorithm is.
-        root: The artifact folder of its workspace.
+        store: The artifacts of its workspace.
 
     Raises:
         AlgorithmNotFoundError: The algorithm's code is gone.
@@ -33,7 +33,7 @@ def open_version(
         return None
     algorithm.check_installed()
     copied = PublishedFolder(path=Path(version.path), size=version.size, digest=version.digest)
-    artifacts.verify(copied, root)
+    store.open(copied)
     answer: object = algorithm.predict(Path(version.path))
     if not callable(answer):
         what = f"The predictor of {version.spec.name} has opened the checkpoint, and returned no function."
@@ -41,7 +41,9 @@ def open_version(
     return answer
 
 
-def open_predictor(version: AgentVersion, reference: AlgorithmReference, root: Path) -> Callable[[Any], Any]:
+def open_predictor(
+    version: AgentVersion, reference: AlgorithmReference, store: ArtifactStore
+) -> Callable[[Any], Any]:
     """Open the frozen copy of a version with what its algorithm declares for that.
 
     Raises:
@@ -49,7 +51,7 @@ def open_predictor(version: AgentVersion, reference: AlgorithmReference, root: P
         CheckpointError: The copy is missing or corrupt.
     """
     try:
-        found = open_version(version, reference, root)
+        found = open_version(version, reference, store)
     except PipelineError:
         raise
     except Exception as error:  # it is the user's

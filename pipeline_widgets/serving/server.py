@@ -159,7 +159,7 @@ class ServedAgent:
         served = self._service.version(desired.version_id)
         version = served.version
         try:
-            predict = open_version(version, served.reference, self._service.artifacts)
+            predict = open_version(version, served.reference, self._service.artifact_store)
             example = as_json(getattr(predict, "example", None))
         except Exception:
             raise

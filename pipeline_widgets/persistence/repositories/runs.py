@@ -207,6 +207,10 @@ class Runs(Repository):
         """Return the runs of a project, oldest first."""
         return self._where(_C.project_id == project_id)
 
+    def ids(self) -> frozenset[int]:
+        """Return the ids of all runs of the workspace."""
+        return frozenset(self.connection.scalars(select(_C.id)))
+
     def active(self) -> tuple[Lease, ...]:
         """Return which process holds each active run of the workspace."""
         query = _RUNS.where(_C.status.in_(_ACTIVE)).order_by(_C.id)
