@@ -219,7 +219,7 @@ from pipeline_widgets.execution import supervisor
 from pipeline_widgets.execution.assembly import connect_execution
 connect_execution({bench.ws._services.store.database.url!r}, create=False)
 unwanted = ["pipeline_widgets.application", "yaml", "pydantic", "http.client"]
-unwanted += ["sqlalchemy.dialects.postgresql"]
+unwanted += ["sqlalchemy.dialects.postgresql", "fsspec"]
 print([name for name in unwanted if name in sys.modules])
 """
     assert run_python(code) == "[]"

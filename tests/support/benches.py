@@ -18,9 +18,9 @@ QUICK = pw.Timing(beat_every=0.2, grace=1.5)
 class Bench:
     """A workspace with one project, and what tests do with it again and again."""
 
-    def __init__(self, folder: Path, timing: pw.Timing | None = None) -> None:
+    def __init__(self, folder: Path, timing: pw.Timing | None = None, artifacts: str | None = None) -> None:
         self.folder = folder
-        self.ws = pw.Workspace(f"sqlite:///{folder}/lab.db", timing=timing)
+        self.ws = pw.Workspace(f"sqlite:///{folder}/lab.db", timing=timing, artifacts=artifacts)
         self.project = self.ws.create_project("Bench", advanced_training=True)
 
     def chain(self, *configs: Mapping[str, object], trigger: str = "auto") -> pw.Pipeline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def download(
     digest, received = FolderDigest(), 0
     files = sorted(manifest.files, key=lambda each: each.name)
 
-    def tasks() -> Iterator[tuple[int, Callable[[], bytes]]]:
+    def tasks() -> Generator[tuple[int, Callable[[], bytes]]]:
         for file in files:
             for start, end, md5 in file.chunks():
                 whole = start == 0 and end == file.size

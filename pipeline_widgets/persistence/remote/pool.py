@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -93,7 +93,7 @@ class Pool:
         for _ in range(self._threads):
             self._tasks.put(None)
 
-    def map(self, tasks: Iterable[tuple[int, Callable[[], _T]]], most: int) -> Generator[_T]:
+    def map(self, tasks: Generator[tuple[int, Callable[[], _T]]], most: int) -> Generator[_T]:
         """Yield the results of tasks in their order; at most `most` bytes are in flight.
 
         When a task fails its error is raised, once no other is at work any more.
@@ -118,6 +118,7 @@ class Pool:
             while waiting:
                 yield waiting.popleft()[1].result()
         finally:
+            tasks.close()
             for _, future in waiting:
                 future.cancel()
             for _, future in waiting:

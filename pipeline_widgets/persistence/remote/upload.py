@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -83,7 +83,7 @@ class Upload:
         )
         return SentFolder(manifest, former)
 
-    def _tasks(self, files: list[tuple[str, Path]]) -> Iterator[tuple[int, Callable[[], None]]]:
+    def _tasks(self, files: list[tuple[str, Path]]) -> Generator[tuple[int, Callable[[], None]]]:
         """Read the files in the order of the digest, and yield what sends each of their chunks."""
         for name, path in files:
             size = path.stat().st_size
@@ -116,7 +116,7 @@ class Upload:
             self._sent += len(data)
         self._progress(self._sent, self._total)
 
-    def _checks(self) -> Iterator[tuple[int, Callable[[], None]]]:
+    def _checks(self) -> Generator[tuple[int, Callable[[], None]]]:
         """Yield what reads back each chunk of which the other side has not told that it has it."""
         for file in self._files:
             if not file.is_confirmed:
