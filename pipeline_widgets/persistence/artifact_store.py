@@ -19,9 +19,10 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.job import FrozenCopy, PublishedFolder
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import artifact_paths, artifacts, filesystem
-from pipeline_widgets.persistence.artifact_paths import AGENTS, CHECKPOINTS, RUNS
+from pipeline_widgets.persistence.artifact_paths import AGENTS, CHECKPOINTS, LOG, RUNS
 from pipeline_widgets.persistence.cache import ArtifactCache
 from pipeline_widgets.persistence.remote.folders import RemoteFolders, describe_error
+from pipeline_widgets.persistence.remote.logs import RemoteLogs
 from pipeline_widgets.persistence.remote.pool import Patience
 
 PATIENCE_VARIABLE = "PIPELINE_WIDGETS_UPLOAD_PATIENCE"
@@ -203,6 +204,24 @@ class ArtifactStore:
             self.open(artifacts.folder_of(checkpoint), is_adopted=is_adopted)
         settle = self.settle if self.is_remote else None
         return artifacts.freeze(checkpoint, name, parent, training_only, is_adopted=is_adopted, settle=settle)
+
+    def log(self, run_id: int, most: int, *, waits: bool) -> Path:
+        """Return where the log of a run is on this machine, or what there is of it below the URL.
+
+        Args:
+            run_id: The run.
+            most: The bytes of its end that are wanted.
+            waits: Whether the caller waits for what is brought here; a view shows what is here already.
+        """
+        run = f"{run_id:08d}"
+        path = self.root / RUNS / run / LOG
+        if self.url is None or path.exists():
+            return path
+        return self._logs.fetch(run, most, waits=waits)
+
+    @cached_property
+    def _logs(self) -> RemoteLogs:
+        return RemoteLogs(self.remote, self.root)
 
     def remove(self, path: Path) -> None:
         """Delete a folder of a run, a checkpoint or an agent, here and below the URL, as far as is possible.

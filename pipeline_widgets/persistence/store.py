@@ -167,10 +167,20 @@ class Store:
     #: Returns the code of an algorithm as it is now, as far as this process can tell.
     current_code: CurrentCode = _unknown
 
-    @cached_property
+    @property
     def artifact_store(self) -> ArtifactStore:
         """The checkpoints, copies of agents and logs; nothing is asked elsewhere before the first use."""
+        # A URL that somebody else has written into the workspace is asked for nothing.
+        is_asked = self.remote is not None and self.trust.reason is None
+        return self._remote_artifacts if is_asked else self._local_artifacts
+
+    @cached_property
+    def _remote_artifacts(self) -> ArtifactStore:
         return ArtifactStore(self.artifacts, self.remote)
+
+    @cached_property
+    def _local_artifacts(self) -> ArtifactStore:
+        return ArtifactStore(self.artifacts)
 
     @contextmanager
     def read(self) -> Generator[UnitOfWork]:

@@ -32,7 +32,7 @@ from pipeline_widgets.domain.triggering import (
     trigger_error,
 )
 from pipeline_widgets.errors import ConfigError, PipelineError, RuleError, TriggerError
-from pipeline_widgets.persistence.logs import read_log
+from pipeline_widgets.persistence.logs import LOG_MOST, read_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history, pipeline_facts
 from pipeline_widgets.services.experiments import duplicate
@@ -283,7 +283,7 @@ class RunService:
 
     def log(self, run_id: int, tail: int | None = None) -> str:
         """Return what a run has printed so far, or the last `tail` lines, for which the end is read only."""
-        return read_log(self._store.log_path(run_id), tail)
+        return read_log(self._store.artifact_store.log(run_id, LOG_MOST, waits=True), tail)
 
     def progress(self, run_id: int) -> Progress:
         """Return how far a run has come, and the time left at its own pace."""

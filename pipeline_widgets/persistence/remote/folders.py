@@ -25,6 +25,7 @@ from pipeline_widgets.persistence.remote.pool import Patience, Pool
 from pipeline_widgets.persistence.remote.upload import DamagedError, SentFolder, Upload
 
 UNANSWERED = "unanswered"  # the code of the error where a file system has not done what it was asked
+LOG_SENT = 16 << 20  # bytes of the end of a log
 MOST_DAMAGED = 3  # times that a folder is sent whose objects are not what was sent
 
 
@@ -226,13 +227,16 @@ class RemoteFolders:
         self._sweep(AGENTS, kept, before=time.time() - age)
 
     def send_log(self, run: str, path: Path) -> None:
-        """Send the log of a run, instead of the one that was sent before.
+        """Send the log of a run, its last 16 MiB, instead of what was sent before.
 
         Raises:
             StorageError: Nobody answers.
         """
         with self.translate_errors():
-            data = path.read_bytes()
+            with path.open("rb") as log:
+                size = log.seek(0, 2)
+                log.seek(max(0, size - LOG_SENT))
+                data = log.read(LOG_SENT)
             md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
             self.objects.write(f"{RUNS}/{run}/{LOG}", data, md5)
 

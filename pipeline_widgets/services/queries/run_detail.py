@@ -20,7 +20,7 @@ from pipeline_widgets.domain.evaluator import Yardstick
 from pipeline_widgets.domain.retry import describe_retry
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.persistence.logs import render_log
+from pipeline_widgets.persistence.logs import LOG_READ, render_log
 from pipeline_widgets.persistence.repositories.runs import MetricRow
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 
@@ -156,7 +156,8 @@ class RunDetailQueries:
                 log="",
                 agent=_agent(work, run),
             )
-        return replace(run_detail, log=render_log(self._store.log_path(run_id), lines))
+        log = self._store.artifact_store.log(run_id, LOG_READ + 1, waits=False)
+        return replace(run_detail, log=render_log(log, lines))
 
     def curves(
         self, run_ids: Sequence[int], *, points: int, metrics: int | None = None

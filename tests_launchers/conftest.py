@@ -1,0 +1,18 @@
+"""What the tests of launchers share."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# What tests, and the processes that they start, trust is not among what their user trusts.
+TRUSTED = tempfile.mkdtemp(prefix="pipeline-widgets-tests-")
+os.environ["PIPELINE_WIDGETS_DATA"] = TRUSTED
+
+
+@atexit.register
+def _forget(of: int = os.getpid()) -> None:
+    if os.getpid() == of:
+        shutil.rmtree(TRUSTED, ignore_errors=True)
