@@ -257,5 +257,5 @@ def test_a_host_that_nobody_knows_is_not_trusted(
     del options["known_hosts"]
     monkeypatch.setenv("FSSPEC_SFTP", json.dumps(options))
     configure_fsspec(monkeypatch)
-    with pytest.raises(StorageError, match="[Hh]ost key"):
+    with pytest.raises(StorageError, match=r"[Hh]ost key"):
         ArtifactStore(tmp_path, sftp.url).remote.list_runs()

@@ -7,18 +7,21 @@ from pipeline_widgets.domain.retry import EndedRun, decide_retry
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.triggering import RunStart
 from pipeline_widgets.errors import NotFoundError, UntrustedError
-from pipeline_widgets.persistence.store import UnitOfWork
+from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services.code_references import find_code_references
 from pipeline_widgets.services.run_queue import find_unreachable_reason, frozen_start
 
 
-def enqueue_retry(work: UnitOfWork, run: Run, *, was_stopping: bool, **columns: object) -> Run | None:
+def enqueue_retry(
+    work: UnitOfWork, store: Store, run: Run, *, was_stopping: bool, **columns: object
+) -> Run | None:
     """Insert the retry of a run that has crashed, with all that the run had frozen.
 
     A run that its stage asks to retry, and that is not, says why in its error.
 
     Args:
         work: The transaction in which the run has crashed.
+        store: The workspace.
         run: The run, as it has ended.
         was_stopping: Whether it was asked to stop before.
         **columns: The revision, and who has taken the retry already.
@@ -35,7 +38,7 @@ def enqueue_retry(work: UnitOfWork, run: Run, *, was_stopping: bool, **columns: 
         return None
     start, reason = decision.start, decision.reason
     if start is not None:
-        reason = _find_obstacle(work, pipeline, run, start)
+        reason = _find_obstacle(work, store, pipeline, run, start)
     if start is None or reason is not None:
         work.runs.add_to_error(run, reason or "")
         return None
@@ -74,11 +77,13 @@ def _load(work: UnitOfWork, pipeline: Pipeline, run: Run, *, was_stopping: bool)
     )
 
 
-def _find_obstacle(work: UnitOfWork, pipeline: Pipeline, run: Run, start: RunStart) -> str | None:
+def _find_obstacle(
+    work: UnitOfWork, store: Store, pipeline: Pipeline, run: Run, start: RunStart
+) -> str | None:
     """Return why a retry could not begin: what it starts from is gone, or code is not trusted."""
     if start.checkpoint is None and run.start_checkpoint_id is not None:
         return "Not retried: the checkpoint that it started from is gone."
-    if (reason := find_unreachable_reason(start, work)) is not None:
+    if (reason := find_unreachable_reason(start, store)) is not None:
         return f"Not retried: {reason}"
     try:
         find_code_references(work, pipeline, run.experiment_id, run.algorithm_id, start.checkpoint)

@@ -229,7 +229,7 @@ class SupervisionService(LeaseService):
                 _keep(work, job, last)
             if run.status is not Status.SUCCEEDED:
                 taken = {"revision": revision, "beat_at": work.now, **owner.columns}
-                retry = enqueue_retry(work, run, was_stopping=was_stopping, **taken)
+                retry = enqueue_retry(work, self._store, run, was_stopping=was_stopping, **taken)
                 return self._frozen_job(work, retry, owner.token) if retry else None
             if outcome.frozen is not None:
                 self._save_agent(work, run, outcome.frozen)
@@ -272,7 +272,7 @@ class SupervisionService(LeaseService):
             revision = work.projects.touch(run.project_id)
             crashed = work.runs.set_status(run, Status.CRASHED, revision, error=evidence)
             was_stopping = run.status is Status.STOPPING
-            enqueue_retry(work, crashed, was_stopping=was_stopping, revision=revision)
+            enqueue_retry(work, self._store, crashed, was_stopping=was_stopping, revision=revision)
             return True
 
     def _follow(self, work: UnitOfWork, run: Run, owner: Owner, revision: int) -> Job | None:
