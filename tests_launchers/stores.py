@@ -167,7 +167,8 @@ class S3:
         """A client of another library, which asks the server itself."""
         import boto3
 
-        return boto3.client(
+        connect: Any = boto3.client  # pyright: ignore[reportUnknownMemberType]
+        return connect(
             "s3",
             endpoint_url=self._direct,
             region_name="us-east-1",
