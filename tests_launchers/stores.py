@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec import get_filesystem_class
 
 UP_WITHIN = 60.0  # seconds within which a server has to take connections
 BUCKET = "artifacts"
@@ -280,6 +281,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
     made = S3(tmp_path_factory.mktemp("s3"))
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
+    get_filesystem_class("s3").clear_instance_cache()  # those of a test before this one
     yield made
     made.close()
 

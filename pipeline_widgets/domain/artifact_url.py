@@ -8,6 +8,7 @@ from pipeline_widgets.errors import ConfigError
 
 #: What a process keeps to itself: the process that trains would write where nobody else can read.
 _OF_ONE_PROCESS = frozenset({"memory"})
+_OF_THIS_MACHINE = frozenset({"file", "local"})
 #: What can only be read, or is no place for files.
 _UNFIT = frozenset({"http", "https", "data", "zip", "tar", "github", "git", "reference"})
 ELSEWHERE = 'Name a place that all machines can write, such as "s3://bucket/prefix" or "sftp://host/folder".'
@@ -43,6 +44,10 @@ def parse_artifact_url(text: str, *, shared: bool = True) -> str:
     protocol = parts.scheme.lower()
     if protocol in _UNFIT or (shared and protocol in _OF_ONE_PROCESS):
         raise ConfigError(what, f"What {protocol}:// names cannot be written by all processes.", ELSEWHERE)
+    if protocol in _OF_THIS_MACHINE and parts.netloc:
+        raise ConfigError(
+            what, f"{text} is relative to some folder.", "Write it from the root: file:///folder."
+        )
     if not (parts.netloc or parts.path.strip("/")):
         raise ConfigError(what, f"{protocol}:// names neither a bucket nor a folder.", ELSEWHERE)
     return text.rstrip("/")

@@ -40,6 +40,7 @@ from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.next_worker import NextWorker
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.execution.uploads import send_log_of_dead_worker
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
 from pipeline_widgets.persistence.artifacts import remove_drafts
@@ -142,6 +143,7 @@ class Supervisor:
             self._end(active.worker, at_once=active.outcome is None)
             if active.outcome is None:  # it may have been ended while it was saving
                 remove_drafts(Path(job.folder) / CHECKPOINTS, Path(job.folder).parent.parent)
+                send_log_of_dead_worker(job)
             outcome = self._deploy(active, outcome)
             self._spawn_next(job, outcome)
             return self._finish(active, outcome)

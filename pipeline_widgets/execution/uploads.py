@@ -19,7 +19,7 @@ from pipeline_widgets.errors import PipelineError, StorageError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.persistence import artifacts, filesystem
 from pipeline_widgets.persistence.artifact_paths import LOG
-from pipeline_widgets.persistence.artifact_store import ArtifactStore
+from pipeline_widgets.persistence.artifact_store import ArtifactStore, upload_patience
 from pipeline_widgets.persistence.artifacts import Publication
 from pipeline_widgets.persistence.folder_tree import materialize
 
@@ -32,7 +32,8 @@ LOG_WITHIN = 10.0  # seconds that the end of a run waits for its log
 def open_artifact_store(job: Job) -> ArtifactStore:
     """Return the artifacts of a job's workspace, as its worker finds them."""
     root = Path(job.folder).parent.parent
-    return ArtifactStore(root, job.remote, prepare=processes.leave_signals_to_training, say=print_line)
+    prepare = processes.leave_signals_to_training
+    return ArtifactStore(root, job.remote, prepare=prepare, say=print_line, fetch_patience=upload_patience())
 
 
 def print_line(line: str) -> None:
@@ -68,6 +69,8 @@ class CheckpointUploads:
         self._sent: dict[Path, PublishedFolder] = {}
         self._errors: list[PipelineError] = []
         self._thread: threading.Thread | None = None
+        #: Bytes of the last one: the next one is likely to need as many.
+        self._size = 0
 
     @contextmanager
     def publish(self, parent: Path, *, stem: str, private: bool = True) -> Generator[Publication]:
@@ -77,6 +80,7 @@ class CheckpointUploads:
             CheckpointError: What was written cannot be kept.
             StorageError: The disk is full, or a checkpoint before this one could not be sent.
         """
+        self._store.cache.make_room(self._size)
         draft = _Draft(artifacts.make_draft(parent, private=private), parent, stem)
         publication = Publication(path=draft.path)
         try:
@@ -161,6 +165,7 @@ class CheckpointUploads:
         shutil.rmtree(draft.path, ignore_errors=True)  # the same content was there already
         with self._changed:
             self._sent[draft.path] = sent
+            self._size = sent.size
             event = self._events.pop(draft.path, None)
         if event is not None:
             self.tell(event)
@@ -176,6 +181,12 @@ def start_log_upload(job: Job) -> Callable[[], None]:
     if job.remote is None:
         return lambda: None
     return LogUpload(open_artifact_store(job), Path(job.folder)).finish
+
+
+def send_log_of_dead_worker(job: Job) -> None:
+    """Send the end of the log of a job whose worker cannot do that any more; wait a few seconds for it."""
+    if job.remote is not None:
+        LogUpload(open_artifact_store(job), Path(job.folder)).finish()
 
 
 class LogUpload:

@@ -41,6 +41,7 @@ class ArtifactStore:
         url: The URL below which they are kept; None where the folder has everything.
         prepare: Called by each thread that sends or receives.
         say: Takes lines about transfers that take their time; by default they go to the log of this process.
+        fetch_patience: Seconds for which it is tried again to bring something here.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class ArtifactStore:
         *,
         prepare: Callable[[], None] = lambda: None,
         say: Callable[[str], None] = _log.info,
+        fetch_patience: float = FETCH_PATIENCE,
     ) -> None:
         self.root = root
         self.url = url
         self._prepare, self._say = prepare, say
+        self._fetch_patience = fetch_patience
 
     @property
     def is_remote(self) -> bool:
@@ -163,7 +166,7 @@ class ArtifactStore:
         tell = artifacts.sign_of_life(draft)
         artifacts.flush_tree(draft, tell)
         lines = _Lines(self._say, f"Sending {stem} to {self.url}")
-        patience = Patience(_upload_patience(), tell=self._tell_of(lines, tell), reconnect=self._reconnect)
+        patience = Patience(upload_patience(), tell=self._tell_of(lines, tell), reconnect=self._reconnect)
 
         def told(sent: int, total: int) -> None:
             tell()
@@ -288,9 +291,13 @@ class ArtifactStore:
         self.cache.hold(key, folder.size)
         if self._is_here(folder, is_checked=is_checked):
             return folder.path
-        with self.cache.fetching(key):
-            if not self._is_here(folder, is_checked=is_checked):  # another process was not faster
-                self._receive(folder, key)
+        try:
+            with self.cache.fetching(key):
+                if not self._is_here(folder, is_checked=is_checked):  # another process was not faster
+                    self._receive(folder, key)
+        except BaseException:
+            self.cache.forget(key)
+            raise
         return folder.path
 
     def _is_here(self, folder: PublishedFolder, *, is_checked: bool) -> bool:
@@ -310,7 +317,7 @@ class ArtifactStore:
         draft = artifacts.make_draft(parent)
         tell = artifacts.sign_of_life(draft)
         lines = _Lines(self._say, f"Bringing {key} here from {self.url}")
-        patience = Patience(FETCH_PATIENCE, tell=self._tell_of(lines, tell), reconnect=self._reconnect)
+        patience = Patience(self._fetch_patience, tell=self._tell_of(lines, tell), reconnect=self._reconnect)
 
         def told(received: int, total: int) -> None:
             tell()
@@ -376,7 +383,8 @@ class _Lines:
             self._say(line)
 
 
-def _upload_patience() -> float:
+def upload_patience() -> float:
+    """Return the seconds for which an upload is tried again, as the user has set them."""
     with suppress(ValueError):
         return float(os.environ.get(PATIENCE_VARIABLE, UPLOAD_PATIENCE))
     return UPLOAD_PATIENCE

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import select
 
-from pipeline_widgets.errors import StorageError
+from pipeline_widgets.domain.job import PublishedFolder
+from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import filesystem, schema
 from pipeline_widgets.persistence.identity import STAMP
 from pipeline_widgets.persistence.store import Store
@@ -20,8 +22,9 @@ from pipeline_widgets.persistence.store import Store
 TRIES = 20  # a clean-up that goes on for longer than that many copies is given up against
 LOGS = ("runs/*/log.txt", "runs/*/supervisor.log", "endpoints/*.log")
 _SAVED = (
-    "SELECT path, size FROM checkpoints UNION "
-    "SELECT v.path, c.size FROM agent_versions v JOIN checkpoints c ON c.id = v.checkpoint_id"
+    "SELECT path, size, digest FROM checkpoints UNION "
+    "SELECT v.path, coalesce(v.size, c.size), coalesce(v.digest, c.digest) "
+    "FROM agent_versions v JOIN checkpoints c ON c.id = v.checkpoint_id"
 )
 
 
@@ -31,7 +34,7 @@ def back_up(store: Store, target: Path) -> Path:
     The database comes by SQLite's own backup, as it is at one moment. The checkpoints that it names are
     linked where the file system can, since nobody changes them, and copied elsewhere. Keys of endpoints stay
     behind. Opened in its new place it is a copy, with an identity of its own; put back it is the workspace
-    itself.
+    itself. Where artifacts are at a URL, all of them are brought here, and the copy has them in its folder.
 
     Raises:
         StorageError: The target is there, is within the workspace, or cannot be written; the workspace is on
@@ -66,7 +69,10 @@ def _write(store: Store, source: Path, folder: Path) -> None:
     for _ in range(TRIES):
         _copy_database(store, source, copied)
         saved = _saved(copied)
-        whole = {path: _copy_folder(store.artifacts, artifacts, path, size) for path, size in saved.items()}
+        _bring_here(store, saved.values())
+        whole = {
+            path: _copy_folder(store.artifacts, artifacts, path, each.size) for path, each in saved.items()
+        }
         missing = {path for path, is_whole in whole.items() if not is_whole}
         if not missing or _is_still_named(store, missing):
             break  # where the workspace itself has lost these files, the copy is as it is
@@ -99,20 +105,29 @@ def _copy_database(store: Store, source: Path, copied: Path) -> None:
                 read.backup(write)
                 write.execute("PRAGMA journal_mode=DELETE")  # one file, whatever copies it further
                 with write:
-                    write.execute("UPDATE workspace SET artifacts = ?", (f"{source.stem}-artifacts",))
+                    place = (f"{source.stem}-artifacts",)
+                    write.execute("UPDATE workspace SET artifacts = ?, remote = NULL", place)
         except sqlite3.Error as error:
             raise StorageError("The database could not be copied.", f"{error}.", "Try again.") from error
 
 
-def _saved(copied: Path) -> dict[str, int]:
-    """Return the folders that a database names, none outside of it, with the bytes of their files."""
+def _saved(copied: Path) -> dict[str, PublishedFolder]:
+    """Return the folders that a database names, none outside of it, as they were published."""
     with closing(sqlite3.connect(copied)) as connection:
-        found: dict[str, int] = dict(connection.execute(_SAVED).fetchall())
+        found = connection.execute(_SAVED).fetchall()
     return {
-        path: size
-        for path, size in found.items()
+        path: PublishedFolder(path=Path(path), size=size, digest=digest)
+        for path, size, digest in found
         if not Path(path).is_absolute() and ".." not in Path(path).parts
     }
+
+
+def _bring_here(store: Store, saved: Iterable[PublishedFolder]) -> None:
+    """Bring here what is at a URL only: the copy is a workspace that has all of its artifacts itself."""
+    if store.artifact_store.is_remote:
+        for each in saved:
+            with suppress(CheckpointError):  # it was deleted meanwhile
+                store.artifact_store.find(replace(each, path=store.artifacts / each.path))
 
 
 def _copy_folder(source: Path, target: Path, path: str, size: int) -> bool:
@@ -157,7 +172,7 @@ def _is_still_named(store: Store, missing: Iterable[str]) -> bool:
     return named.issuperset(missing)
 
 
-def _remove_unnamed(artifacts: Path, saved: dict[str, int]) -> None:
+def _remove_unnamed(artifacts: Path, saved: Collection[str]) -> None:
     """Delete what was copied for a database that was then copied again."""
     for folder in [*artifacts.glob("runs/*/checkpoints/*"), *artifacts.glob("agents/*")]:
         if folder.relative_to(artifacts).as_posix() not in saved:

@@ -192,6 +192,23 @@ def test_a_url_belongs_to_one_workspace(tmp_path: Path) -> None:
     assert pw.Workspace(tmp_path / "first" / "lab.db").artifacts_url == url
 
 
+@pytest.mark.spec("11.3")
+def test_a_backup_has_all_artifacts_itself(remote: Bench, tmp_path: Path) -> None:
+    """What is at the URL is brought here first; the copy needs neither the URL nor the original."""
+    run = remote.chain({}).stages[0].trigger().wait(60)
+    agent = remote.ws.create_agent("counter", run.checkpoints[-1])
+    forget(remote)
+
+    copy = pw.Workspace(remote.ws.backup(tmp_path / "backup"))
+
+    shutil.rmtree(remote.folder / "bucket")
+    assert copy.artifacts_url is None
+    found = copy.projects["Bench"].experiments["e0"].runs[-1].checkpoints
+    assert [(each.path / "state.txt").read_text() for each in found] == [f"{n} of seed 0" for n in (1, 2, 3)]
+    assert copy.agents[agent.name].predict("state.txt").is_file()
+    copy.close()
+
+
 def test_a_workspace_is_opened_while_nobody_answers_at_its_url(remote: Bench) -> None:
     """Its rows can be read; what needs files says who does not answer."""
     run = remote.chain({}).stages[0].trigger().wait(60)
