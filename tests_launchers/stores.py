@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fsspec import get_filesystem_class
 
 UP_WITHIN = 60.0  # seconds within which a server has to take connections
 BUCKET = "artifacts"
@@ -281,7 +280,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
     made = S3(tmp_path_factory.mktemp("s3"))
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
-    get_filesystem_class("s3").clear_instance_cache()  # those of a test before this one
+    _forget_connections()
     yield made
     made.close()
 
@@ -295,6 +294,13 @@ def sftp(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     configure_fsspec(monkeypatch)
     yield made
     made.close()
+
+
+def _forget_connections() -> None:
+    """Let no test use a connection of the one before it, whose server is gone."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def configure_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,9 +55,10 @@ class Away:
 def test_each_stage_starts_from_what_is_at_the_url(remote: Bench) -> None:
     """A chain whose machine has lost everything between its stages, with an agent at its end."""
     pipe = remote.chain({}, {}, trigger="manual")
+    runs: list[pw.Run] = []
     for stage in pipe.stages:
-        run = stage.trigger().wait(60)
-        assert (run.status, run.error) == ("Succeeded", None)
+        runs.append(stage.trigger().wait(60))
+        assert (runs[-1].status, runs[-1].error) == ("Succeeded", None)
         forget(remote)
 
     best = pipe.stages[1].runs[-1].checkpoints[-1]
@@ -66,7 +67,7 @@ def test_each_stage_starts_from_what_is_at_the_url(remote: Bench) -> None:
 
     assert agent.predict("state.txt").read_text() == "3 of seed 0"
     assert (best.path / "state.txt").read_text() == "3 of seed 0"
-    assert run.start_checkpoint is not None
+    assert runs[1].start_checkpoint is not None
     assert len(manifests(remote)) == 6
 
 

@@ -260,7 +260,8 @@ def test_a_checkpoint_that_cannot_be_sent_stays_here_and_is_named(
 
 def test_what_arrives_damaged_is_sent_again(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read back before the checkpoint counts."""
-    write, damaged = objects.Objects.overwrite, []
+    write = objects.Objects.overwrite
+    damaged: list[str] = []
 
     def overwrite(self: objects.Objects, key: str, data: bytes) -> None:
         is_first = not damaged and key.endswith("optimizer.pt")
@@ -343,7 +344,7 @@ def test_many_processes_bring_a_checkpoint_here_once(tmp_path: Path) -> None:
     for each in started:
         assert each.stdout is not None
         assert each.stdout.readline() == "ready\n"
-    said = []
+    said: list[str] = []
     for each in started:
         assert each.stdin is not None
         each.stdin.write("go\n")

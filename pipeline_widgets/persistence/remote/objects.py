@@ -367,9 +367,9 @@ def _connect(url: str, protocol: str, *, fresh: bool) -> tuple[Any, str]:
         fix = f"pip install {_PACKAGES.get(protocol, chr(39) + 'pipeline-widgets[remote]' + chr(39))}"
         raise StorageError(what, "fsspec is not installed.", fix) from error
     options = _options(protocol, dict(conf.get(protocol, {})))
-    library: Any = fsspec
+    open_url: Callable[..., Any] = vars(fsspec)["url_to_fs"]  # fsspec names no types
     try:
-        fs, path = library.url_to_fs(url, skip_instance_cache=fresh, **options)
+        fs, path = open_url(url, skip_instance_cache=fresh, **options)
     except ImportError as error:
         fix = (
             f"pip install {_PACKAGES[protocol]}" if protocol in _PACKAGES else "Install the package it names."
