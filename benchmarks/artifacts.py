@@ -1,14 +1,15 @@
 """What it costs to send a checkpoint to S3 and to bring it back, against s3fs itself, on moto's server.
 
     pip install -e '.[s3]' --group stores
-    python benchmarks/artifacts.py [--megabytes 1024] [--rounds 2]
+    python benchmarks/artifacts.py [--megabytes 1024] [--rounds 2] [--back]
 
 Each way is a process of its own and is measured by the kernel: bytes that it has read from files, and the
 memory that it has needed at most beyond what it had when it was connected. "send" is what a worker does after
 a train function has saved a checkpoint, with the digest, the check of what has arrived, and the manifest.
 "put" is `s3fs.put`, which does none of that.
-"bring" is what a machine does that has none of it, with the digest. "get" is
-`s3fs.get`. The rounds alternate, so that a machine that is busy is so for both.
+With `--back` "bring" is what a machine does that has none of it, with the digest, and
+"get" is `s3fs.get`: moto's server reads the whole object for each range that it is asked for, so that these
+tell little of S3. The rounds alternate, so that a machine that is busy is so for both.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--back", action="store_true", help="measure the way back as well")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -49,10 +51,12 @@ def main() -> None:
         write(folder / "checkpoint", options.megabytes)
         found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
         for _ in range(options.rounds):
-            for pair in (("send", "bring"), ("put", "get")):
+            for there, back in (("send", "bring"), ("put", "get")):
                 with server(folder):
-                    for way in pair:
+                    for way in (there, back) if options.back else (there,):
                         found[way].append(run(way, folder))
+                        print(f"{way}: {found[way][-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
+                shutil.rmtree(folder / "here", ignore_errors=True)
         show(options.megabytes, found)
 
 
@@ -191,6 +195,8 @@ def show(megabytes: int, found: dict[str, list[dict[str, float]]]) -> None:
     print(f"a checkpoint of {megabytes} MiB; seconds are the median of {len(found['send'])}")
     print(f"{'':8}{'seconds':>9}{'ratio':>8}{'read':>12}{'memory':>12}")
     for way, bare in (("send", "put"), ("put", "put"), ("bring", "get"), ("get", "get")):
+        if not found[way]:
+            continue
         seconds, other = (statistics.median(each["seconds"] for each in found[name]) for name in (way, bare))
         read, memory = (max(each[name] for each in found[way]) / MEBIBYTE for name in ("read", "memory"))
         print(f"{way:8}{seconds:9.2f}{seconds / other:8.2f}{read:8.0f} MiB{memory:8.0f} MiB")

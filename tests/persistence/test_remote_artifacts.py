@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import CheckpointError, ConfigError, StorageError
-from pipeline_widgets.persistence import artifact_store, artifacts, cache
+from pipeline_widgets.persistence import artifact_store, artifacts, cache, filesystem
 from pipeline_widgets.persistence.artifact_store import ArtifactStore
 from pipeline_widgets.persistence.remote import manifest, objects, pool, upload
 
@@ -402,6 +403,33 @@ def test_what_a_process_uses_is_never_evicted(tmp_path: Path, monkeypatch: pytes
     assert not used.path.exists()
 
 
+@pytest.mark.spec("11.3")
+def test_a_full_disk_is_said_and_leaves_nothing(
+    store: ArtifactStore, elsewhere: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not used is evicted first; if that is not enough, the error says what to do."""
+    first, second = save(store, run=1), save(store, run=2)
+    elsewhere.open(seen_by(elsewhere, first, store))
+    for marker in (elsewhere.root / cache.FOLDER).iterdir():
+        elsewhere.cache.release(marker.name.replace(",", "/"))
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
+    with monkeypatch.context() as full:
+        full.setattr(filesystem, "open_private", _refuse_files)
+        with pytest.raises(StorageError, match="The disk is full"):
+            elsewhere.open(seen_by(elsewhere, second, store))
+
+    assert not seen_by(elsewhere, first, store).path.exists(), "it made room"
+    assert list(seen_by(elsewhere, second, store).path.parent.iterdir()) == []
+    assert elsewhere.open(seen_by(elsewhere, second, store)).is_dir()
+
+
+def _refuse_files(path: Path, mode: str, *arguments: Any, **options: Any) -> Any:
+    """Do what a disk does that has room for small files only."""
+    if mode == "xb":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return path.open(mode, *arguments, **options)
+
+
 def test_what_was_not_sent_is_never_evicted(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The only copy of a checkpoint is no cache."""
     sleepless(monkeypatch, 0.0)
@@ -485,6 +513,7 @@ def test_copies_that_no_agent_has_go_after_a_while(store: ArtifactStore) -> None
         ("https://host/folder", "cannot be written"),
         ("memory://x", "cannot be written by all processes"),
         ("file:///", "neither a bucket nor a folder"),
+        ("file://folder/lab", "relative"),
     ],
 )
 def test_a_url_that_is_no_place_for_artifacts_is_refused(tmp_path: Path, text: str, why: str) -> None:
@@ -498,6 +527,30 @@ def test_a_url_that_is_no_place_for_artifacts_is_refused(tmp_path: Path, text: s
     database.close()
     assert "secret" not in str(caught.value)
     assert not (tmp_path / "lab.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "url", "fix"),
+    [
+        ("fsspec", "file:///folder", "pip install 'pipeline-widgets[remote]'"),
+        ("s3fs", "s3://bucket", "pip install 'pipeline-widgets[s3]'"),
+        ("sshfs", "sftp://host/folder", "pip install 'pipeline-widgets[sftp]'"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_what_to_install(module: str, url: str, fix: str) -> None:
+    """One sentence that can be copied into a terminal."""
+    code = f"""
+import sys
+sys.modules[{module!r}] = None
+from pathlib import Path
+from pipeline_widgets.persistence.artifact_store import ArtifactStore
+try:
+    ArtifactStore(Path("x"), {url!r}).remote.list_runs()
+except Exception as error:
+    print(type(error).__name__, error.fix)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == f"StorageError {fix}"
 
 
 def test_a_file_system_that_nobody_knows_is_named(tmp_path: Path) -> None:

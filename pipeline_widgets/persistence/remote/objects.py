@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -369,6 +370,8 @@ def _connect(url: str, protocol: str, *, fresh: bool) -> tuple[Any, str]:
     options = _options(protocol, dict(conf.get(protocol, {})))
     open_url: Callable[..., Any] = vars(fsspec)["url_to_fs"]  # fsspec names no types
     try:
+        if protocol in _SSH:  # fsspec's own class for SSH would trust any host
+            import_module("sshfs")
         fs, path = open_url(url, skip_instance_cache=fresh, **options)
     except ImportError as error:
         fix = (
