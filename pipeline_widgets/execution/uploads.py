@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline_widgets.algorithms.context import Event
 from pipeline_widgets.domain.job import Job, PublishedFolder, SavedCheckpoint
+from pipeline_widgets.domain.training import StopTraining
 from pipeline_widgets.errors import PipelineError, StorageError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.persistence import artifacts, filesystem
@@ -115,8 +116,10 @@ class CheckpointUploads:
         """
         try:
             yield
-        except BaseException:
+        except BaseException as ending:
             self._wait()
+            if self._errors and _is_no_failure(ending):
+                raise self._errors[0] from ending
             for error in self._errors:
                 print_line(str(error))
             raise
@@ -174,6 +177,11 @@ class CheckpointUploads:
         with self._changed:
             self._errors.append(error)
             self._changed.notify_all()
+
+
+def _is_no_failure(ending: BaseException) -> bool:
+    """Whether a training that ends so has stopped or succeeded."""
+    return isinstance(ending, StopTraining) or (isinstance(ending, SystemExit) and not ending.code)
 
 
 def start_log_upload(job: Job) -> Callable[[], None]:

@@ -142,6 +142,21 @@ def test_a_stop_waits_for_what_is_being_sent(remote: Bench) -> None:
     assert [each.step for each in run.checkpoints][:2] == [1, 2]
 
 
+@pytest.mark.spec("11.3")
+def test_a_stopped_run_whose_checkpoint_cannot_be_sent_is_failed(
+    remote: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would look for the reason at a run that was stopped: Resume would find nothing."""
+    monkeypatch.setenv(PATIENCE_VARIABLE, "1")
+    with Away(remote):
+        run = remote.chain({"steps": 500, "pause": 0.05}).stages[0].trigger()
+        until(lambda: (run.progress.step or 0) >= 1)
+        run.stop()
+        run.wait(60)
+    assert run.status == "Failed"
+    assert "could not be sent" in str(run.error)
+
+
 def test_a_checkpoint_that_is_gone_fails_the_run_that_starts_from_it(remote: Bench) -> None:
     """At the trigger, where that can be told then: the error names it, and the URL."""
     pipe = remote.chain({}, {}, trigger="manual")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -412,7 +413,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     elsewhere.open(seen_by(elsewhere, first, store))
     for marker in (elsewhere.root / cache.FOLDER).iterdir():
         elsewhere.cache.release(marker.name.replace(",", "/"))
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
+    monkeypatch.setattr(cache.shutil, "disk_usage", _disk_without_space)
     with monkeypatch.context() as full:
         full.setattr(filesystem, "open_private", _refuse_files)
         with pytest.raises(StorageError, match="The disk is full"):
@@ -421,6 +422,10 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     assert not seen_by(elsewhere, first, store).path.exists(), "it made room"
     assert list(seen_by(elsewhere, second, store).path.parent.iterdir()) == []
     assert elsewhere.open(seen_by(elsewhere, second, store)).is_dir()
+
+
+def _disk_without_space(_: object) -> SimpleNamespace:
+    return SimpleNamespace(free=0)
 
 
 def _refuse_files(path: Path, mode: str, *arguments: Any, **options: Any) -> Any:
