@@ -89,6 +89,8 @@ class server:  # noqa: N801  it is used like a function
             AWS_ACCESS_KEY_ID="testing",
             AWS_SECRET_ACCESS_KEY="testing",  # noqa: S106  any will do
             AWS_DEFAULT_REGION="us-east-1",
+            # moto copies a large object about before it answers, and is asked by both for as long
+            FSSPEC_S3='{"config_kwargs": {"read_timeout": 600}}',
         )
         until = time.monotonic() + 60
         while True:

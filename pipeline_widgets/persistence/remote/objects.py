@@ -22,6 +22,7 @@ from pipeline_widgets.persistence import filesystem
 _WITHOUT_FOLDERS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "r2"})
 _S3 = frozenset({"s3", "s3a"})
 _SSH = frozenset({"sftp", "ssh"})
+READ_TIMEOUT = 60.0  # seconds that S3 may take to answer: it makes a large object of its parts
 #: What to install for a protocol: our own extra, or the package itself.
 _PACKAGES = {
     **dict.fromkeys(_S3, "'pipeline-widgets[s3]'"),
@@ -396,6 +397,7 @@ def _options(protocol: str, options: dict[str, Any]) -> dict[str, Any]:
     if protocol in _S3:  # the MD5 that S3 tells is compared; another checksum of each request is not needed
         only = "when_required"
         ours = {"request_checksum_calculation": only, "response_checksum_validation": only}
+        ours |= {"read_timeout": READ_TIMEOUT}
         options["config_kwargs"] = {**ours, **options.get("config_kwargs", {})}
     return options
 
