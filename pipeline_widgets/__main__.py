@@ -51,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     answer.add_argument("version_id", type=int)
     answer.set_defaults(command=_answer)
+    notify = commands.add_parser("notify", help="send the messages about runs that are due (for launchers)")
+    notify.set_defaults(command=_notify)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
     trust = commands.add_parser("trust", help="let a workspace that somebody else made run code, from now on")
@@ -106,6 +108,16 @@ def _answer(options: argparse.Namespace) -> None:
     finally:
         opened.store.database.close()
     answer_questions(served.version, served.reference, opened.store.artifact_store)
+
+
+def _notify(options: argparse.Namespace) -> None:
+    from pipeline_widgets.execution import notifier  # noqa: PLC0415  not for --help
+
+    opened = _open_launched(options)
+    try:
+        notifier.run(opened.notices)
+    finally:
+        opened.store.database.close()
 
 
 def _open_launched(options: argparse.Namespace) -> Execution:

@@ -14,8 +14,10 @@ from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgo
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.notice import Notification
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import AlgorithmNotFoundError
+from pipeline_widgets.execution import notifier
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.execution.trigger_place import start_reading_place
@@ -28,6 +30,7 @@ from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.services.evaluations import EvaluationService, EvaluationStart
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.history import HistoryService
+from pipeline_widgets.services.notices import NoticeService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.queries.agent_detail import AgentDetailQueries
@@ -79,6 +82,7 @@ class Services:
     supervision: SupervisionService
     endpoint_service: EndpointService
     endpoints: Endpoints
+    notices: NoticeService
     reconciler: Reconciler
 
     def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
@@ -154,6 +158,11 @@ class Services:
         """Let Best and gates of a pipeline go by the scores of an evaluator, as this process has it."""
         name = None if evaluator is None else self.keep_evaluator(evaluator)
         return self.pipelines.score_by(pipeline_id, name)
+
+    def notify(self, target: object, events: object) -> Notification:
+        """Let a target be told of events, if Apprise knows it."""
+        notifier.check_target(target)
+        return self.notices.add(target, events)
 
     def keep_evaluator(self, evaluator: str | evaluators.Evaluator) -> str:
         """Keep an evaluator as this process has it, if it has it, and return its name."""

@@ -73,5 +73,6 @@ def connect(url: str | Path, **options: Any) -> Services:
         supervision=execution.supervision,
         endpoint_service=execution.endpoint_service,
         endpoints=execution.endpoints,
+        notices=execution.notices,
         reconciler=execution.reconciler,
     )

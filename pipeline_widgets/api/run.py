@@ -11,6 +11,7 @@ from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing, select_columns
+from pipeline_widgets.api.notification import Notice, notices
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.api.run_environment import RunEnvironment, SourceFile, run_code
 from pipeline_widgets.application import Services
@@ -147,6 +148,12 @@ class Run(Handle):
     def retry(self) -> int:
         """Which retry of a run that crashed it is, counted from 1; 0 for a run that was triggered."""
         return self._now.retry
+
+    @property
+    def notices(self) -> Listing[Notice]:
+        """The messages about it to whom `ws.notify` names: whether they were sent, or why not."""
+        self._services.reconcile()
+        return notices(self._services, self._id)
 
     @property
     def progress(self) -> Progress:

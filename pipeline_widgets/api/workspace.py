@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from pipeline_widgets.api import display
 from pipeline_widgets.api.agent import Agent, agents
 from pipeline_widgets.api.handle import id_in
 from pipeline_widgets.api.listing import Listing
+from pipeline_widgets.api.notification import Notification, notifications
 from pipeline_widgets.api.project import Project, projects
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.domain.liveness import Timing
@@ -159,6 +161,32 @@ class Workspace:
                 raise ConfigError(what, fix='Write its name, such as "CUDA_VISIBLE_DEVICES".')
         self._services.run_records.record_variables(names)
         return self._services.run_records.recorded_variables()
+
+    @property
+    def notifications(self) -> Listing[Notification]:
+        """Who is told of runs, in the order in which they were added."""
+        return notifications(self._services)
+
+    def notify(
+        self, target: str, on: Collection[str] = ("succeeded", "failed", "crashed", "held")
+    ) -> Notification:
+        """Let somebody be told when a run of the workspace ends, whether or not a kernel is alive by then.
+
+        What a message says: pipeline, stage, run, status, best score, duration, and one line of the error.
+        It is sent by a process of its own, from the machine of the run's supervisor. What cannot be sent is
+        tried again for up to 45 minutes, and `run.notices` shows why; no training is delayed or ended by it.
+
+        Args:
+            target: An Apprise URL (https://github.com/caronc/apprise/wiki), such as "ntfy://my-topic",
+                "mailto://..." or "slack://...". It is kept in the workspace, since it has to be at hand
+                without a kernel, and never shown whole. One that is told already is told of these events
+                from now on.
+            on: Some of "succeeded", "failed", "crashed", "stopped" and "held".
+
+        Raises:
+            ConfigError: Apprise knows no such URL, or is not installed; or an event is not known.
+        """
+        return Notification(self._services, self._services.notify(target, on).id)
 
     def reconcile(self) -> None:
         """Find crashed and never-started runs now, as everything that looks does now and then.

@@ -14,11 +14,13 @@ from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import launcher as create_launcher
+from pipeline_widgets.execution.notifier import Notifier
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
+from pipeline_widgets.services.notices import NoticeService
 from pipeline_widgets.services.supervision import SupervisionService
 
 
@@ -31,6 +33,7 @@ class Execution:
     supervision: SupervisionService
     endpoint_service: EndpointService
     endpoints: Endpoints
+    notices: NoticeService
     reconciler: Reconciler
 
 
@@ -80,11 +83,16 @@ def connect_execution(
     common: dict[str, Any] = {"url": store.database.url, "timing": store.timing}
     kept = {"logs": store.endpoint_log, "keys": store.endpoint_key}
     endpoints = Endpoints(endpoint_service, agents, starts, **kept, **common)
+    notices = NoticeService(store)
+    notifier = Notifier(notices, store.database.url, store.artifacts / "notices.log")
     return Execution(
         store=store,
         agents=agents,
         supervision=supervision,
         endpoint_service=endpoint_service,
         endpoints=endpoints,
-        reconciler=Reconciler(supervision, starts, endpoints, logs=store.artifacts / "runs", **common),
+        notices=notices,
+        reconciler=Reconciler(
+            supervision, starts, endpoints, notifier, logs=store.artifacts / "runs", **common
+        ),
     )

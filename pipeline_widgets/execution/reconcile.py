@@ -11,6 +11,7 @@ from pipeline_widgets.execution import ownership
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.launchers import Launcher
 from pipeline_widgets.execution.leases import LeaseReconciler
+from pipeline_widgets.execution.notifier import Notifier
 from pipeline_widgets.services.supervision import SupervisionService
 
 RECONCILE_EVERY = 0.5  # seconds between two reconciliations of one process, however often it is asked
@@ -24,6 +25,7 @@ class Reconciler:
         supervision: SupervisionService,
         launcher: Launcher,
         endpoints: Endpoints,
+        notifier: Notifier,
         *,
         url: str,
         logs: Path,
@@ -31,6 +33,8 @@ class Reconciler:
     ) -> None:
         self._supervision = supervision
         self._endpoints = endpoints
+        #: Sends the notices of runs.
+        self.notifier = notifier
         self._url = url
         self._runs = LeaseReconciler(
             "Run",
@@ -57,6 +61,7 @@ class Reconciler:
             self._runs.reconcile()
             self._endpoints.reconcile()
             self._reconciled_at = time.monotonic()
+        self.notifier.start_if_overdue()
 
     def launch(self, run_id: int) -> None:
         """Launch a run that has just been triggered, unless somebody else has.

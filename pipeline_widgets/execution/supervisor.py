@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
@@ -126,6 +127,8 @@ class Supervisor:
             _log.warning("%s", error)
         finally:
             self._next_worker.end()
+            self._reconciler.notifier.start_if_due()
+            self._reconciler.notifier.wait()
 
     def _execute(self, job: Job) -> Job | None:
         active = ActiveJob(job=job, worker=self._next_worker.take())
@@ -135,6 +138,7 @@ class Supervisor:
             environment = self._describe_environment()
             self._retry_until_committed(lambda: self._supervision.record_start(job, running, environment))
             active.send(worker.GO)
+            self._reconciler.notifier.start_if_due()  # of the stage before: this one is under way
             self._watch(active)
             outcome = self._get_outcome(active)
             if job.kind != "deployment":
@@ -153,13 +157,13 @@ class Supervisor:
         except Exception:  # a bug of ours must not leave a run that looks alive
             self._end(active.worker, at_once=True)
             text = f"Its supervisor failed.\n{traceback.format_exc()}"
-            crashed = Outcome(status=Status.CRASHED, error=text)
+            crashed, ending = Outcome(status=Status.CRASHED, error=text), replace(self._owner, is_ending=True)
             try:  # with the reports that are not written yet, unless these are the cause
-                self._supervision.finish(job, crashed, self._owner, active.batch)
+                self._supervision.finish(job, crashed, ending, active.batch)
             except FencedError:
                 raise
             except Exception:  # noqa: BLE001
-                self._retry_until_committed(lambda: self._supervision.finish(job, crashed, self._owner))
+                self._retry_until_committed(lambda: self._supervision.finish(job, crashed, ending))
             raise
         finally:
             active.worker.line.close()
@@ -415,6 +419,7 @@ class Supervisor:
     def _ask_to_end(self, *_: object) -> None:
         """Handle SIGTERM, SIGINT and SIGHUP: stop the training, so that it can save."""
         self._asked_to_end = True
+        self._owner = replace(self._owner, is_ending=True)
 
 
 def _sleep(seconds: float) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus
 from pipeline_widgets.domain.liveness import Timing
@@ -167,6 +167,8 @@ def settle(
         with suppress(OSError):
             for key in (standing.folder / "endpoints").glob("*.key"):
                 key.unlink()
+        for table in (schema.notices, schema.notifications):  # the original tells of its runs itself
+            connection.execute(delete(table))
     if standing.claim.stamp:
         copied_from = standing.identity if standing.origin is Origin.COPY else None
         try:

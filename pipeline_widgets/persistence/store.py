@@ -37,6 +37,7 @@ from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 from pipeline_widgets.persistence.repositories.evaluators import Evaluators
 from pipeline_widgets.persistence.repositories.events import Events
 from pipeline_widgets.persistence.repositories.experiments import Experiments
+from pipeline_widgets.persistence.repositories.notices import Notices
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.records import Records
@@ -142,6 +143,11 @@ class UnitOfWork:
     def records(self) -> Records:
         """The code and the environments of runs."""
         return Records(self.connection, self.now, self.root)
+
+    @cached_property
+    def notices(self) -> Notices:
+        """Who is told of runs, and the messages to them."""
+        return Notices(self.connection, self.now, self.root)
 
     @cached_property
     def events(self) -> Events:

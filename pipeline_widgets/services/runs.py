@@ -36,6 +36,7 @@ from pipeline_widgets.persistence.logs import LOG_MOST, read_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history, pipeline_facts
 from pipeline_widgets.services.experiments import duplicate
+from pipeline_widgets.services.notices import enqueue_end_notices
 from pipeline_widgets.services.pipeline_facts import CodeFacts
 from pipeline_widgets.services.run_queue import enqueue_experiment_run, enqueue_run, verify_start
 from pipeline_widgets.services.stage_experiments import bind_copy, rebind_stage
@@ -330,7 +331,9 @@ class RunService:
 def _stopped(work: UnitOfWork, run: Run, revision: int) -> Run:
     """One that has not started is Stopped at once."""
     status = Status.STOPPED if run.status is Status.PENDING else Status.STOPPING
-    return work.runs.set_status(run, status, revision)
+    stopped = work.runs.set_status(run, status, revision)
+    enqueue_end_notices(work, run.id)
+    return stopped
 
 
 def _note(work: UnitOfWork, pipeline: Pipeline, stage_id: int, done: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import STOP_WITHIN
 from pipeline_widgets.domain.job import (
@@ -34,6 +34,7 @@ from pipeline_widgets.services import agents, pipeline_facts
 from pipeline_widgets.services.code_references import CodeReferences, find_code_references, find_scoring
 from pipeline_widgets.services.evaluation_queue import keep_scores
 from pipeline_widgets.services.leases import LeaseService
+from pipeline_widgets.services.notices import enqueue_end_notices, hold_stage
 from pipeline_widgets.services.retries import enqueue_retry
 from pipeline_widgets.services.run_queue import as_started, enqueue_run, find_start, find_unreachable_reason
 
@@ -44,6 +45,8 @@ class Owner:
 
     process: Process
     token: str
+    #: Whether it was asked to end: it retries nothing itself any more.
+    is_ending: bool = False
 
     @property
     def columns(self) -> dict[str, object]:
@@ -228,11 +231,13 @@ class SupervisionService(LeaseService):
             if last:
                 _keep(work, job, last)
             if run.status is not Status.SUCCEEDED:
-                taken = {"revision": revision, "beat_at": work.now, **owner.columns}
-                retry = enqueue_retry(work, self._store, run, was_stopping=was_stopping, **taken)
-                return self._frozen_job(work, retry, owner.token) if retry else None
+                taken = {} if owner.is_ending else {"beat_at": work.now, **owner.columns}
+                retry = enqueue_retry(work, self._store, run, was_stopping=was_stopping, revision=revision, **taken)
+                enqueue_end_notices(work, run.id)
+                return self._frozen_job(work, retry, owner.token) if retry and taken else None
             if outcome.frozen is not None:
                 self._save_agent(work, run, outcome.frozen)
+            enqueue_end_notices(work, run.id)
             return self._follow(work, run, owner, revision)
 
     def deploy(self, job: Job, frozen: FrozenCopy) -> DeployedVersion:
@@ -273,6 +278,7 @@ class SupervisionService(LeaseService):
             crashed = work.runs.set_status(run, Status.CRASHED, revision, error=evidence)
             was_stopping = run.status is Status.STOPPING
             enqueue_retry(work, self._store, crashed, was_stopping=was_stopping, revision=revision)
+            enqueue_end_notices(work, run.id)
             return True
 
     def _follow(self, work: UnitOfWork, run: Run, owner: Owner, revision: int) -> Job | None:
@@ -290,8 +296,7 @@ class SupervisionService(LeaseService):
             return None
         run_start, held = found.run_start, found.held_reason
         if run_start is None or held is not None:
-            work.pipelines.hold(after.id, held)
-            return None
+            return hold_stage(work, run, pipeline, after, held or "")
         start = as_started(run_start.checkpoint, run_start.agent_version)
         experiment = known.for_stage(after.id).experiment
         bound, algorithm = (experiment.id, experiment.algorithm_id) if experiment else (None, None)
@@ -300,8 +305,7 @@ class SupervisionService(LeaseService):
         except UntrustedError as error:
             references, held = CodeReferences(), str(error)
         if (held := find_unreachable_reason(run_start, self._store) or held) is not None:
-            work.pipelines.hold(after.id, held)
-            return None
+            return hold_stage(work, run, pipeline, after, held)
         recorded = _expected_code(run, references.algorithm).to_json()
         columns = {"revision": revision, "beat_at": work.now, "code": recorded, **owner.columns}
         new = enqueue_run(work, pipeline, after, known, run_start, **columns)

@@ -230,3 +230,16 @@ def test_a_plan_says_what_is_retried(lab: Lab) -> None:
     assert plan.retries == ("Stage 1 (chain-sft-1), 1 retry", "Stage 2 (chain-grpo-2), 1 retry")
     assert "Retried after a crash: Stage 1 (chain-sft-1), 1 retry" in str(plan)
     assert lab.runs.plan(second.id).retries == ("Stage 2 (chain-grpo-2), 1 retry",)
+
+
+@pytest.mark.spec("6.12")
+def test_a_supervisor_that_was_asked_to_end_leaves_the_retry_to_others(lab: Lab) -> None:
+    """Its job is being ended by its engine, or its machine goes down: it would only crash again."""
+    stage = retried(lab, "SFT").stages[0]
+    job = lab.started(lab.runs.trigger(stage.id))
+    owner = replace(an_owner(), is_ending=True)
+
+    assert lab.supervision.finish(job, Outcome(status=Status.CRASHED, error="Killed."), owner) is None
+    retry = lab.runs.of_stage(stage.id)[-1]
+    assert (retry.status, retry.retry) == (Status.PENDING, 1)
+    assert lab.supervision.take(retry.id, an_owner()) is not None

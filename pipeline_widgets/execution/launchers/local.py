@@ -41,6 +41,10 @@ class LocalLauncher:
         """Start `python -m pipeline_widgets serve`, detached."""
         return self._start(url, ["serve", str(agent_id)], log)
 
+    def notify(self, url: str, log: Path) -> Popen[bytes]:
+        """Start `python -m pipeline_widgets notify`, detached."""
+        return self._started[self._start(url, ["notify"], log).pid]
+
     def exit_code(self, process: Process) -> int | None:
         """Return the exit code of a launched process, negative for a signal; None if it is unknown."""
         started = self._started.get(process.pid) if processes.is_here(process) else None

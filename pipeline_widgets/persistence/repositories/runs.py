@@ -333,7 +333,7 @@ class Runs(Repository):
         """Delete an experiment's runs with their metrics and checkpoints' rows."""
         ids = select(_C.id).where(_C.experiment_id == experiment_id)
         self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ids)))
-        for table in (schema.metrics, schema.checkpoints):
+        for table in (schema.metrics, schema.checkpoints, schema.notices):
             self.connection.execute(delete(table).where(table.c.run_id.in_(ids)))
         unlinked = update(schema.runs).where(_C.experiment_id == experiment_id)
         self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))
