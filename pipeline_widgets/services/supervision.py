@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, Trigger
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import STOP_WITHIN
 from pipeline_widgets.domain.job import (
@@ -232,7 +232,9 @@ class SupervisionService(LeaseService):
                 _keep(work, job, last)
             if run.status is not Status.SUCCEEDED:
                 taken = {} if owner.is_ending else {"beat_at": work.now, **owner.columns}
-                retry = enqueue_retry(work, self._store, run, was_stopping=was_stopping, revision=revision, **taken)
+                retry = enqueue_retry(
+                    work, self._store, run, was_stopping=was_stopping, revision=revision, **taken
+                )
                 enqueue_end_notices(work, run.id)
                 return self._frozen_job(work, retry, owner.token) if retry and taken else None
             if outcome.frozen is not None:
