@@ -4,12 +4,14 @@
 #   make test TESTS=tests/domain PYTEST_FLAGS="-x -k stale"
 #   make test TESTS="tests --ignore=tests/browser notebooks"    without a browser
 #   make test WORKERS=0    one test after the other; by default two files at a time
+#   make test DB=postgresql    services, runs, handles and views on a PostgreSQL server that is started for that
 #   make chaos MINUTES=45 DB=postgresql    make chaos SEED=1 WORLD=7    make chaos FAULT="child killed"
 #   make simulate SEED=1 STEPS=100000
 
 PYTHON ?= python3
 VENV ?= .venv
-TESTS ?= tests notebooks
+DB ?= sqlite
+TESTS ?= $(if $(filter postgresql,$(DB)),$(ON_SERVER),tests notebooks)
 WORKERS ?= 2
 PYTEST_FLAGS ?=
 MINUTES ?= 1
@@ -17,7 +19,6 @@ SEED ?=
 WORLD ?=
 FAULT ?=
 QUICK ?=
-DB ?= sqlite
 STEPS ?= 100000
 LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -26,6 +27,9 @@ IN_BROWSER = $(if $(findstring --ignore=tests/browser,$(TESTS) $(PYTEST_FLAGS)),
 
 # What needs no browser of the front end is tested by Node, which comes with pyright.
 JS := $(filter tests tests/ ./tests tests/js%,$(TESTS))
+
+# What is tested with its workspaces on a server. Tests of tests/persistence name their database themselves.
+ON_SERVER = tests/services tests/execution tests/api tests/widgets
 
 # Notebooks are tested in a process of their own, so that nothing that a kernel leaves behind reaches another test.
 NOTEBOOKS := $(filter notebooks%,$(TESTS))
@@ -64,7 +68,7 @@ test: $(DEV) ## Run all tests, and the notebooks with their assertions
 	$(if $(JS),$(NODE) --test "tests/js/*.test.js")
 	$(if $(IN_BROWSER),@$(BIN)/python tests/browser/chromium.py)
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --ignore=notebooks/trainers $(PYTEST_FLAGS) $(NOTEBOOKS))
-	$(if $(TESTED),$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) $(OTHERS))
+	$(if $(TESTED),$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --db=$(DB) $(PYTEST_FLAGS) $(OTHERS))
 
 # Tests in an environment of its own: its folder, its interpreter, what uv is told. The browser's tests are of the main one:
 # they ask what the front end does, which no version of Python changes.
@@ -118,6 +122,7 @@ bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser
 	$(BIN)/python benchmarks/chain_overhead.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/views.py
+	$(BIN)/python benchmarks/postgresql.py
 
 clean: ## Remove .venv, caches and builds; workspaces stay
 	rm -rf $(VENV) node_modules build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,12 +12,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import databases
 import postgres as postgres_support
 import pytest
 from factories.lab import Lab, migrated, open_lab
 from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from pgbouncer import MISSING as PGBOUNCER_MISSING
+from pgbouncer import PgBouncer, program
 
 # A shell ignores SIGINT for what it starts in the background, and processes of tests would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -42,6 +45,39 @@ settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `--db` choose where the workspaces of tests keep their rows."""
+    parser.addoption("--db", choices=databases.KINDS, default=databases.KINDS[0], help="of workspaces")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the database."""
+    databases.choose(str(config.getoption("--db")))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that are about the other kind of database."""
+    other = "sqlite" if databases.is_postgresql() else "postgresql"
+    left_out = [item for item in items if item.get_closest_marker(other)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker(other)]
+
+
+@pytest.fixture(autouse=True)
+def _drop_databases() -> Iterator[None]:
+    """Leave no database of a test on the server."""
+    yield
+    databases.drop_all()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stop_server() -> Iterator[None]:
+    """Stop the server when the session ends, if one was started."""
+    yield
+    databases.close()
+
+
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a database with all tables and no rows."""
@@ -51,23 +87,34 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lab(tmp_path: Path, empty: Path) -> Iterator[Lab]:
     """A workspace with an Advanced Training project, in which no process runs."""
-    shutil.copy(empty, tmp_path / "lab.db")
-    made = open_lab(tmp_path)
+    if not databases.is_postgresql():
+        shutil.copy(empty, tmp_path / "lab.db")
+    made = open_lab(tmp_path, place=databases.place_in(tmp_path))
     yield made
     made.store.database.close()
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[postgres_support.Server]:
+def postgres() -> postgres_support.Server:
     """A PostgreSQL server of this session; where none is installed, CI fails and everybody else is told."""
     binaries = postgres_support.programs()
     if binaries is None and os.environ.get("CI"):
         pytest.fail(postgres_support.MISSING)
     if binaries is None:
         pytest.skip(postgres_support.MISSING)
-    server = postgres_support.Server(binaries)
-    yield server
-    server.close()
+    return databases.server()
+
+
+@pytest.fixture
+def pgbouncer(postgres: postgres_support.Server) -> Iterator[PgBouncer]:
+    """A PgBouncer with three connections to each database of the server."""
+    if program() is None and os.environ.get("CI"):
+        pytest.fail(PGBOUNCER_MISSING)
+    if program() is None:
+        pytest.skip(PGBOUNCER_MISSING)
+    made = PgBouncer(postgres, connections=3)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -17,24 +17,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Executable, Pool, Row, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import NoSuchModuleError
 
 from pipeline_widgets.errors import StorageError
 from pipeline_widgets.persistence import filesystem, idle_connections, json_text, urls
-from pipeline_widgets.persistence.database_errors import is_value_refused, translate_errors
+from pipeline_widgets.persistence.database_errors import BUSY_POOL, is_value_refused, translate_errors
+from pipeline_widgets.persistence.postgresql import KIND, create_server_engine, is_dropped, time_of_read
 
 LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another; SQLite's queue is not fair
 REST = 1.0  # seconds after which a SQLite file is closed that is not used, or not written to
 SERVER_REST = 10.0  # the same for connections to a server, which take longer to open
 FORK_PATIENCE = 2.0  # seconds that a fork waits for transactions of other threads
-CONNECT_TIMEOUT = 10  # seconds that a server has to answer
-#: Seconds after which a server frees the locks of a process that was suspended within a transaction.
-SUSPENDED_TIMEOUT = 60
-WRITE_LOCK = 0x70775F77  # the number of the advisory lock that writers take; any will do
 
-_WRITES = "pw_writes"
 _inherited: list[Pool] = []  # of the process that this one was forked from: closing them would harm it
 
 
@@ -63,6 +59,8 @@ class Database:
         self.identity: str | None = None
         #: Whether a file keeps its number, so that another one in its place can be told.
         self.keeps_inodes = self._logs_ahead = False
+        self._moved_to = ""
+        self._failed = False  # the last transaction
         self._clock = clock
         self._may_create = create
         self._file: int | None = None  # its inode
@@ -70,14 +68,19 @@ class Database:
         self._journal: tuple[int, ...] | None = None  # the inodes of the write-ahead log and its index
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
+        self._writer = (
+            threading.Lock()
+        )  # on a server: threads that wait to write leave a connection to readers
         self._active: list[int] = []  # the threads of transactions
         self._open = 0  # connections
         self._watched = False
         self._used = self._written = 0.0
         self._dirty = False
         with _driver_needed(self._location):
-            self._engine = self._sqlite(self.path) if self.path else self._server()
-        self._reads, self._writes = _readers_and_writers(self._engine)
+            self._engine = (
+                self._sqlite(self.path) if self.path else create_server_engine(self._location, LOCK_TIMEOUT)
+            )
+        self._reads, self._writes, self._lookups = _engines(self._engine)
         event.listen(self._engine, "connect", self._opened)
         event.listen(self._engine, "close", self._closed)
         event.listen(self._engine, "handle_error", _refuse_value)
@@ -100,12 +103,14 @@ class Database:
 
     @property
     def exists(self) -> bool:
-        """Whether its file is there still; what has it open would not see that it was deleted."""
+        """Whether it is there still; what has a file open would not see that it was deleted."""
+        if self.path is None:
+            return not (self._failed and is_dropped(self._location))
         try:
             self._check_file()
         except StorageError:
             return False
-        return self.path is None or self.path.exists()
+        return self.path.exists()
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -116,6 +121,15 @@ class Database:
         """
         with self._transaction(self._reads) as connection:
             yield connection
+
+    def look_up(self, query: Executable, **values: object) -> Row[Any] | None:
+        """Return the first row of a query that is a transaction by itself: on a server it costs one message.
+
+        Raises:
+            StorageError: As of `read`.
+        """
+        with self._transaction(self._lookups) as connection:
+            return connection.execute(query, values).first()
 
     @contextmanager
     def write(self) -> Generator[Connection]:
@@ -139,6 +153,9 @@ class Database:
             return self._clock()
         if self.is_sqlite:
             return time.time()  # SQLite runs inside this process: the same clock, without a statement
+        began = time_of_read(connection)
+        if began is not None:
+            return began
         return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
     def close(self) -> None:
@@ -146,6 +163,11 @@ class Database:
         with self._lock:
             self._dispose()
             self._file, self._replaced = None, False
+
+    def retire(self, moved_to: str) -> None:
+        """Close all connections, and refuse every use from now on: the workspace is elsewhere."""
+        self._moved_to = moved_to
+        self.close()
 
     def close_if_idle(self, now: float) -> float | None:
         """Close connections that rest, and return when to ask again; None where none is open.
@@ -186,6 +208,7 @@ class Database:
         """Let go of connections that belong to the process that this one was forked from."""
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
+        self._writer = threading.Lock()
         self._active, self._open, self._watched, self._journal = [], 0, False, None
         _inherited.append(self._engine.pool)
         self._engine.dispose(close=False)
@@ -196,15 +219,36 @@ class Database:
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Generator[Connection]:
+        if self._moved_to:
+            what = f"The workspace is no longer in {self.safe_url}."
+            raise StorageError(what, f"It was moved to {self._moved_to}.", "Open it there.")
         me = threading.get_ident()
         with self._lock:
             self._active.append(me)
         try:
             self._check_file()
-            with translate_errors(self.safe_url), engine.begin() as connection:
+            with translate_errors(self.safe_url), self._turn(engine), engine.begin() as connection:
+                self._failed = False
                 yield connection
+        except StorageError:
+            self._failed = True
+            raise
         finally:
             self._rest(me, wrote=engine is self._writes)
+
+    @contextmanager
+    def _turn(self, engine: Engine) -> Generator[None]:
+        """Let one thread write at a time where writers of a process share one connection to a server."""
+        if self.is_sqlite or engine is not self._writes:
+            yield
+            return
+        if not self._writer.acquire(timeout=LOCK_TIMEOUT):
+            raise StorageError(f"The database {self.safe_url} cannot be used now.", BUSY_POOL, "Try again.")
+        writer = self._writer  # a fork within the transaction has another one
+        try:
+            yield
+        finally:
+            writer.release()
 
     def _rest(self, thread: int, *, wrote: bool) -> None:
         now = time.monotonic()
@@ -284,7 +328,7 @@ class Database:
             self._may_create = False
 
         def begin(connection: Connection) -> None:
-            writes = connection.get_execution_options().get(_WRITES)
+            writes = connection.get_execution_options().get(KIND) == "write"
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
         event.listen(engine, "do_connect", connect)
@@ -311,42 +355,6 @@ class Database:
                 self._replaced = True
                 raise _gone(path, "replaced")
 
-    def _server(self) -> Engine:
-        engine = create_engine(
-            self._location,
-            pool_pre_ping=True,
-            pool_size=2,
-            max_overflow=8,
-            json_serializer=json_text.dump_strict,
-            json_deserializer=json_text.load_strict,
-        )
-        if engine.dialect.name != "postgresql":
-            return engine
-
-        def connect(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
-            if engine.dialect.driver in {"psycopg", "psycopg2"}:
-                options.setdefault("connect_timeout", CONNECT_TIMEOUT)
-
-        def prepare(connection: Any, _record: object) -> None:
-            timeouts = {
-                "lock_timeout": LOCK_TIMEOUT,
-                "idle_in_transaction_session_timeout": SUSPENDED_TIMEOUT,
-            }
-            cursor = connection.cursor()
-            for name, seconds in timeouts.items():
-                cursor.execute(f"SET {name} = {round(1000 * seconds)}")
-            cursor.close()
-            connection.commit()
-
-        def begin(connection: Connection) -> None:
-            if connection.get_execution_options().get(_WRITES):
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
-
-        event.listen(engine, "do_connect", connect)
-        event.listen(engine, "connect", prepare)
-        event.listen(engine, "begin", begin)
-        return engine
-
     def _opened(self, *_: object) -> None:
         self._open += 1
 
@@ -356,13 +364,16 @@ class Database:
             self._open, self._journal = 0, None
 
 
-def _readers_and_writers(engine: Engine) -> tuple[Engine, Engine]:
-    """Return the engine as it reads, and as it writes."""
+def _engines(engine: Engine) -> tuple[Engine, Engine, Engine]:
+    """Return the engine as it reads, as it writes, and as it executes one statement by itself."""
     if engine.dialect.name != "postgresql":
-        return engine, engine.execution_options(**{_WRITES: True})
-    reads = engine.execution_options(isolation_level="REPEATABLE READ")
+        return engine, engine.execution_options(**{KIND: "write"}), engine
     # All at once: SQLAlchemy 2.0 takes no level for an engine that has options already.
-    return reads, engine.execution_options(**{_WRITES: True}, isolation_level="READ COMMITTED")
+    levels = {"read": "REPEATABLE READ", "write": "READ COMMITTED", "lookup": "AUTOCOMMIT"}
+    reads, writes, lookups = (
+        engine.execution_options(**{KIND: kind}, isolation_level=level) for kind, level in levels.items()
+    )
+    return reads, writes, lookups
 
 
 @contextmanager

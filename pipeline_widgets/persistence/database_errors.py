@@ -60,11 +60,14 @@ _PASSING_STATES = {
     "53300": ("The server has too many connections.", "Try again, or raise its max_connections."),
     "55P03": ("Another process holds its lock.", "Try again; end the process that hangs in it."),
     "57014": ("The statement took too long.", "Try again."),
+    "57P01": ("The server has cut the connection.", "Try again."),
+    "57P02": ("The server has crashed.", "Try again when it is up."),
+    "57P03": ("The server is starting or stopping.", "Try again in a moment."),
 }
 #: What is raised for a value that cannot even be sent.
 _UNSENT = (TypeError, ValueError, OverflowError, RecursionError)
 LOWEST, HIGHEST = -(2**63), 2**63 - 1  # what both databases count to
-_BUSY_POOL = "All connections of this process are in use."
+BUSY_POOL = "All connections of this process are in use."
 
 
 @contextmanager
@@ -110,7 +113,7 @@ def translate_error(error: exc.SQLAlchemyError, database: str, named: Any = None
         named: The values that were sent, by column, where these are known better than from the error.
     """
     if isinstance(error, exc.TimeoutError):
-        return _passing(database, _BUSY_POOL, "Try again.")
+        return _passing(database, BUSY_POOL, "Try again.")
     if not isinstance(error, exc.StatementError):
         return None
     original, values = error.orig, named or error.params

@@ -13,6 +13,7 @@ import traitlets as t
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event, EventKind
 from pipeline_widgets.errors import NotFoundError
@@ -66,6 +67,8 @@ class PipelineView(View):
         self._state = services.states.pipeline(pipeline_id)
         self._revision = (-1, -1)
         self._code: Sequence[str | None] = ()
+        self._references: Sequence[tuple[str, AlgorithmReference]] = ()
+        self._references_read_at: object = None
         self._whole = True
         super().__init__(
             services,
@@ -78,9 +81,13 @@ class PipelineView(View):
 
     def update(self) -> bool:
         """Read the pipeline where anything has changed, and the selected run where it is active."""
-        store = self._services.store
-        revision = (store.revision(self._state.pipeline.project_id), store.workspace_revision())
-        code = self._services.run_records.code_versions(self._pipeline_id)
+        revision = self._services.store.revisions(self._state.pipeline.project_id)
+        records = self._services.run_records
+        read_at = (revision[0], self._services.read_only_reason)
+        if read_at != self._references_read_at:
+            self._references = records.code_references(self._pipeline_id)
+            self._references_read_at = read_at
+        code = records.code_versions(self._references)
         moved = revision[0] != self._revision[0] or code != self._code
         self._code = code
         if moved:

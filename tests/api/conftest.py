@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import databases
 import pytest
 from factories.lab import Clock, Lab, migrated
 from pydantic import BaseModel, Field
@@ -63,9 +64,9 @@ def open_workspace(tmp_path: Path, empty: Path) -> Iterator[Callable[..., pw.Wor
     made: list[pw.Workspace] = []
 
     def open_(name: str = "lab", **options: Any) -> pw.Workspace:
-        if not (tmp_path / f"{name}.db").exists():
+        if not (databases.is_postgresql() or (tmp_path / f"{name}.db").exists()):
             shutil.copy(empty, tmp_path / f"{name}.db")
-        made.append(pw.Workspace(f"sqlite:///{tmp_path / name}.db", **options))
+        made.append(pw.Workspace(**{**databases.place_in(tmp_path, name), **options}))
         return made[-1]
 
     yield open_

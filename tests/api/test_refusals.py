@@ -263,7 +263,7 @@ REFUSALS: dict[str, tuple[type[PipelineError], Callable[[Ground], object]]] = {
     "agents cannot be written": (StorageError, lambda g: g.ws.create_agent("x", blocked(g))),
     "database in a file's place": (
         StorageError,
-        lambda g: pw.Workspace(f"sqlite:///{g.ws.artifacts.parent}/lab.db/x.db"),
+        lambda g: pw.Workspace(f"sqlite:///{g.ws.artifacts}/workspace.json/x.db"),
     ),
     "folder in a database's place": (
         StorageError,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import databases
 import pytest
 from sqlalchemy import func, select, update
 
@@ -152,7 +153,7 @@ def test_the_command_of_the_terminal_trusts_a_workspace(
     """`pipeline-widgets trust PATH` does the same, and makes no workspace where there is none."""
     command = [sys.executable, "-m", "pipeline_widgets"]
     reconciled = subprocess.run(
-        [*command, "--url", str(tmp_path / "lab.db"), "reconcile"],
+        [*command, "--url", databases.url_in(tmp_path), "reconcile"],
         capture_output=True,
         text=True,
         check=False,
@@ -161,7 +162,7 @@ def test_the_command_of_the_terminal_trusts_a_workspace(
     assert reconciled.returncode == 1
     assert "UntrustedError" in reconciled.stderr
     done = subprocess.run(
-        [*command, "trust", str(tmp_path / "lab.db")],
+        [*command, "trust", databases.url_in(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
@@ -186,7 +187,7 @@ def test_the_processes_that_are_launched_ask_as_well(foreign: pw.Workspace, tmp_
     """Started by hand or by an old kernel, a supervisor and an endpoint take nothing of it."""
     for command in (["supervise", "2"], ["serve", "1"]):
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline_widgets", "--url", str(tmp_path / "lab.db"), *command],
+            [sys.executable, "-m", "pipeline_widgets", "--url", databases.url_in(tmp_path), *command],
             capture_output=True,
             text=True,
             check=False,

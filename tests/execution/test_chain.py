@@ -63,7 +63,7 @@ def test_the_chain_finishes_after_the_process_that_triggered_it_was_killed(bench
     pipe = bench.chain({"pause": 0.1}, {"pause": 0.1}, {})
     code = (
         "import os, signal, pipeline_widgets as pw\n"
-        f"ws = pw.Workspace('sqlite:///{bench.folder}/lab.db')\n"
+        f"ws = pw.Workspace({bench.url!r})\n"
         "ws.projects[0].pipelines[0].stages[0].trigger()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -155,6 +155,7 @@ def test_a_re_run_makes_the_rest_stale_unless_it_made_the_same(bench: Bench) -> 
     assert second.stale_reasons == ("Stage 1 was re-run: used run 1, latest is run 3",)
 
 
+@pytest.mark.sqlite
 @pytest.mark.spec("7.1")
 def test_an_algorithm_of_a_script_is_found_after_the_script_has_ended(tmp_path: Path) -> None:
     """An algorithm of `__main__` travels by value: its run is carried out when the script is long gone."""
@@ -190,6 +191,7 @@ def test_an_algorithm_of_a_script_is_found_after_the_script_has_ended(tmp_path: 
     ws.close()
 
 
+@pytest.mark.sqlite
 @pytest.mark.spec("7.1")
 def test_an_algorithm_of_a_module_beside_the_notebook_is_found_by_its_path(tmp_path: Path) -> None:
     """An algorithm of a module that is not installed is imported from where it lies, not pickled."""

@@ -185,7 +185,7 @@ def _die_after_the_first_stage(bench: Bench, run_id: int) -> str:
     """In a process that ends then: do what a supervisor does, up to the commit of the first stage."""
     pid = os.fork()
     if pid == 0:
-        services = connect(f"sqlite:///{bench.folder}/lab.db")
+        services = connect(bench.url)
         me = processes.identify(os.getpid())
         owner = Owner(process=me, token="dead")
         job = services.supervision.take(run_id, owner)
@@ -345,6 +345,6 @@ def test_a_workspace_without_looks_is_reconciled_by_the_command(bench: Bench) ->
     os.kill(bench.supervisor(run).pid, signal.SIGKILL)
     until(lambda: not alive(bench.supervisor(run).pid))
 
-    assert main(["--url", f"sqlite:///{bench.folder}/lab.db", "reconcile"]) == 0
+    assert main(["--url", bench.url, "reconcile"]) == 0
 
     assert bench.ws._services.runs.get(run._id).status == pw.Status.CRASHED

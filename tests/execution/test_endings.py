@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import databases
 import habits
 import psutil
 import pytest
@@ -187,8 +188,7 @@ def test_a_run_whose_workspace_was_deleted_ends(bench: Bench) -> None:
     until(lambda: run.status == "Running" and len(run.checkpoints) > 0)
     everybody = [bench.trainer(run).pid, bench.supervisor(run).pid]
     bench.ws.close()
-    for path in bench.folder.glob("lab.db*"):
-        path.unlink()
+    databases.delete_in(bench.folder)
 
     until(lambda: not any(map(alive, everybody)))
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import databases
 import psutil
 import pytest
 from benches import Bench, alive, until
@@ -152,8 +153,7 @@ def test_an_endpoint_without_a_workspace_ends(site: Site) -> None:
     agent = site.run()
     pid = site.process(agent).pid
     site.bench.ws.close()
-    for path in site.bench.folder.glob("lab.db*"):
-        path.unlink()
+    databases.delete_in(site.bench.folder)
     until(lambda: not alive(pid))
 
 
@@ -215,8 +215,7 @@ def test_an_agent_that_hangs_ends_with_its_workspace(bench: Bench, tmp_path: Pat
     with ThreadPoolExecutor(1) as client:
         asked = hanging(agent, key, tmp_path / "never", client)
         bench.ws.close()
-        for path in bench.folder.glob("lab.db*"):
-            path.unlink()
+        databases.delete_in(bench.folder)
         assert asked.result()[0] == 503
     until(lambda: not alive(pid))
 

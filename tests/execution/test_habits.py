@@ -148,7 +148,7 @@ def test_habit_25_code_that_this_environment_lacks_is_found_before_a_run_is_made
 import sys
 sys.path.insert(0, {str(package)!r})
 import only_elsewhere, pipeline_widgets as pw
-project = pw.Workspace({str(tmp_path / "lab.db")!r}).projects["Bench"]
+project = pw.Workspace({bench.url!r}).projects["Bench"]
 project.create_experiment("e", algorithm=only_elsewhere.training)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,6 +10,8 @@ from jupyter_client.manager import KernelManager
 
 import pipeline_widgets as pw
 
+pytestmark = pytest.mark.sqlite  # scripts that name their own file
+
 CELLS = """
 import pipeline_widgets as pw
 from pydantic import BaseModel

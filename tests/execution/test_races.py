@@ -23,10 +23,9 @@ def test_of_sixteen_processes_exactly_one_triggers_and_the_others_get_the_reason
     for at in range(ROUNDS):  # fifty first stages, so that all can be triggered: one pipeline each
         experiment = bench.project.create_experiment(f"e{at}", algorithm="Counter")
         bench.project.create_pipeline(f"p{at}").add_experiment_stage(experiment)
-    url = f"sqlite:///{tmp_path}/lab.db"
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(PROCESSES), context.Queue()
-    racers = [context.Process(target=_race, args=(url, barrier, answers)) for _ in range(PROCESSES)]
+    racers = [context.Process(target=_race, args=(bench.url, barrier, answers)) for _ in range(PROCESSES)]
     for racer in racers:
         racer.start()
     found = [answers.get(timeout=120) for _ in racers]

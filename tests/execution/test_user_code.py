@@ -167,6 +167,7 @@ print(agent.predict(2)[0], "Net" in globals())
 """
 
 
+@pytest.mark.sqlite  # its script names its own file
 @pytest.mark.spec("7.1")
 def test_habit_04_main_is_in_the_child_what_it_is_in_the_notebook(tmp_path: Path) -> None:
     """Pickle, workers and look-ups find what `__main__` has, also in an endpoint and in another kernel."""
@@ -213,6 +214,7 @@ print(run.status, run.error)
 """
 
 
+@pytest.mark.sqlite  # its script names its own file
 @pytest.mark.spec("7.4")
 def test_habit_16_a_dataclass_of_a_cell_is_a_config_in_the_run(tmp_path: Path) -> None:
     """Its fields are what they were: what has no default is known by an object that there is once only."""
@@ -323,6 +325,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.sqlite  # its script names its own file
 @pytest.mark.spec("7.1")
 def test_habit_04_a_stage_opens_what_the_code_of_an_earlier_one_pickled(tmp_path: Path) -> None:
     """A class that only the first stage names is found by later ones, their workers, and the agent."""
@@ -350,6 +353,7 @@ print(project.create_experiment("e", algorithm=train).train().wait(60).error)
 """
 
 
+@pytest.mark.sqlite  # its script names its own file
 def test_habit_13_a_traceback_shows_the_text_of_a_cell(tmp_path: Path) -> None:
     """The source of a notebook's code goes with it."""
     (tmp_path / "notebook.py").write_text(CELL)

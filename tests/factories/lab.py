@@ -255,14 +255,13 @@ class Lab:
             for _ in range(times):
                 before = {"resumed_run_id": last["id"]} if resume else {}
                 start = {"start_checkpoint_id": checkpoint["id"], **role, **before}
-                last |= {"id": last["id"] + 1, "number": last["number"] + 1, **start}
-                checkpoint |= {
-                    "id": checkpoint["id"] + 1,
-                    "run_id": last["id"],
-                    "step": checkpoint["step"] + 10,
-                }
-                work.connection.execute(insert(runs).values(**last))
-                work.connection.execute(insert(saved).values(**checkpoint))
+                last |= {"number": last["number"] + 1, **start}
+                del last["id"], checkpoint["id"]
+                made = insert(runs).values(**last).returning(runs.c.id)
+                last["id"] = work.connection.execute(made).scalar_one()
+                checkpoint |= {"run_id": last["id"], "step": checkpoint["step"] + 10}
+                made = insert(saved).values(**checkpoint).returning(saved.c.id)
+                checkpoint["id"] = work.connection.execute(made).scalar_one()
             return work.runs.get(last["id"])
 
     def _frozen(self, job: Job) -> FrozenCopy | None:
@@ -290,13 +289,18 @@ def migrated(folder: Path) -> Path:
     return folder / "empty.db"
 
 
-def open_lab(folder: Path, name: str = "lab", store: Store | None = None) -> Lab:
-    """Make a workspace with a project in a folder, or one in a store that is open.
+def open_lab(
+    folder: Path, name: str = "lab", store: Store | None = None, *, place: Mapping[str, Any] | None = None
+) -> Lab:
+    """Make a workspace with a project in a folder, where `place` says, or in a store that is open.
 
     Close it with `lab.store.database.close()`.
     """
     clock = Clock()
-    lab = Lab(store or open_store(Database(folder / f"{name}.db", clock=clock)), clock)
+    if store is None:
+        place = dict(place or {"url": folder / f"{name}.db", "artifacts": None})
+        store = open_store(Database(place["url"], clock=clock), place["artifacts"])
+    lab = Lab(store, clock)
     assert lab.project.name == "Letters"
     return lab
 

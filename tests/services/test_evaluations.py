@@ -476,6 +476,7 @@ def test_code_of_another_python_is_refused_before_anything_starts(lab: Lab) -> N
     assert not RunService(here).plan(pipe.stages[0].id).blockers  # a trigger renews it
 
 
+@pytest.mark.sqlite  # whoever may write to a server's database is trusted with its code
 @pytest.mark.spec("7.9", "6.3")
 def test_an_evaluator_that_somebody_else_has_put_there_is_not_run(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

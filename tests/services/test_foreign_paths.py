@@ -95,7 +95,7 @@ def test_row_11_a_clean_up_deletes_nothing_elsewhere(
     assert found == expected
     assert victim.is_dir()
     assert other.is_dir()
-    assert (tmp_path / "lab.db").exists()
+    assert lab.store.database.exists
 
 
 @pytest.mark.parametrize("named", PATHS)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import databases
 import pytest
 from factories.lab import Lab, configured, open_lab, texts
 from factories.values import GRPO, PPO, SFT
@@ -277,7 +278,7 @@ def _race(url: str, stage_ids: list[int], barrier: Any, winners: Any) -> None:
 @pytest.mark.spec("6.2")
 def test_many_kernels_that_trigger_at_once_start_one_run(tmp_path: Path) -> None:
     """Processes that trigger stages which share an experiment start one run of it in each round."""
-    lab = open_lab(tmp_path)
+    lab = open_lab(tmp_path, place=databases.place_in(tmp_path))
     rounds = [lab.pipeline("SFT", name=f"p{number}") for number in range(4)]
     stages = [made.stages[0].id for made in rounds]
     copies = [lab.pipelines.duplicate(made.id).stages[0].id for made in rounds]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import databases
 import psutil
 import trainers
 
@@ -20,7 +21,10 @@ class Bench:
 
     def __init__(self, folder: Path, timing: pw.Timing | None = None, artifacts: str | None = None) -> None:
         self.folder = folder
-        self.ws = pw.Workspace(f"sqlite:///{folder}/lab.db", timing=timing, artifacts=artifacts)
+        #: The URL of the workspace, for whoever opens it in another process.
+        self.url = databases.url_in(folder)
+        chosen = {} if artifacts is None else {"artifacts": artifacts}
+        self.ws = pw.Workspace(**{**databases.place_in(folder), **chosen}, timing=timing)
         self.project = self.ws.create_project("Bench", advanced_training=True)
 
     def chain(self, *configs: Mapping[str, object], trigger: str = "auto") -> pw.Pipeline:
@@ -79,10 +83,9 @@ def alive(pid: int) -> bool:
 
 def end_all(bench: Bench) -> None:
     """End what a failed test may have left."""
-    marker = str(bench.ws.artifacts)
     bench.ws.close()
     for process in psutil.process_iter(["environ"]):
         environment: dict[str, str] = process.info["environ"] or {}
         url = environment.get("PIPELINE_WIDGETS_URL", "")
-        if marker.removesuffix("-artifacts") in url:
+        if url == bench.ws._services.store.database.url:
             process.kill()

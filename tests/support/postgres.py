@@ -43,12 +43,12 @@ class Server:
 
     def __init__(self, binaries: Path) -> None:
         self._binaries = binaries
-        # A socket's path has to be short, and the server's user has to reach it.
-        self._folder = Path(tempfile.mkdtemp(prefix="pw-pg-", dir="/tmp"))
+        #: Where its socket is: its path has to be short, and the server's user has to reach it.
+        self.folder = Path(tempfile.mkdtemp(prefix="pw-pg-", dir="/tmp"))
         self._as: dict[str, Any] = {}
         if os.getuid() == 0:
-            user = _unprivileged()
-            os.chown(self._folder, user.pw_uid, user.pw_gid)
+            user = unprivileged()
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
             self._as = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         self._process: subprocess.Popen[Any] | None = None
         options = ["--auth=trust", f"--username={ADMIN}", "--encoding=UTF8", "--no-locale", "--no-sync"]
@@ -57,27 +57,27 @@ class Server:
 
     @property
     def _data(self) -> Path:
-        return self._folder / "data"
+        return self.folder / "data"
 
     def url(self, database: str) -> str:
         """Return the URL of a database, as a workspace takes it."""
-        return f"postgresql+psycopg://{ADMIN}@/{quote(database)}?host={quote(str(self._folder), safe='')}"
+        return f"postgresql+psycopg://{ADMIN}@/{quote(database)}?host={quote(str(self.folder), safe='')}"
 
     def start(self, **settings: object) -> None:
         """Start the server, with those settings beside its defaults, and wait until it answers."""
-        chosen = {"fsync": "off", "listen_addresses": "''", "unix_socket_directories": f"'{self._folder}'"}
+        chosen = {"fsync": "off", "listen_addresses": "''", "unix_socket_directories": f"'{self.folder}'"}
         lines = [f"{name} = {value}\n" for name, value in {**chosen, **settings}.items()]
         (self._data / "postgresql.auto.conf").write_text("".join(lines))
-        with (self._folder / "log.txt").open("ab") as log:
+        with (self.folder / "log.txt").open("ab") as log:
             command = [self._binaries / "postgres", "-D", self._data]
             process: subprocess.Popen[Any] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, **self._as
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, **self._as
             )
         self._process = process
         until = time.monotonic() + START_TIMEOUT
         while not self._answers():
             if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError((self._folder / "log.txt").read_text())
+                raise RuntimeError((self.folder / "log.txt").read_text())
             time.sleep(0.02)
 
     def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
@@ -99,14 +99,14 @@ class Server:
 
     def ask(self, statement: str, *values: object, database: str = ADMIN) -> list[tuple[Any, ...]]:
         """Execute a statement as the superuser, outside of a transaction, and return its rows."""
-        with psycopg.connect(user=ADMIN, host=str(self._folder), dbname=database, autocommit=True) as asked:
+        with psycopg.connect(user=ADMIN, host=str(self.folder), dbname=database, autocommit=True) as asked:
             cursor = asked.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
-    def create(self) -> str:
-        """Make an empty database, and return its name."""
-        name = f"lab_{os.getpid()}_{next(_numbers)}"
-        self.ask(f"CREATE DATABASE {name}")
+    def create(self, name: str = "", template: str = "template1") -> str:
+        """Make a database, an empty one or a copy of another that nobody uses, and return its name."""
+        name = name or f"lab_{os.getpid()}_{next(_numbers)}"
+        self.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def drop(self, database: str) -> None:
@@ -116,12 +116,12 @@ class Server:
     def close(self) -> None:
         """Stop the server and delete all that it held."""
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _do(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [self._binaries / program, *arguments],
-            cwd=self._folder,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,
@@ -143,7 +143,8 @@ def database_of(url: str) -> str:
     return url.partition("?")[0].rpartition("/")[2]
 
 
-def _unprivileged() -> pwd.struct_passwd:
+def unprivileged() -> pwd.struct_passwd:
+    """Return a user as whom a server may run."""
     for name in UNPRIVILEGED:
         try:
             return pwd.getpwnam(name)

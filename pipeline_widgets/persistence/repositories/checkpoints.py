@@ -31,7 +31,8 @@ from pipeline_widgets.persistence.repositories.base import Repository, in_chunks
 _C = schema.checkpoints.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _ALL = select(schema.checkpoints)
-_BY_ID, _OF_RUNS = _ALL.where(_C.id.in_(_IDS)), _ALL.where(_C.run_id.in_(_IDS))
+_BY_ID = _ALL.where(_C.id.in_(_IDS)).order_by(_C.run_id, _C.step)
+_OF_RUNS = _ALL.where(_C.run_id.in_(_IDS)).order_by(_C.run_id, _C.step)
 _REMOVE = delete(schema.checkpoints).where(_C.id.in_(_IDS))
 _KEY = ("run_id", "step")
 _STORED = tuple(column.name for column in _C if column.name not in {"id", *_KEY})

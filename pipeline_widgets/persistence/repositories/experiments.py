@@ -27,8 +27,8 @@ MOST_EARLIER_CODE = 10_000_000
 _EXPERIMENTS = select(schema.experiments, schema.algorithms.c.spec, schema.algorithms.c.python).join(
     schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id
 )
-_BY_ID = _EXPERIMENTS.where(schema.experiments.c.id.in_(bindparam("ids", expanding=True)))
 _E = schema.experiments.c
+_BY_ID = _EXPERIMENTS.where(_E.id.in_(bindparam("ids", expanding=True))).order_by(_E.id)
 _NAMED = select(_E.id, _E.name).where(
     (_E.project_id == bindparam("project")) & _E.name.in_(bindparam("names", expanding=True))
 )

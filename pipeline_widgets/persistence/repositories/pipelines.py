@@ -26,7 +26,7 @@ _P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.expe
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _PIPELINES = select(schema.pipelines)
 _ONE = _PIPELINES.where(_P.id == bindparam("pipeline"))
-_BY_ID = _PIPELINES.where(_P.id.in_(_IDS))
+_BY_ID = _PIPELINES.where(_P.id.in_(_IDS)).order_by(_P.id)
 _BINDING = select(_S.pipeline_id).where(_S.experiment_id.in_(_IDS)).distinct()
 _NAMED = select(_P.id, _P.name).where(
     (_P.project_id == bindparam("project")) & _P.name.in_(bindparam("names", expanding=True))
@@ -201,7 +201,8 @@ class Pipelines(Repository):
         }
 
     def _with_stage(self, condition: ColumnElement[bool]) -> tuple[Pipeline, ...]:
-        return self._pipelines(_PIPELINES.where(_P.id.in_(select(_S.pipeline_id).where(condition))))
+        using = select(_S.pipeline_id).where(condition)
+        return self._pipelines(_PIPELINES.where(_P.id.in_(using)).order_by(_P.id))
 
     def _store(self, pipeline_id: int, position: int, stage: Stage) -> Stage:
         values = {**row_mapping.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.run_record import RunCode, RunRecord
 from pipeline_widgets.persistence.store import Store
-from pipeline_widgets.services.pipeline_facts import CodeFacts
 
 
 class RunRecordQueries:
@@ -27,14 +27,19 @@ class RunRecordQueries:
                 diff=work.records.texts([code.diff]).get(code.diff, "") if code.diff else "",
             )
 
-    def code_versions(self, pipeline_id: int) -> Sequence[str | None]:
-        """Return what the code of a pipeline's stages is known by now: it moves when a file is saved."""
+    def code_references(self, pipeline_id: int) -> tuple[tuple[str, AlgorithmReference], ...]:
+        """Return the name and the place of the code of a pipeline's stages; they change with its revision."""
+        if self._store.trust.reason is not None:
+            return ()  # a stranger's rows name no files to read
         with self._store.read() as work:
-            pipeline = work.pipelines.get(pipeline_id)
-            bound = work.experiments.by_id(pipeline.experiment_ids)
-            facts = CodeFacts(work, bound.values())
-            found = [facts.now(each) for each in bound.values()]
-        return [None if each is None else each.digest for each in found]
+            bound = work.experiments.by_id(work.pipelines.get(pipeline_id).experiment_ids)
+            found = work.experiments.code_references({each.algorithm_id for each in bound.values()})
+        return tuple(found[key] for key in sorted(found))
+
+    def code_versions(self, references: Iterable[tuple[str, AlgorithmReference]]) -> tuple[str | None, ...]:
+        """Return what that code is known by now: it moves when a file is saved. The database is not asked."""
+        found = (self._store.current_code(*each) for each in references)
+        return tuple(None if each is None else each.digest for each in found)
 
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""
