@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     backup = commands.add_parser("backup", help="make a whole copy in a new folder, also while it works")
     backup.add_argument("path", help="the folder to make")
     backup.set_defaults(command=_backup)
+    copy = commands.add_parser("copy", help="copy a workspace into another database, or move it there")
+    copy.add_argument("source", help="its file or URL")
+    copy.add_argument("target", help="a file that is not there yet, or the URL of an empty database")
+    copy.add_argument("--artifacts", help="the folder of the copy; by default NAME-artifacts beside a file")
+    copy.add_argument("--move", action="store_true", help="take the place of the source, with its folder")
+    copy.set_defaults(command=_copy)
     demo = commands.add_parser("demo", help="run SFT -> DPO -> GRPO -> an agent in a few seconds")
     demo.add_argument("--url", default=argparse.SUPPRESS, help="where to keep it; else a temporary folder")
     demo.set_defaults(command=_demo)
@@ -169,6 +175,20 @@ def _backup(options: argparse.Namespace) -> None:
         print(services.back_up(options.path))
     finally:
         services.store.database.close()
+
+
+def _copy(options: argparse.Namespace) -> None:
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415  not for --help
+
+    services = connect(options.source, create=False)
+    try:
+        copied = services.copy_to(options.target, options.artifacts, move=options.move)
+    finally:
+        services.store.database.close()
+    for name, rows in copied.rows.items():
+        print(f"{rows:>12,} {name}")
+    print(f"{copied.url} has these rows, with the same digest as the source: {copied.digest}")
+    print(f"Its artifacts are in {copied.artifacts}")
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -24,6 +24,7 @@ from pipeline_widgets.execution.trigger_place import start_reading_place
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.store import Store, record_place
+from pipeline_widgets.persistence.workspace_copy import WorkspaceCopy, copy_workspace
 from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
@@ -217,6 +218,12 @@ class Services:
     def back_up(self, target: str | Path) -> Path:
         """Copy the workspace into a new folder while processes work in it; return the copy's database."""
         return back_up(self.store, Path(target))
+
+    def copy_to(
+        self, url: str | Path, artifacts: str | Path | None = None, *, move: bool = False
+    ) -> WorkspaceCopy:
+        """Copy the workspace into another database, or move it there."""
+        return copy_workspace(self.store, url, None if artifacts is None else Path(artifacts), move=move)
 
     def reconcile(self) -> None:
         """Find crashed and never-started runs, as everything that looks does.

@@ -15,6 +15,7 @@ from pipeline_widgets.api.project import Project, projects
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.persistence.workspace_copy import WorkspaceCopy
 from pipeline_widgets.wiring import connect
 
 if TYPE_CHECKING:
@@ -140,6 +141,32 @@ class Workspace:
             StorageError: The folder is there already or cannot be written, or the database is on a server.
         """
         return self._services.back_up(path)
+
+    def copy_to(
+        self, url: str | Path, *, artifacts: str | Path | None = None, move: bool = False
+    ) -> WorkspaceCopy:
+        """Copy the workspace into another database: from SQLite to PostgreSQL, back, or to another of a kind.
+
+        All rows are copied in one transaction, which is committed when both sides have the same digest. The
+        copy is a workspace of its own, with a folder of its own; `move=True` lets the new database take the
+        place of this one instead, which can no longer be opened after that. Open the result with
+        `Workspace(url)`.
+
+        Args:
+            url: The path of a SQLite file that is not there yet, or the URL of an empty database.
+            artifacts: The folder of the copy, which is not there yet; "NAME-artifacts" beside a SQLite file
+                by default. Checkpoints are linked into it where the file system can. A move keeps the folder.
+            move: Whether the workspace is moved.
+
+        Returns:
+            Where it is now, the number of rows of each table, and their digest.
+
+        Raises:
+            RuleError: Runs are active, or agents are connected.
+            StorageError: The target is not empty or cannot be written, or the folder is there already.
+            DataRefusedError: The target cannot store a value.
+        """
+        return self._services.copy_to(url, artifacts, move=move)
 
     def record_environment(self, *names: str) -> tuple[str, ...]:
         """Let runs that are triggered from now on record these environment variables, and no others.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select, text
 
 from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import CheckpointError, StorageError
@@ -71,7 +71,7 @@ def _write(store: Store, source: Path, folder: Path) -> None:
         saved = _saved(copied)
         _bring_here(store, saved.values())
         whole = {
-            path: _copy_folder(store.artifacts, artifacts, path, each.size) for path, each in saved.items()
+            path: copy_folder(store.artifacts, artifacts, path, each.size) for path, each in saved.items()
         }
         missing = {path for path, is_whole in whole.items() if not is_whole}
         if not missing or _is_still_named(store, missing):
@@ -80,11 +80,7 @@ def _write(store: Store, source: Path, folder: Path) -> None:
         why = "Checkpoints were deleted again and again while it was made."
         raise StorageError("No whole backup could be made.", why, "Try again when the clean-up has ended.")
     _remove_unnamed(artifacts, saved)
-    for log in _logs(store.artifacts):
-        place = artifacts / log.relative_to(store.artifacts)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # an agent was deleted meanwhile
-            shutil.copy2(log, place)
+    copy_logs(store.artifacts, artifacts)
     with suppress(FileNotFoundError):
         shutil.copyfile(store.artifacts / STAMP, artifacts / STAMP)
     for each in (copied, artifacts, folder):
@@ -114,7 +110,16 @@ def _copy_database(store: Store, source: Path, copied: Path) -> None:
 def _saved(copied: Path) -> dict[str, PublishedFolder]:
     """Return the folders that a database names, none outside of it, as they were published."""
     with closing(sqlite3.connect(copied)) as connection:
-        found = connection.execute(_SAVED).fetchall()
+        return _within(connection.execute(_SAVED).fetchall())
+
+
+def list_saved_folders(connection: Connection) -> dict[str, int]:
+    """Return the same of a database of any kind, with the bytes of their files."""
+    found = [(str(path), int(size), str(digest)) for path, size, digest in connection.execute(text(_SAVED))]
+    return {path: each.size for path, each in _within(found).items()}
+
+
+def _within(found: Iterable[tuple[str, int, str]]) -> dict[str, PublishedFolder]:
     return {
         path: PublishedFolder(path=Path(path), size=size, digest=digest)
         for path, size, digest in found
@@ -130,7 +135,7 @@ def _bring_here(store: Store, saved: Iterable[PublishedFolder]) -> None:
                 store.artifact_store.find(replace(each, path=store.artifacts / each.path))
 
 
-def _copy_folder(source: Path, target: Path, path: str, size: int) -> bool:
+def copy_folder(source: Path, target: Path, path: str, size: int) -> bool:
     """Link or copy a folder that was published; False where not all of it is there."""
     made = target / path
     if _size(made) == size and made.is_dir():
@@ -179,6 +184,10 @@ def _remove_unnamed(artifacts: Path, saved: Collection[str]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _logs(artifacts: Path) -> Iterator[Path]:
-    for pattern in LOGS:
-        yield from artifacts.glob(pattern)
+def copy_logs(source: Path, target: Path) -> None:
+    """Copy what runs and endpoints have printed."""
+    for log in (log for pattern in LOGS for log in source.glob(pattern)):
+        place = target / log.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # an agent was deleted meanwhile
+            shutil.copy2(log, place)

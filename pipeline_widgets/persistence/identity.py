@@ -187,6 +187,43 @@ def settle(
     return identity
 
 
+def release_copy(connection: Connection, database: Database, written: Path, kept_folder: str) -> str:
+    """Make rows that were copied a workspace of its own, and return its identity.
+
+    Keys of agents and notices that were not sent yet stay with the original.
+
+    Args:
+        connection: The transaction in which the rows were written.
+        database: The database of the copy.
+        written: The folder of the copy, whatever its name is by now.
+        kept_folder: That folder as the row names it.
+    """
+    own = uuid4().hex
+    _write_stamp(database, own, written)
+    values = {"identity": own, "artifacts": kept_folder, "place": place_column(database)}
+    connection.execute(update(schema.workspace).values(**values))
+    connection.execute(update(schema.endpoints).values(**_FREE))
+    connection.execute(update(schema.notices).values(due_at=None))
+    return own
+
+
+def take_over(source: Connection, target: Database, identity: str, folder: Path) -> str:
+    """Give a folder to the database that a workspace was moved to; return the new identity of the old one.
+
+    The old database then is one to which the folder does not belong, and is refused with that reason.
+
+    Args:
+        source: A transaction on the old database.
+        target: The new database.
+        identity: The identity of the workspace.
+        folder: Its folder.
+    """
+    _write_stamp(target, identity, folder)
+    retired = uuid4().hex
+    source.execute(update(schema.workspace).values(identity=retired))
+    return retired
+
+
 def _release_processes(connection: Connection, database: Database, folder: Path, evidence: str) -> None:
     now = database.now(connection)
     runs, projects = Runs(connection, now, folder), Projects(connection, now, folder)

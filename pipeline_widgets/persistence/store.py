@@ -44,10 +44,11 @@ from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.trust import SignatureStore, WorkspaceTrust, user_data_folder
 
+_OF_WORKSPACE = select(schema.workspace.c.revision).scalar_subquery()
 #: The sum of two numbers that only grow; agents belong to no project, and raise that of the workspace.
-_REVISION = select(schema.projects.c.revision + select(schema.workspace.c.revision).scalar_subquery()).where(
-    schema.projects.c.id == bindparam("project")
-)
+_REVISIONS = select(
+    (schema.projects.c.revision + _OF_WORKSPACE).label("all"), _OF_WORKSPACE.label("workspace")
+).where(schema.projects.c.id == bindparam("project"))
 _WORKSPACE_REVISION = select(schema.workspace.c.revision)
 #: What a workspace that was just made has no row of.
 _CONTENTS = (schema.projects, schema.algorithms, schema.runs, schema.agents, schema.stages, schema.endpoints)
@@ -238,13 +239,17 @@ class Store:
 
     def revision(self, project_id: int) -> int:
         """Return a project's revision, agents included: equal means that no view of it has changed."""
-        with self.database.read() as connection:
-            return int(connection.execute(_REVISION, {"project": project_id}).scalar() or 0)
+        return self.revisions(project_id)[0]
+
+    def revisions(self, project_id: int) -> tuple[int, int]:
+        """Return a project's revision, and that of the workspace, by one statement."""
+        row = self.database.look_up(_REVISIONS, project=project_id)
+        return (int(row.all), int(row.workspace)) if row else (0, 0)
 
     def workspace_revision(self) -> int:
         """Return the revision of what belongs to no project, that is of agents."""
-        with self.database.read() as connection:
-            return int(connection.execute(_WORKSPACE_REVISION).scalar() or 0)
+        row = self.database.look_up(_WORKSPACE_REVISION)
+        return int(row.revision) if row else 0
 
 
 def open_store(
@@ -317,10 +322,14 @@ def open_store(
 
 
 def _code(database: Database) -> Iterable[AlgorithmReference]:
-    """Return all code that a workspace refers to, a row at a time: values can be large."""
     with database.read() as connection:
-        for row in (row for query in _CODE for row in connection.execute(query)):
-            yield AlgorithmReference(path=row.path, root=row.root, value=row.value)
+        yield from list_code(connection)
+
+
+def list_code(connection: Connection) -> Iterable[AlgorithmReference]:
+    """Return all code that a workspace refers to, a row at a time: values can be large."""
+    for row in (row for query in _CODE for row in connection.execute(query)):
+        yield AlgorithmReference(path=row.path, root=row.root, value=row.value)
 
 
 def record_place(store: Store) -> None:

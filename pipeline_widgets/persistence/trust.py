@@ -275,6 +275,15 @@ class WorkspaceTrust:
         self._reload()
         return True
 
+    def vouch_for_copy(self, identity: str, references: Iterable[AlgorithmReference]) -> None:
+        """Trust a copy of this workspace with that code of it that is trusted here.
+
+        Raises:
+            StorageError: That cannot be written.
+        """
+        if self._reason is None:
+            self._signatures.sign(identity, filter(self._is_signed, references))
+
     def _judge(self, *, checks_now: bool) -> str | None:
         known = self._signatures.signatures(self._identity) if self._identity else None
         self._known = known or frozenset()
