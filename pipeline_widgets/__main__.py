@@ -6,6 +6,8 @@ import argparse
 import gc
 import logging
 import os
+import platform
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -53,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     answer.set_defaults(command=_answer)
     notify = commands.add_parser("notify", help="send the messages about runs that are due (for launchers)")
     notify.set_defaults(command=_notify)
+    job = commands.add_parser("job", help="print, sleep and exit (for the tests of launchers)")
+    job.add_argument("--print", action="append", default=[])
+    job.add_argument("--variable", action="append", default=[], help="an environment variable to print")
+    job.add_argument("--ignore-sigterm", action="store_true")
+    job.add_argument("--sleep", type=float, default=0.0, help="seconds")
+    job.add_argument("--exit", type=int, default=0, help="exit code")
+    job.set_defaults(command=_job)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
     trust = commands.add_parser("trust", help="let a workspace that somebody else made run code, from now on")
@@ -126,10 +135,22 @@ def _notify(options: argparse.Namespace) -> None:
         opened.store.database.close()
 
 
+def _job(options: argparse.Namespace) -> None:
+    if options.ignore_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    said = [f"process {os.getpid()} on {platform.node()}"]
+    said += [f"{name}={os.environ.get(name)!r}" for name in options.variable]
+    with open(1, "wb", closefd=False) as output:
+        output.write("".join(f"{line}\n" for line in (*said, *options.print)).encode())
+    time.sleep(options.sleep)
+    sys.exit(options.exit)
+
+
 def _open_launched(options: argparse.Namespace) -> Execution:
     """Open the workspace that this process was launched for; wait for a database that refuses for a while."""
     from pipeline_widgets.errors import DataRefusedError, StorageError  # noqa: PLC0415  not for --help
     from pipeline_widgets.execution.assembly import connect_execution  # noqa: PLC0415  as above
+    from pipeline_widgets.execution.ownership import LAUNCHED_FOR  # noqa: PLC0415  as above
     from pipeline_widgets.execution.streams import lose_what_cannot_be_printed  # noqa: PLC0415  as above
 
     lose_what_cannot_be_printed()
@@ -137,7 +158,10 @@ def _open_launched(options: argparse.Namespace) -> Execution:
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            opened = connect_execution(_url(options), create=False, checks_code=False)
+            launched_for = os.environ.get(LAUNCHED_FOR)
+            opened = connect_execution(
+                _url(options), create=False, checks_code=False, launched_for=launched_for
+            )
             opened.store.trust.check()
         except DataRefusedError:
             raise
@@ -155,7 +179,7 @@ def _reconcile(options: argparse.Namespace) -> None:
 
     services = connect(_url(options), create=False)
     services.store.trust.check()
-    services.reconciler.reconcile()
+    services.reconciler.reconcile_patiently()
     services.store.database.close()
 
 

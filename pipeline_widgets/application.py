@@ -15,7 +15,7 @@ from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.notice import Notification
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.execution import notifier
 from pipeline_widgets.execution.endpoints import Endpoints
@@ -137,6 +137,18 @@ class Services:
         experiment, run = self.runs.resume(experiment_id, checkpoint_id, name, changed, place.result())
         return experiment, self._launched(run)
 
+    def stop(self, run_id: int) -> Run:
+        """Ask a run to stop. The job of one that has not begun is taken back from its engine."""
+        return self._cancelled(self.runs.stop(run_id))
+
+    def stop_experiment(self, experiment_id: int) -> Run:
+        """Ask the active run of an experiment to stop, in whatever stage it is."""
+        return self._cancelled(self.runs.stop_experiment(experiment_id))
+
+    def stop_all(self, pipeline_id: int) -> tuple[Run, ...]:
+        """Ask all active runs of a pipeline to stop."""
+        return tuple(map(self._cancelled, self.runs.stop_all(pipeline_id)))
+
     def evaluate(
         self,
         project_id: int,
@@ -233,7 +245,12 @@ class Services:
         self.reconciler.reconcile_if_due()
 
     def _launched(self, run: Run) -> Run:
-        self.reconciler.launch(run.id)
+        self.reconciler.launch(run)
+        return run
+
+    def _cancelled(self, run: Run) -> Run:
+        if run.status is Status.STOPPED:
+            self.reconciler.cancel(run)
         return run
 
     def _renew_experiments(self, stage_id: int) -> None:

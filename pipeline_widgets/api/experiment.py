@@ -116,7 +116,7 @@ class Experiment(Handle):
         Raises:
             RuleError: It is not running.
         """
-        self._services.runs.stop_experiment(self._id)
+        self._services.stop_experiment(self._id)
 
     def resume(
         self, checkpoint: Checkpoint, name: str, *, config: Mapping[str, Any] | None = None

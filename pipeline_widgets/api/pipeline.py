@@ -221,7 +221,7 @@ class Pipeline(Handle):
 
     def stop(self) -> None:
         """Ask all its active runs to stop; no Auto stage starts then. Does nothing where none is active."""
-        self._services.runs.stop_all(self._id)
+        self._services.stop_all(self._id)
 
     def wait(self, timeout: float | None = None, *, progress: bool = False) -> Pipeline:
         """Wait until nothing is active and no Auto stage is due, and return the pipeline.

@@ -240,7 +240,7 @@ class Run(Handle):
         Raises:
             RuleError: It is not active.
         """
-        self._services.runs.stop(self._id)
+        self._services.stop(self._id)
 
     def wait(self, timeout: float | None = None, *, progress: bool = False) -> Run:
         """Wait until it has ended, and return it.

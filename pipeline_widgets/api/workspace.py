@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
 from pipeline_widgets.api.agent import Agent, agents
@@ -14,6 +14,7 @@ from pipeline_widgets.api.notification import Notification, notifications
 from pipeline_widgets.api.project import Project, projects
 from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.domain.liveness import Timing
+from pipeline_widgets.domain.resources import Placement, Resources
 from pipeline_widgets.errors import ConfigError
 from pipeline_widgets.persistence.workspace_copy import WorkspaceCopy
 from pipeline_widgets.wiring import connect
@@ -33,7 +34,10 @@ class Workspace:
             it is there whole. Credentials come from the environment, and are never kept.
         cache: With a URL, the folder of this machine where trainings write and what is used of it is kept for
             a while; by default "NAME-artifacts", or with a database server one below your own ~/.cache.
-        launcher: Where supervisors start: "local".
+        launcher: Where runs are launched whose stage and experiment do not say: "local", or an engine, such
+            as "slurm", "ray://HOST", "ssh://HOST". It is kept in the workspace.
+        resources: What such runs ask their launcher for, such as `{"gpu": 1, "memory": "24 GiB"}`. It is kept
+            in the workspace; `{}` asks for nothing.
         timing: How often supervisors beat, and after how long a silent one is given up.
         trust: A workspace that you have neither made nor trusted opens for reading only: nothing of it is
             run, and every change is refused with an UntrustedError. True trusts it, with the code that it
@@ -50,12 +54,15 @@ class Workspace:
         *,
         artifacts: str | Path | None = None,
         cache: str | Path | None = None,
-        launcher: str = "local",
+        launcher: str | None = None,
+        resources: Mapping[str, Any] | Resources | None = None,
         timing: Timing | None = None,
         trust: bool = False,
     ) -> None:
+        wanted = None if resources is None else Resources.parse(resources)
+        placement = Placement(launcher=launcher, resources=wanted)
         self._services = connect(
-            url, artifacts=artifacts, cache=cache, launcher=launcher, timing=timing, trust=trust
+            url, artifacts=artifacts, cache=cache, placement=placement, timing=timing, trust=trust
         )
 
     def __repr__(self) -> str:
@@ -222,7 +229,7 @@ class Workspace:
             UntrustedError: The workspace is open for reading only.
         """
         self._services.store.trust.check()
-        self._services.reconciler.reconcile()
+        self._services.reconciler.reconcile_patiently()
 
     def close(self) -> None:
         """Give the database's connections back. Runs go on; the next use opens new ones."""

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.checkpoint import Choice
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.errors import NotFoundError, OrderError, PipelineError, RuleError
 
 STOP_FIRST = "Stop it first."
@@ -79,6 +80,8 @@ class ExperimentStage:
     gate: Gate | None = None
     #: How often a run that crashes is retried.
     retries: int = 0
+    #: Where its runs are launched; what it leaves open is as its experiment, or its workspace, says.
+    placement: Placement = DEFAULT_PLACEMENT
 
     @property
     def choice(self) -> Choice | None:

@@ -26,3 +26,19 @@ class JobObservation:
     exit_code: int | None = None
     #: The names of the machines on which it is, or was, as the engine calls them.
     hosts: tuple[str, ...] = ()
+
+    def describe(self, engine: str, job_id: str) -> str:
+        """Return in a sentence what the engine says, for the evidence of a crash."""
+        if self.state is JobState.UNKNOWN:
+            more = f" ({self.reason})" if self.reason else ""
+            return f"{engine} does not answer, or does not know job {job_id}{more}."
+        code = "" if self.exit_code is None else f", exit code {self.exit_code}"
+        if self.exit_code is not None and self.exit_code < 0:
+            code = f", signal {-self.exit_code}"
+        return f"{engine} says of job {job_id}: {self.reason or self.state}{code}."
+
+
+def name_engine(launcher: str) -> str:
+    """Return how a sentence names the engine behind a launcher, such as "Slurm" for "slurm://?..."."""
+    scheme = launcher.partition(":")[0]
+    return {"ssh": "SSH"}.get(scheme, scheme[:1].upper() + scheme[1:])

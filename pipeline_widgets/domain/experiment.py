@@ -11,6 +11,7 @@ from operator import index
 from typing import Any, SupportsIndex
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec, Signature
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.errors import ConfigError, format_value
 
 SEEDS = 2**31  # as many as every generator takes
@@ -35,6 +36,8 @@ class Experiment:
     version: int = 1
     #: The Python under which its algorithm was defined, where that is kept by value; else None.
     python: str | None = None
+    #: Where its runs are launched; what it leaves open is as its workspace says.
+    placement: Placement = DEFAULT_PLACEMENT
 
 
 def compute_config_digest(config: Mapping[str, Any], seed: int) -> str:

@@ -90,6 +90,8 @@ class Job:
     code: RunCode = field(default_factory=RunCode)
     #: Seconds without progress of a save after which it is ended when it was asked to stop.
     stop_within: float = STOP_WITHIN
+    #: Where it was launched; None on the machine itself.
+    launcher: str | None = None
     #: Whether its success will start the next stage.
     starts_next_stage: bool = False
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline_widgets.domain.engine_job import JobObservation, JobState, name_engine
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run import Status
 
+BEAT_EVERY = 5.0  # seconds
 LAUNCH_AFTER = 2.0  # seconds: whoever triggered it has had time to launch it
 RELAUNCH_AFTER = 15.0  # seconds: what was launched has had time to take it, where its process is unknown
 RELAUNCH_ELSEWHERE_AFTER = 120.0  # seconds: the same, where its process is on another machine
 HANGS_AFTER = 900.0  # seconds: imports from a network disk may take minutes
 MAX_LAUNCHES = 2  # the first, and once again
+ENDED_AFTER = 2  # beats: an engine may call a job ended that still beats
+ENGINE_GRACES = 3  # for so many graces a silent process is believed of which its engine says that it works
+WORDS_WITHIN = 4.0  # seconds in which an engine can tell how a job has ended whose process is gone
 SINCE_1970 = 1e9  # a start time from here on is one since 1970; no machine has been up for so many seconds
 
 
@@ -19,7 +26,7 @@ SINCE_1970 = 1e9  # a start time from here on is one since 1970; no machine has 
 class Timing:
     """How often the holder of a lease beats, and after how long a silent one is given up; seconds."""
 
-    beat_every: float = 5.0
+    beat_every: float = BEAT_EVERY
     grace: float = 60.0
 
 
@@ -53,6 +60,18 @@ class Lease:
     launched_at: float | None = None
     #: The process that was launched to take the lease, where that is known.
     launched: Process | None = None
+    placement: Placement = DEFAULT_PLACEMENT
+    #: The host on which it is launched where that is local; None for any.
+    home: str | None = None
+    #: By which the engine of its launcher knows it.
+    job: str | None = None
+    #: For what it waits, as its row says.
+    waits: str | None = None
+
+    @property
+    def engine(self) -> str | None:
+        """How a sentence names the engine that was given its job; None for a process of this machine."""
+        return None if self.placement.launcher is None else name_engine(self.placement.launcher)
 
     @property
     def is_begun(self) -> bool:
@@ -72,6 +91,19 @@ class ProcessState(StrEnum):
     SUSPENDED = "suspended"  # SIGSTOP, or under a debugger
     GONE = "gone"
     OUT_OF_SIGHT = "out of sight"  # on another machine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobReport:
+    """What an engine has said last of a job, and for how many seconds it has said so."""
+
+    observation: JobObservation
+    seconds: float = 0.0
+
+    @property
+    def state(self) -> JobState:
+        """The state of the job."""
+        return self.observation.state
 
 
 class LivenessAction(StrEnum):
@@ -116,12 +148,18 @@ def assess(
     launched: ProcessState = ProcessState.OUT_OF_SIGHT,
     age: float | None = None,
     still: float = 0.0,
+    job: JobReport | None = None,
+    gone_for: float = math.inf,
+    beat_every: float = BEAT_EVERY,
 ) -> LivenessDecision:
     """Decide what to do about a lease, by what is seen of the process that holds it.
 
     A process that is seen at work is believed, however old its last beat is: a laptop that slept comes
     back with old beats and healthy processes. One that does not even wake any more, although it should do so
     several times a second, hangs.
+
+    What an engine says of a job is a hint: Ray has called one failed whose training still ran, so that a beat
+    counts more than the word "ended".
 
     Args:
         lease: The lease.
@@ -131,19 +169,30 @@ def assess(
         launched: What is seen of the process that was launched to take the lease.
         age: Seconds since the launched process began, on its machine's clock since boot; None where unknown.
         still: Seconds for which the observer has seen the process neither beat nor wake.
+        job: What the engine says of the job; None where there is no engine, or it was not asked yet.
+        gone_for: Seconds for which the observer has seen that the process that holds it is gone.
+        beat_every: Seconds between two beats.
     """
-    if lease.holder is None or (seen is ProcessState.GONE and not lease.is_begun):
-        return _assess_launch(lease, now, launched, age=age, is_still=still > grace)
     heard = lease.beat_at or lease.created_at
     silent = count_silent_seconds(now, heard, still)
-    who = lease.describe_holder(lease.holder)
+    has_ended = job is not None and job.state is JobState.ENDED
+    if seen is ProcessState.OUT_OF_SIGHT and has_ended and silent > ENDED_AFTER * beat_every:
+        seen = ProcessState.GONE
+    if lease.holder is None or (seen is ProcessState.GONE and not lease.is_begun):
+        return _assess_launch(lease, now, launched, age=age, is_still=still > grace, job=job)
+    who, said = lease.describe_holder(lease.holder), _describe_job(lease, job)
     if seen is ProcessState.GONE:
-        return _give_up(f"{who} is gone{describe_last_beat(now, heard)}.")
-    if silent <= grace or (seen is ProcessState.AT_WORK and still <= grace):
+        if lease.job is not None and not has_ended and gone_for < WORDS_WITHIN:
+            return LivenessDecision(action=LivenessAction.LEAVE)
+        return _give_up(f"{who} is gone{describe_last_beat(now, heard)}.{said}")
+    believed = grace
+    if seen is ProcessState.OUT_OF_SIGHT and job is not None and job.state is JobState.AT_WORK:
+        believed *= ENGINE_GRACES  # what is silent may be the network
+    if silent <= believed or (seen is ProcessState.AT_WORK and still <= grace):
         return LivenessDecision(action=LivenessAction.LEAVE)
     at_work = seen is ProcessState.AT_WORK
     how = f"hangs: it has not moved for {still:.1f} s and is" if at_work else f"is {seen} and"
-    return _give_up(f"{who} {how} silent for {silent:.1f} s; the grace is {grace:.0f} s.")
+    return _give_up(f"{who} {how} silent for {silent:.1f} s; the grace is {believed:.0f} s.{said}")
 
 
 def count_silent_seconds(now: float, heard: float, still: float) -> float:
@@ -175,7 +224,13 @@ def host_of(process: Process) -> str:
 
 
 def _assess_launch(
-    lease: Lease, now: float, seen: ProcessState, *, age: float | None, is_still: bool
+    lease: Lease,
+    now: float,
+    seen: ProcessState,
+    *,
+    age: float | None,
+    is_still: bool,
+    job: JobReport | None,
 ) -> LivenessDecision:
     """Decide what to do about a lease that no process has begun to work on: launch one, twice at most.
 
@@ -185,16 +240,21 @@ def _assess_launch(
         seen: What is seen of the launched process.
         age: Seconds since that process began, which no step of a wall clock changes; None where unknown.
         is_still: Whether an observer has seen no progress of it for the grace.
+        job: What the engine says of the job that was to take it.
     """
     waited = count_waiting_seconds(now, lease.launched_at or lease.created_at)
     if lease.holder is not None:  # it has taken the lease, and is gone
         seen, waited = ProcessState.GONE, float("inf")
+    elif lease.launches and lease.job is not None and lease.engine is not None:
+        return _assess_job(lease, job)
     launches, process = lease.launches, lease.launched or lease.holder
     if launches == 0:
-        action = LivenessAction.LEAVE if waited < LAUNCH_AFTER else LivenessAction.LAUNCH
-        return LivenessDecision(action=action)
+        # A launch that an engine did not take, since it did not answer, is not counted, and repeated later.
+        waits = LAUNCH_AFTER if lease.launched_at is None else RELAUNCH_AFTER
+        return LivenessDecision(action=LivenessAction.LEAVE if waited < waits else LivenessAction.LAUNCH)
     if process is None or seen is ProcessState.OUT_OF_SIGHT:
-        if waited < (RELAUNCH_AFTER if process is None else RELAUNCH_ELSEWHERE_AFTER):
+        elsewhere = process is not None or lease.engine is not None
+        if waited < (RELAUNCH_ELSEWHERE_AFTER if elsewhere else RELAUNCH_AFTER):
             return LivenessDecision(action=LivenessAction.LEAVE)
         evidence = f"Its process was launched {launches} times and never started."
     elif seen is ProcessState.GONE:
@@ -207,6 +267,31 @@ def _assess_launch(
     if launches < MAX_LAUNCHES:
         return LivenessDecision(action=LivenessAction.LAUNCH)
     return _give_up(evidence)
+
+
+def _assess_job(lease: Lease, job: JobReport | None) -> LivenessDecision:
+    """Decide what to do about a lease that no process has taken, by what the engine says of its job."""
+    leave = LivenessDecision(action=LivenessAction.LEAVE)
+    match job.state if job is not None else None:
+        case JobState.ENDED:
+            evidence = f"Its job was launched {lease.launches} times and ended each time before it had begun."
+        case JobState.UNKNOWN if job is not None and job.seconds > RELAUNCH_ELSEWHERE_AFTER:
+            evidence = f"Its job was launched {lease.launches} times and never started."
+        case JobState.AT_WORK if job is not None and job.seconds > HANGS_AFTER:
+            evidence = f"Its job has been at work for {job.seconds:.0f} s and has not begun with the run."
+            return _give_up(f"{evidence}{_describe_job(lease, job)}")
+        case _:  # it waits, however long; it is about to begin; or the engine was not asked yet
+            return leave
+    if lease.launches < MAX_LAUNCHES:
+        return LivenessDecision(action=LivenessAction.LAUNCH)
+    return _give_up(f"{evidence}{_describe_job(lease, job)}")
+
+
+def _describe_job(lease: Lease, job: JobReport | None) -> str:
+    """Return what the engine says of a job, to be put behind a sentence; empty where it was not asked."""
+    if job is None or lease.engine is None or lease.job is None:
+        return ""
+    return f" {job.observation.describe(lease.engine, lease.job)}"
 
 
 def _give_up(evidence: str) -> LivenessDecision:

@@ -69,6 +69,46 @@ class Resources:
         return self.to_json() is not None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """Where runs are launched, and with which resources; None leaves that to what stands above."""
+
+    #: As a user writes it: "local", "slurm", "ssh://host".
+    launcher: str | None = None
+    resources: Resources | None = None
+
+    @classmethod
+    def from_row(cls, launcher: str | None, resources: Mapping[str, Any] | None) -> Placement:
+        """Return what two columns hold."""
+        return cls(launcher=launcher, resources=Resources.parse(resources) if resources else None)
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the two columns that hold it."""
+        return {"launcher": self.launcher, "resources": self.resources.to_json() if self.resources else None}
+
+    def within(self, outer: Placement) -> Placement:
+        """Return it with the launcher and the resources of what stands above where it has none itself."""
+        return Placement(
+            launcher=self.launcher if self.launcher is not None else outer.launcher,
+            resources=self.resources if self.resources is not None else outer.resources,
+        )
+
+
+#: Nothing is said; in the row of a run this is the machine itself.
+DEFAULT_PLACEMENT = Placement()
+
+
+def resolve_placement(*innermost_first: Placement) -> Placement:
+    """Return where a run is launched, by its stage, its experiment and its workspace, in that order.
+
+    On the machine itself nothing is asked for: there is no engine to ask.
+    """
+    found = DEFAULT_PLACEMENT
+    for each in innermost_first:
+        found = found.within(each)
+    return DEFAULT_PLACEMENT if found.launcher in {None, "local"} else found
+
+
 def _count(name: str, value: object) -> int | None:
     if value is None:
         return None

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
+from pipeline_widgets.domain.engine_job import name_engine
+from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.errors import RuleError, TransitionError
 
@@ -142,6 +144,15 @@ class Run:
     environment_digest: str | None = None
     #: How many runs that crashed come before it, which it is the retry of; 0 for a run that was triggered.
     retry: int = 0
+    #: Where it is launched, as a user writes it; None on the machine itself.
+    launcher: str | None = None
+    resources: Mapping[str, Any] | None = None
+    #: The host on which a local run is launched; that of a run elsewhere is the home of its chain.
+    home: str | None = None
+    #: By which the engine of its launcher knows it.
+    job: str | None = None
+    #: For what it waits before it can begin, in the engine's words; a host where it has to be launched there.
+    waits: str | None = None
     #: The traceback of a Failed run, or the evidence for a Crashed one.
     error: str | None = None
 
@@ -154,6 +165,20 @@ class Run:
     def is_training(self) -> bool:
         """Whether it trains an experiment."""
         return self.kind == "training"
+
+    @property
+    def placement(self) -> Placement:
+        """Where it is launched, and with which resources."""
+        return Placement.from_row(self.launcher, self.resources)
+
+    @property
+    def waiting_for(self) -> str | None:
+        """For what a Pending run waits, such as "Resources (Slurm job 12)"; None without a reason."""
+        if self.status is not Status.PENDING or not self.waits:
+            return None
+        if self.launcher is None or self.job is None:
+            return self.waits
+        return f"{self.waits} ({name_engine(self.launcher)} job {self.job})"
 
     @property
     def trained_experiment_id(self) -> int:

@@ -35,6 +35,8 @@ class ActiveJob:
     is_line_open: bool = True
     #: What it has imported, until that is passed on to the worker of the next stage.
     imported: ImportedModules | None = None
+    #: Whether a user has stopped it.
+    is_stop_asked: bool = False
     #: Whether the endpoint of its agent was asked to serve the new version.
     is_connected: bool = False
     #: The reports that the database can never store, and why.

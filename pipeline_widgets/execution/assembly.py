@@ -12,8 +12,9 @@ from typing import Any
 
 from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.liveness import Timing
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.execution.endpoints import Endpoints
-from pipeline_widgets.execution.launchers import launcher as create_launcher
+from pipeline_widgets.execution.launchers import find_launcher
 from pipeline_widgets.execution.notifier import Notifier
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence.database import Database
@@ -42,11 +43,12 @@ def connect_execution(
     *,
     artifacts: str | Path | None = None,
     cache: str | Path | None = None,
-    launcher: str = "local",
+    placement: Placement = DEFAULT_PLACEMENT,
     timing: Timing | None = None,
     create: bool = True,
     trust: bool = False,
     checks_code: bool = True,
+    launched_for: str | None = None,
 ) -> Execution:
     """Open a workspace, and make it where there is none yet, unless `create` is False.
 
@@ -54,27 +56,41 @@ def connect_execution(
         url: The path of a SQLite file, or any SQLAlchemy URL.
         artifacts: The folder for checkpoints and logs, or a URL of fsspec.
         cache: The folder of this machine for what is kept at a URL.
-        launcher: Where supervisors start.
+        placement: Where runs are launched whose stage and experiment do not say; what is given is kept in the
+            workspace.
         timing: How often supervisors beat.
         create: Whether a workspace is made where there is none.
         trust: Whether this user trusts the workspace from now on.
         checks_code: Whether all of its code is compared now with what this user has signed; a process that
             uses little of it leaves that to the use.
+        launched_for: The identity of the workspace for which a launcher has started this process.
 
     Raises:
         StorageError: The database or the artifact folder cannot be opened.
         ExecutionError: No launcher has that name.
     """
-    starts = create_launcher(launcher)
+    if placement.launcher is not None:
+        find_launcher(placement.launcher)
     database = Database(url, create=create)
     try:
-        opened = open_store(database, artifacts, timing, trust=trust, checks_code=checks_code, cache=cache)
+        opened = open_store(
+            database,
+            artifacts,
+            timing,
+            trust=trust,
+            checks_code=checks_code,
+            cache=cache,
+            launched_for=launched_for,
+        )
         store = replace(
             opened,
             defines=registry.defines,
             defines_evaluator=evaluators.defines,
             current_code=registry.current_code,
         )
+        if placement != DEFAULT_PLACEMENT:
+            with store.write() as work:
+                work.records.set_placement(placement.within(work.records.placement()))
     except BaseException:
         database.close()
         raise
@@ -82,9 +98,10 @@ def connect_execution(
     agents, endpoint_service = AgentService(store), EndpointService(store)
     common: dict[str, Any] = {"url": store.database.url, "timing": store.timing}
     kept = {"logs": store.endpoint_log, "keys": store.endpoint_key}
-    endpoints = Endpoints(endpoint_service, agents, starts, **kept, **common)
+    endpoints = Endpoints(endpoint_service, agents, **kept, **common)
     notices = NoticeService(store)
     notifier = Notifier(notices, store.database.url, store.artifacts / "notices.log")
+    runs = store.artifacts / "runs"
     return Execution(
         store=store,
         agents=agents,
@@ -92,7 +109,5 @@ def connect_execution(
         endpoint_service=endpoint_service,
         endpoints=endpoints,
         notices=notices,
-        reconciler=Reconciler(
-            supervision, starts, endpoints, notifier, logs=store.artifacts / "runs", **common
-        ),
+        reconciler=Reconciler(supervision, endpoints, notifier, logs=runs, identity=store.identity, **common),
     )

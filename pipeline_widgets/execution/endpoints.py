@@ -17,7 +17,8 @@ from pipeline_widgets.domain.endpoint import (
 from pipeline_widgets.domain.liveness import Lease, Process, ProcessState, Timing
 from pipeline_widgets.errors import ExecutionError, RuleError
 from pipeline_widgets.execution import ownership, processes
-from pipeline_widgets.execution.launchers import Launcher
+from pipeline_widgets.execution.engine_jobs import EngineJobs
+from pipeline_widgets.execution.launch_request import create_launch_request
 from pipeline_widgets.execution.leases import LeaseReconciler
 from pipeline_widgets.persistence.logs import render_log
 from pipeline_widgets.services.agents import AgentService
@@ -39,7 +40,6 @@ class Endpoints:
         self,
         service: EndpointService,
         agents: AgentService,
-        launcher: Launcher,
         *,
         url: str,
         logs: Callable[[int], Path],
@@ -53,11 +53,12 @@ class Endpoints:
         self._leases = LeaseReconciler(
             "The endpoint of agent",
             service,
-            launcher,
-            launch=lambda agent_id, log: launcher.serve(url, agent_id, log),
+            # An agent is for the machine of the notebook: its endpoint is always local.
+            request=lambda agent_id, _: create_launch_request(url, ("serve", str(agent_id)), logs(agent_id)),
             end=self._kill,
             log_of=logs,
             timing=timing,
+            engines=EngineJobs(),
         )
 
     def log(self, agent_id: int) -> Path:

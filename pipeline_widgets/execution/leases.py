@@ -7,6 +7,7 @@ has to end before one is given up.
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
@@ -14,21 +15,27 @@ from pathlib import Path
 
 import psutil
 
+from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.domain.liveness import (
+    ENDED_AFTER,
+    JobReport,
     Lease,
     LivenessAction,
     Process,
     ProcessObservation,
+    ProcessState,
     Timing,
     assess,
 )
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError, StorageError
 from pipeline_widgets.execution import processes
-from pipeline_widgets.execution.launchers import Launcher
+from pipeline_widgets.execution.engine_jobs import LOG_LINES, EngineJobs
+from pipeline_widgets.execution.launchers import find_launcher
+from pipeline_widgets.execution.launchers.local import LocalLauncher, name_job
+from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.persistence.logs import render_log
 from pipeline_widgets.services.leases import LeaseService
-
-LOG_LINES = 12  # of a process that is gone, that an error shows
 
 _log = logging.getLogger(__name__)
 
@@ -39,32 +46,39 @@ class LeaseReconciler:
     Args:
         name: What a log calls a subject, such as "Run".
         service: Reads and writes the leases.
-        launcher: Knows how launched processes have ended.
-        launch: Launches the process for a subject with this log, and returns it; None where it has none yet.
+        request: Returns what a launcher is asked to start for a subject, by its placement.
         end: Ends what is left of the process that held a lease, which may hold the database's lock.
         log_of: Returns where the process of a subject prints to.
         timing: How long a process may be silent.
+        engines: Asks engines for their jobs.
     """
 
     def __init__(
         self,
         name: str,
         service: LeaseService,
-        launcher: Launcher,
         *,
-        launch: Callable[[int, Path], Process | None],
+        request: Callable[[int, Placement], LaunchRequest],
         end: Callable[[Lease], None],
         log_of: Callable[[int], Path],
         timing: Timing,
+        engines: EngineJobs,
     ) -> None:
         self._name = name
         self._service = service
-        self._launcher = launcher
-        self._start = launch
+        self._request = request
         self._end = end
         self._log_of = log_of
         self._timing = timing
+        self._engines = engines
         self._observer = Observer()
+        #: Since when the process is seen to be gone that holds a run, while its engine is asked how it ended.
+        self._gone_since: dict[int, float] = {}
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a lease is left only until an engine has told how its job has ended."""
+        return bool(self._gone_since)
 
     def reconcile(self, only: int | None = None) -> None:
         """Assess every lease, or the lease of one subject, and do what its state asks for."""
@@ -79,28 +93,65 @@ class LeaseReconciler:
             except (PipelineError, psutil.Error, OSError) as error:
                 # One that cannot be settled must hide no other; the next time it is tried again.
                 _log.warning("%s %s could not be reconciled: %s", self._name, lease.subject_id, error)
+        if only is None:
+            active = {lease.subject_id for lease in leases}
+            self._gone_since = {key: at for key, at in self._gone_since.items() if key in active}
 
     def find(self, subject_id: int) -> Lease | None:
         """Return the lease of a subject; None without one."""
         return next((lease for lease in self._service.active()[0] if lease.subject_id == subject_id), None)
 
-    def launch(self, subject_id: int, *, launches: int = 1) -> None:
+    def launch(self, subject_id: int, *, placement: Placement = DEFAULT_PLACEMENT, launches: int = 1) -> None:
         """Launch a process for a subject, and record which.
 
         Args:
             subject_id: The run or the agent.
+            placement: Where, and with which resources.
             launches: The number of launches so far, with this one.
 
         Raises:
             ExecutionError: No process could be started.
         """
-        process = self._start(subject_id, self._log_of(subject_id))
-        if process is None:
-            return
+        launcher = find_launcher(placement.launcher or "local")
+        job = launcher.submit(self._request(subject_id, placement))
+        name = None if placement.launcher is None else job.id
         try:
-            self._service.record_launch(subject_id, launches, process)
+            self._service.record_launch(subject_id, launches, job.process, name)
         except (StorageError, ConflictError) as error:  # without it, it is launched again a little sooner
             _log.warning("%s %s: its launch could not be recorded: %s", self._name, subject_id, error)
+
+    def launch_or_leave(self, lease: Lease) -> None:
+        """Launch a process for a lease that none works on; where that fails, leave it to who looks next.
+
+        It is given up where its engine answers, and refuses it.
+        """
+        if not self._is_for_here(lease):
+            self._record_waits(lease, lease.home)
+            return
+        if not self._service.count_launch(lease):
+            return
+        launches = lease.launches + 1
+        try:
+            self.launch(lease.subject_id, placement=lease.placement, launches=launches)
+        except ExecutionError as error:
+            if lease.placement.launcher is None:
+                raise
+            self._settle_refusal(lease, launches, error)
+
+    def describe_job(self, lease: Lease, within: float) -> str:
+        """Return what the engine of a lease says of its job; empty where it says nothing in time."""
+        launcher, job = lease.placement.launcher, lease.job
+        if launcher is None or job is None or lease.engine is None:
+            return ""
+        self._engines.observe(launcher, job)
+        self._engines.wait(within)
+        report = self._engines.observe(launcher, job)
+        return "" if report is None else report.observation.describe(lease.engine, job)
+
+    def cancel(self, launcher: str | None, job: str | None) -> None:
+        """End the job of what need not begin any more, without waiting for a slow engine."""
+        if launcher is not None and job is not None:
+            self._engines.do(launcher, ("stop", job), lambda: find_launcher(launcher).stop(job))
 
     @contextmanager
     def give_up_on_error(self, subject_id: int) -> Generator[None]:
@@ -113,19 +164,77 @@ class LeaseReconciler:
             raise
 
     def _settle(self, lease: Lease, now: float) -> None:
+        seen = processes.probe(lease.holder)
+        job = self._ask_engine(lease, seen, now)
         decision = assess(
             lease,
-            processes.probe(lease.holder),
+            seen,
             now=now,
             grace=self._timing.grace,
             launched=processes.probe(lease.launched),
             age=processes.age(lease.launched),
             still=self._observe(lease, now),
+            job=job,
+            gone_for=self._count_gone_seconds(lease, seen),
+            beat_every=self._timing.beat_every,
         )
         if decision.action is LivenessAction.GIVE_UP:
             self._give_up(lease, decision.evidence)
-        elif decision.action is LivenessAction.LAUNCH and self._service.count_launch(lease):
-            self.launch(lease.subject_id, launches=lease.launches + 1)
+        elif decision.action is LivenessAction.LEAVE:
+            self._note_waits(lease, job)
+        elif lease.placement.launcher is None:
+            self.launch_or_leave(lease)
+        else:  # an engine may take half a minute, for which nobody else waits
+            key = (self._name, lease.subject_id)
+            self._engines.do(lease.placement.launcher, key, lambda: self.launch_or_leave(lease))
+
+    def _ask_engine(self, lease: Lease, seen: ProcessState, now: float) -> JobReport | None:
+        """Return what the engine has said of a job whose process is gone, or out of sight and silent."""
+        launcher = lease.placement.launcher
+        if launcher is None or lease.job is None or seen in {ProcessState.AT_WORK, ProcessState.SUSPENDED}:
+            return None
+        beats = lease.holder is not None and seen is ProcessState.OUT_OF_SIGHT
+        if beats and 0 <= now - (lease.beat_at or 0.0) <= ENDED_AFTER * self._timing.beat_every:
+            return None
+        return self._engines.observe(launcher, lease.job)
+
+    def _count_gone_seconds(self, lease: Lease, seen: ProcessState) -> float:
+        """Return for how long the process of an engine's job has been seen to be gone."""
+        if lease.job is None or lease.placement.launcher is None or seen is not ProcessState.GONE:
+            self._gone_since.pop(lease.subject_id, None)
+            return float("inf")
+        now = time.monotonic()
+        return now - self._gone_since.setdefault(lease.subject_id, now)
+
+    def _note_waits(self, lease: Lease, job: JobReport | None) -> None:
+        """Record for what a job waits in the queue of its engine, in the engine's words."""
+        if lease.holder is not None or job is None:
+            return
+        if job.state is JobState.WAITING:
+            self._record_waits(lease, job.observation.reason or "its turn")
+        elif job.state is JobState.AT_WORK:
+            self._record_waits(lease, None)
+
+    def _record_waits(self, lease: Lease, waits: str | None) -> None:
+        if waits != lease.waits:
+            self._service.record_waits(lease, waits)
+
+    def _settle_refusal(self, lease: Lease, launches: int, error: ExecutionError) -> None:
+        """Give up what an engine refuses. One that does not answer, or cannot be asked from here, is left."""
+        try:
+            find_launcher(lease.placement.launcher or "local").describe()
+        except Exception:  # noqa: BLE001  a launcher of a third party may raise anything
+            _log.warning("%s %s was not launched: %s", self._name, lease.subject_id, error)
+            waits = f"{lease.engine}, which has not taken it: {error.what}"
+            self._service.uncount_launch(lease.subject_id, launches, waits)
+            return
+        if (current := self.find(lease.subject_id)) is not None:
+            self._service.give_up(current, str(error))
+
+    @staticmethod
+    def _is_for_here(lease: Lease) -> bool:
+        """Whether this machine can launch it: what is local belongs to the host on which it was triggered."""
+        return lease.placement.launcher is not None or lease.home in {None, platform.node()}
 
     def _observe(self, lease: Lease, now: float) -> float:
         """Return the seconds for which a silent process has not moved; one that beats is not observed."""
@@ -141,12 +250,30 @@ class LeaseReconciler:
         A process that was suspended may hold the database's write lock: it is ended before the write.
         """
         self._end(lease)
+        self._gone_since.pop(lease.subject_id, None)
         if lease.holder is None or lease.status is not None:  # an endpoint's log is shown where it belongs
-            process = lease.launched if lease.holder is None else None
-            more = describe_launch(self._launcher, process, self._log_of(lease.subject_id))
-            evidence = f"{evidence} {more}".rstrip()
+            evidence = f"{evidence} {self._describe_launch(lease)}".rstrip()
         with suppress(ConflictError):  # it has moved on meanwhile: then it is not dead
-            self._service.give_up(lease, evidence)
+            if self._service.give_up(lease, evidence):
+                self.cancel(lease.placement.launcher, lease.job)
+
+    def _describe_launch(self, lease: Lease) -> str:
+        """Return how a launched process ended and what it said last; empty where nothing is known."""
+        log, launcher = self._log_of(lease.subject_id), lease.placement.launcher
+        said = render_log(log, LOG_LINES)
+        if launcher is not None:
+            told = "" if lease.job is None else self._engines.log(launcher, lease.job)
+            return f"Its log ends with:\n{said or told}" if said or told else ""
+        process = lease.launched if lease.holder is None else None
+        code = None if process is None else LocalLauncher().status(name_job(process)).exit_code
+        parts = [] if code is None else [f"The last one ended with exit code {code}."]
+        if code is not None and code < 0:
+            parts = [f"The last one was killed by {processes.signal_name(-code)}."]
+        if said:
+            parts.append(f"Its log, {log}, ends with:\n{said}")
+        elif process is not None:
+            parts.append(f"Its log, {log}, is empty.")
+        return " ".join(parts)
 
 
 class Observer:
@@ -180,17 +307,3 @@ class Observer:
         """Forget what need not be observed."""
         for key in keys:
             self._pulses.pop(key, None)
-
-
-def describe_launch(launcher: Launcher, process: Process | None, log: Path) -> str:
-    """Return how a launched process ended and what it said last; empty where nothing is known."""
-    code = None if process is None else launcher.exit_code(process)
-    said = render_log(log, LOG_LINES)
-    parts = [] if code is None else [f"The last one ended with exit code {code}."]
-    if code is not None and code < 0:
-        parts = [f"The last one was killed by {processes.signal_name(-code)}."]
-    if said:
-        parts.append(f"Its log, {log}, ends with:\n{said}")
-    elif process is not None:
-        parts.append(f"Its log, {log}, is empty.")
-    return " ".join(parts)

@@ -12,14 +12,15 @@ import threading
 import time
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
 from typing import Any
 
+from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.domain.notice import Notice, mask_target, parse_target
 from pipeline_widgets.errors import ConfigError, StorageError
+from pipeline_widgets.execution.launch_request import create_launch_request
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.services.notices import NoticeService
 
@@ -28,6 +29,7 @@ SOCKET_WITHIN = "10"  # seconds to connect, and between two answers, of what tel
 LONGEST_SLEEP = 30.0  # seconds after which it is looked again what is due
 OVERDUE = 3.0  # seconds: who has written a notice has had time to start a process that sends it
 LOOK_EVERY, START_EVERY = 5.0, 60.0  # seconds between two looks, and two starts, of a process that reconciles
+END_POLL = 0.05
 END_WITHIN = 15.0  # seconds for which a supervisor that has nothing else to do waits for what it sends
 NO_APPRISE = "Apprise is not installed where it is sent from: pip install 'pipeline-widgets[notify]'."
 
@@ -47,7 +49,8 @@ class Notifier:
         self._service = service
         self._url = url
         self._log = log
-        self._started: Popen[bytes] | None = None
+        self._launcher = LocalLauncher()
+        self._started: str | None = None
         self._looked_at = self._started_at = float("-inf")
 
     def start_if_due(self, *, overdue: float = 0.0) -> None:
@@ -56,7 +59,8 @@ class Notifier:
             left = self._service.seconds_until_due()
             if left is not None and left <= -overdue:
                 self._started_at = time.monotonic()
-                self._started = LocalLauncher().notify(self._url, self._log)
+                request = create_launch_request(self._url, ("notify",), self._log)
+                self._started = self._launcher.submit(request).id
         except Exception as error:  # noqa: BLE001  the next one who looks tries again
             _log.warning("Notices could not be sent: %s", error)
 
@@ -71,9 +75,11 @@ class Notifier:
 
     def wait(self) -> None:
         """Wait for the process that was started last, for up to 15 s: an engine ends what a job leaves."""
-        if self._started is not None:
-            with suppress(TimeoutExpired):
-                self._started.wait(END_WITHIN)
+        until = time.monotonic() + END_WITHIN
+        while self._started is not None and time.monotonic() < until:
+            if self._launcher.status(self._started).state is not JobState.AT_WORK:
+                return
+            time.sleep(END_POLL)
 
 
 def check_target(target: object) -> None:

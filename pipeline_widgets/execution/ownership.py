@@ -22,6 +22,8 @@ from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.execution import processes
 
 LAUNCH, URL = "PIPELINE_WIDGETS_LAUNCH", "PIPELINE_WIDGETS_URL"
+#: Names the workspace that a process may trust which a launcher has started on another machine.
+LAUNCHED_FOR = "PIPELINE_WIDGETS_LAUNCHED_FOR"
 TOKEN_LENGTH = 32  # hexadecimal digits, as the column of a row has
 
 
@@ -55,6 +57,11 @@ def launched_with(token: str, url: str) -> set[int]:
         if _place(environment.get(URL, "")) == _place(url):  # a copy of a workspace has the same tokens
             found.add(pid)
     return found
+
+
+def belonging_to(launch: str) -> set[int]:
+    """Return the processes of this machine that belong to the launch of a number; never the caller."""
+    return {pid for pid in psutil.pids() if launch_of(pid) == launch} - {os.getpid()}
 
 
 def is_launched(

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from pathlib import Path
 
 from pipeline_widgets.domain.liveness import Lease, Timing
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.execution import ownership
 from pipeline_widgets.execution.endpoints import Endpoints
-from pipeline_widgets.execution.launchers import Launcher
+from pipeline_widgets.execution.engine_jobs import EngineJobs
+from pipeline_widgets.execution.launch_request import create_launch_request
 from pipeline_widgets.execution.leases import LeaseReconciler
 from pipeline_widgets.execution.notifier import Notifier
 from pipeline_widgets.services.supervision import SupervisionService
 
 RECONCILE_EVERY = 0.5  # seconds between two reconciliations of one process, however often it is asked
+PATIENCE = 40.0  # seconds for which who asks for a reconciliation waits for engines: one may take 30
+DESCRIBE_WITHIN = 5.0  # seconds that an engine has to say how it ends a job
+CANCEL_WITHIN = 2.0  # seconds for which who stops a run waits for its engine
+
+_log = logging.getLogger(__name__)
 
 
 class Reconciler:
@@ -23,27 +32,38 @@ class Reconciler:
     def __init__(
         self,
         supervision: SupervisionService,
-        launcher: Launcher,
         endpoints: Endpoints,
         notifier: Notifier,
         *,
         url: str,
         logs: Path,
         timing: Timing,
+        identity: str | None = None,
     ) -> None:
         self._supervision = supervision
         self._endpoints = endpoints
         #: Sends the notices of runs.
         self.notifier = notifier
         self._url = url
+        self._engines = EngineJobs()
+
+        def log_of(run_id: int) -> Path:
+            return logs / f"{run_id:08d}" / "supervisor.log"
+
         self._runs = LeaseReconciler(
             "Run",
             supervision,
-            launcher,
-            launch=lambda run_id, log: launcher.launch(url, run_id, log),
+            request=lambda run_id, placement: create_launch_request(
+                url,
+                ("supervise", str(run_id)),
+                log_of(run_id),
+                resources=placement.resources,
+                identity=None if placement.launcher is None else identity,
+            ),
             end=self._end,
-            log_of=lambda run_id: logs / f"{run_id:08d}" / "supervisor.log",
+            log_of=log_of,
             timing=timing,
+            engines=self._engines,
         )
         self._lock = threading.Lock()
         self._reconciled_at = float("-inf")
@@ -54,7 +74,10 @@ class Reconciler:
             self.reconcile()
 
     def reconcile(self) -> None:
-        """Compare every active run and every endpoint of the workspace with its process, and act on it."""
+        """Compare every active run and every endpoint of the workspace with its process, and act on it.
+
+        Engines are asked in the background: what they say counts the next time.
+        """
         if not self._supervision.is_trusted:
             return  # nothing is launched or ended for a workspace of somebody else's
         with self._lock:
@@ -63,15 +86,41 @@ class Reconciler:
             self._reconciled_at = time.monotonic()
         self.notifier.start_if_overdue()
 
-    def launch(self, run_id: int) -> None:
+    def reconcile_patiently(self) -> None:
+        """Reconcile, and wait for what engines say and do, for up to 40 s."""
+        until = time.monotonic() + PATIENCE
+        self.reconcile()
+        while not self._engines.wait(0.0) or self._runs.is_undecided:
+            if not self._engines.wait(max(0.0, until - time.monotonic())) or time.monotonic() > until:
+                return
+            time.sleep(0.1 if self._runs.is_undecided else 0.0)
+            self.reconcile()
+
+    def launch(self, run: Run) -> None:
         """Launch a run that has just been triggered, unless somebody else has.
 
         Raises:
             ExecutionError: No process could be started; the run is Crashed then.
         """
-        if self._supervision.count_launch(Lease(subject_id=run_id, created_at=0.0)):
-            with self._runs.give_up_on_error(run_id):
-                self._runs.launch(run_id)
+        if self._supervision.count_launch(Lease(subject_id=run.id, created_at=0.0)):
+            with self._runs.give_up_on_error(run.id):
+                self._runs.launch(run.id, placement=run.placement)
+
+    def launch_or_leave(self, run: Run) -> None:
+        """Launch a Pending run where this machine can; else leave it to who looks next."""
+        try:
+            self._runs.launch_or_leave(self._supervision.lease(run.id))
+        except PipelineError as error:
+            _log.warning("Run %s was not launched: %s", run.id, error)
+
+    def describe_job(self, run_id: int) -> str:
+        """Return what the engine of a run says of its job; empty where it says nothing within 5 s."""
+        return self._runs.describe_job(self._supervision.lease(run_id), DESCRIBE_WITHIN)
+
+    def cancel(self, run: Run) -> None:
+        """End the job of a run that was stopped before it began."""
+        self._runs.cancel(run.launcher, run.job)
+        self._engines.wait(CANCEL_WITHIN)
 
     def _end(self, lease: Lease) -> None:
         ownership.end_launch(lease.token, [lease.holder, lease.worker, lease.launched], self._url)

@@ -23,7 +23,7 @@ from typing import TypeVar
 from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Timing, host_of
-from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import Environment
 from pipeline_widgets.errors import (
     ConflictError,
@@ -118,11 +118,13 @@ class Supervisor:
         gc.enable()  # the imports were made without it
         self._next_worker.spawn()
         try:
-            job = self._retry_until_committed(
+            job: Job | Run | None = self._retry_until_committed(
                 lambda: self._supervision.take(run_id, self._owner), within=TAKE_PATIENCE
             )
-            while job is not None:
+            while isinstance(job, Job):
                 job = self._execute(job)
+            if job is not None:  # the next stage has another launcher, or asks for other resources
+                self._reconciler.launch_or_leave(job)
         except (FencedError, _WorkspaceDeletedError) as error:
             _log.warning("%s", error)
         finally:
@@ -130,7 +132,7 @@ class Supervisor:
             self._reconciler.notifier.start_if_due()
             self._reconciler.notifier.wait()
 
-    def _execute(self, job: Job) -> Job | None:
+    def _execute(self, job: Job) -> Job | Run | None:
         active = ActiveJob(job=job, worker=self._next_worker.take())
         try:
             active.send(job)  # it loads code meanwhile, and trains on GO
@@ -208,6 +210,7 @@ class Supervisor:
     def _check_stop(self, active: ActiveJob) -> None:
         """Pass a stop on to the worker, and kill a worker that does not stop in time."""
         status = self._log_and_continue(lambda: self._supervision.status(active.job))
+        active.is_stop_asked |= status is Status.STOPPING
         goes_on = status is not Status.STOPPING and not (self._asked_to_end or active.refused)
         now = time.monotonic()
         if active.stopping_since is None and not (goes_on and self._check_workspace()):
@@ -230,8 +233,17 @@ class Supervisor:
         return self._missing < GONE_AFTER
 
     def _get_outcome(self, active: ActiveJob) -> Outcome:
-        if active.outcome is not None:
-            return active.outcome
+        outcome = active.outcome or self._get_outcome_of_exit(active)
+        ends_by_engine = self._asked_to_end and active.job.launcher is not None
+        if outcome.status is Status.STOPPED and ends_by_engine and not active.is_stop_asked:
+            # A time limit, or a job that needs its place: nobody has stopped the run.
+            said = self._log_and_continue(lambda: self._reconciler.describe_job(active.job.run_id)) or ""
+            error = f"Its job was asked to end (SIGTERM). {said}".rstrip()
+            return Outcome(status=Status.CRASHED, error=error)
+        return outcome
+
+    def _get_outcome_of_exit(self, active: ActiveJob) -> Outcome:
+        """Return the outcome of a worker that has ended without having sent one."""
         code = active.worker.exit_code()
         if active.stopping_since is not None and (code is None or code == -signal.SIGKILL):
             return Outcome(status=Status.STOPPED, error="It did not stop by itself in time and was ended.")
@@ -243,9 +255,11 @@ class Supervisor:
             status=Status.CRASHED, error=f"{active.worker.describe_end()} {where}\n{stack}".rstrip()
         )
 
-    def _finish(self, active: ActiveJob, outcome: Outcome) -> Job | None:
+    def _finish(self, active: ActiveJob, outcome: Outcome) -> Job | Run | None:
         """End a run with its last reports, or without those that the database can never store."""
-        job, owner = active.job, self._owner
+        job = active.job
+        # A job that its engine ends begins with nothing new: what follows is another job.
+        owner = None if self._asked_to_end and job.launcher is not None else self._owner
         if not active.refused:
             try:
                 return self._retry_until_committed(

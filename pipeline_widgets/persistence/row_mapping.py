@@ -25,6 +25,7 @@ from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
 from pipeline_widgets.domain.project import Project
+from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.domain.stage_settings import (
@@ -133,6 +134,7 @@ def to_experiment(row: Row) -> Experiment:
         modified_at=to_datetime(row["modified_at"]),
         python=row["python"],
         version=row["version"],
+        placement=Placement.from_row(row["launcher"], row["resources"]),
     )
 
 
@@ -211,6 +213,10 @@ def to_lease(row: Row) -> Lease:
         launches=row["launches"],
         launched_at=row["launched_at"],
         launched=to_process(row["launch_host"], row["launch_pid"], row["launch_started"]),
+        placement=Placement.from_row(row["launcher"], row["resources"]),
+        home=row["home"],
+        job=row["job"],
+        waits=row["waits"],
     )
 
 
@@ -252,6 +258,8 @@ def to_stage(row: Row | Mapping[str, Any]) -> Stage:
         auto_add_agent=row["auto_add_agent"],
         gate=gate,
         retries=row.get("retries") or 0,  # snapshots of older versions lack it
+        # What an older version has kept of an edit lacks these.
+        placement=Placement.from_row(row.get("launcher"), row.get("resources")),
     )
 
 
@@ -277,6 +285,7 @@ def stage_to_row(stage: Stage) -> dict[str, Any]:
         "retries": stage.retries,
         "start": "scratch" if scratch else "source" if agent_id is None else "agent",
         "start_agent_id": agent_id,
+        **stage.placement.to_row(),
     }
 
 

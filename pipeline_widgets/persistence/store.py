@@ -167,6 +167,8 @@ class Store:
     trust: WorkspaceTrust
     #: The URL below which artifacts are kept; None where the folder has all of them.
     remote: str | None = None
+    #: What it is known by; None for one of an older version.
+    identity: str | None = None
     #: Tells which algorithms this process has itself, whatever the rows say of them.
     defines: Defines = _nothing
     #: The same of evaluators.
@@ -260,6 +262,7 @@ def open_store(
     trust: bool = False,
     checks_code: bool = True,
     cache: str | Path | None = None,
+    launched_for: str | None = None,
 ) -> Store:
     """Open a workspace, and make it where there is none yet. Any number of threads and processes may.
 
@@ -275,6 +278,7 @@ def open_store(
         checks_code: Whether all of its code is compared with what this user has signed. A process that
             uses little of it leaves that to the use.
         cache: Where artifacts are on this machine that are kept at a URL.
+        launched_for: The identity of the workspace for which a launcher has started this process.
 
     Raises:
         ConfigError: The URL is no place for artifacts, or there is a cache without one.
@@ -301,6 +305,7 @@ def open_store(
         lambda: _code(database),
         checks_code=database.is_sqlite,
         checks_now=checks_code,
+        launched_for=launched_for,
     )
     if trust:
         trusted.grant()
@@ -317,8 +322,14 @@ def open_store(
         with database.write() as connection:
             values = {"beat_every": timing.beat_every, "grace": timing.grace}
             connection.execute(update(schema.workspace).values(**values))
-    known = timing or record.timing
-    return Store(database=database, artifacts=folder, timing=known, trust=trusted, remote=url)
+    return Store(
+        database=database,
+        artifacts=folder,
+        timing=timing or record.timing,
+        trust=trusted,
+        remote=url,
+        identity=database.identity or record.identity,
+    )
 
 
 def _code(database: Database) -> Iterable[AlgorithmReference]:

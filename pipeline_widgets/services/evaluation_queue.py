@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ def enqueue_evaluation(
     """Insert a Pending evaluation of checkpoints."""
     config: dict[str, Any] = {EVALUATOR: evaluator, CHECKPOINTS: list(checkpoint_ids)}
     common: dict[str, Any] = {"project_id": project_id, "revision": revision, "seed": 0, "signature": {}}
-    return work.runs.add(kind="evaluation", config=config, **common)
+    return work.runs.add(kind="evaluation", config=config, home=platform.node(), **common)
 
 
 def checkpoints_of(run: Run) -> tuple[int, ...]:

@@ -35,16 +35,27 @@ class LeaseService(ABC):
         with self._store.write() as work:
             return self._leased(work).count_launch(lease)
 
-    def record_launch(self, subject_id: int, launches: int, process: Process) -> None:
-        """Record which process a launch has started: as long as it lives, it may take the lease.
+    def record_launch(
+        self, subject_id: int, launches: int, process: Process | None, job: str | None = None
+    ) -> None:
+        """Record what a launch has started: as long as that lives, it may take the lease.
 
         Args:
             subject_id: The run or the agent.
             launches: The number of launches so far, with this one.
-            process: The process that was started.
+            process: The process that was started, where it is known.
+            job: By which the engine of a launcher knows what was started.
         """
         with self._store.write() as work:
-            self._leased(work).set_launched_process(subject_id, launches, process)
+            self._leased(work).set_launched(subject_id, launches, process, job)
+
+    def uncount_launch(self, subject_id: int, launches: int, waits: str) -> bool:  # noqa: ARG002  endpoints have none
+        """Take back a launch that an engine did not take, and say why; False if the subject has moved on."""
+        return False
+
+    def record_waits(self, lease: Lease, waits: str | None) -> bool:  # noqa: ARG002  as above
+        """Record for what a subject waits before it can begin; False if it has moved on."""
+        return False
 
     @abstractmethod
     def give_up(self, lease: Lease, evidence: str) -> bool:

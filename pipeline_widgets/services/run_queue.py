@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement, resolve_placement
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.triggering import RunStart
 from pipeline_widgets.errors import CheckpointError
@@ -57,12 +59,25 @@ def find_unreachable_reason(run_start: RunStart, store: Store) -> str | None:
     return f"The checkpoint {_folder(run_start).path} is missing."
 
 
+def find_placement(work: UnitOfWork, stage: Stage | None, experiment: Experiment | None) -> Placement:
+    """Return where a run is launched, and with which resources: by its stage, experiment, or workspace.
+
+    A Deployment is always launched on the machine itself, where its endpoint will be.
+    """
+    if experiment is None or isinstance(stage, DeploymentStage):
+        return DEFAULT_PLACEMENT
+    own = stage.placement if stage is not None else DEFAULT_PLACEMENT
+    return resolve_placement(own, experiment.placement, work.records.placement())
+
+
 def enqueue_run(
     work: UnitOfWork,
     pipeline: Pipeline,
     stage: Stage,
     known: PipelineFacts,
     run_start: RunStart,
+    *,
+    home: str | None = None,
     **columns: object,
 ) -> Run:
     """Insert a Pending run of a stage, with all that it will use frozen into it.
@@ -73,6 +88,7 @@ def enqueue_run(
         stage: The stage.
         known: What is known about it.
         run_start: What it starts from.
+        home: The host on which it is launched if that is local; by default this one.
         **columns: The revision, and who has taken it already.
     """
     work.pipelines.touch(pipeline.id)
@@ -84,6 +100,7 @@ def enqueue_run(
         "project_id": pipeline.project_id,
         "pipeline_id": pipeline.id,
         "stage_id": stage.id,
+        "home": home or platform.node(),
         **frozen_start(run_start),
         **columns,
     }
@@ -91,7 +108,8 @@ def enqueue_run(
         config = {"agent_name": stage.agent_name, "agent_description": stage.agent_description}
         return work.runs.add(**common, kind="deployment", config=config, seed=0, signature={})
     experiment = known.for_stage(stage.id).experiment or work.experiments.get(stage.experiment_id)
-    return work.runs.add(**common, **_of_experiment(experiment))
+    placement = find_placement(work, stage, experiment)
+    return work.runs.add(**common, **placement.to_row(), **_of_experiment(experiment))
 
 
 def enqueue_experiment_run(
@@ -103,7 +121,8 @@ def enqueue_experiment_run(
 ) -> Run:
     """Insert a Pending run of an experiment by itself; `code` as the row names it."""
     project = {"project_id": experiment.project_id, "revision": revision, "code": code}
-    return work.runs.add(**project, **frozen_start(run_start), **_of_experiment(experiment))
+    placed = {"home": platform.node(), **find_placement(work, None, experiment).to_row()}
+    return work.runs.add(**project, **placed, **frozen_start(run_start), **_of_experiment(experiment))
 
 
 def _of_experiment(experiment: Experiment) -> dict[str, object]:

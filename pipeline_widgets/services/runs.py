@@ -179,8 +179,9 @@ class RunService:
             if bound is None:
                 return copy, enqueue_experiment_run(work, copy, run_start, revision, recorded)
             known = pipeline_facts.load(work, bound[0], {bound[1].id})
-            columns = {"revision": revision, "code": recorded}
-            return copy, enqueue_run(work, bound[0], bound[1], known, run_start, **columns)
+            return copy, enqueue_run(
+                work, bound[0], bound[1], known, run_start, revision=revision, code=recorded
+            )
 
     def stop(self, run_id: int) -> Run:
         """Ask a run to stop; one that has not started is Stopped at once.

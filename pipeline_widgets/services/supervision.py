@@ -8,11 +8,7 @@ from pathlib import Path
 
 from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
-from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.compatibility import STOP_WITHIN
 from pipeline_widgets.domain.job import (
-    FreezeRequest,
     FrozenCopy,
     Job,
     LoadedCode,
@@ -21,7 +17,6 @@ from pipeline_widgets.domain.job import (
     Report,
     SavedCheckpoint,
     ScoreReport,
-    ScoreRequest,
 )
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
@@ -31,12 +26,18 @@ from pipeline_widgets.errors import FencedError, UntrustedError, format_value
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import agents, pipeline_facts
-from pipeline_widgets.services.code_references import CodeReferences, find_code_references, find_scoring
+from pipeline_widgets.services.code_references import CodeReferences, find_code_references
 from pipeline_widgets.services.evaluation_queue import keep_scores
+from pipeline_widgets.services.jobs import create_job, create_stored_job
 from pipeline_widgets.services.leases import LeaseService
 from pipeline_widgets.services.notices import enqueue_end_notices, hold_stage
 from pipeline_widgets.services.retries import enqueue_retry
-from pipeline_widgets.services.run_queue import as_started, enqueue_run, find_start, find_unreachable_reason
+from pipeline_widgets.services.run_queue import (
+    as_started,
+    enqueue_run,
+    find_placement,
+    find_unreachable_reason,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +143,7 @@ class SupervisionService(LeaseService):
         with self._store.write() as work:
             if not work.runs.take(run_id, **owner.columns):
                 return None
-            return self._frozen_job(work, work.runs.get(run_id), owner.token)
+            return create_stored_job(self._store, work, work.runs.get(run_id), owner.token)
 
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""
@@ -205,18 +206,21 @@ class SupervisionService(LeaseService):
                 raise _fenced(job)
             _keep(work, job, batch)
 
-    def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
+    def finish(
+        self, job: Job, outcome: Outcome, owner: Owner | None, last: Batch | None = None
+    ) -> Job | Run | None:
         """End a run and, in the same transaction, take what follows: the next Auto stage, or a retry.
 
         Args:
             job: The run.
             outcome: The outcome of the run.
-            owner: The supervisor that takes what follows.
+            owner: The supervisor that takes what follows; None where that begins with a job of its own.
             last: The reports since the last write.
 
         Returns:
-            The job of the next stage, or of the retry of a crashed run, leased to the same supervisor; None
-            at the end of the chain, and if the next stage is manual or held.
+            The job of the next stage, or of the retry of a crashed run, leased to the same supervisor; its
+            Pending run, where that has another launcher or other resources; None at the end of the chain,
+            and if the next stage is manual or held.
 
         Raises:
             FencedError: The run was given up.
@@ -231,12 +235,14 @@ class SupervisionService(LeaseService):
             if last:
                 _keep(work, job, last)
             if run.status is not Status.SUCCEEDED:
-                taken = {} if owner.is_ending else {"beat_at": work.now, **owner.columns}
-                retry = enqueue_retry(
-                    work, self._store, run, was_stopping=was_stopping, revision=revision, **taken
-                )
+                taken: dict[str, object] = {"revision": revision}
+                if owner is not None and not owner.is_ending:
+                    taken |= {"beat_at": work.now, "job": run.job, **owner.columns}
+                retry = enqueue_retry(work, self._store, run, was_stopping=was_stopping, **taken)
                 enqueue_end_notices(work, run.id)
-                return self._frozen_job(work, retry, owner.token) if retry and taken else None
+                if retry is None or owner is None:
+                    return retry
+                return None if owner.is_ending else create_stored_job(self._store, work, retry, owner.token)
             if outcome.frozen is not None:
                 self._save_agent(work, run, outcome.frozen)
             enqueue_end_notices(work, run.id)
@@ -283,7 +289,26 @@ class SupervisionService(LeaseService):
             enqueue_end_notices(work, run.id)
             return True
 
-    def _follow(self, work: UnitOfWork, run: Run, owner: Owner, revision: int) -> Job | None:
+    def uncount_launch(self, subject_id: int, launches: int, waits: str) -> bool:
+        """Take back a launch that an engine did not take, and say why; False if the run has moved on."""
+        with self._store.write() as work:
+            if not work.runs.uncount_launch(subject_id, launches):
+                return False
+            revision = work.projects.touch(work.runs.get(subject_id).project_id)
+            return work.runs.set_waits(work.runs.lease(subject_id), waits, revision)
+
+    def record_waits(self, lease: Lease, waits: str | None) -> bool:
+        """Record for what a Pending run waits, which a view shows; False if it has moved on."""
+        with self._store.write() as work:
+            revision = work.projects.touch(work.runs.get(lease.subject_id).project_id)
+            return work.runs.set_waits(lease, waits, revision)
+
+    def lease(self, run_id: int) -> Lease:
+        """Return which process holds a run."""
+        with self._store.read() as work:
+            return work.runs.lease(run_id)
+
+    def _follow(self, work: UnitOfWork, run: Run, owner: Owner | None, revision: int) -> Job | Run | None:
         if run.stage_id is None or run.pipeline_id is None:
             return None
         pipeline = work.pipelines.get(run.pipeline_id)
@@ -309,68 +334,15 @@ class SupervisionService(LeaseService):
         if (held := find_unreachable_reason(run_start, self._store) or held) is not None:
             return hold_stage(work, run, pipeline, after, held)
         recorded = _expected_code(run, references.algorithm).to_json()
-        columns = {"revision": revision, "beat_at": work.now, "code": recorded, **owner.columns}
-        new = enqueue_run(work, pipeline, after, known, run_start, **columns)
-        return self._job(work, new, owner.token, pipeline, start, references)
-
-    def _frozen_job(self, work: UnitOfWork, run: Run, token: str) -> Job:
-        """Return the job of a run by what its row holds."""
-        pipeline = work.pipelines.get(run.pipeline_id) if run.pipeline_id and run.stage_id else None
-        start = find_start(work, run)
-        references = find_code_references(work, pipeline, run.experiment_id, run.algorithm_id, start)
-        return self._job(work, run, token, pipeline, start, references)
-
-    def _job(
-        self,
-        work: UnitOfWork,
-        run: Run,
-        token: str,
-        pipeline: Pipeline | None,
-        start: Checkpoint | None,
-        references: CodeReferences,
-    ) -> Job:
-        after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
-        freeze = self._freeze(work, run, pipeline, start)
-        scoring = find_scoring(work, run, references)
-        return Job(
-            run_id=run.id,
-            project_id=run.project_id,
-            kind=run.kind,
-            token=token,
-            folder=str(self._store.run_folder(run.id)),
-            remote=self._store.artifact_store.url,
-            reference=references.algorithm,
-            config=run.config,
-            seed=run.seed,
-            signature=run.signature,
-            start=start,
-            start_role=run.start_role,
-            code=run.code or RunCode(),
-            adopted=_adopted(work, start, freeze, scoring),
-            freeze=freeze,
-            scoring=scoring,
-            stop_within=_stop_within(work, run),
-            starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
-        )
-
-    def _freeze(
-        self, work: UnitOfWork, run: Run, pipeline: Pipeline | None, start: Checkpoint | None
-    ) -> FreezeRequest | None:
-        parent = str(self._store.agents_folder)
-        if run.is_deployment:
-            maker = None if start is None else work.runs.get(start.run_id).trained_experiment_id
-            left_out = () if maker is None else work.experiments.get(maker).spec.training_only
-            return FreezeRequest(parent=parent, name=run.config["agent_name"], training_only=left_out)
-        stage = pipeline.stage(run.stage_id) if pipeline and run.stage_id else None
-        if pipeline is None or not isinstance(stage, ExperimentStage) or not stage.auto_add_agent:
-            return None
-        experiment = work.experiments.get(run.trained_experiment_id)
-        return FreezeRequest(
-            parent=parent,
-            name=f"{pipeline.name[:110]} - {pipeline.position(stage.id) + 1} {experiment.name[:110]}",
-            higher_is_better=experiment.spec.higher_is_better,
-            training_only=experiment.spec.training_only,
-            inherited=pipeline_facts.lineage(work, run),
+        columns: dict[str, object] = {"revision": revision, "code": recorded}
+        goes_on = find_placement(work, after, experiment) == run.placement
+        if owner is not None and goes_on:
+            columns |= {"beat_at": work.now, "job": run.job, **owner.columns}
+        new = enqueue_run(work, pipeline, after, known, run_start, home=run.home, **columns)
+        if owner is None or not goes_on:
+            return new
+        return create_job(
+            self._store, work, new, owner.token, pipeline=pipeline, start=start, references=references
         )
 
     def _save_agent(self, work: UnitOfWork, run: Run, frozen: FrozenCopy) -> None:
@@ -381,22 +353,6 @@ class SupervisionService(LeaseService):
         for checkpoint in pipeline_facts.lineage(work, run):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
-
-
-def _adopted(
-    work: UnitOfWork, start: Checkpoint | None, freeze: FreezeRequest | None, scoring: ScoreRequest | None
-) -> frozenset[str]:
-    """Return the folders outside of the workspace that a job may read, since this user has adopted them."""
-    read = [*([start] if start else []), *(freeze.inherited if freeze else ())]
-    read += [target.checkpoint for target in (scoring.targets if scoring else ())]
-    outside = (each for each in read if not Path(each.path).is_relative_to(work.root))
-    return frozenset(each.path for each in outside if work.trust.is_vouched_for(each.path, each.digest))
-
-
-def _stop_within(work: UnitOfWork, run: Run) -> float:
-    return (
-        STOP_WITHIN if run.experiment_id is None else work.experiments.get(run.experiment_id).spec.stop_within
-    )
 
 
 def _expected_code(before: Run, reference: AlgorithmReference | None) -> RunCode:

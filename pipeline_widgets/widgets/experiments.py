@@ -153,7 +153,7 @@ class ExperimentsView(PagedView):
 
     def do_stop(self, experiment: int) -> None:
         """Ask its active run to stop."""
-        self._services.runs.stop_experiment(experiment)
+        self._services.stop_experiment(experiment)
         self.refresh()
 
     def do_resume(

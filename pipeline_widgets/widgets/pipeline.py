@@ -225,7 +225,7 @@ class PipelineView(View):
         """Ask the active run of a stage to stop."""
         run = self._services.states.of_stage(stage).run
         if run is not None:
-            self._services.runs.stop(run.id)
+            self._services.stop(run.id)
         self.refresh()
 
     def do_accept(self, stage: int, note: str = "") -> None:

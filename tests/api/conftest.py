@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 import pipeline_widgets as pw
 from pipeline_widgets.algorithms import registry
+from pipeline_widgets.execution.launchers import LaunchedJob, LaunchRequest
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 
 
@@ -38,7 +39,12 @@ def answer(path: Path) -> Callable[[Any], Any]:
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids of runs for which a process would have been started."""
     ids: list[int] = []
-    monkeypatch.setattr(LocalLauncher, "launch", lambda _self, _url, run_id, _log: ids.append(run_id))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+
+    def submit(_: LocalLauncher, request: LaunchRequest) -> LaunchedJob:
+        ids.append(int(request.arguments[1]))
+        return LaunchedJob(id="none")
+
+    monkeypatch.setattr(LocalLauncher, "submit", submit)
     return ids
 
 

@@ -86,7 +86,7 @@ def test_a_process_that_cannot_be_started_crashes_the_run_at_once(
     def refuse(*_: object) -> None:
         raise ExecutionError("No process could be started.", "Out of memory.")
 
-    monkeypatch.setattr(LocalLauncher, "launch", refuse)
+    monkeypatch.setattr(LocalLauncher, "submit", refuse)
     with pytest.raises(ExecutionError, match="No process could be started"):
         pipe.stages[0].trigger()
     assert pipe.stages[0].status is pw.Status.CRASHED

@@ -67,8 +67,8 @@ def test_a_refused_workspace_says_what_to_do(tmp_path: Path, open_workspace: Ope
     """A wrong URL, launcher or artifact folder is refused when the workspace is opened."""
     with pytest.raises(StorageError, match="is not a database URL"):
         pw.Workspace("lab")
-    with pytest.raises(ExecutionError, match="There is no launcher named 'slurm'"):
-        open_workspace(launcher="slurm")
+    with pytest.raises(ExecutionError, match="There is no launcher named 'cloud://here'"):
+        open_workspace(launcher="cloud://here")
     open_workspace()
     with pytest.raises(StorageError, match="This workspace has another artifact folder"):
         open_workspace(artifacts=tmp_path / "other")

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.domain.liveness import (
     HANGS_AFTER,
     LAUNCH_AFTER,
     RELAUNCH_AFTER,
     RELAUNCH_ELSEWHERE_AFTER,
+    WORDS_WITHIN,
+    JobReport,
     Lease,
     LivenessAction,
     LivenessDecision,
@@ -23,6 +26,7 @@ from pipeline_widgets.domain.liveness import (
     assess,
     host_of,
 )
+from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Status
 
 SUPERVISOR = Process(machine="node7|boot|4026", pid=123, started=1.0)
@@ -302,3 +306,97 @@ def test_an_endpoint_that_nothing_has_taken_is_launched_once_more() -> None:
     assert assess(waiting, seen, now=1001, grace=GRACE, launched=gone).action is LivenessAction.LAUNCH
     decision = assess(replace(waiting, launches=2), seen, now=1001, grace=GRACE, launched=gone)
     assert decision.action is LivenessAction.GIVE_UP
+
+
+BY_ENGINE = replace(LAUNCHED, placement=Placement(launcher="slurm"), job="12")
+AT_WORK_ELSEWHERE = replace(RUNNING, placement=Placement(launcher="slurm"), job="12")
+
+
+def by_engine(
+    lease: Lease, state: JobState, *, silent: float = 0.0, seconds: float = 0.0, reason: str = ""
+) -> LivenessDecision:
+    """Assess a lease of which an engine has said something, for some seconds."""
+    report = JobReport(observation=JobObservation(state=state, reason=reason), seconds=seconds)
+    now = (lease.beat_at or lease.launched_at or 0.0) + silent
+    return assess(lease, ProcessState.OUT_OF_SIGHT, now=now, grace=GRACE, job=report)
+
+
+@pytest.mark.spec("11.2")
+@given(st.floats(0, 1e7))
+def test_a_job_in_the_queue_of_its_engine_is_left_alone(waited: float) -> None:
+    """However long it waits, it is neither launched again nor given up."""
+    assert by_engine(BY_ENGINE, JobState.WAITING, silent=waited).action is LivenessAction.LEAVE
+    assert assess(BY_ENGINE, ProcessState.OUT_OF_SIGHT, now=1000 + waited, grace=GRACE).action is (
+        LivenessAction.LEAVE
+    )
+
+
+@pytest.mark.spec("11.2", "6.9")
+def test_a_job_that_has_ended_counts_once_its_holder_is_silent_for_two_beats() -> None:
+    """Ray has called a job failed whose training still ran; the engine's words are the evidence."""
+    ended = JobState.ENDED
+    assert by_engine(AT_WORK_ELSEWHERE, ended, silent=10.0).action is LivenessAction.LEAVE
+    decision = by_engine(AT_WORK_ELSEWHERE, ended, silent=10.5, reason="TIMEOUT")
+    assert decision.action is LivenessAction.GIVE_UP
+    assert decision.evidence == (
+        "Its supervisor, process 123 on node7, is gone; last beat 10.5 s ago. Slurm says of job 12: TIMEOUT."
+    )
+
+
+@pytest.mark.spec("11.2")
+def test_a_job_that_ended_before_its_run_began_is_launched_once_more() -> None:
+    """The second time its run is given up, in the engine's words."""
+    assert by_engine(BY_ENGINE, JobState.ENDED).action is LivenessAction.LAUNCH
+    decision = by_engine(replace(BY_ENGINE, launches=2), JobState.ENDED, reason="NODE_FAIL")
+    assert decision.action is LivenessAction.GIVE_UP
+    assert decision.evidence == (
+        "Its job was launched 2 times and ended each time before it had begun. "
+        "Slurm says of job 12: NODE_FAIL."
+    )
+
+
+@pytest.mark.spec("11.2")
+def test_an_engine_that_does_not_answer_leaves_it_to_the_grace() -> None:
+    """For a run at work that is the grace; for one that is to begin, the time of a launch elsewhere."""
+    unknown = JobState.UNKNOWN
+    assert by_engine(AT_WORK_ELSEWHERE, unknown, silent=GRACE).action is LivenessAction.LEAVE
+    assert by_engine(AT_WORK_ELSEWHERE, unknown, silent=GRACE + 1).action is LivenessAction.GIVE_UP
+    late = RELAUNCH_ELSEWHERE_AFTER
+    assert by_engine(BY_ENGINE, unknown, silent=1e6, seconds=late).action is LivenessAction.LEAVE
+    assert by_engine(BY_ENGINE, unknown, silent=1e6, seconds=late + 1).action is LivenessAction.LAUNCH
+
+
+@pytest.mark.spec("11.2")
+def test_a_job_that_its_engine_sees_at_work_outlives_a_network_that_is_cut() -> None:
+    """For three graces: what is silent may be the way to the database."""
+    assert by_engine(AT_WORK_ELSEWHERE, JobState.AT_WORK, silent=3 * GRACE).action is LivenessAction.LEAVE
+    decision = by_engine(AT_WORK_ELSEWHERE, JobState.AT_WORK, silent=3 * GRACE + 1)
+    assert decision.action is LivenessAction.GIVE_UP
+    assert "the grace is 180 s. Slurm says of job 12: at work." in decision.evidence
+
+
+@pytest.mark.spec("11.2")
+def test_a_job_that_works_and_does_not_begin_hangs() -> None:
+    """Imports from a network disk may take a quarter of an hour."""
+    assert by_engine(BY_ENGINE, JobState.AT_WORK, seconds=HANGS_AFTER).action is LivenessAction.LEAVE
+    assert by_engine(BY_ENGINE, JobState.AT_WORK, seconds=HANGS_AFTER + 1).action is LivenessAction.GIVE_UP
+
+
+@pytest.mark.spec("11.2")
+def test_an_engine_has_a_moment_to_tell_how_a_job_has_ended_whose_process_is_gone() -> None:
+    """On this machine its process is missed before the engine knows; then its words count."""
+    now = 1101.0
+    asked = JobReport(observation=JobObservation(state=JobState.AT_WORK))
+    gone = ProcessState.GONE
+    decision = assess(AT_WORK_ELSEWHERE, gone, now=now, grace=GRACE, job=asked, gone_for=WORDS_WITHIN - 1)
+    assert decision.action is LivenessAction.LEAVE
+    decision = assess(AT_WORK_ELSEWHERE, gone, now=now, grace=GRACE, job=asked, gone_for=WORDS_WITHIN)
+    assert decision.action is LivenessAction.GIVE_UP
+
+
+@pytest.mark.spec("11.2")
+def test_a_launch_that_an_engine_did_not_take_is_repeated_later() -> None:
+    """It is not counted, and the engine is not asked every two seconds."""
+    refused = replace(BY_ENGINE, launches=0, job=None)
+    assert act(refused, ProcessState.OUT_OF_SIGHT, 1000 + RELAUNCH_AFTER - 1) is LivenessAction.LEAVE
+    assert act(refused, ProcessState.OUT_OF_SIGHT, 1000 + RELAUNCH_AFTER) is LivenessAction.LAUNCH

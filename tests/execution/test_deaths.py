@@ -16,6 +16,7 @@ import pipeline_widgets as pw
 from pipeline_widgets.__main__ import main
 from pipeline_widgets.domain.job import Outcome, SavedCheckpoint
 from pipeline_widgets.execution import processes
+from pipeline_widgets.execution.launchers import LaunchedJob, LaunchRequest
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.persistence import artifacts
 from pipeline_widgets.services.supervision import Batch, Owner
@@ -148,13 +149,13 @@ def test_a_run_whose_trigger_died_before_the_launch_is_started_once(
     pipe = bench.chain({"act": "mark", "folder": str(tmp_path)})
     run = bench.ws._services.runs.trigger(pipe.stages[0]._id)  # the commit, without the launch
     launches: list[int] = []
-    launch = LocalLauncher.launch
+    submit = LocalLauncher.submit
 
-    def counted(self: LocalLauncher, url: str, run_id: int, log: Path) -> None:
-        launches.append(run_id)
-        launch(self, url, run_id, log)
+    def counted(self: LocalLauncher, request: LaunchRequest) -> LaunchedJob:
+        launches.append(int(request.arguments[1]))
+        return submit(self, request)
 
-    monkeypatch.setattr(LocalLauncher, "launch", counted)
+    monkeypatch.setattr(LocalLauncher, "submit", counted)
     pipe.wait(30)
 
     assert pipe.stages[0].status == "Succeeded"
@@ -217,7 +218,7 @@ def test_a_run_that_never_comes_up_is_launched_twice_and_then_crashed(
         clock[0] += 10
         bench.ws.reconcile()
 
-    assert [run_id for _, run_id, _ in launches] == [run._id] * 2
+    assert [request.arguments for request in launches] == [("supervise", str(run._id))] * 2
     assert run.status == "Crashed"
     assert run.error == "Its process was launched 2 times and never started."
 
@@ -248,21 +249,22 @@ def test_stop_before_the_start_is_stopped_at_once(bench: Bench, monkeypatch: pyt
     monkeypatch.undo()
 
     assert run.status == "Stopped"
-    LocalLauncher().launch(*launches[0])
-    log = launches[0][2]
+    LocalLauncher().submit(launches[0])
+    log = launches[0].log
     until(lambda: log.exists() and not _supervised(bench))
     assert run.status == "Stopped"
     assert run.started_at is None
 
 
-def _without_launches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, Path]]:
+def _without_launches(monkeypatch: pytest.MonkeyPatch) -> list[LaunchRequest]:
     """Let launches do nothing, and return the list of those that were asked for."""
-    launches: list[tuple[str, int, Path]] = []
+    launches: list[LaunchRequest] = []
 
-    def launch(_self: LocalLauncher, url: str, run_id: int, log: Path) -> None:
-        launches.append((url, run_id, log))
+    def submit(_: LocalLauncher, request: LaunchRequest) -> LaunchedJob:
+        launches.append(request)
+        return LaunchedJob(id="none")
 
-    monkeypatch.setattr(LocalLauncher, "launch", launch)
+    monkeypatch.setattr(LocalLauncher, "submit", submit)
     return launches
 
 

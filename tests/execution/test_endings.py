@@ -17,6 +17,7 @@ from sites import Site
 
 from pipeline_widgets import __main__ as commands
 from pipeline_widgets.domain.job import Job, Outcome
+from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import DataRefusedError, StorageError
 from pipeline_widgets.execution import assembly
 from pipeline_widgets.execution.endpoints import Endpoints
@@ -106,7 +107,9 @@ class Flaky(SupervisionService):
 
     failures = 0
 
-    def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
+    def finish(
+        self, job: Job, outcome: Outcome, owner: Owner | None, last: Batch | None = None
+    ) -> Job | Run | None:
         """Refuse three times."""
         self.failures += 1
         if self.failures <= 3:
@@ -137,7 +140,9 @@ class Choosy(SupervisionService):
         self._check(batch)
         super().record(job, batch)
 
-    def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
+    def finish(
+        self, job: Job, outcome: Outcome, owner: Owner | None, last: Batch | None = None
+    ) -> Job | Run | None:
         """Refuse it."""
         self._check(last or Batch())
         return super().finish(job, outcome, owner, last)

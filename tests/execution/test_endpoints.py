@@ -10,7 +10,6 @@ from pipeline_widgets.domain.liveness import Process, ProcessState
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import endpoints, ownership, processes
 from pipeline_widgets.execution.endpoints import Endpoints
-from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.services.endpoints import EndpointService
 
 
@@ -44,7 +43,6 @@ def test_a_process_that_cannot_be_killed_is_told_and_not_waited_for(
     connected = Endpoints(
         service,
         lab.agents,
-        LocalLauncher(),
         url=store.database.url,
         logs=store.endpoint_log,
         keys=store.endpoint_key,

@@ -14,6 +14,7 @@ from benches import Bench, alive, until
 import pipeline_widgets as pw
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Process
+from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.run_record import Environment
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.execution import processes, supervisor
@@ -58,7 +59,9 @@ class Refusing(SupervisionService):
         self._refuse("started")
         super().record_start(job, child, environment)
 
-    def finish(self, job: Job, outcome: Outcome, owner: Owner, last: Batch | None = None) -> Job | None:
+    def finish(
+        self, job: Job, outcome: Outcome, owner: Owner | None, last: Batch | None = None
+    ) -> Job | Run | None:
         """Refuse twice."""
         self._refuse("finish")
         return super().finish(job, outcome, owner, last)
@@ -170,7 +173,7 @@ def test_a_checkpoint_that_rots_after_the_trigger_fails_the_run(bench: Bench) ->
     services = bench.ws._services
     run = services.runs.trigger(pipe.stages[1]._id)
     (made.path / "state.txt").write_text("rotten")
-    services.reconciler.launch(run.id)
+    services.reconciler.launch(run)
 
     pipe.wait(30)
 

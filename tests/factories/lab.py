@@ -219,7 +219,10 @@ class Lab:
     def end(self, job: Job, status: Status = Status.SUCCEEDED, error: str | None = None) -> Job | None:
         """End a run; a deployment that succeeds, or an auto-added agent, is frozen as its child would."""
         frozen = self._frozen(job) if status is Status.SUCCEEDED else None
-        return self.supervision.finish(job, Outcome(status=status, error=error, frozen=frozen), an_owner())
+        outcome = Outcome(status=status, error=error, frozen=frozen)
+        following = self.supervision.finish(job, outcome, an_owner())
+        assert not isinstance(following, Run)
+        return following
 
     def carry_out(
         self, run: Run, *scores: float, status: Status = Status.SUCCEEDED, content: str | None = None

@@ -18,7 +18,7 @@ from pipeline_widgets.algorithms import evaluators
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import BetterThanDeployed, ScoreAtLeast
 from pipeline_widgets.domain.evaluator import EvaluatorDeclaration, EvaluatorSpec
-from pipeline_widgets.domain.job import Outcome, PublishedFolder, SavedCheckpoint
+from pipeline_widgets.domain.job import Job, Outcome, PublishedFolder, SavedCheckpoint
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.errors import (
     EvaluatorNotFoundError,
@@ -221,7 +221,7 @@ def test_an_auto_stage_starts_from_the_best_by_the_evaluator(lab: Lab) -> None:
     lab.pipelines.score_by(pipe.id, EXACT)
     run = lab.runs.trigger(pipe.stages[0].id)
     following = train(lab, run, [0.9, 0.5, 0.1], [0.2, 0.8, 0.3])
-    assert following is not None
+    assert isinstance(following, Job)
     assert following.start is not None
     assert following.start.step == 20  # 10 has the best score that the algorithm reported
     assert following.scoring is not None
@@ -237,7 +237,7 @@ def test_a_lower_score_wins_where_the_evaluator_says_so(lab: Lab) -> None:
     pipe = lab.pipeline("SFT", "GRPO", trigger="auto")
     lab.pipelines.score_by(pipe.id, EXACT)
     following = train(lab, lab.runs.trigger(pipe.stages[0].id), [0.9, 0.5], [0.2, 0.8])
-    assert following is not None
+    assert isinstance(following, Job)
     assert following.start is not None
     assert following.start.step == 10
 
@@ -329,7 +329,7 @@ def test_a_resumed_run_scores_what_it_goes_on_from(lab: Lab) -> None:
     scored = [a_score(20, 0.9, checkpoint_id=ids(lab, stopped)[1]), a_score(30, 0.8)]
     lab.supervision.record(job, Batch(scored=scored))
     following = lab.end(job)
-    assert following is not None
+    assert isinstance(following, Job)
     assert following.start is not None
     assert following.start.step == 20
 
@@ -344,7 +344,7 @@ def test_the_last_scores_come_with_the_end(lab: Lab) -> None:
         saved=[_saved(job.folder, 10), _saved(job.folder, 20)], scored=[a_score(10, 0.9), a_score(20, 0.1)]
     )
     following = lab.supervision.finish(job, Outcome(status=Status.SUCCEEDED), an_owner(), batch)
-    assert following is not None
+    assert isinstance(following, Job)
     assert following.start is not None
     assert following.start.step == 10
 
@@ -441,7 +441,7 @@ def test_losses_and_scores_share_a_workspace(lab: Lab) -> None:
     lab.add(pipe.id, lab.experiment("after", SFT), trigger="auto")
     lab.pipelines.score_by(pipe.id, EXACT)
     following = train(lab, lab.runs.trigger(first.id), [0.1, 0.9], [0.1, 0.9])
-    assert following is not None
+    assert isinstance(following, Job)
     assert following.start is not None
     assert following.start.step == 20
     assert lab.state(first).score == 0.9

@@ -43,7 +43,7 @@ def test_a_killed_training_is_retried_by_the_same_supervisor(lab: Lab) -> None:
 
     again = lab.supervision.finish(job, Outcome(status=Status.CRASHED, error="Killed."), owner)
 
-    assert again is not None
+    assert isinstance(again, Job)
     assert (again.token, again.start, again.start_role) == (owner.token, last, "resume")
     first, second = lab.runs.of_stage(stage.id)
     assert (first.status, first.error) == (Status.CRASHED, "Killed. Retried: run 2 goes on from step 20.")
@@ -153,7 +153,7 @@ def test_a_retry_that_crashes_at_the_same_step_is_the_last(lab: Lab) -> None:
     lab.save(job, 10, 0.1)
     lab.report(job, 15)
     again = crash(lab, job)
-    assert again is not None
+    assert isinstance(again, Job)
     lab.supervision.record_start(again, an_owner().process)
     lab.report(again, 15)
 
@@ -171,7 +171,7 @@ def test_the_success_of_a_retry_starts_the_next_stage(lab: Lab) -> None:
     job = lab.started(lab.runs.trigger(first.id))
     lab.save(job, 10, 0.1)
     again = crash(lab, job)
-    assert again is not None
+    assert isinstance(again, Job)
 
     following = lab.go_on(again, 0.7)
 

@@ -264,7 +264,7 @@ def test_the_follower_belongs_to_the_supervisor_that_finished(lab: Lab) -> None:
     lab.supervision.record_start(job, CHILD)
     lab.save(job, 10, 0.5)
     follower = lab.supervision.finish(job, Outcome(status=Status.SUCCEEDED), owner)
-    assert follower is not None
+    assert isinstance(follower, Job)
     assert (lease(lab).subject_id, lease(lab).token, lease(lab).holder) == (
         follower.run_id,
         owner.token,

@@ -17,7 +17,6 @@ from pipeline_widgets.domain.endpoint import derive_token
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.endpoints import Endpoints
-from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.serving import local_credential, sockets
@@ -71,7 +70,7 @@ def served(lab: Lab, listener: Listener) -> tuple[Endpoints, int]:
     service.record_ready(agent, token, port=listener.port, version=1, route="generate", example=None)
     kept = {"logs": lab.store.endpoint_log, "keys": lab.store.endpoint_key}
     common = {"url": lab.store.database.url, "timing": lab.store.timing}
-    return Endpoints(service, lab.agents, LocalLauncher(), **kept, **common), agent  # pyright: ignore[reportArgumentType]
+    return Endpoints(service, lab.agents, **kept, **common), agent  # pyright: ignore[reportArgumentType]
 
 
 def change(lab: Lab, **columns: object) -> None:

@@ -283,7 +283,9 @@ class Running(Lockstep):
             agent_id = next(a.id for a in self.lab.agents.all() if a.name == frozen.name)
             best = model.best(model.line_of(run), higher=model.higher(run.experiment))
             self._version(frozen.name, agent_id, best.id)
-        return self._cascaded(run, next_job[0])
+        (following,) = next_job
+        assert following is None or isinstance(following, Job)
+        return self._cascaded(run, following)
 
     def _cascaded(self, run: Run, job: Job | None) -> int | None:
         model = self.model

@@ -12,6 +12,7 @@ import trainers
 
 import pipeline_widgets as pw
 from pipeline_widgets.domain.liveness import Lease, Process
+from pipeline_widgets.domain.run import Run
 
 QUICK = pw.Timing(beat_every=0.2, grace=1.5)
 
@@ -19,12 +20,19 @@ QUICK = pw.Timing(beat_every=0.2, grace=1.5)
 class Bench:
     """A workspace with one project, and what tests do with it again and again."""
 
-    def __init__(self, folder: Path, timing: pw.Timing | None = None, artifacts: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        timing: pw.Timing | None = None,
+        artifacts: str | None = None,
+        launcher: str | None = None,
+    ) -> None:
         self.folder = folder
         #: The URL of the workspace, for whoever opens it in another process.
         self.url = databases.url_in(folder)
         chosen = {} if artifacts is None else {"artifacts": artifacts}
-        self.ws = pw.Workspace(**{**databases.place_in(folder), **chosen}, timing=timing)
+        place = {**databases.place_in(folder), **chosen}
+        self.ws = pw.Workspace(**place, timing=timing, launcher=launcher)
         self.project = self.ws.create_project("Bench", advanced_training=True)
 
     def chain(self, *configs: Mapping[str, object], trigger: str = "auto") -> pw.Pipeline:
@@ -35,6 +43,10 @@ class Bench:
             experiment = self.project.create_experiment(name, algorithm=trainers.counter, config=config)
             pipe.add_experiment_stage(experiment, trigger=trigger if len(pipe.stages) else "manual")
         return pipe
+
+    def row(self, run: pw.Run) -> Run:
+        """Return the row of a run."""
+        return self.ws._services.runs.get(run._id)
 
     def lease(self, run: pw.Run) -> Lease:
         """Return who carries out a run."""

@@ -329,7 +329,7 @@ def test_train_and_stop(lab: Lab, view: ExperimentsView, counter: Experiment, se
     """A process trains it; what cannot be done is refused with the reason that the row gives."""
     view.refresh()
     assert ask(view, "stop", experiment=counter.id)["error"]["why"] == "Experiment 'counter' is not running."
-    started: list[int] = []
+    started: list[object] = []
     services.reconciler.launch = started.append  # pyright: ignore[reportAttributeAccessIssue]
     assert ask(view, "train", experiment=counter.id)["ok"]
     assert (view.rows[0]["status"], len(started)) == ("Pending", 1)

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from factories.values import PPO
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Trigger
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.execution.launchers import LaunchedJob, LaunchRequest
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.widgets.pipeline import PipelineView
 
@@ -76,10 +76,11 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids of runs for which a process would have been started."""
     ids: list[int] = []
 
-    def launch(_: LocalLauncher, __: str, run_id: int, ___: Path) -> None:
-        ids.append(run_id)
+    def submit(_: LocalLauncher, request: LaunchRequest) -> LaunchedJob:
+        ids.append(int(request.arguments[1]))
+        return LaunchedJob(id="none")
 
-    monkeypatch.setattr(LocalLauncher, "launch", launch)
+    monkeypatch.setattr(LocalLauncher, "submit", submit)
     return ids
 
 

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Protocol
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
-from pipeline_widgets.domain.liveness import Process
-from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.errors import ExecutionError, format_error, format_value
 from pipeline_widgets.execution.launchers.local import LocalLauncher
+from pipeline_widgets.execution.launchers.protocol import (
+    LaunchedJob,
+    Launcher,
+    LauncherDescription,
+    LaunchRequest,
+)
+
+__all__ = ["LaunchRequest", "LaunchedJob", "Launcher", "LauncherDescription", "find_launcher"]
+
+GROUP = "pipeline_widgets.launchers"
 
 
-class Launcher(Protocol):
-    """Starts the supervisor of a chain, and the process behind an endpoint, wherever that is."""
+def find_launcher(name: str) -> Launcher:
+    """Return a launcher by its name, which begins with the scheme of an entry point: "slurm", "ssh://host".
 
-    def launch(self, url: str, run_id: int, log: Path) -> Process | None:
-        """Start a supervisor that takes a run, and return it; None where it has no process yet.
-
-        Raises:
-            ExecutionError: It could not be started.
-        """
-        ...
-
-    def serve(self, url: str, agent_id: int, log: Path) -> Process | None:
-        """Start the process behind an agent's endpoint, and return it; None where it has none yet.
-
-        Raises:
-            ExecutionError: It could not be started.
-        """
-        ...
-
-    def exit_code(self, process: Process) -> int | None:
-        """Return the exit code of a launched process, negative for a signal; None if it is unknown."""
-        ...
-
-
-def launcher(name: str) -> Launcher:
-    """Return a launcher by its name.
+    Args:
+        name: As a user writes it. What follows the scheme is for the launcher itself to read.
 
     Raises:
-        ExecutionError: There is no launcher of that name.
+        ExecutionError: There is no launcher of that scheme, what it needs is not installed, or it refuses the
+            rest of the name.
     """
-    if name != "local":
-        raise ExecutionError(f"There is no launcher named {name!r}.", fix='Use launcher="local".')
-    return LocalLauncher()
+    if name == "local":  # a supervisor's start does not read what every installed package announces
+        return LocalLauncher(name)
+    return _find(name if isinstance(name, str) else repr(name))  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
+
+
+@cache
+def _find(name: str) -> Launcher:
+    known = {point.name: point for point in entry_points(group=GROUP)}
+    point = known.get(name.partition(":")[0])
+    if point is None:
+        there = ", ".join(sorted(known))
+        what = f"There is no launcher named {format_value(name)}."
+        raise ExecutionError(what, fix=f"Use one of these: {there}. More come with packages that bring them.")
+    try:
+        create = point.load()
+    except Exception as error:
+        raise _not_loaded(name, point, error) from error
+    return create(name)
+
+
+def _not_loaded(name: str, point: EntryPoint, error: Exception) -> ExecutionError:
+    what, fix = f"The launcher {format_value(name)} cannot be used.", "Install what it needs."
+    extras = point.dist.metadata.get_all("Provides-Extra") if point.dist is not None else None
+    if point.dist is not None and point.name in (extras or ()):
+        fix = f"Install what it needs: pip install '{point.dist.name}[{point.name}]'"
+    return ExecutionError(what, format_error(error), fix)

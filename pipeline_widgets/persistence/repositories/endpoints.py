@@ -58,8 +58,10 @@ class Endpoints(Repository):
         )
         return self._done(same.values(launches=lease.launches + 1, launched_at=self.now, **_UNLAUNCHED))
 
-    def set_launched_process(self, agent_id: int, launches: int, process: Process) -> bool:
+    def set_launched(self, agent_id: int, launches: int, process: Process | None, _: str | None) -> bool:
         """Note what the last launch of an endpoint has started; False if it has moved on."""
+        if process is None:
+            return False
         same = update(schema.endpoints).where(
             _endpoints.agent_id == agent_id, _endpoints.token.is_(None), _endpoints.launches == launches
         )

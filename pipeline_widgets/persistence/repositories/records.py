@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, insert, select, update
 
 from pipeline_widgets.domain.code_record import CodeRecord, digest_of_text
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run_record import Environment, GitState, RunCode, TriggerPlace
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.persistence.repositories.base import Repository, in_chunks
@@ -19,6 +20,7 @@ _TEXTS = select(_S.digest, _S.text).where(_S.digest.in_(_DIGESTS))
 _KNOWN_TEXTS = select(_S.digest).where(_S.digest.in_(_DIGESTS))
 _ENVIRONMENT = select(_E.content).where(_E.digest == bindparam("digest_"))
 _VARIABLES = select(schema.workspace.c.recorded_variables)
+_PLACEMENT = select(schema.workspace.c.launcher, schema.workspace.c.resources)
 
 
 class Records(Repository):
@@ -96,6 +98,15 @@ class Records(Repository):
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""
         return tuple(self.connection.execute(_VARIABLES).scalar() or ())
+
+    def placement(self) -> Placement:
+        """Return where runs are launched whose stage and experiment do not say."""
+        row = self._first(_PLACEMENT)
+        return DEFAULT_PLACEMENT if row is None else Placement.from_row(row["launcher"], row["resources"])
+
+    def set_placement(self, placement: Placement) -> None:
+        """Let runs be launched there whose stage and experiment do not say."""
+        self.connection.execute(update(schema.workspace).values(**placement.to_row()))
 
     def record_variables(self, names: Collection[str]) -> None:
         """Let runs record these environment variables from now on, and no others."""

@@ -67,6 +67,7 @@ _START = (
         environment_digest=bindparam("environment"),
         started_at=bindparam("now"),
         beat_at=bindparam("now"),
+        waits=None,
     )
 )
 
@@ -310,14 +311,31 @@ class Runs(Repository):
         same = (_C.id == lease.subject_id) & (_C.status == Status.PENDING.value)
         token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
         counted = update(schema.runs).where(same & token & (_C.launches == lease.launches))
-        unknown = dict.fromkeys(("token", "pid", "launch_host", "launch_pid", "launch_started"))
+        names = ("token", "pid", "launch_host", "launch_pid", "launch_started", "job", "waits")
+        unknown = dict.fromkeys(names)
         return self._done(counted.values(launches=lease.launches + 1, launched_at=self.now, **unknown))
 
-    def set_launched_process(self, run_id: int, launches: int, process: Process) -> bool:
-        """Note what the last launch of a Pending run has started; False if it has moved on."""
+    def set_launched(self, run_id: int, launches: int, process: Process | None, job: str | None) -> bool:
+        """Note what the last launch of an active run has started; False if it has moved on."""
+        same = (_C.id == run_id) & _C.status.in_(_ACTIVE) & (_C.launches == launches)
+        started: dict[str, object] = {"job": job}
+        if process is not None:
+            started |= {"launch_pid": process.pid, "launch_started": process.started}
+            started |= {"launch_host": process.machine}
+        return self._done(update(schema.runs).where(same).values(**started))
+
+    def uncount_launch(self, run_id: int, launches: int) -> bool:
+        """Take back the last launch of a Pending run, which nothing has come of; False if it has moved on."""
         same = (_C.id == run_id) & (_C.status == Status.PENDING.value) & (_C.launches == launches)
-        started = {"launch_pid": process.pid, "launch_started": process.started}
-        return self._done(update(schema.runs).where(same).values(launch_host=process.machine, **started))
+        free = update(schema.runs).where(same & _C.token.is_(None) & _C.job.is_(None))
+        return self._done(free.values(launches=launches - 1, launched_at=self.now))
+
+    def set_waits(self, lease: Lease, waits: str | None, revision: int) -> bool:
+        """Write for what a Pending run waits; False if it has moved on."""
+        same = (_C.id == lease.subject_id) & (_C.status == Status.PENDING.value)
+        token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
+        unchanged = update(schema.runs).where(same & token & (_C.launches == lease.launches))
+        return self._done(unchanged.values(waits=waits, revision=revision))
 
     def status_under(self, run_id: int, token: str) -> Status | None:
         """Return the status as the process that holds `token` sees it; None if it was given up."""

@@ -1,0 +1,142 @@
+"""Runs that an engine with a queue places: a launcher of a third party, by its entry point (spec 11.2)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import queue_engine
+from benches import QUICK, Bench, end_all, until
+
+from pipeline_widgets.execution import engine_jobs
+from pipeline_widgets.testing import LauncherSuite
+
+pytestmark = pytest.mark.spec("11.2")
+LONG = {"steps": 100_000, "pause": 0.01}
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> queue_engine.QueueLauncher:
+    """An engine, whose launcher this process and all that it starts find."""
+    site = queue_engine.install(tmp_path / "site")
+    support = Path(__file__).parents[1] / "support"
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(support)]))
+    monkeypatch.setattr(engine_jobs, "ASK_EVERY", 0.2)
+    (tmp_path / "queue").mkdir()
+    return queue_engine.QueueLauncher(f"queue://{tmp_path / 'queue'}")
+
+
+@pytest.fixture
+def placed(tmp_path: Path, engine: queue_engine.QueueLauncher) -> Iterator[Bench]:
+    """A workspace whose runs are placed by the engine, and given up after 1.5 s of silence."""
+    made = Bench(tmp_path, QUICK, launcher=engine.describe().name)
+    yield made
+    end_all(made)
+
+
+class TestQueue(LauncherSuite):
+    """The launcher of the tests' own engine holds what every launcher has to hold."""
+
+    @pytest.fixture(autouse=True)
+    def _engine(self, engine: queue_engine.QueueLauncher) -> None:
+        type(self).launcher_name = engine.describe().name
+
+
+def test_a_chain_goes_on_in_one_job(placed: Bench, engine: queue_engine.QueueLauncher) -> None:
+    """Stages of one placement are one job; rows say which."""
+    pipe = placed.chain({}, {}, {})
+    pipe.stages[0].trigger()
+    pipe.wait(60)
+
+    assert [stage.status for stage in pipe.stages] == ["Succeeded"] * 3
+    (job,) = engine.jobs
+    rows = [placed.row(stage.run) for stage in pipe.stages if stage.run]
+    assert [(row.launcher, row.job) for row in rows] == [(engine.describe().name, job)] * 3
+
+
+def test_a_job_that_waits_is_left_alone_and_says_for_what(
+    placed: Bench, engine: queue_engine.QueueLauncher
+) -> None:
+    """However long; once it may begin, it does, and once."""
+    (engine.folder / "hold").touch()
+    run = placed.chain({}).stages[0].trigger()
+    until(lambda: placed.row(run).waits is not None or placed.ws.reconcile() is not None)
+    assert placed.row(run).waiting_for == f"Resources (Queue job {engine.jobs[0]})"
+
+    engine.release()
+    assert run.wait(60).status == "Succeeded"
+    assert placed.row(run).waiting_for is None
+    assert len(engine.jobs) == 1
+
+
+def test_a_run_that_is_stopped_while_it_waits_leaves_no_job(
+    placed: Bench, engine: queue_engine.QueueLauncher
+) -> None:
+    """Its place in the queue is given back."""
+    (engine.folder / "hold").touch()
+    run = placed.chain({}).stages[0].trigger()
+    run.stop()
+    assert run.status == "Stopped"
+    until(lambda: engine.status(engine.jobs[0]).reason == "CANCELLED")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["asked", "killed"])
+def test_a_job_that_its_engine_ends_is_crashed_in_the_words_of_the_engine(
+    placed: Bench, engine: queue_engine.QueueLauncher, how: signal.Signals
+) -> None:
+    """A time limit is no stop by a user, whether the training may save or not."""
+    run = placed.chain(LONG).stages[0].trigger()
+    until(lambda: run.status == "Running" and len(run.checkpoints) > 0, 60)
+    engine.end(engine.jobs[0], "TIMEOUT", how)
+
+    assert run.wait(60).status == "Crashed"
+    assert "TIMEOUT" in (run.error or ""), run.error
+    assert len(run.checkpoints) > 0
+
+
+def test_an_engine_that_does_not_answer_loses_nothing(
+    placed: Bench, engine: queue_engine.QueueLauncher
+) -> None:
+    """Neither what waits nor what works is launched again or given up."""
+    (engine.folder / "hold").touch()
+    waiting = placed.chain({}).stages[0].trigger()
+    (engine.folder / "down").touch()
+    for _ in range(5):
+        placed.ws.reconcile()
+    assert waiting.status == "Pending"
+    (engine.folder / "down").unlink()
+    engine.release()
+    assert waiting.wait(60).status == "Succeeded"
+    assert len(engine.jobs) == 1
+
+
+def test_a_job_that_ends_before_it_has_begun_is_launched_once_more(
+    placed: Bench, engine: queue_engine.QueueLauncher
+) -> None:
+    """And then the run is Crashed, in the words of the engine and with the end of the job's log."""
+    (engine.folder / "broken").touch()
+    run = placed.chain({}).stages[0].trigger()
+    assert run.wait(60).status == "Crashed"
+    assert len(engine.jobs) == 2
+    assert "launched 2 times and ended each time" in (run.error or "")
+    assert "FAILED 3" in (run.error or "")
+    assert "no such module" in (run.error or "")
+
+
+def test_a_deployment_after_it_is_launched_at_home(placed: Bench, engine: queue_engine.QueueLauncher) -> None:
+    """The endpoint is for the machine of the notebook: its run is a process of this machine."""
+    pipe = placed.chain({})
+    pipe.add_deployment_stage("agent", trigger="auto")
+    pipe.stages[0].trigger()
+    pipe.wait(120)
+    last = pipe.stages[1].run
+    assert last is not None
+    assert last.status == "Succeeded", last.error
+    assert placed.row(last).launcher is None
+    assert placed.row(last).home == os.uname().nodename
+    placed.ws.agents[0].disconnect()
+    assert len(engine.jobs) == 1
