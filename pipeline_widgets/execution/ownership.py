@@ -47,14 +47,20 @@ def launch_of(pid: int) -> str | None:
     return _environment(pid).get(LAUNCH)
 
 
-def launched_with(token: str, url: str) -> set[int]:
-    """Return the processes of this workspace that belong to the launch that holds its run under a token."""
+def launched_with(token: str, url: str | None = None) -> set[int]:
+    """Return the processes that belong to the launch that holds its run under a token.
+
+    Args:
+        token: The token.
+        url: The workspace that they have to belong to; a copy of it has the same tokens. None where the token
+            is of a launch that was made here, and of no row.
+    """
     found: set[int] = set()
     for pid in psutil.pids():
         environment = _environment(pid)
         if LAUNCH not in environment or token_of(environment[LAUNCH]) != token:
             continue
-        if _place(environment.get(URL, "")) == _place(url):  # a copy of a workspace has the same tokens
+        if url is None or _place(environment.get(URL, "")) == _place(url):
             found.add(pid)
     return found
 
@@ -117,6 +123,17 @@ def end_launch(token: str | None, roots: Collection[Process | None], url: str) -
         for root in here:
             if is_launched(root, url, token):
                 found |= family(root.pid)
+        own = next((launch for launch in map(launch_of, found) if launch), None)
+        return descendants(found, own) - {os.getpid()}
+
+    processes.kill_all(left)
+
+
+def end_token(token: str) -> None:
+    """End every process on this machine of the launch that holds its run under a token."""
+
+    def left() -> set[int]:
+        found = launched_with(token)
         own = next((launch for launch in map(launch_of, found) if launch), None)
         return descendants(found, own) - {os.getpid()}
 
