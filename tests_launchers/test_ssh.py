@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import secrets
 import signal
@@ -15,10 +16,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from getpass import getuser
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import trainers
+from sqlalchemy import update
 from ssh import SshHost, make_key, make_python, running_host, wait_for
 
 import pipeline_widgets as pw
@@ -29,6 +32,7 @@ from pipeline_widgets.execution import ownership
 from pipeline_widgets.execution.launchers import ssh as launcher_module
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.launchers.ssh import SshLauncher
+from pipeline_widgets.persistence import schema
 
 pytestmark = pytest.mark.spec("11.2")
 DATA = "PIPELINE_WIDGETS_DATA"
@@ -51,11 +55,11 @@ def host(tmp_path: Path) -> Iterator[SshHost]:
 class Lab:
     """A workspace with a Pending run, which is launched by hand."""
 
-    def __init__(self, folder: Path, /, **config: object) -> None:
+    def __init__(self, folder: Path, /, algorithm: Any = trainers.counter, **config: object) -> None:
         self.ws = pw.Workspace(f"sqlite:///{folder}/lab.db")
         self.project = self.ws.create_project("SSH", advanced_training=True)
         self.pipe = self.project.create_pipeline("chain")
-        experiment = self.project.create_experiment("first", algorithm=trainers.counter, config=config)
+        experiment = self.project.create_experiment("first", algorithm=algorithm, config=config or None)
         self.stage = self.pipe.add_experiment_stage(experiment)
         self.run_id = self.ws._services.runs.trigger(self.stage._id).id
 
@@ -82,9 +86,9 @@ class Lab:
 
 
 @contextmanager
-def laboratory(folder: Path, /, **config: object) -> Generator[Lab]:
+def laboratory(folder: Path, /, algorithm: Any = trainers.counter, **config: object) -> Generator[Lab]:
     """Make a workspace, and close it."""
-    lab = Lab(folder, **config)
+    lab = Lab(folder, algorithm, **config)
     try:
         yield lab
     finally:
@@ -472,3 +476,73 @@ def test_a_database_that_is_not_seen_there_is_refused(tmp_path: Path) -> None:
         assert "pipeline-widgets copy" in caught.value.fix
         assert not list(host.jobs.iterdir())
         assert not list(folder.glob(".pipeline-widgets-*"))
+
+
+#: What a notebook cell defines, with a library that is installed here.
+CELL = """
+import only_here
+
+@pw.algorithm("Cell", produces={"thing"})
+def train(ctx):
+    ctx.report(1, loss=only_here.LOSS)
+"""
+
+
+def define_in_cell(source: str) -> Any:
+    """Return the algorithm `train` of a notebook cell."""
+    namespace: dict[str, Any] = {"__name__": "__main__", "pw": pw}
+    exec(source, namespace)  # noqa: S102  that is how a notebook does it
+    return namespace["train"]
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a module that can be imported here."""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    (folder / "only_here.py").write_text("LOSS = 0.5\n")
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+def await_end(launcher: SshLauncher, lab: Lab) -> str:
+    """Launch the run of a laboratory, wait for its job, and return the run's error."""
+    job = launcher.submit(lab.request())
+    wait_for(lambda: ended(launcher, job.id), "the job to end", 60)
+    return str(lab.ws._services.runs.get(lab.run_id).error)
+
+
+@pytest.mark.spec("7.1")
+def test_what_a_cell_imports_and_is_missing_there_fails_before_it_trains(
+    tmp_path: Path, library: Path
+) -> None:
+    """The code is loaded before a training may begin; the error names the module and the host."""
+    algorithm = define_in_cell(CELL)
+    with running_host(tmp_path / "host", hides=library) as host, laboratory(tmp_path, algorithm) as lab:
+        error = await_end(SshLauncher(host.url), lab)
+        assert lab.status == "Failed"
+        assert "No module named 'only_here'" in error
+        assert f"Install what it needs on {platform.node()}" in error
+        assert lab.ws._services.runs.get(lab.run_id).step is None
+
+
+def test_what_a_cell_imports_and_is_there_is_used(shared: SshHost, tmp_path: Path, library: Path) -> None:
+    """A cell is sent by value, and its module is found where it is at the same path."""
+    with laboratory(tmp_path, define_in_cell(CELL)) as lab:
+        assert await_end(SshLauncher(shared.url), lab) == "None"
+        assert lab.status == "Succeeded"
+        assert lab.ws._services.runs.get(lab.run_id).step == 1
+
+
+def test_a_cell_of_another_python_is_refused_by_the_host(shared: SshHost, tmp_path: Path) -> None:
+    """What another Python has defined by value fails before it trains, and the host is named."""
+    source = '@pw.algorithm("Cell", produces={"thing"})\ndef train(ctx):\n    ctx.report(1, loss=0.5)\n'
+    with laboratory(tmp_path, define_in_cell(source)) as lab:
+        with lab.ws._services.store.write() as work:
+            changed = work.connection.execute(update(schema.algorithms).values(python="cpython 2.7"))
+            assert changed.rowcount == 1
+        error = await_end(SshLauncher(shared.url), lab)
+        assert lab.status == "Failed"
+        assert lab.ws._services.runs.get(lab.run_id).step is None
+        assert "It was defined under Python 2.7; this is Python" in error
+        assert f" on {platform.node()}." in error

@@ -6,6 +6,7 @@ One enters by `@pw.evaluator` (also in a notebook cell) or by the entry-point gr
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -213,7 +214,7 @@ def load(reference: AlgorithmReference) -> Evaluator:
         EvaluatorNotFoundError: Its module or name is gone, its pickled value cannot be opened, or another
             Python has made that.
     """
-    if (why := foreign_reason(reference.python)) is not None:
+    if (why := foreign_reason(reference.python, host=platform.node())) is not None:
         raise EvaluatorNotFoundError(
             "The evaluator cannot be loaded.", why, foreign_fix(reference.python, "@pw.evaluator")
         )
@@ -225,7 +226,8 @@ def _checked(origin: str, opened: Callable[[], Any]) -> Evaluator:
     try:
         value = opened()
     except Exception as error:
-        fix = "Install what it needs, or define it again with @pw.evaluator and evaluate again."
+        install = f"Install what it needs on {platform.node()}"
+        fix = f"{install}, or define it again with @pw.evaluator and evaluate again."
         raise EvaluatorNotFoundError(f"{origin} cannot be loaded.", format_error(error), fix) from error
     if not isinstance(value, Evaluator):
         raise EvaluatorNotFoundError(f"{origin} is not an evaluator.", fix="Decorate it with @pw.evaluator.")

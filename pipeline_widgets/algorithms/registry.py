@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -275,7 +276,7 @@ def load(reference: AlgorithmReference) -> Algorithm:
         AlgorithmNotFoundError: Its module or name is gone, its pickled value cannot be opened, or another
             Python has made that.
     """
-    if (why := foreign_reason(reference.python)) is not None:
+    if (why := foreign_reason(reference.python, host=platform.node())) is not None:
         raise AlgorithmNotFoundError("The algorithm cannot be loaded.", why, foreign_fix(reference.python))
     origin = "the pickled algorithm" if reference.value is not None else str(reference.path)
     return _loaded(origin, lambda: open_code(reference))
@@ -314,7 +315,8 @@ def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
         value = opened()
     except Exception as error:
         why = format_error(error)
-        fix = "Install what it needs, or define it again with @pw.algorithm and trigger the stage again."
+        install = f"Install what it needs on {platform.node()}"
+        fix = f"{install}, or define it again with @pw.algorithm and trigger the stage again."
         raise AlgorithmNotFoundError(f"{origin} cannot be loaded.", why, fix) from error
     if not isinstance(value, Algorithm):
         raise AlgorithmNotFoundError(f"{origin} is not an algorithm.", fix="Decorate it with @pw.algorithm.")

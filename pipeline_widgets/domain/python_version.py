@@ -8,17 +8,19 @@ import sys
 HERE = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def foreign_reason(python: str | None, here: str = HERE) -> str | None:
+def foreign_reason(python: str | None, here: str = HERE, *, host: str = "") -> str | None:
     """Return why code of one Python cannot run under another, as a sentence; None where it can.
 
     Args:
         python: The Python under which it was defined; None for code that is imported, which any can run,
             and for what former versions kept, of which it is not known.
         here: The Python that would run it.
+        host: The machine that has it, where the sentence is read on another one.
     """
     if python is None or python == here:
         return None
-    return f"It was defined under {_name(python)}; this is {_name(here)}."
+    where = f" on {host}" if host else ""
+    return f"It was defined under {_name(python)}; this is {_name(here)}{where}."
 
 
 def foreign_fix(python: str | None, decorator: str = "@pw.algorithm") -> str:

@@ -24,7 +24,7 @@ from typing import Any
 from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.resources import Resources
-from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.errors import ExecutionError, StorageError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.launchers import ssh_package, ssh_scripts
 from pipeline_widgets.execution.launchers.protocol import LaunchedJob, LauncherDescription, LaunchRequest
@@ -178,10 +178,7 @@ class SshLauncher:
         Raises:
             ExecutionError: It cannot be reached, or lacks something.
         """
-        url = request.environment.get(URL)
-        parsed = urls.parse(url) if url is not None else None
-        driver = parsed.get_driver_name() if parsed is not None else ""
-        database = parsed.database if parsed is not None and parsed.get_backend_name() == "sqlite" else None
+        driver, database = _read_url(request.environment.get(URL))
         data = request.environment.get(FOLDER_VARIABLE)
         needed = (driver,) if driver in _DRIVERS else ()
         key = (*needed, database or "", data or "")
@@ -278,6 +275,16 @@ class SshLauncher:
             if wanted is not None and there is not None and wanted > there:
                 what = f"A run asks for {wanted} of {name}, and {self._address.host} has {there}."
                 raise ExecutionError(what, fix="Ask for less, or choose another host.")
+
+
+def _read_url(url: str | None) -> tuple[str, str | None]:
+    """Return the driver of a workspace's database, and the path of its file where it has one."""
+    with suppress(StorageError):  # what is no URL is refused by the process itself
+        if url is not None:
+            parsed = urls.parse(url)
+            is_file = parsed.get_backend_name() == "sqlite"
+            return parsed.get_driver_name(), parsed.database if is_file else None
+    return "", None
 
 
 @contextmanager
