@@ -251,14 +251,18 @@ def test_without_a_key_no_password_is_asked_for(host: SshHost) -> None:
 
 
 def test_a_host_that_is_off_refuses_a_submit(host: SshHost) -> None:
-    """A submit to a host that cannot be reached is an error, and nothing is started later."""
-    host.cut()
+    """A submit to a host that cannot be reached is an error at once, and nothing is started later."""
     launcher = SshLauncher(host.url)
+    request = simple("--help")
+    launcher._find_host(request)  # it was there a moment ago
+    host.cut()
+    began = time.monotonic()
     with pytest.raises(ExecutionError, match="gpubox cannot be reached over SSH") as caught:
-        launcher.submit(simple("--help"))
+        launcher.submit(request)
+    assert time.monotonic() - began < 10
     assert "Connection refused" in caught.value.why
     host.listen()
-    assert not host.jobs.exists()
+    assert list(host.jobs.iterdir()) == []
 
 
 # What becomes of a job

@@ -29,7 +29,11 @@ from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.launchers import ssh_package, ssh_scripts
 from pipeline_widgets.execution.launchers.protocol import LaunchedJob, LauncherDescription, LaunchRequest
 from pipeline_widgets.execution.launchers.ssh_address import SshAddress
-from pipeline_widgets.execution.launchers.ssh_connection import SshConnection, UnreachableError
+from pipeline_widgets.execution.launchers.ssh_connection import (
+    NEVER_CONNECTED,
+    SshConnection,
+    UnreachableError,
+)
 from pipeline_widgets.execution.ownership import LAUNCH, URL, new_launch, token_of
 from pipeline_widgets.persistence import urls
 from pipeline_widgets.persistence.trust import FOLDER_VARIABLE
@@ -90,8 +94,8 @@ class SshLauncher:
     def submit(self, request: LaunchRequest) -> LaunchedJob:
         """Start a job, unless it was started for the same launch number already.
 
-        What a job needs is checked before. Once the host has been reached, a job whose answer is lost counts
-        as submitted: `status` tells what has become of it when the host can be reached again.
+        What a job needs is checked before. A job whose answer is lost counts as submitted: `status` tells what
+        has become of it when the host can be reached again.
 
         Raises:
             ExecutionError: The host cannot be reached, or lacks what a job needs.
@@ -104,15 +108,9 @@ class SshLauncher:
         if data is not None and data not in host.seen:  # that host has a folder of its own
             del environment[FOLDER_VARIABLE]
         script = ssh_scripts.start_job(job_id, host.python, host.copy, request.arguments, environment)
-        while True:
-            try:
-                answer = self._connection.run(script, max(until - time.monotonic(), RETRY_AFTER))
-                break
-            except UnreachableError:
-                self._checked.clear()
-                if time.monotonic() + RETRY_AFTER > until:
-                    return LaunchedJob(id=job_id)
-                time.sleep(RETRY_AFTER)
+        answer = self._ask_until(script, until)
+        if answer is None:
+            return LaunchedJob(id=job_id)
         lines = answer.splitlines()
         if not lines or lines[0].startswith("refused"):
             why = lines[0].removeprefix("refused ") if lines else ""
@@ -171,6 +169,25 @@ class SshLauncher:
         return LauncherDescription(
             name=self._name, engine=engine, python=python, shares_files=bool(host.seen)
         )
+
+    def _ask_until(self, script: str, until: float) -> str | None:
+        """Return the answer to a script that may be sent twice; None where it may have arrived unanswered.
+
+        Raises:
+            UnreachableError: It cannot have arrived.
+        """
+        may_have_arrived = False
+        while True:
+            try:
+                return self._connection.run(script, max(until - time.monotonic(), RETRY_AFTER))
+            except UnreachableError as error:
+                self._checked.clear()
+                may_have_arrived |= error.code != NEVER_CONNECTED
+                if not may_have_arrived:
+                    raise
+            if time.monotonic() + RETRY_AFTER > until:
+                return None
+            time.sleep(RETRY_AFTER)
 
     def _find_host(self, request: LaunchRequest) -> _Host:
         """Return the host, once it has been seen that it has what a request needs.

@@ -44,8 +44,19 @@ _OPTIONS = (
 )
 
 
+#: What OpenSSH says where there was no connection, so that nothing can have been done on the host.
+_NO_CONNECTION = re.compile(
+    r"connect to host|Could not resolve hostname|Permission denied \(|Host key verification failed"
+    r"|kex_exchange_identification|banner exchange"
+)
+NEVER_CONNECTED = "never connected"
+
+
 class UnreachableError(ExecutionError):
-    """The host did not answer, or the connection was lost: it is unknown what has been done there."""
+    """The host did not answer, or the connection was lost: it is unknown what has been done there.
+
+    With the code `NEVER_CONNECTED` there was no connection, and nothing has been done.
+    """
 
 
 class SshConnection:
@@ -215,7 +226,8 @@ def _explain(address: SshAddress, complaints: str, *, timed_out: bool) -> Unreac
     why = _last_lines(complaints)
     if timed_out:
         why = f"It did not answer in time. {why}".rstrip()
-    return UnreachableError(what, why, fix.format(command=address.command))
+    code = NEVER_CONNECTED if _NO_CONNECTION.search(complaints) else ""
+    return UnreachableError(what, why, fix.format(command=address.command), code=code)
 
 
 def _last_lines(complaints: str) -> str:
