@@ -482,6 +482,19 @@ def test_a_database_that_is_not_seen_there_is_refused(tmp_path: Path) -> None:
         assert not list(folder.glob(".pipeline-widgets-*"))
 
 
+def test_artifacts_that_are_not_seen_there_are_refused(tmp_path: Path) -> None:
+    """A folder of this machine alone cannot keep the checkpoints of a run elsewhere; a URL can."""
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    with running_host(tmp_path / "host", hides=folder) as host:
+        launcher = SshLauncher(host.url)
+        with pytest.raises(ExecutionError, match=f"artifacts are in {folder} .* not seen there") as caught:
+            launcher.submit(replace(simple("--help"), folders=(folder,)))
+        assert "artifacts=" in caught.value.fix
+        assert not list(host.jobs.iterdir())
+        assert launcher.submit(replace(simple("--help"), folders=(tmp_path,))).process is not None
+
+
 #: What a notebook cell defines, with a library that is installed here.
 CELL = """
 import only_here

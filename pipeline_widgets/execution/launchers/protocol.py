@@ -24,6 +24,8 @@ class LaunchRequest:
     name: str
     #: Where its output goes, where the engine shares the file system of this machine.
     log: Path
+    #: Folders of this machine that it has to see under the same paths, as one for artifacts that has no URL.
+    folders: tuple[Path, ...] = ()
     resources: Resources = field(default_factory=Resources)
 
 

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,8 @@ class SshLauncher:
     def submit(self, request: LaunchRequest) -> LaunchedJob:
         """Start a job, unless it was started for the same launch number already.
 
-        What a job needs is checked before. A job whose answer is lost counts as submitted: `status` tells what
-        has become of it when the host can be reached again.
+        What a job needs is checked before. A job whose answer is lost counts as submitted: `status` tells
+        what has become of it when the host can be reached again.
 
         Raises:
             ExecutionError: The host cannot be reached, or lacks what a job needs.
@@ -161,7 +161,7 @@ class SshLauncher:
             ExecutionError: It cannot be reached, or lacks Python or this package; with what to install.
         """
         with _probe_file(Path.home()) as probe:
-            host = self._ask_host((), (probe,) if probe else ())
+            host = self._ask_host((), [probe] if probe else [])
         facts = host.facts
         package = "a copy of pipeline_widgets" if host.copy else f"pipeline_widgets {facts['version']}"
         engine = f"SSH to {self._address.host} ({facts['system']}, Python {facts['python']}, {package})"
@@ -198,15 +198,18 @@ class SshLauncher:
         driver, database = _read_url(request.environment.get(URL))
         data = request.environment.get(FOLDER_VARIABLE)
         needed = (driver,) if driver in _DRIVERS else ()
-        key = (*needed, database or "", data or "")
+        key = (*needed, database or "", data or "", *map(str, request.folders))
         with self._lock:
             known = self._checked.get(key)
         if known is None or time.monotonic() - known[0] > CHECKED_FOR:
-            with _probe_file(Path(database).parent if database else None) as probe:
-                paths = [path for path in (probe, data) if path]
-                host = self._ask_host(needed, paths)
-            if database is not None and probe not in host.seen:
-                raise self._refuse_database(database)
+            files = [Path(database)] if database else []
+            with ExitStack() as stack:
+                probes = [stack.enter_context(_probe_file(path.parent)) for path in files]
+                probes += [stack.enter_context(_probe_file(folder)) for folder in request.folders]
+                host = self._ask_host(needed, [path for path in (*probes, data) if path])
+            for path, probe in zip((*files, *request.folders), probes, strict=True):
+                if probe not in host.seen:
+                    raise self._refuse_files(path, is_database=str(path) == database)
             known = (time.monotonic(), host)
             with self._lock:
                 self._checked[key] = known
@@ -273,13 +276,15 @@ class SshLauncher:
         fix = f"Install what is needed: {self._address.command} {shlex.quote(words)}{instead}."
         return ExecutionError(f"No run can start on {self._address.host} with {host.python}.", why, fix)
 
-    def _refuse_database(self, path: str) -> ExecutionError:
-        what = f"A run on {self._address.host} cannot reach this workspace."
-        why = f"It is a SQLite file, and {path} of this machine is not seen there."
-        fix = (
-            "Keep it in PostgreSQL (`pipeline-widgets copy SOURCE TARGET` moves it there), or in a folder "
-            "that both machines share."
-        )
+    def _refuse_files(self, path: Path, *, is_database: bool) -> ExecutionError:
+        where, shared = self._address.host, "or in a folder that both machines share"
+        what = f"A run on {where} cannot reach the files of this workspace."
+        if is_database:
+            why = f"It is a SQLite file, and {path} of this machine is not seen there."
+            fix = f"Keep it in PostgreSQL (`pipeline-widgets copy SOURCE TARGET` moves it there), {shared}."
+        else:
+            why = f"Its artifacts are in {path} of this machine, which is not seen there."
+            fix = f'Keep them at a URL (pw.Workspace(..., artifacts="s3://bucket/prefix")), {shared}.'
         return ExecutionError(what, why, fix)
 
     def _check_resources(self, host: _Host, asked: Resources) -> None:
@@ -305,11 +310,8 @@ def _read_url(url: str | None) -> tuple[str, str | None]:
 
 
 @contextmanager
-def _probe_file(folder: Path | None) -> Generator[str | None]:
+def _probe_file(folder: Path) -> Generator[str | None]:
     """Make a file by which another host can tell that it shares a folder; None where that cannot be made."""
-    if folder is None:
-        yield None
-        return
     path = folder / f".pipeline-widgets-{secrets.token_hex(8)}"
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
