@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-ALIAS = "gpubox"
+ALIAS = "gpubox"  # and "behind", which is reached over it
 ROOT = Path(__file__).parents[1]
 UP_WITHIN = 15.0  # seconds
 POLL = 0.02
@@ -41,7 +41,9 @@ SetEnv HOME={folder}/home PATH={path} PYTHONPATH={modules}
 """
 
 _CLIENT = """\
-Host {alias}
+Host behind
+  ProxyJump {alias}
+Host {alias} behind
   HostName 127.0.0.1
   Port {port}
   IdentityFile {folder}/key

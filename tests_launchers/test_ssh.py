@@ -8,6 +8,7 @@ import re
 import secrets
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -259,10 +260,32 @@ def test_a_host_that_is_off_refuses_a_submit(host: SshHost) -> None:
     began = time.monotonic()
     with pytest.raises(ExecutionError, match="gpubox cannot be reached over SSH") as caught:
         launcher.submit(request)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert "Connection refused" in caught.value.why
     host.listen()
     assert list(host.jobs.iterdir()) == []
+
+
+def test_a_jump_host_of_the_configuration_counts(host: SshHost) -> None:
+    """A host behind another one is reached as ~/.ssh/config says, and its job as any."""
+    launcher = SshLauncher("ssh://behind")
+    assert launcher.describe().engine.startswith("SSH to behind (")
+    assert (host.folder / "sshd.log").read_text().count("Accepted publickey") == 2
+    job = launcher.submit(simple("--help"))
+    wait_for(lambda: ended(launcher, job.id), "the job to end")
+    assert launcher.status(job.id).exit_code == 0
+
+
+def test_the_users_own_shared_connections_are_used(host: SshHost) -> None:
+    """Where ~/.ssh/config says how connections are shared, that is how it is done, and nothing of ours."""
+    with tempfile.TemporaryDirectory(prefix="pw-", dir="/tmp") as folder:
+        sharing = f"  ControlMaster auto\n  ControlPath {folder}/%C\n  ControlPersist 30\n"
+        host.config.write_text(host.config.read_text() + sharing)
+        launcher = SshLauncher(host.url)
+        for _ in range(3):
+            launcher.describe()
+        assert len(list(Path(folder).iterdir())) == 1
+        assert (host.folder / "sshd.log").read_text().count("Accepted publickey") == 1
 
 
 # What becomes of a job
