@@ -6,6 +6,10 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+
+import postgres as postgres_support
+import pytest
 
 # What tests, and the processes that they start, trust is not among what their user trusts.
 TRUSTED = tempfile.mkdtemp(prefix="pipeline-widgets-tests-")
@@ -16,3 +20,21 @@ os.environ["PIPELINE_WIDGETS_DATA"] = TRUSTED
 def _forget(of: int = os.getpid()) -> None:
     if os.getpid() == of:
         shutil.rmtree(TRUSTED, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_support.Server]:
+    """A PostgreSQL server of this session, which listens on a Unix socket."""
+    binaries = postgres_support.programs()
+    assert binaries is not None, postgres_support.MISSING
+    server = postgres_support.Server(binaries)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: postgres_support.Server) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)

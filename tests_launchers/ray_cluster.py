@@ -37,7 +37,7 @@ OF_RAY = ("ray::", "gcs_server", "raylet", "ray/dashboard", "ray-dashboard", "ra
 OBJECT_STORE = "--object-store-memory=100000000"
 
 
-def why_not() -> str | None:
+def explain_absence() -> str | None:
     """Return why no Ray can be started here, and what to do; None where it can."""
     if not sys.platform.startswith("linux"):
         return "The tests of the Ray launcher need the namespaces of Linux."
@@ -69,6 +69,7 @@ class RayCluster:
             **{name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED)},
             "RAY_TMPDIR": str(self.folder),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_raylet_start_wait_time_s": f"{STARTS_WITHIN:g}",
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # some 20 processes would compile Ray each time
@@ -173,6 +174,15 @@ class RayCluster:
         here = _namespace(self._first_process())
         return {pid for pid in _numbers() if _namespace(pid) == here} - {self._first_process()}
 
+    def number_here(self, pid: int) -> int:
+        """Return how this side numbers a process of the namespace, by the number that it has there."""
+        for each in self.processes():
+            with contextlib.suppress(OSError):
+                status = Path(f"/proc/{each}/status").read_text(encoding="utf-8")
+                if f"NSpid:\t{each}\t{pid}\n" in status:
+                    return each
+        raise AssertionError(f"There is no process {pid} in the namespace")
+
     def processes_of(self, *words: str) -> set[int]:
         """Return those whose command line has one of these words in it."""
         return {pid for pid in self.processes() if any(word in _command(pid) for word in words)}
@@ -215,13 +225,14 @@ class _ForwardedPort:
 
     Args:
         pid: A process of that namespace.
+        number: The port, where it has to be a certain one.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, number: int = 0) -> None:
         self._namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
         self._open: set[socket.socket] = set()
         self._hangs = threading.Event()
-        self._listener = self._listen(0)
+        self._listener = self._listen(number)
         self.number: int = self._listener.getsockname()[1]
 
     def cut(self, *, silently: bool = False) -> None:

@@ -359,12 +359,14 @@ def test_the_token_of_a_cluster_is_sent_as_rays_own_client_sends_it(
 
 
 def test_the_log_of_a_job_has_its_last_lines_without_rays_own(api: FakeJobsApi) -> None:
-    """Ray writes the command line of a job into its log."""
+    """Ray writes the command line of a job into its log, and why it has failed it."""
     log = (
         "2026-11-28 21:12:36,579\tINFO job_manager.py:581 -- Runtime env is setting up.\n"
         "Running entrypoint for job x: exec python\none\ntwo\nthree\n"
     )
-    api.answers["GET /api/jobs/x/logs"] = lambda: (200, json.dumps({"logs": log}))
+    why = "Job supervisor actor died: of this"
+    api.answers["GET /api/jobs/x/logs"] = lambda: (200, json.dumps({"logs": log + why}))
+    api.knows("x", status="FAILED", message=why)
     launcher = RayLauncher(api.name)
     assert (launcher.logs("x"), launcher.logs("x", 2)) == ("one\ntwo\nthree", "two\nthree")
 

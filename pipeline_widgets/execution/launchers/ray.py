@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.domain.resources import Resources
@@ -110,7 +110,7 @@ class RayLauncher:
     def status(self, job_id: str) -> JobObservation:
         """Return what Ray says of a job, in its own words."""
         try:
-            told = self._ask("GET", f"/api/jobs/{job_id}")
+            told = self._ask("GET", _job_path(job_id))
         except _AnswerError as error:
             reason = "Ray does not know it: its head was restarted" if error.code == 404 else error.words  # noqa: PLR2004
             return JobObservation(state=JobState.UNKNOWN, reason=reason)
@@ -129,7 +129,7 @@ class RayLauncher:
     def stop(self, job_id: str) -> None:
         """End a job: Ray sends SIGTERM, and SIGKILL after its RAY_JOB_STOP_WAIT_TIME_S, 3 s by default."""
         try:
-            self._ask("POST", f"/api/jobs/{job_id}/stop")
+            self._ask("POST", _job_path(job_id, "/stop"))
             until = time.monotonic() + BEGINS_WITHIN
             while self.status(job_id).state is JobState.WAITING:
                 if time.monotonic() > until:
@@ -145,10 +145,13 @@ class RayLauncher:
     def logs(self, job_id: str, lines: int = 100) -> str:
         """Return the last lines that a job has printed; empty where nothing is known of it."""
         try:
-            told = self._ask("GET", f"/api/jobs/{job_id}/logs")
+            log = str(self._ask("GET", _job_path(job_id, "/logs")).get("logs") or "")
+            message = self._ask("GET", _job_path(job_id)).get("message")
         except (_AnswerError, OSError, ValueError):
             return ""
-        printed = [line for line in str(told.get("logs") or "").splitlines() if not _NOISE.fullmatch(line)]
+        if isinstance(message, str):  # Ray appends to the log why it has failed a job; `status` returns that
+            log = log.removesuffix(message)
+        printed = [line for line in log.splitlines() if not _NOISE.fullmatch(line)]
         return "\n".join(printed[-lines:]) if lines > 0 else ""
 
     def describe(self) -> LauncherDescription:
@@ -202,7 +205,7 @@ class RayLauncher:
 
     def _has_job(self, job_id: str) -> bool:
         try:
-            self._ask("GET", f"/api/jobs/{job_id}")
+            self._ask("GET", _job_path(job_id))
         except (_AnswerError, OSError, ValueError):
             return False
         return True
@@ -286,6 +289,10 @@ def _pass_environment(request: LaunchRequest, job_id: str) -> tuple[dict[str, st
         return {ENVIRONMENT: json.dumps(environment)}, None
     path = request.log.absolute().with_name(f"{job_id}.environment")
     return {ENVIRONMENT_FILE: str(path)}, _PrivateFile(path, environment)
+
+
+def _job_path(job_id: str, more: str = "") -> str:
+    return f"/api/jobs/{quote(job_id, safe='') or '-'}{more}"  # without an id it would be the list of all
 
 
 def _has_password(value: str) -> bool:
