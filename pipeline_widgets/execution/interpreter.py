@@ -20,10 +20,14 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     """Return the variables of this process and these; with a path to this package if it is not installed."""
-    found = {**os.environ, **more}
+    return {**os.environ, **path_to_package(), **more}
+
+
+def path_to_package() -> dict[str, str]:
+    """Return the variables with which another interpreter finds this package if it is not installed."""
     try:
         version("pipeline-widgets")
     except PackageNotFoundError:
         root = str(Path(__file__).resolve().parents[2])
-        found["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), root)))
-    return found
+        return {"PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), root)))}
+    return {}

@@ -1,0 +1,234 @@
+"""What a launcher asks Slurm for, and how it reads what Slurm prints; nothing of it needs a Slurm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline_widgets.domain.engine_job import JobObservation, JobState
+from pipeline_widgets.domain.resources import Resources
+from pipeline_widgets.errors import ExecutionError
+from pipeline_widgets.execution.launchers import slurm_jobs, slurm_options
+from pipeline_widgets.execution.launchers.protocol import LaunchRequest
+from pipeline_widgets.execution.launchers.slurm import SlurmLauncher
+
+pytestmark = pytest.mark.spec("11.2")
+
+
+def arguments(**asked: object) -> list[str]:
+    return slurm_options.to_arguments(Resources.parse(asked))
+
+
+def row(
+    state: str,
+    *,
+    reason: str = "None",
+    code: int = 0,
+    restarts: int = 0,
+    left: str = "UNLIMITED",
+    preempted: str = "N/A",
+    comment: str = "pipeline_widgets:00ff:60",
+    log: str = "/nowhere/supervisor.log",
+) -> JobObservation:
+    """Return what is read from a row of squeue."""
+    fields = ("12", state, reason, str(code), str(restarts), "node7", left, preempted, comment, log)
+    text = slurm_jobs.SEPARATOR.join(fields) + f"{slurm_jobs.SEPARATOR}\n"
+    return slurm_jobs.parse_squeue(text)["12"].observe()
+
+
+def test_resources_are_arguments_of_sbatch() -> None:
+    assert arguments() == ["--nodes=1", "--ntasks=1", "--no-requeue", "--signal=B:TERM@60"]
+    asked = arguments(
+        cpu=4, gpu=2, memory="24 GiB", time="1.5 h", gpu_type="a100", gres="license:1", qos="long"
+    )
+    assert asked[2:6] == [
+        "--cpus-per-task=4",
+        "--mem=24576M",
+        "--time=0-01:30:00",
+        "--gres=gpu:a100:2,license:1",
+    ]
+    assert "--qos=long" in asked
+    assert "--time=2-00:00:01" in arguments(time=172_800.5)
+    assert "--mem=1M" in arguments(memory=1)
+
+
+@pytest.mark.parametrize(("time", "warning"), [("1 min", 15), ("2 h", 60), (3, 0)])
+def test_a_short_job_is_warned_a_quarter_of_its_time_before_its_end(time: object, warning: int) -> None:
+    asked = arguments(time=time)
+    assert (f"--signal=B:TERM@{warning}" in asked) is (warning > 0)
+    assert not (warning == 0 and any(each.startswith("--signal") for each in asked))
+
+
+def test_switches_are_written_as_people_write_them() -> None:
+    assert "--requeue" in arguments(requeue=True)
+    assert "--requeue" in arguments(requeue="yes")
+    assert "--no-requeue" in arguments(requeue="0")
+    assert "--exclusive" in arguments(exclusive=1)
+    with pytest.raises(ExecutionError, match="True or False"):
+        arguments(requeue="perhaps")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"wrap": "touch /tmp/x"}, "has no option 'wrap'"),
+        ({"export": "ALL"}, "The options are: cpu, gpu, memory, time, account"),
+        ({"partition": "a b"}, "cannot be 'a b'"),
+        ({"partition": "a\n--uid=0"}, "cannot be"),
+        ({"partition": True}, "cannot be True"),
+        ({"nodelist": "/etc/passwd"}, "cannot be"),
+        ({"gpu": 1, "gpu_type": "a100:8,b"}, "Give a type"),
+        ({"gpu": 1, "gres": "license:1,gpu:2"}, "asked for twice"),
+        ({"gpu_type": "a100"}, "no GPU is asked for"),
+        ({"nice": "1;2"}, "whole number"),
+        ({"warning": 70_000}, "from 0 to 65535"),
+    ],
+)
+def test_what_slurm_cannot_be_asked_for_is_refused_with_what_it_can(
+    asked: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ExecutionError, match=words):
+        arguments(**asked)
+
+
+def test_a_name_holds_what_all_jobs_ask_for() -> None:
+    read = slurm_options.read_name(
+        "slurm://?partition=gpu&gpu=2&time=2%20h&python=/opt/py/bin/python&requeue=true"
+    )
+    assert (read.defaults.gpu, read.defaults.time, read.python) == (2, 7200.0, "/opt/py/bin/python")
+    assert read.defaults.options == {"partition": "gpu", "requeue": "true"}
+    assert slurm_options.read_name("slurm") == slurm_options.read_name("slurm://")
+    merged = slurm_options.merge(read.defaults, Resources.parse({"gpu": 0, "partition": "cpu"}))
+    assert (merged.gpu, merged.time, merged.options["partition"]) == (0, 7200.0, "cpu")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "slurm://login1",
+        "slurm://?partition",
+        "slurm://?nothing=1",
+        "slurm://?partition=a&partition=b",
+        "slurm://?python=python3",
+        "slurm://?gpu=many",
+        "slurm://[",
+        "slurm:///tmp",
+        "slurmy",
+    ],
+)
+def test_what_is_not_the_name_of_a_launcher_is_refused(name: str) -> None:
+    with pytest.raises(ExecutionError):
+        SlurmLauncher(name)
+
+
+def test_a_waiting_job_says_for_what_in_slurms_words() -> None:
+    assert row("PENDING") == JobObservation(state=JobState.WAITING, hosts=("node7",))
+    assert row("PENDING", reason="QOSMaxJobsPerUserLimit").reason == "QOSMaxJobsPerUserLimit"
+    down = "Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved"
+    assert row("PENDING", reason=down).reason == "Nodes required for job are DOWN, DRAINED or reserved"
+    for state in ("CONFIGURING", "SUSPENDED", "REQUEUE_HOLD"):
+        assert (row(state).state, row(state).reason) == (JobState.WAITING, state)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "status", "words", "code"),
+    [
+        ("COMPLETED", "None", 0, "COMPLETED", 0),
+        ("FAILED", "NonZeroExitCode", 3 << 8, "FAILED", 3),
+        ("FAILED", "JobLaunchFailure", 9, "FAILED (JobLaunchFailure)", -9),
+        ("TIMEOUT", "TimeLimit", 15, "TIMEOUT (TimeLimit)", -15),
+        ("OUT_OF_MEMORY", "OutOfMemory", 0x80 | 125, "OUT_OF_MEMORY (OutOfMemory)", None),
+        ("NODE_FAIL", "NodeDown", 0, "NODE_FAIL (NodeDown)", None),
+        ("PREEMPTED", "None", 0, "PREEMPTED", None),
+        ("CANCELLED", "None", 0, "CANCELLED", None),
+    ],
+)
+def test_a_job_that_has_ended_says_how(
+    state: str, reason: str, status: int, words: str, code: int | None
+) -> None:
+    said = row(state, reason=reason, code=status)
+    assert (said.state, said.reason, said.exit_code) == (JobState.ENDED, words, code)
+
+
+def test_as_long_as_something_of_a_job_is_left_it_works_and_says_why_it_ends() -> None:
+    for said, words in (
+        (row("RUNNING"), ""),
+        (row("RUNNING", left="3-00:00:00"), ""),
+        (row("RUNNING", left="1:30"), "TimeLimit"),
+        (row("RUNNING", left="1:30", comment="pipeline_widgets:00ff:0"), ""),
+        (row("COMPLETING", reason="TimeLimit"), "TIMEOUT (TimeLimit)"),
+        (row("COMPLETING", preempted="2026-11-28T20:57:44"), "PREEMPTED"),
+        (row("COMPLETING"), "COMPLETING"),
+    ):
+        assert (said.state, said.reason) == (JobState.AT_WORK, words)
+
+
+def test_a_job_in_the_queue_for_the_second_time_has_ended_where_its_process_has_begun(tmp_path: Path) -> None:
+    log = str(tmp_path / "supervisor.log")
+    (tmp_path / "job-00ff.environment").touch()
+    assert row("PENDING", restarts=1, log=log).state is JobState.WAITING
+    (tmp_path / "job-00ff.environment").unlink()
+    said = row("PENDING", restarts=1, reason="BeginTime", log=log)
+    assert (said.state, said.reason) == (JobState.ENDED, "REQUEUED (BeginTime)")
+    assert row("PENDING", log=log).state is JobState.WAITING
+    # Where the folder cannot be seen from here, nothing is known of its process.
+    assert row("PENDING", restarts=1, log="/nowhere/supervisor.log").state is JobState.WAITING
+
+
+def test_a_state_that_is_new_is_unknown_and_a_row_that_is_none_is_left_out() -> None:
+    assert row("TELEPORTED") == JobObservation(state=JobState.UNKNOWN, reason="TELEPORTED", hosts=("node7",))
+    assert slurm_jobs.parse_squeue("\nslurm_load_jobs error\n12\x1fRUNNING\n") == {}
+
+
+def test_a_comment_of_anybody_else_makes_no_job_ours() -> None:
+    for comment in ("", "(null)", "mine", "pipeline_widgets:../../x:1", "other:00ff:60"):
+        fields = ("12", "RUNNING", "None", "0", "0", "n", "1:00", "N/A", comment, "/a/b.log")
+        job = slurm_jobs.parse_squeue(slurm_jobs.SEPARATOR.join(fields) + slurm_jobs.SEPARATOR)["12"]
+        assert (job.token, job.log, job.environment) == ("", None, None)
+
+
+def test_accounting_tells_the_end_of_a_job_that_the_controller_has_forgotten() -> None:
+    told = "7|TIMEOUT|0:15|node7\n8|CANCELLED by 1000|0:0|None assigned\n"
+    told += "9|OUT_OF_MEMORY|0:125|n1\n10|FAILED|2:0|n1\n\n"
+    jobs = {key: job.observe() for key, job in slurm_jobs.parse_sacct(told).items()}
+    ended = JobState.ENDED
+    assert jobs == {
+        "7": JobObservation(state=ended, reason="TIMEOUT", exit_code=-15, hosts=("node7",)),
+        "8": JobObservation(state=ended, reason="CANCELLED (by 1000)"),
+        "9": JobObservation(state=ended, reason="OUT_OF_MEMORY", hosts=("n1",)),
+        "10": JobObservation(state=ended, reason="FAILED", exit_code=2, hosts=("n1",)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("UNLIMITED", None), ("0:05", 5), ("1:02:03", 3723), ("2-00:00:01", 172_801), ("INVALID", None)],
+)
+def test_a_span_of_time_is_read_as_slurm_writes_it(text: str, seconds: float | None) -> None:
+    assert slurm_jobs.parse_time(text) == seconds
+
+
+def test_where_slurm_is_not_installed_the_error_says_where_its_commands_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    log = tmp_path / "run" / "supervisor.log"
+    request = LaunchRequest(arguments=("supervise", "1"), environment={}, name="pw-supervise-1", log=log)
+    with pytest.raises(ExecutionError, match=r"sbatch is not on this machine\. .*login node"):
+        SlurmLauncher().submit(request)
+    assert not list(tmp_path.rglob("job-*"))
+    said = SlurmLauncher().status("12")
+    assert said.state is JobState.UNKNOWN
+    assert "squeue is not on this machine" in said.reason
+
+
+@pytest.mark.parametrize(("name", "folder"), [("pw run", "run"), ("--wrap=x", "run"), ("pw", "a\\b")])
+def test_a_name_or_a_folder_that_sbatch_would_read_as_something_else_is_refused(
+    tmp_path: Path, name: str, folder: str
+) -> None:
+    log = tmp_path / folder / "supervisor.log"
+    request = LaunchRequest(arguments=("supervise", "1"), environment={}, name=name, log=log)
+    with pytest.raises(ExecutionError):
+        SlurmLauncher().submit(request)
+    assert not list(tmp_path.rglob("job-*"))
