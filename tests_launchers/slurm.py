@@ -7,11 +7,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 PACKAGES = "slurm-wlm munge slurm-wlm-basic-plugins"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sacct", "sinfo")
@@ -44,7 +46,7 @@ ProctrackType=proctrack/cgroup
 TaskPlugin=task/cgroup
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-SchedulerParameters=batch_sched_delay=0
+SchedulerParameters={scheduler}
 DefMemPerCPU={memory_per_cpu}
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -85,11 +87,13 @@ class OneNodeSlurm:
         folder: For its state and logs; it has to be open to all users, as the path to it has.
         remembers: Seconds for which the controller remembers a job that has ended.
         kill_wait: Seconds between SIGTERM and SIGKILL.
+        scheduler: The parameters of the scheduler; by default it looks at the queue as soon as a job comes.
     """
 
     folder: Path
     remembers: int = 300
     kill_wait: int = KILL_WAIT
+    scheduler: str = "batch_sched_delay=0"
     environment: Mapping[str, str] = field(init=False)
     #: The name of its node.
     node: str = field(init=False, default="")
@@ -117,6 +121,7 @@ class OneNodeSlurm:
                 node_port=node_port,
                 remembers=self.remembers,
                 kill_wait=self.kill_wait,
+                scheduler=self.scheduler,
                 cpus=CPUS,
                 memory=MEMORY,
                 memory_per_cpu=MEMORY_PER_CPU,
@@ -218,7 +223,7 @@ class OneNodeSlurm:
 
 
 @contextmanager
-def one_node_slurm(folder: Path, **options: int) -> Generator[OneNodeSlurm]:
+def one_node_slurm(folder: Path, **options: Any) -> Generator[OneNodeSlurm]:
     """Start a Slurm, and end it, with all its jobs, after the block."""
     slurm = OneNodeSlurm(folder, **options)
     try:
@@ -226,6 +231,23 @@ def one_node_slurm(folder: Path, **options: int) -> Generator[OneNodeSlurm]:
         yield slurm
     finally:
         slurm.stop()
+
+
+@contextmanager
+def slurm_for_tests() -> Generator[OneNodeSlurm]:
+    """Start a Slurm whose commands this process finds, in a temporary folder that is open to all users."""
+    folder = Path(tempfile.mkdtemp(prefix="pw-slurm-", dir="/tmp"))
+    folder.chmod(0o755)
+    before = os.environ.get("SLURM_CONF")
+    try:
+        with one_node_slurm(folder) as started:
+            os.environ["SLURM_CONF"] = started.environment["SLURM_CONF"]
+            yield started
+    finally:
+        os.environ.pop("SLURM_CONF", None)
+        if before is not None:
+            os.environ["SLURM_CONF"] = before
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_installed() -> None:

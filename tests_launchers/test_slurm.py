@@ -7,14 +7,13 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from slurm import KILL_WAIT, MEMORY_PER_CPU, OneNodeSlurm, one_node_slurm
+from slurm import KILL_WAIT, MEMORY_PER_CPU, OneNodeSlurm, slurm_for_tests
 
 from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.domain.resources import Resources
@@ -38,19 +37,9 @@ SAVES = "trap 'echo saves; sleep 1; echo saved; exit 0' TERM; echo begun; while 
 
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[OneNodeSlurm]:
-    """A Slurm of this module; its folder is open, as those of a cluster are."""
-    folder = Path(tempfile.mkdtemp(prefix="pw-slurm-", dir="/tmp"))
-    folder.chmod(0o755)
-    before = os.environ.get("SLURM_CONF")
-    try:
-        with one_node_slurm(folder) as started:
-            os.environ["SLURM_CONF"] = started.environment["SLURM_CONF"]
-            yield started
-    finally:
-        os.environ.pop("SLURM_CONF", None)
-        if before is not None:
-            os.environ["SLURM_CONF"] = before
-        shutil.rmtree(folder, ignore_errors=True)
+    """A Slurm of this module."""
+    with slurm_for_tests() as started:
+        yield started
 
 
 class Jobs:
@@ -102,7 +91,7 @@ class Jobs:
 
     def environments(self) -> list[Path]:
         """Return the files with variables that no job has read."""
-        return list(self.folder.rglob("job-*.environment*"))
+        return list(self.folder.rglob("*.environment*"))
 
     def cancel_all(self) -> None:
         """End all jobs, at once."""
@@ -161,9 +150,8 @@ def test_nothing_that_others_can_see_of_a_job_holds_the_password_of_its_workspac
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", SECRET)
-    for folder in (jobs.folder, *jobs.folder.parents):
-        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
-            folder.chmod(0o755)  # the folders above the run's are open to all
+    jobs.folder = jobs.slurm.folder / "shared"  # as the folders above an artifact folder, open to all
+    jobs.folder.mkdir(mode=0o755)
     waiting, _ = jobs.submit(name="pw-supervise-2", nice=5, memory="999 MiB", cpu=4), jobs.begun()
     job = jobs.ids[0]
     seen = [
@@ -182,7 +170,7 @@ def test_nothing_that_others_can_see_of_a_job_holds_the_password_of_its_workspac
     assert not [text for text in seen if SECRET in text]
     # Its owner sees it nowhere either: not in the script, and not in what the controller keeps.
     own = jobs.slurm.run("scontrol", "write", "batch_script", job, "-")
-    assert "job-" in own
+    assert "supervisor.log-" in own
     kept = [path.read_bytes() for path in (jobs.slurm.folder / "state").rglob("*") if path.is_file()]
     assert any(b"PATH=" in data for data in kept), "it keeps no environment at all"
     assert not [data for data in (own.encode(), *kept) if SECRET.encode() in data]

@@ -244,9 +244,31 @@ def describe_exit(code: int | None) -> str:
     hint = ""
     if -code == getattr(signal, "SIGKILL", None):
         hint = " Where nobody did that, the system may have run out of memory: see its kernel log."
+        if count_memory_kills():
+            hint = " Its job was out of memory (OUT_OF_MEMORY): ask for more, or train in smaller batches."
     if -code == signal.SIGSEGV:
         hint = " Compiled code has read or written where it must not."
     return f"Its process was killed by {signal_name(-code)}.{hint}"
+
+
+def count_memory_kills() -> int:
+    """Return how many processes of this process's job have met the limit of its memory; 0 outside of a job.
+
+    Slurm makes a cgroup for each job, in which the kernel counts them. Slurm itself says so only when the
+    whole job has ended.
+    """
+    for line in _read("/proc/self/cgroup").splitlines():
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if "/job_" not in path or controllers not in {"", "memory"}:
+            continue
+        told = _read(
+            f"/sys/fs/cgroup/{controllers}{path}/memory.{'oom_control' if controllers else 'events'}"
+        )
+        for counter in told.splitlines():
+            name, _, count = counter.partition(" ")
+            if name == "oom_kill" and count.isdecimal():
+                return int(count)
+    return 0
 
 
 def signal_name(number: int) -> str:

@@ -166,9 +166,9 @@ def test_as_long_as_something_of_a_job_is_left_it_works_and_says_why_it_ends() -
 
 def test_a_job_in_the_queue_for_the_second_time_has_ended_where_its_process_has_begun(tmp_path: Path) -> None:
     log = str(tmp_path / "supervisor.log")
-    (tmp_path / "job-00ff.environment").touch()
+    (tmp_path / "supervisor.log-00ff.environment").touch()
     assert row("PENDING", restarts=1, log=log).state is JobState.WAITING
-    (tmp_path / "job-00ff.environment").unlink()
+    (tmp_path / "supervisor.log-00ff.environment").unlink()
     said = row("PENDING", restarts=1, reason="BeginTime", log=log)
     assert (said.state, said.reason) == (JobState.ENDED, "REQUEUED (BeginTime)")
     assert row("PENDING", log=log).state is JobState.WAITING
@@ -217,7 +217,7 @@ def test_where_slurm_is_not_installed_the_error_says_where_its_commands_are(
     request = LaunchRequest(arguments=("supervise", "1"), environment={}, name="pw-supervise-1", log=log)
     with pytest.raises(ExecutionError, match=r"sbatch is not on this machine\. .*login node"):
         SlurmLauncher().submit(request)
-    assert not list(tmp_path.rglob("job-*"))
+    assert not list(tmp_path.rglob("*.environment"))
     said = SlurmLauncher().status("12")
     assert said.state is JobState.UNKNOWN
     assert "squeue is not on this machine" in said.reason
@@ -231,4 +231,4 @@ def test_a_name_or_a_folder_that_sbatch_would_read_as_something_else_is_refused(
     request = LaunchRequest(arguments=("supervise", "1"), environment={}, name=name, log=log)
     with pytest.raises(ExecutionError):
         SlurmLauncher().submit(request)
-    assert not list(tmp_path.rglob("job-*"))
+    assert not list(tmp_path.rglob("*.environment"))

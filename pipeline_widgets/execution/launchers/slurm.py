@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import secrets
@@ -115,7 +116,7 @@ class SlurmLauncher:
         if (waiting := self._find_waiting(request.name, log)) is not None:
             return waiting
         token = secrets.token_hex(8)
-        environment = log.parent / slurm_jobs.environment_name(token)
+        environment = slurm_jobs.name_environment(log, token)
         self._write_files(request, log, environment)
         command = ["sbatch", "--parsable", "--export=ALL", f"--job-name={request.name}", "--open-mode=append"]
         comment = slurm_jobs.write_comment(token, slurm_options.read_warning(asked))
@@ -186,15 +187,17 @@ class SlurmLauncher:
 
         Whoever submitted it ended before it could write down the id. In the queue it keeps its place.
         """
-        left = {path.name: path for path in log.parent.glob(slurm_jobs.environment_name("*"))}
+        pattern = slurm_jobs.name_environment(Path(glob.escape(log.name)), "*").name
+        left = set(log.parent.glob(pattern))
         if not left:
             return None
         found: LaunchedJob | None = None
         for job in _ask_queue(f"--name={name}", f"--user={os.getuid()}", "--states=all").values():
             environment = job.environment
-            if job.is_waiting and environment is not None and left.pop(environment.name, None) == environment:
+            if job.is_waiting and environment in left:
+                left.remove(environment)
                 found = found or LaunchedJob(id=job.id)
-        for path in left.values():
+        for path in left:
             path.unlink(missing_ok=True)
         return found
 

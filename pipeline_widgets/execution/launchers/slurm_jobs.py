@@ -64,7 +64,7 @@ class SlurmJob:
     @property
     def environment(self) -> Path | None:
         """The file with the variables of its process, which is gone as soon as that has begun."""
-        return self.log.parent / environment_name(self.token) if self.log and self.token else None
+        return name_environment(self.log, self.token) if self.log and self.token else None
 
     @property
     def is_waiting(self) -> bool:
@@ -109,9 +109,9 @@ class SlurmJob:
         return environment is not None and environment.parent.is_dir() and not environment.exists()
 
 
-def environment_name(token: str) -> str:
-    """Return the name of the file with the variables of a job, beside its log."""
-    return f"job-{token}.environment"
+def name_environment(log: Path, token: str) -> Path:
+    """Return the file with the variables of a job, beside its log."""
+    return log.with_name(f"{log.name}-{token}.environment")
 
 
 def write_comment(token: str, warning: int) -> str:
