@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline_widgets.adoption.recognition import recognize
 from pipeline_widgets.algorithms import evaluators, registry
+from pipeline_widgets.domain.adoption import Adoption
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
@@ -113,9 +114,8 @@ class Services:
         """
         place = path.expanduser().absolute()
         found = recognize(place)
-        spec = AlgorithmSpec(name=found.origin, produces=found.produces, scratch=False, score=found.score)
-        stands_in = ConfiguredAlgorithm(spec=spec, reference=AlgorithmReference(), config={}, signature={})
-        return self.adoptions.adopt(project_id, name or place.name, found, algorithm or stands_in, copy=copy)
+        made = algorithm or _stand_in(found)
+        return self.adoptions.adopt(project_id, name or place.name, found, made, copy=copy)
 
     def train(self, experiment_id: int) -> Run:
         """Train an experiment by itself, and launch the run."""
@@ -282,3 +282,14 @@ def configure(algorithm: str | registry.Algorithm, config: dict[str, object]) ->
         what = f"{getattr(found, '__name__', found)!r} is not an algorithm."
         raise AlgorithmNotFoundError(what, fix="Decorate it with @pw.algorithm, or pass a name.")
     return found.configure(config)
+
+
+def _stand_in(found: Adoption) -> ConfiguredAlgorithm:
+    """Return an algorithm that trains nothing, and opens checkpoints as that which makes such ones does."""
+    spec = AlgorithmSpec(name=found.origin, produces=found.produces, scratch=False, score=found.score)
+    reference = AlgorithmReference()
+    if found.opened_by in registry.names():
+        maker = registry.find(found.opened_by)
+        spec = replace(maker.spec, name=found.origin, accepts=(), scratch=False, score=found.score)
+        reference = maker.reference
+    return ConfiguredAlgorithm(spec=spec, reference=reference, config={}, signature={})

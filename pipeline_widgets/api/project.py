@@ -105,15 +105,17 @@ class Project(Handle):
 
         Known are `checkpoint-*` folders and model folders of Hugging Face, models of Stable-Baselines3 with
         their VecNormalize file, folders of RL-Zoo, event files of TensorBoard, and databases of Trackio.
-        Nothing is unpickled, and nothing is copied unless asked: a checkpoint stays where it is, is known by
-        its digest, checked before every use, and deleted by no clean-up. A first stage starts from it as a
-        saved agent, `ws.create_agent("name", experiment.checkpoints[-1])`.
+        Nothing is unpickled in this process, and nothing is copied unless asked: a checkpoint stays where it
+        is, is known by its digest, checked before every use, and deleted by no clean-up. A first stage starts
+        from it as a saved agent, `ws.create_agent("name", experiment.checkpoints[-1])`. A model of
+        Stable-Baselines3 whose file of VecNormalize is missing is adopted with a warning, and starts nothing.
 
         Args:
             folder: The folder, or a single file.
             name: The name of the experiment; by default that of the folder.
             algorithm: The algorithm that made it, or goes on from it. It says how an agent opens the
-                checkpoints, and which score is better. By default one that stands for the tool.
+                checkpoints, and which score is better. By default one that stands for the tool; models of
+                Stable-Baselines3 are opened by the ready algorithm of their class.
             config: Fields of that algorithm's config; the others have their defaults.
             copy: Copy the checkpoints into the workspace.
 

@@ -34,6 +34,8 @@ class Adoption:
     origin: str
     #: The artifact kinds of its checkpoints; empty where there are metrics alone.
     produces: frozenset[str] = frozenset()
+    #: The name of the algorithm that makes such checkpoints and opens them, where it is installed.
+    opened_by: str | None = None
     score: Literal["max", "min"] = "max"
     checkpoints: tuple[FoundCheckpoint, ...] = ()
     metrics: tuple[ReadMetric, ...] = ()

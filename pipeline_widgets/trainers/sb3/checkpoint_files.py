@@ -16,15 +16,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from pipeline_widgets.adoption import sb3_files, sb3_signature
+from pipeline_widgets.adoption.sb3_files import MODEL, STATISTICS
 from pipeline_widgets.errors import CheckpointError, format_value
 from pipeline_widgets.trainers.gymnasium_spaces import describe_spaces
-from pipeline_widgets.trainers.sb3 import replay_buffers, training_state
+from pipeline_widgets.trainers.sb3 import pickled_facts, replay_buffers, training_state
 
-MODEL, STATISTICS, FACTS = "model.zip", "vecnormalize.pkl", "facts.json"
+FACTS = "facts.json"
 BUFFER = "replay_buffer"
 #: What only a resumed run needs, so that the copy of an agent is without it.
 TRAINING_ONLY = (training_state.FILE, f"{BUFFER}.*")
@@ -89,20 +92,18 @@ def describe_normalization(statistics: Any) -> str:
 def read_facts(folder: Path) -> dict[str, Any]:
     """Return the facts of a checkpoint whose files are those that were saved with it.
 
-    A folder that holds nothing but a model of Stable-Baselines3, such as one that was adopted, has none.
+    A folder of Stable-Baselines3 or RL-Zoo that was adopted says nothing of itself: then they are those that
+    its model says.
 
     Args:
         folder: The checkpoint.
 
     Raises:
-        CheckpointError: It has no model, or a file is not the one that was saved with it.
+        CheckpointError: It has no model, or a file is missing or not the one that was saved with it.
     """
-    if not (folder / MODEL).is_file():
-        why = f"{folder / MODEL} does not exist."
-        raise CheckpointError(f"The checkpoint has no file {MODEL}.", why, FIX)
     path = folder / FACTS
     if not path.is_file():
-        return {}
+        return _read_foreign_facts(model_of(folder))
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         digests: dict[str, str] = dict(facts["files"])
@@ -119,6 +120,37 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def model_of(folder: Path) -> Path:
+    """Return the file with the model of a checkpoint.
+
+    Args:
+        folder: The checkpoint.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    if (found := sb3_files.find_model(folder)) is None:
+        why = f"{folder / MODEL} does not exist."
+        raise CheckpointError(f"The checkpoint has no file {MODEL}.", why, FIX)
+    return found
+
+
+def _read_foreign_facts(model: Path) -> dict[str, Any]:
+    data = sb3_files.read_data(model)
+    if data is None:
+        raise unreadable(model, ValueError("it has no JSON of Stable-Baselines3"))
+    statistics = sb3_files.find_statistics(model, data)
+    if statistics is None and sb3_files.uses_statistics(data):
+        what, fix = (
+            f"The checkpoint has no file {STATISTICS}.",
+            f"Copy it beside {model.name}, and adopt it again.",
+        )
+        raise CheckpointError(what, _WITHOUT_STATISTICS, fix)
+    name = sb3_signature.name_class(data)
+    facts = {} if name is None else {"class": f"stable_baselines3:{name}"}
+    return {**facts, **pickled_facts.read(model, statistics)}
+
+
 def read_statistics(folder: Path) -> Any:
     """Return the VecNormalize of a checkpoint, without environments; None if it has none.
 
@@ -130,17 +162,30 @@ def read_statistics(folder: Path) -> Any:
     Raises:
         CheckpointError: The file cannot be opened.
     """
-    if not (folder / STATISTICS).is_file():
+    model = model_of(folder)
+    is_foreign = not (folder / FACTS).is_file()
+    path = (
+        sb3_files.find_statistics(model, sb3_files.read_data(model) or {})
+        if is_foreign
+        else folder / STATISTICS
+    )
+    if path is None or not path.is_file():
         return None
+    from stable_baselines3.common.running_mean_std import RunningMeanStd
     from stable_baselines3.common.save_util import load_from_pkl
     from stable_baselines3.common.vec_env import VecNormalize
 
     try:
-        opened = load_from_pkl(folder / STATISTICS)
+        try:
+            opened = load_from_pkl(path)
+        except ModuleNotFoundError:  # the former gym, which nobody has any more
+            classes = {"VecNormalize": VecNormalize, "RunningMeanStd": RunningMeanStd}
+            if (opened := pickled_facts.open_statistics(path, classes)) is None:
+                raise
         if not isinstance(opened, VecNormalize):
             raise TypeError(f"it holds {format_value(opened)}")  # noqa: TRY301  told as what a pickle raises
     except Exception as error:  # a pickle may raise anything
-        raise unreadable(folder / STATISTICS, error) from error
+        raise unreadable(path, error, model) from error
     return opened
 
 
@@ -156,10 +201,11 @@ def read_weights(folder: Path, device: Any) -> tuple[dict[str, Any], dict[str, A
     """
     from stable_baselines3.common.save_util import load_from_zip_file
 
+    path = model_of(folder)
     try:
-        _, parameters, variables = load_from_zip_file(folder / MODEL, device=device, load_data=False)
+        _, parameters, variables = load_from_zip_file(path, device=device, load_data=False)
     except Exception as error:  # zipfile and torch raise nearly anything on foreign bytes
-        raise unreadable(folder / MODEL, error) from error
+        raise unreadable(path, error) from error
     for name, tensor in (parameters or {}).get("policy", {}).items():
         if not bool(tensor.isfinite().all()):
             why = f"{name!r} holds NaN or infinities: the training diverged."
@@ -201,7 +247,38 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def unreadable(path: Path, error: Exception) -> CheckpointError:
-    """Return the error for a file that is not what was saved."""
-    why = f"It is corrupt or comes from another library ({type(error).__name__}: {error})."
-    return CheckpointError(f"The checkpoint file {path} cannot be read.", why, FIX)
+def unreadable(path: Path, error: Exception, model: Path | None = None) -> CheckpointError:
+    """Return the error for a file that is not what was saved.
+
+    Args:
+        path: The file.
+        error: What was raised when it was opened.
+        model: The model that it belongs to, which says by what it was saved, if that is another file.
+    """
+    what, told = f"The checkpoint file {path} cannot be read.", f"{type(error).__name__}: {error}"
+    if (versions := _other_versions(path if model is None else model)) is not None:
+        saved, ours = versions
+        why = f"It was saved by {saved}, and its pickles do not open in {ours} ({told})."
+        fix = "Load it with those versions, and save it with versions that are nearer to these."
+        return CheckpointError(what, why, fix)
+    return CheckpointError(what, f"It is corrupt or comes from another library ({told}).", FIX)
+
+
+def _other_versions(model: Path) -> tuple[str, str] | None:
+    """Return which library and Python have saved a model, and which are here; None if they are the same."""
+    import stable_baselines3
+
+    try:
+        library, python = sb3_files.read_versions(model)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    here, ours = platform.python_version(), str(stable_baselines3.__version__)
+    is_other = python != "" and _minor(python) != _minor(here)
+    if not is_other and library.partition(".")[0] == ours.partition(".")[0]:
+        return None
+    named = f"stable-baselines3 {library}" + (f" and Python {python}" if python else "")
+    return named, f"stable-baselines3 {ours} and Python {here}"
+
+
+def _minor(version: str) -> tuple[str, ...]:
+    return tuple(version.split(".")[:2])

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.trainers.greedy_policy import GreedyPolicy
-from pipeline_widgets.trainers.sb3 import checkpoint_files
-
-#: By an argument that only one class has, for files without facts, such as those that were adopted.
-_TELLTALES = {
-    "clip_range": "PPO",
-    "exploration_fraction": "DQN",
-    "target_policy_noise": "TD3",
-    "target_entropy": "SAC",
-    "normalize_advantage": "A2C",
-}
+from pipeline_widgets.trainers.sb3 import checkpoint_files, pickled_facts
 
 
 def predict(folder: Path) -> Callable[[Any], Any]:
@@ -55,9 +44,17 @@ def load_model(folder: Path, facts: dict[str, Any]) -> Any:
     Raises:
         CheckpointError: It cannot be opened.
     """
-    path = folder / checkpoint_files.MODEL
+    path = checkpoint_files.model_of(folder)
     # They may hold code of another Python, and say nothing about how it acts.
-    training = {"learning_rate": 0.0, "clip_range": 0.2, "clip_range_vf": None, "buffer_size": 1}
+    training = {
+        "learning_rate": 0.0,
+        "lr_schedule": None,
+        "clip_range": 0.2,
+        "clip_range_vf": None,
+        "exploration_schedule": None,
+        "buffer_size": 1,
+        **pickled_facts.open_spaces(path),
+    }
     try:
         made = _class_of(path, facts).load(path, device="cpu", custom_objects=training)
     except CheckpointError:
@@ -69,18 +66,11 @@ def load_model(folder: Path, facts: dict[str, Any]) -> Any:
 
 
 def _class_of(path: Path, facts: dict[str, Any]) -> Any:
-    if "class" in facts:
-        module, _, name = facts["class"].partition(":")
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        return found
-    import stable_baselines3
-
-    with zipfile.ZipFile(path) as archive:
-        arguments = json.loads(archive.read("data"))
-    name = next((made for telltale, made in _TELLTALES.items() if telltale in arguments), None)
-    if name is None:
+    if "class" not in facts:
         why = "It does not say of which class it is."
         raise CheckpointError(f"The checkpoint file {path} cannot be read.", why, checkpoint_files.FIX)
-    return getattr(stable_baselines3, name)
+    module, _, name = facts["class"].partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
