@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from pipeline_widgets.adoption import model_facets
 from pipeline_widgets.domain.adoption import Adoption, FoundCheckpoint, ReadMetric
 
 STATE, CONFIG, ADAPTER = "trainer_state.json", "config.json", "adapter_config.json"
@@ -41,9 +42,11 @@ def read(path: Path) -> Adoption | None:
         )
         for step, folder in sorted(folders.items())
     ]
+    kind = _kind(last)
     return Adoption(
         origin=ORIGIN,
-        produces=frozenset({_kind(last)}),
+        produces=frozenset({kind}),
+        opened_by="TRL SFT" if kind == "lm" else None,
         score="min",
         checkpoints=tuple(checkpoints),
         metrics=metrics,
@@ -56,13 +59,10 @@ def _is_model(folder: Path) -> bool:
 
 def _kind(folder: Path) -> str:
     """Return "lm" for what writes text, else "model"."""
+    if (adapter := model_facets.read_adapter(folder)) is not None:
+        return "lm" if adapter.get("task_type") in {None, "CAUSAL_LM"} else "model"
     names: list[Any] = _json(folder / CONFIG).get("architectures") or []
-    if (
-        any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in names)
-        or (folder / ADAPTER).is_file()
-    ):
-        return "lm"
-    return "model"
+    return "lm" if any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in names) else "model"
 
 
 def _metrics(state: Mapping[str, Any]) -> list[ReadMetric]:
@@ -77,8 +77,13 @@ def _metrics(state: Mapping[str, Any]) -> list[ReadMetric]:
 
 
 def _signature(folder: Path) -> dict[str, Any]:
-    """Return architecture, size, type of the numbers, and digest of names and shapes; no weight is read."""
-    config = _json(folder / CONFIG)
+    """Return architecture, size, type of the numbers, and digests of layers, tokenizer and chat template.
+
+    No weight is read but those of the base of an adapter, by whose digest it is found again.
+    """
+    adapter = model_facets.read_adapter(folder)
+    base = None if adapter is None else Path(model_facets.read_base(adapter)).expanduser()
+    config = _json(folder / CONFIG) or ({} if base is None else _json(base / CONFIG))
     made: dict[str, Any] = {}
     if config.get("model_type"):
         made["architecture"] = str(config["model_type"])
@@ -90,9 +95,13 @@ def _signature(folder: Path) -> dict[str, Any]:
         made["dtype"] = "+".join(sorted({each["dtype"] for each in heads.values()}))
         shapes = json.dumps({name: each["shape"] for name, each in sorted(heads.items())})
         made["layers"] = hashlib.sha256(shapes.encode()).hexdigest()[:_DIGITS]
-    if (folder / ADAPTER).is_file():
-        made["adapter"] = str(_json(folder / ADAPTER).get("peft_type", "unknown"))
-    return made
+    if base is not None and adapter is not None:
+        made["adapter"] = str(adapter.get("peft_type", "unknown"))
+        made |= {"lora": adapter["r"]} if isinstance(adapter.get("r"), int) else {}
+        if base.is_dir():
+            made |= {"base_model": base.name, **model_facets.read_facets(base)}
+            made["base_weights"] = model_facets.weights_digest(base)
+    return made | model_facets.read_facets(folder)
 
 
 def _head(file: Path) -> dict[str, Any]:

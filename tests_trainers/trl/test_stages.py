@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pipeline_widgets as pw
+from pipeline_widgets.adoption import model_facets
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.text_predictor import SamplingSettings
 from pipeline_widgets.errors import ConfigError, PipelineError
 from pipeline_widgets.trainers import trl as adapter
-from pipeline_widgets.trainers.trl import config, evaluation, facets, letters, models, ready
+from pipeline_widgets.trainers.trl import config, evaluation, letters, models, ready
 from tests_trainers.trl import runs
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ def test_declaring_the_algorithms_imports_no_library() -> None:
 @pytest.mark.spec("7.7")
 def test_the_facets_of_the_built_in_base_are_those_of_its_files(base: Path) -> None:
     """They are known without a library, and libraries write what they have read in other words."""
-    assert {"base_model": "letters", **facets.model_facets(base)} == config.base_facets("letters")
+    assert {"base_model": "letters", **model_facets.read_facets(base)} == config.base_facets("letters")
     again = base.parent / "again"
     adapter.load_tokenizer(base).save_pretrained(again)
-    assert facets.tokenizer_digest(again) == facets.tokenizer_digest(base)
+    assert model_facets.tokenizer_digest(again) == model_facets.tokenizer_digest(base)
 
 
 @pytest.mark.spec("7.5")

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline_widgets.adoption import model_facets
 from pipeline_widgets.algorithms.algorithm import Algorithm
 from pipeline_widgets.domain.compatibility import assess_compatibility
 from pipeline_widgets.errors import CheckpointError, ConfigError
 from pipeline_widgets.trainers import trl as adapter
-from pipeline_widgets.trainers.trl import evaluation, facets, letters, models, ready, training
+from pipeline_widgets.trainers.trl import evaluation, letters, models, ready, training
 from tests_trainers.trl import runs
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def test_trap_trl_2_wrong_kl_anchor_trl3194_msswift9934(
     for method, algorithm in stages:
         start = runs.start_from(sft.final, "init+reference")
         run = runs.train(algorithm, tmp_path, start=start, steps=2, batch_size=8)
-        assert run.final.signature["reference"] == facets.weights_digest(sft.model)
+        assert run.final.signature["reference"] == model_facets.weights_digest(sft.model)
         ctx, _ = runs.context(tmp_path, algorithm, start=runs.start_from(run.final, "resume"), steps=4)
         model, tokenizer = adapter.start(ctx)
         data = training.read_data(method, ctx.config, 0)

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from pipeline_widgets.adoption import model_facets
 from pipeline_widgets.algorithms.handover_field import handover_field
 from pipeline_widgets.domain.handover import Handover
-from pipeline_widgets.trainers.trl import facets, letters
+from pipeline_widgets.trainers.trl import letters
 
 TOKENS: dict[str, JsonValue] = {"unit": "tokens"}
 ROWS: dict[str, JsonValue] = {"unit": "rows"}
@@ -145,7 +146,7 @@ def base_facets(base: str) -> dict[str, str]:
     if base == letters.NAME:
         known = letters.base_facets()
     elif _is_folder(base):
-        known = facets.model_facets(Path(base).expanduser())
+        known = model_facets.read_facets(Path(base).expanduser())
     return {"base_model": base_name(base), **known}
 
 

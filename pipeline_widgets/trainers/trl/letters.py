@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pipeline_widgets.trainers.trl import facets
+from pipeline_widgets.adoption import model_facets
 
 Row: TypeAlias = dict[str, Any]
 
@@ -65,9 +65,9 @@ def tokenizer_json() -> Row:
 def base_facets() -> dict[str, str]:
     """Return the facets of the base model, without making it."""
     return {
-        "tokenizer": facets.tokenizer_facet(tokenizer_json()),
-        "chat_template": facets.digest(CHAT_TEMPLATE),
-        "generation_config": facets.generation_facet(GENERATION),
+        "tokenizer": model_facets.tokenizer_facet(tokenizer_json()),
+        "chat_template": model_facets.digest(CHAT_TEMPLATE),
+        "generation_config": model_facets.generation_facet(GENERATION),
     }
 
 

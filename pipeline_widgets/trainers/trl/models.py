@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
+from pipeline_widgets.adoption import model_facets
 from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.errors import CheckpointError, ConfigError
-from pipeline_widgets.trainers.trl import facets, letters
+from pipeline_widgets.trainers.trl import adapters, letters
 from pipeline_widgets.trainers.trl.config import base_name
 
 MODEL, TRAINER, REFERENCE, ADAPTER = "model", "trainer", "reference", "adapter"
@@ -180,10 +181,42 @@ _ANOTHER = "Choose another checkpoint, or run the stage that made it again."
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Load the tokenizer of a model folder; it pads on the left, as generating needs."""
+    """Load the tokenizer of a model folder; it pads on the left, as generating needs.
+
+    Raises:
+        CheckpointError: The folder has none.
+    """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(str(folder), padding_side="left", local_files_only=True)
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), padding_side="left", local_files_only=True)
+    except (OSError, ValueError) as error:
+        why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        fix = "Save the tokenizer into that folder: tokenizer.save_pretrained(folder)."
+        raise CheckpointError(f"The tokenizer in {folder} cannot be loaded.", why, fix) from error
+
+
+def model_folder(checkpoint: Path) -> Path:
+    """Return where the model of a checkpoint is: in its folder `model`, or right there if it was adopted."""
+    return checkpoint / MODEL if (checkpoint / MODEL).is_dir() else checkpoint
+
+
+def open_model(checkpoint: Path, *, reward_head: Literal["none", "present"] = "none") -> tuple[Any, Any]:
+    """Return the model and the tokenizer of a checkpoint, with an adapter merged into its base.
+
+    Args:
+        checkpoint: The folder.
+        reward_head: "present" for a model that scores texts.
+
+    Raises:
+        CheckpointError: It has no model, or not all of its weights, or its base is gone.
+    """
+    folder = model_folder(checkpoint)
+    if not adapters.is_adapter(folder):
+        return load_model(folder, reward_head=reward_head), load_tokenizer(folder)
+    base = adapters.find_base(folder)
+    model = adapters.merge(load_model(base, reward_head=reward_head), folder)
+    return model, load_tokenizer(folder if adapters.has_tokenizer(folder) else base)
 
 
 def save(ctx: TrainContext, step: int, model: Any, tokenizer: Any) -> None:
@@ -228,7 +261,7 @@ def move_into(prepared: Path, folder: Path) -> None:
 
 def saved_facets(place: Path) -> dict[str, Any]:
     """Return the facets of a model folder that was just written."""
-    return {**facets.model_facets(place), "weights": facets.weights_digest(place)}
+    return {**model_facets.read_facets(place), "weights": model_facets.weights_digest(place)}
 
 
 def base_of(model: Any) -> Any:
@@ -240,8 +273,6 @@ def merged_state(model: Any) -> dict[str, Any]:
     """Return the weights of a model of peft with its adapter merged, and leave the model as it is."""
     import torch
 
-    from pipeline_widgets.trainers.trl.adapters import layers_with_adapter
-
     base = base_of(model)
     state: dict[str, Any] = {}
     for name, value in base.state_dict().items():
@@ -249,7 +280,7 @@ def merged_state(model: Any) -> dict[str, Any]:
             continue
         state[name.replace(".base_layer.", ".")] = value.detach().clone()
     with torch.no_grad():
-        for name, layer in layers_with_adapter(base):
+        for name, layer in adapters.layers_with_adapter(base):
             weight = state[f"{name}.weight"]
             weight += layer.get_delta_weight("default").to(weight.dtype)
         for name, module in base.named_modules():
@@ -272,19 +303,22 @@ def _locate(ctx: TrainContext, base: str, adapter: Adapter) -> Started:
     name = base_name(base)
     if ctx.start is None:
         source = _base_folder(ctx, base)
-        return Started(name, source, facets.weights_digest(source), 0, "none", None)
+        return Started(name, source, model_facets.weights_digest(source), 0, "none", None)
     saved = ctx.start
-    _check_files(saved.path / MODEL, saved.signature)
+    model = model_folder(saved.path)
+    if adapters.is_adapter(model):
+        return _locate_adapter(ctx, model, base, adapter)
+    _check_files(model, saved.signature)
     own = saved.path / REFERENCE
     if saved.role == "resume":
-        source = own if own.is_dir() else saved.path / MODEL
+        source = own if own.is_dir() else model
         kept = own / ADAPTER
-        made = Started(name, source, facets.weights_digest(source), 0, "none", None)
+        made = Started(name, source, model_facets.weights_digest(source), 0, "none", None)
         made.reference = str(saved.signature.get("reference") or made.reference)
         made.adapter = str(saved.signature.get("adapter") or "none")
         made.source_adapter = kept if kept.is_dir() else None
         return made
-    reference = facets.weights_digest(saved.path / MODEL)
+    reference = model_facets.weights_digest(model)
     if adapter == "continue":
         kept = saved.path / TRAINER
         if not (kept / "adapter_config.json").is_file():
@@ -292,7 +326,25 @@ def _locate(ctx: TrainContext, base: str, adapter: Adapter) -> Started:
             fix = 'Choose adapter="merge", or a checkpoint that was trained with LoRA.'
             raise ConfigError("The start checkpoint has no adapter to continue.", why, fix)
         return Started(name, own, reference, 0, "continued", None, source_adapter=kept)
-    return Started(name, saved.path / MODEL, reference, 0, "none", None)
+    return Started(name, model, reference, 0, "none", None)
+
+
+def _locate_adapter(ctx: TrainContext, folder: Path, base: str, adapter: Adapter) -> Started:
+    """Return what a run begins with whose start is an adapter that was adopted, without its base."""
+    told: Mapping[str, Any] = ctx.start.signature if ctx.start is not None else {}
+    elsewhere = base if base != letters.NAME else ""
+    known_as = told.get("base_weights")
+    found = adapters.find_base(
+        folder, digest=None if known_as is None else str(known_as), elsewhere=elsewhere
+    )
+    _compare({**model_facets.read_facets(found), **model_facets.read_facets(folder)}, told)
+    if adapter == "continue":
+        digests = [str(model_facets.weights_digest(each)) for each in (found, folder)]
+        return Started(base_name(base), found, "+".join(digests), 0, "continued", None, source_adapter=folder)
+    merged = scratch_folder(ctx) / "merged"
+    adapters.merge(load_model(found), folder).save_pretrained(merged)
+    load_tokenizer(folder if adapters.has_tokenizer(folder) else found).save_pretrained(merged)
+    return Started(base_name(base), merged, model_facets.weights_digest(merged), 0, "none", None)
 
 
 def _base_folder(ctx: TrainContext, base: str) -> Path:
@@ -301,29 +353,25 @@ def _base_folder(ctx: TrainContext, base: str) -> Path:
         letters.write_base(folder, ctx.seed)
         return folder
     folder = Path(base).expanduser()
-    if folder.is_dir():
-        return folder
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(base, ignore_patterns=["*.bin", "*.pth", "*.gguf", "*.onnx"]))
-    except Exception as error:
-        why = (
-            f"There is no such folder, and the Hub does not have it either ({type(error).__name__}: {error})."
-        )
-        raise ConfigError(f"The base model {base!r} is not found.", why, "Correct base_model.") from error
+    return folder if folder.is_dir() else adapters.download(base)
 
 
 def _tokenizer_folder(ctx: TrainContext, source: Path) -> Path:
-    return source if ctx.start is None else ctx.start.path / MODEL
+    if ctx.start is None:
+        return source
+    folder = model_folder(ctx.start.path)
+    return source if adapters.is_adapter(folder) and not adapters.has_tokenizer(folder) else folder
 
 
 def _check_files(folder: Path, signature: Mapping[str, Any]) -> None:
     """End where the files of a checkpoint are not those that its signature tells of."""
-    if not folder.is_dir():
-        why = f"It has no folder {MODEL}."
+    if not (folder / "config.json").is_file():
+        why = f"Neither it nor a folder {MODEL} in it has a config.json."
         raise CheckpointError("The checkpoint holds no language model.", why, _ANOTHER)
-    found = saved_facets(folder)
+    _compare(saved_facets(folder), signature)
+
+
+def _compare(found: Mapping[str, Any], signature: Mapping[str, Any]) -> None:
     for name in CHECKED:
         told = signature.get(name)
         if told is not None and told != found.get(name):

@@ -54,18 +54,17 @@ class LanguageModelPredictor(TextPredictor):
         """Open a checkpoint, on a GPU where there is one.
 
         Args:
-            folder: The folder of the checkpoint; its adapter is merged already.
+            folder: The folder of the checkpoint. An adapter that was adopted is merged into its base.
 
         Raises:
             CheckpointError: It has no model, or not all of its weights.
         """
         import torch
 
-        place = folder / models.MODEL
-        model = models.load_model(place if place.is_dir() else folder)
+        model, tokenizer = models.open_model(folder)
         if torch.cuda.is_available():
             model = model.to("cuda")
-        return cls(model.eval(), models.load_tokenizer(place if place.is_dir() else folder))
+        return cls(model.eval(), tokenizer)
 
     def complete(
         self, prompt: Prompt, settings: SamplingSettings, on_text: TakeText | None = None
@@ -255,11 +254,10 @@ def open_reward_model(folder: Path) -> Callable[[Any], Any]:
     """
     import torch
 
-    place = folder / models.MODEL
-    model = models.load_model(place if place.is_dir() else folder, reward_head="present").eval()
+    model, tokenizer = models.open_model(folder, reward_head="present")
+    model = model.eval()
     if torch.cuda.is_available():
         model = model.to("cuda")
-    tokenizer = models.load_tokenizer(place if place.is_dir() else folder)
     lock = threading.Lock()
 
     def answer(asked: Any) -> Any:

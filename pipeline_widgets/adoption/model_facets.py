@@ -14,6 +14,7 @@ from typing import Any, cast
 
 DIGITS = 12  # of a digest in hexadecimal; enough to tell two apart, and short enough for a sentence
 WEIGHTS = "*.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
 #: What the parts of a model folder do not say about the text that the model writes.
 _UNSAID = {"transformers_version", "_from_model_config", "pad_token_id", "bos_token_id", "max_new_tokens"}
 
@@ -24,7 +25,7 @@ def digest(content: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
 
 
-def model_facets(folder: Path) -> dict[str, str]:
+def read_facets(folder: Path) -> dict[str, str]:
     """Return the facets of a model folder: its tokenizer, chat template and generation config.
 
     A part that is not there has no facet.
@@ -55,11 +56,14 @@ def tokenizer_digest(folder: Path) -> str | None:
 
 def tokenizer_facet(content: Mapping[str, Any]) -> str:
     """Return the digest of the content of a `tokenizer.json`."""
-    model = content.get("model") or {}
-    merges = [each if isinstance(each, str) else " ".join(each) for each in model.get("merges") or []]
-    added = sorted((each["id"], each["content"]) for each in content.get("added_tokens") or [])
+    model: dict[str, Any] = content.get("model") or {}
+    added_tokens: list[dict[str, Any]] = content.get("added_tokens") or []
+    after: dict[str, Any] = content.get("post_processor") or {}
+    pairs: list[str | list[str]] = model.get("merges") or []
+    merges = [each if isinstance(each, str) else " ".join(each) for each in pairs]
+    added = sorted((each["id"], each["content"]) for each in added_tokens)
     # Of what is done afterwards, the tokens that are added count; the rest is written anew by each library.
-    specials = sorted((content.get("post_processor") or {}).get("special_tokens") or [])
+    specials = sorted(after.get("special_tokens") or [])
     parts = [content.get("normalizer"), content.get("pre_tokenizer"), specials]
     return digest([model.get("type"), model.get("vocab"), merges, added, parts])
 
@@ -100,6 +104,24 @@ def weights_digest(folder: Path) -> str | None:
         with file.open("rb") as stream:
             found.update(hashlib.file_digest(stream, "sha256").digest())
     return found.hexdigest()[:DIGITS]
+
+
+def read_adapter(folder: Path) -> dict[str, Any] | None:
+    """Return the config of the adapter that a folder of peft holds; None where it holds a whole model.
+
+    Args:
+        folder: The model folder.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no JSON object.
+    """
+    return None if (folder / "config.json").is_file() else _read(folder / ADAPTER_CONFIG)
+
+
+def read_base(adapter: Mapping[str, Any]) -> str:
+    """Return the base that the config of an adapter names: a folder, or a name on the Hub."""
+    return str(adapter.get("base_model_name_or_path") or "")
 
 
 def _read(file: Path) -> dict[str, Any] | None:
