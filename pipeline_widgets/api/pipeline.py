@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -216,7 +217,13 @@ class Pipeline(Handle):
         return self._services.transfer.to_python(self._id)
 
     def check(self) -> tuple[Problem, ...]:
-        """Return what would stop the chain, by stage; empty when all is well."""
+        """Return what would stop the chain, by stage; empty when all is well.
+
+        Warns where the code here is another one than a stage ran, or was set up with in another notebook: it
+        stops nothing, and is what a trigger would run.
+        """
+        for note in self._services.runs.code_notes(self._id):
+            warnings.warn(note, stacklevel=2)
         return self._services.runs.check(self._id)
 
     def stop(self) -> None:

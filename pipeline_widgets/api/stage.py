@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -125,6 +126,9 @@ class Stage(Handle):
     def trigger(self, *, resume: bool = False) -> Run:
         """Start a run, in a process of its own that outlives the kernel.
 
+        Warns of the notes of its plan: where the code here is another one than the stage ran, or was set up
+        with in another notebook.
+
         Args:
             resume: Go on from its own last checkpoint instead of starting over.
 
@@ -133,6 +137,8 @@ class Stage(Handle):
             CheckpointError: What it would start from is missing or corrupt.
             ConflictError: Another process has triggered it at the same moment.
         """
+        for note in self.plan(resume=resume).notes:  # before the trigger keeps the code as it is here
+            warnings.warn(note, stacklevel=2)
         return Run(self._services, self._services.trigger(self._id, resume=resume).id)
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Pipeline, Stage, Trigger
-from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.retry import count_retries
 from pipeline_widgets.domain.triggering import (
     assess_fit,
@@ -111,7 +111,7 @@ def make_plan(
             for each in cascade
             if isinstance(each, ExperimentStage) and each.retries
         ),
-        notes=(*_other_code([facts.for_stage(each.id) for each in cascade]), *filter(None, [folder_note])),
+        notes=(*describe_other_code(cascade, facts), *filter(None, [folder_note])),
     )
 
 
@@ -131,10 +131,15 @@ def find_problems(pipeline: Pipeline, facts: PipelineFacts) -> tuple[Problem, ..
     return tuple(found)
 
 
-def _other_code(stages: Iterable[StageFacts]) -> Iterator[str]:
-    """Say where code differs from what stages ran, or were set up with: every change once."""
+def describe_other_code(stages: Iterable[Stage], facts: PipelineFacts) -> Iterator[str]:
+    """Say where code differs from what stages ran, or were set up with: every change once.
+
+    Args:
+        stages: The stages.
+        facts: What is known about their pipeline.
+    """
     said: set[tuple[str, str]] = set()
-    for known in stages:
+    for known in (facts.for_stage(stage.id) for stage in stages):
         place, experiment = known.code_change, known.experiment
         if place is None or experiment is None or (experiment.spec.name, place) in said:
             continue

@@ -18,7 +18,7 @@ from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running
 from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
-from pipeline_widgets.domain.plan import Plan, Problem, find_problems, make_plan
+from pipeline_widgets.domain.plan import Plan, Problem, describe_other_code, find_problems, make_plan
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.run_record import TriggerPlace, choose_folder, describe_folder
@@ -250,6 +250,12 @@ class RunService:
             known = pipeline_facts.load(work, pipeline)
         refused = self._refused(pipeline, known)
         return (*find_problems(pipeline, known), *refused, *self._unreachable(pipeline, known))
+
+    def code_notes(self, pipeline_id: int) -> tuple[str, ...]:
+        """Return where the code of this process differs from what the stages ran, or were set up with."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            return tuple(describe_other_code(pipeline.stages, pipeline_facts.load(work, pipeline)))
 
     def get(self, run_id: int) -> Run:
         """Return one run; NotFoundError without it."""

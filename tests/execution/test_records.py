@@ -162,7 +162,13 @@ def test_code_that_was_edited_makes_stale_until_it_was_run_or_accepted(shop: Sho
     view.close()
     assert first.stale_reasons == ("code changed: kept_deep.py:2",)
 
-    first.trigger()
+    said = r"^Kept is defined differently here than in run 1 of 'kept 0 0': kept_deep.py:2\.$"
+    with pytest.warns(UserWarning, match=said) as told:
+        assert pipe.check() == ()
+    assert [each.filename for each in told] == [__file__]
+    with pytest.warns(UserWarning, match=said) as told:
+        first.trigger()
+    assert [each.filename for each in told] == [__file__]
     pipe.wait(60)
     assert [stage.stale for stage in pipe.stages] == [False, False]
     assert [each.evaluation_score for each in run_of(first).checkpoints] == [6, 12, 18]
@@ -369,11 +375,25 @@ def test_code_of_a_cell_that_was_edited_makes_stale(tmp_path: Path, monkeypatch:
     ws.close()
 
 
+PLAN = """
+import pipeline_widgets as pw
+stage = pw.Workspace().projects["Cells"].pipelines["chain"].stages[0]
+with open("notes", "a") as file:
+    print(stage.plan().notes, file=file)
+"""
 SECOND = """
 ws = pw.Workspace()
 pipe = ws.projects["Cells"].pipelines["chain"]
+import warnings
+def warned(of):
+    with warnings.catch_warnings(record=True) as kept:
+        warnings.simplefilter("always")
+        of()
+    return tuple(str(each.message) for each in kept)
+stage = pipe.stages[0]
 with open("notes", "a") as file:
-    print(pipe.stages[0].plan().notes, file=file)
+    for notes in (stage.plan().notes, warned(pipe.check), warned(lambda: stage.trigger().wait(60))):
+        print(notes, file=file)
 """
 
 
@@ -382,11 +402,15 @@ with open("notes", "a") as file:
 def test_habit_12_two_notebooks_that_define_one_algorithm_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan says that the algorithm of that name is another one in this notebook, before anything runs."""
+    """Plan, check and trigger say that the algorithm of that name is another one here, before it runs."""
     monkeypatch.chdir(tmp_path)
-    run_cells(tmp_path / "first", [CELL, SETUP, SECOND])
-    run_cells(tmp_path / "same", [CELL + "FACTOR = 3", SECOND])
-    run_cells(tmp_path / "other", [CELL.replace("x * FACTOR", "x + FACTOR") + "FACTOR = 3", SECOND])
-    first, same, other = (tmp_path / "notes").read_text().splitlines()
-    assert first == same == "()"
-    assert "Of a cell is defined differently here than where 'a' was set up: cell:9 (Net)." in other
+    other = CELL.replace("x * FACTOR", "x + FACTOR") + "FACTOR = 3"
+    run_cells(tmp_path / "first", [CELL, SETUP, PLAN])
+    run_cells(tmp_path / "unchanged", [CELL + "FACTOR = 3", PLAN])
+    run_cells(tmp_path / "other", [other, SECOND])
+    run_cells(tmp_path / "same", [other, SECOND])
+    run_cells(tmp_path / "former", [CELL + "FACTOR = 3", SECOND])
+    told = (tmp_path / "notes").read_text().splitlines()
+    before = "Of a cell is defined differently here than {}: cell:9 (Net)."
+    set_up, ran = (repr((before.format(each),)) for each in ("where 'a' was set up", "in run 2 of 'a'"))
+    assert told == ["()"] * 2 + [set_up] * 3 + ["()"] * 3 + [ran] * 3
