@@ -12,7 +12,7 @@ from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.adoption import Adoption
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
+from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.notice import Notification
@@ -121,8 +121,6 @@ class Services:
         """Train an experiment by itself, and launch the run."""
         place = start_reading_place()
         self.experiments.renew(self.experiments.get(experiment_id), registry.references())
-        self.runs.check_trainable(experiment_id)
-        self._check_importable(experiment_id)
         return self._launched(self.runs.train(experiment_id, place.result()))
 
     def resume(
@@ -132,9 +130,13 @@ class Services:
         place = start_reading_place()
         now = self.experiments.get(experiment_id)
         self.experiments.renew(now, registry.references())
-        self._check_importable(experiment_id)
-        changed = configure(now.spec.name, {**now.config, **config}) if config else None
-        experiment, run = self.runs.resume(experiment_id, checkpoint_id, name, changed, place.result())
+
+        def changed() -> ConfiguredAlgorithm:
+            return configure(now.spec.name, {**now.config, **(config or {})})
+
+        experiment, run = self.runs.resume(
+            experiment_id, checkpoint_id, name, changed if config else None, place.result()
+        )
         return experiment, self._launched(run)
 
     def stop(self, run_id: int) -> Run:
@@ -258,16 +260,6 @@ class Services:
         self.experiments.refresh(pipeline.id, registry.references())
         if pipeline.score_by is not None:
             self.keep_evaluator(pipeline.score_by)
-        stage = pipeline.stage(stage_id)
-        if isinstance(stage, ExperimentStage):
-            self._check_importable(stage.experiment_id)
-
-    def _check_importable(self, experiment_id: int) -> None:
-        """Refuse to start what the Python of this kernel, which is that of its runs, cannot import."""
-        with self.store.read() as work:
-            experiment = work.experiments.get(experiment_id)
-            reference = work.experiments.stored_reference(experiment.algorithm_id)
-        registry.check_importable(experiment.spec.name, reference)
 
 
 def configure(algorithm: str | registry.Algorithm, config: dict[str, object]) -> ConfiguredAlgorithm:

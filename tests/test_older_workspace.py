@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def test_it_is_read_only_until_it_is_trusted(path: Path, monkeypatch: pytest.Mon
 @pytest.mark.skipif(HERE != "cpython 3.11", reason="byte code of Python 3.11")
 def test_its_checkpoints_are_scored(ws: pw.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """By an evaluator of today: policies by their predictor, and what a script trained by its folder."""
-    monkeypatch.setattr(evaluators, "_defined", {})
+    monkeypatch.setattr(evaluators, "catalogue", replace(evaluators.catalogue, defined={}))
     project = ws.projects["Letters"]
     pole = [[0.0, 0.0, 0.2, 1.0], [0.0, 0.0, -0.2, -1.0]]
 

@@ -6,22 +6,19 @@ One enters by `@pw.evaluator` (also in a notebook cell) or by the entry-point gr
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, overload
 
 from pipeline_widgets.algorithms.algorithm import Algorithm
-from pipeline_widgets.algorithms.code_reference import open_code, reference_to
+from pipeline_widgets.algorithms.catalogue import Catalogue
+from pipeline_widgets.algorithms.code_reference import reference_to
 from pipeline_widgets.algorithms.scalars import to_scalar
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.evaluator import EvaluatorDeclaration, EvaluatorSpec, Takes
 from pipeline_widgets.domain.names import validate_name
-from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
-from pipeline_widgets.errors import ConfigError, EvaluatorNotFoundError, format_error, format_value
+from pipeline_widgets.errors import ConfigError, EvaluatorNotFoundError, format_value
 
 GROUP = "pipeline_widgets.evaluators"
 FIX = 'Return a number, (number, standard error), or pw.Evaluation(score, spread, metrics={"length": 12.0}).'
@@ -90,7 +87,15 @@ class Evaluator:
         return reference_to(self, self.measure, self.spec.name)
 
 
-_defined: dict[str, Evaluator] = {}
+catalogue = Catalogue(
+    kind=Evaluator,
+    group=GROUP,
+    word="evaluator",
+    decorator="@pw.evaluator",
+    again="evaluate again",
+    not_found=EvaluatorNotFoundError,
+)
+_KINDS = 'artifact kinds as texts, such as {"lm"}'
 
 
 @overload
@@ -128,20 +133,24 @@ def evaluator(
         ConfigError: An argument is not what it has to be.
     """
     named = validate_name(name, "evaluator")
-    kinds = frozenset([accepts] if isinstance(accepts, str) else _listed(accepts))
+    kinds = frozenset(
+        [accepts] if isinstance(accepts, str) else catalogue.to_list("accepts", accepts, _KINDS)
+    )
     if not kinds or not all(isinstance(kind, str) for kind in kinds):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-        raise _misdeclared("accepts", accepts, 'artifact kinds as texts, such as {"lm"}')
+        raise catalogue.misdeclared("accepts", accepts, _KINDS)
     if score not in {"max", "min"}:
-        raise _misdeclared("score", score, '"max" if a higher score is better, or "min" if a lower one is')
+        raise catalogue.misdeclared(
+            "score", score, '"max" if a higher score is better, or "min" if a lower one is'
+        )
     if takes not in {"predictor", "folder"}:
-        raise _misdeclared("takes", takes, '"predictor" or "folder"')
+        raise catalogue.misdeclared("takes", takes, '"predictor" or "folder"')
     spec = EvaluatorSpec(name=named, accepts=kinds, score=score, takes=takes)
 
     def register(measure: Measure) -> Evaluator:
         if not callable(measure):
-            raise _misdeclared("the decorated object", measure, "a function of one argument")
+            raise catalogue.misdeclared("the decorated object", measure, "a function of one argument")
         made = Evaluator(spec=spec, measure=measure)
-        _defined[named] = made
+        catalogue.defined[named] = made
         return made
 
     return register
@@ -156,18 +165,7 @@ def find(name: str) -> Evaluator:
     Raises:
         EvaluatorNotFoundError: There is none, or it cannot be imported.
     """
-    if name not in _defined:
-        installed = _installed()
-        if name not in installed:
-            known = ", ".join(map(repr, names()))
-            fix = (
-                f"Known are {known}; define others with @pw.evaluator."
-                if known
-                else "Define it with @pw.evaluator."
-            )
-            raise EvaluatorNotFoundError(f"There is no evaluator named {name!r}.", fix=fix)
-        _defined[name] = _checked(installed[name].value, installed[name].load)
-    return _defined[name]
+    return catalogue.find(name)
 
 
 def declaration_of(wanted: str | Evaluator) -> EvaluatorDeclaration | None:
@@ -192,7 +190,7 @@ def declaration_of(wanted: str | Evaluator) -> EvaluatorDeclaration | None:
 
 def names() -> tuple[str, ...]:
     """Return the names of all evaluators that this process can find."""
-    return tuple(sorted(_defined.keys() | _installed().keys()))
+    return catalogue.names()
 
 
 def defines(name: str) -> bool:
@@ -201,7 +199,7 @@ def defines(name: str) -> bool:
     Args:
         name: The name that it was registered under.
     """
-    return name in _defined
+    return name in catalogue.defined
 
 
 def load(reference: AlgorithmReference) -> Evaluator:
@@ -214,24 +212,7 @@ def load(reference: AlgorithmReference) -> Evaluator:
         EvaluatorNotFoundError: Its module or name is gone, its pickled value cannot be opened, or another
             Python has made that.
     """
-    if (why := foreign_reason(reference.python, host=platform.node())) is not None:
-        raise EvaluatorNotFoundError(
-            "The evaluator cannot be loaded.", why, foreign_fix(reference.python, "@pw.evaluator")
-        )
-    origin = "the pickled evaluator" if reference.value is not None else str(reference.path)
-    return _checked(origin, lambda: open_code(reference))
-
-
-def _checked(origin: str, opened: Callable[[], Any]) -> Evaluator:
-    try:
-        value = opened()
-    except Exception as error:
-        install = f"Install what it needs on {platform.node()}"
-        fix = f"{install}, or define it again with @pw.evaluator and evaluate again."
-        raise EvaluatorNotFoundError(f"{origin} cannot be loaded.", format_error(error), fix) from error
-    if not isinstance(value, Evaluator):
-        raise EvaluatorNotFoundError(f"{origin} is not an evaluator.", fix="Decorate it with @pw.evaluator.")
-    return value
+    return catalogue.load(reference)
 
 
 def _to_evaluation(name: str, result: Any) -> Evaluation:
@@ -255,20 +236,3 @@ def _to_number(value: Any) -> float:
     if isinstance(scalar, (str, bytes, bool)) or scalar is None:
         raise TypeError(type(scalar).__name__)
     return float(scalar)
-
-
-def _listed(accepts: Any) -> list[Any]:
-    try:
-        return list(accepts)
-    except TypeError as error:
-        raise _misdeclared("accepts", accepts, 'artifact kinds as texts, such as {"lm"}') from error
-
-
-def _misdeclared(argument: str, given: object, wanted: str) -> ConfigError:
-    what = f"@pw.evaluator cannot use {format_value(given)} as {argument}."
-    return ConfigError(what, fix=f"Pass {wanted}.")
-
-
-@cache
-def _installed() -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline_widgets.algorithms.algorithm import Algorithm, Predictor, Train
-from pipeline_widgets.algorithms.code_reference import open_code
+from pipeline_widgets.algorithms.catalogue import Catalogue
 from pipeline_widgets.algorithms.former_paths import current_path
 from pipeline_widgets.algorithms.search_path import can_be_found
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
@@ -32,18 +29,23 @@ from pipeline_widgets.domain.compatibility import (
     Signature,
 )
 from pipeline_widgets.domain.experiment import Experiment
-from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.errors import (
     AlgorithmNotFoundError,
     ConfigError,
     PipelineError,
-    format_error,
-    format_value,
 )
 
 GROUP = "pipeline_widgets.algorithms"
+_SEVERAL = "a list or a set"
 
-_defined: dict[str, Algorithm] = {}
+catalogue = Catalogue(
+    kind=Algorithm,
+    group=GROUP,
+    word="algorithm",
+    decorator="@pw.algorithm",
+    again="trigger the stage again",
+    not_found=AlgorithmNotFoundError,
+)
 
 
 def algorithm(
@@ -93,20 +95,26 @@ def algorithm(
     Raises:
         ConfigError: An argument is not what it has to be.
     """
-    ports = (accepts,) if isinstance(accepts, Port) else tuple(_listed("accepts", accepts))
-    kinds = frozenset([produces] if isinstance(produces, str) else _listed("produces", produces))
+    ports = (
+        (accepts,) if isinstance(accepts, Port) else tuple(catalogue.to_list("accepts", accepts, _SEVERAL))
+    )
+    kinds = frozenset(
+        [produces] if isinstance(produces, str) else catalogue.to_list("produces", produces, _SEVERAL)
+    )
     _check(name, kinds, ports, score)
     for argument, function in (("signature", signature), ("predict", predict)):
         if function is not None and not callable(function):
-            raise _misdeclared(argument, function, "a function")
+            raise catalogue.misdeclared(argument, function, "a function")
     if evaluator is not None and not isinstance(evaluator, str) and not callable(evaluator):
-        raise _misdeclared("evaluator", evaluator, "a text, or a function of the config that returns one")
+        raise catalogue.misdeclared(
+            "evaluator", evaluator, "a text, or a function of the config that returns one"
+        )
     modules = _texts("requires", requires, 'the names of modules, such as ("torch",)')
     resume_files = _texts("training_only", training_only, 'glob patterns, such as ("optimizer*",)')
     limits = {"load_within": load_within, "answer_within": answer_within, "stop_within": stop_within}
     for argument, seconds in limits.items():
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-            raise _misdeclared(argument, seconds, "seconds above 0")
+            raise catalogue.misdeclared(argument, seconds, "seconds above 0")
     if config is not None:
         from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
 
@@ -125,7 +133,7 @@ def algorithm(
 
     def register(train: Train) -> Algorithm:
         if not callable(train):
-            raise _misdeclared("the decorated object", train, "a function train(ctx)")
+            raise catalogue.misdeclared("the decorated object", train, "a function train(ctx)")
         made = Algorithm(
             spec=spec,
             train=train,
@@ -136,7 +144,7 @@ def algorithm(
             requires=modules,
             install=install,
         )
-        _defined[name] = made
+        catalogue.defined[name] = made
         return made
 
     return register
@@ -144,38 +152,28 @@ def algorithm(
 
 def _check(name: object, kinds: Iterable[object], ports: Iterable[object], score: object) -> None:
     if not isinstance(name, str) or not name.strip():
-        raise _misdeclared("name", name, "a text")
+        raise catalogue.misdeclared("name", name, "a text")
     for kind in kinds:
         if not isinstance(kind, str):
-            raise _misdeclared("produces", kind, 'artifact kinds as texts, such as {"policy"}')
+            raise catalogue.misdeclared("produces", kind, 'artifact kinds as texts, such as {"policy"}')
     for port in ports:
         if not isinstance(port, Port):
-            raise _misdeclared("accepts", port, 'ports, such as [pw.Port("weights", {"policy"})]')
+            raise catalogue.misdeclared("accepts", port, 'ports, such as [pw.Port("weights", {"policy"})]')
         for text in (port.role, *port.kinds, *port.match):
             if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
-                raise _misdeclared("accepts", text, "ports with role, kinds and match as texts")
+                raise catalogue.misdeclared("accepts", text, "ports with role, kinds and match as texts")
     if score not in {"max", "min"}:
-        raise _misdeclared("score", score, '"max" if a higher score is better, or "min" if a lower one is')
+        raise catalogue.misdeclared(
+            "score", score, '"max" if a higher score is better, or "min" if a lower one is'
+        )
 
 
 def _texts(argument: str, given: Iterable[str], wanted: str) -> tuple[str, ...]:
-    texts = [given] if isinstance(given, str) else _listed(argument, given)
+    texts = [given] if isinstance(given, str) else catalogue.to_list(argument, given, _SEVERAL)
     for text in texts:
         if not isinstance(text, str):
-            raise _misdeclared(argument, text, wanted)
+            raise catalogue.misdeclared(argument, text, wanted)
     return tuple(texts)
-
-
-def _listed(argument: str, given: Any) -> list[Any]:
-    try:
-        return list(given)
-    except TypeError as error:
-        raise _misdeclared(argument, given, "a list or a set") from error
-
-
-def _misdeclared(argument: str, given: object, wanted: str) -> ConfigError:
-    what = f"@pw.algorithm cannot use {format_value(given)} as {argument}."
-    return ConfigError(what, fix=f"Pass {wanted}.")
 
 
 def find(name: str) -> Algorithm:
@@ -187,26 +185,21 @@ def find(name: str) -> Algorithm:
     Raises:
         AlgorithmNotFoundError: There is none, or it cannot be imported.
     """
-    if name not in _defined:
-        installed = _installed()
-        if name not in installed:
-            fix = f"Known are {', '.join(names())}; define others with @pw.algorithm."
-            raise AlgorithmNotFoundError(f"There is no algorithm named {name!r}.", fix=fix)
-        _defined[name] = _loaded(installed[name].value, installed[name].load)
-    return _defined[name]
+    return catalogue.find(name)
 
 
 class _Current(Mapping[str, AlgorithmDeclaration]):
     """Pickles only what is asked for, so that one algorithm that cannot be sent hinders no other."""
 
     def __getitem__(self, name: str) -> AlgorithmDeclaration:
-        return AlgorithmDeclaration(spec=_defined[name].spec, reference=_defined[name].reference)
+        known = catalogue.defined[name]
+        return AlgorithmDeclaration(spec=known.spec, reference=known.reference)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_defined)
+        return iter(catalogue.defined)
 
     def __len__(self) -> int:
-        return len(_defined)
+        return len(catalogue.defined)
 
 
 def references() -> Mapping[str, AlgorithmDeclaration]:
@@ -220,7 +213,7 @@ def defines(name: str) -> bool:
     Args:
         name: The name that it was registered under.
     """
-    return name in _defined
+    return name in catalogue.defined
 
 
 def current_code(name: str, reference: AlgorithmReference) -> CodeRecord | None:
@@ -235,24 +228,25 @@ def current_code(name: str, reference: AlgorithmReference) -> CodeRecord | None:
     from pipeline_widgets.algorithms import code_digest  # noqa: PLC0415  not every process asks
 
     try:
-        known = _defined.get(name)
+        known = catalogue.defined.get(name)
         now = reference if known is None else known.code_reference
         return code_digest.record_code(now, reference.code)
     except Exception:  # noqa: BLE001  looking at a user's objects can raise anything
         return None
 
 
-def find_refusal(experiment: Experiment) -> PipelineError | None:
-    """Return the error with which an algorithm that this process knows refuses an experiment, if it does.
+def find_refusal(experiment: Experiment, reference: AlgorithmReference) -> PipelineError | None:
+    """Return the error with which this Python, or an algorithm as it knows it, refuses an experiment.
 
-    None where the process has not loaded the algorithm: it is not loaded for that.
+    An algorithm that this process has not loaded is not loaded for that: its module is looked for.
 
     Args:
         experiment: The experiment, with its algorithm and config.
+        reference: Where the workspace found the code last.
     """
-    known = _defined.get(experiment.spec.name)
+    known = catalogue.defined.get(experiment.spec.name)
     if known is None:
-        return None
+        return _find_import_error(experiment.spec.name, reference)
     try:
         known.check_installed()
         known.validate(experiment.config)
@@ -263,7 +257,7 @@ def find_refusal(experiment: Experiment) -> PipelineError | None:
 
 def names() -> tuple[str, ...]:
     """Return the names of all algorithms that this process can find."""
-    return tuple(sorted(_defined.keys() | _installed().keys()))
+    return catalogue.names()
 
 
 def load(reference: AlgorithmReference) -> Algorithm:
@@ -276,30 +270,19 @@ def load(reference: AlgorithmReference) -> Algorithm:
         AlgorithmNotFoundError: Its module or name is gone, its pickled value cannot be opened, or another
             Python has made that.
     """
-    if (why := foreign_reason(reference.python, host=platform.node())) is not None:
-        raise AlgorithmNotFoundError("The algorithm cannot be loaded.", why, foreign_fix(reference.python))
-    origin = "the pickled algorithm" if reference.value is not None else str(reference.path)
-    return _loaded(origin, lambda: open_code(reference))
+    return catalogue.load(reference)
 
 
-def check_importable(name: str, reference: AlgorithmReference) -> None:
-    """Refuse an algorithm whose module is not there for this Python, before a process is started for it.
-
-    Args:
-        name: The name of the algorithm.
-        reference: Where its code is; its module is looked for, and not imported.
-
-    Raises:
-        AlgorithmNotFoundError: Its module cannot be found.
-    """
-    if reference.path is None or name in _defined:
-        return
+def _find_import_error(name: str, reference: AlgorithmReference) -> AlgorithmNotFoundError | None:
+    """Return the error for a module that the Python of this kernel, which is that of its runs, has not."""
+    if reference.path is None:
+        return None
     module = current_path(reference.path.partition(":")[0])
-    entries = [*(reference.root or "").split(os.pathsep), str(Path.cwd())]
-    if not can_be_found(module, entries):
-        why = f"Its module {module.partition('.')[0]} is not there for {sys.executable}."
-        fix = "Use the kernel in which it was defined, or install that module into this one."
-        raise AlgorithmNotFoundError(f"The algorithm {name} cannot be loaded.", why, fix)
+    if can_be_found(module, [*(reference.root or "").split(os.pathsep), str(Path.cwd())]):
+        return None
+    why = f"Its module {module.partition('.')[0]} is not there for {sys.executable}."
+    fix = "Use the kernel in which it was defined, or install that module into this one."
+    return AlgorithmNotFoundError(f"The algorithm {name} cannot be loaded.", why, fix)
 
 
 def claim_main() -> None:
@@ -308,21 +291,3 @@ def claim_main() -> None:
 
     if not by_value.owns_main():
         sys.modules["__main__"] = by_value.Main()
-
-
-def _loaded(origin: str, opened: Callable[[], Any]) -> Algorithm:
-    try:
-        value = opened()
-    except Exception as error:
-        why = format_error(error)
-        install = f"Install what it needs on {platform.node()}"
-        fix = f"{install}, or define it again with @pw.algorithm and trigger the stage again."
-        raise AlgorithmNotFoundError(f"{origin} cannot be loaded.", why, fix) from error
-    if not isinstance(value, Algorithm):
-        raise AlgorithmNotFoundError(f"{origin} is not an algorithm.", fix="Decorate it with @pw.algorithm.")
-    return value
-
-
-@cache
-def _installed() -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}

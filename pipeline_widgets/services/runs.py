@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline_widgets.directions import isolate
-from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
+from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.code_record import CodeRecord
@@ -44,11 +44,11 @@ from pipeline_widgets.services.stage_experiments import bind_copy, rebind_stage
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
 
 
-#: Returns the error with which an algorithm, as this process has it, refuses an experiment, if it does.
-RefusalOf = Callable[[Experiment], PipelineError | None]
+#: Returns the error with which this process refuses an experiment whose code is there, if it does.
+RefusalOf = Callable[[Experiment, AlgorithmReference], PipelineError | None]
 
 
-def _takes_all(_: Experiment) -> None:
+def _takes_all(_: Experiment, __: AlgorithmReference) -> None:
     return None
 
 
@@ -89,7 +89,7 @@ class RunService:
         with self._store.read() as work:  # files are read, and code is asked, outside the write transaction
             _, known, run_start = _ready(work, stage_id, resume=resume)
             experiment = known.for_stage(stage_id).experiment
-            self._check_config(experiment)
+            self._check_refusal(work, experiment)
             code = _current_code(work, experiment)
         verify_start(run_start, self._store)
         with self._store.write() as work:
@@ -103,15 +103,6 @@ class RunService:
             stage = pipeline.stage(stage_id)
             return enqueue_run(work, pipeline, stage, known, run_start, revision=revision, code=recorded)
 
-    def check_trainable(self, experiment_id: int) -> None:
-        """Refuse an experiment that cannot be trained by itself now, whatever its code is.
-
-        Raises:
-            TriggerError: It is running, or its algorithm cannot start from scratch or needs another Python.
-        """
-        with self._store.read() as work:
-            _check_trainable(work, work.experiments.get(experiment_id))
-
     def train(self, experiment_id: int, place: TriggerPlace | None = None) -> Run:
         """Start a run of an experiment by itself, from scratch, triggered from a folder.
 
@@ -121,7 +112,8 @@ class RunService:
         """
         with self._store.read() as work:
             experiment = work.experiments.get(experiment_id)
-            self._check_config(experiment)
+            _check_trainable(work, experiment)
+            self._check_refusal(work, experiment)
             code = _current_code(work, experiment)
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
@@ -135,13 +127,14 @@ class RunService:
         experiment_id: int,
         checkpoint_id: int,
         name: str,
-        configured: ConfiguredAlgorithm | None = None,
+        configure: Callable[[], ConfiguredAlgorithm] | None = None,
         place: TriggerPlace | None = None,
     ) -> tuple[Experiment, Run]:
         """Go on from a checkpoint of an experiment, as a new experiment of that name (spec 9.1).
 
         Where the experiment belongs to one pipeline, its stage is bound to the new experiment, and the
-        run is the stage's. `configured` gives the new one another config, such as one of more steps.
+        run is the stage's. `configure` gives the new one another config, such as one of more steps; it is
+        called once nothing else hinders.
 
         Raises:
             NameTakenError: The project has an experiment of that name.
@@ -151,11 +144,13 @@ class RunService:
         """
         with self._store.read() as work:
             experiment = work.experiments.get(experiment_id)
-            if configured is None:
-                self._check_config(experiment)
+            _check_idle(work, experiment)
+            _check_python(work, experiment)
+            self._check_refusal(work, experiment, is_configured=configure is None)
             code = _current_code(work, experiment)
             run_start = RunStart(checkpoint=work.checkpoints.get(checkpoint_id))
         verify_start(run_start, self._store)
+        configured = configure() if configure is not None else None
         with self._store.write() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
             maker = work.runs.get(checkpoint.run_id)
@@ -248,7 +243,7 @@ class RunService:
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             known = pipeline_facts.load(work, pipeline)
-        refused = self._refused(pipeline, known)
+            refused = self._refused(work, pipeline, known)
         return (*find_problems(pipeline, known), *refused, *self._unreachable(pipeline, known))
 
     def code_notes(self, pipeline_id: int) -> tuple[str, ...]:
@@ -300,21 +295,29 @@ class RunService:
             now = datetime.fromtimestamp(work.now, tz=UTC)
             return run.progress(now, begun=pipeline_facts.start_steps(work, [run]).get(run_id, 0))
 
-    def _check_config(self, experiment: Experiment | None) -> None:
-        refusal = self._refusal_of(experiment) if experiment is not None else None
-        if experiment is not None and isinstance(refusal, ConfigError):
+    def _check_refusal(
+        self, work: UnitOfWork, experiment: Experiment | None, *, is_configured: bool = True
+    ) -> None:
+        """Refuse what this process cannot import, and, once an experiment is configured, its config."""
+        refusal = self._find_refusal(work, experiment) if experiment is not None else None
+        if experiment is None or refusal is None:
+            return
+        if not isinstance(refusal, ConfigError):
+            raise refusal
+        if is_configured:
             what = f"Experiment {experiment.name!r} has a config that its algorithm no longer takes."
             why = f"{refusal.what} {refusal.why}".strip()
             raise ConfigError(what, why, "Give it another one: experiment.update(config=...).")
-        if refusal is not None:
-            raise refusal
 
-    def _refused(self, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
+    def _find_refusal(self, work: UnitOfWork, experiment: Experiment) -> PipelineError | None:
+        return self._refusal_of(experiment, work.experiments.stored_reference(experiment.algorithm_id))
+
+    def _refused(self, work: UnitOfWork, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
         bound = [(stage, known.for_stage(stage.id).experiment) for stage in pipeline.stages]
         return [
             Problem(stage=stage_label(pipeline, stage, known), problem=_describe_refusal(error))
             for stage, experiment in bound
-            if experiment is not None and (error := self._refusal_of(experiment)) is not None
+            if experiment is not None and (error := self._find_refusal(work, experiment)) is not None
         ]
 
     def _unreachable(self, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:

@@ -8,6 +8,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import cloudpickle
@@ -27,7 +28,7 @@ from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let no other test have been warned, and no definition outlive the test."""
     monkeypatch.setattr(by_value, "_warned", set[str]())
-    monkeypatch.setattr(registry, "_defined", dict[str, Algorithm]())
+    monkeypatch.setattr(registry, "catalogue", replace(registry.catalogue, defined={}))
     return iter([None])
 
 

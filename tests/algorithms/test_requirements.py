@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ INSTALL = "pip install 'some-package[extra]'"
 @pytest.fixture
 def lacking(monkeypatch: pytest.MonkeyPatch) -> pw.Algorithm:
     """An algorithm that needs a module which nobody has."""
-    monkeypatch.setattr(registry, "_defined", {})
+    monkeypatch.setattr(registry, "catalogue", replace(registry.catalogue, defined={}))
 
     @pw.algorithm("Lacking", produces={"thing"}, requires="no_such_module", install=INSTALL)
     def train(ctx: pw.TrainContext) -> None:
@@ -60,7 +61,7 @@ def test_what_is_installed_is_no_hindrance() -> None:
 
 def test_a_trigger_says_what_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An experiment whose library was uninstalled since is refused with the command, before a run is made."""
-    monkeypatch.setattr(registry, "_defined", {})
+    monkeypatch.setattr(registry, "catalogue", replace(registry.catalogue, defined={}))
 
     def train(ctx: pw.TrainContext) -> None:
         del ctx

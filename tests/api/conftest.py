@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture(autouse=True)
 def _algorithms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Algorithms that are defined for one test: Imitate, Refine (from "lm") and Walk."""
-    monkeypatch.setattr(registry, "_defined", {})
+    monkeypatch.setattr(registry, "catalogue", replace(registry.catalogue, defined={}))
     lm = [pw.Port("weights", {"lm"}, match=("base",))]
     pw.algorithm("Imitate", produces={"lm"}, accepts=lm, config=Config, predict=answer)(train)
     pw.algorithm("Refine", produces={"lm"}, accepts=lm, scratch=False, config=Config)(train)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.spec("7.9")
 @pytest.fixture(autouse=True)
 def _evaluators(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluators that are defined for one test."""
-    monkeypatch.setattr(evaluators, "_defined", {})
+    monkeypatch.setattr(evaluators, "catalogue", replace(evaluators.catalogue, defined={}))
 
 
 @pytest.fixture

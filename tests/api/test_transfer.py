@@ -268,7 +268,7 @@ def test_after_a_restart_an_export_is_bound_to_the_experiments_that_are_there(
     mine = pw.algorithm("Mine", produces={"lm"})(train)
     pipe.stages[0].update(experiment=project.create_experiment("m", algorithm=mine, seed=5))
     text = pipe.to_yaml()
-    del registry._defined["Mine"]
+    del registry.catalogue.defined["Mine"]
     assert [stage.name for stage in project.import_pipeline(text, name="again").stages] == [
         "m",
         "refine",

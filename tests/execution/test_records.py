@@ -82,7 +82,7 @@ def shop(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     yield made
     for name in ("kept_train", "kept_helpers", "kept_deep"):
         sys.modules.pop(name, None)
-    registry._defined.pop("Kept", None)
+    registry.catalogue.defined.pop("Kept", None)
 
 
 def run_of(stage: pw.Stage) -> pw.Run:

@@ -135,7 +135,7 @@ def test_resuming_with_another_config(lab: Lab) -> None:
     experiment = lab.experiment("a", SFT)
     lab.carry_out(lab.runs.train(experiment.id), 0.5)
     (checkpoint,) = lab.experiments.checkpoints(experiment.id)
-    made, run = lab.runs.resume(experiment.id, checkpoint.id, "b", configured(config={"steps": 99}))
+    made, run = lab.runs.resume(experiment.id, checkpoint.id, "b", lambda: configured(config={"steps": 99}))
     assert (made.config, run.config) == ({"steps": 99}, {"steps": 99})
     assert (run.start_checkpoint_id, run.start_role) == (checkpoint.id, "resume")
     assert lab.experiments.get(experiment.id).config == experiment.config

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import create_model
-
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.algorithm import Algorithm
 from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.errors import ConfigError, format_value
+from pipeline_widgets.trainers.config_defaults import with_defaults
 from pipeline_widgets.trainers.episodes import name_evaluator
 from pipeline_widgets.trainers.gymnasium_spaces import name_of
 from pipeline_widgets.trainers.sb3 import configs, training
@@ -57,7 +56,7 @@ def algorithm(
     named = name or f"SB3 {method} {name_of(make_env)}"
     if normalize is not None:
         defaults = {"normalize_observations": normalize, "normalize_rewards": normalize, **defaults}
-    config = _config(SETTINGS[method], named, defaults)
+    config = with_defaults(SETTINGS[method], named, f"{method}Config", defaults)
 
     def train(ctx: TrainContext) -> None:
         training.train(ctx, make_env)
@@ -82,25 +81,3 @@ def algorithm(
     made = registry.algorithm(named, **declared)(train)
     made.validate({})  # refuses defaults that the form would refuse
     return made
-
-
-def _config(base: type[configs.Settings], name: str, defaults: dict[str, Any]) -> type[configs.Settings]:
-    """Return a config model with other defaults, which goes to other processes by value."""
-    fields: dict[str, Any] = {}
-    for field, value in defaults.items():
-        if field not in base.model_fields:
-            known = ", ".join(base.model_fields)
-            raise ConfigError(f"{name} has no config field {field!r}.", fix=f"Its fields are {known}.")
-        info = base.model_fields[field]
-        fields[field] = (info.annotation, _with_default(info, value))
-    module = "__main__"  # cloudpickle keeps by value what is of no module that others could import
-    return create_model(f"{base.library_class}Config", __base__=base, __module__=module, **fields)
-
-
-def _with_default(info: Any, value: Any) -> Any:
-    import copy
-
-    changed = copy.copy(info)
-    changed.default, changed.validate_default = value, True
-    changed._attributes_set = {**info._attributes_set, "default": value, "validate_default": True}  # noqa: SLF001
-    return changed

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-from pydantic import create_model
 
 from pipeline_widgets.algorithms.algorithm import Algorithm
 from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.algorithms.registry import algorithm as register
 from pipeline_widgets.errors import ConfigError, format_value
+from pipeline_widgets.trainers.config_defaults import with_defaults
 from pipeline_widgets.trainers.trl import config, letters, ready
 
 Method = Literal["SFT", "Reward", "DPO", "GRPO"]
@@ -84,7 +82,9 @@ def algorithm(
         raise ConfigError("GRPO has no reward function.", fix="Pass reward_funcs=[reward].")
     if not callable(evaluate):
         raise ConfigError("evaluate is not a function.", f"Got {format_value(evaluate)}.", "Pass a function.")
-    form = _form(method, {"base_model": str(base_model), "dataset": "(of its own)", **defaults})
+    named = name or f"TRL {method} of my own"
+    chosen = {"base_model": str(base_model), "dataset": "(of its own)", **defaults}
+    form = with_defaults(SETTINGS[method], named, f"Own{SETTINGS[method].__name__}", chosen)
     own = _Own(method, dataset, evaluate, functions)
 
     def train(ctx: TrainContext) -> None:
@@ -94,20 +94,6 @@ def algorithm(
     # A chain of one's own data begins with a language model, also where it makes a reward model.
     declared["accepts"] = [port for port in declared["accepts"] if "lm" in port.kinds]
     declared["evaluator"] = evaluator or getattr(evaluate, "__name__", "evaluate")
-    made = register(name or f"TRL {method} of my own", **declared)
-    return made(train)
-
-
-def _form(method: Method, defaults: dict[str, Any]) -> type[config.Settings]:
-    """Return the config model of a method with other defaults, without what only the ready data have."""
-    settings = SETTINGS[method]
-    unknown = sorted(set(defaults) - set(settings.model_fields))
-    if unknown:
-        fix = f"There are {', '.join(settings.model_fields)}."
-        raise ConfigError(f"TRL {method} has no config field {unknown[0]!r}.", fix=fix)
-    fields: dict[str, Any] = {}
-    for field, value in defaults.items():
-        info = copy(settings.model_fields[field])
-        info.default = value
-        fields[field] = (settings.model_fields[field].annotation, info)
-    return create_model(f"Own{settings.__name__}", __base__=settings, **fields)
+    made = register(named, **declared)(train)
+    made.validate({})  # refuses defaults that the form would refuse
+    return made
