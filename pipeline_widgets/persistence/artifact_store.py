@@ -262,13 +262,13 @@ class ArtifactStore:
         try:
             there = {int(name): name for name in self.remote.list_runs() if name.isdecimal()}
             runs = known()  # after the listing: a run has its row before it has a folder
-            for run_id, name in there.items():
-                if run_id not in runs:
-                    self.remote.delete_run(name)
-                elif run_id in saved:
-                    self.remote.sweep_run(name, {Path(path).name for path in saved[run_id]})
-            for run_id in saved.keys() - there.keys():  # an interrupted upload may be all that there is
-                self.remote.sweep_run(f"{run_id:08d}", ())
+            for name in (name for run_id, name in there.items() if run_id not in runs):
+                self.remote.delete_run(name)
+            ended = saved.keys() & there.keys()
+            kept = {there[run_id]: {Path(path).name for path in saved[run_id]} for run_id in ended}
+            self.remote.sweep_runs(kept)
+            if saved:  # also of those of which nothing else is there
+                self.remote.abort_unfinished({f"{run_id:08d}" for run_id in saved})
         except StorageError as error:
             _log.warning("%s", error)
 

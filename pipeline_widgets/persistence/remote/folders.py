@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from pipeline_widgets.persistence.remote.upload import DamagedError, SentFolder,
 
 UNANSWERED = "unanswered"  # the code of the error where a file system has not done what it was asked
 LOG_SENT = 16 << 20  # bytes of the end of a log
+RUNS_AT_ONCE = 16  # whose folders are listed ahead
 MOST_DAMAGED = 3  # times that a folder is sent whose objects are not what was sent
 
 
@@ -191,7 +193,7 @@ class RemoteFolders:
         """
         with self.translate_errors():
             self.objects.delete_below(f"{RUNS}/{run}")
-            self._abort_unfinished(f"{RUNS}/{run}", before=None)
+            self.abort_unfinished([run])
 
     def list_runs(self) -> list[str]:
         """Return the names of the runs of which there is anything.
@@ -202,17 +204,40 @@ class RemoteFolders:
         with self.translate_errors():
             return [each.name for each in self.objects.entries(RUNS) if each.is_folder]
 
-    def sweep_run(self, run: str, kept: Collection[str]) -> None:
-        """Delete checkpoints of a run that has ended which no row names, and what was never finished.
+    def sweep_runs(self, kept: Mapping[str, Collection[str]]) -> None:
+        """Delete checkpoints of runs that have ended which no row names; of several runs at a time.
 
         Args:
-            run: The run, as its folder is named.
-            kept: The names of the checkpoints that stay.
+            kept: The names of the checkpoints that stay, by run, as its folder is named.
 
         Raises:
             StorageError: Nobody answers.
         """
-        self._sweep(f"{RUNS}/{run}/{CHECKPOINTS}", kept, before=None)
+        pool = Pool(self._prepare)
+        tasks = (
+            (1, partial(self._sweep, f"{RUNS}/{run}/{CHECKPOINTS}", names, None))
+            for run, names in kept.items()
+        )
+        try:
+            for _ in pool.map(tasks, RUNS_AT_ONCE):
+                pass
+        finally:
+            pool.close()
+
+    def abort_unfinished(self, runs: Collection[str]) -> None:
+        """Delete the parts of objects that were never finished, where the file system can list them.
+
+        Args:
+            runs: The runs that have ended, as their folders are named.
+
+        Raises:
+            StorageError: Nobody answers.
+        """
+        below = f"{RUNS}/{next(iter(runs))}" if len(runs) == 1 else RUNS
+        with self.translate_errors():
+            for upload in self.objects.list_unfinished(below):
+                if upload.key.split("/")[1] in runs:
+                    self.objects.abort(upload)
 
     def sweep_agents(self, kept: Collection[str], age: float) -> None:
         """Delete copies of agents which no row names, and what was never finished.
@@ -224,7 +249,12 @@ class RemoteFolders:
         Raises:
             StorageError: Nobody answers.
         """
-        self._sweep(AGENTS, kept, before=time.time() - age)
+        before = time.time() - age
+        self._sweep(AGENTS, kept, before)
+        with self.translate_errors():
+            for upload in self.objects.list_unfinished(AGENTS):
+                if _may_go(upload.started_at, before):
+                    self.objects.abort(upload)
 
     def send_log(self, run: str, path: Path) -> None:
         """Send the log of a run, its last 16 MiB, instead of what was sent before.
@@ -278,7 +308,6 @@ class RemoteFolders:
                 for each in data:
                     if each.name not in in_use and self._is_old(f"{parent}/{each.name}", each, before):
                         self.objects.delete_below(f"{parent}/{each.name}")
-            self._abort_unfinished(parent, before)
 
     def _is_old(self, key: str, folder: Entry, before: float | None) -> bool:
         """Whether nothing in a folder was written after a time, which many stores tell of objects only."""
@@ -290,11 +319,6 @@ class RemoteFolders:
             else _may_go(each.modified_at, before)
             for each in self.objects.entries(key)
         )
-
-    def _abort_unfinished(self, key: str, before: float | None) -> None:
-        for upload in self.objects.list_unfinished(key):
-            if _may_go(upload.started_at, before):
-                self.objects.abort(upload)
 
 
 def describe_error(error: Exception) -> str:
