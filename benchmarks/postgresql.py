@@ -23,6 +23,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "support")]
 
 import pgbouncer  # noqa: E402  of tests/support, which is on the path now
+import psutil  # noqa: E402
 import psycopg  # noqa: E402
 from postgres import ADMIN, Server, programs  # noqa: E402
 
@@ -30,6 +31,7 @@ import pipeline_widgets as pw  # noqa: E402
 
 STAGES = 3  # of a pipeline, with a run each
 LOCK = 0x70775F77  # as persistence/postgresql.py takes it
+TIMES = 500  # calls of which the CPU time is measured
 POINTS = 20  # in a write: what a supervisor has gathered since its last one
 FILL = """
 INSERT INTO pipelines (project_id, name, description, version, created_at, modified_at, revision)
@@ -74,6 +76,7 @@ def main() -> None:
         fill(server, database, options.pipelines, options.points)
         sizes(server, database)
         reads(server.url(database))
+        costs(server, database, server.url(database))
         rates(server, database, server.url(database), options.seconds, "")
         if pgbouncer.program():
             between = pgbouncer.PgBouncer(server, connections=4)
@@ -124,6 +127,42 @@ def reads(url: str) -> None:
             taken.append(_since(began) * 1000)
         print(f"{name:<42} {statistics.median(taken):>9.2f} ms")
     ws.close()
+
+
+def costs(server: Server, database: str, url: str) -> None:
+    """Print the CPU time of a refresh and of a write, which is much the same however busy the machine is."""
+    bare = f"user={ADMIN} host={server.folder} dbname={database}"
+    for name, ours, reference in (
+        ("a refresh", _refresh, _refresh_bare),
+        (f"a write of {POINTS} points", _write, _write_bare),
+    ):
+        mine, theirs = _cost(server, ours(url)), _cost(server, reference(bare))
+        print(
+            f"{name:<42} {mine[0]:>6.2f} ms of the client's CPU and {mine[1]:.2f} of the server's, "
+            f"psycopg {theirs[0]:.2f} and {theirs[1]:.2f}, ratio {sum(mine) / sum(theirs):.2f}"
+        )
+
+
+def _cost(server: Server, act: Callable[[], object]) -> tuple[float, float]:
+    """Return milliseconds of CPU of this process, and of the server's, of one call."""
+    act()
+    used, before = time.process_time(), _server_cpu(server)
+    for _ in range(TIMES):
+        act()
+    client, after = time.process_time() - used, _server_cpu(server)
+    backend = sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
+    return client / TIMES * 1000, backend / TIMES * 1000
+
+
+def _server_cpu(server: Server) -> dict[int, float]:
+    """Return the seconds of CPU of each process of the server that is there."""
+    found: dict[int, float] = {}
+    for process in psutil.process_iter(["cmdline"]):
+        if f"{server.folder}/data" in (process.info["cmdline"] or ()):
+            for each in (process, *process.children(recursive=True)):
+                used = each.cpu_times()
+                found[each.pid] = used.user + used.system
+    return found
 
 
 def rates(server: Server, database: str, url: str, seconds: float, how: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import databases
 import psutil
@@ -30,7 +31,7 @@ class Bench:
         self.folder = folder
         #: The URL of the workspace, for whoever opens it in another process.
         self.url = databases.url_in(folder)
-        chosen = {} if artifacts is None else {"artifacts": artifacts}
+        chosen: dict[str, Any] = {} if artifacts is None else {"artifacts": artifacts}
         place = {**databases.place_in(folder), **chosen}
         self.ws = pw.Workspace(**place, timing=timing, launcher=launcher)
         self.project = self.ws.create_project("Bench", advanced_training=True)
