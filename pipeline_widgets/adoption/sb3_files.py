@@ -16,7 +16,7 @@ _MOST_JSON = 256 << 20  # bytes
 _LINE = re.compile(r"^- (Python|Stable-Baselines3): (\S+)", re.MULTILINE)
 
 
-class Saved(NamedTuple):
+class Versions(NamedTuple):
     """The versions that have saved a model, as far as it says."""
 
     library: str
@@ -71,7 +71,7 @@ def read_data(model: Path) -> dict[str, Any] | None:
     return cast("dict[str, Any]", data) if isinstance(data, dict) else None
 
 
-def read_versions(model: Path) -> Saved:
+def read_versions(model: Path) -> Versions:
     """Return the versions of Stable-Baselines3 and of Python that have saved a model; "" where unsaid.
 
     Args:
@@ -81,7 +81,7 @@ def read_versions(model: Path) -> Saved:
         library = archive.read("_stable_baselines3_version").decode().strip()
         has_more = "system_info.txt" in archive.namelist()
         told = dict(_LINE.findall(archive.read("system_info.txt").decode())) if has_more else {}
-    return Saved(library, told.get("Python", ""))
+    return Versions(library, told.get("Python", ""))
 
 
 def uses_statistics(data: Mapping[str, Any]) -> bool | None:

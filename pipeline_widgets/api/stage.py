@@ -127,7 +127,7 @@ class Stage(Handle):
         """Start a run, in a process of its own that outlives the kernel.
 
         Warns of the notes of its plan: where the code here is another one than the stage ran, or was set up
-        with in another notebook.
+        with in another notebook; and of the folder in which a resumed run goes on, if it is another one.
 
         Args:
             resume: Go on from its own last checkpoint instead of starting over.
