@@ -7,9 +7,12 @@ import urllib.request
 from typing import Any
 
 import pytest
+from agile_rl.environments import Corridor
 from benches import Bench
 
 import pipeline_widgets as pw
+from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.trainers import agilerl
 
 PATIENCE = 240  # seconds; a machine may be busy
 QUICK = {"evaluation_episodes": 5, "fitness_episodes": 1, "num_envs": 4, "learn_step": 256}
@@ -70,3 +73,52 @@ def test_wrong_pairs_are_refused_before_any_process_starts(
     with pytest.raises(pw.PipelineError):
         pipe.add_experiment_stage(taken).trigger()
     assert not taken.runs
+
+
+@pytest.mark.spec("7.2", "7.5")
+@pytest.mark.parametrize("method", ["PPO", "DQN"])
+def test_ones_own_environment_is_trained_in_and_gone_on_with(bench: Bench, method: str) -> None:
+    """From a function of a test, which no other process could import: it learns, and a next stage goes on."""
+
+    def corridor() -> Any:
+        return Corridor()
+
+    quick: dict[str, Any] = {
+        "PPO": {"steps": 4_096, "evo_steps": 2_048, "learn_step": 256, "batch_size": 64},
+        "DQN": {"steps": 1_600, "evo_steps": 800, "learning_delay": 100, "eps_decay": 0.98},
+    }
+    more = {"evaluation_episodes": 3, "fitness_episodes": 1, "num_envs": 4, "device": "cpu"}
+    made = agilerl.algorithm(method, make_env=corridor, **quick[method], **more)
+    assert made.spec.name == f"AgileRL {method} corridor"
+    pipe = bench.project.create_pipeline("own")
+    for at, name in enumerate(("first", "second")):
+        experiment = bench.project.create_experiment(name, algorithm=made, seed=at)
+        pipe.add_experiment_stage(experiment, trigger="auto" if at else "manual")
+    pipe.stages[0].trigger()
+    pipe.wait(PATIENCE)
+    assert [stage.status for stage in pipe.stages] == ["Succeeded"] * 2, [
+        stage.run.error for stage in pipe.stages if stage.run is not None
+    ]
+    run = pipe.stages[1].run
+    assert run is not None
+    assert run.start_checkpoint is not None
+    assert run.start_checkpoint.evaluation_score == 1.0
+    evaluations = run.metrics[run.metrics.metric == "evaluation_score"]
+    assert (evaluations.step.iloc[0], evaluations.value.iloc[0]) == (0, 1.0)
+
+
+@pytest.mark.spec("7.5")
+def test_a_factory_refuses_what_no_form_would_take() -> None:
+    """A method, a field and a value that are not there."""
+
+    def corridor() -> Any:
+        return Corridor()
+
+    with pytest.raises(ConfigError, match=r"no method 'SAC'.*PPO, DQN"):
+        agilerl.algorithm("SAC", make_env=corridor)
+    with pytest.raises(
+        ConfigError, match="AgileRL DQN corridor has no config field 'normalize_observations'"
+    ):
+        agilerl.algorithm("DQN", make_env=corridor, normalize=True)
+    with pytest.raises(ConfigError, match="'steps' of AgileRL PPO corridor is refused"):
+        agilerl.algorithm("PPO", make_env=corridor, steps=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipeline_widgets.trainers.agilerl.checkpoint_files import TRAINING_ONLY
 from pipeline_widgets.trainers.agilerl.configs import DQNConfig, PPOConfig, Settings
 from pipeline_widgets.trainers.agilerl.predictor import predict
 from pipeline_widgets.trainers.episodes import name_evaluator
-from pipeline_widgets.trainers.gymnasium_spaces import SPACE_FACETS, describe_spaces, spaces_of
+from pipeline_widgets.trainers.gymnasium_spaces import SPACE_FACETS, describe_spaces, name_of, spaces_of
 
 #: The facets that have to agree with a start checkpoint. Layers may differ: evolution changes them.
 FACETS = (*SPACE_FACETS, "normalization")
@@ -41,10 +42,23 @@ def declaration(name: str) -> dict[str, Any]:
 
 def signature(config: Any) -> dict[str, str]:
     """Return the algorithm, the spaces of the environment, and what is normalized."""
-    observation, action = _spaces(config.env_id)
+    return signature_in(config, config.env_id)
+
+
+def signature_in(config: Any, make_env: str | Callable[[], Any]) -> dict[str, str]:
+    """Return the facets of what a config makes in an environment, which is made and closed for that.
+
+    Args:
+        config: The settings.
+        make_env: A registered id, or a function that makes an environment.
+
+    Raises:
+        ConfigError: It cannot be made, or the algorithm cannot act in it.
+    """
+    observation, action = _spaces(make_env) if isinstance(make_env, str) else spaces_of(make_env)
     facets = describe_spaces(observation, action)
     if config.library_class == "DQN" and type(action).__name__ != "Discrete":
-        what = f"AgileRL DQN cannot be trained on {config.env_id!r}."
+        what = f"AgileRL DQN cannot be trained on {name_of(make_env)!r}."
         raise ConfigError(what, f"It acts in {facets['action']}.", "Use AgileRL PPO for it.")
     normalized = getattr(config, "normalize_observations", False)
     return {
@@ -72,7 +86,7 @@ def agilerl_ppo(ctx: TrainContext) -> None:
     resumed run restores the population, its optimizers and hyperparameters, and the generators; it begins
     new episodes.
     """
-    _train(ctx)
+    train_in(ctx, ctx.config.env_id)
 
 
 @algorithm("AgileRL DQN", config=DQNConfig, **declaration("DQN"))
@@ -85,7 +99,7 @@ def agilerl_dqn(ctx: TrainContext) -> None:
     A resumed run restores the population, its optimizers and hyperparameters, exploration, the replay memory
     and the generators; it begins new episodes.
     """
-    _train(ctx)
+    train_in(ctx, ctx.config.env_id)
 
 
 @cache
@@ -93,16 +107,22 @@ def _spaces(env_id: str) -> tuple[Any, Any]:
     return spaces_of(env_id)
 
 
-def _train(ctx: TrainContext) -> None:
+def train_in(ctx: TrainContext, env_id: str, make_env: str | Callable[[], Any] | None = None) -> None:
+    """Train by the config of a run.
+
+    Args:
+        ctx: What the train function got.
+        env_id: The id under which Gymnasium makes the environment in this process.
+        make_env: What evaluations call instead, and signatures name.
+    """
     from pipeline_widgets.trainers.agilerl.building import make_trainer
     from pipeline_widgets.trainers.agilerl.training import train
 
     config: Settings = ctx.config
-    env_id: str = ctx.config.env_id
     train(
         ctx,
         lambda: make_trainer(config, env_id, ctx.seed),
-        evaluate=env_id,
+        evaluate=make_env or env_id,
         episodes=config.evaluation_episodes,
         handover=config.handover,
     )
