@@ -103,7 +103,7 @@ class QueueLauncher:
             return JobObservation(state=JobState.WAITING, reason="Resources")
         if (self.folder / f"{job_id}.pid").exists() and not self._pids(job_id):
             return JobObservation(state=JobState.ENDED, reason=reason or "NODE_FAIL")
-        return JobObservation(state=JobState.AT_WORK)
+        return JobObservation(state=JobState.AT_WORK, reason=reason)
 
     def stop(self, job_id: str) -> None:
         """End a job, or take it from the queue."""
