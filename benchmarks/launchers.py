@@ -4,7 +4,7 @@
 
 The reference is what the engine itself is given to start `python -c pass` with the same interpreter: from the
 submission until that Python has begun. Both take turns. The engines are real, and started here; Slurm needs
-root and Debian's packages, as `make test-launchers` does.
+root and Debian's packages, Ray needs root and `pip install 'ray[default]'`, as `make test-launchers` does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,9 +80,33 @@ def slurm(rounds: int) -> Iterator[Callable[[], tuple[float, float]]]:
             yield from [lambda: take_turns(trigger, submit_bare, rest)] * rounds
 
 
+def ray(rounds: int) -> Iterator[Callable[[], tuple[float, float]]]:
+    """Measure a Ray head: against a job given to its REST API, which is quicker than `ray job submit`."""
+    from ray_cluster import RayCluster, wait_for
+
+    with temporary_folder() as folder, closing(RayCluster()) as cluster:
+        cluster.wait_until_ready()
+        numbers = count()
+
+        def submit_bare() -> float:
+            output = folder / f"bare{next(numbers)}.txt"
+            began = time.time()
+            body = {"entrypoint": f"exec {sys.executable} -c '{BEGUN}' > {output}"}
+            cluster.request("POST", "/api/jobs/", body)
+            wait_for(lambda: output.exists() and output.read_text() != "", WITHIN)
+            return float(output.read_text()) - began
+
+        def rest() -> None:
+            wait_for(lambda: not cluster.processes_of("ray::JobSupervisor"), WITHIN)
+
+        with workspace(folder, cluster.launcher) as trigger:
+            yield from [lambda: take_turns(trigger, submit_bare, rest)] * rounds
+
+
 LAUNCHERS: dict[str, Callable[[int], Iterator[Callable[[], tuple[float, float]]]]] = {
     "local": local,
     "slurm": slurm,
+    "ray": ray,
 }
 
 

@@ -31,6 +31,7 @@ NOT_PASSED = ("RAY_", "PIPELINE_WIDGETS_")
 NAMESPACES = ("--net", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child")
 CLONE_NEWNET = 0x40000000
 STARTS = 3
+AGENT_PORT = 52366  # of a second node, within the namespace
 #: What is in the command lines of Ray's own processes.
 OF_RAY = ("ray::", "gcs_server", "raylet", "ray/dashboard", "ray-dashboard", "ray/_private", "ray/autoscaler",
           "ray.util.client", "from multiprocessing")  # fmt: skip
@@ -131,7 +132,8 @@ class RayCluster:
         """Start a second node, and return its processes as this side numbers them."""
         before = self.processes()
         command = (
-            *(str(_ray()), "start", "--address=127.0.0.1:6379", "--node-ip-address=127.0.0.1"),
+            *(str(_ray()), "start", "--address=127.0.0.1:6379", "--node-ip-address=127.0.0.2"),
+            f"--dashboard-agent-listen-port={AGENT_PORT}",  # the head has the default one
             *(f"--num-cpus={cpus}", f"--resources={json.dumps(resources)}", "--disable-usage-stats"),
             *("--include-log-monitor=False", OBJECT_STORE),
         )

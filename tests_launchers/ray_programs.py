@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pipeline_widgets as pw
 
@@ -13,8 +15,7 @@ import pipeline_widgets as pw
 @pw.algorithm("Uses Ray", produces={"thing"})
 def uses_ray(ctx: pw.TrainContext) -> None:
     """Compute by tasks of the cluster that this job belongs to, as a user's own trainer would."""
-    import ray
-
+    ray: Any = importlib.import_module("ray")  # takes seconds, and is not installed where types are checked
     ray.init(log_to_driver=False)
 
     @ray.remote
