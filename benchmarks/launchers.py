@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -103,10 +104,27 @@ def ray(rounds: int) -> Iterator[Callable[[], tuple[float, float]]]:
             yield from [lambda: take_turns(trigger, submit_bare, rest)] * rounds
 
 
+def ssh(rounds: int) -> Iterator[Callable[[], tuple[float, float]]]:
+    """Measure SSH: against `ssh HOST python`, which makes a connection each time; ours keeps it."""
+    from ssh import running_host
+
+    with temporary_folder() as folder, running_host(folder / "host") as host:
+
+        def start_bare() -> float:
+            began = time.time()
+            command = ["ssh", host.url.removeprefix("ssh://"), sys.executable, "-c", shlex.quote(BEGUN)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            return float(done.stdout.split()[-1]) - began
+
+        with workspace(folder, host.url) as trigger:
+            yield from [lambda: take_turns(trigger, start_bare, lambda: None)] * rounds
+
+
 LAUNCHERS: dict[str, Callable[[int], Iterator[Callable[[], tuple[float, float]]]]] = {
     "local": local,
     "slurm": slurm,
     "ray": ray,
+    "ssh": ssh,
 }
 
 

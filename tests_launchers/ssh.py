@@ -18,6 +18,7 @@ import psutil
 
 ALIAS = "gpubox"  # and "behind", which is reached over it
 ROOT = Path(__file__).parents[1]
+MODULES = ("tests", "tests/support", "benchmarks")  # with algorithms that runs import by path
 UP_WITHIN = 15.0  # seconds
 POLL = 0.02
 
@@ -128,7 +129,7 @@ class SshHost:
                 port=self.port,
                 folder=self.folder,
                 path=f"{self.bin}:{os.environ['PATH']}",
-                modules=":".join(str(ROOT / each) for each in ("tests", "tests/support")),
+                modules=":".join(str(ROOT / each) for each in MODULES),
             )
         )
         client = shutil.which("ssh", path=os.environ["PATH"].replace(str(self.bin), ""))
