@@ -87,7 +87,7 @@ def test_ones_own_environment_is_trained_in_and_gone_on_with(bench: Bench, metho
         "PPO": {"steps": 4_096, "evo_steps": 2_048, "learn_step": 256, "batch_size": 64},
         "DQN": {"steps": 1_600, "evo_steps": 800, "learning_delay": 100, "eps_decay": 0.98},
     }
-    more = {"evaluation_episodes": 3, "fitness_episodes": 1, "num_envs": 4, "device": "cpu"}
+    more: dict[str, Any] = {"evaluation_episodes": 3, "fitness_episodes": 1, "num_envs": 4, "device": "cpu"}
     made = agilerl.algorithm(method, make_env=corridor, **quick[method], **more)
     assert made.spec.name == f"AgileRL {method} corridor"
     pipe = bench.project.create_pipeline("own")

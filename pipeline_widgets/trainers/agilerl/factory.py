@@ -88,5 +88,9 @@ def register(make_env: Callable[[], Any]) -> str:
     import gymnasium
 
     env_id = f"own/{re.sub(r'[^A-Za-z0-9_]', '_', name_of(make_env))}-v0"
-    gymnasium.register(env_id, entry_point=make_env, disable_env_checker=True, order_enforce=False)
+
+    def make(**_: Any) -> Any:
+        return make_env()
+
+    gymnasium.register(env_id, entry_point=make, disable_env_checker=True, order_enforce=False)
     return env_id
