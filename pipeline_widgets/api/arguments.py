@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, Literal, TypeAlias
 
 from pipeline_widgets.api.agent import Agent
 from pipeline_widgets.api.handle import id_in
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.chain import FromAgent, Start
+from pipeline_widgets.domain.resources import Placement, Resources, parse_launcher, parse_resources
 from pipeline_widgets.domain.stage_settings import parse_start
+from pipeline_widgets.execution.launchers import find_launcher
 
 #: "scratch", a saved Agent, "best", "final", or a step.
 StartArgument: TypeAlias = Literal["scratch", "best", "final"] | int | Agent
@@ -24,6 +28,31 @@ class Unset:
 
 
 UNSET: Final = Unset()
+
+
+#: What a run asks its launcher for, such as `{"gpu": 1, "memory": "24 GiB"}`.
+ResourcesArgument: TypeAlias = Mapping[str, Any] | Resources | None
+
+
+def placement_from_arguments(
+    now: Placement, launcher: str | Unset | None, resources: ResourcesArgument | Unset
+) -> Placement:
+    """Return where runs are launched, and with which resources, after what a caller passed.
+
+    Args:
+        now: What there is, which stays where an argument was left out.
+        launcher: The name of a launcher; None leaves it to what stands above.
+        resources: The resources; None leaves them to what stands above.
+
+    Raises:
+        ConfigError: A value cannot be one.
+        ExecutionError: There is no launcher of that name, or what it needs is not installed.
+    """
+    if not isinstance(launcher, Unset):
+        now = replace(now, launcher=parse_launcher(launcher))
+        if now.launcher is not None:
+            find_launcher(now.launcher)
+    return now if isinstance(resources, Unset) else replace(now, resources=parse_resources(resources))
 
 
 def start_from_argument(services: Services, value: StartArgument | None) -> Start | None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
+from pipeline_widgets.api.arguments import UNSET, ResourcesArgument, Unset, placement_from_arguments
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
@@ -80,21 +81,44 @@ class Experiment(Handle):
         """What all its runs saved, in the order of the steps."""
         return checkpoints(self._services, self._services.experiments.checkpoints(self._id))
 
+    @property
+    def launcher(self) -> str | None:
+        """Where its runs are launched, as it says itself; None where that is left to the workspace."""
+        return self._now.placement.launcher
+
+    @property
+    def resources(self) -> dict[str, Any] | None:
+        """What its runs ask for: bytes, seconds; None where that is left to the workspace."""
+        asked = self._now.placement.resources
+        return None if asked is None else asked.to_json()
+
     def update(
-        self, *, name: str | None = None, config: Mapping[str, Any] | None = None, seed: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        launcher: str | Unset | None = UNSET,
+        resources: ResourcesArgument | Unset = UNSET,
     ) -> None:
-        """Change its name, some fields of its config, or its seed.
+        """Change its name, some fields of its config, its seed, or where its runs are launched.
 
         Args:
             name: The new name.
             config: The fields that change, by name; all others stay.
             seed: The new random seed, from 0.
+            launcher: Where runs are launched that are triggered from now on; None leaves it to the workspace.
+            resources: What they ask for; None leaves it to the workspace.
 
         Raises:
             InUseError: It is running.
             ConfigError: The config model refuses a field.
+            ExecutionError: There is no such launcher.
         """
         now = self._now
+        placed = placement_from_arguments(now.placement, launcher, resources)
+        if placed != now.placement:
+            self._services.experiments.place(self._id, placed)
         if config is not None or seed is not None:
             changed = configure(now.spec.name, {**now.config, **(config or {})})
             kept = now.seed if seed is None else values.validate_seed(seed)

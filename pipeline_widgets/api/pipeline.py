@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.algorithms.evaluators import Evaluator
 from pipeline_widgets.api import display
-from pipeline_widgets.api.arguments import GateArgument, StartArgument, start_from_argument
+from pipeline_widgets.api.arguments import (
+    GateArgument,
+    ResourcesArgument,
+    StartArgument,
+    placement_from_arguments,
+    start_from_argument,
+)
 from pipeline_widgets.api.experiment import Experiment, ExperimentOption
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
@@ -21,6 +27,7 @@ from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
 from pipeline_widgets.domain.plan import Problem
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
 from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_retries, parse_trigger
 from pipeline_widgets.services.pipelines import first_or_source
 
@@ -74,6 +81,8 @@ class Pipeline(Handle):
         duplicate: bool = False,
         gate: GateArgument = None,
         retries: int = 0,
+        launcher: str | None = None,
+        resources: ResourcesArgument = None,
     ) -> Stage:
         """Add a stage that runs an experiment.
 
@@ -88,6 +97,10 @@ class Pipeline(Handle):
             gate: For an Auto stage, a bound for the evaluation score of what it starts from.
             retries: How often a run that crashes is retried, from its own last checkpoint. One that fails,
                 or is stopped, is not.
+            launcher: Where its runs are launched, such as "slurm"; by default as the experiment says, or the
+                workspace.
+            resources: What they ask for, such as `{"gpu": 1, "memory": "24 GiB"}`; by default as the
+                experiment says, or the workspace.
 
         Raises:
             OrderError: It could not stand there.
@@ -102,6 +115,7 @@ class Pipeline(Handle):
             auto_add_agent=auto_add_agent,
             gate=parse_gate(gate),
             retries=parse_retries(retries),
+            placement=placement_from_arguments(DEFAULT_PLACEMENT, launcher, resources),
         )
         return self._added(stage, position, duplicate=duplicate)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pipeline_widgets.algorithms.algorithm import Algorithm
 from pipeline_widgets.algorithms.evaluators import Evaluator
 from pipeline_widgets.api import display
+from pipeline_widgets.api.arguments import ResourcesArgument, placement_from_arguments
 from pipeline_widgets.api.clean_up import CheckpointFate, CleanUp
 from pipeline_widgets.api.comparison import Comparison
 from pipeline_widgets.api.evaluation import Checkpoints, EvaluationRun, Runs, chosen_checkpoints
@@ -24,6 +25,7 @@ from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import project as values
 from pipeline_widgets.domain.experiment import validate_seed
 from pipeline_widgets.domain.overview import ProjectRow
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
 from pipeline_widgets.domain.retention import parse_keep
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ class Project(Handle):
         algorithm: str | Algorithm,
         config: Mapping[str, Any] | None = None,
         seed: int = 0,
+        launcher: str | None = None,
+        resources: ResourcesArgument = None,
     ) -> Experiment:
         """Make an experiment.
 
@@ -82,14 +86,20 @@ class Project(Handle):
             algorithm: The name of an algorithm, or the algorithm itself.
             config: Fields of its config model; the others have their defaults.
             seed: What its generators are seeded with.
+            launcher: Where its runs are launched, such as "slurm"; by default as the workspace says.
+            resources: What they ask for, such as `{"gpu": 1, "memory": "24 GiB"}`; by default as the
+                workspace says.
 
         Raises:
             AlgorithmNotFoundError: There is no algorithm of that name.
+            ExecutionError: There is no such launcher.
             ConfigError: The config model refuses a field.
             NameTakenError: The project has an experiment of that name.
         """
         made = configure(algorithm, dict(config or {}))
-        new = self._services.experiments.create(self._id, name, made, seed=validate_seed(seed))
+        placed = placement_from_arguments(DEFAULT_PLACEMENT, launcher, resources)
+        create = self._services.experiments.create
+        new = create(self._id, name, made, seed=validate_seed(seed), placement=placed)
         return Experiment(self._services, new.id)
 
     def adopt(

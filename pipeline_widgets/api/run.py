@@ -145,6 +145,21 @@ class Run(Handle):
         return self._now.status
 
     @property
+    def launcher(self) -> str:
+        """Where it was launched: "local", or the engine, as a user writes it."""
+        return self._now.launcher or "local"
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """What it has asked its launcher for: memory in bytes, time in seconds."""
+        return dict(self._now.resources or {})
+
+    @property
+    def waits(self) -> str | None:
+        """For what it waits while it is Pending, such as "Resources (Slurm job 12)"; else None."""
+        return self._now.waiting_for
+
+    @property
     def retry(self) -> int:
         """Which retry of a run that crashed it is, counted from 1; 0 for a run that was triggered."""
         return self._now.retry

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline_widgets.api.arguments import UNSET, GateArgument, StartArgument, Unset, start_from_argument
+from pipeline_widgets.api.arguments import (
+    UNSET,
+    GateArgument,
+    ResourcesArgument,
+    StartArgument,
+    Unset,
+    placement_from_arguments,
+    start_from_argument,
+)
 from pipeline_widgets.api.experiment import Experiment
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
@@ -62,6 +70,19 @@ class Stage(Handle):
         """How often a run of it that crashes is retried."""
         stage = self._now.stage
         return stage.retries if isinstance(stage, ExperimentStage) else 0
+
+    @property
+    def launcher(self) -> str | None:
+        """Where its runs are launched, as it says itself; None where its experiment or workspace says it."""
+        stage = self._now.stage
+        return stage.placement.launcher if isinstance(stage, ExperimentStage) else None
+
+    @property
+    def resources(self) -> dict[str, Any] | None:
+        """What its runs ask for: bytes, seconds; None where its experiment or workspace says it."""
+        stage = self._now.stage
+        asked = stage.placement.resources if isinstance(stage, ExperimentStage) else None
+        return None if asked is None else asked.to_json()
 
     @property
     def experiment(self) -> Experiment | None:
@@ -165,6 +186,8 @@ class Stage(Handle):
         checkpoint: Any = None,
         gate: GateArgument | Unset = UNSET,
         retries: int | None = None,
+        launcher: str | Unset | None = UNSET,
+        resources: ResourcesArgument | Unset = UNSET,
     ) -> tuple[str, ...]:
         """Change its settings; what is left out stays. Returns what was changed along.
 
@@ -179,6 +202,9 @@ class Stage(Handle):
             checkpoint: "best", "final" or a step, of a Deployment stage.
             gate: A bound for the evaluation score, "better than deployed", or None.
             retries: How often a run that crashes is retried.
+            launcher: Where runs of an Experiment stage are launched that are triggered from now on; None
+                leaves it to the experiment, or the workspace.
+            resources: What they ask for; None leaves it to the experiment, or the workspace.
 
         Raises:
             InUseError: It is active.
@@ -199,6 +225,8 @@ class Stage(Handle):
             ),
             "auto_add_agent": ("auto_add_agent", auto_add_agent),
             "retries": ("retries", parse_retries(retries) if retries is not None else None),
+            "launcher": ("placement", None if launcher is UNSET else launcher or "local"),
+            "resources": ("placement", None if resources is UNSET else resources or {}),
         }  # fmt: skip
         deploying = {
             "agent_name": ("agent_name", agent_name),
@@ -213,9 +241,10 @@ class Stage(Handle):
                 kind = "an Experiment" if trains else "a Deployment"
                 what = f"{wrong[0]!r} is not a setting of {kind} stage."
                 raise ConfigError(what, fix=f"It has {', '.join(mine)}, trigger and gate.")
-            return replace(
-                stage, **common, **{key: value for key, value in mine.values() if value is not None}
-            )
+            given: dict[str, Any] = {key: value for key, value in mine.values() if value is not None}
+            if isinstance(stage, ExperimentStage):
+                given["placement"] = placement_from_arguments(stage.placement, launcher, resources)
+            return replace(stage, **common, **given)
 
         return self._services.pipelines.update_stage(self._id, settings, duplicate=duplicate)
 

@@ -75,6 +75,22 @@ class Workspace:
         return self._services.read_only_reason is None
 
     @property
+    def launcher(self) -> str:
+        """Where runs are launched whose stage and experiment do not say."""
+        return self._placement.launcher or "local"
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """What such runs ask their launcher for: memory in bytes, time in seconds."""
+        asked = self._placement.resources
+        return dict((asked.to_json() if asked else None) or {})
+
+    @property
+    def _placement(self) -> Placement:
+        with self._services.store.read() as work:
+            return work.records.placement()
+
+    @property
     def projects(self) -> Listing[Project]:
         """Its projects, in the order of their creation."""
         return projects(self._services)

@@ -17,6 +17,12 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.experiment import validate_seed
 from pipeline_widgets.domain.names import validate_description, validate_name
+from pipeline_widgets.domain.resources import (
+    DEFAULT_PLACEMENT,
+    Placement,
+    parse_launcher,
+    parse_resources,
+)
 from pipeline_widgets.domain.stage_settings import (
     SCRATCH,
     is_left_out,
@@ -33,7 +39,7 @@ FORMAT = 1
 T = TypeVar("T")
 NAMED = 5  # experiments that an error names
 _STAGE = {"trigger", "gate"}
-_EXPERIMENT_STAGE = _STAGE | {"experiment", "start", "auto_add_agent", "retries"}
+_EXPERIMENT_STAGE = _STAGE | {"experiment", "start", "auto_add_agent", "retries", "launcher", "resources"}
 _DEPLOYMENT_STAGE = _STAGE | {"agent", "description", "checkpoint"}
 
 
@@ -45,6 +51,8 @@ class ExperimentEntry:
     algorithm: str
     config: Mapping[str, Any]
     seed: int
+    #: Where its runs are launched; one that is there already keeps its own.
+    placement: Placement = DEFAULT_PLACEMENT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +85,12 @@ def to_plain(document: Document) -> dict[str, Any]:
         "description": document.description,
         **({} if document.score_by is None else {"score_by": document.score_by}),
         "experiments": {
-            each.name: {"algorithm": each.algorithm, "seed": each.seed, "config": dict(each.config)}
+            each.name: {
+                "algorithm": each.algorithm,
+                "seed": each.seed,
+                "config": dict(each.config),
+                **each.placement.to_plain(),
+            }
             for each in document.experiments
         },
         "stages": [_stage_to_plain(each) for each in document.stages],
@@ -214,13 +227,22 @@ def _experiments(listed: Mapping[str, Any]) -> dict[str, ExperimentEntry]:
 
 
 def _experiment(node: DocumentNode, key: str) -> ExperimentEntry:
-    node.check_keys({"algorithm", "seed", "config"})
+    node.check_keys({"algorithm", "seed", "config", "launcher", "resources"})
     number = node.integer("seed")
     with _within(node.place):
         name, seed = validate_name(key, "experiment"), validate_seed(number)
     return ExperimentEntry(
-        name=name, algorithm=node.text("algorithm"), seed=seed, config=node.mapping("config")
+        name=name,
+        algorithm=node.text("algorithm"),
+        seed=seed,
+        config=node.mapping("config"),
+        placement=_placement(node),
     )
+
+
+def _placement(node: DocumentNode) -> Placement:
+    launcher = node.setting("launcher", parse_launcher, None)
+    return Placement(launcher=launcher, resources=node.setting("resources", parse_resources, None))
 
 
 def _stage(node: DocumentNode, experiments: Collection[str]) -> StageEntry:
@@ -249,6 +271,7 @@ def _stage(node: DocumentNode, experiments: Collection[str]) -> StageEntry:
         auto_add_agent=node.boolean("auto_add_agent"),
         gate=gate,
         retries=node.setting("retries", parse_retries, 0),
+        placement=_placement(node),
     )
     return StageEntry(stage=stage, experiment=name, agent=agent)
 

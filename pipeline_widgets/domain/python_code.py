@@ -15,6 +15,7 @@ from pipeline_widgets.domain.stage_settings import SCRATCH, is_left_out, setting
 
 WIDTH = 88
 INDENT = "    "
+OTHERS = ("description", "gate", "retries", "launcher", "resources")
 TAKEN = frozenset({"ws", "project", "pipe", "pw", *dir(builtins)})
 
 
@@ -66,6 +67,7 @@ def _experiment(variable: str, entry: ExperimentEntry) -> str:
     given: dict[str, Any] = {"algorithm": entry.algorithm}
     given |= {"config": dict(entry.config)} if entry.config else {}
     given |= {"seed": entry.seed} if entry.seed else {}
+    given |= entry.placement.to_plain()
     return _call(f"{variable} = project.create_experiment", [entry.name], given)
 
 
@@ -80,7 +82,7 @@ def _stage(entry: StageEntry, names: Mapping[str, str], *, first: bool) -> str:
     defaults = {"trigger": "manual", "checkpoint": "best", "start": SCRATCH if first else "best"}
     given = {
         key: settings[key]
-        for key in ("trigger", "start", "auto_add_agent", "checkpoint", "description", "gate", "retries")
+        for key in (*("trigger", "start", "auto_add_agent", "checkpoint"), *OTHERS)
         if key in settings and not is_left_out(settings[key]) and settings[key] != defaults.get(key)
     }
     if isinstance(stage, DeploymentStage):

@@ -86,6 +86,10 @@ class Placement:
         """Return the two columns that hold it."""
         return {"launcher": self.launcher, "resources": self.resources.to_json() if self.resources else None}
 
+    def to_plain(self) -> dict[str, Any]:
+        """Return how it is written in documents and arguments; nothing where it says nothing."""
+        return {name: value for name, value in self.to_row().items() if value is not None}
+
     def within(self, outer: Placement) -> Placement:
         """Return it with the launcher and the resources of what stands above where it has none itself."""
         return Placement(
@@ -107,6 +111,27 @@ def resolve_placement(*innermost_first: Placement) -> Placement:
     for each in innermost_first:
         found = found.within(each)
     return DEFAULT_PLACEMENT if found.launcher in {None, "local"} else found
+
+
+def parse_launcher(value: object) -> str | None:
+    """Return the name of a launcher; None stays None. Whether there is one of that name is not checked.
+
+    Raises:
+        ConfigError: It is no text, or an empty one.
+    """
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    what = f"{format_value(value)} is not the name of a launcher."
+    raise ConfigError(what, fix='Use a text such as "local", "slurm" or "ssh://host".')
+
+
+def parse_resources(value: object) -> Resources | None:
+    """Return resources as people write them; None stays None.
+
+    Raises:
+        ConfigError: A value cannot be one.
+    """
+    return None if value is None else Resources.parse(cast("Mapping[str, Any]", value))
 
 
 def _count(name: str, value: object) -> int | None:

@@ -25,6 +25,7 @@ from pipeline_widgets.domain.chain import (
     Trigger,
 )
 from pipeline_widgets.domain.checkpoint import LAST_STEP, Choice
+from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.errors import ConfigError, format_value
 
 SCRATCH = "scratch"
@@ -151,7 +152,8 @@ def settings_to_plain(stage: Stage, agent: str | None = None) -> dict[str, Any]:
         return {"checkpoint": stage.choice, "description": stage.agent_description, **common}
     start = start_to_plain(stage.start, agent)
     retries = {"retries": stage.retries} if stage.retries else {}
-    return {"start": start, "auto_add_agent": stage.auto_add_agent, **common, **retries}
+    placed = stage.placement.to_plain()
+    return {"start": start, "auto_add_agent": stage.auto_add_agent, **common, **retries, **placed}
 
 
 def describe_settings(stage: Stage, *, source: str, before: str, condition: str) -> tuple[str, ...]:
@@ -171,8 +173,17 @@ def describe_settings(stage: Stage, *, source: str, before: str, condition: str)
         deploys = f"Deploys {_describe_choice(stage.choice)} of {source}."
         return (deploys, trigger, *filter(None, [stage.agent_description]))
     added = "Its best checkpoint is added to Agents when it is complete." if stage.auto_add_agent else ""
-    retried = _describe_retries(stage.retries)
-    return (_describe_start(stage.start, source), trigger, *filter(None, [retried, added]))
+    retried, placed = _describe_retries(stage.retries), describe_placement(stage.placement)
+    return (_describe_start(stage.start, source), trigger, *filter(None, [retried, placed, added]))
+
+
+def describe_placement(placement: Placement) -> str:
+    """Return where runs are launched and with which resources, in a sentence; empty without a setting."""
+    asked = placement.resources.to_json() if placement.resources else None
+    listed = ", ".join(f"{name} {value}" for name, value in (asked or {}).items())
+    if placement.launcher is None:
+        return f"Asks its launcher for {listed}." if listed else ""
+    return f"Launched by {placement.launcher}{listed and f', with {listed}'}."
 
 
 def _describe_retries(retries: int) -> str:

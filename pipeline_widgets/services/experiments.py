@@ -15,6 +15,7 @@ from pipeline_widgets.domain.edits import TEXTS, Change, ChangeKind
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running, used_by
 from pipeline_widgets.domain.names import check_name_available, name_copy, validate_name
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.errors import InUseError
 from pipeline_widgets.persistence import artifact_paths
 from pipeline_widgets.persistence.store import Store, UnitOfWork
@@ -27,7 +28,15 @@ class ExperimentService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def create(self, project_id: int, name: str, configured: ConfiguredAlgorithm, *, seed: int) -> Experiment:
+    def create(
+        self,
+        project_id: int,
+        name: str,
+        configured: ConfiguredAlgorithm,
+        *,
+        seed: int,
+        placement: Placement = DEFAULT_PLACEMENT,
+    ) -> Experiment:
         """Make an experiment.
 
         Raises:
@@ -37,7 +46,14 @@ class ExperimentService:
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_name_available(name, work.experiments.named(project_id, [name]), "experiment")
-            return work.experiments.add(project_id, name, configured, seed, revision)
+            return work.experiments.add(project_id, name, configured, seed, revision, placement=placement)
+
+    def place(self, experiment_id: int, placement: Placement) -> Experiment:
+        """Let the runs that are triggered from now on be launched elsewhere, or with other resources."""
+        with self._store.write() as work:
+            experiment = work.experiments.get(experiment_id)
+            work.experiments.place(experiment_id, placement, work.projects.touch(experiment.project_id))
+            return work.experiments.get(experiment_id)
 
     def check_name(self, project_id: int, name: str, *, of: int | None = None) -> str:
         """Return the name that an experiment would get.
@@ -236,7 +252,14 @@ def duplicate(
         config=experiment.config,
         signature=experiment.signature,
     )
-    return work.experiments.add(experiment.project_id, wanted, configured, experiment.seed, revision)
+    return work.experiments.add(
+        experiment.project_id,
+        wanted,
+        configured,
+        experiment.seed,
+        revision,
+        placement=experiment.placement,
+    )
 
 
 def _has_same_text(code: CodeRecord | None, kept: CodeRecord | None) -> bool:

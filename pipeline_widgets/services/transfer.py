@@ -192,6 +192,7 @@ def _entry(experiment: Experiment) -> ExperimentEntry:
         algorithm=experiment.spec.name,
         config=experiment.config,
         seed=experiment.seed,
+        placement=experiment.placement,
     )
 
 
@@ -219,7 +220,11 @@ def _bound(
         if not isinstance(each.made, ConfiguredAlgorithm):
             raise each.made
         free_name = _renamed(work, project_id, name, mine, rename=rename) if name in known else name
-        ids[name] = work.experiments.add(project_id, free_name, each.made, each.entry.seed, revision).id
+        entry = each.entry
+        new = work.experiments.add(
+            project_id, free_name, each.made, entry.seed, revision, placement=entry.placement
+        )
+        ids[name] = new.id
         also.append(f"Experiment {quote(free_name)} was made.")
     return ids, tuple(also)
 

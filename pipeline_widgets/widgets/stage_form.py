@@ -20,6 +20,7 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.domain.compatibility import FitResult
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
 from pipeline_widgets.domain.stage_settings import (
     choice_from_text,
     parse_choice,
@@ -126,6 +127,8 @@ def parse_stage(settings: Mapping[str, Any], before: Stage | None = None) -> Sta
                 auto_add_agent=settings.get("auto_add_agent") is True,
                 gate=gate,
                 retries=parse_retries(settings.get("retries", 0)),
+                # The form has no field for it: an edit of other settings keeps it.
+                placement=before.placement if isinstance(before, ExperimentStage) else DEFAULT_PLACEMENT,
             )
         case "deployment":
             return DeploymentStage(

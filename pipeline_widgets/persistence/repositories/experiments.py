@@ -12,6 +12,7 @@ from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmRef
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run import STATUSES_BY_URGENCY
 from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import row_mapping, schema
@@ -178,7 +179,14 @@ class Experiments(Repository):
         return require(self._first(_PYTHON, algorithm=algorithm_id), "algorithm")["python"]
 
     def add(
-        self, project_id: int, name: str, configured: ConfiguredAlgorithm, seed: int, revision: int
+        self,
+        project_id: int,
+        name: str,
+        configured: ConfiguredAlgorithm,
+        seed: int,
+        revision: int,
+        *,
+        placement: Placement = DEFAULT_PLACEMENT,
     ) -> Experiment:
         """Insert an experiment."""
         new = self._add(
@@ -186,6 +194,7 @@ class Experiments(Repository):
             project_id=project_id,
             name=name,
             created_at=self.now,
+            **placement.to_row(),
             **self._columns(configured, seed, revision),
         )
         return self.get(new)
@@ -196,6 +205,10 @@ class Experiments(Repository):
         """Give an experiment another name and config."""
         self._edit(schema.experiments, experiment, name=name, **self._columns(configured, seed, revision))
         return self.get(experiment.id)
+
+    def place(self, experiment_id: int, placement: Placement, revision: int) -> None:
+        """Let the runs of an experiment be launched elsewhere: no edit of what it trains."""
+        self._set(schema.experiments, experiment_id, revision=revision, **placement.to_row())
 
     def rename(self, experiment: Experiment, name: str, revision: int) -> Experiment:
         """Give an experiment another name."""

@@ -19,6 +19,7 @@ from pipeline_widgets.domain.curve import Curve, Point, extend_curve
 from pipeline_widgets.domain.evaluator import Yardstick
 from pipeline_widgets.domain.retry import describe_retry
 from pipeline_widgets.domain.run import Progress, Run, Status
+from pipeline_widgets.domain.stage_settings import describe_placement
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.logs import LOG_READ, render_log
 from pipeline_widgets.persistence.repositories.runs import MetricRow
@@ -147,7 +148,7 @@ class RunDetailQueries:
             saved = work.checkpoints.of_runs([run_id])
             run_detail = RunDetail(
                 run=replace(run, beat_at=None),
-                start=" ".join(filter(None, [_describe_retry(work, run), start])),
+                start=" ".join(filter(None, [*_describe_launch(run), _describe_retry(work, run), start])),
                 begun=begun,
                 curves=_ordered(read.curves),
                 whole=read.whole,
@@ -269,6 +270,12 @@ def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
     return f"Started from {what}" + (
         f", used as {describe_role(run.start_role)}." if run.start_role else "."
     ), 0
+
+
+def _describe_launch(run: Run) -> tuple[str, ...]:
+    """Say for what a run waits, and where it is launched if that is not this machine."""
+    waits = f"Waits for {run.waiting_for}." if run.waiting_for else ""
+    return waits, describe_placement(run.placement)
 
 
 def _describe_retry(work: UnitOfWork, run: Run) -> str:
