@@ -109,5 +109,13 @@ def connect_execution(
         endpoint_service=endpoint_service,
         endpoints=endpoints,
         notices=notices,
-        reconciler=Reconciler(supervision, endpoints, notifier, logs=runs, identity=store.identity, **common),
+        reconciler=Reconciler(
+            supervision,
+            endpoints,
+            notifier,
+            logs=runs,
+            identity=store.identity,
+            folders=() if store.remote is not None else (store.artifacts,),
+            **common,
+        ),
     )

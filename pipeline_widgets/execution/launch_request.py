@@ -18,6 +18,7 @@ def create_launch_request(
     *,
     resources: Resources | None = None,
     identity: str | None = None,
+    folders: Sequence[Path] = (),
 ) -> LaunchRequest:
     """Return the request for a process of a workspace, with a launch number of its own.
 
@@ -27,6 +28,7 @@ def create_launch_request(
         log: Where it prints to.
         resources: What it asks its engine for.
         identity: The workspace that it may trust on a machine where this user has signed nothing.
+        folders: What it has to see of this machine's files.
     """
     environment = {URL: url, LAUNCH: new_launch(), FOLDER_VARIABLE: str(user_data_folder())}
     if identity is not None:
@@ -36,5 +38,6 @@ def create_launch_request(
         environment=environment,
         name="-".join(("pw", *arguments)),
         log=log,
+        folders=tuple(folders),
         resources=resources or Resources(),
     )

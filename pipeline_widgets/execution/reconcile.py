@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_widgets.domain.liveness import Lease, Timing
@@ -39,6 +40,7 @@ class Reconciler:
         logs: Path,
         timing: Timing,
         identity: str | None = None,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._supervision = supervision
         self._endpoints = endpoints
@@ -59,6 +61,7 @@ class Reconciler:
                 log_of(run_id),
                 resources=placement.resources,
                 identity=None if placement.launcher is None else identity,
+                folders=() if placement.launcher is None else folders,
             ),
             end=self._end,
             log_of=log_of,
