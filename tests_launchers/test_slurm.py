@@ -21,6 +21,7 @@ from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.launchers import slurm as launchers_slurm
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.launchers.slurm import SlurmLauncher
+from pipeline_widgets.testing import LauncherSuite
 
 pytestmark = pytest.mark.spec("11.2")
 
@@ -481,3 +482,11 @@ def test_a_job_that_reaches_its_time_limit_is_warned_before_and_called_so(jobs: 
     assert warned.status(first) == JobObservation(
         state=JobState.ENDED, reason="COMPLETED", exit_code=0, hosts=(jobs.slurm.node,)
     )
+
+
+@pytest.mark.usefixtures("slurm")
+class TestSlurm(LauncherSuite):
+    """What every launcher has to hold."""
+
+    launcher_name = "slurm"
+    unavailable = Resources(cpu=99)

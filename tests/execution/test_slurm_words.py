@@ -189,15 +189,19 @@ def test_a_comment_of_anybody_else_makes_no_job_ours() -> None:
 
 
 def test_accounting_tells_the_end_of_a_job_that_the_controller_has_forgotten() -> None:
-    told = "7|TIMEOUT|0:15|node7\n8|CANCELLED by 1000|0:0|None assigned\n"
-    told += "9|OUT_OF_MEMORY|0:125|n1\n10|FAILED|2:0|n1\n\n"
+    told = (  # of Slurm 22.05 with slurmdbd and MariaDB
+        "1|COMPLETED|0:0|node7\n2|FAILED|3:0|node7\n3|FAILED|0:9|node7\n4|CANCELLED by 0|0:0|None assigned\n"
+        "5|OUT_OF_MEMORY|0:125|node7\n6|NODE_FAIL|0:0|node7\n\n"
+    )
     jobs = {key: job.observe() for key, job in slurm_jobs.parse_sacct(told).items()}
-    ended = JobState.ENDED
+    ended, hosts = JobState.ENDED, ("node7",)
     assert jobs == {
-        "7": JobObservation(state=ended, reason="TIMEOUT", exit_code=-15, hosts=("node7",)),
-        "8": JobObservation(state=ended, reason="CANCELLED (by 1000)"),
-        "9": JobObservation(state=ended, reason="OUT_OF_MEMORY", hosts=("n1",)),
-        "10": JobObservation(state=ended, reason="FAILED", exit_code=2, hosts=("n1",)),
+        "1": JobObservation(state=ended, reason="COMPLETED", exit_code=0, hosts=hosts),
+        "2": JobObservation(state=ended, reason="FAILED", exit_code=3, hosts=hosts),
+        "3": JobObservation(state=ended, reason="FAILED", exit_code=-9, hosts=hosts),
+        "4": JobObservation(state=ended, reason="CANCELLED (by 0)"),
+        "5": JobObservation(state=ended, reason="OUT_OF_MEMORY", hosts=hosts),
+        "6": JobObservation(state=ended, reason="NODE_FAIL", hosts=hosts),
     }
 
 
