@@ -38,6 +38,7 @@ def row(
 
 
 def test_resources_are_arguments_of_sbatch() -> None:
+    """Sizes are rounded up, and nothing is asked for that a run leaves open."""
     assert arguments() == ["--nodes=1", "--ntasks=1", "--no-requeue", "--signal=B:TERM@60"]
     asked = arguments(
         cpu=4, gpu=2, memory="24 GiB", time="1.5 h", gpu_type="a100", gres="license:1", qos="long"
@@ -55,12 +56,14 @@ def test_resources_are_arguments_of_sbatch() -> None:
 
 @pytest.mark.parametrize(("time", "warning"), [("1 min", 15), ("2 h", 60), (3, 0)])
 def test_a_short_job_is_warned_a_quarter_of_its_time_before_its_end(time: object, warning: int) -> None:
+    """A longer one is warned a minute before its end."""
     asked = arguments(time=time)
     assert (f"--signal=B:TERM@{warning}" in asked) is (warning > 0)
     assert not (warning == 0 and any(each.startswith("--signal") for each in asked))
 
 
 def test_switches_are_written_as_people_write_them() -> None:
+    """A query has texts where resources have True and False."""
     assert "--requeue" in arguments(requeue=True)
     assert "--requeue" in arguments(requeue="yes")
     assert "--no-requeue" in arguments(requeue="0")
@@ -88,11 +91,13 @@ def test_switches_are_written_as_people_write_them() -> None:
 def test_what_slurm_cannot_be_asked_for_is_refused_with_what_it_can(
     asked: dict[str, object], words: str
 ) -> None:
+    """No value is read as another argument, by a shell, or as the name of a file."""
     with pytest.raises(ExecutionError, match=words):
         arguments(**asked)
 
 
 def test_a_name_holds_what_all_jobs_ask_for() -> None:
+    """What a run asks for itself comes first."""
     read = slurm_options.read_name(
         "slurm://?partition=gpu&gpu=2&time=2%20h&python=/opt/py/bin/python&requeue=true"
     )
@@ -118,11 +123,13 @@ def test_a_name_holds_what_all_jobs_ask_for() -> None:
     ],
 )
 def test_what_is_not_the_name_of_a_launcher_is_refused(name: str) -> None:
+    """A name has no host, no unknown option, and no option twice."""
     with pytest.raises(ExecutionError):
         SlurmLauncher(name)
 
 
 def test_a_waiting_job_says_for_what_in_slurms_words() -> None:
+    """A job that is suspended, or whose node is being prepared, waits as well."""
     assert row("PENDING") == JobObservation(state=JobState.WAITING, hosts=("node7",))
     assert row("PENDING", reason="QOSMaxJobsPerUserLimit").reason == "QOSMaxJobsPerUserLimit"
     down = "Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved"
@@ -147,11 +154,13 @@ def test_a_waiting_job_says_for_what_in_slurms_words() -> None:
 def test_a_job_that_has_ended_says_how(
     state: str, reason: str, status: int, words: str, code: int | None
 ) -> None:
+    """State and reason are Slurm's, and a signal is a negative exit code."""
     said = row(state, reason=reason, code=status)
     assert (said.state, said.reason, said.exit_code) == (JobState.ENDED, words, code)
 
 
 def test_as_long_as_something_of_a_job_is_left_it_works_and_says_why_it_ends() -> None:
+    """Slurm says COMPLETING, whatever the end is; its other columns tell."""
     for said, words in (
         (row("RUNNING"), ""),
         (row("RUNNING", left="3-00:00:00"), ""),
@@ -165,6 +174,7 @@ def test_as_long_as_something_of_a_job_is_left_it_works_and_says_why_it_ends() -
 
 
 def test_a_job_in_the_queue_for_the_second_time_has_ended_where_its_process_has_begun(tmp_path: Path) -> None:
+    """The file with its variables is there until its process begins."""
     log = str(tmp_path / "supervisor.log")
     (tmp_path / "supervisor.log-00ff.environment").touch()
     assert row("PENDING", restarts=1, log=log).state is JobState.WAITING
@@ -177,11 +187,13 @@ def test_a_job_in_the_queue_for_the_second_time_has_ended_where_its_process_has_
 
 
 def test_a_state_that_is_new_is_unknown_and_a_row_that_is_none_is_left_out() -> None:
+    """A later Slurm may say what this one does not."""
     assert row("TELEPORTED") == JobObservation(state=JobState.UNKNOWN, reason="TELEPORTED", hosts=("node7",))
     assert slurm_jobs.parse_squeue("\nslurm_load_jobs error\n12\x1fRUNNING\n") == {}
 
 
 def test_a_comment_of_anybody_else_makes_no_job_ours() -> None:
+    """Such a job is not cancelled, and its output is not read."""
     for comment in ("", "(null)", "mine", "pipeline_widgets:../../x:1", "other:00ff:60"):
         fields = ("12", "RUNNING", "None", "0", "0", "n", "1:00", "N/A", comment, "/a/b.log")
         job = slurm_jobs.parse_squeue(slurm_jobs.SEPARATOR.join(fields) + slurm_jobs.SEPARATOR)["12"]
@@ -189,7 +201,8 @@ def test_a_comment_of_anybody_else_makes_no_job_ours() -> None:
 
 
 def test_accounting_tells_the_end_of_a_job_that_the_controller_has_forgotten() -> None:
-    told = (  # of Slurm 22.05 with slurmdbd and MariaDB
+    """The rows are those that sacct of Slurm 22.05 printed, with slurmdbd and MariaDB."""
+    told = (
         "1|COMPLETED|0:0|node7\n2|FAILED|3:0|node7\n3|FAILED|0:9|node7\n4|CANCELLED by 0|0:0|None assigned\n"
         "5|OUT_OF_MEMORY|0:125|node7\n6|NODE_FAIL|0:0|node7\n\n"
     )
@@ -210,12 +223,14 @@ def test_accounting_tells_the_end_of_a_job_that_the_controller_has_forgotten() -
     [("UNLIMITED", None), ("0:05", 5), ("1:02:03", 3723), ("2-00:00:01", 172_801), ("INVALID", None)],
 )
 def test_a_span_of_time_is_read_as_slurm_writes_it(text: str, seconds: float | None) -> None:
+    """Days, hours, minutes and seconds; no limit is none."""
     assert slurm_jobs.parse_time(text) == seconds
 
 
 def test_where_slurm_is_not_installed_the_error_says_where_its_commands_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nothing is left of what was to be submitted."""
     monkeypatch.setenv("PATH", str(tmp_path))
     log = tmp_path / "run" / "supervisor.log"
     request = LaunchRequest(arguments=("supervise", "1"), environment={}, name="pw-supervise-1", log=log)
@@ -231,6 +246,7 @@ def test_where_slurm_is_not_installed_the_error_says_where_its_commands_are(
 def test_a_name_or_a_folder_that_sbatch_would_read_as_something_else_is_refused(
     tmp_path: Path, name: str, folder: str
 ) -> None:
+    """Before anything is written."""
     log = tmp_path / folder / "supervisor.log"
     request = LaunchRequest(arguments=("supervise", "1"), environment={}, name=name, log=log)
     with pytest.raises(ExecutionError):
