@@ -31,7 +31,7 @@ NOT_PASSED = ("RAY_", "PIPELINE_WIDGETS_")
 NAMESPACES = ("--net", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child")
 CLONE_NEWNET = 0x40000000
 STARTS = 3
-AGENT_PORT = 52366  # of a second node, within the namespace
+AGENT_PORT = 52365  # the head's own, within the namespace
 #: What is in the command lines of Ray's own processes.
 OF_RAY = ("ray::", "gcs_server", "raylet", "ray/dashboard", "ray-dashboard", "ray/_private", "ray/autoscaler",
           "ray.util.client", "from multiprocessing")  # fmt: skip
@@ -84,6 +84,7 @@ class RayCluster:
             cwd=self.folder,
         )
         self._port: _ForwardedPort | None = None
+        self._nodes = 1
         try:
             self._port = _ForwardedPort(self._first_process())
             self.start_head()
@@ -131,9 +132,10 @@ class RayCluster:
     def add_node(self, resources: dict[str, float], *, cpus: int = 1) -> set[int]:
         """Start a second node, and return its processes as this side numbers them."""
         before = self.processes()
+        self._nodes += 1
         command = (
-            *(str(_ray()), "start", "--address=127.0.0.1:6379", "--node-ip-address=127.0.0.2"),
-            f"--dashboard-agent-listen-port={AGENT_PORT}",  # the head has the default one
+            *(str(_ray()), "start", "--address=127.0.0.1:6379", f"--node-ip-address=127.0.0.{self._nodes}"),
+            f"--dashboard-agent-listen-port={AGENT_PORT + self._nodes}",  # a node without one is not taken
             *(f"--num-cpus={cpus}", f"--resources={json.dumps(resources)}", "--disable-usage-stats"),
             *("--include-log-monitor=False", OBJECT_STORE),
         )

@@ -17,14 +17,18 @@ import ray_programs
 import trainers
 from benches import Bench, until
 from ray_cluster import RayCluster, explain_absence
+from sqlalchemy import update
 
 import pipeline_widgets as pw
 from pipeline_widgets.domain import liveness
 from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.domain.liveness import Lease
-from pipeline_widgets.execution.launchers.protocol import LaunchRequest
+from pipeline_widgets.domain.resources import Resources
+from pipeline_widgets.execution.launchers.protocol import LaunchedJob, Launcher, LaunchRequest
 from pipeline_widgets.execution.launchers.ray import RayLauncher
 from pipeline_widgets.execution.ownership import LAUNCH, launch_of, token_of
+from pipeline_widgets.persistence import schema
+from pipeline_widgets.testing import LauncherSuite
 
 #: On a busy machine Ray takes a quarter of a minute to start the process that starts a job.
 BEGINS_WITHIN = 120.0
@@ -62,14 +66,10 @@ class RayBench(Bench):
         """Create an experiment that asks for resources."""
         name = f"e{len(self.project.experiments)}"
         made = self.project.create_experiment(name, algorithm=algorithm, config=config)
-        if resources:
-            from sqlalchemy import text
-
-            with self.ws._services.store.database._engine.begin() as c:
-                c.execute(
-                    text("update experiments set resources=:r where id=:i"),
-                    {"r": json.dumps(resources), "i": made._id},
-                )
+        database = self.ws._services.store.database
+        with database.write() as connection:
+            chosen = update(schema.experiments).where(schema.experiments.c.id == made._id)
+            connection.execute(chosen.values(resources=resources))
         return made
 
     def train(self, algorithm: Any, resources: dict[str, Any] | None = None, **config: Any) -> pw.Run:
@@ -114,6 +114,27 @@ def end_all(bench: RayBench) -> None:
     for job in json.loads(said) if code == 200 else ():
         if job["status"] in {"PENDING", "RUNNING"} and str(bench.folder) in str(job["metadata"]):
             bench.cluster.request("POST", f"/api/jobs/{job['submission_id']}/stop")
+
+
+@pytest.mark.spec("11.2")
+class TestRayByItself(LauncherSuite):
+    """The suite that every launcher passes."""
+
+    unavailable = Resources(gpu=1)
+    begins_within = ends_within = BEGINS_WITHIN
+
+    @pytest.fixture(autouse=True)
+    def of_cluster(self, cluster: RayCluster, request: pytest.FixtureRequest) -> None:
+        self.cluster = cluster
+        assert request.cls is not None
+        request.cls.launcher_name = cluster.launcher
+
+    def find_pid(self, launcher: Launcher, job: LaunchedJob) -> int:
+        """Return how this side numbers the process of a job: it has printed another number."""
+        said = self.await_output(launcher, job, "process ").partition("process ")[2].splitlines()[0]
+        pid, _, host = said.partition(" on ")
+        assert host == "ray-node"
+        return self.cluster.number_here(int(pid))
 
 
 @pytest.mark.spec("11.2")
@@ -269,7 +290,7 @@ def test_a_run_waits_for_resources_as_long_as_they_are_taken(bench: RayBench) ->
     second = bench.train(trainers.counter, resources={"gold": 1})
     until(lambda: "resources" in str(bench.lease(second).waits), timeout=30)
     assert second.status == "Pending"
-    assert "of 2 CPUs in use, no GPUs" in str(bench.lease(second).waits)
+    assert "CPUs in use, no GPUs" in str(bench.lease(second).waits)
 
     first.stop()
 
