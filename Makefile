@@ -159,7 +159,7 @@ $(TRAINERS): $(MADE) pyproject.toml
 	@$(TBIN)/python -m pip install --quiet --disable-pip-version-check --no-input --upgrade 'pip>=25.1'
 	@$(TBIN)/python -m pip install --quiet --disable-pip-version-check --no-input --group torch
 	@$(TBIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
-	  --editable '.[lab,postgres,sb3,trl,agilerl,adopt]' --group test --group clients
+	  --editable '.[lab,postgres,sb3,trl,agilerl,adopt,tensorboard,mlflow,wandb,trackio]' --group test --group clients
 	@touch $@
 
 # What checks JavaScript and CSS, at the versions of package-lock.json. Nothing of it is shipped.

@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument("--sleep", type=float, default=0.0, help="seconds")
     job.add_argument("--exit", type=int, default=0, help="exit code")
     job.set_defaults(command=_job)
+    track = commands.add_parser("track", help="tell trackers of a run and what follows it (for launchers)")
+    track.add_argument("run_id", type=int)
+    track.set_defaults(command=_track)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
     trust = commands.add_parser("trust", help="let a workspace that somebody else made run code, from now on")
@@ -92,10 +95,16 @@ def _supervise(options: argparse.Namespace) -> None:
     spawner = create_spawner(os.environ.get(START_METHOD))
     gc.disable()  # imports leave nothing to collect, and are faster so; `Supervisor.run` enables it again
     from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415
+    from pipeline_widgets.execution.tracking import TrackerProcess  # noqa: PLC0415
 
     opened = _open_launched(options)
     supervisor = Supervisor(
-        opened.supervision, opened.reconciler, opened.endpoints, opened.store.timing, spawner
+        opened.supervision,
+        opened.reconciler,
+        opened.endpoints,
+        opened.store.timing,
+        spawner,
+        TrackerProcess(opened.tracking, opened.store.database.url, opened.store.artifacts / "trackers.log"),
     )
     try:
         supervisor.run(options.run_id)
@@ -144,6 +153,18 @@ def _job(options: argparse.Namespace) -> None:
         output.write("".join(f"{line}\n" for line in (*said, *options.print)).encode())
     time.sleep(options.sleep)
     sys.exit(options.exit)
+
+
+def _track(options: argparse.Namespace) -> None:
+    from pipeline_widgets.execution import tracking  # noqa: PLC0415  not for --help
+
+    opened = _open_launched(options)
+    try:
+        folders = opened.store.artifacts / "trackers"
+        tracking.track(opened.tracking, options.run_id, folders, opened.store.log_path)
+    finally:
+        opened.store.database.close()
+    os._exit(0)  # a thread of a tracker that hangs is left behind
 
 
 def _open_launched(options: argparse.Namespace) -> Execution:

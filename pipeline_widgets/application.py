@@ -17,10 +17,12 @@ from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.notice import Notification
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.tracking import parse_trackers
 from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.execution import notifier
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.execution.tracking import check_trackers
 from pipeline_widgets.execution.trigger_place import start_reading_place
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.backup import back_up
@@ -50,6 +52,7 @@ from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.supervision import SupervisionService
+from pipeline_widgets.services.tracking import TrackingService
 from pipeline_widgets.services.transfer import TransferService
 from pipeline_widgets.serving.client import Reply
 
@@ -85,6 +88,7 @@ class Services:
     endpoint_service: EndpointService
     endpoints: Endpoints
     notices: NoticeService
+    tracking: TrackingService
     reconciler: Reconciler
 
     def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
@@ -178,6 +182,11 @@ class Services:
         """Let a target be told of events, if Apprise knows it."""
         notifier.check_target(target)
         return self.notices.add(target, events)
+
+    def set_trackers(self, written: object) -> tuple[str, ...]:
+        """Let runs that begin from now on be tracked by these, if they are installed here."""
+        check_trackers(parse_trackers(written))
+        return self.tracking.set_trackers(written)
 
     def keep_evaluator(self, evaluator: str | evaluators.Evaluator) -> str:
         """Keep an evaluator as this process has it, if it has it, and return its name."""

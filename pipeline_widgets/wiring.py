@@ -74,5 +74,6 @@ def connect(url: str | Path, **options: Any) -> Services:
         endpoint_service=execution.endpoint_service,
         endpoints=execution.endpoints,
         notices=execution.notices,
+        tracking=execution.tracking,
         reconciler=execution.reconciler,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ class Workspace:
         resources: What such runs ask their launcher for, such as `{"gpu": 1, "memory": "24 GiB"}`. It is kept
             in the workspace; `{}` asks for nothing.
         timing: How often supervisors beat, and after how long a silent one is given up.
+        trackers: The tools that are told of runs as well, see `trackers`; what is kept already by default.
         trust: A workspace that you have neither made nor trusted opens for reading only: nothing of it is
             run, and every change is refused with an UntrustedError. True trusts it, with the code that it
             holds now; that is remembered for you.
@@ -57,6 +58,7 @@ class Workspace:
         launcher: str | None = None,
         resources: Mapping[str, Any] | Resources | None = None,
         timing: Timing | None = None,
+        trackers: Sequence[str] | None = None,
         trust: bool = False,
     ) -> None:
         wanted = None if resources is None else Resources.parse(resources)
@@ -64,6 +66,8 @@ class Workspace:
         self._services = connect(
             url, artifacts=artifacts, cache=cache, placement=placement, timing=timing, trust=trust
         )
+        if trackers is not None and tuple(trackers) != self._services.tracking.trackers():
+            self._services.set_trackers(trackers)
 
     def __repr__(self) -> str:
         shown = self._services.store.database.safe_url
@@ -211,6 +215,22 @@ class Workspace:
                 raise ConfigError(what, fix='Write its name, such as "CUDA_VISIBLE_DEVICES".')
         self._services.run_records.record_variables(names)
         return self._services.run_records.recorded_variables()
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """The tools that are told of runs as well: none by default. Set it to a list.
+
+        "tensorboard", "mlflow", "wandb" (offline) and "trackio" write into the artifact folder;
+        "mlflow:https://HOST" or "tensorboard:/FOLDER" write elsewhere, and "wandb:online" to its server.
+        Others are found in the entry points `pipeline_widgets.trackers`. Trackers work in a process beside
+        the training: one that fails, hangs or is missing says so once in the run's log, and changes nothing
+        else.
+        """
+        return self._services.tracking.trackers()
+
+    @trackers.setter
+    def trackers(self, written: Sequence[str]) -> None:
+        self._services.set_trackers(written)
 
     @property
     def notifications(self) -> Listing[Notification]:

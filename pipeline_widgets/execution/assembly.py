@@ -23,6 +23,7 @@ from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.services.notices import NoticeService
 from pipeline_widgets.services.supervision import SupervisionService
+from pipeline_widgets.services.tracking import TrackingService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class Execution:
     endpoint_service: EndpointService
     endpoints: Endpoints
     notices: NoticeService
+    tracking: TrackingService
     reconciler: Reconciler
 
 
@@ -109,6 +111,7 @@ def connect_execution(
         endpoint_service=endpoint_service,
         endpoints=endpoints,
         notices=notices,
+        tracking=TrackingService(store),
         reconciler=Reconciler(
             supervision,
             endpoints,

@@ -41,6 +41,7 @@ from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.next_worker import NextWorker
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
+from pipeline_widgets.execution.tracking import TrackerProcess
 from pipeline_widgets.execution.uploads import send_log_of_dead_worker
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
@@ -81,6 +82,7 @@ class Supervisor:
         endpoints: Connects the agents of Deployments.
         timing: How often to beat.
         spawner: Starts the workers.
+        trackers: Has runs told to other tools.
     """
 
     def __init__(
@@ -90,12 +92,14 @@ class Supervisor:
         endpoints: Endpoints,
         timing: Timing,
         spawner: ProcessSpawner,
+        trackers: TrackerProcess | None = None,
     ) -> None:
         self._supervision = supervision
         self._reconciler = reconciler
         self._endpoints = endpoints
         self._timing = timing
         self._spawner = spawner
+        self._trackers = trackers
         launch = os.environ.get(ownership.LAUNCH) or ownership.new_launch()
         self._owner = Owner(process=processes.identify(os.getpid()), token=ownership.token_of(launch))
         self._asked_to_end = False
@@ -131,6 +135,8 @@ class Supervisor:
             self._next_worker.end()
             self._reconciler.notifier.start_if_due()
             self._reconciler.notifier.wait()
+            if self._trackers is not None:
+                self._trackers.wait()
 
     def _execute(self, job: Job) -> Job | Run | None:
         active = ActiveJob(job=job, worker=self._next_worker.take())
@@ -141,6 +147,8 @@ class Supervisor:
             self._retry_until_committed(lambda: self._supervision.record_start(job, running, environment))
             active.send(worker.GO)
             self._reconciler.notifier.start_if_due()  # of the stage before: this one is under way
+            if self._trackers is not None and job.kind == "training":
+                self._trackers.follow(job.run_id)
             self._watch(active)
             outcome = self._get_outcome(active)
             if job.kind != "deployment":

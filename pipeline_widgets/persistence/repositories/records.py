@@ -21,10 +21,24 @@ _KNOWN_TEXTS = select(_S.digest).where(_S.digest.in_(_DIGESTS))
 _ENVIRONMENT = select(_E.content).where(_E.digest == bindparam("digest_"))
 _VARIABLES = select(schema.workspace.c.recorded_variables)
 _PLACEMENT = select(schema.workspace.c.launcher, schema.workspace.c.resources)
+_TRACKERS = select(schema.workspace.c.trackers)
+_IDENTITY = select(schema.workspace.c.identity)
 
 
 class Records(Repository):
     """The texts of code, and the environments of runs."""
+
+    def identity(self) -> str:
+        """Return the identity of the workspace."""
+        return self.connection.execute(_IDENTITY).scalar() or ""
+
+    def trackers(self) -> tuple[str, ...]:
+        """Return the trackers of the workspace, as they were written."""
+        return tuple(self.connection.execute(_TRACKERS).scalar() or ())
+
+    def set_trackers(self, written: Collection[str]) -> None:
+        """Let the workspace have other trackers."""
+        self.connection.execute(update(schema.workspace).values(trackers=list(written) or None))
 
     def keep_texts(self, texts: Mapping[str, str]) -> None:
         """Insert texts that are not there yet, by their digests."""

@@ -200,6 +200,11 @@ class Runs(Repository):
         """Return the runs of a stage, oldest first."""
         return self._where(_C.stage_id == stage_id)
 
+    def of_supervisor(self, run_id: int) -> tuple[Run, ...]:
+        """Return a run and those after it that the same supervisor has taken, oldest first."""
+        token = select(_C.token).where(_C.id == run_id).scalar_subquery()
+        return self._where((_C.id >= run_id) & ((_C.id == run_id) | (_C.token == token)))
+
     def of_experiment(self, experiment_id: int) -> tuple[Run, ...]:
         """Return the runs of an experiment, in whatever stage, oldest first."""
         return self._where(_C.experiment_id == experiment_id)
