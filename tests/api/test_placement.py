@@ -12,6 +12,7 @@ from factories.lab import Lab
 from sqlalchemy import update
 
 import pipeline_widgets as pw
+from pipeline_widgets.domain.chain import ExperimentStage
 from pipeline_widgets.errors import ConfigError, ExecutionError
 from pipeline_widgets.execution.launchers import LaunchedJob, LaunchRequest
 from pipeline_widgets.execution.launchers.slurm import SlurmLauncher
@@ -142,6 +143,7 @@ def test_a_form_keeps_what_it_has_no_field_for(pipe: pw.Pipeline) -> None:
     stage = pipe.stages[0]
     stage.update(launcher="slurm", resources=GPU)
     before = stage._now.stage
+    assert isinstance(before, ExperimentStage)
     sent = {"kind": "experiment", "experiment": before.experiment_id, "trigger": "manual", "start": "scratch"}
     assert parse_stage(sent, before) == replace(before, auto_add_agent=False)
 
