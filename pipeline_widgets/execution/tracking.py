@@ -27,7 +27,7 @@ from pipeline_widgets.domain.tracking import (
     Tracker,
     split_tracker,
 )
-from pipeline_widgets.errors import ConfigError, StorageError
+from pipeline_widgets.errors import ConfigError, PipelineError, StorageError
 from pipeline_widgets.execution.launch_request import create_launch_request
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.persistence import filesystem
@@ -205,7 +205,7 @@ class Channel:
             while (call := self._calls.get()) is not None and not self._has_failed.is_set():
                 call(tracker)
         except BaseException as error:  # noqa: BLE001  whatever a tracker raises, it is not the run's
-            self._fail(f"{type(error).__name__}: {error}")
+            self._fail(str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}")
 
     def _fail(self, reason: str) -> None:
         """Say once in the run's log that the run is tracked no longer."""
