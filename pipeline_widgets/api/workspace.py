@@ -230,6 +230,14 @@ class Workspace:
 
     @trackers.setter
     def trackers(self, written: Sequence[str]) -> None:
+        """Let runs that begin from now on be tracked by these, and by no others.
+
+        Args:
+            written: Names, each with what may follow a colon.
+
+        Raises:
+            ConfigError: It is no list of trackers, or one is not installed here.
+        """
         self._services.set_trackers(written)
 
     @property
