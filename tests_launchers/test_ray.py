@@ -404,11 +404,13 @@ def test_the_chain_of_a_newcomer_runs_on_ray_and_its_agent_answers_here(
 
 
 @pytest.mark.spec("11.2")
+@pytest.mark.timeout(900)
 def test_a_head_that_is_killed_and_forgets_its_jobs_leaves_no_run_running_and_none_twice(
     bench: RayBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What trained is Crashed by its beats; what waited is given to the new head, once."""
-    monkeypatch.setattr(liveness, "RELAUNCH_ELSEWHERE_AFTER", 5.0)
+    # 120 s; it has to be longer than a submit may take, or one that is on its way is given up.
+    monkeypatch.setattr(liveness, "RELAUNCH_ELSEWHERE_AFTER", 40.0)
     trains = bench.begin(habits.careful, {"gold": 1})
     waits = bench.train(trainers.counter, resources={"gold": 1})
     lease = bench.lease(trains)
