@@ -51,9 +51,12 @@ DEV := $(VENV)/.installed-dev
 # The trainers' libraries take some GB; without a GPU, torch is the build for the CPU where pip finds one.
 TRAINERS := $(VENV)/trainers/.installed
 TBIN := $(VENV)/trainers/bin
+# What real launchers, databases and object stores are tested with; some of it is Debian's (CONTRIBUTING.md).
+LAUNCHERS := $(VENV)/launchers/.installed
+LBIN := $(VENV)/launchers/bin
 TOOLS := node_modules/.installed
 
-.PHONY: help lab demo test test-lowest test-python test-trainers check chaos simulate planted format notebooks bench clean
+.PHONY: help lab demo test test-lowest test-python test-trainers test-launchers check chaos simulate planted format notebooks bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -90,6 +93,9 @@ test-trainers: $(TRAINERS) ## Train for real with Stable-Baselines3, TRL and Agi
 	$(TBIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 --timeout=600 $(PYTEST_FLAGS) notebooks/trainers
 	$(TBIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS) -k habit tests --ignore=tests/browser
 	@$(TBIN)/python tests_trainers/rows.py
+
+test-launchers: $(LAUNCHERS) ## Run chains on real Slurm, Ray, SSH, PostgreSQL and S3, and print which faults they outlive
+	$(LBIN)/python -m pytest $(PYTEST_FLAGS) tests_launchers
 
 check: $(DEV) $(TOOLS) ## Lint, formatting, types, and the direction of imports
 	$(BIN)/ruff check
@@ -160,6 +166,14 @@ $(TRAINERS): $(MADE) pyproject.toml
 	@$(TBIN)/python -m pip install --quiet --disable-pip-version-check --no-input --group torch
 	@$(TBIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
 	  --editable '.[lab,postgres,sb3,trl,agilerl,adopt,tensorboard,mlflow,wandb,trackio]' --group test --group clients
+	@touch $@
+
+$(LAUNCHERS): $(MADE) pyproject.toml
+	@echo "Installing Ray and what else runs and artifacts elsewhere need into $(VENV)/launchers; it takes a minute ..."
+	@$(BIN)/python -m venv $(VENV)/launchers
+	@$(LBIN)/python -m pip install --quiet --disable-pip-version-check --no-input --upgrade 'pip>=25.1'
+	@$(LBIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
+	  --editable '.[lab,postgres,remote,s3,sftp,notify,ray]' --group test --group stores
 	@touch $@
 
 # What checks JavaScript and CSS, at the versions of package-lock.json. Nothing of it is shipped.

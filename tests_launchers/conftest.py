@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import postgres as postgres_support
 import pytest
+from table import FaultTable
 
 # What tests, and the processes that they start, trust is not among what their user trusts.
 TRUSTED = tempfile.mkdtemp(prefix="pipeline-widgets-tests-")
@@ -38,3 +39,19 @@ def postgres_url(postgres: postgres_support.Server) -> Iterator[str]:
     name = postgres.create()
     yield postgres.url(name)
     postgres.drop(name)
+
+
+_table = FaultTable()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Take a result into the table of faults."""
+    _table.note(report)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of faults by launcher and database."""
+    if _table.results:
+        terminalreporter.section("Chains: fault by launcher and database")
+        for line in _table.render():
+            terminalreporter.write_line(line)

@@ -46,7 +46,7 @@ def explain_absence() -> str | None:
         return (
             "The tests of the Ray launcher need root: they start Ray in a network namespace, since it would "
             "listen on all interfaces otherwise. Run `sudo make test-launchers`, or leave them out with "
-            "TESTS_LAUNCHERS_FLAGS='--ignore=tests_launchers/test_ray.py'."
+            "PYTEST_FLAGS='--ignore=tests_launchers/test_ray.py'."
         )
     if shutil.which("unshare") is None:
         return "The program unshare is missing. On Debian and Ubuntu: apt install util-linux"

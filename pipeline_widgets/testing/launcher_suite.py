@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from pipeline_widgets.execution.launchers import (
     LaunchRequest,
     find_launcher,
 )
+from pipeline_widgets.execution.ownership import LAUNCH
+from pipeline_widgets.testing.job_processes import find_here, is_alive, wait_until
 
 UNICODE = "Größe 日本語 שלום 🎈"
 POLL = 0.1  # seconds
@@ -39,8 +40,8 @@ class LauncherSuite:
 
     #: As a user writes it.
     launcher_name: ClassVar[str] = ""
-    #: What a job asks for that has to wait in the queue of its engine; None where the engine has no queue.
-    unavailable: ClassVar[Resources | None] = None
+    #: What a job asks for that leaves no room for a second one; None where the engine has no queue.
+    all_there_is: ClassVar[Resources | None] = None
     #: Seconds within which a job begins, and within which a stopped one has ended.
     begins_within: ClassVar[float] = 60.0
     ends_within: ClassVar[float] = 60.0
@@ -54,17 +55,20 @@ class LauncherSuite:
     def submit(self, launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., LaunchedJob]]:
         """Submits jobs, and stops what a failed test has left."""
         made: list[str] = []
+        self._launches: dict[str, str] = {}
 
         def submit_(*arguments: str, resources: Resources | None = None, **variables: str) -> LaunchedJob:
+            launch = uuid4().hex
             request = LaunchRequest(
                 arguments=("job", *arguments),
-                environment={"PIPELINE_WIDGETS_LAUNCH": uuid4().hex, **variables},
+                environment={LAUNCH: launch, **variables},
                 name=f"pw-test-{len(made)}",
                 log=tmp_path / f"{len(made)}.log",
                 resources=resources or Resources(),
             )
             job = launcher.submit(request)
             made.append(job.id)
+            self._launches[job.id] = launch
             return job
 
         yield submit_
@@ -94,8 +98,9 @@ class LauncherSuite:
         printed = self.await_output(launcher, job, "process ")
         _, _, said = printed.partition("process ")
         pid, _, host = said.splitlines()[0].partition(" on ")
-        assert host == platform.node(), f"the job is on {host}: this suite needs an engine on this machine"
-        return int(pid)
+        found = find_here(int(pid), lambda launch: launch == self._launches[job.id])
+        assert found is not None, f"the job is on {host}: this suite needs an engine on this machine"
+        return found
 
     def test_it_describes_its_engine(self, launcher: Launcher) -> None:
         """A description has the launcher's own name, the engine with its version, and a Python if known."""
@@ -161,7 +166,7 @@ class LauncherSuite:
         launcher.stop(job.id)
         self.await_state(launcher, job, JobState.ENDED)
         until = time.monotonic() + self.ends_within
-        while _is_alive(pid):
+        while is_alive(pid):
             assert time.monotonic() < until, f"process {pid} goes on"
             time.sleep(POLL)
         launcher.stop(job.id)
@@ -170,9 +175,13 @@ class LauncherSuite:
         self, launcher: Launcher, submit: Callable[..., LaunchedJob]
     ) -> None:
         """It never begins; where the engine has a queue, the job says for what it waits."""
-        job = submit("--sleep", "600", resources=self.unavailable)
-        if self.unavailable is not None:
-            assert self.await_state(launcher, job, JobState.WAITING).reason
+        if self.all_there_is is not None:
+            self.find_pid(launcher, submit("--sleep", "600", resources=self.all_there_is))
+        job = submit("--sleep", "600", resources=self.all_there_is)
+        if self.all_there_is is not None:
+            self.await_state(launcher, job, JobState.WAITING)
+            said = "it does not say for what it waits"
+            wait_until(lambda: bool(launcher.status(job.id).reason), self.begins_within, said)
         launcher.stop(job.id)
         until = time.monotonic() + self.ends_within
         while launcher.status(job.id).state in {JobState.WAITING, JobState.AT_WORK}:
@@ -214,10 +223,3 @@ def _command_line(pid: int) -> str:
         return " ".join(psutil.Process(pid).cmdline())
     except psutil.Error:
         return ""
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

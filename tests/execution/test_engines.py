@@ -12,7 +12,7 @@ import queue_engine
 from benches import QUICK, Bench, end_all, until
 
 from pipeline_widgets.execution import engine_jobs
-from pipeline_widgets.testing import LauncherSuite
+from pipeline_widgets.testing import ChainSuite, LauncherSuite
 
 pytestmark = pytest.mark.spec("11.2")
 LONG = {"steps": 100_000, "pause": 0.01}
@@ -40,6 +40,16 @@ def placed(tmp_path: Path, engine: queue_engine.QueueLauncher) -> Iterator[Bench
 
 class TestQueue(LauncherSuite):
     """The launcher of the tests' own engine holds what every launcher has to hold."""
+
+    @pytest.fixture(autouse=True)
+    def _engine(self, engine: queue_engine.QueueLauncher) -> None:
+        type(self).launcher_name = engine.describe().name
+
+
+@pytest.mark.slow
+@pytest.mark.spec("6.9")
+class TestChains(ChainSuite):
+    """Chains that the engine places, whatever dies meanwhile."""
 
     @pytest.fixture(autouse=True)
     def _engine(self, engine: queue_engine.QueueLauncher) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.launchers import find_launcher
-from pipeline_widgets.testing import LauncherSuite
+from pipeline_widgets.testing import ChainSuite, LauncherSuite
 
 
 @pytest.mark.spec("11.2")
@@ -14,6 +18,19 @@ class TestLocal(LauncherSuite):
     """The launcher of this machine."""
 
     launcher_name = "local"
+
+
+@pytest.mark.slow
+@pytest.mark.spec("11.2", "6.9")
+class TestChains(ChainSuite):
+    """Chains on this machine, whatever dies meanwhile."""
+
+    launcher_name = "local"
+
+    @pytest.fixture
+    def place(self, any_url: str, tmp_path: Path) -> Mapping[str, Any]:
+        """On both databases."""
+        return {"url": any_url, "artifacts": tmp_path / "artifacts"}
 
 
 @pytest.mark.spec("11.2")
