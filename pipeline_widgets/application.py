@@ -21,6 +21,7 @@ from pipeline_widgets.domain.tracking import parse_trackers
 from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.execution import notifier
 from pipeline_widgets.execution.endpoints import Endpoints
+from pipeline_widgets.execution.launcher_check import check_launcher
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.execution.tracking import check_trackers
 from pipeline_widgets.execution.trigger_place import start_reading_place
@@ -95,6 +96,7 @@ class Services:
         """Trigger a stage with the algorithms as this process defines them now, and launch the run."""
         place = start_reading_place()
         self._renew_experiments(stage_id)
+        check_launcher(self.store, *self.runs.find_placement(stage_id=stage_id))
         run = self.runs.trigger(stage_id, resume=resume, duplicate=duplicate, place=place.result())
         return self._launched(run)
 
@@ -125,6 +127,7 @@ class Services:
         """Train an experiment by itself, and launch the run."""
         place = start_reading_place()
         self.experiments.renew(self.experiments.get(experiment_id), registry.references())
+        check_launcher(self.store, *self.runs.find_placement(experiment_id=experiment_id))
         return self._launched(self.runs.train(experiment_id, place.result()))
 
     def resume(
@@ -134,6 +137,7 @@ class Services:
         place = start_reading_place()
         now = self.experiments.get(experiment_id)
         self.experiments.renew(now, registry.references())
+        check_launcher(self.store, *self.runs.find_placement(experiment_id=experiment_id))
 
         def changed() -> ConfiguredAlgorithm:
             return configure(now.spec.name, {**now.config, **(config or {})})

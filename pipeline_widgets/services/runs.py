@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
-from pipeline_widgets.domain.chain import Pipeline
+from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.experiment import Experiment
@@ -20,6 +20,7 @@ from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.plan import Plan, Problem, describe_other_code, find_problems, make_plan
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
+from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.run_record import TriggerPlace, choose_folder, describe_folder
 from pipeline_widgets.domain.triggering import (
@@ -38,7 +39,12 @@ from pipeline_widgets.services import history, pipeline_facts
 from pipeline_widgets.services.experiments import duplicate
 from pipeline_widgets.services.notices import enqueue_end_notices
 from pipeline_widgets.services.pipeline_facts import CodeFacts
-from pipeline_widgets.services.run_queue import enqueue_experiment_run, enqueue_run, verify_start
+from pipeline_widgets.services.run_queue import (
+    enqueue_experiment_run,
+    enqueue_run,
+    find_placement,
+    verify_start,
+)
 from pipeline_widgets.services.stage_experiments import bind_copy, rebind_stage
 
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
@@ -222,6 +228,22 @@ class RunService:
                 for run in latest
                 if run is not None and run.status.active and run.status is not Status.STOPPING
             )
+
+    def find_placement(
+        self, *, stage_id: int | None = None, experiment_id: int | None = None
+    ) -> tuple[Placement, str | None]:
+        """Return where a run of a stage or an experiment would be launched, and which Python its code needs.
+
+        The Python is None where any can run the code.
+        """
+        with self._store.read() as work:
+            stage = None
+            if stage_id is not None:
+                stage = work.pipelines.of_stage(stage_id).stage(stage_id)
+                experiment_id = stage.experiment_id if isinstance(stage, ExperimentStage) else None
+            experiment = None if experiment_id is None else work.experiments.get(experiment_id)
+            placement = find_placement(work, stage, experiment)
+        return placement, experiment.python if experiment is not None else None
 
     def is_settled(self, pipeline_id: int) -> bool:
         """Whether no run of a pipeline is active, so that without a person nothing will happen."""

@@ -14,7 +14,8 @@ from sqlalchemy import update
 import pipeline_widgets as pw
 from pipeline_widgets.domain.chain import ExperimentStage
 from pipeline_widgets.errors import ConfigError, ExecutionError
-from pipeline_widgets.execution.launchers import LaunchedJob, LaunchRequest
+from pipeline_widgets.execution import launcher_check
+from pipeline_widgets.execution.launchers import LaunchedJob, LauncherDescription, LaunchRequest
 from pipeline_widgets.execution.launchers.slurm import SlurmLauncher
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.widgets.stage_form import parse_stage
@@ -34,7 +35,15 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[LaunchRequest]:
         return LaunchedJob(id=str(len(asked)))
 
     monkeypatch.setattr(SlurmLauncher, "submit", submit)
+    describe(monkeypatch)
     return asked
+
+
+def describe(monkeypatch: pytest.MonkeyPatch, **facts: Any) -> None:
+    """Let Slurm say what it is."""
+    known: dict[str, Any] = {"name": "slurm", "engine": "Slurm 22.05", **facts}
+    monkeypatch.setattr(SlurmLauncher, "describe", lambda _: LauncherDescription(**known))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(launcher_check, "_described", {})
 
 
 def test_a_workspace_keeps_where_its_runs_are_launched(open_workspace: Callable[..., pw.Workspace]) -> None:
@@ -179,3 +188,31 @@ def test_a_local_run_belongs_to_the_host_that_triggered_it(
         work.connection.execute(update(schema.runs).values(home=run.home))
     pipe._services.reconciler.reconcile()
     assert (launched, waiting and waiting.waits) == ([run.id], None)
+
+
+def test_what_cannot_run_there_is_refused_before_it_is_triggered(
+    open_workspace: Callable[..., pw.Workspace],
+    requests: list[LaunchRequest],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another Python for what a cell defines, a workspace that the engine does not see, or no answer."""
+    ws = open_workspace(launcher="slurm")
+    experiment = ws.create_project("p").create_experiment("e", algorithm="Imitate")
+    with ws._services.store.write() as work:
+        work.connection.execute(update(schema.algorithms).values(python="cpython 3.10"))
+    monkeypatch.setattr(ws._services.experiments, "renew", lambda *_: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    describe(monkeypatch, python="3.12")
+    with pytest.raises(ExecutionError, match=r"defined under Python 3\.10; this is Python 3\.12 on slurm"):
+        experiment.train()
+    describe(monkeypatch, shares_files=False)
+    with pytest.raises(ExecutionError, match="the workspace is a SQLite file here"):
+        experiment.train()
+
+    def fail(_: SlurmLauncher) -> LauncherDescription:
+        raise ExecutionError("Slurm does not answer.")
+
+    describe(monkeypatch)
+    monkeypatch.setattr(SlurmLauncher, "describe", fail)
+    with pytest.raises(ExecutionError, match="Slurm does not answer"):
+        experiment.train()
+    assert (list(experiment.runs), requests) == ([], [])
