@@ -7,6 +7,7 @@ has to end before one is given up.
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import time
 from collections.abc import Callable, Collection, Generator
@@ -34,6 +35,7 @@ from pipeline_widgets.execution.engine_jobs import LOG_LINES, EngineJobs
 from pipeline_widgets.execution.launchers import find_launcher
 from pipeline_widgets.execution.launchers.local import LocalLauncher, name_job
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
+from pipeline_widgets.execution.ownership import LAUNCHED_FOR
 from pipeline_widgets.persistence.logs import render_log
 from pipeline_widgets.services.leases import LeaseService
 
@@ -233,8 +235,13 @@ class LeaseReconciler:
 
     @staticmethod
     def _is_for_here(lease: Lease) -> bool:
-        """Whether this machine can launch it: what is local belongs to the host on which it was triggered."""
-        return lease.placement.launcher is not None or lease.home in {None, platform.node()}
+        """Whether this process can launch it: what is local belongs to the host on which it was triggered.
+
+        What a job of an engine would start there itself would end with that job.
+        """
+        if lease.placement.launcher is not None:
+            return True
+        return lease.home in {None, platform.node()} and LAUNCHED_FOR not in os.environ
 
     def _observe(self, lease: Lease, now: float) -> float:
         """Return the seconds for which a silent process has not moved; one that beats is not observed."""

@@ -11,6 +11,7 @@ import pytest
 import queue_engine
 from benches import QUICK, Bench, end_all, until
 
+from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.execution import engine_jobs
 from pipeline_widgets.testing import ChainSuite, LauncherSuite
 
@@ -108,6 +109,45 @@ def test_a_job_that_its_engine_ends_is_crashed_in_the_words_of_the_engine(
     assert len(run.checkpoints) > 0
 
 
+@pytest.mark.spec("6.12")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["asked", "killed"])
+def test_what_its_engine_ends_is_retried_as_another_job(
+    placed: Bench, engine: queue_engine.QueueLauncher, how: signal.Signals
+) -> None:
+    """From its last checkpoint; the job that ends begins nothing any more."""
+    pipe = placed.chain(LONG)
+    pipe.stages[0].update(retries=1)
+    first = pipe.stages[0].trigger()
+    until(lambda: first.status == "Running" and len(first.checkpoints) > 0, 60)
+    engine.end(engine.jobs[0], "PREEMPTED", how)
+    until(lambda: first.status == "Crashed", 60)
+
+    until(lambda: pipe.stages[0].status == "Running" and len(engine.jobs) == 2, 60)
+    second = pipe.stages[0].run
+    assert second is not None
+    assert (second.retry, second.start_checkpoint) == (1, first.checkpoints[-1])
+    assert placed.row(second).job == engine.jobs[1]
+    second.stop()
+    assert second.wait(60).status == "Stopped"
+
+
+def test_stages_of_other_resources_are_other_jobs(placed: Bench, engine: queue_engine.QueueLauncher) -> None:
+    """What has the same goes on in the same job; the supervisor itself gives the next one to the engine."""
+    pipe = placed.chain({}, {}, {}, {})
+    pipe.stages[2].update(resources={"gpu": 1})
+    pipe.stages[3].update(resources={"gpu": 1})
+    pipe.stages[0].trigger()
+    until(lambda: len(placed.ws._services.runs.of_stage(pipe.stages[3]._id)) == 1, 60)  # nobody looks
+    pipe.wait(60)
+
+    assert [stage.status for stage in pipe.stages] == ["Succeeded"] * 4
+    rows = [placed.row(stage.run) for stage in pipe.stages if stage.run]
+    first, second = engine.jobs
+    assert [(row.job, row.resources) for row in rows] == [
+        (first, None), (first, None), (second, {"gpu": 1}), (second, {"gpu": 1}),
+    ]  # fmt: skip
+
+
 def test_an_engine_that_does_not_answer_loses_nothing(
     placed: Bench, engine: queue_engine.QueueLauncher
 ) -> None:
@@ -138,10 +178,14 @@ def test_a_job_that_ends_before_it_has_begun_is_launched_once_more(
 
 
 def test_a_deployment_after_it_is_launched_at_home(placed: Bench, engine: queue_engine.QueueLauncher) -> None:
-    """The endpoint is for the machine of the notebook: its run is a process of this machine."""
+    """The endpoint is for the machine of the notebook: its run is a process of it, and of no engine's job."""
     pipe = placed.chain({})
     pipe.add_deployment_stage("agent", trigger="auto")
-    pipe.stages[0].trigger()
+    first = pipe.stages[0].trigger()
+    until(lambda: placed.row(first).status.finished, 60)  # nobody looks meanwhile
+    until(lambda: not any(engine.status(job).state is JobState.AT_WORK for job in engine.jobs))
+    waiting = placed.ws._services.runs.of_stage(pipe.stages[1]._id)[0]
+    assert (waiting.status, waiting.waits) == ("Pending", os.uname().nodename)
     pipe.wait(120)
     last = pipe.stages[1].run
     assert last is not None
