@@ -327,7 +327,13 @@ class Runs(Repository):
         if process is not None:
             started |= {"launch_pid": process.pid, "launch_started": process.started}
             started |= {"launch_host": process.machine}
-        return self._done(update(schema.runs).where(same).values(**started))
+        is_active = self._done(update(schema.runs).where(same).values(**started))
+        if job is not None:  # a supervisor may have come to the next stages before this could be noted
+            this = (_C.id == run_id) & (_C.launches == launches)
+            holder = select(_C.token).where(this).scalar_subquery()
+            unnoted = update(schema.runs).where(_C.job.is_(None) & (this | (_C.token == holder)))
+            self.connection.execute(unnoted.values(job=job))
+        return is_active
 
     def uncount_launch(self, run_id: int, launches: int) -> bool:
         """Take back the last launch of a Pending run, which nothing has come of; False if it has moved on."""
