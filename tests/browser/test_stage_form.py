@@ -474,6 +474,8 @@ def test_a_stage_is_added_by_keyboard_alone(notebook: Notebook, page: Page) -> N
     page.keyboard.press("Tab")
     page.keyboard.type("0.75")
     page.keyboard.press("Tab")
+    page.keyboard.type("2")
+    page.keyboard.press("Tab")
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     expect(form).to_be_hidden()

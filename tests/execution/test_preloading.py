@@ -191,7 +191,7 @@ def test_a_worker_that_is_not_ready_is_replaced_by_a_fresh_one(spawner: ForkServ
         waiting.kill()
         time.sleep(2)
     else:
-        until(lambda: waiting.status() == psutil.STATUS_SLEEPING and waiting.cpu_times().user > 0.2)
+        until(lambda: waiting.status() == psutil.STATUS_SLEEPING and waiting.cpu_times().user > 0.2, 120)
     taken = ahead.take()
     assert taken.pid != waiting.pid
     assert taken.exit_code() is None

@@ -68,7 +68,10 @@ ROWS: list[tuple[dict[str, Any], Stage]] = [
         ),
     ),
 ]
-COLUMNS = ("choice", "start", "start_agent_id", "gate", "gate_score", "agent_name", "agent_description")
+COLUMNS = (
+    *("choice", "start", "start_agent_id", "gate", "gate_score", "agent_name", "agent_description"),
+    *("launcher", "resources"),
+)
 
 
 @pytest.mark.parametrize(("row", "stage"), ROWS)

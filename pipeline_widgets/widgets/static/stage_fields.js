@@ -10,6 +10,8 @@ import { StageStart } from "./stage_start.js";
 import { isolated } from "./text.js";
 import { live } from "./vendor/lit.js";
 
+const RETRIES_HELP = "Of a run that crashes, from its last checkpoint. A run that fails is not retried.";
+
 const FIXED_TYPE = "A stage cannot change its type.";
 
 export class StageFields {
@@ -106,7 +108,7 @@ export class StageFields {
       ${this.triggers()}
       <div class="pw-stageform-part" ?hidden=${!this.auto}>${this.gates()}</div>
       <div class="pw-retries" ?hidden=${deploys}>
-        ${field("Retries", this.retries, "Of a run that crashes, from its last checkpoint. A run that fails is not retried.")}
+        ${field("Retries", this.retries, RETRIES_HELP)}
       </div>
       <div class="pw-check" ?hidden=${deploys}>
         ${this.autoAdd}<label for=${this.autoAdd.id}>Auto-add checkpoint to Agents when complete</label>
