@@ -57,7 +57,7 @@ class Notifier:
         """Start a process if a notice has been due for so many seconds."""
         try:
             left = self._service.seconds_until_due()
-            if left is not None and left <= -overdue:
+            if left is not None and left <= -overdue and not self._is_sending():  # two would change the order
                 self._started_at = time.monotonic()
                 request = create_launch_request(self._url, ("notify",), self._log)
                 self._started = self._launcher.submit(request).id
@@ -76,10 +76,13 @@ class Notifier:
     def wait(self) -> None:
         """Wait for the process that was started last, for up to 15 s: an engine ends what a job leaves."""
         until = time.monotonic() + END_WITHIN
-        while self._started is not None and time.monotonic() < until:
-            if self._launcher.status(self._started).state is not JobState.AT_WORK:
-                return
+        while self._is_sending() and time.monotonic() < until:
             time.sleep(END_POLL)
+        self.start_if_due()  # it may have ended just before the last notice was written
+
+    def _is_sending(self) -> bool:
+        """Whether the process that was started last is at work."""
+        return self._started is not None and self._launcher.status(self._started).state is JobState.AT_WORK
 
 
 def check_target(target: object) -> None:
