@@ -1,4 +1,4 @@
-"""Import the libraries of a training ahead of the next one .
+"""Import the libraries of a training ahead of the next one.
 
 A worker is forked from a process that has imported no library, so that nothing of one run reaches the next.
 A training with torch and transformers waits for seconds for imports that the stage before it has just made.
