@@ -74,7 +74,7 @@ def configured(
     signature: Mapping[str, Any] | None = None,
 ) -> ConfiguredAlgorithm:
     """Return an algorithm with a config, as the registry would."""
-    reference = AlgorithmReference(path=f"nowhere:{spec.name}")
+    reference = AlgorithmReference(path=f"factories.lab:{spec.name}")  # it can be found, and nothing trains
     return ConfiguredAlgorithm(
         spec=spec, reference=reference, config=dict(config or {"steps": 10}), signature=dict(signature or {})
     )

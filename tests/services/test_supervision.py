@@ -50,7 +50,7 @@ def test_a_job_is_all_that_a_child_needs(lab: Lab) -> None:
         owner.token,
     )
     assert job.reference is not None
-    assert job.reference.path == "nowhere:SFT"
+    assert job.reference.path == "factories.lab:SFT"
     assert dict(job.config) == {"steps": 10}
     assert job.folder == str(lab.store.artifacts / "runs" / f"{run.id:08d}")
     assert (job.start, job.start_role, job.freeze) == (None, None, None)
