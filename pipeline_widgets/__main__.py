@@ -1,4 +1,4 @@
-"""What a launcher starts, and the few commands of the terminal."""
+"""The commands of the terminal, and the entry point of the processes that launchers start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done in a workspace: the use cases, and what makes them come true."""
+"""The use cases of a workspace, and the execution that carries them out."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ from pipeline_widgets.serving.client import Reply
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What can be done in a workspace, and what makes it come true."""
+    """The use cases of a workspace, and the execution that carries them out."""
 
     store: Store
     projects: ProjectService

@@ -1,4 +1,4 @@
-"""What a notebook prints when a cell meets one of our errors: its sentences, and where in the user's code.
+"""Tracebacks of our errors in a notebook: their sentences, and the line of the user's code.
 
 IPython asks an exception for `_render_traceback_`. Frames of this package explain nothing to who has made a
 mistake; `%xmode Verbose` prints them again, and `traceback.print_exception(sys.last_value)` always does.

@@ -1,4 +1,4 @@
-"""What has to agree between two stages of a language model, read from files without any library.
+"""Facets of a language model that two stages must agree on, read from its files without any library.
 
 Two models with the same architecture answer differently as soon as the tokenizer, the chat template or the
 tokens that end an answer differ, and nothing fails then. A digest of each is a facet of every checkpoint.

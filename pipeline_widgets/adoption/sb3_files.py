@@ -85,7 +85,7 @@ def read_versions(model: Path) -> Versions:
 
 
 def uses_statistics(data: Mapping[str, Any]) -> bool | None:
-    """Whether a model was trained with VecNormalize; None where its JSON does not tell.
+    """Return whether a model was trained with VecNormalize; None where its JSON does not tell.
 
     On-policy algorithms keep the observation before it was scaled, and only then
     (`BaseAlgorithm._setup_learn` of Stable-Baselines3 2.9). Others keep one in any case.

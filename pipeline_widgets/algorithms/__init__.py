@@ -1,1 +1,1 @@
-"""What an author of an algorithm needs: the registry, the context of a run, config forms, signatures."""
+"""The tools of an author of algorithms: the registry, the context of a run, config forms, signatures."""

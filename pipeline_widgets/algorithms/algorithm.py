@@ -138,12 +138,12 @@ class Algorithm:
 
     @property
     def reference(self) -> AlgorithmReference:
-        """Where another process finds this algorithm."""
+        """The reference by which another process finds this algorithm."""
         return reference_to(self, self.train, self.spec.name)
 
     @property
     def code_reference(self) -> AlgorithmReference:
-        """Where its code is read; what a cell defines is not packed, so that no process can run it."""
+        """The reference for reading its code: code of a cell is not packed, so no process can run it."""
         return readable_reference_to(self, self.train)
 
     def configure(self, config: Mapping[str, Any]) -> ConfiguredAlgorithm:

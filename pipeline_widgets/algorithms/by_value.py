@@ -110,7 +110,7 @@ def install(main: Main, data: bytes, earlier: Sequence[bytes] = ()) -> None:
 
 
 def owns_main() -> bool:
-    """Whether `__main__` belongs to this package, and not to a user's notebook or script."""
+    """Return whether `__main__` belongs to this package, and not to a user's notebook or script."""
     main = sys.modules.get(MAIN)
     spec = getattr(main, "__spec__", None)
     return isinstance(main, Main) or getattr(spec, "name", None) == "pipeline_widgets.__main__"

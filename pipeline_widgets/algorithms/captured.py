@@ -111,7 +111,7 @@ def global_names(code: CodeType) -> Iterator[str]:
 
 
 def is_importable(value: Any) -> bool:
-    """Whether another process finds it by its module and name."""
+    """Return whether another process finds it by its module and name."""
     module = sys.modules.get(value.__module__ or "")
     if module is None or value.__module__ == "__main__":
         return False

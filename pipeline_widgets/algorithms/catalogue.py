@@ -1,4 +1,4 @@
-"""What was decorated: by this process, or by packages that name it as an entry point."""
+"""The algorithms and evaluators that this process knows: decorated here, or named by an entry point."""
 
 from __future__ import annotations
 

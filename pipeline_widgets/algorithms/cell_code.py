@@ -219,13 +219,13 @@ def _functions_in(value: object) -> list[FunctionType]:
 
 
 def _is_generated(function: FunctionType) -> bool:
-    """Whether a library has made a method, as `dataclass` does: its class says all about it."""
+    """Return whether a library has made a method, as `dataclass` does: its class says all about it."""
     file = function.__code__.co_filename
     return is_the_interpreters(file) or (file.startswith("<") and not linecache.getlines(file))
 
 
 def _may_be_own(top: str) -> bool:
-    """Whether a module can be the user's own, as far as can be told without looking for it."""
+    """Return whether a module can be the user's own, as far as can be told without looking for it."""
     if top in sys.stdlib_module_names or top in {MAIN, "pipeline_widgets"}:
         return False
     file = getattr(sys.modules.get(top), "__file__", None)
@@ -277,7 +277,7 @@ def _statement_of_class(kind: type[Any], methods: Sequence[FunctionType]) -> _St
 
 
 def _defines(node: ast.stmt, kind: type[Any]) -> bool:
-    """Whether a statement defines a class, itself or within a function."""
+    """Return whether a statement defines a class, itself or within a function."""
     if isinstance(node, ast.ClassDef):
         return node.name == kind.__qualname__.partition(".")[0]
     outer = kind.__qualname__.partition(".<locals>")

@@ -1,4 +1,4 @@
-"""How another process finds what was decorated here: by its import path, or by value."""
+"""References to decorated functions, for other processes: an import path, or the code by value."""
 
 from __future__ import annotations
 

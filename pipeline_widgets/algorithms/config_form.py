@@ -1,4 +1,4 @@
-"""What was typed into the form of a config, read: the config, or what is wrong with each field, at once."""
+"""Read the text typed into the form of a config: the config, or the error of each field, at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEED = FormField(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FormResult:
-    """What a form says: a config, and what is wrong with it by field."""
+    """The content of a form: a config, and the errors by field."""
 
     config: Mapping[str, Any]
     errors: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -70,7 +70,7 @@ _SAID = {
 
 
 class _MisreadError(Exception):
-    """What was typed cannot be a value of the field."""
+    """The text cannot be a value of the field."""
 
 
 def parse_form(algorithm: Algorithm, typed: Mapping[str, str]) -> FormResult:

@@ -387,7 +387,7 @@ def _extra(kind: type[Any]) -> object:
 
 
 def _rearranges(kind: type[Any]) -> bool:
-    """Whether a model's own validator sees the values first, and so may know other names."""
+    """Return whether a model's own validator sees the values first, and so may know other names."""
     decorators = getattr(kind, "__pydantic_decorators__", None)
     validators: Mapping[str, Any] = getattr(decorators, "model_validators", {})
     return any(each.info.mode != "after" for each in validators.values())

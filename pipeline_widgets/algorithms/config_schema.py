@@ -1,4 +1,4 @@
-"""From a config model to the fields of a form: pure, and for any pydantic model.
+"""Turn a config model into the fields of a form: pure, and for any pydantic model.
 
 A field whose type a form has no control for is written as JSON, and one whose default cannot be written is
 left empty: what is left empty is left out, so that the model's own default holds.
@@ -22,7 +22,7 @@ WHOLE_UP_TO = 1e15  # a bound is said without a fraction below that
 
 
 class Kind(StrEnum):
-    """What control a field has."""
+    """The control of a field."""
 
     TEXT = "text"
     NUMBER = "number"

@@ -1,4 +1,4 @@
-"""What a train function sees: its config, its start, and three things to do: report, checkpoint, log."""
+"""The context of a train function: its config, its start, and how to report, save and log."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Publish(Protocol):
 
 
 class TrainContext:
-    """What `train(ctx)` sees.
+    """The argument of `train(ctx)`.
 
     Returning ends the run as Succeeded; `StopTraining`, or returning after a stop was asked for, as
     Stopped; any other exception as Failed, with its traceback in `run.error`.
@@ -87,7 +87,7 @@ class TrainContext:
 
     @property
     def start_role(self) -> str | None:
-        """What the start checkpoint is used as; None from scratch."""
+        """The role of the start checkpoint; None from scratch."""
         return self.start.role if self.start else None
 
     @property

@@ -26,7 +26,7 @@ FIX = 'Return a number, (number, standard error), or pw.Evaluation(score, spread
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What an evaluator has found out about a checkpoint.
+    """The result of an evaluator for a checkpoint.
 
     Args:
         score: The score.
@@ -83,7 +83,7 @@ class Evaluator:
 
     @property
     def reference(self) -> AlgorithmReference:
-        """Where another process finds this evaluator."""
+        """The reference by which another process finds this evaluator."""
         return reference_to(self, self.measure, self.spec.name)
 
 
@@ -194,7 +194,7 @@ def names() -> tuple[str, ...]:
 
 
 def defines(name: str) -> bool:
-    """Whether this process has defined or loaded an evaluator of that name.
+    """Return whether this process has defined or loaded an evaluator of that name.
 
     Args:
         name: The name that it was registered under.

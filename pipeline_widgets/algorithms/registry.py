@@ -208,7 +208,7 @@ def references() -> Mapping[str, AlgorithmDeclaration]:
 
 
 def defines(name: str) -> bool:
-    """Whether this process has defined or loaded an algorithm of that name.
+    """Return whether this process has defined or loaded an algorithm of that name.
 
     Args:
         name: The name that it was registered under.

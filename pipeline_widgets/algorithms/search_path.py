@@ -1,4 +1,4 @@
-"""Where processes of runs look for a user's modules: where the kernel found them."""
+"""The search path of a user's modules in processes of runs: that of the kernel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def extend_search_path(entries: Iterable[str]) -> None:
 
 
 def is_installed(module: ModuleType) -> bool:
-    """Whether a module comes with Python or an installed package, and not from a user's folder."""
+    """Return whether a module comes with Python or an installed package, and not from a user's folder."""
     origin: str | None = getattr(module, "__file__", None)
     return origin is None or is_the_interpreters(origin)
 
@@ -46,7 +46,7 @@ def search_path(home: ModuleType | None = None) -> str:
 
 
 def is_the_interpreters(path: str | Path) -> bool:
-    """Whether a path is in the standard library or among the installed packages."""
+    """Return whether a path is in the standard library or among the installed packages."""
     return any(Path(path).is_relative_to(folder) for folder in _interpreters_folders())
 
 
@@ -56,7 +56,7 @@ def _interpreters_folders() -> frozenset[str]:
 
 
 def can_be_found(module: str, entries: Iterable[str] = ()) -> bool:
-    """Whether a module is installed. Importing some takes seconds, so that none is imported for it.
+    """Return whether a module is installed. Importing some takes seconds, so that none is imported for it.
 
     Args:
         module: Its name.

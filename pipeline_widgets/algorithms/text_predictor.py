@@ -1,4 +1,4 @@
-"""What a language model's `predict=` returns, so that the clients of the field can ask its agents (spec 8.5).
+"""The return value of a language model's `predict=`; clients of the field can ask its agents (spec 8.5).
 
 An author of an algorithm derives from `TextPredictor`::
 
@@ -33,7 +33,7 @@ TakeText: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingSettings:
-    """How to complete a prompt. None leaves a setting to the predictor, as its checkpoint has it."""
+    """Settings of a completion. None leaves a setting to the predictor, as its checkpoint has it."""
 
     #: Tokens at most; at least 1.
     max_tokens: int | None = None
@@ -64,7 +64,7 @@ class ScoredToken:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Completion:
-    """What a language model answers."""
+    """The answer of a language model."""
 
     text: str
     #: "stop" where the model, or a stop text, ended it; "length" where it ran into a limit of tokens.

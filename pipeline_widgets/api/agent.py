@@ -48,7 +48,7 @@ class Agent(Handle):
 
     @property
     def description(self) -> str:
-        """What it is for."""
+        """Its description."""
         return self._now.description
 
     @property
@@ -80,7 +80,7 @@ class Agent(Handle):
 
     @property
     def url(self) -> str | None:
-        """Where it answers while it is Deployed, without a slash at the end; None else."""
+        """Its address while it is Deployed, without a slash at the end; None else."""
         self._services.reconcile()
         return _url(self._now)
 
@@ -178,7 +178,7 @@ class Agent(Handle):
 
     @property
     def lineage(self) -> Lineage:
-        """What the checkpoint of its current version descends from, and what came of that."""
+        """The ancestors and descendants of the checkpoint of its current version."""
         return self.checkpoint.lineage
 
     def update(self, *, description: str) -> None:
@@ -219,7 +219,7 @@ class Agent(Handle):
 
 @dataclass(frozen=True)
 class Connection:
-    """Where an agent answers, and its key where that is new."""
+    """The address of an agent, and its key where that is new."""
 
     url: str
     #: Shown only once, since only its digest is stored; None if it has one already.
@@ -257,7 +257,7 @@ class AgentVersion:
 
     @property
     def created_at(self) -> datetime:
-        """When it was saved, in UTC."""
+        """The time at which it was saved, in UTC."""
         return self._value.created_at
 
     def summary(self) -> dict[str, Any]:

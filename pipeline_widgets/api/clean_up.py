@@ -1,4 +1,4 @@
-"""What a clean-up of checkpoints frees and keeps."""
+"""The checkpoints that a clean-up frees and keeps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline_widgets.domain.retention import RetentionDecision
 
 
 class CheckpointFate:
-    """What becomes of a checkpoint."""
+    """The decision about a checkpoint."""
 
     def __init__(self, value: RetentionDecision) -> None:
         self._value = value
@@ -21,7 +21,7 @@ class CheckpointFate:
 
     @property
     def step(self) -> int:
-        """Where in its training it was saved."""
+        """The step of its training at which it was saved."""
         return self._value.checkpoint.step
 
     @property

@@ -54,7 +54,7 @@ class Comparison:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """What evaluators have scored: columns experiment, run, step, evaluator, score, spread."""
+        """The scores by evaluators: columns experiment, run, step, evaluator, score, spread."""
         origin = {each.run_id: (each.experiment, each.number) for each in self._listed}
         rows = [
             (*origin[each.saved_by], each.step, each.evaluator, each.value, each.spread)
@@ -64,7 +64,7 @@ class Comparison:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """What the runs reported: columns experiment, run, step, metric, value."""
+        """The metrics of the runs: columns experiment, run, step, metric, value."""
         origin = {each.run_id: (each.experiment, each.number) for each in self._listed}
         metrics = self._services.runs.metrics(list(origin))
         rows = [(*origin[run], step, name, value) for run, step, name, value in metrics]

@@ -75,5 +75,5 @@ def write(path: Path, text: str) -> Path:
 
 
 def _in_notebook() -> bool:
-    """Whether a kernel runs this, rather than a script or IPython in a terminal."""
+    """Return whether a kernel runs this, rather than a script or IPython in a terminal."""
     return getattr(find_shell(), "kernel", None) is not None

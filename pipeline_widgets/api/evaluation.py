@@ -76,7 +76,7 @@ class EvaluationRun:
 
     @property
     def log(self) -> str:
-        """What the evaluator has printed so far."""
+        """The output of the evaluator so far."""
         return self.run.log if self.run is not None else ""
 
     @property

@@ -51,12 +51,12 @@ class Experiment(Handle):
 
     @property
     def seed(self) -> int:
-        """What its generators are seeded with."""
+        """The seed of its generators."""
         return self._now.seed
 
     @property
     def modified_at(self) -> datetime:
-        """When its config was last changed, in UTC."""
+        """The time of the last change of its config, in UTC."""
         return self._now.modified_at
 
     @property
@@ -78,17 +78,17 @@ class Experiment(Handle):
 
     @property
     def checkpoints(self) -> Listing[Checkpoint]:
-        """What all its runs saved, in the order of the steps."""
+        """The checkpoints of all its runs, in the order of the steps."""
         return checkpoints(self._services, self._services.experiments.checkpoints(self._id))
 
     @property
     def launcher(self) -> str | None:
-        """Where its runs are launched, as it says itself; None where that is left to the workspace."""
+        """The launcher of its runs, as set on itself; None where the workspace decides."""
         return self._now.placement.launcher
 
     @property
     def resources(self) -> dict[str, Any] | None:
-        """What its runs ask for: bytes, seconds; None where that is left to the workspace."""
+        """The resources of its runs (bytes, seconds), as set on itself; None where the workspace decides."""
         asked = self._now.placement.resources
         return None if asked is None else asked.to_json()
 

@@ -29,7 +29,7 @@ class Handle:
         return hash(self._key)
 
     def is_in(self, services: Services) -> bool:
-        """Whether it is of the workspace that these services are of.
+        """Return whether it is of the workspace that these services are of.
 
         Args:
             services: A workspace.

@@ -1,4 +1,4 @@
-"""Where something comes from and what came of it, as a user reads it."""
+"""The ancestors and descendants of a checkpoint, as a user reads them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Relative:
 
     @property
     def name(self) -> str:
-        """Of the experiment or the agent."""
+        """The name of the experiment or the agent."""
         return self._value.name
 
     @property
@@ -30,7 +30,7 @@ class Relative:
 
     @property
     def depth(self) -> int:
-        """How many steps away: -1 is what it started from, 1 what started from it."""
+        """The number of steps away: -1 is its start, 1 a run or an agent that started from it."""
         return -self._value.depth if self._before else self._value.depth
 
     def summary(self) -> dict[str, Any]:
@@ -53,10 +53,10 @@ class Lineage(Listing[Relative]):
 
     @property
     def ancestors(self) -> Listing[Relative]:
-        """What it started from, the furthest first."""
+        """Its ancestors, the furthest first."""
         return Listing("ancestor", (each for each in self if each.depth < 0))
 
     @property
     def descendants(self) -> Listing[Relative]:
-        """What came of it, each with its own right after it."""
+        """Its descendants, each followed by its own."""
         return Listing("descendant", (each for each in self if each.depth > 0))

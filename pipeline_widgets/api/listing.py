@@ -28,7 +28,7 @@ T = TypeVar("T", bound=Summarised)
 
 
 class Listing(Sequence[T], Generic[T]):
-    """What there was when it was asked for: `listing[0]`, `listing["name"]`, `for each in listing`.
+    """An immutable list, as it was when it was read: `listing[0]`, `listing["name"]`, `for each in listing`.
 
     Args:
         kind: What an item is called.

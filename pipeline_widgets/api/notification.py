@@ -1,4 +1,4 @@
-"""Who is told of runs, and the messages to them."""
+"""The receivers of messages about runs, and the messages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Notice:
 
     @property
     def event(self) -> str:
-        """What it tells of: "succeeded", "failed", "crashed", "stopped" or "held"."""
+        """The event: "succeeded", "failed", "crashed", "stopped" or "held"."""
         return str(self._value.event)
 
     @property
@@ -65,7 +65,7 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """What it says; the first line is the title."""
+        """The text; its first line is the title."""
         return self._value.text
 
     @property
@@ -77,7 +77,7 @@ class Notice:
 
     @property
     def attempts(self) -> int:
-        """How often sending was tried."""
+        """The number of attempts to send it."""
         return self._value.attempts
 
     @property
@@ -87,7 +87,7 @@ class Notice:
 
     @property
     def sent_at(self) -> datetime | None:
-        """When it was sent, in UTC; None where it was not."""
+        """The time at which it was sent, in UTC; None where it was not."""
         return self._value.sent_at
 
     def summary(self) -> dict[str, Any]:

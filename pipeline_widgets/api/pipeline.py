@@ -57,7 +57,7 @@ class Pipeline(Handle):
 
     @property
     def description(self) -> str:
-        """What it is for."""
+        """Its description."""
         return self._now.description
 
     @property
@@ -207,7 +207,7 @@ class Pipeline(Handle):
 
     @property
     def history(self) -> Listing[PipelineEvent]:
-        """Who did what to it and when, oldest first."""
+        """The edits of it: who did what and when, oldest first."""
         found = self._services.history.events(self._id)
         return Listing("event", (PipelineEvent(each) for each in found))
 
@@ -321,7 +321,7 @@ class PipelineEvent:
 
     @property
     def at(self) -> datetime:
-        """When, in UTC."""
+        """The time, in UTC."""
         return self._value.at
 
     @property
@@ -331,7 +331,7 @@ class PipelineEvent:
 
     @property
     def what(self) -> str:
-        """What was done, in a sentence."""
+        """The edit, in a sentence."""
         return self._value.what
 
     def summary(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(Handle):
-    """What a run saved at a step."""
+    """A checkpoint, saved by a run at a step."""
 
     kind = "checkpoint"
     listed = "run.checkpoints"
@@ -83,7 +83,7 @@ class Checkpoint(Handle):
 
     @property
     def created_at(self) -> datetime:
-        """When it was saved, in UTC."""
+        """The time at which it was saved, in UTC."""
         return self._value.created_at
 
     @property
@@ -93,12 +93,12 @@ class Checkpoint(Handle):
 
     @property
     def used_by(self) -> tuple[str, ...]:
-        """What uses it: runs that consumed it, agents, and stages that would start from it."""
+        """Its users: runs that consumed it, agents, and stages that would start from it."""
         return self._services.retention.references(self._id)
 
     @property
     def lineage(self) -> Lineage:
-        """What it descends from, and what came of it."""
+        """Its ancestors and descendants."""
         return Lineage(self._services.lineages.of_checkpoint(self._id))
 
     def summary(self) -> dict[str, Any]:
@@ -146,22 +146,22 @@ class Run(Handle):
 
     @property
     def launcher(self) -> str:
-        """Where it was launched: "local", or the engine, as a user writes it."""
+        """Its launcher: "local", or the engine, as a user writes it."""
         return self._now.launcher or "local"
 
     @property
     def resources(self) -> dict[str, Any]:
-        """What it has asked its launcher for: memory in bytes, time in seconds."""
+        """The resources that it asked its launcher for: memory in bytes, time in seconds."""
         return dict(self._now.resources or {})
 
     @property
     def waits(self) -> str | None:
-        """For what it waits while it is Pending, such as "Resources (Slurm job 12)"; else None."""
+        """The reason for which it is Pending, such as "Resources (Slurm job 12)"; else None."""
         return self._now.waiting_for
 
     @property
     def retry(self) -> int:
-        """Which retry of a run that crashed it is, counted from 1; 0 for a run that was triggered."""
+        """The number of the retry, counted from 1; 0 for a run that was triggered."""
         return self._now.retry
 
     @property
@@ -177,17 +177,17 @@ class Run(Handle):
 
     @property
     def created_at(self) -> datetime:
-        """When it was triggered, in UTC."""
+        """The time at which it was triggered, in UTC."""
         return self._now.created_at
 
     @property
     def started_at(self) -> datetime | None:
-        """When its process began, in UTC."""
+        """The time at which its process began, in UTC."""
         return self._now.started_at
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it ended, in UTC."""
+        """The time at which it ended, in UTC."""
         return self._now.finished_at
 
     @property
@@ -202,28 +202,28 @@ class Run(Handle):
 
     @property
     def start_checkpoint(self) -> Checkpoint | None:
-        """What it started from, frozen when it was triggered; None from scratch."""
+        """The checkpoint that it started from, frozen when it was triggered; None from scratch."""
         value = self._services.runs.start_checkpoint(self._now)
         return Checkpoint(self._services, value) if value else None
 
     @property
     def start_role(self) -> str | None:
-        """What the start checkpoint was used as: "weights", "decoder", "resume", ..."""
+        """The role of the start checkpoint: "weights", "decoder", "resume", ..."""
         return self._now.start_role
 
     @property
     def checkpoints(self) -> Listing[Checkpoint]:
-        """What it saved, in the order of the steps."""
+        """The checkpoints that it saved, in the order of the steps."""
         return checkpoints(self._services, self._services.runs.checkpoints(self._id))
 
     @property
     def lineage(self) -> Lineage:
-        """What it descends from, and what came of all that it saved."""
+        """Its ancestors, and the descendants of all that it saved."""
         return Lineage(self._services.lineages.of_run(self._id))
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """What it reported: columns step, metric, value, in the order of the reports."""
+        """The metrics that it reported: columns step, metric, value, in the order of the reports."""
         metrics = self._services.runs.metrics([self._id])
         rows = [(step, name, value) for _, step, name, value in metrics]
         return data_frame(rows, columns=["step", "metric", "value"])
@@ -240,7 +240,7 @@ class Run(Handle):
 
     @property
     def log(self) -> str:
-        """What it has printed so far."""
+        """Its output so far."""
         return self._services.runs.log(self._id)
 
     @property

@@ -1,4 +1,4 @@
-"""How a run came about, as a user reads it: the machine, the packages, git, and the code."""
+"""The environment of a run, as a user reads it: the machine, the packages, git, and the code."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RunEnvironment(Listing[Row]):
 
     @property
     def changes(self) -> str:
-        """What differed from the commit, as `git diff` shows it; the first 200 kB."""
+        """The difference from the commit, as `git diff` shows it; the first 200 kB."""
         return self._record.diff
 
     @property
@@ -86,7 +86,7 @@ class RunEnvironment(Listing[Row]):
 
     @property
     def cpu_count(self) -> int | None:
-        """How many CPUs the run could use."""
+        """The number of CPUs that the run could use."""
         return self._machine.cpu_count
 
     @property

@@ -57,29 +57,29 @@ class Stage(Handle):
 
     @property
     def position(self) -> int:
-        """Where it stands, counted from 0."""
+        """Its position in the pipeline, counted from 0."""
         return self._now.position
 
     @property
     def trigger_type(self) -> str:
-        """What starts it: "manual" or "auto"."""
+        """Its trigger: "manual" or "auto"."""
         return str(self._now.stage.trigger)
 
     @property
     def retries(self) -> int:
-        """How often a run of it that crashes is retried."""
+        """The number of retries of a run that crashes."""
         stage = self._now.stage
         return stage.retries if isinstance(stage, ExperimentStage) else 0
 
     @property
     def launcher(self) -> str | None:
-        """Where its runs are launched, as it says itself; None where its experiment or workspace says it."""
+        """The launcher of its runs, as set on itself; None where its experiment or workspace decides."""
         stage = self._now.stage
         return stage.placement.launcher if isinstance(stage, ExperimentStage) else None
 
     @property
     def resources(self) -> dict[str, Any] | None:
-        """What its runs ask for: bytes, seconds; None where its experiment or workspace says it."""
+        """The resources of its runs (bytes, seconds), as set on itself; None where its experiment decides."""
         stage = self._now.stage
         asked = stage.placement.resources if isinstance(stage, ExperimentStage) else None
         return None if asked is None else asked.to_json()

@@ -80,12 +80,12 @@ class Workspace:
 
     @property
     def launcher(self) -> str:
-        """Where runs are launched whose stage and experiment do not say."""
+        """The launcher of runs whose stage and experiment name none."""
         return self._placement.launcher or "local"
 
     @property
     def resources(self) -> dict[str, Any]:
-        """What such runs ask their launcher for: memory in bytes, time in seconds."""
+        """The resources of such runs: memory in bytes, time in seconds."""
         asked = self._placement.resources
         return dict((asked.to_json() if asked else None) or {})
 
@@ -242,7 +242,7 @@ class Workspace:
 
     @property
     def notifications(self) -> Listing[Notification]:
-        """Who is told of runs, in the order in which they were added."""
+        """The receivers of messages about runs, in the order in which they were added."""
         return notifications(self._services)
 
     def notify(

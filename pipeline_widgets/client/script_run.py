@@ -47,7 +47,7 @@ class ScriptRun:
 
     @property
     def rank(self) -> int:
-        """Which of the processes that a launcher has started this is; 0 without one, and the first.
+        """The rank of this process among those that a launcher has started; 0 without one, and the first.
 
         It is read from RANK (torchrun, accelerate), SLURM_PROCID, OMPI_COMM_WORLD_RANK or LOCAL_RANK.
         """
@@ -61,7 +61,7 @@ class ScriptRun:
 
     @property
     def seed(self) -> int:
-        """What to seed generators with; 0 outside of any run."""
+        """The seed for generators; 0 outside of any run."""
         return int(self._read_facts()["seed"]) if self.is_attached else 0
 
     @property

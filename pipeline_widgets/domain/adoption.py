@@ -1,4 +1,4 @@
-"""What a folder of finished training holds, once it was recognized: checkpoints, metrics, facets."""
+"""The content of a folder of finished training, once recognized: checkpoints, metrics, facets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FoundCheckpoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Adoption:
-    """What was found in a folder."""
+    """The content of a folder."""
 
     #: What made it, such as "Hugging Face"; the name of the algorithm of its experiment.
     origin: str

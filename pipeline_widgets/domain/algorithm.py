@@ -13,7 +13,7 @@ from pipeline_widgets.domain.compatibility import AlgorithmSpec, Signature
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlgorithmReference:
-    """Where another process finds an algorithm: by `path` ("module:name"), or by `value`."""
+    """A reference by which another process finds an algorithm: a `path` ("module:name"), or its `value`."""
 
     path: str | None = None
     #: What sys.path held beside the installed packages, such as the notebook's folder; as in PATH.
@@ -29,7 +29,7 @@ class AlgorithmReference:
 
     @property
     def digest(self) -> str:
-        """What the reference is known by: two equal digests mean the same code."""
+        """The digest of the reference: two equal digests mean the same code."""
         made = hashlib.sha256(f"{self.path}|{self.root}|".encode())
         made.update(str(self.value).encode())  # it may be large, and is not copied once more
         return made.hexdigest()

@@ -15,7 +15,7 @@ ELSEWHERE = 'Name a place that all machines can write, such as "s3://bucket/pref
 
 
 def is_url(place: object) -> bool:
-    """Whether artifacts are named by a URL, and not by a path."""
+    """Return whether artifacts are named by a URL, and not by a path."""
     return isinstance(place, str) and "://" in place
 
 

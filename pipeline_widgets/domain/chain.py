@@ -24,7 +24,7 @@ UNSAVED_ID = 0  # the id of a stage that is not saved yet
 
 
 class Trigger(StrEnum):
-    """What starts a stage: a person, or the success of the stage before it."""
+    """The trigger of a stage: a person, or the success of the stage before it."""
 
     MANUAL = "manual"
     AUTO = "auto"
@@ -85,7 +85,7 @@ class ExperimentStage:
 
     @property
     def choice(self) -> Choice | None:
-        """Which checkpoint of the source stage it starts from."""
+        """The checkpoint of the source stage that it starts from."""
         return self.start.choice if isinstance(self.start, FromSource) else None
 
 
@@ -255,7 +255,7 @@ class Pipeline:
         )
 
     def _bound(self, but: int | None = None) -> Mapping[int, int]:
-        """By experiment, where the stage stands that is bound to it."""
+        """Return the position of the stage that is bound to an experiment, by experiment."""
         return {
             stage.experiment_id: at
             for at, stage in enumerate(self.stages)

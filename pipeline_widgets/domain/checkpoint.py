@@ -20,7 +20,7 @@ LAST_STEP = 2**63 - 1  # as far as a database counts
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """What a run saved at a step."""
+    """A checkpoint, saved by a run at a step."""
 
     id: int
     run_id: int
@@ -47,7 +47,7 @@ class ChosenCheckpoint:
 
 
 def is_finite(score: float | None) -> TypeGuard[float]:
-    """Whether a score was reported, and is not NaN or infinite."""
+    """Return whether a score was reported, and is not NaN or infinite."""
     return score is not None and math.isfinite(score)
 
 

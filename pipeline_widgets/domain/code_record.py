@@ -1,4 +1,4 @@
-"""Which code ran: a digest for each file and each definition of a cell, and what has changed since."""
+"""The code of a run: a digest for each file and each definition of a cell, and what has changed since."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CodePiece:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is called in two records of the same code."""
+        """The name by which two records of the same code know it."""
         return self.file, self.definition
 
     def at(self, line: int) -> str:

@@ -1,4 +1,4 @@
-"""What tells runs apart: their settings side by side, and a table of them as a file (spec 9.3)."""
+"""Compare runs: their settings side by side, and a table of them as a file (spec 9.3)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def compare_settings(configs: Sequence[Mapping[str, Any]]) -> tuple[Setting, ...
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether two values of JSON say the same: 1 is 1.0, but no True, and NaN is NaN."""
+    """Return whether two values of JSON say the same: 1 is 1.0, but no True, and NaN is NaN."""
     if isinstance(one, list) and isinstance(other, list):
         return _all_alike(cast("list[Any]", one), cast("list[Any]", other))
     if isinstance(one, dict) and isinstance(other, dict):

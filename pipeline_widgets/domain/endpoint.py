@@ -35,7 +35,7 @@ FIELDS: dict[Route, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """Where an agent is served, or was."""
+    """The endpoint of an agent, present or past."""
 
     host: str
     #: None until it was served once.
@@ -61,12 +61,12 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """Where it listens, in words."""
+        """The address at which it listens, in words."""
         return self.host if self.port is None else f"{self.host}, port {self.port}"
 
     @property
     def url(self) -> str | None:
-        """Where to ask, without a slash at the end."""
+        """The URL for requests, without a slash at the end."""
         if self.port is None:
             return None
         name = LOCAL if self.host in ANY_ADDRESS else self.host
@@ -75,7 +75,7 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DesiredState:
-    """What the process behind an endpoint has to serve, as its row says now."""
+    """The orders for the process behind an endpoint, as its row has them now."""
 
     agent: str
     version_id: int
@@ -98,7 +98,7 @@ def check_address(host: object, port: object) -> None:
 
 
 def is_addressed_by(named: str, host: str) -> bool:
-    """Whether a request's Host header means an endpoint that listens on this machine only."""
+    """Return whether a request's Host header means an endpoint that listens on this machine only."""
     found = _AUTHORITY.fullmatch(named)
     return found is not None and found["name"].lower() in {*LOOPBACK, host.lower(), f"[{host.lower()}]"}
 
@@ -134,5 +134,5 @@ def derive_token(own_key: str) -> str:
 
 
 def verify_key(key: str, digest: str | None) -> bool:
-    """Whether a key is the one whose digest is stored, compared in constant time."""
+    """Return whether a key is the one whose digest is stored, compared in constant time."""
     return digest is not None and hmac.compare_digest(hash_key(key), digest)

@@ -1,4 +1,4 @@
-"""What an engine, such as Slurm or Ray, says of a job that a launcher has given to it."""
+"""The states of a job in an engine such as Slurm or Ray, which a launcher has submitted it to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """What an engine says of a job."""
+    """The state of a job, as its engine tells it."""
 
     WAITING = "waiting"  # in its queue
     AT_WORK = "at work"
@@ -17,7 +17,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobObservation:
-    """What an engine says of a job: a hint, since it may call one ended whose process still works."""
+    """An engine's word on a job: a hint, since it may call a job ended whose process still works."""
 
     state: JobState
     #: In the engine's own words: for what it waits ("Resources"), or how it ended ("TIMEOUT").

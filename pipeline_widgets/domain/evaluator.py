@@ -32,7 +32,7 @@ class EvaluatorSpec:
         return self.score == "max"
 
     def accepts_from(self, algorithm: AlgorithmSpec) -> bool:
-        """Whether it scores what an algorithm makes."""
+        """Return whether it scores what an algorithm makes."""
         return ANY in self.accepts | algorithm.produces or bool(self.accepts & algorithm.produces)
 
 

@@ -1,4 +1,4 @@
-"""What can be done with an experiment now, and why not (spec 9.1)."""
+"""The actions that an experiment allows now, and why not the others (spec 9.1)."""
 
 from __future__ import annotations
 

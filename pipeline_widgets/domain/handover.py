@@ -36,7 +36,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HandoverResult:
-    """What a start checkpoint scored when it was saved, what it scores now, and whether these agree."""
+    """The scores of a start checkpoint, when it was saved and now, and whether they agree."""
 
     saved: Score
     now: Score

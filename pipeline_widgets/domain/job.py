@@ -1,4 +1,4 @@
-"""What passes between a supervisor and the process that trains; plain values that can be pickled."""
+"""The messages between a supervisor and its worker; plain values that can be pickled."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class FrozenCopy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a run ended."""
+    """The end of a run."""
 
     status: Status
     error: str | None = None

@@ -1,4 +1,4 @@
-"""Where a checkpoint comes from, and what came of it."""
+"""The ancestors and descendants of a checkpoint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Relative:
 
     @property
     def label(self) -> str:
-        """How a sentence names it."""
+        """Its name in a sentence."""
         if self.kind == "agent":
             return f"agent {quote(self.name)}, version {self.number}"
         of = f"deployment of {quote(self.name)}" if self.kind == "deployment" else quote(self.name)

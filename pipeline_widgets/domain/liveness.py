@@ -24,7 +24,7 @@ SINCE_1970 = 1e9  # a start time from here on is one since 1970; no machine has 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """How often the holder of a lease beats, and after how long a silent one is given up; seconds."""
+    """The beat of the holder of a lease, and the silence after which it is given up; seconds."""
 
     beat_every: float = BEAT_EVERY
     grace: float = 60.0
@@ -43,7 +43,7 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
-    """Which process holds an active run or an endpoint. Times are on the database's clock."""
+    """The process that holds an active run or an endpoint. Times are on the database's clock."""
 
     #: The id of the run, or of the agent behind the endpoint.
     subject_id: int
@@ -70,7 +70,7 @@ class Lease:
 
     @property
     def engine(self) -> str | None:
-        """How a sentence names the engine that was given its job; None for a process of this machine."""
+        """The name in a sentence of the engine that was given its job; None for a process of this machine."""
         return None if self.placement.launcher is None else name_engine(self.placement.launcher)
 
     @property
@@ -85,7 +85,7 @@ class Lease:
 
 
 class ProcessState(StrEnum):
-    """What the operating system says of a process."""
+    """The state of a process, as the operating system tells it."""
 
     AT_WORK = "at work"
     SUSPENDED = "suspended"  # SIGSTOP, or under a debugger
@@ -95,7 +95,7 @@ class ProcessState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobReport:
-    """What an engine has said last of a job, and for how many seconds it has said so."""
+    """The last word of an engine on a job, and for how many seconds it has been that."""
 
     observation: JobObservation
     seconds: float = 0.0

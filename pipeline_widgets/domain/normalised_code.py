@@ -312,11 +312,11 @@ def _bindings(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str
 
 
 def _does_nothing(node: ast.stmt) -> bool:
-    """Whether a statement is `pass`, a docstring, or another constant by itself."""
+    """Return whether a statement is `pass`, a docstring, or another constant by itself."""
     return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def _is_harmless(module: str) -> bool:
-    """Whether importing a module does nothing but give names."""
+    """Return whether importing a module does nothing but give names."""
     top = module.partition(".")[0]
     return top in sys.stdlib_module_names or module in TYPING_MODULES

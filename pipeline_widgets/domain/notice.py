@@ -25,7 +25,7 @@ _LEAST_SECRET = 4  # characters: shorter parts of a URL are words such as "to"
 
 
 class NoticeEvent(StrEnum):
-    """What a person can be told of."""
+    """An event that a person can be told of."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -36,7 +36,7 @@ class NoticeEvent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notification:
-    """Who is told of what."""
+    """A receiver of messages, and the events that it is told of."""
 
     id: int
     #: An Apprise URL: a secret.

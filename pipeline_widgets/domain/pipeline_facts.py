@@ -1,4 +1,4 @@
-"""What the rules have to know about a pipeline's stages at one moment."""
+"""Facts about a pipeline's stages at one moment, from which the rules decide."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline_widgets.errors import NoCheckpointError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageFacts:
-    """What is known about one stage.
+    """Facts about one stage.
 
     Its runs are those of the experiment that it is bound to now; `experiment` is None for a Deployment.
     """
@@ -59,7 +59,7 @@ class StageFacts:
 
     @property
     def code_change(self) -> str | None:
-        """Where the code differs from what it was, such as "helpers.py:12"; None where the two are alike."""
+        """The first difference of the code, such as "helpers.py:12"; None where the two are alike."""
         if self.code_then is None or self.code_now is None:
             return None
         return describe_change(self.code_then, self.code_now)
@@ -102,7 +102,7 @@ class StageFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineFacts:
-    """What is known about a pipeline: its stages by id, and the agents that they name."""
+    """Facts about a pipeline: its stages by id, and the agents that they name."""
 
     stages: Mapping[int, StageFacts]
     #: Current versions by the agent's id.
@@ -113,5 +113,5 @@ class PipelineFacts:
     deployed_scores: Mapping[tuple[str, int], float] = field(default_factory=dict[tuple[str, int], float])
 
     def for_stage(self, stage_id: int) -> StageFacts:
-        """What is known about a stage; nothing, for one that has just been added."""
+        """Return the facts about a stage; empty ones for a stage that has just been added."""
         return self.stages.get(stage_id) or StageFacts()

@@ -1,4 +1,4 @@
-"""What a trigger will do, before it is done (spec 6.4), and what is wrong with a chain (spec 5.12)."""
+"""Predict a trigger before it is carried out (spec 6.4), and list the problems of a chain (spec 5.12)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline_widgets.errors import PipelineError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What a trigger will do. Stages are named as in "Stage 2 (grpo)"."""
+    """The effects of a trigger. Stages are named as in "Stage 2 (grpo)"."""
 
     runs_now: str
     #: Which checkpoint it starts from, and by what that one was chosen.

@@ -91,7 +91,7 @@ def _stage(entry: StageEntry, names: Mapping[str, str], *, first: bool) -> str:
 
 
 class _Code(str):
-    """What stands in the code as it is."""
+    """Python code that is written as it is."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What a run asks a launcher for: CPUs, GPUs, memory, time, and what only one engine knows."""
+"""The resources that a run asks a launcher for: CPUs, GPUs, memory, time, and options of one engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIELDS = ("cpu", "gpu", "memory", "time")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What a run asks for; None leaves it to the launcher."""
+    """The resources that a run asks for; None leaves one to the launcher."""
 
     cpu: int | None = None
     gpu: int | None = None
@@ -71,7 +71,7 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """Where runs are launched, and with which resources; None leaves that to what stands above."""
+    """A launcher and resources; None leaves them to the experiment or the workspace."""
 
     #: As a user writes it: "local", "slurm", "ssh://host".
     launcher: str | None = None

@@ -1,4 +1,4 @@
-"""Which checkpoints can be deleted without losing anything that somebody may ask for (spec 8.4)."""
+"""Decide which checkpoints can be deleted without losing anything that somebody may ask for (spec 8.4)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def decide_retention(
 
 
 def _of_run(saved: RunCheckpoints, keep: Keep) -> list[tuple[int, str]]:
-    """What is kept of a run for its own sake, with the reason."""
+    """Return the checkpoints that are kept of a run for its own sake, with the reason."""
     run, lineage = saved.run, saved.lineage
     own = [each for each in lineage if each.run_id == run.id]
     if run.status.active:
@@ -115,7 +115,7 @@ def _of_run(saved: RunCheckpoints, keep: Keep) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OtherFiles:
-    """What a training has left in its run's folder beside its checkpoints, such as a library's own output."""
+    """Files in a run's folder beside its checkpoints, such as a library's own output."""
 
     run_id: int
     path: str
@@ -125,7 +125,7 @@ class OtherFiles:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CleanUpSummary:
-    """What a clean-up frees of an experiment, or of all."""
+    """The decisions of a clean-up about an experiment, or about all."""
 
     experiment: str
     checkpoints: int

@@ -30,7 +30,7 @@ class EndedRun:
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """Where the retry of a run begins, or why there is none."""
+    """The start of the retry of a run, or why there is none."""
 
     start: RunStart | None = None
     #: One sentence that begins with "Not retried"; None where the run is retried.

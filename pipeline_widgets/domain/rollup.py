@@ -1,4 +1,4 @@
-"""What one word says of a whole pipeline, and the sentence that explains it (spec 3.8)."""
+"""The status of a whole pipeline in one word, and the sentence that explains it (spec 3.8)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Rollup:
 
     @property
     def urgency(self) -> int:
-        """How much it needs a person; the greatest comes first in a list that is sorted by status."""
+        """Its urgency: the greatest comes first in a list that is sorted by status."""
         return _NEED[self.status]
 
 

@@ -84,7 +84,7 @@ def check_transition(before: Status, after: Status) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a run has come. `eta` is the estimate of the seconds left, where one can be made."""
+    """The progress of a run. `eta` is the estimate of the seconds left, where one can be made."""
 
     step: int | None = None
     total: int | None = None
@@ -168,12 +168,12 @@ class Run:
 
     @property
     def placement(self) -> Placement:
-        """Where it is launched, and with which resources."""
+        """Its launcher and resources."""
         return Placement.from_row(self.launcher, self.resources)
 
     @property
     def waiting_for(self) -> str | None:
-        """For what a Pending run waits, such as "Resources (Slurm job 12)"; None without a reason."""
+        """The reason why a run is Pending, such as "Resources (Slurm job 12)"; None without a reason."""
         if self.status is not Status.PENDING or not self.waits:
             return None
         if self.launcher is None or self.job is None:
@@ -194,11 +194,11 @@ class Run:
 
     @property
     def label(self) -> str:
-        """How a sentence names it."""
+        """Its name in a sentence."""
         return f"evaluation {self.number}" if self.kind == "evaluation" else f"run {self.number}"
 
     def progress(self, now: datetime, *, begun: int = 0) -> Progress:
-        """How far it has come, and the time left at the pace so far.
+        """Return its progress, and the time left at the pace so far.
 
         Args:
             now: The time on the database's clock.

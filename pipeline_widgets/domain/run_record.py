@@ -1,4 +1,4 @@
-"""What is kept of how a run came about: where it was triggered, its code, and on what it was executed."""
+"""Records of how runs came about: the place of the trigger, the code, and the machine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TriggerPlace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunCode:
-    """Which code a run has, and where it was triggered. Texts are kept apart, by their SHA-256."""
+    """The code of a run, and the place of its trigger. Texts are kept apart, by their SHA-256."""
 
     folder: str | None = None
     commit: str | None = None

@@ -1,4 +1,4 @@
-"""How the settings of a stage are written, alike in YAML, forms, arguments and rows, and how they are said.
+"""Settings of a stage, alike in YAML, forms, arguments and rows, and their sentences.
 
 A trigger is "manual" or "auto". A choice of a checkpoint is "best", "final" or a step. A start is "scratch",
 `{"agent": ...}` or such a choice. A gate is None, a number or "better than deployed".
@@ -136,7 +136,7 @@ def gate_to_plain(gate: Gate | None) -> float | str | None:
 
 
 def is_left_out(value: object) -> bool:
-    """Whether a setting that is written so says nothing: no gate, no description, not added to Agents."""
+    """Return whether a setting is empty in this form: no gate, no description, not added to Agents."""
     return value is None or value is False or value == ""
 
 

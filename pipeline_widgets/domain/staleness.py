@@ -1,4 +1,4 @@
-"""Which stages are stale, and why (spec 6.8): computed from what was consumed, never from time stamps."""
+"""Decide which stages are stale, and why (spec 6.8): from what was consumed, never from time stamps."""
 
 from __future__ import annotations
 

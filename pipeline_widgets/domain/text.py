@@ -10,7 +10,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def is_encodable(text: str) -> bool:
-    """Whether a text can be stored as it is."""
+    """Return whether a text can be stored as it is."""
     return text.isprintable() or _UNSTORABLE.search(text) is None
 
 

@@ -1,4 +1,4 @@
-"""What a tracker is told of a run, and how a tracker is named (spec 11.4)."""
+"""The events that a tracker is told of a run, and the names of trackers (spec 11.4)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TrackedCheckpoint:
 
 
 class Tracker(Protocol):
-    """What records runs in another tool. It is made anew for each run, and called by one thread.
+    """Records runs in another tool. It is made anew for each run, and called by one thread.
 
     It works in a process beside the training: an error that it raises is said once in the run's log, and ends
     neither that nor the chain. One that does not return is left behind when the run is over.
@@ -100,7 +100,7 @@ class Tracker(Protocol):
 
 
 class OpenTracker(Protocol):
-    """What an entry point of `pipeline_widgets.trackers` is."""
+    """The type of an entry point of `pipeline_widgets.trackers`."""
 
     def __call__(self, location: str | None, folder: Path) -> Tracker:
         """Return a tracker for one run."""

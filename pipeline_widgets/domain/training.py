@@ -1,4 +1,4 @@
-"""What a training sees of its run, in the process of the run as in the programs that this starts."""
+"""The run as a training sees it, in the process of the run as in the programs that this starts."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ class Start:
 
     @property
     def evaluator(self) -> str | None:
-        """What its evaluation score was measured by; None where the training did not name it."""
+        """The name of the measure of its evaluation score; None where the training gave none."""
         return self.signature.get(EVALUATOR)

@@ -1,4 +1,4 @@
-"""When a stage can be triggered, what it would start from, and what its success starts (spec 6.1-6.4)."""
+"""Decide when a stage can be triggered, its start, and what its success starts (spec 6.1-6.4)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from pipeline_widgets.errors import NoCheckpointError, TriggerError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStart:
-    """What a run starts from, frozen when it is triggered. Empty means from scratch."""
+    """The start of a run, frozen when it is triggered. Empty means from scratch."""
 
     checkpoint: Checkpoint | None = None
     agent_version: AgentVersion | None = None
@@ -62,7 +62,7 @@ class Blocker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NextStageDecision:
-    """What the success of a stage does to the next one: begin it, or hold it for a reason."""
+    """The effect of a stage's success on the next one: begin it, or hold it for a reason."""
 
     stage: Stage
     run_start: RunStart | None = None

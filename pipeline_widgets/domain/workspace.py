@@ -1,4 +1,4 @@
-"""Which workspace a database is, and whom a folder of artifacts belongs to.
+"""The identity of a workspace's database, and the owner of a folder of artifacts.
 
 A workspace has an identity, a random number that its database and its artifact folder both hold. A copy holds
 the same one, so each also keeps where it was when it was opened last: what is found elsewhere, while the
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where a file or folder is."""
+    """The place of a file or folder."""
 
     #: The name of the machine.
     machine: str
@@ -23,7 +23,7 @@ class Place:
     inode: int | None
 
     def is_file_of(self, other: Place) -> bool:
-        """Whether both are one file, perhaps by two paths: of a link, a mount, or another machine."""
+        """Return whether both are one file, perhaps by two paths: of a link, a mount, or another machine."""
         if self.inode is None or other.inode is None:
             return self.path == other.path and self.machine == other.machine
         same_device = self.device == other.device or self.machine != other.machine
@@ -31,7 +31,7 @@ class Place:
 
 
 class Origin(StrEnum):
-    """How a database relates to the one that was opened last."""
+    """The relation of a database to the one that was opened last."""
 
     SAME = "same"
     MOVED = "moved"

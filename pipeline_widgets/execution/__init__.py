@@ -1,1 +1,1 @@
-"""What makes rows come true: launchers, supervisors, the processes that train, and reconciliation."""
+"""Carry out what the rows ask for: launchers, supervisors, workers, endpoints, and reconciliation."""

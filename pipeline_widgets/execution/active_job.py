@@ -67,7 +67,7 @@ class ActiveJob:
             self.is_line_open, self.outcome = False, Outcome(status=Status.FAILED, error=str(error))
 
     def _expects(self, code: CodeRecord) -> bool:
-        """Whether the code that was loaded is the one that the run's row names already."""
+        """Return whether the code that was loaded is the one that the run's row names already."""
         return self.job.code.record is not None and code.record_digest == self.job.code.record
 
     def is_overdue(self, now: float) -> bool:

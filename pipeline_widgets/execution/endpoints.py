@@ -70,7 +70,7 @@ class Endpoints:
         return render_log(self.log(agent_id), LOG_LINES)
 
     def serves(self, agent_id: int) -> bool:
-        """Whether an agent is served, or about to be, as its row says."""
+        """Return whether an agent is served, or about to be, as its row says."""
         return self._agents.get(agent_id).status.is_connected
 
     def connect(self, agent_id: int, *, host: str | None = None, port: int | None = None) -> None:
@@ -145,7 +145,7 @@ class Endpoints:
         return post(endpoint.url, f"/{endpoint.route}", {endpoint.input_field: value}, key, timeout)
 
     def answers(self, agent_id: int, version: int) -> bool:
-        """Whether an endpoint answers its health check with a version; False as long as it may come.
+        """Return whether an endpoint answers its health check with a version; False as long as it may come.
 
         Raises:
             ExecutionError: It will not come.
@@ -176,7 +176,7 @@ class Endpoints:
             processes.kill_all(lambda: ownership.family(process.pid) if processes.is_there(process) else ())
 
     def _serves(self, agent_id: int, process: Process) -> bool:
-        """Whether a process that a row names was launched to serve that agent: no other is ever ended."""
+        """Return whether the process of a row was launched to serve that agent: no other is ever ended."""
         return ownership.is_launched(process, self._url, command=("serve", str(agent_id)))
 
     def notify(self, agent_id: int) -> None:
@@ -191,7 +191,7 @@ class Endpoints:
                 post(endpoint.url, RECONCILE_PATH, {}, key, NOTIFY_TIMEOUT)
 
     def _is_held(self, agent_id: int, port: int | None) -> bool:
-        """Whether the process that made the workspace's own key listens on a port: it alone is sent that."""
+        """Return whether the process at a port made the workspace's key: only that one is sent it."""
         lease = self._leases.find(agent_id)
         process = lease.holder if lease is not None else None
         if (

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Known:
-    """What an engine has said last of a job; times are on this process's monotonic clock."""
+    """The last word of an engine on a job; times are on this process's monotonic clock."""
 
     observation: JobObservation
     since: float
@@ -35,7 +35,7 @@ class _Known:
 
 @dataclass(slots=True)
 class _Queue:
-    """What is still to be done with one engine, one after the other, in a thread that ends with it."""
+    """The requests to one engine, sent one after the other by a thread that ends with the last."""
 
     waiting: deque[tuple[Hashable, Callable[[], None]]] = field(
         default_factory=deque[tuple[Hashable, Callable[[], None]]]
@@ -45,7 +45,7 @@ class _Queue:
 
 
 class EngineJobs:
-    """What engines say of their jobs, asked in the background by a thread for each engine."""
+    """The states of jobs in their engines, asked for in the background by a thread for each engine."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], _Known] = {}

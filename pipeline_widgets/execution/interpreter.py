@@ -1,4 +1,4 @@
-"""How another interpreter is started that runs a command of this package."""
+"""Start another interpreter that runs a command of this package."""
 
 from __future__ import annotations
 

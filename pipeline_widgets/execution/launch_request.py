@@ -1,4 +1,4 @@
-"""What a launcher is asked to start for a workspace: a supervisor, or the process behind an endpoint."""
+"""Requests to launchers: a supervisor of a workspace, or the process behind an endpoint."""
 
 from __future__ import annotations
 

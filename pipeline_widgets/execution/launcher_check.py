@@ -1,4 +1,4 @@
-"""What a run needs of its launcher, said before it is triggered: its engine, files, and Python."""
+"""Check before a trigger whether a launcher can run it: its engine, files, and Python."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ class LeaseReconciler:
 
     @staticmethod
     def _is_for_here(lease: Lease) -> bool:
-        """Whether this process can launch it: what is local belongs to the host on which it was triggered.
+        """Return whether this process can launch it: a local run belongs to the host of its trigger.
 
         What a job of an engine would start there itself would end with that job.
         """

@@ -72,7 +72,7 @@ class NextWorker:
 
 
 def _has_imported(worker: Worker) -> bool:
-    """Whether a worker has said that its imports were all that the training before it has done."""
+    """Return whether a worker has said that its imports were all that the training before it has done."""
     try:
         return worker.exit_code() is None and worker.line.poll() and worker.line.recv() is True
     except (EOFError, OSError):

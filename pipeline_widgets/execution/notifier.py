@@ -81,7 +81,7 @@ class Notifier:
         self.start_if_due()  # it may have ended just before the last notice was written
 
     def _is_sending(self) -> bool:
-        """Whether the process that was started last is at work."""
+        """Return whether the process that was started last is at work."""
         return self._started is not None and self._launcher.status(self._started).state is JobState.AT_WORK
 
 

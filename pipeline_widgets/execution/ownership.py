@@ -73,7 +73,7 @@ def belonging_to(launch: str) -> set[int]:
 def is_launched(
     process: Process | None, url: str, token: str | None = None, command: Sequence[str] = ("supervise",)
 ) -> bool:
-    """Whether a process that a row names was launched by this package for this workspace.
+    """Return whether a process that a row names was launched by this package for this workspace.
 
     Args:
         process: The process that the row names.

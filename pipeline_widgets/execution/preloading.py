@@ -75,7 +75,7 @@ def _variables() -> Mapping[str, str]:
 
 
 def _is_installed(name: str, places: Collection[str]) -> bool:
-    """Whether a module lies where packages are installed: a user's own have to be fresh for each run."""
+    """Return whether a module is installed: a user's own modules have to be fresh for each run."""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     origin: object = getattr(spec, "origin", None)
     if not isinstance(origin, str) or getattr(spec, "name", None) != name:

@@ -1,4 +1,4 @@
-"""What a supervisor starts its workers with, and the spawner for platforms without fork."""
+"""The protocol by which a supervisor starts workers, and the spawner for platforms without fork."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def age(process: Process | None) -> float | None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a number belongs to a process that is not a zombie."""
+    """Return whether a number belongs to a process that is not a zombie."""
     stat = read_stat(pid)
     return stat is not None and stat.state not in _GONE_STATES
 

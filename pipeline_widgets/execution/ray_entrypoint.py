@@ -1,4 +1,4 @@
-"""What a job of Ray starts: it becomes the process that was launched, in the environment that this needs.
+"""The entry point of a job of Ray: it becomes the launched process, in the environment that this needs.
 
 Imports little: it is on the way from a trigger to a run that trains.
 """

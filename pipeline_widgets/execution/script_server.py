@@ -1,4 +1,4 @@
-"""What a worker answers to the scripts that a training starts as programs (`pipeline_widgets.client`).
+"""The worker's server for the scripts that a training starts as programs (`pipeline_widgets.client`).
 
 The worker listens before the training begins, which takes about 0.1 ms; a training without scripts never
 asks. On Linux the address is an abstract Unix socket, which leaves no file behind, whatever ends the worker;

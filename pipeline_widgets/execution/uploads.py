@@ -1,4 +1,4 @@
-"""What a worker sends to where artifacts are kept, while its training goes on: checkpoints and the log."""
+"""A worker's uploads of checkpoints and the log, while its training goes on."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class CheckpointUploads:
 
 
 def _is_no_failure(ending: BaseException) -> bool:
-    """Whether a training that ends so has stopped or succeeded."""
+    """Return whether a training that ends so has stopped or succeeded."""
     return isinstance(ending, StopTraining) or (isinstance(ending, SystemExit) and not ending.code)
 
 

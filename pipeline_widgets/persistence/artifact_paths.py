@@ -1,4 +1,4 @@
-"""Where the published folders of a workspace lie, and whether a path that a row names is one of them.
+"""The paths of published folders in a workspace, and whether a path that a row names is one of them.
 
 A row can name any path: the file may come from somebody else, or be damaged. Nothing is read, copied or
 deleted by such a path unless it is a place that this package gives to folders, below the artifact folder.
@@ -25,12 +25,12 @@ _SAFE_REMOVAL = shutil.rmtree.avoids_symlink_attacks and os.open in os.supports_
 
 
 def is_published_name(name: str) -> bool:
-    """Whether a folder has a name that publishing gives, before or after it has ended."""
+    """Return whether a folder has a name that publishing gives, before or after it has ended."""
     return (_PUBLISHED.fullmatch(name) or _UNPUBLISHED.fullmatch(name)) is not None
 
 
 def is_checkpoint_folder(path: str | Path, root: Path, run_id: int | None = None) -> bool:
-    """Whether a path is a place for checkpoints, of that run where one is given.
+    """Return whether a path is a place for checkpoints, of that run where one is given.
 
     Args:
         path: What a row names.
@@ -45,7 +45,7 @@ def is_checkpoint_folder(path: str | Path, root: Path, run_id: int | None = None
 
 
 def is_agent_folder(path: str | Path, root: Path) -> bool:
-    """Whether a path is a place for the frozen copies of agents."""
+    """Return whether a path is a place for the frozen copies of agents."""
     parts = _parts(path, root)
     fits = len(parts) == 2 and parts[0] == AGENTS and _PUBLISHED.fullmatch(parts[1]) is not None  # noqa: PLR2004
     return fits and _is_really_there(root, parts)
@@ -166,7 +166,7 @@ def _parts(path: str | Path, root: Path) -> tuple[str, ...]:
 
 
 def _is_really_there(root: Path, parts: tuple[str, ...]) -> bool:
-    """Whether no link leads the folder that holds a path elsewhere."""
+    """Return whether no link leads the folder that holds a path elsewhere."""
     holder = os.path.realpath(root.joinpath(*parts[:-1]))
     return holder == str(Path(os.path.realpath(root / parts[0]), *parts[1:-1]))
 

@@ -65,14 +65,14 @@ class ArtifactStore:
 
     @cached_property
     def remote(self) -> RemoteFolders:
-        """What is below the URL; nothing is connected before the first use."""
+        """The folders below the URL; nothing is connected before the first use."""
         if self.url is None:
             raise StorageError("The artifacts of this workspace are in its folder alone.")
         return RemoteFolders(self.url, self._prepare)
 
     @cached_property
     def cache(self) -> ArtifactCache:
-        """What this machine has of it."""
+        """This machine's copies of them."""
         return ArtifactCache(self.root)
 
     def open(self, folder: PublishedFolder, *, is_adopted: bool = False) -> Path:
@@ -108,7 +108,7 @@ class ArtifactStore:
         return self._fetch(folder, is_checked=False)
 
     def may_have(self, path: str | Path) -> bool:
-        """Whether a folder is there, as far as can be told without asking another machine."""
+        """Return whether a folder is there, as far as can be told without asking another machine."""
         return Path(path).is_dir() or (self.is_remote and Path(path).is_relative_to(self.root))
 
     def check(self, folder: PublishedFolder, verify_up_to: int) -> None:

@@ -35,7 +35,7 @@ class Publication:
 
     @property
     def folder(self) -> PublishedFolder:
-        """What was published."""
+        """The content that was published."""
         if self.published is None:
             raise StorageError("The folder is not published yet.", fix="Leave the with block first.")
         return self.published
@@ -102,7 +102,7 @@ def name_draft() -> str:
 
 @dataclass(frozen=True, slots=True)
 class WriteProgress:
-    """How far the folders have come that are being written; a later value differs as long as one grows."""
+    """The progress of folders that are being written; a later value differs as long as one grows."""
 
     files: int
     size: int

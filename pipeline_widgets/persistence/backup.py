@@ -170,7 +170,7 @@ def _size(folder: Path) -> int:
 
 
 def _is_still_named(store: Store, missing: Iterable[str]) -> bool:
-    """Whether the workspace still names all folders that could not be copied whole."""
+    """Return whether the workspace still names all folders that could not be copied whole."""
     checkpoints, versions = schema.checkpoints.c.path, schema.agent_versions.c.path
     with store.read() as work:
         named = {*work.connection.scalars(select(checkpoints)), *work.connection.scalars(select(versions))}

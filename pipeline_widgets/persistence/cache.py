@@ -1,4 +1,4 @@
-"""Which artifacts a machine has of those that are kept below a URL, and which of them can go.
+"""This machine's copies of the artifacts below a URL, and which of them can go.
 
 For each there is a file in the folder "cache" of the artifact folder: its content is the size, its time of
 change the last use, and whoever uses the artifact holds a lock on it, which ends with the process.
@@ -186,7 +186,7 @@ class ArtifactCache:
 
 
 def _is_file_of(opened: int, path: Path) -> bool:
-    """Whether an open file is still the one of that path: who evicts deletes it under its lock."""
+    """Return whether an open file is still the one of that path: who evicts deletes it under its lock."""
     try:
         return os.path.samestat(os.fstat(opened), path.stat())
     except OSError:

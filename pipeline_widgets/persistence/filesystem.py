@@ -1,4 +1,4 @@
-"""What the file system says, in words: refusals, and whether it is on another machine."""
+"""Refusals of the file system in words, and whether it is on another machine."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def flush(path: Path) -> None:
 
 
 def is_network(folder: Path, mounts: Path = _MOUNTS) -> bool:
-    """Whether a folder may be on another machine, where SQLite's WAL does not work.
+    """Return whether a folder may be on another machine, where SQLite's WAL does not work.
 
     A file system counts as local only if it is known to be. Linux tells by its table of mounts; elsewhere the
     system's list of partitions is asked. Where nothing is told the answer is yes: a rollback journal works on
@@ -142,7 +142,7 @@ def _mounted_kind(folder: Path, table: str) -> str:
 
 
 def _covers(later: _Mount, earlier: _Mount, parents: Mapping[str, str]) -> bool:
-    """Whether a mount hides an earlier one: it lies over its folder or one above, and carries it not."""
+    """Return whether a mount hides an earlier one: it lies over its folder or above, without carrying it."""
     if not earlier.point.is_relative_to(later.point):
         return False
     above, seen = earlier.parent, {earlier.id}

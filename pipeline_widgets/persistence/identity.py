@@ -54,7 +54,7 @@ class WorkspaceRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """How a database stands to its row and its folder."""
+    """The relation of a database to its row and its folder."""
 
     identity: str
     recorded: Place | None
@@ -314,7 +314,7 @@ def _holds_anything(folder: Path) -> bool:
 
 
 def _is_original_there(recorded: Place, here: Place, identity: str) -> bool:
-    """Whether another file of the same identity is where the database was."""
+    """Return whether another file of the same identity is where the database was."""
     path = Path(recorded.path)
     if recorded.path == here.path:
         return False
@@ -337,7 +337,7 @@ def _is_original_there(recorded: Place, here: Place, identity: str) -> bool:
 
 
 def _is_hard_link(recorded: Place, here: Place) -> bool:
-    """Whether the file has a second name where it was, and not just a second path to one name."""
+    """Return whether the file has a second name where it was, and not just a second path to one name."""
     before, now = Path(recorded.path), Path(here.path)
     try:
         return (

@@ -42,7 +42,7 @@ def load_strict(text: str | bytes) -> Any:
 
 
 def _suspicious(text: str) -> bool:
-    """Whether JSON in ASCII may hold a NUL or half a surrogate pair."""
+    """Return whether JSON in ASCII may hold a NUL or half a surrogate pair."""
     return "\\u0000" in text or "\\ud" in text
 
 

@@ -1,4 +1,4 @@
-"""Where the artifacts of a workspace are: a folder, or a URL with a folder of each machine as its cache."""
+"""The location of a workspace's artifacts: a folder, or a URL with a cache folder on each machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CACHES = "~/.cache/pipeline-widgets"
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where the artifacts of a workspace are asked for; None for what the workspace was made with."""
+    """The location that is asked for; None for the one that the workspace was made with."""
 
     folder: Path | None = None
     url: str | None = None

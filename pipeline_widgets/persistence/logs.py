@@ -1,4 +1,4 @@
-"""What a training has printed: the whole of it, its end, or what a terminal would show of that."""
+"""The output of a training: the whole of it, its end, or that as a terminal would show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a workspace uses a PostgreSQL server: two connections at most, and one writer at a time.
+"""Use a PostgreSQL server with two connections at most, and one writer at a time.
 
 Nothing is kept in a session, so that it works behind PgBouncer in transaction mode as well: time-outs and the
 lock of writers are those of a transaction, and statements are not prepared by name.

@@ -25,7 +25,7 @@ _MODULUS = 2**256
 
 @dataclass(frozen=True, slots=True)
 class TableDigest:
-    """How many rows a table has, and what they are, in whatever order they come."""
+    """The number of rows of a table, and a digest of them that does not depend on their order."""
 
     rows: int
     #: The sum of the SHA-256 of the rows.

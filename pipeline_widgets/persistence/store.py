@@ -147,12 +147,12 @@ class UnitOfWork:
 
     @cached_property
     def notices(self) -> Notices:
-        """Who is told of runs, and the messages to them."""
+        """The receivers of messages about runs, and the messages."""
         return Notices(self.connection, self.now, self.root)
 
     @cached_property
     def events(self) -> Events:
-        """What was done to pipelines."""
+        """The edits of pipelines."""
         return Events(self.connection, self.now, self.root)
 
 
@@ -224,7 +224,7 @@ class Store:
 
     @property
     def agents_folder(self) -> Path:
-        """Where the frozen copies of agents are."""
+        """The folder of the frozen copies of agents."""
         return self.artifacts / "agents"
 
     def log_path(self, run_id: int) -> Path:

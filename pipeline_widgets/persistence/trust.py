@@ -125,7 +125,7 @@ class SignatureStore:
         self._append(key, identity, [signature_of_folder(key, identity, path, digest)])
 
     def is_folder_signed(self, identity: str, path: str, digest: str) -> bool:
-        """Whether this user lets a workspace read a folder outside of it."""
+        """Return whether this user lets a workspace read a folder outside of it."""
         key, known = self.key(), self.signatures(identity)
         return key is not None and signature_of_folder(key, identity, path, digest) in (known or ())
 
@@ -146,7 +146,7 @@ class SignatureStore:
                 filesystem.flush(path.parent)
 
     def is_signed(self, identity: str, reference: AlgorithmReference, known: Collection[str]) -> bool:
-        """Whether code is among known signatures."""
+        """Return whether code is among known signatures."""
         key = self.key()
         return key is not None and signature_of_code(key, identity, reference) in known
 
@@ -239,7 +239,7 @@ class WorkspaceTrust:
             self._reload()
 
     def is_vouched_for(self, path: str, digest: str) -> bool:
-        """Whether this user has let the workspace read a folder outside of it.
+        """Return whether this user has let the workspace read a folder outside of it.
 
         Args:
             path: What a row names.

@@ -32,7 +32,7 @@ _CONNECTED = select(schema.agents.c.name).where(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkspaceCopy:
-    """What was copied."""
+    """The result of a copy."""
 
     #: The URL of the new database, without its password.
     url: str

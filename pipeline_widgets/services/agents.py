@@ -18,7 +18,7 @@ from pipeline_widgets.services import history
 
 
 class AgentService:
-    """What can be done with agents."""
+    """Use cases of agents."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

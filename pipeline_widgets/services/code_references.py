@@ -1,4 +1,4 @@
-"""What a worker runs: where it finds the code of a run, and what it scores by an evaluator."""
+"""The code of a worker: the references to a run's algorithm and to the evaluator that scores it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline_widgets.services import evaluation_queue, pipeline_facts
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CodeReferences:
-    """Where a worker finds what it runs; nothing for a deployment."""
+    """The code of a worker; empty for a deployment."""
 
     algorithm: AlgorithmReference | None = None
     #: The evaluator by which the pipeline scores what the algorithm makes.

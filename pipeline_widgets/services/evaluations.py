@@ -32,7 +32,7 @@ from pipeline_widgets.services.run_queue import check_readable
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationStart:
-    """What has become of a request to score checkpoints."""
+    """The state of a request to score checkpoints."""
 
     #: The evaluation; None where there is nothing to score.
     run: Run | None

@@ -23,7 +23,7 @@ from pipeline_widgets.services import history, references
 
 
 class ExperimentService:
-    """What can be done with experiments and their checkpoints."""
+    """Use cases of experiments and their checkpoints."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -263,7 +263,7 @@ def duplicate(
 
 
 def _has_same_text(code: CodeRecord | None, kept: CodeRecord | None) -> bool:
-    """Whether the texts are the same: a comment that is edited is kept, though it changes nothing."""
+    """Return whether the texts are the same: a comment that is edited is kept, though it changes nothing."""
     return code is None or (kept is not None and code.to_json() == kept.to_json())
 
 

@@ -1,4 +1,4 @@
-"""Who did what to a pipeline and when, and undoing the last edit."""
+"""The edits of a pipeline, and undoing the last one."""
 
 from __future__ import annotations
 

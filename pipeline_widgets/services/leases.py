@@ -1,4 +1,4 @@
-"""What the supervisors of runs and the processes behind endpoints have in common: both hold a lease."""
+"""The lease that the supervisor of a run and the process behind an endpoint hold."""
 
 from __future__ import annotations
 

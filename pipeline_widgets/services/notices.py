@@ -27,7 +27,7 @@ from pipeline_widgets.services.evaluation_queue import evaluator_of
 
 
 class NoticeService:
-    """Who is told of what, and the sending of notices."""
+    """The receivers of messages, and the sending."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -160,7 +160,7 @@ def start_steps(work: UnitOfWork, runs: Iterable[Run]) -> dict[int, int]:
 
 
 class _Measured:
-    """By which evaluators stages are scored, and the scores that these have given."""
+    """The evaluators that score stages, and the scores that they gave."""
 
     def __init__(
         self, work: UnitOfWork, experiments: Mapping[int, Experiment], stages: Iterable[Stage]
@@ -209,7 +209,7 @@ class _Saved:
             self._by_run.setdefault(checkpoint.run_id, []).append(checkpoint)
 
     def of(self, run: Run | None) -> tuple[Checkpoint, ...]:
-        """What a run saved, and before it, up to where it was resumed, its forerunners."""
+        """Return the checkpoints of a run, and those of its forerunners up to where it was resumed."""
         left: list[Run] = []
         each = run
         while each is not None and each.id not in self._ways:

@@ -370,7 +370,7 @@ def check_scorable(work: UnitOfWork, pipeline: Pipeline) -> None:
 
 
 def _about(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
-    """What was done by another name or description."""
+    """Return the sentence of an edit of the name or the description."""
     del work
     renamed = (
         f"Renamed from {quote(before.name)} to {quote(after.name)}." if before.name != after.name else ""

@@ -8,7 +8,7 @@ from pipeline_widgets.persistence.store import Store
 
 
 class ProjectService:
-    """What can be done with projects."""
+    """Use cases of projects."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""What uses checkpoints: runs that consumed them, agents, stages that would start from them (spec 8.4)."""
+"""The users of checkpoints: runs that consumed them, agents, stages that would start from them (spec 8.4)."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _takes_all(_: Experiment, __: AlgorithmReference) -> None:
 
 
 class RunService:
-    """What can be done with runs.
+    """Use cases of runs.
 
     Args:
         store: The workspace.
@@ -246,7 +246,7 @@ class RunService:
         return placement, experiment.python if experiment is not None else None
 
     def is_settled(self, pipeline_id: int) -> bool:
-        """Whether no run of a pipeline is active, so that without a person nothing will happen."""
+        """Return whether no run of a pipeline is active, so that without a person nothing will happen."""
         with self._store.read() as work:
             return not work.runs.any_active_in(pipeline_id)
 

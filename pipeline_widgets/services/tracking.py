@@ -1,4 +1,4 @@
-"""What trackers are told of runs: read from the rows, so that a training knows nothing of it (spec 11.4)."""
+"""The events for trackers, read from the rows, so that a training knows nothing of them (spec 11.4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_AT_ONCE = 5_000  # metrics that are read in one transaction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunChanges:
-    """What has come of a run since it was looked at last."""
+    """The events of a run since the last reading."""
 
     #: Step and metrics, in the order of the reports.
     reports: tuple[tuple[int, Mapping[str, float]], ...]
@@ -33,7 +33,7 @@ class RunChanges:
 
 
 class TrackingService:
-    """Which trackers a workspace has, and what they are told."""
+    """The trackers of a workspace, and the events for them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -164,7 +164,7 @@ class _Entry:
     made: ConfiguredAlgorithm | AlgorithmNotFoundError
 
     def is_(self, known: Experiment) -> bool:
-        """Whether an experiment has the same content."""
+        """Return whether an experiment has the same content."""
         config = self.made.config if isinstance(self.made, ConfiguredAlgorithm) else self.entry.config
         with suppress(TypeError, ValueError):  # what is not JSON is not the config of an experiment
             same = known.config_digest == compute_config_digest(config, self.entry.seed)
@@ -264,7 +264,7 @@ class _Dumper(yaml.SafeDumper):
     """Writes no anchors: what is there twice is written twice."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  as in yaml
-        """Whether a value is written out each time."""
+        """Return whether a value is written out each time."""
         return True
 
 

@@ -68,7 +68,7 @@ class _StreamOptions(_Strict):
 
 
 class _Sampling(_Strict):
-    """How to sample."""
+    """The settings of sampling."""
 
     max_tokens: int | None = Field(None, ge=0)
     temperature: float | None = Field(None, ge=0, le=2)
@@ -90,7 +90,7 @@ class _Sampling(_Strict):
 
 
 class _Request(_Sampling):
-    """What requests for completions and for chat completions share."""
+    """The fields that requests for completions and for chat completions share."""
 
     model: str
     n: int | None = Field(None, ge=1, le=CHOICES)

@@ -119,7 +119,7 @@ class PredictionQueue:
             self._lock.release()
 
     def is_ready(self, opened: LoadedVersion) -> bool:
-        """Whether the agent can be asked, and is not stuck at a request."""
+        """Return whether the agent can be asked, and is not stuck at a request."""
         return opened.predict is not None and self.taken_for < opened.answer_within
 
     async def _wait(self, seconds: float) -> None:

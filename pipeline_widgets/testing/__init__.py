@@ -1,4 +1,4 @@
-"""What every launcher has to hold, as tests for pytest: a third party runs them on a launcher of its own.
+"""Conformance tests of launchers, for pytest: a third party runs them on a launcher of its own.
 
     from pipeline_widgets.testing import ChainSuite, LauncherSuite
 

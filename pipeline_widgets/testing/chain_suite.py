@@ -1,4 +1,4 @@
-"""What chains have to hold whatever launches them, and whatever dies, hangs, or does not answer meanwhile."""
+"""Properties of chains that hold whatever launches them, and whatever dies, hangs, or does not answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ChainSuite:
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Mapping[str, Any]:
-        """Where the workspace is."""
+        """Return the folder of the workspace."""
         return {"url": f"sqlite:///{tmp_path}/lab.db"}
 
     @pytest.fixture

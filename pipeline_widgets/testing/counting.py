@@ -1,4 +1,4 @@
-"""What the chains of the suites train: a count, with a checkpoint at each step."""
+"""The training of the suites' chains: it counts, with a checkpoint at each step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pipeline_widgets as pw
 
 @dataclass
 class Count:
-    """How far to count."""
+    """The number to count to."""
 
     steps: int = 3
     #: Seconds between two steps.

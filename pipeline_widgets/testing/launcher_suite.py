@@ -1,4 +1,4 @@
-"""What a launcher by itself has to hold: submit, status, stop, logs, describe."""
+"""Properties of a launcher by itself: submit, status, stop, logs, describe."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class LauncherSuite:
         assert described.python is None or described.python.startswith("3.")
 
     def test_a_job_runs_and_ends(self, launcher: Launcher, submit: Callable[..., LaunchedJob]) -> None:
-        """What has exited with 0 has ended, and no exit code of another kind is told."""
+        """A job that exited with 0 has ended, and no exit code of another kind is told."""
         job = submit("--print", "done")
         assert self.await_state(launcher, job, JobState.ENDED).exit_code in {0, None}
         assert "done" in launcher.logs(job.id)
@@ -196,7 +196,7 @@ class LauncherSuite:
             launcher.stop(job_id)
 
     def test_another_process_can_ask(self, launcher: Launcher, submit: Callable[..., LaunchedJob]) -> None:
-        """Who asks for a job need not be who has submitted it, nor need that process live."""
+        """Another process than the one that submitted a job can ask for it, and that one need not live."""
         job = submit("--sleep", "600")
         self.await_state(launcher, job, JobState.AT_WORK)
         program = (

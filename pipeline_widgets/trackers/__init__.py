@@ -1,1 +1,1 @@
-"""What other tools are told of runs: a module for each tool, found by its entry point."""
+"""Trackers of runs in other tools: a module for each tool, found by its entry point."""

@@ -1,4 +1,4 @@
-"""How many threads of the CPU compute a model in the process of a run."""
+"""The number of CPU threads with which a model computes in the process of a run."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a notebook shows. The only part that knows ipywidgets: state goes down as traits, commands come up."""
+"""The views of a notebook. Only this part knows ipywidgets: state goes down as traits, commands come up."""

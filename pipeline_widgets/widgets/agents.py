@@ -181,7 +181,7 @@ class AgentsView(PagedView):
         return self._services.store.workspace_revision()
 
     def is_live(self, listed: ListedAgent) -> bool:
-        """Whether it is being connected."""
+        """Return whether it is being connected."""
         return listed.agent.status is AgentStatus.PENDING
 
     def read_page(self, query: Query, holding: int | None = None) -> AgentPage:
@@ -321,7 +321,7 @@ def _spread(value: Any, indent: str = "") -> str:
 
 
 def _is_silent(algorithm: str) -> bool:
-    """Whether an algorithm of this process does not declare how its checkpoints answer."""
+    """Return whether an algorithm of this process does not declare how its checkpoints answer."""
     return algorithm in registry.references() and registry.find(algorithm).predict is None
 
 

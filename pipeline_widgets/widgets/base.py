@@ -1,4 +1,4 @@
-"""What all views share: commands come up on a line of their own, and only what has changed goes down."""
+"""The base of all views: commands come up as messages of their own, and only changes go down."""
 
 from __future__ import annotations
 

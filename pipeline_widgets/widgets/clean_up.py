@@ -1,4 +1,4 @@
-"""What the dialog that frees checkpoints shows, as JSON (spec 8.4)."""
+"""The content of the dialog that frees checkpoints, as JSON (spec 8.4)."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ LISTED = 50  # checkpoints that an expanded row lists; as many more each time th
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpandedRow:
-    """What an expanded row shows of its experiment."""
+    """The expanded part of an experiment's row."""
 
     #: The run that is shown; None for the latest.
     run: int | None = None
@@ -225,7 +225,7 @@ class ExperimentsView(PagedView):
         return self._services.store.revision(self._project_id)
 
     def is_live(self, listed: ListedExperiment) -> bool:
-        """Whether its latest run is active."""
+        """Return whether its latest run is active."""
         return listed.status.active
 
     def read_page(self, query: Query, holding: int | None = None) -> Page[ListedExperiment]:

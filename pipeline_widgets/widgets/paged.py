@@ -19,13 +19,13 @@ class TableRow(Protocol):
 
     @property
     def id(self) -> int:
-        """Of what is listed."""
+        """The id of the item."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """Which page of a list is shown."""
+    """The page of a list that is shown."""
 
     search: str = ""
     sort: str = "modified"
@@ -68,7 +68,7 @@ class PagedView(TableView):
         raise NotImplementedError
 
     def is_live(self, listed: Any) -> bool:
-        """Whether what is listed will change soon by itself. For subclasses."""
+        """Return whether what is listed will change soon by itself. For subclasses."""
         raise NotImplementedError
 
     def read_page(self, query: Query, holding: int | None = None) -> Any:

@@ -136,7 +136,7 @@ class PipelineList(PagedView):
         return self._services.store.revision(self._project_id)
 
     def is_live(self, listed: PipelineRow) -> bool:
-        """Whether one of its runs is active."""
+        """Return whether one of its runs is active."""
         return listed.rollup.status in LIVE
 
     def read_page(self, query: Query, holding: int | None = None) -> PipelinePage:

@@ -1,4 +1,4 @@
-"""What keeps views up to date: one thread for each workspace, alive while a view can be seen.
+"""The refresher of views: one thread for each workspace, alive while a view can be seen.
 
 A thread and not a task of the event loop, because a task waits until the cell that runs has ended. The
 browser leases a view while it is visible and renews that; where a page dies without a word, the lease runs

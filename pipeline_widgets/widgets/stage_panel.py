@@ -1,4 +1,4 @@
-"""What the panel shows of one stage: its settings in sentences, and its latest run."""
+"""The panel of one stage: its settings in sentences, and its latest run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where supervisors and endpoints start. Their work is a row already; a launcher only starts a process."""
+"""Launchers of supervisors and endpoints. Their work is a row already; a launcher only starts a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every launcher can do, and what it is given. The state of a run stays in our rows."""
+"""The protocol of launchers, and its values. The state of a run stays in our rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LaunchRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaunchedJob:
-    """What was started."""
+    """A job that was launched."""
 
     #: By which the engine knows it.
     id: str
@@ -41,7 +41,7 @@ class LaunchedJob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LauncherDescription:
-    """What there is behind a launcher."""
+    """The machine or engine behind a launcher."""
 
     #: As it is written: "slurm", "ssh://host".
     name: str

@@ -249,7 +249,7 @@ class RayLauncher:
 
 
 class _AnswerError(Exception):
-    """What the Jobs API has refused."""
+    """A refusal of the Jobs API."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(code, text)

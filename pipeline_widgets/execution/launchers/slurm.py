@@ -235,7 +235,7 @@ class SlurmLauncher:
 
 
 class JobTable:
-    """What Slurm has said of the jobs that this process asks for: one question for all of them a second."""
+    """The states of this process's jobs in Slurm: one query for all of them a second."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

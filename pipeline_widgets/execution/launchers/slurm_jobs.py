@@ -44,7 +44,7 @@ _TIME = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SlurmJob:
-    """What Slurm says of a job."""
+    """The record of a job in Slurm."""
 
     id: str
     state: str

@@ -1,4 +1,4 @@
-"""What can be asked of Slurm: the launcher's name and a run's resources, as arguments of sbatch."""
+"""Options of Slurm: the launcher's name and a run's resources, as arguments of sbatch."""
 
 from __future__ import annotations
 

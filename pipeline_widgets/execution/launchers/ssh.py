@@ -58,7 +58,7 @@ _STATES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Host:
-    """What there is on a host for jobs."""
+    """The folders and programs for jobs on a host."""
 
     #: The path of the interpreter.
     python: str

@@ -1,4 +1,4 @@
-"""How a launcher on another host is written: `ssh://[USER@]HOST[:PORT][?python=PATH][&package=copy]`."""
+"""The address of a launcher on another host: `ssh://[USER@]HOST[:PORT][?python=PATH][&package=copy]`."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class SshAddress:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What OpenSSH is given: options, the end of the options, and the host."""
+        """The arguments of OpenSSH: options, the end of the options, and the host."""
         user = ("-l", self.user) if self.user else ()
         port = ("-p", str(self.port)) if self.port else ()
         return (*user, *port, "--", self.host)
 
     @property
     def command(self) -> str:
-        """What a user types to get there."""
+        """The command with which a user connects."""
         return " ".join(("ssh", *(word for word in self.arguments if word != "--")))
 
 

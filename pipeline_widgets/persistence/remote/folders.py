@@ -310,7 +310,7 @@ class RemoteFolders:
                         self.objects.delete_below(f"{parent}/{each.name}")
 
     def _is_old(self, key: str, folder: Entry, before: float | None) -> bool:
-        """Whether nothing in a folder was written after a time, which many stores tell of objects only."""
+        """Return whether nothing in a folder was written after a time; many stores tell objects only."""
         if before is None or folder.modified_at is not None:
             return _may_go(folder.modified_at, before)
         return all(

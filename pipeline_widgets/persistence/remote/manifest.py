@@ -1,4 +1,4 @@
-"""What a manifest tells of a folder that was sent: it is the object that is written last."""
+"""The manifest of a folder that was sent: the object that is written last."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a listing of a folder tells of one object or folder in it."""
+    """An entry in the listing of a folder: an object or a folder."""
 
     name: str
     is_folder: bool
@@ -403,7 +403,7 @@ def _options(protocol: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _confirms(told: dict[str, Any], md5: str) -> bool:
-    """Whether S3 has told the MD5 of what was sent; with keys of its own (KMS) it tells something else."""
+    """Return whether S3 told the MD5 of the content; with keys of its own (KMS) it tells something else."""
     return str(told.get("ETag", "")).strip('"') == md5
 
 

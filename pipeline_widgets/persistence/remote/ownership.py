@@ -60,7 +60,7 @@ def claim(
 
 
 def is_unanswered(error: StorageError) -> bool:
-    """Whether an error says that nobody has answered, and not that the URL is another's."""
+    """Return whether an error says that nobody has answered, and not that the URL is another's."""
     return error.code == UNANSWERED
 
 

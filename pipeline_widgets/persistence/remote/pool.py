@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 class Patience:
-    """For how long what fails is tried again.
+    """The time during which a failing request is tried again.
 
     Args:
         seconds: Since when it has failed without a success in between.

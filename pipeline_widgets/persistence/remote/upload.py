@@ -22,7 +22,7 @@ IN_FLIGHT = 20 << 20  # bytes that are in memory at once, beside the chunk that 
 
 
 class DamagedError(OSError):
-    """What has arrived is not what was sent."""
+    """The content that arrived differs from the content that was sent."""
 
 
 @dataclass(frozen=True, slots=True)

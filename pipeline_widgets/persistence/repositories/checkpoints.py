@@ -1,4 +1,4 @@
-"""What runs saved."""
+"""The checkpoints of runs."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _upsert(dialect: str) -> Executable:
 
 
 class Checkpoints(Repository):
-    """What runs saved."""
+    """The checkpoints of runs."""
 
     def add(
         self, run_id: int, *, training_score: float | None, evaluation_score: float | None, **values: object
@@ -177,7 +177,7 @@ class Checkpoints(Repository):
         return row_mapping.to_checkpoint(row, self.root) if row is not None else None
 
     def any(self) -> bool:
-        """Whether anything was ever saved, and is still there."""
+        """Return whether anything was ever saved, and is still there."""
         return self._first(select(_C.id).limit(1)) is not None
 
     def remove(self, ids: Collection[int]) -> None:

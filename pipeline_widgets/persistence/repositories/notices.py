@@ -1,4 +1,4 @@
-"""Who is told of runs, and the messages to them."""
+"""The receivers of messages about runs, and the messages."""
 
 from __future__ import annotations
 

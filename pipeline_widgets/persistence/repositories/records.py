@@ -1,4 +1,4 @@
-"""What is kept of how runs came about: texts and environments once each, by the SHA-256 of their content."""
+"""Records of how runs came about: texts and environments once each, by the SHA-256 of their content."""
 
 from __future__ import annotations
 

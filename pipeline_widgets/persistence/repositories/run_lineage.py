@@ -1,4 +1,4 @@
-"""From run to run, however many lie between, by one query."""
+"""The ancestors and descendants of runs, however many lie between, by one query."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ class Runs(Repository):
         return self._where(_C.status.in_(_ACTIVE) & (_C.kind == "evaluation"))
 
     def any_active_in(self, pipeline_id: int) -> bool:
-        """Whether a run of a pipeline is active."""
+        """Return whether a run of a pipeline is active."""
         return self._first(_ACTIVE_IN, pipeline=pipeline_id) is not None
 
     def active_of_experiments(self, ids: Collection[int]) -> dict[int, Run]:

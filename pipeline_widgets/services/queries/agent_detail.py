@@ -1,4 +1,4 @@
-"""What an expanded agent shows: its versions, and which run and pipeline made each, as a frozen value."""
+"""The details of an expanded agent: its versions, and which run and pipeline made each, as a frozen value."""
 
 from __future__ import annotations
 

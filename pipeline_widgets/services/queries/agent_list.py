@@ -30,7 +30,7 @@ class ListedAgent:
 
     @property
     def id(self) -> int:
-        """Of the agent."""
+        """The id of the agent."""
         return self.agent.id
 
 
@@ -105,7 +105,7 @@ class AgentListQueries:
             )
 
     def creatable(self) -> bool:
-        """Whether there is a checkpoint that an agent could be made of."""
+        """Return whether there is a checkpoint that an agent could be made of."""
         with self._store.read() as work:
             return work.checkpoints.any()
 

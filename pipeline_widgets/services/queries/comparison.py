@@ -204,7 +204,7 @@ def run_values(row: ResultRow, evaluators: Sequence[str] = (), *, iso: bool = Fa
 
 
 def _itself(run: Run, experiments: Mapping[int, Experiment], starts: Mapping[int, str]) -> dict[str, object]:
-    """What a run has beside its config."""
+    """Return the attributes of a run beside its config."""
     name = "Deployment" if run.is_deployment else experiments[run.trained_experiment_id].spec.name
     code = run.code or RunCode()
     recorded = {"code": code.digest, "commit": code.commit, "environment": run.environment_digest}

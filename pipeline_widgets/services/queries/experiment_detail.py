@@ -1,4 +1,4 @@
-"""What an expanded experiment shows: its config, runs, checkpoints and pipelines, as a frozen value."""
+"""The details of an expanded experiment: its config, runs, checkpoints and pipelines, as a frozen value."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class _Version:
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """What has come of a checkpoint."""
+    """The descendants of a checkpoint."""
 
     depth: int
     checkpoint: Checkpoint
@@ -106,12 +106,12 @@ class _Descent:
             self._of.setdefault(key, []).append((at, what))
 
     def of(self, saved: Iterable[Checkpoint], depth: int) -> list[_Child]:
-        """What started from, or was made of, those checkpoints: first the runs, then the agents."""
+        """Return the descendants of checkpoints: first the runs, then the agents."""
         found = [(at, each, what) for each in saved for at, what in self._of.get(each.id, ())]
         return [_Child(depth, each, what) for _, each, what in sorted(found, key=lambda each: each[0])]
 
     def after(self, child: _Child) -> list[_Child]:
-        """What came of what a run saved."""
+        """Return the descendants of the checkpoints of a run."""
         return (
             []
             if isinstance(child.what, _Version)
@@ -136,7 +136,7 @@ def _descendants(known: _Names, descent: _Descent, saved: Collection[Checkpoint]
 
 
 class _Names:
-    """What runs are called, read at once."""
+    """The names of runs, read at once."""
 
     def __init__(self, work: UnitOfWork, runs: Collection[Run]) -> None:
         experiments = work.experiments.by_id(trained_experiment_ids(runs))
@@ -148,7 +148,7 @@ class _Names:
         self._versions = work.agents.named_versions(versions)
 
     def itself(self, run: Run) -> str:
-        """What a run is called where it is the one that is asked about."""
+        """Return the name of a run where it is the one that is asked about."""
         return self.relative(run, run, None, 1).label
 
     def relative(self, run: Run, child: Run, checkpoint: Checkpoint | None, depth: int) -> Relative:

@@ -1,4 +1,4 @@
-"""What lists and tables show: frozen rows, made with as many queries for one as for ten thousand."""
+"""Rows of lists and tables: frozen values, made with as many queries for one as for ten thousand."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ class Page(Generic[T]):
 
     @property
     def pages(self) -> int:
-        """How many pages there are; at least one."""
+        """The number of pages; at least one."""
         return max(1, -(-self.total // self.size))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageRequest:
-    """Where a list is cut."""
+    """The position of a page in a list."""
 
     #: The ids that are on the page.
     listed: Sequence[int]

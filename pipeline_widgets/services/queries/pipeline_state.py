@@ -1,4 +1,4 @@
-"""What is shown of a pipeline's stages at one moment: a frozen value, equal as long as nothing changed."""
+"""The state of a pipeline's stages at one moment: a frozen value, equal as long as nothing changed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class StageState:
 
     @property
     def label(self) -> str:
-        """How a sentence names it."""
+        """Its name in a sentence."""
         return label_stage(self.position, self.name)
 
     @property
@@ -126,7 +126,7 @@ class PipelineStateQueries:
         }
 
     def ran_elsewhere(self, stage_id: int) -> bool:
-        """Whether a stage has never run while its experiment has: a duplicate is offered then (spec 3.4)."""
+        """Return whether a stage never ran but its experiment did: a duplicate is offered then (spec 3.4)."""
         with self._store.read() as work:
             stage = work.pipelines.of_stage(stage_id).stage(stage_id)
             if not isinstance(stage, ExperimentStage):

@@ -1,4 +1,4 @@
-"""What resuming an experiment offers: checkpoints, a name, and what it will do to a pipeline (spec 9.1)."""
+"""The options for resuming an experiment: checkpoints, a name, and the effects on a pipeline (spec 9.1)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline_widgets.services.stage_experiments import find_owning_stage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResumableRun:
-    """What one run of an experiment saved, and which of it is Best and which Final."""
+    """The checkpoints of one run of an experiment, and which are Best and Final."""
 
     run_id: int
     #: As in "run 3".
@@ -38,7 +38,7 @@ class ResumableRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResumeOptions:
-    """What resuming an experiment offers."""
+    """The options for resuming an experiment."""
 
     experiment: Experiment
     #: A name that is free.
@@ -52,7 +52,7 @@ class ResumeOptions:
 
 
 class ResumeOptionsQueries:
-    """What an experiment can go on from."""
+    """The checkpoints that an experiment can be resumed from."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""What the panel of a stage's run shows: a frozen value, equal as long as nothing changed.
+"""The panel of a stage's run: a frozen value, equal as long as nothing changed.
 
 Metrics are append-only, so a look reads those that came since the last look at the same run, and thins them
 into the curves that it had then. Only the first look at a long run reads all of them.
@@ -48,7 +48,7 @@ class CheckpointRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckpointOption:
-    """What "Best checkpoint" or "Final checkpoint" means now."""
+    """The present meaning of "Best checkpoint" or "Final checkpoint"."""
 
     #: The step of that checkpoint; None where there is none yet.
     step: int | None
@@ -58,7 +58,7 @@ class CheckpointOption:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricCurve:
-    """What a run has reported of one metric, thinned."""
+    """The points of one metric of a run, thinned."""
 
     name: str
     points: Curve
@@ -66,7 +66,7 @@ class MetricCurve:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunCurves:
-    """What a run has reported, thinned."""
+    """The points of all metrics of a run, thinned."""
 
     curves: tuple[MetricCurve, ...]
     #: Whether they hold all that was reported.

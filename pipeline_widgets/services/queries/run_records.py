@@ -1,4 +1,4 @@
-"""How runs came about: their code, the machine and the packages, as they were recorded."""
+"""The records of how runs came about: their code, the machine and the packages."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def unwrapped(agent: Any) -> Any:
 
 
 def is_normalized(agent: Any) -> bool:
-    """Whether an agent scales what it observes."""
+    """Return whether an agent scales what it observes."""
     return any(hasattr(each, "obs_rms") for each in _layers(agent))
 
 

@@ -15,7 +15,7 @@ _ROWS: JsonDict = {"unit": "rows"}
 
 
 class Evolution(BaseModel):
-    """How a population evolves: tournaments, and mutations of those that win."""
+    """The evolution of a population: tournaments, and mutations of those that win."""
 
     model_config = ConfigDict(extra="forbid")
 

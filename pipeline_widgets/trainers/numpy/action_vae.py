@@ -20,7 +20,7 @@ LOG_STD_BOUNDS = (-6.0, 2.0)
 
 
 class DecoderFacts(checkpoint_files.PartMetadata):
-    """What a checkpoint says about its decoder."""
+    """The facts that a checkpoint states about its decoder."""
 
     kind: Literal["action decoder"] = "action decoder"
     state_dim: int = Field(ge=1, le=10_000)
@@ -74,7 +74,7 @@ class ActionVAE:
 
     @property
     def parameters(self) -> list[Floats]:
-        """What `vae_loss` has gradients for."""
+        """The parameters that `vae_loss` has gradients for."""
         return [*self.encoder.parameters, *self.decoder.network.parameters]
 
     def means(self, states: Floats, actions: Floats) -> Floats:

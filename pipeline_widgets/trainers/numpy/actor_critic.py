@@ -19,7 +19,7 @@ PART = "policy"
 
 
 class ActorCriticFacts(checkpoint_files.PartMetadata):
-    """What a checkpoint says about its networks."""
+    """The facts that a checkpoint states about its networks."""
 
     kind: Literal["actor-critic"] = "actor-critic"
     observation_dim: int = Field(ge=1, le=100_000)
@@ -80,7 +80,7 @@ class ActorCritic:
 
     @property
     def policy_parameters(self) -> list[Floats]:
-        """What the policy loss has gradients for."""
+        """The parameters that the policy loss has gradients for."""
         others = [] if self.spaces.actions.discrete else [self.log_std]
         return [*self.policy.parameters, *others]
 

@@ -24,7 +24,7 @@ FIX = "Choose another checkpoint, or run the experiment that made it again."
 
 
 class PartMetadata(BaseModel):
-    """What else than its arrays describes a part of a checkpoint, such as the sizes of a network."""
+    """The description of a part of a checkpoint beside its arrays, such as the sizes of a network."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

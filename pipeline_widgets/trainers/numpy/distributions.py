@@ -90,7 +90,7 @@ class DiagonalGaussian:
 
 
 class Distribution(Protocol):
-    """What the policy loss needs of one, whatever its actions are: integers or numbers."""
+    """The interface that the policy loss needs, whatever the actions are: integers or numbers."""
 
     def sample(self, rng: np.random.Generator) -> Actions:
         """Draw an action for each row."""

@@ -109,7 +109,7 @@ class DQNConfig(BaseModel):
 
 
 class QNetworkFacts(checkpoint_files.PartMetadata):
-    """What a checkpoint says about its network."""
+    """The facts that a checkpoint states about its network."""
 
     kind: Literal["q-network"] = "q-network"
     observation_dim: int = Field(ge=1, le=100_000)

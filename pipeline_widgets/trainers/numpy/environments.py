@@ -11,7 +11,7 @@ from pipeline_widgets.trainers.numpy.nn import Booleans, Floats
 
 
 class ActionSpace(NamedTuple):
-    """What a policy may do: one of `size` actions, or `size` numbers, which `low` and `high` bound."""
+    """The actions of a policy: one of `size` actions, or `size` numbers, which `low` and `high` bound."""
 
     discrete: bool
     size: int
@@ -31,7 +31,7 @@ class ActionSpace(NamedTuple):
 
 
 class Spaces(NamedTuple):
-    """What a policy sees, as a vector of `observation_dim` numbers, and what it may do."""
+    """The observations of a policy, vectors of `observation_dim` numbers, and its actions."""
 
     observation_dim: int
     actions: ActionSpace
@@ -57,7 +57,7 @@ class Transition(NamedTuple):
 
     @property
     def done(self) -> Booleans:
-        """Where an episode ended."""
+        """The environments whose episode ended."""
         return self.terminated | self.truncated
 
 
@@ -77,7 +77,7 @@ class Environment(Protocol):
 
 
 class Episodes(NamedTuple):
-    """What came of one episode in each environment."""
+    """The results of one episode in each environment."""
 
     returns: Floats
     #: Whether it ended by termination, not by running out of time.

@@ -23,7 +23,7 @@ PART = "model"
 
 
 class LanguageModelFacts(checkpoint_files.PartMetadata):
-    """What a checkpoint says about its model."""
+    """The facts that a checkpoint states about its model."""
 
     kind: Literal["letters language model"] = "letters language model"
     base_model: BaseModelName
@@ -108,7 +108,7 @@ class LanguageModel:
 
     @staticmethod
     def _contexts(prompts: Integers, completions: Integers) -> Integers:
-        """For each position of a completion the tokens before it: (batch, COMPLETION_LENGTH, CONTEXT)."""
+        """Return the tokens before each position of a completion: (batch, COMPLETION_LENGTH, CONTEXT)."""
         texts = np.concatenate([prompts, completions[:, :-1]], axis=1)
         seen = np.arange(CONTEXT) < PROMPT_LENGTH + np.arange(COMPLETION_LENGTH)[:, None]
         return np.where(seen, texts[:, None, :], PAD)

@@ -1,4 +1,4 @@
-"""What the trainers of the tiny language model share: config, start, evaluation, checkpoint."""
+"""The common part of the trainers of the tiny language model: config, start, evaluation, checkpoint."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ INITIALIZATION, TRAINING, EVALUATION = range(3)
 
 
 class Trainer(Protocol):
-    """What `run` drives."""
+    """The interface of a trainer that `run` drives."""
 
     def begin(self, rng: np.random.Generator) -> None:
         """Draw from this generator from now on: called at the start and after each checkpoint."""
@@ -83,7 +83,7 @@ def run(
 
 
 def _due(step: int, stride: int, total: int, times: int) -> bool:
-    """Whether the update that ended at `step` passed one of so many even marks on the way to the total."""
+    """Return whether the update that ended at `step` passed one of the even marks on the way to the total."""
     return step * times // total > (step - stride) * times // total
 
 

@@ -1,4 +1,4 @@
-"""What predictors are asked, and what users pass to them, checked."""
+"""Check the inputs of predictors."""
 
 from __future__ import annotations
 

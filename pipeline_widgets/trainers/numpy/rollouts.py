@@ -14,7 +14,7 @@ from pipeline_widgets.trainers.numpy.nn import Booleans, Floats
 
 
 class Rollout(NamedTuple):
-    """What a policy did for some steps in n environments: arrays of (steps, n, ...)."""
+    """The steps of a policy in n environments: arrays of (steps, n, ...)."""
 
     observations: Floats
     actions: npt.NDArray[Any]

@@ -49,7 +49,7 @@ def friedman1(*, classes: bool) -> tuple[Table, Table]:
 
 
 class TabularFacts(checkpoint_files.PartMetadata):
-    """What a checkpoint says about its network. No classes: it predicts a value."""
+    """The facts that a checkpoint states about its network. No classes: it predicts a value."""
 
     kind: Literal["tabular"] = "tabular"
     features: int = Field(ge=1, le=100_000)

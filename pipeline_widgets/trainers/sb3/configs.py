@@ -81,7 +81,7 @@ class Settings(BaseModel):
 
     @property
     def normalization(self) -> str:
-        """What is normalized, as a facet: "observations and rewards", "observations", "rewards" or "none"."""
+        """The normalized values as a facet: "observations and rewards", "observations", "rewards", "none"."""
         names = {"observations": self.normalize_observations, "rewards": self.normalize_rewards}
         return " and ".join(name for name, is_on in names.items() if is_on) or "none"
 

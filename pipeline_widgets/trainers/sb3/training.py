@@ -1,4 +1,4 @@
-"""What all ready algorithms do when they train, and what is declared of them."""
+"""The training and the declarations that all ready algorithms share."""
 
 from __future__ import annotations
 

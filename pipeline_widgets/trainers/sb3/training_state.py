@@ -1,4 +1,4 @@
-"""What a run needs, beside weights and statistics, to go on as if it had not been interrupted.
+"""The state that a run needs, beside weights and statistics, to go on as if it had not been interrupted.
 
 Optimizers, counters, schedules (through the counters), the returns of the last episodes, and the states of
 the generators of Python, numpy, torch and the action space. Environments begin new episodes: most cannot be

@@ -18,7 +18,7 @@ def layers_with_adapter(model: Any) -> Generator[tuple[str, Any]]:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a model folder holds an adapter alone, whose base is elsewhere."""
+    """Return whether a model folder holds an adapter alone, whose base is elsewhere."""
     return model_facets.read_adapter(folder) is not None
 
 
@@ -90,5 +90,5 @@ def merge(model: Any, folder: Path) -> Any:
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether a model folder has a tokenizer of its own."""
+    """Return whether a model folder has a tokenizer of its own."""
     return (folder / "tokenizer_config.json").is_file()

@@ -1,4 +1,4 @@
-"""What reports, saves and stops a training of any `transformers.Trainer`."""
+"""The callback that reports, saves and stops a training of any `transformers.Trainer`."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def prepare(
 
 
 def _needs_reference(args: Any) -> bool:
-    """Whether a trainer compares with a reference model: DPO always, GRPO where its weight is not 0."""
+    """Return whether a trainer has a reference model: DPO always, GRPO where its weight is not 0."""
     return bool(getattr(args, "beta", 0.0))
 
 

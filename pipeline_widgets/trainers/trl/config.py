@@ -18,7 +18,7 @@ STEPS: dict[str, JsonValue] = {"unit": "steps"}
 
 
 class Settings(BaseModel):
-    """What all trainings of a language model have in common."""
+    """The settings that all trainings of a language model share."""
 
     model_config = ConfigDict(extra="forbid")
 

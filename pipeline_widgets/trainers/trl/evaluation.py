@@ -1,4 +1,4 @@
-"""How a language model is scored on held-out rows: deterministically, by its own probabilities."""
+"""Score a language model on held-out rows: deterministically, by its own probabilities."""
 
 from __future__ import annotations
 

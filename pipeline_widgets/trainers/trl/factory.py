@@ -25,7 +25,7 @@ SETTINGS: dict[str, type[config.Settings]] = {
 
 @dataclass(frozen=True)
 class _Own:
-    """What a user passes, as the process of a run needs it."""
+    """The arguments of a user, as the process of a run needs them."""
 
     method: Method
     dataset: Any

@@ -1,4 +1,4 @@
-"""Where a training gets its model and tokenizer from, and how they are saved.
+"""Load the model and tokenizer of a training, and save them.
 
 A checkpoint has three folders, of which the first is all that anybody but a resumed run needs:
 
@@ -39,7 +39,7 @@ Adapter: TypeAlias = Literal["merge", "continue"]
 
 @dataclass
 class Started:
-    """What a run has begun with; its checkpoints state it."""
+    """The model that a run has begun with; its checkpoints state it."""
 
     base: str
     #: The model at the start of the stage: a folder.
@@ -54,7 +54,7 @@ class Started:
 
     @property
     def facets(self) -> dict[str, Any]:
-        """What its checkpoints state beside the digests of their own files."""
+        """The facts that its checkpoints state beside the digests of their own files."""
         return {
             "base_model": self.base,
             "lora": self.lora,

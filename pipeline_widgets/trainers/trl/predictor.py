@@ -1,4 +1,4 @@
-"""How checkpoints answer: a language model completes texts, a reward model scores them."""
+"""The predictors of checkpoints: a language model completes texts, a reward model scores them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ COLUMNS: Mapping[Method, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What a training learns from, and how it is scored."""
+    """The data of a training, and its score."""
 
     rows: list[Row]
     evaluate: Evaluate

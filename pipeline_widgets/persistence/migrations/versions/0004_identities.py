@@ -1,4 +1,4 @@
-"""Which workspace and which Python this is, which process was launched; no limits on PostgreSQL."""
+"""Add the identity of the workspace, of Python and of launched processes; no limits on PostgreSQL."""
 
 import uuid
 

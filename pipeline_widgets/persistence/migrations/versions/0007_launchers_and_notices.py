@@ -1,4 +1,4 @@
-"""Where runs are launched, with which resources, retries, who is told, trackers, artifacts elsewhere."""
+"""Add launchers, resources, retries, notifications, trackers, and artifacts at a URL."""
 
 import sqlalchemy as sa
 from alembic import op
