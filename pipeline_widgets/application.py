@@ -98,7 +98,7 @@ class Services:
         self._renew_experiments(stage_id)
         check_launcher(self.store, *self.runs.find_placement(stage_id=stage_id))
         run = self.runs.trigger(stage_id, resume=resume, duplicate=duplicate, place=place.result())
-        return self._launched(run)
+        return self._launch(run)
 
     def adopt(
         self,
@@ -128,7 +128,7 @@ class Services:
         place = start_reading_place()
         self.experiments.renew(self.experiments.get(experiment_id), registry.references())
         check_launcher(self.store, *self.runs.find_placement(experiment_id=experiment_id))
-        return self._launched(self.runs.train(experiment_id, place.result()))
+        return self._launch(self.runs.train(experiment_id, place.result()))
 
     def resume(
         self, experiment_id: int, checkpoint_id: int, name: str, config: Mapping[str, Any] | None = None
@@ -145,19 +145,19 @@ class Services:
         experiment, run = self.runs.resume(
             experiment_id, checkpoint_id, name, changed if config else None, place.result()
         )
-        return experiment, self._launched(run)
+        return experiment, self._launch(run)
 
     def stop(self, run_id: int) -> Run:
         """Ask a run to stop. The job of one that has not begun is taken back from its engine."""
-        return self._cancelled(self.runs.stop(run_id))
+        return self._cancel(self.runs.stop(run_id))
 
     def stop_experiment(self, experiment_id: int) -> Run:
         """Ask the active run of an experiment to stop, in whatever stage it is."""
-        return self._cancelled(self.runs.stop_experiment(experiment_id))
+        return self._cancel(self.runs.stop_experiment(experiment_id))
 
     def stop_all(self, pipeline_id: int) -> tuple[Run, ...]:
         """Ask all active runs of a pipeline to stop."""
-        return tuple(map(self._cancelled, self.runs.stop_all(pipeline_id)))
+        return tuple(map(self._cancel, self.runs.stop_all(pipeline_id)))
 
     def evaluate(
         self,
@@ -174,7 +174,7 @@ class Services:
             self.experiments.renew(experiment, current)
         started = self.evaluations.start(project_id, name, checkpoint_ids, again=again)
         if started.run is not None:
-            self._launched(started.run)
+            self._launch(started.run)
         return started
 
     def score_by(self, pipeline_id: int, evaluator: str | evaluators.Evaluator | None) -> Pipeline:
@@ -259,11 +259,11 @@ class Services:
         """
         self.reconciler.reconcile_if_due()
 
-    def _launched(self, run: Run) -> Run:
+    def _launch(self, run: Run) -> Run:
         self.reconciler.launch(run)
         return run
 
-    def _cancelled(self, run: Run) -> Run:
+    def _cancel(self, run: Run) -> Run:
         if run.status is Status.STOPPED:
             self.reconciler.cancel(run)
         return run

@@ -31,7 +31,7 @@ def render(error: BaseException, *sentences: str) -> list[str]:
         whole: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
         return whole
     first, *others = [sentence for sentence in sentences if sentence] or [""]
-    frames = [line for frame in _frames_of_the_user(error) for line in _shown(frame, shell)]
+    frames = [line for frame in _frames_of_the_user(error) for line in _show_frame(frame, shell)]
     return [*frames, f"{_RED}{type(error).__name__}{_PLAIN}: {first}", *others]
 
 
@@ -47,7 +47,7 @@ def _is_in(frame: traceback.FrameSummary, folder: str) -> bool:
     return Path(folder) in Path(frame.filename).parents
 
 
-def _shown(frame: traceback.FrameSummary, shell: Any) -> list[str]:
+def _show_frame(frame: traceback.FrameSummary, shell: Any) -> list[str]:
     named = shell.compile.format_code_name(frame.filename) if shell is not None else None
     where = " ".join(named) if named else frame.filename
     within = "" if frame.name == "<module>" else f", in {frame.name}"

@@ -22,7 +22,7 @@ def isolate(text: str) -> str:
     """Return a text as it can stand in a sentence, isolated where it could turn the words around it."""
     if text.isascii() or not _TURNING.search(text):
         return text
-    return f"{ISOLATE}{_balanced(text)}{POP}"
+    return f"{ISOLATE}{_balance(text)}{POP}"
 
 
 def quote(name: str) -> str:
@@ -44,10 +44,10 @@ def _whole(text: str) -> str:
 
 def is_balanced(text: str) -> bool:
     """Return whether a text closes each isolate that it opens, and no other."""
-    return text.isascii() or _balanced(text) == text
+    return text.isascii() or _balance(text) == text
 
 
-def _balanced(text: str) -> str:
+def _balance(text: str) -> str:
     """Close what a text opens, and drop what it closes without having opened it.
 
     Embeddings and overrides end with the isolate that they stand in; only isolates have to match.

@@ -86,11 +86,11 @@ def parse_form(algorithm: Algorithm, typed: Mapping[str, str]) -> FormResult:
             errors[name] = f"{algorithm.spec.name} has no such field."
             continue
         try:
-            if _given(known[name], text):
+            if _given_text(known[name], text):
                 config[name] = _read(known[name], text)
         except _MisreadError as error:
             errors[name] = str(error)
-    judged, general = _judged(algorithm, config)
+    judged, general = _validate(algorithm, config)
     errors = {**{name: said for name, said in judged.items() if name not in errors}, **errors}
     return FormResult(config=config, errors=errors, general=general)
 
@@ -104,7 +104,7 @@ def seed_of(text: str) -> tuple[int, str]:
     return (seed, "") if isinstance(seed, int) and 0 <= seed < SEEDS else (0, f"This is to be {SEED.bounds}.")
 
 
-def _given(field: FormField, text: str) -> bool:
+def _given_text(field: FormField, text: str) -> bool:
     if text.strip() or field.optional:
         return not (field.optional and field.computed and not text.strip())
     return field.kind is Kind.TEXT and not field.required and not field.computed
@@ -172,7 +172,7 @@ def _value(text: str) -> Any:
         raise _MisreadError("This is nested too deeply.") from None
 
 
-def _judged(algorithm: Algorithm, config: Mapping[str, Any]) -> tuple[dict[str, str], str]:
+def _validate(algorithm: Algorithm, config: Mapping[str, Any]) -> tuple[dict[str, str], str]:
     """Return what the config model has against each field, and against all together."""
     if algorithm.config is None:
         return {}, ""

@@ -153,7 +153,7 @@ def canonical(value: Any, dumped: Any) -> Any:
     if isinstance(dumped, dict):
         made = cast(dict[str, Any], dumped)
         if (own := _own_fields(value)) is not None:
-            fields, derived = dict(own), _derived(value)
+            fields, derived = dict(own), _find_derived_fields(value)
             named = {
                 name: canonical(fields[name], each) if name in fields else each
                 for name, each in made.items()
@@ -271,7 +271,7 @@ def _own_fields(value: Any) -> list[tuple[str, Any]] | None:
     return None
 
 
-def _derived(value: Any) -> frozenset[str]:
+def _find_derived_fields(value: Any) -> frozenset[str]:
     """Return the fields of a dataclass that it fills in itself."""
     if not _is_dataclass(value):
         return frozenset()

@@ -79,10 +79,10 @@ def list_fields(model: type[Any] | None) -> tuple[FormField, ...]:
     from pipeline_widgets.algorithms import config_model  # noqa: PLC0415  it imports pydantic
 
     schema = _schema(model)
-    definitions, properties = schema.get("$defs", {}), _resolved(schema, schema.get("$defs", {}))
+    definitions, properties = schema.get("$defs", {}), _resolve_reference(schema, schema.get("$defs", {}))
     known = properties.get("properties", {})
     return tuple(
-        _field(name, info, _resolved(known.get(name, {}), definitions), definitions)
+        _field(name, info, _resolve_reference(known.get(name, {}), definitions), definitions)
         for name, info in config_model.fields_by_name(model).items()
     )
 
@@ -157,7 +157,7 @@ def _with_default(field: FormField, info: FieldInfo) -> FormField:
 
 def _without_none(schema: Schema, definitions: Schema) -> tuple[bool, Schema]:
     """Tell whether None is allowed, and return the schema of the other values."""
-    options = [_resolved(option, definitions) for option in schema.get("anyOf", ())]
+    options = [_resolve_reference(option, definitions) for option in schema.get("anyOf", ())]
     others = [option for option in options if option.get("type") != "null"]
     if len(others) == len(options):
         return False, schema
@@ -176,14 +176,14 @@ def _control(schema: Schema) -> tuple[Kind, tuple[tuple[str, str], ...]]:
     return (_KINDS.get(kind, Kind.JSON) if isinstance(kind, str) else Kind.JSON), ()
 
 
-def _resolved(schema: Schema, definitions: Schema, depth: int = DEPTH) -> Schema:
+def _resolve_reference(schema: Schema, definitions: Schema, depth: int = DEPTH) -> Schema:
     """Follow a reference; what stands beside it wins."""
     target = schema.get("$ref")
     if not isinstance(target, str) or depth == 0:
         return schema
     found = definitions.get(target.removeprefix("#/$defs/"), {})
     beside = {key: value for key, value in schema.items() if key not in {"$ref", "$defs"}}
-    return {**_resolved(found, definitions, depth - 1), **beside}
+    return {**_resolve_reference(found, definitions, depth - 1), **beside}
 
 
 def _bounds(schema: Schema) -> str:

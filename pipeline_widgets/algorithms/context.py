@@ -136,7 +136,7 @@ class TrainContext:
             EVALUATION_SCORE: evaluation_score,
             EVALUATION_SPREAD: evaluation_spread,
         }
-        told: dict[str, float | None] = {**_logged(logs), **metrics}
+        told: dict[str, float | None] = {**_merge_logs(logs), **metrics}
         told |= {name: value for name, value in scores.items() if value is not None}
         values = {
             str.__str__(name): _number(name, value) for name, value in told.items() if value is not None
@@ -274,7 +274,7 @@ class _Series:
         return at if at < len(self._steps) and self._steps[at] == step else None
 
 
-def _logged(logs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def _merge_logs(logs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     merged: dict[str, float] = {}
     for each in logs:
         if not isinstance(each, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything

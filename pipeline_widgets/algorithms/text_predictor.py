@@ -204,7 +204,7 @@ class StopTexts:
         if ends:
             self.found, self._held = True, ""
             return text[: min(ends)]
-        kept = max((self._begun(text, stop) for stop in self._stop), default=0)
+        kept = max((self._count_begun(text, stop) for stop in self._stop), default=0)
         certain, self._held = text[: len(text) - kept], text[len(text) - kept :]
         return certain
 
@@ -214,7 +214,7 @@ class StopTexts:
         return rest
 
     @staticmethod
-    def _begun(text: str, stop: str) -> int:
+    def _count_begun(text: str, stop: str) -> int:
         """Return how many of the last characters may be the beginning of a stop text."""
         longest = min(len(text), len(stop) - 1)
         return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)

@@ -117,7 +117,7 @@ class Pipeline(Handle):
             retries=parse_retries(retries),
             placement=placement_from_arguments(DEFAULT_PLACEMENT, launcher, resources),
         )
-        return self._added(stage, position, duplicate=duplicate)
+        return self._add(stage, position, duplicate=duplicate)
 
     def add_deployment_stage(
         self,
@@ -149,7 +149,7 @@ class Pipeline(Handle):
             trigger=parse_trigger(trigger),
             gate=parse_gate(gate),
         )
-        return self._added(stage, position, duplicate=False)
+        return self._add(stage, position, duplicate=False)
 
     def experiment_options(self, position: int | None = None) -> Listing[ExperimentOption]:
         """Return the project's experiments as candidates for a stage, those that fit first.
@@ -299,7 +299,7 @@ class Pipeline(Handle):
             if each.run is not None:
                 bars.show(each.run.id, each.name, each.run.progress(now), each.status)
 
-    def _added(self, stage: chain.Stage, position: int | None, *, duplicate: bool) -> Stage:
+    def _add(self, stage: chain.Stage, position: int | None, *, duplicate: bool) -> Stage:
         added, also = self._services.pipelines.add_stage(
             self._id, stage, position=position, duplicate=duplicate
         )

@@ -55,9 +55,9 @@ class Connection:
             self._file.flush()
             answer = self._file.readline(MOST_LINE)
         except OSError as error:
-            raise _ended() from error
+            raise _end() from error
         if not answer.endswith(b"\n"):
-            raise _ended()
+            raise _end()
         return _read_answer(json.loads(answer))
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ def _to_json(value: object) -> Any:
     return scalar if isinstance(scalar, (bool, int, float, str)) else format_value(value)
 
 
-def _ended() -> ExecutionError:
+def _end() -> ExecutionError:
     return ExecutionError(
         "The run of this script has ended.", "It no longer answers.", "End the script as well."
     )

@@ -191,8 +191,8 @@ class Pipeline:
         at = len(self.stages) if at is None else at
         self._check_position(at, len(self.stages))
         _check_asked(stage, at)
-        _check_alone(stage, self._bound())
-        return self._ordered((*self.stages[:at], stage, *self.stages[at:]))
+        _check_alone(stage, self._positions())
+        return self._reorder((*self.stages[:at], stage, *self.stages[at:]))
 
     def with_stages(self, stages: Sequence[Stage]) -> Pipeline:
         """Return it with those stages instead, each checked as if it was added at the end.
@@ -220,7 +220,7 @@ class Pipeline:
         """
         self._check_position(to, len(self.stages) - 1)
         rest = [stage for stage in self.stages if stage.id != stage_id]
-        return self._ordered((*rest[:to], self.stage(stage_id), *rest[to:]))
+        return self._reorder((*rest[:to], self.stage(stage_id), *rest[to:]))
 
     def with_stage_replaced(self, stage: Stage) -> PipelineEdit:
         """Give the stage of that id other settings.
@@ -234,8 +234,8 @@ class Pipeline:
             fix = "Delete it and add a stage of the other type."
             raise RuleError("A stage cannot change its type.", fix=fix)
         _check_asked(stage, at)
-        _check_alone(stage, self._bound(but=stage.id))
-        return self._ordered((*self.stages[:at], stage, *self.stages[at + 1 :]))
+        _check_alone(stage, self._positions(but=stage.id))
+        return self._reorder((*self.stages[:at], stage, *self.stages[at + 1 :]))
 
     def without_stage(self, stage_id: int) -> PipelineEdit:
         """Remove a stage.
@@ -244,17 +244,17 @@ class Pipeline:
             OrderError: A Deployment stage would come first.
         """
         self.position(stage_id)
-        return self._ordered(tuple(stage for stage in self.stages if stage.id != stage_id))
+        return self._reorder(tuple(stage for stage in self.stages if stage.id != stage_id))
 
-    def _ordered(self, stages: tuple[Stage, ...]) -> PipelineEdit:
+    def _reorder(self, stages: tuple[Stage, ...]) -> PipelineEdit:
         _check_first(stages)
-        settled = [_settled(stage, at) for at, stage in enumerate(stages)]
+        settled = [_settle(stage, at) for at, stage in enumerate(stages)]
         also = tuple(note for _, notes in settled for note in notes)
         return PipelineEdit(
             pipeline=replace(self, stages=tuple(stage for stage, _ in settled)), side_effects=also
         )
 
-    def _bound(self, but: int | None = None) -> Mapping[int, int]:
+    def _positions(self, but: int | None = None) -> Mapping[int, int]:
         """Return the position of the stage that is bound to an experiment, by experiment."""
         return {
             stage.experiment_id: at
@@ -327,7 +327,7 @@ def _check_asked(stage: Stage, at: int) -> None:
         raise OrderError("Only the first stage starts from scratch or from a saved Agent.", why, fix)
 
 
-def _settled(stage: Stage, at: int) -> tuple[Stage, tuple[str, ...]]:
+def _settle(stage: Stage, at: int) -> tuple[Stage, tuple[str, ...]]:
     """Give a stage the settings that its position demands, and say what was changed along."""
     notes: list[str] = []
     if at == 0 and stage.trigger is Trigger.AUTO:

@@ -83,7 +83,7 @@ def name_copy(name: str, named: Callable[[Collection[str]], Iterable[Named]], wo
     """
     stem, first, many = name[: MAX_NAME_LENGTH - 8 - len(word)], 1, _AT_ONCE
     while True:
-        candidates = [_numbered(stem, word, number) for number in range(first, first + many)]
+        candidates = [_add_number(stem, word, number) for number in range(first, first + many)]
         taken = {other.name for other in named(candidates)}
         for candidate in candidates:
             if candidate not in taken:
@@ -91,5 +91,5 @@ def name_copy(name: str, named: Callable[[Collection[str]], Iterable[Named]], wo
         first, many = first + many, min(2 * many, _MOST_AT_ONCE)
 
 
-def _numbered(stem: str, word: str, number: int) -> str:
+def _add_number(stem: str, word: str, number: int) -> str:
     return f"{stem} ({word})" if number == 1 else f"{stem} ({word} {number})"

@@ -52,7 +52,7 @@ def to_python(
         "",
         *(_experiment(names[each.name], each) for each in document.experiments),
         "",
-        _call("pipe = project.create_pipeline", [document.name], _described(document)),
+        _call("pipe = project.create_pipeline", [document.name], _describe(document)),
     ]
     if document.score_by is not None:
         lines.append(_call("pipe.score_by", [document.score_by], {}))
@@ -71,7 +71,7 @@ def _experiment(variable: str, entry: ExperimentEntry) -> str:
     return _call(f"{variable} = project.create_experiment", [entry.name], given)
 
 
-def _described(document: Document) -> dict[str, Any]:
+def _describe(document: Document) -> dict[str, Any]:
     return {"description": document.description} if document.description else {}
 
 
@@ -104,11 +104,11 @@ def _call(function: str, positional: Sequence[object], given: Mapping[str, objec
         return line
     if len(INDENT) + len(listed) <= WIDTH:
         return f"{function}(\n{INDENT}{listed}\n)"
-    inner = "".join(f"{INDENT}{name}{_written(value, INDENT, len(name))},\n" for name, value in arguments)
+    inner = "".join(f"{INDENT}{name}{_write(value, INDENT, len(name))},\n" for name, value in arguments)
     return f"{function}(\n{inner})"
 
 
-def _written(value: object, indent: str, taken: int) -> str:
+def _write(value: object, indent: str, taken: int) -> str:
     """A value after so many letters in its line, on which a comma follows: on the line, else on many."""
     flat = _flat(value)
     if not value or len(indent) + taken + len(flat) < WIDTH:
@@ -120,7 +120,7 @@ def _written(value: object, indent: str, taken: int) -> str:
         pairs = [("", each) for each in cast("list[object]", value)]
     else:
         return flat
-    inner = "".join(f"{deeper}{key}{_written(each, deeper, len(key))},\n" for key, each in pairs)
+    inner = "".join(f"{deeper}{key}{_write(each, deeper, len(key))},\n" for key, each in pairs)
     return f"{flat[0]}\n{inner}{indent}{flat[-1]}"
 
 

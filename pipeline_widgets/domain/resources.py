@@ -138,7 +138,7 @@ def _count(name: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _refused(name, value, "Give a whole number of at least 0.")
+        raise _refusal(name, value, "Give a whole number of at least 0.")
     return value
 
 
@@ -149,7 +149,7 @@ def _read_memory(value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise _refused("memory", value, fix)
+        raise _refusal("memory", value, fix)
     return value
 
 
@@ -162,17 +162,17 @@ def _read_time(value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise _refused("time", value, fix)
+        raise _refusal("time", value, fix)
     return float(value)
 
 
 def _read_option(name: object, value: object) -> Option:
     if not isinstance(name, str) or not name:
-        raise _refused("options", name, "An option has a name.")
+        raise _refusal("options", name, "An option has a name.")
     if not isinstance(value, (str, int, float)):
-        raise _refused(name, value, "Give a text, a number, True or False.")
+        raise _refusal(name, value, "Give a text, a number, True or False.")
     return value
 
 
-def _refused(name: str, value: object, fix: str) -> ConfigError:
+def _refusal(name: str, value: object, fix: str) -> ConfigError:
     return ConfigError(f"The resource {name!r} cannot be {format_value(value)}.", fix=fix)

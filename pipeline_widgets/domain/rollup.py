@@ -69,7 +69,7 @@ def roll_up(stages: Sequence[StageSummary]) -> Rollup:
     for at, stage in enumerate(stages):
         # One that has succeeded is held when the stage before it ran again: that is to be seen as well.
         if stage.status is not Status.SUCCEEDED or stage.held is not None:
-            return _unfinished(stage, at)
+            return _is_unfinished(stage, at)
     return Rollup(status=PipelineStatus.SUCCEEDED, detail="Every stage has succeeded")
 
 
@@ -84,7 +84,7 @@ def _at_work(stages: Sequence[StageSummary], active: Sequence[int]) -> Rollup:
     return Rollup(status=PipelineStatus(status.value), detail=detail)
 
 
-def _unfinished(stage: StageSummary, at: int) -> Rollup:
+def _is_unfinished(stage: StageSummary, at: int) -> Rollup:
     label = label_stage(at, stage.name)
     held = f"held: {stage.held}" if stage.held is not None else ""
     if stage.status in _BROKEN:

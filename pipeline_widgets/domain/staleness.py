@@ -123,7 +123,7 @@ def _consumption_changed(stage: Stage, known: StageFacts, source: StageFacts, nu
         if used.experiment_id == bound:
             return None  # it used a stopped run of the source stage, and no later one has succeeded
         return f"Stage {number} has another experiment, which has not succeeded yet"
-    wanted = _wanted(stage, source)
+    wanted = _choose_now(stage, source)
     if wanted is not None and wanted.digest == known.consumed.digest:
         return None  # the same content
     if used.id == latest.id:
@@ -136,7 +136,7 @@ def _consumption_changed(stage: Stage, known: StageFacts, source: StageFacts, nu
     return f"Stage {number} was re-run: used {used.label}, latest is {latest.label}"
 
 
-def _wanted(stage: Stage, source: StageFacts) -> Checkpoint | None:
+def _choose_now(stage: Stage, source: StageFacts) -> Checkpoint | None:
     """The checkpoint that the stage would use now."""
     try:
         return source.choose(get_source_choice(stage) or "best").checkpoint

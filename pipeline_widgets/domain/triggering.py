@@ -287,9 +287,9 @@ def describe_gate(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str
             return ""
         case ScoreAtLeast(wanted):
             bound = "at least" if _higher_is_better(pipeline, stage, facts) else "at most"
-            return f"if {_scored(pipeline, stage, facts)} is {bound} {wanted:.4g}"
+            return f"if {_name_score(pipeline, stage, facts)} is {bound} {wanted:.4g}"
         case BetterThanDeployed():
-            return f"if {_scored(pipeline, stage, facts)} is better than that of the agent now deployed"
+            return f"if {_name_score(pipeline, stage, facts)} is better than that of the agent now deployed"
 
 
 def _gate_reason(pipeline: Pipeline, stage: Stage, run_start: RunStart, facts: PipelineFacts) -> str | None:
@@ -321,7 +321,7 @@ def _higher_is_better(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) ->
     return source is None or facts.for_stage(source.id).higher_is_better
 
 
-def _scored(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
+def _name_score(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
     """Name the score by which a stage's source is judged."""
     source = pipeline.source(stage.id)
     yardstick = facts.for_stage(source.id).yardstick if source else None

@@ -18,7 +18,7 @@ CHANGED = "It holds code that neither you nor your processes have put there."
 
 def signature_of_workspace(key: bytes, identity: str) -> str:
     """Return the signature by which the owner of the key vouches for a workspace."""
-    return _signed(key, "workspace", identity)
+    return _sign(key, "workspace", identity)
 
 
 def signature_of_code(key: bytes, identity: str, reference: AlgorithmReference) -> str:
@@ -31,12 +31,12 @@ def signature_of_code(key: bytes, identity: str, reference: AlgorithmReference) 
         content = None if part is None else _bytes(part)
         digest.update(b"-" if content is None else b"%d:" % len(content))
         digest.update(content or b"")
-    return _signed(key, "code", identity, digest.hexdigest())
+    return _sign(key, "code", identity, digest.hexdigest())
 
 
 def signature_of_folder(key: bytes, identity: str, path: str, digest: str) -> str:
     """Return the signature by which the owner of the key lets a workspace read a folder outside of it."""
-    return _signed(key, "folder", identity, path, digest)
+    return _sign(key, "folder", identity, path, digest)
 
 
 def reason_not_to_trust(*, is_known: bool, has_unsigned_code: bool) -> str | None:
@@ -52,7 +52,7 @@ def reason_not_to_trust(*, is_known: bool, has_unsigned_code: bool) -> str | Non
     return CHANGED if has_unsigned_code else None
 
 
-def _signed(key: bytes, *parts: str) -> str:
+def _sign(key: bytes, *parts: str) -> str:
     return hmac.new(key, _bytes("\0".join(parts)), hashlib.sha256).hexdigest()
 
 

@@ -17,13 +17,13 @@ def await_threads(within: float = THREADS_WITHIN) -> None:
         within: Seconds to wait at most. The log names the threads that are waited for, and those that are
             still at work then; they end with the process.
     """
-    if not _left():
+    if not _find_left():
         return
     # At the end of a program an executor is told to finish what it has, and to end its threads.
     finishing = threading.Thread(target=_finish_executors, daemon=True)
     finishing.start()
     began, is_said = time.monotonic(), False
-    while left := _left():
+    while left := _find_left():
         waited = time.monotonic() - began
         if waited >= within:
             _log(f"Threads that are still at work after {within:.0f} s end with the run: {_names(left)}.")
@@ -34,7 +34,7 @@ def await_threads(within: float = THREADS_WITHIN) -> None:
         left[0].join(0.05)
 
 
-def _left() -> list[threading.Thread]:
+def _find_left() -> list[threading.Thread]:
     return [
         each
         for each in threading.enumerate()

@@ -148,13 +148,13 @@ class PredictorProcess:
             self._process.wait()
             raise
         if not line:
-            raise self._ended()
+            raise self._end()
         said: dict[str, Any] = json.loads(line)
         if "error" in said:
             raise _error_of(said["error"])
         return said["answer"]
 
-    def _ended(self) -> ExecutionError:
+    def _end(self) -> ExecutionError:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_WITHIN)
         self._said.seek(0)

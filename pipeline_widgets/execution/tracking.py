@@ -107,7 +107,7 @@ def track(service: TrackingService, run_id: int, folders: Path, log_of: Callable
     known: set[int] = set()
     broken: set[str] = set()
     while True:
-        runs, goes_on = _retried(lambda: service.following(run_id))
+        runs, goes_on = _retry(lambda: service.following(run_id))
         waiting = [each for each in runs if each not in known]
         for each in waiting:
             known.add(each)
@@ -120,12 +120,12 @@ def track(service: TrackingService, run_id: int, folders: Path, log_of: Callable
 
 def _follow(service: TrackingService, run_id: int, folders: Path, log: Path, broken: set[str]) -> None:
     """Tell trackers of a run until it is over."""
-    described = _retried(lambda: service.describe(run_id))
-    names = [each for each in _retried(service.trackers) if each not in broken]
+    described = _retry(lambda: service.describe(run_id))
+    names = [each for each in _retry(service.trackers) if each not in broken]
     channels = [Channel(name, folders / split_tracker(name)[0], described, log) for name in names]
     last, seen, beaten_at, heard = 0, set[int](), None, time.monotonic()
     while True:
-        changes = _retried(partial(service.read, run_id, last, seen))
+        changes = _retry(partial(service.read, run_id, last, seen))
         last = changes.last
         for channel in channels:
             for step, metrics in changes.reports:
@@ -225,7 +225,7 @@ def _find(name: str) -> OpenTracker:
     raise ConfigError(f"There is no tracker named {name!r} where the run is.", fix="Install it there.")
 
 
-def _retried(read: Callable[[], T]) -> T:
+def _retry(read: Callable[[], T]) -> T:
     """Read, again and again while the database refuses: it may be restarted."""
     until = time.monotonic() + SILENT_WITHIN
     while True:

@@ -147,15 +147,15 @@ def execute(
         return Outcome(status=Status.STOPPED)
     except SystemExit as error:
         if error.code is not None and error.code != 0:
-            return _ended(stop, by_signal=error.code == TERMINATED)
+            return _end_outcome(stop, by_signal=error.code == TERMINATED)
         return Outcome(status=Status.STOPPED if stop.is_asked() else Status.SUCCEEDED)
     except KeyboardInterrupt:
-        return _ended(stop)
+        return _end_outcome(stop)
     except BaseExceptionGroup as group:  # asyncio's task groups and anyio raise it in a group
         others = group.split(StopTraining)[1]
-        return Outcome(status=Status.STOPPED) if others is None else _failed()
+        return Outcome(status=Status.STOPPED) if others is None else _failure()
     except BaseException:  # noqa: BLE001  any error of the user's code is the outcome of the run
-        failed = _failed()
+        failed = _failure()
         # A program that the stop has ended is no failure of the training that waited for it.
         return Outcome(status=Status.STOPPED) if stop.is_passed_on else failed
 
@@ -294,15 +294,15 @@ def _as_checkpoint(saved: SavedCheckpoint, key: int) -> Checkpoint:
     )
 
 
-def _ended(stop: StopRequest, *, by_signal: bool = False) -> Outcome:
+def _end_outcome(stop: StopRequest, *, by_signal: bool = False) -> Outcome:
     """Return the outcome of code that ends its process, as many SIGTERM handlers do after a stop."""
     until = time.monotonic() + STOP_TOLD_WITHIN
     while not (by_signal or stop.is_asked()) and time.monotonic() < until:
         time.sleep(0.01)  # the signal may be faster than the message
-    return Outcome(status=Status.STOPPED) if by_signal or stop.is_asked() else _failed()
+    return Outcome(status=Status.STOPPED) if by_signal or stop.is_asked() else _failure()
 
 
-def _failed() -> Outcome:
+def _failure() -> Outcome:
     raised = sys.exception()
     try:
         text = traceback.format_exc()

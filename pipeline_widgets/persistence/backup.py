@@ -68,7 +68,7 @@ def _write(store: Store, source: Path, folder: Path) -> None:
     artifacts.mkdir(mode=0o700)
     for _ in range(TRIES):
         _copy_database(store, source, copied)
-        saved = _saved(copied)
+        saved = _find_saved(copied)
         _bring_here(store, saved.values())
         whole = {
             path: copy_folder(store.artifacts, artifacts, path, each.size) for path, each in saved.items()
@@ -107,7 +107,7 @@ def _copy_database(store: Store, source: Path, copied: Path) -> None:
             raise StorageError("The database could not be copied.", f"{error}.", "Try again.") from error
 
 
-def _saved(copied: Path) -> dict[str, PublishedFolder]:
+def _find_saved(copied: Path) -> dict[str, PublishedFolder]:
     """Return the folders that a database names, none outside of it, as they were published."""
     with closing(sqlite3.connect(copied)) as connection:
         return _within(connection.execute(_SAVED).fetchall())

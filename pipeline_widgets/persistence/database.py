@@ -76,13 +76,13 @@ class Database:
         self._watched = False
         self._used = self._written = 0.0
         self._dirty = False
-        with _driver_needed(self._location):
+        with _explain_missing_driver(self._location):
             self._engine = (
                 self._sqlite(self.path) if self.path else create_server_engine(self._location, LOCK_TIMEOUT)
             )
         self._reads, self._writes, self._lookups = _engines(self._engine)
-        event.listen(self._engine, "connect", self._opened)
-        event.listen(self._engine, "close", self._closed)
+        event.listen(self._engine, "connect", self._on_open)
+        event.listen(self._engine, "close", self._on_close)
         event.listen(self._engine, "handle_error", _refuse_value)
         idle_connections.register(self)
 
@@ -274,11 +274,11 @@ class Database:
         try:
             inode = os.stat(self.path).st_ino  # noqa: PTH116  before and after each transaction: a Path takes longer
         except FileNotFoundError:
-            raise _gone(self.path, "deleted") from None
+            raise _missing_file(self.path, "deleted") from None
         except OSError:
             return  # SQLite will say what is wrong
         if self._replaced or (self.keeps_inodes and inode != self._file):
-            raise _gone(self.path, "replaced")
+            raise _missing_file(self.path, "replaced")
 
     def _check_journal(self) -> None:
         """Refuse to write into a write-ahead log that others no longer see.
@@ -295,7 +295,7 @@ class Database:
         if self._journal is None:
             self._journal = inodes
         elif inodes != self._journal:
-            raise _gone(Path(f"{self.path}-wal"), "deleted")
+            raise _missing_file(Path(f"{self.path}-wal"), "deleted")
 
     def _sqlite(self, path: Path) -> Engine:
         if self._may_create:
@@ -353,12 +353,12 @@ class Database:
                 found = None
             if found is None or found[0] != self.identity:
                 self._replaced = True
-                raise _gone(path, "replaced")
+                raise _missing_file(path, "replaced")
 
-    def _opened(self, *_: object) -> None:
+    def _on_open(self, *_: object) -> None:
         self._open += 1
 
-    def _closed(self, *_: object) -> None:
+    def _on_close(self, *_: object) -> None:
         self._open -= 1
         if self._open <= 0:
             self._open, self._journal = 0, None
@@ -377,7 +377,7 @@ def _engines(engine: Engine) -> tuple[Engine, Engine, Engine]:
 
 
 @contextmanager
-def _driver_needed(url: URL) -> Generator[None]:
+def _explain_missing_driver(url: URL) -> Generator[None]:
     try:
         yield
     except (NoSuchModuleError, ImportError) as error:
@@ -401,7 +401,7 @@ def _refuse_value(context: ExceptionContext) -> None:
         raise refused from context.original_exception
 
 
-def _gone(path: Path, how: str) -> StorageError:
+def _missing_file(path: Path, how: str) -> StorageError:
     what = f"{path} was {how} while it was open, so nothing was read or written."
     fix = "Put it back or restore a backup, then open the workspace again."
     return StorageError(what, "Other processes no longer see what this one has open.", fix)

@@ -129,7 +129,7 @@ def _mounted_kind(folder: Path, table: str) -> str:
         left, _, right = line.partition(" - ")
         fields, kind = left.split(), right.split()
         if len(fields) >= 5 and kind:  # noqa: PLR2004  the fifth field is where it is mounted
-            mounts.append(_Mount(fields[0], fields[1], Path(_unescaped(fields[4])), kind[0]))
+            mounts.append(_Mount(fields[0], fields[1], Path(_unescape(fields[4])), kind[0]))
     parents = {mount.id: mount.parent for mount in mounts}
     seen = [
         mount
@@ -154,7 +154,7 @@ def _covers(later: _Mount, earlier: _Mount, parents: Mapping[str, str]) -> bool:
     return True
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     """Return a field of the table of mounts, in which spaces and the like are octal numbers."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 8)), text)
 

@@ -134,12 +134,12 @@ def _target(root: Path, link: Path, source: Path | None = None) -> Path:
         raise _unreadable(root, link) from error
     except OSError as error:  # nothing is there, or the links form a circle
         why = f"It leads to nothing that is there: {error.strerror}."
-        raise _refused(root, link, "is a link that leads nowhere.", why) from error
+        raise _refusal(root, link, "is a link that leads nowhere.", why) from error
 
 
 def _check_circle(root: Path, link: Path, real: Path, above: tuple[Path, ...]) -> None:
     if real in above:
-        raise _refused(root, link, "is a link that leads in a circle.", f"It leads back to {real}.")
+        raise _refusal(root, link, "is a link that leads in a circle.", f"It leads back to {real}.")
 
 
 def _check_regular(root: Path, path: Path, real: Path) -> None:
@@ -170,19 +170,19 @@ def _readable(root: Path, path: Path) -> Generator[None]:
     except OSError as error:
         if error.errno not in {errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG}:
             raise  # a disk that is full says so itself
-        raise _refused(root, path, "cannot be read.", f"{error.strerror}.") from error
+        raise _refusal(root, path, "cannot be read.", f"{error.strerror}.") from error
 
 
 def _unreadable(root: Path, path: Path) -> CheckpointError:
-    return _refused(root, path, "cannot be read.", "You have no right to read it.")
+    return _refusal(root, path, "cannot be read.", "You have no right to read it.")
 
 
 def _special(root: Path, path: Path, mode: int) -> CheckpointError:
     kind = _KINDS.get(stat.S_IFMT(mode), "neither a file nor a folder")
-    return _refused(root, path, f"is {kind}.", "A checkpoint consists of files and folders.")
+    return _refusal(root, path, f"is {kind}.", "A checkpoint consists of files and folders.")
 
 
-def _refused(root: Path, path: Path, problem: str, why: str) -> CheckpointError:
+def _refusal(root: Path, path: Path, problem: str, why: str) -> CheckpointError:
     name = os.fsencode(path.relative_to(root)).decode("utf-8", "replace")
     fix = "Leave it out of the checkpoint, or put the file itself there."
     return CheckpointError(f"{name!r} in the checkpoint {problem}", why, fix)

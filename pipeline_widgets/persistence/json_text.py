@@ -21,7 +21,7 @@ def dump(value: Any) -> str:
         ValueError: It holds itself.
     """
     text = json.dumps(value)
-    return json.dumps(_cleaned(value)) if _suspicious(text) else text
+    return json.dumps(_clean(value)) if _suspicious(text) else text
 
 
 def dump_strict(value: Any) -> str:
@@ -32,13 +32,13 @@ def dump_strict(value: Any) -> str:
         ValueError: It holds itself.
     """
     text = dump(value)
-    return json.dumps(_tagged(json.loads(text))) if "NaN" in text or "Infinity" in text else text
+    return json.dumps(_tag(json.loads(text))) if "NaN" in text or "Infinity" in text else text
 
 
 def load_strict(text: str | bytes) -> Any:
     """Return the value that `dump_strict` was given."""
     tagged = _FLOAT.encode() in text if isinstance(text, bytes) else _FLOAT in text
-    return json.loads(text, object_hook=_untagged) if tagged else json.loads(text)
+    return json.loads(text, object_hook=_untag) if tagged else json.loads(text)
 
 
 def _suspicious(text: str) -> bool:
@@ -46,18 +46,18 @@ def _suspicious(text: str) -> bool:
     return "\\u0000" in text or "\\ud" in text
 
 
-def _cleaned(value: Any) -> Any:
+def _clean(value: Any) -> Any:
     return _each(value, lambda one: replace_unencodable(one) if isinstance(one, str) else one)
 
 
-def _tagged(value: Any) -> Any:
+def _tag(value: Any) -> Any:
     def tag(one: Any) -> Any:
         return {_FLOAT: repr(one)} if isinstance(one, float) and not math.isfinite(one) else one
 
     return _each(value, tag)
 
 
-def _untagged(value: dict[str, Any]) -> Any:
+def _untag(value: dict[str, Any]) -> Any:
     return float(value[_FLOAT]) if value.keys() == {_FLOAT} and value[_FLOAT] in _NAMES else value
 
 

@@ -130,7 +130,7 @@ def _check_texts(table: Table, row: RowMapping) -> None:
             raise DataRefusedError(what, why, "Change that text in the original, and copy it again.")
 
 
-def _numbered() -> Iterator[tuple[Table, str]]:
+def _find_numbered_tables() -> Iterator[tuple[Table, str]]:
     """Yield the tables whose keys the database counts."""
     for table in metadata.sorted_tables:
         (key,) = table.primary_key.columns
@@ -146,7 +146,7 @@ def _read_counters(connection: Connection) -> dict[str, int]:
     else:
         kept = {
             table.name: int(number)
-            for table, key in _numbered()
+            for table, key in _find_numbered_tables()
             if (number := connection.scalar(text(_LAST_VALUE.format(_sequence(connection, table, key)))))
         }
     return kept
@@ -156,7 +156,7 @@ _LAST_VALUE = "SELECT last_value FROM {} WHERE is_called"
 
 
 def _write_counters(connection: Connection, counters: Mapping[str, int]) -> None:
-    for table, key in _numbered():
+    for table, key in _find_numbered_tables():
         last = max(counters.get(table.name, 0), connection.scalar(select(func.max(table.c[key]))) or 0)
         if not last:
             continue

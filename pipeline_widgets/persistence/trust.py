@@ -292,10 +292,10 @@ class WorkspaceTrust:
     def _judge(self, *, checks_now: bool) -> str | None:
         known = self._signatures.signatures(self._identity) if self._identity else None
         self._known = known or frozenset()
-        unsigned = known is not None and checks_now and not all(map(self._is_signed, self._listed()))
+        unsigned = known is not None and checks_now and not all(map(self._is_signed, self._list()))
         return reason_not_to_trust(is_known=known is not None, has_unsigned_code=unsigned)
 
-    def _listed(self) -> Iterable[AlgorithmReference]:
+    def _list(self) -> Iterable[AlgorithmReference]:
         return self._references() if self._checks_code else ()
 
     def _is_signed(self, reference: AlgorithmReference) -> bool:

@@ -107,10 +107,10 @@ def _copy(store: Store, target: Database, artifacts: Path | None) -> WorkspaceCo
             _check_empty(there, target)
             _check_at_rest(source)
             if source.scalar(select(schema.workspace.c.remote)) is not None:
-                raise _shared()
+                raise _shared_folder()
             digests = copy_rows(source, there)
             if list_saved_folders(source).keys() - known:
-                raise _changed()
+                raise _source_has_changed()
             own = identity.release_copy(there, target, written.path, relative_folder(target, folder))
             store.trust.vouch_for_copy(own, list_code(source))
             written.publish()
@@ -211,12 +211,12 @@ def _copy_files(store: Store, written: Path) -> set[str]:
     return set(saved)
 
 
-def _changed() -> StorageError:
+def _source_has_changed() -> StorageError:
     why = "Checkpoints were saved while the files were copied."
     return StorageError("No whole copy could be made.", why, "Try again while no run is active.")
 
 
-def _shared() -> StorageError:
+def _shared_folder() -> StorageError:
     why = "Its checkpoints are in an object store, which two workspaces cannot share: each would clean it up."
     return StorageError("This workspace cannot be copied.", why, "Move it (--move).")
 

@@ -32,7 +32,7 @@ class Served:
 class EndpointService(LeaseService):
     """Connect and disconnect agents, and record the state of the processes that serve them."""
 
-    def _leased(self, work: UnitOfWork) -> Endpoints:
+    def _repository(self, work: UnitOfWork) -> Endpoints:
         return work.endpoints
 
     @property

@@ -52,7 +52,7 @@ def create_job(
         start=start,
         start_role=run.start_role,
         code=run.code or RunCode(),
-        adopted=_adopted(work, start, freeze, scoring),
+        adopted=_find_adopted(work, start, freeze, scoring),
         freeze=freeze,
         scoring=scoring,
         stop_within=_stop_within(work, run),
@@ -82,7 +82,7 @@ def _request_freeze(
     )
 
 
-def _adopted(
+def _find_adopted(
     work: UnitOfWork, start: Checkpoint | None, freeze: FreezeRequest | None, scoring: ScoreRequest | None
 ) -> frozenset[str]:
     """Return the folders outside of the workspace that a job may read, since this user has adopted them."""

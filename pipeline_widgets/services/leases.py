@@ -17,7 +17,7 @@ class LeaseService(ABC):
         self._store = store
 
     @abstractmethod
-    def _leased(self, work: UnitOfWork) -> Runs | Endpoints:
+    def _repository(self, work: UnitOfWork) -> Runs | Endpoints:
         """Return the repository whose rows are leased."""
 
     @property
@@ -28,12 +28,12 @@ class LeaseService(ABC):
     def active(self) -> tuple[tuple[Lease, ...], float]:
         """Return all leases, and the time on the database's clock."""
         with self._store.read() as work:
-            return self._leased(work).active(), work.now
+            return self._repository(work).active(), work.now
 
     def count_launch(self, lease: Lease) -> bool:
         """Count one more launch for a lease that no process works on; False if it has moved on."""
         with self._store.write() as work:
-            return self._leased(work).count_launch(lease)
+            return self._repository(work).count_launch(lease)
 
     def record_launch(
         self, subject_id: int, launches: int, process: Process | None, job: str | None = None
@@ -47,7 +47,7 @@ class LeaseService(ABC):
             job: By which the engine of a launcher knows what was started.
         """
         with self._store.write() as work:
-            self._leased(work).set_launched(subject_id, launches, process, job)
+            self._repository(work).set_launched(subject_id, launches, process, job)
 
     def uncount_launch(self, subject_id: int, launches: int, waits: str) -> bool:  # noqa: ARG002  endpoints have none
         """Take back a launch that an engine did not take, and say why; False if the subject has moved on."""

@@ -72,7 +72,7 @@ class RetentionService:
         for part in _parts(list_deletable(found)):
             kept |= self._remove(project_id, keep, part)
         self._sweep(project_id)
-        return tuple(_told(kept.get(each.checkpoint.id, each)) for each in found)
+        return tuple(_describe_decision(kept.get(each.checkpoint.id, each)) for each in found)
 
     def other_files(self, project_id: int) -> tuple[OtherFiles, ...]:
         """Return what ended trainings have left in their runs' folders beside their checkpoints."""
@@ -137,7 +137,7 @@ def _parts(gone: Iterable[Checkpoint]) -> Iterator[list[Checkpoint]]:
         yield part
 
 
-def _told(decision: RetentionDecision) -> RetentionDecision:
+def _describe_decision(decision: RetentionDecision) -> RetentionDecision:
     """Return what became of a checkpoint, by its folder."""
     left = not decision.is_kept and os.path.lexists(decision.checkpoint.path)
     return replace(decision, reasons=(UNDELETED,)) if left else decision

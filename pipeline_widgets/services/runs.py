@@ -200,7 +200,7 @@ class RunService:
             revision = work.projects.touch(run.project_id)
             if run.pipeline_id is not None and run.stage_id is not None:
                 _note(work, work.pipelines.get(run.pipeline_id), run.stage_id, "Stopped")
-            return _stopped(work, run, revision)
+            return _stop_pending(work, run, revision)
 
     def stop_experiment(self, experiment_id: int) -> Run:
         """Ask the active run of an experiment to stop, in whatever stage it is.
@@ -224,7 +224,7 @@ class RunService:
             history.record_event(work, pipeline, EventKind.RAN, "Stopped all that was active.")
             latest = [known.for_stage(stage.id).latest for stage in pipeline.stages]
             return tuple(
-                _stopped(work, run, revision)
+                _stop_pending(work, run, revision)
                 for run in latest
                 if run is not None and run.status.active and run.status is not Status.STOPPING
             )
@@ -265,7 +265,7 @@ class RunService:
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             known = pipeline_facts.load(work, pipeline)
-            refused = self._refused(work, pipeline, known)
+            refused = self._find_refusals(work, pipeline, known)
         return (*find_problems(pipeline, known), *refused, *self._unreachable(pipeline, known))
 
     def code_notes(self, pipeline_id: int) -> tuple[str, ...]:
@@ -334,7 +334,7 @@ class RunService:
     def _find_refusal(self, work: UnitOfWork, experiment: Experiment) -> PipelineError | None:
         return self._refusal_of(experiment, work.experiments.stored_reference(experiment.algorithm_id))
 
-    def _refused(self, work: UnitOfWork, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
+    def _find_refusals(self, work: UnitOfWork, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
         bound = [(stage, known.for_stage(stage.id).experiment) for stage in pipeline.stages]
         return [
             Problem(stage=stage_label(pipeline, stage, known), problem=_describe_refusal(error))
@@ -360,7 +360,7 @@ class RunService:
         return found
 
 
-def _stopped(work: UnitOfWork, run: Run, revision: int) -> Run:
+def _stop_pending(work: UnitOfWork, run: Run, revision: int) -> Run:
     """One that has not started is Stopped at once."""
     status = Status.STOPPED if run.status is Status.PENDING else Status.STOPPING
     stopped = work.runs.set_status(run, status, revision)

@@ -73,7 +73,7 @@ def rebind_stage(
     known = pipeline_facts.load(work, before)
     if found := find_active_blockers(before, stage, known):
         raise trigger_error(stage_label(before, stage, known), found)
-    after = _bound(work, before, stage, copy, f"which resumes {quote(original.name)}", revision)
+    after = _rebind(work, before, stage, copy, f"which resumes {quote(original.name)}", revision)
     return after, after.stage(stage.id)
 
 
@@ -82,7 +82,7 @@ def bind_copy(work: UnitOfWork, pipeline: Pipeline, stage_id: int, revision: int
     stage = pipeline.stage(stage_id)
     if isinstance(stage, ExperimentStage):
         original = work.experiments.get(stage.experiment_id)
-        _bound(
+        _rebind(
             work,
             pipeline,
             stage,
@@ -92,7 +92,7 @@ def bind_copy(work: UnitOfWork, pipeline: Pipeline, stage_id: int, revision: int
         )
 
 
-def _bound(
+def _rebind(
     work: UnitOfWork, before: Pipeline, stage: ExperimentStage, copy: Experiment, which: str, revision: int
 ) -> Pipeline:
     then = before.with_stage_replaced(replace(stage, experiment_id=copy.id)).pipeline

@@ -130,7 +130,7 @@ class SupervisionService(LeaseService):
     #: The environment that was kept last, and its digest.
     _kept: tuple[Environment | None, str | None] = (None, None)
 
-    def _leased(self, work: UnitOfWork) -> Runs:
+    def _repository(self, work: UnitOfWork) -> Runs:
         return work.runs
 
     @property
@@ -162,7 +162,7 @@ class SupervisionService(LeaseService):
             pid, since = child.pid, child.started
             token = job.token
             if not work.runs.start(job.run_id, token, revision, pid=pid, since=since, environment=digest):
-                raise _fenced(job)
+                raise _fence(job)
         self._kept = (environment, digest)
 
     def _keep_environment(self, work: UnitOfWork, environment: Environment | None) -> str | None:
@@ -180,7 +180,7 @@ class SupervisionService(LeaseService):
         with self._store.read() as work:
             status = work.runs.status_under(job.run_id, job.token)
         if status is None or not status.active:
-            raise _fenced(job)
+            raise _fence(job)
         return status
 
     def beat(self, job: Job) -> None:
@@ -191,7 +191,7 @@ class SupervisionService(LeaseService):
         """
         with self._store.write() as work:
             if not work.runs.update_fenced(job.run_id, job.token, beat_at=work.now):
-                raise _fenced(job)
+                raise _fence(job)
 
     def record(self, job: Job, batch: Batch) -> None:
         """Record metrics, progress and checkpoints.
@@ -203,7 +203,7 @@ class SupervisionService(LeaseService):
             revision = work.projects.touch(job.project_id)
             columns: dict[str, object] = {**_progress(batch), "revision": revision, "beat_at": work.now}
             if not work.runs.update_fenced(job.run_id, job.token, **columns):
-                raise _fenced(job)
+                raise _fence(job)
             _keep(work, job, batch)
 
     def finish(
@@ -231,7 +231,7 @@ class SupervisionService(LeaseService):
             was_stopping = work.runs.status_under(job.run_id, job.token) is Status.STOPPING
             run = work.runs.end(job.run_id, job.token, outcome.status, revision, error=outcome.error, **told)
             if run is None:
-                raise _fenced(job)
+                raise _fence(job)
             if last:
                 _keep(work, job, last)
             if run.status is not Status.SUCCEEDED:
@@ -257,7 +257,7 @@ class SupervisionService(LeaseService):
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
             if not work.runs.update_fenced(job.run_id, job.token, revision=revision):
-                raise _fenced(job)
+                raise _fence(job)
             known = work.agents.matching((), [frozen.name])
             self._save_agent(work, work.runs.get(job.run_id), frozen)
             agent = work.agents.matching((), [frozen.name])[0]
@@ -398,6 +398,6 @@ def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
         keep_scores(work, job, batch.scored)
 
 
-def _fenced(job: Job) -> FencedError:
+def _fence(job: Job) -> FencedError:
     why = "It was stopped, or given up because its supervisor was silent for too long."
     return FencedError(f"Run {job.run_id} is no longer carried out by this process.", why)

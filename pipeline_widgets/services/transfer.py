@@ -123,15 +123,15 @@ class TransferService:
         """
         with self._store.read() as work:
             check_advanced(work, project_id)
-        document = from_plain(_parsed(text))
-        entries = [self._configured(each) for each in document.experiments]
+        document = from_plain(_parse(text))
+        entries = [self._configure_entry(each) for each in document.experiments]
         wanted = document.name if name is None else validate_name(name, "pipeline")
         evaluator = self._find_evaluator(document.score_by) if document.score_by is not None else None
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
             check_name_available(wanted, work.pipelines.named(project_id, [wanted]), "pipeline")
-            ids, also = _bound(work, project_id, entries, revision, rename=rename)
+            ids, also = _bind_experiments(work, project_id, entries, revision, rename=rename)
             empty = work.pipelines.add(project_id, wanted, document.description, revision)
             stages = [_with_ids(work, each, ids, at) for at, each in enumerate(document.stages, 1)]
             made = replace(empty.with_stages(stages), score_by=document.score_by)
@@ -143,7 +143,7 @@ class TransferService:
             history.record_event(work, pipeline, EventKind.CREATED, "Imported.")
             return ImportedPipeline(pipeline=pipeline, also=also)
 
-    def _configured(self, entry: ExperimentEntry) -> _Entry:
+    def _configure_entry(self, entry: ExperimentEntry) -> _Entry:
         try:
             return _Entry(entry=entry, made=self._configure(entry.algorithm, entry.config))
         except PipelineError as error:
@@ -181,7 +181,7 @@ def _document(work: UnitOfWork, pipeline: Pipeline) -> Document:
         name=pipeline.name,
         description=pipeline.description,
         experiments=tuple(_entry(each) for each in experiments),
-        stages=tuple(_named(stage, names, agents) for stage in pipeline.stages),
+        stages=tuple(_name_stage(stage, names, agents) for stage in pipeline.stages),
         score_by=pipeline.score_by,
     )
 
@@ -196,14 +196,14 @@ def _entry(experiment: Experiment) -> ExperimentEntry:
     )
 
 
-def _named(stage: Stage, experiments: Mapping[int, str], agents: Mapping[int, str]) -> StageEntry:
+def _name_stage(stage: Stage, experiments: Mapping[int, str], agents: Mapping[int, str]) -> StageEntry:
     if not isinstance(stage, ExperimentStage):
         return StageEntry(stage=stage)
     agent = agents[stage.start.agent_id] if isinstance(stage.start, FromAgent) else None
     return StageEntry(stage=stage, experiment=experiments[stage.experiment_id], agent=agent)
 
 
-def _bound(
+def _bind_experiments(
     work: UnitOfWork, project_id: int, entries: Sequence[_Entry], revision: int, *, rename: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """The experiments that entries mean, by name: those that are there with the same content, or new."""
@@ -219,7 +219,7 @@ def _bound(
             continue
         if not isinstance(each.made, ConfiguredAlgorithm):
             raise each.made
-        free_name = _renamed(work, project_id, name, mine, rename=rename) if name in known else name
+        free_name = _find_free_name(work, project_id, name, mine, rename=rename) if name in known else name
         entry = each.entry
         new = work.experiments.add(
             project_id, free_name, each.made, entry.seed, revision, placement=entry.placement
@@ -229,7 +229,7 @@ def _bound(
     return ids, tuple(also)
 
 
-def _renamed(
+def _find_free_name(
     work: UnitOfWork, project_id: int, name: str, mine: Mapping[str, _Entry], *, rename: bool
 ) -> str:
     """A name that neither the project nor the text has."""
@@ -268,13 +268,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+def _quote(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     """Write a text that holds unusual line ends with escapes: else they would be read as spaces."""
     style = '"' if any(letter in text for letter in LINE_ENDS) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # pyright: ignore[reportUnknownMemberType]
 
 
-_Dumper.add_representer(str, _quoted)
+_Dumper.add_representer(str, _quote)
 
 
 def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
@@ -322,7 +322,7 @@ _tell_numbers(_Loader)
 _tell_numbers(_Dumper)
 
 
-def _parsed(text: str) -> Any:
+def _parse(text: str) -> Any:
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
         raise import_error("its type", f"It should be a text, and is a {type(text).__name__}.")
     if len(text) > LONGEST:

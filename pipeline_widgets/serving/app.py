@@ -75,7 +75,7 @@ def application(live: ServedState, local_host: str | None = None) -> ASGIApp:
     ]
     app = Starlette(
         routes=[Path(path, compressing(handler), methods=verbs) for path, verbs, handler in paths],
-        exception_handlers={RequestError: _refused, HTTPException: _unknown, Exception: _fault},
+        exception_handlers={RequestError: _refuse, HTTPException: _unknown, Exception: _fault},
     )
     app.router.redirect_slashes = False  # it would redirect to whatever the Host header names
     return ErrorMiddleware(app, local_host)
@@ -91,7 +91,7 @@ class ErrorMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         exchange = Exchange(scope, receive, send)
-        if refusal := self._misdirected(scope):
+        if refusal := self._refuse_foreign_host(scope):
             await refusal.response(scope["path"])(scope, exchange.receive, exchange.send)
             return
         try:
@@ -105,7 +105,7 @@ class ErrorMiddleware:
         except Exception:  # noqa: BLE001, S110  `_fault` has logged and answered it
             pass
 
-    def _misdirected(self, scope: Scope) -> RequestError | None:
+    def _refuse_foreign_host(self, scope: Scope) -> RequestError | None:
         """Refuse requests that a page of another site sends here by its own name (DNS rebinding)."""
         named = dict(scope.get("headers", ())).get(b"host") if self._local_host else None
         if named is None or is_addressed_by(named.decode("latin-1"), str(self._local_host)):
@@ -166,7 +166,7 @@ class Routes:
         return handle
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     return cast("RequestError", error).response(request.scope["path"])
 
 

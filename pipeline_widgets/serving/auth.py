@@ -68,13 +68,13 @@ class Authenticator:
             finally:
                 self._read_at = time.monotonic() + READ_EVERY
         if not self._opens(given):
-            raise self._locked(given)
+            raise self._lockout(given)
 
     def _opens(self, given: str) -> bool:
         own = hmac.compare_digest(given.encode(), self._live.own_key.encode())
         return own or verify_key(given, self._live.key_digest)
 
-    def _locked(self, given: str) -> RequestError:
+    def _lockout(self, given: str) -> RequestError:
         if self._live.key_digest is None:
             fix = "Make one: agent.rotate_key(), or “Rotate key” in the Agents view."
             return RequestError(

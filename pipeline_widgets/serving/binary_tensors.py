@@ -69,7 +69,7 @@ def attach_data(request: Mapping[str, Any], binary: bytes | None) -> dict[str, A
     """
     check_supported(request)
     inputs, at, rest = list[Any](), 0, binary or b""
-    for tensor in _listed(request, "inputs"):
+    for tensor in _list(request, "inputs"):
         size = _parameters(tensor).get(SIZE)
         if size is None:
             inputs.append(tensor)
@@ -177,10 +177,10 @@ def _encode(datatype: str, data: Sequence[Any]) -> bytes:
 
 def _tensors(request: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return what a request lists as tensors; what is none is refused where tensors are read."""
-    return [each for each in _listed(request, name) if isinstance(each, Mapping)]
+    return [each for each in _list(request, name) if isinstance(each, Mapping)]
 
 
-def _listed(request: Mapping[str, Any], name: str) -> list[Any]:
+def _list(request: Mapping[str, Any], name: str) -> list[Any]:
     listed: Any = request.get(name)
     return cast("list[Any]", listed) if isinstance(listed, list) else []
 

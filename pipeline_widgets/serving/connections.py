@@ -39,7 +39,7 @@ class BoundedProtocol(H11Protocol):
         super().connection_made(transport)
         self._state: tuple[object, ...] = ()
         self._since = self.loop.time()
-        others = _bounded(self.connections - {self})
+        others = _limit(self.connections - {self})
         silent = [each for each in others if each.waits_for in _SILENT]
         if len(silent) >= MOST_SILENT:
             _longest(silent).transport.abort()
@@ -92,11 +92,11 @@ class BoundedProtocol(H11Protocol):
 def check_all(connections: Iterable[object]) -> None:
     """Close the connections that make no progress."""
     now = asyncio.get_running_loop().time()
-    for each in _bounded(connections):
+    for each in _limit(connections):
         each.check(now)
 
 
-def _bounded(connections: Iterable[object]) -> list[BoundedProtocol]:
+def _limit(connections: Iterable[object]) -> list[BoundedProtocol]:
     return [each for each in connections if isinstance(each, BoundedProtocol)]
 
 

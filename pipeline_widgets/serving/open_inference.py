@@ -66,10 +66,10 @@ def read_inputs(request: Mapping[str, Any], example: Any = None, name: str = "")
     if len(named) != len(cast("list[Any]", inputs)):
         raise PipelineError("Two inputs have the same name.", fix="Give each its own.")
     if isinstance(example, Mapping):
-        _named_as([str(each) for each in cast("Mapping[Any, Any]", example)], named)
+        _check_names([str(each) for each in cast("Mapping[Any, Any]", example)], named)
         return named
     if example is not None:
-        _named_as([name], named)
+        _check_names([name], named)
     return next(iter(named.values())) if len(named) == 1 else named
 
 
@@ -117,7 +117,7 @@ def select_outputs(tensors: Sequence[dict[str, Any]], names: Sequence[str]) -> l
 def build_outputs(answer: Any, name: str) -> list[dict[str, Any]]:
     """Return an answer as output tensors: one of that name, or one for each entry of a mapping."""
     named = cast("Mapping[str, Any]", answer) if isinstance(answer, Mapping) else {name: answer}
-    return [_described(str(each), value) for each, value in named.items()]
+    return [_describe(str(each), value) for each, value in named.items()]
 
 
 def describe_model(example: Any, name: str) -> list[dict[str, Any]]:
@@ -164,7 +164,7 @@ def _name_of(output: Any) -> Any:
     return cast("dict[str, Any]", output).get("name") if isinstance(output, dict) else None
 
 
-def _named_as(expected: Sequence[str], named: Mapping[str, Any]) -> None:
+def _check_names(expected: Sequence[str], named: Mapping[str, Any]) -> None:
     """Refuse tensors under other names than those of the metadata."""
     if set(named) != set(expected):
         why = f"The request has {', '.join(map(abbreviate, list(named)[:4]))}."
@@ -195,7 +195,7 @@ def _tensor(given: Any) -> tuple[str, Any]:
         if not _fits(datatype, value):
             what = f"Tensor {abbreviate(name)} is {datatype}, but holds {abbreviate(value)}."
             raise PipelineError(what, fix="Correct its data.")
-    return name, _nested(flat, sizes)
+    return name, _nest(flat, sizes)
 
 
 def _sizes(name: str, shape: Any) -> list[int]:
@@ -255,25 +255,25 @@ def _flat(name: str, data: Any, depth: int = 0) -> list[Any]:
     ]
 
 
-def _nested(flat: Sequence[Any], sizes: Sequence[int]) -> Any:
+def _nest(flat: Sequence[Any], sizes: Sequence[int]) -> Any:
     """Return flat values nested in the shape of a tensor."""
     if not sizes:
         return flat[0]
     if len(sizes) == 1:
         return list(flat)
     step = math.prod(sizes[1:])
-    return [_nested(flat[at * step : (at + 1) * step], sizes[1:]) for at in range(sizes[0])]
+    return [_nest(flat[at * step : (at + 1) * step], sizes[1:]) for at in range(sizes[0])]
 
 
-def _described(name: str, value: Any) -> dict[str, Any]:
-    sizes, flat = _measured(value)
+def _describe(name: str, value: Any) -> dict[str, Any]:
+    sizes, flat = _measure(value)
     datatype = _datatype(flat) if sizes is not None else None
     if sizes is None or datatype is None:  # a value that is no tensor is sent as its JSON
         sizes, flat, datatype = [1], [json.dumps(value, allow_nan=False)], "BYTES"
     return {"name": name, "shape": sizes or [1], "datatype": datatype, "data": flat}
 
 
-def _measured(value: Any) -> tuple[list[int] | None, list[Any]]:
+def _measure(value: Any) -> tuple[list[int] | None, list[Any]]:
     """Return the sizes and the values of nested lists; no sizes if they are ragged."""
     sizes: list[int] = []
     level: list[Any] = [value]
@@ -288,7 +288,7 @@ def _measured(value: Any) -> tuple[list[int] | None, list[Any]]:
 
 def _rows_of(value: Any) -> list[int]:
     """Return the sizes of an example; none for a value that is no tensor."""
-    return _measured(value)[0] or []
+    return _measure(value)[0] or []
 
 
 def _values(example: Any) -> list[Any]:

@@ -141,7 +141,7 @@ def read_generate_request(body: Mapping[str, Any]) -> Asked:
     """
     request = _read(_GenerateRequest, body)
     if (request.prompt is None) == (request.messages is None):
-        raise _refused("prompt", "A request has a prompt or messages.", "Send one of them.")
+        raise _refusal("prompt", "A request has a prompt or messages.", "Send one of them.")
     for index, message in enumerate(request.messages or ()):
         _check_extra(message, f"messages.{index}.")
     messages = [message.plain() for message in request.messages or ()]
@@ -165,11 +165,11 @@ def read_completion_request(body: Mapping[str, Any], agent: str) -> Asked:
     prompts = _read_prompts(request.prompt)
     echo, n = bool(request.echo), request.n or 1
     if len(prompts) * n > CHOICES:
-        raise _refused("n", f"{len(prompts) * n} completions are too many.", f"Ask for {CHOICES} at most.")
+        raise _refusal("n", f"{len(prompts) * n} completions are too many.", f"Ask for {CHOICES} at most.")
     if request.max_tokens == 0 and not echo:
-        raise _refused("max_tokens", "0 tokens are no completion.", "Ask for 1, or set “echo”.")
+        raise _refusal("max_tokens", "0 tokens are no completion.", "Ask for 1, or set “echo”.")
     if request.stream and request.logprobs is not None:
-        raise _refused("logprobs", "A stream has no log-probabilities.", "Leave out “stream”.")
+        raise _refusal("logprobs", "A stream has no log-probabilities.", "Leave out “stream”.")
     return Asked(
         prompts=tuple(_constant(prompt) for prompt in prompts),
         settings=request.settings(request.max_tokens, request.logprobs),
@@ -191,11 +191,11 @@ def read_chat_request(body: Mapping[str, Any], agent: str) -> Asked:
     for index, message in enumerate(request.messages):
         _check_extra(message, f"messages.{index}.")
     if request.max_tokens == 0:
-        raise _refused("max_tokens", "0 tokens are no completion.", "Ask for 1.")
+        raise _refusal("max_tokens", "0 tokens are no completion.", "Ask for 1.")
     if request.top_logprobs is not None and not request.logprobs:
-        raise _refused("top_logprobs", "“top_logprobs” needs “logprobs”.", "Set “logprobs” to true.")
+        raise _refusal("top_logprobs", "“top_logprobs” needs “logprobs”.", "Set “logprobs” to true.")
     if request.stream and request.logprobs:
-        raise _refused("logprobs", "A stream has no log-probabilities.", "Leave out “stream”.")
+        raise _refusal("logprobs", "A stream has no log-probabilities.", "Leave out “stream”.")
     messages = [message.plain() for message in request.messages]
     limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
     return Asked(
@@ -229,12 +229,12 @@ def _read(kind: type[_T], body: Mapping[str, Any], agent: str | None = None) -> 
         place = ".".join(str(part) for part in first["loc"] if part in body or isinstance(part, int))
         path = place or str(first["loc"][0])
         what = f"The parameter “{path}” is missing." if first["type"] == "missing" else ""
-        raise _refused(path, what or f"The parameter “{path}” is wrong.", f"{first['msg']}.") from error
+        raise _refusal(path, what or f"The parameter “{path}” is wrong.", f"{first['msg']}.") from error
     _check_extra(request)
     if isinstance(options := getattr(request, "stream_options", None), _StreamOptions):
         _check_extra(options, "stream_options.")
         if not getattr(request, "stream", None):
-            raise _refused("stream_options", "“stream_options” needs “stream”.", "Set “stream” to true.")
+            raise _refusal("stream_options", "“stream_options” needs “stream”.", "Set “stream” to true.")
     return request
 
 
@@ -271,7 +271,7 @@ def _read_prompts(prompt: Any) -> list[Prompt]:
     if listed and all(type(each) is list and each and _are_ids(each) for each in listed):
         return [tuple(each) for each in listed]
     what = f"The prompt is {abbreviate(cast('object', prompt))}."
-    raise _refused("prompt", what, "Send a text, token ids, or a list of either.")
+    raise _refusal("prompt", what, "Send a text, token ids, or a list of either.")
 
 
 def _are_ids(listed: Sequence[Any]) -> bool:
@@ -282,5 +282,5 @@ def _constant(prompt: Prompt) -> Callable[[TextPredictor], Prompt]:
     return lambda _: prompt
 
 
-def _refused(param: str, what: str, fix: str) -> RequestError:
+def _refusal(param: str, what: str, fix: str) -> RequestError:
     return RequestError(UNPROCESSABLE, what, "", fix, param=param)

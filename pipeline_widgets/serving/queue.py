@@ -96,7 +96,7 @@ class PredictionQueue:
             raise RequestError(
                 404, "This agent cannot be asked.", why, "Declare predict= with @pw.algorithm."
             )
-        return await self.run(opened, lambda: _encoded(predict(value)))
+        return await self.run(opened, lambda: _encode(predict(value)))
 
     async def run(self, opened: LoadedVersion, action: Callable[[], _T]) -> _T:
         """Let the agent do something in its thread, when it is this request's turn; return what it returns.
@@ -113,7 +113,7 @@ class PredictionQueue:
             self._waiting -= 1
         try:
             self._began = time.monotonic()
-            return await to_thread.run_sync(_performed, action, limiter=self._thread)
+            return await to_thread.run_sync(_perform, action, limiter=self._thread)
         finally:
             self._began = None
             self._lock.release()
@@ -135,7 +135,7 @@ def _busy(what: str, why: str) -> RequestError:
     return RequestError(503, what, why, "Ask again later.", **{"Retry-After": "1"})
 
 
-def _performed(action: Callable[[], _T]) -> _T:
+def _perform(action: Callable[[], _T]) -> _T:
     """Run the agent's code, in a thread. Any error of it is an answer: SystemExit must end nothing."""
     try:
         return action()
@@ -144,18 +144,20 @@ def _performed(action: Callable[[], _T]) -> _T:
     except PipelineError as error:
         raise invalid_input(error) from error
     except INPUT_ERRORS as error:
-        raise RequestError(422, "The agent refuses this input.", _said(error)) from error
+        raise RequestError(422, "The agent refuses this input.", _describe_error(error)) from error
     except BaseException as error:
         _log.error("The agent's code failed.", exc_info=error)
-        raise RequestError(500, "The agent's code failed.", _said(error), "Its log has more.") from error
+        raise RequestError(
+            500, "The agent's code failed.", _describe_error(error), "Its log has more."
+        ) from error
 
 
-def _encoded(found: Any) -> bytes:
+def _encode(found: Any) -> bytes:
     try:
         return encode_json(found)
     except ValueError as error:
         raise RequestError(500, "The agent answered with what is not JSON.", f"{error}.") from error
 
 
-def _said(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}."

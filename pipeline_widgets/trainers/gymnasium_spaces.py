@@ -57,7 +57,7 @@ def describe_bounds(space: Any) -> str:
     high = np.concatenate([np.ravel(box.high).astype(np.float64) for box in boxes])
     if (low <= -_UNBOUNDED).all() and (high >= _UNBOUNDED).all():
         return "unbounded"
-    span = f"{_bound(low.min())} to {_bound(high.max())}"
+    span = f"{_encode_bound(low.min())} to {_encode_bound(high.max())}"
     if np.unique(low).size == 1 and np.unique(high).size == 1:
         return span
     digest = hashlib.sha256(low.tobytes() + high.tobytes()).hexdigest()[:_DIGEST]
@@ -217,7 +217,7 @@ def _boxes(space: Any) -> list[Any]:
     return []
 
 
-def _bound(value: float) -> str:
+def _encode_bound(value: float) -> str:
     if not math.isfinite(value) or abs(value) >= _UNBOUNDED:
         return "-inf" if value < 0 else "inf"
     return f"{value:.6g}"

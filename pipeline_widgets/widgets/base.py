@@ -126,7 +126,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         if not self._guard.acquire(blocking=wait):
             return True
         try:
-            return self._refreshed()
+            return self._on_refresh()
         finally:
             self._guard.release()
 
@@ -217,7 +217,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
     def _should_send_property(self, key: str, value: Any) -> bool:
         return key not in self._silent and super()._should_send_property(key, value)
 
-    def _refreshed(self) -> bool:
+    def _on_refresh(self) -> bool:
         before = self._changes
         self.show(untrusted=self._services.read_only_reason or "")
         try:

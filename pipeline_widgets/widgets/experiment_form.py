@@ -24,7 +24,7 @@ from pipeline_widgets.widgets.encoding import encode, encode_fields
 
 def new_form(algorithm: str | None) -> Row:
     """Return an empty form for an algorithm, by default the first one, and all algorithms to choose from."""
-    offered = [_offered(name) for name in registry.names()]
+    offered = [_offer(name) for name in registry.names()]
     usable = [each["name"] for each in offered if not each["problem"]]
     chosen = algorithm or (usable[0] if usable else None)
     fields = list_fields(registry.find(chosen).config) if chosen is not None else ()
@@ -42,7 +42,7 @@ def filled_form(experiment: Experiment) -> Row:
     algorithm = registry.find(experiment.spec.name)
     config = experiment.config
     return {
-        "algorithms": [_offered(experiment.spec.name)],
+        "algorithms": [_offer(experiment.spec.name)],
         "algorithm": experiment.spec.name,
         "name": experiment.name,
         "seed": field_row(SEED, str(experiment.seed)),
@@ -59,7 +59,7 @@ def field_row(field: FormField, value: str) -> Row:
     return {**encode(field), "value": value}
 
 
-def _offered(name: str) -> Row:
+def _offer(name: str) -> Row:
     row: Row = {"name": name, "says": "", "problem": "", "install": ""}
     try:
         algorithm = registry.find(name)

@@ -75,7 +75,7 @@ class PipelineView(View):
             canvas=_canvas(),
             headed=headed,
             selected=_first_unfinished(self._state),
-            **self._shown(),
+            **self._show(),
         )
         self._show_panel()
 
@@ -158,7 +158,7 @@ class PipelineView(View):
 
     def do_edit(self, stage: int, settings: Row, version: int, *, duplicate: bool = False) -> Row:
         """Give a stage other settings."""
-        return self._edited(
+        return self._on_edit(
             self._services.pipelines.update_stage(
                 stage,
                 lambda before: parse_stage(settings, before),
@@ -169,7 +169,7 @@ class PipelineView(View):
 
     def do_move(self, stage: int, to: int, version: int) -> Row:
         """Move a stage to a position."""
-        return self._edited(self._services.pipelines.move_stage(stage, to, expected_version=version))
+        return self._on_edit(self._services.pipelines.move_stage(stage, to, expected_version=version))
 
     def do_remove(self, stage: int, version: int) -> Row:
         """Remove a stage; its neighbour is selected then."""
@@ -190,7 +190,7 @@ class PipelineView(View):
     def do_undo(self, version: int) -> Row:
         """Undo the last edit, and return what was undone."""
         undone = self._services.history.undo(self._pipeline_id, expected_version=version).undone
-        return {"undone": _edit_row(undone), **self._edited(())}
+        return {"undone": _edit_row(undone), **self._on_edit(())}
 
     # ---- commands: text and history
 
@@ -254,20 +254,20 @@ class PipelineView(View):
 
     def _read(self) -> None:
         self._state = self._services.states.pipeline(self._pipeline_id)
-        now = self._shown()
+        now = self._show()
         self.show(pipeline=now["pipeline"])
         self.show_rows("stages", now["stages"])
-        if self.selected and self._chosen() is None:
+        if self.selected and self._find_chosen() is None:
             self.show(selected=0)
 
-    def _shown(self) -> dict[str, Any]:
+    def _show(self) -> dict[str, Any]:
         pipeline = self._state.pipeline
         shown = encode_fields(pipeline, "id", "name", "description", "version")
         shown["undo"] = _edit_row(self._services.history.undoable(pipeline.id))
         return {"pipeline": shown, "stages": stage_rows(self._state)}
 
     def _show_panel(self) -> None:
-        chosen = self._chosen()
+        chosen = self._find_chosen()
         self._whole = True
         if chosen is None:
             self.show(panel={})
@@ -276,10 +276,10 @@ class PipelineView(View):
         if chosen.run is not None:
             run_detail = self._services.run_details.run(chosen.run.id, metrics=METRICS_AT_ONCE)
             self._whole = run_detail.whole  # a long run is read over several looks
-        deployed = self._deployed(chosen, run_detail)
+        deployed = self._show_deployment(chosen, run_detail)
         self.show(panel=panel_row(self._state, self.selected, run_detail, deployed))
 
-    def _deployed(self, chosen: StageState, run_detail: RunDetail | None) -> Agent | None:
+    def _show_deployment(self, chosen: StageState, run_detail: RunDetail | None) -> Agent | None:
         if not isinstance(chosen.stage, DeploymentStage) or run_detail is None or run_detail.agent is None:
             return None
         try:
@@ -287,10 +287,10 @@ class PipelineView(View):
         except NotFoundError:  # it was deleted since
             return None
 
-    def _chosen(self) -> StageState | None:
+    def _find_chosen(self) -> StageState | None:
         return next((each for each in self._state.stages if each.stage.id == self.selected), None)
 
-    def _edited(self, also: tuple[str, ...]) -> Row:
+    def _on_edit(self, also: tuple[str, ...]) -> Row:
         self.refresh()
         return {"also": list(also)}
 

@@ -73,7 +73,7 @@ class Refresher:
         self._wake.set()
 
     def _run(self) -> None:
-        while seen := self._seen():
+        while seen := self._find_seen():
             live = False
             try:
                 self._look()
@@ -84,7 +84,7 @@ class Refresher:
             self._wake.wait(LIVE if live else REST)
             self._wake.clear()
 
-    def _seen(self) -> list[Refreshed]:
+    def _find_seen(self) -> list[Refreshed]:
         """Return what can be seen; the thread ends where that is nothing."""
         with self._lock:
             now = time.monotonic()
@@ -103,7 +103,7 @@ class Refresher:
         if shell is None:
             return
         self._cells = 0
-        for event, act in (("pre_run_cell", self._began), ("post_run_cell", self._ended)):
+        for event, act in (("pre_run_cell", self._began), ("post_run_cell", self._on_end)):
             if on:
                 shell.events.register(event, act)
             elif act in shell.events.callbacks[event]:
@@ -113,7 +113,7 @@ class Refresher:
         with self._lock:
             self._cells += 1
 
-    def _ended(self, *_: object) -> None:
+    def _on_end(self, *_: object) -> None:
         with self._lock:
             self._cells = max(0, self._cells - 1)
             later = time.monotonic() + LEASE

@@ -121,7 +121,7 @@ def parse_stage(settings: Mapping[str, Any], before: Stage | None = None) -> Sta
         case "experiment":
             return ExperimentStage(
                 id=stage_id,
-                experiment_id=_chosen(settings.get("experiment"), "an experiment"),
+                experiment_id=_require_chosen(settings.get("experiment"), "an experiment"),
                 trigger=trigger,
                 start=_start(settings.get("start")),
                 auto_add_agent=settings.get("auto_add_agent") is True,
@@ -154,7 +154,7 @@ def _gate(value: object) -> Gate | None:
 def _start(value: object) -> Start:
     match value:
         case {"agent": agent}:
-            return FromAgent(_chosen(agent, "a saved Agent"))
+            return FromAgent(_require_chosen(agent, "a saved Agent"))
         case None:
             raise _not_chosen()
         case _:
@@ -171,7 +171,7 @@ def _not_chosen() -> ConfigError:
     return ConfigError("No checkpoint is chosen.", fix="Choose one, or its step in the table.")
 
 
-def _chosen(value: object, what: str) -> int:
+def _require_chosen(value: object, what: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise ConfigError(f"The stage needs {what}.", fix=f"Choose {what}.")

@@ -35,7 +35,7 @@ def panel_row(
         "settings": list(pipeline.describe_settings(stage_id)),
         "reasons": list(state.staleness.reasons),
         "accepted": (state.accepted or "") if state.staleness.accepted else None,
-        "run": {**_run(run_detail), "served": _served(agent)} if run_detail else None,
+        "run": {**_run(run_detail), "served": _describe_endpoint(agent)} if run_detail else None,
     }
 
 
@@ -78,7 +78,7 @@ def _run(run_detail: RunDetail) -> Row:
     }
 
 
-def _served(agent: Agent | None) -> Row | None:
+def _describe_endpoint(agent: Agent | None) -> Row | None:
     if agent is None:
         return None
     endpoint = agent.endpoint

@@ -40,7 +40,7 @@ def bound(document: Document, *algorithms: str) -> Document:
 
 def as_document(pipe: pw.Pipeline) -> Document:
     """Return what a pipeline is, by its export."""
-    return from_plain(transfer._parsed(pipe.to_yaml()))
+    return from_plain(transfer._parse(pipe.to_yaml()))
 
 
 def text_of(document: Document) -> str:

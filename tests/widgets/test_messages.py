@@ -32,7 +32,7 @@ MESSAGES = {
     "ResumableRun": "experiment_form._resumable_row",
     "ResumeOffer": "experiment_form.resume_row",
     "RunRow": "experiments._run_row",
-    "Served": "stage_panel._served",
+    "Served": "stage_panel._describe_endpoint",
     "SettingRow": "results.setting_rows",
     "Stage": "stage_graph._row",
     "StageFormData": "stage_form.form_row",

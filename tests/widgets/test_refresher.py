@@ -133,7 +133,7 @@ def test_a_busy_kernel_hears_no_renewals_and_drops_no_view(
         seen.wait()
     assert alive() == 1
 
-    refresher._ended()
+    refresher._on_end()
 
     until(lambda: alive() == 0, 10)
 

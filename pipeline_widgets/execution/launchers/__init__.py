@@ -45,11 +45,11 @@ def _find(name: str) -> Launcher:
     try:
         create = point.load()
     except Exception as error:
-        raise _not_loaded(name, point, error) from error
+        raise _import_failure(name, point, error) from error
     return create(name)
 
 
-def _not_loaded(name: str, point: EntryPoint, error: Exception) -> ExecutionError:
+def _import_failure(name: str, point: EntryPoint, error: Exception) -> ExecutionError:
     what, fix = f"The launcher {format_value(name)} cannot be used.", "Install what it needs."
     extras = point.dist.metadata.get_all("Provides-Extra") if point.dist is not None else None
     if point.dist is not None and point.name in (extras or ()):

@@ -51,7 +51,7 @@ class LocalLauncher:
         environment = interpreter.environment(**request.environment)
         try:
             with _open_log(request.log) as output:
-                started = _detached(command, environment, output)
+                started = _start_detached(command, environment, output)
         except OSError as error:
             fix = "Check the artifact folder, the memory and the number of processes, then try again."
             raise ExecutionError("No process could be started.", f"{error}.", fix) from error
@@ -139,7 +139,7 @@ def _open_log(path: Path) -> Generator[IO[bytes] | int]:
         yield output
 
 
-def _detached(command: list[str], environment: dict[str, str], output: IO[bytes] | int) -> Popen[bytes]:
+def _start_detached(command: list[str], environment: dict[str, str], output: IO[bytes] | int) -> Popen[bytes]:
     if sys.platform == "win32":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
         return Popen(  # noqa: S603  our own interpreter and module

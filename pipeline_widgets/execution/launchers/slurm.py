@@ -217,7 +217,7 @@ class SlurmLauncher:
 
     def _write_files(self, request: LaunchRequest, log: Path, environment: Path) -> None:
         """Write what only this user can read: the variables, and an empty log, which sbatch would share."""
-        variables = {**_carried(os.environ), **interpreter.path_to_package(), **request.environment}
+        variables = {**_pass_on(os.environ), **interpreter.path_to_package(), **request.environment}
         lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
         try:
             filesystem.make_private_folder(log.parent)
@@ -378,7 +378,7 @@ def _own_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def _carried(environment: Mapping[str, str]) -> Mapping[str, str]:
+def _pass_on(environment: Mapping[str, str]) -> Mapping[str, str]:
     """Return the variables of this process that a job begins with."""
     return {
         name: value

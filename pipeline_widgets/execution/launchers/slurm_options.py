@@ -175,9 +175,9 @@ def _read_word(name: str, value: Option) -> str:
         or not _WORD.fullmatch(text)
         or ("/" in text and name in {"nodelist", "exclude"})
     ):
-        raise _refused(name, value, "Give a text without spaces.")
+        raise _refusal(name, value, "Give a text without spaces.")
     if name == "gpu_type" and not re.fullmatch(r"[\w.-]+", text):
-        raise _refused(name, value, 'Give a type such as "a100".')
+        raise _refusal(name, value, 'Give a type such as "a100".')
     return text
 
 
@@ -186,18 +186,18 @@ def _read_switch(name: str, value: Option) -> bool:
         return value
     if str(value).lower() in _TRUE | _FALSE:
         return str(value).lower() in _TRUE
-    raise _refused(name, value, "Give True or False.")
+    raise _refusal(name, value, "Give True or False.")
 
 
 def _read_number(name: str, value: Option) -> int:
     text = str(value)
     if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,9}", text):
-        raise _refused(name, value, "Give a whole number.")
+        raise _refusal(name, value, "Give a whole number.")
     number = int(text)
     if name == "warning" and not 0 <= number <= LONGEST_WARNING:
-        raise _refused(name, value, f"Give seconds from 0 to {LONGEST_WARNING}.")
+        raise _refusal(name, value, f"Give seconds from 0 to {LONGEST_WARNING}.")
     return number
 
 
-def _refused(name: str, value: Option, fix: str) -> ExecutionError:
+def _refusal(name: str, value: Option, fix: str) -> ExecutionError:
     return ExecutionError(f"The option {name!r} of a job of Slurm cannot be {format_value(value)}.", fix=fix)

@@ -52,7 +52,7 @@ _SAVING = (
 )
 
 
-def _widened(name: str) -> dict[str, Case[Any]]:
+def _widen(name: str) -> dict[str, Case[Any]]:
     """The extremes of a run's score once another value has come; one that is NULL changes nothing."""
     low, high = schema.runs.c[f"lowest_{name}"], schema.runs.c[f"highest_{name}"]
     new: BindParameter[float] = bindparam(name, type_=Float)
@@ -65,7 +65,7 @@ def _widened(name: str) -> dict[str, Case[Any]]:
 _SCORED = (
     update(schema.runs)
     .where(schema.runs.c.id == bindparam("run"))
-    .values(**_widened("evaluation"), **_widened("training"))
+    .values(**_widen("evaluation"), **_widen("training"))
 )
 
 _FORMER = select(_C.id, _C.digest, _C.evaluation_score, _C.training_score).where(
@@ -73,7 +73,7 @@ _FORMER = select(_C.id, _C.digest, _C.evaluation_score, _C.training_score).where
 )
 
 
-def _narrowed(name: str) -> dict[str, ScalarSelect[Any]]:
+def _narrow(name: str) -> dict[str, ScalarSelect[Any]]:
     """The extremes of a run's score as its checkpoints have them now."""
     score = _C[f"{name}_score"]
     finite = (_C.run_id == bindparam("run")) & (score > -_INFINITY) & (score < _INFINITY)
@@ -86,7 +86,7 @@ def _narrowed(name: str) -> dict[str, ScalarSelect[Any]]:
 _RESCORED = (
     update(schema.runs)
     .where(schema.runs.c.id == bindparam("run"))
-    .values(**_narrowed("evaluation"), **_narrowed("training"))
+    .values(**_narrow("evaluation"), **_narrow("training"))
 )
 
 _OF_EXPERIMENT = (

@@ -80,7 +80,7 @@ class Evaluators(Repository):
     def find(self, name: str) -> StoredEvaluator | None:
         """Return the evaluator of a name; None where the workspace has none."""
         row = self._first(_ONE, named=name)
-        return _stored(row) if row is not None else None
+        return _from_row(row) if row is not None else None
 
     def get(self, name: str) -> StoredEvaluator:
         """Return the evaluator of a name.
@@ -112,7 +112,7 @@ class Evaluators(Repository):
 
     def of_stages(self, stage_ids: Iterable[int]) -> dict[int, StoredEvaluator]:
         """Return, by stage, the evaluator by whose scores Best and gates of its pipeline go."""
-        return {row["stage_id"]: _stored(row) for row in self._of(_OF_STAGES, stage_ids)}
+        return {row["stage_id"]: _from_row(row) for row in self._of(_OF_STAGES, stage_ids)}
 
     def put_score(self, *, value: float, **values: object) -> None:
         """Keep a score instead of a former one by the same evaluator; NaN is stored as NULL."""
@@ -121,11 +121,11 @@ class Evaluators(Repository):
 
     def scores_of_checkpoints(self, ids: Collection[int]) -> tuple[EvaluatorScore, ...]:
         """Return all scores of checkpoints, by step and evaluator."""
-        return _ordered(self._of(_OF_CHECKPOINTS, ids))
+        return _sort_by_name(self._of(_OF_CHECKPOINTS, ids))
 
     def scores_of_runs(self, run_ids: Collection[int]) -> tuple[EvaluatorScore, ...]:
         """Return all scores of what runs have saved, by step and evaluator."""
-        return _ordered(self._of(_OF_RUNS, run_ids))
+        return _sort_by_name(self._of(_OF_RUNS, run_ids))
 
     def codes(self, name: str, ids: Collection[int]) -> dict[int, str]:
         """Return, by checkpoint, the digest of the code that has given its score by an evaluator."""
@@ -136,7 +136,7 @@ class Evaluators(Repository):
         }
 
 
-def _stored(row: Mapping[Any, Any]) -> StoredEvaluator:
+def _from_row(row: Mapping[Any, Any]) -> StoredEvaluator:
     return StoredEvaluator(
         spec=row_mapping.to_evaluator(row["spec"]),
         digest=row["digest"],
@@ -145,6 +145,6 @@ def _stored(row: Mapping[Any, Any]) -> StoredEvaluator:
     )
 
 
-def _ordered(rows: Iterable[Mapping[Any, Any]]) -> tuple[EvaluatorScore, ...]:
+def _sort_by_name(rows: Iterable[Mapping[Any, Any]]) -> tuple[EvaluatorScore, ...]:
     scores = map(row_mapping.to_evaluator_score, rows)
     return tuple(sorted(scores, key=lambda each: (each.saved_by, each.step, each.evaluator)))

@@ -49,13 +49,13 @@ _LATEST = select(func.max(_C.id)).where(_C.stage_id.in_(_IDS))
 _TELLING = _RUNS.where(_C.id.in_(_LATEST.group_by(_C.stage_id, _C.experiment_id, _C.status, _SAVED)))
 
 
-def _numbered(owner: ColumnElement[int]) -> ReturningInsert[Any]:
+def _number_within(owner: ColumnElement[int]) -> ReturningInsert[Any]:
     last = select(func.coalesce(func.max(_C.number), 0) + 1).where(owner == bindparam("numbered_by"))
     return insert(schema.runs).values(number=last.scalar_subquery()).returning(schema.runs)
 
 
-_ADD_TO_EXPERIMENT, _ADD_TO_STAGE = _numbered(_C.experiment_id), _numbered(_C.stage_id)
-_ADD_TO_PROJECT = _numbered(case((_C.kind == "evaluation", _C.project_id)))
+_ADD_TO_EXPERIMENT, _ADD_TO_STAGE = _number_within(_C.experiment_id), _number_within(_C.stage_id)
+_ADD_TO_PROJECT = _number_within(case((_C.kind == "evaluation", _C.project_id)))
 _START = (
     update(schema.runs)
     .where(_HELD & (_C.status == Status.PENDING.value))

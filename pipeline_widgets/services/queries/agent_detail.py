@@ -76,11 +76,11 @@ def _lineages(work: UnitOfWork, versions: Sequence[AgentVersion]) -> Mapping[int
         where = place(maker, pipelines)
         trained = f"trained in {where}" if where else "trained by itself"
         made = f"Step {each.checkpoint.step} of {maker.label} of experiment {quote(named)}{of}, {trained}."
-        found[each.id] = f"{made} {_saved(savers.get(each.run_id or 0), maker, pipelines)}"
+        found[each.id] = f"{made} {_describe_origin(savers.get(each.run_id or 0), maker, pipelines)}"
     return found
 
 
-def _saved(run: Run | None, maker: Run, pipelines: Mapping[int, Pipeline]) -> str:
+def _describe_origin(run: Run | None, maker: Run, pipelines: Mapping[int, Pipeline]) -> str:
     """Say what made a version: a run that deployed it, one that added it as it completed, or a person."""
     if run is None:
         return "Saved by hand."

@@ -95,7 +95,7 @@ class AgentListQueries:
             here = cut(tuple(known), page=page, size=size, holding=holding)
             projects = {each.id: each.name for each in work.projects.all()}
             return AgentPage(
-                rows=_listed(work, [known[each] for each in here.listed], projects),
+                rows=_list(work, [known[each] for each in here.listed], projects),
                 total=here.total,
                 all=len(agents),
                 page=here.page,
@@ -132,7 +132,7 @@ def base_model(agent: Agent) -> str | None:
     return None if facet is None else str(facet)
 
 
-def _listed(work: UnitOfWork, agents: list[Agent], projects: Mapping[int, str]) -> tuple[ListedAgent, ...]:
+def _list(work: UnitOfWork, agents: list[Agent], projects: Mapping[int, str]) -> tuple[ListedAgent, ...]:
     makers = work.runs.by_id({each.current.checkpoint.run_id for each in agents})
     return tuple(
         ListedAgent(

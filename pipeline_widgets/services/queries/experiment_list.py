@@ -83,12 +83,12 @@ class ExperimentListQueries:
             work.projects.get(project_id)
             ids = work.experiments.ids(project_id, search, sort, descending=descending)
             here = cut(ids, page=page, size=size, holding=holding)
-            listed = _listed(work, here.listed)
+            listed = _list(work, here.listed)
             everything = work.experiments.count(project_id) if search else here.total
         return Page(rows=listed, total=here.total, all=everything, page=here.page, size=here.size)
 
 
-def _listed(work: UnitOfWork, ids: Sequence[int]) -> tuple[ListedExperiment, ...]:
+def _list(work: UnitOfWork, ids: Sequence[int]) -> tuple[ListedExperiment, ...]:
     found = work.experiments.summaries(ids)
     latest = work.runs.by_id([row.latest for row in found.values() if row.latest is not None])
     begun = pipeline_facts.start_steps(work, latest.values())

@@ -85,7 +85,7 @@ class OverviewQueries:
         with self._store.read() as work:
             revision = work.projects.get(project_id).revision
             if sort == "status":
-                ids = _by_need(work, project_id, search, descending=descending)
+                ids = _sort_by_need(work, project_id, search, descending=descending)
             else:
                 ids = work.pipelines.ids(project_id, search, sort, descending=descending)
             here = cut(ids, page=page, size=size, holding=holding)
@@ -133,7 +133,7 @@ def _with_scores(work: UnitOfWork, rows: tuple[ResultRow, ...]) -> tuple[ResultR
     return tuple(replace(row, scores=found.get(row.run_id, {})) for row in rows)
 
 
-def _by_need(work: UnitOfWork, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:
+def _sort_by_need(work: UnitOfWork, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:
     """The ids of all pipelines that match, by what their roll-ups say."""
     matching = work.pipelines.ids(project_id, search, "created", descending=False)
     stages = work.pipelines.all_summaries(project_id)

@@ -71,7 +71,7 @@ class ResumeOptionsQueries:
         for each in saved:
             by_run.setdefault(each.run_id, []).append(each)
         offered = [
-            _saved(experiment, run, by_run[run.id], [rows[each.id] for each in by_run[run.id]])
+            _list_checkpoints(experiment, run, by_run[run.id], [rows[each.id] for each in by_run[run.id]])
             for run in reversed(runs)
             if run.id in by_run
         ]
@@ -121,7 +121,7 @@ def _consequences(work: UnitOfWork, experiment: Experiment) -> tuple[str, str]:
     return told, blocker or " ".join(each.reason for each in reasons)
 
 
-def _saved(
+def _list_checkpoints(
     experiment: Experiment, run: Run, checkpoints: Sequence[Checkpoint], rows: Sequence[CheckpointRow]
 ) -> ResumableRun:
     higher = experiment.spec.higher_is_better

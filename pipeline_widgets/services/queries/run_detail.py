@@ -150,7 +150,7 @@ class RunDetailQueries:
                 run=replace(run, beat_at=None),
                 start=" ".join(filter(None, [*_describe_launch(run), _describe_retry(work, run), start])),
                 begun=begun,
-                curves=_ordered(read.curves),
+                curves=_sort_curves(read.curves),
                 whole=read.whole,
                 checkpoints=checkpoint_rows(work, saved),
                 best=_best(work, run, saved),
@@ -171,7 +171,7 @@ class RunDetailQueries:
                 if each in runs:
                     read = self._curves(work, (each, points), metrics)
                     final = read.whole and runs[each].status.finished
-                    found[each] = RunCurves(curves=_ordered(read.curves), whole=read.whole, final=final)
+                    found[each] = RunCurves(curves=_sort_curves(read.curves), whole=read.whole, final=final)
         return found
 
     def part(
@@ -193,7 +193,7 @@ class RunDetailQueries:
                 most -= len(told)
                 if most < 0:
                     return {}
-                found[each] = _ordered(_grown({}, told, points))
+                found[each] = _sort_curves(_grown({}, told, points))
         return found
 
     def _curves(self, work: UnitOfWork, key: tuple[int, int], most: int | None) -> _CachedCurves:
@@ -248,7 +248,7 @@ def _grown(curves: Mapping[str, Curve], told: Sequence[MetricRow], points: int) 
     }
 
 
-def _ordered(curves: Mapping[str, Curve]) -> tuple[MetricCurve, ...]:
+def _sort_curves(curves: Mapping[str, Curve]) -> tuple[MetricCurve, ...]:
     names = [*(name for name in FIRST if name in curves), *sorted(curves.keys() - set(FIRST))]
     return tuple(MetricCurve(name=name, points=curves[name]) for name in names)
 

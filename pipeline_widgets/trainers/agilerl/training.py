@@ -112,7 +112,7 @@ class _Training:
             statistics = checkpoint_files.statistics_in(content)
             for agent in trainer.population:
                 path = start.path / checkpoint_files.AGENT
-                agents.load_weights(agent, path, _copied(statistics))
+                agents.load_weights(agent, path, _copy(statistics))
             if handover != "off" and self.ctx.can_check_handover:
                 score = self._score(trainer.population[0])
                 self.ctx.check_handover(score.value, score.spread, mode=handover)
@@ -251,7 +251,7 @@ def watched(env: Any, ctx: TrainContext) -> Any:
     return Watched(env)
 
 
-def _copied(statistics: Any) -> Any:
+def _copy(statistics: Any) -> Any:
     import copy
 
     return copy.deepcopy(statistics)

@@ -135,7 +135,7 @@ def predict_action(folder: Path) -> Callable[[Any], Any]:
 
     def answer(features: Any) -> Any:
         if isinstance(features, Mapping):
-            features = _joined(cast("Mapping[str, Any]", features), state_dim, latent_dim)
+            features = _join(cast("Mapping[str, Any]", features), state_dim, latent_dim)
         rows, single = as_batch(features, state_dim + latent_dim, "state followed by its latent")
         actions = decoder.decode(rows[:, :state_dim], rows[:, state_dim:]).tolist()
         return actions[0] if single else actions
@@ -143,7 +143,7 @@ def predict_action(folder: Path) -> Callable[[Any], Any]:
     return Answering(answer, {"state": [0.0] * state_dim, "latent": [0.0] * latent_dim})
 
 
-def _joined(features: Mapping[str, Any], state_dim: int, latent_dim: int) -> Floats:
+def _join(features: Mapping[str, Any], state_dim: int, latent_dim: int) -> Floats:
     if set(features) != {"state", "latent"}:
         why = f"It has {', '.join(map(repr, sorted(map(str, features)))) or 'no keys'}."
         fix = "Pass a dict with 'state' and 'latent'."

@@ -112,7 +112,7 @@ def restore(targets: Sequence[npt.NDArray[Any]], arrays: Arrays, prefix: str) ->
         CheckpointError: One is missing, or has another shape, or holds what is not a finite number.
     """
     for name, target in named(prefix, targets).items():
-        target[...] = _checked(arrays, name, target)
+        target[...] = _check(arrays, name, target)
 
 
 def restore_network(network: MLP, arrays: Arrays, prefix: str) -> None:
@@ -161,7 +161,7 @@ def _declared_size(content: IO[bytes]) -> int:
     return abs(math.prod(shape)) * dtype.itemsize
 
 
-def _checked(arrays: Arrays, name: str, target: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _check(arrays: Arrays, name: str, target: npt.NDArray[Any]) -> npt.NDArray[Any]:
     what = "The checkpoint does not hold the expected weights."
     if name not in arrays:
         raise CheckpointError(what, f"The array {name!r} is missing.", FIX)

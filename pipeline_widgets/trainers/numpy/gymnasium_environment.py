@@ -44,7 +44,7 @@ class GymnasiumEnvironment:
     def step(self, actions: Any) -> Transition:
         """Act in all environments."""
         space = self.spaces.actions
-        taken = actions if space.discrete else self._shaped(space.scaled(actions))
+        taken = actions if space.discrete else self._reshape(space.scaled(actions))
         raw, rewards, terminated, truncated, info = self._env.step(taken)
         observations = self._flat(raw)
         begun = np.zeros(self.num_envs, bool) if self._same_step else self._ended
@@ -66,7 +66,7 @@ class GymnasiumEnvironment:
         successors[self._ended] = last.reshape(len(last), -1)
         return successors
 
-    def _shaped(self, actions: Floats) -> Floats:
+    def _reshape(self, actions: Floats) -> Floats:
         return actions.reshape(self.num_envs, *self._env.single_action_space.shape)
 
     def _flat(self, observations: Any) -> Floats:
@@ -93,12 +93,12 @@ def gymnasium_spaces(env_id: str) -> Spaces:
     env.close()
     kinds = gymnasium.spaces
     if not _is(observation, kinds.Box):
-        raise _unsupported(env_id, "observes", observation, "a Box")
+        raise _unsupported_space(env_id, "observes", observation, "a Box")
     observation_dim = math.prod(observation.shape)
     if _is(action, kinds.Discrete) and action.start == 0:
         return Spaces(observation_dim, ActionSpace(discrete=True, size=int(action.n)))
     if not _is(action, kinds.Box):
-        raise _unsupported(env_id, "acts in", action, "Discrete(n), counted from 0, or a Box")
+        raise _unsupported_space(env_id, "acts in", action, "Discrete(n), counted from 0, or a Box")
     return Spaces(observation_dim, _continuous(action))
 
 
@@ -121,7 +121,7 @@ def _autoreset_mode(env: Any, env_id: str) -> Any:
     return mode
 
 
-def _unsupported(env_id: str, does: str, space: object, needed: str) -> ConfigError:
+def _unsupported_space(env_id: str, does: str, space: object, needed: str) -> ConfigError:
     why = f"It {does} {space}; needed is {needed}."
     return ConfigError(f"{env_id!r} cannot be trained on.", why, "Choose another env_id, or wrap it.")
 

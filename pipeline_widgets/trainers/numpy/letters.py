@@ -62,7 +62,7 @@ def prompts() -> Prompts:
 
 def answers(asked: Integers) -> Integers:
     """Return the right completions."""
-    return _completed(np.sort(asked[:, :LENGTH], axis=1))
+    return _complete(np.sort(asked[:, :LENGTH], axis=1))
 
 
 def exact(asked: Integers, completions: Integers) -> Floats:
@@ -90,8 +90,8 @@ def _careless(asked: Integers, rng: np.random.Generator) -> Integers:
     """Half of the time the letters as they came, half of the time with only the first two sorted."""
     letters = asked[:, :LENGTH]
     half_sorted = np.concatenate([np.sort(letters[:, :2], axis=1), letters[:, 2:]], axis=1)
-    return _completed(np.where(rng.random((len(asked), 1)) < 0.5, letters, half_sorted))  # noqa: PLR2004  half
+    return _complete(np.where(rng.random((len(asked), 1)) < 0.5, letters, half_sorted))  # noqa: PLR2004  half
 
 
-def _completed(letters: Integers) -> Integers:
+def _complete(letters: Integers) -> Integers:
     return np.concatenate([letters, np.full((len(letters), 1), STOP)], axis=1)

@@ -64,7 +64,7 @@ class LettersPredictor(TextPredictor):
             log_probs = self._model.next_log_probs(asked[:PROMPT_LENGTH], tokens)
             token = _choose(log_probs, settings, rng)
             tokens.append(token)
-            scored.append(_scored(token, log_probs, settings.log_probs or 0))
+            scored.append(_token_score(token, log_probs, settings.log_probs or 0))
             pieces.append(stops.add(letters.VOCABULARY[token]))
             _emit(on_text, pieces[-1])
             if token == STOP or stops.found:
@@ -110,7 +110,7 @@ class LettersPredictor(TextPredictor):
         unscored = [
             ScoredToken(text=letters.VOCABULARY[each], log_prob=None) for each in asked[:PROMPT_LENGTH]
         ]
-        return (*unscored, *(_scored(token, row, top) for token, row in zip(begun, rows, strict=False)))
+        return (*unscored, *(_token_score(token, row, top) for token, row in zip(begun, rows, strict=False)))
 
     def _ids(self, prompt: Prompt) -> list[int]:
         """Return the tokens of a prompt, and of the completion that it begins with.
@@ -184,7 +184,7 @@ def _choose(log_probs: Floats, settings: SamplingSettings, rng: np.random.Genera
     return int(rng.choice(len(nucleus), p=nucleus / nucleus.sum())) + 1
 
 
-def _scored(token: int, log_probs: Floats, top: int) -> ScoredToken:
+def _token_score(token: int, log_probs: Floats, top: int) -> ScoredToken:
     likeliest: list[int] = np.argsort(-log_probs, kind="stable")[:top].tolist()
     return ScoredToken(
         text=letters.VOCABULARY[token],

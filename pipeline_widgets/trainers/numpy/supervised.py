@@ -154,8 +154,8 @@ class DecoderTrainer:
     def evaluate(self) -> dict[str, float]:
         """Return how well actions are reconstructed, of the steps trained on and of those held out."""
         return {
-            "training_score": self._explained(self.train),
-            "evaluation_score": self._explained(self.held_out),
+            "training_score": self._explained_variance(self.train),
+            "evaluation_score": self._explained_variance(self.held_out),
         }
 
     def save(self, folder: Path) -> None:
@@ -165,7 +165,7 @@ class DecoderTrainer:
         arrays |= checkpoint_files.named("optimizer", self.optimizer.state)
         checkpoint_files.save_arrays(folder, checkpoint_files.TRAINING_PART, arrays)
 
-    def _explained(self, data: GaitData) -> float:
+    def _explained_variance(self, data: GaitData) -> float:
         """Return the share of the variance of the actions that the mean latents carry (R squared)."""
         decoder = self.model.decoder
         latents = self.model.means(data.states, data.actions / decoder.scale)

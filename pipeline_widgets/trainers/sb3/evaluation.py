@@ -40,7 +40,7 @@ class Evaluation:
         def at_each_step(_: Any, __: Any) -> None:
             watch()
 
-        environments = self._opened(model)
+        environments = self._open(model)
         environments.seed(self.seed)
         returns, _ = evaluate_policy(
             model,
@@ -52,11 +52,11 @@ class Evaluation:
         )
         return to_score(returns)
 
-    def _opened(self, model: Any) -> Any:
+    def _open(self, model: Any) -> Any:
         from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize
 
         if self._environments is None:
-            self._environments = _vectorized(self.make_env, self.episodes, model)
+            self._environments = _vectorize(self.make_env, self.episodes, model)
         ours, theirs = unwrap_vec_normalize(self._environments), model.get_vec_normalize_env()
         if theirs is not None and ours is None:
             ours = self._environments = VecNormalize(
@@ -74,7 +74,7 @@ class Evaluation:
         return self._environments
 
 
-def _vectorized(make_env: Any, episodes: int, model: Any) -> Any:
+def _vectorize(make_env: Any, episodes: int, model: Any) -> Any:
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.vec_env import VecEnv
 

@@ -71,7 +71,7 @@ def reward_scores(model: Any, tokenizer: Any, texts: Sequence[Sequence[int]]) ->
     scores: list[float] = []
     for begin in range(0, len(texts), BATCH):
         part = texts[begin : begin + BATCH]
-        ids, mask = _padded(part, tokenizer.pad_token_id, model.device)
+        ids, mask = _pad(part, tokenizer.pad_token_id, model.device)
         with torch.no_grad():
             scores += model(input_ids=ids, attention_mask=mask).logits[:, 0].float().tolist()
     return scores
@@ -91,7 +91,7 @@ def log_probs(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[tuple[flo
     pairs = [tokenize(tokenizer, row["prompt"], answer_of(row)) for row in rows]
     for begin in range(0, len(pairs), BATCH):
         part = pairs[begin : begin + BATCH]
-        ids, mask = _padded([[*one, *other] for one, other in part], tokenizer.pad_token_id, model.device)
+        ids, mask = _pad([[*one, *other] for one, other in part], tokenizer.pad_token_id, model.device)
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         with torch.no_grad():
             logits = model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[:, :-1].float()
@@ -159,7 +159,7 @@ def score_with(evaluate: Evaluate, model: Any, tokenizer: Any) -> tuple[float, f
     Raises:
         ConfigError: The evaluation returns something else.
     """
-    with _undisturbed(model):
+    with _keep_undisturbed(model):
         found = evaluate(model, tokenizer)
     if isinstance(found, tuple):
         pair = cast("tuple[Any, ...]", found)
@@ -180,7 +180,7 @@ def score_with(evaluate: Evaluate, model: Any, tokenizer: Any) -> tuple[float, f
 
 
 @contextmanager
-def _undisturbed(model: Any) -> Generator[None]:
+def _keep_undisturbed(model: Any) -> Generator[None]:
     import random
 
     import numpy as np
@@ -202,7 +202,7 @@ def _undisturbed(model: Any) -> Generator[None]:
             np.random.set_state(states[1])  # noqa: NPY002  as above
 
 
-def _padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
+def _pad(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
     import torch
 
     width = max(map(len, rows))

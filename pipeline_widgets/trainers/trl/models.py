@@ -114,7 +114,7 @@ def start(
         if config is not None:
             config.pad_token_id = tokenizer.pad_token_id
     if lora or made.source_adapter is not None:
-        model = _adapted(ctx, model, made, lora, reward_head=reward_head)
+        model = _adapt(ctx, model, made, lora, reward_head=reward_head)
     return model, tokenizer
 
 
@@ -400,7 +400,7 @@ def _check_padding(tokenizer: Any, pad_token: str) -> None:
         raise ConfigError(f"The tokenizer {does}.", why, fix)
 
 
-def _adapted(ctx: TrainContext, model: Any, made: Started, lora: Any, *, reward_head: bool) -> Any:
+def _adapt(ctx: TrainContext, model: Any, made: Started, lora: Any, *, reward_head: bool) -> Any:
     """Return the model with the adapter that the stage begins with."""
     import peft
     import torch

@@ -85,7 +85,7 @@ class LanguageModelPredictor(TextPredictor):
         for token, log_prob, top in steps.run(min(limit, room)):
             taken.append(token)
             if settings.log_probs is not None:
-                scored.append(self._scored(token, log_prob, top))
+                scored.append(self._token_score(token, log_prob, top))
             if token in self._ends:
                 reason = "stop"
                 break
@@ -138,7 +138,7 @@ class LanguageModelPredictor(TextPredictor):
         found = logits[:-1].float().log_softmax(-1)
         first = ScoredToken(text=self._text(ids[0]), log_prob=None)
         rest = [
-            self._scored(token, float(row[token]), _most_likely(row, top))
+            self._token_score(token, float(row[token]), _most_likely(row, top))
             for token, row in zip(ids[1:], found, strict=True)
         ]
         return (first, *rest)
@@ -169,7 +169,7 @@ class LanguageModelPredictor(TextPredictor):
     def _text(self, token: int) -> str:
         return self._tokenizer.decode([token])
 
-    def _scored(self, token: int, log_prob: float, top: Sequence[tuple[int, float]]) -> ScoredToken:
+    def _token_score(self, token: int, log_prob: float, top: Sequence[tuple[int, float]]) -> ScoredToken:
         named = tuple((self._text(each), value) for each, value in top)
         return ScoredToken(text=self._text(token), log_prob=log_prob, top=named)
 
