@@ -175,7 +175,7 @@ def test_what_cannot_be_imported_is_left_to_the_training(
 
 
 def has_loaded(process: psutil.Process, package: str) -> bool:
-    """Return whether a process has a compiled module of a package in its memory, however fast it has come there."""
+    """Return whether a process has a compiled module of a package in its memory."""
     return any(f"/{package}/" in each.path for each in process.memory_maps())
 
 
