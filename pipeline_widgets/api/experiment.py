@@ -62,14 +62,15 @@ class Experiment(Handle):
     @property
     def status(self) -> Status:
         """The status of its latest run, in whatever stage; Draft without one."""
-        latest = self.run
+        self._services.reconcile()
+        latest = self._services.runs.latest_of_experiment(self._id)
         return latest.status if latest else Status.DRAFT
 
     @property
     def run(self) -> Run | None:
         """Its latest run."""
-        found = self.runs
-        return found[-1] if found else None
+        latest = self._services.runs.latest_of_experiment(self._id)
+        return None if latest is None else Run(self._services, latest.id)
 
     @property
     def runs(self) -> Listing[Run]:

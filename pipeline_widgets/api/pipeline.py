@@ -43,7 +43,7 @@ class Pipeline(Handle):
     kind = "pipeline"
 
     def __repr__(self) -> str:
-        names = [state.name for state in self._services.states.pipeline(self._id).stages]
+        names = list(self._services.states.names(self._id).values())
         more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
         return f"Pipeline({self.name!r}, stages=[{', '.join([*map(repr, names[:SHOWN]), *more])}])"
 

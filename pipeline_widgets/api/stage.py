@@ -24,6 +24,7 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.plan import Plan
+from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_retries, parse_trigger
 from pipeline_widgets.errors import ConfigError, RuleError
@@ -48,46 +49,46 @@ class Stage(Handle):
     @property
     def type(self) -> str:
         """Whether it is an "Experiment" or a "Deployment" stage."""
-        return self._now.stage.type
+        return self._stage.type
 
     @property
     def name(self) -> str:
         """Its experiment's name, or its agent's."""
-        return self._now.name
+        return self._summary.name
 
     @property
     def position(self) -> int:
         """Its position in the pipeline, counted from 0."""
-        return self._now.position
+        return self._services.pipelines.stage(self._id)[1]
 
     @property
     def trigger_type(self) -> str:
         """Its trigger: "manual" or "auto"."""
-        return str(self._now.stage.trigger)
+        return str(self._summary.trigger)
 
     @property
     def retries(self) -> int:
         """The number of retries of a run that crashes."""
-        stage = self._now.stage
+        stage = self._stage
         return stage.retries if isinstance(stage, ExperimentStage) else 0
 
     @property
     def launcher(self) -> str | None:
         """The launcher of its runs, as set on itself; None where its experiment or workspace decides."""
-        stage = self._now.stage
+        stage = self._stage
         return stage.placement.launcher if isinstance(stage, ExperimentStage) else None
 
     @property
     def resources(self) -> dict[str, Any] | None:
         """The resources of its runs (bytes, seconds), as set on itself; None where its experiment decides."""
-        stage = self._now.stage
+        stage = self._stage
         asked = stage.placement.resources if isinstance(stage, ExperimentStage) else None
         return None if asked is None else asked.to_json()
 
     @property
     def experiment(self) -> Experiment | None:
         """The experiment of an Experiment stage."""
-        stage = self._now.stage
+        stage = self._stage
         if isinstance(stage, DeploymentStage):
             return None
         return Experiment(self._services, stage.experiment_id)
@@ -96,7 +97,7 @@ class Stage(Handle):
     def status(self) -> Status:
         """The status of its latest run; Draft without one."""
         self._services.reconcile()
-        return self._now.status
+        return self._summary.status
 
     @property
     def stale(self) -> bool:
@@ -118,17 +119,17 @@ class Stage(Handle):
     def blockers(self) -> tuple[str, ...]:
         """Why it cannot be triggered now, one sentence each; empty where it can."""
         self._services.reconcile()
-        return self._now.blockers
+        return self._services.states.blockers(self._id)
 
     @property
     def held(self) -> str | None:
         """Why it did not start although the stage before it succeeded."""
-        return self._now.held
+        return self._summary.held
 
     @property
     def run(self) -> Run | None:
         """Its latest run of the experiment that it is bound to."""
-        latest = self._now.run
+        latest = self._services.runs.latest_of_stage(self._id)
         return Run(self._services, latest.id) if latest else None
 
     @property
@@ -283,6 +284,14 @@ class Stage(Handle):
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
         return _row(self._now)
+
+    @property
+    def _stage(self) -> chain.Stage:
+        return self._services.pipelines.stage(self._id)[0]
+
+    @property
+    def _summary(self) -> StageSummary:
+        return self._services.states.summary(self._id)
 
     @property
     def _now(self) -> StageState:

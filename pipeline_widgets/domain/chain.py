@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, TypeAlias
@@ -129,6 +129,8 @@ class Pipeline:
     created_at: datetime
     #: The latest change to the pipeline or any of its stages.
     modified_at: datetime
+    #: Where its stages stand, by their ids; filled when a position is first asked for.
+    _positions: dict[int, int] = field(default_factory=dict[int, int], init=False, repr=False, compare=False)
 
     @property
     def experiment_ids(self) -> tuple[int, ...]:
@@ -147,9 +149,10 @@ class Pipeline:
         Raises:
             NotFoundError: It does not stand in this pipeline.
         """
-        for index, stage in enumerate(self.stages):
-            if stage.id == stage_id:
-                return index
+        if not self._positions:  # of two that are not saved yet, the first counts
+            self._positions.update({self.stages[at].id: at for at in range(len(self.stages) - 1, -1, -1)})
+        if (position := self._positions.get(stage_id)) is not None:
+            return position
         what = f"Pipeline {self.name!r} has no such stage."
         raise NotFoundError(what, "It was deleted, or belongs to another pipeline.", "Look at pipe.stages.")
 
@@ -170,6 +173,11 @@ class Pipeline:
     def source(self, stage_id: int) -> ExperimentStage | None:
         """Return the source stage: the nearest Experiment stage before it."""
         return _source_at(self.stages, self.position(stage_id))
+
+    def deciding(self, stage_id: int) -> frozenset[int]:
+        """Return the ids of the stages that decide whether one can start: it, that before it, its source."""
+        others = (self.before(stage_id), self.source(stage_id))
+        return frozenset({stage_id, *(other.id for other in others if other is not None)})
 
     def ancestors(self, stage_id: int) -> tuple[ExperimentStage, ...]:
         """Return the source stage, its source stage, and so on to the first."""
@@ -283,7 +291,7 @@ def _experiments(stages: Iterator[Stage]) -> Iterator[ExperimentStage]:
 
 
 def _source_at(stages: tuple[Stage, ...], at: int) -> ExperimentStage | None:
-    return next(_experiments(reversed(stages[:at])), None)
+    return next(_experiments(stages[before] for before in range(at - 1, -1, -1)), None)
 
 
 def _check_first(stages: Sequence[Stage]) -> None:

@@ -65,7 +65,11 @@ def _of(stage: Stage, pipeline: Pipeline, facts: PipelineFacts, found: dict[int,
     if known.succeeded is None:
         return Staleness(stale=False, reasons=())
     reasons = [*_own_reasons(known), *_source_reasons(stage, pipeline, facts, found)]
-    accepted = bool(reasons) and known.accepted == describe_upstream(pipeline, stage.id, facts)
+    accepted = (
+        bool(reasons)
+        and known.accepted is not None
+        and known.accepted == describe_upstream(pipeline, stage.id, facts)
+    )
     return Staleness(stale=bool(reasons) and not accepted, reasons=tuple(reasons), accepted=accepted)
 
 

@@ -294,6 +294,11 @@ class PipelineService:
         with self._store.read() as work:
             return work.pipelines.of_stage(stage_id)
 
+    def stage(self, stage_id: int) -> tuple[Stage, int]:
+        """Return a stage, and its position; NotFoundError without it."""
+        with self._store.read() as work:
+            return work.pipelines.stage(stage_id)
+
     def of_project(self, project_id: int) -> tuple[Pipeline, ...]:
         """Return a project's pipelines in the order of their creation."""
         with self._store.read() as work:

@@ -289,6 +289,17 @@ class RunService:
         with self._store.read() as work:
             return work.runs.of_experiment(experiment_id)
 
+    def latest_of_stage(self, stage_id: int) -> Run | None:
+        """Return the latest run of a stage with its experiment; NotFoundError where the stage is gone."""
+        with self._store.read() as work:
+            work.pipelines.stage(stage_id)
+            return work.runs.latest_of_stage(stage_id)
+
+    def latest_of_experiment(self, experiment_id: int) -> Run | None:
+        """Return the latest run of an experiment, in whatever stage."""
+        with self._store.read() as work:
+            return work.runs.latest_of_experiment(experiment_id)
+
     def checkpoints(self, run_id: int) -> tuple[Checkpoint, ...]:
         """Return what a run saved, in the order of the steps."""
         with self._store.read() as work:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from factories.values import a_chain, a_pipeline, ids
@@ -281,3 +281,32 @@ def test_a_removal_takes_one_stage_and_an_insert_adds_one(length: int, data: st.
     inserted = chain.with_stage(replace(AUTO, id=99), at).pipeline
     assert ids(inserted.stages) == [*ids(chain.stages[:at]), 99, *ids(chain.stages[at:])]
     assert inserted.without_stage(99).pipeline == chain
+
+
+class CountedStages(tuple[Stage, ...]):  # noqa: SLOT001  of a test
+    """Stages that count how often one of them is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a stage, or some of them."""
+        type(self).looks += 1
+        return tuple.__getitem__(self, key)  # pyright: ignore[reportUnknownVariableType]
+
+    def __iter__(self) -> Iterator[Stage]:
+        """Go through the stages."""
+        type(self).looks += len(self)
+        return super().__iter__()
+
+
+def test_a_position_is_looked_up_and_not_searched() -> None:
+    """All positions and sources together look at a stage a few times, however long the chain is."""
+    chain = a_chain(*("SFT" for _ in range(300)))
+    counted = replace(chain, stages=CountedStages(chain.stages))
+    assert [counted.position(stage.id) for stage in chain.stages] == list(range(300))
+    assert [counted.source(stage.id) for stage in chain.stages[1:]] == list(chain.stages[:-1])
+    assert CountedStages.looks <= 3 * 300
+
+    moved = counted.with_stage_moved(chain.stages[6].id, 0).pipeline
+    assert [moved.position(chain.stages[at].id) for at in (6, 0, 7)] == [0, 1, 7]
+    assert counted == chain  # where stages stand is no part of the value

@@ -55,6 +55,14 @@ _SUMMARIES = (
     .select_from(_STAGES)
     .order_by(_S.pipeline_id, _S.position)
 )
+_STAGE = select(schema.stages).where(_S.id == bindparam("stage"))
+_SUMMARY = _SUMMARIES.where(_S.id == bindparam("stage"))
+_NAMES = (
+    select(_S.id, func.coalesce(_E.name, _S.agent_name).label("name"))
+    .select_from(_STAGES)
+    .where(_S.pipeline_id == bindparam("pipeline"))
+    .order_by(_S.position)
+)
 _OTHER = schema.stages.alias()
 _ELSEWHERE = select(_OTHER.c.id).where(
     (_OTHER.c.experiment_id == _S.experiment_id) & (_OTHER.c.pipeline_id != _S.pipeline_id)
@@ -139,6 +147,20 @@ class Pipelines(Repository):
         mine = select(_P.id).where(_P.project_id == project_id)
         return self._summaries(_S.pipeline_id.in_(mine))
 
+    def stage(self, stage_id: int) -> tuple[Stage, int]:
+        """Return one stage, and its position; NotFoundError without it."""
+        row = require(self._first(_STAGE, stage=stage_id), "stage")
+        return row_mapping.to_stage(row), row["position"]
+
+    def summary(self, stage_id: int) -> StageSummary:
+        """Return the name and the status of one stage; NotFoundError without it."""
+        rows = self.connection.execute(_SUMMARY, {"stage": stage_id})
+        return require(next((_to_summary(*row) for _, *row in rows), None), "stage")
+
+    def stage_names(self, pipeline_id: int) -> dict[int, str]:
+        """Return the names of a pipeline's stages by id, in their order; none where it is gone."""
+        return {row["id"]: row["name"] for row in self._all(_NAMES, pipeline=pipeline_id)}
+
     def shared(self, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Return, by pipeline, the names of its experiments that other pipelines use as well."""
         return self._names(_SHARED, ids)
@@ -219,9 +241,8 @@ class Pipelines(Repository):
 
     def _summaries(self, condition: ColumnElement[bool]) -> dict[int, list[StageSummary]]:
         stages: dict[int, list[StageSummary]] = {}
-        for pipeline_id, name, status, trigger, held in self.connection.execute(_SUMMARIES.where(condition)):
-            summary = StageSummary(name=name, status=_STATUSES[status], trigger=_TRIGGERS[trigger], held=held)
-            stages.setdefault(pipeline_id, []).append(summary)
+        for pipeline_id, *row in self.connection.execute(_SUMMARIES.where(condition)):
+            stages.setdefault(pipeline_id, []).append(_to_summary(*row))
         return stages
 
     def _pipelines(self, query: Executable, **values: object) -> tuple[Pipeline, ...]:
@@ -244,3 +265,7 @@ class Pipelines(Repository):
             )
             for row in listed
         )
+
+
+def _to_summary(name: str, status: str | None, trigger: str, held: str | None) -> StageSummary:
+    return StageSummary(name=name, status=_STATUSES[status], trigger=_TRIGGERS[trigger], held=held)

@@ -46,6 +46,19 @@ _ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(_IDS) & _C.status.in_(_ACTIVE)).or
 _ACTIVE_IN = select(_C.id).where((_C.pipeline_id == bindparam("pipeline")) & _C.status.in_(_ACTIVE)).limit(1)
 _SAVED = select(schema.checkpoints.c.id).where(schema.checkpoints.c.run_id == _C.id).exists()
 _LATEST = select(func.max(_C.id)).where(_C.stage_id.in_(_IDS))
+_BOUND = (
+    select(schema.stages.c.experiment_id).where(schema.stages.c.id == bindparam("stage")).scalar_subquery()
+)
+_LATEST_OF_STAGE = _RUNS.where(
+    _C.id
+    == select(func.max(_C.id))
+    .where((_C.stage_id == bindparam("stage")) & _C.experiment_id.is_not_distinct_from(_BOUND))
+    .scalar_subquery()
+)
+#: Runs of an experiment are numbered in their order, and the index has the number.
+_LATEST_OF_EXPERIMENT = (
+    _RUNS.where(_C.experiment_id == bindparam("experiment")).order_by(_C.number.desc(), _C.id.desc()).limit(1)
+)
 _TELLING = _RUNS.where(_C.id.in_(_LATEST.group_by(_C.stage_id, _C.experiment_id, _C.status, _SAVED)))
 
 
@@ -199,6 +212,16 @@ class Runs(Repository):
     def of_stage(self, stage_id: int) -> tuple[Run, ...]:
         """Return the runs of a stage, oldest first."""
         return self._where(_C.stage_id == stage_id)
+
+    def latest_of_stage(self, stage_id: int) -> Run | None:
+        """Return the latest run of a stage with the experiment that it is bound to now."""
+        row = self._first(_LATEST_OF_STAGE, stage=stage_id)
+        return None if row is None else row_mapping.to_run(row)
+
+    def latest_of_experiment(self, experiment_id: int) -> Run | None:
+        """Return the latest run of an experiment, in whatever stage."""
+        row = self._first(_LATEST_OF_EXPERIMENT, experiment=experiment_id)
+        return None if row is None else row_mapping.to_run(row)
 
     def of_supervisor(self, run_id: int) -> tuple[Run, ...]:
         """Return a run and those after it that the same supervisor has taken, oldest first."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, label_stage
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.stage_settings import describe_settings
 from pipeline_widgets.domain.staleness import Staleness, compute_staleness
@@ -118,12 +119,19 @@ class PipelineStateQueries:
     def names(self, pipeline_id: int) -> Mapping[int, str]:
         """Return the names of a pipeline's stages, by their ids."""
         with self._store.read() as work:
-            pipeline = work.pipelines.get(pipeline_id)
-            bound = work.experiments.by_id(pipeline.experiment_ids)
-        return {
-            each.id: bound[each.experiment_id].name if isinstance(each, ExperimentStage) else each.agent_name
-            for each in pipeline.stages
-        }
+            return work.pipelines.stage_names(pipeline_id)
+
+    def summary(self, stage_id: int) -> StageSummary:
+        """Return the name and the status of one stage, by one query; NotFoundError without it."""
+        with self._store.read() as work:
+            return work.pipelines.summary(stage_id)
+
+    def blockers(self, stage_id: int) -> tuple[str, ...]:
+        """Return why a stage cannot be triggered now; empty where it can."""
+        with self._store.read() as work:
+            pipeline = work.pipelines.of_stage(stage_id)
+            known = pipeline_facts.load(work, pipeline, pipeline.deciding(stage_id), consumption=False)
+        return tuple(map(str, find_blockers(pipeline, stage_id, known)))
 
     def ran_elsewhere(self, stage_id: int) -> bool:
         """Return whether a stage never ran but its experiment did: a duplicate is offered then (spec 3.4)."""

@@ -1,0 +1,291 @@
+"""How the cost of reads, edits and triggers grows, beside bare sqlite3 on the same file in one run.
+
+    python benchmarks/growth.py [--sizes 10,100,1000] [--points 1000000]
+
+For each call: milliseconds of CPU (the least of some repetitions), statements and transactions at each size,
+the same question or write by sqlite3 alone, and the exponent over the last two sizes. A call over 40 s is
+left out, and so are its larger sizes. No process is started: a trigger is measured up to its launch. Then the
+metrics of one run, as a supervisor writes them, beside one bare executemany: time, memory, the longest write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import resource
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+TESTS = Path(__file__).parent.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "support")]
+
+import many  # noqa: E402
+from sqlalchemy import event  # noqa: E402
+
+import pipeline_widgets as pw  # noqa: E402
+from pipeline_widgets.domain.job import MetricReport  # noqa: E402
+from pipeline_widgets.domain.liveness import Process  # noqa: E402
+from pipeline_widgets.execution.launchers import LaunchedJob  # noqa: E402
+from pipeline_widgets.execution.launchers.local import LocalLauncher  # noqa: E402
+from pipeline_widgets.services.supervision import Batch, Owner  # noqa: E402
+
+TOO_LONG = 40.0  # seconds
+REPEAT_FOR = 0.5  # seconds of CPU for which a call is repeated
+NAMES = 100  # metrics of a report
+STATUS = "SELECT status FROM runs WHERE stage_id = ? AND experiment_id IS ? ORDER BY id DESC LIMIT 1"
+STATUSES = """SELECT s.id, (SELECT status FROM runs r
+    WHERE r.stage_id = s.id AND r.experiment_id IS s.experiment_id ORDER BY r.id DESC LIMIT 1)
+    FROM stages s WHERE s.pipeline_id = ? ORDER BY s.position"""
+TITLES = """SELECT e.name FROM stages s JOIN experiments e ON e.id = s.experiment_id
+    WHERE s.pipeline_id = ? ORDER BY s.position"""
+ADD_RUN = """INSERT INTO runs (project_id, pipeline_id, stage_id, experiment_id, number, status, created_at,
+    config, config_digest, seed, signature, launches, revision)
+    VALUES (1, ?, ?, ?, ?, 'Succeeded', 1, '{}', 'x', 0, '{}', 1, 1)"""
+ADD_CHECKPOINT = """INSERT INTO checkpoints (run_id, step, path, size, digest, evaluation_score, signature,
+    created_at) VALUES (?, ?, 'runs/1/checkpoints/1', 1, 'x', ?, '{}', 1)"""
+METRICS = """CREATE TABLE metrics
+    (id INTEGER PRIMARY KEY, run_id INTEGER, step INTEGER, name TEXT, value REAL)"""
+LATEST = "SELECT status FROM runs WHERE experiment_id = ? ORDER BY id DESC LIMIT 1"
+ACTIVE = "SELECT id, token FROM runs WHERE status IN ('Pending', 'Running', 'Stopping')"
+BEST = "SELECT id FROM checkpoints WHERE run_id = ? ORDER BY evaluation_score DESC, step DESC LIMIT 1"
+
+
+@dataclass
+class Cost:
+    """The cost of one call at one size."""
+
+    cpu: float
+    statements: int
+    transactions: int
+    bare: float
+
+
+@dataclass
+class Row:
+    """A call whose cost is measured; `bare` does the least that it needs by sqlite3."""
+
+    name: str
+    grows_with: str
+    call: Callable[[], object]
+    bare: Callable[[sqlite3.Connection], object]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sizes", default="10,100,1000")
+    parser.add_argument("--points", type=int, default=1_000_000)
+    options = parser.parse_args()
+    sizes = [int(size) for size in options.sizes.split(",")]
+    LocalLauncher.submit = lambda *_: LaunchedJob(id="none")  # type: ignore[method-assign]
+    costs: dict[tuple[str, str], list[Cost | None]] = {}
+    for at, size in enumerate(sizes):
+        for row, file, workspace in rows(size):
+            listed = costs.setdefault((row.name, row.grows_with), [])
+            is_left_out = len(listed) < at or (listed and listed[-1] is None)
+            listed.append(None if is_left_out else measure(row, file, workspace))
+    show(sizes, costs)
+    if options.points:
+        write_points(options.points)
+
+
+def rows(size: int) -> Any:
+    """Yield what is measured at a size, with the file of its workspace."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "lab.db")
+        ws = pw.Workspace(file)
+        project = ws.create_project("growth", advanced_training=True)
+        pipe = many.chain(project, size)
+        for row in of_stages(pipe):
+            yield row, file, ws
+        for row in of_runs(project, file, size):
+            yield row, file, ws
+        ws.close()
+
+
+def of_stages(pipe: Any) -> list[Row]:
+    """Return what grows with the stages of a chain."""
+    listed = list(pipe.stages)
+    stage, last = listed[0], listed[-1]
+    experiment, count = stage.experiment._id, iter(range(1, 1_000_000_000))
+
+    def trigger() -> None:
+        stage.trigger().stop()
+
+    def state() -> None:
+        value = pipe._services.pipelines.get(pipe._id)
+        for each in value.stages:
+            value.position(each.id)
+
+    def write(sql: str, *values: object) -> Callable[[sqlite3.Connection], object]:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(sql, values)
+            connection.execute("COMMIT")
+
+        return run
+
+    return [
+        Row("stage.status", "stages", lambda: last.status, ask(STATUS, last._id, experiment)),
+        Row("[s.status for s in pipe.stages]", "stages", lambda: [s.status for s in pipe.stages],
+            ask(STATUSES, pipe._id)),
+        Row("[s.name for s in pipe.stages]", "stages", lambda: [s.name for s in pipe.stages],
+            ask(TITLES, pipe._id)),
+        Row("pipe.stages.df", "stages", lambda: pipe.stages.df, ask(STATUSES, pipe._id)),
+        Row("all positions of a pipeline", "stages", state, ask(TITLES, pipe._id)),
+        Row("pipe.update(description)", "stages", lambda: pipe.update(description=f"{next(count)}"),
+            write("UPDATE pipelines SET description = 'x' WHERE id = ?", pipe._id)),
+        Row("stage.update(retries)", "stages", lambda: last.update(retries=next(count) % 9),
+            write("UPDATE stages SET retries = 1 WHERE id = ?", last._id)),
+        Row("stage.trigger() and its stop", "stages", trigger,
+            write(ADD_RUN, pipe._id, stage._id, None, 0)),
+    ]  # fmt: skip
+
+
+def of_runs(project: Any, file: Path, size: int) -> list[Row]:
+    """Return what grows with the runs of an experiment, or what a run has saved."""
+    experiment = project.create_experiment("often", algorithm="Counter")
+    pipe = project.create_pipeline("short")
+    stage = pipe.add_experiment_stage(project.create_experiment("saving", algorithm="Counter"))
+    with sqlite3.connect(file) as connection:
+        connection.executemany(ADD_RUN, [(None, None, experiment._id, at) for at in range(1, size + 1)])
+        values = (pipe._id, stage._id, stage.experiment._id, 1)
+        saved = connection.execute(ADD_RUN, values).lastrowid
+        connection.executemany(ADD_CHECKPOINT, [(saved, at, at % 97) for at in range(size)])
+    services = project._services
+    return [
+        Row("experiment.status", "runs", lambda: experiment.status, ask(LATEST, experiment._id)),
+        Row("ws.reconcile()", "ended runs", services.reconciler.reconcile, ask(ACTIVE)),
+        Row("stage.status", "checkpoints", lambda: stage.status,
+            ask(STATUS, stage._id, stage.experiment._id)),
+        Row("state of a stage", "checkpoints", lambda: services.states.of_stage(stage._id), ask(BEST, saved)),
+    ]  # fmt: skip
+
+
+def ask(sql: str, *values: object) -> Callable[[sqlite3.Connection], object]:
+    """Return what reads the rows of a query."""
+    return lambda connection: connection.execute(sql, values).fetchall()
+
+
+def measure(row: Row, file: Path, workspace: Any) -> Cost | None:
+    """Return the cost of a call; None where it takes too long."""
+    engine, sent = workspace._services.store.database._engine, list[str]()
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    began = time.perf_counter()
+    row.call()  # what is made once is made
+    if time.perf_counter() - began > TOO_LONG:
+        return None
+    event.listen(engine, "before_cursor_execute", note)
+    row.call()
+    event.remove(engine, "before_cursor_execute", note)
+    cpu = least(row.call)
+    with sqlite3.connect(file, isolation_level=None) as connection:
+        connection.execute("PRAGMA synchronous=FULL")
+        bare = least(lambda: row.bare(connection))
+    connection.close()
+    begun = sum(statement.startswith("BEGIN") for statement in sent)
+    return Cost(cpu, len(sent) - begun, begun, bare)
+
+
+def least(call: Callable[[], object]) -> float:
+    """Return the least seconds of CPU of a call, of at least three."""
+    taken: list[float] = []
+    while len(taken) < 3 or sum(taken) < REPEAT_FOR:
+        used = time.process_time()
+        call()
+        taken.append(time.process_time() - used)
+        if sum(taken) > TOO_LONG or len(taken) > 500:
+            break
+    return min(taken)
+
+
+def show(sizes: list[int], costs: dict[tuple[str, str], list[Cost | None]]) -> None:
+    """Print a line for each call."""
+    print("CPU ms (bare sqlite3 ms) statements/transactions, at", ", ".join(f"{size:,}" for size in sizes))
+    for (name, grows_with), listed in costs.items():
+        cells = [
+            "over 40 s" if each is None else
+            f"{each.cpu * 1000:.2f} ({each.bare * 1000:.3f}) {each.statements}/{each.transactions}"
+            for each in listed
+        ]  # fmt: skip
+        print(f"{name:<34} {grows_with:<12}", *(f"{cell:<26}" for cell in cells), exponent(sizes, listed))
+
+
+def exponent(sizes: list[int], listed: list[Cost | None]) -> str:
+    """Return the exponents of ours and of the reference over the last two sizes."""
+    if len(sizes) < 2 or listed[-1] is None or listed[-2] is None:
+        return ""
+    span = math.log(sizes[-1] / sizes[-2])
+    ours = math.log(listed[-1].cpu / listed[-2].cpu) / span
+    bare = math.log(max(listed[-1].bare, 1e-6) / max(listed[-2].bare, 1e-6)) / span
+    return f"exponent {ours:.2f} (bare {bare:.2f})"
+
+
+def write_points(count: int) -> None:
+    """Print what the metrics of a run cost as a supervisor writes them, beside bare executemany."""
+    with tempfile.TemporaryDirectory() as folder:
+        ws = pw.Workspace(Path(folder, "lab.db"))
+        project = ws.create_project("points", advanced_training=True)
+        services = ws._services
+        run = services.runs.train(project.create_experiment("long", algorithm="Counter")._id)
+        owner = Owner(process=Process(machine="m", pid=1, started=1.0), token=uuid4().hex)
+        job = services.supervision.take(run.id, owner)
+        if job is None:
+            sys.exit("The run was taken by somebody else.")
+        services.supervision.record_start(job, Process(machine="m", pid=2, started=1.0))
+        names = [f"train/metric_{at}" for at in range(NAMES)]
+        batch = Batch.of(
+            MetricReport(step=step, total=None, metrics=dict.fromkeys(names, step / 7))
+            for step in range(count // NAMES)
+        )
+        before, used, longest = peak(), time.process_time(), 0.0
+        left: Batch = batch
+        while left:
+            began = time.perf_counter()
+            part, left = take(left)
+            services.supervision.record(job, part)
+            longest = max(longest, time.perf_counter() - began)
+        ours = time.process_time() - used
+        grown = peak() - before
+        rows = [(run.id, step, name, step / 7) for step in range(count // NAMES) for name in names]
+        with sqlite3.connect(Path(folder, "bare.db"), isolation_level=None) as bare:
+            bare.execute("PRAGMA journal_mode=WAL")
+            bare.execute("PRAGMA synchronous=FULL")
+            bare.execute(METRICS)
+            bare.execute("CREATE INDEX ix ON metrics (run_id)")
+            used = time.process_time()
+            bare.execute("BEGIN")
+            bare.executemany("INSERT INTO metrics (run_id, step, name, value) VALUES (?, ?, ?, ?)", rows)
+            bare.execute("COMMIT")
+            theirs = time.process_time() - used
+        ws.close()
+    print(
+        f"{count:,} points of {NAMES} names: {ours:.2f} s of CPU, bare executemany {theirs:.2f} s, ratio "
+        f"{ours / theirs:.2f}; memory grew by {grown:.0f} MB; longest write {longest:.2f} s"
+    )
+
+
+def take(batch: Any) -> tuple[Any, Any]:
+    """Return what a supervisor writes at once, and what is left."""
+    if hasattr(batch, "take"):
+        return batch.take(), batch
+    return batch, Batch()
+
+
+def peak() -> float:
+    """Return the most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
