@@ -28,7 +28,7 @@ def chain(project: Any, stages: int) -> Any:
             )
             for at, each in enumerate(made)
         )
-        work.pipelines.save(replace(value, stages=bound), revision)
+        work.pipelines.save(replace(value, stages=bound), revision, before=value)
     return pipe
 
 
@@ -47,4 +47,4 @@ def pipelines(project: Any, count: int) -> None:
         revision = work.projects.touch(project._id)
         for at in range(count):
             value = work.pipelines.add(project._id, f"pipeline {at}", "", revision)
-            work.pipelines.save(replace(value, stages=stages), revision)
+            work.pipelines.save(replace(value, stages=stages), revision, before=value)

@@ -76,7 +76,7 @@ class HistoryService:
             check_name_available(then.name, (each for each in others if each.id != now.id), "pipeline")
             _check_bound(work, then)
             snapshot = take_snapshot(work, now, then, marked=before.marks)
-            after = work.pipelines.save(then, revision)
+            after = work.pipelines.save(then, revision, before=now)
             work.events.restore_runs(before.runs, pipeline_id)
             over = _ran_since(work, then, before.last_run)
             for stage_id, marks in before.marks.items():
@@ -136,7 +136,7 @@ def take_snapshot(
         description=before.description,
         stages=before.stages,
         runs=work.events.runs_of(gone) if gone else {},
-        last_run=max((run.id for run in work.runs.telling([s.id for s in before.stages])), default=0),
+        last_run=work.runs.last_of_pipeline(before.id),
         marks=work.pipelines.marks(changed),
         score_by=before.score_by,
     )

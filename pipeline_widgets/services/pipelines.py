@@ -28,8 +28,6 @@ from pipeline_widgets.domain.names import (
     validate_description,
     validate_name,
 )
-from pipeline_widgets.domain.pipeline_facts import PipelineFacts
-from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.staleness import compute_staleness, describe_upstream
 from pipeline_widgets.errors import (
     ClassicProjectError,
@@ -104,9 +102,7 @@ class PipelineService:
         def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
             edited = replace(pipeline, score_by=evaluator)
             if edited != pipeline:
-                known = pipeline_facts.load(work, pipeline)
-                for at, stage in enumerate(pipeline.stages):
-                    _check_idle(at, known.for_stage(stage.id).status, "How it is scored cannot be changed.")
+                _check_all_idle(work, pipeline, pipeline.stages, "How it is scored cannot be changed.")
             if evaluator is not None:
                 check_scorable(work, edited)
             return PipelineEdit(pipeline=edited)
@@ -125,7 +121,8 @@ class PipelineService:
             name = name_copy(original.name, partial(work.pipelines.named, original.project_id))
             copy = work.pipelines.add(original.project_id, name, original.description, revision)
             stages = tuple(replace(stage, id=0) for stage in original.stages)
-            made = work.pipelines.save(replace(copy, stages=stages, score_by=original.score_by), revision)
+            filled = replace(copy, stages=stages, score_by=original.score_by)
+            made = work.pipelines.save(filled, revision, before=copy)
             sentence = f"Made as a copy of {quote(original.name)}."
             history.record_event(work, made, EventKind.CREATED, sentence)
             return made
@@ -139,9 +136,7 @@ class PipelineService:
         with self._store.write() as work:
             pipeline = work.pipelines.get(pipeline_id)
             work.projects.touch(pipeline.project_id)
-            known = pipeline_facts.load(work, pipeline)
-            for at, stage in enumerate(pipeline.stages):
-                _check_idle(at, known.for_stage(stage.id).status, "The pipeline cannot be deleted.")
+            _check_all_idle(work, pipeline, pipeline.stages, "The pipeline cannot be deleted.")
             work.pipelines.remove(pipeline_id)
             sentence = f"Deleted pipeline {quote(pipeline.name)}."
             work.events.add_deletion(pipeline, history.current_user(), sentence)
@@ -199,9 +194,7 @@ class PipelineService:
 
         def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
             before = pipeline.stage(stage_id)
-            _check_idle(
-                pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be edited."
-            )
+            _check_all_idle(work, pipeline, [before], "It cannot be edited.")
             return pipeline.with_stage_replaced(
                 validate_binding(work, pipeline, settings(before), duplicate=duplicate)
             )
@@ -210,9 +203,8 @@ class PipelineService:
             at = before.position(stage_id)
             return f"Edited stage {_label(work, after, at)}."
 
-        return self._edit(
-            self.of_stage(stage_id).id, change, what, expected_version, fitting=stage_id
-        ).side_effects
+        home = self._home_of(stage_id)
+        return self._edit(home, change, what, expected_version, fitting=stage_id).side_effects
 
     def move_stage(self, stage_id: int, to: int, *, expected_version: int | None = None) -> tuple[str, ...]:
         """Move a stage to a position, counted from 0, and return what was changed along.
@@ -223,7 +215,7 @@ class PipelineService:
         """
 
         def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
-            _check_idle(pipeline.position(stage_id), _status(work, pipeline, stage_id), "It cannot be moved.")
+            _check_all_idle(work, pipeline, [pipeline.stage(stage_id)], "It cannot be moved.")
             return pipeline.with_stage_moved(stage_id, to)
 
         def what(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
@@ -231,7 +223,7 @@ class PipelineService:
             at = before.position(stage_id)
             return f"Moved stage {_label(work, before, at)} to place {to + 1}."
 
-        return self._edit(self.of_stage(stage_id).id, change, what, expected_version).side_effects
+        return self._edit(self._home_of(stage_id), change, what, expected_version).side_effects
 
     def delete_stage(self, stage_id: int, *, expected_version: int | None = None) -> tuple[str, ...]:
         """Remove a stage, and return what was changed along; its runs stay.
@@ -242,15 +234,14 @@ class PipelineService:
         """
 
         def change(work: UnitOfWork, pipeline: Pipeline) -> PipelineEdit:
-            at = pipeline.position(stage_id)
-            _check_idle(at, _status(work, pipeline, stage_id), "It cannot be deleted.")
+            _check_all_idle(work, pipeline, [pipeline.stage(stage_id)], "It cannot be deleted.")
             return pipeline.without_stage(stage_id)
 
         def what(work: UnitOfWork, before: Pipeline, after: Pipeline) -> str:
             del after
             return f"Deleted stage {_label(work, before, before.position(stage_id))}."
 
-        return self._edit(self.of_stage(stage_id).id, change, what, expected_version).side_effects
+        return self._edit(self._home_of(stage_id), change, what, expected_version).side_effects
 
     def accept_as_fresh(self, stage_id: int, note: str) -> None:
         """Let a stale stage count as fresh until something upstream changes again; an undo takes it back.
@@ -304,6 +295,10 @@ class PipelineService:
         with self._store.read() as work:
             return work.pipelines.of_project(project_id)
 
+    def _home_of(self, stage_id: int) -> int:
+        with self._store.read() as work:
+            return work.pipelines.home_of(stage_id)
+
     def _edit(
         self,
         pipeline_id: int,
@@ -323,17 +318,19 @@ class PipelineService:
             revision = work.projects.touch(before.project_id)
             history.check_version(work, before, expected_version, concerning)
             edited = change(work, before)
-            _check_along(before, edited.pipeline, pipeline_facts.load(work, before))
+            new = {stage.id: stage for stage in edited.pipeline.stages}
+            changed = [stage for stage in before.stages if new.get(stage.id, stage) != stage]
+            _check_all_idle(work, before, changed, "The edit would change it along.")
             after = before
             if edited.pipeline != before:
                 snapshot = history.take_snapshot(work, before, edited.pipeline)
-                after = work.pipelines.save(edited.pipeline, revision)
+                after = work.pipelines.save(edited.pipeline, revision, before=before)
                 history.record_edit(work, before, after, done(work, before, after), snapshot)
-            known = {stage.id for stage in before.stages}
+            known = {stage.id: stage for stage in before.stages}
             for stage in after.stages:
                 if stage.id == fitting or (fitting == UNSAVED_ID and stage.id not in known):
                     check_fit(work, after, stage)
-                if stage not in before.stages:  # what held it may hold no longer
+                if stage != known.get(stage.id):  # what held it may hold no longer
                     work.pipelines.hold(stage.id, None)
             return PipelineEdit(pipeline=after, side_effects=edited.side_effects)
 
@@ -389,18 +386,9 @@ def _label(work: UnitOfWork, pipeline: Pipeline, at: int) -> str:
     return f"{at + 1} ({isolate(history.stage_name(work, pipeline.stages[at]))})"
 
 
-def _check_along(before: Pipeline, after: Pipeline, known: PipelineFacts) -> None:
-    """Refuse an edit that would change the settings of an active stage along."""
-    new = {stage.id: stage for stage in after.stages}
-    for at, stage in enumerate(before.stages):
-        if new.get(stage.id, stage) != stage:
-            _check_idle(at, known.for_stage(stage.id).status, "The edit would change it along.")
-
-
-def _status(work: UnitOfWork, pipeline: Pipeline, stage_id: int) -> Status:
-    return pipeline_facts.load(work, pipeline, {stage_id}).for_stage(stage_id).status
-
-
-def _check_idle(at: int, status: Status, what: str) -> None:
-    if status.active:
-        raise InUseError(what, describe_active(at, status), STOP_FIRST)
+def _check_all_idle(work: UnitOfWork, pipeline: Pipeline, stages: Collection[Stage], what: str) -> None:
+    """Refuse what cannot be done while one of those stages is active."""
+    statuses = work.pipelines.statuses([stage.id for stage in stages])
+    for stage in stages:
+        if (status := statuses[stage.id]).active:
+            raise InUseError(what, describe_active(pipeline.position(stage.id), status), STOP_FIRST)

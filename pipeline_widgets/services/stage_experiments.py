@@ -97,7 +97,7 @@ def _rebind(
 ) -> Pipeline:
     then = before.with_stage_replaced(replace(stage, experiment_id=copy.id)).pipeline
     snapshot = history.take_snapshot(work, before, then)
-    after = work.pipelines.save(then, revision)
+    after = work.pipelines.save(then, revision, before=before)
     number = before.position(stage.id) + 1
     sentence = f"Bound stage {number} to {quote(copy.name)}, {which}."
     history.record_edit(work, before, after, sentence, snapshot)

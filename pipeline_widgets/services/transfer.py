@@ -139,7 +139,7 @@ class TransferService:
                 work.evaluators.keep(evaluator)
             if made.score_by is not None:
                 check_scorable(work, made)
-            pipeline = work.pipelines.save(made, revision)
+            pipeline = work.pipelines.save(made, revision, before=empty)
             history.record_event(work, pipeline, EventKind.CREATED, "Imported.")
             return ImportedPipeline(pipeline=pipeline, also=also)
 

@@ -107,7 +107,9 @@ def long_chain(lab: Lab) -> Pipeline:
     more = tuple(DeploymentStage(agent_name=f"agent-{number}") for number in range(2, LONG + 1))
     with lab.store.write() as work:
         revision = work.projects.touch(pipeline.project_id)
-        return work.pipelines.save(replace(pipeline, stages=(*pipeline.stages, *more)), revision)
+        return work.pipelines.save(
+            replace(pipeline, stages=(*pipeline.stages, *more)), revision, before=pipeline
+        )
 
 
 def size(messages: list[dict[str, Any]]) -> int:
@@ -278,7 +280,7 @@ def test_problems_are_listed_by_stage(lab: Lab, show: Show) -> None:
     second = ExperimentStage(experiment_id=lab.experiment("unfit", PPO).id, start=FromSource("best"))
     unfit = replace(other, stages=(*other.stages, second))
     with lab.store.write() as work:
-        work.pipelines.save(unfit, work.projects.touch(other.project_id))
+        work.pipelines.save(unfit, work.projects.touch(other.project_id), before=other)
     (problem,) = show(other).do("check")
     assert "unfit" in problem["stage"] + problem["problem"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, delete, func, select, update
@@ -34,6 +34,8 @@ _NAMED = select(_P.id, _P.name).where(
 _CHAINS = select(schema.stages).where(_S.pipeline_id.in_(_IDS)).order_by(_S.position)
 _MARK_COLUMNS = tuple(field.name for field in fields(StageMarks))
 _MARKS = select(_S.id, *(_S[name] for name in _MARK_COLUMNS)).where(_S.id.in_(_IDS))
+_MOVE = update(schema.stages).where(_S.id == bindparam("stage")).values(position=bindparam("at"))
+_REMOVE_STAGES = delete(schema.stages).where(_S.id.in_(_IDS))
 _HOLD = update(schema.stages).where(_S.id == bindparam("stage")).values(held=bindparam("reason"))
 _TOUCH = (
     update(schema.pipelines)
@@ -55,6 +57,8 @@ _SUMMARIES = (
     .select_from(_STAGES)
     .order_by(_S.pipeline_id, _S.position)
 )
+_HOME = select(_S.pipeline_id).where(_S.id == bindparam("stage"))
+_STAGE_STATUSES = select(_S.id, _STATUS.label("status")).where(_S.id.in_(_IDS))
 _STAGE = select(schema.stages).where(_S.id == bindparam("stage"))
 _SUMMARY = _SUMMARIES.where(_S.id == bindparam("stage"))
 _NAMES = (
@@ -110,9 +114,7 @@ class Pipelines(Repository):
 
     def of_stage(self, stage_id: int) -> Pipeline:
         """Return the pipeline in which a stage stands; NotFoundError without it."""
-        columns = schema.stages.c
-        home = self.connection.execute(select(columns.pipeline_id).where(columns.id == stage_id)).scalar()
-        return self.get(require(home, "stage"))
+        return self.get(self.home_of(stage_id))
 
     def of_project(self, project_id: int) -> tuple[Pipeline, ...]:
         """Return a project's pipelines in the order of their creation."""
@@ -147,6 +149,14 @@ class Pipelines(Repository):
         mine = select(_P.id).where(_P.project_id == project_id)
         return self._summaries(_S.pipeline_id.in_(mine))
 
+    def home_of(self, stage_id: int) -> int:
+        """Return the id of the pipeline in which a stage stands; NotFoundError without it."""
+        return require(self._first(_HOME, stage=stage_id), "stage")["pipeline_id"]
+
+    def statuses(self, stage_ids: Collection[int]) -> dict[int, Status]:
+        """Return the statuses of stages by id: of their latest run with the experiment that they have now."""
+        return {row["id"]: _STATUSES[row["status"]] for row in self._of(_STAGE_STATUSES, stage_ids)}
+
     def stage(self, stage_id: int) -> tuple[Stage, int]:
         """Return one stage, and its position; NotFoundError without it."""
         row = require(self._first(_STAGE, stage=stage_id), "stage")
@@ -177,20 +187,33 @@ class Pipelines(Repository):
         """Return the pipelines with a stage that starts from an agent."""
         return self._with_stage(_S.start_agent_id == agent_id)
 
-    def save(self, pipeline: Pipeline, revision: int) -> Pipeline:
-        """Store a pipeline that was edited from the version that it bears.
+    def save(self, pipeline: Pipeline, revision: int, *, before: Pipeline) -> Pipeline:
+        """Store a pipeline that was edited from the version that it bears; of its stages what has changed.
 
         Stages are updated by id, never deleted and inserted again, since runs refer to them.
+
+        Args:
+            pipeline: The pipeline after the edit.
+            revision: The revision of its project.
+            before: The pipeline as it was read in this transaction.
 
         Raises:
             StaleWriteError: Somebody else has stored an edit meanwhile.
         """
         texts = {"name": pipeline.name, "description": pipeline.description, "score_by": pipeline.score_by}
         self._edit(schema.pipelines, pipeline, **texts, modified_at=self.now, revision=revision)
-        stored = [self._store(pipeline.id, at, stage) for at, stage in enumerate(pipeline.stages)]
-        stages = schema.stages.c
-        gone = (stages.pipeline_id == pipeline.id) & stages.id.not_in([stage.id for stage in stored])
-        self.connection.execute(delete(schema.stages).where(gone))
+        old = {stage.id: (at, stage) for at, stage in enumerate(before.stages)}
+        moved: list[dict[str, int]] = []
+        for at, stage in enumerate(pipeline.stages):
+            old_at, same = old.pop(stage.id, (None, None))
+            if stage != same:
+                self._store(pipeline.id, at, stage)
+            elif at != old_at:
+                moved.append({"stage": stage.id, "at": at})
+        if moved:
+            self.connection.execute(_MOVE, moved)
+        for part in in_chunks(old):  # what is left of it stands there no longer
+            self.connection.execute(_REMOVE_STAGES, {"ids": part})
         return self.get(pipeline.id)
 
     def remove(self, pipeline_id: int) -> None:
@@ -226,14 +249,14 @@ class Pipelines(Repository):
         using = select(_S.pipeline_id).where(condition)
         return self._pipelines(_PIPELINES.where(_P.id.in_(using)).order_by(_P.id))
 
-    def _store(self, pipeline_id: int, position: int, stage: Stage) -> Stage:
+    def _store(self, pipeline_id: int, position: int, stage: Stage) -> None:
         values = {**row_mapping.stage_to_row(stage), "pipeline_id": pipeline_id, "position": position}
         if not stage.id:
-            return replace(stage, id=self._add(schema.stages, **values))
+            self._add(schema.stages, **values)
+            return
         known = update(schema.stages).where(schema.stages.c.id == stage.id)
         if not self._done(known.values(**values)):  # an undo brings back what was deleted
             self._add(schema.stages, id=stage.id, **values)
-        return stage
 
     def _matching(self, project_id: int, search: str) -> ColumnElement[bool]:
         mine = _P.project_id == project_id

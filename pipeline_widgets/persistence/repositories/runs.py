@@ -55,6 +55,9 @@ _LATEST_OF_STAGE = _RUNS.where(
     .where((_C.stage_id == bindparam("stage")) & _C.experiment_id.is_not_distinct_from(_BOUND))
     .scalar_subquery()
 )
+_LAST_OF_PIPELINE = select(func.max(_C.id).label("last")).where(
+    _C.stage_id.in_(select(schema.stages.c.id).where(schema.stages.c.pipeline_id == bindparam("pipeline")))
+)
 #: Runs of an experiment are numbered in their order, and the index has the number.
 _LATEST_OF_EXPERIMENT = (
     _RUNS.where(_C.experiment_id == bindparam("experiment")).order_by(_C.number.desc(), _C.id.desc()).limit(1)
@@ -222,6 +225,11 @@ class Runs(Repository):
         """Return the latest run of an experiment, in whatever stage."""
         row = self._first(_LATEST_OF_EXPERIMENT, experiment=experiment_id)
         return None if row is None else row_mapping.to_run(row)
+
+    def last_of_pipeline(self, pipeline_id: int) -> int:
+        """Return the id of the latest run of any stage that stands in a pipeline; 0 without one."""
+        row = self._first(_LAST_OF_PIPELINE, pipeline=pipeline_id)
+        return int(row["last"] or 0) if row is not None else 0
 
     def of_supervisor(self, run_id: int) -> tuple[Run, ...]:
         """Return a run and those after it that the same supervisor has taken, oldest first."""
