@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
+from pipeline_widgets.services.stage_trigger import TriggerOptions
 from pipeline_widgets.services.supervision import SupervisionService
 from pipeline_widgets.services.tracking import TrackingService
 from pipeline_widgets.services.transfer import TransferService
@@ -92,13 +94,32 @@ class Services:
     tracking: TrackingService
     reconciler: Reconciler
 
-    def trigger(self, stage_id: int, *, resume: bool = False, duplicate: bool = False) -> Run:
-        """Trigger a stage with the algorithms as this process defines them now, and launch the run."""
-        place = start_reading_place()
-        self._renew_experiments(stage_id)
-        check_launcher(self.store, *self.runs.find_placement(stage_id=stage_id))
-        run = self.runs.trigger(stage_id, resume=resume, duplicate=duplicate, place=place.result())
-        return self._launch(run)
+    def trigger(
+        self,
+        stage_id: int,
+        *,
+        resume: bool = False,
+        duplicate: bool = False,
+        tell: Callable[[tuple[str, ...]], None] | None = None,
+    ) -> Run:
+        """Trigger a stage with the algorithms as this process defines them now, and launch the run.
+
+        Args:
+            stage_id: The stage.
+            resume: Go on from its own last checkpoint instead of starting over.
+            duplicate: Bind it to a copy of its experiment first.
+            tell: Is told the notes of its plan, before anything is written.
+        """
+        options = TriggerOptions(
+            resume=resume,
+            duplicate=duplicate,
+            find_place=start_reading_place().result,
+            algorithms=registry.references(),
+            keep_evaluator=self.keep_evaluator,
+            check_placement=partial(check_launcher, self.store),
+            tell=tell,
+        )
+        return self._launch(self.runs.trigger(stage_id, options))
 
     def adopt(
         self,
@@ -267,12 +288,6 @@ class Services:
         if run.status is Status.STOPPED:
             self.reconciler.cancel(run)
         return run
-
-    def _renew_experiments(self, stage_id: int) -> None:
-        pipeline = self.pipelines.of_stage(stage_id)
-        self.experiments.refresh(pipeline.id, registry.references())
-        if pipeline.score_by is not None:
-            self.keep_evaluator(pipeline.score_by)
 
 
 def configure(algorithm: str | registry.Algorithm, config: dict[str, object]) -> ConfiguredAlgorithm:

@@ -30,6 +30,8 @@ from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, par
 from pipeline_widgets.errors import ConfigError, RuleError
 from pipeline_widgets.services.queries.pipeline_state import StageState
 
+OUTSIDE = 8  # frames from a note of a trigger to the line of the user that has asked for it
+
 
 class Stage(Handle):
     """One stage: an experiment to run, or a checkpoint to deploy."""
@@ -159,9 +161,8 @@ class Stage(Handle):
             CheckpointError: What it would start from is missing or corrupt.
             ConflictError: Another process has triggered it at the same moment.
         """
-        for note in self.plan(resume=resume).notes:  # before the trigger keeps the code as it is here
-            warnings.warn(note, stacklevel=2)
-        return Run(self._services, self._services.trigger(self._id, resume=resume).id)
+        run = self._services.trigger(self._id, resume=resume, tell=_warn)
+        return Run(self._services, run.id)
 
     def stop(self) -> None:
         """Ask its active run to stop; checkpoints saved so far stay.
@@ -338,3 +339,9 @@ def _why(state: StageState) -> list[str]:
     error = (state.run.error or "").strip() if state.run else ""
     stale = state.staleness.reasons if state.staleness.stale else ()
     return [*stale, *filter(None, [state.held]), *error.splitlines()[-1:]]
+
+
+def _warn(notes: tuple[str, ...]) -> None:
+    """Warn of the notes of a plan, where the user has asked for the trigger."""
+    for note in notes:
+        warnings.warn(note, stacklevel=OUTSIDE)

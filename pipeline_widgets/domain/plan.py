@@ -111,8 +111,23 @@ def make_plan(
             for each in cascade
             if isinstance(each, ExperimentStage) and each.retries
         ),
-        notes=(*describe_other_code(cascade, facts), *filter(None, [folder_note])),
+        notes=find_notes(pipeline, stage, facts, folder_note),
     )
+
+
+def find_notes(
+    pipeline: Pipeline, stage: Stage, facts: PipelineFacts, folder_note: str | None = None
+) -> tuple[str, ...]:
+    """Return what to know before a stage is triggered: other code than before, another folder.
+
+    Args:
+        pipeline: The pipeline.
+        stage: The stage.
+        facts: What is known about it, and about the Auto stages after it.
+        folder_note: What to know of the folder in which a resumed run goes on.
+    """
+    cascade = (stage, *_automatic_after(pipeline, stage))
+    return (*describe_other_code(cascade, facts), *filter(None, [folder_note]))
 
 
 def find_problems(pipeline: Pipeline, facts: PipelineFacts) -> tuple[Problem, ...]:

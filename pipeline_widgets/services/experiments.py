@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.edits import TEXTS, Change, ChangeKind
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running, used_by
@@ -20,6 +18,7 @@ from pipeline_widgets.errors import InUseError
 from pipeline_widgets.persistence import artifact_paths
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history, references
+from pipeline_widgets.services.local_code import Renewal, find_renewals, renew
 
 
 class ExperimentService:
@@ -166,33 +165,24 @@ class ExperimentService:
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             bound = work.experiments.by_id(pipeline.experiment_ids)
-        # Looked up once for each algorithm: what a notebook defined is pickled to be compared.
-        names = {experiment.spec.name for experiment in bound.values()}
-        defined = {name: current[name] for name in names if name in current}
-        for experiment in bound.values():
-            self.renew(experiment, defined)
+            renewals = find_renewals(work, bound.values(), current)
+        self._renew(renewals)
 
     def renew(self, experiment: Experiment, current: Mapping[str, AlgorithmDeclaration]) -> None:
         """Let one experiment use its algorithm as this process defines it now."""
-        defined = current.get(experiment.spec.name)
-        kept = AlgorithmDeclaration(spec=experiment.spec, reference=self._stored_reference(experiment))
-        if defined is None:
-            return
-        code = self._store.current_code(experiment.spec.name, kept.reference)
-        if defined == kept and _has_same_text(code, kept.reference.code):
-            return
-        with self._store.write() as work:
-            now = replace(defined, reference=replace(defined.reference, code=code))
-            work.experiments.rebind(experiment.id, work.experiments.keep(now))
+        with self._store.read() as work:
+            renewals = find_renewals(work, [experiment], current)
+        self._renew(renewals)
+
+    def _renew(self, renewals: Collection[Renewal]) -> None:
+        if renewals:
+            with self._store.write() as work:
+                renew(work, renewals)
 
     def reference(self, algorithm_id: int) -> AlgorithmReference:
         """Return where a process finds an algorithm's code."""
         with self._store.read() as work:
             return work.experiments.reference(algorithm_id)
-
-    def _stored_reference(self, experiment: Experiment) -> AlgorithmReference:
-        with self._store.read() as work:
-            return work.experiments.stored_reference(experiment.algorithm_id)
 
     def get(self, experiment_id: int) -> Experiment:
         """Return one experiment; NotFoundError without it."""
@@ -260,11 +250,6 @@ def duplicate(
         revision,
         placement=experiment.placement,
     )
-
-
-def _has_same_text(code: CodeRecord | None, kept: CodeRecord | None) -> bool:
-    """Return whether the texts are the same: a comment that is edited is kept, though it changes nothing."""
-    return code is None or (kept is not None and code.to_json() == kept.to_json())
 
 
 def _new_name(work: UnitOfWork, experiment: Experiment, name: str) -> str:

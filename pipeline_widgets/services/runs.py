@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
-from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running
 from pipeline_widgets.domain.history import EventKind
@@ -22,36 +17,34 @@ from pipeline_widgets.domain.plan import Plan, Problem, describe_other_code, fin
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Progress, Run, Status
-from pipeline_widgets.domain.run_record import TriggerPlace, choose_folder, describe_folder
+from pipeline_widgets.domain.run_record import TriggerPlace
 from pipeline_widgets.domain.triggering import (
     RunStart,
     assess_scratch_fit,
-    find_blockers,
-    resolve_resume,
-    resolve_start,
     stage_label,
-    trigger_error,
 )
 from pipeline_widgets.errors import ConfigError, PipelineError, RuleError, TriggerError
 from pipeline_widgets.persistence.logs import LOG_MOST, read_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import history, pipeline_facts
 from pipeline_widgets.services.experiments import duplicate
+from pipeline_widgets.services.local_code import RefusalOf, check_refusal, find_code, record_origin
 from pipeline_widgets.services.notices import enqueue_end_notices
-from pipeline_widgets.services.pipeline_facts import CodeFacts
 from pipeline_widgets.services.run_queue import (
     enqueue_experiment_run,
     enqueue_run,
     find_placement,
     verify_start,
 )
-from pipeline_widgets.services.stage_experiments import bind_copy, rebind_stage
+from pipeline_widgets.services.stage_experiments import rebind_stage
+from pipeline_widgets.services.stage_trigger import (
+    StageTrigger,
+    TriggerOptions,
+    describe_folder_of,
+    record_done,
+)
 
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
-
-
-#: Returns the error with which this process refuses an experiment whose code is there, if it does.
-RefusalOf = Callable[[Experiment, AlgorithmReference], PipelineError | None]
 
 
 def _takes_all(_: Experiment, __: AlgorithmReference) -> None:
@@ -68,23 +61,16 @@ class RunService:
 
     def __init__(self, store: Store, find_refusal: RefusalOf = _takes_all) -> None:
         self._store = store
-        self._refusal_of = find_refusal
+        self._find_refusal = find_refusal
+        self._stage_trigger = StageTrigger(store, find_refusal)
 
-    def trigger(
-        self,
-        stage_id: int,
-        *,
-        resume: bool = False,
-        duplicate: bool = False,
-        place: TriggerPlace | None = None,
-    ) -> Run:
+    def trigger(self, stage_id: int, options: TriggerOptions | None = None, *, resume: bool = False) -> Run:
         """Start a run of a stage: write a Pending run, which whoever comes next launches.
 
         Args:
             stage_id: The stage.
-            resume: Go on from the stage's own last checkpoint instead of starting over.
-            duplicate: Bind the stage to a copy of its experiment first (spec 5.7).
-            place: The folder that it is triggered from.
+            options: How it is triggered, and what this process brings along.
+            resume: Go on from its own last checkpoint; in place of options.
 
         Raises:
             TriggerError: It cannot start now; the reason is one of its blockers.
@@ -92,22 +78,7 @@ class RunService:
             CheckpointError: What it would start from is missing or corrupt.
             ConflictError: Another process has triggered it at the same moment.
         """
-        with self._store.read() as work:  # files are read, and code is asked, outside the write transaction
-            _, known, run_start = _ready(work, stage_id, resume=resume)
-            experiment = known.for_stage(stage_id).experiment
-            self._check_refusal(work, experiment)
-            code = _current_code(work, experiment)
-        verify_start(run_start, self._store)
-        with self._store.write() as work:
-            pipeline = work.pipelines.of_stage(stage_id)
-            revision = work.projects.touch(pipeline.project_id)
-            if duplicate:
-                bind_copy(work, pipeline, stage_id, revision)
-            pipeline, known, run_start = _ready(work, stage_id, resume=resume)
-            _note(work, pipeline, stage_id, "Resumed" if resume else "Triggered")
-            recorded = _record(work, place, code, run_start)
-            stage = pipeline.stage(stage_id)
-            return enqueue_run(work, pipeline, stage, known, run_start, revision=revision, code=recorded)
+        return self._stage_trigger.trigger(stage_id, options or TriggerOptions(resume=resume))
 
     def train(self, experiment_id: int, place: TriggerPlace | None = None) -> Run:
         """Start a run of an experiment by itself, from scratch, triggered from a folder.
@@ -119,13 +90,13 @@ class RunService:
         with self._store.read() as work:
             experiment = work.experiments.get(experiment_id)
             _check_trainable(work, experiment)
-            self._check_refusal(work, experiment)
-            code = _current_code(work, experiment)
+            check_refusal(work, self._find_refusal, experiment)
+            code = find_code(work, experiment)
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
             _check_trainable(work, experiment)
-            recorded = _record(work, place, code, RunStart())
+            recorded = record_origin(work, place, code, RunStart())
             return enqueue_experiment_run(work, experiment, RunStart(), revision, recorded)
 
     def resume(
@@ -152,8 +123,8 @@ class RunService:
             experiment = work.experiments.get(experiment_id)
             _check_idle(work, experiment)
             _check_python(work, experiment)
-            self._check_refusal(work, experiment, is_configured=configure is None)
-            code = _current_code(work, experiment)
+            check_refusal(work, self._find_refusal, experiment, is_configured=configure is None)
+            code = find_code(work, experiment)
             run_start = RunStart(checkpoint=work.checkpoints.get(checkpoint_id))
         verify_start(run_start, self._store)
         configured = configure() if configure is not None else None
@@ -176,7 +147,7 @@ class RunService:
                 resumed_run_id=maker.id,
             )
             bound = rebind_stage(work, original, copy, revision)
-            recorded = _record(work, place, code, run_start)
+            recorded = record_origin(work, place, code, run_start)
             if bound is None:
                 return copy, enqueue_experiment_run(work, copy, run_start, revision, recorded)
             known = pipeline_facts.load(work, bound[0], {bound[1].id})
@@ -199,7 +170,9 @@ class RunService:
                 return run
             revision = work.projects.touch(run.project_id)
             if run.pipeline_id is not None and run.stage_id is not None:
-                _note(work, work.pipelines.get(run.pipeline_id), run.stage_id, "Stopped")
+                pipeline = work.pipelines.get(run.pipeline_id)
+                name = work.pipelines.summary(run.stage_id).name
+                record_done(work, pipeline, run.stage_id, "Stopped", name)
             return _stop_pending(work, run, revision)
 
     def stop_experiment(self, experiment_id: int) -> Run:
@@ -255,9 +228,7 @@ class RunService:
         with self._store.read() as work:
             pipeline = work.pipelines.of_stage(stage_id)
             known = pipeline_facts.load(work, pipeline)
-        latest = known.for_stage(stage_id).latest
-        first = latest.code.folder if resume and latest and latest.code else None
-        note = describe_folder(first, _current_folder(), exists=os.path.isdir)
+        note = describe_folder_of(known, stage_id, resume=resume)
         return make_plan(pipeline, stage_id, known, resume=resume, folder_note=note)
 
     def check(self, pipeline_id: int) -> tuple[Problem, ...]:
@@ -328,29 +299,15 @@ class RunService:
             now = datetime.fromtimestamp(work.now, tz=UTC)
             return run.progress(now, begun=pipeline_facts.start_steps(work, [run]).get(run_id, 0))
 
-    def _check_refusal(
-        self, work: UnitOfWork, experiment: Experiment | None, *, is_configured: bool = True
-    ) -> None:
-        """Refuse what this process cannot import, and, once an experiment is configured, its config."""
-        refusal = self._find_refusal(work, experiment) if experiment is not None else None
-        if experiment is None or refusal is None:
-            return
-        if not isinstance(refusal, ConfigError):
-            raise refusal
-        if is_configured:
-            what = f"Experiment {experiment.name!r} has a config that its algorithm no longer takes."
-            why = f"{refusal.what} {refusal.why}".strip()
-            raise ConfigError(what, why, "Give it another one: experiment.update(config=...).")
-
-    def _find_refusal(self, work: UnitOfWork, experiment: Experiment) -> PipelineError | None:
-        return self._refusal_of(experiment, work.experiments.stored_reference(experiment.algorithm_id))
+    def _refusal_of(self, work: UnitOfWork, experiment: Experiment) -> PipelineError | None:
+        return self._find_refusal(experiment, work.experiments.stored_reference(experiment.algorithm_id))
 
     def _find_refusals(self, work: UnitOfWork, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
         bound = [(stage, known.for_stage(stage.id).experiment) for stage in pipeline.stages]
         return [
             Problem(stage=stage_label(pipeline, stage, known), problem=_describe_refusal(error))
             for stage, experiment in bound
-            if experiment is not None and (error := self._find_refusal(work, experiment)) is not None
+            if experiment is not None and (error := self._refusal_of(work, experiment)) is not None
         ]
 
     def _unreachable(self, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
@@ -377,51 +334,6 @@ def _stop_pending(work: UnitOfWork, run: Run, revision: int) -> Run:
     stopped = work.runs.set_status(run, status, revision)
     enqueue_end_notices(work, run.id)
     return stopped
-
-
-def _note(work: UnitOfWork, pipeline: Pipeline, stage_id: int, done: str) -> None:
-    at = pipeline.position(stage_id)
-    name = history.stage_name(work, pipeline.stages[at])
-    history.record_event(work, pipeline, EventKind.RAN, f"{done} stage {at + 1} ({isolate(name)}).")
-
-
-def _ready(work: UnitOfWork, stage_id: int, *, resume: bool) -> tuple[Pipeline, PipelineFacts, RunStart]:
-    pipeline = work.pipelines.of_stage(stage_id)
-    known = pipeline_facts.load(work, pipeline)
-    if found := find_blockers(pipeline, stage_id, known, resume=resume):
-        raise trigger_error(stage_label(pipeline, pipeline.stage(stage_id), known), found)
-    run_start = (
-        resolve_resume(known.for_stage(stage_id)) if resume else resolve_start(pipeline, stage_id, known)
-    )
-    return pipeline, known, run_start
-
-
-def _current_folder() -> str | None:
-    try:
-        return str(Path.cwd())
-    except OSError:  # it was deleted
-        return None
-
-
-def _current_code(work: UnitOfWork, experiment: Experiment | None) -> CodeRecord | None:
-    """Return the code that a run of an experiment will load."""
-    return CodeFacts(work, [experiment]).now(experiment) if experiment is not None else None
-
-
-def _record(
-    work: UnitOfWork, place: TriggerPlace | None, code: CodeRecord | None, run_start: RunStart
-) -> Mapping[str, object] | None:
-    """Keep where a run is triggered and which code it will load. One that resumes stays in its folder."""
-    if place is None and code is None:
-        return None
-    kept = work.records.keep_place(place)
-    if run_start.resumed_run_id is not None:
-        folder = (work.runs.get(run_start.resumed_run_id).code or kept).folder
-        kept = replace(kept, folder=choose_folder(folder, kept.folder, exists=os.path.isdir))
-    if code is not None:
-        ours = work.records.keep_code(code)
-        kept = replace(kept, digest=ours.digest, record=ours.record)
-    return kept.to_json()
 
 
 def _check_idle(work: UnitOfWork, experiment: Experiment) -> None:

@@ -30,6 +30,10 @@ READS: dict[str, Callable[[pw.Stage], object]] = {
 }
 
 
+def train_otherwise(ctx: pw.TrainContext) -> None:
+    """Train nothing, by another definition."""
+
+
 def chain_of(project: pw.Project, stages: int) -> pw.Pipeline:
     """Return a pipeline of Imitate and Refine, so many in all."""
     pipe = project.create_pipeline(f"of {stages}")
@@ -85,3 +89,36 @@ def test_the_latest_run_of_an_experiment_is_read_alone(pipe: pw.Pipeline, finish
     of_run, of_runs = queries(statements)
     assert "LIMIT" in of_run
     assert "LIMIT" not in of_runs
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("stages", [2, 40])
+def test_a_trigger_takes_thirty_statements_in_four_transactions(
+    project: pw.Project, finish: Any, stages: int
+) -> None:
+    """It reads once and writes the run, its launch, and what was launched, at any length of the chain."""
+    pipe = chain_of(project, stages)
+    stage, store = pipe.stages[0], project._services.store
+    for _ in range(2):  # as a new chain, and as one that has run
+        with sent(store) as statements:
+            run = stage.trigger()
+        assert len(statements) <= 30
+        assert sum(each.startswith("BEGIN") for each in statements) == 4
+        finish(run, 0.5)
+        run = pipe.stages[1].run  # an Auto stage
+        assert run is not None
+        run.stop()
+
+
+def test_a_trigger_renews_all_experiments_by_one_write(project: pw.Project) -> None:
+    """An algorithm that was defined anew is kept once, and all experiments of the chain use it."""
+    pipe = chain_of(project, 12)
+    store = project._services.store
+    lm = [pw.Port("weights", {"lm"}, match=("base",))]
+    again = pw.algorithm("Refine", produces={"lm", "policy"}, accepts=lm, scratch=False)(train_otherwise)
+    with pytest.warns(UserWarning, match="Refine is defined differently"), sent(store) as statements:
+        pipe.stages[0].trigger()
+    assert len([each for each in statements if each.startswith("UPDATE experiments")]) == 1
+    bound = [stage.experiment for stage in pipe.stages[1:]]
+    specs = {each._now.spec for each in bound if each is not None}
+    assert {spec.produces for spec in specs} == {again.spec.produces}

@@ -297,8 +297,9 @@ def test_a_config_that_the_code_no_longer_takes_is_refused_before_anything_start
     bound = pipe.stages[0].experiment
     assert bound is not None
     refused = r"'imitate' has a config .* no config field 'steps'.*update\("
-    with pytest.warns(UserWarning, match=other_code), pytest.raises(ConfigError, match=refused):
+    with pytest.warns(UserWarning, match=other_code) as told, pytest.raises(ConfigError, match=refused):
         pipe.stages[0].trigger()
+    assert {each.filename for each in told} == {__file__}  # where the user has asked for it
     with pytest.raises(ConfigError, match=refused):
         bound.train()
     assert launched == []

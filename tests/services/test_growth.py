@@ -9,7 +9,10 @@ import pytest
 from factories.lab import Lab
 from statements import queries, sent
 
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
+from pipeline_widgets.domain.chain import ExperimentStage, FromSource, Pipeline, Stage
+from pipeline_widgets.domain.run import Run
+from pipeline_widgets.errors import TriggerError
+from pipeline_widgets.services.stage_trigger import TriggerOptions
 
 Edit = Callable[[Lab, Pipeline], object]
 
@@ -64,3 +67,30 @@ def test_what_an_edit_writes_is_all_that_it_changes(lab: Lab) -> None:
     assert [stage for stage in stored.stages if stage.id in old and stage != old[stage.id]] == [
         retry(old[ids[2]])
     ]
+
+
+def test_a_trigger_counts_with_what_has_changed_since_it_has_read(lab: Lab) -> None:
+    """An edit, a run that ends, or another trigger between its reading and its writing is seen."""
+    chain = lab.pipeline("SFT", "SFT")
+    first, second = chain.stages
+    lab.do(first, 0.9, 0.5)
+
+    def trigger(act: Callable[[], object]) -> Run:
+        def check_placement(_: object, __: object) -> None:
+            act()
+
+        return lab.runs.trigger(second.id, TriggerOptions(check_placement=check_placement))
+
+    def choose_final() -> None:
+        lab.pipelines.update_stage(second.id, lambda stage: replace(stage, start=FromSource("final")))
+
+    run = trigger(choose_final)
+    assert run.start_checkpoint_id == lab.runs.checkpoints(lab.runs.of_stage(first.id)[0].id)[-1].id
+    lab.runs.stop(run.id)
+
+    run = trigger(lambda: lab.do(first, 0.1))
+    assert run.source_run_id == lab.runs.of_stage(first.id)[1].id
+    lab.runs.stop(run.id)
+
+    with pytest.raises(TriggerError, match="pending already"):
+        trigger(lambda: lab.runs.trigger(second.id))

@@ -309,7 +309,7 @@ def test_the_database_stops_a_second_run_that_no_rule_has_seen(
     """Should a check ever be passed by, the unique index still refuses: the user is told of a conflict."""
     (stage,) = lab.pipeline("SFT").stages
     lab.runs.trigger(stage.id)
-    monkeypatch.setattr("pipeline_widgets.services.runs.find_blockers", lambda *_, **__: ())  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr("pipeline_widgets.services.stage_trigger.find_blockers", lambda *_, **__: ())  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     with pytest.raises(ConflictError):
         lab.runs.trigger(stage.id)
     assert len(lab.runs.of_stage(stage.id)) == 1

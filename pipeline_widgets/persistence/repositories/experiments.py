@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select
+from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
 
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.code_record import CodeRecord
@@ -16,7 +16,7 @@ from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run import STATUSES_BY_URGENCY
 from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import row_mapping, schema
-from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, require
+from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, in_chunks, require
 from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.run_lineage import EARLIER_CODE
 from pipeline_widgets.persistence.repositories.search import contains_text
@@ -103,9 +103,17 @@ _CODE = schema.algorithms.c
 _REFERENCE = select(_CODE.path, _CODE.root, _CODE.value, _CODE.python, _CODE.code).where(
     _CODE.id == bindparam("algorithm")
 )
+_REFERENCES = select(_CODE.id, _CODE.path, _CODE.root, _CODE.value, _CODE.python, _CODE.code).where(
+    _CODE.id.in_(bindparam("ids", expanding=True))
+)
 #: The same without the code itself, which may be large, for what reads it only.
 _CODE_REFERENCES = select(_CODE.id, _CODE.name, _CODE.path, _CODE.root, _CODE.python, _CODE.code).where(
     _CODE.id.in_(bindparam("ids", expanding=True))
+)
+_REBIND = (
+    update(schema.experiments)
+    .where(_E.id.in_(bindparam("ids", expanding=True)))
+    .values(algorithm_id=bindparam("algorithm"))
 )
 _PYTHON = select(_CODE.python).where(_CODE.id == bindparam("algorithm"))
 
@@ -170,6 +178,10 @@ class Experiments(Repository):
         """Return the stored reference to an algorithm's code, to be compared and not to be run."""
         return _to_reference(require(self._first(_REFERENCE, algorithm=algorithm_id), "algorithm"))
 
+    def stored_references(self, ids: Collection[int]) -> dict[int, AlgorithmReference]:
+        """Return the stored references to the code of algorithms by id, to be compared and not to be run."""
+        return {row["id"]: _to_reference(row) for row in self._of(_REFERENCES, ids)}
+
     def code_references(self, ids: Collection[int]) -> dict[int, tuple[str, AlgorithmReference]]:
         """Return, by algorithm, its name and where its code is read; no reference holds code to be run."""
         return {row["id"]: (row["name"], _to_reference(row)) for row in self._of(_CODE_REFERENCES, ids)}
@@ -215,9 +227,10 @@ class Experiments(Repository):
         self._edit(schema.experiments, experiment, name=name, modified_at=self.now, revision=revision)
         return self.get(experiment.id)
 
-    def rebind(self, experiment_id: int, algorithm_id: int) -> None:
-        """Let an experiment use the algorithm as it is declared now."""
-        self._set(schema.experiments, experiment_id, algorithm_id=algorithm_id)
+    def rebind(self, experiment_ids: Collection[int], algorithm_id: int) -> None:
+        """Let experiments use the algorithm as it is declared now."""
+        for part in in_chunks(experiment_ids):
+            self.connection.execute(_REBIND, {"ids": part, "algorithm": algorithm_id})
 
     def get(self, experiment_id: int) -> Experiment:
         """Return one experiment; NotFoundError without it."""

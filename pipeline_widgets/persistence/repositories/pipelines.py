@@ -58,6 +58,7 @@ _SUMMARIES = (
     .order_by(_S.pipeline_id, _S.position)
 )
 _HOME = select(_S.pipeline_id).where(_S.id == bindparam("stage"))
+_ONE_WITH_STAGE = _PIPELINES.where(_P.id == _HOME.scalar_subquery())
 _STAGE_STATUSES = select(_S.id, _STATUS.label("status")).where(_S.id.in_(_IDS))
 _STAGE = select(schema.stages).where(_S.id == bindparam("stage"))
 _SUMMARY = _SUMMARIES.where(_S.id == bindparam("stage"))
@@ -114,7 +115,7 @@ class Pipelines(Repository):
 
     def of_stage(self, stage_id: int) -> Pipeline:
         """Return the pipeline in which a stage stands; NotFoundError without it."""
-        return self.get(self.home_of(stage_id))
+        return require_one(self._pipelines(_ONE_WITH_STAGE, stage=stage_id), "stage")
 
     def of_project(self, project_id: int) -> tuple[Pipeline, ...]:
         """Return a project's pipelines in the order of their creation."""

@@ -21,6 +21,9 @@ _NAMED = select(schema.projects.c.id, schema.projects.c.name).where(
     schema.projects.c.name.in_(bindparam("names", expanding=True))
 )
 _P = schema.projects.c
+_CHANGES = select(
+    (_P.revision + select(schema.workspace.c.revision).scalar_subquery()).label("changes")
+).where(_P.id == bindparam("project"))
 
 
 def _count(table: Table) -> ColumnElement[int]:
@@ -61,6 +64,13 @@ class Projects(Repository):
     def named(self, names: Collection[str]) -> tuple[NamedRow, ...]:
         """Return which projects bear one of those names."""
         return self._bearers(_NAMED, names=list(names))
+
+    def count_changes(self, project_id: int) -> int:
+        """Return a number that every write to a project raises by one, and every write to an agent.
+
+        Where it is what it was, so is everything that the rules know of the project's pipelines.
+        """
+        return int(require(self._first(_CHANGES, project=project_id), "project")["changes"])
 
     def touch(self, project_id: int) -> int:
         """Raise a project's revision and return it; first in every write, so that it locks the project."""
