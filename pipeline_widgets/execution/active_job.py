@@ -18,6 +18,7 @@ from pipeline_widgets.persistence.artifacts import WriteProgress, read_write_pro
 from pipeline_widgets.services.supervision import Batch
 
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
+POINTS_AT_ONCE = 20_000  # values of metrics that are read, and written, before anything else is looked at
 
 
 @dataclass(slots=True)
@@ -42,6 +43,11 @@ class ActiveJob:
     #: The reports that the database can never store, and why.
     refused: list[str] = field(default_factory=list[str])
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many values of metrics wait as one write takes."""
+        return self.batch.points >= POINTS_AT_ONCE
+
     def send(self, message: object) -> None:
         """Send a message to the worker. One that has ended receives nothing, but can still be read."""
         with suppress(OSError):
@@ -49,10 +55,10 @@ class ActiveJob:
 
     def receive(self) -> None:
         """Read the messages of the worker that have arrived."""
-        line = self.worker.line
+        line, most = self.worker.line, self.batch.points + POINTS_AT_ONCE
         try:
             for _ in range(MESSAGES_AT_ONCE):
-                if not (self.is_line_open and line.poll()):
+                if self.batch.points >= most or not (self.is_line_open and line.poll()):
                     return
                 message = read_message(line)
                 if isinstance(message, Outcome):

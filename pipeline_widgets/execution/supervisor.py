@@ -35,7 +35,7 @@ from pipeline_widgets.errors import (
     format_error,
 )
 from pipeline_widgets.execution import ownership, processes, worker
-from pipeline_widgets.execution.active_job import ActiveJob
+from pipeline_widgets.execution.active_job import POINTS_AT_ONCE, ActiveJob
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.next_worker import NextWorker
@@ -194,6 +194,7 @@ class Supervisor:
         """Record the reports of a worker until it has sent its outcome or has ended."""
         now = time.monotonic()
         beaten_at, flushed_at, checked_at = now, now, now
+        writes = True  # where the database refuses, it is not asked at each message
         while active.outcome is None and active.worker.exit_code() is None:
             line = [active.worker.line] if active.is_line_open else []
             wait([*line, *self._spawner.wait_handles(active.worker)], TICK)
@@ -205,9 +206,9 @@ class Supervisor:
             if now - checked_at >= TICK:
                 checked_at = now
                 self._check_stop(active)
-            if active.batch and now - flushed_at >= FLUSH_EVERY:
+            if (active.batch and now - flushed_at >= FLUSH_EVERY) or (writes and active.is_full):
                 flushed_at = now
-                self._log_and_continue(lambda: self._record(active))
+                writes = self._log_and_continue(lambda: self._record(active)) is not None
             if now - beaten_at >= self._timing.beat_every:
                 beaten_at = now
                 self._log_and_continue(lambda: self._supervision.beat(active.job))
@@ -268,6 +269,8 @@ class Supervisor:
         job = active.job
         # A job that its engine ends begins with nothing new: what follows is another job.
         owner = None if self._asked_to_end and job.launcher is not None else self._owner
+        if active.is_full:
+            self._retry_until_committed(lambda: self._record(active))
         if not active.refused:
             try:
                 return self._retry_until_committed(
@@ -375,9 +378,9 @@ class Supervisor:
         log = f"Its log is {self._endpoints.log(deployed.agent_id)}."
         return Outcome(status=Status.FAILED, error=f"{what} {fix} {log}")
 
-    def _record(self, active: ActiveJob) -> None:
-        """Write the reports. One that the database can never store is left out, and fails the run."""
-        waiting = [active.batch] if active.batch else []
+    def _record(self, active: ActiveJob) -> bool:
+        """Write the reports, and return True. One that can never be stored is left out, and fails the run."""
+        waiting = active.batch.in_parts(POINTS_AT_ONCE)
         while waiting:
             try:
                 self._supervision.record(active.job, waiting[0])
@@ -392,6 +395,7 @@ class Supervisor:
                     )
                 waiting[:1] = halves
             active.batch = Batch.join(waiting)
+        return True
 
     def _log_and_continue(self, action: Callable[[], _T]) -> _T | None:
         """Do something that can wait; a database that refuses must not end the training."""

@@ -199,6 +199,14 @@ def to_run(row: Row) -> Run:
     return Run(**values)
 
 
+#: The columns of runs that a lease is made of.
+LEASE_COLUMNS = (
+    *("id", "status", "created_at", "token", "host", "pid", "pid_started", "child_pid", "child_started"),
+    *("beat_at", "launches", "launched_at", "launch_host", "launch_pid", "launch_started"),
+    *("launcher", "resources", "home", "job", "waits"),
+)
+
+
 def to_lease(row: Row) -> Lease:
     """Return which process holds an active run."""
     machine = row["host"]

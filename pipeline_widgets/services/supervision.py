@@ -69,6 +69,11 @@ class Batch:
     scored: list[ScoreReport] = field(default_factory=list[ScoreReport])
     #: The code that was loaded, where it is not the one that the run's row names.
     loaded: list[LoadedCode] = field(default_factory=list[LoadedCode])
+    #: How many values of metrics were reported.
+    points: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.points = sum(len(report.metrics) for report in self.reported)
 
     @classmethod
     def of(cls, reports: Iterable[Report]) -> Batch:
@@ -88,6 +93,7 @@ class Batch:
         match report:
             case MetricReport():
                 self.reported.append(report)
+                self.points += len(report.metrics)
             case SavedCheckpoint():
                 self.saved.append(report)
             case ScoreReport():
@@ -102,6 +108,21 @@ class Batch:
 
     def __bool__(self) -> bool:
         return bool(self.reported or self.saved or self.scored or self.loaded)
+
+    def in_parts(self, most: int) -> list[Batch]:
+        """Return the batch in parts of at most that many points, so that no write takes long.
+
+        Checkpoints and scores are in the last one. What one report has is not taken apart.
+        """
+        if self.points <= most:
+            return [self] if self else []
+        parts = [Batch(loaded=self.loaded)]
+        for report in self.reported:
+            if parts[-1].points and parts[-1].points + len(report.metrics) > most:
+                parts.append(Batch())
+            parts[-1].add(report)
+        parts[-1].saved, parts[-1].scored = self.saved, self.scored
+        return parts
 
     def split(self) -> tuple[Batch, ...]:
         """Return the batch in two halves; nothing if it is a single metric or report."""

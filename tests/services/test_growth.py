@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,9 +11,12 @@ from factories.lab import Lab
 from statements import queries, sent
 
 from pipeline_widgets.domain.chain import ExperimentStage, FromSource, Pipeline, Stage
+from pipeline_widgets.domain.job import MetricReport
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import TriggerError
+from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services.stage_trigger import TriggerOptions
+from pipeline_widgets.services.supervision import Batch
 
 Edit = Callable[[Lab, Pipeline], object]
 
@@ -94,3 +98,76 @@ def test_a_trigger_counts_with_what_has_changed_since_it_has_read(lab: Lab) -> N
 
     with pytest.raises(TriggerError, match="pending already"):
         trigger(lambda: lab.runs.trigger(second.id))
+
+
+MANY = range(1_000_000, 1_040_000)  # more than the 32,766 variables that SQLite may bound a statement at
+
+
+def test_a_repository_is_asked_for_any_number_of_rows(lab: Lab) -> None:
+    """Forty thousand ids in one question are no more than the database takes, and hide none that is there."""
+    stage = lab.pipeline("SFT").stages[0]
+    run = lab.do(stage, 0.5)
+    job = lab.started(lab.runs.trigger(stage.id))
+    lab.report(job, 3, loss=0.5)
+    lab.report(job, 4, loss=0.25)
+    (experiment,) = lab.pipelines.get(run.pipeline_id or 0).experiment_ids
+    with lab.store.read() as work:
+        limit_variables(work, 32_766)
+        told = [(job.run_id, 3, "loss", 0.5), (job.run_id, 4, "loss", 0.25)]
+        assert work.runs.metrics([*MANY, job.run_id]) == told
+        assert work.runs.count_metrics([job.run_id, *MANY]) == 2
+        assert len(work.runs.listed(run.project_id, [*MANY, experiment])) == 2
+        assert work.checkpoints.counted([*MANY, experiment]) == {run.id: 1}
+        assert list(work.pipelines.summaries([*MANY, run.pipeline_id or 0])) == [run.pipeline_id]
+        assert work.pipelines.shared(MANY) == {}
+        assert sorted(work.events.runs_of([*MANY, stage.id])[stage.id]) == [run.id, job.run_id]
+        assert work.agents.matching(MANY, [f"agent {each}" for each in MANY]) == ()
+        assert work.agents.named_versions(MANY) == {}
+        assert work.endpoints.by_agent(MANY) == {}
+
+
+def limit_variables(work: UnitOfWork, most: int) -> None:
+    """Let SQLite take so many variables in a statement, whatever it was built with."""
+    driver = work.connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, most)
+
+
+@pytest.mark.sqlite
+def test_a_reconciliation_reads_the_active_runs_by_their_index(lab: Lab) -> None:
+    """It goes through no run that has ended, and reads no config."""
+    lab.started(lab.runs.trigger(lab.pipeline("SFT").stages[0].id))
+    with sent(lab.store) as statements:
+        leases, _ = lab.supervision.active()
+    assert len(leases) == 1
+    (statement,) = queries(statements)
+    assert "config" not in statement
+    with lab.store.read() as work:
+        plan = work.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+    assert [row[-1] for row in plan] == ["SCAN runs USING INDEX uq_runs_active_stage"]
+
+
+def test_reports_are_written_in_parts_that_are_bounded_by_their_points() -> None:
+    """A part has no more points than asked for, all parts together have everything, checkpoints come last."""
+    reports = [
+        MetricReport(step=step, total=None, metrics=dict.fromkeys("abc"[: step % 4], 1.0))
+        for step in range(50)
+    ]
+    batch = Batch.of(reports)
+    parts = batch.in_parts(7)
+    assert max(part.points for part in parts) <= 7
+    assert [report for part in parts for report in part.reported] == reports
+    assert sum(part.points for part in parts) == batch.points == sum(len(each.metrics) for each in reports)
+    assert Batch.join(parts).reports == batch.reports
+    assert batch.in_parts(1000) == [batch]
+    assert Batch().in_parts(7) == []
+
+
+def test_metrics_are_stored_as_they_were_reported(lab: Lab) -> None:
+    """Names that no database stores are cleaned, NaN stays NaN, and large steps keep all their digits."""
+    job = lab.started(lab.runs.trigger(lab.pipeline("SFT").stages[0].id))
+    lab.report(job, 2**40, None, **{"a\0b": 1.0, "half \ud800": float("nan"), "loss": 2.0})
+    stored = lab.runs.metrics([job.run_id])
+    assert {row[:2] for row in stored} == {(job.run_id, 2**40)}
+    assert [row[2] for row in stored] == ["a\ufffdb", "half \ufffd", "loss"]
+    assert [str(row[3]) for row in stored] == ["1.0", "nan", "2.0"]

@@ -6,17 +6,20 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, delete, func, select
 
 from pipeline_widgets.domain.agent import Agent, AgentStatus, AgentVersion
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.job import FrozenCopy
 from pipeline_widgets.persistence import row_mapping, schema
-from pipeline_widgets.persistence.repositories.base import Repository, require_one
+from pipeline_widgets.persistence.repositories.base import Repository, in_chunks, require_one
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 
 _V, _A = schema.agent_versions.c, schema.agents.c
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_AGENTS = select(schema.agents)
+_SAVED = select(schema.checkpoints).where(schema.checkpoints.c.id.in_(_IDS))
 _MADE_OF = (
     select(_V.checkpoint_id, _A.id, _A.name, _V.number)
     .join(schema.agent_versions, _V.agent_id == _A.id)
@@ -83,7 +86,12 @@ class Agents(Repository):
         columns = schema.agents.c
         if not ids and not names:
             return ()
-        return self._agents(select(schema.agents).where(columns.id.in_(ids) | columns.name.in_(names)))
+        conditions = [
+            *(columns.id.in_(part) for part in in_chunks(ids)),
+            *(columns.name.in_(part) for part in in_chunks(names)),
+        ]
+        found = {each.id: each for some in conditions for each in self._agents(_AGENTS.where(some))}
+        return tuple(found[key] for key in sorted(found))
 
     def versions(self, agent_id: int) -> tuple[AgentVersion, ...]:
         """Return the versions of an agent, oldest first."""
@@ -113,10 +121,9 @@ class Agents(Repository):
     def named_versions(self, ids: Collection[int]) -> dict[int, str]:
         """Return how a sentence names each of those versions, as "agent 'letters', version 2"."""
         versions, agents = schema.agent_versions.c, schema.agents.c
-        query = select(versions.id, agents.name, versions.number).where(versions.id.in_(ids))
-        query = query.join(schema.agents, versions.agent_id == agents.id)
-        found = self.connection.execute(query) if ids else ()
-        return {key: f"agent {name!r}, version {number}" for key, name, number in found}
+        query = select(versions.id, agents.name, versions.number).where(versions.id.in_(_IDS))
+        found = self._of(query.join(schema.agents, versions.agent_id == agents.id), ids)
+        return {row["id"]: f"agent {row['name']!r}, version {row['number']}" for row in found}
 
     def describe(self, agent: Agent, description: str) -> Agent:
         """Give an agent another description."""
@@ -158,8 +165,11 @@ class Agents(Repository):
 
     def _agents(self, query: Select[Any]) -> tuple[Agent, ...]:
         listed = self._all(query)
-        mine = schema.agent_versions.c.agent_id.in_([row["id"] for row in listed])
-        versions = {(v.agent_id, v.number): v for v in self._versions(mine)}
+        versions = {
+            (version.agent_id, version.number): version
+            for part in in_chunks(row["id"] for row in listed)
+            for version in self._versions(_V.agent_id.in_(part))
+        }
         endpoints = Endpoints(self.connection, self.now, self.root).by_agent([row["id"] for row in listed])
         return tuple(
             Agent(
@@ -180,9 +190,8 @@ class Agents(Repository):
         query = select(schema.agent_versions, made.c.spec).join(made, made.c.id == columns.algorithm_id)
         query = query.where(condition).order_by(columns.number)
         listed = self._all(query)
-        saved = select(schema.checkpoints)
-        saved = saved.where(schema.checkpoints.c.id.in_([row["checkpoint_id"] for row in listed]))
-        checkpoints = {row["id"]: row_mapping.to_checkpoint(row, self.root) for row in self._all(saved)}
+        saved = self._of(_SAVED, {row["checkpoint_id"] for row in listed})
+        checkpoints = {row["id"]: row_mapping.to_checkpoint(row, self.root) for row in saved}
         return tuple(
             AgentVersion(
                 id=row["id"],

@@ -64,10 +64,10 @@ class Repository:
     def _all(self, query: Executable, **values: object) -> Sequence[RowMapping]:
         return self.connection.execute(query, values).mappings().all()
 
-    def _of(self, query: Executable, ids: Iterable[int]) -> Iterable[RowMapping]:
+    def _of(self, query: Executable, ids: Iterable[int], **values: object) -> Iterable[RowMapping]:
         """Yield the rows of `ids`, however many they are; only those of one chunk come in order."""
         for part in in_chunks(ids):
-            yield from self._all(query, ids=part)
+            yield from self._all(query, ids=part, **values)
 
     def _first(self, query: Executable, **values: object) -> RowMapping | None:
         return self.connection.execute(query, values).mappings().first()
@@ -99,8 +99,9 @@ class Repository:
     def _names(self, query: Executable, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Return the names that a query of ids and names finds, by id, in its order."""
         names: dict[int, tuple[str, ...]] = {}
-        for key, name in self.connection.execute(query, {"ids": list(ids)}):
-            names[key] = (*names.get(key, ()), name)
+        for part in in_chunks(ids):
+            for key, name in self.connection.execute(query, {"ids": part}):
+                names[key] = (*names.get(key, ()), name)
         return names
 
     def _touch_workspace(self) -> None:
@@ -113,8 +114,8 @@ class Repository:
         return int(key[0]) if key else 0
 
 
-def in_chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    """Split ids into lists that are short enough for one statement."""
+def in_chunks(ids: Iterable[T]) -> Iterator[list[T]]:
+    """Split ids or names into lists that are short enough for one statement."""
     listed = list(ids)
     for at in range(0, len(listed), ASKED_AT_ONCE):
         yield listed[at : at + ASKED_AT_ONCE]

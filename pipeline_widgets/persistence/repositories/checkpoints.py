@@ -163,7 +163,7 @@ class Checkpoints(Repository):
 
     def counted(self, experiment_ids: Collection[int]) -> dict[int, int]:
         """Return, for each run of those experiments of which something is saved, how many checkpoints."""
-        return {row["run_id"]: row["checkpoints"] for row in self._all(_COUNTED, ids=list(experiment_ids))}
+        return {row["run_id"]: row["checkpoints"] for row in self._of(_COUNTED, experiment_ids)}
 
     def latest(self, experiment_id: int, most: int) -> tuple[Checkpoint, ...]:
         """Return what an experiment saved last: the latest run first, and of one run the latest step."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus
 from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, Endpoint
@@ -16,6 +16,7 @@ from pipeline_widgets.persistence.repositories.base import Repository
 _CONNECTED = tuple(sorted(status.value for status in CONNECTED_STATUSES))
 _UNLAUNCHED = dict.fromkeys(("launch_machine", "launch_pid", "launch_started"))
 _agents, _endpoints = schema.agents.c, schema.endpoints.c
+_BY_AGENT = select(schema.endpoints).where(_endpoints.agent_id.in_(bindparam("ids", expanding=True)))
 
 
 class Endpoints(Repository):
@@ -132,8 +133,7 @@ class Endpoints(Repository):
 
     def by_agent(self, agent_ids: Collection[int]) -> Mapping[int, Endpoint]:
         """Return the endpoints of agents, by the id of the agent."""
-        query = select(schema.endpoints).where(_endpoints.agent_id.in_(agent_ids))
-        return {row["agent_id"]: _endpoint(row) for row in self._all(query)}
+        return {row["agent_id"]: _endpoint(row) for row in self._of(_BY_AGENT, agent_ids)}
 
     def touch(self) -> None:
         """Raise the workspace's revision: agents belong to no project."""

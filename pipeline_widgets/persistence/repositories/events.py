@@ -14,7 +14,7 @@ from pipeline_widgets.domain.edits import Change, ChangeKind
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.history import Event, EventKind, PipelineSnapshot, StageMarks, UndoableEdit
 from pipeline_widgets.persistence import row_mapping, schema
-from pipeline_widgets.persistence.repositories.base import Repository
+from pipeline_widgets.persistence.repositories.base import Repository, in_chunks
 
 #: What has a history.
 Subject: TypeAlias = Pipeline | Experiment | Agent
@@ -27,6 +27,7 @@ _LAST_EDIT = (
     .order_by(_E.id.desc())
     .limit(1)
 )
+_RUNS_OF = select(_R.id, _R.stage_id).where(_R.stage_id.in_(bindparam("ids", expanding=True)))
 _MARKS = tuple(field.name for field in fields(StageMarks))
 
 
@@ -103,15 +104,16 @@ class Events(Repository):
     def runs_of(self, stage_ids: Sequence[int]) -> dict[int, list[int]]:
         """Return the runs of stages, which lose their stage when that is deleted."""
         found: dict[int, list[int]] = {each: [] for each in stage_ids}
-        for row in self._all(select(_R.id, _R.stage_id).where(_R.stage_id.in_(stage_ids))):
+        for row in self._of(_RUNS_OF, stage_ids):
             found[row["stage_id"]].append(row["id"])
         return found
 
     def restore_runs(self, runs: Mapping[int, Sequence[int]], pipeline_id: int) -> None:
         """Give runs back to the stages that are there again."""
         for stage_id, ids in runs.items():
-            lost = update(schema.runs).where(_R.id.in_(ids), _R.stage_id.is_(None))
-            self.connection.execute(lost.values(stage_id=stage_id, pipeline_id=pipeline_id))
+            for part in in_chunks(ids):
+                lost = update(schema.runs).where(_R.id.in_(part), _R.stage_id.is_(None))
+                self.connection.execute(lost.values(stage_id=stage_id, pipeline_id=pipeline_id))
 
 
 def _owner(subject: Subject) -> dict[str, int]:

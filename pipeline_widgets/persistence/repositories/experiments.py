@@ -267,7 +267,7 @@ class Experiments(Repository):
 
     def summaries(self, ids: Collection[int]) -> dict[int, ExperimentSummary]:
         """Return what a list shows of those experiments, but for their latest runs."""
-        return {row["id"]: row_mapping.to_experiment_summary(row) for row in self._all(_PAGE, ids=list(ids))}
+        return {row["id"]: row_mapping.to_experiment_summary(row) for row in self._of(_PAGE, ids)}
 
     def bound(self, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Return, by experiment, the names of the pipelines with a stage that is bound to it."""

@@ -143,7 +143,10 @@ class Pipelines(Repository):
 
     def summaries(self, ids: Collection[int]) -> dict[int, list[StageSummary]]:
         """Return what the roll-ups of those pipelines ask for, by pipeline."""
-        return self._summaries(_S.pipeline_id.in_(ids))
+        found: dict[int, list[StageSummary]] = {}
+        for part in in_chunks(ids):
+            found |= self._summaries(_S.pipeline_id.in_(part))
+        return found
 
     def all_summaries(self, project_id: int) -> dict[int, list[StageSummary]]:
         """Return what the roll-ups of a project's pipelines ask for; those without stages are left out."""

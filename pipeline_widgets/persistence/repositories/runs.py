@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from heapq import merge
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -18,6 +20,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -27,13 +30,16 @@ from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.domain.run_record import RunCode
+from pipeline_widgets.domain.text import replace_unencodable
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import row_mapping, schema
-from pipeline_widgets.persistence.repositories.base import Repository, require
+from pipeline_widgets.persistence.repositories.base import Repository, in_chunks, require
 from pipeline_widgets.persistence.repositories.run_lineage import ANCESTORS, DESCENDANTS, RESUMED, RESUMING
 
 _C = schema.runs.c
 _ACTIVE = tuple(sorted(status.value for status in ACTIVE))
+#: With the statuses in the statement: a database can tell then that its partial indexes have all such runs.
+_IS_ACTIVE: ColumnElement[bool] = _C.status.in_([literal_column(f"'{each}'") for each in _ACTIVE])
 _HELD = (_C.id == bindparam("run")) & (_C.token == bindparam("held_token")) & _C.status.in_(_ACTIVE)
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -42,8 +48,10 @@ _BY_ID = _RUNS.where(_C.id.in_(_IDS)).order_by(_C.id)
 _USING = _RUNS.where(_C.start_checkpoint_id.in_(_IDS) | _C.source_checkpoint_id.in_(_IDS)).order_by(_C.id)
 _ONE = _RUNS.where(_C.id == bindparam("run"))
 _STATUS = select(_C.status).where((_C.id == bindparam("run")) & (_C.token == bindparam("held_token")))
-_ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(_IDS) & _C.status.in_(_ACTIVE)).order_by(_C.id)
-_ACTIVE_IN = select(_C.id).where((_C.pipeline_id == bindparam("pipeline")) & _C.status.in_(_ACTIVE)).limit(1)
+_ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(_IDS) & _IS_ACTIVE).order_by(_C.id)
+_ACTIVE_IN = select(_C.id).where((_C.pipeline_id == bindparam("pipeline")) & _IS_ACTIVE).limit(1)
+_LEASES = select(*(_C[name] for name in row_mapping.LEASE_COLUMNS)).where(_IS_ACTIVE)
+_ACTIVE_EVALUATIONS = _RUNS.where(_IS_ACTIVE & (_C.kind == "evaluation"))
 _SAVED = select(schema.checkpoints.c.id).where(schema.checkpoints.c.run_id == _C.id).exists()
 _LATEST = select(func.max(_C.id)).where(_C.stage_id.in_(_IDS))
 _BOUND = (
@@ -130,6 +138,8 @@ _OF_TABLE = (
 )
 
 _M = schema.metrics.c
+_ADD_METRIC = "INSERT INTO metrics (run_id, step, name, value) VALUES (?, ?, ?, ?)"
+_METRICS_OF = select(_M.id, _M.run_id, _M.step, _M.name, _M.value).where(_M.run_id.in_(_IDS)).order_by(_M.id)
 _METRICS_AFTER = (
     select(_M.id, _M.step, _M.name, _M.value)
     .where((_M.run_id == bindparam("run")) & (_M.id > bindparam("after")))
@@ -249,9 +259,9 @@ class Runs(Repository):
         return frozenset(self.connection.scalars(select(_C.id)))
 
     def active(self) -> tuple[Lease, ...]:
-        """Return which process holds each active run of the workspace."""
-        query = _RUNS.where(_C.status.in_(_ACTIVE)).order_by(_C.id)
-        return tuple(map(row_mapping.to_lease, self._all(query)))
+        """Return which process holds each active run of the workspace, oldest first."""
+        rows = self._all(_LEASES)  # unsorted: else SQLite goes through all runs by their ids
+        return tuple(map(row_mapping.to_lease, sorted(rows, key=itemgetter("id"))))
 
     def evaluations(self, project_id: int) -> tuple[Run, ...]:
         """Return the evaluations of a project, oldest first."""
@@ -259,7 +269,8 @@ class Runs(Repository):
 
     def active_evaluations(self) -> tuple[Run, ...]:
         """Return the evaluations of the workspace that are active, oldest first."""
-        return self._where(_C.status.in_(_ACTIVE) & (_C.kind == "evaluation"))
+        rows = self._all(_ACTIVE_EVALUATIONS)
+        return tuple(map(row_mapping.to_run, sorted(rows, key=itemgetter("id"))))
 
     def any_active_in(self, pipeline_id: int) -> bool:
         """Return whether a run of a pipeline is active."""
@@ -278,7 +289,7 @@ class Runs(Repository):
 
     def listed(self, project_id: int, experiment_ids: Collection[int]) -> tuple[ResultRow, ...]:
         """Return the runs of those experiments as a table shows them, by experiment and number."""
-        rows = self._all(_OF_TABLE, project=project_id, ids=list(experiment_ids))
+        rows = self._of(_OF_TABLE, sorted(experiment_ids), project=project_id)
         return tuple(map(row_mapping.to_result_row, rows))
 
     def experiments_that_ran(self, project_id: int) -> frozenset[int]:
@@ -401,22 +412,26 @@ class Runs(Repository):
 
     def add_metrics(self, run_id: int, metrics: Iterable[Metric]) -> None:
         """Append metrics; NaN is stored as NULL, as SQLite has none."""
-        made = [
-            {"run_id": run_id, "step": step, "name": name, "value": None if math.isnan(value) else value}
-            for step, name, value in metrics
-        ]
-        if made:
-            self.connection.execute(insert(schema.metrics), made)
+        made = [(run_id, step, name, None if math.isnan(value) else value) for step, name, value in metrics]
+        if made:  # by the driver itself: SQLAlchemy would go through each value of each row
+            names = {name: replace_unencodable(name) for name in {row[2] for row in made}}
+            if any(name != clean for name, clean in names.items()):
+                made = [(run, step, names[name], value) for run, step, name, value in made]
+            place = "?" if self.connection.dialect.paramstyle == "qmark" else "%s"
+            self.connection.exec_driver_sql(_ADD_METRIC.replace("?", place), made)
 
     def metrics(self, run_ids: Collection[int]) -> list[tuple[int, int, str, float]]:
         """Return run, step, name and value of all metrics, in the order of their report."""
-        query = select(_M.run_id, _M.step, _M.name, _M.value).where(_M.run_id.in_(run_ids))
-        listed = self.connection.execute(query.order_by(_M.id))
-        return [(run, step, name, math.nan if value is None else value) for run, step, name, value in listed]
+        parts = [self.connection.execute(_METRICS_OF, {"ids": part}) for part in in_chunks(run_ids)]
+        rows = parts[0] if len(parts) == 1 else merge(*parts, key=itemgetter(0))
+        return [(run, step, name, math.nan if value is None else value) for _, run, step, name, value in rows]
 
     def count_metrics(self, run_ids: Collection[int]) -> int:
         """Return how many rows `metrics` would."""
-        return self._count(select(func.count()).where(_M.run_id.in_(run_ids)))
+        counted = select(func.count()).where(_M.run_id.in_(_IDS))
+        return sum(
+            self.connection.execute(counted, {"ids": part}).scalar_one() for part in in_chunks(run_ids)
+        )
 
     def metrics_after(self, run_id: int, after: int, most: int) -> list[MetricRow]:
         """Return id, step, name and value of a run's next metrics after the one of that id; None is NaN."""
