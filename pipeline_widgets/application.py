@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from pipeline_widgets.domain.tracking import parse_trackers
 from pipeline_widgets.errors import AlgorithmNotFoundError
 from pipeline_widgets.execution import notifier
 from pipeline_widgets.execution.endpoints import Endpoints
-from pipeline_widgets.execution.launcher_check import check_launcher
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.execution.tracking import check_trackers
 from pipeline_widgets.execution.trigger_place import start_reading_place
@@ -116,7 +114,6 @@ class Services:
             find_place=start_reading_place().result,
             algorithms=registry.references(),
             keep_evaluator=self.keep_evaluator,
-            check_placement=partial(check_launcher, self.store),
             tell=tell,
         )
         return self._launch(self.runs.trigger(stage_id, options))
@@ -148,7 +145,6 @@ class Services:
         """Train an experiment by itself, and launch the run."""
         place = start_reading_place()
         self.experiments.renew(self.experiments.get(experiment_id), registry.references())
-        check_launcher(self.store, *self.runs.find_placement(experiment_id=experiment_id))
         return self._launch(self.runs.train(experiment_id, place.result()))
 
     def resume(
@@ -158,7 +154,6 @@ class Services:
         place = start_reading_place()
         now = self.experiments.get(experiment_id)
         self.experiments.renew(now, registry.references())
-        check_launcher(self.store, *self.runs.find_placement(experiment_id=experiment_id))
 
         def changed() -> ConfiguredAlgorithm:
             return configure(now.spec.name, {**now.config, **(config or {})})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.execution.assembly import connect_execution
+from pipeline_widgets.execution.launcher_check import check_launcher
 from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.experiments import ExperimentService
@@ -59,7 +61,7 @@ def connect(url: str | Path, **options: Any) -> Services:
             store, lambda name, config: configure(name, dict(config)), evaluators.declaration_of
         ),
         evaluations=EvaluationService(store),
-        runs=RunService(store, registry.find_refusal),
+        runs=RunService(store, registry.find_refusal, partial(check_launcher, store)),
         agents=execution.agents,
         agent_list=AgentListQueries(store),
         agent_details=AgentDetailQueries(store),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +13,8 @@ from typing import Any
 import databases
 import postgres as postgres_support
 import pytest
+import trusted
+from database_fixtures import any_url, postgres_url
 from factories.lab import Lab, migrated, open_lab
 from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
@@ -22,20 +22,11 @@ from IPython.utils.capture import capture_output
 from pgbouncer import MISSING as PGBOUNCER_MISSING
 from pgbouncer import PgBouncer, program
 
+__all__ = ["any_url", "postgres_url", "trusted"]  # what is here for its being imported
+
 # A shell ignores SIGINT for what it starts in the background, and processes of tests would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# What tests, and the processes that they start, trust is not among what their user trusts.
-TRUSTED = tempfile.mkdtemp(prefix="pipeline-widgets-tests-")
-os.environ["PIPELINE_WIDGETS_DATA"] = TRUSTED
-
-
-@atexit.register
-def _forget(of: int = os.getpid()) -> None:
-    if os.getpid() == of:
-        shutil.rmtree(TRUSTED, ignore_errors=True)
-
 
 # Before numpy loads: on small matrices BLAS threads cost more than they bring.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -115,22 +106,6 @@ def pgbouncer(postgres: postgres_support.Server) -> Iterator[PgBouncer]:
     made = PgBouncer(postgres, connections=3)
     yield made
     made.close()
-
-
-@pytest.fixture
-def postgres_url(postgres: postgres_support.Server) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database."""
-    name = postgres.create()
-    yield postgres.url(name)
-    postgres.drop(name)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, once of each kind."""
-    if request.param == "postgresql":
-        return request.getfixturevalue("postgres_url")
-    return f"sqlite:///{tmp_path / 'lab.db'}"
 
 
 @pytest.fixture

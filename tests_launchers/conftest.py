@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import postgres as postgres_support
 import pytest
+from database_fixtures import any_url, postgres_url
+from ray_cluster import RayCluster, explain_absence
+from slurm import OneNodeSlurm, slurm_for_tests
+from ssh import SshHost, running_host
 from table import FaultTable
+from trusted import TRUSTED
 
-# What tests, and the processes that they start, trust is not among what their user trusts.
-TRUSTED = tempfile.mkdtemp(prefix="pipeline-widgets-tests-")
-os.environ["PIPELINE_WIDGETS_DATA"] = TRUSTED
-
-
-@atexit.register
-def _forget(of: int = os.getpid()) -> None:
-    if os.getpid() == of:
-        shutil.rmtree(TRUSTED, ignore_errors=True)
+__all__ = ["any_url", "postgres_url"]  # fixtures
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +28,37 @@ def postgres() -> Iterator[postgres_support.Server]:
     server.close()
 
 
-@pytest.fixture
-def postgres_url(postgres: postgres_support.Server) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database."""
-    name = postgres.create()
-    yield postgres.url(name)
-    postgres.drop(name)
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[OneNodeSlurm]:
+    """A Slurm of this session; a test leaves it as it was, with no job in it."""
+    with slurm_for_tests() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def ssh_host() -> Iterator[SshHost]:
+    """A host that no test harms, and that does not have what this user has signed."""
+    signed = Path(TRUSTED)
+    signed.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="pw-ssh-", dir="/tmp") as folder,
+        running_host(Path(folder), hides=signed) as host,
+    ):
+        yield host
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RayCluster]:
+    """A Ray head of this session; where there can be none, that is an error with what to do."""
+    reason = explain_absence()
+    if reason is not None:
+        pytest.fail(reason)
+    made = RayCluster(cpus=4, resources={"gold": 1.0})
+    try:
+        made.wait_until_ready()
+        yield made
+    finally:
+        made.close()
 
 
 _table = FaultTable()

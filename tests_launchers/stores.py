@@ -95,6 +95,11 @@ class Proxy:
 
     def _connect(self, client: socket.socket) -> None:
         server = socket.create_connection(("127.0.0.1", self._to))
+        for each in (
+            client,
+            server,
+        ):  # else small packets wait 40 ms for an acknowledgement
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open |= {client, server}
         back = threading.Thread(target=self._pass, args=(server, client), daemon=True)
         back.start()

@@ -34,7 +34,7 @@ class FaultTable:
 
     def note(self, report: pytest.TestReport) -> None:
         """Take the result of a phase of a test in: all phases have to pass."""
-        parts = report.nodeid.split("::")
+        parts = report.nodeid.partition("@")[0].split("::")  # which is followed by the group of tests
         name, _, database = parts[-1].partition("[")
         if len(parts) < 3 or name not in FAULTS or not parts[-2].startswith("TestChains"):
             return

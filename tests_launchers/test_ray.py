@@ -16,36 +16,25 @@ import pytest
 import ray_programs
 import trainers
 from benches import Bench, until
-from ray_cluster import RayCluster, explain_absence
+from ray_cluster import RayCluster
+from ray_node import HOST
 from sqlalchemy import update
 
 import pipeline_widgets as pw
 from pipeline_widgets.domain import liveness
 from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.domain.liveness import Lease
-from pipeline_widgets.domain.resources import Resources
-from pipeline_widgets.execution.launchers.protocol import LaunchedJob, Launcher, LaunchRequest
+from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.launchers.ray import RayLauncher
 from pipeline_widgets.execution.ownership import LAUNCH, launch_of, token_of
 from pipeline_widgets.persistence import schema
-from pipeline_widgets.testing import LauncherSuite
+
+pytestmark = pytest.mark.xdist_group("ray")
 
 #: On a busy machine Ray takes a quarter of a minute to start the process that starts a job.
 BEGINS_WITHIN = 120.0
 #: As quick as a beat can be that has to be heard of on a busy machine.
 SOON = pw.Timing(beat_every=0.5, grace=10.0)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Generator[RayCluster]:
-    """A Ray head of these tests' own; where it cannot be, that is an error with what to do."""
-    reason = explain_absence()
-    if reason is not None:
-        pytest.fail(reason)
-    made = RayCluster(cpus=2, resources={"gold": 1.0})
-    made.wait_until_ready()
-    yield made
-    made.close()
 
 
 class RayBench(Bench):
@@ -117,27 +106,6 @@ def end_all(bench: RayBench) -> None:
 
 
 @pytest.mark.spec("11.2")
-class TestRayByItself(LauncherSuite):
-    """The suite that every launcher passes."""
-
-    unavailable = Resources(gpu=1)
-    begins_within = ends_within = BEGINS_WITHIN
-
-    @pytest.fixture(autouse=True)
-    def of_cluster(self, cluster: RayCluster, request: pytest.FixtureRequest) -> None:
-        self.cluster = cluster
-        assert request.cls is not None
-        request.cls.launcher_name = cluster.launcher
-
-    def find_pid(self, launcher: Launcher, job: LaunchedJob) -> int:
-        """Return how this side numbers the process of a job: it has printed another number."""
-        said = self.await_output(launcher, job, "process ").partition("process ")[2].splitlines()[0]
-        pid, _, host = said.partition(" on ")
-        assert host == "ray-node"
-        return self.cluster.number_here(int(pid))
-
-
-@pytest.mark.spec("11.2")
 def test_a_run_on_ray_has_log_metrics_and_checkpoints_as_on_one_machine(bench: RayBench) -> None:
     """Its supervisor is a job of the cluster, and it is seen there under the run's name."""
     run = bench.train(trainers.counter, act="print")
@@ -148,6 +116,7 @@ def test_a_run_on_ray_has_log_metrics_and_checkpoints_as_on_one_machine(bench: R
     assert {"from stderr", "from a child"} <= {*run.log.splitlines()}
     job = bench.cluster.job(bench.job(run))
     assert job["metadata"]["job_name"] == f"pw-supervise-{run._id}"
+    assert bench.supervisor(run).machine.startswith(f"{HOST}|")
     until(lambda: bench.cluster.job(bench.job(run))["status"] == "SUCCEEDED")
 
 
@@ -371,13 +340,11 @@ def test_a_node_that_dies_takes_its_run_with_it_and_is_named(bench: RayBench) ->
 
 
 @pytest.mark.spec("11.2")
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_the_chain_of_a_newcomer_runs_on_ray_and_its_agent_answers_here(
-    cluster: RayCluster, tmp_path: Path, database: str, request: pytest.FixtureRequest
+    cluster: RayCluster, tmp_path: Path, any_url: str
 ) -> None:
     """A stage that asks for other resources goes on as a new job; the agent is for this machine."""
-    url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
-    bench = RayBench(cluster, tmp_path, url, timing=pw.Timing())
+    bench = RayBench(cluster, tmp_path, any_url, timing=pw.Timing())
     made = [bench.create(name, {"cpu": 2} if name == "GRPO" else None) for name in ("SFT", "DPO", "GRPO")]
     pipe = bench.project.create_pipeline("post-training")
     pipe.add_experiment_stage(made[0])

@@ -11,15 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import postgres as postgres_support
 import pytest
 from benches import Bench, alive, end_all, until
 from pydantic import BaseModel
-from slurm import OneNodeSlurm, slurm_for_tests
+from slurm import OneNodeSlurm
 
 import pipeline_widgets as pw
 
-pytestmark = pytest.mark.spec("11.2")
+pytestmark = [pytest.mark.spec("11.2"), pytest.mark.xdist_group("slurm-runs")]
 
 TIMING = pw.Timing(beat_every=0.5, grace=5.0)
 LONG: Mapping[str, object] = {"steps": 4000, "pause": 0.05}
@@ -73,13 +72,6 @@ def eater(ctx: pw.TrainContext) -> None:
     ctx.report(2, bytes=float(len(taken)))
 
 
-@pytest.fixture(scope="module")
-def slurm() -> Iterator[OneNodeSlurm]:
-    """A Slurm of this module."""
-    with slurm_for_tests() as started:
-        yield started
-
-
 @pytest.fixture
 def bench(slurm: OneNodeSlurm, tmp_path: Path) -> Iterator[Bench]:
     """A workspace whose runs are jobs."""
@@ -110,27 +102,18 @@ def ended(run: pw.Run, within: float = 60) -> str:
     return str(run.status)
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_chain_of_a_notebook_runs_as_a_job_and_its_agent_answers(
-    slurm: OneNodeSlurm, tmp_path: Path, database: str
+    slurm: OneNodeSlurm, tmp_path: Path, any_url: str
 ) -> None:
     script = tmp_path / "cell.py"
     script.write_text(CELL)
-    binaries = postgres_support.programs()
-    assert binaries is not None, postgres_support.MISSING
-    server = postgres_support.Server(binaries) if database == "postgresql" else None
-    try:
-        url = f"sqlite:///{tmp_path}/lab.db" if server is None else server.url(server.create())
-        done = subprocess.run(
-            [sys.executable, script, url, tmp_path / "artifacts"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=280,
-        )
-    finally:
-        if server is not None:
-            server.close()
+    done = subprocess.run(
+        [sys.executable, script, any_url, tmp_path / "artifacts"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
     assert done.returncode == 0, done.stderr
     assert str(["Succeeded"] * 5) in done.stdout
     assert "answer abcd" in done.stdout

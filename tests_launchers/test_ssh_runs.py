@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
 
-import postgres
 import psutil
 import pytest
 import trainers
@@ -20,44 +17,15 @@ from ssh import SshHost, running_host
 import pipeline_widgets as pw
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.execution.launchers.ssh import SshLauncher
-from pipeline_widgets.testing import LauncherSuite
 
-pytestmark = [pytest.mark.spec("11.2"), pytest.mark.slow]
+pytestmark = [pytest.mark.spec("11.2"), pytest.mark.slow, pytest.mark.xdist_group("ssh-runs")]
 QUICK = pw.Timing(beat_every=0.5, grace=8.0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
+@pytest.fixture(autouse=True)
+def shared(ssh_host: SshHost) -> SshHost:
     """A host that no test harms, and that does not have what this user has signed."""
-    signed = Path(os.environ["PIPELINE_WIDGETS_DATA"])
-    signed.mkdir(exist_ok=True)
-    with running_host(tmp_path_factory.mktemp("host"), hides=signed) as host:
-        yield host
-
-
-class TestSshLauncher(LauncherSuite):
-    """The suite of every launcher."""
-
-    launcher_name: ClassVar[str] = "ssh://gpubox"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Server]:
-    """A PostgreSQL server of these tests' own."""
-    found = postgres.programs()
-    assert found is not None, postgres.MISSING
-    made = postgres.Server(found)
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=["SQLite", "PostgreSQL"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a new database."""
-    if request.param == "SQLite":
-        return f"sqlite:///{tmp_path}/lab.db"
-    started: postgres.Server = request.getfixturevalue("server")
-    return started.url(started.create())
+    return ssh_host
 
 
 @contextmanager
@@ -102,9 +70,9 @@ def chain_of_counters(ws: pw.Workspace, folder: Path, **config: object) -> pw.Pi
     return pipe
 
 
-def test_a_chain_trains_there_and_its_agent_answers_here(url: str, tmp_path: Path) -> None:
+def test_a_chain_trains_there_and_its_agent_answers_here(any_url: str, tmp_path: Path) -> None:
     """SFT -> DPO -> GRPO run on the host, in one process, and the agent that follows on this machine."""
-    with workspace(url, tmp_path, "ssh://gpubox") as ws:
+    with workspace(any_url, tmp_path, "ssh://gpubox") as ws:
         project = ws.create_project("Letters", advanced_training=True)
         pipe = project.create_pipeline("post-training")
         for name in ("SFT", "DPO", "GRPO"):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ray_cluster import RayCluster, explain_absence
-from slurm import slurm_for_tests
-from ssh import running_host
+from ray_cluster import RayCluster
+from ssh import SshHost
 
 from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.testing import ChainSuite, LauncherSuite
@@ -18,101 +16,65 @@ from pipeline_widgets.testing import ChainSuite, LauncherSuite
 pytestmark = pytest.mark.spec("11.2", "6.9")
 
 
-@pytest.fixture(scope="session")
-def slurm_name() -> Iterator[str]:
-    """The launcher of a Slurm of this session."""
-    with slurm_for_tests():
-        yield "slurm"
-
-
-@pytest.fixture(scope="session")
-def ssh_name() -> Iterator[str]:
-    """The launcher of a host that is reached over SSH."""
-    with (
-        tempfile.TemporaryDirectory(prefix="pw-ssh-", dir="/tmp") as folder,
-        running_host(Path(folder)) as host,
-    ):
-        yield host.url
-
-
-@pytest.fixture(scope="session")
-def ray_name() -> Generator[str]:
-    """The launcher of a Ray cluster."""
-    reason = explain_absence()
-    if reason is not None:
-        pytest.fail(reason)
-    cluster = RayCluster(cpus=4)
-    try:
-        cluster.wait_until_ready()
-        yield cluster.launcher
-    finally:
-        cluster.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Mapping[str, Any]:
-    """Where a workspace is, once on each database."""
-    url = f"sqlite:///{tmp_path}/lab.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    return {"url": url, "artifacts": tmp_path / "artifacts"}
-
-
 class _Chains(ChainSuite):
     """Chains on a real engine, on both databases."""
 
     @pytest.fixture
-    def place(self, place: Mapping[str, Any]) -> Mapping[str, Any]:
-        """As the fixture of this module."""
-        return place
+    def place(self, any_url: str, tmp_path: Path) -> Mapping[str, Any]:
+        """Where a workspace is, once on each database."""
+        return {"url": any_url, "artifacts": tmp_path / "artifacts"}
 
 
+@pytest.mark.xdist_group("local")
 class TestLocal(LauncherSuite):
     """The machine itself."""
 
     launcher_name = "local"
 
 
+@pytest.mark.xdist_group("local")
 class TestChainsOnLocal(_Chains):
     """Chains on the machine itself."""
 
     launcher_name = "local"
 
 
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.xdist_group("slurm")
 class TestSlurm(LauncherSuite):
     """A real controller and node."""
 
+    launcher_name = "slurm"
     all_there_is = Resources(cpu=4)
 
-    @pytest.fixture(autouse=True)
-    def _engine(self, slurm_name: str) -> None:
-        type(self).launcher_name = slurm_name
 
-
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.xdist_group("slurm")
 class TestChainsOnSlurm(_Chains):
     """Chains whose runs are jobs of Slurm."""
 
-    @pytest.fixture(autouse=True)
-    def _engine(self, slurm_name: str) -> None:
-        type(self).launcher_name = slurm_name
+    launcher_name = "slurm"
 
 
+@pytest.mark.xdist_group("ssh")
 class TestSsh(LauncherSuite):
     """A real OpenSSH server."""
 
     @pytest.fixture(autouse=True)
-    def _engine(self, ssh_name: str) -> None:
-        type(self).launcher_name = ssh_name
+    def _engine(self, ssh_host: SshHost) -> None:
+        type(self).launcher_name = ssh_host.url
 
 
+@pytest.mark.xdist_group("ssh")
 class TestChainsOnSsh(_Chains):
     """Chains on a host that is reached over SSH."""
 
     @pytest.fixture(autouse=True)
-    def _engine(self, ssh_name: str) -> None:
-        type(self).launcher_name = ssh_name
+    def _engine(self, ssh_host: SshHost) -> None:
+        type(self).launcher_name = ssh_host.url
 
 
+@pytest.mark.xdist_group("ray")
 class TestRay(LauncherSuite):
     """A real head, in namespaces of its own."""
 
@@ -120,15 +82,16 @@ class TestRay(LauncherSuite):
     begins_within = 120.0
 
     @pytest.fixture(autouse=True)
-    def _engine(self, ray_name: str) -> None:
-        type(self).launcher_name = ray_name
+    def _engine(self, cluster: RayCluster) -> None:
+        type(self).launcher_name = cluster.launcher
 
 
+@pytest.mark.xdist_group("ray")
 class TestChainsOnRay(_Chains):
     """Chains whose runs are jobs of Ray."""
 
     begins_within = 120.0
 
     @pytest.fixture(autouse=True)
-    def _engine(self, ray_name: str) -> None:
-        type(self).launcher_name = ray_name
+    def _engine(self, cluster: RayCluster) -> None:
+        type(self).launcher_name = cluster.launcher

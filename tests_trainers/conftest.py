@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import trusted
 from benches import Bench, end_all
 
-# What tests, and the processes that they start, trust is not among what their user trusts.
-TRUSTED = tempfile.mkdtemp(prefix="pipeline-widgets-tests-")
-os.environ["PIPELINE_WIDGETS_DATA"] = TRUSTED
+__all__ = ["trusted"]  # for its being imported
+
 # Tiny models: threads cost more than they bring, and two tests run at a time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing is downloaded: models, tokenizers and data are made from configs.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-
-@atexit.register
-def _forget(of: int = os.getpid()) -> None:
-    if os.getpid() == of:
-        shutil.rmtree(TRUSTED, ignore_errors=True)
 
 
 @pytest.fixture

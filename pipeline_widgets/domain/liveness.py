@@ -218,6 +218,20 @@ def count_waiting_seconds(now: float, since: float) -> float:
     return abs(now - since)
 
 
+def describe_wait_for_home(lease: Lease, waited: float = 0.0, grace: float = math.inf) -> str | None:
+    """Return for what a run waits that only a process of its own host begins; None where any host can be it.
+
+    Args:
+        lease: Its lease.
+        waited: Seconds for which it has waited.
+        grace: Seconds after which that machine may be gone.
+    """
+    if lease.home is None or waited <= grace:
+        return lease.home
+    fix = "open the workspace there, or stop the run and trigger it here"
+    return f"{lease.home}, where nothing has begun it yet: {fix}"
+
+
 def host_of(process: Process) -> str:
     """Return the host name of a process's machine."""
     return process.machine.partition("|")[0]

@@ -27,12 +27,14 @@ from pipeline_widgets.domain.liveness import (
     ProcessState,
     Timing,
     assess,
+    count_waiting_seconds,
+    describe_wait_for_home,
 )
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.errors import ConflictError, ExecutionError, PipelineError, StorageError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.engine_jobs import LOG_LINES, EngineJobs
-from pipeline_widgets.execution.launchers import find_launcher
+from pipeline_widgets.execution.launchers import REFUSED, find_launcher
 from pipeline_widgets.execution.launchers.local import LocalLauncher, name_job
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.ownership import LAUNCHED_FOR
@@ -128,7 +130,7 @@ class LeaseReconciler:
         It is given up where its engine answers, and refuses it.
         """
         if not self._is_for_here(lease):
-            self._record_waits(lease, lease.home)
+            self._record_waits(lease, describe_wait_for_home(lease))
             return
         if not self._service.count_launch(lease):
             return
@@ -184,6 +186,9 @@ class LeaseReconciler:
             self._give_up(lease, decision.evidence)
         elif decision.action is LivenessAction.LEAVE:
             self._note_waits(lease, job)
+        elif not self._is_for_here(lease):
+            waited = count_waiting_seconds(now, lease.launched_at or lease.created_at)
+            self._record_waits(lease, describe_wait_for_home(lease, waited, self._timing.grace))
         elif lease.placement.launcher is None:
             self.launch_or_leave(lease)
         else:  # an engine may take half a minute, for which nobody else waits
@@ -225,11 +230,12 @@ class LeaseReconciler:
         """Give up what an engine refuses. One that does not answer, or cannot be asked from here, is left."""
         try:
             find_launcher(lease.placement.launcher or "local").describe()
-        except Exception:  # noqa: BLE001  a launcher of a third party may raise anything
-            _log.warning("%s %s was not launched: %s", self._name, lease.subject_id, error)
-            waits = f"{lease.engine}, which has not taken it: {error.what}"
-            self._service.uncount_launch(lease.subject_id, launches, waits)
-            return
+        except Exception as reason:  # noqa: BLE001  a launcher of a third party may raise anything
+            if not (isinstance(reason, ExecutionError) and reason.code == REFUSED):
+                _log.warning("%s %s was not launched: %s", self._name, lease.subject_id, error)
+                waits = f"{lease.engine}, which has not taken it: {error.what}"
+                self._service.uncount_launch(lease.subject_id, launches, waits)
+                return
         if (current := self.find(lease.subject_id)) is not None:
             self._service.give_up(current, str(error))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline_widgets.domain.agent import AgentVersion
@@ -19,6 +19,8 @@ from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.persistence import artifact_paths
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 
+#: Raises where code of a Python, if it is kept by value, cannot run where it would be launched.
+PlacementCheck = Callable[[Placement, str | None], None]
 VERIFY_UP_TO = 64 << 20  # bytes that are read again before a trigger; above, the run itself reads them
 
 

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
-from pipeline_widgets.domain.chain import ExperimentStage, Pipeline
+from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
+from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running
@@ -15,7 +15,6 @@ from pipeline_widgets.domain.history import EventKind
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.plan import Plan, Problem, describe_other_code, find_problems, make_plan
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
-from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.run_record import TriggerPlace
 from pipeline_widgets.domain.triggering import (
@@ -47,7 +46,7 @@ from pipeline_widgets.services.stage_trigger import (
 ENOUGH_DISK = 256 << 20  # bytes that a check of the pipeline wants to see free
 
 
-def _takes_all(_: Experiment, __: AlgorithmReference) -> None:
+def _takes_all(_: object, __: object) -> None:
     return None
 
 
@@ -57,12 +56,17 @@ class RunService:
     Args:
         store: The workspace.
         find_refusal: Returns the error with which the code of this process refuses an experiment, if it does.
+        check_placement: Refuses what cannot run where it would be launched; it may ask an engine, so that it
+            is called outside of a transaction.
     """
 
-    def __init__(self, store: Store, find_refusal: RefusalOf = _takes_all) -> None:
+    def __init__(
+        self, store: Store, find_refusal: RefusalOf = _takes_all, check_placement: PlacementCheck = _takes_all
+    ) -> None:
         self._store = store
         self._find_refusal = find_refusal
-        self._stage_trigger = StageTrigger(store, find_refusal)
+        self._check_placement = check_placement
+        self._stage_trigger = StageTrigger(store, find_refusal, check_placement)
 
     def trigger(self, stage_id: int, options: TriggerOptions | None = None, *, resume: bool = False) -> Run:
         """Start a run of a stage: write a Pending run, which whoever comes next launches.
@@ -77,6 +81,7 @@ class RunService:
             ConfigError: Its algorithm, as this process has it, refuses its config.
             CheckpointError: What it would start from is missing or corrupt.
             ConflictError: Another process has triggered it at the same moment.
+            ExecutionError: It cannot run where it would be launched.
         """
         return self._stage_trigger.trigger(stage_id, options or TriggerOptions(resume=resume))
 
@@ -86,12 +91,15 @@ class RunService:
         Raises:
             TriggerError: It is running, or its algorithm cannot start from scratch or needs another Python.
             ConfigError: Its algorithm, as this process has it, refuses its config.
+            ExecutionError: It cannot run where it would be launched.
         """
         with self._store.read() as work:
             experiment = work.experiments.get(experiment_id)
             _check_trainable(work, experiment)
             check_refusal(work, self._find_refusal, experiment)
             code = find_code(work, experiment)
+            placement = find_placement(work, None, experiment)
+        self._check_placement(placement, experiment.python)
         with self._store.write() as work:
             experiment = work.experiments.get(experiment_id)
             revision = work.projects.touch(experiment.project_id)
@@ -118,6 +126,7 @@ class RunService:
             RuleError: The checkpoint is not of this experiment.
             InUseError: The stage is active.
             ConfigError: Its algorithm, as this process has it, refuses its config.
+            ExecutionError: It cannot run where it would be launched.
         """
         with self._store.read() as work:
             experiment = work.experiments.get(experiment_id)
@@ -126,6 +135,8 @@ class RunService:
             check_refusal(work, self._find_refusal, experiment, is_configured=configure is None)
             code = find_code(work, experiment)
             run_start = RunStart(checkpoint=work.checkpoints.get(checkpoint_id))
+            placement = find_placement(work, None, experiment)
+        self._check_placement(placement, experiment.python)
         verify_start(run_start, self._store)
         configured = configure() if configure is not None else None
         with self._store.write() as work:
@@ -201,22 +212,6 @@ class RunService:
                 for run in latest
                 if run is not None and run.status.active and run.status is not Status.STOPPING
             )
-
-    def find_placement(
-        self, *, stage_id: int | None = None, experiment_id: int | None = None
-    ) -> tuple[Placement, str | None]:
-        """Return where a run of a stage or an experiment would be launched, and which Python its code needs.
-
-        The Python is None where any can run the code.
-        """
-        with self._store.read() as work:
-            stage = None
-            if stage_id is not None:
-                stage = work.pipelines.of_stage(stage_id).stage(stage_id)
-                experiment_id = stage.experiment_id if isinstance(stage, ExperimentStage) else None
-            experiment = None if experiment_id is None else work.experiments.get(experiment_id)
-            placement = find_placement(work, stage, experiment)
-        return placement, experiment.python if experiment is not None else None
 
     def is_settled(self, pipeline_id: int) -> bool:
         """Return whether no run of a pipeline is active, so that without a person nothing will happen."""

@@ -37,7 +37,7 @@ from pipeline_widgets.services.local_code import (
     record_origin,
     renew,
 )
-from pipeline_widgets.services.run_queue import enqueue_run, find_placement, verify_start
+from pipeline_widgets.services.run_queue import PlacementCheck, enqueue_run, find_placement, verify_start
 from pipeline_widgets.services.stage_experiments import bind_copy
 
 
@@ -55,8 +55,6 @@ class TriggerOptions:
     algorithms: Mapping[str, AlgorithmDeclaration] | None = None
     #: Keeps the evaluator of that name as this process has it.
     keep_evaluator: Callable[[str], object] | None = None
-    #: Refuses what cannot run where it would be launched; also told which Python its code needs.
-    check_placement: Callable[[Placement, str | None], None] | None = None
     #: Is told the notes of the plan, before anything is written.
     tell: Callable[[tuple[str, ...]], None] | None = None
 
@@ -78,15 +76,15 @@ class _ReadyStage:
 class StageTrigger:
     """Triggers stages. What was read is read again in the write only if the project has changed meanwhile."""
 
-    def __init__(self, store: Store, find_refusal: RefusalOf) -> None:
+    def __init__(self, store: Store, find_refusal: RefusalOf, check_placement: PlacementCheck) -> None:
         self._store = store
         self._find_refusal = find_refusal
+        self._check_placement = check_placement
 
     def trigger(self, stage_id: int, options: TriggerOptions) -> Run:
         """Write a Pending run of a stage, and return it."""
         ready = self._prepare(stage_id, options)
-        if options.check_placement is not None:
-            options.check_placement(ready.placement, ready.python)
+        self._check_placement(ready.placement, ready.python)
         verify_start(ready.run_start, self._store)
         place = options.find_place() if options.find_place is not None else None
         project_id, done = ready.pipeline.project_id, "Resumed" if options.resume else "Triggered"

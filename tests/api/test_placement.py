@@ -180,7 +180,8 @@ def test_a_local_run_belongs_to_the_host_that_triggered_it(
     run = supervisor.runs.trigger(pipe.stages[0]._id)
     assert run.home == os.uname().nodename
     with supervisor.store.write() as work:
-        work.connection.execute(update(schema.runs).values(home="elsewhere", created_at=0.0))
+        created = work.now - 5.0  # seconds ago
+        work.connection.execute(update(schema.runs).values(home="elsewhere", created_at=created))
     pipe._services.reconciler.reconcile()
     waiting = pipe.stages[0].run
     assert (launched, waiting and waiting.waits) == ([], "elsewhere")
@@ -188,6 +189,28 @@ def test_a_local_run_belongs_to_the_host_that_triggered_it(
         work.connection.execute(update(schema.runs).values(home=run.home))
     pipe._services.reconciler.reconcile()
     assert (launched, waiting and waiting.waits) == ([run.id], None)
+
+
+def test_a_local_run_whose_host_is_gone_says_so_and_can_be_stopped_and_triggered_here(
+    pipe: pw.Pipeline, supervisor: Lab, launched: list[int]
+) -> None:
+    """After the grace; whether that machine comes back, nobody can know."""
+    first = supervisor.runs.trigger(pipe.stages[0]._id)
+    with supervisor.store.write() as work:
+        created = work.now - pw.Timing().grace - 1.0
+        work.connection.execute(update(schema.runs).values(home="elsewhere", created_at=created))
+    pipe._services.reconciler.reconcile()
+    waiting = pipe.stages[0].run
+    assert waiting is not None
+    assert pipe._services.run_details.run(first.id).start.startswith(
+        "Waits for elsewhere, where nothing has begun it yet: open the workspace there, or stop the run and "
+        "trigger it here."
+    )
+
+    waiting.stop()
+    assert waiting.status == "Stopped"
+    assert pipe.stages[0].trigger().status == "Pending"
+    assert len(launched) == 1
 
 
 def test_what_cannot_run_there_is_refused_before_it_is_triggered(

@@ -164,6 +164,24 @@ def test_an_engine_that_does_not_answer_loses_nothing(
     assert len(engine.jobs) == 1
 
 
+def test_a_stage_whose_engine_cannot_run_it_is_crashed_and_not_kept_waiting(
+    placed: Bench, engine: queue_engine.QueueLauncher
+) -> None:
+    """An engine that answers, and lacks what a run needs, is no engine that does not answer."""
+    pipe = placed.chain({"steps": 100, "pause": 0.05}, {})
+    pipe.stages[1].update(resources={"gpu": 1})
+    first = pipe.stages[0].trigger()
+    until(lambda: first.status == "Running", 60)
+    (engine.folder / "bare").touch()
+
+    assert first.wait(60).status == "Succeeded"
+    until(lambda: pipe.stages[1].status == "Crashed", 60)
+    second = pipe.stages[1].run
+    assert second is not None
+    assert second.error == "The queue can run nothing. Its folder has a file named bare. Delete that file."
+    assert len(engine.jobs) == 1
+
+
 def test_a_job_that_ends_before_it_has_begun_is_launched_once_more(
     placed: Bench, engine: queue_engine.QueueLauncher
 ) -> None:

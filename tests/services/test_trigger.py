@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,15 @@ from factories.lab import Lab, configured, open_lab, texts
 from factories.values import GRPO, PPO, SFT
 
 from pipeline_widgets.domain.chain import FromAgent, FromScratch, FromSource
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import CheckpointError, ConflictError, PipelineError, TriggerError
+from pipeline_widgets.errors import (
+    CheckpointError,
+    ConflictError,
+    ExecutionError,
+    PipelineError,
+    TriggerError,
+)
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import open_store
 from pipeline_widgets.services.runs import RunService
@@ -236,6 +245,39 @@ def test_a_plan_is_what_happens(lab: Lab) -> None:
     ]
     assert lab.runs.plan(first.id).turns_stale == ("Stage 2 (chain-grpo-2)",)
     assert lab.store.revision(lab.project.id) == revision
+
+
+@pytest.mark.spec("11.2")
+def test_an_engine_is_asked_outside_of_a_transaction_and_a_refusal_leaves_no_run(lab: Lab) -> None:
+    """An engine may take half a minute; a trigger needs no more transactions for it than without it."""
+    (stage,) = lab.pipeline("SFT").stages
+    database = lab.store.database
+    begun: list[Any] = []
+    asked: list[tuple[Placement, str | None, bool]] = []
+
+    def refuse(placement: Placement, python: str | None) -> None:
+        asked.append((placement, python, bool(database._active)))
+        raise ExecutionError("No.")
+
+    def count(runs: RunService) -> int:
+        before = len(begun)
+        with suppress(ExecutionError):
+            runs.trigger(stage.id)
+        return len(begun) - before
+
+    @contextmanager
+    def counted(_: Database, engine: Any) -> Generator[Any]:
+        begun.append(engine)
+        with begin(database, engine) as connection:
+            yield connection
+
+    begin = Database._transaction
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "_transaction", counted)
+        assert count(RunService(lab.store, check_placement=refuse)) == 1
+        assert asked == [(DEFAULT_PLACEMENT, None, False)]
+        assert lab.runs.of_stage(stage.id) == ()
+        assert count(RunService(lab.store, check_placement=lambda _, __: None)) == 2
 
 
 @pytest.mark.spec("6.2")

@@ -1,7 +1,8 @@
 """An engine in a folder, with a queue, a launcher that enters by an entry point, and all that can befall it.
 
 `queue:///FOLDER` keeps a file for each job. While the folder has a file "hold", jobs wait; while it has one
-named "down", the engine does not answer; while it has one named "broken", jobs end at once.
+named "down", the engine does not answer; while it has one named "bare", it says that it can run nothing;
+while it has one named "broken", jobs end at once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import psutil
 
 from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.errors import ExecutionError
-from pipeline_widgets.execution.launchers import LaunchedJob, LauncherDescription, LaunchRequest
+from pipeline_widgets.execution.launchers import REFUSED, LaunchedJob, LauncherDescription, LaunchRequest
 from pipeline_widgets.persistence.logs import render_log
 
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL
@@ -140,6 +141,9 @@ class QueueLauncher:
     def _check(self) -> None:
         if (self.folder / "down").exists():
             raise ExecutionError("The queue does not answer.", "Its folder has a file named down.")
+        if (self.folder / "bare").exists():
+            why, fix = "Its folder has a file named bare.", "Delete that file."
+            raise ExecutionError("The queue can run nothing.", why, fix, code=REFUSED)
 
     def _exit_code(self, job_id: str) -> int | None:
         try:

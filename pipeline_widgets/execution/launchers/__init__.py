@@ -8,13 +8,14 @@ from importlib.metadata import EntryPoint, entry_points
 from pipeline_widgets.errors import ExecutionError, format_error, format_value
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.execution.launchers.protocol import (
+    REFUSED,
     LaunchedJob,
     Launcher,
     LauncherDescription,
     LaunchRequest,
 )
 
-__all__ = ["LaunchRequest", "LaunchedJob", "Launcher", "LauncherDescription", "find_launcher"]
+__all__ = ["REFUSED", "LaunchRequest", "LaunchedJob", "Launcher", "LauncherDescription", "find_launcher"]
 
 GROUP = "pipeline_widgets.launchers"
 

@@ -11,6 +11,9 @@ from pipeline_widgets.domain.engine_job import JobObservation
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.resources import Resources
 
+#: The code of the error of an engine that answers, and can run nothing until somebody changes something there.
+REFUSED = "refused"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaunchRequest:
@@ -92,5 +95,7 @@ class Launcher(Protocol):
 
         Raises:
             ExecutionError: It does not answer, or a program or package is missing; with what to install.
+                With the code `REFUSED` it answers and can run nothing as it is: a run that it was to begin is
+                given up. Without it, the run waits.
         """
         ...

@@ -27,7 +27,12 @@ from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.errors import ExecutionError, StorageError
 from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.launchers import ssh_package, ssh_scripts
-from pipeline_widgets.execution.launchers.protocol import LaunchedJob, LauncherDescription, LaunchRequest
+from pipeline_widgets.execution.launchers.protocol import (
+    REFUSED,
+    LaunchedJob,
+    LauncherDescription,
+    LaunchRequest,
+)
 from pipeline_widgets.execution.launchers.ssh_address import SshAddress
 from pipeline_widgets.execution.launchers.ssh_connection import (
     NEVER_CONNECTED,
@@ -224,14 +229,15 @@ class SshLauncher:
         lines = self._connection.run(script).splitlines()
         if lines[:1] == ["no python"]:
             fix = f"Name another one: ssh://{address.host}?python=PATH."
-            raise ExecutionError(f"{address.host} has no Python at {lines[1]}.", fix=fix)
+            raise ExecutionError(f"{address.host} has no Python at {lines[1]}.", fix=fix, code=REFUSED)
         try:
             python, has_copy, folder = lines[:3]
             seen = lines[3 : 3 + len(paths)]
             facts: dict[str, Any] = json.loads(lines[3 + len(paths)])
         except (IndexError, ValueError) as error:
             why, fix = f"It printed {' '.join(lines)!r}.", f"See that it runs: {address.command}."
-            raise ExecutionError(f"Python on {address.host} does not work.", why, fix) from error
+            what = f"Python on {address.host} does not work."
+            raise ExecutionError(what, why, fix, code=REFUSED) from error
         host = _Host(
             python=python,
             copy=folder if copy else "",
@@ -242,7 +248,8 @@ class SshLauncher:
         if copy and has_copy != "copied":
             answer = self._connection.run(ssh_scripts.unpack_copy(python, copy, ssh_package.pack()[1]))
             if answer.strip() != "unpacked":
-                raise ExecutionError(f"This package could not be copied to {address.host}.", answer)
+                what = f"This package could not be copied to {address.host}."
+                raise ExecutionError(what, answer, code=REFUSED)
         return host
 
     def _check_software(self, host: _Host) -> None:
@@ -251,7 +258,7 @@ class SshLauncher:
             oldest = ".".join(map(str, OLDEST_PYTHON))
             why = f"It is Python {facts['python']}; {oldest} is needed."
             fix = f"Name a newer one: ssh://{where}?python=PATH."
-            raise ExecutionError(f"{host.python} on {where} is too old.", why, fix)
+            raise ExecutionError(f"{host.python} on {where} is too old.", why, fix, code=REFUSED)
         mine = ssh_package.find_version()
         there, missing = facts["version"], list(facts["missing"])
         extras = ",".join(sorted({_DRIVERS[name] for name in missing if name in _DRIVERS}))
@@ -274,7 +281,8 @@ class SshLauncher:
     ) -> ExecutionError:
         words = shlex.join([host.python, "-m", "pip", "install", *packages])
         fix = f"Install what is needed: {self._address.command} {shlex.quote(words)}{instead}."
-        return ExecutionError(f"No run can start on {self._address.host} with {host.python}.", why, fix)
+        what = f"No run can start on {self._address.host} with {host.python}."
+        return ExecutionError(what, why, fix, code=REFUSED)
 
     def _refuse_files(self, path: Path, *, is_database: bool) -> ExecutionError:
         where, shared = self._address.host, "or in a folder that both machines share"
