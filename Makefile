@@ -95,7 +95,7 @@ test-trainers: $(TRAINERS) ## Train for real with Stable-Baselines3, TRL and Agi
 	@$(TBIN)/python tests_trainers/rows.py
 
 test-launchers: $(LAUNCHERS) ## Run chains on real Slurm, Ray, SSH, PostgreSQL and S3, and print which faults they outlive
-	$(LBIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --durations=30 $(PYTEST_FLAGS) tests_launchers
+	$(LBIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=30 $(PYTEST_FLAGS) tests_launchers
 
 check: $(DEV) $(TOOLS) ## Lint, formatting, types, and the direction of imports
 	$(BIN)/ruff check

@@ -33,14 +33,17 @@ class FaultTable:
     results: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool])
 
     def note(self, report: pytest.TestReport) -> None:
-        """Take the result of a phase of a test in: all phases have to pass."""
-        parts = report.nodeid.partition("@")[0].split("::")  # which is followed by the group of tests
+        """Take the result of a phase of a test in: it has to be called, and all phases have to pass."""
+        parts = report.nodeid.split("::")
         name, _, database = parts[-1].partition("[")
         if len(parts) < 3 or name not in FAULTS or not parts[-2].startswith("TestChains"):
             return
         column = f"{parts[-2].removeprefix('TestChainsOn')} {database.rstrip(']')}".strip()
         key = (name, column)
-        self.results[key] = self.results.get(key, True) and not report.failed
+        if report.failed:
+            self.results[key] = False
+        elif report.when == "call" and report.passed:
+            self.results.setdefault(key, True)
 
     def render(self) -> list[str]:
         """Return the lines of the table."""

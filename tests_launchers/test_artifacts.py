@@ -25,8 +25,6 @@ from pipeline_widgets.persistence.artifact_store import PATIENCE_VARIABLE, Artif
 
 __all__ = ["remote_store", "s3", "sftp"]  # fixtures
 
-pytestmark = pytest.mark.xdist_group("stores")
-
 MEBIBYTE = 1 << 20
 WITHIN = 180.0  # seconds for a stage on a machine that others use, too
 #: What loads a store's libraries on a busy machine is silent for longer than what only counts.

@@ -22,7 +22,7 @@ from pipeline_widgets.execution.launchers import slurm as launchers_slurm
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.launchers.slurm import SlurmLauncher
 
-pytestmark = [pytest.mark.spec("11.2"), pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.spec("11.2")
 
 SECRET = "only-for-us-4711"
 URL = "PIPELINE_WIDGETS_URL"

@@ -18,7 +18,7 @@ from slurm import OneNodeSlurm
 
 import pipeline_widgets as pw
 
-pytestmark = [pytest.mark.spec("11.2"), pytest.mark.xdist_group("slurm-runs")]
+pytestmark = pytest.mark.spec("11.2")
 
 TIMING = pw.Timing(beat_every=0.5, grace=5.0)
 LONG: Mapping[str, object] = {"steps": 4000, "pause": 0.05}

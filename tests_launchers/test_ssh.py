@@ -35,7 +35,7 @@ from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.launchers.ssh import SshLauncher
 from pipeline_widgets.persistence import schema
 
-pytestmark = [pytest.mark.spec("11.2"), pytest.mark.xdist_group("ssh")]
+pytestmark = pytest.mark.spec("11.2")
 DATA = "PIPELINE_WIDGETS_DATA"
 
 

@@ -18,7 +18,7 @@ import pipeline_widgets as pw
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.execution.launchers.ssh import SshLauncher
 
-pytestmark = [pytest.mark.spec("11.2"), pytest.mark.slow, pytest.mark.xdist_group("ssh-runs")]
+pytestmark = [pytest.mark.spec("11.2"), pytest.mark.slow]
 QUICK = pw.Timing(beat_every=0.5, grace=8.0)
 
 

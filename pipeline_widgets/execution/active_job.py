@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,15 @@ from pipeline_widgets.execution.preloading import ImportedModules
 from pipeline_widgets.execution.process_spawner import Worker
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
 from pipeline_widgets.persistence.artifacts import WriteProgress, read_write_progress
+from pipeline_widgets.persistence.logs import find_fatal_stack
 from pipeline_widgets.services.supervision import Batch
 
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
 POINTS_AT_ONCE = 20_000  # values of metrics that are read, and written, before anything else is looked at
+#: Exit codes of a worker that a signal has ended after a stop was requested.
+STOPPED_CODES = frozenset({-signal.SIGTERM, -signal.SIGINT})
+#: Exit codes of a worker that compiled code has crashed; its Python stack is in the log.
+FATAL = frozenset(-getattr(signal, f"SIG{each}", 0) for each in ("SEGV", "ABRT", "BUS", "FPE", "ILL"))
 
 
 @dataclass(slots=True)
@@ -87,6 +93,22 @@ class ActiveJob:
             self.idle_since = now if written is not None or self.written is not None else self.idle_since
             self.written = written
         return now - self.idle_since > self.job.stop_within
+
+    def get_outcome_of_exit(self, host: str) -> Outcome:
+        """Return the outcome of a worker that has ended without having sent one.
+
+        Args:
+            host: The name of the machine on which it has run.
+        """
+        code, is_stopping = self.worker.exit_code(), self.stopping_since is not None
+        if is_stopping and (code is None or code == -signal.SIGKILL):
+            return Outcome(status=Status.STOPPED, error="It did not stop by itself in time and was ended.")
+        if is_stopping and ((code is not None and code >= 0) or code in STOPPED_CODES):
+            return Outcome(status=Status.STOPPED)
+        where = f"(Process {self.worker.pid} on {host}.)"
+        stack = find_fatal_stack(Path(self.job.folder) / "log.txt") if code in FATAL else ""
+        error = f"{self.worker.describe_end()} {where}\n{stack}".rstrip()
+        return Outcome(status=Status.CRASHED, error=error)
 
     def fail(self, outcome: Outcome) -> Outcome:
         """Return the outcome of a run whose reports cannot be stored."""

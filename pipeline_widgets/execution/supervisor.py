@@ -46,7 +46,6 @@ from pipeline_widgets.execution.uploads import send_log_of_dead_worker
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
 from pipeline_widgets.persistence.artifacts import remove_drafts
-from pipeline_widgets.persistence.logs import find_fatal_stack
 from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
 
 TICK = 0.25  # seconds between two checks of the run's status: how soon a stop is seen
@@ -59,10 +58,6 @@ RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two attempts to write while the database refuses
 TAKE_PATIENCE = 60.0  # seconds for which the database may refuse before a supervisor without a run ends
 GONE_AFTER = 3  # checks in a row that do not find the database's file
-#: Exit codes of a worker that a signal has ended after a stop was requested.
-STOPPED_CODES = frozenset({-signal.SIGTERM, -signal.SIGINT})
-#: Exit codes of a worker that compiled code has crashed; its Python stack is in the log.
-FATAL = frozenset(-getattr(signal, f"SIG{each}", 0) for each in ("SEGV", "ABRT", "BUS", "FPE", "ILL"))
 
 _log = logging.getLogger(__name__)
 
@@ -242,7 +237,7 @@ class Supervisor:
         return self._missing < GONE_AFTER
 
     def _get_outcome(self, active: ActiveJob) -> Outcome:
-        outcome = active.outcome or self._get_outcome_of_exit(active)
+        outcome = active.outcome or active.get_outcome_of_exit(host_of(self._owner.process))
         ends_by_engine = self._asked_to_end and active.job.launcher is not None
         if outcome.status is Status.STOPPED and ends_by_engine and not active.is_stop_asked:
             # A time limit, or a job that needs its place: nobody has stopped the run.
@@ -250,19 +245,6 @@ class Supervisor:
             error = f"Its job was asked to end (SIGTERM). {said}".rstrip()
             return Outcome(status=Status.CRASHED, error=error)
         return outcome
-
-    def _get_outcome_of_exit(self, active: ActiveJob) -> Outcome:
-        """Return the outcome of a worker that has ended without having sent one."""
-        code = active.worker.exit_code()
-        if active.stopping_since is not None and (code is None or code == -signal.SIGKILL):
-            return Outcome(status=Status.STOPPED, error="It did not stop by itself in time and was ended.")
-        if active.stopping_since is not None and ((code is not None and code >= 0) or code in STOPPED_CODES):
-            return Outcome(status=Status.STOPPED)
-        where = f"(Process {active.worker.pid} on {host_of(self._owner.process)}.)"
-        stack = find_fatal_stack(Path(active.job.folder) / "log.txt") if code in FATAL else ""
-        return Outcome(
-            status=Status.CRASHED, error=f"{active.worker.describe_end()} {where}\n{stack}".rstrip()
-        )
 
     def _finish(self, active: ActiveJob, outcome: Outcome) -> Job | Run | None:
         """End a run with its last reports, or without those that the database can never store."""

@@ -30,6 +30,7 @@ from pipeline_widgets.services.experiments import duplicate
 from pipeline_widgets.services.local_code import RefusalOf, check_refusal, find_code, record_origin
 from pipeline_widgets.services.notices import enqueue_end_notices
 from pipeline_widgets.services.run_queue import (
+    PlacementCheck,
     enqueue_experiment_run,
     enqueue_run,
     find_placement,

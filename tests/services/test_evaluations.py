@@ -318,8 +318,9 @@ def test_a_resumed_run_scores_what_it_goes_on_from(lab: Lab) -> None:
     pipe = lab.pipeline("SFT", "GRPO", trigger="auto")
     lab.pipelines.score_by(pipe.id, EXACT)
     stopped = lab.do(pipe.stages[0], 0.5, 0.6, status=Status.STOPPED)
+    first = ids(lab, stopped)[0]
     with lab.store.write() as work:
-        _put(work.evaluators, ids(lab, stopped)[0], stopped.id)
+        _put(work.evaluators, first, stopped.id)
     job = lab.take(lab.runs.trigger(pipe.stages[0].id, resume=True))
     assert job.scoring is not None
     assert [each.checkpoint.step for each in job.scoring.targets] == [10, 20]

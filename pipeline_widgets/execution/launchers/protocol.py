@@ -11,7 +11,7 @@ from pipeline_widgets.domain.engine_job import JobObservation
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.resources import Resources
 
-#: The code of the error of an engine that answers, and can run nothing until somebody changes something there.
+#: The code of the error of an engine that answers, and can run nothing until somebody changes it.
 REFUSED = "refused"
 
 
