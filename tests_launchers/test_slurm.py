@@ -376,7 +376,7 @@ def test_a_submission_whose_answer_is_lost_gives_one_job(
     launcher, job = jobs.submit()
     assert jobs.slurm.run("squeue", "-h", "--name=pw-supervise-1", "-o", "%i") == job
     until(lambda: launcher.status(job), state)  # it is in the queue for a moment in any case
-    assert jobs.slurm.run("squeue", "-h", "--name=pw-supervise-1", "--states=all", "-o", "%i") == job
+    assert jobs.slurm.run("squeue", "-h", "--name=pw-supervise-1", "-o", "%i") == job
 
 
 def test_a_submission_that_comes_up_after_it_was_given_up_starts_no_process(

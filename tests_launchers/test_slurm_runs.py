@@ -105,6 +105,11 @@ def ended(run: pw.Run, within: float = 60) -> str:
 def test_a_chain_of_a_notebook_runs_as_a_job_and_its_agent_answers(
     slurm: OneNodeSlurm, tmp_path: Path, any_url: str
 ) -> None:
+    def states() -> set[str]:
+        told = (line.split() for line in slurm.run("squeue", "-h", "-t", "all", "-o", "%i %T").splitlines())
+        return {state for job, state in told if int(job) > before}
+
+    before = max((int(job) for job in slurm.run("squeue", "-h", "-t", "all", "-o", "%i").split()), default=0)
     script = tmp_path / "cell.py"
     script.write_text(CELL)
     done = subprocess.run(
@@ -120,8 +125,7 @@ def test_a_chain_of_a_notebook_runs_as_a_job_and_its_agent_answers(
     assert "rows [True, True, True]" in done.stdout
     assert "trained on" in done.stdout
     # Three stages with the same resources are one job; the agent is served where the notebook is.
-    jobs = slurm.run("squeue", "-h", "-t", "all", "-o", "%T").split()
-    assert set(jobs) == {"COMPLETED"}
+    slurm.wait_for(lambda: states() == {"COMPLETED"}, "the end of its jobs")
 
 
 def test_a_run_that_is_preempted_is_crashed_with_slurms_word_and_what_it_saved(

@@ -210,7 +210,8 @@ def test_a_newer_declaration_under_the_same_import_path_is_taken(lab: Lab) -> No
     made = lab.pipeline("SFT")
     newer = replace(SFT, produces=frozenset({"lm", "adapter"}))
     lab.experiments.refresh(
-        made.id, {"SFT": AlgorithmDeclaration(spec=newer, reference=AlgorithmReference(path="factories.lab:SFT"))}
+        made.id,
+        {"SFT": AlgorithmDeclaration(spec=newer, reference=AlgorithmReference(path="factories.lab:SFT"))},
     )
     assert lab.experiments.get(made.experiment_ids[0]).spec == newer
 
