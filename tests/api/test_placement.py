@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import databases
 import pytest
 from factories.lab import Lab
 from sqlalchemy import update
@@ -228,7 +229,8 @@ def test_what_cannot_run_there_is_refused_before_it_is_triggered(
     with pytest.raises(ExecutionError, match=r"defined under Python 3\.10; this is Python 3\.12 on slurm"):
         experiment.train()
     describe(monkeypatch, shares_files=False)
-    with pytest.raises(ExecutionError, match="the workspace is a SQLite file here"):
+    unseen = "checkpoints are in" if databases.is_postgresql() else "the workspace is a SQLite file here"
+    with pytest.raises(ExecutionError, match=unseen):
         experiment.train()
 
     def fail(_: SlurmLauncher) -> LauncherDescription:
