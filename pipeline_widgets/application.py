@@ -40,6 +40,7 @@ from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.queries.agent_detail import AgentDetailQueries
 from pipeline_widgets.services.queries.agent_list import AgentListQueries
 from pipeline_widgets.services.queries.comparison import ComparisonQueries
+from pipeline_widgets.services.queries.evaluations import EvaluationQueries
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetailQueries
 from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
 from pipeline_widgets.services.queries.lineage import LineageQueries
@@ -74,6 +75,7 @@ class Services:
     history: HistoryService
     transfer: TransferService
     evaluations: EvaluationService
+    evaluation_queries: EvaluationQueries
     runs: RunService
     agents: AgentService
     agent_list: AgentListQueries
@@ -193,10 +195,16 @@ class Services:
             self._launch(started.run)
         return started
 
-    def score_by(self, pipeline_id: int, evaluator: str | evaluators.Evaluator | None) -> Pipeline:
+    def score_by(
+        self,
+        pipeline_id: int,
+        evaluator: str | evaluators.Evaluator | None,
+        *,
+        expected_version: int | None = None,
+    ) -> Pipeline:
         """Let Best and gates of a pipeline go by the scores of an evaluator, as this process has it."""
         name = None if evaluator is None else self.keep_evaluator(evaluator)
-        return self.pipelines.score_by(pipeline_id, name)
+        return self.pipelines.score_by(pipeline_id, name, expected_version=expected_version)
 
     def notify(self, target: object, events: object) -> Notification:
         """Let a target be told of events, if Apprise knows it."""

@@ -19,6 +19,7 @@ from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.queries.agent_detail import AgentDetailQueries
 from pipeline_widgets.services.queries.agent_list import AgentListQueries
 from pipeline_widgets.services.queries.comparison import ComparisonQueries
+from pipeline_widgets.services.queries.evaluations import EvaluationQueries
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetailQueries
 from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
 from pipeline_widgets.services.queries.lineage import LineageQueries
@@ -61,6 +62,7 @@ def connect(url: str | Path, **options: Any) -> Services:
             store, lambda name, config: configure(name, dict(config)), evaluators.declaration_of
         ),
         evaluations=EvaluationService(store),
+        evaluation_queries=EvaluationQueries(store),
         runs=RunService(store, registry.find_refusal, partial(check_launcher, store)),
         agents=execution.agents,
         agent_list=AgentListQueries(store),

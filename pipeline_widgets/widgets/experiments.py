@@ -30,6 +30,7 @@ from pipeline_widgets.widgets.experiment_form import (
     submitted,
 )
 from pipeline_widgets.widgets.paged import PagedView, Query
+from pipeline_widgets.widgets.scoring import ScoringView
 from pipeline_widgets.widgets.snapshot import Rows
 from pipeline_widgets.widgets.steps import points_down
 
@@ -52,7 +53,7 @@ class ExpandedRow:
     every: bool = False
 
 
-class ExperimentsView(PagedView):
+class ExperimentsView(PagedView, ScoringView):
     """A project's experiments, live.
 
     Args:
@@ -78,6 +79,7 @@ class ExperimentsView(PagedView):
         self._on_results = on_results
         self._open: dict[int, ExpandedRow] = {}
         self._previewed = set[int]()
+        self._scored = set[int]()  # the experiments whose checkpoints are being scored
         super().__init__(services, results=on_results is not None)
 
     # ---- commands: looking
@@ -225,8 +227,18 @@ class ExperimentsView(PagedView):
         return self._services.store.revision(self._project_id)
 
     def is_live(self, listed: ListedExperiment) -> bool:
-        """Return whether its latest run is active."""
-        return listed.status.active
+        """Return whether its latest run is active, or its checkpoints are being scored."""
+        return listed.status.active or listed.id in self._scored
+
+    def project_to_score(self) -> int:
+        """Return the project."""
+        return self._project_id
+
+    def update(self) -> bool:
+        """Read the page where anything has changed, and expanded rows while their checkpoints are scored."""
+        if self._scored:
+            self.page_shown()
+        return super().update()
 
     def read_page(self, query: Query, holding: int | None = None) -> Page[ListedExperiment]:
         """Read a page of the project's experiments."""
@@ -240,6 +252,7 @@ class ExperimentsView(PagedView):
     def page_shown(self) -> None:
         """Read what the expanded rows of this page show; on another page they stay expanded."""
         shown = [row.id for row in self._shown.rows if row.id in self._open]
+        self._scored.clear()
         found = [self._detail(each, self._open[each]) for each in shown]
         self.show_rows("details", [each for each in found if each is not None])
 
@@ -253,7 +266,12 @@ class ExperimentsView(PagedView):
                 run_detail = self._services.run_details.run(charted, points=POINTS, lines=0)
         except NotFoundError:  # it was deleted since the page was read
             return None
-        return detail_row(detail, run_detail, look.metric, None if look.every else look.checkpoints)
+        listed = None if look.every else look.checkpoints
+        row = detail_row(detail, run_detail, look.metric, listed)
+        row["evaluations"], active = self.open_evaluations([each["id"] for each in row["checkpoints"]])
+        if active:
+            self._scored.add(experiment_id)
+        return row
 
 
 def table_rows(found: Sequence[ExperimentRow | ListedExperiment]) -> list[tuple[Any, ...]]:

@@ -19,9 +19,10 @@ from pipeline_widgets.domain.history import Event, EventKind
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.services.queries.run_detail import RunDetail
-from pipeline_widgets.widgets.base import ReadOnlyState, Row, View
+from pipeline_widgets.widgets.base import ReadOnlyState, Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.results import ResultsView
+from pipeline_widgets.widgets.scoring import ScoringView, evaluators_row, known_evaluators, started_row
 from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
 from pipeline_widgets.widgets.stage_form import form_row, parse_stage
 from pipeline_widgets.widgets.stage_graph import stage_rows
@@ -31,7 +32,7 @@ METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view ne
 EVENTS = 200  # that the history shows
 
 
-class PipelineView(View):
+class PipelineView(ScoringView):
     """One pipeline, live.
 
     Args:
@@ -70,6 +71,7 @@ class PipelineView(View):
         self._references: Sequence[tuple[str, AlgorithmReference]] = ()
         self._references_read_at: object = None
         self._whole = True
+        self._scoring = False
         super().__init__(
             services,
             canvas=_canvas(),
@@ -92,10 +94,10 @@ class PipelineView(View):
         self._code = code
         if moved:
             self._read()
-        if revision != self._revision or not self._whole or not self._state.settled:
+        if revision != self._revision or not self._whole or not self._state.settled or self._scoring:
             self._show_panel()
         self._revision = revision
-        return not (self._whole and self._state.settled)
+        return self._scoring or not (self._whole and self._state.settled)
 
     # ---- commands: looking
 
@@ -192,6 +194,32 @@ class PipelineView(View):
         undone = self._services.history.undo(self._pipeline_id, expected_version=version).undone
         return {"undone": _edit_row(undone), **self._on_edit(())}
 
+    # ---- commands: scoring
+
+    def project_to_score(self) -> int:
+        """Return the project of the pipeline."""
+        return self._state.pipeline.project_id
+
+    def do_score_by_form(self) -> Row:
+        """Return by what Best and gates go, and what they can go by."""
+        options = self._services.evaluation_queries.options_for_pipeline(
+            self._pipeline_id, known_evaluators()
+        )
+        pipeline = self._state.pipeline
+        return {**encode_fields(pipeline, "version", "score_by"), **evaluators_row(options)}
+
+    def do_score_by(self, evaluator: str | None, version: int, *, score: bool = False) -> Row:
+        """Let Best and gates go by an evaluator; `score` also scores what the stages have saved."""
+        services = self._services
+        services.score_by(self._pipeline_id, evaluator, expected_version=version)
+        started = None
+        if score and evaluator is not None:
+            saved = services.evaluations.checkpoints_of_pipeline(self._pipeline_id)
+            started = services.evaluate(self.project_to_score(), evaluator, saved)
+        self.refresh()
+        self._refresher.wake()
+        return {"started": started_row(started) if started is not None else None}
+
     # ---- commands: text and history
 
     def do_code(self) -> Row:
@@ -262,13 +290,13 @@ class PipelineView(View):
 
     def _show(self) -> dict[str, Any]:
         pipeline = self._state.pipeline
-        shown = encode_fields(pipeline, "id", "name", "description", "version")
+        shown = encode_fields(pipeline, "id", "name", "description", "version", "score_by")
         shown["undo"] = _edit_row(self._services.history.undoable(pipeline.id))
         return {"pipeline": shown, "stages": stage_rows(self._state)}
 
     def _show_panel(self) -> None:
         chosen = self._find_chosen()
-        self._whole = True
+        self._whole, self._scoring = True, False
         if chosen is None:
             self.show(panel={})
             return
@@ -277,7 +305,11 @@ class PipelineView(View):
             run_detail = self._services.run_details.run(chosen.run.id, metrics=METRICS_AT_ONCE)
             self._whole = run_detail.whole  # a long run is read over several looks
         deployed = self._show_deployment(chosen, run_detail)
-        self.show(panel=panel_row(self._state, self.selected, run_detail, deployed))
+        shown = panel_row(self._state, self.selected, run_detail, deployed)
+        if run_detail is not None:
+            saved = [each.id for each in run_detail.checkpoints]
+            shown["run"]["evaluations"], self._scoring = self.open_evaluations(saved)
+        self.show(panel=shown)
 
     def _show_deployment(self, chosen: StageState, run_detail: RunDetail | None) -> Agent | None:
         if not isinstance(chosen.stage, DeploymentStage) or run_detail is None or run_detail.agent is None:

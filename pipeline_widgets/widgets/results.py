@@ -32,6 +32,7 @@ from pipeline_widgets.services.queries.run_detail import FIRST, MetricCurve, Run
 from pipeline_widgets.widgets.base import Row, TableView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import known_fields
+from pipeline_widgets.widgets.scoring import ScoringView, evaluation_row
 from pipeline_widgets.widgets.snapshot import Rows
 from pipeline_widgets.widgets.steps import Step, points_down, step_up
 
@@ -108,7 +109,7 @@ class Curves:
         return _rows(curves, _names(curves)[:METRICS] if metric is None else [metric])
 
 
-class ResultsView(TableView):
+class ResultsView(TableView, ScoringView):
     """The runs of some experiments, live.
 
     Args:
@@ -135,6 +136,8 @@ class ResultsView(TableView):
     undrawn = t.Int(0).tag(sync=True)
     #: The evaluators that have a column: those that have scored any of these runs.
     evaluators = t.List(t.Unicode()).tag(sync=True)
+    #: The evaluations that were asked for here, and go on or have failed.
+    evaluations = t.List(t.Dict()).tag(sync=True)
     #: The runs that are drawn, in the order of the columns of `settings`.
     drawn = t.List(t.Int()).tag(sync=True)
     #: Whether these are the latest, since nobody has said which.
@@ -161,6 +164,7 @@ class ResultsView(TableView):
         self._hidden, self._asked = set[int](), set[int]()
         self._revision = -1
         self._live = False
+        self._evaluations: list[int] = []  # the latest that was asked for here
         self._compared: tuple[int, ...] = ()
         self._listed: tuple[ResultRow, ...] = ()
         self._curves = Curves(services.run_details, services.comparisons)
@@ -220,6 +224,14 @@ class ResultsView(TableView):
         drawn = [each for each in listed if each.run_id in self.drawn]
         return {"name": FILES["metrics"], "text": self._services.comparisons.metrics_csv(drawn)}
 
+    def project_to_score(self) -> int:
+        """Return the project."""
+        return self._project_id
+
+    def evaluation_started(self, run_id: int) -> None:
+        """Show the evaluation until it has succeeded, or another one is asked for."""
+        self._evaluations = [run_id]
+
     def update(self) -> bool:
         """Read what there is where anything has changed, and the runs that are shown where one is active."""
         revision = self._services.store.revision(self._project_id)
@@ -257,7 +269,12 @@ class ResultsView(TableView):
             each for at, each in enumerate(order) if at < LISTED or each.run_id in self._places
         )
         curves = self._curves.read([*self._places])
-        self._live = any(each.status.active for each in self._listed) or not curves.whole
+        evaluations = [self._services.runs.get(each) for each in self._evaluations]
+        active = any(each.status.active for each in (*self._listed, *evaluations))
+        self._live = active or not curves.whole
+        self.show_rows(
+            "evaluations", [evaluation_row(each) for each in evaluations if each.status != "Succeeded"]
+        )
         best = best_runs(self._listed)
         rows = [
             run_row(each, self._places.get(each.run_id), best=each.run_id in best) for each in self._listed

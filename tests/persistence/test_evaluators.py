@@ -66,3 +66,16 @@ def test_a_score_replaces_the_one_before(store: Store) -> None:
         assert work.evaluators.scores_of_runs([runs[0].id]) == (first, second) or math.isnan(first.value)
         assert work.evaluators.codes("exact", [7, 8]) == {7: "c"}
         assert work.runs.active_evaluations() == work.runs.evaluations(project.id) == tuple(runs)
+
+
+def test_the_latest_evaluations_of_a_project_come_first(store: Store) -> None:
+    """As many as were asked for, and none of another project or kind."""
+    with store.write() as work:
+        projects = [work.projects.add(name, advanced_training=True) for name in ("one", "other")]
+        common: dict[str, Any] = {"config": {}, "seed": 0, "signature": {}, "revision": 1}
+        for project in (*projects, projects[0], projects[0]):
+            work.runs.add(kind="evaluation", project_id=project.id, **common)
+        work.runs.add(kind="deployment", project_id=projects[0].id, **common)
+    with store.read() as work:
+        found = [work.runs.latest_evaluations(project.id, 2) for project in projects]
+    assert [[run.number for run in runs] for runs in found] == [[3, 2], [1]]

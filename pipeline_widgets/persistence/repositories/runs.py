@@ -124,6 +124,14 @@ _THAT_RAN = (
     .distinct()
     .where((_C.project_id == bindparam("project")) & _C.experiment_id.is_not(None))
 )
+#: Evaluations train no experiment; the index of experiment and number has them in the order of their numbers.
+_LATEST_EVALUATIONS = (
+    _RUNS.where(
+        _C.experiment_id.is_(None) & (_C.kind == "evaluation") & (_C.project_id == bindparam("project"))
+    )
+    .order_by(_C.number.desc())
+    .limit(bindparam("most", type_=Integer))
+)
 _OF_TABLE = (
     select(
         *(_C.id, _C.experiment_id, _C.number, _C.status, _C.started_at, _C.finished_at, _C.step),
@@ -266,6 +274,10 @@ class Runs(Repository):
     def evaluations(self, project_id: int) -> tuple[Run, ...]:
         """Return the evaluations of a project, oldest first."""
         return self._where((_C.project_id == project_id) & (_C.kind == "evaluation"))
+
+    def latest_evaluations(self, project_id: int, most: int) -> tuple[Run, ...]:
+        """Return the last evaluations of a project, latest first."""
+        return tuple(map(row_mapping.to_run, self._all(_LATEST_EVALUATIONS, project=project_id, most=most)))
 
     def active_evaluations(self) -> tuple[Run, ...]:
         """Return the evaluations of the workspace that are active, oldest first."""

@@ -9,6 +9,7 @@ import { experimentRuns } from "./experiment_runs.js";
 import { errorPart, Printed } from "./files.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
+import { evaluationsPart, openScore } from "./scoring.js";
 import { heads, numberCell, numbers } from "./tables.js";
 import { bytes, evaluatorsOf, isolated, metricName, scores } from "./text.js";
 import { repeat } from "./vendor/lit.js";
@@ -155,7 +156,7 @@ export class ExperimentDetail {
    * @param {ExperimentRow} row
    * @param {ExperimentDetailRow} detail
    */
-  checkpoints(row, { checkpoints, saved, runs, run, every, higher_is_better: higher }) {
+  checkpoints(row, { checkpoints, evaluations, saved, runs, run, every, higher_is_better: higher }) {
     const better = higher ? "" : " (lower is better)",
       left = saved - checkpoints.length;
     const training = scores(checkpoints.map((each) => each.training_score)),
@@ -181,7 +182,19 @@ export class ExperimentDetail {
         <select aria-label="Checkpoints of" data-f=${`whose-${this.id}`} ?hidden=${runs.length < 2}
           @change=${(event) => this.look({ every: event.currentTarget.value === "all" })}
         >${options(whose, every ? "all" : "run")}</select>
+        ${
+          checkpoints.length
+            ? button({
+                label: "Score all",
+                glyph: "results",
+                title: "Score these checkpoints by an evaluator",
+                f: `score-all-${this.id}`,
+                onclick: (pressed) => this.score(every || !run ? null : run, pressed),
+              })
+            : null
+        }
       </div>
+      ${evaluationsPart(this.frame, evaluations)}
       <div class="pw-scroll pw-xd-scroll" tabindex="0" role="region" aria-label="Checkpoints"
         ?hidden=${!checkpoints.length}>
         <table class="pw-table">
@@ -233,6 +246,18 @@ export class ExperimentDetail {
         onclick: () => openDeploy(this.table, row, checkpoint),
       }),
       button({
+        label: "Score",
+        glyph: "results",
+        title: "Score it by an evaluator",
+        quiet: true,
+        f: `score-${checkpoint.id}`,
+        onclick: (pressed) => {
+          const label = `Step ${checkpoint.step} of ${checkpoint.run}`;
+          const scopes = [{ label, args: { checkpoint: checkpoint.id } }];
+          return openScore({ frame: this.frame, scopes, pressed });
+        },
+      }),
+      button({
         label: "Delete",
         glyph: "trash",
         quiet: true,
@@ -240,6 +265,18 @@ export class ExperimentDetail {
         onclick: () => openDeleteCheckpoint(this.table, row, checkpoint),
       }),
     ];
+  }
+
+  /**
+   * Score all checkpoints of a run, or of the experiment.
+   * @param {ShownRun | null} run
+   * @param {El} pressed
+   */
+  score(run, pressed) {
+    const scope = run
+      ? { label: `All of run ${run.number}`, args: { runs: [run.id] } }
+      : { label: "All of the experiment", args: { experiment: this.id } };
+    return openScore({ frame: this.frame, scopes: [scope], pressed });
   }
 
   /**

@@ -6,6 +6,7 @@ import { openDialog, openMenu, paragraphs } from "./dialogs.js";
 import { button, draw, find, focusOn, html, make, named } from "./elements.js";
 import { Frame } from "./frame.js";
 import { openPlan } from "./plan.js";
+import { openScoreBy } from "./scoring.js";
 import { stageActions } from "./stage_actions.js";
 import { stageWords } from "./stage_bubble.js";
 import { openStageForm } from "./stage_form.js";
@@ -101,7 +102,7 @@ export class Builder {
 
   draw() {
     const { stage, asList } = this,
-      { name, description } = this.model.get("pipeline"),
+      { name, description, score_by: evaluator } = this.model.get("pipeline"),
       any = this.stages.length > 0,
       about = description ? html`<p class="pw-soft">${description}</p>` : null;
     this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
@@ -111,6 +112,7 @@ export class Builder {
       this.frame.body,
       html`<div class="pw-builder-head">
           ${this.model.get("headed") ? [html`<h2>${isolated(name)}</h2>`, about] : null}
+          ${evaluator ? html`<p class="pw-soft">Best and gates go by ${isolated(evaluator)}.</p>` : null}
         </div>
         <div class="pw-builder-tools">${builderTools(this)}</div>
         ${this.graph.box}${this.list.el}
@@ -187,6 +189,11 @@ export class Builder {
         label: "History",
         glyph: "history",
         onclick: () => openHistory({ frame, pressed: opener, undo: (pressed) => this.undo(pressed, true) }),
+      },
+      {
+        label: "Choose evaluator",
+        glyph: "results",
+        onclick: () => openScoreBy(frame, opener),
       },
       {
         label: "Copy as Python or YAML",

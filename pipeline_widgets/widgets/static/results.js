@@ -32,11 +32,12 @@ export class ResultsPanel {
     on("runs", this, this.runs, this.charts, this.config);
     on("order", this.runs);
     on("evaluators", this.runs);
+    on("evaluations", this.runs);
     on("latest", this.runs);
     on("curves", this.charts);
     on("undrawn", this.runs);
     on("settings", this.config);
-    on("drawn", this, this.charts, this.config);
+    on("drawn", this, this.runs, this.charts, this.config);
     this.frame.on("change:runs", () => this.runs.renew());
     this.frame.on("change:drawn", () => this.charts.renew());
     for (const part of [this.runs, this.charts, this.config, this]) part.show();

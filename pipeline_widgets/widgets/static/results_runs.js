@@ -4,6 +4,7 @@ import { chartSample, chartStep, chartStyle } from "./chart_style.js";
 import { badge, button, draw, html, make, moment } from "./elements.js";
 import { saveFile } from "./files.js";
 import { runName } from "./results_charts.js";
+import { evaluationsPart, openScore } from "./scoring.js";
 import { columnHead, numberCell } from "./tables.js";
 import { count, duration, isolated, score } from "./text.js";
 import { live, nothing, repeat } from "./vendor/lit.js";
@@ -46,6 +47,7 @@ export class ResultRuns {
   show() {
     const runs = this.model.get("runs"),
       order = this.model.get("order"),
+      drawn = this.model.get("drawn"),
       note = this.note(runs);
     const known = new Map(runs.map((run) => [run.id, run]));
     for (const id of this.open.keys()) if (!known.has(id)) this.open.delete(id);
@@ -80,7 +82,20 @@ export class ResultRuns {
         <div class="pw-results-tools" ?hidden=${!runs.length}>
           ${this.saveButton("Runs as CSV", "runs")}
           ${this.saveButton("Metrics as CSV (charted runs)", "metrics")}
-        </div>`,
+          ${button({
+            label: "Score charted runs",
+            glyph: "results",
+            reason: drawn.length ? "" : "Chart a run first.",
+            f: "score",
+            onclick: (pressed) =>
+              openScore({
+                frame: this.frame,
+                scopes: [{ label: "All of the charted runs", args: { runs: drawn } }],
+                pressed,
+              }),
+          })}
+        </div>
+        ${evaluationsPart(this.frame, this.model.get("evaluations"))}`,
     );
     this.light(this.lit);
   }

@@ -8,6 +8,7 @@ import { EnvironmentPart } from "./environment_part.js";
 import { copyButton, errorPart, Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
 import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
+import { evaluationsPart, openScore } from "./scoring.js";
 import { sparkline } from "./sparkline.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
 import { heads, numberCell, numbers } from "./tables.js";
@@ -92,7 +93,7 @@ export class StagePanel {
             </li>`,
             )}</ul>
             <div class="pw-panel-idle">${this.idle(run)}</div>
-            ${this.facts(stage, run)}${checkpointsPart(run)}
+            ${this.facts(stage, run)}${checkpointsPart(this.frame, run)}
             <div ?hidden=${!run}>${this.environment.el}</div>
           </div>
           <div class="pw-panel-column">
@@ -241,8 +242,11 @@ function progress(run) {
     </div>`;
 }
 
-/** @param {PanelRun | null} run */
-function checkpointsPart(run) {
+/**
+ * @param {Frame} frame
+ * @param {PanelRun | null} run
+ */
+function checkpointsPart(frame, run) {
   const list = run?.checkpoints ?? [],
     evaluators = evaluatorsOf(list);
   const scored = evaluators.map((name) => `Score by ${isolated(name)}`);
@@ -260,7 +264,30 @@ function checkpointsPart(run) {
     html`<div class="pw-panel-note pw-soft">
       ${run?.earlier ? `and ${count(run.earlier, "earlier one")}` : ""}
     </div>`,
+    evaluationsPart(frame, run?.evaluations ?? []),
+    run
+      ? html`<div>${button({
+          label: "Score",
+          glyph: "results",
+          title: "Score checkpoints by an evaluator",
+          f: "score",
+          onclick: (pressed) => openScore({ frame, scopes: scoreScopes(run), pressed }),
+        })}</div>`
+      : null,
   ]);
+}
+
+/**
+ * All checkpoints of a run, or one of those that are listed.
+ * @param {PanelRun} run
+ * @returns {ScoreScope[]}
+ */
+function scoreScopes({ id, number, checkpoints }) {
+  const single = checkpoints.map(({ id: checkpoint, step, best, final }) => {
+    const marks = [best && "best", final && "final"].filter(Boolean).join(", ");
+    return { label: `Step ${inFull(step)}${marks && ` (${marks})`}`, args: { checkpoint } };
+  });
+  return [{ label: `All of run ${number}`, args: { runs: [id] } }, ...single];
 }
 
 /**

@@ -76,6 +76,8 @@ interface PipelineRow extends DescribedRow {
 interface PipelineFacts extends Named {
   description: string;
   version: number;
+  /** The evaluator by whose scores Best and gates go; null where by those that the algorithms report. */
+  score_by: string | null;
   undo: UndoableEdit | null;
 }
 
@@ -110,6 +112,7 @@ interface PanelRun extends Progress {
   error: string | null;
   curves: Curve[];
   checkpoints: Checkpoint[];
+  evaluations: OpenEvaluation[];
   earlier: number;
   log: string;
 }
@@ -140,6 +143,30 @@ interface Checkpoint {
   /** Where the checkpoints of several runs are listed. */
   run?: string;
 }
+
+// ---- scoring, as `scoring.py` describes it
+
+/** An evaluator in a list; `reason` says why it scores nothing of what is meant. */
+type EvaluatorChoice = { name: string; higher_is_better: boolean; reason: string };
+
+/** What can be scored together, and how that is asked for. */
+type ScoreScope = { label: string; args: Args };
+
+/** An evaluation that goes on, or has failed. */
+interface OpenEvaluation {
+  id: number;
+  number: number;
+  evaluator: string;
+  status: string;
+  started_at: number | null;
+  step: Step | null;
+  total: Step | null;
+  waits: string | null;
+  error: string | null;
+}
+
+/** What has become of a request to score. */
+type ScoringStarted = { scoring: number; label: string; refused: string[]; outdated: number };
 
 /** What a trigger will do. */
 interface Plan {
@@ -313,6 +340,7 @@ interface ExperimentDetailRow {
   curves: Curve[];
   runs: RunRow[];
   checkpoints: Checkpoint[];
+  evaluations: OpenEvaluation[];
   saved: number;
   every: boolean;
 }
@@ -509,6 +537,7 @@ interface Traits {
   chosen: number[];
   drawn: number[];
   evaluators: string[];
+  evaluations: OpenEvaluation[];
   tabs: string[];
   selected: number;
   total: number;
@@ -568,6 +597,15 @@ interface Answers {
   resume: Named;
   resume_form: ResumeOffer;
   rotate_key: { key: string };
+  score: ScoringStarted;
+  score_by: { started: ScoringStarted | null };
+  score_by_form: {
+    version: number;
+    score_by: string | null;
+    evaluators: EvaluatorChoice[];
+    obstacle: string;
+  };
+  score_form: { checkpoints: number; evaluators: EvaluatorChoice[]; obstacle: string };
   sources: AgentSourceRow[];
   trigger: { run: number };
   undo: Also & { undone: UndoableEdit | null };
