@@ -65,6 +65,13 @@ class Resources:
         asked = {name: getattr(self, name) for name in _FIELDS if getattr(self, name) is not None}
         return {**self.options, **asked} or None
 
+    def describe(self) -> str:
+        """Return what is asked for, as people read it: "gpu 1, memory 24 GiB"."""
+        formats = {"memory": format_memory, "time": format_time}
+        return ", ".join(
+            f"{name} {formats.get(name, str)(value)}" for name, value in (self.to_json() or {}).items()
+        )
+
     def __bool__(self) -> bool:
         return self.to_json() is not None
 
@@ -134,6 +141,23 @@ def parse_resources(value: object) -> Resources | None:
     return None if value is None else Resources.parse(cast("Mapping[str, Any]", value))
 
 
+def format_memory(size: int) -> str:
+    """Return a size as `Resources.parse` reads it, in the largest unit that has it exactly: "24 GiB"."""
+    exact = [(factor, name) for name, factor in _UNITS.items() if name and size % factor == 0]
+    if not exact:
+        return str(size)
+    factor, name = max(exact)
+    return f"{size // factor} {name[0].upper()}{name[1:]}B"
+
+
+def format_time(seconds: float) -> str:
+    """Return a time as `Resources.parse` reads it, in the largest unit that has it exactly: "90 min"."""
+    exact = [(factor, name) for name, factor in _TIME_UNITS.items() if seconds % factor == 0]
+    factor, name = max(exact, default=(1, "s"))
+    number = float(seconds / factor)
+    return f"{int(number) if number.is_integer() else number} {name}"
+
+
 def _count(name: str, value: object) -> int | None:
     if value is None:
         return None
@@ -145,7 +169,8 @@ def _count(name: str, value: object) -> int | None:
 def _read_memory(value: object) -> int | None:
     fix = 'Give bytes, or a text such as "24 GiB".'
     if isinstance(value, str) and (read := _SIZE.fullmatch(value)) is not None:
-        value = round(float(read[1]) * _UNITS[read[2].lower()])
+        unit = _UNITS[read[2].lower()]
+        value = round(float(read[1]) * unit) if "." in read[1] else int(read[1]) * unit
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:

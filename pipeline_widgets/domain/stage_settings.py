@@ -179,8 +179,7 @@ def describe_settings(stage: Stage, *, source: str, before: str, condition: str)
 
 def describe_placement(placement: Placement) -> str:
     """Return where runs are launched and with which resources, in a sentence; empty without a setting."""
-    asked = placement.resources.to_json() if placement.resources else None
-    listed = ", ".join(f"{name} {value}" for name, value in (asked or {}).items())
+    listed = placement.resources.describe() if placement.resources else ""
     if placement.launcher is None:
         return f"Asks its launcher for {listed}." if listed else ""
     return f"Launched by {placement.launcher}{listed and f', with {listed}'}."

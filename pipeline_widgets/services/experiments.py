@@ -79,6 +79,7 @@ class ExperimentService:
         *,
         seed: int,
         name: str | None = None,
+        placement: Placement | None = None,
         expected_version: int | None = None,
     ) -> Experiment:
         """Give an experiment another config. Its runs keep the one that they ran with.
@@ -88,6 +89,7 @@ class ExperimentService:
             configured: Its algorithm with the new config.
             seed: Its seed.
             name: Another name.
+            placement: Where its runs are launched from now on, and with which resources.
             expected_version: The version that the edit is based on (spec 5.13).
 
         Raises:
@@ -101,6 +103,8 @@ class ExperimentService:
             _check_idle(work, experiment, "changed")
             history.check_version(work, experiment, expected_version)
             new_name = experiment.name if name is None else _new_name(work, experiment, name)
+            if placement is not None:
+                work.experiments.place(experiment_id, placement, revision)
             configured_now = work.experiments.configure(experiment, new_name, configured, seed, revision)
             _record(work, experiment, configured_now)
             return configured_now
@@ -270,6 +274,8 @@ def _record(work: UnitOfWork, before: Experiment, after: Experiment) -> None:
     if before.config_digest != after.config_digest:
         changes.append(Change(ChangeKind.CONFIGURED))
         done.append("Edited the config.")
+    if before.placement != after.placement:
+        done.append("Edited where its runs are launched.")
     history.record_change(work, after, " ".join(done) or "Saved unchanged.", changes)
 
 

@@ -13,11 +13,13 @@ from pipeline_widgets.algorithms.config_schema import FormField, Kind, list_fiel
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_algorithm
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import AlgorithmNotFoundError, PipelineError
 from pipeline_widgets.services.queries.resume_options import ResumableRun, ResumeOptions
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.placement_form import parse_placement, placement_rows
 
 # ---- down
 
@@ -34,6 +36,7 @@ def new_form(algorithm: str | None) -> Row:
         "name": "",
         "seed": field_row(SEED, SEED.default),
         "fields": [field_row(each, each.default) for each in fields],
+        "placement": placement_rows(DEFAULT_PLACEMENT),
     }
 
 
@@ -51,6 +54,7 @@ def filled_form(experiment: Experiment) -> Row:
             field_row(each, written(each, config[each.name]) if each.name in config else each.default)
             for each in list_fields(algorithm.config)
         ],
+        "placement": placement_rows(experiment.placement),
     }
 
 
@@ -157,7 +161,13 @@ def submitted(
     *,
     changed: Experiment | None = None,
 ) -> tuple[Experiment | None, Row | None]:
-    """Make or change an experiment of what a form has sent: {name, algorithm, seed, values, version}.
+    """Make or change an experiment of what a form has sent.
+
+    Args:
+        services: The workspace.
+        project_id: The project.
+        sent: Name, algorithm, seed, values, version and placement.
+        changed: The experiment that is changed; a new one is made by default.
 
     Returns:
         The experiment; or, where something is refused, what is wrong with each field, all at once.
@@ -168,14 +178,18 @@ def submitted(
     errors = dict(read.errors)
     wrong = {"name": _wrong_name(services, project_id, sent["name"], changed), "seed": wrong_seed}
     wrong = {name: said for name, said in wrong.items() if said}
-    if errors or read.general or wrong:
-        return None, {"about": wrong, "fields": errors, "general": read.general}
+    placed = parse_placement(sent.get("placement") or {})
+    if errors or read.general or wrong or placed.errors:
+        refusal = {"about": wrong, "fields": errors, "general": read.general}
+        return None, {**refusal, "placement": dict(placed.errors)}
     configured = algorithm.configure(read.config)
     if changed is None:
-        return services.experiments.create(project_id, sent["name"], configured, seed=seed), None
+        create = services.experiments.create
+        return create(project_id, sent["name"], configured, seed=seed, placement=placed.placement), None
     based_on, name = sent.get("version"), sent["name"]
+    where = placed.placement if "placement" in sent else None
     return services.experiments.update(
-        changed.id, configured, seed=seed, name=name, expected_version=based_on
+        changed.id, configured, seed=seed, name=name, placement=where, expected_version=based_on
     ), None
 
 

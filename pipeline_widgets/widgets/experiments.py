@@ -13,7 +13,7 @@ from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.domain.experiment_actions import describe_algorithm
 from pipeline_widgets.domain.overview import ExperimentRow
 from pipeline_widgets.domain.retention import list_deletable, parse_keep, summarize_clean_up
-from pipeline_widgets.domain.stage_settings import choice_from_text, parse_choice
+from pipeline_widgets.domain.stage_settings import choice_from_text, describe_placement, parse_choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail, RunRow
 from pipeline_widgets.services.queries.experiment_list import ListedExperiment
@@ -298,6 +298,7 @@ def detail_row(
     return {
         "id": experiment.id,
         "says": describe_algorithm(experiment.spec),
+        "placed": describe_placement(experiment.placement),
         "higher_is_better": experiment.spec.higher_is_better,
         "config": config_rows(experiment, run_detail.run if run_detail else None),
         "uses": [encode_fields(use, "pipeline", "stage") for use in detail.uses],

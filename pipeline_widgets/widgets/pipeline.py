@@ -24,7 +24,7 @@ from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.scoring import ScoringView, evaluators_row, known_evaluators, started_row
 from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
-from pipeline_widgets.widgets.stage_form import form_row, parse_stage
+from pipeline_widgets.widgets.stage_form import find_placement_errors, form_row, parse_stage
 from pipeline_widgets.widgets.stage_graph import stage_rows
 from pipeline_widgets.widgets.stage_panel import environment_row, panel_row
 
@@ -146,7 +146,9 @@ class PipelineView(ScoringView):
     # ---- commands: editing. `version` is that of the pipeline that the edit is based on (spec 5.13).
 
     def do_add(self, settings: Row, position: int, version: int, *, duplicate: bool = False) -> Row:
-        """Insert a stage."""
+        """Insert a stage, or return what is wrong with fields of the form."""
+        if errors := find_placement_errors(settings):
+            return {"refused": errors}
         added, also = self._services.pipelines.add_stage(
             self._pipeline_id,
             parse_stage(settings),
@@ -159,7 +161,9 @@ class PipelineView(ScoringView):
         return {"stage": added.id, "also": list(also)}
 
     def do_edit(self, stage: int, settings: Row, version: int, *, duplicate: bool = False) -> Row:
-        """Give a stage other settings."""
+        """Give a stage other settings, or return what is wrong with fields of the form."""
+        if errors := find_placement_errors(settings):
+            return {"refused": errors}
         return self._on_edit(
             self._services.pipelines.update_stage(
                 stage,

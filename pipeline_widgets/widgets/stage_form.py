@@ -20,7 +20,7 @@ from pipeline_widgets.domain.chain import (
 )
 from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.domain.compatibility import FitResult
-from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.stage_settings import (
     choice_from_text,
     parse_choice,
@@ -34,6 +34,7 @@ from pipeline_widgets.errors import ConfigError, format_value
 from pipeline_widgets.services.queries.stage_form import ExperimentOption, StageForm
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.placement_form import parse_placement, placement_rows
 
 NO_SCORE = ""  # a gate whose score cannot be typed, or has not been
 
@@ -50,6 +51,7 @@ def form_row(form: StageForm) -> Row:
         "stages": len(form.pipeline.stages),
         "stage": form.stage.id if form.stage else None,
         "settings": encode_settings(form.stage) if form.stage else None,
+        "placement": placement_rows(_placement_of(form.stage)),
         "manual_only": FIRST_IS_MANUAL if form.first else "",
         "experiments": [
             _experiment_row(option, index) for option, index in zip(form.experiments, indexes, strict=True)
@@ -69,6 +71,10 @@ def form_row(form: StageForm) -> Row:
             for option in form.agents
         ],
     }
+
+
+def _placement_of(stage: Stage | None) -> Placement:
+    return stage.placement if isinstance(stage, ExperimentStage) else DEFAULT_PLACEMENT
 
 
 def encode_settings(stage: Stage) -> Row:
@@ -107,6 +113,24 @@ def _experiment_row(option: ExperimentOption, start: int | None) -> Row:
 # ---- up
 
 
+def find_placement_errors(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what is wrong with the fields of the launcher and the resources, by field."""
+    if settings.get("kind") != "experiment":
+        return {}
+    return parse_placement(settings.get("placement") or {}).errors
+
+
+def _parse_placement(settings: Mapping[str, Any], before: Stage | None) -> Placement:
+    """Return where runs of the stage are launched; what was sent without these fields keeps it."""
+    typed = settings.get("placement")
+    if typed is None:
+        return _placement_of(before)
+    read = parse_placement(typed)
+    if read.errors:
+        raise ConfigError(" ".join(read.errors.values()))
+    return read.placement
+
+
 def parse_stage(settings: Mapping[str, Any], before: Stage | None = None) -> Stage:
     """Return a stage with the settings that a form has sent; `before` is the stage that it edits.
 
@@ -127,8 +151,7 @@ def parse_stage(settings: Mapping[str, Any], before: Stage | None = None) -> Sta
                 auto_add_agent=settings.get("auto_add_agent") is True,
                 gate=gate,
                 retries=parse_retries(settings.get("retries", 0)),
-                # The form has no field for it: an edit of other settings keeps it.
-                placement=before.placement if isinstance(before, ExperimentStage) else DEFAULT_PLACEMENT,
+                placement=_parse_placement(settings, before),
             )
         case "deployment":
             return DeploymentStage(

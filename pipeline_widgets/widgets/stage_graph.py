@@ -31,6 +31,7 @@ def _row(state: StageState) -> Row:
         "experiment": stage.experiment_id if isinstance(stage, ExperimentStage) else None,
         "stale": list(state.staleness.reasons) if state.staleness.stale else None,
         "run": run.number if run else None,
+        "waits": run.waiting_for if run else None,
         **(encode_fields(run, "step", "total") if run and state.status.active else {}),
     }
     return {key: value for key, value in row.items() if not _is_empty(value)}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.resources import Resources
+from pipeline_widgets.domain.resources import Resources, format_memory, format_time
 from pipeline_widgets.errors import ConfigError
 
 pytestmark = pytest.mark.spec("6.13", "11.2")
@@ -81,3 +81,24 @@ def test_a_column_gives_back_what_was_asked_for(asked: Resources) -> None:
     """What is stored is read as the same resources; nothing asked for is stored as nothing."""
     assert Resources.parse(asked.to_json()) == asked
     assert bool(asked) == (asked != Resources())
+
+
+@given(st.integers(min_value=1, max_value=1 << 60))
+def test_memory_is_written_as_it_is_read(size: int) -> None:
+    """Every size comes back exactly, in whatever unit it is written."""
+    assert Resources.parse({"memory": format_memory(size)}).memory == size
+
+
+@given(st.integers(min_value=1, max_value=10**9).map(lambda n: n / 4))
+def test_time_is_written_as_it_is_read(seconds: float) -> None:
+    """Also one that has a fraction."""
+    assert Resources.parse({"time": format_time(seconds)}).time == seconds
+
+
+def test_sizes_and_times_are_written_in_the_largest_unit_that_is_exact() -> None:
+    """As a person would write them."""
+    sizes = (24 << 30, 1536 << 20, 2 * 10**9, 1000, 1001)
+    assert [format_memory(each) for each in sizes] == ["24 GiB", "1536 MiB", "2 GB", "1 KB", "1001"]
+    assert [format_time(each) for each in (7200, 5400, 86400, 90.5)] == ["2 h", "90 min", "1 d", "90.5 s"]
+    asked = Resources.parse({"partition": "a100", "memory": "24 GiB", "time": 5400, "gpu": 1})
+    assert asked.describe() == "partition a100, gpu 1, memory 24 GiB, time 90 min"

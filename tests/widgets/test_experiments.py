@@ -95,6 +95,7 @@ def test_a_row_shows_the_experiment_and_its_latest_run(lab: Lab, view: Experimen
         "begun": 0,
         "step": None,
         "total": None,
+        "waits": None,
         "pipelines": [],
         "blockers": why_not,
     }

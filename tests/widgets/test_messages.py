@@ -25,6 +25,7 @@ MESSAGES = {
     "ExperimentDetailRow": "experiments.detail_row",
     "ExperimentFormData": "experiment_form.filled_form",
     "ExperimentOption": "stage_form._experiment_row",
+    "OpenEvaluation": "scoring.evaluation_row",
     "PanelRun": "stage_panel._run",
     "Panel": "stage_panel.panel_row",
     "ResultCurve": "results._rows",
@@ -39,9 +40,9 @@ MESSAGES = {
 }
 #: Fields that are added to a message after it was described, or come with a value as a whole.
 ADDED = {
-    "ExperimentDetailRow": {"checkpoints", "saved", "every"},
+    "ExperimentDetailRow": {"checkpoints", "evaluations", "saved", "every"},
     "ExperimentOption": {"id", "name", "algorithm", "fits", "reason", "role"},
-    "PanelRun": {"served"},
+    "PanelRun": {"evaluations", "served"},
 }
 #: Fields of `Progress` that not everything has whose progress is shown.
 MISSING = {"RunRow": {"begun"}}

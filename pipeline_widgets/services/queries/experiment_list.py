@@ -40,6 +40,8 @@ class ListedExperiment:
     begun: int
     step: int | None
     total: int | None
+    #: For what its latest run waits before it can begin; None without a reason.
+    waits: str | None
     #: The names of the pipelines that it belongs to.
     pipelines: tuple[str, ...]
     blockers: ExperimentBlockers
@@ -120,6 +122,7 @@ def _row(
         begun=begun.get(at_work.id, 0) if at_work else 0,
         step=at_work.step if at_work else None,
         total=at_work.total if at_work else None,
+        waits=at_work.waiting_for if at_work else None,
         pipelines=pipelines,
         blockers=find_experiment_blockers(
             row.spec,

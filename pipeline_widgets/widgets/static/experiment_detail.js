@@ -70,6 +70,7 @@ export class ExperimentDetail {
       html`<div class=${`pw-xd${detail.runs.length ? "" : " pw-xd-draft"}`}>
         <div class="pw-xd-about pw-soft">
           <span>${detail.says}</span>
+          ${detail.placed ? html`<span>${detail.placed}</span>` : null}
           <span>${uses.length ? `Used by ${uses.join(", ")}.` : "Used by no pipeline."}</span>
         </div>
         <div class="pw-xd-columns">

@@ -6,6 +6,7 @@ import { ConfigField } from "./config_field.js";
 import { field, options } from "./controls.js";
 import { openDialog } from "./dialogs.js";
 import { button, failure, html, make } from "./elements.js";
+import { PlacementFields } from "./placement_fields.js";
 import { count } from "./text.js";
 
 export class ExperimentForm {
@@ -41,6 +42,13 @@ export class ExperimentForm {
     this.seed = new ConfigField(form.seed, drafts.seed, (_, text) => {
       drafts.seed = text;
       this.changed();
+    });
+    drafts.placement ??= {};
+    this.placement = new PlacementFields({
+      fields: form.placement,
+      typed: drafts.placement,
+      above: "as the workspace says. A stage may say otherwise.",
+      onchange: () => this.changed(),
     });
     /** @type {[string, string, boolean][]} */
     const algorithms = form.algorithms.map(({ name: each, problem, install }) => [
@@ -100,6 +108,7 @@ export class ExperimentForm {
             : html`<div class="pw-soft pw-xf-wide">This algorithm has nothing to configure.</div>`
         }
       </div>`,
+      this.placement.el,
     ];
   }
 
@@ -129,7 +138,8 @@ export class ExperimentForm {
   reset() {
     delete this.drafts.name;
     delete this.drafts.seed;
-    for (const each of [this.name, this.seed]) each.reset();
+    for (const each of [this.name, this.seed, this.placement]) each.reset();
+    for (const name of Object.keys(this.drafts.placement ?? {})) delete this.drafts.placement?.[name];
     this.drafts.values = {};
     this.take(this.form);
     this.changed();
@@ -160,6 +170,7 @@ export class ExperimentForm {
       algorithm: this.form.algorithm,
       version: this.form.version,
       values: Object.fromEntries(this.config.map((each) => [each.spec.name, each.value])),
+      placement: this.placement.values,
     };
     const named = this.experiment ? { ...sent, experiment: this.experiment } : sent;
     const answer = /** @type {Named & { refused?: Refusal }} */ (
@@ -171,18 +182,19 @@ export class ExperimentForm {
   }
 
   get all() {
-    return [this.name, this.seed, ...this.config];
+    return [this.name, this.seed, ...this.config, ...this.placement.all];
   }
 
   /**
    * Show what is wrong beside each field, all at once, and go to the first.
    * @param {Refusal} refusal
    */
-  refuse({ about, fields, general }) {
+  refuse({ about, fields, general, placement }) {
     this.name.wrong(about.name);
     this.seed.wrong(about.seed);
     const known = new Set(this.config.map(({ spec }) => spec.name));
     for (const each of this.config) each.wrong(fields[each.spec.name]);
+    this.placement.refuse(placement);
     const others = Object.entries(fields)
       .filter(([name]) => !known.has(name))
       .map(([name, said]) => `${name}: ${said}`);

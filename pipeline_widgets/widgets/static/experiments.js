@@ -104,7 +104,11 @@ export class ExperimentsTable extends PagedTable {
         </div>
       </th>
       <td class="pw-ex-algorithm"><div title=${algorithm}>${algorithm}</div></td>
-      <td><div>${badge(row.status)}</div>${this.progress(row)}</td>
+      <td>
+        <div>${badge(row.status)}</div>
+        ${row.waits ? html`<div class="pw-ex-waits pw-soft">Waits for ${row.waits}</div>` : null}
+        ${this.progress(row)}
+      </td>
       <td class="pw-pt-modified">${moment(row.modified_at)}</td>
       <td class="pw-ex-actions">
         <div class="pw-ex-bar">

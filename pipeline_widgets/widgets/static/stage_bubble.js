@@ -11,7 +11,7 @@ export function stageWords(stage) {
   return [
     `Stage ${stage.n}: ${isolated(stage.name)}`,
     stage.kind,
-    stage.status,
+    stage.waits ? `${stage.status}: waits for ${stage.waits}` : stage.status,
     stage.stale && "Stale",
     stage.held && "Held",
     stage.auto ? "Auto" : "Manual",
@@ -31,7 +31,7 @@ export const kindIcon = ({ kind }) => icon(kind === "Deployment" ? "agent" : "ex
  * @param {Stage} stage
  */
 export const stageBadges = (stage) => [
-  badge(stage.status),
+  badge(stage.status, { title: stage.waits && `Waits for ${stage.waits}` }),
   stage.stale ? badge("Stale") : null,
   stage.held ? badge("Held") : null,
 ];

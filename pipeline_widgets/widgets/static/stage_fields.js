@@ -5,6 +5,7 @@ import { checkBox, field, radios, textArea, textInput } from "./controls.js";
 import { html, unique } from "./elements.js";
 import { ExperimentPicker } from "./experiment_picker.js";
 import { CheckpointPicker } from "./pickers.js";
+import { PlacementFields } from "./placement_fields.js";
 import { BETTER, draftGate, draftRetries, stageDraft } from "./stage_draft.js";
 import { StageStart } from "./stage_start.js";
 import { isolated } from "./text.js";
@@ -37,6 +38,11 @@ export class StageFields {
     this.about.addEventListener("input", () => (draft.description = this.about.value));
     this.retries = textInput(draft.retries, { type: "number", min: "0", max: "100", step: "1" });
     this.retries.addEventListener("input", () => (draft.retries = this.retries.value));
+    this.placement = new PlacementFields({
+      fields: form.placement,
+      typed: {},
+      above: "as the experiment says, or the workspace.",
+    });
     this.autoAdd = checkBox(draft.autoAdd);
     this.autoAdd.addEventListener("change", () => (draft.autoAdd = this.autoAdd.checked));
     this.autoAdd.setAttribute("aria-describedby", `${this.autoAdd.id}-hint`);
@@ -116,6 +122,7 @@ export class StageFields {
           The best checkpoint, named after pipeline, stage and step.
         </div>
       </div>
+      <div ?hidden=${deploys}>${this.placement.el}</div>
     </div>`;
   }
 
@@ -259,6 +266,7 @@ export class StageFields {
       start: form.first ? begin : draft.choice,
       auto_add_agent: draft.autoAdd,
       retries: draftRetries(draft.retries),
+      placement: this.placement.values,
     };
   }
 

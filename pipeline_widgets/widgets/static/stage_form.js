@@ -95,6 +95,12 @@ class StageForm {
       const done = editing
         ? await frame.line.ask("edit", { stage: form.stage, ...args }, pressed)
         : await frame.line.ask("add", { position: form.position, ...args }, pressed);
+      if (done.refused) {
+        this.unask();
+        this.dialog?.fail("The launcher or the resources need fixing.");
+        this.fields.placement.refuse(done.refused)?.control.focus();
+        return false;
+      }
       if (done.also?.length) frame.notice(done.also);
       frame.announce(`Stage ${form.position + 1} was ${editing ? "saved" : "added"}.`);
       return true;

@@ -4,7 +4,7 @@ import { openMenu } from "./dialogs.js";
 import { arrowTo, button, draw, html, make } from "./elements.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
 import { heads } from "./tables.js";
-import { asSentence, isolated, score } from "./text.js";
+import { asSentence, ended, isolated, score } from "./text.js";
 import { repeat } from "./vendor/lit.js";
 
 const STAGE_COLUMNS = /** @type {const} */ ([
@@ -127,6 +127,7 @@ function stageReasons(stage) {
     ...(stage.stale || []).map((reason) => `Stale: ${asSentence(reason)}`),
     stage.accepted !== undefined ? `Accepted as fresh${stage.accepted ? `: ${stage.accepted}` : "."}` : null,
     stage.held ? `Held: ${asSentence(stage.held)}` : null,
+    stage.waits ? `Waits for ${ended(stage.waits)}` : null,
     ...(stage.active || stage.held ? [] : stage.blockers || []),
   ].filter(Boolean);
 }

@@ -29,6 +29,8 @@ interface Stage extends ListRow {
   stale?: string[];
   accepted?: string;
   held?: string;
+  /** For what its run waits before it can begin. */
+  waits?: string;
   blockers?: string[];
   score?: number;
   run?: number;
@@ -217,6 +219,8 @@ interface StageSettings {
   auto_add_agent?: boolean;
   /** How often a run that crashes is retried; what is typed, where it is not a number. */
   retries?: number | string;
+  /** What is typed into the fields of the launcher and the resources. */
+  placement?: Record<string, string>;
   /** The name of the agent of a Deployment. */
   agent?: string;
   description?: string;
@@ -268,6 +272,7 @@ interface StageFormData extends CheckpointOffer {
   stages: number;
   stage: number | null;
   settings: StageSettings | null;
+  placement: FieldSpec[];
   position: number;
   first: boolean;
   manual_only: string;
@@ -292,6 +297,7 @@ interface ExperimentRow extends ListRow, Progress {
   runs: number;
   checkpoints: number;
   best: number | null;
+  waits: string | null;
   pipelines: string[];
   blockers: { train: string; stop: string; resume: string; change: string; delete: string };
 }
@@ -331,6 +337,8 @@ interface ShownRun {
 interface ExperimentDetailRow {
   id: number;
   says: string;
+  /** Where its runs are launched, in a sentence; empty where that is left to the workspace. */
+  placed: string;
   higher_is_better: boolean;
   config: ConfigRow[];
   uses: { pipeline: string; stage: number }[];
@@ -393,11 +401,17 @@ interface ExperimentFormData {
   name: string;
   seed: FieldSpec;
   fields: FieldSpec[];
+  placement: FieldSpec[];
   version?: number;
 }
 
 /** What is wrong with a form that was sent. */
-type Refusal = { about: { name?: string; seed?: string }; fields: Record<string, string>; general: string };
+type Refusal = {
+  about: { name?: string; seed?: string };
+  fields: Record<string, string>;
+  general: string;
+  placement: Record<string, string>;
+};
 
 /** What is typed into the form of an experiment: by algorithm, until one is made. */
 type FormDrafts = {
@@ -405,6 +419,7 @@ type FormDrafts = {
   seed?: string;
   algorithm?: string;
   values: Record<string, Record<string, string>>;
+  placement?: Record<string, string>;
 };
 
 /** How many checkpoints there are and would be freed. */
@@ -573,7 +588,7 @@ type Also = { also: string[] };
 /** What commands answer; those that are not here answer nothing of their own. */
 interface Answers {
   accept: object;
-  add: Also;
+  add: Also & { refused?: Record<string, string> };
   check: { stage: string; problem: string }[];
   clean_up: Freed;
   clean_up_form: CleanUp;
@@ -584,7 +599,7 @@ interface Answers {
   csv: { name: string; text: string };
   deploy: Named & { key: string | null; trouble: Problem | null };
   duplicate: Named;
-  edit: Also;
+  edit: Also & { refused?: Record<string, string> };
   history: History;
   import: Named & Also;
   lineage: Lineage;
