@@ -98,6 +98,10 @@ class _Search:
         self._left.append((type(value), ""))
         state = getattr(value, "__dict__", None)
         ours = type(value).__module__.partition(".")[0] == __name__.partition(".")[0]
+        if ours and is_dataclass(value) and (path := getattr(value, "code_file", None)):  # a training script
+            self.imports.setdefault(path)
+            parts = [(getattr(value, each.name), each.name) for each in fields(value)]
+            self._left.extend((each, f"{name} of {Path(path).name}") for each, name in parts if each != path)
         if isinstance(state, dict) and (ours or type(value).__module__ == MAIN or is_dataclass(value)):
             self._left.extend((each, "") for each in cast("dict[str, object]", state).values()
                               if not isinstance(each, _PLAIN))  # fmt: skip

@@ -52,8 +52,9 @@ def record_code(reference: AlgorithmReference, known: CodeRecord | None = None) 
     """
     if reference.path is None and reference.code is None:
         return None
-    finder = ModuleFinder([entry for entry in (reference.root or "").split(os.pathsep) if entry])
     own, start = _of_reference(reference)
+    roots = [entry for entry in (reference.root or "").split(os.pathsep) if entry]
+    finder = ModuleFinder([*map(_folder_of, filter(_is_script, start)), *roots])
     kept: Mapping[str, str] = {} if reference.code is None else reference.code.texts
     texts = {each.source: kept[each.source] for each in own if each.source and each.source in kept}
     files: list[CodePiece] = (
@@ -62,7 +63,7 @@ def record_code(reference: AlgorithmReference, known: CodeRecord | None = None) 
     is_known = known is not None and known.imports == start
     if not (is_known and all(_is_unchanged(piece, finder) for piece in files)):
         files = []
-        for module, file in _reach(finder, start):
+        for module, file in _reach_all(roots, start):
             files.append(CodePiece(file=module.name, digest=file.digest, source=file.source))
             if file.source is not None and file.text is not None:
                 texts[file.source] = file.text
@@ -96,6 +97,37 @@ def _is_unchanged(piece: CodePiece, finder: ModuleFinder) -> bool:
         return digest_of_text(decode_source(data)) == piece.source
     except (OSError, SyntaxError, UnicodeDecodeError):
         return False
+
+
+def _is_script(start: str) -> bool:
+    """Whether it is the path of a training script, and not the name of a module."""
+    return os.sep in start
+
+
+def _folder_of(script: str) -> str:
+    """Return the folder in which Python finds the modules that a script imports."""
+    return os.path.dirname(os.path.realpath(script))  # noqa: PTH120  a Path takes ten times as long
+
+
+def _reach_all(roots: Sequence[str], start: Sequence[str]) -> Iterator[tuple[OwnModule, _File]]:
+    """Yield scripts, and the user's own modules that they or these modules lead to, once each.
+
+    A script finds its modules beside itself; it has no part in the search path of the process that starts it.
+    """
+    seen = set[str | None]()
+    scripts = [each for each in start if _is_script(each)]
+    found = list(_reach(ModuleFinder(roots), [each for each in start if not _is_script(each)]))
+    for script in scripts:
+        if (file := _read(script)) is None:
+            continue
+        finder = ModuleFinder([_folder_of(script)])
+        found.append((OwnModule(script, os.path.basename(script)), file))  # noqa: PTH119
+        imported = [name for each in file.imports for name in _modules_of(each, "", finder)]
+        found += _reach(finder, imported)
+    for module, file in found:
+        if module.file not in seen:
+            seen.add(module.file)
+            yield module, file
 
 
 def _reach(finder: ModuleFinder, start: Sequence[str]) -> Iterator[tuple[OwnModule, _File]]:

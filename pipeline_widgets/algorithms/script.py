@@ -42,6 +42,11 @@ class Script:
     args: Arguments | None
     launcher: tuple[str, ...]
 
+    @property
+    def code_file(self) -> str:
+        """The file whose code it runs, for the record of an algorithm's code."""
+        return self.path
+
     def __call__(self, ctx: TrainContext) -> None:
         """Run the script; it reports and saves with `pipeline_widgets.client`.
 

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pipeline_widgets as pw
 from pipeline_widgets.algorithms import code_digest
+from pipeline_widgets.algorithms.code_reference import readable_reference_to
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.code_record import CodeRecord, describe_change
 from pipeline_widgets.domain.normalised_code import find_first_difference, normalise
@@ -390,3 +392,76 @@ def test_the_same_cell_is_the_same_bytes_in_every_process(tmp_path: Path) -> Non
         )
         told.add(made.stdout)
     assert len(told) == 1, told
+
+
+def script_of(folder: Path, **options: Any) -> CodeRecord:
+    """Return the code of the script of these files, as a kernel and any later process record it."""
+    algorithm = pw.script(folder / "train.py", produces={"thing"}, **options)
+    found = readable_reference_to(algorithm, algorithm.train)
+    return recorded(AlgorithmReference(root="/nowhere", value=b"packed", code=recorded_again(found)))
+
+
+def recorded_again(reference: AlgorithmReference) -> CodeRecord:
+    """Return the record that comes with the code, as a row keeps it."""
+    assert reference.code is not None
+    return CodeRecord.from_json(reference.code.to_json(), reference.code.texts)
+
+
+@pytest.mark.spec("6.11", "7.4")
+@pytest.mark.parametrize(("name", "former", "new", "place"), [each[1:] for each in CHANGES],
+                         ids=[each[0] for each in CHANGES])  # fmt: skip
+def test_an_edit_of_a_script_or_of_what_it_imports_is_told_with_file_and_line(
+    tmp_path: Path, name: str, former: str, new: str, place: str
+) -> None:
+    """The script and the modules beside it count, though no process of ours has them in its search path."""
+    write(tmp_path)
+    before = script_of(tmp_path)
+    write(tmp_path, **{name: (former, new)})
+    after = script_of(tmp_path)
+    assert describe_change(before, after) == place
+    assert describe_change(after, before) == place
+
+
+@pytest.mark.spec("6.11", "7.4")
+@pytest.mark.parametrize(("name", "former", "new"), [each[1:] for each in NO_CHANGES],
+                         ids=[each[0] for each in NO_CHANGES])  # fmt: skip
+def test_an_edit_of_a_script_that_changes_no_behaviour_is_none(
+    tmp_path: Path, name: str, former: str, new: str
+) -> None:
+    """Comments, docstrings, hints and formatting make no stage stale."""
+    write(tmp_path)
+    before = script_of(tmp_path)
+    write(tmp_path, **{name: (former, new)})
+    assert describe_change(before, script_of(tmp_path)) is None
+
+
+def test_the_arguments_of_a_script_are_code(tmp_path: Path) -> None:
+    """Other arguments, or another launcher, train something else; a script that is gone is named."""
+    write(tmp_path)
+    before = script_of(tmp_path, args=["--rate", "{rate}"])
+    assert describe_change(before, script_of(tmp_path, args=["--rate", "{rate}"])) is None
+    other = describe_change(before, script_of(tmp_path, args=["--rate", "1"]))
+    assert other == "cell:1 (args of train.py)"
+    other = describe_change(before, script_of(tmp_path, args=["--rate", "{rate}"], launcher="torchrun"))
+    assert other == "cell:1 (launcher of train.py)"
+    files = [piece.file for piece in before.pieces if not piece.definition]
+    assert files == ["train.py", "helpers.py", "deep/__init__.py", "deep/core.py", "deep/limits.py"]
+    (tmp_path / "train.py").unlink()
+    now = recorded(AlgorithmReference(root="/nowhere", value=b"packed", code=before))
+    assert describe_change(before, now) == "train.py is no longer used and 4 more"
+
+
+def test_a_script_is_confirmed_without_parsing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of a run compares bytes alone, and sees an edit of the script all the same."""
+    write(tmp_path)
+    before = script_of(tmp_path)
+    kept = AlgorithmReference(root="/nowhere", value=b"packed", code=before)
+    parsed: list[Any] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(code_digest, "_parse", parsed.append)
+        assert code_digest.confirm_code(kept) == before
+    assert not parsed
+    write(tmp_path, **{"train.py": ("SPEED = 0.5", "SPEED = 1")})
+    now = code_digest.confirm_code(kept)
+    assert now is not None
+    assert describe_change(before, now) == "train.py:10"

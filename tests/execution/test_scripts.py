@@ -343,3 +343,35 @@ def test_without_arguments_named_every_field_is_an_option(bench: Bench, tmp_path
     run = bench.project.create_experiment("b", algorithm=lacking).train().wait(30)
     assert run.status == "Failed"
     assert "KeyError: 'batch'" in (run.error or "")
+
+
+@pytest.mark.spec("6.11", "7.4")
+def test_an_edit_of_a_script_makes_its_stage_stale(bench: Bench, tmp_path: Path) -> None:
+    """Of the script, or of a module beside it; not of a comment. Run again, it is fresh."""
+    (tmp_path / "rates.py").write_text("RATE = 0.5\n")
+    text = """
+        import rates
+        from pipeline_widgets.client import run
+
+        with run.checkpoint(1) as folder:
+            (folder / "rate.txt").write_text(str(rates.RATE))
+        run.report(1, evaluation_score=rates.RATE)
+    """
+    script = write(tmp_path, text)
+    algorithm = pw.script(script, produces="thing")
+    pipe = bench.project.create_pipeline("scripts")
+    stage = pipe.add_experiment_stage(bench.project.create_experiment("s", algorithm=algorithm))
+    stage.trigger()
+    pipe.wait(60)
+    assert stage.status == "Succeeded", stage.run
+    assert not stage.stale
+    write(tmp_path, text.replace("import rates", "import rates  # which has the rate"))
+    assert not stage.stale
+    (tmp_path / "rates.py").write_text("# Slower.\nRATE = 0.25\n")
+    assert stage.stale_reasons == ("code changed: rates.py:2",)
+    with pytest.warns(UserWarning, match=r"defined differently here than in run 1 of 's': rates\.py:2\."):
+        stage.trigger()
+    pipe.wait(60)
+    assert not stage.stale
+    write(tmp_path, text.replace("str(rates.RATE)", "str(2 * rates.RATE)"))
+    assert stage.stale_reasons == ("code changed: train.py:6",)
