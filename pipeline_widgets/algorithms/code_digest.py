@@ -100,7 +100,7 @@ def _is_unchanged(piece: CodePiece, finder: ModuleFinder) -> bool:
 
 
 def _is_script(start: str) -> bool:
-    """Whether it is the path of a training script, and not the name of a module."""
+    """Return whether it is the path of a training script, and not the name of a module."""
     return os.sep in start
 
 

@@ -398,7 +398,7 @@ def script_of(folder: Path, **options: Any) -> CodeRecord:
     """Return the code of the script of these files, as a kernel and any later process record it."""
     algorithm = pw.script(folder / "train.py", produces={"thing"}, **options)
     found = readable_reference_to(algorithm, algorithm.train)
-    return recorded(AlgorithmReference(root="/nowhere", value=b"packed", code=recorded_again(found)))
+    return recorded(AlgorithmReference(root="/nowhere", value="packed", code=recorded_again(found)))
 
 
 def recorded_again(reference: AlgorithmReference) -> CodeRecord:
@@ -447,7 +447,7 @@ def test_the_arguments_of_a_script_are_code(tmp_path: Path) -> None:
     files = [piece.file for piece in before.pieces if not piece.definition]
     assert files == ["train.py", "helpers.py", "deep/__init__.py", "deep/core.py", "deep/limits.py"]
     (tmp_path / "train.py").unlink()
-    now = recorded(AlgorithmReference(root="/nowhere", value=b"packed", code=before))
+    now = recorded(AlgorithmReference(root="/nowhere", value="packed", code=before))
     assert describe_change(before, now) == "train.py is no longer used and 4 more"
 
 
@@ -455,7 +455,7 @@ def test_a_script_is_confirmed_without_parsing(tmp_path: Path, monkeypatch: pyte
     """The process of a run compares bytes alone, and sees an edit of the script all the same."""
     write(tmp_path)
     before = script_of(tmp_path)
-    kept = AlgorithmReference(root="/nowhere", value=b"packed", code=before)
+    kept = AlgorithmReference(root="/nowhere", value="packed", code=before)
     parsed: list[Any] = []
     with monkeypatch.context() as patched:
         patched.setattr(code_digest, "_parse", parsed.append)
