@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline_widgets.api.workspace import Workspace
     from pipeline_widgets.domain.compatibility import Port
     from pipeline_widgets.domain.liveness import Timing
+    from pipeline_widgets.domain.pipeline_run import PipelinePlan
     from pipeline_widgets.domain.plan import Plan
     from pipeline_widgets.domain.run import Status
     from pipeline_widgets.errors import (
@@ -83,6 +84,7 @@ _HOMES = {
     "OrderError": "errors",
     "Pipeline": "api.pipeline",
     "PipelineError": "errors",
+    "PipelinePlan": "domain.pipeline_run",
     "Plan": "domain.plan",
     "Port": "domain.compatibility",
     "Project": "api.project",
@@ -133,6 +135,7 @@ __all__ = [
     "OrderError",
     "Pipeline",
     "PipelineError",
+    "PipelinePlan",
     "Plan",
     "Port",
     "Project",

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline_widgets.execution.assembly import Execution
@@ -65,6 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     track = commands.add_parser("track", help="tell trackers of a run and what follows it (for launchers)")
     track.add_argument("run_id", type=int)
     track.set_defaults(command=_track)
+    run = commands.add_parser(
+        "run", help="run what is next in a pipeline; it needs this command no longer then"
+    )
+    run.add_argument("project")
+    run.add_argument("pipeline")
+    run.add_argument("--bring-up-to-date", action="store_true", help="run again what is stale instead")
+    run.add_argument("--run-through", action="store_true", help="start manual stages on the way, too")
+    run.add_argument("--start-over", action="store_true", help="do not resume a stage that was stopped")
+    run.add_argument("--plan", action="store_true", help="print what it would do, and do nothing")
+    run.add_argument(
+        "--wait", action="store_true", help="until it is done; exit 1 where a stage did not succeed"
+    )
+    run.set_defaults(command=_run)
     reconcile = commands.add_parser("reconcile", help="find crashed and never-started runs, say from cron")
     reconcile.set_defaults(command=_reconcile)
     trust = commands.add_parser("trust", help="let a workspace that somebody else made run code, from now on")
@@ -193,6 +206,34 @@ def _open_launched(options: argparse.Namespace) -> Execution:
         else:
             return opened
         time.sleep(RETRY_EVERY)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from pipeline_widgets.api.project import projects  # noqa: PLC0415  not for --help
+    from pipeline_widgets.wiring import connect  # noqa: PLC0415  as above
+
+    services = connect(_url(options), create=False)
+    try:
+        services.store.trust.check()
+        project: str = options.project
+        named: str = options.pipeline
+        pipe = projects(services)[project].pipelines[named]
+        choices: dict[str, Any] = {"run_through": options.run_through, "start_over": options.start_over}
+        planned = pipe.plan(bring_up_to_date=options.bring_up_to_date, **choices)
+        print(planned)
+        if options.plan or planned.stage_id is None:
+            return
+        start = pipe.bring_up_to_date if options.bring_up_to_date else pipe.run
+        start(**choices)
+        if not options.wait:
+            return
+        pipe.wait()
+        for stage in pipe.stages:
+            print(stage)
+        if any(stage.status in {"Failed", "Crashed", "Stopped"} or stage.held for stage in pipe.stages):
+            sys.exit(1)
+    finally:
+        services.store.database.close()
 
 
 def _reconcile(options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.notice import Notification
+from pipeline_widgets.domain.pipeline_run import RunGoal
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.tracking import parse_trackers
 from pipeline_widgets.errors import AlgorithmNotFoundError
@@ -35,6 +36,7 @@ from pipeline_widgets.services.evaluations import EvaluationService, EvaluationS
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.history import HistoryService
 from pipeline_widgets.services.notices import NoticeService
+from pipeline_widgets.services.pipeline_runs import PipelineRunService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.queries.agent_detail import AgentDetailQueries
@@ -77,6 +79,7 @@ class Services:
     evaluations: EvaluationService
     evaluation_queries: EvaluationQueries
     runs: RunService
+    pipeline_runs: PipelineRunService
     agents: AgentService
     agent_list: AgentListQueries
     agent_details: AgentDetailQueries
@@ -119,6 +122,31 @@ class Services:
             tell=tell,
         )
         return self._launch(self.runs.trigger(stage_id, options))
+
+    def run_pipeline(
+        self,
+        pipeline_id: int,
+        goal: RunGoal = RunGoal.NEXT,
+        *,
+        run_through: bool = False,
+        start_over: bool = False,
+        duplicate: bool = False,
+        expected_stage: int | None = None,
+    ) -> Run:
+        """Run a pipeline with the algorithms as this process defines them now, and launch the first run."""
+        place = start_reading_place()
+        self._renew_pipeline(
+            self.pipelines.get(pipeline_id)
+        )  # the plan tells what the present code makes stale
+        run = self.pipeline_runs.start(
+            pipeline_id,
+            goal,
+            run_through=run_through,
+            start_over=start_over,
+            expected_stage=expected_stage,
+            options=TriggerOptions(duplicate=duplicate, find_place=place.result),
+        )
+        return self._launch(run)
 
     def adopt(
         self,
@@ -291,6 +319,11 @@ class Services:
         if run.status is Status.STOPPED:
             self.reconciler.cancel(run)
         return run
+
+    def _renew_pipeline(self, pipeline: Pipeline) -> None:
+        self.experiments.refresh(pipeline.id, registry.references())
+        if pipeline.score_by is not None:
+            self.keep_evaluator(pipeline.score_by)
 
 
 def configure(algorithm: str | registry.Algorithm, config: dict[str, object]) -> ConfiguredAlgorithm:

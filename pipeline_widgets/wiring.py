@@ -14,6 +14,7 @@ from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.history import HistoryService
+from pipeline_widgets.services.pipeline_runs import PipelineRunService
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.queries.agent_detail import AgentDetailQueries
@@ -47,6 +48,7 @@ def connect(url: str | Path, **options: Any) -> Services:
     """
     execution = connect_execution(url, **options)
     store = execution.store
+    runs = RunService(store, registry.find_refusal, partial(check_launcher, store))
     return Services(
         store=store,
         projects=ProjectService(store),
@@ -63,7 +65,8 @@ def connect(url: str | Path, **options: Any) -> Services:
         ),
         evaluations=EvaluationService(store),
         evaluation_queries=EvaluationQueries(store),
-        runs=RunService(store, registry.find_refusal, partial(check_launcher, store)),
+        runs=runs,
+        pipeline_runs=PipelineRunService(store, runs),
         agents=execution.agents,
         agent_list=AgentListQueries(store),
         agent_details=AgentDetailQueries(store),

@@ -21,11 +21,13 @@ from pipeline_widgets.api.experiment import Experiment, ExperimentOption
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
+from pipeline_widgets.api.run import Run
 from pipeline_widgets.api.stage import Stage, stages
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
+from pipeline_widgets.domain.pipeline_run import PipelinePlan, RunGoal
 from pipeline_widgets.domain.plan import Problem
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
 from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_retries, parse_trigger
@@ -240,6 +242,60 @@ class Pipeline(Handle):
             warnings.warn(note, stacklevel=2)
         return self._services.runs.check(self._id)
 
+    def plan(
+        self, *, bring_up_to_date: bool = False, run_through: bool = False, start_over: bool = False
+    ) -> PipelinePlan:
+        """Return what `run` would do, or `bring_up_to_date`: what runs, what follows, what waits for you.
+
+        Args:
+            bring_up_to_date: Whether to plan bringing it up to date.
+            run_through: Whether Manual stages on the way are started too.
+            start_over: Whether a stage that could be resumed begins again.
+        """
+        goal = RunGoal.UP_TO_DATE if bring_up_to_date else RunGoal.NEXT
+        return self._services.pipeline_runs.plan(
+            self._id, goal, run_through=run_through, start_over=start_over
+        )
+
+    def run(self, *, run_through: bool = False, start_over: bool = False) -> Run:
+        """Run what is next: trigger the first stage that has not succeeded, and let Auto stages follow.
+
+        What follows needs no kernel. A stage that was stopped, failed or crashed goes on from its own last
+        checkpoint, unless what it starts from or its config has changed. Warns of the notes of its plan.
+
+        Args:
+            run_through: Start the Manual stages on the way too, each when the one before it has succeeded;
+                by default the chain ends before the first of them.
+            start_over: Begin a stage again that could be resumed.
+
+        Returns:
+            The run of the first stage. `pipe.wait()` waits for all of them.
+
+        Raises:
+            TriggerError: There is nothing to do, or the stage cannot start now; it says why.
+            CheckpointError: What it would start from is missing or corrupt.
+            ConflictError: Another process has triggered it at the same moment.
+        """
+        return self._start(RunGoal.NEXT, run_through=run_through, start_over=start_over)
+
+    def bring_up_to_date(self, *, run_through: bool = False, start_over: bool = False) -> Run:
+        """Run again what is stale, from the first stage that is, and let Auto stages follow.
+
+        Args:
+            run_through: Start the stale Manual stages on the way too; by default the chain ends before the
+                first of them.
+            start_over: Begin a stage again that could be resumed.
+
+        Returns:
+            The run of the first stage.
+
+        Raises:
+            TriggerError: Nothing is stale, or the stage cannot start now; it says why.
+            CheckpointError: What it would start from is missing or corrupt.
+            ConflictError: Another process has triggered it at the same moment.
+        """
+        return self._start(RunGoal.UP_TO_DATE, run_through=run_through, start_over=start_over)
+
     def stop(self) -> None:
         """Ask all its active runs to stop; no Auto stage starts then. Does nothing where none is active."""
         self._services.stop_all(self._id)
@@ -293,6 +349,14 @@ class Pipeline(Handle):
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
         return _row(self._now)
+
+    def _start(self, goal: RunGoal, *, run_through: bool, start_over: bool) -> Run:
+        self._services.reconcile()
+        options: dict[str, Any] = {"run_through": run_through, "start_over": start_over}
+        planned = self._services.pipeline_runs.plan(self._id, goal, **options)
+        for note in planned.plan.notes if planned.plan else ():  # before the code as it is here is kept
+            warnings.warn(note, stacklevel=3)
+        return Run(self._services, self._services.run_pipeline(self._id, goal, **options).id)
 
     def _show(self, bars: Bars, now: datetime) -> None:
         for each in self._services.states.pipeline(self._id).stages:

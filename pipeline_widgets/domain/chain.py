@@ -170,6 +170,10 @@ class Pipeline:
         at = self.position(stage_id) + 1
         return self.stages[at] if at < len(self.stages) else None
 
+    def following(self, stage_id: int) -> tuple[Stage, ...]:
+        """Return all stages after one, in order."""
+        return self.stages[self.position(stage_id) + 1 :]
+
     def source(self, stage_id: int) -> ExperimentStage | None:
         """Return the source stage: the nearest Experiment stage before it."""
         return _source_at(self.stages, self.position(stage_id))
@@ -187,7 +191,7 @@ class Pipeline:
         """Return the stages that consume from this one, directly or through others, in order."""
         if isinstance(self.stage(stage_id), DeploymentStage):
             return ()
-        return self.stages[self.position(stage_id) + 1 :]
+        return self.following(stage_id)
 
     def with_stage(self, stage: Stage, at: int | None = None) -> PipelineEdit:
         """Insert a stage before position `at`; at the end by default.

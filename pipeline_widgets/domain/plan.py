@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Pipeline, Stage, Trigger
-from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.retry import count_retries
 from pipeline_widgets.domain.triggering import (
     assess_fit,
+    can_resume,
     describe_gate,
     find_blockers,
     find_python_blockers,
@@ -40,21 +41,28 @@ class Plan:
     blockers: tuple[str, ...]
     #: Stages whose runs are retried after a crash, with how often.
     retries: tuple[str, ...] = ()
+    #: Manual stages on the way, before which the run of a pipeline ends.
+    stops_before: tuple[str, ...] = ()
+    #: The run that could be resumed, where it begins again instead.
+    not_resumed: tuple[str, ...] = ()
     #: Other code than before, another folder: what one should know of it.
     notes: tuple[str, ...] = ()
 
     @property
     def to_be_confirmed(self) -> bool:
-        """Whether it re-runs finished work, cascades or has notes: a person should see it (spec 6.4)."""
-        return self.reruns or bool(self.follows or self.turns_stale or self.notes)
+        """Whether it re-runs finished work, cascades, begins again or has notes: a person should see it."""
+        told = (self.follows, self.stops_before, self.turns_stale, self.not_resumed, self.notes)
+        return self.reruns or any(told)
 
     def __str__(self) -> str:
         lines = [f"Runs now: {self.runs_now}, {self.starts_from}" + (" (again)" if self.reruns else "")]
         for title, names in (
             ("Follows automatically", self.follows),
+            ("Waits for you", self.stops_before),
             ("Retried after a crash", self.retries),
             ("Turns stale", self.turns_stale),
             ("Deploys", self.redeploys),
+            ("Not resumed", self.not_resumed),
             ("Note", self.notes),
             ("Cannot start yet", self.blockers),
         ):
@@ -79,6 +87,8 @@ def make_plan(
     facts: PipelineFacts,
     *,
     resume: bool = False,
+    following: Sequence[Stage] | None = None,
+    stops_before: Sequence[Stage] = (),
     folder_note: str | None = None,
 ) -> Plan:
     """Return what triggering a stage will do.
@@ -88,10 +98,12 @@ def make_plan(
         stage_id: The stage.
         facts: What is known about the pipeline.
         resume: Whether its last run is resumed.
+        following: The stages that are started after it without a person; by default the Auto stages.
+        stops_before: The Manual stages on the way that are not.
         folder_note: What to know of the folder in which that goes on.
     """
     stage = pipeline.stage(stage_id)
-    cascade = (stage, *_automatic_after(pipeline, stage))
+    cascade = (stage, *(find_automatic(pipeline, stage) if following is None else following))
     ids = {each.id for each in cascade}
     stale = [
         each
@@ -104,6 +116,7 @@ def make_plan(
         reruns=facts.for_stage(stage_id).succeeded is not None,
         follows=tuple(_following(pipeline, each, facts) for each in cascade[1:]),
         turns_stale=tuple(stage_label(pipeline, each, facts) for each in stale),
+        stops_before=tuple(stage_label(pipeline, each, facts) for each in stops_before),
         redeploys=tuple(each.agent_name for each in cascade if isinstance(each, DeploymentStage)),
         blockers=tuple(map(str, find_blockers(pipeline, stage_id, facts, resume=resume))),
         retries=tuple(
@@ -111,6 +124,7 @@ def make_plan(
             for each in cascade
             if isinstance(each, ExperimentStage) and each.retries
         ),
+        not_resumed=() if resume else tuple(_describe_resumable(facts.for_stage(stage_id))),
         notes=find_notes(pipeline, stage, facts, folder_note),
     )
 
@@ -164,7 +178,8 @@ def describe_other_code(stages: Iterable[Stage], facts: PipelineFacts) -> Iterat
         yield f"{isolate(experiment.spec.name)} is defined differently here than {before}: {place}."
 
 
-def _automatic_after(pipeline: Pipeline, stage: Stage) -> Iterator[Stage]:
+def find_automatic(pipeline: Pipeline, stage: Stage) -> Iterator[Stage]:
+    """Yield the Auto stages that the success of a stage starts, one after the other."""
     following = pipeline.after(stage.id)
     while following is not None and following.trigger is Trigger.AUTO:
         yield following
@@ -174,6 +189,12 @@ def _automatic_after(pipeline: Pipeline, stage: Stage) -> Iterator[Stage]:
 def _following(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str:
     condition = describe_gate(pipeline, stage, facts)
     return ", ".join(filter(None, (stage_label(pipeline, stage, facts), condition)))
+
+
+def _describe_resumable(known: StageFacts) -> Iterator[str]:
+    """Say which run of a stage could be resumed; nothing where none could."""
+    if can_resume(known) and known.latest is not None:
+        yield f"{known.latest.label.capitalize()}, {resolve_resume(known).reason.removeprefix('resumed ')}"
 
 
 def _starts_from(pipeline: Pipeline, stage: Stage, facts: PipelineFacts, *, resume: bool) -> str:

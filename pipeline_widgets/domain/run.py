@@ -144,6 +144,8 @@ class Run:
     environment_digest: str | None = None
     #: How many runs that crashed come before it, which it is the retry of; 0 for a run that was triggered.
     retry: int = 0
+    #: Stages after it that its chain goes on to when it has succeeded, though they are not Auto (spec 4.8).
+    run_through: tuple[int, ...] = ()
     #: Where it is launched, as a user writes it; None on the machine itself.
     launcher: str | None = None
     resources: Mapping[str, Any] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.directions import isolate, quote
@@ -210,6 +210,11 @@ def choose_from_source(stage: Stage, source: StageFacts) -> ChosenCheckpoint:
     return source.choose(get_source_choice(stage) or "best")
 
 
+def can_resume(known: StageFacts) -> bool:
+    """Whether the latest run of a stage was broken off, and has saved what it can go on from."""
+    return known.status in RESUMABLE and not _resume_blockers(known)
+
+
 def resolve_resume(known: StageFacts) -> RunStart:
     """Return what a stage goes on from: the last checkpoint of its latest run.
 
@@ -230,18 +235,31 @@ def resolve_resume(known: StageFacts) -> RunStart:
     )
 
 
-def decide_next_stage(pipeline: Pipeline, stage_id: int, facts: PipelineFacts) -> NextStageDecision | None:
-    """Return what the success of a stage starts: the next stage, if that is Auto.
+def find_next_stage(pipeline: Pipeline, stage_id: int, run_through: Collection[int] = ()) -> Stage | None:
+    """Return the stage that the success of a stage starts: the next one, if that is Auto.
+
+    Else it is the first of those after it that the run was asked to run through, Manual or not (spec 4.8).
+    """
+    after = pipeline.after(stage_id)
+    if after is None or after.trigger is Trigger.AUTO:
+        return after
+    return next((each for each in pipeline.following(stage_id) if each.id in run_through), None)
+
+
+def decide_next_stage(
+    pipeline: Pipeline, stage_id: int, facts: PipelineFacts, run_through: Collection[int] = ()
+) -> NextStageDecision | None:
+    """Return what the success of a stage starts, or why the stage that is next is held.
 
     A next stage that cannot begin is held, with the reason: silence is a defect (spec 6.7).
     """
-    stage = pipeline.after(stage_id)
-    if stage is None or stage.trigger is not Trigger.AUTO:
+    stage = find_next_stage(pipeline, stage_id, run_through)
+    if stage is None:
         return None
     if reasons := find_blockers(pipeline, stage.id, facts):
         return NextStageDecision(stage=stage, held_reason=" ".join(map(str, reasons)))
     run_start = resolve_start(pipeline, stage.id, facts)
-    if (held := _gate_reason(pipeline, stage, run_start, facts)) is not None:
+    if (held := find_gate_reason(pipeline, stage, run_start, facts)) is not None:
         return NextStageDecision(stage=stage, held_reason=held)
     return NextStageDecision(stage=stage, run_start=run_start)
 
@@ -292,7 +310,10 @@ def describe_gate(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> str
             return f"if {_name_score(pipeline, stage, facts)} is better than that of the agent now deployed"
 
 
-def _gate_reason(pipeline: Pipeline, stage: Stage, run_start: RunStart, facts: PipelineFacts) -> str | None:
+def find_gate_reason(
+    pipeline: Pipeline, stage: Stage, run_start: RunStart, facts: PipelineFacts
+) -> str | None:
+    """Return why the gate of a stage holds it, with the numbers; None where it does not."""
     source = pipeline.source(stage.id)
     if stage.gate is None or run_start.checkpoint is None or source is None:
         return None

@@ -193,7 +193,7 @@ def to_run(row: Row) -> Run:
     """Return a row of runs as a value."""
     values: dict[str, Any] = {name: row[name] for name in _RUN_COLUMNS}
     times = {name: to_datetime(values[name]) for name in _RUN_TIMES if values[name] is not None}
-    values.update(times, status=Status(row["status"]))
+    values.update(times, status=Status(row["status"]), run_through=tuple(row["run_through"] or ()))
     if values["code"] is not None:
         values["code"] = RunCode.from_json(values["code"])
     return Run(**values)

@@ -246,6 +246,7 @@ runs = _table(
     Column("job", Text),  # by which the engine of its launcher knows it
     Column("waits", CleanText),  # in the engine's words, for what its job waits
     Column("retry", Integer, nullable=False, server_default="0"),  # the first after a crash is 1
+    Column("run_through", JSON(none_as_null=True)),  # ids of stages that its chain goes on to
     Index(None, "project_id", "revision"),
     Index(None, "stage_id", "experiment_id", "status"),
     Index(None, "experiment_id", "number"),

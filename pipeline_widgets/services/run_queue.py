@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from pipeline_widgets.domain.agent import AgentVersion
@@ -80,6 +80,7 @@ def enqueue_run(
     run_start: RunStart,
     *,
     home: str | None = None,
+    run_through: Collection[int] = (),
     **columns: object,
 ) -> Run:
     """Insert a Pending run of a stage, with all that it will use frozen into it.
@@ -91,6 +92,7 @@ def enqueue_run(
         known: What is known about it.
         run_start: What it starts from.
         home: The host on which it is launched if that is local; by default this one.
+        run_through: Stages after it that its chain goes on to, though they are not Auto.
         **columns: The revision, and who has taken it already.
     """
     work.pipelines.touch(pipeline.id)
@@ -103,6 +105,7 @@ def enqueue_run(
         "pipeline_id": pipeline.id,
         "stage_id": stage.id,
         "home": home or platform.node(),
+        "run_through": list(run_through) or None,
         **frozen_start(run_start),
         **columns,
     }

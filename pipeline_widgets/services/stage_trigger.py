@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration
@@ -55,6 +56,8 @@ class TriggerOptions:
     algorithms: Mapping[str, AlgorithmDeclaration] | None = None
     #: Keeps the evaluator of that name as this process has it.
     keep_evaluator: Callable[[str], object] | None = None
+    #: Stages after it that its chain goes on to, though they are not Auto.
+    run_through: Collection[int] = ()
     #: Is told the notes of the plan, before anything is written.
     tell: Callable[[tuple[str, ...]], None] | None = None
 
@@ -100,7 +103,9 @@ class StageTrigger:
             stage = pipeline.stage(stage_id)
             record_done(work, pipeline, stage_id, done, stage_name(stage, known))
             origin = record_origin(work, place, ready.code, run_start)
-            return enqueue_run(work, pipeline, stage, known, run_start, revision=revision, code=origin)
+            written: dict[str, Any] = {"revision": revision, "code": origin}
+            through = options.run_through
+            return enqueue_run(work, pipeline, stage, known, run_start, run_through=through, **written)
 
     def _prepare(self, stage_id: int, options: TriggerOptions) -> _ReadyStage:
         """Let the experiments use the code of this process, and return what a trigger needs."""

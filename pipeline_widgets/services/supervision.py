@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
@@ -21,7 +22,7 @@ from pipeline_widgets.domain.job import (
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import Environment, RunCode
-from pipeline_widgets.domain.triggering import decide_next_stage
+from pipeline_widgets.domain.triggering import decide_next_stage, find_next_stage
 from pipeline_widgets.errors import FencedError, UntrustedError, format_value
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
@@ -333,13 +334,14 @@ class SupervisionService(LeaseService):
         if run.stage_id is None or run.pipeline_id is None:
             return None
         pipeline = work.pipelines.get(run.pipeline_id)
-        after = pipeline.after(run.stage_id)
+        after = find_next_stage(pipeline, run.stage_id, run.run_through)
         if after is None:
             return None
         source = pipeline.source(after.id)
-        ids = {run.stage_id, after.id, source.id if source else 0}
+        before = pipeline.before(after.id)
+        ids = {run.stage_id, after.id, source.id if source else 0, before.id if before else 0}
         known = pipeline_facts.load(work, pipeline, ids, consumption=False)
-        found = decide_next_stage(pipeline, run.stage_id, known)
+        found = decide_next_stage(pipeline, run.stage_id, known, run.run_through)
         if found is None:
             return None
         run_start, held = found.run_start, found.held_reason
@@ -355,7 +357,7 @@ class SupervisionService(LeaseService):
         if (held := find_unreachable_reason(run_start, self._store) or held) is not None:
             return hold_stage(work, run, pipeline, after, held)
         recorded = _expected_code(run, references.algorithm).to_json()
-        columns: dict[str, object] = {"revision": revision, "code": recorded}
+        columns: dict[str, Any] = {"revision": revision, "code": recorded, "run_through": run.run_through}
         goes_on = find_placement(work, after, experiment) == run.placement
         if owner is not None and goes_on:
             columns |= {"beat_at": work.now, "job": run.job, **owner.columns}

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trigger
+from pipeline_widgets.domain.pipeline_run import RunOffer
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.staleness import Staleness
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
@@ -80,13 +81,15 @@ def a_stage(
         run=None if status is Status.DRAFT else a_run(at + 1, status),
         accepted=None,
         score=None,
+        resumable=False,
     )
 
 
 def a_state(*stages: StageState, name: str = "letters", description: str = "") -> PipelineState:
     """Return a pipeline with those states of its stages."""
     pipeline = replace(a_pipeline(*(each.stage for each in stages), name=name), description=description)
-    return PipelineState(pipeline=pipeline, stages=stages)
+    offer = RunOffer(next="", up_to_date="", is_stale=False)
+    return PipelineState(pipeline=pipeline, stages=stages, runs=offer)
 
 
 def a_long_one(count: int) -> PipelineState:

@@ -164,7 +164,7 @@ _METRICS_BETWEEN = (
 #: What a retry has in common with the run that crashed: what it trains, and where.
 _FROZEN = (
     *("project_id", "pipeline_id", "stage_id", "experiment_id", "kind", "algorithm_id"),
-    *("config", "config_digest", "seed", "signature", "code", "launcher", "resources", "home"),
+    *("config", "config_digest", "seed", "signature", "code", "launcher", "resources", "home", "run_through"),
 )
 
 #: Step, name, value.

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from pipeline_widgets.domain.evaluator import EvaluatorScore, best_of
 from pipeline_widgets.domain.overview import ExperimentRow, ProjectRow, ResultRow
+from pipeline_widgets.domain.pipeline_run import RunOffer, offer_runs
 from pipeline_widgets.domain.rollup import Rollup, StageSummary, roll_up
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.staleness import compute_staleness
@@ -36,6 +37,8 @@ class PipelineRow:
     rollup: Rollup
     #: How many of its stages are stale.
     stale: int
+    #: Whether it can be run now, and brought up to date.
+    runs: RunOffer
     #: The names of its experiments that other pipelines use as well (spec 3.4).
     shared: tuple[str, ...]
 
@@ -149,6 +152,7 @@ def _rows(work: UnitOfWork, ids: Collection[int]) -> tuple[PipelineRow, ...]:
         work.pipelines.shared(ids),
     )
     known = pipeline_facts.load_stages(work, [stage for each in pipelines.values() for stage in each.stages])
+    stale = {each.id: compute_staleness(each, known) for each in pipelines.values()}
     return tuple(
         PipelineRow(
             id=each.id,
@@ -159,7 +163,8 @@ def _rows(work: UnitOfWork, ids: Collection[int]) -> tuple[PipelineRow, ...]:
             modified_at=each.modified_at,
             stages=len(each.stages),
             rollup=roll_up(summaries.get(each.id, ())),
-            stale=sum(one.stale for one in compute_staleness(each, known).values()),
+            stale=sum(one.stale for one in stale[each.id].values()),
+            runs=offer_runs(each, known, stale[each.id]),
             shared=shared.get(each.id, ()),
         )
         for each in (pipelines[pipeline_id] for pipeline_id in ids)

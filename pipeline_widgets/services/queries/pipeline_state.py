@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, label_stage
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+from pipeline_widgets.domain.pipeline_run import RunOffer, offer_runs
 from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.stage_settings import describe_settings
 from pipeline_widgets.domain.staleness import Staleness, compute_staleness
-from pipeline_widgets.domain.triggering import describe_gate, find_blockers, stage_name
+from pipeline_widgets.domain.triggering import can_resume, describe_gate, find_blockers, stage_name
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services import pipeline_facts
 
@@ -38,6 +39,8 @@ class StageState:
     accepted: str | None
     #: The evaluation score of the best checkpoint of that run, or of what was deployed.
     score: float | None
+    #: Whether that run was broken off, and can be gone on with.
+    resumable: bool
 
     @property
     def label(self) -> str:
@@ -57,6 +60,7 @@ class PipelineState:
 
     pipeline: Pipeline
     stages: tuple[StageState, ...]
+    runs: RunOffer
 
     def stage(self, stage_id: int) -> StageState:
         """Return the state of one stage; NotFoundError without it."""
@@ -105,9 +109,11 @@ class PipelineStateQueries:
                     run=_without_beat(known.for_stage(stage.id).latest),
                     accepted=known.for_stage(stage.id).note if stale[stage.id].accepted else None,
                     score=_score(pipeline, stage, known),
+                    resumable=can_resume(known.for_stage(stage.id)),
                 )
                 for at, stage in enumerate(pipeline.stages)
             ),
+            runs=offer_runs(pipeline, known, stale),
         )
 
     def of_stage(self, stage_id: int) -> StageState:

@@ -1,4 +1,4 @@
-"""Add launchers, resources, retries, notifications, trackers, and artifacts at a URL."""
+"""Add launchers, resources, retries, running through, notifications, trackers, artifacts at a URL."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("job", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("waits", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("retry", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("runs", sa.Column("run_through", sa.JSON(), nullable=True))
     op.create_table(
         "notifications",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -58,7 +59,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("notices", "notifications"):
         op.drop_table(table)
-    for name in ("retry", "waits", "job", "home"):
+    for name in ("run_through", "retry", "waits", "job", "home"):
         op.drop_column("runs", name)
     op.drop_column("stages", "retries")
     for name in ("trackers", "remote"):
