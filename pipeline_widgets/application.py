@@ -135,9 +135,7 @@ class Services:
     ) -> Run:
         """Run a pipeline with the algorithms as this process defines them now, and launch the first run."""
         place = start_reading_place()
-        self._renew_pipeline(
-            self.pipelines.get(pipeline_id)
-        )  # the plan tells what the present code makes stale
+        self._renew_pipeline(self.pipelines.get(pipeline_id))  # by the present code
         run = self.pipeline_runs.start(
             pipeline_id,
             goal,

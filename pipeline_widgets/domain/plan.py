@@ -125,7 +125,7 @@ def make_plan(
             if isinstance(each, ExperimentStage) and each.retries
         ),
         not_resumed=() if resume else tuple(_describe_resumable(facts.for_stage(stage_id))),
-        notes=find_notes(pipeline, stage, facts, folder_note),
+        notes=_notes(cascade, facts, folder_note),
     )
 
 
@@ -140,8 +140,11 @@ def find_notes(
         facts: What is known about it, and about the Auto stages after it.
         folder_note: What to know of the folder in which a resumed run goes on.
     """
-    cascade = (stage, *_automatic_after(pipeline, stage))
-    return (*describe_other_code(cascade, facts), *filter(None, [folder_note]))
+    return _notes((stage, *find_automatic(pipeline, stage)), facts, folder_note)
+
+
+def _notes(stages: Sequence[Stage], facts: PipelineFacts, folder_note: str | None) -> tuple[str, ...]:
+    return (*describe_other_code(stages, facts), *filter(None, [folder_note]))
 
 
 def find_problems(pipeline: Pipeline, facts: PipelineFacts) -> tuple[Problem, ...]:

@@ -21,6 +21,7 @@ from pipeline_widgets.services.queries.pipeline_state import PipelineState, Stag
 from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import ReadOnlyState, Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.scoring import ScoringView, evaluators_row, known_evaluators, started_row
 from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
@@ -253,6 +254,33 @@ class PipelineView(ScoringView):
         self._refresher.wake()
         return {"run": run.number}
 
+    def do_plan_run(self, goal: str, *, run_through: bool = False, start_over: bool = False) -> Row:
+        """Return what running the pipeline, or bringing it up to date, will do (spec 4.8)."""
+        return pipeline_plan_row(
+            self._services, self._pipeline_id, goal, run_through=run_through, start_over=start_over
+        )
+
+    def do_run(
+        self,
+        goal: str,
+        stage: int,
+        *,
+        run_through: bool = False,
+        start_over: bool = False,
+        duplicate: bool = False,
+    ) -> Row:
+        """Run the pipeline, or bring it up to date, and select the stage that runs first."""
+        options: dict[str, Any] = {
+            "run_through": run_through,
+            "start_over": start_over,
+            "duplicate": duplicate,
+        }
+        started = start_pipeline_run(self._services, self._pipeline_id, goal, stage, **options)
+        self.refresh()
+        self.do_select(stage)
+        self._refresher.wake()
+        return started
+
     def do_stop(self, stage: int) -> None:
         """Ask the active run of a stage to stop."""
         run = self._services.states.of_stage(stage).run
@@ -295,6 +323,7 @@ class PipelineView(ScoringView):
     def _show(self) -> dict[str, Any]:
         pipeline = self._state.pipeline
         shown = encode_fields(pipeline, "id", "name", "description", "version", "score_by")
+        shown["runs"] = encode(self._state.runs)
         shown["undo"] = _edit_row(self._services.history.undoable(pipeline.id))
         return {"pipeline": shown, "stages": stage_rows(self._state)}
 

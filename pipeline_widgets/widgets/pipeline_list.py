@@ -18,6 +18,7 @@ from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.pipeline import PipelineView
+from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.snapshot import Rows
 
 COLUMNS = ("Name", "Status", "Stages", "Last modified", "Description")
@@ -121,6 +122,40 @@ class PipelineList(PagedView):
         if pipeline in self.builders:
             self.builders[pipeline].refresh()
 
+    # ---- commands: running
+
+    def do_plan_run(
+        self, pipeline: int, goal: str, *, run_through: bool = False, start_over: bool = False
+    ) -> Row:
+        """Return what running a pipeline, or bringing it up to date, will do (spec 4.8)."""
+        return pipeline_plan_row(
+            self._services, pipeline, goal, run_through=run_through, start_over=start_over
+        )
+
+    def do_run(
+        self,
+        pipeline: int,
+        goal: str,
+        stage: int,
+        *,
+        run_through: bool = False,
+        start_over: bool = False,
+        duplicate: bool = False,
+    ) -> Row:
+        """Run a pipeline, or bring it up to date."""
+        options: dict[str, Any] = {
+            "run_through": run_through,
+            "start_over": start_over,
+            "duplicate": duplicate,
+        }
+        started = start_pipeline_run(self._services, pipeline, goal, stage, **options)
+        self.refresh()
+        if pipeline in self.builders:
+            self.builders[pipeline].refresh()
+            self.builders[pipeline].do_select(stage)
+        self._refresher.wake()
+        return started
+
     # ---- reading
 
     def read_table(self) -> tuple[str, Sequence[str], Rows]:
@@ -147,7 +182,7 @@ class PipelineList(PagedView):
         """Return what the row of a pipeline shows."""
         del found
         shown = encode_fields(listed, "id", "version", "name", "description")
-        shown |= encode_fields(listed, "modified_at", "stages", "stale")
+        shown |= encode_fields(listed, "modified_at", "stages", "stale", "runs")
         return {**shown, **encode(listed.rollup), "shares": _shares(listed.shared)}
 
     def page_shown(self) -> None:

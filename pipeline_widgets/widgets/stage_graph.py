@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pipeline_widgets.domain.chain import STOP_FIRST, ExperimentStage, Trigger, describe_active
-from pipeline_widgets.domain.run import RESUMABLE
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.encoding import encode_fields
@@ -18,7 +17,7 @@ def _row(state: StageState) -> Row:
     """Return the row of a stage, without its empty fields."""
     stage, run = state.stage, state.run
     row: Row = {
-        **encode_fields(state, "name", "status", "accepted", "held", "blockers", "score"),
+        **encode_fields(state, "name", "status", "accepted", "held", "blockers", "score", "resumable"),
         "id": stage.id,
         "n": state.position + 1,
         "kind": stage.type,
@@ -27,7 +26,6 @@ def _row(state: StageState) -> Row:
         "locked": f"{describe_active(state.position, state.status)} {STOP_FIRST}"
         if state.status.active
         else None,
-        "resumable": state.status in RESUMABLE and isinstance(stage, ExperimentStage),
         "experiment": stage.experiment_id if isinstance(stage, ExperimentStage) else None,
         "stale": list(state.staleness.reasons) if state.staleness.stale else None,
         "run": run.number if run else None,

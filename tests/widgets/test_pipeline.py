@@ -501,6 +501,29 @@ def test_stop_and_resume(lab: Lab, show: Show) -> None:
     assert bench.view.panel["run"]["start"] == "Resumed from step 20 of run 1 of 'chain-sft-1'."
 
 
+@pytest.mark.spec("4.8")
+def test_a_pipeline_is_planned_and_run_from_what_is_next(lab: Lab, show: Show) -> None:
+    """The row says why it cannot be run; the plan what waits, and the run selects the stage that begins."""
+    pipeline = lab.pipeline("SFT", "GRPO")
+    first, second = pipeline.stages
+    bench = show(pipeline)
+    assert bench.view.pipeline["runs"]["next"] == ""
+    lab.do(first, 0.5)
+    bench.view.refresh()
+    planned = bench.do("plan_run", goal="run", run_through=True)
+    assert (planned["stage"], planned["confirm"], planned["manual"]) == (second.id, False, [])
+    bench.do("select", stage=first.id)
+    assert bench.do("run", goal="run", stage=second.id) == {"run": 1}
+    assert bench.view.selected == second.id
+    assert bench.view.pipeline["runs"]["next"] == (
+        "Stage 2 (chain-grpo-2) is pending. Wait for it, or stop it first."
+    )
+    refused = bench.ask("run", goal="run", stage=second.id)
+    assert "pending" in refused["error"]["why"]
+    nothing = bench.do("plan_run", goal="bring up to date")
+    assert (nothing["stage"], nothing["plan"]) == (None, None)
+
+
 @pytest.mark.spec("6.8")
 def test_a_stale_stage_is_accepted_with_a_note(lab: Lab, show: Show) -> None:
     """The row loses its mark, and keeps the note; a second acceptance is refused."""

@@ -145,6 +145,11 @@ def test_a_row_has_what_the_columns_show(view: PipelineList, lab: Lab) -> None:
         "status": "Succeeded",
         "detail": "Every stage has succeeded",
         "stale": 1,
+        "runs": {
+            "next": "Every stage has succeeded; 1 stage is stale. Bring it up to date.",
+            "up_to_date": "",
+            "is_stale": True,
+        },
         "shares": "",
     }
 

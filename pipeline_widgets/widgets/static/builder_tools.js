@@ -1,6 +1,7 @@
 // The tools above a pipeline: graph or list, what is added, checked or undone, and the zoom.
 
 import { button, html } from "./elements.js";
+import { runButtons } from "./run_pipeline.js";
 import { lastEdit } from "./transfer.js";
 
 /** @param {Builder} builder */
@@ -36,6 +37,10 @@ export function builderTools(builder) {
           html`<div class="pw-segments" role="group" aria-label="Show stages as">
             ${toggle("Graph", "graph", false)}${toggle("List", "list", true)}
           </div>`,
+          runButtons(builder.model.get("pipeline").runs, (goal, pressed) => builder.run(goal, pressed)).map(
+            ({ key, primary, ...item }) =>
+              button({ ...item, kind: primary ? "pw-primary" : "", f: `run-${key}` }),
+          ),
           button({
             label: "Add stage",
             glyph: "plus",

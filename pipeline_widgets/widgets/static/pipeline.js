@@ -6,6 +6,7 @@ import { openDialog, openMenu, paragraphs } from "./dialogs.js";
 import { button, draw, find, focusOn, html, make, named } from "./elements.js";
 import { Frame } from "./frame.js";
 import { openPlan } from "./plan.js";
+import { openPipelineRun } from "./run_pipeline.js";
 import { openScoreBy } from "./scoring.js";
 import { stageActions } from "./stage_actions.js";
 import { stageWords } from "./stage_bubble.js";
@@ -238,9 +239,18 @@ export class Builder {
   /**
    * @param {Stage} stage
    * @param {boolean} [resume]
+   * @param {boolean} [over]
    */
-  trigger(stage, resume = false) {
-    return openPlan({ frame: this.frame, stage: stage.id, resume });
+  trigger(stage, resume = false, over = false) {
+    return openPlan({ frame: this.frame, stage: stage.id, resume, over });
+  }
+
+  /**
+   * @param {RunGoal} goal
+   * @param {El} pressed
+   */
+  run(goal, pressed) {
+    return openPipelineRun({ frame: this.frame, goal, pressed });
   }
 
   /** @param {number} id */

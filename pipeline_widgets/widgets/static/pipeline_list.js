@@ -9,6 +9,7 @@ import { openDialog, openMenu } from "./dialogs.js";
 import { badge, button, draw, failure, find, focusOn, html, make, moment, named } from "./elements.js";
 import { kindOf, sentence } from "./line.js";
 import { PagedTable } from "./paged_table.js";
+import { openPipelineRun, runButtons } from "./run_pipeline.js";
 import { count, isolated } from "./text.js";
 import { openImport } from "./transfer.js";
 import { nothing } from "./vendor/lit.js";
@@ -107,7 +108,9 @@ export class PipelineTable extends PagedTable {
         <div class="pw-pt-detail pw-soft">${row.detail}</div>
       </td>
       <td class="pw-pt-modified">${moment(row.modified_at)}</td>
-      <td class="pw-pl-actions">${this.menuButton(row, (opener) => this.openActions(row.id, opener))}</td>`;
+      <td class="pw-pl-actions">
+        ${this.runButton(row)}${this.menuButton(row, (opener) => this.openActions(row.id, opener))}
+      </td>`;
   }
 
   /**
@@ -115,11 +118,29 @@ export class PipelineTable extends PagedTable {
    * @param {El} opener
    */
   openActions(id, opener) {
+    const row = this.row(id);
     openMenu(opener, [
       { label: "Edit name", glyph: "edit", onclick: () => this.rename(id) },
       { label: "Duplicate", glyph: "copy", onclick: () => this.duplicate(id, opener) },
+      ...(row ? this.runs(row).slice(1) : []), // the first has a button of its own
       { label: "Delete", glyph: "trash", danger: true, onclick: () => this.remove(id) },
     ]);
+  }
+
+  /**
+   * The one that a row offers first: to bring it up to date, where nothing else is next.
+   * @param {PipelineRow} row
+   */
+  runButton(row) {
+    const [{ label, glyph, reason, onclick }] = this.runs(row),
+      named = `${label}: ${isolated(row.name)}`;
+    return button({ label: named, glyph, quiet: true, reason, f: `run-${row.id}`, onclick });
+  }
+
+  /** @param {PipelineRow} row */
+  runs({ id, runs }) {
+    const { frame } = this;
+    return runButtons(runs, (goal, pressed) => openPipelineRun({ frame, goal, pressed, pipeline: id }));
   }
 
   // ---- the name, edited in the row

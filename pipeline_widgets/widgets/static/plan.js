@@ -6,10 +6,11 @@ import { focused, html, icon, unique } from "./elements.js";
 import { nothing } from "./vendor/lit.js";
 
 /**
- * Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled.
- * @param {{ frame: Frame, stage: number, resume?: boolean }} options
+ * Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled. With `over`
+ * it begins again though it could be resumed.
+ * @param {{ frame: Frame, stage: number, resume?: boolean, over?: boolean }} options
  */
-export async function openPlan({ frame, stage, resume = false }) {
+export async function openPlan({ frame, stage, resume = false, over = false }) {
   const pressed = focused()?.closest("button");
   const plan = await frame.run("plan", { stage, resume }, pressed);
   if (!plan) return;
@@ -22,29 +23,39 @@ export async function openPlan({ frame, stage, resume = false }) {
   /** @type {Dialog | null} */
   let dialog = null;
   const ways = () =>
-    radios({
-      legend: "Its experiment has run already, outside this stage",
-      group,
-      choices: DUPLICATES,
-      chosen: duplicate,
-      onchange: (chosen) => {
-        duplicate = chosen;
-        dialog?.draw();
-      },
+    duplicateChoice(group, duplicate, (chosen) => {
+      duplicate = chosen;
+      dialog?.draw();
     });
+  const named = plan.runs_now.replace(/^Stage/, "stage");
   await new Promise((resolve) => {
     dialog = openDialog({
       frame,
-      title: `${resume ? "Resume" : "Trigger"} ${plan.runs_now.replace(/^Stage/, "stage")}?`,
+      title: over ? `Start ${named} over?` : `${resume ? "Resume" : "Trigger"} ${named}?`,
       kind: "pw-plan",
       body: () => [plan.duplicate ? ways() : null, planParts(plan)],
-      confirm: resume ? "Resume" : "Trigger stage",
+      confirm: over ? "Start over" : resume ? "Resume" : "Trigger stage",
       act: async (confirmed) =>
         tell(await frame.line.ask("trigger", { stage, resume, duplicate }, confirmed)),
       onclose: resolve,
     });
   });
 }
+
+/**
+ * Ask whether a stage gets a copy of its experiment, which has run elsewhere.
+ * @param {string} group
+ * @param {boolean} chosen
+ * @param {(chosen: boolean) => void} onchange
+ */
+export const duplicateChoice = (group, chosen, onchange) =>
+  radios({
+    legend: "Its experiment has run already, outside this stage",
+    group,
+    choices: DUPLICATES,
+    chosen,
+    onchange,
+  });
 
 const DUPLICATES = [
   {
@@ -55,15 +66,17 @@ const DUPLICATES = [
   { value: false, label: "Attach as is", hint: "The stage adds its runs to those that are there." },
 ];
 
-/** @param {Plan} plan */
-const planParts = (plan) =>
+/** @param {Omit<Plan, "confirm" | "duplicate">} plan */
+export const planParts = (plan) =>
   html`<dl class="pw-plan-parts">
     ${planPart("Runs now", "play", [plan.runs_now + (plan.reruns ? " again" : "")])}
     ${planPart("Starts from", "right", [plan.starts_from.replace(/^from /, "")])}
     ${planPart("Follows automatically", "auto", plan.follows)}
+    ${planPart("Waits for you", "Waiting for you", plan.stops_before)}
     ${planPart("Retried after a crash", "redo", plan.retries)}
     ${planPart("Turns stale", "Stale", plan.turns_stale)}
-    ${planPart("Deploys", "agent", plan.redeploys)}${planPart("Note", "info", plan.notes)}
+    ${planPart("Deploys", "agent", plan.redeploys)}
+    ${planPart("Not resumed", "resume", plan.not_resumed)}${planPart("Note", "info", plan.notes)}
     ${planPart("Cannot start yet", "Held", plan.blockers)}
   </dl>`;
 

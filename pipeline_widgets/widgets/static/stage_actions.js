@@ -17,7 +17,8 @@ export const stageActions = (builder, stage) => [
  */
 function runActions(builder, stage) {
   /** @type {MenuItem[]} */
-  const actions = [];
+  const actions = [],
+    blocked = (stage.blockers || []).join(" ");
   if (stage.active)
     actions.push({
       key: "stop",
@@ -26,22 +27,33 @@ function runActions(builder, stage) {
       reason: stage.status === "Stopping" ? "It is stopping already." : "",
       onclick: (pressed) => builder.frame.run("stop", { stage: stage.id }, pressed),
     });
+  else if (stage.resumable)
+    actions.push(
+      {
+        key: "resume",
+        label: "Resume",
+        glyph: "resume",
+        primary: true,
+        title: "Go on from its own last checkpoint",
+        onclick: () => builder.trigger(stage, true),
+      },
+      {
+        key: "trigger",
+        label: "Start over…",
+        glyph: "redo",
+        title: "Begin again; its checkpoints so far stay",
+        reason: blocked,
+        onclick: () => builder.trigger(stage, false, true),
+      },
+    );
   else
     actions.push({
       key: "trigger",
       label: "Trigger stage",
       glyph: "play",
       primary: true,
-      reason: (stage.blockers || []).join(" "),
+      reason: blocked,
       onclick: () => builder.trigger(stage),
-    });
-  if (stage.resumable)
-    actions.push({
-      key: "resume",
-      label: "Resume",
-      glyph: "resume",
-      title: "Go on from its own last checkpoint",
-      onclick: () => builder.trigger(stage, true),
     });
   if (stage.kind === "Experiment")
     actions.push({

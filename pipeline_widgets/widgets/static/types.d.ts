@@ -71,6 +71,7 @@ interface PipelineRow extends DescribedRow {
   stages: number;
   detail: string;
   stale: number;
+  runs: RunOffer;
   shares: string;
 }
 
@@ -80,6 +81,7 @@ interface PipelineFacts extends Named {
   version: number;
   /** The evaluator by whose scores Best and gates go; null where by those that the algorithms report. */
   score_by: string | null;
+  runs: RunOffer;
   undo: UndoableEdit | null;
 }
 
@@ -182,7 +184,31 @@ interface Plan {
   turns_stale: string[];
   redeploys: string[];
   blockers: string[];
+  stops_before: string[];
+  not_resumed: string[];
   notes: string[];
+}
+
+/** Whether a pipeline can be run now, and brought up to date: why not, or nothing where it can. */
+interface RunOffer {
+  next: string;
+  up_to_date: string;
+  is_stale: boolean;
+}
+
+/** What a pipeline is run for. */
+type RunGoal = "run" | "bring up to date";
+
+/** What running a pipeline will do, as `pipeline_runs.py` describes it; without a stage it does nothing. */
+interface PipelineRunPlan {
+  stage: number | null;
+  plan: Omit<Plan, "confirm" | "duplicate"> | null;
+  resume: boolean;
+  resumable: string | null;
+  manual: string[];
+  reason: string;
+  duplicate: boolean;
+  confirm: boolean;
 }
 
 /** How a run came about. */
@@ -608,6 +634,8 @@ interface Answers {
   offer: { runs: ResumableRun[] };
   environment: RunEnvironment;
   plan: Plan;
+  plan_run: PipelineRunPlan;
+  run: { run: number };
   remove: Also;
   resume: Named;
   resume_form: ResumeOffer;
