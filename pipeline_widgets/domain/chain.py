@@ -203,7 +203,7 @@ class Pipeline:
         at = len(self.stages) if at is None else at
         self._check_position(at, len(self.stages))
         _check_asked(stage, at)
-        _check_alone(stage, self._positions())
+        _check_alone(stage, self._positions_by_experiment())
         return self._reorder((*self.stages[:at], stage, *self.stages[at:]))
 
     def with_stages(self, stages: Sequence[Stage]) -> Pipeline:
@@ -246,7 +246,7 @@ class Pipeline:
             fix = "Delete it and add a stage of the other type."
             raise RuleError("A stage cannot change its type.", fix=fix)
         _check_asked(stage, at)
-        _check_alone(stage, self._positions(but=stage.id))
+        _check_alone(stage, self._positions_by_experiment(but=stage.id))
         return self._reorder((*self.stages[:at], stage, *self.stages[at + 1 :]))
 
     def without_stage(self, stage_id: int) -> PipelineEdit:
@@ -266,7 +266,7 @@ class Pipeline:
             pipeline=replace(self, stages=tuple(stage for stage, _ in settled)), side_effects=also
         )
 
-    def _positions(self, but: int | None = None) -> Mapping[int, int]:
+    def _positions_by_experiment(self, but: int | None = None) -> Mapping[int, int]:
         """Return the position of the stage that is bound to an experiment, by experiment."""
         return {
             stage.experiment_id: at
