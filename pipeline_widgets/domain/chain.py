@@ -130,7 +130,7 @@ class Pipeline:
     #: The latest change to the pipeline or any of its stages.
     modified_at: datetime
     #: Where its stages stand, by their ids; filled when a position is first asked for.
-    _positions: dict[int, int] = field(default_factory=dict[int, int], init=False, repr=False, compare=False)
+    _table: dict[int, int] = field(default_factory=dict[int, int], init=False, repr=False, compare=False)
 
     @property
     def experiment_ids(self) -> tuple[int, ...]:
@@ -149,9 +149,9 @@ class Pipeline:
         Raises:
             NotFoundError: It does not stand in this pipeline.
         """
-        if not self._positions:  # of two that are not saved yet, the first counts
-            self._positions.update({self.stages[at].id: at for at in range(len(self.stages) - 1, -1, -1)})
-        if (position := self._positions.get(stage_id)) is not None:
+        if not self._table:  # of two that are not saved yet, the first counts
+            self._table.update({self.stages[at].id: at for at in range(len(self.stages) - 1, -1, -1)})
+        if (position := self._table.get(stage_id)) is not None:
             return position
         what = f"Pipeline {self.name!r} has no such stage."
         raise NotFoundError(what, "It was deleted, or belongs to another pipeline.", "Look at pipe.stages.")
@@ -203,7 +203,7 @@ class Pipeline:
         at = len(self.stages) if at is None else at
         self._check_position(at, len(self.stages))
         _check_asked(stage, at)
-        _check_alone(stage, self._positions_by_experiment())
+        _check_alone(stage, self._positions())
         return self._reorder((*self.stages[:at], stage, *self.stages[at:]))
 
     def with_stages(self, stages: Sequence[Stage]) -> Pipeline:
@@ -246,7 +246,7 @@ class Pipeline:
             fix = "Delete it and add a stage of the other type."
             raise RuleError("A stage cannot change its type.", fix=fix)
         _check_asked(stage, at)
-        _check_alone(stage, self._positions_by_experiment(but=stage.id))
+        _check_alone(stage, self._positions(but=stage.id))
         return self._reorder((*self.stages[:at], stage, *self.stages[at + 1 :]))
 
     def without_stage(self, stage_id: int) -> PipelineEdit:
@@ -266,7 +266,7 @@ class Pipeline:
             pipeline=replace(self, stages=tuple(stage for stage, _ in settled)), side_effects=also
         )
 
-    def _positions_by_experiment(self, but: int | None = None) -> Mapping[int, int]:
+    def _positions(self, but: int | None = None) -> Mapping[int, int]:
         """Return the position of the stage that is bound to an experiment, by experiment."""
         return {
             stage.experiment_id: at

@@ -135,5 +135,6 @@ def test_a_broken_off_stage_offers_to_resume_first_and_to_start_over_with_the_pl
     assert notebook.python("len(pipe.stages[0].runs)") == 1
     over.click()
     plan.get_by_role("button", name="Start over").click()
+    expect(plan).to_be_hidden(timeout=PATIENT)  # the run is written
     notebook.execute("pipe.wait(120)", timeout=150)
     assert notebook.python("len(pipe.stages[0].runs)") == 2

@@ -6,8 +6,8 @@ import { focused, html, icon, unique } from "./elements.js";
 import { nothing } from "./vendor/lit.js";
 
 /**
- * Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled. With `over`
- * it begins again though it could be resumed.
+ * Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled.
+ * With `over` it begins again though it could be resumed.
  * @param {{ frame: Frame, stage: number, resume?: boolean, over?: boolean }} options
  */
 export async function openPlan({ frame, stage, resume = false, over = false }) {
