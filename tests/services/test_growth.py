@@ -15,7 +15,7 @@ from pipeline_widgets.domain.job import MetricReport
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import TriggerError
 from pipeline_widgets.persistence.store import UnitOfWork
-from pipeline_widgets.services.stage_trigger import TriggerOptions
+from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.supervision import Batch
 
 Edit = Callable[[Lab, Pipeline], object]
@@ -83,7 +83,7 @@ def test_a_trigger_counts_with_what_has_changed_since_it_has_read(lab: Lab) -> N
         def check_placement(_: object, __: object) -> None:
             act()
 
-        return lab.runs.trigger(second.id, TriggerOptions(check_placement=check_placement))
+        return RunService(lab.store, check_placement=check_placement).trigger(second.id)
 
     def choose_final() -> None:
         lab.pipelines.update_stage(second.id, lambda stage: replace(stage, start=FromSource("final")))
