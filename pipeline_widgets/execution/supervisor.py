@@ -362,7 +362,7 @@ class Supervisor:
 
     def _record(self, active: ActiveJob) -> bool:
         """Write the reports, and return True. One that can never be stored is left out, and fails the run."""
-        waiting = active.batch.in_parts(POINTS_AT_ONCE)
+        waiting = active.batch.split_by_points(POINTS_AT_ONCE)
         while waiting:
             try:
                 self._supervision.record(active.job, waiting[0])

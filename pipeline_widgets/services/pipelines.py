@@ -203,7 +203,7 @@ class PipelineService:
             at = before.position(stage_id)
             return f"Edited stage {_label(work, after, at)}."
 
-        home = self._home_of(stage_id)
+        home = self._find_pipeline_id(stage_id)
         return self._edit(home, change, what, expected_version, fitting=stage_id).side_effects
 
     def move_stage(self, stage_id: int, to: int, *, expected_version: int | None = None) -> tuple[str, ...]:
@@ -223,7 +223,7 @@ class PipelineService:
             at = before.position(stage_id)
             return f"Moved stage {_label(work, before, at)} to place {to + 1}."
 
-        return self._edit(self._home_of(stage_id), change, what, expected_version).side_effects
+        return self._edit(self._find_pipeline_id(stage_id), change, what, expected_version).side_effects
 
     def delete_stage(self, stage_id: int, *, expected_version: int | None = None) -> tuple[str, ...]:
         """Remove a stage, and return what was changed along; its runs stay.
@@ -241,7 +241,7 @@ class PipelineService:
             del after
             return f"Deleted stage {_label(work, before, before.position(stage_id))}."
 
-        return self._edit(self._home_of(stage_id), change, what, expected_version).side_effects
+        return self._edit(self._find_pipeline_id(stage_id), change, what, expected_version).side_effects
 
     def accept_as_fresh(self, stage_id: int, note: str) -> None:
         """Let a stale stage count as fresh until something upstream changes again; an undo takes it back.
@@ -295,9 +295,9 @@ class PipelineService:
         with self._store.read() as work:
             return work.pipelines.of_project(project_id)
 
-    def _home_of(self, stage_id: int) -> int:
+    def _find_pipeline_id(self, stage_id: int) -> int:
         with self._store.read() as work:
-            return work.pipelines.home_of(stage_id)
+            return work.pipelines.pipeline_id_of(stage_id)
 
     def _edit(
         self,

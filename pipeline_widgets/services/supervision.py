@@ -110,7 +110,7 @@ class Batch:
     def __bool__(self) -> bool:
         return bool(self.reported or self.saved or self.scored or self.loaded)
 
-    def in_parts(self, most: int) -> list[Batch]:
+    def split_by_points(self, most: int) -> list[Batch]:
         """Return the batch in parts of at most that many points, so that no write takes long.
 
         Checkpoints and scores are in the last one. What one report has is not taken apart.

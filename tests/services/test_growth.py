@@ -154,13 +154,13 @@ def test_reports_are_written_in_parts_that_are_bounded_by_their_points() -> None
         for step in range(50)
     ]
     batch = Batch.of(reports)
-    parts = batch.in_parts(7)
+    parts = batch.split_by_points(7)
     assert max(part.points for part in parts) <= 7
     assert [report for part in parts for report in part.reported] == reports
     assert sum(part.points for part in parts) == batch.points == sum(len(each.metrics) for each in reports)
     assert Batch.join(parts).reports == batch.reports
-    assert batch.in_parts(1000) == [batch]
-    assert Batch().in_parts(7) == []
+    assert batch.split_by_points(1000) == [batch]
+    assert Batch().split_by_points(7) == []
 
 
 def test_metrics_are_stored_as_they_were_reported(lab: Lab) -> None:

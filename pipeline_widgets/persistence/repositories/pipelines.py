@@ -153,7 +153,7 @@ class Pipelines(Repository):
         mine = select(_P.id).where(_P.project_id == project_id)
         return self._summaries(_S.pipeline_id.in_(mine))
 
-    def home_of(self, stage_id: int) -> int:
+    def pipeline_id_of(self, stage_id: int) -> int:
         """Return the id of the pipeline in which a stage stands; NotFoundError without it."""
         return require(self._first(_HOME, stage=stage_id), "stage")["pipeline_id"]
 
