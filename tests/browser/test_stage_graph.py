@@ -65,6 +65,23 @@ def test_stale_is_shown_with_its_reasons(notebook: Notebook) -> None:
     expect(root.get_by_text("Stage 1 has another experiment").first).to_be_visible()
 
 
+@pytest.mark.spec("4.1")
+def test_every_bubble_keeps_its_words_when_a_change_comes_while_nothing_is_laid_out(
+    notebook: Notebook,
+) -> None:
+    """JupyterLab takes outputs out of the page for a moment: what comes then is drawn as wide as before."""
+    root = show(notebook, "pipe = chain('sft', 'dpo', 'grpo')")
+    expect(bubble(root, 3)).to_contain_text("grpo")
+    box = root.locator(".pw-graphbox")
+    box.evaluate("box => Object.defineProperty(box, 'clientWidth', {get: () => 0, configurable: true})")
+    notebook.execute("pipe.stages[1].update(trigger='manual')")
+    expect(bubble(root, 2)).to_contain_text("Manual", timeout=SLOW)
+    for number, name in enumerate(("sft", "dpo", "grpo"), 1):
+        expect(bubble(root, number)).to_contain_text(name)
+    expect(root.get_by_role("button", name="Add a stage at the end")).to_be_visible()
+    box.evaluate("box => delete box.clientWidth")
+
+
 @pytest.mark.spec("4.2")
 def test_plus_inserts_at_any_position(notebook: Notebook) -> None:
     """There is a "+" before, between and after the stages, and each opens the form for its position."""

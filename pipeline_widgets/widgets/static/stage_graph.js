@@ -30,6 +30,7 @@ export class StageGraph {
     this.ended = this.opened = this.roamed = false;
     this.drawing = 0;
     this.shown = -1; // how many stages were shown before
+    this.width = 0; // when it was last laid out
     this.near = "";
     this.box = make(
       html`<div class="pw-graphbox" role="group" aria-label="Stage graph">
@@ -106,15 +107,21 @@ export class StageGraph {
     if (grown && this.opened && !this.roamed && this.readable) this.fit();
   }
 
+  /** The width in pixels. JupyterLab takes an output out of the page for a moment: it has none then. */
+  get laidOutWidth() {
+    this.width = this.box.clientWidth || this.width;
+    return this.width;
+  }
+
   get readable() {
-    return this.box.clientWidth / chainWidth(this.stages.length) >= ZOOM.readable;
+    return this.laidOutWidth / chainWidth(this.stages.length) >= ZOOM.readable;
   }
 
   /** Where the bubbles and "+" are that can be seen, or nearly so: a chain may have a thousand. */
   get range() {
     const { zoom, pan } = this.viewport;
     const from = Math.max(0, Math.floor(-pan.x / zoom / STEP) - 2);
-    const to = Math.min(this.stages.length, Math.ceil((this.box.clientWidth - pan.x) / zoom / STEP) + 2);
+    const to = Math.min(this.stages.length, Math.ceil((this.laidOutWidth - pan.x) / zoom / STEP) + 2);
     return { from, to };
   }
 
@@ -244,14 +251,14 @@ export class StageGraph {
   }
 
   get extent() {
-    return { width: this.box.clientWidth, height: this.box.clientHeight, stages: this.stages.length };
+    return { width: this.laidOutWidth, height: this.box.clientHeight, stages: this.stages.length };
   }
 
   /**
    * @param {number} factor
    * @param {Pan} [around]
    */
-  zoom(factor, around = { x: this.box.clientWidth / 2, y: this.box.clientHeight / 2 }) {
+  zoom(factor, around = { x: this.laidOutWidth / 2, y: this.box.clientHeight / 2 }) {
     this.roamed = true;
     this.see(zoomedAround(this.viewport, factor, around));
   }
