@@ -76,9 +76,9 @@ export class ExperimentDetail {
         <div class="pw-xd-columns">
           <div class="pw-xd-column">
             ${this.part("Metrics", this.metrics(detail))}
-            ${this.part("Checkpoints", this.checkpoints(row, detail))}
           </div>
           <div class="pw-xd-column">${this.part("Config", config)}${this.part("Runs", runs)}</div>
+          ${this.part("Checkpoints", this.checkpoints(row, detail))}
         </div>
       </div>`,
     );
