@@ -112,7 +112,7 @@ def rows(size: int) -> Any:
 
 
 def of_stages(pipe: Any) -> list[Row]:
-    """Return what grows with the stages of a chain."""
+    """Return the calls whose cost grows with the stages of a chain."""
     listed = list(pipe.stages)
     stage, last = listed[0], listed[-1]
     experiment, count = stage.experiment._id, iter(range(1, 1_000_000_000))
@@ -151,7 +151,7 @@ def of_stages(pipe: Any) -> list[Row]:
 
 
 def of_runs(project: Any, file: Path, size: int) -> list[Row]:
-    """Return what grows with the runs of an experiment, or what a run has saved."""
+    """Return the calls whose cost grows with the runs of an experiment, or the checkpoints of a run."""
     experiment = project.create_experiment("often", algorithm="Counter")
     pipe = project.create_pipeline("short")
     stage = pipe.add_experiment_stage(project.create_experiment("saving", algorithm="Counter"))
@@ -171,7 +171,7 @@ def of_runs(project: Any, file: Path, size: int) -> list[Row]:
 
 
 def ask(sql: str, *values: object) -> Callable[[sqlite3.Connection], object]:
-    """Return what reads the rows of a query."""
+    """Return a call that reads the rows of a query."""
     return lambda connection: connection.execute(sql, values).fetchall()
 
 

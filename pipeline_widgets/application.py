@@ -135,7 +135,7 @@ class Services:
     ) -> Run:
         """Run a pipeline with the algorithms as this process defines them now, and launch the first run."""
         place = start_reading_place()
-        self._renew_pipeline(self.pipelines.get(pipeline_id))  # by the present code
+        self._renew_pipeline(self.pipelines.get(pipeline_id))  # first: the plan tells what is stale by it
         run = self.pipeline_runs.start(
             pipeline_id,
             goal,

@@ -245,7 +245,7 @@ class Pipeline(Handle):
     def plan(
         self, *, bring_up_to_date: bool = False, run_through: bool = False, start_over: bool = False
     ) -> PipelinePlan:
-        """Return what `run` would do, or `bring_up_to_date`: what runs, what follows, what waits for you.
+        """Return the plan of `run`, or of `bring_up_to_date`: what runs, follows, and waits for you.
 
         Args:
             bring_up_to_date: Whether to plan bringing it up to date.

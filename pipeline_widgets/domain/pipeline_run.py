@@ -24,7 +24,7 @@ from pipeline_widgets.errors import PipelineError, TriggerError
 
 
 class RunGoal(StrEnum):
-    """What a run of a pipeline is for."""
+    """The purpose of a run of a pipeline."""
 
     #: Run what is next, from the first stage that has not succeeded.
     NEXT = "run"
@@ -34,7 +34,7 @@ class RunGoal(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelinePlan:
-    """What a run of a pipeline will do."""
+    """The effects of a run of a pipeline."""
 
     goal: RunGoal
     #: The stage that runs first; None where there is nothing to do.
@@ -80,9 +80,8 @@ def make_pipeline_plan(
     run_through: bool = False,
     start_over: bool = False,
     stale: Mapping[int, Staleness] | None = None,
-    folder_note: str | None = None,
 ) -> PipelinePlan:
-    """Return what running a pipeline will do.
+    """Return the plan of a run of a pipeline.
 
     A stage that was stopped, failed or crashed goes on from its own last checkpoint, unless it would start
     from another checkpoint now, or with another config.
@@ -94,7 +93,6 @@ def make_pipeline_plan(
         run_through: Whether Manual stages on the way are started too, instead of waiting for a person.
         start_over: Whether a stage that could be resumed begins again.
         stale: The staleness of its stages, where that is known already.
-        folder_note: What to know of the folder in which a resumed stage goes on.
     """
     stale = compute_staleness(pipeline, facts) if stale is None else stale
     first = _find_first(pipeline, facts, goal, stale)
@@ -113,7 +111,6 @@ def make_pipeline_plan(
         resume=resume,
         following=following,
         stops_before=() if run_through else asked,
-        folder_note=folder_note if resume else None,
     )
     if not resume and (held := _find_held(pipeline, first, facts)) is not None:
         plan = replace(plan, blockers=(*plan.blockers, str(held)))
@@ -241,7 +238,7 @@ def _find_resumable(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> s
 
 
 def _is_current(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> bool:
-    """Whether the latest run has begun with what the stage would begin with now."""
+    """Return whether the latest run began with the source and the config that a new one would have."""
     known = facts.for_stage(stage.id)
     if known.latest is None or known.experiment is None:
         return False

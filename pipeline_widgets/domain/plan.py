@@ -132,7 +132,7 @@ def make_plan(
 def find_notes(
     pipeline: Pipeline, stage: Stage, facts: PipelineFacts, folder_note: str | None = None
 ) -> tuple[str, ...]:
-    """Return what to know before a stage is triggered: other code than before, another folder.
+    """Return the notes on a trigger: other code than before, another folder.
 
     Args:
         pipeline: The pipeline.

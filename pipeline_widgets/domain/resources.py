@@ -66,7 +66,7 @@ class Resources:
         return {**self.options, **asked} or None
 
     def describe(self) -> str:
-        """Return what is asked for, as people read it: "gpu 1, memory 24 GiB"."""
+        """Return the resources as people read them: "gpu 1, memory 24 GiB"."""
         formats = {"memory": format_memory, "time": format_time}
         return ", ".join(
             f"{name} {formats.get(name, str)(value)}" for name, value in (self.to_json() or {}).items()

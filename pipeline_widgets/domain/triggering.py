@@ -249,7 +249,7 @@ def find_next_stage(pipeline: Pipeline, stage_id: int, run_through: Collection[i
 def decide_next_stage(
     pipeline: Pipeline, stage_id: int, facts: PipelineFacts, run_through: Collection[int] = ()
 ) -> NextStageDecision | None:
-    """Return what the success of a stage starts, or why the stage that is next is held.
+    """Return the stage that a success starts, or why the stage that is next is held.
 
     A next stage that cannot begin is held, with the reason: silence is a defect (spec 6.7).
     """

@@ -148,13 +148,13 @@ class PredictorProcess:
             self._process.wait()
             raise
         if not line:
-            raise self._end()
+            raise self._exit_error()
         said: dict[str, Any] = json.loads(line)
         if "error" in said:
             raise _error_of(said["error"])
         return said["answer"]
 
-    def _end(self) -> ExecutionError:
+    def _exit_error(self) -> ExecutionError:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_WITHIN)
         self._said.seek(0)

@@ -35,7 +35,7 @@ class Renewal:
 def find_renewals(
     work: UnitOfWork, experiments: Collection[Experiment], current: Mapping[str, AlgorithmDeclaration]
 ) -> tuple[Renewal, ...]:
-    """Return what of the algorithms of experiments is declared otherwise now; one query for all of them.
+    """Return the algorithms of experiments that are declared otherwise now; one query for all of them.
 
     Args:
         work: The transaction.
@@ -110,5 +110,5 @@ def record_origin(
 
 
 def _has_same_text(code: CodeRecord | None, kept: CodeRecord | None) -> bool:
-    """Whether the texts are the same: a comment that is edited is kept, though it changes nothing."""
+    """Return whether the texts are the same: a comment that is edited is kept, though it changes nothing."""
     return code is None or (kept is not None and code.to_json() == kept.to_json())

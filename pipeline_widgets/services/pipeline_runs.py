@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from pipeline_widgets.domain.pipeline_run import PipelinePlan, RunGoal, make_pipeline_plan, pipeline_run_error
 from pipeline_widgets.domain.run import Run
@@ -34,7 +33,7 @@ class PipelineRunService:
         run_through: bool = False,
         start_over: bool = False,
     ) -> PipelinePlan:
-        """Return what running a pipeline will do.
+        """Return the plan of a run of a pipeline.
 
         Args:
             pipeline_id: The pipeline.
@@ -45,14 +44,12 @@ class PipelineRunService:
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             facts = pipeline_facts.load(work, pipeline)
-        options: dict[str, Any] = {"run_through": run_through, "start_over": start_over}
-        made = make_pipeline_plan(pipeline, facts, goal, **options)
-        if not made.resume or made.stage_id is None:
+        made = make_pipeline_plan(pipeline, facts, goal, run_through=run_through, start_over=start_over)
+        if made.plan is None or made.stage_id is None or not made.resume:
             return made
         note = describe_folder_of(facts, made.stage_id, resume=True)
-        if note is None:
-            return made
-        return make_pipeline_plan(pipeline, facts, goal, **options, folder_note=note)
+        notes = (*made.plan.notes, *filter(None, [note]))
+        return replace(made, plan=replace(made.plan, notes=notes))
 
     def start(
         self,

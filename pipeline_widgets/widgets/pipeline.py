@@ -270,12 +270,15 @@ class PipelineView(ScoringView):
         duplicate: bool = False,
     ) -> Row:
         """Run the pipeline, or bring it up to date, and select the stage that runs first."""
-        options: dict[str, Any] = {
-            "run_through": run_through,
-            "start_over": start_over,
-            "duplicate": duplicate,
-        }
-        started = start_pipeline_run(self._services, self._pipeline_id, goal, stage, **options)
+        started = start_pipeline_run(
+            self._services,
+            self._pipeline_id,
+            goal,
+            stage,
+            run_through=run_through,
+            start_over=start_over,
+            duplicate=duplicate,
+        )
         self.refresh()
         self.do_select(stage)
         self._refresher.wake()

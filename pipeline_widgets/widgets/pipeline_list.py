@@ -143,12 +143,15 @@ class PipelineList(PagedView):
         duplicate: bool = False,
     ) -> Row:
         """Run a pipeline, or bring it up to date."""
-        options: dict[str, Any] = {
-            "run_through": run_through,
-            "start_over": start_over,
-            "duplicate": duplicate,
-        }
-        started = start_pipeline_run(self._services, pipeline, goal, stage, **options)
+        started = start_pipeline_run(
+            self._services,
+            pipeline,
+            goal,
+            stage,
+            run_through=run_through,
+            start_over=start_over,
+            duplicate=duplicate,
+        )
         self.refresh()
         if pipeline in self.builders:
             self.builders[pipeline].refresh()

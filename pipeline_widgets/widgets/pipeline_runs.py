@@ -1,4 +1,4 @@
-"""What both the list of pipelines and a builder do to run a pipeline (spec 4.8)."""
+"""Run a pipeline from its builder or from the list of pipelines (spec 4.8)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline_widgets.widgets.encoding import encode, encode_fields
 def pipeline_plan_row(
     services: Services, pipeline_id: int, goal: str, *, run_through: bool, start_over: bool
 ) -> Row:
-    """Return what running a pipeline will do, and whether it should be confirmed."""
+    """Return the plan of a run of a pipeline, and whether it should be confirmed."""
     made = services.pipeline_runs.plan(
         pipeline_id, RunGoal(goal), run_through=run_through, start_over=start_over
     )
