@@ -15,6 +15,7 @@ from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgo
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.limits import Limits
 from pipeline_widgets.domain.notice import Notification
 from pipeline_widgets.domain.pipeline_run import RunGoal
 from pipeline_widgets.domain.run import Run, Status
@@ -29,6 +30,7 @@ from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.store import Store, record_place
 from pipeline_widgets.persistence.workspace_copy import WorkspaceCopy, copy_workspace
+from pipeline_widgets.services.admission import QueueService
 from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.agents import AgentService
 from pipeline_widgets.services.endpoints import EndpointService
@@ -80,6 +82,7 @@ class Services:
     evaluation_queries: EvaluationQueries
     runs: RunService
     pipeline_runs: PipelineRunService
+    queue: QueueService
     agents: AgentService
     agent_list: AgentListQueries
     agent_details: AgentDetailQueries
@@ -190,6 +193,13 @@ class Services:
             experiment_id, checkpoint_id, name, changed if config else None, place.result()
         )
         return experiment, self._launch(run)
+
+    def change_limits(self, **changes: object) -> Limits:
+        """Change the limits of this machine, and launch the runs that fit within them by now."""
+        limits = self.queue.change_limits(**changes)
+        self.reconciler.launch_waiting()
+        self.supervision.hold_back_waiting()
+        return limits
 
     def stop(self, run_id: int) -> Run:
         """Ask a run to stop. The job of one that has not begun is taken back from its engine."""

@@ -10,6 +10,7 @@ from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.execution.assembly import connect_execution
 from pipeline_widgets.execution.launcher_check import check_launcher
+from pipeline_widgets.services.admission import QueueService
 from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.experiments import ExperimentService
@@ -58,6 +59,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         experiment_details=ExperimentDetailQueries(store),
         resume_options=ResumeOptionsQueries(store),
         pipelines=PipelineService(store),
+        queue=QueueService(store),
         retention=RetentionService(store),
         history=HistoryService(store),
         transfer=TransferService(

@@ -300,6 +300,23 @@ def runs(services: Services, found: tuple[run_values.Run, ...]) -> Listing[Run]:
     return Listing("run", (Run(services, each.id) for each in found), rows)
 
 
+def queued_runs(services: Services) -> Listing[Run]:
+    """Return a listing of the runs that this machine launches itself, with what the waiting ones wait for.
+
+    Args:
+        services: The workspace.
+    """
+    found = services.queue.queue()
+
+    def rows(listed: Sequence[Run]) -> list[dict[str, Any]]:
+        known = services.overview.runs([each.run_id for each in found])
+        told = {each.run_id: {"run": each.label} for each in found}
+        made = {key: told[key] | _row(value) | {"waits": value.waiting_for} for key, value in known.items()}
+        return of_items(listed, made)
+
+    return Listing("run", (Run(services, each.run_id) for each in found), rows)
+
+
 def _row(value: run_values.Run) -> dict[str, Any]:
     times = ("created_at", "started_at", "finished_at")
     return select_columns(value, "number", "status", "step", "total", *times)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
 from pipeline_widgets.api.agent import Agent, agents
+from pipeline_widgets.api.arguments import UNSET, Unset
 from pipeline_widgets.api.handle import id_in
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.notification import Notification, notifications
 from pipeline_widgets.api.project import Project, projects
-from pipeline_widgets.api.run import Checkpoint
+from pipeline_widgets.api.run import Checkpoint, Run, queued_runs
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.resources import Placement, Resources
 from pipeline_widgets.errors import ConfigError
@@ -215,6 +216,43 @@ class Workspace:
                 raise ConfigError(what, fix='Write its name, such as "CUDA_VISIBLE_DEVICES".')
         self._services.run_records.record_variables(names)
         return self._services.run_records.recorded_variables()
+
+    def limits(
+        self,
+        *,
+        runs: int | Unset | None = UNSET,
+        cpu: int | Unset | None = UNSET,
+        gpu: int | Unset | None = UNSET,
+        memory: int | str | Unset | None = UNSET,
+    ) -> dict[str, int]:
+        """Limit what the runs of a machine take at once, and return the limits: memory in bytes.
+
+        A run that does not fit waits as Pending, and `run.waits` and the views say for what. The oldest comes
+        first; a smaller one passes it only where it delays none. What a run takes its experiment or stage
+        says with `resources={"gpu": 1}`; it takes one CPU where it does not say. An Auto stage goes on in the
+        slot of the stage before it. Runs of an engine such as Slurm wait in the queue of that engine.
+
+        Args:
+            runs: Runs at work at once; by default as many as the machine has cores, at least 2.
+            cpu: CPUs. They are counted, and not enforced.
+            gpu: GPUs. A run sees those that it was given, by CUDA_VISIBLE_DEVICES, and no others.
+            memory: Bytes, or a text such as "24 GiB". It is counted, and not enforced.
+
+        A limit that is not named stays; None takes it away.
+
+        Raises:
+            ConfigError: A value cannot be a limit.
+        """
+        named = {"runs": runs, "cpu": cpu, "gpu": gpu, "memory": memory}
+        changes = {name: value for name, value in named.items() if not isinstance(value, Unset)}
+        limits = self._services.change_limits(**changes) if changes else self._services.queue.limits()
+        return limits.to_json() or {}
+
+    @property
+    def queue(self) -> Listing[Run]:
+        """The active runs of this machine: first those at work, then those that wait, in their order."""
+        self._services.reconcile()
+        return queued_runs(self._services)
 
     @property
     def trackers(self) -> tuple[str, ...]:

@@ -92,6 +92,8 @@ class Job:
     stop_within: float = STOP_WITHIN
     #: Where it was launched; None on the machine itself.
     launcher: str | None = None
+    #: The GPUs that it was given, counted from 0; None where the workspace does not limit GPUs.
+    gpus: tuple[int, ...] | None = None
     #: Whether its success will start the next stage.
     starts_next_stage: bool = False
 

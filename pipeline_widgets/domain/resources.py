@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeAlias, cast
 
@@ -112,12 +112,12 @@ DEFAULT_PLACEMENT = Placement()
 def resolve_placement(*innermost_first: Placement) -> Placement:
     """Return where a run is launched, by its stage, its experiment and its workspace, in that order.
 
-    On the machine itself nothing is asked for: there is no engine to ask.
+    On the machine itself the resources are what the run takes of the workspace's limits.
     """
     found = DEFAULT_PLACEMENT
     for each in innermost_first:
         found = found.within(each)
-    return DEFAULT_PLACEMENT if found.launcher in {None, "local"} else found
+    return replace(found, launcher=None) if found.launcher == "local" else found
 
 
 def parse_launcher(value: object) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -155,6 +155,8 @@ class Run:
     job: str | None = None
     #: For what it waits before it can begin, in the engine's words; a host where it has to be launched there.
     waits: str | None = None
+    #: The GPUs that it was given, counted from 0; None where the workspace does not limit GPUs.
+    gpus: Sequence[int] | None = None
     #: The traceback of a Failed run, or the evidence for a Crashed one.
     error: str | None = None
 

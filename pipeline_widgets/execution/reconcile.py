@@ -100,12 +100,12 @@ class Reconciler:
             self.reconcile()
 
     def launch(self, run: Run) -> None:
-        """Launch a run that has just been triggered, unless somebody else has.
+        """Launch a run that has just been triggered, unless somebody else has, or it has to wait.
 
         Raises:
             ExecutionError: No process could be started; the run is Crashed then.
         """
-        if self._supervision.count_launch(Lease(subject_id=run.id, created_at=0.0)):
+        if self._supervision.count_launch(Lease(subject_id=run.id, created_at=0.0, placement=run.placement)):
             with self._runs.give_up_on_error(run.id):
                 self._runs.launch(run.id, placement=run.placement)
 
@@ -115,6 +115,14 @@ class Reconciler:
             self._runs.launch_or_leave(self._supervision.lease(run.id))
         except PipelineError as error:
             _log.warning("Run %s was not launched: %s", run.id, error)
+
+    def launch_waiting(self) -> None:
+        """Launch the runs that can begin now, since one has ended or the limits were raised."""
+        for lease in self._supervision.find_admissible():
+            try:
+                self._runs.launch_or_leave(lease)
+            except PipelineError as error:
+                _log.warning("Run %s was not launched: %s", lease.subject_id, error)
 
     def describe_job(self, run_id: int) -> str:
         """Return what the engine of a run says of its job; empty where it says nothing within 5 s."""

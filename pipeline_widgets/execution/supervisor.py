@@ -128,6 +128,7 @@ class Supervisor:
             _log.warning("%s", error)
         finally:
             self._next_worker.end()
+            self._log_and_continue(self._reconciler.launch_waiting)  # in the slot that is free now
             self._reconciler.notifier.start_if_due()
             self._reconciler.notifier.wait()
             if self._trackers is not None:

@@ -94,6 +94,7 @@ def main(connection: Connection) -> None:
     except EOFError:
         return
     begun.set()
+    _show_gpus(job.gpus)
     line, me = WorkerConnection(connection, threading.Lock(), os.getpid()), os.getpid()
     refusal = _redirect(Path(job.folder))
     finish_log = start_log_upload(job)
@@ -107,6 +108,16 @@ def main(connection: Connection) -> None:
             getattr(sys, name).flush()
     finish_log()
     line.send(outcome)
+
+
+def _show_gpus(gpus: tuple[int, ...] | None) -> None:
+    """Let the training see the GPUs that it was given, of those that this process sees; None leaves all."""
+    if gpus is None:
+        return
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name.strip() for name in seen.split(",") if name.strip()]
+    given = [names[gpu] if gpu < len(names) else str(gpu) for gpu in gpus]
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given)
 
 
 def _heed_signals(stop: StopRequest) -> None:

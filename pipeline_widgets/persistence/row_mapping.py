@@ -22,10 +22,11 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import ANSWER_WITHIN, LOAD_WITHIN, STOP_WITHIN, AlgorithmSpec, Port
 from pipeline_widgets.domain.evaluator import EvaluatorScore, EvaluatorSpec
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.limits import QueuedRun
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
 from pipeline_widgets.domain.project import Project
-from pipeline_widgets.domain.resources import Placement
+from pipeline_widgets.domain.resources import Placement, Resources
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.domain.stage_settings import (
@@ -37,6 +38,7 @@ from pipeline_widgets.domain.stage_settings import (
     parse_start,
     parse_trigger,
 )
+from pipeline_widgets.errors import format_value
 
 #: A row by the names of its columns, or what JSON has kept of one.
 Row: TypeAlias = Mapping[Any, Any]
@@ -224,6 +226,21 @@ def to_lease(row: Row) -> Lease:
         placement=Placement.from_row(row["launcher"], row["resources"]),
         home=row["home"],
         job=row["job"],
+        waits=row["waits"],
+    )
+
+
+def to_queued_run(row: Row) -> QueuedRun:
+    """Return how the queue of a machine sees an active run."""
+    of = f" of {format_value(row['name'])}" if row["name"] is not None else ""
+    noun = "evaluation" if row["kind"] == "evaluation" else "run"
+    return QueuedRun(
+        run_id=row["id"],
+        label=f"{noun} {row['number']}{of}",
+        resources=Resources.parse(row["resources"]),
+        is_admitted=row["launches"] > 0 or row["token"] is not None,
+        gpus=tuple(row["gpus"] or ()),
+        project_id=row["project_id"],
         waits=row["waits"],
     )
 

@@ -102,6 +102,7 @@ workspace = _table(
     Column("resources", JSON(none_as_null=True)),
     Column("remote", Text),  # the fsspec URL of the checkpoints; NULL where they are in the folder alone
     Column("trackers", JSON(none_as_null=True)),
+    Column("limits", JSON(none_as_null=True)),  # of each machine that launches runs itself
 )
 
 projects = _table(
@@ -244,7 +245,8 @@ runs = _table(
     Column("resources", JSON(none_as_null=True)),
     Column("home", Text),  # the host on which a local run is launched
     Column("job", Text),  # by which the engine of its launcher knows it
-    Column("waits", CleanText),  # in the engine's words, for what its job waits
+    Column("waits", CleanText),  # for what it waits: in the engine's words, or for room within the limits
+    Column("gpus", JSON(none_as_null=True)),  # that it was given, counted from 0
     Column("retry", Integer, nullable=False, server_default="0"),  # the first after a crash is 1
     Column("run_through", JSON(none_as_null=True)),  # ids of stages that its chain goes on to
     Index(None, "project_id", "revision"),

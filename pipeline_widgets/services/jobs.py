@@ -57,6 +57,7 @@ def create_job(
         scoring=scoring,
         stop_within=_stop_within(work, run),
         launcher=run.launcher,
+        gpus=None if run.gpus is None else tuple(run.gpus),
         starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
     )
 

@@ -35,6 +35,10 @@ class LeaseService(ABC):
         with self._store.write() as work:
             return self._repository(work).count_launch(lease)
 
+    def hold_back_waiting(self) -> frozenset[int]:
+        """Write for what subjects wait that cannot be launched yet; return their ids. No endpoint waits."""
+        return frozenset()
+
     def record_launch(
         self, subject_id: int, launches: int, process: Process | None, job: str | None = None
     ) -> None:

@@ -18,6 +18,7 @@ from pipeline_widgets.domain.triggering import RunStart
 from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.persistence import artifact_paths
 from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services.admission import check_limits
 
 #: Raises where code of a Python, if it is kept by value, cannot run where it would be launched.
 PlacementCheck = Callable[[Placement, str | None], None]
@@ -114,6 +115,7 @@ def enqueue_run(
         return work.runs.add(**common, kind="deployment", config=config, seed=0, signature={})
     experiment = known.for_stage(stage.id).experiment or work.experiments.get(stage.experiment_id)
     placement = find_placement(work, stage, experiment)
+    check_limits(work, placement)
     return work.runs.add(**common, **placement.to_row(), **_of_experiment(experiment))
 
 
@@ -126,7 +128,9 @@ def enqueue_experiment_run(
 ) -> Run:
     """Insert a Pending run of an experiment by itself; `code` as the row names it."""
     project = {"project_id": experiment.project_id, "revision": revision, "code": code}
-    placed = {"home": platform.node(), **find_placement(work, None, experiment).to_row()}
+    placement = find_placement(work, None, experiment)
+    check_limits(work, placement)
+    placed = {"home": platform.node(), **placement.to_row()}
     return work.runs.add(**project, **placed, **frozen_start(run_start), **_of_experiment(experiment))
 
 

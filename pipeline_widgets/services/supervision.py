@@ -19,7 +19,9 @@ from pipeline_widgets.domain.job import (
     SavedCheckpoint,
     ScoreReport,
 )
+from pipeline_widgets.domain.limits import can_continue
 from pipeline_widgets.domain.liveness import Lease, Process
+from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import Environment, RunCode
 from pipeline_widgets.domain.triggering import decide_next_stage, find_next_stage
@@ -27,6 +29,7 @@ from pipeline_widgets.errors import FencedError, UntrustedError, format_value
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import agents, pipeline_facts
+from pipeline_widgets.services.admission import admit_run, decide_waiting, find_limit_reason, hold_back
 from pipeline_widgets.services.code_references import CodeReferences, find_code_references
 from pipeline_widgets.services.evaluation_queue import keep_scores
 from pipeline_widgets.services.jobs import create_job, create_stored_job
@@ -258,8 +261,8 @@ class SupervisionService(LeaseService):
                 _keep(work, job, last)
             if run.status is not Status.SUCCEEDED:
                 taken: dict[str, object] = {"revision": revision}
-                if owner is not None and not owner.is_ending:
-                    taken |= {"beat_at": work.now, "job": run.job, **owner.columns}
+                if owner is not None and not owner.is_ending:  # it goes on in the slot of the run
+                    taken |= {"beat_at": work.now, "job": run.job, "gpus": run.gpus, **owner.columns}
                 retry = enqueue_retry(work, self._store, run, was_stopping=was_stopping, **taken)
                 enqueue_end_notices(work, run.id)
                 if retry is None or owner is None:
@@ -311,6 +314,35 @@ class SupervisionService(LeaseService):
             enqueue_end_notices(work, run.id)
             return True
 
+    def count_launch(self, lease: Lease) -> bool:
+        """Count one more launch of a Pending run, if it is admitted; False if it waits, or has moved on."""
+        with self._store.write() as work:
+            admission = admit_run(work, lease)
+            if admission is None or admission.waits is None:
+                return work.runs.count_launch(lease, admission.gpus if admission else None)
+            run = work.runs.get(lease.subject_id)
+            if run.waits != admission.waits:
+                work.runs.hold_back(run.id, admission.waits, work.projects.touch(run.project_id))
+            return False
+
+    def hold_back_waiting(self) -> frozenset[int]:
+        """Write for what runs wait that cannot begin within this machine's limits; return their ids."""
+        with self._store.read() as work:
+            decided = decide_waiting(work)
+        held = {run.run_id: run.waits for run, each in decided if not each.is_admitted}
+        if any(each.waits not in {None, run.waits} for run, each in decided):
+            with self._store.write() as work:
+                for run, each in decide_waiting(work):
+                    if each.waits is not None:
+                        hold_back(work, run, each.waits)
+        return frozenset(held)
+
+    def find_admissible(self) -> tuple[Lease, ...]:
+        """Return the leases of waiting runs that can begin here now, the oldest first."""
+        with self._store.read() as work:
+            admitted = [each.run_id for _, each in decide_waiting(work) if each.is_admitted]
+            return tuple(work.runs.lease(run_id) for run_id in admitted)
+
     def uncount_launch(self, subject_id: int, launches: int, waits: str) -> bool:
         """Take back a launch that an engine did not take, and say why; False if the run has moved on."""
         with self._store.write() as work:
@@ -358,9 +390,13 @@ class SupervisionService(LeaseService):
             return hold_stage(work, run, pipeline, after, held)
         recorded = _expected_code(run, references.algorithm).to_json()
         columns: dict[str, Any] = {"revision": revision, "code": recorded, "run_through": run.run_through}
-        goes_on = find_placement(work, after, experiment) == run.placement
-        if owner is not None and goes_on:
-            columns |= {"beat_at": work.now, "job": run.job, **owner.columns}
+        placement = find_placement(work, after, experiment)
+        if (held := find_limit_reason(work, placement)) is not None:
+            return hold_stage(work, run, pipeline, after, held)
+        goes_on = can_continue(run.placement, placement)
+        if owner is not None and goes_on:  # it goes on in the slot of the run
+            kept = None if run.gpus is None else list(run.gpus[: _count_gpus(placement)])
+            columns |= {"beat_at": work.now, "job": run.job, "gpus": kept, **owner.columns}
         new = enqueue_run(work, pipeline, after, known, run_start, home=run.home, **columns)
         if owner is None or not goes_on:
             return new
@@ -387,6 +423,10 @@ def _expected_code(before: Run, reference: AlgorithmReference | None) -> RunCode
     if reference is None or reference.code is None:
         return place
     return replace(place, digest=reference.code.digest, record=reference.code.record_digest)
+
+
+def _count_gpus(placement: Placement) -> int:
+    return (placement.resources.gpu if placement.resources else None) or 0
 
 
 def _progress(batch: Batch) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, insert, select, update
 
 from pipeline_widgets.domain.code_record import CodeRecord, digest_of_text
+from pipeline_widgets.domain.limits import Limits
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run_record import Environment, GitState, RunCode, TriggerPlace
 from pipeline_widgets.persistence import schema
@@ -21,6 +22,7 @@ _KNOWN_TEXTS = select(_S.digest).where(_S.digest.in_(_DIGESTS))
 _ENVIRONMENT = select(_E.content).where(_E.digest == bindparam("digest_"))
 _VARIABLES = select(schema.workspace.c.recorded_variables)
 _PLACEMENT = select(schema.workspace.c.launcher, schema.workspace.c.resources)
+_LIMITS = select(schema.workspace.c.limits)
 _TRACKERS = select(schema.workspace.c.trackers)
 _IDENTITY = select(schema.workspace.c.identity)
 
@@ -121,6 +123,14 @@ class Records(Repository):
     def set_placement(self, placement: Placement) -> None:
         """Let runs be launched there whose stage and experiment do not say."""
         self.connection.execute(update(schema.workspace).values(**placement.to_row()))
+
+    def limits(self) -> Limits:
+        """Return the limits of each machine that launches runs itself."""
+        return Limits.from_json(self.connection.execute(_LIMITS).scalar())
+
+    def set_limits(self, limits: Limits) -> None:
+        """Let each machine that launches runs itself have other limits."""
+        self.connection.execute(update(schema.workspace).values(limits=limits.to_json()))
 
     def record_variables(self, names: Collection[str]) -> None:
         """Let runs record these environment variables from now on, and no others."""

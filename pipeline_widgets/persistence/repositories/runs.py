@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
+from pipeline_widgets.domain.limits import QueuedRun
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
@@ -143,6 +144,16 @@ _OF_TABLE = (
     .join(schema.algorithms, schema.algorithms.c.id == schema.experiments.c.algorithm_id)
     .where((_C.project_id == bindparam("project")) & _C.experiment_id.in_(_IDS))
     .order_by(_C.experiment_id, _C.number)
+)
+
+_QUEUE = (
+    select(_C.id, _C.number, _C.kind, _C.resources, _C.gpus, _C.launches, _C.token, _C.waits, _C.project_id)
+    .add_columns(schema.experiments.c.name)
+    .outerjoin(schema.experiments, schema.experiments.c.id == _C.experiment_id)
+    .where(_C.launcher.is_(None) & (_C.kind != "deployment"))
+    .where(_C.home.is_(None) | (_C.home == bindparam("host")))
+    .where(_C.status.in_(_ACTIVE))
+    .order_by(_C.id)
 )
 
 _M = schema.metrics.c
@@ -365,14 +376,25 @@ class Runs(Repository):
         taken = update(schema.runs).where(free).values(beat_at=self.now, **owner)
         return self._done(taken)
 
-    def count_launch(self, lease: Lease) -> bool:
-        """Count one more launch of a Pending run, and free it; False if somebody else was faster."""
+    def queue(self, host: str) -> tuple[QueuedRun, ...]:
+        """Return the active runs that a machine launches itself, the oldest first; deployments are none."""
+        return tuple(map(row_mapping.to_queued_run, self._all(_QUEUE, host=host)))
+
+    def count_launch(self, lease: Lease, gpus: Collection[int] | None = None) -> bool:
+        """Count one more launch of a Pending run, and free it; False if somebody else was faster.
+
+        Args:
+            lease: The lease of the run.
+            gpus: The GPUs that it is given with its first launch; a further one leaves it those.
+        """
         same = (_C.id == lease.subject_id) & (_C.status == Status.PENDING.value)
         token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
         counted = update(schema.runs).where(same & token & (_C.launches == lease.launches))
         names = ("token", "pid", "launch_host", "launch_pid", "launch_started", "job", "waits")
         unknown = dict.fromkeys(names)
-        return self._done(counted.values(launches=lease.launches + 1, launched_at=self.now, **unknown))
+        given = {} if gpus is None else {"gpus": list(gpus)}
+        values: dict[str, Any] = {"launches": lease.launches + 1, "launched_at": self.now, **unknown, **given}
+        return self._done(counted.values(**values))
 
     def set_launched(self, run_id: int, launches: int, process: Process | None, job: str | None) -> bool:
         """Note what the last launch of an active run has started; False if it has moved on."""
@@ -401,6 +423,12 @@ class Runs(Repository):
         token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
         unchanged = update(schema.runs).where(same & token & (_C.launches == lease.launches))
         return self._done(unchanged.values(waits=waits, revision=revision))
+
+    def hold_back(self, run_id: int, waits: str, revision: int) -> bool:
+        """Write for what a run waits that was not launched yet; False if it has moved on."""
+        same = (_C.id == run_id) & (_C.status == Status.PENDING.value) & (_C.launches == 0)
+        written = update(schema.runs).where(same & _C.token.is_(None))
+        return self._done(written.values(waits=waits, revision=revision))
 
     def status_under(self, run_id: int, token: str) -> Status | None:
         """Return the status as the process that holds `token` sees it; None if it was given up."""

@@ -1,4 +1,4 @@
-"""Add launchers, resources, retries, running through, notifications, trackers, artifacts at a URL."""
+"""Add launchers, resources, limits, retries, running through, notices, trackers, artifacts at a URL."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,10 +13,12 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("resources", sa.JSON(), nullable=True))
     op.add_column("workspace", sa.Column("remote", sa.Text(), nullable=True))
     op.add_column("workspace", sa.Column("trackers", sa.JSON(), nullable=True))
+    op.add_column("workspace", sa.Column("limits", sa.JSON(), nullable=True))
     op.add_column("stages", sa.Column("retries", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("runs", sa.Column("home", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("job", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("waits", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("gpus", sa.JSON(), nullable=True))
     op.add_column("runs", sa.Column("retry", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("runs", sa.Column("run_through", sa.JSON(), nullable=True))
     op.create_table(
@@ -59,10 +61,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("notices", "notifications"):
         op.drop_table(table)
-    for name in ("run_through", "retry", "waits", "job", "home"):
+    for name in ("run_through", "retry", "gpus", "waits", "job", "home"):
         op.drop_column("runs", name)
     op.drop_column("stages", "retries")
-    for name in ("trackers", "remote"):
+    for name in ("limits", "trackers", "remote"):
         op.drop_column("workspace", name)
     for table in ("runs", "stages", "experiments", "workspace"):
         op.drop_column(table, "resources")

@@ -1,0 +1,221 @@
+"""Decide which waiting runs begin within the limits of a workspace, and for what the others wait (spec 6.13).
+
+Limits hold for each machine that launches runs itself; an engine such as Slurm has a queue of its own. The
+oldest run comes first, and a later one passes it only where it delays no older one, as in conservative
+backfilling (Mu'alem and Feitelson 2001, doi:10.1109/71.932708), but without estimates of run times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, combinations
+from typing import Any
+
+from pipeline_widgets.domain.resources import Placement, Resources, format_memory
+from pipeline_widgets.errors import ConfigError, format_value
+
+LEAST_RUNS = 2  # slots of a machine with a single core
+MOST_USERS = 3  # that a reason names
+_FIELDS = ("runs", "cpu", "gpu", "memory")
+EXACT_UP_TO = 8  # runs of which any may end first; above, what later runs may take is estimated from below
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """The slots of a machine; None does not limit a resource."""
+
+    #: The number of runs at work at once; None for as many as the machine has cores, at least 2.
+    runs: int | None = None
+    cpu: int | None = None
+    gpu: int | None = None
+    #: Bytes.
+    memory: int | None = None
+
+    @classmethod
+    def parse(
+        cls, *, runs: object = None, cpu: object = None, gpu: object = None, memory: object = None
+    ) -> Limits:
+        """Read limits as people write them, such as `runs=2, gpu=1, memory="24 GiB"`.
+
+        Raises:
+            ConfigError: A value is no number of its kind, or leaves no run any room.
+        """
+        given = {"cpu": cpu, "gpu": gpu, "memory": memory}
+        asked = Resources.parse({name: value for name, value in given.items() if value is not None})
+        if runs is not None and (isinstance(runs, bool) or not isinstance(runs, int) or runs < 1):
+            raise ConfigError(f"The limit of runs cannot be {format_value(runs)}.", fix="Give at least 1.")
+        if asked.cpu == 0:
+            raise ConfigError("The limit of CPUs cannot be 0.", fix="Every run needs one: give at least 1.")
+        return cls(runs=runs, cpu=asked.cpu, gpu=asked.gpu, memory=asked.memory)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> Limits:
+        """Return limits as a column holds them."""
+        return cls(**{name: value for name, value in (stored or {}).items() if name in _FIELDS})
+
+    def to_json(self) -> dict[str, int] | None:
+        """Return limits as a column holds them; None where nothing is limited."""
+        return self.bounds or None
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """The bounds of the limited resources, by name, in the order in which a reason names one."""
+        given = {"gpu": self.gpu, "memory": self.memory, "cpu": self.cpu, "runs": self.runs}
+        return {name: bound for name, bound in given.items() if bound is not None}
+
+    def resolve(self, cores: int) -> Limits:
+        """Return the limits of a machine with so many cores."""
+        runs = max(LEAST_RUNS, cores) if self.runs is None else self.runs
+        return Limits(runs=runs, cpu=self.cpu, gpu=self.gpu, memory=self.memory)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueuedRun:
+    """An active run of a machine, as the queue sees it."""
+
+    run_id: int
+    #: Its name in a sentence: "run 12 of 'sft'".
+    label: str
+    resources: Resources = field(default_factory=Resources)
+    #: Whether it was admitted: it works, or was launched.
+    is_admitted: bool = False
+    #: The GPUs that it was given, counted from 0.
+    gpus: tuple[int, ...] = ()
+    project_id: int = 0
+    #: For what it waits, as its row says.
+    waits: str | None = None
+
+    @property
+    def needs(self) -> dict[str, int]:
+        """The amounts that it takes: one slot, one CPU where it does not say, and what it asks for."""
+        asked = self.resources
+        cpus = 1 if asked.cpu is None else asked.cpu
+        return {"runs": 1, "cpu": cpus, "gpu": asked.gpu or 0, "memory": asked.memory or 0}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admission:
+    """The decision about a waiting run."""
+
+    run_id: int
+    #: The reason for which it waits; None where it can begin.
+    waits: str | None = None
+    #: The GPUs that it is given, counted from 0; None where GPUs are not limited.
+    gpus: tuple[int, ...] | None = None
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether it can begin."""
+        return self.waits is None
+
+
+def admit(limits: Limits, queue: Sequence[QueuedRun]) -> tuple[Admission, ...]:
+    """Decide about the waiting runs of a machine.
+
+    Args:
+        limits: The limits of the machine.
+        queue: Its active runs, the oldest first.
+    """
+    names = tuple(limits.bounds)
+    working = [each for each in queue if each.is_admitted]
+    idle = _find_idle_gpus(limits, working)
+    free = {name: bound - sum(each.needs[name] for each in working) for name, bound in limits.bounds.items()}
+    allowed = dict(free)  # to later runs, so that none delays an older one
+    ahead: list[QueuedRun] = []  # that wait
+    decided: list[Admission] = []
+    for each in queue:
+        if each.is_admitted:
+            continue
+        if (over := find_oversized(limits, each.resources)) is not None:
+            decided.append(Admission(run_id=each.run_id, waits=over))  # no other run waits for its share
+            continue
+        lacking = [name for name in names if each.needs[name] > max(allowed[name], 0)]
+        if not lacking:
+            gpus = None if idle is None else tuple(idle.pop(0) for _ in range(each.needs["gpu"]))
+            decided.append(Admission(run_id=each.run_id, gpus=gpus))
+            working.append(each)
+            allowed = {name: left - each.needs[name] for name, left in allowed.items()}
+        else:
+            waits = _describe_shortage(lacking, each, working, ahead)
+            decided.append(Admission(run_id=each.run_id, waits=waits))
+            if allowed.get("runs", 1) > 0:  # else no later run begins anyway
+                slack = _find_slack(free, each, [*working, *ahead])
+                allowed = {name: min(left, slack[name]) for name, left in allowed.items()}
+            ahead.append(each)
+        free = {name: left - each.needs[name] for name, left in free.items()}
+    return tuple(decided)
+
+
+def find_oversized(limits: Limits, resources: Resources) -> str | None:
+    """Return the reason for which a run can never begin within limits; None where it can."""
+    needs = QueuedRun(run_id=0, label="", resources=resources).needs
+    for name, bound in limits.bounds.items():
+        if needs[name] > bound:
+            return f"{_count(name, needs[name])}, and the workspace's limit is {_count(name, bound)}"
+    return None
+
+
+def can_continue(before: Placement, after: Placement) -> bool:
+    """Return whether a stage goes on in the supervisor of the one before it, here in its slot."""
+    if before.launcher is not None or after.launcher is not None:
+        return before == after
+    left = QueuedRun(run_id=0, label="", resources=before.resources or Resources()).needs
+    needed = QueuedRun(run_id=0, label="", resources=after.resources or Resources()).needs
+    return all(needed[name] <= left[name] for name in left)
+
+
+def _find_idle_gpus(limits: Limits, working: Sequence[QueuedRun]) -> list[int] | None:
+    if limits.gpu is None:
+        return None
+    used = {gpu for each in working for gpu in each.gpus}
+    return [gpu for gpu in range(limits.gpu) if gpu not in used]
+
+
+def _find_slack(free: Mapping[str, int], run: QueuedRun, before: Sequence[QueuedRun]) -> dict[str, int]:
+    """Return the amounts that later runs may take without delaying a run, whichever before it end first.
+
+    Args:
+        free: The free amounts once all older runs have had their share; negative while some of them wait.
+        run: The run, which waits.
+        before: The runs before it.
+    """
+    short = [name for name in free if run.needs[name] > free[name]]
+    users = [each.needs for each in before if any(each.needs[name] for name in short)]
+    if len(users) > EXACT_UP_TO:  # at least one of them ends first
+        least = {name: min(each[name] for each in users) for name in free}
+        return {name: 0 if name in short else free[name] + least[name] - run.needs[name] for name in free}
+    slack: dict[str, int] = {}
+    for ended in chain.from_iterable(combinations(users, size) for size in range(1, len(users) + 1)):
+        left = {name: free[name] + sum(each[name] for each in ended) - run.needs[name] for name in free}
+        if min(left.values()) >= 0:
+            slack = {name: min(slack.get(name, amount), amount) for name, amount in left.items()}
+    return slack or dict.fromkeys(free, 0)
+
+
+def _describe_shortage(
+    lacking: Sequence[str], run: QueuedRun, working: Sequence[QueuedRun], ahead: Sequence[QueuedRun]
+) -> str:
+    """Return the reason for which a run waits: "1 GPU: used by run 12 of 'sft'".
+
+    A run behind another one that needs the same names that one alone, so that few reasons change at a time.
+    """
+    before = {name: [each for each in ahead if each.needs[name]] for name in lacking}
+    name = next((name for name in lacking if not before[name]), None)
+    if name is None:
+        return f"its turn, after {before[lacking[0]][-1].label}"
+    users = [each.label for each in working if each.needs[name]]
+    more = f" and {len(users) - MOST_USERS} more" if len(users) > MOST_USERS else ""
+    return f"{_count(name, run.needs[name])}: used by {', '.join(users[:MOST_USERS])}{more}"
+
+
+def _count(name: str, amount: int) -> str:
+    match name:
+        case "runs":
+            return "a slot" if amount == 1 else f"{amount} slots"
+        case "cpu":
+            return f"{amount} CPU" if amount == 1 else f"{amount} CPUs"
+        case "gpu":
+            return f"{amount} GPU" if amount == 1 else f"{amount} GPUs"
+        case _:
+            return f"{format_memory(amount)} of memory"
