@@ -198,7 +198,7 @@ class Services:
         """Change the limits of this machine, and launch the runs that fit within them by now."""
         limits = self.queue.change_limits(**changes)
         self.reconciler.launch_waiting()
-        self.supervision.hold_back_waiting()
+        self.supervision.hold_back_waiting(self.supervision.active()[0])
         return limits
 
     def stop(self, run_id: int) -> Run:

@@ -121,7 +121,7 @@ def admit(limits: Limits, queue: Sequence[QueuedRun]) -> tuple[Admission, ...]:
     working = [each for each in queue if each.is_admitted]
     idle = _find_idle_gpus(limits, working)
     free = {name: bound - sum(each.needs[name] for each in working) for name, bound in limits.bounds.items()}
-    allowed = dict(free)  # to later runs, so that none delays an older one
+    allowed: dict[str, int] = dict(free)  # to later runs, so that none delays an older one
     ahead: list[QueuedRun] = []  # that wait
     decided: list[Admission] = []
     for each in queue:

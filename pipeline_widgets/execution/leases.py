@@ -88,8 +88,8 @@ class LeaseReconciler:
         """Assess every lease, or the lease of one subject, and do what its state asks for."""
         if not self._service.is_trusted:
             return  # nothing is launched or ended for a workspace of somebody else's
-        waiting = self._service.hold_back_waiting()
         leases, now = self._service.active()
+        waiting = self._service.hold_back_waiting(leases)
         for lease in leases:
             if only not in {None, lease.subject_id} or lease.subject_id in waiting:
                 continue

@@ -40,7 +40,8 @@ class QueueService:
     def queue(self) -> tuple[QueuedRun, ...]:
         """Return the active runs of this machine: those at work, then the waiting ones, in their order."""
         with self._store.read() as work:
-            return tuple(sorted(work.runs.queue(platform.node()), key=lambda each: not each.is_admitted))
+            queue, _ = work.runs.queue(platform.node())
+            return tuple(sorted(queue, key=lambda each: not each.is_admitted))
 
 
 def load_limits(work: UnitOfWork) -> Limits:
@@ -58,18 +59,23 @@ def admit_run(work: UnitOfWork, lease: Lease) -> Admission | None:
 
     No limit concerns a deployment, a run of an engine or another machine, and one that was launched already.
     """
-    if lease.launches or lease.placement.launcher is not None:
+    if not is_waiting(lease):
         return None
     return next((each for _, each in decide_waiting(work) if each.run_id == lease.subject_id), None)
 
 
+def is_waiting(lease: Lease) -> bool:
+    """Return whether a run may have to wait for room: it was not launched yet, and no engine places it."""
+    return not lease.launches and lease.token is None and lease.placement.launcher is None
+
+
 def decide_waiting(work: UnitOfWork) -> list[tuple[QueuedRun, Admission]]:
     """Decide about the waiting runs of this machine, the oldest first."""
-    queue = work.runs.queue(platform.node())
+    queue, limits = work.runs.queue(platform.node())
     waiting = [each for each in queue if not each.is_admitted]
     if not waiting:
         return []
-    return list(zip(waiting, admit(load_limits(work), queue), strict=True))
+    return list(zip(waiting, admit(limits.resolve(count_cores()), queue), strict=True))
 
 
 def hold_back(work: UnitOfWork, run: QueuedRun, waits: str) -> None:

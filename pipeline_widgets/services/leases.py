@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
@@ -35,8 +36,8 @@ class LeaseService(ABC):
         with self._store.write() as work:
             return self._repository(work).count_launch(lease)
 
-    def hold_back_waiting(self) -> frozenset[int]:
-        """Write for what subjects wait that cannot be launched yet; return their ids. No endpoint waits."""
+    def hold_back_waiting(self, leases: Iterable[Lease]) -> frozenset[int]:  # noqa: ARG002  no endpoint waits
+        """Write for what the subjects of leases wait that cannot be launched yet; return their ids."""
         return frozenset()
 
     def record_launch(

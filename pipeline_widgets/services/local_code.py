@@ -99,13 +99,10 @@ def record_origin(
     """Keep where a run is triggered and which code it will load. One that resumes stays in its folder."""
     if place is None and code is None:
         return None
-    kept = work.records.keep_place(place)
+    kept = work.records.keep_origin(place, code)
     if run_start.resumed_run_id is not None:
         folder = (work.runs.get(run_start.resumed_run_id).code or kept).folder
         kept = replace(kept, folder=choose_folder(folder, kept.folder, exists=os.path.isdir))
-    if code is not None:
-        ours = work.records.keep_code(code)
-        kept = replace(kept, digest=ours.digest, record=ours.record)
     return kept.to_json()
 
 

@@ -29,7 +29,13 @@ from pipeline_widgets.errors import FencedError, UntrustedError, format_value
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import agents, pipeline_facts
-from pipeline_widgets.services.admission import admit_run, decide_waiting, find_limit_reason, hold_back
+from pipeline_widgets.services.admission import (
+    admit_run,
+    decide_waiting,
+    find_limit_reason,
+    hold_back,
+    is_waiting,
+)
 from pipeline_widgets.services.code_references import CodeReferences, find_code_references
 from pipeline_widgets.services.evaluation_queue import keep_scores
 from pipeline_widgets.services.jobs import create_job, create_stored_job
@@ -325,8 +331,10 @@ class SupervisionService(LeaseService):
                 work.runs.hold_back(run.id, admission.waits, work.projects.touch(run.project_id))
             return False
 
-    def hold_back_waiting(self) -> frozenset[int]:
-        """Write for what runs wait that cannot begin within this machine's limits; return their ids."""
+    def hold_back_waiting(self, leases: Iterable[Lease]) -> frozenset[int]:
+        """Write for what runs wait that cannot begin within the limits of this machine; return their ids."""
+        if not any(is_waiting(lease) for lease in leases):
+            return frozenset()  # most of the time: what reconciles asks nothing more
         with self._store.read() as work:
             decided = decide_waiting(work)
         held = {run.run_id: run.waits for run, each in decided if not each.is_admitted}

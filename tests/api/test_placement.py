@@ -75,7 +75,7 @@ def test_the_stage_counts_before_the_experiment_and_that_before_the_workspace(
     second.stop()
     stage.update(launcher="local")
     third = stage.trigger()
-    assert (third.launcher, third.resources, launched) == ("local", {}, [third._id])
+    assert (third.launcher, third.resources, launched) == ("local", STORED, [third._id])
     assert first.resources == {"cpu": 2}
     third.stop()
 

@@ -171,7 +171,10 @@ def test_fifty_kernels_with_live_views_take_a_connection_each(
         counts: list[int] = []
         until = time.monotonic() + WATCHED
         while time.monotonic() < until:
-            ask = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+            ask = (
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = %s AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
             counts.append(int(own_server.ask(ask, database_of(url))[0][0]))
             time.sleep(0.1)
     finally:

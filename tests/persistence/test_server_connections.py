@@ -43,8 +43,11 @@ def lab(opened: Opened, postgres_url: str, tmp_path: Path) -> Lab:
 
 
 def connected(server: Server, url: str) -> Counter[str]:
-    """Return how many connections there are to a database, by their state."""
-    ask = "SELECT coalesce(state, '') FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+    """Return how many connections of clients there are to a database, by their state; autovacuum is none."""
+    ask = (
+        "SELECT coalesce(state, '') FROM pg_stat_activity"
+        " WHERE datname = %s AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
     return Counter(state for (state,) in server.ask(ask, database_of(url)))
 
 

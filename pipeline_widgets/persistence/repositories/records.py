@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, insert, select, update
@@ -53,32 +54,35 @@ class Records(Repository):
 
     def keep_code(self, code: CodeRecord) -> RunCode:
         """Keep the code of a run with its texts, and return how the run's row names it."""
-        text = code.record_text
-        record = digest_of_text(text)
-        self.keep_texts({**code.texts, record: text})
-        return RunCode(digest=code.digest, record=record)
+        return self.keep_origin(None, code)
 
     def expect_code(self, run_id: int, code: CodeRecord) -> None:
         """Let the next run of the same algorithm expect the code that a run has loaded."""
         own = select(schema.runs.c.algorithm_id).where(schema.runs.c.id == run_id).scalar_subquery()
         self.connection.execute(update(schema.algorithms).where(_A.id == own).values(code=code.to_json()))
 
-    def keep_place(self, place: TriggerPlace | None) -> RunCode:
-        """Keep where a run is triggered, and return how the run's row names it."""
-        if place is None:
-            return RunCode()
-        git = place.git or GitState(commit=None, branch=None)
-        diff = digest_of_text(git.diff) if git.diff else None
-        if diff is not None:
-            self.keep_texts({diff: git.diff})
-        return RunCode(
-            folder=place.folder,
-            commit=git.commit,
-            branch=git.branch,
-            diff=diff,
-            is_diff_cut=git.is_diff_cut,
-            untracked=git.untracked,
-        )
+    def keep_origin(self, place: TriggerPlace | None, code: CodeRecord | None) -> RunCode:
+        """Keep where a run is triggered and the code that it will load; return how its row names them."""
+        kept, texts = RunCode(), dict[str, str]()
+        if place is not None:
+            git = place.git or GitState(commit=None, branch=None)
+            diff = digest_of_text(git.diff) if git.diff else None
+            kept = RunCode(
+                folder=place.folder,
+                commit=git.commit,
+                branch=git.branch,
+                diff=diff,
+                is_diff_cut=git.is_diff_cut,
+                untracked=git.untracked,
+            )
+            texts |= {diff: git.diff} if diff is not None else {}
+        if code is not None:
+            text = code.record_text
+            record = digest_of_text(text)
+            kept = replace(kept, digest=code.digest, record=record)
+            texts |= {**code.texts, record: text}
+        self.keep_texts(texts)
+        return kept
 
     def texts(self, digests: Collection[str]) -> dict[str, str]:
         """Return texts by their digests; those that are not kept are left out."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
-from pipeline_widgets.domain.limits import QueuedRun
+from pipeline_widgets.domain.limits import Limits, QueuedRun
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
@@ -149,6 +149,7 @@ _OF_TABLE = (
 _QUEUE = (
     select(_C.id, _C.number, _C.kind, _C.resources, _C.gpus, _C.launches, _C.token, _C.waits, _C.project_id)
     .add_columns(schema.experiments.c.name)
+    .add_columns(select(schema.workspace.c.limits).scalar_subquery().label("limits"))
     .outerjoin(schema.experiments, schema.experiments.c.id == _C.experiment_id)
     .where(_C.launcher.is_(None) & (_C.kind != "deployment"))
     .where(_C.home.is_(None) | (_C.home == bindparam("host")))
@@ -376,9 +377,15 @@ class Runs(Repository):
         taken = update(schema.runs).where(free).values(beat_at=self.now, **owner)
         return self._done(taken)
 
-    def queue(self, host: str) -> tuple[QueuedRun, ...]:
-        """Return the active runs that a machine launches itself, the oldest first; deployments are none."""
-        return tuple(map(row_mapping.to_queued_run, self._all(_QUEUE, host=host)))
+    def queue(self, host: str) -> tuple[tuple[QueuedRun, ...], Limits]:
+        """Return the active runs that a machine launches itself, the oldest first, and the limits given.
+
+        Deployments are none of them. Without a run the limits are not read: nothing has to be decided.
+        """
+        rows = self._all(_QUEUE, host=host)
+        return tuple(map(row_mapping.to_queued_run, rows)), Limits.from_json(
+            rows[0]["limits"] if rows else None
+        )
 
     def count_launch(self, lease: Lease, gpus: Collection[int] | None = None) -> bool:
         """Count one more launch of a Pending run, and free it; False if somebody else was faster.
