@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain import checkpoint as values
 from pipeline_widgets.domain import run as run_values
 from pipeline_widgets.domain.run import Progress, Status
+from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.persistence.artifacts import folder_of
 
 if TYPE_CHECKING:
@@ -227,6 +229,34 @@ class Run(Handle):
         metrics = self._services.runs.metrics([self._id])
         rows = [(step, name, value) for _, step, name, value in metrics]
         return data_frame(rows, columns=["step", "metric", "value"])
+
+    @property
+    def usage(self) -> pd.DataFrame:
+        """The resources that its processes use, sampled from outside of them (spec 6.14).
+
+        Columns: seconds since it began; cpu, the CPUs at work (1.5 is one and a half); memory, resident
+        bytes, in which what processes share is counted for each of them; gpu, the GPUs at work, and
+        gpu_memory, in bytes, which are missing where none of its processes is on an NVIDIA GPU, or where
+        `nvidia-ml-py` is not installed. The first sample is taken after a second, the next ones every
+        second, and in long runs more and more rarely: after 300 every two seconds, then every four.
+        """
+        names = [field.name for field in fields(Usage)]
+        return data_frame(map(astuple, self._services.runs.usage(self._id)), columns=names)
+
+    @property
+    def peak_cpu(self) -> float | None:
+        """The most CPUs that its processes have used at a time; None where no sample has told."""
+        return self._now.peak_cpu
+
+    @property
+    def peak_memory(self) -> int | None:
+        """The most bytes that its processes have held in memory at a time; None where no sample has told."""
+        return self._now.peak_memory
+
+    @property
+    def peak_gpu_memory(self) -> int | None:
+        """The most bytes that its processes have held on GPUs at a time; None where no sample has told."""
+        return self._now.peak_gpu_memory
 
     @property
     def environment(self) -> RunEnvironment:

@@ -157,6 +157,10 @@ class Run:
     waits: str | None = None
     #: The GPUs that it was given, counted from 0; None where the workspace does not limit GPUs.
     gpus: Sequence[int] | None = None
+    #: The most that its processes have used at a time, as far as samples tell: CPUs, bytes, bytes on GPUs.
+    peak_cpu: float | None = None
+    peak_memory: int | None = None
+    peak_gpu_memory: int | None = None
     #: The traceback of a Failed run, or the evidence for a Crashed one.
     error: str | None = None
 

@@ -43,6 +43,7 @@ from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.execution.tracking import TrackerProcess
 from pipeline_widgets.execution.uploads import send_log_of_dead_worker
+from pipeline_widgets.execution.usage_sampler import UsageSampler
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
 from pipeline_widgets.persistence.artifacts import remove_drafts
@@ -190,6 +191,7 @@ class Supervisor:
         """Record the reports of a worker until it has sent its outcome or has ended."""
         now = time.monotonic()
         beaten_at, flushed_at, checked_at = now, now, now
+        sampler = UsageSampler(lambda: ownership.family(active.worker.pid), now)
         writes = True  # where the database refuses, it is not asked at each message
         while active.outcome is None and active.worker.exit_code() is None:
             line = [active.worker.line] if active.is_line_open else []
@@ -202,15 +204,24 @@ class Supervisor:
             if now - checked_at >= TICK:
                 checked_at = now
                 self._check_stop(active)
-            if (active.batch and now - flushed_at >= FLUSH_EVERY) or (writes and active.is_full):
+            if (used := sampler.sample(now)) is not None:
+                active.batch.add(used)
+            if (active.batch.has_reports and now - flushed_at >= FLUSH_EVERY) or (writes and active.is_full):
                 flushed_at = now
                 writes = self._log_and_continue(lambda: self._record(active)) is not None
             if now - beaten_at >= self._timing.beat_every:
                 beaten_at = now
-                self._log_and_continue(lambda: self._supervision.beat(active.job))
+                self._log_and_continue(lambda: self._beat(active))
                 self._reconcile_others()
         while active.is_line_open and active.worker.line.poll():  # messages from before its end
             active.receive()
+
+    def _beat(self, active: ActiveJob) -> None:
+        """Record a beat, with what waits to be written: one transaction."""
+        if active.batch:
+            self._record(active)
+        else:
+            self._supervision.beat(active.job)
 
     def _check_stop(self, active: ActiveJob) -> None:
         """Pass a stop on to the worker, and kill a worker that does not stop in time."""

@@ -247,6 +247,9 @@ runs = _table(
     Column("job", Text),  # by which the engine of its launcher knows it
     Column("waits", CleanText),  # for what it waits: in the engine's words, or for room within the limits
     Column("gpus", JSON(none_as_null=True)),  # that it was given, counted from 0
+    Column("peak_cpu", Float),
+    Column("peak_memory", LONG),
+    Column("peak_gpu_memory", LONG),
     Column("retry", Integer, nullable=False, server_default="0"),  # the first after a crash is 1
     Column("run_through", JSON(none_as_null=True)),  # ids of stages that its chain goes on to
     Index(None, "project_id", "revision"),
@@ -334,6 +337,18 @@ metrics = _table(
     Column("step", LONG, nullable=False),
     Column("name", UNLIMITED, nullable=False),
     Column("value", Float),
+    key_type=LONG,
+)
+
+#: Append-only: what the processes of a run use, seen from outside of them.
+usage = _table(
+    "usage",
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False, index=True),
+    Column("seconds", Float, nullable=False),  # since the run began
+    Column("cpu", Float, nullable=False),
+    Column("memory", LONG, nullable=False),
+    Column("gpu", Float),
+    Column("gpu_memory", LONG),
     key_type=LONG,
 )
 

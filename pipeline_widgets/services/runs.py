@@ -22,6 +22,7 @@ from pipeline_widgets.domain.triggering import (
     assess_scratch_fit,
     stage_label,
 )
+from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.errors import ConfigError, PipelineError, RuleError, TriggerError
 from pipeline_widgets.persistence.logs import LOG_MOST, read_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
@@ -278,6 +279,11 @@ class RunService:
             return None
         with self._store.read() as work:
             return work.checkpoints.get(run.start_checkpoint_id)
+
+    def usage(self, run_id: int) -> tuple[Usage, ...]:
+        """Return the samples of what the processes of a run use, in their order."""
+        with self._store.read() as work:
+            return work.runs.usage(run_id)
 
     def metrics(self, run_ids: list[int]) -> list[tuple[int, int, str, float]]:
         """Return run, step, name and value of all metrics, in the order of their report."""

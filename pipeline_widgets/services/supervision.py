@@ -25,6 +25,7 @@ from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import Environment, RunCode
 from pipeline_widgets.domain.triggering import decide_next_stage, find_next_stage
+from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.errors import FencedError, UntrustedError, format_value
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
@@ -79,6 +80,8 @@ class Batch:
     scored: list[ScoreReport] = field(default_factory=list[ScoreReport])
     #: The code that was loaded, where it is not the one that the run's row names.
     loaded: list[LoadedCode] = field(default_factory=list[LoadedCode])
+    #: What its processes use, seen from outside of them.
+    usage: list[Usage] = field(default_factory=list[Usage])
     #: How many values of metrics were reported.
     points: int = field(default=0, init=False)
 
@@ -86,7 +89,7 @@ class Batch:
         self.points = sum(len(report.metrics) for report in self.reported)
 
     @classmethod
-    def of(cls, reports: Iterable[Report]) -> Batch:
+    def of(cls, reports: Iterable[Report | Usage]) -> Batch:
         """Return a batch of reports."""
         batch = cls()
         for each in reports:
@@ -98,7 +101,7 @@ class Batch:
         """Return the reports of several batches as one."""
         return cls.of(report for batch in batches for report in batch.reports)
 
-    def add(self, report: Report) -> None:
+    def add(self, report: Report | Usage) -> None:
         """Take a report in."""
         match report:
             case MetricReport():
@@ -110,13 +113,20 @@ class Batch:
                 self.scored.append(report)
             case LoadedCode():
                 self.loaded.append(report)
+            case Usage():
+                self.usage.append(report)
 
     @property
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[Report | Usage]:
         """All reports; checkpoints come before their scores."""
-        return [*self.loaded, *self.reported, *self.saved, *self.scored]
+        return [*self.loaded, *self.reported, *self.saved, *self.scored, *self.usage]
 
     def __bool__(self) -> bool:
+        return self.has_reports or bool(self.usage)
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether the worker has reported: that is written soon, while what is used waits for a beat."""
         return bool(self.reported or self.saved or self.scored or self.loaded)
 
     def split_by_points(self, most: int) -> list[Batch]:
@@ -131,7 +141,7 @@ class Batch:
             if parts[-1].points and parts[-1].points + len(report.metrics) > most:
                 parts.append(Batch())
             parts[-1].add(report)
-        parts[-1].saved, parts[-1].scored = self.saved, self.scored
+        parts[-1].saved, parts[-1].scored, parts[-1].usage = self.saved, self.scored, self.usage
         return parts
 
     def split(self) -> tuple[Batch, ...]:
@@ -467,6 +477,7 @@ def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
         )
     if batch.scored:
         keep_scores(work, job, batch.scored)
+    work.runs.add_usage(job.run_id, batch.usage)
 
 
 def _fence(job: Job) -> FencedError:

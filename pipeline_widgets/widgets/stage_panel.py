@@ -69,7 +69,7 @@ def _run(run_detail: RunDetail) -> Row:
     checkpoints = _checkpoints(run_detail.checkpoints, run_detail.best)
     return {
         **encode_fields(run, "id", "number", "status", "created_at", "started_at", "finished_at"),
-        **encode_fields(run, "step", "total", "error"),
+        **encode_fields(run, "step", "total", "error", "peak_cpu", "peak_memory", "peak_gpu_memory"),
         **encode_fields(run_detail, "begun", "start", "log"),
         "agent": f"{isolate(agent.name)}, version {agent.number}" if agent else None,
         "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(run_detail.curves)],

@@ -11,6 +11,7 @@ import {
   inFull,
   isolated,
   metricName,
+  peakUse,
   remaining,
   score,
   scores,
@@ -99,4 +100,14 @@ test("a known metric has a name for people, and any other its own, also one that
   assert.equal(metricName("training_score"), "Training score");
   assert.equal(metricName("loss"), "loss");
   assert.equal(metricName("toString"), "toString");
+});
+
+test("what a run has used at most is said with its units, and nothing without a sample", () => {
+  const none = { peak_cpu: null, peak_memory: null, peak_gpu_memory: null };
+  assert.equal(peakUse(none), null);
+  assert.equal(peakUse({ ...none, peak_cpu: 0.97, peak_memory: 412e6 }), "1.0 CPU, 412 MB of memory");
+  assert.equal(
+    peakUse({ peak_cpu: 3.42, peak_memory: 1.5e9, peak_gpu_memory: 20e9 }),
+    "3.4 CPUs, 1.50 GB of memory, 20.0 GB on GPUs",
+  );
 });

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from heapq import merge
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -20,6 +21,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     literal_column,
     select,
     update,
@@ -32,6 +34,7 @@ from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.domain.text import replace_unencodable
+from pipeline_widgets.domain.usage import Peak, Usage
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository, in_chunks, require
@@ -181,6 +184,13 @@ _FROZEN = (
 
 #: Step, name, value.
 Metric: TypeAlias = tuple[int, str, float]
+_U = schema.usage.c
+_USAGE_OF = (
+    select(_U.seconds, _U.cpu, _U.memory, _U.gpu, _U.gpu_memory)
+    .where(_U.run_id == bindparam("run"))
+    .order_by(_U.id)
+)
+
 #: The id of a stored metric, its step, name and value.
 MetricRow: TypeAlias = tuple[int, int, str, float | None]
 
@@ -451,7 +461,7 @@ class Runs(Repository):
         """Delete an experiment's runs with their metrics and checkpoints' rows."""
         ids = select(_C.id).where(_C.experiment_id == experiment_id)
         self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ids)))
-        for table in (schema.metrics, schema.checkpoints, schema.notices):
+        for table in (schema.metrics, schema.usage, schema.checkpoints, schema.notices):
             self.connection.execute(delete(table).where(table.c.run_id.in_(ids)))
         unlinked = update(schema.runs).where(_C.experiment_id == experiment_id)
         self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))
@@ -466,6 +476,25 @@ class Runs(Repository):
                 made = [(run, step, names[name], value) for run, step, name, value in made]
             place = "?" if self.connection.dialect.paramstyle == "qmark" else "%s"
             self.connection.exec_driver_sql(_ADD_METRIC.replace("?", place), made)
+
+    def add_usage(self, run_id: int, samples: Sequence[Usage]) -> None:
+        """Append samples of what the processes of a run use, and raise its peak to theirs."""
+        if not samples:
+            return
+        self.connection.execute(
+            insert(schema.usage), [{"run_id": run_id, **asdict(each)} for each in samples]
+        )
+        peak = {f"peak_{name}": most for name, most in asdict(Peak.of(samples)).items() if most is not None}
+        raised = {
+            name: case((_C[name] >= most, _C[name]), else_=literal(most, _C[name].type))
+            for name, most in peak.items()
+        }
+        self.connection.execute(update(schema.runs).where(_C.id == run_id).values(**raised))
+
+    def usage(self, run_id: int) -> tuple[Usage, ...]:
+        """Return the samples of what the processes of a run use, in their order."""
+        rows = self.connection.execute(_USAGE_OF, {"run": run_id})
+        return tuple(Usage(*row) for row in rows)
 
     def metrics(self, run_ids: Collection[int]) -> list[tuple[int, int, str, float]]:
         """Return run, step, name and value of all metrics, in the order of their report."""

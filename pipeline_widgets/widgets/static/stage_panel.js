@@ -21,6 +21,7 @@ import {
   inFull,
   isolated,
   metricName,
+  peakUse,
   score,
 } from "./text.js";
 import { repeat } from "./vendor/lit.js";
@@ -148,6 +149,7 @@ export class StagePanel {
       <dl class="pw-panel-facts">
         ${fact(run.started_at === null ? "Triggered" : "Started", moment(run.started_at ?? run.created_at))}
         ${took === null ? null : fact("Took", duration(took))}
+        ${run.peak_memory === null ? null : fact("Peak use", peakUse(run))}
         ${run.agent ? fact("Saved Agent", run.agent) : null}${run.served ? this.served(run.served) : null}
       </dl>
     </div>`;

@@ -88,6 +88,18 @@ export function bytes(n) {
 }
 
 /**
+ * Say what the processes of a run have used at most; null where no sample has told.
+ * @param {{ peak_cpu: number | null, peak_memory: number | null, peak_gpu_memory: number | null }} run
+ */
+export function peakUse(run) {
+  if (run.peak_memory === null) return null;
+  const cpus = run.peak_cpu === null ? null : run.peak_cpu.toFixed(1);
+  const onGpus = run.peak_gpu_memory === null ? null : `${bytes(run.peak_gpu_memory)} on GPUs`;
+  const cpu = cpus === null ? null : `${cpus} ${cpus === "1.0" ? "CPU" : "CPUs"}`;
+  return [cpu, `${bytes(run.peak_memory)} of memory`, onGpus].filter((each) => each !== null).join(", ");
+}
+
+/**
  * Say a duration in seconds as people do.
  * @param {number} seconds
  */

@@ -111,6 +111,9 @@ interface PanelRun extends Progress {
   created_at: number;
   finished_at: number | null;
   start: string;
+  peak_cpu: number | null;
+  peak_memory: number | null;
+  peak_gpu_memory: number | null;
   agent: string | null;
   served: Served | null;
   error: string | null;

@@ -8,6 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
+    long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     for table in ("workspace", "experiments", "stages", "runs"):
         op.add_column(table, sa.Column("launcher", sa.Text(), nullable=True))
         op.add_column(table, sa.Column("resources", sa.JSON(), nullable=True))
@@ -19,6 +20,9 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("job", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("waits", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("gpus", sa.JSON(), nullable=True))
+    op.add_column("runs", sa.Column("peak_cpu", sa.Float(), nullable=True))
+    for name in ("peak_memory", "peak_gpu_memory"):
+        op.add_column("runs", sa.Column(name, long, nullable=True))
     op.add_column("runs", sa.Column("retry", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("runs", sa.Column("run_through", sa.JSON(), nullable=True))
     op.create_table(
@@ -56,12 +60,36 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_notices_run_id"), "notices", ["run_id"])
     op.create_index(op.f("ix_notices_due_at"), "notices", ["due_at"])
+    op.create_table(
+        "usage",
+        sa.Column("id", long, nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("cpu", sa.Float(), nullable=False),
+        sa.Column("memory", long, nullable=False),
+        sa.Column("gpu", sa.Float(), nullable=True),
+        sa.Column("gpu_memory", long, nullable=True),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_usage_run_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_usage_run_id"), "usage", ["run_id"])
 
 
 def downgrade() -> None:
-    for table in ("notices", "notifications"):
+    for table in ("usage", "notices", "notifications"):
         op.drop_table(table)
-    for name in ("run_through", "retry", "gpus", "waits", "job", "home"):
+    for name in (
+        "run_through",
+        "retry",
+        "peak_gpu_memory",
+        "peak_memory",
+        "peak_cpu",
+        "gpus",
+        "waits",
+        "job",
+        "home",
+    ):
         op.drop_column("runs", name)
     op.drop_column("stages", "retries")
     for name in ("limits", "trackers", "remote"):

@@ -1,0 +1,53 @@
+"""When samples of what a run uses are taken, and what they amount to (spec 6.14)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_widgets.domain.usage import FIRST_INTERVAL, SHARE, Peak, Usage, find_interval
+
+pytestmark = pytest.mark.spec("6.14")
+
+WEEK = 7 * 24 * 3600
+SAMPLES = st.builds(
+    Usage,
+    seconds=st.floats(0, WEEK),
+    cpu=st.floats(0, 256),
+    memory=st.integers(0, 2**44),
+    gpu=st.none() | st.floats(0, 8),
+    gpu_memory=st.none() | st.integers(0, 2**40),
+)
+
+
+def test_a_run_of_a_week_has_few_samples_and_one_of_a_minute_has_many() -> None:
+    """A sample a second at first, more and more rarely afterwards."""
+    taken, now, within_a_minute = 0, 0.0, 0
+    while now < WEEK:
+        now += find_interval(taken, 0.001)
+        taken += 1
+        within_a_minute += now <= 60
+    assert within_a_minute == 60
+    assert taken <= 3300
+
+
+@given(st.integers(0, 100_000), st.floats(0, 10))
+def test_taking_samples_costs_less_than_a_percent_of_a_cpu(taken: int, cost: float) -> None:
+    """One that takes long, since a machine has many processes, is followed by a longer pause."""
+    interval = find_interval(taken, cost)
+    assert interval >= FIRST_INTERVAL
+    assert cost <= SHARE * interval * (1 + 1e-9)
+    assert SHARE < 0.01
+
+
+@given(st.lists(SAMPLES, max_size=20), st.lists(SAMPLES, max_size=20))
+def test_the_peak_of_all_samples_is_that_of_the_peaks_of_their_parts(
+    first: list[Usage], rest: list[Usage]
+) -> None:
+    """It is the most of each resource, and nothing where no sample has told."""
+    whole = Peak.of([*first, *rest])
+    for name in ("cpu", "memory", "gpu_memory"):
+        parts = [getattr(Peak.of(part), name) for part in (first, rest)]
+        known = [each for each in parts if each is not None]
+        assert getattr(whole, name) == (max(known) if known else None)
