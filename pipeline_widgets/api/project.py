@@ -269,6 +269,28 @@ class Project(Handle):
         """
         return self.compare(*chosen).metrics
 
+    def update(self, *, name: str) -> None:
+        """Change its name.
+
+        Args:
+            name: The new name, unique in the workspace.
+
+        Raises:
+            NameTakenError: There is another project of that name.
+            ConfigError: The name is empty or too long.
+        """
+        self._services.projects.rename(self._id, name)
+
+    def delete(self) -> None:
+        """Delete it with its pipelines, experiments, runs, metrics and checkpoints; agents stay.
+
+        Checkpoints that were adopted where they are stay there.
+
+        Raises:
+            InUseError: Something is active, or one of its checkpoints is the only source of an agent.
+        """
+        self._services.projects.delete(self._id)
+
     def view(self) -> ProjectView:
         """Return a new live view of it, as the last line of a cell shows it.
 

@@ -24,12 +24,28 @@ def find_references(
     asked, found = frozenset(ids), dict[int, list[str]]()
     for run in runs:
         for key in asked & {run.start_checkpoint_id, run.source_checkpoint_id}:
-            found.setdefault(key, []).append(_name(run, names))
+            found.setdefault(key, []).append(describe_run(run, names))
     for key, (_, name, _) in work.agents.made_of(ids):
         found.setdefault(key, []).append(f"agent {quote(name)}")
     for key, evaluations in find_active_evaluations(work, ids).items():
         found.setdefault(key, []).extend(f"{run.label}, which is scoring it" for run in evaluations)
     return {key: list(dict.fromkeys(names)) for key, names in found.items()}
+
+
+def describe_run(run: Run, experiments: Mapping[int, Experiment]) -> str:
+    """Return how a sentence names a run: "run 2 of 'sft'", "deployment run 1", "evaluation 1".
+
+    Args:
+        run: The run.
+        experiments: The experiments of the runs that train, by id.
+    """
+    if run.is_deployment:
+        return f"deployment {run.label}"
+    return (
+        f"{run.label} of {quote(experiments[run.trained_experiment_id].name)}"
+        if run.is_training
+        else run.label
+    )
 
 
 def find_stage_references(
@@ -68,9 +84,3 @@ def _asking(
                 continue
             if isinstance(stage.choice, int) or not named:
                 yield f"stage {at} of pipeline {quote(pipeline.name)}", source, stage.choice
-
-
-def _name(run: Run, experiments: Mapping[int, Experiment]) -> str:
-    if run.is_deployment:
-        return f"deployment {run.label}"
-    return f"{run.label} of {quote(experiments[run.trained_experiment_id].name)}"

@@ -29,7 +29,7 @@ def test_the_kind_of_a_project_is_kept(lab: Lab) -> None:
     lab.projects.create("Classic", advanced_training=False)
     assert [each.advanced_training for each in lab.projects.all()] == [True, False]
     public = {name for name in dir(lab.projects) if not name.startswith("_")}
-    assert public == {"create", "all", "get"}
+    assert public == {"create", "rename", "delete", "all", "get"}
 
 
 def test_names_are_trimmed_and_unique(lab: Lab) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select, update
 
 from pipeline_widgets.domain.overview import ProjectRow
 from pipeline_widgets.domain.project import Project
@@ -76,3 +76,30 @@ class Projects(Repository):
         """Raise a project's revision and return it; first in every write, so that it locks the project."""
         row = self._first(_TOUCH, project=project_id)
         return int(require(row, "project")["revision"])
+
+    def rename(self, project_id: int, name: str) -> Project:
+        """Give a project another name."""
+        self._set(schema.projects, project_id, name=name)
+        self._touch_workspace()
+        return self.get(project_id)
+
+    def remove(self, project_id: int) -> None:
+        """Delete a project with all rows that belong to it: those that refer to others go before these.
+
+        No version of an agent may be made of its checkpoints.
+        """
+        runs, stages = schema.runs, schema.stages
+        ours = select(runs.c.id).where(runs.c.project_id == project_id)
+        self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ours)))
+        for table in (schema.metrics, schema.checkpoints, schema.notices):
+            self.connection.execute(delete(table).where(table.c.run_id.in_(ours)))
+        unlinked = update(runs).where(runs.c.project_id == project_id)
+        self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))
+        chains = select(schema.pipelines.c.id).where(schema.pipelines.c.project_id == project_id)
+        for table in (schema.events, runs):
+            self.connection.execute(delete(table).where(table.c.project_id == project_id))
+        self.connection.execute(delete(stages).where(stages.c.pipeline_id.in_(chains)))
+        for table in (schema.pipelines, schema.experiments):
+            self.connection.execute(delete(table).where(table.c.project_id == project_id))
+        self.connection.execute(delete(schema.projects).where(_P.id == project_id))
+        self._touch_workspace()
