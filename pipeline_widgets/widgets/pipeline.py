@@ -159,7 +159,7 @@ class PipelineView(ScoringView):
         )
         self.refresh()
         self.do_select(added.id)
-        return {"stage": added.id, "also": list(also)}
+        return {"stage": added.id, "also": list(also), "version": self._state.pipeline.version}
 
     def do_edit(self, stage: int, settings: Row, version: int, *, duplicate: bool = False) -> Row:
         """Give a stage other settings, or return what is wrong with fields of the form."""
@@ -185,7 +185,7 @@ class PipelineView(ScoringView):
         self.refresh()
         left = self._state.stages
         self.do_select(left[min(at, len(left) - 1)].stage.id if left else 0)
-        return {"also": list(also)}
+        return {"also": list(also), "version": self._state.pipeline.version}
 
     def do_describe(self, version: int, name: str | None = None, description: str | None = None) -> None:
         """Give the pipeline another name or description."""
@@ -360,7 +360,7 @@ class PipelineView(ScoringView):
 
     def _on_edit(self, also: tuple[str, ...]) -> Row:
         self.refresh()
-        return {"also": list(also)}
+        return {"also": list(also), "version": self._state.pipeline.version}
 
 
 class Canvas(ReadOnlyState, ipycytoscape.CytoscapeWidget):

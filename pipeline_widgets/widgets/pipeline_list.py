@@ -102,8 +102,8 @@ class PipelineList(PagedView):
 
     def do_edit(
         self, pipeline: int, version: int, name: str | None = None, description: str | None = None
-    ) -> None:
-        """Give a pipeline another name or description.
+    ) -> Row:
+        """Give a pipeline another name or description, and return its version after that.
 
         Args:
             pipeline: The pipeline.
@@ -112,7 +112,7 @@ class PipelineList(PagedView):
             description: Another description.
         """
         try:
-            self._services.pipelines.update(
+            edited = self._services.pipelines.update(
                 pipeline, name=name, description=description, expected_version=version
             )
         except StaleWriteError:
@@ -121,6 +121,7 @@ class PipelineList(PagedView):
         self.refresh()
         if pipeline in self.builders:
             self.builders[pipeline].refresh()
+        return {"version": edited.version}
 
     # ---- commands: running
 

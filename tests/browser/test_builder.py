@@ -57,7 +57,7 @@ def test_check_pipeline_lists_every_problem_by_stage(
     """What would stop the chain is listed with its stage; where nothing would, that is said."""
     root = show(notebook, "pipe = chain('a', 'b', trigger='manual'); pipe.stages[0].trigger(); pipe.wait(30)")
     root.get_by_role("button", name="Check pipeline").click()
-    expect(root.get_by_text("Everything is in order")).to_be_visible()
+    expect(root.get_by_role("group", name="Notification")).to_contain_text("Everything is in order")
 
     notebook.execute("import shutil\nfor each in pipe.stages[0].run.checkpoints: shutil.rmtree(each.path)")
     root.get_by_role("button", name="Check pipeline").click()

@@ -258,7 +258,7 @@ def test_checkpoints_are_listed_deployed_and_deleted(notebook: Notebook, show: S
     dialog.get_by_label("Agent name").fill("mine")
     dialog.get_by_label("Description").fill("to try")
     dialog.get_by_role("button", name="Deploy").click()
-    expect(root.get_by_text("Agent mine was saved.")).to_be_visible()
+    expect(root.get_by_role("group", name="Notification")).to_contain_text("Agent mine was saved.")
     assert notebook.python("[(a.name, a.description) for a in ws.agents]") == [["mine", "to try"]]
     rows.first.get_by_role("button", name="Delete").click()
     dialog = root.get_by_role("dialog", name="Delete the checkpoint at step 6?")

@@ -1,13 +1,12 @@
 // The frame of a view: notices, what cannot be used now and why, and the lease for which Python refreshes it.
 
-import { button, draw, explain, focusOn, html, icon, make, unique } from "./elements.js";
+import { button, draw, explain, html, icon, make, unique } from "./elements.js";
 import { keepLease } from "./lease.js";
 import { GONE, Line, sentence } from "./line.js";
 import { hidePicture, picturePlaces } from "./picture.js";
 import { ago } from "./text.js";
+import { Toast } from "./toast.js";
 import { lockChanges } from "./trust.js";
-
-const NOTICED = 10_000; // ms after which word of a success goes by itself
 
 /**
  * The frame of a view: a root that keeps keys from the notebook, a place for notices, and a lease that
@@ -26,17 +25,19 @@ export class Frame {
       html`<div class="pw-root" tabindex="-1" data-pw-shows=${model.get("picture")}>
         <div class="pw-notices"></div>
         <div class="pw-notices"></div>
-        <div class="pw-notices pw-floating" popover="manual"></div>
         <div class=${`pw-body pw-${name}`}></div>
         <div class="pw-hidden" role="status" aria-live="polite"></div>
       </div>`,
     );
-    const [banner, trouble, notices, body, said] = /** @type {El[]} */ ([...this.root.children]);
+    const [banner, trouble, body, said] = /** @type {El[]} */ ([...this.root.children]);
     this.banner = banner;
     this.trouble = trouble;
-    this.notices = notices;
     this.body = body;
     this.said = said;
+    /** @type {string[]} */
+    this.saying = [];
+    this.toast = new Toast(this);
+    body.before(this.toast.el);
     el.append(this.root);
     this.undo.push(hidePicture(model.get("picture")));
     this.on("change:trouble", () => this.showTrouble());
@@ -50,8 +51,6 @@ export class Frame {
       () => this.showTrouble(),
     );
     this.listen(this.root, "click", (event) => this.why(event), { capture: true });
-    this.listen(document, "scroll", () => this.placeNotice(), { capture: true, passive: true });
-    this.listen(window, "resize", () => this.placeNotice());
     const clock = setInterval(() => this.tick(), 30_000);
     this.undo.push(() => clearInterval(clock));
     this.locks = new MutationObserver(() => lockChanges(this.root, true));
@@ -124,12 +123,13 @@ export class Frame {
   }
 
   /**
-   * Say something to a screen reader.
+   * Say something to a screen reader; what comes at the same moment is said together.
    * @param {string} text
    */
   announce(text) {
     this.said.textContent = "";
-    requestAnimationFrame(() => (this.said.textContent = text));
+    if (this.saying.push(text) > 1) return;
+    requestAnimationFrame(() => (this.said.textContent = [...new Set(this.saying.splice(0))].join(" ")));
   }
 
   /**
@@ -145,60 +145,13 @@ export class Frame {
   }
 
   /**
-   * Show a notice with what was done, was changed along, or went wrong. It floats above what can be seen of
-   * the view: nothing scrolls or moves. It stays until it is dismissed or the next command succeeds, or goes
-   * where it is short.
+   * Show what was done, was changed along, or went wrong, as a toast, which a screen reader says too.
    * @param {string | string[]} text
    * @param {"info" | "error"} [kind]
+   * @param {ToastAction | null} [action] What can be done about it, such as "View" or "Undo".
    */
-  notice(text, kind = "info") {
-    const lines = [text].flat(),
-      failed = kind === "error";
-    const dismiss = () => {
-      this.clearNotice();
-      focusOn(this.root);
-    };
-    this.clearNotice();
-    draw(
-      this.notices,
-      html`<div class=${`pw-notice pw-${kind}`} role=${failed ? "alert" : "status"}>
-        ${icon(failed ? "Failed" : "info")}
-        <div>${lines.map((line) => html`<div>${line}</div>`)}</div>
-        ${button({ label: "Dismiss", glyph: "close", quiet: true, onclick: dismiss })}
-      </div>`,
-    );
-    this.notices.showPopover();
-    this.placeNotice();
-    if (!failed && lines.length === 1) this.letGo();
-  }
-
-  clearNotice() {
-    clearTimeout(this.going);
-    draw(this.notices, null);
-    if (this.notices.matches(":popover-open")) this.notices.hidePopover();
-  }
-
-  /** Close a notice after a while, but not while somebody is at it. */
-  letGo() {
-    this.going = setTimeout(
-      () => (this.notices.matches(":hover, :focus-within") ? this.letGo() : this.clearNotice()),
-      NOTICED,
-    );
-  }
-
-  /** Keep a notice at the bottom of what can be seen of the view. */
-  placeNotice() {
-    if (!this.notices.firstElementChild) return;
-    const part = inSight(this.root);
-    this.notices.style.visibility = part ? "" : "hidden";
-    if (!part) return;
-    const width = Math.min(600, part.right - part.left - 24),
-      { height } = this.notices.getBoundingClientRect();
-    Object.assign(this.notices.style, {
-      width: `${width}px`,
-      left: `${(part.left + part.right - width) / 2}px`,
-      top: `${Math.max(part.top, part.bottom - height - 12)}px`,
-    });
+  notice(text, kind = "info", action = null) {
+    this.toast.show([text].flat(), kind === "error", action);
   }
 
   /**
@@ -212,7 +165,7 @@ export class Frame {
   async run(command, args, pressed) {
     try {
       const result = await this.line.ask(command, args, pressed);
-      this.clearNotice();
+      this.toast.clear();
       return result ?? /** @type {Answer<Name>} */ ({});
     } catch (error) {
       if (error === GONE)
@@ -269,21 +222,4 @@ export class Frame {
     this.line.close();
     this.root.remove();
   }
-}
-
-/**
- * Return the part of an element that can be seen, as a rectangle of the window; null where nothing can.
- * @param {El} el
- */
-function inSight(el) {
-  const part = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
-  for (let each = /** @type {El | null} */ (el); each && each !== document.body; each = each.parentElement) {
-    if (each !== el && getComputedStyle(each).overflowY === "visible") continue;
-    const { left, top, right, bottom } = each.getBoundingClientRect();
-    part.left = Math.max(part.left, left);
-    part.top = Math.max(part.top, top);
-    part.right = Math.min(part.right, right);
-    part.bottom = Math.min(part.bottom, bottom);
-  }
-  return part.left < part.right && part.top < part.bottom ? part : null;
 }

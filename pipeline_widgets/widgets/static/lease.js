@@ -21,7 +21,7 @@ export function keepLease(frame) {
   const observer = new IntersectionObserver((entries) => {
     seen = entries[entries.length - 1].isIntersecting;
     settle();
-    frame.placeNotice();
+    frame.toast.place();
   });
   observer.observe(frame.root);
   frame.listen(document, "visibilitychange", settle);

@@ -5,6 +5,7 @@ import { child } from "./children.js";
 import { openDialog, openMenu, paragraphs } from "./dialogs.js";
 import { button, draw, find, focusOn, html, make, named } from "./elements.js";
 import { Frame } from "./frame.js";
+import { tellEdit, tellUndone, undoEdit } from "./pipeline_edits.js";
 import { openPlan } from "./plan.js";
 import { openPipelineRun } from "./run_pipeline.js";
 import { openScoreBy } from "./scoring.js";
@@ -15,7 +16,7 @@ import { StageGraph } from "./stage_graph.js";
 import { StageList } from "./stage_list.js";
 import { StagePanel } from "./stage_panel.js";
 import { count, isolated } from "./text.js";
-import { lastEdit, openCode, openHistory } from "./transfer.js";
+import { openCode, openHistory } from "./transfer.js";
 import { repeat } from "./vendor/lit.js";
 
 export class Builder {
@@ -271,10 +272,11 @@ export class Builder {
    * @param {El} [pressed]
    */
   async move(id, to, pressed) {
-    const done = await this.frame.run("move", { stage: id, to, version: this.version }, pressed);
+    const { version } = this,
+      from = this.stageOf(id)?.n;
+    const done = await this.frame.run("move", { stage: id, to, version }, pressed);
     if (!done) return this.graph.show([...this.stages]);
-    if (done.also?.length) this.frame.notice(done.also);
-    this.frame.announce(`Now stage ${to + 1}.`);
+    if (from !== to + 1) tellEdit(this.frame, `Stage ${from} is stage ${to + 1} now.`, done, version);
     this.graph.reveal(id);
   }
 
@@ -290,9 +292,9 @@ export class Builder {
       danger: true,
       body: paragraphs("Its runs, checkpoints, experiment and agents stay."),
       act: async (pressed) => {
-        const done = await this.frame.line.ask("remove", { stage: id, version: this.version }, pressed);
-        if (done.also.length) this.frame.notice(done.also);
-        this.frame.announce(`Stage ${stage.n} was deleted.`);
+        const { version } = this;
+        const done = await this.frame.line.ask("remove", { stage: id, version }, pressed);
+        tellEdit(this.frame, `Stage ${stage.n} (${isolated(stage.name)}) was deleted.`, done, version);
       },
     });
   }
@@ -303,13 +305,9 @@ export class Builder {
    * @param {boolean} [inDialog]
    */
   async undo(pressed, inDialog = false) {
-    const asked = { version: this.version };
-    const done = inDialog
-      ? await this.frame.line.ask("undo", asked, pressed)
-      : await this.frame.run("undo", asked, pressed);
-    if (!done) return;
-    const edit = lastEdit(done.undone);
-    this.frame.notice([`${edit.done}: ${edit.what}`, ...done.also]);
+    const { frame, version } = this;
+    if (!inDialog) return undoEdit(frame, version, pressed);
+    tellUndone(frame, await frame.line.ask("undo", { version }, pressed));
   }
 
   /** @param {El} pressed */

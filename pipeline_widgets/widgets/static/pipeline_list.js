@@ -139,8 +139,20 @@ export class PipelineTable extends PagedTable {
 
   /** @param {PipelineRow} row */
   runs({ id, runs }) {
-    const { frame } = this;
-    return runButtons(runs, (goal, pressed) => openPipelineRun({ frame, goal, pressed, pipeline: id }));
+    const { frame } = this,
+      view = () => this.reveal(id);
+    return runButtons(runs, (goal, pressed) => openPipelineRun({ frame, goal, pressed, pipeline: id, view }));
+  }
+
+  /**
+   * Open a row, and go to it.
+   * @param {number} id
+   */
+  async reveal(id) {
+    const line = this.lineOf(id);
+    if (line && !this.isOpen(id)) await this.toggle(id, find(line, ".pw-pt-open"));
+    this.landing = { id, focus: true };
+    this.draw();
   }
 
   // ---- the name, edited in the row
@@ -200,15 +212,28 @@ export class PipelineTable extends PagedTable {
     try {
       // Once refused, it is based on what is shown now.
       const version = (edit.refused && this.row(id)?.version) || edit.version;
-      await this.frame.line.ask("edit", { pipeline: id, version, name: text }, input);
-      this.frame.announce(`Renamed to ${text.trim()}.`);
+      const done = await this.frame.line.ask("edit", { pipeline: id, version, name: text }, input);
       this.endRename(id, back);
+      this.frame.notice(`Renamed to ${isolated(text.trim())}.`, "info", {
+        label: "Undo",
+        act: (pressed) => this.renameBack({ pipeline: id, name: edit.name, version: done.version }, pressed),
+      });
     } catch (error) {
       const refused = kindOf(error) === "StaleWriteError";
       Object.assign(edit, { busy: false, error: sentence(error), refused });
       this.draw();
       if (back) input.focus();
     }
+  }
+
+  /**
+   * Give a pipeline its former name, unless it was renamed since that version.
+   * @param {{ pipeline: number, name: string, version: number }} edit
+   * @param {El} pressed
+   */
+  async renameBack(edit, pressed) {
+    if (await this.frame.run("edit", edit, pressed))
+      this.frame.notice(`Renamed back to ${isolated(edit.name)} (undo).`);
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { radios } from "./controls.js";
 import { openDialog } from "./dialogs.js";
-import { focused, html, icon, unique } from "./elements.js";
+import { find, focused, focusOn, html, icon, named, unique } from "./elements.js";
 import { nothing } from "./vendor/lit.js";
 
 /**
@@ -16,7 +16,12 @@ export async function openPlan({ frame, stage, resume = false, over = false }) {
   if (!plan) return;
   /** @param {{ run: number } | undefined} done */
   const tell = (done) =>
-    done && frame.announce(`${plan.runs_now}: run ${done.run} ${resume ? "resumes it" : "was triggered"}.`);
+    done &&
+    frame.notice(
+      `${plan.runs_now}: run ${done.run} ${resume ? "resumes it" : "was triggered"}.`,
+      "info",
+      viewStage(frame, stage),
+    );
   if (!plan.confirm) return tell(await frame.run("trigger", { stage, resume }, pressed));
   let { duplicate } = plan;
   const group = unique("duplicate");
@@ -41,6 +46,22 @@ export async function openPlan({ frame, stage, resume = false, over = false }) {
     });
   });
 }
+
+/**
+ * What a toast offers that tells of a run of a stage: to lead to it.
+ * @param {Frame} frame
+ * @param {number} stage
+ * @returns {ToastAction}
+ */
+export const viewStage = (frame, stage) => ({
+  label: "View",
+  act: async (pressed) => {
+    if (!(await frame.run("select", { stage }, pressed))) return;
+    const panel = find(frame.root, named("panel"));
+    panel.scrollIntoView({ block: "nearest" });
+    focusOn(panel);
+  },
+});
 
 /**
  * Ask whether a stage gets a copy of its experiment, which has run elsewhere.

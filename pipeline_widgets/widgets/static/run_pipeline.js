@@ -3,7 +3,7 @@
 import { radios } from "./controls.js";
 import { openDialog } from "./dialogs.js";
 import { unique } from "./elements.js";
-import { duplicateChoice, planParts } from "./plan.js";
+import { duplicateChoice, planParts, viewStage } from "./plan.js";
 
 /** @type {Record<RunGoal, string>} */
 const RUN_LABELS = { run: "Run pipeline", "bring up to date": "Bring up to date" };
@@ -37,9 +37,10 @@ export function runButtons(offer, run) {
 
 /**
  * Run a pipeline; asks first where the plan says so. Resolves with what was started.
- * @param {{ frame: Frame, goal: RunGoal, pressed: El, pipeline?: number }} options
+ * @param {{ frame: Frame, goal: RunGoal, pressed: El, pipeline?: number,
+ *   view?: (pressed: El) => unknown }} options `view` leads to the pipeline, where it is a row of a list.
  */
-export async function openPipelineRun({ frame, goal, pressed, pipeline }) {
+export async function openPipelineRun({ frame, goal, pressed, pipeline, view }) {
   const asked = pipeline === undefined ? { goal } : { goal, pipeline };
   const planned = await frame.run("plan_run", asked, pressed);
   if (!planned) return null;
@@ -47,7 +48,7 @@ export async function openPipelineRun({ frame, goal, pressed, pipeline }) {
     frame.notice(planned.reason, "error");
     return null;
   }
-  const choice = new RunChoice(frame, asked, planned);
+  const choice = new RunChoice(frame, asked, planned, view);
   if (!planned.confirm) return choice.tell(await frame.run("run", choice.answer, pressed));
   return new Promise((resolve) => choice.open(RUN_LABELS[goal], resolve));
 }
@@ -58,9 +59,11 @@ class RunChoice {
    * @param {Frame} frame
    * @param {Args} asked
    * @param {PipelineRunPlan} planned
+   * @param {((pressed: El) => unknown) | undefined} view
    */
-  constructor(frame, asked, planned) {
+  constructor(frame, asked, planned, view) {
     this.frame = frame;
+    this.view = view;
     this.asked = asked;
     this.planned = planned;
     this.duplicate = planned.duplicate;
@@ -87,7 +90,9 @@ class RunChoice {
     if (!done || !this.planned.plan) return null;
     const { plan, resume } = this.planned;
     this.started = `${plan.runs_now}: run ${done.run} ${resume ? "resumes it" : "was triggered"}.`;
-    this.frame.announce(this.started);
+    const { frame, view, planned } = this,
+      leads = view ? { label: "View", act: view } : viewStage(frame, planned.stage ?? 0);
+    frame.notice(this.started, "info", leads);
     return this.started;
   }
 

@@ -4,6 +4,7 @@
 import { openDialog, paragraphs } from "./dialogs.js";
 import { button, find, focused, html } from "./elements.js";
 import { kindOf } from "./line.js";
+import { tellEdit } from "./pipeline_edits.js";
 import { attachWords } from "./stage_draft.js";
 import { StageFields } from "./stage_fields.js";
 
@@ -101,8 +102,8 @@ class StageForm {
         this.fields.placement.refuse(done.refused)?.control.focus();
         return false;
       }
-      if (done.also?.length) frame.notice(done.also);
-      frame.announce(`Stage ${form.position + 1} was ${editing ? "saved" : "added"}.`);
+      const said = `Stage ${form.position + 1} was ${editing ? "saved" : "added"}.`;
+      tellEdit(frame, said, done, args.version);
       return true;
     } catch (problem) {
       this.unask();

@@ -41,7 +41,8 @@ export class StagePanel {
     this.stage = null;
     this.shown = "";
     this.heading = unique("panel");
-    this.el = make(html`<section class="pw-panel" aria-labelledby=${this.heading}></section>`);
+    this.el = make(html`<section class="pw-panel" tabindex="-1" data-f="panel"
+      aria-labelledby=${this.heading}></section>`);
     const clock = setInterval(() => this.panel?.run && this.el.isConnected && this.draw(), 1000);
     frame.undo.push(
       () => clearInterval(clock),

@@ -614,10 +614,13 @@ interface Traits {
 /** Edits that were made along with one. */
 type Also = { also: string[] };
 
+/** The same of an edit of a pipeline, with its version after that. */
+type Edited = Also & { version: number };
+
 /** What commands answer; those that are not here answer nothing of their own. */
 interface Answers {
   accept: object;
-  add: Also & { refused?: Record<string, string> };
+  add: Edited & { refused?: Record<string, string> };
   check: { stage: string; problem: string }[];
   clean_up: Freed;
   clean_up_form: CleanUp;
@@ -628,18 +631,18 @@ interface Answers {
   csv: { name: string; text: string };
   deploy: Named & { key: string | null; trouble: Problem | null };
   duplicate: Named;
-  edit: Also & { refused?: Record<string, string> };
+  edit: Edited & { refused?: Record<string, string> };
   history: History;
   import: Named & Also;
   lineage: Lineage;
   look: { rows: ResultCurve[] };
-  move: Also;
+  move: Edited;
   offer: { runs: ResumableRun[] };
   environment: RunEnvironment;
   plan: Plan;
   plan_run: PipelineRunPlan;
   run: { run: number };
-  remove: Also;
+  remove: Edited;
   resume: Named;
   resume_form: ResumeOffer;
   rotate_key: { key: string };
@@ -654,7 +657,7 @@ interface Answers {
   score_form: { checkpoints: number; evaluators: EvaluatorChoice[]; obstacle: string };
   sources: AgentSourceRow[];
   trigger: { run: number };
-  undo: Also & { undone: UndoableEdit | null };
+  undo: Edited & { undone: UndoableEdit | null };
 }
 
 /** What a command answers; it is never nothing where it succeeds. */
@@ -759,6 +762,20 @@ interface ButtonOptions {
 }
 
 /** A dialog. `act` is called when it is confirmed; `careful` begins on the button that changes nothing. */
+/** What can be done from a toast. */
+interface ToastAction {
+  label: string;
+  act: (pressed: El) => unknown;
+}
+
+/** A rectangle of the window, in px. */
+interface Box {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
 interface DialogOptions {
   frame: Frame;
   title: string;
