@@ -214,15 +214,25 @@ class Pipeline(Handle):
         return Listing("event", (PipelineEvent(each) for each in found))
 
     def undo(self) -> str:
-        """Undo the last edit, and return what that was. Undoing again does it again.
+        """Undo the last edit that is not undone yet, whoever made it, and return what that was.
 
-        A stage that was deleted comes back with its runs.
+        Repeated, it undoes the edits before that one; 20 of them are kept. A stage that was deleted comes
+        back with its runs.
 
         Raises:
             RuleError: There is no edit to undo.
             InUseError: A stage that it concerns is active.
         """
-        return self._services.history.undo(self._id).undone.what
+        return self._services.history.undo(self._id).undone.sentence
+
+    def redo(self) -> str:
+        """Do again what was undone last, if nothing was edited since, and return what that was.
+
+        Raises:
+            RuleError: There is no such edit.
+            InUseError: A stage that it concerns is active.
+        """
+        return self._services.history.redo(self._id).undone.sentence
 
     def to_yaml(self) -> str:
         """Return it as YAML, from which `project.import_pipeline` makes it again, here or elsewhere."""

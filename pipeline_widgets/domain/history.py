@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
-from pipeline_widgets.domain.chain import Pipeline, Stage
+from pipeline_widgets.directions import isolate, quote
+from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
+from pipeline_widgets.domain.edits import Change, ChangeKind
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.errors import InUseError
+
+KEPT_EDITS = 20  # that can be undone one after another; as many that were undone can be done again
+STEPS_READ = 200  # events in which they are looked for
 
 
 class EventKind(StrEnum):
@@ -17,8 +23,10 @@ class EventKind(StrEnum):
 
     CREATED = "created"
     EDITED = "edited"
-    #: An undo. Undoing that in turn is an edit again.
+    #: An undo.
     UNDONE = "undone"
+    #: An edit that was undone, done again.
+    REDONE = "redone"
     #: Runs were triggered, resumed or stopped.
     RAN = "ran"
     DELETED = "deleted"
@@ -32,13 +40,53 @@ class Event:
     at: datetime
     who: str
     kind: EventKind
-    #: One sentence; of an undo, that of the edit which it took back.
+    #: One sentence; of an undo or a redo, that of the edit which it took back or did again.
     sentence: str
+    #: What an edit has changed; None where an older version of the package kept the event, or it is no edit.
+    changes: Sequence[Change] | None = None
 
     @property
     def what(self) -> str:
         """The event, in one sentence."""
-        return f"Undone: {self.sentence}" if self.kind is EventKind.UNDONE else self.sentence
+        if self.kind not in _WORDS:
+            return self.sentence
+        if self.changes is None:
+            return f"Undone: {self.sentence}"
+        return f"{_describe_return(self.changes)} ({_WORDS[self.kind]})"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EditStep:
+    """An edit of a pipeline, an undo or a redo, on the way back through its history."""
+
+    #: The id of its event.
+    id: int
+    kind: EventKind
+    #: The version of the pipeline after it.
+    version: int
+    #: Whether it raised the version. To accept a stage as fresh does not, so that others' views stand.
+    has_raised: bool
+    #: Whether the pipeline before it is kept.
+    is_kept: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UndoOptions:
+    """The edit that an undo would take back, and the one that a redo would do again; None without one."""
+
+    undo: Event | None = None
+    redo: Event | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UndoPlan:
+    """What an undo or a redo would do to a pipeline."""
+
+    event: Event
+    #: The version of the pipeline that it was planned for.
+    version: int
+    #: The stages with runs or an agent that it would take away, a sentence for each.
+    losses: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,14 +122,83 @@ class PipelineSnapshot:
         return replace(now, **texts, stages=self.stages, score_by=self.score_by)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UndoableEdit:
-    """The latest edit of a pipeline."""
+def find_undoable(steps: Sequence[EditStep], version: int) -> tuple[EditStep, ...]:
+    """Return the edits that can be undone one after another, the first to be undone first.
 
-    event: Event
-    #: The version of the pipeline after it.
-    version: int
-    before: PipelineSnapshot
+    Args:
+        steps: The edits, undos and redos of a pipeline, newest first.
+        version: The version that the pipeline has now.
+    """
+    found: list[EditStep] = []
+    cancelled = 0  # edits before this one that undos have taken back
+    for step in _unbroken(steps, version):
+        if step.kind is EventKind.UNDONE:
+            cancelled += 1
+        elif cancelled:
+            cancelled -= 1
+        elif not step.is_kept:
+            break
+        else:
+            found.append(step)
+    return tuple(found[:KEPT_EDITS])
+
+
+def find_redoable(steps: Sequence[EditStep], version: int) -> tuple[EditStep, ...]:
+    """Return the undos after which nothing was edited, the latest first: a redo takes back the first one."""
+    found: list[EditStep] = []
+    repeated = 0  # undos before this one that redos have taken back
+    for step in _unbroken(steps, version):
+        if step.kind is EventKind.REDONE:
+            repeated += 1
+        elif step.kind is not EventKind.UNDONE:
+            break
+        elif repeated:
+            repeated -= 1
+        elif not step.is_kept:
+            break
+        else:
+            found.append(step)
+    return tuple(found[:KEPT_EDITS])
+
+
+def _unbroken(steps: Sequence[EditStep], version: int) -> Sequence[EditStep]:
+    """Return the newest steps that follow each other without an edit in between that nobody has kept."""
+    if not steps or steps[0].version != version:
+        return ()
+    for number, (after, before) in enumerate(pairwise(steps), 1):
+        if before.version != after.version - int(after.has_raised):
+            return steps[:number]
+    return steps
+
+
+def describe_losses(
+    now: Pipeline, then: Pipeline, names: Mapping[int, str], runs: Mapping[int, int], agents: Collection[str]
+) -> tuple[str, ...]:
+    """Say which stages with runs or an agent a pipeline would lose, and what stays of them.
+
+    Args:
+        now: The pipeline.
+        then: The pipeline as it would be.
+        names: The names of the stages that it has now, by id.
+        runs: How many runs those stages have, by id.
+        agents: The names of the agents that there are.
+    """
+    left = {stage.id for stage in then.stages}
+    lost: list[str] = []
+    for number, stage in enumerate(now.stages, 1):
+        if stage.id in left:
+            continue
+        stays: list[str] = []
+        if count := runs.get(stage.id, 0):
+            stays.append("its run" if count == 1 else f"its {count} runs")
+        if isinstance(stage, DeploymentStage) and stage.agent_name in agents:
+            stays.append(f"agent {quote(stage.agent_name)}")
+        if stays:
+            verb = "stays" if len(stays) == 1 and count <= 1 else "stay"
+            lost.append(
+                f"Stage {number} ({isolate(names[stage.id])}) is removed; {' and '.join(stays)} {verb}."
+            )
+    return tuple(lost)
 
 
 def check_undo(now: Pipeline, then: Pipeline, facts: PipelineFacts) -> None:
@@ -97,3 +214,26 @@ def check_undo(now: Pipeline, then: Pipeline, facts: PipelineFacts) -> None:
         if concerned and status.active:
             why = f"It concerns stage {at + 1}, which is {status.lower()}."
             raise InUseError("The last edit cannot be undone.", why, "Stop it first.")
+
+
+#: What an undo and a redo are called after what they did.
+_WORDS = {EventKind.UNDONE: "undo", EventKind.REDONE: "redo"}
+
+
+def _describe_return(changes: Sequence[Change]) -> str:
+    """Say what an undo or a redo did to a pipeline. Stages that others push along are left out."""
+    said = [_RETURNS[change.kind].format(change.number) for change in changes if change.kind in _RETURNS]
+    if not said:
+        said = ["order of the stages restored" if changes else "acceptance changed back"]
+    text = ", ".join(said)
+    return text[0].upper() + text[1:]
+
+
+_RETURNS = {
+    ChangeKind.RENAMED: "name restored",
+    ChangeKind.DESCRIBED: "description restored",
+    ChangeKind.SCORED_BY: "evaluator restored",
+    ChangeKind.STAGE_DELETED: "stage {} removed",
+    ChangeKind.STAGE_ADDED: "stage {} restored",
+    ChangeKind.STAGE_EDITED: "settings of stage {} restored",
+}

@@ -1,4 +1,4 @@
-"""The edits of a pipeline, and undoing the last one."""
+"""The edits of a pipeline, and undoing them one after another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ from functools import cache
 from pipeline_widgets.domain import edits
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
 from pipeline_widgets.domain.edits import Change, ChangeKind
-from pipeline_widgets.domain.history import Event, EventKind, PipelineSnapshot, check_undo
+from pipeline_widgets.domain.history import (
+    STEPS_READ,
+    EditStep,
+    Event,
+    EventKind,
+    PipelineSnapshot,
+    UndoOptions,
+    UndoPlan,
+    check_undo,
+    describe_losses,
+    find_redoable,
+    find_undoable,
+)
 from pipeline_widgets.domain.names import check_name_available
 from pipeline_widgets.errors import NotFoundError, RuleError
 from pipeline_widgets.persistence.repositories.events import Subject
@@ -24,15 +36,17 @@ LONGEST = 200  # characters of who
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UndoResult:
-    """An edit that was undone."""
+    """An edit that was undone, or done again."""
 
     pipeline: Pipeline
     #: The edit.
     undone: Event
+    #: What the undo did, as the history has it.
+    done: Event
 
 
 class HistoryService:
-    """Read the history of pipelines, and undo the last edit of one."""
+    """Read the history of pipelines, and undo their edits from the last one back."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -43,15 +57,36 @@ class HistoryService:
             work.pipelines.get(pipeline_id)
             return work.events.of_pipeline(pipeline_id, last)
 
-    def undoable(self, pipeline_id: int) -> Event | None:
-        """Return the edit that an undo would undo; None where there is none."""
+    def options(self, pipeline_id: int) -> UndoOptions:
+        """Return the edit that an undo would take back, and the one that a redo would do again."""
         with self._store.read() as work:
-            last = work.events.last_edit(pipeline_id)
+            version = work.pipelines.get(pipeline_id).version
+            steps = work.events.steps(pipeline_id, STEPS_READ)
+            next_ = [found[:1] for found in (find_undoable(steps, version), find_redoable(steps, version))]
+            events = work.events.by_id([step.id for found in next_ for step in found])
+            undo, redo = (events[found[0].id] if found else None for found in next_)
+            return UndoOptions(undo=undo, redo=redo)
+
+    def plan(self, pipeline_id: int, *, redo: bool = False) -> UndoPlan:
+        """Return what an undo would do, or a redo, and which stages with runs or an agent it would take away.
+
+        Raises:
+            RuleError: There is no edit to undo, or to do again.
+        """
+        with self._store.read() as work:
             now = work.pipelines.get(pipeline_id)
-            return last.event if last is not None and last.version == now.version else None
+            step = _next_step(work, now, redo=redo)
+            then = work.events.snapshot(step.id).restore(now)
+            gone = [stage.id for stage in now.stages if stage.id not in {left.id for left in then.stages}]
+            runs = {key: len(ids) for key, ids in work.events.runs_of(gone).items()} if gone else {}
+            agents = {agent.name for agent in work.agents.matching((), _deployed_names(now))}
+            names = work.pipelines.stage_names(pipeline_id)
+            losses = describe_losses(now, then, names, runs, agents)
+            event = work.events.by_id([step.id])[step.id]
+            return UndoPlan(event=event, version=now.version, losses=losses)
 
     def undo(self, pipeline_id: int, *, expected_version: int | None = None) -> UndoResult:
-        """Undo the last edit of a pipeline. Undoing again does it again.
+        """Undo the last edit of a pipeline that is not undone yet, whoever made it.
 
         A stage that was deleted comes back with its runs, and with why it was held and what was accepted.
 
@@ -61,19 +96,31 @@ class HistoryService:
             StaleWriteError: The pipeline has changed since `expected_version`.
             NotFoundError: An experiment or agent that a stage was bound to is gone.
         """
+        return self._return(pipeline_id, expected_version, redo=False)
+
+    def redo(self, pipeline_id: int, *, expected_version: int | None = None) -> UndoResult:
+        """Do the edit again that was undone last, if nothing was edited since.
+
+        Raises:
+            RuleError: There is no such edit.
+            InUseError: A stage that it concerns is active.
+            StaleWriteError: The pipeline has changed since `expected_version`.
+            NotFoundError: An experiment or agent that a stage was bound to is gone.
+        """
+        return self._return(pipeline_id, expected_version, redo=True)
+
+    def _return(self, pipeline_id: int, expected_version: int | None, *, redo: bool) -> UndoResult:
         with self._store.write() as work:
             now = work.pipelines.get(pipeline_id)
             revision = work.projects.touch(now.project_id)
             check_version(work, now, expected_version)
-            last = work.events.last_edit(pipeline_id)
-            if last is None or last.version != now.version:
-                raise RuleError("There is no edit to undo.", fix="See pipe.history for what was done.")
-            before, undone = last.before, last.event
+            step = _next_step(work, now, redo=redo)
+            undone, before = work.events.by_id([step.id])[step.id], work.events.snapshot(step.id)
             then = before.restore(now)
             known = pipeline_facts.load(work, now)
             check_undo(now, then, known)
             others = work.pipelines.named(now.project_id, [then.name])
-            check_name_available(then.name, (each for each in others if each.id != now.id), "pipeline")
+            check_name_available(then.name, (other for other in others if other.id != now.id), "pipeline")
             _check_bound(work, then)
             snapshot = take_snapshot(work, now, then, marked=before.marks)
             after = work.pipelines.save(then, revision, before=now)
@@ -82,9 +129,9 @@ class HistoryService:
             for stage_id, marks in before.marks.items():
                 held = known.for_stage(stage_id).held if stage_id in over else marks.held
                 work.pipelines.set_marks(stage_id, replace(marks, held=held))
-            kind = EventKind.EDITED if undone.kind is EventKind.UNDONE else EventKind.UNDONE
-            record_edit(work, now, after, undone.sentence, snapshot, kind=kind)
-            return UndoResult(pipeline=after, undone=undone)
+            kind = EventKind.REDONE if redo else EventKind.UNDONE
+            done = record_edit(work, now, after, undone.sentence, snapshot, kind=kind)
+            return UndoResult(pipeline=after, undone=undone, done=done)
 
 
 def check_version(
@@ -150,8 +197,8 @@ def record_edit(
     snapshot: PipelineSnapshot,
     *,
     kind: EventKind = EventKind.EDITED,
-) -> None:
-    """Keep that a pipeline was edited, so that it can be undone."""
+) -> Event:
+    """Keep that a pipeline was edited, so that it can be undone; return the event."""
     key = work.events.add(
         after,
         kind,
@@ -161,7 +208,10 @@ def record_edit(
         version=after.version,
         changes=edits.find_changes(before, after),
     )
-    work.events.forget_before(after.id, key)
+    steps = work.events.steps(after.id, STEPS_READ)
+    kept = (*find_undoable(steps, after.version), *find_redoable(steps, after.version))
+    work.events.keep_snapshots(after.id, [step.id for step in kept])
+    return work.events.by_id([key])[key]
 
 
 def stage_name(work: UnitOfWork, stage: Stage) -> str:
@@ -179,6 +229,22 @@ def current_user() -> str:
     except (OSError, KeyError):  # a container may know no name for the number of its user
         user = f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
     return f"{user}@{platform.node()}"[:LONGEST]
+
+
+def _next_step(work: UnitOfWork, now: Pipeline, *, redo: bool) -> EditStep:
+    """Return the edit to undo, or the undo to take back."""
+    steps = work.events.steps(now.id, STEPS_READ)
+    found = find_redoable(steps, now.version) if redo else find_undoable(steps, now.version)
+    if found:
+        return found[0]
+    if redo:
+        what, fix = "There is no edit to do again.", "A redo follows an undo, before any other edit."
+        raise RuleError(what, fix=fix)
+    raise RuleError("There is no edit to undo.", fix="See pipe.history for what was done.")
+
+
+def _deployed_names(pipeline: Pipeline) -> list[str]:
+    return [stage.agent_name for stage in pipeline.stages if isinstance(stage, DeploymentStage)]
 
 
 def _ran_since(work: UnitOfWork, then: Pipeline, last_run: int | None) -> set[int]:

@@ -15,8 +15,9 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
-from pipeline_widgets.domain.history import Event, EventKind
+from pipeline_widgets.domain.history import Event
 from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.services.history import current_user
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import ReadOnlyState, Row
@@ -194,10 +195,15 @@ class PipelineView(ScoringView):
         )
         self.refresh()
 
-    def do_undo(self, version: int) -> Row:
-        """Undo the last edit, and return what was undone."""
-        undone = self._services.history.undo(self._pipeline_id, expected_version=version).undone
-        return {"undone": _edit_row(undone), **self._on_edit(())}
+    def do_plan_undo(self, *, redo: bool = False) -> Row:
+        """Return what an undo or a redo would do, and the stages with runs or an agent that it takes away."""
+        plan = self._services.history.plan(self._pipeline_id, redo=redo)
+        return {**(_edit_row(plan.event) or {}), "version": plan.version, "losses": list(plan.losses)}
+
+    def do_undo(self, version: int, *, redo: bool = False) -> Row:
+        """Undo the last edit, or do again what was undone last, and return what was done."""
+        act = self._services.history.redo if redo else self._services.history.undo
+        return {"done": act(self._pipeline_id, expected_version=version).done.what, **self._on_edit(())}
 
     # ---- commands: scoring
 
@@ -237,12 +243,11 @@ class PipelineView(ScoringView):
         }
 
     def do_history(self) -> Row:
-        """Return what was done, the latest first, and what an undo would undo."""
+        """Return what was done, the latest first."""
         history = self._services.history
         events = history.events(self._pipeline_id, last=EVENTS + 1)[::-1]
         listed = [encode_fields(each, "at", "who", "what") for each in events[:EVENTS]]
-        undo = _edit_row(history.undoable(self._pipeline_id))
-        return {"events": listed, "more": len(events) > EVENTS, "undo": undo}
+        return {"events": listed, "more": len(events) > EVENTS}
 
     # ---- commands: running
 
@@ -327,7 +332,8 @@ class PipelineView(ScoringView):
         pipeline = self._state.pipeline
         shown = encode_fields(pipeline, "id", "name", "description", "version", "score_by")
         shown["runs"] = encode(self._state.runs)
-        shown["undo"] = _edit_row(self._services.history.undoable(pipeline.id))
+        options = self._services.history.options(pipeline.id)
+        shown |= {"undo": _edit_row(options.undo), "redo": _edit_row(options.redo)}
         return {"pipeline": shown, "stages": stage_rows(self._state)}
 
     def _show_panel(self) -> None:
@@ -382,5 +388,7 @@ def _first_unfinished(state: PipelineState) -> int:
 
 
 def _edit_row(edit: Event | None) -> Row | None:
-    """Return an edit that can be undone; `again` where that does it again, since it is an undo itself."""
-    return {"what": edit.sentence, "again": edit.kind is EventKind.UNDONE} if edit is not None else None
+    """Return an edit that can be undone or done again; `by` where somebody else made it."""
+    if edit is None:
+        return None
+    return {"what": edit.sentence.rstrip("."), "by": "" if edit.who == current_user() else edit.who}

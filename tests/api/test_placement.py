@@ -102,7 +102,7 @@ def test_an_undo_brings_it_back(pipe: pw.Pipeline) -> None:
     stage.update(launcher="slurm", resources=GPU)
     pipe.undo()
     assert (stage.launcher, stage.resources) == (None, None)
-    pipe.undo()
+    pipe.redo()
     assert (stage.launcher, stage.resources) == ("slurm", STORED)
 
 

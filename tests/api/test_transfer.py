@@ -343,19 +343,18 @@ EDITS: dict[str, Callable[[pw.Pipeline], object]] = {
 
 @pytest.mark.spec("10.1")
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_undo_restores_and_undo_again_repeats(
-    pipe: pw.Pipeline, edit: Callable[[pw.Pipeline], object]
-) -> None:
-    """The pipeline is after an undo what it was before the edit, and after another what the edit made."""
+def test_undo_restores_and_redo_repeats(pipe: pw.Pipeline, edit: Callable[[pw.Pipeline], object]) -> None:
+    """The pipeline is after an undo what it was before the edit, and after a redo what the edit made."""
     before = pipe._now
     edit(pipe)
     after, done = pipe._now, whats(pipe)[-1]
     assert (after.name, after.description, after.stages) != (before.name, before.description, before.stages)
     assert pipe.undo() == done
     assert (pipe.name, pipe.description, pipe._now.stages) == (before.name, before.description, before.stages)
-    assert whats(pipe)[-1] == f"Undone: {done}"
-    pipe.undo()
+    assert whats(pipe)[-1].endswith(" (undo)")
+    assert pipe.redo() == done
     assert (pipe.name, pipe._now.stages) == (after.name, after.stages)
+    assert whats(pipe)[-1].endswith(" (redo)")
 
 
 def test_a_deleted_stage_comes_back_with_its_runs(pipe: pw.Pipeline, finish: Callable[..., pw.Run]) -> None:
@@ -394,7 +393,7 @@ def test_a_deleted_stage_comes_back_with_what_was_accepted_and_held(
 
 @pytest.mark.spec("10.1", "6.8")
 def test_accepting_as_fresh_is_undone_by_itself(pipe: pw.Pipeline, finish: Callable[..., pw.Run]) -> None:
-    """Undo takes back the acceptance, no older edit, and undo again gives it back."""
+    """Undo takes back the acceptance, no older edit, and a redo gives it back."""
     finish(pipe.stages[0].trigger(), 0.5)
     finish(pipe.stages[1].trigger(), 0.6)
     finish(pipe.stages[0].trigger(), 0.55)
@@ -402,7 +401,8 @@ def test_accepting_as_fresh_is_undone_by_itself(pipe: pw.Pipeline, finish: Calla
     stage.accept_as_fresh("fine")
     assert pipe.undo() == "Accepted stage 2 (refine) as fresh: fine."
     assert (stage.stale, stage.accepted, pipe._now.stages) == (True, None, stages)
-    pipe.undo()
+    assert whats(pipe)[-1] == "Acceptance changed back (undo)"
+    pipe.redo()
     assert (stage.stale, stage.accepted, pipe._now.stages) == (False, "fine", stages)
 
 

@@ -133,7 +133,8 @@ def test_what_an_insertion_changes_along_is_told(notebook: Notebook, page: Page)
     form = page.get_by_role("dialog", name="Add stage")
     expect(form.get_by_text("Will be stage 1 of chain.")).to_be_visible()
     submit(form)
-    expect(root.get_by_text('Stage 2 was set to "Best checkpoint"')).to_be_visible()
+    said = root.get_by_role("group", name="Notification")
+    expect(said).to_contain_text('Stage 2 was set to "Best checkpoint"')
 
 
 @pytest.mark.spec("5.4")

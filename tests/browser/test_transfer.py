@@ -117,37 +117,57 @@ def test_import_pipeline_makes_it_of_text_or_of_a_file(
 
 
 @pytest.mark.spec("10.1")
-def test_the_last_edit_is_undone_by_a_button(notebook: Notebook, page: Page) -> None:
-    """Its tooltip says which edit that is; undoing again does it again; without an edit it is disabled."""
-    root = show(notebook, "pipe = chain('a', 'b', 'c', trigger='manual')")
+def test_edits_are_undone_by_a_button_one_after_another(
+    notebook: Notebook, page: Page, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
+) -> None:
+    """It says which edit that is; a redo does it again; a stage that has runs is asked about first."""
+    root = show(notebook, "pipe = chain('a', 'b', 'c', trigger='manual', steps=2)")
     bubble(root, 2).press("Enter")
     root.get_by_role("button", name="Delete stage").click()
     root.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(bubble(root, 3)).to_have_count(0)
     expect(root.get_by_role("dialog")).to_have_count(0)
-    undo = root.get_by_role("button", name="Undo", exact=True)
-    expect(undo).to_have_attribute("title", "Undo: Deleted stage 2 (b).")
+    tools = root.locator(".pw-builder-tools")
+    undo = tools.get_by_role("button", name="Undo: Deleted stage 2 (b)", exact=True)
+    expect(undo).to_have_attribute("title", "Undo: Deleted stage 2 (b)")
     undo.press("Enter")
     expect(bubble(root, 2)).to_contain_text("b")
     expect(bubble(root, 3)).to_contain_text("c")
-    expect(root.get_by_role("group", name="Notification")).to_contain_text("Undone: Deleted stage 2 (b).")
-    redo = root.get_by_role("button", name="Redo", exact=True)
-    expect(redo).to_be_focused()
-    expect(redo).to_have_attribute("title", "Redo: Deleted stage 2 (b).")
-    page.keyboard.press("Enter")
+    said = root.get_by_role("group", name="Notification")
+    expect(said).to_contain_text("Stage 2 restored (undo).")
+    redo = tools.get_by_role("button", name="Redo: Deleted stage 2 (b)", exact=True)
+    redo.press("Enter")
     expect(bubble(root, 3)).to_have_count(0)
-    expect(root.get_by_role("group", name="Notification")).to_contain_text("Done again: Deleted stage 2 (b).")
-    expect(undo).to_be_focused()
+    expect(said).to_contain_text("Stage 2 removed (redo).")
+    expect(tools.get_by_role("button", name="Redo", exact=True)).to_be_focused()
     notebook.keys_leave_the_notebook_alone(undo, ("b", "x", "d d"))
+    undo.click()
+    tools.get_by_role("button", name="Undo: Added stage 3 (c)").click()
+    expect(said).to_contain_text("Stage 3 removed (undo).")
+    eventually(notebook, "[each.name for each in pipe.stages]", ["a", "b"])
 
-    eventually(notebook, "[each.name for each in pipe.stages]", ["a", "c"])
+    notebook.execute("pipe.stages[0].trigger(); pipe.wait(60); pipe.stages[1].trigger(); pipe.wait(60)", 150)
+    tools.get_by_role("button", name="Undo: Added stage 2 (b)").click()
+    dialog = root.get_by_role("dialog", name="Undo: Added stage 2 (b)?")
+    expect(dialog).to_contain_text("Stage 2 (b) is removed; its run stays.")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    for theme in ("dark", "light"):
+        notebook.theme(theme)
+        assert not axe(dialog)
+        screenshot(f"undo asks {theme}")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert notebook.python("len(pipe.stages)") == 2
+    tools.get_by_role("button", name="Undo: Added stage 2 (b)").click()
+    dialog.get_by_role("button", name="Undo", exact=True).click()
+    expect(said).to_contain_text("Stage 2 removed (undo).")
+    eventually(notebook, "[each.name for each in pipe.stages]", ["a"])
 
 
 @pytest.mark.spec("10.1")
 def test_history_says_who_did_what_and_when(
-    notebook: Notebook, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
+    notebook: Notebook, page: Page, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
 ) -> None:
-    """The latest first, as `pipe.history` has it; names are text; the last edit can be undone from there."""
+    """The latest first, as `pipe.history` has it; names are text; edits are undone from there."""
     root = show(notebook, f"pipe = chain('a', 'b', trigger='manual')\npipe.update(name={HOSTILE!r})")
     dialog = open_more(root, "History")
     expect(dialog.get_by_role("button", name="Close")).to_be_focused()  # Enter alone undoes nothing
@@ -159,7 +179,25 @@ def test_history_says_who_did_what_and_when(
     expect(dialog.locator("img")).to_have_count(0)
     screenshot("transfer history")
     assert not axe(dialog)
-    dialog.get_by_role("button", name="Undo last edit").click()
+    page.keyboard.press("Enter")  # on Close: undo is never the default
     expect(dialog).to_have_count(0)
+    assert notebook.python("pipe.name") == HOSTILE
+    dialog = open_more(root, "History")
+    dialog.get_by_role("button", name=f"Undo: Renamed from 'chain 0' to '{HOSTILE}'").click()
+    expect(rows.first).to_contain_text("Name restored (undo)")
+    expect(dialog.get_by_role("status")).to_have_text("Name restored (undo).")
+    dialog.get_by_role("button", name="Undo: Added stage 2 (b)").click()
+    expect(rows.first).to_contain_text("Stage 2 removed (undo)")
+    dialog.get_by_role("button", name="Redo: Added stage 2 (b)").click()
+    expect(rows.first).to_contain_text("Stage 2 restored (redo)")
+    for theme in ("dark", "light"):
+        notebook.theme(theme)
+        assert not axe(dialog)
+        screenshot(f"transfer history undone {theme}")
+    notebook.execute("pipe.update(description='theirs')")
+    dialog.get_by_role("button", name="Undo: Added stage 2 (b)").or_(
+        dialog.get_by_role("button", name="Undo: Edited the description")
+    ).click()
+    eventually(notebook, "len(pipe.stages)", 2)  # it is refused, or takes back what it says: that edit alone
+    dialog.get_by_role("button", name="Close").click()
     expect(root.get_by_role("heading", name="chain 0")).to_be_visible()
-    assert notebook.python("pipe.name") == "chain 0"

@@ -384,7 +384,7 @@ def test_it_is_an_edit_with_a_history_that_can_be_undone(lab: Lab) -> None:
     with pytest.raises(StaleWriteError, match="Best and gates go by scores by 'exact answers' now"):
         lab.pipelines.delete_stage(pipe.stages[1].id, expected_version=pipe.version)
     assert history.undo(pipe.id).pipeline.score_by is None
-    assert history.undo(pipe.id).pipeline.score_by == EXACT
+    assert history.redo(pipe.id).pipeline.score_by == EXACT
     assert lab.pipelines.duplicate(pipe.id).score_by == EXACT
     assert lab.pipelines.score_by(pipe.id, None).score_by is None
     assert history.events(pipe.id)[-1].what == (

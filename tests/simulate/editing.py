@@ -183,12 +183,14 @@ class Editing(Lockstep):
 
     @rule(pick=PICK)
     def undo(self, pick: int) -> None:
-        """Undo the last edit of a pipeline; undone again it is done again."""
-        pipeline = self._one(self.model.pipelines, pick)
+        """Undo the last edit of a pipeline that is not undone yet, or do it again."""
+        pipeline = self._one(self.model.pipelines, pick // 3)
         if pipeline is None:
             return
-        model, undo = self.model, pipeline.undo
-        allowed = undo is not None and undo.edition == pipeline.edition
+        redo = pick % 3 == 0
+        model, left = self.model, pipeline.redos if redo else pipeline.undos
+        undo = left[-1] if left else None
+        allowed = undo is not None
         if undo is not None and allowed:
             then = dict(enumerate(undo.stages))
             for at, each in enumerate(pipeline.stages):
@@ -199,7 +201,8 @@ class Editing(Lockstep):
             for each in undo.stages:
                 allowed = allowed and (each.deploys or each.experiment in model.experiments)
                 allowed = allowed and (each.start[0] != "agent" or each.start[1] in model.agents)
-        if self._do(allowed, lambda: self.history.undo(pipeline.id)) is None or undo is None:
+        act = self.history.redo if redo else self.history.undo
+        if self._do(allowed, lambda: act(pipeline.id)) is None or undo is None:
             return
         now = {each.id: model.mark(each.id).held for each in pipeline.stages}
         model.edit(
@@ -208,6 +211,7 @@ class Editing(Lockstep):
             name=undo.name,
             description=undo.description,
             marked=set(undo.marks),
+            returns="redo" if redo else "undo",
         )
         for stage, ids in undo.runs.items():
             for key in ids:

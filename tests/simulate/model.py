@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from simulate.values import (
     ACTIVE,
@@ -23,6 +23,8 @@ from simulate.values import (
     Start,
     Undo,
 )
+
+KEPT_EDITS = 20
 
 
 class Model:
@@ -342,6 +344,7 @@ class Model:
         description: str | None = None,
         marked: set[int] | None = None,
         accepts: bool = False,
+        returns: Literal["undo", "redo"] | None = None,
     ) -> None:
         """Edit a pipeline and keep what an undo needs; an acceptance is none that makes others' views old."""
         before = pipeline.stages
@@ -350,7 +353,6 @@ class Model:
         gone = [each.id for each in before if each.id not in new]
         changed = [each.id for each in before if new.get(each.id) != each or each.id in (marked or ())]
         undo = Undo(
-            edition=0,
             name=pipeline.name,
             description=pipeline.description,
             stages=list(before),
@@ -378,8 +380,15 @@ class Model:
         pipeline.stages = list(after)
         pipeline.name = name if name is not None else pipeline.name
         pipeline.description = description if description is not None else pipeline.description
-        undo.edition = pipeline.edition
-        pipeline.undo = undo
+        if returns == "undo":
+            pipeline.undos.pop()
+            pipeline.redos.append(undo)
+            return
+        if returns == "redo":
+            pipeline.redos.pop()
+        else:
+            pipeline.redos.clear()
+        pipeline.undos = [*pipeline.undos, undo][-KEPT_EDITS:]
 
     # What uses a checkpoint.
 

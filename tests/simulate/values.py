@@ -121,7 +121,6 @@ class Agent:
 class Undo:
     """What an undo puts back."""
 
-    edition: int
     name: str
     description: str
     stages: list[Stage]
@@ -140,7 +139,8 @@ class Pipeline:
     stages: list[Stage] = field(default_factory=list[Stage])
     edition: int = 0  # raised by each edit
     text_edition: int = 0  # the edition that its name and description are of
-    undo: Undo | None = None
+    undos: list[Undo] = field(default_factory=list[Undo])  # of its edits, the last one last
+    redos: list[Undo] = field(default_factory=list[Undo])
 
 
 @dataclass(frozen=True)

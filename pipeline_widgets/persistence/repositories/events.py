@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, TypeAlias
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Integer, Text, bindparam, cast, insert, select, update
 
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.edits import Change, ChangeKind
 from pipeline_widgets.domain.experiment import Experiment
-from pipeline_widgets.domain.history import Event, EventKind, PipelineSnapshot, StageMarks, UndoableEdit
+from pipeline_widgets.domain.history import EditStep, Event, EventKind, PipelineSnapshot, StageMarks
 from pipeline_widgets.persistence import row_mapping, schema
-from pipeline_widgets.persistence.repositories.base import Repository, in_chunks
+from pipeline_widgets.persistence.repositories.base import Repository, in_chunks, require
 
 #: What has a history.
 Subject: TypeAlias = Pipeline | Experiment | Agent
 
 _E, _R = schema.events.c, schema.runs.c
 _ADD = insert(schema.events)
-_LAST_EDIT = (
-    select(schema.events)
-    .where(_E.pipeline_id == bindparam("pipeline"), _E.before.is_not(None))
+_SHOWN = (_E.id, _E.at, _E.who, _E.kind, _E.what, _E.changes)
+_BY_ID = select(*_SHOWN).where(_E.id.in_(bindparam("ids", expanding=True)))
+_SNAPSHOT = select(_E.before).where(_E.id == bindparam("event"))
+# Of a long pipeline changes and snapshots are long, and none of them is read for this.
+_STEPS = (
+    select(
+        *(_E.id, _E.kind, _E.version),
+        _E.before.is_not(None).label("is_kept"),
+        ((_E.kind != EventKind.EDITED.value) | (cast(_E.changes, Text) != "[]")).label("has_raised"),
+    )
+    .where(_E.pipeline_id == bindparam("pipeline"), _E.version.is_not(None))
     .order_by(_E.id.desc())
-    .limit(1)
+    .limit(bindparam("most", type_=Integer))
 )
 _RUNS_OF = select(_R.id, _R.stage_id).where(_R.stage_id.in_(bindparam("ids", expanding=True)))
 _MARKS = tuple(field.name for field in fields(StageMarks))
@@ -73,18 +81,30 @@ class Events(Repository):
 
     def of_pipeline(self, pipeline_id: int, last: int | None = None) -> tuple[Event, ...]:
         """Return what was done to a pipeline, or the last of it, oldest first."""
-        columns = (_E.id, _E.at, _E.who, _E.kind, _E.what)
-        query = select(*columns).where(_E.pipeline_id == pipeline_id).order_by(_E.id.desc()).limit(last)
+        query = select(*_SHOWN).where(_E.pipeline_id == pipeline_id).order_by(_E.id.desc()).limit(last)
         return tuple(map(_event, reversed(self._all(query))))
 
-    def last_edit(self, pipeline_id: int) -> UndoableEdit | None:
-        """Return the last edit of a pipeline."""
-        row = self._first(_LAST_EDIT, pipeline=pipeline_id)
-        if row is None:
-            return None
-        return UndoableEdit(
-            event=_event(row), version=row["version"], before=_snapshot_from_json(row["before"])
+    def by_id(self, ids: Collection[int]) -> dict[int, Event]:
+        """Return events by id."""
+        return {row["id"]: _event(row) for row in self._of(_BY_ID, ids)}
+
+    def steps(self, pipeline_id: int, most: int) -> tuple[EditStep, ...]:
+        """Return the newest edits, undos and redos of a pipeline, newest first."""
+        return tuple(
+            EditStep(
+                id=row["id"],
+                kind=EventKind(row["kind"]),
+                version=row["version"],
+                has_raised=row["has_raised"] is None or bool(row["has_raised"]),
+                is_kept=bool(row["is_kept"]),
+            )
+            for row in self._all(_STEPS, pipeline=pipeline_id, most=most)
         )
+
+    def snapshot(self, event_id: int) -> PipelineSnapshot:
+        """Return the pipeline before an edit; NotFoundError where it is not kept."""
+        row = self._first(_SNAPSHOT, event=event_id)
+        return _snapshot_from_json(require(row and row["before"], "edit"))
 
     def changes_since(self, subject: Subject, version: int) -> tuple[Change, ...] | None:
         """Return what the edits since a version have changed; None where that is not known."""
@@ -94,12 +114,10 @@ class Events(Repository):
             return None
         return tuple(_change_from_json(change) for row in rows for change in row["changes"])
 
-    def forget_before(self, pipeline_id: int, kept: int) -> None:
-        """Drop the snapshots of all edits but one: only the last can be undone."""
-        old = update(schema.events).where(
-            _E.pipeline_id == pipeline_id, _E.before.is_not(None), _E.id != kept
-        )
-        self.connection.execute(old.values(before=None))
+    def keep_snapshots(self, pipeline_id: int, kept: Collection[int]) -> None:
+        """Drop the snapshots of all edits of a pipeline but those."""
+        mine = (_E.pipeline_id == pipeline_id) & _E.before.is_not(None)
+        self.connection.execute(update(schema.events).where(mine, _E.id.not_in(kept)).values(before=None))
 
     def runs_of(self, stage_ids: Sequence[int]) -> dict[int, list[int]]:
         """Return the runs of stages, which lose their stage when that is deleted."""
@@ -133,6 +151,7 @@ def _event(row: row_mapping.Row) -> Event:
         who=row["who"],
         kind=EventKind(row["kind"]),
         sentence=row["what"],
+        changes=None if row["changes"] is None else tuple(map(_change_from_json, row["changes"])),
     )
 
 

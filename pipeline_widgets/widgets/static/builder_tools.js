@@ -1,8 +1,8 @@
 // The tools above a pipeline: graph or list, what is added, checked or undone, and the zoom.
 
 import { button, html } from "./elements.js";
+import { noEdit, undoTitle, undoWords } from "./pipeline_edits.js";
 import { runButtons } from "./run_pipeline.js";
-import { lastEdit } from "./transfer.js";
 
 /** @param {Builder} builder */
 export function builderTools(builder) {
@@ -29,8 +29,16 @@ export function builderTools(builder) {
   const quiet = (label, glyph, onclick, more) =>
     button({ label, glyph, quiet: true, f: glyph, onclick, ...more });
   const any = builder.stages.length > 0,
-    { undo } = builder.model.get("pipeline"),
-    edit = lastEdit(undo);
+    { undo, redo } = builder.model.get("pipeline");
+  /**
+   * @param {UndoableEdit | null} edit
+   * @param {"undo" | "redo"} what
+   */
+  const undoButton = (edit, what) =>
+    quiet(undoWords(edit, what === "redo"), what, (pressed) => builder.undo(what === "redo", pressed), {
+      title: undoTitle(edit, what === "redo"),
+      reason: edit ? "" : noEdit(what === "redo"),
+    });
   return [
     any
       ? [
@@ -55,11 +63,8 @@ export function builderTools(builder) {
           }),
         ]
       : null,
-    quiet(edit.word, edit.glyph, (pressed) => builder.undo(pressed), {
-      f: "undo",
-      title: `${edit.word}: ${edit.what}`,
-      reason: undo ? "" : "There is no edit to undo.",
-    }),
+    undoButton(undo, "undo"),
+    undoButton(redo, "redo"),
     quiet("More", "more", (pressed) => builder.openMore(pressed)),
     any && !builder.asList
       ? html`<div class="pw-zoom" role="group" aria-label="Zoom">

@@ -5,7 +5,7 @@ import { child } from "./children.js";
 import { openDialog, openMenu, paragraphs } from "./dialogs.js";
 import { button, draw, find, focusOn, html, make, named } from "./elements.js";
 import { Frame } from "./frame.js";
-import { tellEdit, tellUndone, undoEdit } from "./pipeline_edits.js";
+import { openHistory, tellEdit, undoEdit } from "./pipeline_edits.js";
 import { openPlan } from "./plan.js";
 import { openPipelineRun } from "./run_pipeline.js";
 import { openScoreBy } from "./scoring.js";
@@ -16,7 +16,7 @@ import { StageGraph } from "./stage_graph.js";
 import { StageList } from "./stage_list.js";
 import { StagePanel } from "./stage_panel.js";
 import { count, isolated } from "./text.js";
-import { openCode, openHistory } from "./transfer.js";
+import { openCode } from "./transfer.js";
 import { repeat } from "./vendor/lit.js";
 
 export class Builder {
@@ -190,7 +190,7 @@ export class Builder {
       {
         label: "History",
         glyph: "history",
-        onclick: () => openHistory({ frame, pressed: opener, undo: (pressed) => this.undo(pressed, true) }),
+        onclick: () => openHistory({ frame, pressed: opener, facts: () => this.model.get("pipeline") }),
       },
       {
         label: "Choose evaluator",
@@ -300,14 +300,12 @@ export class Builder {
   }
 
   /**
-   * Undo the last edit. In a dialog, which shows errors itself, they are passed on.
+   * Undo the last edit, or do again what was undone last.
+   * @param {boolean} redo
    * @param {El} pressed
-   * @param {boolean} [inDialog]
    */
-  async undo(pressed, inDialog = false) {
-    const { frame, version } = this;
-    if (!inDialog) return undoEdit(frame, version, pressed);
-    tellUndone(frame, await frame.line.ask("undo", { version }, pressed));
+  undo(redo, pressed) {
+    return undoEdit(this.frame, { version: this.version, redo }, pressed);
   }
 
   /** @param {El} pressed */

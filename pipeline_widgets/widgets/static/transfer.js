@@ -1,11 +1,10 @@
-// A pipeline as text (Python, YAML), from text, and its history.
+// A pipeline as text (Python, YAML), and from text.
 
 import { check, checkBox, field, textArea, textInput, wrongField } from "./controls.js";
 import { openDialog } from "./dialogs.js";
-import { button, find, html, moment } from "./elements.js";
+import { button, find, html } from "./elements.js";
 import { copyButton, saveFile } from "./files.js";
 import { kindOf } from "./line.js";
-import { heads } from "./tables.js";
 
 const IMPORT_RENAMES = "Give experiments whose name is taken a new name";
 
@@ -119,59 +118,3 @@ export function openImport({ frame, act, onclose }) {
     onclose,
   });
 }
-
-/**
- * What a button does with the last edit: undo it, or do again what was undone.
- * @param {UndoableEdit | null} edit
- */
-export function lastEdit(edit) {
-  const what = edit?.what;
-  return edit?.again
-    ? { word: "Redo", glyph: "redo", done: "Done again", what }
-    : { word: "Undo", glyph: "undo", done: "Undone", what };
-}
-
-/**
- * Show what was done to a pipeline, by whom and when, and undo the last edit.
- * @param {{ frame: Frame, pressed: El, undo: (pressed: El) => Promise<unknown> }} options
- */
-export async function openHistory({ frame, pressed, undo }) {
-  const found = await frame.run("history", {}, pressed);
-  if (!found) return;
-  const edit = lastEdit(found.undo);
-  const hints = [
-    found.undo ? `${edit.word}: ${edit.what}` : null,
-    found.more ? `The latest ${found.events.length} are shown; pipe.history has all.` : null,
-  ].filter(Boolean);
-  openDialog({
-    frame,
-    title: "History",
-    cancel: "Close",
-    careful: true,
-    wide: true,
-    confirm: found.undo ? `${edit.word} last edit` : null,
-    body: [
-      found.events.length ? historyTable(found) : html`<p class="pw-empty">Nothing was done yet.</p>`,
-      hints.map((hint) => html`<p class="pw-hint">${hint}</p>`),
-    ],
-    act: undo,
-  });
-}
-
-/** @param {History} history */
-const historyTable = ({ events }) =>
-  html`<div class="pw-scroll pw-transfer-events" role="region" aria-label="History" tabindex="0">
-    <table class="pw-table">
-      <caption class="pw-hidden">What was done, the latest first</caption>
-      ${heads(["What", "Who", "When"])}
-      <tbody>
-        ${events.map(
-          ({ at, who, what }) => html`<tr>
-            <td class="pw-transfer-what">${what}</td>
-            <td>${who}</td>
-            <td class="pw-transfer-when">${moment(at)}</td>
-          </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;

@@ -75,7 +75,7 @@ interface PipelineRow extends DescribedRow {
   shares: string;
 }
 
-/** The pipeline of a builder; `undo` is the edit that can be undone. */
+/** The pipeline of a builder; `undo` and `redo` are the edits that can be undone, or done again. */
 interface PipelineFacts extends Named {
   description: string;
   version: number;
@@ -83,6 +83,7 @@ interface PipelineFacts extends Named {
   score_by: string | null;
   runs: RunOffer;
   undo: UndoableEdit | null;
+  redo: UndoableEdit | null;
 }
 
 /** What the panel shows of a stage, as `stage_panel.py` describes it. */
@@ -223,14 +224,13 @@ interface RunEnvironment {
   sources: { name: string; text: string }[];
 }
 
-/** An edit that can be undone; `again` where that does it again, since it is an undo itself. */
-type UndoableEdit = { what: string; again: boolean };
+/** An edit that can be undone, or done again; `by` where somebody else made it. */
+type UndoableEdit = { what: string; by: string };
 
-/** What was done to a pipeline; `undo` is what an undo would undo. */
+/** What was done to a pipeline. */
 interface History {
   events: { at: number; who: string; what: string }[];
   more: boolean;
-  undo: UndoableEdit | null;
 }
 
 // ---- the form of a stage, as `stage_form.py` describes it
@@ -657,7 +657,8 @@ interface Answers {
   score_form: { checkpoints: number; evaluators: EvaluatorChoice[]; obstacle: string };
   sources: AgentSourceRow[];
   trigger: { run: number };
-  undo: Edited & { undone: UndoableEdit | null };
+  plan_undo: UndoableEdit & { version: number; losses: string[] };
+  undo: Edited & { done: string };
 }
 
 /** What a command answers; it is never nothing where it succeeds. */

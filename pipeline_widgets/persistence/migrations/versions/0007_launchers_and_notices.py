@@ -77,6 +77,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # Former versions know an edit that was done again as an edit.
+    events = sa.table("events", sa.column("kind", sa.String()))
+    op.execute(sa.update(events).where(events.c.kind == "redone").values(kind="edited"))
     for table in ("usage", "notices", "notifications"):
         op.drop_table(table)
     for name in (
