@@ -91,7 +91,7 @@ class Projects(Repository):
         runs, stages = schema.runs, schema.stages
         ours = select(runs.c.id).where(runs.c.project_id == project_id)
         self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ours)))
-        for table in (schema.metrics, schema.checkpoints, schema.notices):
+        for table in (schema.metrics, schema.usage, schema.checkpoints, schema.notices):
             self.connection.execute(delete(table).where(table.c.run_id.in_(ours)))
         unlinked = update(runs).where(runs.c.project_id == project_id)
         self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))
