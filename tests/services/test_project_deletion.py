@@ -17,6 +17,7 @@ from pipeline_widgets.domain.chain import ExperimentStage, FromAgent, Trigger
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.project import Project
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.errors import InUseError, NameTakenError, NotFoundError
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.persistence.database import Database
@@ -64,6 +65,7 @@ def fill(lab: Lab) -> list[Run]:
     lab.pipelines.update(pipe.id, description="A chain.")
     checkpoint = lab.runs.checkpoints(resumed.id)[-1]
     with lab.store.write() as work:
+        work.runs.add_usage(resumed.id, [Usage(seconds=1.0, cpu=0.9, memory=2**20)])
         revision = work.projects.touch(lab.project.id)
         evaluation = enqueue_evaluation(work, lab.project.id, "words", [checkpoint.id], revision)
         work.evaluators.put_score(
@@ -112,7 +114,8 @@ def test_a_project_is_deleted_with_everything_that_belongs_to_it(lab: Lab) -> No
     gone = [lab.store.run_folder(run.id) for run in fill(other)]
     with_both = rows(lab)
     assert all(
-        len(with_both[name]) == 2 * len(before[name]) for name in ("runs", "metrics", "scores", "events")
+        len(with_both[name]) == 2 * len(before[name])
+        for name in ("runs", "metrics", "usage", "scores", "events")
     )
     assert (
         [folder.exists() for folder in gone].count(True)
