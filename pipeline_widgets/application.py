@@ -54,6 +54,7 @@ from pipeline_widgets.services.queries.resume_options import ResumeOptionsQuerie
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
+from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.stage_trigger import TriggerOptions
@@ -91,6 +92,7 @@ class Services:
     run_details: RunDetailQueries
     run_records: RunRecordQueries
     overview: OverviewQueries
+    workspace_overview: WorkspaceOverviewQueries
     comparisons: ComparisonQueries
     lineages: LineageQueries
     supervision: SupervisionService

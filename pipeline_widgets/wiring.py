@@ -31,6 +31,7 @@ from pipeline_widgets.services.queries.resume_options import ResumeOptionsQuerie
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
+from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.transfer import TransferService
@@ -77,6 +78,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         run_details=RunDetailQueries(store),
         run_records=RunRecordQueries(store),
         overview=OverviewQueries(store),
+        workspace_overview=WorkspaceOverviewQueries(store),
         comparisons=ComparisonQueries(store),
         lineages=LineageQueries(store),
         supervision=execution.supervision,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONNECT_POLL = 0.02  # seconds
 
 
-class Agent(Handle):
+class Agent(Handle, display.ShowsView):
     """A frozen copy of a checkpoint under a name, in versions."""
 
     kind = "agent"
@@ -37,9 +37,6 @@ class Agent(Handle):
 
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, version={self._now.current.number})"
-
-    def _ipython_display_(self) -> None:
-        display.show(self.view)
 
     @property
     def name(self) -> str:

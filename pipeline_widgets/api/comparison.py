@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline_widgets.widgets.results import ResultsView
 
 
-class Comparison:
+class Comparison(display.ShowsView):
     """Runs side by side. As the last line of a cell it shows Results of them, live."""
 
     def __init__(
@@ -38,9 +38,6 @@ class Comparison:
 
     def __repr__(self) -> str:
         return self.runs.to_string(index=False)
-
-    def _ipython_display_(self) -> None:
-        display.show(self.view)
 
     @property
     def runs(self) -> pd.DataFrame:

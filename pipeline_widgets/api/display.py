@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline_widgets.cell_tracebacks import find_shell
 from pipeline_widgets.errors import ExecutionError, StorageError
@@ -16,6 +16,24 @@ class Shown(Protocol):
     """A view, as far as displaying it goes."""
 
     def _ipython_display_(self) -> None: ...
+
+
+class ShowsView:
+    """What shows its view as the last line of a cell: in Jupyter, and in marimo."""
+
+    def view(self) -> Any:
+        """Return a new view. For subclasses."""
+        raise NotImplementedError
+
+    def _ipython_display_(self) -> None:
+        show(self.view)
+
+    def _display_(self) -> object:
+        """Return what marimo displays: the view, or text where the packages of the widgets are missing."""
+        try:
+            return self.view()
+        except ExecutionError:
+            return repr(self)
 
 
 def show(view: Callable[[], Shown]) -> None:

@@ -19,10 +19,10 @@ from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.queries import stage_form
 
 if TYPE_CHECKING:
-    from pipeline_widgets.widgets.results import ResultsView
+    from pipeline_widgets.widgets.experiment import ExperimentView
 
 
-class Experiment(Handle):
+class Experiment(Handle, display.ShowsView):
     """One training configuration: an algorithm, a config, a seed."""
 
     kind = "experiment"
@@ -30,9 +30,6 @@ class Experiment(Handle):
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, algorithm={self.algorithm!r}, status={str(self.status)!r})"
-
-    def _ipython_display_(self) -> None:
-        display.show(self.view)
 
     @property
     def name(self) -> str:
@@ -180,15 +177,17 @@ class Experiment(Handle):
         """
         self._services.experiments.delete(self._id)
 
-    def view(self) -> ResultsView:
-        """Return a new live view of its results, as the last line of a cell shows it.
+    def view(self) -> ExperimentView:
+        """Return a new live view of it, as the last line of a cell shows it.
+
+        `project.compare(experiment).view()` shows its results beside others.
 
         Raises:
             ExecutionError: What a notebook needs is not installed.
         """
         with display.needs_widgets():
-            from pipeline_widgets.widgets.results import ResultsView  # noqa: PLC0415  only for a notebook
-        return ResultsView(self._services, self._now.project_id, chosen=(self._id,))
+            from pipeline_widgets.widgets.experiment import ExperimentView  # noqa: PLC0415  only for a notebook
+        return ExperimentView(self._services, self._id)
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SHOWN = 8  # names of stages in a repr
 
 
-class Pipeline(Handle):
+class Pipeline(Handle, display.ShowsView):
     """An ordered list of stages."""
 
     kind = "pipeline"
@@ -48,9 +48,6 @@ class Pipeline(Handle):
         names = list(self._services.states.names(self._id).values())
         more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
         return f"Pipeline({self.name!r}, stages=[{', '.join([*map(repr, names[:SHOWN]), *more])}])"
-
-    def _ipython_display_(self) -> None:
-        display.show(self.view)
 
     @property
     def name(self) -> str:

@@ -38,16 +38,13 @@ if TYPE_CHECKING:
 Chosen: TypeAlias = "str | Experiment | Run"
 
 
-class Project(Handle):
+class Project(Handle, display.ShowsView):
     """Holds experiments and, if it is an Advanced Training project, pipelines."""
 
     kind = "project"
 
     def __repr__(self) -> str:
         return f"Project({self.name!r}, advanced_training={self.advanced_training})"
-
-    def _ipython_display_(self) -> None:
-        display.show(self.view)
 
     @property
     def name(self) -> str:

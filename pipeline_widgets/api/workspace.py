@@ -22,9 +22,10 @@ from pipeline_widgets.wiring import connect
 
 if TYPE_CHECKING:
     from pipeline_widgets.widgets.agents import AgentsView
+    from pipeline_widgets.widgets.workspace import WorkspaceView
 
 
-class Workspace:
+class Workspace(display.ShowsView):
     """Opens a workspace, and makes it where there is none yet.
 
     Args:
@@ -142,6 +143,16 @@ class Workspace:
         """
         chosen = id_in(self._services, checkpoint, Checkpoint)
         return Agent(self._services, self._services.agents.create(name, chosen, description).id)
+
+    def view(self) -> WorkspaceView:
+        """Return a new live view of it, as the last line of a cell shows it.
+
+        Raises:
+            ExecutionError: What a notebook needs is not installed.
+        """
+        with display.needs_widgets():
+            from pipeline_widgets.widgets.workspace import WorkspaceView  # noqa: PLC0415  only for a notebook
+        return WorkspaceView(self._services)
 
     def agents_view(self) -> AgentsView:
         """Return a new live view of its agents, to be the last line of a cell.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
-from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.rollup import PipelineStatus, StageSummary
+from pipeline_widgets.domain.run import RunKind, Status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +21,64 @@ class ProjectRow:
     #: How many it holds.
     experiments: int
     pipelines: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectSummary(ProjectRow):
+    """A project with its counts and its latest change, for a page of the workspace."""
+
+    #: The latest change to the project or to anything in it, a run included.
+    modified_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActiveRun:
+    """A run that is active, with the names of what it belongs to."""
+
+    id: int
+    number: int
+    kind: RunKind
+    status: Status
+    project_id: int
+    project: str
+    #: None where it belongs to no pipeline, or no longer.
+    pipeline_id: int | None
+    pipeline: str | None
+    stage_id: int | None
+    #: The position of its stage, counted from 0.
+    position: int | None
+    #: None where it trains no experiment.
+    experiment_id: int | None
+    #: The name of its experiment, or of the agent that it deploys; None for an evaluation.
+    name: str | None
+    started_at: datetime | None
+    step: int | None
+    total: int | None
+    #: For what it waits before it can begin; None without a reason.
+    waits: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnfinishedStage:
+    """The stage at which a pipeline with no active run stands, and waits for a person."""
+
+    id: int
+    project_id: int
+    project: str
+    pipeline_id: int
+    pipeline: str
+    #: Counted from 0.
+    position: int
+    summary: StageSummary
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusCount:
+    """How many pipelines of a project, or experiments outside of any, stand where."""
+
+    project_id: int
+    status: PipelineStatus
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

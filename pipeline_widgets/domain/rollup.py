@@ -1,8 +1,8 @@
-"""The status of a whole pipeline in one word, and the sentence that explains it (spec 3.8)."""
+"""The status of a pipeline or a project in one word, and the sentence that explains it (spec 2.5, 3.8)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,8 +69,45 @@ def roll_up(stages: Sequence[StageSummary]) -> Rollup:
     for at, stage in enumerate(stages):
         # One that has succeeded is held when the stage before it ran again: that is to be seen as well.
         if stage.status is not Status.SUCCEEDED or stage.held is not None:
-            return _is_unfinished(stage, at)
+            return roll_up_unfinished(stage, at)
     return Rollup(status=PipelineStatus.SUCCEEDED, detail="Every stage has succeeded")
+
+
+def roll_up_unfinished(stage: StageSummary, at: int) -> Rollup:
+    """Tell where a pipeline stands that has no active stage, by its first stage that has not succeeded.
+
+    Args:
+        stage: That stage, or one that is held.
+        at: Its position, counted from 0.
+    """
+    label = label_stage(at, stage.name)
+    held = f"held: {stage.held}" if stage.held is not None else ""
+    if stage.status in _BROKEN:
+        word, told = _BROKEN[stage.status]
+        return Rollup(status=word, detail=f"{label} {told}" + (f", and is {held}" if held else ""))
+    if held:
+        return Rollup(status=PipelineStatus.HELD, detail=f"{label}: {stage.held}")
+    # An Auto stage waits for a person too: only a success that is yet to come would start it (spec 5.2).
+    late = f": Auto starts it only when stage {at} succeeds again" if stage.trigger is Trigger.AUTO else ""
+    return Rollup(status=PipelineStatus.WAITING, detail=f"{label} is next{late}")
+
+
+def roll_up_project(counts: Mapping[PipelineStatus, int]) -> Rollup | None:
+    """Tell where a project stands: in the word that needs a person most, and how many stand where.
+
+    Args:
+        counts: How many of its pipelines, of its experiments outside of pipelines, and of its active runs
+            have a status.
+
+    Returns:
+        None where nothing has run and nothing waits.
+    """
+    present = [status for status in PipelineStatus if counts.get(status, 0)]
+    told = [status for status in present if status is not PipelineStatus.EMPTY]
+    if not told:
+        return None
+    detail = ", ".join(f"{counts[status]:,} {status.lower()}" for status in told)
+    return Rollup(status=told[0], detail=detail)
 
 
 def _at_work(stages: Sequence[StageSummary], active: Sequence[int]) -> Rollup:
@@ -82,16 +119,3 @@ def _at_work(stages: Sequence[StageSummary], active: Sequence[int]) -> Rollup:
     if more:
         detail += f", {more} more {'stage is' if more == 1 else 'stages are'} active"
     return Rollup(status=PipelineStatus(status.value), detail=detail)
-
-
-def _is_unfinished(stage: StageSummary, at: int) -> Rollup:
-    label = label_stage(at, stage.name)
-    held = f"held: {stage.held}" if stage.held is not None else ""
-    if stage.status in _BROKEN:
-        word, told = _BROKEN[stage.status]
-        return Rollup(status=word, detail=f"{label} {told}" + (f", and is {held}" if held else ""))
-    if held:
-        return Rollup(status=PipelineStatus.HELD, detail=f"{label}: {stage.held}")
-    # An Auto stage waits for a person too: only a success that is yet to come would start it (spec 5.2).
-    late = f": Auto starts it only when stage {at} succeeds again" if stage.trigger is Trigger.AUTO else ""
-    return Rollup(status=PipelineStatus.WAITING, detail=f"{label} is next{late}")

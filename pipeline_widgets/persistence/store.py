@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.code_record import CodeRecord
@@ -42,6 +42,7 @@ from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.runs import Runs
+from pipeline_widgets.persistence.repositories.workspace_overview import WorkspaceOverview
 from pipeline_widgets.persistence.trust import SignatureStore, WorkspaceTrust, user_data_folder
 
 _OF_WORKSPACE = select(schema.workspace.c.revision).scalar_subquery()
@@ -50,6 +51,13 @@ _REVISIONS = select(
     (schema.projects.c.revision + _OF_WORKSPACE).label("all"), _OF_WORKSPACE.label("workspace")
 ).where(schema.projects.c.id == bindparam("project"))
 _WORKSPACE_REVISION = select(schema.workspace.c.revision)
+#: Of a workspace as a whole: a project that is made or deleted changes the latter numbers.
+_ALL_REVISIONS = select(
+    _OF_WORKSPACE.label("workspace"),
+    func.coalesce(func.sum(schema.projects.c.revision), 0).label("projects"),
+    func.count(schema.projects.c.id).label("count"),
+    func.coalesce(func.max(schema.projects.c.id), 0).label("latest"),
+)
 #: What a workspace that was just made has no row of.
 _CONTENTS = (schema.projects, schema.algorithms, schema.runs, schema.agents, schema.stages, schema.endpoints)
 _CODE = tuple(
@@ -149,6 +157,11 @@ class UnitOfWork:
     def notices(self) -> Notices:
         """The receivers of messages about runs, and the messages."""
         return Notices(self.connection, self.now, self.root)
+
+    @cached_property
+    def overview(self) -> WorkspaceOverview:
+        """All projects as a whole, to be read."""
+        return WorkspaceOverview(self.connection, self.now, self.root)
 
     @cached_property
     def events(self) -> Events:
@@ -252,6 +265,14 @@ class Store:
         """Return the revision of what belongs to no project, that is of agents."""
         row = self.database.look_up(_WORKSPACE_REVISION)
         return int(row.revision) if row else 0
+
+    def all_revisions(self) -> tuple[int, ...]:
+        """Return the revisions of all projects and of the workspace, by one statement.
+
+        Equal means that no view of any project has changed.
+        """
+        row = self.database.look_up(_ALL_REVISIONS)
+        return tuple(map(int, row)) if row else ()
 
 
 def open_store(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -73,6 +75,26 @@ class Code(ReadOnlyState):
             return cls._shared
 
 
+#: Whether this thread carries out a command or a refresh: a view that is made by it stands in another one.
+_at_work = threading.local()
+
+
+@contextmanager
+def _mark_at_work() -> Generator[None]:
+    before = getattr(_at_work, "on", False)
+    _at_work.on = True
+    try:
+        yield
+    finally:
+        _at_work.on = before
+
+
+def _needs_no_code() -> bool:
+    """Return whether a view is made for another one in marimo, which takes code from running cells only."""
+    marimo: Any = sys.modules.get("marimo")
+    return getattr(_at_work, "on", False) and marimo is not None and marimo.running_in_notebook()
+
+
 class View(ReadOnlyState, anywidget.AnyWidget):
     """A live view of something in a workspace.
 
@@ -107,6 +129,8 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         self._pictured = 0  # how many of them the picture has
         self._picture = Picture(self.static_html, self.static_text)
         reason = services.read_only_reason or ""
+        if _needs_no_code():
+            self._esm = ""
         super().__init__(
             code=Code.shared(),
             line=CommandChannel(),
@@ -221,7 +245,8 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         before = self._changes
         self.show(untrusted=self._services.read_only_reason or "")
         try:
-            live = self.update()
+            with _mark_at_work():
+                live = self.update()
         except PipelineError as error:
             self._doubt(str(error))
             return False
@@ -253,7 +278,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         if command is None:
             return {"ok": False, "error": {"kind": "Unknown", "what": "This view is older than its kernel."}}
         try:
-            with self._guard:
+            with self._guard, _mark_at_work():
                 return {"ok": True, "result": command(**args)}
         except PipelineError as error:
             return {"ok": False, "error": describe_error(error)}

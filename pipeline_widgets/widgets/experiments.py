@@ -38,6 +38,7 @@ COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last
 SCORES = ("training_score", "evaluation_score")
 BOTH = "scores"  # the metric that stands for both of them in one chart
 POINTS = 600  # of a curve, at most
+PRINTED = 40  # lines of a log that an expanded row shows
 LISTED = 50  # checkpoints that an expanded row lists; as many more each time that one asks
 
 
@@ -89,6 +90,11 @@ class ExperimentsView(PagedView, ScoringView):
         self._services.experiments.get(experiment)
         self._open.setdefault(experiment, ExpandedRow())
         self.page_shown()
+
+    def show_experiment(self, experiment_id: int) -> None:
+        """Show the page that holds an experiment, and expand it."""
+        self.reveal(experiment_id)
+        self.do_expand(experiment_id)
 
     def do_collapse(self, experiment: int) -> None:
         """Collapse its row."""
@@ -263,7 +269,7 @@ class ExperimentsView(PagedView, ScoringView):
             charted = latest if look.run is None else look.run
             run_detail = None
             if charted is not None:
-                run_detail = self._services.run_details.run(charted, points=POINTS, lines=0)
+                run_detail = self._services.run_details.run(charted, points=POINTS, lines=PRINTED)
         except NotFoundError:  # it was deleted since the page was read
             return None
         listed = None if look.every else look.checkpoints
@@ -320,7 +326,7 @@ def metric_names(curves: Sequence[MetricCurve]) -> list[str]:
 def _run(run_detail: RunDetail) -> Row:
     best = next((each.step for each in run_detail.checkpoints if each.id == run_detail.best), None)
     shown = encode_fields(run_detail.run, "id", "number", "status", "error")
-    return {**shown, **encode_fields(run_detail, "start"), "best": encode(best)}
+    return {**shown, **encode_fields(run_detail, "start", "log"), "best": encode(best)}
 
 
 def _run_row(row: RunRow) -> Row:

@@ -49,7 +49,7 @@ class PagedView(TableView):
     def __init__(self, services: Services, **traits: Any) -> None:
         self._services = services
         self._query = self.FIRST
-        self._revision = -1
+        self._revision: object = None
         self._shown: Any = self.read_page(self._query)
         super().__init__(services, **traits)
         self.refresh()
@@ -63,8 +63,8 @@ class PagedView(TableView):
             self._revision = revision
         return any(self.is_live(row) for row in self._shown.rows)
 
-    def read_revision(self) -> int:
-        """Return the number that every change to what is listed raises. For subclasses."""
+    def read_revision(self) -> object:
+        """Return the number, or numbers, that every change to what is listed raises. For subclasses."""
         raise NotImplementedError
 
     def is_live(self, listed: Any) -> bool:

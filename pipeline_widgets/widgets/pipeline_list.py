@@ -70,6 +70,13 @@ class PipelineList(PagedView):
             self.show(builders={each: kept for each, kept in self.builders.items() if each != pipeline})
             builder.close()
 
+    def show_pipeline(self, pipeline_id: int, stage_id: int | None = None) -> None:
+        """Show the page that holds a pipeline, and expand it, with one of its stages selected."""
+        self.reveal(pipeline_id)
+        self.do_expand(pipeline_id)
+        if stage_id is not None:
+            self.builders[pipeline_id].do_select(stage_id)
+
     # ---- commands: editing
 
     def do_create(self, name: str, description: str = "") -> Row:

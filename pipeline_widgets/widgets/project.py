@@ -38,6 +38,7 @@ class ProjectView(TableView):
         project = services.projects.get(project_id)
         advanced = project.advanced_training
         self._project_id = project_id
+        self._revision = services.store.revision(project_id)
         self.noun = "pipeline" if advanced else "experiment"
         super().__init__(
             services,
@@ -47,7 +48,12 @@ class ProjectView(TableView):
         self.do_show_tab(PIPELINES if advanced else EXPERIMENTS)
 
     def update(self) -> bool:
-        """Do nothing: a project never changes, and what its tabs hold is refreshed by itself."""
+        """Read the name where anything has changed; what the tabs hold is refreshed by itself."""
+        revision = self._services.store.revision(self._project_id)
+        if revision != self._revision:
+            project = self._services.projects.get(self._project_id)
+            self.show(project={"name": project.name, "advanced": project.advanced_training})
+            self._revision = revision
         return False
 
     def do_show_tab(self, tab: str) -> None:
@@ -64,6 +70,18 @@ class ProjectView(TableView):
         with self._guard:
             self._open_tab(RESULTS).choose((experiment_id,))
             self.show(tab=RESULTS)
+
+    def show_pipeline(self, pipeline_id: int, stage_id: int | None = None) -> None:
+        """Show a pipeline of the list, expanded, with one of its stages selected."""
+        with self._guard:
+            self._open_tab(PIPELINES).show_pipeline(pipeline_id, stage_id)
+            self.show(tab=PIPELINES)
+
+    def show_experiment(self, experiment_id: int) -> None:
+        """Show an experiment of the list, expanded."""
+        with self._guard:
+            self._open_tab(EXPERIMENTS).show_experiment(experiment_id)
+            self.show(tab=EXPERIMENTS)
 
     def close(self) -> None:
         """End the view and what its tabs hold."""

@@ -18,20 +18,35 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 Displayed = Callable[[Any], list[dict[str, Any]]]
 
 
-@pytest.mark.spec("2.3")
+@pytest.mark.spec("2.3", "2.5", "2.6")
 def test_the_last_line_of_a_cell_shows_the_live_widget(
-    project: pw.Project, pipe: pw.Pipeline, displayed: Displayed
+    ws: pw.Workspace, project: pw.Project, pipe: pw.Pipeline, displayed: Displayed
 ) -> None:
-    """A project, a pipeline and an experiment show a widget, and what is shown where there is no kernel."""
+    """A workspace and what is in it show a widget, and what is shown where there is no kernel."""
     for handle, said in (
+        (ws, "Projects of"),
         (project, "Pipelines of Letters"),
         (pipe, "chain"),
-        (project.experiments[0], "Results of imitate"),
+        (project.experiments[0], "Experiment imitate"),
     ):
         live, picture = displayed(handle)
         assert live[VIEW]["model_id"]
         assert said in picture["text/html"]
         assert said in picture["text/plain"]
+
+
+@pytest.mark.spec("2.3")
+def test_marimo_gets_the_view_itself(
+    ws: pw.Workspace, project: pw.Project, pipe: pw.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its display protocol; the text, where widgets cannot be imported."""
+    experiment = project.experiments[0]
+    names = {handle: type(handle._display_()).__name__ for handle in (ws, project, pipe, experiment)}
+    assert [*names.values()] == ["WorkspaceView", "ProjectView", "PipelineView", "ExperimentView"]
+    for name in [name for name in sys.modules if name.startswith("pipeline_widgets.widgets")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    assert project._display_() == repr(project)
 
 
 @pytest.mark.spec("2.3")
@@ -41,11 +56,13 @@ def test_every_display_is_a_view_of_its_own(pipe: pw.Pipeline, displayed: Displa
 
 
 @pytest.mark.spec("2.3")
-def test_a_view_can_be_asked_for(project: pw.Project, pipe: pw.Pipeline) -> None:
+def test_a_view_can_be_asked_for(ws: pw.Workspace, project: pw.Project, pipe: pw.Pipeline) -> None:
     """The methods give the widgets that displaying shows."""
+    assert [row["name"] for row in ws.view().rows] == ["Letters"]
     assert project.view().tab == "Pipelines"
     assert [row["name"] for row in pipe.view().stages] == ["imitate", "refine", "agent"]
-    assert project.experiments["refine"].view().title == "Results of refine"
+    assert [row["name"] for row in project.experiments["refine"].view().rows] == ["refine"]
+    assert project.compare("refine").view().title == "Results of refine"
 
 
 def test_a_view_of_what_is_gone_is_refused(pipe: pw.Pipeline) -> None:

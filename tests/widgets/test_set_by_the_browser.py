@@ -12,16 +12,20 @@ from factories.lab import Lab
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.widgets.agents import AgentsView
+from pipeline_widgets.widgets.experiment import ExperimentView
 from pipeline_widgets.widgets.experiments import ExperimentsView
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.pipeline_list import PipelineList
 from pipeline_widgets.widgets.project import ProjectView
 from pipeline_widgets.widgets.results import ResultsView
+from pipeline_widgets.widgets.workspace import WorkspaceView
 
 MAKE: dict[str, Callable[[Services, Lab], Any]] = {
     "ProjectView": lambda services, lab: ProjectView(services, lab.project.id),
+    "WorkspaceView": lambda services, _: WorkspaceView(services),
     "PipelineList": lambda services, lab: PipelineList(services, lab.project.id),
     "PipelineView": lambda services, lab: PipelineView(services, lab.pipeline("SFT", "DPO").id),
+    "ExperimentView": lambda services, lab: ExperimentView(services, lab.experiment("alone").id),
     "ExperimentsView": lambda services, lab: ExperimentsView(services, lab.project.id),
     "ResultsView": lambda services, lab: ResultsView(services, lab.project.id),
     "AgentsView": lambda services, _: AgentsView(services),

@@ -50,21 +50,23 @@ _TOUCH = (
 
 _MINE = (_R.stage_id == _S.id) & _R.experiment_id.is_not_distinct_from(_S.experiment_id)
 _LATEST = select(func.max(_R.id)).where(_MINE).correlate(schema.stages).scalar_subquery()
-_STATUS = select(_R.status).where(_R.id == _LATEST).correlate(schema.stages).scalar_subquery()
-_STAGES = schema.stages.outerjoin(schema.experiments, _E.id == _S.experiment_id)
+#: The status of a stage: of its latest run with the experiment that it has now; NULL is Draft.
+STAGE_STATUS = select(_R.status).where(_R.id == _LATEST).correlate(schema.stages).scalar_subquery()
+#: The stages with their experiments, whose names are theirs.
+NAMED_STAGES = schema.stages.outerjoin(schema.experiments, _E.id == _S.experiment_id)
 _SUMMARIES = (
-    select(_S.pipeline_id, func.coalesce(_E.name, _S.agent_name), _STATUS, _S.trigger, _S.held)
-    .select_from(_STAGES)
+    select(_S.pipeline_id, func.coalesce(_E.name, _S.agent_name), STAGE_STATUS, _S.trigger, _S.held)
+    .select_from(NAMED_STAGES)
     .order_by(_S.pipeline_id, _S.position)
 )
 _HOME = select(_S.pipeline_id).where(_S.id == bindparam("stage"))
 _ONE_WITH_STAGE = _PIPELINES.where(_P.id == _HOME.scalar_subquery())
-_STAGE_STATUSES = select(_S.id, _STATUS.label("status")).where(_S.id.in_(_IDS))
+_STAGE_STATUSES = select(_S.id, STAGE_STATUS.label("status")).where(_S.id.in_(_IDS))
 _STAGE = select(schema.stages).where(_S.id == bindparam("stage"))
 _SUMMARY = _SUMMARIES.where(_S.id == bindparam("stage"))
 _NAMES = (
     select(_S.id, func.coalesce(_E.name, _S.agent_name).label("name"))
-    .select_from(_STAGES)
+    .select_from(NAMED_STAGES)
     .where(_S.pipeline_id == bindparam("pipeline"))
     .order_by(_S.position)
 )
@@ -74,7 +76,7 @@ _ELSEWHERE = select(_OTHER.c.id).where(
 )
 _SHARED = (
     select(_S.pipeline_id, _E.name)
-    .select_from(_STAGES)
+    .select_from(NAMED_STAGES)
     .where(_S.pipeline_id.in_(_IDS) & _ELSEWHERE.exists())
     .order_by(_S.pipeline_id, _S.position)
 )

@@ -63,6 +63,7 @@ class ExperimentListQueries:
         page: int = 0,
         size: int = 50,
         holding: int | None = None,
+        only: int | None = None,
     ) -> Page[ListedExperiment]:
         """Return a page of a project's experiments.
 
@@ -74,6 +75,7 @@ class ExperimentListQueries:
             page: Counted from 0; a page past the end gives the last one.
             size: Rows of a page.
             holding: The id whose page is given, if it matches the search.
+            only: The one experiment that is listed; none if it is gone.
 
         Raises:
             ConfigError: The list cannot be sorted by that.
@@ -83,10 +85,13 @@ class ExperimentListQueries:
         search = search.strip()
         with self._store.read() as work:
             work.projects.get(project_id)
-            ids = work.experiments.ids(project_id, search, sort, descending=descending)
+            if only is not None:
+                ids = tuple(work.experiments.by_id([only]))
+            else:
+                ids = work.experiments.ids(project_id, search, sort, descending=descending)
             here = cut(ids, page=page, size=size, holding=holding)
             listed = _list(work, here.listed)
-            everything = work.experiments.count(project_id) if search else here.total
+            everything = work.experiments.count(project_id) if search and only is None else here.total
         return Page(rows=listed, total=here.total, all=everything, page=here.page, size=here.size)
 
 

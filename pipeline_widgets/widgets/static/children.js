@@ -3,6 +3,18 @@
 import { referenced } from "./line.js";
 
 /**
+ * How views are rendered; the module that knows all of them sets it.
+ * @type {{ begin?: (model: Model) => () => void, render?: (rendered: Rendered) => () => void }}
+ */
+const hereBy = {};
+
+/**
+ * Let children be rendered by these where the host has no views of its own, as in marimo.
+ * @param {typeof hereBy} by
+ */
+export const renderChildrenBy = (by) => void Object.assign(hereBy, by);
+
+/**
  * Render a child widget of ours, by the name that a trait has for it. Returns what ends it.
  * @param {Model} model
  * @param {string} reference
@@ -10,12 +22,29 @@ import { referenced } from "./line.js";
  * @param {AbortSignal} signal
  */
 export async function child(model, reference, el, signal) {
-  const view = await model.widget_manager.create_view(await referenced(model, reference));
+  const inner = await referenced(model, reference);
+  if (!model.widget_manager.create_view) return renderHere(inner, el, signal);
+  const view = await model.widget_manager.create_view(inner);
   // Lumino wants a place in the page
   while (!el.isConnected && !signal.aborted) await new Promise(requestAnimationFrame);
   if (signal.aborted) return view.remove();
   view.luminoWidget.constructor.attach(view.luminoWidget, el);
   const end = () => endView(view);
+  signal.addEventListener("abort", end);
+  return end;
+}
+
+/**
+ * @param {Model} model
+ * @param {El} el
+ * @param {AbortSignal} signal
+ */
+function renderHere(model, el, signal) {
+  if (signal.aborted) return () => {};
+  const ends = [hereBy.begin?.(model), hereBy.render?.({ model, el })];
+  const end = () => {
+    for (const each of ends.splice(0).reverse()) each?.();
+  };
   signal.addEventListener("abort", end);
   return end;
 }

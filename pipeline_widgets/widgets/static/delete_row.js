@@ -6,9 +6,8 @@ import { capital, isolated } from "./text.js";
 
 /**
  * Ask before a row is deleted; focus goes to its neighbour then.
- * @template {ListRow} R
- * @param {PagedTable<R>} table
- * @param {R} row
+ * @param {RowsHost} table
+ * @param {ListRow} row
  * @param {...string} lines
  */
 export function openDelete(table, row, ...lines) {

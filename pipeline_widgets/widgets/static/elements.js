@@ -63,8 +63,12 @@ export function find(place, selector) {
   return found;
 }
 
-/** Return what has the focus. */
-export const focused = () => /** @type {El | null} */ (document.activeElement);
+/** Return what has the focus, in a shadow tree as well. */
+export function focused() {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return /** @type {El | null} */ (at);
+}
 
 /**
  * Focus an element, if it is there, and scroll nowhere.

@@ -18,7 +18,7 @@ const DETAIL_GOES = ["Pending", "Running", "Stopping"];
 
 export class ExperimentDetail {
   /**
-   * @param {import("./experiments.js").ExperimentsTable} table
+   * @param {ExperimentsHost} table
    * @param {number} id
    */
   constructor(table, id) {
@@ -28,6 +28,7 @@ export class ExperimentDetail {
     this.name = unique("part");
     this.chart = new MetricChart(this.frame);
     this.error = new Printed(this.frame, "Error");
+    this.log = new Printed(this.frame, "Log");
     this.wholeConfig = this.allRuns = false;
     /** @type {number | undefined} */
     this.shownRun = undefined;
@@ -76,13 +77,16 @@ export class ExperimentDetail {
         <div class="pw-xd-columns">
           <div class="pw-xd-column">
             ${this.part("Metrics", this.metrics(detail))}
+            <div ?hidden=${!detail.run?.log}>${this.part("Log", this.log.el)}</div>
           </div>
           <div class="pw-xd-column">${this.part("Config", config)}${this.part("Runs", runs)}</div>
           ${this.part("Checkpoints", this.checkpoints(row, detail))}
         </div>
       </div>`,
     );
-    this.error.show(detail.run?.error ?? "", this.shownRun !== detail.run?.id);
+    const anew = this.shownRun !== detail.run?.id;
+    this.error.show(detail.run?.error ?? "", anew);
+    this.log.show(detail.run?.log ?? "", anew);
     this.shownRun = detail.run?.id;
   }
 
@@ -291,6 +295,7 @@ export class ExperimentDetail {
   end() {
     this.chart.end();
     this.error.end();
+    this.log.end();
   }
 }
 

@@ -11,7 +11,7 @@ import { bytes, count, isolated } from "./text.js";
 
 /**
  * The list of experiments, from which all this is asked for.
- * @typedef {import("./experiments.js").ExperimentsTable} Experiments
+ * @typedef {ExperimentsHost} Experiments
  */
 
 /**

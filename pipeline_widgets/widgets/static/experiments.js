@@ -4,6 +4,7 @@
 import { openCleanUp } from "./clean_up.js";
 import { openMenu } from "./dialogs.js";
 import { badge, button, html, moment } from "./elements.js";
+import { experimentActs, experimentProgress } from "./experiment_actions.js";
 import { ExperimentDetail } from "./experiment_detail.js";
 import {
   openDeleteExperiment,
@@ -12,9 +13,7 @@ import {
   openNewExperiment,
 } from "./experiment_dialogs.js";
 import { PagedTable } from "./paged_table.js";
-import { openResume } from "./resume_dialog.js";
-import { progressBar, runLeft, stepsDone } from "./run_times.js";
-import { count, isolated, remaining, score } from "./text.js";
+import { count, score } from "./text.js";
 
 const EXPERIMENT_CODE = 'project.create_experiment("sft", algorithm="SFT")';
 const EXPERIMENT_COLUMNS = [
@@ -107,49 +106,15 @@ export class ExperimentsTable extends PagedTable {
       <td>
         <div>${badge(row.status)}</div>
         ${row.waits ? html`<div class="pw-ex-waits pw-soft">Waits for ${row.waits}</div>` : null}
-        ${this.progress(row)}
+        ${experimentProgress(row)}
       </td>
       <td class="pw-pt-modified">${moment(row.modified_at)}</td>
       <td class="pw-ex-actions">
         <div class="pw-ex-bar">
-          <div class="pw-ex-acts" role="group" aria-label=${name}>${this.acts(row)}</div>
+          <div class="pw-ex-acts" role="group" aria-label=${name}>${experimentActs(this, row)}</div>
           ${this.menuButton(row, (opener) => this.openActions(id, opener))}
         </div>
       </td>`;
-  }
-
-  /** @param {ExperimentRow} row */
-  acts(row) {
-    /**
-     * @param {string} label
-     * @param {string} glyph
-     * @param {string} reason
-     * @param {(pressed: El) => unknown} onclick
-     */
-    const act = (label, glyph, reason, onclick) =>
-      button({ label, glyph, reason, title: label, f: `${label}-${row.id}`, onclick });
-    return [
-      act("Train", "play", row.blockers.train, (pressed) =>
-        this.start("train", "is training", row.id, pressed),
-      ),
-      act("Stop", "stop", row.blockers.stop, (pressed) =>
-        this.start("stop", "is asked to stop", row.id, pressed),
-      ),
-      act("Resume", "resume", row.blockers.resume, (pressed) => openResume(this, row, pressed)),
-    ];
-  }
-
-  /** @param {ExperimentRow} row */
-  progress(row) {
-    if (!["Running", "Stopping"].includes(row.status)) return html`<div class="pw-ex-progress" hidden></div>`;
-    const left = runLeft(row),
-      steps = stepsDone(row, String);
-    return html`<div class="pw-ex-progress">
-      ${progressBar(`Progress of ${isolated(row.name)}`, row, steps)}
-      <div class="pw-ex-words pw-soft">
-        <span>${steps}</span>${left === null ? null : html`<span>${remaining(left)}</span>`}
-      </div>
-    </div>`;
   }
 
   /**
@@ -182,18 +147,6 @@ export class ExperimentsTable extends PagedTable {
         onclick: () => openDeleteExperiment(this, row),
       },
     ]);
-  }
-
-  /**
-   * Train or stop it, and say that it does.
-   * @param {string} command
-   * @param {string} said
-   * @param {number} id
-   * @param {El} pressed
-   */
-  async start(command, said, id, pressed) {
-    if (await this.frame.run(command, { experiment: id }, pressed))
-      this.frame.announce(`${this.nameOf(id)} ${said}.`);
   }
 
   // ---- what is in an expanded row

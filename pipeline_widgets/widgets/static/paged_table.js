@@ -130,32 +130,38 @@ export class PagedTable {
    * @param {R[]} rows
    */
   drawBody(page, rows) {
+    draw(this.frame.body, this.list(page, rows));
+  }
+
+  /**
+   * The tools, the table or what is shown in its place, and the pages.
+   * @param {Page} page
+   * @param {R[]} rows
+   */
+  list(page, rows) {
     const all = count(page.all, this.noun),
       shown = page.search ? `${inFull(page.total)} of ${all}` : all;
-    draw(
-      this.frame.body,
-      html`<div class="pw-pt-bar" ?hidden=${this.plain || !page.all}>
-          ${this.tools()}${searchBox(this.search.input)}
-          <div class="pw-pt-count pw-soft" role="status">${shown}</div>
-        </div>
-        <div class="pw-pt-scroll">
-          <table class=${`pw-table pw-pt-table ${this.kind}`} aria-label=${capital(`${this.noun}s`)}
-            ?hidden=${!rows.length}>
-            <thead><tr>${this.shownColumns.map((column) => this.head(column, page))}</tr></thead>
-            <tbody>
-              ${repeat(
-                rows.flatMap((row) => (this.isOpen(row.id) ? [{ row }, { row, inside: true }] : [{ row }])),
-                ({ row, inside }) => (inside ? `in-${row.id}` : row.id),
-                ({ row, inside }) => (inside ? this.insideLine(row) : this.line(row)),
-              )}
-            </tbody>
-          </table>
-        </div>
-        <div class="pw-empty" ?hidden=${rows.length > 0}>${rows.length ? null : this.none(page)}</div>
-        <nav class="pw-pt-pages" aria-label="Pages" ?hidden=${page.pages < 2}>
-          ${page.pages < 2 ? null : pageTurner(page, rows.length, (by, el) => this.turn(by, el))}
-        </nav>`,
-    );
+    return html`<div class="pw-pt-bar" ?hidden=${this.plain || !page.all}>
+        ${this.tools()}${searchBox(this.search.input)}
+        <div class="pw-pt-count pw-soft" role="status">${shown}</div>
+      </div>
+      <div class="pw-pt-scroll">
+        <table class=${`pw-table pw-pt-table ${this.kind}`} aria-label=${capital(`${this.noun}s`)}
+          ?hidden=${!rows.length}>
+          <thead><tr>${this.shownColumns.map((column) => this.head(column, page))}</tr></thead>
+          <tbody>
+            ${repeat(
+              rows.flatMap((row) => (this.isOpen(row.id) ? [{ row }, { row, inside: true }] : [{ row }])),
+              ({ row, inside }) => (inside ? `in-${row.id}` : row.id),
+              ({ row, inside }) => (inside ? this.insideLine(row) : this.line(row)),
+            )}
+          </tbody>
+        </table>
+      </div>
+      <div class="pw-empty" ?hidden=${rows.length > 0}>${rows.length ? null : this.none(page)}</div>
+      <nav class="pw-pt-pages" aria-label="Pages" ?hidden=${page.pages < 2}>
+        ${page.pages < 2 ? null : pageTurner(page, rows.length, (by, el) => this.turn(by, el))}
+      </nav>`;
   }
 
   /**

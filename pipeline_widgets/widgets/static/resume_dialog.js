@@ -8,7 +8,7 @@ import { isStep, stepOrder } from "./steps.js";
 import { count, isolated } from "./text.js";
 
 /**
- * @param {import("./experiments.js").ExperimentsTable} table
+ * @param {ExperimentsHost} table
  * @param {ExperimentRow} row
  * @param {El} pressed
  */

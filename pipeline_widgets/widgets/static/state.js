@@ -16,14 +16,19 @@ export function attach(model) {
  * @param {Model} model
  */
 function patches(model) {
-  model.on("msg:custom", (/** @type {{ patch?: "rows" | "details", rows: { id: number }[] }} */ message) => {
-    if (!message?.patch) return;
-    const changed = new Map(message.rows.map((row) => [row.id, row]));
-    // Never followed by save_changes: the browser owns no state, and would send the whole list back.
-    const known = /** @type {{ id: number }[]} */ (model.get(message.patch));
-    model.set(
-      message.patch,
-      known.map((row) => changed.get(row.id) ?? row),
-    );
-  });
+  model.on(
+    "msg:custom",
+    (
+      /** @type {{ patch?: "rows" | "details" | "active" | "waiting", rows: { id: number }[] }} */ message,
+    ) => {
+      if (!message?.patch) return;
+      const changed = new Map(message.rows.map((row) => [row.id, row]));
+      // Never followed by save_changes: the browser owns no state, and would send the whole list back.
+      const known = /** @type {{ id: number }[]} */ (model.get(message.patch));
+      model.set(
+        message.patch,
+        known.map((row) => changed.get(row.id) ?? row),
+      );
+    },
+  );
 }

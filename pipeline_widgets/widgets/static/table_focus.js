@@ -20,8 +20,7 @@ export function refocusRow(table, before, at) {
 
 /**
  * Focus what stands where a row was that is gone now.
- * @template {ListRow} R
- * @param {PagedTable<R>} table
+ * @param {RowsHost} table
  * @param {number} id
  * @param {number} at
  */
@@ -31,8 +30,7 @@ export function leaveRow(table, id, at) {
 
 /**
  * The control that gets focus in place of one in a row that is gone.
- * @template {ListRow} R
- * @param {PagedTable<R>} table
+ * @param {RowsHost} table
  * @param {number} at
  */
 function rowNeighbour({ lines, frame, page }, at) {

@@ -50,6 +50,9 @@ interface Page {
   all: number;
   /** Of agents only: whether any of them says what it was trained on. */
   base_models?: boolean;
+  /** Of a workspace only: how much is active, and waits for a person. */
+  all_active?: number;
+  all_waiting?: number;
 }
 
 /** A column of a list; one without `sort` cannot be sorted by. */
@@ -62,6 +65,39 @@ interface Column {
 
 /** By which column rows are sorted. */
 type Order = { sort: string; descending: boolean };
+
+// ---- a workspace, as `workspace.py` describes it
+
+/** A project; its status is empty where nothing has run and nothing waits. */
+interface ProjectRow extends ListRow {
+  kind: string;
+  experiments: number;
+  pipelines: number;
+  detail: string;
+  modified_at: number;
+}
+
+/** A run that is active; `place` has the names of its pipeline, if any, and its project. */
+interface ActiveRow extends Progress {
+  id: number;
+  project_id: number;
+  pipeline_id: number | null;
+  stage_id: number | null;
+  experiment_id: number | null;
+  name: string;
+  place: string[];
+  waits: string | null;
+}
+
+/** A stage that waits for a person. */
+interface WaitingRow {
+  id: number;
+  project_id: number;
+  pipeline_id: number;
+  status: string;
+  detail: string;
+  place: string[];
+}
 
 // ---- pipelines
 
@@ -358,6 +394,7 @@ interface ShownRun {
   number: number;
   status: string;
   start: string;
+  log: string;
   error: string | null;
   best: Step | null;
 }
@@ -591,8 +628,14 @@ interface Traits {
   pipeline: PipelineFacts;
   panel: Panel;
   project: { name: string; advanced: boolean };
+  workspace: { name: string; place: string };
+  active: ActiveRow[];
+  waiting: WaitingRow[];
+  opened: string | null;
+  agents: string | null;
   order: Order;
   results: string | null;
+  compared: string | null;
   tab: string;
   title: string;
   trouble: string;
@@ -856,6 +899,22 @@ interface Problem {
   why?: string;
   fix?: string;
   message?: string;
+}
+
+/** Where experiments are shown, in a list or one by itself: what their dialogs and details ask of it. */
+interface ExperimentsHost extends RowsHost {
+  typed: FormDrafts | null;
+  arrive(made: Named, said: string, focus?: boolean): void;
+}
+
+/** What holds rows of which one can be deleted; focus goes to a neighbour then. */
+interface RowsHost {
+  frame: Frame;
+  noun: string;
+  rows: ListRow[];
+  page: Page;
+  lines: El;
+  row(id: number): ListRow | undefined;
 }
 
 type Dialog = ReturnType<typeof import("./dialogs.js").openDialog>;

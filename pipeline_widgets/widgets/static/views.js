@@ -1,12 +1,16 @@
 // The views, by the names of their classes in Python. This is where the joined module begins and ends.
 
 import { AgentsTable } from "./agents.js";
+import { renderChildrenBy } from "./children.js";
+import { ExperimentPanel } from "./experiment.js";
 import { ExperimentsTable } from "./experiments.js";
 import { Builder } from "./pipeline.js";
 import { PipelineTable } from "./pipeline_list.js";
 import { ProjectTabs } from "./project.js";
 import { ResultsPanel } from "./results.js";
+import { styleShadow } from "./shadow.js";
 import { attach } from "./state.js";
+import { WorkspaceHome } from "./workspace.js";
 
 /**
  * What stands behind each view; its `frame` ends it.
@@ -14,11 +18,13 @@ import { attach } from "./state.js";
  */
 const VIEWS = {
   AgentsView: AgentsTable,
+  ExperimentView: ExperimentPanel,
   ExperimentsView: ExperimentsTable,
   PipelineView: Builder,
   PipelineList: PipelineTable,
   ProjectView: ProjectTabs,
   ResultsView: ResultsPanel,
+  WorkspaceView: WorkspaceHome,
 };
 
 /**
@@ -35,5 +41,8 @@ export function initialize({ model }) {
  */
 export function render({ model, el }) {
   const { frame } = new VIEWS[model.get("view")]({ model, el });
+  styleShadow(frame, model);
   return () => frame.close();
 }
+
+renderChildrenBy({ begin: attach, render });

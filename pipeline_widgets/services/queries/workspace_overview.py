@@ -1,0 +1,150 @@
+"""A workspace at a glance: a page of its projects, what is active, and what waits for a person (spec 2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from pipeline_widgets.domain.overview import ActiveRun, ProjectSummary, StatusCount, UnfinishedStage
+from pipeline_widgets.domain.rollup import PipelineStatus, Rollup, roll_up_project, roll_up_unfinished
+from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services.queries.paging import Page, check_sort, cut
+
+#: The columns by which the projects are sorted.
+Sort: TypeAlias = Literal["modified", "name", "status", "created"]
+LISTED = 20  # active runs, and stages that wait, that are listed; the others are counted
+
+_ACTIVE = (PipelineStatus.RUNNING, PipelineStatus.PENDING, PipelineStatus.STOPPING)
+_Counts: TypeAlias = Mapping[PipelineStatus, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedProject:
+    """A project as the workspace shows it."""
+
+    id: int
+    name: str
+    advanced_training: bool
+    #: How many it holds.
+    experiments: int
+    pipelines: int
+    #: The latest change to the project or to anything in it.
+    modified_at: datetime
+    #: Where it stands; None where nothing has run and nothing waits.
+    rollup: Rollup | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitingStage:
+    """A stage that waits for a person, and why."""
+
+    stage: UnfinishedStage
+    rollup: Rollup
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkspacePage(Page[ListedProject]):
+    """A page of the projects of a workspace, and what goes on in all of them."""
+
+    #: The first of what is active, and how much is.
+    active: tuple[ActiveRun, ...]
+    all_active: int
+    #: The first of what waits for a person, and how much does.
+    waiting: tuple[WaitingStage, ...]
+    all_waiting: int
+    #: Whether there are agents, or checkpoints of which one could be made.
+    has_agents: bool
+
+
+class WorkspaceOverviewQueries:
+    """The read model of a workspace as a whole."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def page(
+        self,
+        *,
+        search: str = "",
+        sort: Sort = "modified",
+        descending: bool = True,
+        page: int = 0,
+        size: int = 50,
+        holding: int | None = None,
+    ) -> WorkspacePage:
+        """Return a page of the projects, with what is active and what waits in all projects.
+
+        Args:
+            search: A text in the name, in upper or lower case.
+            sort: By what; by "status", descending, what needs a person most comes first.
+            descending: Whether the latest, or the last in the alphabet, comes first.
+            page: Counted from 0; a page past the end gives the last one.
+            size: Rows of a page.
+            holding: The id whose page is given, if it matches the search.
+
+        Raises:
+            ConfigError: The projects cannot be sorted by that.
+        """
+        check_sort(sort, Sort, "projects")
+        search = search.strip()
+        with self._store.read() as work:
+            pipelines, others = work.overview.pipeline_counts(), work.overview.other_counts()
+            counts = _by_project((*pipelines, *others))
+            ids = _sort(work, search, sort, counts, descending=descending)
+            here = cut(ids, page=page, size=size, holding=holding)
+            summaries = work.overview.summaries(here.listed)
+            waiting = work.overview.unfinished_stages(LISTED)
+            return WorkspacePage(
+                rows=tuple(_row(summaries[each], counts.get(each, {})) for each in here.listed),
+                total=here.total,
+                all=work.overview.count() if search else here.total,
+                page=here.page,
+                size=here.size,
+                active=work.overview.active_runs(LISTED),
+                all_active=sum(given.get(status, 0) for given in counts.values() for status in _ACTIVE),
+                waiting=tuple(
+                    WaitingStage(stage=each, rollup=roll_up_unfinished(each.summary, each.position))
+                    for each in waiting
+                ),
+                all_waiting=sum(
+                    each.count for each in pipelines if each.status is not PipelineStatus.SUCCEEDED
+                ),
+                has_agents=work.checkpoints.any(),  # what an agent is a copy of cannot be deleted
+            )
+
+
+def _sort(
+    work: UnitOfWork, search: str, sort: Sort, counts: Mapping[int, _Counts], *, descending: bool
+) -> Sequence[int]:
+    """Return the ids of the projects that match, in order."""
+    if sort != "status":
+        return work.overview.ids(search, sort, descending=descending)
+    matching = work.overview.ids(search, "created", descending=False)
+
+    def need(project_id: int) -> tuple[int, int]:
+        rollup = roll_up_project(counts.get(project_id, {}))
+        return (-1 if rollup is None else rollup.urgency, project_id)
+
+    return sorted(matching, key=need, reverse=descending)
+
+
+def _by_project(found: Sequence[StatusCount]) -> dict[int, dict[PipelineStatus, int]]:
+    counts: dict[int, dict[PipelineStatus, int]] = {}
+    for each in found:
+        mine = counts.setdefault(each.project_id, {})
+        mine[each.status] = mine.get(each.status, 0) + each.count
+    return counts
+
+
+def _row(summary: ProjectSummary, counts: _Counts) -> ListedProject:
+    return ListedProject(
+        id=summary.id,
+        name=summary.name,
+        advanced_training=summary.advanced_training,
+        experiments=summary.experiments,
+        pipelines=summary.pipelines,
+        modified_at=summary.modified_at,
+        rollup=roll_up_project(counts),
+    )

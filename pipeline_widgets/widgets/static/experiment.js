@@ -1,0 +1,201 @@
+// One experiment by itself: what can be done with it, its charts, checkpoints, config, runs and log.
+
+import { child } from "./children.js";
+import { openMenu } from "./dialogs.js";
+import { badge, button, draw, find, focusOn, html, make, moment, named } from "./elements.js";
+import { experimentActs, experimentProgress } from "./experiment_actions.js";
+import { ExperimentDetail } from "./experiment_detail.js";
+import { openDeleteExperiment, openDeploy, openDuplicate } from "./experiment_dialogs.js";
+import { Frame } from "./frame.js";
+import { sentence } from "./line.js";
+import { count, isolated, score } from "./text.js";
+
+export class ExperimentPanel {
+  /** @param {{ model: Model, el: El }} options */
+  constructor({ model, el }) {
+    this.model = model;
+    this.noun = "experiment";
+    this.frame = new Frame({ model, el, name: "experiment" });
+    /** @type {FormDrafts | null} */
+    this.typed = null;
+    /** @type {{ made: Named, said: string } | null} */
+    this.news = null; // an experiment that was made of this one here
+    /** @type {ExperimentDetail | null} */
+    this.detail = null;
+    this.results = make(html`<section class="pw-xp-results" aria-label="Results"></section>`);
+    this.ending = new AbortController();
+    for (const trait of ["rows", "details"]) this.frame.on(`change:${trait}`, () => this.draw());
+    this.frame.on("change:compared", () => this.showResults(true));
+    this.frame.undo.push(
+      () => this.detail?.end(),
+      () => this.ending.abort(),
+    );
+    this.draw();
+    this.showResults(false);
+  }
+
+  get rows() {
+    return /** @type {ExperimentRow[]} */ (this.model.get("rows"));
+  }
+
+  get page() {
+    return this.model.get("page");
+  }
+
+  get lines() {
+    return this.frame.body;
+  }
+
+  /** @param {number} id */
+  row(id) {
+    return this.rows.find((row) => row.id === id);
+  }
+
+  draw() {
+    const [row] = this.rows;
+    draw(
+      this.frame.body,
+      row ? this.shown(row) : html`<div class="pw-empty"><strong>This experiment was deleted</strong></div>`,
+    );
+  }
+
+  /** @param {ExperimentRow} row */
+  shown(row) {
+    const details = /** @type {ExperimentDetailRow[]} */ (this.model.get("details")),
+      detail = details.find(({ id }) => id === row.id);
+    if (this.detail?.id !== row.id) {
+      this.detail?.end();
+      this.detail = new ExperimentDetail(this, row.id);
+    }
+    const done = html`<span>${count(row.runs, "run")}</span><span>best score ${score(row.best)}</span>`;
+    return html`<div class="pw-xp-head">
+        <h3>${isolated(row.name)}</h3>
+        ${badge(row.status)}
+        <div class="pw-xp-about pw-soft">
+          <span>${row.algorithm}</span>${row.runs ? done : null}<span>${moment(row.modified_at)}</span>
+        </div>
+        <div class="pw-xp-menu">${this.menu(row)}</div>
+      </div>
+      ${row.waits ? html`<div class="pw-soft">Waits for ${row.waits}</div>` : null}
+      ${experimentProgress(row)}
+      <div class="pw-xp-acts" role="group" aria-label=${isolated(row.name)}>
+        ${experimentActs(this, row, row.status === "Draft" ? "pw-primary" : "")}${this.acts(row, detail)}
+      </div>
+      ${this.told()}
+      ${this.detail.show(row, detail)}${this.results}`;
+  }
+
+  /**
+   * @param {ExperimentRow} row
+   * @param {ExperimentDetailRow | undefined} detail
+   */
+  acts(row, detail) {
+    const best = detail?.checkpoints[0];
+    return [
+      button({
+        label: "Duplicate",
+        glyph: "copy",
+        f: "duplicate",
+        onclick: (pressed) => openDuplicate(this, row, pressed),
+      }),
+      button({
+        label: "Deploy",
+        glyph: "agent",
+        title: best?.best ? "Save the best checkpoint as an Agent" : "Save the final checkpoint as an Agent",
+        reason: best ? null : "No checkpoint has been saved yet.",
+        f: "deploy",
+        onclick: () => best && openDeploy(this, row, best),
+      }),
+      button({
+        label: "Results",
+        glyph: "results",
+        f: "results",
+        onclick: (pressed) => this.frame.run("results", { experiment: row.id }, pressed),
+      }),
+    ];
+  }
+
+  /** @param {ExperimentRow} row */
+  menu(row) {
+    return button({
+      label: `Actions for ${isolated(row.name)}`,
+      glyph: "more",
+      quiet: true,
+      kind: "pw-pt-menu",
+      popup: true,
+      expanded: false,
+      f: "menu",
+      onclick: (opener) =>
+        openMenu(opener, [
+          {
+            label: "Delete",
+            glyph: "trash",
+            danger: true,
+            reason: row.blockers.delete,
+            onclick: () => openDeleteExperiment(this, row),
+          },
+        ]),
+    });
+  }
+
+  // ---- what was made of it
+
+  /**
+   * Say that another experiment was made, which can be shown in place of this one.
+   * @param {Named} made
+   * @param {string} said
+   */
+  arrive(made, said) {
+    this.news = { made, said };
+    this.frame.announce(said);
+    this.draw();
+    focusOn(this.frame.body.querySelector(named("show")));
+  }
+
+  told() {
+    const { news } = this;
+    if (!news || news.made.id === this.rows[0]?.id) return null;
+    const show = async (/** @type {El} */ pressed) => {
+      if (!(await this.frame.run("show", { experiment: news.made.id }, pressed))) return;
+      this.news = null;
+      this.draw();
+      focusOn(this.frame.root);
+    };
+    return html`<div class="pw-xp-news">
+      <span>${news.said}</span>
+      ${button({ label: `Show ${isolated(news.made.name)}`, f: "show", onclick: show })}
+    </div>`;
+  }
+
+  // ---- its runs beside others
+
+  /** @param {boolean} asked */
+  showResults(asked) {
+    const reference = this.model.get("compared");
+    this.ending.abort();
+    this.results.hidden = !reference;
+    draw(this.results, null);
+    if (!reference) return;
+    this.ending = new AbortController();
+    const place = make(html`<div></div>`);
+    const close = button({
+      label: "Close results",
+      glyph: "close",
+      f: "close-results",
+      onclick: (pressed) => this.closeResults(pressed),
+    });
+    draw(this.results, html`<div class="pw-xp-close">${close}</div>${place}`);
+    child(this.model, reference, place, this.ending.signal).catch((error) =>
+      this.frame.notice(sentence(error), "error"),
+    );
+    if (!asked) return;
+    focusOn(find(this.results, named("close-results")));
+    this.results.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {El} pressed */
+  async closeResults(pressed) {
+    if (await this.frame.run("close_results", {}, pressed))
+      focusOn(this.frame.body.querySelector(named("results")));
+  }
+}
