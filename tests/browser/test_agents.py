@@ -253,6 +253,20 @@ def test_without_a_checkpoint_no_agent_can_be_made(notebook: Notebook, show: Sho
 
 
 @pytest.mark.spec("8.1")
+def test_after_a_first_deployment_further_agents_can_be_made(notebook: Notebook, show: Show) -> None:
+    """The button above the list is another one than that of the empty list, and knows the same."""
+    root = show("pipe = chain('sft', steps=3)\npipe.add_deployment_stage('letters-agent', trigger='auto')")
+    new = root.get_by_role("button", name="New Agent")
+    expect(new).to_have_attribute("aria-disabled", "true")
+    notebook.execute("pipe.stages[0].trigger()\npipe.wait(60)", timeout=120)
+    expect(row(root, "letters-agent")).to_contain_text("Deployed", timeout=30_000)
+    expect(new).not_to_have_attribute("aria-disabled", "true")
+    expect(new).not_to_have_attribute("title", re.compile("No experiment"))
+    new.click()
+    expect(root.get_by_role("dialog", name="New Agent")).to_be_visible()
+
+
+@pytest.mark.spec("8.1")
 def test_a_new_agent_is_made_by_keyboard(
     notebook: Notebook, page: Page, show: Show, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
 ) -> None:
