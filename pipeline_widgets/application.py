@@ -49,6 +49,7 @@ from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail
 from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
 from pipeline_widgets.services.queries.lineage import LineageQueries
 from pipeline_widgets.services.queries.overview import OverviewQueries
+from pipeline_widgets.services.queries.pipeline_curves import PipelineCurveQueries
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
@@ -90,6 +91,7 @@ class Services:
     states: PipelineStateQueries
     forms: StageFormQueries
     run_details: RunDetailQueries
+    pipeline_curves: PipelineCurveQueries
     run_records: RunRecordQueries
     overview: OverviewQueries
     workspace_overview: WorkspaceOverviewQueries

@@ -26,6 +26,7 @@ from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail
 from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
 from pipeline_widgets.services.queries.lineage import LineageQueries
 from pipeline_widgets.services.queries.overview import OverviewQueries
+from pipeline_widgets.services.queries.pipeline_curves import PipelineCurveQueries
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
@@ -76,6 +77,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         states=PipelineStateQueries(store),
         forms=StageFormQueries(store),
         run_details=RunDetailQueries(store),
+        pipeline_curves=PipelineCurveQueries(store),
         run_records=RunRecordQueries(store),
         overview=OverviewQueries(store),
         workspace_overview=WorkspaceOverviewQueries(store),

@@ -18,6 +18,7 @@ from pipeline_widgets.api.arguments import (
     start_from_argument,
 )
 from pipeline_widgets.api.experiment import Experiment, ExperimentOption
+from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
@@ -32,8 +33,11 @@ from pipeline_widgets.domain.plan import Problem
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
 from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_retries, parse_trigger
 from pipeline_widgets.services.pipelines import first_or_source
+from pipeline_widgets.services.queries.pipeline_curves import STAGE_METRIC_COLUMNS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipeline_widgets.widgets.pipeline import PipelineView
 
 SHOWN = 8  # names of stages in a repr
@@ -328,6 +332,17 @@ class Pipeline(Handle, display.ShowsView):
                 if settled:
                     break
         return self
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """The metrics of all stages: columns stage, name, run, step, metric, value.
+
+        For a stage, those of its latest run after those of the runs that it resumed. Stages are counted
+        from 1.
+        """
+        state = self._services.states.pipeline(self._id)
+        rows = self._services.pipeline_curves.metrics(state)
+        return data_frame(rows, columns=STAGE_METRIC_COLUMNS)
 
     def view(self) -> PipelineView:
         """Return a new live view of it, as the last line of a cell shows it.

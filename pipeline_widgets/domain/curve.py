@@ -30,6 +30,25 @@ def extend_curve(curve: Curve, reports: Iterable[Point], most: int = 200) -> Cur
     return thin_curve(points, most)
 
 
+def join_curves(before: Curve, after: Curve, until: int | None, most: int = 200) -> Curve:
+    """Return the curve of a run that went on from another one, thinned.
+
+    Args:
+        before: The curve of the run that was resumed.
+        after: The curve of the run that resumed it.
+        until: The step at which it did; points of the earlier run that come later are left out. None keeps
+            them all.
+        most: How many points there are at most.
+    """
+    first = after[0][0] if after else None
+    kept = [
+        point
+        for point in before
+        if (until is None or point[0] <= until) and (first is None or point[0] < first)
+    ]
+    return thin_curve([*kept, *after], most) if kept else after
+
+
 def thin_curve(points: Sequence[Point], most: int = 200) -> Curve:
     """Return at most that many points, the shape being kept.
 

@@ -337,6 +337,7 @@ metrics = _table(
     Column("step", LONG, nullable=False),
     Column("name", UNLIMITED, nullable=False),
     Column("value", Float),
+    Column("reported_at", Float),  # NULL where that is not known
     key_type=LONG,
 )
 

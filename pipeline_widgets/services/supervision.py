@@ -458,7 +458,7 @@ def _progress(batch: Batch) -> dict[str, int]:
 
 def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
     told = ((each.step, name, value) for each in batch.reported for name, value in each.metrics.items())
-    work.runs.add_metrics(job.run_id, told)
+    work.runs.add_metrics(job.run_id, told, work.now)
     for loaded in batch.loaded:
         kept = work.records.keep_code(loaded.record)
         work.runs.record_code(job.run_id, replace(job.code, digest=kept.digest, record=kept.record))

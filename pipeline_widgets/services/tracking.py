@@ -96,7 +96,7 @@ class TrackingService:
             saved = [each for each in work.checkpoints.of_runs([run_id]) if each.id not in known]
             run, lease = work.runs.get(run_id), work.runs.lease(run_id)
         reports: list[tuple[int, dict[str, float]]] = []
-        for _, step, name, value in rows:
+        for _, step, name, value, _ in rows:
             if not reports or reports[-1][0] != step or name in reports[-1][1]:
                 reports.append((step, {}))
             reports[-1][1][name] = math.nan if value is None else value

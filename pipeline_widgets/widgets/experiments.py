@@ -15,10 +15,11 @@ from pipeline_widgets.domain.overview import ExperimentRow
 from pipeline_widgets.domain.retention import list_deletable, parse_keep, summarize_clean_up
 from pipeline_widgets.domain.stage_settings import choice_from_text, describe_placement, parse_choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
+from pipeline_widgets.services.queries.curves import MetricCurve
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail, RunRow
 from pipeline_widgets.services.queries.experiment_list import ListedExperiment
 from pipeline_widgets.services.queries.paging import Page
-from pipeline_widgets.services.queries.run_detail import MetricCurve, RunDetail
+from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import Row, describe_error
 from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
@@ -32,7 +33,7 @@ from pipeline_widgets.widgets.experiment_form import (
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.scoring import ScoringView
 from pipeline_widgets.widgets.snapshot import Rows
-from pipeline_widgets.widgets.steps import points_down
+from pipeline_widgets.widgets.steps import clock_down, points_down, step_down
 
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
 SCORES = ("training_score", "evaluation_score")
@@ -312,6 +313,8 @@ def detail_row(
         "metrics": names,
         "metric": chosen,
         "curves": _curves(run_detail.curves, chosen) if run_detail and chosen else [],
+        "clock": clock_down(run_detail.clock) if run_detail else [],
+        "resumed": [step_down(each) for each in run_detail.resumed] if run_detail else [],
         "runs": [_run_row(each) for each in detail.runs],
         **_checkpoints(detail, run_detail, listed),
     }

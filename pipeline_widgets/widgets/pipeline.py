@@ -22,6 +22,7 @@ from pipeline_widgets.services.queries.pipeline_state import PipelineState, Stag
 from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import ReadOnlyState, Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.pipeline_chart import pipeline_chart_row
 from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.scoring import ScoringView, evaluators_row, known_evaluators, started_row
@@ -53,6 +54,8 @@ class PipelineView(ScoringView):
     #: The stage whose run the panel shows; 0 for none.
     selected = t.Int(0).tag(sync=True)
     panel = t.Dict().tag(sync=True)
+    #: The chart of one metric over all stages; empty while it is closed.
+    chart = t.Dict().tag(sync=True)
     headed = t.Bool(default_value=True).tag(sync=True)
     results: Any = t.Instance(ResultsView, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
 
@@ -74,6 +77,7 @@ class PipelineView(ScoringView):
         self._references_read_at: object = None
         self._whole = True
         self._scoring = False
+        self._charted: str | None = None
         super().__init__(
             services,
             canvas=_canvas(),
@@ -98,6 +102,8 @@ class PipelineView(ScoringView):
             self._read()
         if revision != self._revision or not self._whole or not self._state.settled or self._scoring:
             self._show_panel()
+            if self.chart:
+                self._show_chart()
         self._revision = revision
         return self._scoring or not (self._whole and self._state.settled)
 
@@ -140,6 +146,15 @@ class PipelineView(ScoringView):
         if self.results is not None:
             closed, self.results = self.results, None
             closed.close()
+
+    def do_chart(self, metric: str | None = None) -> None:
+        """Show a metric over all stages, end to end (spec 9.5)."""
+        self._charted = metric
+        self._show_chart()
+
+    def do_close_chart(self) -> None:
+        """Close that chart."""
+        self.show(chart={})
 
     def do_environment(self, run: int) -> Row:
         """Return how a run came about: the machine, git, and the code with its texts."""
@@ -352,6 +367,11 @@ class PipelineView(ScoringView):
             saved = [each.id for each in run_detail.checkpoints]
             shown["run"]["evaluations"], self._scoring = self.open_evaluations(saved)
         self.show(panel=shown)
+
+    def _show_chart(self) -> None:
+        curve = self._services.pipeline_curves.curve(self._state, self._charted, metrics=METRICS_AT_ONCE)
+        self._whole = self._whole and curve.whole
+        self.show(chart=pipeline_chart_row(curve))
 
     def _show_deployment(self, chosen: StageState, run_detail: RunDetail | None) -> Agent | None:
         if not isinstance(chosen.stage, DeploymentStage) or run_detail is None or run_detail.agent is None:

@@ -28,13 +28,14 @@ from pipeline_widgets.services.queries.comparison import (
     score_metric,
     sorted_runs,
 )
-from pipeline_widgets.services.queries.run_detail import FIRST, MetricCurve, RunDetailQueries
+from pipeline_widgets.services.queries.curves import FIRST, MetricCurve, RunCurves
+from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.widgets.base import Row, TableView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import known_fields
 from pipeline_widgets.widgets.scoring import ScoringView, evaluation_row
 from pipeline_widgets.widgets.snapshot import Rows
-from pipeline_widgets.widgets.steps import Step, points_down, step_up
+from pipeline_widgets.widgets.steps import Step, clock_down, points_down, step_down, step_up
 
 COLUMNS = (
     "Experiment", "Run", "Status", "Steps", "Checkpoints", "Best training score", "Best evaluation score",
@@ -61,6 +62,8 @@ class PlottedSeries:
 
     #: A row for each metric and run, the scores first.
     rows: Sequence[Row]
+    #: A row for each run: when its steps were reported, and at which it was resumed.
+    timelines: Sequence[Row]
     #: How many metrics are not drawn.
     undrawn: int
     #: Whether all that was reported has been read.
@@ -73,15 +76,14 @@ class Curves:
     def __init__(self, run_details: RunDetailQueries, comparisons: ComparisonQueries) -> None:
         self._run_details = run_details
         self._comparisons = comparisons
-        self._kept: dict[int, tuple[MetricCurve, ...]] = {}
+        self._kept: dict[int, RunCurves] = {}
         self._read: dict[int, tuple[MetricCurve, ...]] = {}
 
     def read(self, run_ids: Sequence[int]) -> PlottedSeries:
         """Return the curves of runs, in their order."""
         asked = [each for each in run_ids if each not in self._kept]
         reported = self._run_details.curves(asked, points=POINTS, metrics=AT_ONCE) if asked else {}
-        new = {run_id: each.curves for run_id, each in reported.items()}
-        known = {**self._kept, **new}
+        known = {**self._kept, **reported}
         self._kept = {
             run_id: known[run_id]
             for run_id in run_ids
@@ -89,12 +91,13 @@ class Curves:
         }
         scored = self._comparisons.score_curves(run_ids)  # which may come long after the training
         self._read = {
-            run_id: (*known[run_id], *scored.get(run_id, ())) for run_id in run_ids if run_id in known
+            run_id: (*known[run_id].curves, *scored.get(run_id, ())) for run_id in run_ids if run_id in known
         }
+        timelines = [timeline_row(run_id, known[run_id]) for run_id in run_ids if run_id in known]
         names = _names(self._read)
         rows, undrawn = _rows(self._read, names[:METRICS]), max(0, len(names) - METRICS)
         whole = all(each.whole for each in reported.values())
-        return PlottedSeries(rows=rows, undrawn=undrawn, whole=whole)
+        return PlottedSeries(rows=rows, timelines=timelines, undrawn=undrawn, whole=whole)
 
     def read_range(self, metric: str | None, part: tuple[int, int] | None) -> list[Row]:
         """Return what is drawn in more detail, as far as that can be had.
@@ -132,6 +135,8 @@ class ResultsView(TableView, ScoringView):
     total = t.Int(0).tag(sync=True)
     #: A row for each run and metric that is drawn.
     curves = t.List(t.Dict()).tag(sync=True)
+    #: A row for each run that is drawn: its clock, and where it was resumed.
+    timelines = t.List(t.Dict()).tag(sync=True)
     #: How many metrics are not drawn.
     undrawn = t.Int(0).tag(sync=True)
     #: The evaluators that have a column: those that have scored any of these runs.
@@ -284,6 +289,7 @@ class ResultsView(TableView, ScoringView):
         self.show(order={"sort": self._sort, "descending": self._descending})
         self.show(evaluators=list(find_evaluators(found)))
         self.show_rows("runs", rows)
+        self.show_rows("timelines", curves.timelines)
         self.show_rows("curves", curves.rows)
         self._show_settings([*self._places])
 
@@ -349,6 +355,15 @@ def run_row(row: ResultRow, place: int | None, *, best: bool) -> Row:
         "best": best,
         "place": place,
         "drawn": place is not None,
+    }
+
+
+def timeline_row(run_id: int, curves: RunCurves) -> Row:
+    """Return when the steps of a run were reported, and at which it was resumed."""
+    return {
+        "id": run_id,
+        "clock": clock_down(curves.clock),
+        "resumed": [step_down(each) for each in curves.resumed],
     }
 
 

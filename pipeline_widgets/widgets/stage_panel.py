@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.run_record import RunRecord
+from pipeline_widgets.services.queries.curves import MetricCurve
 from pipeline_widgets.services.queries.pipeline_state import PipelineState
-from pipeline_widgets.services.queries.run_detail import CheckpointRow, MetricCurve, RunDetail
+from pipeline_widgets.services.queries.run_detail import CheckpointRow, RunDetail
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
-from pipeline_widgets.widgets.steps import points_down
+from pipeline_widgets.widgets.steps import clock_down, points_down, step_down
 
 DRAWN = 30  # metrics that come with their curve; of the others the last value is shown
 LISTED = 50  # checkpoints, the latest ones; a run may have saved thousands
@@ -73,6 +74,8 @@ def _run(run_detail: RunDetail) -> Row:
         **encode_fields(run_detail, "begun", "start", "log"),
         "agent": f"{isolate(agent.name)}, version {agent.number}" if agent else None,
         "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(run_detail.curves)],
+        "clock": clock_down(run_detail.clock),
+        "resumed": [step_down(each) for each in run_detail.resumed],
         "checkpoints": checkpoints,
         "earlier": len(run_detail.checkpoints) - len(checkpoints),
     }

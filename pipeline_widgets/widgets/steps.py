@@ -9,8 +9,11 @@ import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from pipeline_widgets.domain.curve import Curve, thin_curve
+
 EXACT = 2**53 - 1  # the largest integer that JavaScript holds as a number, and tells from the next one
 DIGITS = 6  # of a curve's values where they differ by about their own size
+CLOCKED = 60  # points of a clock: between them time passes about evenly
 MOST_DIGITS = 17  # which tell any two floats apart
 
 Step: TypeAlias = int | str
@@ -43,6 +46,13 @@ def points_down(
     digits = _digits([value for _, value in listed if value is not None], least)
     return [
         (step_down(step), None if value is None else float(f"{value:.{digits}g}")) for step, value in listed
+    ]
+
+
+def clock_down(clock: Curve) -> list[tuple[Step, float | None]]:
+    """Return when steps were reported, in seconds to the millisecond, thinned."""
+    return [
+        (step_down(step), None if at is None else round(at, 3)) for step, at in thin_curve(clock, CLOCKED)
     ]
 
 

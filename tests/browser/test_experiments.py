@@ -183,7 +183,7 @@ def test_an_expanded_row_charts_its_latest_run_live(
     """The metric is chosen, and read point by point with the arrow keys; a refresh takes no focus."""
     root = show(RAN)
     inside = expand(root, "done")
-    chart = inside.get_by_role("slider")
+    chart = inside.get_by_role("slider", name=re.compile("by step"))
     expect(chart).to_have_accessible_name(
         "Evaluation score by step. Evaluation score: 6 at step 6, lowest 1, highest 6"
     )
@@ -221,7 +221,7 @@ broken.train().wait(60)
     inside = expand(root, "broken")
     expect(row(root, "broken")).to_contain_text("Failed")
     said = "Evaluation score by step. Evaluation score: 1 at step 1, lowest 1, highest 1"
-    expect(inside.get_by_role("slider")).to_have_accessible_name(said)
+    expect(inside.get_by_role("slider", name=re.compile("by step"))).to_have_accessible_name(said)
     raised = inside.get_by_text("the loss is <b>not</b> a number")
     expect(raised.first).to_be_visible()
     expect(inside.get_by_role("region", name="Error")).to_have_count(0)  # how it came to that is folded
@@ -617,7 +617,7 @@ def test_it_is_accessible_in_every_theme_and_width(
     root.evaluate("element => { element.style.maxWidth = '640px' }")
     expect(act(root, "done", "Resume")).to_be_visible()  # an icon there, by the same name
     expect(made_with.locator("visible=true")).to_have_count(1)  # under the name there
-    chart = root.get_by_role("slider")
+    chart = root.get_by_role("slider", name=re.compile("by step"))
     assert chart.evaluate("element => element.firstChild.clientWidth <= element.clientWidth")
     assert axe(root) == ""
     screenshot("experiments narrow", root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_steps_up_to_the_largest_are_told(
     """In the chart, its slider and the tables, whatever they are, also zoomed."""
     notebook.run(TELL + f"told('nano', {steps})")
     root = notebook.run("project.compare('nano')").locator(".pw-root").first
-    chart = root.get_by_role("slider").first
+    chart = root.get_by_role("slider", name=re.compile("by step")).first
     expect(chart).to_have_attribute("aria-valuemax", str(steps[-1]))
     expect(root.get_by_role("region", name="Runs", exact=True)).to_contain_text(f"{steps[-1]:,}")
     chart.focus()
@@ -126,10 +127,11 @@ def test_values_at_the_ends_of_numbers_are_drawn(
     found = [str(each) for each in EXTREMES[name]]
     notebook.run(f"{TELL}told('it', range({len(found)}), {found})")
     root = notebook.run("project.compare('it')").locator(".pw-root").first
-    chart = root.get_by_role("slider").first
+    chart = root.get_by_role("slider", name=re.compile("by step")).first
     expect(chart).to_have_attribute("aria-valuemax", str(len(found) - 1))
     for logarithmic in (False, True):
-        root.get_by_label("Log scale").set_checked(logarithmic)
+        if logarithmic:
+            root.get_by_role("button", name="Log", exact=True).first.click()
         notebook.page.evaluate(ANSWERS)
         for key in ("End", "+", "0"):
             chart.press(key)

@@ -87,7 +87,7 @@ def test_experiments_stand_side_by_side(
     for told in ("sft run 1: 0.1667 at step 6", "sft run 2: 0.1667 at step 6", "dpo run 1: 0.25 at step 4"):
         assert told in name
     legend = part(root, "loss").get_by_role("listitem")
-    expect(legend).to_have_text(["sft run 10.1667", "sft run 20.1667", "dpo run 10.25"])
+    expect(legend).to_have_text(["sft run 10.1667", "sft run 20.1667", "dpo run 10.2500"])
     assert coloured(loss) > 3
     for theme in ("light", "dark"):
         notebook.theme(theme)
@@ -109,7 +109,7 @@ def test_charts_are_read_at_the_same_step(notebook: Notebook, page: Page) -> Non
     expect(other).to_have_text(["sft run 12", "sft run 22", "dpo run 12"])
     page.keyboard.press("End")  # dpo has ended by then, and that is said
     expect(loss).to_have_attribute(
-        "aria-valuetext", "Step 6: sft run 1 0.1667, sft run 2 0.1667, dpo run 1 0.25 (ended at 4)"
+        "aria-valuetext", "Step 6: sft run 1 0.1667, sft run 2 0.1667, dpo run 1 0.2500 (ended at 4)"
     )
     expect(other).to_have_text(["sft run 16", "sft run 26", "dpo run 14ended at 4"])
     notebook.keys_leave_the_notebook_alone(loss)
@@ -122,7 +122,7 @@ def test_charts_are_read_at_the_same_step(notebook: Notebook, page: Page) -> Non
 def test_a_chart_is_zoomed_and_stays_so_while_data_come(
     notebook: Notebook, page: Page, screenshot: Callable[..., Path]
 ) -> None:
-    """By dragging, or + and -; "Show all steps" and Escape undo it; a log scale is a box away."""
+    """By dragging, or + and -; "Show all steps" and Escape undo it; a logarithmic axis is a button away."""
     root = show(notebook, RAN, "project.compare('sft')")
     loss = chart(root, "loss")
     whole = root.get_by_role("button", name="Show all steps")  # one for all: they are zoomed together
@@ -156,7 +156,7 @@ def test_a_chart_is_zoomed_and_stays_so_while_data_come(
     loss.hover(position={"x": 60, "y": 60})
     expect(part(root, "Evaluation score")).to_contain_text("Step 1", use_inner_text=True)
     before = coloured(loss)
-    root.get_by_role("checkbox", name="Log scale").check()
+    part(root, "loss").get_by_role("button", name="Log", exact=True).click()
     assert coloured(loss) > 1
     screenshot("results log", root)
     assert before > 1
@@ -223,10 +223,10 @@ def test_a_run_is_emphasised_in_all_charts(notebook: Notebook) -> None:
     names.nth(2).press("Enter")
     expect(names.nth(2)).to_have_attribute("aria-pressed", "true")
     root.get_by_role("heading", name="Results of sft and dpo").hover()
-    root.get_by_role("checkbox", name="Log scale").focus()
+    root.get_by_role("combobox", name="Horizontal axis").focus()
     expect(lit.first).to_contain_text("dpo run 1")
     names.nth(2).press("Enter")
-    root.get_by_role("checkbox", name="Log scale").focus()
+    root.get_by_role("combobox", name="Horizontal axis").focus()
     expect(lit).to_have_count(0)
 
 

@@ -113,7 +113,7 @@ def test_nothing_is_sent_when_nothing_has_changed(
     assert sent == []
     lab.report(job, 2, 4, loss=0.25)
     view.refresh()
-    assert {message["content"]["patch"] for message in sent} == {"runs", "curves"}
+    assert {message["content"]["patch"] for message in sent} == {"runs", "curves", "timelines"}
 
 
 def test_the_title_names_what_is_shown(lab: Lab, view: ResultsView) -> None:

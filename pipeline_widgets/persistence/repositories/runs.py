@@ -161,16 +161,16 @@ _QUEUE = (
 )
 
 _M = schema.metrics.c
-_ADD_METRIC = "INSERT INTO metrics (run_id, step, name, value) VALUES (?, ?, ?, ?)"
+_ADD_METRIC = "INSERT INTO metrics (run_id, step, name, value, reported_at) VALUES (?, ?, ?, ?, ?)"
 _METRICS_OF = select(_M.id, _M.run_id, _M.step, _M.name, _M.value).where(_M.run_id.in_(_IDS)).order_by(_M.id)
 _METRICS_AFTER = (
-    select(_M.id, _M.step, _M.name, _M.value)
+    select(_M.id, _M.step, _M.name, _M.value, _M.reported_at)
     .where((_M.run_id == bindparam("run")) & (_M.id > bindparam("after")))
     .order_by(_M.id)
     .limit(bindparam("most", type_=Integer))
 )
 _METRICS_BETWEEN = (
-    select(_M.id, _M.step, _M.name, _M.value)
+    select(_M.id, _M.step, _M.name, _M.value, _M.reported_at)
     .where((_M.run_id == bindparam("run")) & _M.step.between(bindparam("low"), bindparam("high")))
     .order_by(_M.id)
     .limit(bindparam("most", type_=Integer))
@@ -191,8 +191,8 @@ _USAGE_OF = (
     .order_by(_U.id)
 )
 
-#: The id of a stored metric, its step, name and value.
-MetricRow: TypeAlias = tuple[int, int, str, float | None]
+#: The id of a stored metric, its step, name and value, and when it was reported, in seconds since 1970.
+MetricRow: TypeAlias = tuple[int, int, str, float | None, float | None]
 
 
 class Runs(Repository):
@@ -467,13 +467,21 @@ class Runs(Repository):
         self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))
         self.connection.execute(delete(schema.runs).where(_C.experiment_id == experiment_id))
 
-    def add_metrics(self, run_id: int, metrics: Iterable[Metric]) -> None:
-        """Append metrics; NaN is stored as NULL, as SQLite has none."""
-        made = [(run_id, step, name, None if math.isnan(value) else value) for step, name, value in metrics]
+    def add_metrics(self, run_id: int, metrics: Iterable[Metric], at: float | None = None) -> None:
+        """Append metrics; NaN is stored as NULL, as SQLite has none.
+
+        Args:
+            run_id: The run.
+            metrics: In the order of their report.
+            at: When they were reported, in seconds since 1970; None where that is not known.
+        """
+        made = [
+            (run_id, step, name, None if math.isnan(value) else value, at) for step, name, value in metrics
+        ]
         if made:  # by the driver itself: SQLAlchemy would go through each value of each row
             names = {name: replace_unencodable(name) for name in {row[2] for row in made}}
             if any(name != clean for name, clean in names.items()):
-                made = [(run, step, names[name], value) for run, step, name, value in made]
+                made = [(run, step, names[name], value, at) for run, step, name, value, _ in made]
             place = "?" if self.connection.dialect.paramstyle == "qmark" else "%s"
             self.connection.exec_driver_sql(_ADD_METRIC.replace("?", place), made)
 
@@ -510,7 +518,7 @@ class Runs(Repository):
         )
 
     def metrics_after(self, run_id: int, after: int, most: int) -> list[MetricRow]:
-        """Return id, step, name and value of a run's next metrics after the one of that id; None is NaN."""
+        """Return a run's next metrics after the one of that id; a value of None is NaN."""
         values = {"run": run_id, "after": after, "most": most}
         return [tuple(row) for row in self.connection.execute(_METRICS_AFTER, values)]
 

@@ -18,7 +18,7 @@ from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.errors import ConfigError, ForeignError, RuleError
 from pipeline_widgets.persistence.repositories.base import require
 from pipeline_widgets.persistence.store import Store, UnitOfWork
-from pipeline_widgets.services.queries.run_detail import MetricCurve
+from pipeline_widgets.services.queries.curves import MetricCurve
 
 RUN_COLUMNS = (
     "experiment", "run", "status", "steps", "checkpoints", "training_score", "evaluation_score",

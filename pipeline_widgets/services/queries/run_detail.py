@@ -1,33 +1,24 @@
-"""The panel of a stage's run: a frozen value, equal as long as nothing changed.
-
-Metrics are append-only, so a look reads those that came since the last look at the same run, and thins them
-into the curves that it had then. Only the first look at a long run reads all of them.
-"""
+"""The panel of a stage's run: a frozen value, equal as long as nothing changed."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.artifact_words import describe_role
 from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint, is_finite
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
-from pipeline_widgets.domain.curve import Curve, Point, extend_curve
+from pipeline_widgets.domain.curve import Curve
 from pipeline_widgets.domain.evaluator import Yardstick
 from pipeline_widgets.domain.retry import describe_retry
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.stage_settings import describe_placement
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.logs import LOG_READ, render_log
-from pipeline_widgets.persistence.repositories.runs import MetricRow
 from pipeline_widgets.persistence.store import Store, UnitOfWork
-
-FIRST = ("training_score", "evaluation_score")  # the curves that are shown before all others
-AT_ONCE = 50_000  # metrics that are held in memory together
-KEPT = 32  # runs whose curves are kept for the next look
+from pipeline_widgets.services.queries.curves import CurveReader, MetricCurve, RunCurves
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,25 +48,6 @@ class CheckpointOption:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MetricCurve:
-    """The points of one metric of a run, thinned."""
-
-    name: str
-    points: Curve
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunCurves:
-    """The points of all metrics of a run, thinned."""
-
-    curves: tuple[MetricCurve, ...]
-    #: Whether they hold all that was reported.
-    whole: bool
-    #: Whether they hold all that it will ever report.
-    final: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class AgentMade:
     """The version of an Agent that a run has made."""
 
@@ -94,8 +66,12 @@ class RunDetail:
     start: str
     #: The step at which it began: that of the checkpoint that a resumed run goes on from.
     begun: int
-    #: The scores first, then the other metrics by name.
+    #: The scores first, then the other metrics by name; they begin with those of the runs that it resumed.
     curves: tuple[MetricCurve, ...]
+    #: Seconds of training by step; empty where no times are known.
+    clock: Curve
+    #: The steps at which it, and the runs before it, were resumed.
+    resumed: tuple[int, ...]
     #: Whether they hold all that was reported.
     whole: bool
     checkpoints: tuple[CheckpointRow, ...]
@@ -110,21 +86,12 @@ class RunDetail:
         return self.run.progress(now, begun=self.begun)
 
 
-@dataclass(frozen=True, slots=True)
-class _CachedCurves:
-    """The curves of a run up to the metric that was read last, and whether that was the last there was."""
-
-    last: int = 0
-    whole: bool = False
-    curves: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
-
-
 class RunDetailQueries:
     """Looks at single runs, which are cheap to repeat."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._read: dict[tuple[int, int], _CachedCurves] = {}
+        self._curves = CurveReader()
 
     def run(
         self, run_id: int, *, points: int = 120, lines: int = 40, metrics: int | None = None
@@ -144,13 +111,15 @@ class RunDetailQueries:
         with self._store.read() as work:
             run = work.runs.get(run_id)
             start, begun = _start(work, run)
-            read = self._curves(work, (run_id, points), metrics)
+            read = self._curves.read(work, [run_id], points, metrics)[run_id]
             saved = work.checkpoints.of_runs([run_id])
             run_detail = RunDetail(
                 run=replace(run, beat_at=None),
                 start=" ".join(filter(None, [*_describe_launch(run), _describe_retry(work, run), start])),
                 begun=begun,
-                curves=_sort_curves(read.curves),
+                curves=read.curves,
+                clock=read.clock,
+                resumed=read.resumed,
                 whole=read.whole,
                 checkpoints=checkpoint_rows(work, saved),
                 best=_best(work, run, saved),
@@ -164,15 +133,8 @@ class RunDetailQueries:
         self, run_ids: Sequence[int], *, points: int, metrics: int | None = None
     ) -> dict[int, RunCurves]:
         """Return only the curves of runs, of those that are there still; `points` and `metrics` as above."""
-        found: dict[int, RunCurves] = {}
         with self._store.read() as work:
-            runs = work.runs.by_id(run_ids)
-            for each in run_ids:
-                if each in runs:
-                    read = self._curves(work, (each, points), metrics)
-                    final = read.whole and runs[each].status.finished
-                    found[each] = RunCurves(curves=_sort_curves(read.curves), whole=read.whole, final=final)
-        return found
+            return self._curves.read(work, run_ids, points, metrics)
 
     def part(
         self, run_ids: Sequence[int], low: int, high: int, *, points: int, most: int
@@ -186,35 +148,8 @@ class RunDetailQueries:
             points: How many points a curve has at most.
             most: How many metrics may be read; where there are more, there is nothing in the answer.
         """
-        found: dict[int, tuple[MetricCurve, ...]] = {}
         with self._store.read() as work:
-            for each in run_ids:
-                told = work.runs.metrics_between(each, low, high, most + 1)
-                most -= len(told)
-                if most < 0:
-                    return {}
-                found[each] = _sort_curves(_grown({}, told, points))
-        return found
-
-    def _curves(self, work: UnitOfWork, key: tuple[int, int], most: int | None) -> _CachedCurves:
-        """Read on from where the last look at the run has ended.
-
-        Two looks at the same instant replace each other's curves with ones that are as good.
-        """
-        read, left = self._read.get(key, _CachedCurves()), sys.maxsize if most is None else max(1, most)
-        while left > 0:
-            limit = min(left, AT_ONCE)
-            told = work.runs.metrics_after(key[0], read.last, limit)
-            last = told[-1][0] if told else read.last
-            read = _CachedCurves(last, len(told) < limit, _grown(read.curves, told, key[1]))
-            if read.whole:
-                break
-            left -= limit
-        self._read.pop(key, None)
-        self._read[key] = read  # last, so that the ones longest unseen come first
-        for oldest in list(self._read)[:-KEPT]:
-            self._read.pop(oldest, None)
-        return read
+            return self._curves.part(work, run_ids, low, high, points=points, most=most)
 
 
 def checkpoint_rows(work: UnitOfWork, checkpoints: Sequence[Checkpoint]) -> tuple[CheckpointRow, ...]:
@@ -236,21 +171,6 @@ def checkpoint_rows(work: UnitOfWork, checkpoints: Sequence[Checkpoint]) -> tupl
         )
         for each in checkpoints
     )
-
-
-def _grown(curves: Mapping[str, Curve], told: Sequence[MetricRow], points: int) -> Mapping[str, Curve]:
-    new: dict[str, list[Point]] = {}
-    for _, step, name, value in told:
-        new.setdefault(name, []).append((step, value))
-    return {
-        **curves,
-        **{name: extend_curve(curves.get(name, ()), told, points) for name, told in new.items()},
-    }
-
-
-def _sort_curves(curves: Mapping[str, Curve]) -> tuple[MetricCurve, ...]:
-    names = [*(name for name in FIRST if name in curves), *sorted(curves.keys() - set(FIRST))]
-    return tuple(MetricCurve(name=name, points=curves[name]) for name in names)
 
 
 def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:

@@ -19,12 +19,14 @@ export function paintChart(chart, plot) {
   ctx.beginPath();
   ctx.rect(left - 5 * ratio, top - 5 * ratio, width + 10 * ratio, height + 10 * ratio);
   ctx.clip();
-  chart.series.forEach(({ style, points }, n) => {
+  chart.series.forEach(({ style, points: raw, resumed = [] }, n) => {
+    const points = chart.smoothed?.[n] ?? raw,
+      line = (chart.smoothed ? chart.series.length : 0) + n;
     /** @param {number | null} value */
     const shown = (value) => value !== null && !(chart.log && value <= 0);
     const values = points.filter(([, value]) => shown(value));
     const every = Math.max(1, Math.ceil(values.length / CHART_MARKED));
-    ctx.globalAlpha = plot.series[n + 1].alpha ?? 1;
+    ctx.globalAlpha = plot.series[line + 1].alpha ?? 1;
     ctx.strokeStyle = chart.colour(`--pw-c${style.colour}`);
     ctx.fillStyle = style.hollow ? chart.colour("--pw-bg") : ctx.strokeStyle;
     values.forEach(([step, value], at) => {
@@ -35,6 +37,7 @@ export function paintChart(chart, plot) {
       const before = points[at - 1]?.[1] ?? null;
       if (value === null && shown(before)) paintMark(chart, plot, step, before, CHART_CROSS);
     });
+    for (const step of resumed) paintResumed(chart, plot, step, chart.series.length === 1);
   });
   ctx.restore();
 }
@@ -82,5 +85,64 @@ function paintBest(chart, { ctx, bbox: { left, top, width, height } }, x) {
   ctx.font = `${11 * ratio}px ${getComputedStyle(chart.el).fontFamily}`;
   ctx.textAlign = "center";
   ctx.fillText("best", Math.max(left + 12 * ratio, Math.min(left + width, x)), top - 5 * ratio);
+  ctx.restore();
+}
+
+/**
+ * Mark where a run was resumed: what lies before was reported by the runs before.
+ * @param {MetricChart} chart
+ * @param {Plot} plot
+ * @param {Step} step
+ * @param {boolean} named
+ */
+function paintResumed(chart, { ctx, valToPos, bbox: { top, height } }, step, named) {
+  const ratio = devicePixelRatio,
+    x = valToPos(chart.group.scale.x(step), "x", true);
+  ctx.save();
+  ctx.setLineDash([ratio, 3 * ratio]);
+  ctx.lineWidth = ratio;
+  ctx.beginPath();
+  ctx.moveTo(x, top);
+  ctx.lineTo(x, top + height);
+  ctx.stroke();
+  if (named) {
+    ctx.fillStyle = chart.colour("--pw-text-soft");
+    ctx.font = `11px ${getComputedStyle(chart.el).fontFamily}`.replace("11", String(11 * ratio));
+    ctx.fillText("resumed", x + 4 * ratio, top + 10 * ratio);
+  }
+  ctx.restore();
+}
+
+/**
+ * Draw a band for each stage, behind the lines: every other one is shaded, and each has its number and name.
+ * @param {MetricChart} chart
+ * @param {Plot} plot
+ */
+export function paintBands(chart, plot) {
+  const { ctx } = plot,
+    ratio = devicePixelRatio,
+    { left, top, width, height } = plot.bbox;
+  /** @param {Step} step */
+  const x = (step) =>
+    Math.max(left, Math.min(left + width, plot.valToPos(chart.group.scale.x(step), "x", true)));
+  ctx.save();
+  ctx.font = `${11 * ratio}px ${getComputedStyle(chart.el).fontFamily}`;
+  ctx.textAlign = "left";
+  (chart.axis.bands ?? []).forEach(({ first, last, number, name }, at) => {
+    const from = x(first),
+      across = x(last) - from;
+    if (across <= 0) return;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(from, top, across, height);
+    ctx.clip();
+    if (at % 2) {
+      ctx.fillStyle = chart.colour("--pw-bg-soft");
+      ctx.fillRect(from, top, across, height);
+    }
+    ctx.fillStyle = chart.colour("--pw-text-soft");
+    ctx.fillText(`${number} ${name}`, from + 5 * ratio, top + 12 * ratio);
+    ctx.restore();
+  });
   ctx.restore();
 }

@@ -140,8 +140,9 @@ export function chartDecades(low, high) {
  * Say what a chart shows, for who cannot see it.
  * @param {string} title
  * @param {Pick<Series, "name" | "points">[]} series
+ * @param {Pick<ChartAxis, "along" | "say">} [axis]
  */
-export function chartSummary(title, series) {
+export function chartSummary(title, series, axis) {
   const said = series.map(({ name, points }) => {
     const values = points.map(([, value]) => value).filter((value) => value !== null),
       last = points[points.length - 1];
@@ -150,12 +151,11 @@ export function chartSummary(title, series) {
       ([least, most], value) => [Math.min(least, value), Math.max(most, value)],
       [Infinity, -Infinity],
     );
-    return (
-      `${isolated(name)}: ${score(last[1])} at step ${chartStep(last[0])}, lowest ${score(low)}, ` +
-      `highest ${score(high)}`
-    );
+    const place = axis ? axis.say(last[0]).replace(/^[AS]/, (letter) => letter.toLowerCase()) : "";
+    const at = place.startsWith("after") ? place : `at ${place || `step ${chartStep(last[0])}`}`;
+    return `${isolated(name)}: ${score(last[1])} ${at}, lowest ${score(low)}, highest ${score(high)}`;
   });
-  return `${isolated(title)} by step. ${said.join("; ")}`;
+  return `${isolated(title)} ${axis?.along ?? "by step"}. ${said.join("; ")}`;
 }
 
 /**

@@ -1,5 +1,7 @@
 // What an expanded experiment shows: the chart, checkpoints and config of one of its runs, and all runs.
 
+import { layAlong } from "./chart_axis.js";
+import { ChartControls } from "./chart_controls.js";
 import { chartStyle } from "./chart_style.js";
 import { options } from "./controls.js";
 import { button, draw, find, focused, html, make, unique } from "./elements.js";
@@ -27,6 +29,9 @@ export class ExperimentDetail {
     this.frame = table.frame;
     this.name = unique("part");
     this.chart = new MetricChart(this.frame);
+    /** @type {ExperimentDetailRow | null} */
+    this.charted = null;
+    this.controls = new ChartControls({ changed: () => this.charted && this.showChart(this.charted) });
     this.error = new Printed(this.frame, "Error");
     this.log = new Printed(this.frame, "Log");
     this.wholeConfig = this.allRuns = false;
@@ -104,19 +109,24 @@ export class ExperimentDetail {
   }
 
   /** @param {ExperimentDetailRow} detail */
-  showChart({ run, metric, curves }) {
+  showChart(detail) {
+    const { run, metric, curves } = detail,
+      { along, smoothing } = this.controls;
+    this.charted = detail;
     // who reads it goes on
     this.chart.el.hidden = !curves.length && !this.chart.el.contains(focused());
-    if (curves.length)
-      this.chart.show({
-        title: metricName(metric ?? ""),
-        best: run?.best ?? null,
-        series: curves.map(({ name, points }, at) => ({
-          name: metricName(name),
-          points,
-          style: chartStyle(at),
-        })),
-      });
+    if (!curves.length) return;
+    const series = curves.map(({ name, points }, at) => ({
+      name: metricName(name),
+      points,
+      style: chartStyle(at),
+    }));
+    this.chart.show({
+      title: metricName(metric ?? ""),
+      best: along === "step" ? (run?.best ?? null) : null,
+      smoothing,
+      ...layAlong(series, along, () => detail),
+    });
   }
 
   /** @param {ExperimentDetailRow} detail */
@@ -139,6 +149,7 @@ export class ExperimentDetail {
         <select aria-label="Metric" data-f=${`metric-${this.id}`} ?hidden=${!metrics.length}
           @change=${(event) => this.look({ metric: event.currentTarget.value })}>
           ${options(charts, metric)}</select>
+        ${curves.length ? this.controls.show() : null}
       </div>
       ${this.chart.el}
       <div class="pw-xd-none pw-soft" ?hidden=${curves.length > 0}>${curves.length ? "" : none}</div>

@@ -82,8 +82,16 @@ export function copyButton(frame, text, { label = "Copy", ...options } = {}) {
  * @param {string} text
  * @param {string} [type]
  */
-export function saveFile(name, text, type = "text/plain") {
-  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+export const saveFile = (name, text, type = "text/plain") =>
+  saveBlob(name, new Blob([text], { type: `${type};charset=utf-8` }));
+
+/**
+ * Let the browser save a file.
+ * @param {string} name
+ * @param {Blob} blob
+ */
+export function saveBlob(name, blob) {
+  const url = URL.createObjectURL(blob);
   const link = make(html`<a href=${url} download=${name}></a>`);
   document.body.append(link);
   link.click();

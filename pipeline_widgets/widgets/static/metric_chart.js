@@ -2,33 +2,32 @@
 // keys, step by step, and zoomed by dragging or with + and -. Colours come from the style sheet, so that a
 // theme changes them.
 
+import { STEP_AXIS } from "./chart_axis.js";
 import { pressInChart } from "./chart_keys.js";
-import {
-  ChartGroup,
-  chartBefore,
-  chartSample,
-  chartStep,
-  chartStepTexts,
-  chartSummary,
-} from "./chart_style.js";
+import { pictureOf, readSeries, sayReadings, tableOf } from "./chart_readings.js";
+import { ChartGroup, chartSample, chartSummary } from "./chart_style.js";
+import { chartTools, heightHandle } from "./chart_tools.js";
+import { describeUndrawn, smoothPoints, stepsOf, valueUnit } from "./chart_values.js";
 import { draw, find, html, make } from "./elements.js";
 import { stepOrder } from "./steps.js";
-import { isolated, score } from "./text.js";
+import { isolated } from "./text.js";
 import { chartOptions } from "./uplot_options.js";
 import { uPlot } from "./vendor/uPlot.js";
 
-const CHART_HEIGHT = 220;
-const CHART_NEAR = 24; // px between the pointer and the line that it points at
+const CHART_HEIGHT = 240;
 const CHART_FADED = 0.18; // of a line while another one is emphasised
+const CHART_RAW = 0.3; // of a line that is smoothed
+const CHART_TITLE = 34; // letters of an axis title
 
 export class MetricChart {
   /**
    * Charts of the same `group` are read and zoomed together. `heading` stands above, and `tools` beside it.
-   * With `compact` the legend has values only: names stand elsewhere.
+   * With `compact` names and values are smaller.
    * @param {Frame} frame
    * @param {ChartLayout} [options]
    */
   constructor(frame, { height = CHART_HEIGHT, group, heading, tools, compact = false } = {}) {
+    this.frame = frame;
     this.height = height;
     this.group = group ?? new ChartGroup();
     /** @type {Series[]} */
@@ -49,29 +48,42 @@ export class MetricChart {
     this.best = null;
     /** @type {Plot | null} */
     this.plot = null;
+    /** @type {ChartOptions} what it was told to show last */
+    this.told = { title: "", series: [] };
+    /** @type {ChartAxis} */
+    this.axis = STEP_AXIS;
+    /** @type {Point[][] | null} */
+    this.smoothed = null;
+    /** @type {number | null} */
+    this.chosenHeight = null;
     this.unit = 1;
     this.log = false;
     this.title = this.shown = this.styles = "";
-    this.compact = compact;
+    this.tools = tools;
     this.el = make(
       html`<div class="pw-chart">
         <div class="pw-chart-head">
           ${heading}${group ? null : this.group.whole}<div class="pw-chart-told"
-            aria-hidden="true"></div>${tools}
+            aria-hidden="true"></div><div class="pw-chart-tools"></div>
         </div>
         <div class="pw-chart-place" tabindex="0" role="slider" aria-label="Chart" aria-valuemin="0"
           aria-valuemax="0"
           aria-valuenow="0" style=${`height: ${height}px`} @keydown=${(event) => pressInChart(this, event)}
           @focus=${() => this.enter()} @blur=${() => this.read(null)}
           @mouseleave=${() => this.group.light(null)}></div>
+        ${heightHandle(this)}
         <div class="pw-chart-offset pw-hint" hidden></div>
+        <div class="pw-chart-undrawn pw-hint"></div>
         <ul class=${`pw-chart-legend${compact ? " pw-chart-compact" : ""}`}></ul>
       </div>`,
     );
-    this.told = find(this.el, ".pw-chart-told");
+    this.reading = find(this.el, ".pw-chart-told");
+    this.note = find(this.el, ".pw-chart-undrawn");
     this.place = find(this.el, ".pw-chart-place");
     this.offset = find(this.el, ".pw-chart-offset");
     this.legend = find(this.el, ".pw-chart-legend");
+    this.handle = find(this.el, ".pw-chart-handle");
+    this.showTools();
     this.group.charts.add(this);
     this.size = new ResizeObserver(() => this.fit());
     this.size.observe(this.place);
@@ -94,18 +106,21 @@ export class MetricChart {
     if (this.place.matches(":focus-visible")) this.read(this.at ?? this.steps.length - 1);
   }
 
-  /**
-   * `best`: a step to mark, or null.
-   * @param {{ title: string, series: Series[], best?: Step | null, log?: boolean }} options
-   */
-  show({ title, series, best = null, log = false }) {
-    const told = JSON.stringify([title, series, best, log]);
+  /** @param {ChartOptions} options */
+  show(options) {
+    const { title, series, best = null, smoothing = 0, axis = STEP_AXIS } = options,
+      { log } = this;
+    const told = JSON.stringify([title, series, best, log, smoothing, axis.name, axis.bands]);
+    this.told = options;
     if (told === this.shown) return;
-    const step = this.at === null ? null : this.steps[this.at],
-      styles = JSON.stringify(series.map((each) => each.style));
-    const anew = log !== this.log || styles !== this.styles || (best === null) !== (this.best === null);
-    Object.assign(this, { shown: told, title, series, best, log, styles });
-    this.steps = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort(stepOrder);
+    const step = this.at === null || axis.name !== this.axis.name ? null : this.steps[this.at];
+    const styles = JSON.stringify([
+      series.map((each) => each.style),
+      ...[log, best === null, smoothing > 0, axis.name, title, valueUnit(series)],
+    ]);
+    const anew = styles !== this.styles;
+    Object.assign(this, { shown: told, title, series, best, axis, styles });
+    this.steps = stepsOf(series);
     this.at =
       step === null
         ? null
@@ -113,27 +128,58 @@ export class MetricChart {
             0,
             this.steps.findLastIndex((each) => stepOrder(each, step) <= 0),
           );
-    const largest = series.reduce(
-      (most, { points }) => points.reduce((more, [, value]) => Math.max(more, Math.abs(value ?? 0)), most),
-      0,
-    );
-    // uPlot draws no numbers that are so large or small that a difference of theirs could overflow or vanish.
-    this.unit =
-      !log && largest && (largest > 1e15 || largest < 1e-9)
-        ? 10 ** Math.max(-300, Math.floor(Math.log10(largest)))
-        : 1;
-    const maps = series.map(({ points }) => new Map(points));
-    this.values = maps.map((map) => this.steps.map((each) => this.y(map.get(each))));
+    this.unit = log ? 1 : valueUnit(series);
+    this.smoothed = smoothing > 0 ? series.map(({ points }) => smoothPoints(points, smoothing)) : null;
+    this.values = [series.map(({ points }) => points), this.smoothed ?? []].flat().map((points) => {
+      const map = new Map(points);
+      return this.steps.map((each) => this.y(map.get(each)));
+    });
     this.group.rescale(this);
     this.lay();
     this.showLegend();
-    this.place.setAttribute("aria-label", chartSummary(this.title, this.series));
+    this.note.textContent = log ? describeUndrawn(series) : "";
+    this.place.setAttribute("aria-label", chartSummary(this.title, this.series, this.axis));
     this.place.setAttribute("aria-valuemin", String(this.steps[0] ?? 0));
     this.place.setAttribute("aria-valuemax", String(this.steps[this.steps.length - 1] ?? 0));
     if (anew) this.make();
     else this.rescale();
     this.say(document.activeElement === this.place ? this.at : null);
     this.emphasise();
+  }
+
+  showTools() {
+    draw(find(this.el, ".pw-chart-tools"), html`${chartTools(this)}${this.tools}`);
+  }
+
+  /**
+   * Draw the values on a logarithmic axis, or on an even one.
+   * @param {boolean} log
+   */
+  setLog(log) {
+    this.log = log;
+    this.showTools();
+    this.show(this.told);
+    if (this.note.textContent) this.frame.announce(this.note.textContent);
+  }
+
+  get xTitle() {
+    return this.axis.title(this.group.extent?.[1] ?? 0);
+  }
+
+  get yTitle() {
+    const title = this.title.length > CHART_TITLE ? `${this.title.slice(0, CHART_TITLE)}…` : this.title;
+    return this.log ? `${title} (log)` : title;
+  }
+
+  /** What it shows, to be drawn as a file. */
+  picture() {
+    if (!this.plot) throw new Error("The chart is not drawn yet.");
+    return pictureOf(this, this.plot);
+  }
+
+  /** Its points, for a table. */
+  table() {
+    return tableOf(this);
   }
 
   /**
@@ -152,7 +198,6 @@ export class MetricChart {
   }
 
   showLegend() {
-    const name = this.compact ? "pw-hidden" : "pw-chart-name";
     draw(
       this.legend,
       this.series.length < 2
@@ -161,7 +206,7 @@ export class MetricChart {
             (series) =>
               html`<li @mouseenter=${() => this.group.light(series.key ?? null)}
                 @mouseleave=${() => this.group.light(null)}>
-                ${chartSample(series.style)}<span class=${name}>${isolated(series.name)}</span>
+                ${chartSample(series.style)}<span class="pw-chart-name">${isolated(series.name)}</span>
                 <span class="pw-chart-value"></span><span class="pw-chart-note"></span>
               </li>`,
           ),
@@ -197,11 +242,11 @@ export class MetricChart {
   }
 
   /**
-   * Say ticks of the steps; where they count from the first step, that stands below.
+   * Say ticks of the axis; where steps count from the first step, that stands below.
    * @param {number[]} ticks
    */
   stepTexts(ticks) {
-    const { texts, from } = chartStepTexts(this.group.scale, ticks);
+    const { texts, from } = this.axis.texts(this.group.scale, ticks, this.group.extent?.[1] ?? 0);
     this.offset.hidden = !from;
     if (from) this.offset.textContent = `Steps are counted from ${from}.`;
     return texts;
@@ -211,6 +256,7 @@ export class MetricChart {
   resize(height) {
     this.height = height;
     this.place.style.height = `${height}px`;
+    this.handle.setAttribute("aria-valuenow", String(height));
     this.fit();
   }
 
@@ -222,59 +268,20 @@ export class MetricChart {
     else if (this.plot.width !== width || this.plot.height !== height) this.plot.setSize({ width, height });
   }
 
-  /**
-   * Show the steps over which one has dragged.
-   * @param {Plot} plot
-   */
-  drag(plot) {
-    const { left, width } = plot.select;
-    if (!width) return;
-    plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-    this.group.last = this;
-    this.group.zoom([plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]);
-  }
-
-  /**
-   * Where the last value of a series is, up to a place; null where it has ended before.
-   * @param {number} n
-   * @param {number} at
-   */
-  known(n, at) {
-    if (!n) return at;
-    const { points, ended } = this.series[n - 1];
-    if (ended && points.length && stepOrder(this.steps[at], points[points.length - 1][0]) > 0) return null;
-    while (at > 0 && this.data[n][at] === undefined) at -= 1;
-    return at;
-  }
-
-  /**
-   * Emphasise the line that the pointer is at.
-   * @param {Plot} plot
-   */
-  point(plot) {
-    const { top, left, idx } = plot.cursor;
-    if (this.series.length < 2 || left < 0 || !plot.over.matches(":hover")) return;
-    let least = CHART_NEAR,
-      near = /** @type {number | null} */ (null);
-    this.series.forEach(({ key = null }, n) => {
-      const value = this.data[n + 1][this.known(n + 1, idx ?? 0) ?? -1];
-      const away =
-        value === null || value === undefined ? Infinity : Math.abs(plot.valToPos(value, "y") - top);
-      if (away < least) [near, least] = [key, away];
-    });
-    this.group.light(near);
-  }
-
   /** Fade what is not emphasised. */
   emphasise() {
     const { key } = this.group,
       known = key !== null && this.series.some((each) => each.key === key);
     this.legend.classList.toggle("pw-chart-lighting", known);
     let changed = false;
-    this.series.forEach((each, n) => {
-      const alpha = !known || each.key === key ? 1 : CHART_FADED,
+    this.series.forEach((each, n) =>
+      this.items[n]?.classList.toggle("pw-chart-lit", known && each.key === key),
+    );
+    this.values.forEach((_, n) => {
+      const raw = this.smoothed && n < this.series.length ? CHART_RAW : 1,
+        lit = !known || this.series[n % this.series.length].key === key;
+      const alpha = raw * (lit ? 1 : CHART_FADED),
         line = this.plot?.series[n + 1];
-      this.items[n]?.classList.toggle("pw-chart-lit", known && each.key === key);
       if (!line || (line.alpha ?? 1) === alpha) return;
       line.alpha = alpha;
       changed = true;
@@ -288,27 +295,20 @@ export class MetricChart {
    */
   say(at) {
     const step = this.steps[at ?? this.steps.length - 1],
-      one = this.series.length === 1;
-    const said = this.series
-      .map((series, n) => {
-        const known = chartBefore(series, step),
-          other = known && known[0] !== step && (at !== null || one);
-        const over = other && series.ended && known === series.points[series.points.length - 1];
-        const text = known ? score(known[1]) : "",
-          note = other ? `${over ? "ended at" : "at"} ${chartStep(known[0])}` : "";
-        const item = this.items[n];
-        if (item) {
-          find(item, ".pw-chart-value").textContent = text;
-          find(item, ".pw-chart-note").textContent = note;
-          item.classList.toggle("pw-chart-other", !!note);
-          item.title = `${isolated(series.name)} ${text} ${note}`.trim();
-        }
-        return text && `${one ? "" : `${isolated(series.name)} `}${text}${note && ` (${note})`}`;
-      })
-      .filter(Boolean);
-    const place = step === undefined ? "" : at === null && !one ? "Latest" : `Step ${chartStep(step)}`,
-      text = place && `${place}: ${said.join(", ")}`;
-    this.told.textContent = one ? text : place;
+      one = this.series.length === 1,
+      { axis, smoothed } = this;
+    const readings = readSeries(this.series, step, { axis, smoothed, reading: at !== null });
+    readings.forEach(({ name, text, note }, n) => {
+      const item = this.items[n];
+      if (!item) return;
+      find(item, ".pw-chart-value").textContent = text;
+      find(item, ".pw-chart-note").textContent = note;
+      item.classList.toggle("pw-chart-other", / at /.test(` ${note}`));
+      item.title = `${isolated(name)} ${text} ${note}`.trim();
+    });
+    const place = step === undefined ? "" : at === null && !one ? "Latest" : axis.say(step),
+      text = place && `${place}: ${sayReadings(readings)}`;
+    this.reading.textContent = one ? text : place;
     this.place.setAttribute("aria-valuenow", String(step ?? 0));
     this.place.setAttribute("aria-valuetext", text);
   }

@@ -5,6 +5,7 @@ import { child } from "./children.js";
 import { openDialog, openMenu, paragraphs } from "./dialogs.js";
 import { button, draw, find, focusOn, html, make, named } from "./elements.js";
 import { Frame } from "./frame.js";
+import { PipelineChart } from "./pipeline_chart.js";
 import { openHistory, tellEdit, undoEdit } from "./pipeline_edits.js";
 import { openPlan } from "./plan.js";
 import { openPipelineRun } from "./run_pipeline.js";
@@ -46,6 +47,7 @@ export class Builder {
       select: (id) => this.select(id),
     });
     this.panel = new StagePanel({ frame: this.frame });
+    this.chart = new PipelineChart(this.frame, model);
     this.results = make(html`<section class="pw-builder-results" aria-label="Results"></section>`);
     this.frame.on("change:stages", () => this.change());
     this.frame.on("change:pipeline", () => this.draw());
@@ -132,7 +134,7 @@ export class Builder {
           aria-label=${stage ? `Stage ${stage.n}: ${isolated(stage.name)}` : "Selected stage"}>
           ${stage && !asList ? this.bar(stage) : null}
         </div>
-        ${this.panel.el}${this.results}`,
+        ${this.chart.el}${this.panel.el}${this.results}`,
     );
   }
 
@@ -187,6 +189,11 @@ export class Builder {
   openMore(opener) {
     const { frame } = this;
     openMenu(opener, [
+      {
+        label: "Chart all stages",
+        glyph: "results",
+        onclick: () => this.chart.open(),
+      },
       {
         label: "History",
         glyph: "history",

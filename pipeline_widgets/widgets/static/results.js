@@ -34,6 +34,7 @@ export class ResultsPanel {
     on("evaluators", this.runs);
     on("evaluations", this.runs);
     on("latest", this.runs);
+    on("timelines", this.charts);
     on("curves", this.charts);
     on("undrawn", this.runs);
     on("settings", this.config);

@@ -1,16 +1,17 @@
 // The charts of Results: one for each metric with a line for each run, one legend for all, and more points of
 // what is shown larger.
 
+import { layAlong } from "./chart_axis.js";
+import { ChartControls } from "./chart_controls.js";
 import { ChartGroup, chartSample, chartStyle } from "./chart_style.js";
-import { checkBox } from "./controls.js";
 import { button, draw, find, html, make } from "./elements.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepOrder } from "./steps.js";
 import { isolated, metricName } from "./text.js";
 import { repeat } from "./vendor/lit.js";
 
-const RESULT_HEIGHT = 190,
-  RESULT_LARGE = 340; // px of a chart
+const RESULT_HEIGHT = 220,
+  RESULT_LARGE = 380; // px of a chart
 const RESULT_PAUSE = 150; // ms without another zoom after which more points are asked for
 
 /** @param {ResultRow} run */
@@ -32,9 +33,7 @@ export class ResultCharts {
     /** @type {Map<string, MetricChart>} */
     this.charts = new Map(); // the chart of each metric
     this.group = new ChartGroup({ zoomed: () => this.later(), lit: (run) => this.light(run) });
-    this.log = checkBox();
-    this.log.dataset.f = "log";
-    this.log.addEventListener("change", () => this.show());
+    this.controls = new ChartControls({ changed: () => this.show() });
     this.el = make(html`<section class="pw-results-part" aria-label="Metrics"></section>`);
     this.frame.undo.push(() => clearTimeout(this.pause));
   }
@@ -45,19 +44,23 @@ export class ResultCharts {
       .get("drawn")
       .map((id) => runs.get(id))
       .filter((run) => !!run?.drawn);
-    const metrics = this.metrics(/** @type {ResultRow[]} */ (drawn));
-    this.el.hidden = !metrics.size;
+    const all = this.metrics(/** @type {ResultRow[]} */ (drawn)),
+      metrics = new Map([...all].filter(([metric]) => this.controls.finds(metricName(metric))));
+    this.el.hidden = !all.size;
     if (!metrics.has(this.large ?? "")) this.large = null;
     for (const [metric, chart] of this.charts)
       if (!metrics.has(metric)) {
         chart.end();
         this.charts.delete(metric);
       }
-    this.draw(/** @type {ResultRow[]} */ (drawn), [...metrics.keys()]);
+    this.draw(/** @type {ResultRow[]} */ (drawn), [...metrics.keys()], all.size);
+    const timelines = new Map(this.model.get("timelines").map((each) => [each.id, each]));
     for (const [metric, series] of metrics) {
       const chart = this.chart(metric);
-      chart.resize(metric === this.large ? RESULT_LARGE : RESULT_HEIGHT);
-      chart.show({ title: metricName(metric), series, log: this.log.checked });
+      chart.resize(chart.chosenHeight ?? (metric === this.large ? RESULT_LARGE : RESULT_HEIGHT));
+      const { along, smoothing } = this.controls,
+        laid = layAlong(series, along, ({ key }) => timelines.get(key ?? 0));
+      chart.show({ title: metricName(metric), smoothing, ...laid });
     }
     if (this.group.pinned !== null && !drawn.some((run) => run?.id === this.group.pinned))
       this.group.pin(this.group.pinned);
@@ -87,14 +90,15 @@ export class ResultCharts {
   /**
    * @param {ResultRow[]} runs
    * @param {string[]} metrics
+   * @param {number} all how many metrics there are
    */
-  draw(runs, metrics) {
+  draw(runs, metrics, all) {
     draw(
       this.el,
       html`<div class="pw-results-bar">
           <h3>Metrics</h3>
           <span class="pw-soft">Drag, or press + and \u2212, to zoom.</span>${this.group.whole}
-          <span class="pw-results-check">${this.log}<label for=${this.log.id}>Log scale</label></span>
+          ${this.controls.show(all)}
         </div>
         <ul class="pw-results-legend" aria-label="Runs in the charts">
           ${repeat(
@@ -103,6 +107,8 @@ export class ResultCharts {
             (run) => this.legendKey(run),
           )}
         </ul>
+        <p class="pw-soft" ?hidden=${metrics.length > 0}>No metric matches.</p>
+        <p class="pw-hint" ?hidden=${!this.untimed(runs)}>${this.untimed(runs)}</p>
         <div class="pw-results-charts">
           ${repeat(
             metrics,
@@ -117,6 +123,22 @@ export class ResultCharts {
     for (const [metric, chart] of this.charts)
       find(chart.el, ".pw-results-enlarge").setAttribute("aria-pressed", String(metric === this.large));
     this.light(this.group.key);
+  }
+
+  /**
+   * Say which runs cannot be laid along time.
+   * @param {ResultRow[]} runs
+   */
+  untimed(runs) {
+    if (this.controls.along !== "time") return "";
+    const timed = new Set(
+      this.model
+        .get("timelines")
+        .filter(({ clock }) => clock.length)
+        .map(({ id }) => id),
+    );
+    const without = runs.filter(({ id }) => !timed.has(id)).map(runName);
+    return without.length ? `No times are known of ${without.join(", ")}: not drawn along time.` : "";
   }
 
   /** @param {string} metric */
@@ -144,6 +166,8 @@ export class ResultCharts {
   /** @param {string} metric */
   enlarge(metric) {
     this.large = this.large === metric ? null : metric;
+    const chart = this.charts.get(metric);
+    if (chart) chart.chosenHeight = null;
     this.show();
     this.charts.get(metric)?.el.scrollIntoView({ block: "nearest" });
     this.later();
@@ -216,7 +240,7 @@ export class ResultCharts {
     if (this.looking || this.frame.gone) return;
     this.looking = true;
     const { wanted, large } = this,
-      { part } = this.group;
+      part = this.controls.along === "step" ? this.group.part : null; // parts are asked for by their steps
     /** @type {Map<string, Point[]>} */
     const points = new Map();
     for (const metric of [part && "", large].filter((each) => each !== null)) {

@@ -9,8 +9,8 @@ import { copyButton, errorPart, Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
 import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
 import { evaluationsPart, openScore } from "./scoring.js";
-import { sparkline } from "./sparkline.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
+import { StageMetrics } from "./stage_metrics.js";
 import { heads, numberCell, numbers } from "./tables.js";
 import {
   asSentence,
@@ -20,13 +20,10 @@ import {
   evaluatorsOf,
   inFull,
   isolated,
-  metricName,
   peakUse,
   score,
 } from "./text.js";
 import { repeat } from "./vendor/lit.js";
-
-const CURVES_SHOWN = 6; // the scores first; the rest is behind "and 3 more"
 
 export class StagePanel {
   /** @param {{ frame: Frame }} options */
@@ -35,6 +32,7 @@ export class StagePanel {
     this.error = new Printed(frame, "Error");
     this.log = new Printed(frame, "Log");
     this.environment = new EnvironmentPart(frame);
+    this.metrics = new StageMetrics(frame, () => this.draw());
     /** @type {Panel | null} */
     this.panel = null;
     /** @type {Stage | null} */
@@ -99,7 +97,7 @@ export class StagePanel {
             <div ?hidden=${!run}>${this.environment.el}</div>
           </div>
           <div class="pw-panel-column">
-            ${errorPart(this.frame, run, this.error)}${metricsPart(run?.curves ?? [])}
+            ${errorPart(this.frame, run, this.error)}${part("Metrics", !!run?.curves.length, this.metrics.show(run))}
             ${part("Log", !!run?.log, this.log.el)}
           </div>
         </div>`,
@@ -313,38 +311,4 @@ function checkpointLine(
     ${numberCell(score(training))}${numberCell(score(evaluation))}
     ${evaluators.map((name) => numberCell(score(scores[name])))}${numberCell(bytes(size))}
   </tr>`;
-}
-
-/** @param {Curve[]} curves */
-function metricsPart(curves) {
-  const draw = (/** @type {Curve[]} */ shown) =>
-    html`<div class="pw-curves">${repeat(shown, ({ name }) => name, metricCurve)}</div>`;
-  const others = curves.slice(CURVES_SHOWN);
-  return part("Metrics", curves.length > 0, [
-    draw(curves.slice(0, CURVES_SHOWN)),
-    html`<details class="pw-panel-rest" ?hidden=${!others.length}>
-      <summary>and ${others.length} more</summary>
-      ${draw(others)}
-    </details>`,
-  ]);
-}
-
-/**
- * A metric in words, and as a small curve where it has more than one point.
- * @param {Curve} curve
- */
-function metricCurve({ name, points }) {
-  const shown = metricName(name);
-  const values = points.map(([, value]) => value).filter((value) => value !== null);
-  const [step, last] = points[points.length - 1];
-  const now = last === null ? "not finite" : score(last);
-  const range =
-    values.length > 1 ? `, lowest ${score(Math.min(...values))}, highest ${score(Math.max(...values))}` : "";
-  const label = `${shown}: ${now} at step ${inFull(step)}${range}`;
-  return html`<div class="pw-curve">
-    <div class="pw-curve-words">
-      <span class="pw-curve-name" title=${shown}>${shown}</span><span class="pw-curve-last">${now}</span>
-    </div>
-    ${points.length > 1 ? sparkline(points, { width: 200, height: 40, label }) : null}
-  </div>`;
 }

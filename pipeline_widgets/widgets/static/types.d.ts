@@ -142,7 +142,7 @@ interface Progress {
 }
 
 /** A run in the panel of its stage. */
-interface PanelRun extends Progress {
+interface PanelRun extends Progress, Timeline {
   id: number;
   number: number;
   created_at: number;
@@ -400,7 +400,7 @@ interface ShownRun {
 }
 
 /** What an expanded experiment shows. */
-interface ExperimentDetailRow {
+interface ExperimentDetailRow extends Timeline {
   id: number;
   says: string;
   /** Where its runs are launched, in a sentence; empty where that is left to the workspace. */
@@ -592,6 +592,12 @@ interface ResultCurve {
   points: Point[];
 }
 
+/** When the steps of a run were reported, and at which it was resumed. */
+interface Timeline {
+  clock: Clock;
+  resumed: Step[];
+}
+
 interface SettingRow {
   id: string;
   label: string;
@@ -605,8 +611,16 @@ type Lineage = { from: string[]; into: string[]; depths: string[] };
 
 // ---- what goes down and up
 
+/** A metric over all stages of a pipeline; nothing while it is closed. */
+type PipelineChartRow = {
+  metrics?: string[];
+  metric?: string | null;
+  stages?: (ChartBand & { id: number; run: number; active: boolean; points: Point[]; resumed: Step[] })[];
+};
+
 /** The traits of all views. */
 interface Traits {
+  chart: PipelineChartRow;
   rows: ListRow[];
   page: Page;
   stages: Stage[];
@@ -614,6 +628,7 @@ interface Traits {
   runs: ResultRow[];
   experiments: ResultChoice[];
   curves: ResultCurve[];
+  timelines: (Timeline & { id: number })[];
   settings: SettingRow[];
   chosen: number[];
   drawn: number[];
@@ -988,13 +1003,70 @@ type View = { zoom: number; pan: Pan };
 /** The room for a chain, and how many stages it has. */
 type Extent = { width: number; height: number; stages: number };
 
-/** A line of a chart; `ended`: no more points will come. */
+/**
+ * A line of a chart; `ended`: no more points will come; `resumed`: where a run went on from another one, whose
+ * points come before.
+ */
 interface Series {
   key?: number;
   name: string;
   points: Point[];
   style: LineStyle;
   ended?: boolean;
+  resumed?: Step[];
+}
+
+/** When steps were reported, in seconds since the start: in the order of the steps. */
+type Clock = [step: Step, seconds: number][];
+
+/** A stage on an axis of all stages: from where to where its run lies. */
+type ChartBand = { number: number; name: string; first: Step; last: Step };
+
+/** What lies along a chart. */
+interface ChartAxis {
+  name: string;
+  /** How a table calls it. */
+  column: string;
+  /** How a sentence says that it lies along it. */
+  along: string;
+  bands?: ChartBand[];
+  title(last: number): string;
+  say(place: Step): string;
+  short(place: Step): string;
+  /** The value in a table, where that is another one. */
+  value?(place: Step): number;
+  ticks(low: number, high: number, most: number, last: number): number[];
+  texts(
+    scale: import("./steps.js").StepScale,
+    ticks: number[],
+    last: number,
+  ): { texts: string[]; from: string };
+}
+
+/** What a chart is told to show: `best` is a step to mark, `smoothing` the weight of what came before. */
+interface ChartOptions {
+  title: string;
+  series: Series[];
+  best?: Step | null;
+  smoothing?: number;
+  axis?: ChartAxis;
+}
+
+/** A line of a chart as a table has it. */
+type PlottedLine = { name: string; points: Point[]; smoothed?: Point[]; places?: Step[] };
+
+/** What a chart draws, in px. */
+interface ChartPicture {
+  title: string;
+  width: number;
+  height: number;
+  area: { left: number; top: number; width: number; height: number };
+  colours: { ground: string; text: string; soft: string; grid: string; band: string };
+  axes: Record<"x" | "y", { title: string; ticks: [at: number, text: string][] }>;
+  bands: { from: number; to: number; name: string; shaded: boolean }[];
+  lines: { points: ([x: number, y: number] | null)[]; colour: string; dash: number[]; opacity: number }[];
+  keys: { name: string; colour: string; dash: number[] }[];
+  note: string;
 }
 
 /** How a chart is laid out. */
@@ -1016,6 +1088,7 @@ interface Plot {
   cursor: { left: number; top: number; idx: number | null };
   select: { left: number; width: number };
   series: { alpha?: number }[];
+  axes: { _splits: number[] | null; _values: string[] | null }[];
   batch(act: () => void): void;
   destroy(): void;
   redraw(rebuild: boolean): void;

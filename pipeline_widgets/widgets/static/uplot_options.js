@@ -1,6 +1,7 @@
 // How uPlot draws a chart: its axes, its cursor and its lines.
 
-import { paintChart } from "./chart_paint.js";
+import { emphasiseNearest, lastValueAt, zoomToSelection } from "./chart_cursor.js";
+import { paintBands, paintChart } from "./chart_paint.js";
 import { chartDecades, chartTicks, chartTickTexts } from "./chart_style.js";
 
 /**
@@ -45,13 +46,17 @@ const chartAxis = (chart) => ({
   stroke: () => chart.colour("--pw-text-soft"),
   font: `11px ${getComputedStyle(chart.el).fontFamily}`,
   ticks: { show: false },
+  labelFont: `11px ${getComputedStyle(chart.el).fontFamily}`,
+  labelSize: 18,
+  labelGap: 0,
 });
 
 /** @param {MetricChart} chart */
 function chartStepAxis(chart) {
   return {
     ...chartAxis(chart),
-    size: 26,
+    label: () => chart.xTitle,
+    size: 22,
     gap: 4,
     grid: { show: false },
     incrs: chartApart,
@@ -62,7 +67,7 @@ function chartStepAxis(chart) {
       /** @type {number} */ _n,
       /** @type {number} */ low,
       /** @type {number} */ high,
-    ) => chartTicks(low, high, plot.bbox.width / devicePixelRatio / 64, true),
+    ) => chart.axis.ticks(low, high, plot.bbox.width / devicePixelRatio / 64, chart.group.extent?.[1] ?? 0),
     values: (/** @type {Plot} */ _plot, /** @type {number[]} */ ticks) => chart.stepTexts(ticks),
   };
 }
@@ -71,8 +76,9 @@ function chartStepAxis(chart) {
 function chartValueAxis(chart) {
   return {
     ...chartAxis(chart),
+    label: () => chart.yTitle,
     size: (/** @type {Plot} */ _plot, /** @type {string[]} */ said) =>
-      Math.max(52, 14 + 6.5 * Math.max(0, ...(said ?? []).map((text) => text.length))),
+      Math.max(36, 14 + 6.5 * Math.max(0, ...(said ?? []).map((text) => text.length))),
     gap: 6,
     grid: { stroke: () => chart.colour("--pw-chart-grid"), width: 1 },
     space: 36,
@@ -106,10 +112,10 @@ function chartCursor(chart) {
       width: 2,
       fill: () => chart.colour("--pw-bg"),
       stroke: (/** @type {Plot} */ _plot, /** @type {number} */ n) =>
-        chart.colour(`--pw-c${chart.series[n - 1].style.colour}`),
+        chart.colour(`--pw-c${chart.series[(n - 1) % chart.series.length].style.colour}`),
     },
     dataIdx: (/** @type {Plot} */ _plot, /** @type {number} */ n, /** @type {number} */ at) =>
-      chart.known(n, at),
+      lastValueAt(chart, n, at),
   };
 }
 
@@ -152,7 +158,7 @@ export function chartOptions(chart, width) {
     axes: [chartStepAxis(chart), chartValueAxis(chart)],
     series: [
       {},
-      ...chart.series.map(({ name, style }) => ({
+      ...[...chart.series, ...(chart.smoothed ? chart.series : [])].map(({ name, style }) => ({
         label: name,
         width: 1.6,
         dash: style.dash,
@@ -161,12 +167,13 @@ export function chartOptions(chart, width) {
       })),
     ],
     hooks: {
+      drawClear: [(/** @type {Plot} */ plot) => paintBands(chart, plot)],
       draw: [(/** @type {Plot} */ plot) => paintChart(chart, plot)],
-      setSelect: [(/** @type {Plot} */ plot) => chart.drag(plot)],
+      setSelect: [(/** @type {Plot} */ plot) => zoomToSelection(chart, plot)],
       setCursor: [
         (/** @type {Plot} */ plot) => {
           chart.say(plot.cursor.left >= 0 ? (plot.cursor.idx ?? null) : null);
-          chart.point(plot);
+          emphasiseNearest(chart, plot);
         },
       ],
     },

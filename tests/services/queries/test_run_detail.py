@@ -17,7 +17,7 @@ from pipeline_widgets.domain.job import Job, MetricReport, Outcome
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence import schema
-from pipeline_widgets.services.queries import run_detail
+from pipeline_widgets.services.queries import curves
 from pipeline_widgets.services.queries.run_detail import AgentMade, RunDetail, RunDetailQueries
 from pipeline_widgets.services.supervision import Batch
 
@@ -231,7 +231,7 @@ def test_only_some_runs_are_kept_in_mind(
     lab: Lab, run_details: RunDetailQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notebook that is open for weeks keeps the curves of the runs that were looked at last."""
-    monkeypatch.setattr(run_detail, "KEPT", 2)
+    monkeypatch.setattr(curves, "KEPT", 2)
     ids: list[int] = []
     for number in range(3):
         run, job = training_of(lab, lab.pipeline("SFT", name=f"p{number}").stages[0].id)
@@ -239,7 +239,7 @@ def test_only_some_runs_are_kept_in_mind(
         ids.append(run.id)
         run_details.run(ids[0])
         run_details.run(run.id)
-    assert [run_id for run_id, _ in run_details._read] == [ids[0], ids[2]]
+    assert [run_id for run_id, _ in run_details._curves._known] == [ids[0], ids[2]]
     assert curve(run_details.run(ids[1]), "loss") == ((1, 1.0),)
 
 

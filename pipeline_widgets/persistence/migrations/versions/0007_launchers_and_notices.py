@@ -1,4 +1,4 @@
-"""Add launchers, resources, limits, retries, running through, notices, trackers, artifacts at a URL."""
+"""Add launchers, limits, retries, run-through, notices, trackers, remote artifacts, times, usage."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,6 +25,7 @@ def upgrade() -> None:
         op.add_column("runs", sa.Column(name, long, nullable=True))
     op.add_column("runs", sa.Column("retry", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("runs", sa.Column("run_through", sa.JSON(), nullable=True))
+    op.add_column("metrics", sa.Column("reported_at", sa.Float(), nullable=True))
     op.create_table(
         "notifications",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -82,6 +83,7 @@ def downgrade() -> None:
     op.execute(sa.update(events).where(events.c.kind == "redone").values(kind="edited"))
     for table in ("usage", "notices", "notifications"):
         op.drop_table(table)
+    op.drop_column("metrics", "reported_at")
     for name in (
         "run_through",
         "retry",
