@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline_widgets.domain.curve import Curve, extend_curve
+
 FIRST_INTERVAL = 1.0  # seconds between the first samples
 SAMPLES_PER_INTERVAL = 300  # before the interval doubles: a week has at most 3,300
 SHARE = 0.008  # of one CPU, which taking samples costs at most
@@ -43,6 +45,22 @@ class Peak:
             memory=max((each.memory for each in found), default=None),
             gpu_memory=max((each.gpu_memory for each in found if each.gpu_memory is not None), default=None),
         )
+
+
+def make_curves(samples: Iterable[Usage], most: int) -> dict[str, Curve]:
+    """Return curves over the milliseconds since a run began, thinned: those of the resources that are told.
+
+    Args:
+        samples: Its samples, in their order.
+        most: How many points a curve has at most.
+    """
+    found = list(samples)
+    curves: dict[str, Curve] = {}
+    for name in ("cpu", "memory", "gpu", "gpu_memory"):
+        points = [(round(1000 * each.seconds), getattr(each, name)) for each in found]
+        if any(value is not None for _, value in points):
+            curves[name] = extend_curve((), points, most)
+    return curves
 
 
 def find_interval(taken: int, cost: float) -> float:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_widgets.domain.usage import FIRST_INTERVAL, SHARE, Peak, Usage, find_interval
+from pipeline_widgets.domain.usage import (
+    FIRST_INTERVAL,
+    SHARE,
+    Peak,
+    Usage,
+    find_interval,
+    make_curves,
+)
 
 pytestmark = pytest.mark.spec("6.14")
 
@@ -51,3 +58,17 @@ def test_the_peak_of_all_samples_is_that_of_the_peaks_of_their_parts(
         parts = [getattr(Peak.of(part), name) for part in (first, rest)]
         known = [each for each in parts if each is not None]
         assert getattr(whole, name) == (max(known) if known else None)
+
+
+def test_a_curve_is_made_of_each_resource_that_is_told() -> None:
+    """Over milliseconds, and thinned; one that no sample tells has none, and a gap stays a gap."""
+    samples = [Usage(seconds=1 + at, cpu=at / 2, memory=100 + at) for at in range(1000)]
+    curves = make_curves(samples, 60)
+    assert [*curves] == ["cpu", "memory"]
+    assert len(curves["cpu"]) <= 60
+    assert curves["cpu"][0] == (1000, 0.0)
+    assert curves["memory"][-1] == (1_000_000, 1099)
+    on_gpu = Usage(seconds=2.5, cpu=1.0, memory=1, gpu=0.5, gpu_memory=7)
+    curves = make_curves([samples[0], on_gpu], 60)
+    assert curves["gpu"] == ((1000, None), (2500, 0.5))
+    assert make_curves([], 60) == {}

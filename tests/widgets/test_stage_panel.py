@@ -22,7 +22,9 @@ from pipeline_widgets.domain.chain import (
 from pipeline_widgets.domain.endpoint import Endpoint
 from pipeline_widgets.domain.job import Job
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.supervision import Batch
 from pipeline_widgets.widgets.stage_panel import DRAWN, LISTED, panel_row
 
 
@@ -123,6 +125,20 @@ def test_a_run_at_work_shows_how_far_it_is(lab: Lab) -> None:
         {"name": "loss", "points": [[1, 2.0], [120, 0.12346]]},
     ]
     assert run["log"] == "one\n<b>two</b>"
+
+
+@pytest.mark.spec("6.14")
+def test_what_a_run_uses_stands_beside_its_metrics(lab: Lab) -> None:
+    """A curve over milliseconds for each resource that was sampled, and the most of each in the run's row."""
+    pipeline, job = at_work(lab)
+    assert shown(lab, pipeline, 1)["run"]["usage"] == []
+    first = Usage(seconds=1.0, cpu=1.9, memory=3 * 2**30)
+    lab.supervision.record(job, Batch(usage=[first, Usage(seconds=2.0, cpu=0.5, memory=2**30)]))
+    lab.supervision.record(job, Batch(usage=[Usage(seconds=3.5, cpu=1.0, memory=2**30)]))
+    run = shown(lab, pipeline, 1)["run"]
+    assert [each["name"] for each in run["usage"]] == ["cpu", "memory"]
+    assert run["usage"][0]["points"] == [[1000, 1.9], [2000, 0.5], [3500, 1.0]]
+    assert (run["peak_cpu"], run["peak_memory"], run["peak_gpu_memory"]) == (1.9, 3 * 2**30, None)
 
 
 @pytest.mark.spec("6.6")

@@ -15,6 +15,7 @@ from pipeline_widgets.domain.evaluator import Yardstick
 from pipeline_widgets.domain.retry import describe_retry
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.stage_settings import describe_placement
+from pipeline_widgets.domain.usage import make_curves
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.logs import LOG_READ, render_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
@@ -68,6 +69,8 @@ class RunDetail:
     begun: int
     #: The scores first, then the other metrics by name; they begin with those of the runs that it resumed.
     curves: tuple[MetricCurve, ...]
+    #: What its processes use over the milliseconds since it began, by resource; empty without a sample.
+    usage: Mapping[str, Curve]
     #: Seconds of training by step; empty where no times are known.
     clock: Curve
     #: The steps at which it, and the runs before it, were resumed.
@@ -118,6 +121,7 @@ class RunDetailQueries:
                 start=" ".join(filter(None, [*_describe_launch(run), _describe_retry(work, run), start])),
                 begun=begun,
                 curves=read.curves,
+                usage=make_curves(work.runs.usage(run_id), points),
                 clock=read.clock,
                 resumed=read.resumed,
                 whole=read.whole,

@@ -23,6 +23,7 @@ import {
   peakUse,
   score,
 } from "./text.js";
+import { usageCurves } from "./usage_curves.js";
 import { repeat } from "./vendor/lit.js";
 
 export class StagePanel {
@@ -98,6 +99,7 @@ export class StagePanel {
           </div>
           <div class="pw-panel-column">
             ${errorPart(this.frame, run, this.error)}${part("Metrics", !!run?.curves.length, this.metrics.show(run))}
+            ${part("Resources", !!run?.usage.length, usageCurves(run?.usage ?? []))}
             ${part("Log", !!run?.log, this.log.el)}
           </div>
         </div>`,

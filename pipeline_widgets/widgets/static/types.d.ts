@@ -151,6 +151,7 @@ interface PanelRun extends Progress, Timeline {
   peak_cpu: number | null;
   peak_memory: number | null;
   peak_gpu_memory: number | null;
+  usage: Curve[];
   agent: string | null;
   served: Served | null;
   error: string | null;

@@ -1,0 +1,34 @@
+// What the processes of a run use, over time: a tile for each resource.
+
+import { html } from "./elements.js";
+import { sparkline } from "./sparkline.js";
+import { bytes, duration } from "./text.js";
+
+/** @type {Record<string, [string, (value: number) => string]>} */
+const RESOURCES = {
+  cpu: ["CPUs", (value) => value.toFixed(1)],
+  memory: ["Memory", bytes],
+  gpu: ["GPUs", (value) => value.toFixed(1)],
+  gpu_memory: ["GPU memory", bytes],
+};
+
+/**
+ * A tile for each resource: the last value, and a small curve. Points are [milliseconds, value].
+ * @param {Curve[]} curves
+ */
+export function usageCurves(curves) {
+  return html`<div class="pw-curves">${curves.map(({ name, points }) => {
+    const [shown, say] = RESOURCES[name],
+      [at, last] = points[points.length - 1];
+    const values = points.map(([, value]) => value).filter((value) => value !== null);
+    const now = last === null ? "none" : say(last);
+    const label = `${shown}: ${now} after ${duration(Number(at) / 1000)}, highest ${say(Math.max(...values))}`;
+    return html`<div class="pw-curve">
+      <div class="pw-curve-words">
+        <span class="pw-soft">${shown}</span>
+        <span class="pw-curve-last"><span class="pw-soft">last</span> ${now}</span>
+      </div>
+      ${points.length > 1 ? sparkline(points, { width: 200, height: 40, label }) : null}
+    </div>`;
+  })}</div>`;
+}
