@@ -241,7 +241,8 @@ class Run(Handle):
         second, and in long runs more and more rarely: after 300 every two seconds, then every four.
         """
         names = [field.name for field in fields(Usage)]
-        return data_frame(map(astuple, self._services.runs.usage(self._id)), columns=names)
+        rows = [astuple(each) for each in self._services.runs.usage(self._id)]
+        return data_frame(rows, columns=names)
 
     @property
     def peak_cpu(self) -> float | None:
