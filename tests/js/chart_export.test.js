@@ -53,7 +53,7 @@ test("a picture escapes names, and leaves out what XML cannot hold", () => {
     width: 300,
     height: 200,
     area: { left: 50, top: 10, width: 230, height: 140 },
-    colours: { ground: "#fff", text: "#000", soft: "#555", grid: "#ddd", band: "#eee" },
+    colours: { ground: "#fff", text: "#000", soft: "#555", grid: "#ddd" },
     axes: { x: { title: "Step", ticks: [[50, "0"]] }, y: { title: "loss", ticks: [[20, "1"]] } },
     bands: [{ from: 50, to: 100, name: "2 <i>", shaded: true }],
     lines: [{ points: [[50, 20], null, [60, 30]], colour: "#00f", dash: [7, 3], opacity: 0.3 }],

@@ -98,8 +98,8 @@ export function chartSvg({ title, width, height, area, colours, axes, bands, lin
       ({ from, to, name, shaded }) =>
         (shaded
           ? `<rect x="${px(from)}" y="${px(top)}" width="${px(to - from)}" height="${px(area.height)}" ` +
-            `fill="${escapeXml(colours.band)}"/>`
-          : "") + text(from + 4, top + 11, name),
+            `fill="${escapeXml(colours.soft)}" fill-opacity="0.12"/>`
+          : "") + text(from + 4, top - 7, name),
     ),
     ...axes.y.ticks.map(
       ([y, said]) =>

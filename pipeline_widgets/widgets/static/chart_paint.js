@@ -2,6 +2,7 @@
 
 import { CHART_CROSS } from "./chart_style.js";
 
+const BAND_SHADE = 0.12; // of every other stage
 const CHART_MARKED = 5; // marks on a line, so that it can be followed where others lie on it
 
 /**
@@ -134,14 +135,16 @@ export function paintBands(chart, plot) {
     if (across <= 0) return;
     ctx.save();
     ctx.beginPath();
-    ctx.rect(from, top, across, height);
+    ctx.rect(from, 0, across, top + height);
     ctx.clip();
     if (at % 2) {
-      ctx.fillStyle = chart.colour("--pw-bg-soft");
+      ctx.globalAlpha = BAND_SHADE;
+      ctx.fillStyle = chart.colour("--pw-text-soft");
       ctx.fillRect(from, top, across, height);
+      ctx.globalAlpha = 1;
     }
     ctx.fillStyle = chart.colour("--pw-text-soft");
-    ctx.fillText(`${number} ${name}`, from + 5 * ratio, top + 12 * ratio);
+    ctx.fillText(`${number} ${name}`, from + 4 * ratio, top - 7 * ratio);
     ctx.restore();
   });
   ctx.restore();

@@ -89,7 +89,6 @@ export function pictureOf(chart, plot) {
       text: chart.colour("--pw-text"),
       soft: chart.colour("--pw-text-soft"),
       grid: chart.colour("--pw-line"),
-      band: chart.colour("--pw-bg-soft"),
     },
     axes: {
       x: {

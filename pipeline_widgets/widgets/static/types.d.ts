@@ -1062,7 +1062,7 @@ interface ChartPicture {
   width: number;
   height: number;
   area: { left: number; top: number; width: number; height: number };
-  colours: { ground: string; text: string; soft: string; grid: string; band: string };
+  colours: { ground: string; text: string; soft: string; grid: string };
   axes: Record<"x" | "y", { title: string; ticks: [at: number, text: string][] }>;
   bands: { from: number; to: number; name: string; shaded: boolean }[];
   lines: { points: ([x: number, y: number] | null)[]; colour: string; dash: number[]; opacity: number }[];

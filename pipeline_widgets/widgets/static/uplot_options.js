@@ -151,7 +151,7 @@ export function chartOptions(chart, width) {
   return {
     width,
     height: chart.height,
-    padding: [chart.best === null ? 10 : 18, 20, 0, 0],
+    padding: [chart.axis.bands ? 24 : chart.best === null ? 10 : 18, 20, 0, 0],
     legend: { show: false },
     cursor: chartCursor(chart),
     scales: { x: { time: false }, y: chartValueScale(chart) },
