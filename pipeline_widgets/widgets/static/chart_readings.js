@@ -4,8 +4,8 @@ import { chartBefore } from "./chart_style.js";
 import { isolated, scores } from "./text.js";
 
 /**
- * Read the series at a step: each value, and where it is from if that is another step. `reading` is whether one
- * reads a step, rather than the latest values.
+ * Read the series at a step: each value, and where it is from if that is another step. `reading` is whether
+ * one reads a step, rather than the latest values.
  * @param {Series[]} series
  * @param {Step | undefined} step
  * @param {{ axis: ChartAxis, reading: boolean, smoothed: Point[][] | null }} how

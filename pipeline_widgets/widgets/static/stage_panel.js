@@ -98,7 +98,8 @@ export class StagePanel {
             <div ?hidden=${!run}>${this.environment.el}</div>
           </div>
           <div class="pw-panel-column">
-            ${errorPart(this.frame, run, this.error)}${part("Metrics", !!run?.curves.length, this.metrics.show(run))}
+            ${errorPart(this.frame, run, this.error)}
+            ${part("Metrics", !!run?.curves.length, this.metrics.show(run))}
             ${part("Resources", !!run?.usage.length, usageCurves(run?.usage ?? []))}
             ${part("Log", !!run?.log, this.log.el)}
           </div>
