@@ -22,7 +22,8 @@ export function usageCurves(curves) {
       [at, last] = points[points.length - 1];
     const values = points.map(([, value]) => value).filter((value) => value !== null);
     const now = last === null ? "none" : say(last);
-    const label = `${shown}: ${now} after ${duration(Number(at) / 1000)}, highest ${say(Math.max(...values))}`;
+    const after = duration(Number(at) / 1000),
+      label = `${shown}: ${now} after ${after}, highest ${say(Math.max(...values))}`;
     return html`<div class="pw-curve">
       <div class="pw-curve-words">
         <span class="pw-soft">${shown}</span>
