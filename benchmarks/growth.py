@@ -30,11 +30,12 @@ import many  # noqa: E402
 from sqlalchemy import event  # noqa: E402
 
 import pipeline_widgets as pw  # noqa: E402
+from pipeline_widgets.domain.batch import Batch  # noqa: E402
 from pipeline_widgets.domain.job import MetricReport  # noqa: E402
 from pipeline_widgets.domain.liveness import Process  # noqa: E402
 from pipeline_widgets.execution.launchers import LaunchedJob  # noqa: E402
 from pipeline_widgets.execution.launchers.local import LocalLauncher  # noqa: E402
-from pipeline_widgets.services.supervision import Batch, Owner  # noqa: E402
+from pipeline_widgets.services.supervision import Owner  # noqa: E402
 
 TOO_LONG = 40.0  # seconds
 REPEAT_FOR = 0.5  # seconds of CPU for which a call is repeated

@@ -225,7 +225,7 @@ def _write(url: str) -> Callable[[], object]:
 
     def write() -> None:
         with store.write() as work:
-            work.runs.add_metrics(1, rows)
+            work.metrics.add(1, rows)
 
     return write
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.job import Job, LoadedCode, Outcome
 from pipeline_widgets.domain.run import Status
@@ -17,7 +18,6 @@ from pipeline_widgets.execution.process_spawner import Worker
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
 from pipeline_widgets.persistence.artifacts import WriteProgress, read_write_progress
 from pipeline_widgets.persistence.logs import find_fatal_stack
-from pipeline_widgets.services.supervision import Batch
 
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat
 POINTS_AT_ONCE = 20_000  # values of metrics that are read, and written, before anything else is looked at

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline_widgets.domain.agent import DeployedVersion
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Timing, host_of
 from pipeline_widgets.domain.run import Run, Status
@@ -47,7 +48,7 @@ from pipeline_widgets.execution.usage_sampler import UsageSampler
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
 from pipeline_widgets.persistence.artifacts import remove_drafts
-from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
+from pipeline_widgets.services.supervision import Owner, SupervisionService
 
 TICK = 0.25  # seconds between two checks of the run's status: how soon a stop is seen
 FLUSH_EVERY = 0.5  # seconds between two writes of reports

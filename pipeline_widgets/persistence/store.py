@@ -37,6 +37,7 @@ from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 from pipeline_widgets.persistence.repositories.evaluators import Evaluators
 from pipeline_widgets.persistence.repositories.events import Events
 from pipeline_widgets.persistence.repositories.experiments import Experiments
+from pipeline_widgets.persistence.repositories.metrics import Metrics
 from pipeline_widgets.persistence.repositories.notices import Notices
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
@@ -125,8 +126,13 @@ class UnitOfWork:
 
     @cached_property
     def runs(self) -> Runs:
-        """The runs and metrics."""
+        """The runs."""
         return Runs(self.connection, self.now, self.root)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics of runs, and what their processes use."""
+        return Metrics(self.connection, self.now, self.root)
 
     @cached_property
     def checkpoints(self) -> Checkpoints:

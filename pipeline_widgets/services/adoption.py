@@ -106,7 +106,7 @@ def _add_run(work: UnitOfWork, experiment: Experiment, found: Adoption, revision
         step=last,
         revision=revision,
     )
-    work.runs.add_metrics(run.id, found.metrics)
+    work.metrics.add(run.id, found.metrics)
     return run.id
 
 

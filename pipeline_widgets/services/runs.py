@@ -283,12 +283,12 @@ class RunService:
     def usage(self, run_id: int) -> tuple[Usage, ...]:
         """Return the samples of what the processes of a run use, in their order."""
         with self._store.read() as work:
-            return work.runs.usage(run_id)
+            return work.metrics.usage(run_id)
 
     def metrics(self, run_ids: list[int]) -> list[tuple[int, int, str, float]]:
         """Return run, step, name and value of all metrics, in the order of their report."""
         with self._store.read() as work:
-            return work.runs.metrics(run_ids)
+            return work.metrics.of_runs(run_ids)
 
     def log(self, run_id: int, tail: int | None = None) -> str:
         """Return what a run has printed so far, or the last `tail` lines, for which the end is read only."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import (
     FrozenCopy,
     Job,
-    LoadedCode,
-    MetricReport,
     Outcome,
-    Report,
-    SavedCheckpoint,
-    ScoreReport,
 )
 from pipeline_widgets.domain.limits import can_continue
 from pipeline_widgets.domain.liveness import Lease, Process
@@ -25,8 +21,7 @@ from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import Environment, RunCode
 from pipeline_widgets.domain.triggering import decide_next_stage, find_next_stage
-from pipeline_widgets.domain.usage import Usage
-from pipeline_widgets.errors import FencedError, UntrustedError, format_value
+from pipeline_widgets.errors import FencedError, UntrustedError
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import agents, pipeline_facts
@@ -69,100 +64,6 @@ class Owner:
             "pid": self.process.pid,
             "pid_started": self.process.started,
         }
-
-
-@dataclass(slots=True)
-class Batch:
-    """The reports of a worker since the last write."""
-
-    reported: list[MetricReport] = field(default_factory=list[MetricReport])
-    saved: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
-    scored: list[ScoreReport] = field(default_factory=list[ScoreReport])
-    #: The code that was loaded, where it is not the one that the run's row names.
-    loaded: list[LoadedCode] = field(default_factory=list[LoadedCode])
-    #: What its processes use, seen from outside of them.
-    usage: list[Usage] = field(default_factory=list[Usage])
-    #: How many values of metrics were reported.
-    points: int = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        self.points = sum(len(report.metrics) for report in self.reported)
-
-    @classmethod
-    def of(cls, reports: Iterable[Report | Usage]) -> Batch:
-        """Return a batch of reports."""
-        batch = cls()
-        for each in reports:
-            batch.add(each)
-        return batch
-
-    @classmethod
-    def join(cls, batches: Iterable[Batch]) -> Batch:
-        """Return the reports of several batches as one."""
-        return cls.of(report for batch in batches for report in batch.reports)
-
-    def add(self, report: Report | Usage) -> None:
-        """Take a report in."""
-        match report:
-            case MetricReport():
-                self.reported.append(report)
-                self.points += len(report.metrics)
-            case SavedCheckpoint():
-                self.saved.append(report)
-            case ScoreReport():
-                self.scored.append(report)
-            case LoadedCode():
-                self.loaded.append(report)
-            case Usage():
-                self.usage.append(report)
-
-    @property
-    def reports(self) -> list[Report | Usage]:
-        """All reports; checkpoints come before their scores."""
-        return [*self.loaded, *self.reported, *self.saved, *self.scored, *self.usage]
-
-    def __bool__(self) -> bool:
-        return self.has_reports or bool(self.usage)
-
-    @property
-    def has_reports(self) -> bool:
-        """Whether the worker has reported: that is written soon, while what is used waits for a beat."""
-        return bool(self.reported or self.saved or self.scored or self.loaded)
-
-    def split_by_points(self, most: int) -> list[Batch]:
-        """Return the batch in parts of at most that many points, so that no write takes long.
-
-        Checkpoints and scores are in the last one. What one report has is not taken apart.
-        """
-        if self.points <= most:
-            return [self] if self else []
-        parts = [Batch(loaded=self.loaded)]
-        for report in self.reported:
-            if parts[-1].points and parts[-1].points + len(report.metrics) > most:
-                parts.append(Batch())
-            parts[-1].add(report)
-        parts[-1].saved, parts[-1].scored, parts[-1].usage = self.saved, self.scored, self.usage
-        return parts
-
-    def split(self) -> tuple[Batch, ...]:
-        """Return the batch in two halves; nothing if it is a single metric or report."""
-        told = self.reports
-        if len(told) == 1 and self.reported and len(self.reported[0].metrics) > 1:
-            only = self.reported[0]
-            told = [replace(only, metrics={name: value}) for name, value in only.metrics.items()]
-        if len(told) <= 1:
-            return ()
-        return Batch.of(told[: len(told) // 2]), Batch.of(told[len(told) // 2 :])
-
-    def __str__(self) -> str:
-        checkpoints = [f"the checkpoint of step {saved.step}" for saved in self.saved]
-        scores = [f"the score of step {each.step} by {format_value(each.evaluator)}" for each in self.scored]
-        names = (
-            f"{format_value(name)} of step {each.step}" for each in self.reported for name in each.metrics
-        )
-        code = ["the code that it has loaded"] if self.loaded else []
-        named = [*code, *checkpoints, *scores, *(f"the metric {name}" for name in names)]
-        return ", ".join(named) or "the progress"
 
 
 class SupervisionService(LeaseService):
@@ -458,7 +359,7 @@ def _progress(batch: Batch) -> dict[str, int]:
 
 def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
     told = ((each.step, name, value) for each in batch.reported for name, value in each.metrics.items())
-    work.runs.add_metrics(job.run_id, told, work.now)
+    work.metrics.add(job.run_id, told, work.now)
     for loaded in batch.loaded:
         kept = work.records.keep_code(loaded.record)
         work.runs.record_code(job.run_id, replace(job.code, digest=kept.digest, record=kept.record))
@@ -477,7 +378,7 @@ def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
         )
     if batch.scored:
         keep_scores(work, job, batch.scored)
-    work.runs.add_usage(job.run_id, batch.usage)
+    work.metrics.add_usage(job.run_id, batch.usage)
 
 
 def _fence(job: Job) -> FencedError:

@@ -92,7 +92,7 @@ class TrackingService:
     def read(self, run_id: int, after: int, known: Collection[int]) -> RunChanges:
         """Return what has come of a run after a metric, with the checkpoints that are not known yet."""
         with self._store.read() as work:  # one snapshot: with the final status all metrics are there
-            rows = work.runs.metrics_after(run_id, after, MOST_AT_ONCE)
+            rows = work.metrics.after(run_id, after, MOST_AT_ONCE)
             saved = [each for each in work.checkpoints.of_runs([run_id]) if each.id not in known]
             run, lease = work.runs.get(run_id), work.runs.lease(run_id)
         reports: list[tuple[int, dict[str, float]]] = []

@@ -14,7 +14,7 @@ from factories.yardsticks import a_score, train
 
 import pipeline_widgets as pw
 from pipeline_widgets.algorithms import evaluators
-from pipeline_widgets.services.supervision import Batch
+from pipeline_widgets.domain.batch import Batch
 
 pytestmark = pytest.mark.spec("7.9")
 

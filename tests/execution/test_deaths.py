@@ -14,12 +14,13 @@ from benches import Bench, alive, until
 
 import pipeline_widgets as pw
 from pipeline_widgets.__main__ import main
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import Outcome, SavedCheckpoint
 from pipeline_widgets.execution import processes
 from pipeline_widgets.execution.launchers import LaunchedJob, LaunchRequest
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.persistence import artifacts
-from pipeline_widgets.services.supervision import Batch, Owner
+from pipeline_widgets.services.supervision import Owner
 from pipeline_widgets.wiring import connect
 
 LONG = {"steps": 100_000, "pause": 0.01}

@@ -16,6 +16,7 @@ from benches import Bench, alive, until
 from sites import Site
 
 from pipeline_widgets import __main__ as commands
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import DataRefusedError, StorageError
@@ -24,7 +25,7 @@ from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.fork_server import ForkServer
 from pipeline_widgets.execution.streams import lossy_stream
 from pipeline_widgets.execution.supervisor import Supervisor
-from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
+from pipeline_widgets.services.supervision import Owner, SupervisionService
 
 
 @pytest.mark.spec("6.5", "6.6")

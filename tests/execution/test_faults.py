@@ -12,6 +12,7 @@ import pytest
 from benches import Bench, alive, until
 
 import pipeline_widgets as pw
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.run import Run
@@ -20,7 +21,7 @@ from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.execution import processes, supervisor
 from pipeline_widgets.execution.fork_server import ForkServer
 from pipeline_widgets.execution.supervisor import Supervisor
-from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
+from pipeline_widgets.services.supervision import Owner, SupervisionService
 
 
 @pw.algorithm("Full", produces={"thing"})

@@ -101,6 +101,11 @@ def test_a_run_waits_for_a_slot_and_is_launched_by_the_end_of_another(lab: Lab) 
     queue = lab.ws.queue.df
     assert list(queue["run"]) == ["run 1 of 'one'", "run 1 of 'two'", "run 1 of 'three'"]
     assert list(queue["waits"])[1:] == [second.runs[0].waits, third.runs[0].waits]
+    view = lab.ws.view()
+    shown = [(row["status"], row["waits"]) for row in view.active]
+    view.close()
+    assert shown[0] == ("Running", None)
+    assert shown[1:] == [("Pending", stage.runs[0].waits) for stage in (second, third)]
     for name in ("one", "two", "three"):
         lab.release(name)
     row = lab.row(third.runs[0])

@@ -13,6 +13,7 @@ from sqlalchemy import insert, select
 
 from factories.values import GRPO, SFT, SPECS
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.chain import (
     DeploymentStage,
     ExperimentStage,
@@ -48,7 +49,7 @@ from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries, StageState
 from pipeline_widgets.services.runs import RunService
-from pipeline_widgets.services.supervision import Batch, Owner, SupervisionService
+from pipeline_widgets.services.supervision import Owner, SupervisionService
 
 _tokens = count(1)
 

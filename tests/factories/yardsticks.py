@@ -6,11 +6,11 @@ from typing import Literal
 
 from factories.lab import CHILD, Lab
 from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.evaluator import EvaluatorDeclaration, EvaluatorSpec
 from pipeline_widgets.domain.job import Job, ScoreReport
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.services.evaluations import EvaluationService
-from pipeline_widgets.services.supervision import Batch
 
 EXACT = "exact answers"
 

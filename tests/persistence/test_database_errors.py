@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from postgres import Server, database_of
 from sqlalchemy import exc, insert, text
 
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import MetricReport, Outcome, PublishedFolder, SavedCheckpoint
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.run import Status
@@ -25,7 +26,7 @@ from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.projects import ProjectService
 from pipeline_widgets.services.runs import RunService
-from pipeline_widgets.services.supervision import Batch, SupervisionService
+from pipeline_widgets.services.supervision import SupervisionService
 
 Opened = Callable[[Path | str], Database]
 NUL_AND_HALVES = "a\x00b\ud800c\udfff"

@@ -16,6 +16,7 @@ from sqlalchemy import update
 
 from pipeline_widgets.algorithms import evaluators
 from pipeline_widgets.domain.algorithm import AlgorithmReference
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.chain import BetterThanDeployed, ScoreAtLeast
 from pipeline_widgets.domain.evaluator import EvaluatorDeclaration, EvaluatorSpec
 from pipeline_widgets.domain.job import Job, Outcome, PublishedFolder, SavedCheckpoint
@@ -36,7 +37,6 @@ from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.history import HistoryService
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
-from pipeline_widgets.services.supervision import Batch
 from pipeline_widgets.services.transfer import TransferService
 
 pytestmark = pytest.mark.spec("7.9")

@@ -10,13 +10,13 @@ import pytest
 from factories.lab import Lab
 from statements import queries, sent
 
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.chain import ExperimentStage, FromSource, Pipeline, Stage
 from pipeline_widgets.domain.job import MetricReport
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import TriggerError
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services.runs import RunService
-from pipeline_widgets.services.supervision import Batch
 
 Edit = Callable[[Lab, Pipeline], object]
 
@@ -114,8 +114,8 @@ def test_a_repository_is_asked_for_any_number_of_rows(lab: Lab) -> None:
     with lab.store.read() as work:
         limit_variables(work, 32_766)
         told = [(job.run_id, 3, "loss", 0.5), (job.run_id, 4, "loss", 0.25)]
-        assert work.runs.metrics([*MANY, job.run_id]) == told
-        assert work.runs.count_metrics([job.run_id, *MANY]) == 2
+        assert work.metrics.of_runs([*MANY, job.run_id]) == told
+        assert work.metrics.count([job.run_id, *MANY]) == 2
         assert len(work.runs.listed(run.project_id, [*MANY, experiment])) == 2
         assert work.checkpoints.counted([*MANY, experiment]) == {run.id: 1}
         assert list(work.pipelines.summaries([*MANY, run.pipeline_id or 0])) == [run.pipeline_id]

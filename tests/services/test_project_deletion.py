@@ -65,7 +65,7 @@ def fill(lab: Lab) -> list[Run]:
     lab.pipelines.update(pipe.id, description="A chain.")
     checkpoint = lab.runs.checkpoints(resumed.id)[-1]
     with lab.store.write() as work:
-        work.runs.add_usage(resumed.id, [Usage(seconds=1.0, cpu=0.9, memory=2**20)])
+        work.metrics.add_usage(resumed.id, [Usage(seconds=1.0, cpu=0.9, memory=2**20)])
         revision = work.projects.touch(lab.project.id)
         evaluation = enqueue_evaluation(work, lab.project.id, "words", [checkpoint.id], revision)
         work.evaluators.put_score(

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from factories.lab import CHILD, Lab, an_owner
 
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import Job, MetricReport, Outcome
 from pipeline_widgets.domain.liveness import Lease
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import FencedError, TransitionError
-from pipeline_widgets.services.supervision import Batch
 
 
 def lease(lab: Lab) -> Lease:

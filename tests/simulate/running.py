@@ -11,6 +11,7 @@ from factories.lab import CHILD, a_folder, an_owner
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import (
     FrozenCopy,
     Job,
@@ -22,7 +23,6 @@ from pipeline_widgets.domain.job import (
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.errors import FencedError
 from pipeline_widgets.persistence import artifacts
-from pipeline_widgets.services.supervision import Batch
 from simulate.lockstep import MOST, PICK, SCORED, SCORES, Lockstep
 from simulate.values import ACTIVE, ENDED, KINDS, Agent, Checkpoint, Pipeline, Run, Start
 

@@ -12,10 +12,10 @@ from factories.values import LOSS
 
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.application import Services
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import MetricReport
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.services.queries import comparison
-from pipeline_widgets.services.supervision import Batch
 from pipeline_widgets.widgets import results
 from pipeline_widgets.widgets.results import ResultsView
 

@@ -16,10 +16,10 @@ from factories.yardsticks import EXACT, a_score
 import pipeline_widgets as pw
 from pipeline_widgets.algorithms import evaluators
 from pipeline_widgets.application import Services
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.execution.launchers import LaunchedJob, LaunchRequest
 from pipeline_widgets.execution.launchers.local import LocalLauncher
-from pipeline_widgets.services.supervision import Batch
 from pipeline_widgets.widgets.base import View
 from pipeline_widgets.widgets.experiments import ExperimentsView
 from pipeline_widgets.widgets.pipeline import PipelineView

@@ -12,6 +12,7 @@ import pytest
 from factories.lab import Lab
 from factories.values import GRPO, LOSS
 
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.chain import (
     BetterThanDeployed,
     FromAgent,
@@ -24,7 +25,6 @@ from pipeline_widgets.domain.job import Job
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
-from pipeline_widgets.services.supervision import Batch
 from pipeline_widgets.widgets.stage_panel import DRAWN, LISTED, panel_row
 
 

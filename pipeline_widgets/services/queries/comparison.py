@@ -117,11 +117,11 @@ class ComparisonQueries:
         """
         origin = {each.run_id: (each.experiment, each.number) for each in listed}
         with self._store.read() as work:
-            many = work.runs.count_metrics(origin)
+            many = work.metrics.count(origin)
             if many > MOST_METRICS:
                 what = f"{many:,} rows are more than a browser should be sent."
                 raise RuleError(what, fix="In Python, project.results(...).to_csv(path) writes them all.")
-            told = work.runs.metrics(origin)
+            told = work.metrics.of_runs(origin)
         return to_csv(METRIC_COLUMNS, ((*origin[run], step, name, value) for run, step, name, value in told))
 
 

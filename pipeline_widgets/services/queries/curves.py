@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pipeline_widgets.domain.curve import Curve, Point, extend_curve, join_curves
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.persistence.repositories.runs import MetricRow
+from pipeline_widgets.persistence.repositories.metrics import MetricRow
 from pipeline_widgets.persistence.store import UnitOfWork
 
 FIRST = ("training_score", "evaluation_score")  # the curves that are shown before all others
@@ -106,7 +106,7 @@ class CurveReader:
             joined: Mapping[str, Curve] = {}
             for each in parts:
                 last = high if each.until is None else min(high, each.until)
-                rows = work.runs.metrics_between(each.run.id, low, last, most + 1)
+                rows = work.metrics.between(each.run.id, low, last, most + 1)
                 most -= len(rows)
                 if most < 0:
                     return {}
@@ -142,7 +142,7 @@ class CurveReader:
         read, left = self._known.get(key, _ReadCurves()), sys.maxsize if most is None else max(1, most)
         while left > 0 and not read.final:
             limit = min(left, AT_ONCE)
-            rows = work.runs.metrics_after(run.id, read.last, limit)
+            rows = work.metrics.after(run.id, read.last, limit)
             last = rows[-1][0] if rows else read.last
             grown, times = _extend(read.curves, rows, points), _extend_times(read.times, rows, points)
             whole = len(rows) < limit

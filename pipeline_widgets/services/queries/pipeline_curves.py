@@ -92,7 +92,7 @@ class PipelineCurveQueries:
         with self._store.read() as work:
             parts = find_parts(work, [each.run.id for each in trained])
             reported: dict[int, list[tuple[int, str, float]]] = {}
-            for run_id, step, name, value in work.runs.metrics(
+            for run_id, step, name, value in work.metrics.of_runs(
                 {part.run.id for of_run in parts.values() for part in of_run}
             ):
                 reported.setdefault(run_id, []).append((step, name, value))

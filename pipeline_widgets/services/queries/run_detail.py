@@ -121,7 +121,7 @@ class RunDetailQueries:
                 start=" ".join(filter(None, [*_describe_launch(run), _describe_retry(work, run), start])),
                 begun=begun,
                 curves=read.curves,
-                usage=make_curves(work.runs.usage(run_id), points),
+                usage=make_curves(work.metrics.usage(run_id), points),
                 clock=read.clock,
                 resumed=read.resumed,
                 whole=read.whole,

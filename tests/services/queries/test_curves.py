@@ -72,7 +72,7 @@ def test_metrics_without_known_times_have_no_clock(lab: Lab, run_details: RunDet
     run = lab.runs.trigger(lab.pipeline("SFT").stages[0].id)
     lab.started(run)
     with lab.store.write() as work:
-        work.runs.add_metrics(run.id, [(1, "loss", 1.0)])
+        work.metrics.add(run.id, [(1, "loss", 1.0)])
     seen = run_details.run(run.id)
     assert (seen.clock, seen.curves[0].points) == ((), ((1, 1.0),))
 

@@ -11,6 +11,7 @@ import pytest
 from factories.lab import Lab, an_owner
 from sqlalchemy import delete
 
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.curve import Curve
 from pipeline_widgets.domain.job import Job, MetricReport, Outcome
@@ -19,7 +20,6 @@ from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.services.queries import curves
 from pipeline_widgets.services.queries.run_detail import AgentMade, RunDetail, RunDetailQueries
-from pipeline_widgets.services.supervision import Batch
 
 
 @pytest.fixture
