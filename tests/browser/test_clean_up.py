@@ -60,7 +60,8 @@ def test_checkpoints_are_freed_after_a_preview(
     assert notebook.python("len(project.gc())") == 11
     opener.press("Enter")
     dialog.get_by_role("button", name="Free 88 B").click()
-    expect(root.get_by_text("8 checkpoints deleted, 88 B freed.")).to_be_visible()
+    said = root.get_by_role("group", name="Notification")
+    expect(said).to_contain_text("8 checkpoints deleted, 88 B freed.")
     assert notebook.python("[c.step for c in project.experiments['sft'].checkpoints]") == [4, 8]
 
 

@@ -51,8 +51,10 @@ def test_it_trains_and_stops_and_shows_what_it_did(
     expect(root.get_by_role("status").filter(has_text="count is training.")).to_have_count(1)
     expect(part(root, "Runs").get_by_role("rowheader", name="Run 1")).to_be_visible()
     expect(part(root, "Runs").get_by_role("row").nth(1)).to_contain_text("Succeeded", timeout=30_000)
-    expect(part(root, "Metrics").get_by_role("slider")).to_have_accessible_name("Evaluation score by step. "
-        "Evaluation score: 6 at step 6, lowest 1, highest 6")  # fmt: skip
+    chart = part(root, "Metrics").get_by_role("slider", name="Evaluation score by step")
+    expect(chart).to_have_accessible_name(
+        "Evaluation score by step. Evaluation score: 6 at step 6, lowest 1, highest 6"
+    )
     expect(part(root, "Checkpoints").get_by_role("row")).to_have_count(7)
     expect(part(root, "Config")).to_contain_text("Steps6")
     for theme in ("light", "dark", "JupyterLab Dark High Contrast"):
@@ -115,7 +117,7 @@ def test_the_best_checkpoint_is_deployed_and_results_open_below(notebook: Notebo
     dialog = root.get_by_role("dialog", name="Deploy the checkpoint at step 6")
     dialog.get_by_role("textbox", name="Agent name").fill("greeter")
     dialog.get_by_role("button", name="Deploy", exact=True).click()
-    expect(root.get_by_text("Agent greeter was saved.")).to_be_visible()
+    expect(root.get_by_role("group", name="Notification")).to_contain_text("Agent greeter was saved.")
     assert notebook.python("ws.agents[0].name") == "greeter"
     act(root, "Results").press("Enter")
     results = root.get_by_role("region", name="Results", exact=True)

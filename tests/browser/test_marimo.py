@@ -116,7 +116,9 @@ def test_every_handle_shows_its_live_view(page: Page) -> None:
     expect(view(page, "pipeline").get_by_role("button", name=re.compile("^Stage 1: count"))).to_be_visible()
     expect(view(page, "agents").get_by_role("region", name="Versions of greeter")).to_be_visible()
     one = view(page, "experiment")
-    expect(one.get_by_role("slider")).to_have_accessible_name(re.compile("3 at step 3"))
+    expect(one.get_by_role("slider", name="Evaluation score by step")).to_have_accessible_name(
+        re.compile("3 at step 3")
+    )
     primary = home.get_by_role("button", name="New project")
     expect(primary).to_have_css("background-color", "rgb(21, 101, 192)")
     page.evaluate("document.body.classList.add('dark')")

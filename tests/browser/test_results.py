@@ -296,7 +296,7 @@ def test_it_is_live(notebook: Notebook) -> None:
 slow = project.create_experiment("slow", algorithm=trainers.counter, config={{"steps": 400, "pause": 0.05}})
 slow.train()
 """
-    root = show(notebook, code, "slow")
+    root = show(notebook, code, "project.compare(slow)")
     expect(runs(root).first).to_contain_text("Running")
     loss = chart(root, "loss")
     expect(loss).to_have_attribute("aria-valuemax", re.compile(r"^\d+$"))
@@ -359,7 +359,7 @@ line.train().wait(60)
     part = root.get_by_role("region", name="Config", exact=True)
     expect(part.get_by_role("row").filter(has_text="above").get_by_role("cell")).to_have_text(["–", "2.0"])
     screenshot("results config", root)
-    root = show(notebook, "", "line")
+    root = show(notebook, "", "project.compare(line)")
     expect(root.get_by_role("row").filter(has_text="above").get_by_role("cell")).to_have_text(["2.0"])
 
 
