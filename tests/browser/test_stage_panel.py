@@ -47,6 +47,18 @@ lab.save(job, 600, 0.5, 1.0)
 log(job, "".join(f"line {number}\\n" for number in range(100)))
 show(pipeline)
 """
+USES = """
+from pipeline_widgets.domain.batch import Batch
+from pipeline_widgets.domain.usage import Usage
+
+pipeline = lab.pipeline("SFT")
+job = lab.started(lab.runs.trigger(pipeline.stages[0].id))
+lab.report(job, 10, total=1200, loss=1.0)
+memory, on_gpu = 2_500_000_000, dict(gpu=0.8, gpu_memory=20_000_000_000)
+samples = [Usage(seconds=1 + at, cpu=1 + at % 3, memory=memory + at * 10**8, **on_gpu) for at in range(20)]
+lab.supervision.record(job, Batch(usage=samples))
+show(pipeline)
+"""
 STALE = """
 pipeline = lab.pipeline("SFT", "GRPO")
 stage, second = pipeline.stages
@@ -409,3 +421,21 @@ def test_it_is_accessible_in_each_theme(
     expect(panel(stale).get_by_role("button", name="Accept as fresh")).to_be_visible()
     screenshot(f"panel stale {theme}", panel(stale))
     assert axe(panel(stale)) == ""
+
+
+@pytest.mark.spec("6.14")
+def test_what_a_run_uses_is_shown_beside_its_metrics(
+    notebook: Notebook, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
+) -> None:
+    """A small curve of CPUs, memory and GPUs over time, and the most of each among the facts of the run."""
+    notebook.execute(LAB)
+    root = notebook.run(USES).locator(".pw-root").first
+    resources = root.get_by_role("group", name="Resources")
+    expect(resources.get_by_role("img", name="CPUs: 2.0 after 20 s, highest 3.0")).to_be_visible()
+    expect(resources.get_by_role("img", name="Memory: 4.40 GB after 20 s, highest 4.40 GB")).to_be_visible()
+    expect(resources.get_by_role("img", name="GPU memory: 20.0 GB after 20 s")).to_be_visible()
+    expect(root.get_by_text("3.0 CPUs, 4.40 GB of memory, 20.0 GB on GPUs")).to_be_visible()
+    for theme in ("light", "dark"):
+        notebook.theme(theme)
+        screenshot(f"panel uses {theme}", root)
+        assert not axe(root)

@@ -17,7 +17,7 @@ const RESOURCES = {
  * @param {Curve[]} curves
  */
 export function usageCurves(curves) {
-  return html`<div class="pw-curves">${curves.map(({ name, points }) => {
+  return html`<div class="pw-curves" role="group" aria-label="Resources">${curves.map(({ name, points }) => {
     const [shown, say] = RESOURCES[name],
       [at, last] = points[points.length - 1];
     const values = points.map(([, value]) => value).filter((value) => value !== null);
