@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from pipeline_widgets.execution import processes
 LAUNCH, URL = "PIPELINE_WIDGETS_LAUNCH", "PIPELINE_WIDGETS_URL"
 #: Names the workspace that a process may trust which a launcher has started on another machine.
 LAUNCHED_FOR = "PIPELINE_WIDGETS_LAUNCHED_FOR"
+BEGIN_POLL = 0.002  # seconds between two looks at a process that begins
 TOKEN_LENGTH = 32  # hexadecimal digits, as the column of a row has
 
 
@@ -150,8 +152,10 @@ def _environment(pid: int) -> Mapping[str, str]:
     if pid <= 1:
         return {}
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123  read for each process of a machine
-            told = file.read()
+        told = _read_environment(pid)
+        while not told and processes.is_beginning(pid):
+            time.sleep(BEGIN_POLL)
+            told = _read_environment(pid)
     except FileNotFoundError:
         return {} if os.path.isdir("/proc/self") else _psutil_environment(pid)  # noqa: PTH112  as above
     except OSError:
@@ -160,6 +164,11 @@ def _environment(pid: int) -> Mapping[str, str]:
         return {}
     pairs = (each.partition(b"=") for each in told.split(b"\0"))
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
+def _read_environment(pid: int) -> bytes:
+    with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123  read for each process of a machine
+        return file.read()
 
 
 def _psutil_environment(pid: int) -> Mapping[str, str]:

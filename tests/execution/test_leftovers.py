@@ -211,3 +211,27 @@ def test_a_copy_of_a_workspace_ends_nothing_of_the_original(bench: Bench, tmp_pa
     ownership.end_launch(lease.token, [lease.holder, lease.worker], f"sqlite:///{tmp_path}/copy/lab.db")
 
     assert alive(bench.trainer(run).pid)
+
+
+@pytest.mark.spec("6.9", "11.2")
+def test_a_process_is_known_by_its_launch_from_its_first_moment() -> None:
+    """Also before the kernel shows the environment of what has just been started: a stop finds it at once."""
+    launch, unknown = ownership.new_launch(), 0
+    environment = {**os.environ, ownership.LAUNCH: launch}
+    for _ in range(100):
+        with subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(60)"], env=environment
+        ) as begun:
+            unknown += ownership.launch_of(begun.pid) != launch
+            begun.kill()
+    assert unknown == 0
+
+
+def test_a_process_without_an_environment_is_asked_once_it_is_no_longer_new() -> None:
+    """It belongs to no launch, and costs nothing once it has had its time to begin."""
+    with subprocess.Popen(["/bin/sleep", "60"], env={}) as bare:
+        began = time.monotonic()
+        assert ownership.launch_of(bare.pid) is None
+        assert time.monotonic() - began < 30
+        assert not processes.is_beginning(bare.pid)
+        bare.kill()
