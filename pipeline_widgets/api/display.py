@@ -19,7 +19,7 @@ class Shown(Protocol):
 
 
 class ShowsView:
-    """What shows its view as the last line of a cell: in Jupyter, and in marimo."""
+    """Shows its view as the last line of a cell, in Jupyter and in marimo."""
 
     def view(self) -> Any:
         """Return a new view. For subclasses."""
@@ -29,7 +29,7 @@ class ShowsView:
         show(self.view)
 
     def _display_(self) -> object:
-        """Return what marimo displays: the view, or text where the packages of the widgets are missing."""
+        """Return the view for marimo, or text where the packages of the widgets are missing."""
         try:
             return self.view()
         except ExecutionError:

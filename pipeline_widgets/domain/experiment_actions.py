@@ -11,6 +11,7 @@ from pipeline_widgets.domain.artifact_words import describe_kinds, describe_role
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
 from pipeline_widgets.domain.run import Run, Status
+from pipeline_widgets.domain.text import list_first
 from pipeline_widgets.domain.triggering import assess_scratch_fit
 
 SHOWN = 5  # users that a refusal names
@@ -83,8 +84,7 @@ def used_by(users: Sequence[str]) -> str:
     """Say what uses something; empty where nothing does."""
     if not users:
         return ""
-    more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
-    return f"It is used by {', '.join(users[:SHOWN])}{more}."
+    return f"It is used by {list_first(users, SHOWN)}."
 
 
 def _not_stoppable(latest: Run | None) -> str:

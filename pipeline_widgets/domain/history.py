@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
@@ -80,7 +80,7 @@ class UndoOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UndoPlan:
-    """What an undo or a redo would do to a pipeline."""
+    """The effect that an undo or a redo would have on a pipeline."""
 
     event: Event
     #: The version of the pipeline that it was planned for.
@@ -129,31 +129,24 @@ def find_undoable(steps: Sequence[EditStep], version: int) -> tuple[EditStep, ..
         steps: The edits, undos and redos of a pipeline, newest first.
         version: The version that the pipeline has now.
     """
-    found: list[EditStep] = []
-    cancelled = 0  # edits before this one that undos have taken back
-    for step in _unbroken(steps, version):
-        if step.kind is EventKind.UNDONE:
-            cancelled += 1
-        elif cancelled:
-            cancelled -= 1
-        elif not step.is_kept:
-            break
-        else:
-            found.append(step)
-    return tuple(found[:KEPT_EDITS])
+    return _find_returnable(_unbroken(steps, version), taken_back_by=EventKind.UNDONE)
 
 
 def find_redoable(steps: Sequence[EditStep], version: int) -> tuple[EditStep, ...]:
     """Return the undos after which nothing was edited, the latest first: a redo takes back the first one."""
+    since = takewhile(lambda step: step.kind in _WORDS, _unbroken(steps, version))
+    return _find_returnable(since, taken_back_by=EventKind.REDONE)
+
+
+def _find_returnable(steps: Iterable[EditStep], taken_back_by: EventKind) -> tuple[EditStep, ...]:
+    """Return the steps that none of that kind has taken back, newest first, as far as they are kept."""
     found: list[EditStep] = []
-    repeated = 0  # undos before this one that redos have taken back
-    for step in _unbroken(steps, version):
-        if step.kind is EventKind.REDONE:
-            repeated += 1
-        elif step.kind is not EventKind.UNDONE:
-            break
-        elif repeated:
-            repeated -= 1
+    taken_back = 0  # steps before this one
+    for step in steps:
+        if step.kind is taken_back_by:
+            taken_back += 1
+        elif taken_back:
+            taken_back -= 1
         elif not step.is_kept:
             break
         else:

@@ -8,11 +8,12 @@ backfilling (Mu'alem and Feitelson 2001, doi:10.1109/71.932708), but without est
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 from typing import Any
 
 from pipeline_widgets.domain.resources import Placement, Resources, format_memory
+from pipeline_widgets.domain.text import list_first
 from pipeline_widgets.errors import ConfigError, format_value
 
 LEAST_RUNS = 2  # slots of a machine with a single core
@@ -39,7 +40,7 @@ class Limits:
         """Read limits as people write them, such as `runs=2, gpu=1, memory="24 GiB"`.
 
         Raises:
-            ConfigError: A value is no number of its kind, or leaves no run any room.
+            ConfigError: A value is not a number of its kind, or leaves no room for any run.
         """
         given = {"cpu": cpu, "gpu": gpu, "memory": memory}
         asked = Resources.parse({name: value for name, value in given.items() if value is not None})
@@ -66,8 +67,13 @@ class Limits:
 
     def resolve(self, cores: int) -> Limits:
         """Return the limits of a machine with so many cores."""
-        runs = max(LEAST_RUNS, cores) if self.runs is None else self.runs
-        return Limits(runs=runs, cpu=self.cpu, gpu=self.gpu, memory=self.memory)
+        return self if self.runs is not None else replace(self, runs=max(LEAST_RUNS, cores))
+
+
+def find_needs(asked: Resources) -> dict[str, int]:
+    """Return the amounts that a run takes: one slot, one CPU where it does not say, and what it asks for."""
+    cpus = 1 if asked.cpu is None else asked.cpu
+    return {"runs": 1, "cpu": cpus, "gpu": asked.gpu or 0, "memory": asked.memory or 0}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,10 +94,8 @@ class QueuedRun:
 
     @property
     def needs(self) -> dict[str, int]:
-        """The amounts that it takes: one slot, one CPU where it does not say, and what it asks for."""
-        asked = self.resources
-        cpus = 1 if asked.cpu is None else asked.cpu
-        return {"runs": 1, "cpu": cpus, "gpu": asked.gpu or 0, "memory": asked.memory or 0}
+        """The amounts that it takes."""
+        return find_needs(self.resources)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +153,7 @@ def admit(limits: Limits, queue: Sequence[QueuedRun]) -> tuple[Admission, ...]:
 
 def find_oversized(limits: Limits, resources: Resources) -> str | None:
     """Return the reason for which a run can never begin within limits; None where it can."""
-    needs = QueuedRun(run_id=0, label="", resources=resources).needs
+    needs = find_needs(resources)
     for name, bound in limits.bounds.items():
         if needs[name] > bound:
             return f"{_count(name, needs[name])}, and the workspace's limit is {_count(name, bound)}"
@@ -160,8 +164,7 @@ def can_continue(before: Placement, after: Placement) -> bool:
     """Return whether a stage goes on in the supervisor of the one before it, here in its slot."""
     if before.launcher is not None or after.launcher is not None:
         return before == after
-    left = QueuedRun(run_id=0, label="", resources=before.resources or Resources()).needs
-    needed = QueuedRun(run_id=0, label="", resources=after.resources or Resources()).needs
+    left, needed = (find_needs(each.resources or Resources()) for each in (before, after))
     return all(needed[name] <= left[name] for name in left)
 
 
@@ -205,8 +208,7 @@ def _describe_shortage(
     if name is None:
         return f"its turn, after {before[lacking[0]][-1].label}"
     users = [each.label for each in working if each.needs[name]]
-    more = f" and {len(users) - MOST_USERS} more" if len(users) > MOST_USERS else ""
-    return f"{_count(name, run.needs[name])}: used by {', '.join(users[:MOST_USERS])}{more}"
+    return f"{_count(name, run.needs[name])}: used by {list_first(users, MOST_USERS)}"
 
 
 def _count(name: str, amount: int) -> str:

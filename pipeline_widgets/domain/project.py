@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.text import list_first
 from pipeline_widgets.errors import InUseError
 
 SHOWN = 5  # runs or agents that a refusal names
@@ -26,7 +27,7 @@ class Project:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectUse:
-    """What keeps a project from being deleted, as a sentence names it."""
+    """The uses that keep a project from being deleted, as a sentence names them."""
 
     #: Its runs that are active.
     active: Sequence[str] = ()
@@ -47,18 +48,13 @@ def check_deletable(project: Project, use: ProjectUse) -> None:
     why: list[str] = []
     fix: list[str] = []
     if use.active:
-        why.append(f"Active: {_list(use.active)}.")
+        why.append(f"Active: {list_first(use.active, SHOWN)}.")
         fix.append("Stop what is active first.")
     if use.agents:
-        why.append(f"Its checkpoints are the only source of {_list(use.agents)}.")
+        why.append(f"Its checkpoints are the only source of {list_first(use.agents, SHOWN)}.")
         fix.append(f"Delete {'that agent' if len(use.agents) == 1 else 'those agents'} first.")
     if use.runs:
-        why.append(f"Its checkpoints are used by {_list(use.runs)}.")
+        why.append(f"Its checkpoints are used by {list_first(use.runs, SHOWN)}.")
         fix.append("Keep it, so that what was made of its checkpoints can be traced.")
     if why:
         raise InUseError(f"Project {quote(project.name)} cannot be deleted.", " ".join(why), " ".join(fix))
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"

@@ -1,8 +1,9 @@
-"""Text: which characters every database can store, how much of one is kept, and English articles."""
+"""Text: which characters every database can store, how much of one is kept, and lists, English articles."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 REPLACEMENT = "\ufffd"
 #: PostgreSQL stores no NUL, and neither database half a surrogate pair, which UTF-8 cannot encode.
@@ -22,6 +23,12 @@ def replace_unencodable(text: str) -> str:
 def with_article(noun: str) -> str:
     """Return a noun with its indefinite article, chosen by its first letter."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def list_first(names: Sequence[str], most: int) -> str:
+    """Return the first names as a list in a sentence, and how many there are beside them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def shorten(text: str, most: int) -> str:

@@ -1,4 +1,4 @@
-"""Samples what the processes of a run use, from outside of them: the training is not slowed down."""
+"""Sample what the processes of a run use, from outside of them: the training is not slowed down."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import psutil
@@ -18,7 +19,7 @@ NVIDIA_DRIVER = "/dev/nvidiactl"
 
 
 class UsageSampler:
-    """Takes a sample where one is due.
+    """Samples what the processes of a run use, where that is due.
 
     Args:
         find_processes: Returns the numbers of the run's processes.
@@ -84,16 +85,13 @@ def _read_gpus(pids: Collection[int]) -> tuple[float | None, int | None]:
     return (busy, used) if seen else (None, None)
 
 
-_nvml: list[Any] = []  # the module, or None, once it was looked for
-
-
+@cache
 def _load_nvml() -> Any:
     """Return NVIDIA's library (the package nvidia-ml-py); None without it, or without a driver."""
-    if not _nvml:
-        found = None
-        if os.path.exists(NVIDIA_DRIVER):  # noqa: PTH110  a device
-            with suppress(Exception):  # a driver that does not fit must not end a training
-                found = importlib.import_module("pynvml")
-                found.nvmlInit()
-        _nvml.append(found)
-    return _nvml[0]
+    if not os.path.exists(NVIDIA_DRIVER):  # noqa: PTH110  a device
+        return None
+    with suppress(Exception):  # a driver that does not fit must not end a training
+        nvml = importlib.import_module("pynvml")
+        nvml.nvmlInit()
+        return nvml
+    return None

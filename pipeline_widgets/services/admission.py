@@ -54,14 +54,14 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def admit_run(work: UnitOfWork, lease: Lease) -> Admission | None:
+def decide(work: UnitOfWork, lease: Lease) -> tuple[QueuedRun, Admission] | None:
     """Decide whether a run can be launched here now; None where no limit concerns it.
 
     No limit concerns a deployment, a run of an engine or another machine, and one that was launched already.
     """
     if not is_waiting(lease):
         return None
-    return next((each for _, each in decide_waiting(work) if each.run_id == lease.subject_id), None)
+    return next((found for found in decide_waiting(work) if found[0].run_id == lease.subject_id), None)
 
 
 def is_waiting(lease: Lease) -> bool:

@@ -68,7 +68,7 @@ class HistoryService:
             return UndoOptions(undo=undo, redo=redo)
 
     def plan(self, pipeline_id: int, *, redo: bool = False) -> UndoPlan:
-        """Return what an undo would do, or a redo, and which stages with runs or an agent it would take away.
+        """Return the effect of an undo or a redo, with the stages with runs or an agent that would go.
 
         Raises:
             RuleError: There is no edit to undo, or to do again.

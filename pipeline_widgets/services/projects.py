@@ -58,6 +58,7 @@ class ProjectService:
             project = work.projects.get(project_id)
             runs = work.runs.of_project(project_id)
             check_deletable(project, _find_use(work, project, runs))
+            work.runs.remove_of_project(project_id)
             work.projects.remove(project_id)
         for run in runs:
             self._store.artifact_store.remove(self._store.run_folder(run.id))

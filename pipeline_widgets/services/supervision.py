@@ -10,11 +10,7 @@ from typing import Any
 from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.batch import Batch
-from pipeline_widgets.domain.job import (
-    FrozenCopy,
-    Job,
-    Outcome,
-)
+from pipeline_widgets.domain.job import FrozenCopy, Job, Outcome
 from pipeline_widgets.domain.limits import can_continue
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.resources import Placement
@@ -26,7 +22,7 @@ from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services import agents, pipeline_facts
 from pipeline_widgets.services.admission import (
-    admit_run,
+    decide,
     decide_waiting,
     find_limit_reason,
     hold_back,
@@ -234,12 +230,13 @@ class SupervisionService(LeaseService):
     def count_launch(self, lease: Lease) -> bool:
         """Count one more launch of a Pending run, if it is admitted; False if it waits, or has moved on."""
         with self._store.write() as work:
-            admission = admit_run(work, lease)
-            if admission is None or admission.waits is None:
-                return work.runs.count_launch(lease, admission.gpus if admission else None)
-            run = work.runs.get(lease.subject_id)
-            if run.waits != admission.waits:
-                work.runs.hold_back(run.id, admission.waits, work.projects.touch(run.project_id))
+            decided = decide(work, lease)
+            if decided is None:
+                return work.runs.count_launch(lease)
+            run, admission = decided
+            if admission.waits is None:
+                return work.runs.count_launch(lease, admission.gpus)
+            hold_back(work, run, admission.waits)
             return False
 
     def hold_back_waiting(self, leases: Iterable[Lease]) -> frozenset[int]:
@@ -248,13 +245,12 @@ class SupervisionService(LeaseService):
             return frozenset()  # most of the time: what reconciles asks nothing more
         with self._store.read() as work:
             decided = decide_waiting(work)
-        held = {run.run_id: run.waits for run, each in decided if not each.is_admitted}
         if any(each.waits not in {None, run.waits} for run, each in decided):
             with self._store.write() as work:
                 for run, each in decide_waiting(work):
                     if each.waits is not None:
                         hold_back(work, run, each.waits)
-        return frozenset(held)
+        return frozenset(run.run_id for run, each in decided if not each.is_admitted)
 
     def find_admissible(self) -> tuple[Lease, ...]:
         """Return the leases of waiting runs that can begin here now, the oldest first."""

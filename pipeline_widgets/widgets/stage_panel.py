@@ -74,10 +74,7 @@ def _run(run_detail: RunDetail) -> Row:
         **encode_fields(run_detail, "begun", "start", "log"),
         "agent": f"{isolate(agent.name)}, version {agent.number}" if agent else None,
         "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(run_detail.curves)],
-        "usage": [
-            {"name": name, "points": encode(points_down(points, DIGITS))}
-            for name, points in run_detail.usage.items()
-        ],
+        "usage": [_curve(each, drawn=True) for each in run_detail.usage],
         "clock": clock_down(run_detail.clock),
         "resumed": [step_down(each) for each in run_detail.resumed],
         "checkpoints": checkpoints,

@@ -68,19 +68,11 @@ class WorkspaceView(PagedView):
                 view.show_experiment(experiment)
         except NotFoundError:  # it was deleted since: its list shows what there is
             pass
-        before = self.opened
-        self._opened_id = project
-        self.show(opened=view)
-        if before is not None:
-            before.close()
+        self._put(view, project)
 
     def do_back(self) -> None:
         """Show the workspace again."""
-        before = self.opened
-        self._opened_id = None
-        self.show(opened=None)
-        if before is not None:
-            before.close()
+        self._put(None, None)
 
     # ---- commands: editing
 
@@ -100,6 +92,14 @@ class WorkspaceView(PagedView):
         """Delete a project with everything that belongs to it; agents stay."""
         self._services.projects.delete(project)
         self.refresh()
+
+    def _put(self, view: ProjectView | None, project: int | None) -> None:
+        """Let a project, or none, stand in place of the list, and end the view before it."""
+        before = self.opened
+        self._opened_id = project
+        self.show(opened=view)
+        if before is not None:
+            before.close()
 
     # ---- reading
 

@@ -139,11 +139,11 @@ def test_gpus_are_counted_on_which_the_run_has_a_process(
     child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What others use on them, and their GPUs, are not its own."""
-    monkeypatch.setattr(usage_sampler, "_nvml", [_FakeNvml(child.pid)])
+    monkeypatch.setattr(usage_sampler, "_load_nvml", lambda: _FakeNvml(child.pid))
     usage = UsageSampler(lambda: {child.pid}, began=0.0).sample(2.0)
     assert usage is not None
     assert (usage.gpu, usage.gpu_memory) == (0.6, 300 * MIB)
-    monkeypatch.setattr(usage_sampler, "_nvml", [_FakeNvml(os.getpid())])
+    monkeypatch.setattr(usage_sampler, "_load_nvml", lambda: _FakeNvml(os.getpid()))
     usage = UsageSampler(lambda: {child.pid}, began=0.0).sample(2.0)
     assert isinstance(usage, Usage)
     assert (usage.gpu, usage.gpu_memory) == (None, None)

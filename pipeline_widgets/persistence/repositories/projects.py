@@ -84,22 +84,14 @@ class Projects(Repository):
         return self.get(project_id)
 
     def remove(self, project_id: int) -> None:
-        """Delete a project with all rows that belong to it: those that refer to others go before these.
+        """Delete a project that has no runs left, with all other rows that belong to it.
 
-        No version of an agent may be made of its checkpoints.
+        Those that refer to others go before these.
         """
-        runs, stages = schema.runs, schema.stages
-        ours = select(runs.c.id).where(runs.c.project_id == project_id)
-        self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ours)))
-        for table in (schema.metrics, schema.usage, schema.checkpoints, schema.notices):
-            self.connection.execute(delete(table).where(table.c.run_id.in_(ours)))
-        unlinked = update(runs).where(runs.c.project_id == project_id)
-        self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))
+        stages = schema.stages
         chains = select(schema.pipelines.c.id).where(schema.pipelines.c.project_id == project_id)
-        for table in (schema.events, runs):
-            self.connection.execute(delete(table).where(table.c.project_id == project_id))
         self.connection.execute(delete(stages).where(stages.c.pipeline_id.in_(chains)))
-        for table in (schema.pipelines, schema.experiments):
+        for table in (schema.events, schema.pipelines, schema.experiments):
             self.connection.execute(delete(table).where(table.c.project_id == project_id))
         self.connection.execute(delete(schema.projects).where(_P.id == project_id))
         self._touch_workspace()

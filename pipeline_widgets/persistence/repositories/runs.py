@@ -36,8 +36,9 @@ from pipeline_widgets.persistence.repositories.run_lineage import ANCESTORS, DES
 
 _C = schema.runs.c
 _ACTIVE = tuple(sorted(status.value for status in ACTIVE))
-#: With the statuses in the statement: a database can tell then that its partial indexes have all such runs.
-_IS_ACTIVE: ColumnElement[bool] = _C.status.in_([literal_column(f"'{each}'") for each in _ACTIVE])
+#: In the statement: a database can tell then that its partial indexes have all such runs.
+ACTIVE_LITERALS: list[ColumnElement[Any]] = [literal_column(f"'{each}'") for each in _ACTIVE]
+IS_ACTIVE: ColumnElement[bool] = _C.status.in_(ACTIVE_LITERALS)
 _HELD = (_C.id == bindparam("run")) & (_C.token == bindparam("held_token")) & _C.status.in_(_ACTIVE)
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -46,10 +47,10 @@ _BY_ID = _RUNS.where(_C.id.in_(_IDS)).order_by(_C.id)
 _USING = _RUNS.where(_C.start_checkpoint_id.in_(_IDS) | _C.source_checkpoint_id.in_(_IDS)).order_by(_C.id)
 _ONE = _RUNS.where(_C.id == bindparam("run"))
 _STATUS = select(_C.status).where((_C.id == bindparam("run")) & (_C.token == bindparam("held_token")))
-_ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(_IDS) & _IS_ACTIVE).order_by(_C.id)
-_ACTIVE_IN = select(_C.id).where((_C.pipeline_id == bindparam("pipeline")) & _IS_ACTIVE).limit(1)
-_LEASES = select(*(_C[name] for name in row_mapping.LEASE_COLUMNS)).where(_IS_ACTIVE)
-_ACTIVE_EVALUATIONS = _RUNS.where(_IS_ACTIVE & (_C.kind == "evaluation"))
+_ACTIVE_OF = _RUNS.where(_C.experiment_id.in_(_IDS) & IS_ACTIVE).order_by(_C.id)
+_ACTIVE_IN = select(_C.id).where((_C.pipeline_id == bindparam("pipeline")) & IS_ACTIVE).limit(1)
+_LEASES = select(*(_C[name] for name in row_mapping.LEASE_COLUMNS)).where(IS_ACTIVE)
+_ACTIVE_EVALUATIONS = _RUNS.where(IS_ACTIVE & (_C.kind == "evaluation"))
 _SAVED = select(schema.checkpoints.c.id).where(schema.checkpoints.c.run_id == _C.id).exists()
 _LATEST = select(func.max(_C.id)).where(_C.stage_id.in_(_IDS))
 _BOUND = (
@@ -424,14 +425,21 @@ class Runs(Repository):
         return tuple(using[key] for key in sorted(using))
 
     def remove_of_experiment(self, experiment_id: int) -> None:
-        """Delete an experiment's runs with their metrics and checkpoints' rows."""
-        ids = select(_C.id).where(_C.experiment_id == experiment_id)
+        """Delete an experiment's runs with all rows that belong to them."""
+        self._remove(_C.experiment_id == experiment_id)
+
+    def remove_of_project(self, project_id: int) -> None:
+        """Delete a project's runs with all rows that belong to them."""
+        self._remove(_C.project_id == project_id)
+
+    def _remove(self, which: ColumnElement[bool]) -> None:
+        ids = select(_C.id).where(which)
         self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ids)))
         for table in (schema.metrics, schema.usage, schema.checkpoints, schema.notices):
             self.connection.execute(delete(table).where(table.c.run_id.in_(ids)))
-        unlinked = update(schema.runs).where(_C.experiment_id == experiment_id)
+        unlinked = update(schema.runs).where(which)
         self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))
-        self.connection.execute(delete(schema.runs).where(_C.experiment_id == experiment_id))
+        self.connection.execute(delete(schema.runs).where(which))
 
     def _by_id(self, query: Executable, ids: Iterable[int]) -> dict[int, Run]:
         return {row["id"]: row_mapping.to_run(row) for row in self._of(query, ids)}

@@ -15,17 +15,17 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
-    literal_column,
     select,
 )
 
 from pipeline_widgets.domain.chain import Trigger
 from pipeline_widgets.domain.overview import ActiveRun, ProjectSummary, StatusCount, UnfinishedStage
 from pipeline_widgets.domain.rollup import PipelineStatus, StageSummary
-from pipeline_widgets.domain.run import ACTIVE, Status
+from pipeline_widgets.domain.run import Status
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository
 from pipeline_widgets.persistence.repositories.pipelines import NAMED_STAGES, STAGE_STATUS
+from pipeline_widgets.persistence.repositories.runs import ACTIVE_LITERALS, IS_ACTIVE
 from pipeline_widgets.persistence.repositories.search import contains_text
 
 #: By what the database itself sorts the projects.
@@ -33,9 +33,6 @@ Order: TypeAlias = Literal["modified", "name", "created"]
 
 _P, _L, _S = schema.projects.c, schema.pipelines.c, schema.stages.c
 _E, _R = schema.experiments.c, schema.runs.c
-#: In the statement: a database can tell then that its partial indexes have all such runs.
-_ACTIVE: list[ColumnElement[Any]] = [literal_column(f"'{each.value}'") for each in sorted(ACTIVE)]
-_IS_ACTIVE = _R.status.in_(_ACTIVE)
 _MOST: BindParameter[int] = bindparam("most", type_=Integer)
 
 
@@ -91,7 +88,7 @@ def _rank_stages() -> FromClause:
     stages = listed.select_from(NAMED_STAGES).cte("standing").prefix_with("MATERIALIZED")
     s = stages.c
     is_open = (s.status != Status.SUCCEEDED.value) | s.held.is_not(None)
-    rank = case((s.status.in_(_ACTIVE), _IS_AT_WORK), (is_open, _IS_OPEN), else_=_HAS_SUCCEEDED)
+    rank = case((s.status.in_(ACTIVE_LITERALS), _IS_AT_WORK), (is_open, _IS_OPEN), else_=_HAS_SUCCEEDED)
     place = func.row_number().over(partition_by=s.pipeline_id, order_by=(rank, s.position))
     return select(stages, rank.label("rank"), place.label("place")).subquery("ranked")
 
@@ -129,12 +126,12 @@ _IN_A_STAGE = select(_S.id).where(_S.experiment_id == _E.id).correlate(schema.ex
 _EXPERIMENT_COUNTS = (
     select(_E.project_id, _R.status, func.count().label("count"))
     .join(schema.runs, _R.id == _OWN_LATEST)
-    .where(~_IN_A_STAGE & _R.status.not_in(_ACTIVE))
+    .where(~_IN_A_STAGE & _R.status.not_in(ACTIVE_LITERALS))
     .group_by(_E.project_id, _R.status)
 )
 _ACTIVE_COUNTS = (
     select(_R.project_id, _R.status, func.count().label("count"))
-    .where(_IS_ACTIVE)
+    .where(IS_ACTIVE)
     .group_by(_R.project_id, _R.status)
 )
 _ACTIVE_RUNS = (
@@ -148,7 +145,7 @@ _ACTIVE_RUNS = (
     .outerjoin(schema.pipelines, _L.id == _R.pipeline_id)
     .outerjoin(schema.stages, _S.id == _R.stage_id)
     .outerjoin(schema.experiments, _E.id == _R.experiment_id)
-    .where(_IS_ACTIVE)
+    .where(IS_ACTIVE)
     .order_by(case((_R.status == Status.PENDING.value, 1), else_=0), _R.id)
     .limit(_MOST)
 )

@@ -7,7 +7,7 @@ into the curves that it had then. Only the first look at a long run reads all of
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline_widgets.domain.curve import Curve, Point, extend_curve, join_curves
@@ -159,8 +159,13 @@ class CurveReader:
 
 def sort_curves(curves: Mapping[str, Curve]) -> tuple[MetricCurve, ...]:
     """Return curves with the scores first, then the other metrics by name."""
-    names = [*(name for name in FIRST if name in curves), *sorted(curves.keys() - set(FIRST))]
-    return tuple(MetricCurve(name=name, points=curves[name]) for name in names)
+    return tuple(MetricCurve(name=name, points=curves[name]) for name in sort_names(curves))
+
+
+def sort_names(metrics: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of metrics, each once: the scores first, then the others by name."""
+    names = set(metrics)
+    return (*(name for name in FIRST if name in names), *sorted(names - set(FIRST)))
 
 
 def find_parts(work: UnitOfWork, run_ids: Collection[int]) -> dict[int, list[RunPart]]:

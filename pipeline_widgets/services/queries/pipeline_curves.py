@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline_widgets.domain.curve import Curve
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.persistence.store import Store
-from pipeline_widgets.services.queries.curves import FIRST, CurveReader, RunCurves, find_parts
+from pipeline_widgets.services.queries.curves import CurveReader, RunCurves, find_parts, sort_names
 from pipeline_widgets.services.queries.pipeline_state import PipelineState
 
 PREFERRED = ("evaluation_score", "training_score")  # the metric that is shown first, where it is there
@@ -69,16 +69,15 @@ class PipelineCurveQueries:
             points: How many points a stage has at most.
             metrics: How many metrics of a run are read; by default all that are new.
         """
-        runs = {each.run.id: each.run for each in _trained(pipeline)}
+        trained = _trained(pipeline)
         with self._store.read() as work:
-            read = self._curves.read(work, [*runs], points, metrics)
-        names = sort_metrics(read)
-        chosen = metric if metric in names else next((each for each in PREFERRED if each in names), None)
-        chosen = chosen or next(iter(names), None)
+            read = self._curves.read(work, [each.run.id for each in trained], points, metrics)
+        names = sort_names(curve.name for each in read.values() for curve in each.curves)
+        chosen = next((each for each in (metric, *PREFERRED, *names) if each in names), None)
         return PipelineCurve(
             metrics=names,
             metric=chosen,
-            stages=_lay(pipeline, read, chosen),
+            stages=_lay(trained, read, chosen),
             whole=all(each.whole for each in read.values()),
         )
 
@@ -114,12 +113,6 @@ class _Trained:
     run: Run
 
 
-def sort_metrics(read: Mapping[int, RunCurves]) -> tuple[str, ...]:
-    """Return the names of the metrics of some runs: the scores first, then the others by name."""
-    names = {curve.name for each in read.values() for curve in each.curves}
-    return (*(name for name in FIRST if name in names), *sorted(names - set(FIRST)))
-
-
 def _trained(pipeline: PipelineState) -> Sequence[_Trained]:
     return [
         _Trained(each.position + 1, each.name, each.run)
@@ -129,12 +122,12 @@ def _trained(pipeline: PipelineState) -> Sequence[_Trained]:
 
 
 def _lay(
-    pipeline: PipelineState, read: Mapping[int, RunCurves], metric: str | None
+    trained: Sequence[_Trained], read: Mapping[int, RunCurves], metric: str | None
 ) -> tuple[StageCurve, ...]:
     """Give the run of each stage the place behind the one before it."""
     found: list[StageCurve] = []
     first = 0
-    for stage in _trained(pipeline):
+    for stage in trained:
         curves = read.get(stage.run.id)
         if curves is None:  # it was deleted since
             continue

@@ -70,7 +70,7 @@ class RunDetail:
     #: The scores first, then the other metrics by name; they begin with those of the runs that it resumed.
     curves: tuple[MetricCurve, ...]
     #: What its processes use over the milliseconds since it began, by resource; empty without a sample.
-    usage: Mapping[str, Curve]
+    usage: tuple[MetricCurve, ...]
     #: Seconds of training by step; empty where no times are known.
     clock: Curve
     #: The steps at which it, and the runs before it, were resumed.
@@ -121,7 +121,7 @@ class RunDetailQueries:
                 start=" ".join(filter(None, [*_describe_launch(run), _describe_retry(work, run), start])),
                 begun=begun,
                 curves=read.curves,
-                usage=make_curves(work.metrics.usage(run_id), points),
+                usage=_usage(work, run_id, points),
                 clock=read.clock,
                 resumed=read.resumed,
                 whole=read.whole,
@@ -194,6 +194,11 @@ def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
     return f"Started from {what}" + (
         f", used as {describe_role(run.start_role)}." if run.start_role else "."
     ), 0
+
+
+def _usage(work: UnitOfWork, run_id: int, points: int) -> tuple[MetricCurve, ...]:
+    curves = make_curves(work.metrics.usage(run_id), points)
+    return tuple(MetricCurve(name=name, points=curve) for name, curve in curves.items())
 
 
 def _describe_launch(run: Run) -> tuple[str, ...]:

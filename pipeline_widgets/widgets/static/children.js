@@ -1,5 +1,6 @@
 // Views within a view: of child widgets, each with a model of its own.
 
+import { draw, html, make } from "./elements.js";
 import { referenced } from "./line.js";
 
 /**
@@ -32,6 +33,36 @@ export async function child(model, reference, el, signal) {
   const end = () => endView(view);
   signal.addEventListener("abort", end);
   return end;
+}
+
+/** A place for one child widget at a time: another one takes the place of the one before. */
+export class ChildPlace {
+  /**
+   * @param {Model} model
+   * @param {(error: unknown) => void} failed
+   * @param {El} [el]
+   */
+  constructor(model, failed, el = make(html`<div></div>`)) {
+    this.model = model;
+    this.failed = failed;
+    this.el = el;
+    this.reference = "";
+    this.ending = new AbortController();
+  }
+
+  /** @param {string} reference "" for none */
+  show(reference) {
+    if (reference === this.reference) return;
+    this.end();
+    this.reference = reference;
+    this.ending = new AbortController();
+    draw(this.el, null);
+    if (reference) child(this.model, reference, this.el, this.ending.signal).catch(this.failed);
+  }
+
+  end() {
+    this.ending.abort();
+  }
 }
 
 /**

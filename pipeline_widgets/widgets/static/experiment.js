@@ -1,6 +1,6 @@
 // One experiment by itself: what can be done with it, its charts, checkpoints, config, runs and log.
 
-import { child } from "./children.js";
+import { ChildPlace } from "./children.js";
 import { openMenu } from "./dialogs.js";
 import { badge, button, draw, find, focusOn, html, make, moment, named } from "./elements.js";
 import { experimentActs, experimentProgress } from "./experiment_actions.js";
@@ -23,12 +23,12 @@ export class ExperimentPanel {
     /** @type {ExperimentDetail | null} */
     this.detail = null;
     this.results = make(html`<section class="pw-xp-results" aria-label="Results"></section>`);
-    this.ending = new AbortController();
+    this.compared = new ChildPlace(model, (error) => this.frame.notice(sentence(error), "error"));
     for (const trait of ["rows", "details"]) this.frame.on(`change:${trait}`, () => this.draw());
     this.frame.on("change:compared", () => this.showResults(true));
     this.frame.undo.push(
       () => this.detail?.end(),
-      () => this.ending.abort(),
+      () => this.compared.end(),
     );
     this.draw();
     this.showResults(false);
@@ -171,24 +171,17 @@ export class ExperimentPanel {
 
   /** @param {boolean} asked */
   showResults(asked) {
-    const reference = this.model.get("compared");
-    this.ending.abort();
+    const reference = this.model.get("compared") ?? "";
+    this.compared.show(reference);
     this.results.hidden = !reference;
-    draw(this.results, null);
-    if (!reference) return;
-    this.ending = new AbortController();
-    const place = make(html`<div></div>`);
     const close = button({
       label: "Close results",
       glyph: "close",
       f: "close-results",
       onclick: (pressed) => this.closeResults(pressed),
     });
-    draw(this.results, html`<div class="pw-xp-close">${close}</div>${place}`);
-    child(this.model, reference, place, this.ending.signal).catch((error) =>
-      this.frame.notice(sentence(error), "error"),
-    );
-    if (!asked) return;
+    draw(this.results, reference ? html`<div class="pw-xp-close">${close}</div>${this.compared.el}` : null);
+    if (!asked || !reference) return;
     focusOn(find(this.results, named("close-results")));
     this.results.scrollIntoView({ block: "nearest" });
   }

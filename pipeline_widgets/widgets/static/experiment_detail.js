@@ -11,12 +11,11 @@ import { experimentRuns } from "./experiment_runs.js";
 import { errorPart, Printed } from "./files.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
+import { isActive } from "./run_times.js";
 import { evaluationsPart, openScore } from "./scoring.js";
 import { heads, numberCell, numbers } from "./tables.js";
 import { bytes, evaluatorsOf, isolated, metricName, scores } from "./text.js";
 import { repeat } from "./vendor/lit.js";
-
-const DETAIL_GOES = ["Pending", "Running", "Stopping"];
 
 export class ExperimentDetail {
   /**
@@ -139,7 +138,7 @@ export class ExperimentDetail {
     const charts = metrics.map((name) => /** @type {[string, string]} */ ([name, metricName(name)]));
     const none = !run
       ? "Train it, and its metrics are charted here."
-      : DETAIL_GOES.includes(run.status)
+      : isActive(run.status)
         ? "It has reported no metrics yet."
         : "It reported no metrics.";
     return html`<div class="pw-xd-choose">
@@ -180,9 +179,7 @@ export class ExperimentDetail {
     const evaluators = evaluatorsOf(checkpoints),
       given = evaluators.map((name) => scores(checkpoints.map((each) => each.scores[name])));
     const none =
-      !run || DETAIL_GOES.includes(run.status)
-        ? "No checkpoint has been saved yet."
-        : "It saved no checkpoint.";
+      !run || isActive(run.status) ? "No checkpoint has been saved yet." : "It saved no checkpoint.";
     /** @type {[string, string][]} */
     const whose = [["all", "Of all runs"]];
     if (run) whose.unshift(["run", `Of run ${run.number}`]);

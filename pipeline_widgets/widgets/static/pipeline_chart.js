@@ -25,8 +25,9 @@ export class PipelineChart {
   }
 
   show() {
-    const { metrics = [], metric = null, stages = [] } = this.model.get("chart"),
-      open = this.model.get("chart").metrics !== undefined;
+    const chart = this.model.get("chart"),
+      { metrics = [], metric = null, stages = [] } = chart,
+      open = chart.metrics !== undefined;
     this.el.hidden = !open;
     this.chart.el.hidden = !metric;
     draw(

@@ -1,7 +1,7 @@
 // The list of a project's pipelines. Python searches, sorts and pages; a row that is expanded holds a
 // builder.
 
-import { child } from "./children.js";
+import { ChildPlace } from "./children.js";
 import { field, textArea, textInput } from "./controls.js";
 import { openDelete } from "./delete_row.js";
 import { description } from "./description.js";
@@ -252,23 +252,22 @@ export class PipelineTable extends PagedTable {
   makeInside(id) {
     const place = make(html`<div class="pw-pl-builder"></div>`);
     draw(place, html`<p class="pw-soft" role="status">Opening…</p>`);
-    let shown = "",
-      closing = new AbortController();
+    const inside = new ChildPlace(
+      this.model,
+      (error) =>
+        draw(
+          place,
+          html`<p class="pw-soft">The builder cannot be shown: ${/** @type {Error} */ (error).message}</p>`,
+        ),
+      place,
+    );
     return {
       show: (/** @type {PipelineRow} */ row) => {
         const reference = this.model.get("builders")[id];
-        const content = [this.about(row), place];
-        if (!reference || reference === shown) return content;
-        closing.abort();
-        closing = new AbortController();
-        shown = reference;
-        draw(place, null);
-        child(this.model, reference, place, closing.signal).catch((error) =>
-          draw(place, html`<p class="pw-soft">The builder cannot be shown: ${error.message}</p>`),
-        );
-        return content;
+        if (reference) inside.show(reference);
+        return [this.about(row), place];
       },
-      end: () => closing.abort(),
+      end: () => inside.end(),
     };
   }
 

@@ -4,6 +4,14 @@ import { html } from "./elements.js";
 import { inFull } from "./text.js";
 import { nothing } from "./vendor/lit.js";
 
+const ACTIVE = ["Pending", "Running", "Stopping"];
+
+/**
+ * Whether a run with that status has not ended.
+ * @param {string} status
+ */
+export const isActive = (status) => ACTIVE.includes(status);
+
 /**
  * How long a run has taken or takes, in seconds; null before it began.
  * @param {Progress} run

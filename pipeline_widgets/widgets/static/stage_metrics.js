@@ -4,9 +4,10 @@
 import { layAlong } from "./chart_axis.js";
 import { ChartControls } from "./chart_controls.js";
 import { chartStyle } from "./chart_style.js";
+import { curveTile } from "./curve_tile.js";
 import { html, make } from "./elements.js";
 import { MetricChart } from "./metric_chart.js";
-import { sparkline } from "./sparkline.js";
+import { isActive } from "./run_times.js";
 import { inFull, isolated, metricName, score } from "./text.js";
 import { repeat } from "./vendor/lit.js";
 
@@ -73,15 +74,10 @@ export class StageMetrics {
         ? `, lowest ${score(Math.min(...values))}, highest ${score(Math.max(...values))}`
         : "";
     const label = `${shown}: ${now} at step ${inFull(step)}${range}`;
-    return html`<div class=${`pw-curve${open ? " pw-curve-open" : ""}`}>
-      <div class="pw-curve-words">
-        <button type="button" class="pw-curve-name" title=${`Chart of ${shown}`} aria-expanded=${open}
-          data-f=${`curve-${name}`} ?disabled=${points.length < 2} @click=${() => this.toggle(name)}
-        >${isolated(shown)}</button>
-        <span class="pw-curve-last"><span class="pw-soft">last</span> ${now}</span>
-      </div>
-      ${points.length > 1 ? sparkline(points, { width: 200, height: 40, label }) : null}
-    </div>`;
+    const head = html`<button type="button" class="pw-curve-name" title=${`Chart of ${shown}`}
+        aria-expanded=${open} data-f=${`curve-${name}`} ?disabled=${points.length < 2}
+        @click=${() => this.toggle(name)}>${isolated(shown)}</button>`;
+    return curveTile({ head, last: now, points, label, open });
   }
 
   /** @param {string} name */
@@ -97,7 +93,7 @@ export class StageMetrics {
   showChart(run, { name, points }) {
     const { along, smoothing } = this.controls,
       shown = metricName(name),
-      ended = !["Pending", "Running", "Stopping"].includes(run.status);
+      ended = !isActive(run.status);
     const series = [{ name: `run ${run.number}`, points, style: chartStyle(0), ended }];
     this.chart.show({ title: shown, smoothing, ...layAlong(series, along, () => run) });
     return null;

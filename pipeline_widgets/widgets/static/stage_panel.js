@@ -143,7 +143,8 @@ export class StagePanel {
    */
   facts(stage, run) {
     if (!run) return null;
-    const took = run.finished_at === null ? null : runTook(run);
+    const took = run.finished_at === null ? null : runTook(run),
+      used = peakUse(run);
     return html`<div class="pw-panel-part">
       <h4>Run ${run.number}</h4>
       <p>${run.start}</p>
@@ -151,7 +152,7 @@ export class StagePanel {
       <dl class="pw-panel-facts">
         ${fact(run.started_at === null ? "Triggered" : "Started", moment(run.started_at ?? run.created_at))}
         ${took === null ? null : fact("Took", duration(took))}
-        ${run.peak_memory === null ? null : fact("Peak use", peakUse(run))}
+        ${used === null ? null : fact("Peak use", used)}
         ${run.agent ? fact("Saved Agent", run.agent) : null}${run.served ? this.served(run.served) : null}
       </dl>
     </div>`;

@@ -1,7 +1,7 @@
 // What the processes of a run use, over time: a tile for each resource.
 
+import { curveTile } from "./curve_tile.js";
 import { html } from "./elements.js";
-import { sparkline } from "./sparkline.js";
 import { bytes, duration } from "./text.js";
 
 /** @type {Record<string, [string, (value: number) => string]>} */
@@ -24,12 +24,6 @@ export function usageCurves(curves) {
     const now = last === null ? "none" : say(last);
     const after = duration(Number(at) / 1000),
       label = `${shown}: ${now} after ${after}, highest ${say(Math.max(...values))}`;
-    return html`<div class="pw-curve">
-      <div class="pw-curve-words">
-        <span class="pw-soft">${shown}</span>
-        <span class="pw-curve-last"><span class="pw-soft">last</span> ${now}</span>
-      </div>
-      ${points.length > 1 ? sparkline(points, { width: 200, height: 40, label }) : null}
-    </div>`;
+    return curveTile({ head: html`<span class="pw-soft">${shown}</span>`, last: now, points, label });
   })}</div>`;
 }

@@ -1,9 +1,9 @@
 // A workspace: what waits for a person, what is active, its projects and its agents. A project opens in its
 // place.
 
-import { child } from "./children.js";
+import { ChildPlace } from "./children.js";
 import { openMenu } from "./dialogs.js";
-import { badge, button, draw, focusOn, html, make, moment, named } from "./elements.js";
+import { badge, button, draw, focusOn, html, moment, named } from "./elements.js";
 import { sentence } from "./line.js";
 import { PagedTable } from "./paged_table.js";
 import { progressBar, runLeft, stepsDone } from "./run_times.js";
@@ -32,20 +32,14 @@ export class WorkspaceHome extends PagedTable {
       watched: ["active", "waiting", "opened", "agents", "workspace"],
     });
     this.from = ""; // the control from which a project was opened
-    this.held = { opened: this.holder("opened"), agents: this.holder("agents") };
+    const failed = (/** @type {unknown} */ error) => this.frame.notice(sentence(error), "error");
+    this.opened = new ChildPlace(model, failed);
+    this.agents = new ChildPlace(model, failed);
     this.frame.undo.push(
-      () => this.held.opened.ending.abort(),
-      () => this.held.agents.ending.abort(),
+      () => this.opened.end(),
+      () => this.agents.end(),
     );
     this.draw();
-  }
-
-  /**
-   * Where a view stands that Python has made.
-   * @param {"opened" | "agents"} trait
-   */
-  holder(trait) {
-    return { trait, reference: "", place: make(html`<div></div>`), ending: new AbortController() };
   }
 
   tools() {
@@ -102,7 +96,7 @@ export class WorkspaceHome extends PagedTable {
           </section>
           <section class="pw-ws-part" aria-label="Agents" ?hidden=${!this.model.get("agents")}>
             <h3>Agents</h3>
-            ${this.held.agents.place}
+            ${this.agents.el}
           </section>
         </div>
         <div class="pw-ws-opened" ?hidden=${!opened}>
@@ -112,11 +106,11 @@ export class WorkspaceHome extends PagedTable {
             f: "back",
             onclick: (pressed) => this.back(pressed),
           })}
-          ${this.held.opened.place}
+          ${this.opened.el}
         </div>`,
     );
-    this.fill(this.held.opened);
-    this.fill(this.held.agents);
+    this.opened.show(this.model.get("opened") ?? "");
+    this.agents.show(this.model.get("agents") ?? "");
   }
 
   /**
@@ -256,22 +250,5 @@ export class WorkspaceHome extends PagedTable {
     this.draw();
     focusOn(this.frame.body.querySelector(named(this.from || "new")));
     this.frame.announce("The workspace is shown.");
-  }
-
-  /**
-   * Let a place hold the view that Python has made for it.
-   * @param {ReturnType<WorkspaceHome["holder"]>} holder
-   */
-  fill(holder) {
-    const reference = this.model.get(holder.trait) ?? "";
-    if (reference === holder.reference) return;
-    holder.reference = reference;
-    holder.ending.abort();
-    holder.ending = new AbortController();
-    draw(holder.place, null);
-    if (!reference) return;
-    child(this.model, reference, holder.place, holder.ending.signal).catch((error) =>
-      this.frame.notice(sentence(error), "error"),
-    );
   }
 }
