@@ -27,6 +27,7 @@ from pipeline_widgets.persistence.database_errors import BUSY_POOL, is_value_ref
 from pipeline_widgets.persistence.postgresql import KIND, create_server_engine, is_dropped, time_of_read
 
 LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another; SQLite's queue is not fair
+JOURNAL_PAUSE = 0.01  # seconds between two tries to make a file log ahead
 REST = 1.0  # seconds after which a SQLite file is closed that is not used, or not written to
 SERVER_REST = 10.0  # the same for connections to a server, which take longer to open
 FORK_PATIENCE = 2.0  # seconds that a fork waits for transactions of other threads
@@ -323,7 +324,8 @@ class Database:
             except StorageError:
                 connection.close()
                 raise
-            for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON"):
+            _set_journal(connection, journal)
+            for pragma in ("synchronous=FULL", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
             self._may_create = False
 
@@ -405,6 +407,22 @@ def _missing_file(path: Path, how: str) -> StorageError:
     what = f"{path} was {how} while it was open, so nothing was read or written."
     fix = "Put it back or restore a backup, then open the workspace again."
     return StorageError(what, "Other processes no longer see what this one has open.", fix)
+
+
+def _set_journal(connection: sqlite3.Connection, journal: str) -> None:
+    """Set the journal of a file, and wait for others that do so: SQLite itself does not wait here."""
+    until = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode={journal}")
+        except sqlite3.OperationalError as error:
+            # Every lock, as SQLITE_BUSY_SNAPSHOT and its like have the plain code in their low byte.
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > until:
+                raise
+            time.sleep(JOURNAL_PAUSE)
+        else:
+            return
 
 
 def _uri(path: Path) -> str:

@@ -81,6 +81,22 @@ def test_fault_5_threads_that_open_workspaces(tmp_path: Path) -> None:
         assert sorted(pool.map(open_one, range(THREADS))) == [1, 1, 1, 1, 2, 2, 2, 2]
 
 
+def test_threads_make_one_file_log_ahead(tmp_path: Path) -> None:
+    """Two threads that open one new file at the same moment both succeed, each of 300 times."""
+    barrier = threading.Barrier(2)
+
+    def open_one(at: int) -> int:
+        database = Database(tmp_path / f"{at // 2}.db")
+        barrier.wait(20)
+        with database.read() as connection:
+            found = connection.execute(text("SELECT 1")).scalar_one()
+        database.close()
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(open_one, range(600))) == 600
+
+
 def test_threads_share_a_database(any_url: str, opened: Opened, tmp_path: Path) -> None:
     """Many threads read and write by one object, and nothing is lost."""
     store = open_store(opened(any_url), tmp_path / "files")
