@@ -35,7 +35,13 @@ from pipeline_widgets.domain.job import MetricReport  # noqa: E402
 from pipeline_widgets.domain.liveness import Process  # noqa: E402
 from pipeline_widgets.execution.launchers import LaunchedJob  # noqa: E402
 from pipeline_widgets.execution.launchers.local import LocalLauncher  # noqa: E402
+from pipeline_widgets.services.transfer import LONGEST  # noqa: E402
 from pipeline_widgets.services.supervision import Owner  # noqa: E402
+from pipeline_widgets.widgets.agents import AgentsView  # noqa: E402
+from pipeline_widgets.widgets.pipeline import PipelineView  # noqa: E402
+from pipeline_widgets.widgets.pipeline_list import PipelineList  # noqa: E402
+from pipeline_widgets.widgets.results import ResultsView  # noqa: E402
+from pipeline_widgets.widgets.workspace import WorkspaceView  # noqa: E402
 
 TOO_LONG = 40.0  # seconds
 REPEAT_FOR = 0.5  # seconds of CPU for which a call is repeated
@@ -84,12 +90,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", default="10,100,1000")
     parser.add_argument("--points", type=int, default=1_000_000)
+    parser.add_argument("--only", default="", help="the calls whose name has this, or that grow with it")
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.split(",")]
     LocalLauncher.submit = lambda *_: LaunchedJob(id="none")  # type: ignore[method-assign]
     costs: dict[tuple[str, str], list[Cost | None]] = {}
     for at, size in enumerate(sizes):
         for row, file, workspace in rows(size):
+            if options.only not in f"{row.name} {row.grows_with}":
+                continue
             listed = costs.setdefault((row.name, row.grows_with), [])
             is_left_out = len(listed) < at or (listed and listed[-1] is None)
             listed.append(None if is_left_out else measure(row, file, workspace))
@@ -105,15 +114,17 @@ def rows(size: int) -> Any:
         ws = pw.Workspace(file)
         project = ws.create_project("growth", advanced_training=True)
         pipe = many.chain(project, size)
-        for row in of_stages(pipe):
+        for row in of_stages(project, pipe):
             yield row, file, ws
-        for row in of_runs(project, file, size):
+        yield from ((row, file, ws) for row in of_runs(project, file, size))
+        for row in of_lists(ws, file, size):
             yield row, file, ws
         ws.close()
 
 
-def of_stages(pipe: Any) -> list[Row]:
+def of_stages(project: Any, pipe: Any) -> list[Row]:
     """Return the calls whose cost grows with the stages of a chain."""
+    document = pipe.to_yaml()
     listed = list(pipe.stages)
     stage, last = listed[0], listed[-1]
     experiment, count = stage.experiment._id, iter(range(1, 1_000_000_000))
@@ -134,7 +145,13 @@ def of_stages(pipe: Any) -> list[Row]:
 
         return run
 
+    imported = Row(
+        "project.import_pipeline()", "stages",
+        lambda: project.import_pipeline(document, name=f"import {next(count)}", rename=True),
+        ask(TITLES, pipe._id),
+    )  # fmt: skip
     return [
+        *([imported] if len(document) <= LONGEST else []),
         Row("stage.status", "stages", lambda: last.status, ask(STATUS, last._id, experiment)),
         Row("[s.status for s in pipe.stages]", "stages", lambda: [s.status for s in pipe.stages],
             ask(STATUSES, pipe._id)),
@@ -148,6 +165,8 @@ def of_stages(pipe: Any) -> list[Row]:
             write("UPDATE stages SET retries = 1 WHERE id = ?", last._id)),
         Row("stage.trigger() and its stop", "stages", trigger,
             write(ADD_RUN, pipe._id, stage._id, None, 0)),
+        Row("PipelineView, one change", "stages", changed(PipelineView(pipe._services, pipe._id), pipe),
+            ask(STATUSES, pipe._id)),
     ]  # fmt: skip
 
 
@@ -169,6 +188,45 @@ def of_runs(project: Any, file: Path, size: int) -> list[Row]:
             ask(STATUS, stage._id, stage.experiment._id)),
         Row("state of a stage", "checkpoints", lambda: services.states.of_stage(stage._id), ask(BEST, saved)),
     ]  # fmt: skip
+
+
+def of_lists(ws: Any, file: Path, size: int) -> list[Row]:
+    """Return the calls whose cost grows with the pipelines of a project, or the agents of a workspace."""
+    project = ws.create_project("lists", advanced_training=True)
+    many.pipelines(project, size)
+    many.agents(file, size)
+    services, first = project._services, project.pipelines[0]
+    results = ResultsView(services, project._id, [project.experiments["sft"]._id])
+    names = "SELECT name FROM pipelines WHERE project_id = ? ORDER BY name"
+    page = "SELECT name FROM pipelines WHERE project_id = ? ORDER BY id LIMIT 50"
+    agents = "SELECT name FROM agents ORDER BY id LIMIT 50"
+    uses = "SELECT experiment_id, pipeline_id FROM stages WHERE experiment_id IS NOT NULL"
+    return [
+        Row("project.pipelines", "pipelines", lambda: project.pipelines, ask(names, project._id)),
+        Row("project.pipelines.df", "pipelines", lambda: project.pipelines.df, ask(names, project._id)),
+        Row("project.experiments.df", "pipelines", lambda: project.experiments.df, ask(uses)),
+        Row("project.gc()", "pipelines", project.gc, ask(uses)),
+        Row("first page of pipelines", "pipelines", lambda: PipelineList(services, project._id),
+            ask(page, project._id)),
+        Row("PipelineList, one change", "pipelines", changed(PipelineList(services, project._id), first),
+            ask(page, project._id)),
+        Row("ResultsView, one change", "pipelines", changed(results, first), ask(page, project._id)),
+        Row("first page of agents", "agents", lambda: AgentsView(services), ask(agents)),
+        Row("AgentsView, one change", "agents", changed(AgentsView(services), ws.agents[0]), ask(agents)),
+        Row("first page of the workspace", "pipelines", lambda: WorkspaceView(services), ask(names, 1)),
+        Row("WorkspaceView, one change", "pipelines", changed(WorkspaceView(services), first), ask(names, 1)),
+    ]  # fmt: skip
+
+
+def changed(view: Any, edited: Any) -> Callable[[], object]:
+    """Return a call that edits something and lets a view show that; the edit itself is in its cost."""
+    count = iter(range(1, 1_000_000_000))
+
+    def change() -> None:
+        edited.update(description=f"{next(count)}")
+        view.refresh()
+
+    return change
 
 
 def ask(sql: str, *values: object) -> Callable[[sqlite3.Connection], object]:

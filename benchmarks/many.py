@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import trainers
@@ -48,3 +50,23 @@ def pipelines(project: Any, count: int) -> None:
         for at in range(count):
             value = work.pipelines.add(project._id, f"pipeline {at}", "", revision)
             work.pipelines.save(replace(value, stages=stages), revision, before=value)
+
+
+def agents(file: Path, count: int) -> None:
+    """Make so many agents of one version each, of the first checkpoint of a file."""
+    with sqlite3.connect(file) as connection:
+        checkpoint, algorithm = connection.execute(
+            "SELECT checkpoints.id, (SELECT min(id) FROM algorithms) FROM checkpoints LIMIT 1"
+        ).fetchone()
+        made = [(at, f"agent {at}") for at in range(1, count + 1)]
+        connection.executemany(
+            "INSERT INTO agents (id, name, description, status, current_version, created_at)"
+            " VALUES (?, ?, '', 'Undeployed', 1, 1)",
+            made,
+        )
+        connection.executemany(
+            "INSERT INTO agent_versions (agent_id, number, checkpoint_id, path, experiment, algorithm_id,"
+            " created_at) VALUES (?, 1, ?, 'agents/x', 'saving', ?, 1)",
+            [(at, checkpoint, algorithm) for at, _ in made],
+        )
+    connection.close()

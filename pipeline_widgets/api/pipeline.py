@@ -437,9 +437,9 @@ def pipelines(services: Services, project_id: int) -> Listing[Pipeline]:
         known = services.pipelines.of_project(project_id)
         return of_items(listed, {each.id: _row(each) for each in known})
 
-    found = services.pipelines.of_project(project_id)
-    made = (Pipeline(services, each.id) for each in found)
-    return Listing("pipeline", made, rows, lambda: [each.name for each in found])
+    found = services.pipelines.names(project_id)
+    made = (Pipeline(services, each) for each in found)
+    return Listing("pipeline", made, rows, lambda: list(found.values()))
 
 
 def _row(value: chain.Pipeline) -> dict[str, Any]:

@@ -35,6 +35,23 @@ AGENT_STATUSES_BY_URGENCY = (
 )
 
 
+#: The facet of a checkpoint's signature that names the model it was trained from.
+BASE_MODEL = "base_model"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentSummary:
+    """What a list of agents is sorted and searched by."""
+
+    id: int
+    name: str
+    status: AgentStatus
+    #: The experiment that its current version is of.
+    experiment: str
+    #: None where the checkpoint of its current version tells of none.
+    base_model: str | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentVersion:
     """A frozen copy of a checkpoint, saved as the nth version of an agent."""

@@ -21,6 +21,7 @@ from pipeline_widgets.errors import DataRefusedError, StorageError
 from pipeline_widgets.persistence import filesystem, identity, schema
 from pipeline_widgets.persistence.artifact_store import ArtifactStore
 from pipeline_widgets.persistence.database import Database
+from pipeline_widgets.persistence.garbage_collection import pause_collection
 from pipeline_widgets.persistence.identity import WorkspaceRecord
 from pipeline_widgets.persistence.location import (
     Location,
@@ -213,7 +214,7 @@ class Store:
     @contextmanager
     def read(self) -> Generator[UnitOfWork]:
         """Yield a transaction that sees one consistent state."""
-        with self.database.read() as connection:
+        with self.database.read() as connection, pause_collection():
             yield self._unit_of_work(connection)
 
     @contextmanager
@@ -224,7 +225,7 @@ class Store:
             UntrustedError: The workspace is open for reading only.
         """
         self.trust.check()
-        with self.database.write() as connection:
+        with self.database.write() as connection, pause_collection():
             yield self._unit_of_work(connection)
 
     def _unit_of_work(self, connection: Connection) -> UnitOfWork:

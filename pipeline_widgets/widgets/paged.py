@@ -49,9 +49,11 @@ class PagedView(TableView):
     def __init__(self, services: Services, **traits: Any) -> None:
         self._services = services
         self._query = self.FIRST
-        self._revision: object = None
+        self._revision = self.read_revision()  # before the page: what changes meanwhile is shown next time
         self._shown: Any = self.read_page(self._query)
         super().__init__(services, **traits)
+        self._set_page(self._query, self._shown)
+        self.page_shown()
         self.refresh()
 
     def update(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, delete, func, select
 
-from pipeline_widgets.domain.agent import Agent, AgentStatus, AgentVersion
+from pipeline_widgets.domain.agent import BASE_MODEL, Agent, AgentStatus, AgentSummary, AgentVersion
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.job import FrozenCopy
@@ -25,6 +25,12 @@ _MADE_OF = (
     .join(schema.agent_versions, _V.agent_id == _A.id)
     .where(_V.checkpoint_id.in_(bindparam("ids", expanding=True)))
     .order_by(_V.id)
+)
+_SUMMARIES = (
+    select(_A.id, _A.name, _A.status, _V.experiment, schema.checkpoints.c.signature)
+    .join(schema.agent_versions, (_V.agent_id == _A.id) & (_V.number == _A.current_version))
+    .join(schema.checkpoints, schema.checkpoints.c.id == _V.checkpoint_id)
+    .order_by(_A.id)
 )
 
 
@@ -80,6 +86,19 @@ class Agents(Repository):
     def all(self) -> tuple[Agent, ...]:
         """Return all agents in the order of their creation."""
         return self._agents(select(schema.agents).order_by(schema.agents.c.id))
+
+    def summaries(self) -> tuple[AgentSummary, ...]:
+        """Return what a list of all agents is sorted and searched by, in the order of their creation."""
+        return tuple(
+            AgentSummary(
+                id=agent_id,
+                name=name,
+                status=AgentStatus(status),
+                experiment=experiment,
+                base_model=None if (facet := signature.get(BASE_MODEL)) is None else str(facet),
+            )
+            for agent_id, name, status, experiment, signature in self.connection.execute(_SUMMARIES)
+        )
 
     def matching(self, ids: Collection[int], names: Collection[str]) -> tuple[Agent, ...]:
         """Return the agents of those ids or names."""

@@ -125,6 +125,11 @@ class Pipelines(Repository):
         query = _PIPELINES.where(columns.project_id == project_id).order_by(columns.id)
         return self._pipelines(query)
 
+    def names(self, project_id: int) -> dict[int, str]:
+        """Return the names of a project's pipelines by id, in the order of their creation."""
+        query = select(_P.id, _P.name).where(_P.project_id == project_id).order_by(_P.id)
+        return {row["id"]: row["name"] for row in self._all(query)}
+
     def by_id(self, ids: Collection[int]) -> dict[int, Pipeline]:
         """Return pipelines by id."""
         return {each.id: each for part in in_chunks(ids) for each in self._pipelines(_BY_ID, ids=part)}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from pipeline_widgets.domain.agent import AGENT_STATUSES_BY_URGENCY, Agent
+from pipeline_widgets.domain.agent import AGENT_STATUSES_BY_URGENCY, Agent, AgentSummary
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services.queries.paging import Page, check_sort, cut
 
 #: The columns by which the list is sorted.
 Sort: TypeAlias = Literal["name", "experiment", "base_model", "status"]
-#: The facet of a checkpoint's signature that names the model it was trained from.
-BASE_MODEL = "base_model"
 _DIGITS: Final = re.compile(r"(\d+)")
 
 
@@ -88,11 +86,10 @@ class AgentListQueries:
         check_sort(sort, Sort, "agents")
         text = search.strip().casefold()
         with self._store.read() as work:
-            agents = work.agents.all() if only is None else work.agents.matching([only], ())
-            matching = [each for each in agents if text in each.name.casefold()]
-            matching.sort(key=_ORDER[sort], reverse=descending)
-            known = {each.id: each for each in matching}
-            here = cut(tuple(known), page=page, size=size, holding=holding)
+            agents = [each for each in work.agents.summaries() if only in (None, each.id)]
+            known = {each.id: each for each in agents if text in each.name.casefold()}
+            ids = sorted(known, key=lambda each: _ORDER[sort](known[each]), reverse=descending)
+            here = cut(ids, page=page, size=size, holding=holding)
             projects = {each.id: each.name for each in work.projects.all()}
             return AgentPage(
                 rows=_list(work, [known[each] for each in here.listed], projects),
@@ -100,7 +97,7 @@ class AgentListQueries:
                 all=len(agents),
                 page=here.page,
                 size=here.size,
-                base_models=any(base_model(each) is not None for each in agents),
+                base_models=any(each.base_model is not None for each in agents),
                 projects=len(projects),
             )
 
@@ -126,21 +123,18 @@ class AgentListQueries:
             )
 
 
-def base_model(agent: Agent) -> str | None:
-    """Return the base model of an agent's current version, as its checkpoint's signature tells it."""
-    facet = agent.current.checkpoint.signature.get(BASE_MODEL)
-    return None if facet is None else str(facet)
-
-
-def _list(work: UnitOfWork, agents: list[Agent], projects: Mapping[int, str]) -> tuple[ListedAgent, ...]:
-    makers = work.runs.by_id({each.current.checkpoint.run_id for each in agents})
+def _list(
+    work: UnitOfWork, summaries: Sequence[AgentSummary], projects: Mapping[int, str]
+) -> tuple[ListedAgent, ...]:
+    agents = {each.id: each for each in work.agents.matching([each.id for each in summaries], ())}
+    makers = work.runs.by_id({each.current.checkpoint.run_id for each in agents.values()})
     return tuple(
         ListedAgent(
-            agent=each,
-            project=projects[makers[each.current.checkpoint.run_id].project_id],
-            base_model=base_model(each),
+            agent=agents[each.id],
+            project=projects[makers[agents[each.id].current.checkpoint.run_id].project_id],
+            base_model=each.base_model,
         )
-        for each in agents
+        for each in summaries
     )
 
 
@@ -150,17 +144,17 @@ def _natural(text: str) -> list[tuple[bool, int | str]]:
     return [(True, part) if not part.isdecimal() else (False, int(part)) for part in parts if part]
 
 
-def _by_status(agent: Agent) -> tuple[int, list[tuple[bool, int | str]]]:
+def _by_status(agent: AgentSummary) -> tuple[Any, ...]:
     return -AGENT_STATUSES_BY_URGENCY.index(agent.status), _natural(agent.name)
 
 
-def _by_base_model(agent: Agent) -> tuple[Any, ...]:
-    return _natural(base_model(agent) or ""), _natural(agent.name)
+def _by_base_model(agent: AgentSummary) -> tuple[Any, ...]:
+    return _natural(agent.base_model or ""), _natural(agent.name)
 
 
-_ORDER: Final[Mapping[Sort, Callable[[Agent], Any]]] = {
+_ORDER: Final[Mapping[Sort, Callable[[AgentSummary], Any]]] = {
     "name": lambda agent: _natural(agent.name),
-    "experiment": lambda agent: (_natural(agent.current.experiment), _natural(agent.name)),
+    "experiment": lambda agent: (_natural(agent.experiment), _natural(agent.name)),
     "base_model": _by_base_model,
     "status": _by_status,
 }
