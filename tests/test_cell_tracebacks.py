@@ -34,6 +34,7 @@ def printed(shell: InteractiveShell, cell: str) -> str:
     return re.sub(r"\x1b\[[\d;]*m", "", out.getvalue())
 
 
+@pytest.mark.spec("10.6")
 def test_a_mistake_prints_its_sentences_and_the_line_of_the_cell(
     shell: InteractiveShell, tmp_path: Path
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_mistake_prints_its_sentences_and_the_line_of_the_cell(
     assert len(said.splitlines()) <= 7
 
 
+@pytest.mark.spec("10.6")
 def test_functions_of_the_user_are_named(shell: InteractiveShell) -> None:
     """All frames up to ours are shown, outermost first."""
     said = printed(
@@ -62,6 +64,7 @@ def test_functions_of_the_user_are_named(shell: InteractiveShell) -> None:
     )
 
 
+@pytest.mark.spec("10.6")
 def test_the_whole_traceback_stays_within_reach(shell: InteractiveShell, tmp_path: Path) -> None:
     """Verbose mode prints it, and so does Python's own module, from `sys.last_value`."""
     cell = f"ws = pw.Workspace({str(tmp_path / 'lab.db')!r})\nws.create_project('')"

@@ -63,7 +63,7 @@ def test_every_public_function_documents_its_arguments(name: str) -> None:
     )
 
 
-@pytest.mark.spec("10.3")
+@pytest.mark.spec("10.3", "10.5")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_error_that_a_docstring_names_can_be_caught_by_name(name: str) -> None:
     """It is `pw.SomethingError`, or one of Python's own."""

@@ -164,3 +164,12 @@ def test_without_a_kernel_the_projects_stay(view: WorkspaceView, lab: Lab) -> No
         assert text in html
     assert "<b>" not in html
     assert view.static_text().startswith("Projects of lab: 2\n")
+
+
+def test_the_first_page_is_read_once(lab: Lab, services: Services) -> None:
+    """Making the view reads its page, and whether anything has changed since: no statement comes twice."""
+    lab.pipeline("SFT")
+    with sent(lab.store) as found:
+        WorkspaceView(services)
+    pages = [each for each in queries(found) if "FROM projects" in each]
+    assert len(pages) == len(set(pages))
