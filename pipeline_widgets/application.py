@@ -33,6 +33,7 @@ from pipeline_widgets.persistence.workspace_copy import WorkspaceCopy, copy_work
 from pipeline_widgets.services.admission import QueueService
 from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.agents import AgentService
+from pipeline_widgets.services.annotations import AnnotationService
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.services.evaluations import EvaluationService, EvaluationStart
 from pipeline_widgets.services.experiments import ExperimentService
@@ -77,6 +78,7 @@ class Services:
     experiment_details: ExperimentDetailQueries
     resume_options: ResumeOptionsQueries
     pipelines: PipelineService
+    annotations: AnnotationService
     retention: RetentionService
     history: HistoryService
     transfer: TransferService

@@ -12,6 +12,7 @@ from pipeline_widgets.execution.assembly import connect_execution
 from pipeline_widgets.execution.launcher_check import check_launcher
 from pipeline_widgets.services.admission import QueueService
 from pipeline_widgets.services.adoption import AdoptionService
+from pipeline_widgets.services.annotations import AnnotationService
 from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.history import HistoryService
@@ -62,6 +63,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         resume_options=ResumeOptionsQueries(store),
         pipelines=PipelineService(store),
         queue=QueueService(store),
+        annotations=AnnotationService(store),
         retention=RetentionService(store),
         history=HistoryService(store),
         transfer=TransferService(

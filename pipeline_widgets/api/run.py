@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline_widgets.api.annotated import Annotated
 from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
@@ -127,7 +128,7 @@ def checkpoints(services: Services, found: tuple[values.Checkpoint, ...]) -> Lis
     return Listing("checkpoint", (Checkpoint(services, each) for each in found))
 
 
-class Run(Handle):
+class Run(Annotated):
     """One attempt at an experiment or a deployment. Runs are history: a re-run is a new Run."""
 
     kind = "run"
@@ -323,12 +324,22 @@ def runs(services: Services, found: tuple[run_values.Run, ...]) -> Listing[Run]:
         services: The workspace.
         found: The runs, in order.
     """
+    return runs_by_id(services, [each.id for each in found])
+
+
+def runs_by_id(services: Services, ids: Sequence[int]) -> Listing[Run]:
+    """Return a listing of runs.
+
+    Args:
+        services: The workspace.
+        ids: Of the runs, in order.
+    """
 
     def rows(listed: Sequence[Run]) -> list[dict[str, Any]]:
-        known = services.overview.runs([each.id for each in found])
+        known = services.overview.runs(ids)
         return of_items(listed, {each: _row(value) for each, value in known.items()})
 
-    return Listing("run", (Run(services, each.id) for each in found), rows)
+    return Listing("run", (Run(services, each) for each in ids), rows)
 
 
 def queued_runs(services: Services) -> Listing[Run]:
