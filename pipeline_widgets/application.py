@@ -48,6 +48,7 @@ from pipeline_widgets.services.queries.comparison import ComparisonQueries
 from pipeline_widgets.services.queries.evaluations import EvaluationQueries
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetailQueries
 from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
+from pipeline_widgets.services.queries.filter_fields import FilterFieldQueries
 from pipeline_widgets.services.queries.lineage import LineageQueries
 from pipeline_widgets.services.queries.overview import OverviewQueries
 from pipeline_widgets.services.queries.pipeline_curves import PipelineCurveQueries
@@ -79,6 +80,7 @@ class Services:
     resume_options: ResumeOptionsQueries
     pipelines: PipelineService
     annotations: AnnotationService
+    filter_fields: FilterFieldQueries
     retention: RetentionService
     history: HistoryService
     transfer: TransferService

@@ -25,6 +25,7 @@ from pipeline_widgets.services.queries.comparison import ComparisonQueries
 from pipeline_widgets.services.queries.evaluations import EvaluationQueries
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetailQueries
 from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
+from pipeline_widgets.services.queries.filter_fields import FilterFieldQueries
 from pipeline_widgets.services.queries.lineage import LineageQueries
 from pipeline_widgets.services.queries.overview import OverviewQueries
 from pipeline_widgets.services.queries.pipeline_curves import PipelineCurveQueries
@@ -64,6 +65,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         pipelines=PipelineService(store),
         queue=QueueService(store),
         annotations=AnnotationService(store),
+        filter_fields=FilterFieldQueries(store),
         retention=RetentionService(store),
         history=HistoryService(store),
         transfer=TransferService(

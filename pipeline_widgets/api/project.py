@@ -69,9 +69,9 @@ class Project(Handle, display.ShowsView):
     def runs(self, where: str = "") -> Listing[Run]:
         """Return its runs for which a filter holds, oldest first; evaluations are in `evaluations`.
 
-        `project.runs("seed=3 and evaluation_score>0.9")`. `name` is that of the experiment, and a word by itself
-        is searched there; `evaluation_score` is the best that a run has ever saved, any other metric the value
-        of its last step. `project.experiments(where)` and `project.pipelines(where)` take filters as well.
+        `project.runs("seed=3 and evaluation_score>0.9")`. `name` is that of the experiment, and a word by
+        itself is searched there; `evaluation_score` is the best that a run has ever saved, any other metric
+        the value of its last step. `project.experiments(where)` and `project.pipelines(where)` take filters.
 
         Args:
             where: The filter, as `project.experiments` takes it; by default all runs. Beside the fields named

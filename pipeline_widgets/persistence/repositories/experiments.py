@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, nulls_last, select, update
 
@@ -24,6 +24,7 @@ from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.run_lineage import EARLIER_CODE
 from pipeline_widgets.persistence.trust import WorkspaceTrust
 
+CONFIGS_READ = 500  # experiments whose config fields are suggested
 #: Characters of the code of an earlier stage that go along; larger code is left out, as it is sent each time.
 MOST_EARLIER_CODE = 10_000_000
 
@@ -280,6 +281,21 @@ class Experiments(Repository):
         """Return a project's experiments by name only, in the order of their creation."""
         return self._bearers(select(_E.id, _E.name).where(_E.project_id == project_id).order_by(_E.id))
 
+    def config_names(self, project_id: int) -> tuple[str, ...]:
+        """Return the config fields of a project's latest experiments, by name; nested ones have dots."""
+        latest = (
+            select(_E.config).where(_E.project_id == project_id).order_by(_E.id.desc()).limit(CONFIGS_READ)
+        )
+        found: dict[str, None] = {}
+        for config in self.connection.scalars(latest):
+            found |= dict.fromkeys(_paths(config, ""))
+        return tuple(sorted(found))
+
+    def algorithm_names(self, project_id: int) -> tuple[str, ...]:
+        """Return the names of the algorithms of a project's experiments, by name."""
+        mine = select(_A.name).select_from(_WITH_ALGORITHM).where(_E.project_id == project_id)
+        return tuple(self.connection.scalars(mine.distinct().order_by(_A.name)))
+
     def summaries(self, ids: Collection[int]) -> dict[int, ExperimentSummary]:
         """Return what a list shows of those experiments, but for their latest runs."""
         return {row["id"]: row_mapping.to_experiment_summary(row) for row in self._of(_PAGE, ids)}
@@ -302,6 +318,14 @@ class Experiments(Repository):
             "modified_at": self.now,
             "revision": revision,
         }
+
+
+def _paths(config: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _paths(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
+        elif name.isidentifier():
+            yield prefix + name
 
 
 def _to_reference(row: row_mapping.Row) -> AlgorithmReference:

@@ -107,6 +107,14 @@ class Metrics(Repository):
             self.connection.execute(counted, {"ids": part}).scalar_one() for part in in_chunks(run_ids)
         )
 
+    def names(self, project_id: int) -> tuple[str, ...]:
+        """Return the names of the metrics that runs of a project have reported, by name."""
+        last = schema.last_metrics
+        mine = (
+            select(last.c.name).join(schema.runs, _R.id == last.c.run_id).where(_R.project_id == project_id)
+        )
+        return tuple(self.connection.scalars(mine.distinct().order_by(last.c.name)))
+
     def after(self, run_id: int, after: int, most: int) -> list[MetricRow]:
         """Return a run's next metrics after the one of that id; a value of None is NaN."""
         values = {"run": run_id, "after": after, "most": most}

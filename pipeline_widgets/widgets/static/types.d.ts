@@ -61,6 +61,8 @@ interface Column {
   sort?: string;
   descending?: boolean;
   kind?: string;
+  /** What stands before its label. */
+  before?: Content;
 }
 
 /** By which column rows are sorted. */
@@ -101,8 +103,32 @@ interface WaitingRow {
 
 // ---- pipelines
 
+/** What people wrote to a row. */
+interface AnnotatedRow extends ListRow {
+  note?: string;
+  tags?: string[];
+  favourite?: boolean;
+}
+
+/** What a filter can name, and values of some fields. */
+interface FilterFields {
+  fields: { name: string; kind: string }[];
+  values: Record<string, string[]>;
+}
+
+/** For which rows something was done, and why not for the others. */
+interface SeveralDone {
+  done: number[];
+  refused: { id: number; name: string; reason: string }[];
+}
+
+/** The best score of a stage; positions count from 0. */
+type StageScore = { position: number; name: string; score: number };
+
 /** A pipeline in its list, as `pipeline_list.py` describes it. */
-interface PipelineRow extends DescribedRow {
+interface PipelineRow extends DescribedRow, AnnotatedRow {
+  statuses: string[];
+  best?: StageScore;
   modified_at: number;
   stages: number;
   detail: string;
@@ -356,7 +382,7 @@ type StageDraft = ReturnType<typeof import("./stage_draft.js").stageDraft>;
 
 // ---- experiments, as `experiment_rows.py` describes them
 
-interface ExperimentRow extends ListRow, Progress {
+interface ExperimentRow extends AnnotatedRow, Progress {
   status: string;
   algorithm: string;
   modified_at: number;
@@ -651,6 +677,7 @@ interface Traits {
   agents: string | null;
   order: Order;
   results: string | null;
+  compares: boolean;
   compared: string | null;
   tab: string;
   title: string;
@@ -679,6 +706,7 @@ type Edited = Also & { version: number };
 /** What commands answer; those that are not here answer nothing of their own. */
 interface Answers {
   accept: object;
+  annotate: { before: { id: number; note: string; tags: string[]; favourite: boolean }[] };
   add: Edited & { refused?: Record<string, string> };
   check: { stage: string; problem: string }[];
   clean_up: Freed;
@@ -688,9 +716,11 @@ interface Answers {
   copy_name: string;
   create: Named & { refused?: undefined };
   csv: { name: string; text: string };
+  delete_several: SeveralDone;
   deploy: Named & { key: string | null; trouble: Problem | null };
   duplicate: Named;
   edit: Edited & { refused?: Record<string, string> };
+  filter_fields: FilterFields;
   history: History;
   import: Named & Also;
   lineage: Lineage;
@@ -715,6 +745,7 @@ interface Answers {
   };
   score_form: { checkpoints: number; evaluators: EvaluatorChoice[]; obstacle: string };
   sources: AgentSourceRow[];
+  stop_several: SeveralDone;
   trigger: { run: number };
   plan_undo: UndoableEdit & { version: number; losses: string[] };
   undo: Edited & { done: string };
