@@ -55,6 +55,7 @@ from pipeline_widgets.services.queries.pipeline_curves import PipelineCurveQueri
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.queries.run_log import RunLogQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
@@ -95,6 +96,7 @@ class Services:
     states: PipelineStateQueries
     forms: StageFormQueries
     run_details: RunDetailQueries
+    run_logs: RunLogQueries
     pipeline_curves: PipelineCurveQueries
     run_records: RunRecordQueries
     overview: OverviewQueries

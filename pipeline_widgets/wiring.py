@@ -32,6 +32,7 @@ from pipeline_widgets.services.queries.pipeline_curves import PipelineCurveQueri
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.queries.run_log import RunLogQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
@@ -81,6 +82,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         states=PipelineStateQueries(store),
         forms=StageFormQueries(store),
         run_details=RunDetailQueries(store),
+        run_logs=RunLogQueries(store),
         pipeline_curves=PipelineCurveQueries(store),
         run_records=RunRecordQueries(store),
         overview=OverviewQueries(store),

@@ -122,6 +122,27 @@ interface SeveralDone {
   refused: { id: number; name: string; reason: string }[];
 }
 
+/** A line of a log: its offset, when it was written if that is known, and what it says. */
+type LogLine = [at: number, time: number | null, text: string];
+
+/** Lines of a log that follow each other, as `log.py` describes them. */
+interface LogPart {
+  start: number;
+  end: number;
+  size: number;
+  timed: boolean;
+  lines: LogLine[];
+}
+
+/** Where a text is in a part of a log, and where to search on. */
+type LogMatches = { offsets: number[]; next: number | null };
+
+/** A part of a log as it is, a character for each byte. */
+type LogRaw = { data: string; next: number | null };
+
+/** A run whose log can be chosen. */
+type LoggedRun = { id: number; number: number; status: string };
+
 /** The best score of a stage; positions count from 0. */
 type StageScore = { position: number; name: string; score: number };
 
@@ -724,6 +745,11 @@ interface Answers {
   history: History;
   import: Named & Also;
   lineage: Lineage;
+  log: LogPart;
+  log_raw: LogRaw;
+  log_runs: { runs: LoggedRun[] };
+  log_search: LogMatches;
+  log_time: { at: number | null };
   look: { rows: ResultCurve[] };
   move: Edited;
   offer: { runs: ResumableRun[] };
