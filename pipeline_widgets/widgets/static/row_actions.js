@@ -22,8 +22,10 @@ export const rowMarks = ({ favourite, note, tags = [] }) => [
  * @param {string} said
  * @param {string} [kind]
  */
-const rowMark = (glyph, said, kind = "") =>
-  html`<span class=${`pw-row-mark ${kind}`} role="img" aria-label=${said} title=${said}>${icon(glyph)}</span>`;
+const rowMark = (glyph, said, kind = "") => {
+  const shown = `pw-row-mark ${kind}`;
+  return html`<span class=${shown} role="img" aria-label=${said} title=${said}>${icon(glyph)}</span>`;
+};
 
 /**
  * The items of a row's menu that write to it.
