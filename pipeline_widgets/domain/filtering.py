@@ -16,11 +16,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from difflib import get_close_matches
 from enum import StrEnum
 from operator import eq, ge, gt, le, lt
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from pipeline_widgets.domain.text import is_encodable
 from pipeline_widgets.errors import FilterError
@@ -91,8 +92,8 @@ class Condition:
     #: The same as a number; None where it is none, or stands in quotes.
     number: float | None = None
     #: Where the field and the value begin, counted from 1.
-    column: int = field(default=0, compare=False)
-    value_column: int = field(default=0, compare=False)
+    column: int = dataclass_field(default=0, compare=False)
+    value_column: int = dataclass_field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +183,9 @@ class FilterFacts:
     #: The texts in which a word is searched.
     names: Sequence[str] = ()
     #: Values by field: several where it has several, such as tags.
-    fields: Mapping[str, Sequence[Scalar]] = field(default_factory=dict[str, Sequence[Scalar]])
-    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    metrics: Mapping[str, float | None] = field(default_factory=dict[str, "float | None"])
+    fields: Mapping[str, Sequence[Scalar]] = dataclass_field(default_factory=dict[str, Sequence[Scalar]])
+    config: Mapping[str, Any] = dataclass_field(default_factory=dict[str, Any])
+    metrics: Mapping[str, float | None] = dataclass_field(default_factory=dict[str, "float | None"])
 
 
 def matches(expression: Filter, facts: FilterFacts, subject: FilterSubject) -> bool:
@@ -220,12 +221,13 @@ def is_config_path(path: str) -> bool:
     return all(part.isidentifier() for part in path.split("."))
 
 
-def _look_up(config: object, path: Sequence[str]) -> tuple[bool, Scalar]:
+def _look_up(config: Any, path: Sequence[str]) -> tuple[bool, Scalar]:
+    found = config
     for part in path:
-        if not isinstance(config, Mapping) or part not in config:
+        if not isinstance(found, Mapping) or part not in found:
             return False, None
-        config = config[part]
-    return True, config if isinstance(config, str | bool | int | float) else None
+        found = cast("Mapping[str, Any]", found)[part]
+    return True, found if isinstance(found, str | bool | int | float) else None
 
 
 def compare(value: Scalar, condition: Condition) -> bool:

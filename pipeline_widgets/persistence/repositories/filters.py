@@ -283,7 +283,8 @@ class _Builder:
     def _computed(self, condition: Condition) -> ColumnElement[bool]:
         if self.target.computed is None or self.target.id is None:
             raise LookupError(condition.field)
-        ids = [literal_column(str(each)) for each in self.target.computed(condition)]
+        found = self.target.computed(condition)
+        ids: list[ColumnElement[Any]] = [literal_column(str(each)) for each in found]
         return self.target.id.in_(ids)  # in the statement: a database bounds its variables
 
     def _open(self, condition: Condition) -> ColumnElement[bool]:
