@@ -75,7 +75,7 @@ class FilterSubject:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class NameSearch:
     """A text that is searched in names."""
 
     text: str
@@ -117,7 +117,7 @@ class AnyOf:
     parts: tuple[Filter, ...]
 
 
-Filter: TypeAlias = "Word | Condition | Not | AllOf | AnyOf"
+Filter: TypeAlias = "NameSearch | Condition | Not | AllOf | AnyOf"
 EVERYTHING = AllOf(())
 
 
@@ -151,7 +151,7 @@ def parse_filter(text: str, subject: FilterSubject | None = None) -> Filter:
 def format_filter(expression: Filter) -> str:
     """Return the text of an expression, which is parsed into the same expression."""
     match expression:
-        case Word(text):
+        case NameSearch(text):
             return _quote(text)
         case Condition(name, operator, text, number):
             return f"{_quote(name)}{operator}{text if number is not None else _quote(text, numbers=True)}"
@@ -166,7 +166,7 @@ def format_filter(expression: Filter) -> str:
 def list_conditions(expression: Filter) -> list[Condition]:
     """Return all conditions of an expression, in their order."""
     match expression:
-        case Word():
+        case NameSearch():
             return []
         case Condition():
             return [expression]
@@ -191,7 +191,7 @@ class FilterFacts:
 def matches(expression: Filter, facts: FilterFacts, subject: FilterSubject) -> bool:
     """Return whether an expression that was checked holds for a row."""
     match expression:
-        case Word(text):
+        case NameSearch(text):
             return any(contains(name, text) for name in facts.names)
         case Not(part):
             return not matches(part, facts, subject)
@@ -274,7 +274,7 @@ def read_flag(text: str) -> bool | None:
 
 def _check(expression: Filter, subject: FilterSubject) -> Filter:
     match expression:
-        case Word():
+        case NameSearch():
             return expression
         case Not(part):
             return Not(_check(part, subject))
@@ -411,7 +411,7 @@ class _Parser:
             raise _error(name.column, "The filter is too long.", fix)
         operator = self._peek()
         if operator is None or operator.kind != "operator":
-            return Word(_text_of(name))
+            return NameSearch(_text_of(name))
         self._at += 1
         value = self._peek()
         if value is None or value.kind not in ("word", "quoted"):

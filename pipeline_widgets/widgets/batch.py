@@ -23,7 +23,7 @@ from pipeline_widgets.widgets.paged import PagedView
 MOST_SUGGESTED = 200  # names that are sent of each kind
 
 
-def carry_out(ids: Sequence[int], act: Callable[[int], object], names: Mapping[int, str]) -> Row:
+def act_on_each(ids: Sequence[int], act: Callable[[int], object], names: Mapping[int, str]) -> Row:
     """Do something to each of several things, and return for how many, and why not for the others.
 
     Args:
@@ -99,7 +99,7 @@ class AnnotatedList(PagedView):
         """Delete rows; those that cannot be deleted stay, each with the reason."""
         names = {row.id: row.name for row in self._shown.rows}
         delete = cast("Callable[[int], object]", getattr(self, "do_delete"))  # noqa: B009  a subclass has it
-        return carry_out(ids, delete, names)
+        return act_on_each(ids, delete, names)
 
 
 def written_row(listed: Any) -> Row:

@@ -22,7 +22,7 @@ from pipeline_widgets.services.queries.experiment_list import ListedExperiment
 from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import Row, describe_error
-from pipeline_widgets.widgets.batch import AnnotatedList, carry_out, written_row
+from pipeline_widgets.widgets.batch import AnnotatedList, act_on_each, written_row
 from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import (
@@ -237,7 +237,7 @@ class ExperimentsView(AnnotatedList, ScoringView):
     def do_stop_several(self, ids: list[int]) -> Row:
         """Ask the active runs of experiments to stop; those that are not active are told."""
         names = {row.id: row.name for row in self._shown.rows}
-        stopped = carry_out(ids, self._services.stop_experiment, names)
+        stopped = act_on_each(ids, self._services.stop_experiment, names)
         self.refresh()
         return stopped
 

@@ -16,7 +16,7 @@ from pipeline_widgets.domain.rollup import PipelineStatus
 from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
 from pipeline_widgets.services.queries.overview import PipelinePage, PipelineRow
 from pipeline_widgets.widgets.base import Row, View
-from pipeline_widgets.widgets.batch import AnnotatedList, carry_out, written_row
+from pipeline_widgets.widgets.batch import AnnotatedList, act_on_each, written_row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.paged import Query
 from pipeline_widgets.widgets.pipeline import PipelineView
@@ -185,7 +185,7 @@ class PipelineList(AnnotatedList):
             if not self._services.stop_all(pipeline_id):
                 raise RuleError("None of its stages is active.")
 
-        stopped = carry_out(ids, stop, {row.id: row.name for row in self._shown.rows})
+        stopped = act_on_each(ids, stop, {row.id: row.name for row in self._shown.rows})
         self.refresh()
         return stopped
 

@@ -18,8 +18,8 @@ from pipeline_widgets.domain.filtering import (
     Condition,
     Filter,
     FilterFacts,
+    NameSearch,
     Not,
-    Word,
     format_filter,
     list_conditions,
     matches,
@@ -47,7 +47,7 @@ def _several(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]
 
 
 EXPRESSIONS: st.SearchStrategy[Filter] = st.recursive(
-    st.one_of(st.builds(Word, TEXTS), CONDITIONS),
+    st.one_of(st.builds(NameSearch, TEXTS), CONDITIONS),
     lambda parts: st.one_of(
         st.builds(Not, parts), st.builds(AllOf, _several(parts)), st.builds(AnyOf, _several(parts))
     ),

@@ -34,8 +34,8 @@ from pipeline_widgets.domain.filtering import (
     FieldKind,
     Filter,
     FilterSubject,
+    NameSearch,
     Not,
-    Word,
     is_config_path,
 )
 from pipeline_widgets.persistence import schema
@@ -232,7 +232,7 @@ class _Builder:
     def build(self, expression: Filter) -> ColumnElement[bool]:
         """Return the condition that an expression is."""
         match expression:
-            case Word(text):
+            case NameSearch(text):
                 names = self.target.names
                 return or_(*(self._sure(each, self._text(each.value, "~", text)) for each in names))
             case Not(part):
