@@ -4,7 +4,6 @@ import { searchBox, searchInput } from "./controls.js";
 import { failure, focused, focusOn, html, unique } from "./elements.js";
 import { FilterSuggestions } from "./filter_suggestions.js";
 import { kindOf, sentence } from "./line.js";
-import { nothing } from "./vendor/lit.js";
 
 const SEARCH_PAUSE = 200; // ms without a key after which a search is asked for
 
@@ -41,11 +40,12 @@ export class TableSearch {
     this.input.setAttribute("aria-invalid", String(!!this.wrong));
     if (this.wrong) this.input.setAttribute("aria-describedby", this.id);
     else this.input.removeAttribute("aria-describedby");
+    const wrong = this.wrong
+      ? html`<div class="pw-pt-error" role="alert" id=${this.id}>${failure(this.wrong)}</div>`
+      : null;
     return html`<div class=${`pw-pt-search${this.suggestions ? " pw-pt-filter" : ""}`}>
       ${searchBox(this.input)}
-      <div class="pw-pt-error" role="alert" id=${this.id} title=${this.wrong || nothing}>
-        ${failure(this.wrong)}
-      </div>
+      ${wrong}
     </div>`;
   }
 
