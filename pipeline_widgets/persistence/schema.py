@@ -356,13 +356,14 @@ metrics = _table(
 )
 
 #: Of each metric of a run the value of its last step: runs are filtered by it, whatever they have reported.
-last_metrics = Table(
+last_metrics = _table(
     "last_metrics",
-    metadata,
-    Column("run_id", Integer, ForeignKey("runs.id"), primary_key=True),
-    Column("name", UNLIMITED, primary_key=True),
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("name", UNLIMITED, nullable=False),
     Column("step", LONG, nullable=False),
     Column("value", Float),
+    UniqueConstraint("run_id", "name"),
+    key_type=LONG,
 )
 
 #: Append-only: what the processes of a run use, seen from outside of them.

@@ -26,12 +26,15 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("favourite", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_table(
         "last_metrics",
+        sa.Column("id", long, nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text().with_variant(sa.String(255), "sqlite"), nullable=False),
         sa.Column("step", long, nullable=False),
         sa.Column("value", sa.Float(), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_last_metrics_run_id")),
-        sa.PrimaryKeyConstraint("run_id", "name", name=op.f("pk_last_metrics")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_last_metrics")),
+        sa.UniqueConstraint("run_id", "name", name=op.f("uq_last_metrics_run_id_name")),
+        sqlite_autoincrement=True,
     )
     op.execute(FILL)
 
