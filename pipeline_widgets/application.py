@@ -33,6 +33,7 @@ from pipeline_widgets.persistence.workspace_copy import WorkspaceCopy, copy_work
 from pipeline_widgets.services.admission import QueueService
 from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.agents import AgentService
+from pipeline_widgets.services.annotations import AnnotationService
 from pipeline_widgets.services.endpoints import EndpointService
 from pipeline_widgets.services.evaluations import EvaluationService, EvaluationStart
 from pipeline_widgets.services.experiments import ExperimentService
@@ -47,12 +48,14 @@ from pipeline_widgets.services.queries.comparison import ComparisonQueries
 from pipeline_widgets.services.queries.evaluations import EvaluationQueries
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetailQueries
 from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
+from pipeline_widgets.services.queries.filter_fields import FilterFieldQueries
 from pipeline_widgets.services.queries.lineage import LineageQueries
 from pipeline_widgets.services.queries.overview import OverviewQueries
 from pipeline_widgets.services.queries.pipeline_curves import PipelineCurveQueries
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.queries.run_log import RunLogQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
@@ -77,6 +80,8 @@ class Services:
     experiment_details: ExperimentDetailQueries
     resume_options: ResumeOptionsQueries
     pipelines: PipelineService
+    annotations: AnnotationService
+    filter_fields: FilterFieldQueries
     retention: RetentionService
     history: HistoryService
     transfer: TransferService
@@ -91,6 +96,7 @@ class Services:
     states: PipelineStateQueries
     forms: StageFormQueries
     run_details: RunDetailQueries
+    run_logs: RunLogQueries
     pipeline_curves: PipelineCurveQueries
     run_records: RunRecordQueries
     overview: OverviewQueries

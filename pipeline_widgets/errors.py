@@ -6,7 +6,7 @@
   x RuleError              + OrderError  + TriggerError  + TransitionError  + DoesNotFitError
                            + NoCheckpointError  + ClassicProjectError  + ForeignError  + InUseError
                            + UntrustedError
-  x ConfigError
+  x ConfigError            + FilterError
   x CheckpointError        + HandoverError
   x StorageError           + DataRefusedError
   x ExecutionError         + FencedError  + WaitTimeoutError
@@ -119,6 +119,14 @@ class UntrustedError(RuleError):
 
 class ConfigError(PipelineError):
     """A config that the algorithm's config model refuses (spec 7.4)."""
+
+
+class FilterError(ConfigError):
+    """A filter that cannot be read; `column` says where, counted from 1, and 0 where it is not known."""
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, code: str = "", column: int = 0) -> None:
+        super().__init__(what, why, fix, code=code)
+        self.column = column
 
 
 class CheckpointError(PipelineError):

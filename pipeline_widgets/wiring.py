@@ -12,6 +12,7 @@ from pipeline_widgets.execution.assembly import connect_execution
 from pipeline_widgets.execution.launcher_check import check_launcher
 from pipeline_widgets.services.admission import QueueService
 from pipeline_widgets.services.adoption import AdoptionService
+from pipeline_widgets.services.annotations import AnnotationService
 from pipeline_widgets.services.evaluations import EvaluationService
 from pipeline_widgets.services.experiments import ExperimentService
 from pipeline_widgets.services.history import HistoryService
@@ -24,12 +25,14 @@ from pipeline_widgets.services.queries.comparison import ComparisonQueries
 from pipeline_widgets.services.queries.evaluations import EvaluationQueries
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetailQueries
 from pipeline_widgets.services.queries.experiment_list import ExperimentListQueries
+from pipeline_widgets.services.queries.filter_fields import FilterFieldQueries
 from pipeline_widgets.services.queries.lineage import LineageQueries
 from pipeline_widgets.services.queries.overview import OverviewQueries
 from pipeline_widgets.services.queries.pipeline_curves import PipelineCurveQueries
 from pipeline_widgets.services.queries.pipeline_state import PipelineStateQueries
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.queries.run_log import RunLogQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
@@ -62,6 +65,8 @@ def connect(url: str | Path, **options: Any) -> Services:
         resume_options=ResumeOptionsQueries(store),
         pipelines=PipelineService(store),
         queue=QueueService(store),
+        annotations=AnnotationService(store),
+        filter_fields=FilterFieldQueries(store),
         retention=RetentionService(store),
         history=HistoryService(store),
         transfer=TransferService(
@@ -77,6 +82,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         states=PipelineStateQueries(store),
         forms=StageFormQueries(store),
         run_details=RunDetailQueries(store),
+        run_logs=RunLogQueries(store),
         pipeline_curves=PipelineCurveQueries(store),
         run_records=RunRecordQueries(store),
         overview=OverviewQueries(store),

@@ -8,21 +8,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
+from pipeline_widgets.api.annotated import Annotated
 from pipeline_widgets.api.arguments import UNSET, ResourcesArgument, Unset, placement_from_arguments
-from pipeline_widgets.api.handle import Handle, id_in, of_items
+from pipeline_widgets.api.handle import id_in, of_items
 from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.run import Checkpoint, Run, checkpoints, runs
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import experiment as values
 from pipeline_widgets.domain.overview import ExperimentRow
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.persistence.repositories.base import NamedRow
 from pipeline_widgets.services.queries import stage_form
 
 if TYPE_CHECKING:
     from pipeline_widgets.widgets.experiment import ExperimentView
 
 
-class Experiment(Handle, display.ShowsView):
+class Experiment(Annotated, display.ShowsView):
     """One training configuration: an algorithm, a config, a seed."""
 
     kind = "experiment"
@@ -242,13 +244,16 @@ def experiments(services: Services, project_id: int) -> Listing[Experiment]:
         services: The workspace.
         project_id: The project.
     """
-    found = services.experiments.of_project(project_id)
-    return Listing(
-        "experiment",
-        (Experiment(services, each.id) for each in found),
-        partial(_rows, services, project_id),
-        lambda: [each.name for each in found],
-    )
+
+    def select(where: str) -> Listing[Experiment]:
+        return listing(services.overview.experiment_names(project_id, where))
+
+    def listing(found: Sequence[NamedRow]) -> Listing[Experiment]:
+        made = (Experiment(services, each.id) for each in found)
+        rows = partial(_rows, services, project_id)
+        return Listing("experiment", made, rows, lambda: [each.name for each in found], select)
+
+    return listing(services.overview.experiment_names(project_id))
 
 
 def _rows(services: Services, project_id: int, listed: Sequence[Experiment]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from pipeline_widgets.api.frames import data_frame
-from pipeline_widgets.errors import NotFoundError
+from pipeline_widgets.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,7 @@ class Listing(Sequence[T], Generic[T]):
         items: What is listed.
         rows: Reads the rows of items at once, without those that are gone; by default each by itself.
         names: Tells the names of the items, in their order, at once; by default each item tells its own.
+        select: Finds the items for which a filter holds; without it the listing takes no filter.
     """
 
     def __init__(
@@ -43,11 +44,31 @@ class Listing(Sequence[T], Generic[T]):
         items: Iterable[T],
         rows: Callable[[Sequence[T]], list[dict[str, Any]]] | None = None,
         names: Callable[[], Sequence[str]] | None = None,
+        select: Callable[[str], Listing[T]] | None = None,
     ) -> None:
         self._kind = kind
         self._items = tuple(items)
         self._rows = rows or _each_by_itself
         self._names = names or (lambda: [getattr(item, "name", "") for item in self._items])
+        self._select = select
+
+    def __call__(self, where: str) -> Listing[T]:
+        """Return those for which a filter holds, such as `"seed=3 and evaluation_score>0.9"`, as of now.
+
+        Args:
+            where: Words that are searched in names, and conditions `field operator value` with the operators
+                =, !=, <, <=, >, >= and ~ (contains), joined by and, or, not and parentheses. A field is name,
+                status, tag, note, favourite, algorithm, seed, evaluation_score, a field of the config, or a
+                metric; `config.x` and `metric.x` name one of these. Texts with spaces stand in quotes.
+
+        Raises:
+            FilterError: It cannot be read; the error names the column.
+            ConfigError: This listing takes no filter.
+        """
+        if self._select is None:
+            what = f"This listing of {self._kind}s takes no filter."
+            raise ConfigError(what, fix="Filter its items in Python, or its .df.")
+        return self._select(where)
 
     def __len__(self) -> int:
         return len(self._items)

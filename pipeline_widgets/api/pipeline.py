@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.algorithms.evaluators import Evaluator
 from pipeline_widgets.api import display
+from pipeline_widgets.api.annotated import Annotated
 from pipeline_widgets.api.arguments import (
     GateArgument,
     ResourcesArgument,
@@ -19,7 +20,7 @@ from pipeline_widgets.api.arguments import (
 )
 from pipeline_widgets.api.experiment import Experiment, ExperimentOption
 from pipeline_widgets.api.frames import data_frame
-from pipeline_widgets.api.handle import Handle, id_in, of_items
+from pipeline_widgets.api.handle import id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.api.run import Run
@@ -32,6 +33,7 @@ from pipeline_widgets.domain.pipeline_run import PipelinePlan, RunGoal
 from pipeline_widgets.domain.plan import Problem
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
 from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_retries, parse_trigger
+from pipeline_widgets.persistence.repositories.base import NamedRow
 from pipeline_widgets.services.pipelines import first_or_source
 from pipeline_widgets.services.queries.pipeline_curves import STAGE_METRIC_COLUMNS
 
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 SHOWN = 8  # names of stages in a repr
 
 
-class Pipeline(Handle, display.ShowsView):
+class Pipeline(Annotated, display.ShowsView):
     """An ordered list of stages."""
 
     kind = "pipeline"
@@ -437,9 +439,14 @@ def pipelines(services: Services, project_id: int) -> Listing[Pipeline]:
         known = services.pipelines.of_project(project_id)
         return of_items(listed, {each.id: _row(each) for each in known})
 
-    found = services.pipelines.names(project_id)
-    made = (Pipeline(services, each) for each in found)
-    return Listing("pipeline", made, rows, lambda: list(found.values()))
+    def select(where: str) -> Listing[Pipeline]:
+        return listing(services.overview.pipeline_names(project_id, where))
+
+    def listing(found: Sequence[NamedRow]) -> Listing[Pipeline]:
+        made = (Pipeline(services, each.id) for each in found)
+        return Listing("pipeline", made, rows, lambda: [each.name for each in found], select)
+
+    return listing(services.overview.pipeline_names(project_id))
 
 
 def _row(value: chain.Pipeline) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pipeline_widgets.api.experiment import Experiment, experiments
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
-from pipeline_widgets.api.run import Run
+from pipeline_widgets.api.run import Run, runs_by_id
 from pipeline_widgets.api.run import runs as list_runs
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import project as values
@@ -65,6 +65,27 @@ class Project(Handle, display.ShowsView):
     def pipelines(self) -> Listing[Pipeline]:
         """Its pipelines, in the order of their creation."""
         return pipelines(self._services, self._id)
+
+    def runs(self, where: str = "") -> Listing[Run]:
+        """Return its runs for which a filter holds, oldest first; evaluations are in `evaluations`.
+
+        `project.runs("seed=3 and evaluation_score>0.9")`. `name` is that of the experiment, and a word by
+        itself is searched there; `evaluation_score` is the best that a run has ever saved, any other metric
+        the value of its last step. `project.experiments(where)` and `project.pipelines(where)` take filters.
+
+        Args:
+            where: The filter, as `project.experiments` takes it; by default all runs. Beside the fields named
+                there: run (its number), step, pipeline, training_score.
+
+        Raises:
+            FilterError: It cannot be read; the error names the column.
+        """
+        return runs_by_id(self._services, self._services.overview.run_ids(self._id, where))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All tags that its runs, experiments and pipelines have, by name."""
+        return self._services.annotations.tags(self._id)
 
     def create_experiment(
         self,

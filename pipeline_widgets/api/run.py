@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline_widgets.api.annotated import Annotated
 from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.api.handle import Handle, of_items
 from pipeline_widgets.api.lineage import Lineage
@@ -18,6 +19,7 @@ from pipeline_widgets.api.run_environment import RunEnvironment, SourceFile, run
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import checkpoint as values
 from pipeline_widgets.domain import run as run_values
+from pipeline_widgets.domain.filtering import contains
 from pipeline_widgets.domain.run import Progress, Status
 from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.persistence.artifacts import folder_of
@@ -127,7 +129,7 @@ def checkpoints(services: Services, found: tuple[values.Checkpoint, ...]) -> Lis
     return Listing("checkpoint", (Checkpoint(services, each) for each in found))
 
 
-class Run(Handle):
+class Run(Annotated):
     """One attempt at an experiment or a deployment. Runs are history: a re-run is a new Run."""
 
     kind = "run"
@@ -274,6 +276,31 @@ class Run(Handle):
         """Its output so far."""
         return self._services.runs.log(self._id)
 
+    def log_lines(
+        self, search: str = "", *, since: datetime | None = None, until: datetime | None = None
+    ) -> pd.DataFrame:
+        """Return the lines of its log, as a terminal would show them: columns time and line.
+
+        Times are in UTC, without a zone, and about half a second late; runs of older versions have none, so
+        that their lines are in no interval.
+
+        Args:
+            search: A text that the lines hold, in upper or lower case; all by default.
+            since: The first moment that counts; one without a zone is in UTC.
+            until: The last one.
+        """
+        low, high = (None if each is None else _seconds(each) for each in (since, until))
+        rows: list[tuple[datetime | None, str]] = []
+        for line in self._services.run_logs.lines(self._id):
+            if search and not contains(line.text, search):
+                continue
+            if (low is not None or high is not None) and line.time is None:
+                continue
+            if (low is not None and (line.time or 0) < low) or (high is not None and (line.time or 0) > high):
+                continue
+            rows.append((None if line.time is None else datetime.fromtimestamp(line.time, UTC), line.text))
+        return data_frame(rows, columns=["time", "line"])
+
     @property
     def error(self) -> str | None:
         """The traceback of a Failed run, or the evidence for a Crashed one."""
@@ -323,12 +350,22 @@ def runs(services: Services, found: tuple[run_values.Run, ...]) -> Listing[Run]:
         services: The workspace.
         found: The runs, in order.
     """
+    return runs_by_id(services, [each.id for each in found])
+
+
+def runs_by_id(services: Services, ids: Sequence[int]) -> Listing[Run]:
+    """Return a listing of runs.
+
+    Args:
+        services: The workspace.
+        ids: Of the runs, in order.
+    """
 
     def rows(listed: Sequence[Run]) -> list[dict[str, Any]]:
-        known = services.overview.runs([each.id for each in found])
+        known = services.overview.runs(ids)
         return of_items(listed, {each: _row(value) for each, value in known.items()})
 
-    return Listing("run", (Run(services, each.id) for each in found), rows)
+    return Listing("run", (Run(services, each) for each in ids), rows)
 
 
 def queued_runs(services: Services) -> Listing[Run]:
@@ -346,6 +383,10 @@ def queued_runs(services: Services) -> Listing[Run]:
         return of_items(listed, made)
 
     return Listing("run", (Run(services, each.run_id) for each in found), rows)
+
+
+def _seconds(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _row(value: run_values.Run) -> dict[str, Any]:

@@ -73,6 +73,17 @@ class UnfinishedStage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StageScore:
+    """The best evaluation score of a stage's experiment."""
+
+    #: Counted from 0.
+    position: int
+    #: The name of the experiment.
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StatusCount:
     """How many pipelines of a project, or experiments outside of any, stand where."""
 

@@ -48,6 +48,7 @@ from pipeline_widgets.execution.usage_sampler import UsageSampler
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
 from pipeline_widgets.persistence.artifacts import remove_drafts
+from pipeline_widgets.persistence.log_times import LogTimesWriter
 from pipeline_widgets.services.supervision import Owner, SupervisionService
 
 TICK = 0.25  # seconds between two checks of the run's status: how soon a stop is seen
@@ -193,6 +194,7 @@ class Supervisor:
         now = time.monotonic()
         beaten_at, flushed_at, checked_at = now, now, now
         sampler = UsageSampler(lambda: ownership.family(active.worker.pid), now)
+        log_times = LogTimesWriter(Path(active.job.folder) / "log.txt")
         writes = True  # where the database refuses, it is not asked at each message
         while active.outcome is None and active.worker.exit_code() is None:
             line = [active.worker.line] if active.is_line_open else []
@@ -205,6 +207,7 @@ class Supervisor:
             if now - checked_at >= TICK:
                 checked_at = now
                 self._check_stop(active)
+                log_times.note()
             if (used := sampler.sample(now)) is not None:
                 active.batch.add(used)
             if (active.batch.has_reports and now - flushed_at >= FLUSH_EVERY) or (writes and active.is_full):
@@ -214,6 +217,7 @@ class Supervisor:
                 beaten_at = now
                 self._log_and_continue(lambda: self._beat(active))
                 self._reconcile_others()
+        log_times.note(ends=True)
         while active.is_line_open and active.worker.line.poll():  # messages from before its end
             active.receive()
 

@@ -13,11 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline_widgets.errors import CheckpointError, StorageError
+from pipeline_widgets.persistence.log_times import TIMES
 
 RUNS, CHECKPOINTS, AGENTS = "runs", "checkpoints", "agents"
 LOG = "log.txt"
 #: What this package itself keeps in the folder of a run; anything else was put there by a training.
-OWN_OF_RUNS = frozenset({CHECKPOINTS, LOG})
+OWN_OF_RUNS = frozenset({CHECKPOINTS, LOG, TIMES})
 _RUN = re.compile(r"\d{8,}")
 _PUBLISHED = re.compile(r"\d{10,}-(?:[0-9a-f]{32}-)?[0-9a-f]{16}")
 _UNPUBLISHED = re.compile(r"\.writing-[0-9a-f]{32}")

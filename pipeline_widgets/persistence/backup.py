@@ -20,7 +20,7 @@ from pipeline_widgets.persistence.identity import STAMP
 from pipeline_widgets.persistence.store import Store
 
 TRIES = 20  # a clean-up that goes on for longer than that many copies is given up against
-LOGS = ("runs/*/log.txt", "runs/*/supervisor.log", "endpoints/*.log")
+LOGS = ("runs/*/log.txt", "runs/*/log-times.bin", "runs/*/supervisor.log", "endpoints/*.log")
 _SAVED = (
     "SELECT path, size, digest FROM checkpoints UNION "
     "SELECT v.path, coalesce(v.size, c.size), coalesce(v.digest, c.digest) "

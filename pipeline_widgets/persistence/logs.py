@@ -42,6 +42,11 @@ def render_log(path: Path, lines: int) -> str:
     return _whole_lines(shown.encode(), LOG_SHOWN).decode(errors="ignore")
 
 
+def render_line(line: str) -> str:
+    """Return a line as a terminal would show it in the end."""
+    return _last_state(_ESCAPE.sub("", line).removesuffix("\r"))
+
+
 def find_fatal_stack(path: Path) -> str:
     """Return the stack that Python's fault handler wrote last to a log: where each thread was in a crash."""
     try:

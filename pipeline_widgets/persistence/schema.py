@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0007"
+HEAD = "0008"
 
 
 class CleanString(TypeDecorator[str]):
@@ -84,6 +85,16 @@ def _table(name: str, *parts: SchemaItem, key_type: TypeEngine[int] | None = Non
 
 def _reference(name: str, target: str, ondelete: str | None = None) -> Column[int]:
     return Column(name, Integer, ForeignKey(f"{target}.id", ondelete=ondelete), index=True)
+
+
+def _annotations() -> tuple[Column[Any], ...]:
+    """What people write to a row, which changes nothing of what it does."""
+    return (
+        Column("note", CleanText),
+        # Each between two line feeds: one pattern finds a tag, or a part of one.
+        Column("tags", CleanText),
+        Column("favourite", Boolean, nullable=False, server_default=false()),
+    )
 
 
 workspace = _table(
@@ -143,6 +154,7 @@ experiments = _table(
     Column("version", Integer, nullable=False, server_default="1"),  # raised by every edit
     Column("launcher", Text),
     Column("resources", JSON(none_as_null=True)),
+    *_annotations(),
     UniqueConstraint("project_id", "name"),
     Index(None, "project_id", "revision"),
 )
@@ -157,6 +169,7 @@ pipelines = _table(
     Column("created_at", Float, nullable=False),
     Column("modified_at", Float, nullable=False),
     Column("revision", Integer, nullable=False),
+    *_annotations(),
     UniqueConstraint("project_id", "name"),
     Index(None, "project_id", "revision"),
 )
@@ -252,6 +265,7 @@ runs = _table(
     Column("peak_gpu_memory", LONG),
     Column("retry", Integer, nullable=False, server_default="0"),  # the first after a crash is 1
     Column("run_through", JSON(none_as_null=True)),  # ids of stages that its chain goes on to
+    *_annotations(),
     Index(None, "project_id", "revision"),
     Index(None, "stage_id", "experiment_id", "status"),
     Index(None, "experiment_id", "number"),
@@ -338,6 +352,17 @@ metrics = _table(
     Column("name", UNLIMITED, nullable=False),
     Column("value", Float),
     Column("reported_at", Float),  # NULL where that is not known
+    key_type=LONG,
+)
+
+#: Of each metric of a run the value of its last step: runs are filtered by it, whatever they have reported.
+last_metrics = _table(
+    "last_metrics",
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("name", UNLIMITED, nullable=False),
+    Column("step", LONG, nullable=False),
+    Column("value", Float),
+    UniqueConstraint("run_id", "name"),
     key_type=LONG,
 )
 

@@ -33,6 +33,7 @@ from pipeline_widgets.persistence.location import (
 from pipeline_widgets.persistence.migrate import migrate
 from pipeline_widgets.persistence.remote import ownership
 from pipeline_widgets.persistence.repositories.agents import Agents
+from pipeline_widgets.persistence.repositories.annotations import Annotations
 from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
 from pipeline_widgets.persistence.repositories.evaluators import Evaluators
@@ -159,6 +160,11 @@ class UnitOfWork:
     def records(self) -> Records:
         """The code and the environments of runs."""
         return Records(self.connection, self.now, self.root)
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        """The notes, tags and favourites."""
+        return Annotations(self.connection, self.now, self.root)
 
     @cached_property
     def notices(self) -> Notices:

@@ -295,11 +295,6 @@ class PipelineService:
         with self._store.read() as work:
             return work.pipelines.of_project(project_id)
 
-    def names(self, project_id: int) -> dict[int, str]:
-        """Return the names of a project's pipelines by id, in the order of their creation."""
-        with self._store.read() as work:
-            return work.pipelines.names(project_id)
-
     def _find_pipeline_id(self, stage_id: int) -> int:
         with self._store.read() as work:
             return work.pipelines.pipeline_id_of(stage_id)

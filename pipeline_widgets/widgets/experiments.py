@@ -11,6 +11,7 @@ import traitlets as t
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.checkpoint import Choice
 from pipeline_widgets.domain.experiment_actions import describe_algorithm
+from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
 from pipeline_widgets.domain.overview import ExperimentRow
 from pipeline_widgets.domain.retention import list_deletable, parse_keep, summarize_clean_up
 from pipeline_widgets.domain.stage_settings import choice_from_text, describe_placement, parse_choice
@@ -21,6 +22,7 @@ from pipeline_widgets.services.queries.experiment_list import ListedExperiment
 from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import Row, describe_error
+from pipeline_widgets.widgets.batch import AnnotatedList, act_on_each, written_row
 from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import (
@@ -30,7 +32,7 @@ from pipeline_widgets.widgets.experiment_form import (
     resume_row,
     submitted,
 )
-from pipeline_widgets.widgets.paged import PagedView, Query
+from pipeline_widgets.widgets.paged import Query
 from pipeline_widgets.widgets.scoring import ScoringView
 from pipeline_widgets.widgets.snapshot import Rows
 from pipeline_widgets.widgets.steps import clock_down, points_down, step_down
@@ -55,19 +57,22 @@ class ExpandedRow:
     every: bool = False
 
 
-class ExperimentsView(PagedView, ScoringView):
+class ExperimentsView(AnnotatedList, ScoringView):
     """A project's experiments, live.
 
     Args:
         services: The workspace.
         project_id: The project.
         on_results: Opens Results for an experiment; without it the list offers none.
+        on_compare: Opens Results for several experiments; without it they cannot be compared.
     """
 
     view = t.Unicode("ExperimentsView").tag(sync=True)
 
     TITLE = "Experiments"
     noun = "experiment"
+    KIND = "experiment"
+    SUBJECT = EXPERIMENTS
 
     #: What the rows that are expanded show, by the experiment's id.
     details = t.List(t.Dict()).tag(sync=True)
@@ -75,14 +80,20 @@ class ExperimentsView(PagedView, ScoringView):
     results = t.Bool(default_value=False).tag(sync=True)
 
     def __init__(
-        self, services: Services, project_id: int, *, on_results: Callable[[int], None] | None = None
+        self,
+        services: Services,
+        project_id: int,
+        *,
+        on_results: Callable[[int], None] | None = None,
+        on_compare: Callable[[Sequence[int]], None] | None = None,
     ) -> None:
         self._project_id = project_id
         self._on_results = on_results
+        self._on_compare = on_compare
         self._open: dict[int, ExpandedRow] = {}
         self._previewed = set[int]()
         self._scored = set[int]()  # the experiments whose checkpoints are being scored
-        super().__init__(services, results=on_results is not None)
+        super().__init__(services, results=on_results is not None, compares=on_compare is not None)
 
     # ---- commands: looking
 
@@ -223,6 +234,18 @@ class ExperimentsView(PagedView, ScoringView):
         self.refresh()
         return encode(summarize_clean_up(found))
 
+    def do_stop_several(self, ids: list[int]) -> Row:
+        """Ask the active runs of experiments to stop; those that are not active are told."""
+        names = {row.id: row.name for row in self._shown.rows}
+        stopped = act_on_each(ids, self._services.stop_experiment, names)
+        self.refresh()
+        return stopped
+
+    def do_compare(self, ids: list[int]) -> None:
+        """Open Results for experiments."""
+        if self._on_compare is not None:
+            self._on_compare(ids)
+
     # ---- reading
 
     def read_table(self) -> tuple[str, Sequence[str], Rows]:
@@ -254,7 +277,9 @@ class ExperimentsView(PagedView, ScoringView):
     def row_of(self, listed: ListedExperiment, found: Page[ListedExperiment]) -> Row:
         """Return what the row of an experiment shows."""
         del found
-        return encode(listed)
+        written = ("note", "tags", "favourite")
+        shown = {name: value for name, value in encode(listed).items() if name not in written}
+        return shown | written_row(listed)
 
     def page_shown(self) -> None:
         """Read what the expanded rows of this page show; on another page they stay expanded."""

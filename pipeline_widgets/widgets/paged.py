@@ -31,6 +31,7 @@ class Query:
     sort: str = "modified"
     descending: bool = True
     page: int = 0
+    size: int = 50
 
 
 R = TypeVar("R", bound=TableRow)
@@ -96,9 +97,10 @@ class PagedView(TableView):
         page: int = 0,
         *,
         descending: bool | None = None,
+        size: int | None = None,
     ) -> None:
-        """Show a page; what is left out of search and sort stays as it is."""
-        wanted = {"search": search, "sort": sort, "descending": descending}
+        """Show a page; what is left out of search, sort and size stays as it is."""
+        wanted = {"search": search, "sort": sort, "descending": descending, "size": size}
         given = {name: value for name, value in wanted.items() if value is not None}
         self.show_page(replace(self._query, page=page, **cast("dict[str, Any]", given)))
         self.page_shown()

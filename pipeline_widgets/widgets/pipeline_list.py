@@ -11,12 +11,14 @@ import traitlets as t
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.directions import isolate
+from pipeline_widgets.domain.filter_subjects import PIPELINES
 from pipeline_widgets.domain.rollup import PipelineStatus
-from pipeline_widgets.errors import NotFoundError, StaleWriteError
+from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
 from pipeline_widgets.services.queries.overview import PipelinePage, PipelineRow
 from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.batch import AnnotatedList, act_on_each, written_row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
-from pipeline_widgets.widgets.paged import PagedView, Query
+from pipeline_widgets.widgets.paged import Query
 from pipeline_widgets.widgets.pipeline import PipelineView
 from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.snapshot import Rows
@@ -26,13 +28,14 @@ LIVE = (PipelineStatus.PENDING, PipelineStatus.RUNNING, PipelineStatus.STOPPING)
 NAMED = 3  # shared experiments that a row names; the others it counts
 
 
-class PipelineList(PagedView):
+class PipelineList(AnnotatedList):
     """A project's pipelines, live.
 
     Args:
         services: The workspace.
         project_id: The project.
         on_results: Opens Results for an experiment; without it they open below its graph.
+        on_compare: Opens Results for several experiments; without it pipelines cannot be compared.
 
     Raises:
         ClassicProjectError: The project is not an Advanced Training project.
@@ -42,17 +45,25 @@ class PipelineList(PagedView):
 
     TITLE = "Pipelines"
     noun = "pipeline"
+    KIND = "pipeline"
+    SUBJECT = PIPELINES
 
     #: The builders of the rows that are expanded, by the id of the pipeline.
     builders: Any = t.Dict().tag(sync=True, **ipywidgets.widget_serialization)
 
     def __init__(
-        self, services: Services, project_id: int, *, on_results: Callable[[int], None] | None = None
+        self,
+        services: Services,
+        project_id: int,
+        *,
+        on_results: Callable[[int], None] | None = None,
+        on_compare: Callable[[Sequence[int]], None] | None = None,
     ) -> None:
         self._project_id = project_id
         self._on_results = on_results
+        self._on_compare = on_compare
         services.pipelines.check_project(project_id)
-        super().__init__(services)
+        super().__init__(services, compares=on_compare is not None)
 
     # ---- commands: looking
 
@@ -167,6 +178,23 @@ class PipelineList(PagedView):
         self._refresher.wake()
         return started
 
+    def do_stop_several(self, ids: list[int]) -> Row:
+        """Ask all active runs of pipelines to stop; those where nothing is active are told."""
+
+        def stop(pipeline_id: int) -> None:
+            if not self._services.stop_all(pipeline_id):
+                raise RuleError("None of its stages is active.")
+
+        stopped = act_on_each(ids, stop, {row.id: row.name for row in self._shown.rows})
+        self.refresh()
+        return stopped
+
+    def do_compare(self, ids: list[int]) -> None:
+        """Open Results for all experiments of pipelines."""
+        if self._on_compare is not None:
+            found = [self._services.pipelines.get(each) for each in ids]
+            self._on_compare([each for pipeline in found for each in pipeline.experiment_ids])
+
     # ---- reading
 
     def read_table(self) -> tuple[str, Sequence[str], Rows]:
@@ -193,7 +221,10 @@ class PipelineList(PagedView):
         """Return what the row of a pipeline shows."""
         del found
         shown = encode_fields(listed, "id", "version", "name", "description")
-        shown |= encode_fields(listed, "modified_at", "stages", "stale", "runs")
+        shown |= encode_fields(listed, "modified_at", "stages", "stale", "runs", "statuses")
+        shown |= written_row(listed)
+        if listed.best is not None:
+            shown["best"] = encode(listed.best)
         return {**shown, **encode(listed.rollup), "shares": _shares(listed.shared)}
 
     def page_shown(self) -> None:

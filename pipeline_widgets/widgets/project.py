@@ -71,6 +71,12 @@ class ProjectView(TableView):
             self._open_tab(RESULTS).choose((experiment_id,))
             self.show(tab=RESULTS)
 
+    def compare(self, experiment_ids: Sequence[int]) -> None:
+        """Show Results of several experiments."""
+        with self._guard:
+            self._open_tab(RESULTS).choose(tuple(dict.fromkeys(experiment_ids)))
+            self.show(tab=RESULTS)
+
     def show_pipeline(self, pipeline_id: int, stage_id: int | None = None) -> None:
         """Show a pipeline of the list, expanded, with one of its stages selected."""
         with self._guard:
@@ -111,7 +117,11 @@ class ProjectView(TableView):
 
     def _make_view(self, tab: str) -> View:
         if tab == EXPERIMENTS:
-            return ExperimentsView(self._services, self._project_id, on_results=self.show_results)
+            return ExperimentsView(
+                self._services, self._project_id, on_results=self.show_results, on_compare=self.compare
+            )
         if tab == RESULTS:
             return ResultsView(self._services, self._project_id)
-        return PipelineList(self._services, self._project_id, on_results=self.show_results)
+        return PipelineList(
+            self._services, self._project_id, on_results=self.show_results, on_compare=self.compare
+        )

@@ -13,13 +13,14 @@ from pipeline_widgets.errors import EvaluatorNotFoundError
 from pipeline_widgets.services.evaluation_queue import evaluator_of
 from pipeline_widgets.services.evaluations import EvaluationStart
 from pipeline_widgets.services.queries.evaluations import EvaluatorOption
-from pipeline_widgets.widgets.base import Row, View
+from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.encoding import encode_fields
+from pipeline_widgets.widgets.log import LogView
 
 NONE_KNOWN = "There is no evaluator. Define one in a cell, with @pw.evaluator."
 
 
-class ScoringView(View):
+class ScoringView(LogView):
     """A view whose checkpoints can be scored by evaluators."""
 
     def project_to_score(self) -> int:

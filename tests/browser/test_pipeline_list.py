@@ -100,9 +100,9 @@ def test_the_columns_sort(show: Callable[..., Locator]) -> None:
     """A header is a button; a second press turns the order around. Names are text."""
     root = show(f'for name in ("b", {HOSTILE!r}, "a"): project.create_pipeline(name)')
     heads = root.get_by_role("columnheader")
-    expect(heads).to_have_text(["Name", "Status", "Last modified", "Actions"])
+    expect(heads).to_have_text(["Name", "Stages", "Status", "Best score", "Last modified", "Actions"])
     expect(names(root)).to_have_text(["a", HOSTILE, "b"])
-    expect(heads.nth(2)).to_have_attribute("aria-sort", "descending")
+    expect(heads.nth(4)).to_have_attribute("aria-sort", "descending")
     press = root.get_by_role("button", name="Name", exact=True)
     press.press("Enter")
     expect(names(root)).to_have_text([HOSTILE, "a", "b"])
@@ -110,7 +110,7 @@ def test_the_columns_sort(show: Callable[..., Locator]) -> None:
     press.press("Enter")
     expect(names(root)).to_have_text(["b", "a", HOSTILE])
     expect(press).to_be_focused()
-    expect(heads.nth(2)).not_to_have_attribute("aria-sort", re.compile(".*"))
+    expect(heads.nth(4)).not_to_have_attribute("aria-sort", re.compile(".*"))
     expect(root.locator("img")).to_have_count(0)
     menu_of(root, HOSTILE).click()
     root.get_by_role("menuitem", name="Delete").click()
@@ -124,7 +124,7 @@ def test_a_name_is_edited_in_its_row(notebook: Notebook, page: Page, show: Calla
     root = show('project.create_pipeline("one"); project.create_pipeline("two")')
     menu_of(root, "one").press("Enter")
     items = root.get_by_role("menuitem")
-    expect(items).to_have_text(["Edit name", "Duplicate", "Delete"])
+    expect(items).to_have_text(["Edit name", "Duplicate", "Add to favourites", "Note and tags", "Delete"])
     expect(items.first).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(items.nth(1)).to_be_focused()
@@ -146,9 +146,7 @@ def test_a_name_is_edited_in_its_row(notebook: Notebook, page: Page, show: Calla
     expect(names(root)).to_have_text(["two", "three"])
     choose(root, "three", "Edit name")
     root.get_by_role("textbox", name="Name of three").fill("four")
-    root.get_by_role(
-        "searchbox", name="Search pipelines"
-    ).click()  # leaving the field saves, as in JupyterLab
+    root.get_by_role("combobox", name="Filter pipelines").click()  # leaving the field saves, as in JupyterLab
     expect(names(root)).to_have_text(["two", "four"])
     assert notebook.python("sorted(each.name for each in project.pipelines)") == ["four", "two"]
 
@@ -266,7 +264,7 @@ def test_ten_thousand_pipelines_are_searched_and_paged(
     on.click()
     expect(root.get_by_text("51\N{EN DASH}100 of 10,000")).to_be_visible()
     expect(on).to_be_focused()
-    find = root.get_by_role("searchbox", name="Search pipelines")
+    find = root.get_by_role("combobox", name="Filter pipelines")
     find.press_sequentially("0999")
     expect(root.get_by_text("11 of 10,000 pipelines")).to_be_visible()
     expect(root.get_by_role("rowheader")).to_have_count(11)

@@ -137,6 +137,8 @@ def test_a_row_has_what_the_columns_show(view: PipelineList, lab: Lab) -> None:
     (row,) = view.rows
     assert row == {
         "id": made.id,
+        "statuses": ["Succeeded", "Succeeded"],
+        "best": {"position": 1, "name": "chain-grpo-2", "score": 0.5},
         "version": made.version,
         "name": "chain",
         "description": "",

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, select, update
+from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, nulls_last, select, update
 
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
+from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
+from pipeline_widgets.domain.filtering import Filter
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run import STATUSES_BY_URGENCY
 from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, in_chunks, require
+from pipeline_widgets.persistence.repositories.filters import build_condition, experiment_target
 from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.run_lineage import EARLIER_CODE
-from pipeline_widgets.persistence.repositories.search import contains_text
 from pipeline_widgets.persistence.trust import WorkspaceTrust
 
+CONFIGS_READ = 500  # experiments whose config fields are suggested
 #: Characters of the code of an earlier stage that go along; larger code is left out, as it is sent each time.
 MOST_EARLIER_CODE = 10_000_000
 
@@ -89,7 +92,7 @@ _BOUND = (
 )
 
 #: By what a list of experiments is sorted.
-Order: TypeAlias = Literal["modified", "name", "algorithm", "status", "created"]
+Order: TypeAlias = Literal["modified", "name", "algorithm", "status", "best", "created"]
 #: What needs a person most comes last, so that "descending" shows it at the top.
 _NEED = {status.value: need for need, status in enumerate(reversed(STATUSES_BY_URGENCY))}
 _ORDERS: dict[Order, ColumnElement[Any]] = {
@@ -97,6 +100,11 @@ _ORDERS: dict[Order, ColumnElement[Any]] = {
     "name": func.lower(_E.name),
     "algorithm": func.lower(_A.name),
     "status": case(_NEED, value=func.coalesce(_STATUS, "Draft")),
+    # What is best of one algorithm may be worst of another; a list of both shows the numbers as they are.
+    "best": case(
+        (_A.spec["score"].as_string() == "min", _of_runs(func.min(_R.lowest_evaluation))),
+        else_=_of_runs(func.max(_R.highest_evaluation)),
+    ),
     "created": _E.created_at,
 }
 _CODE = schema.algorithms.c
@@ -254,16 +262,39 @@ class Experiments(Repository):
         """Return the experiments of a project as a table shows them, in the order of their creation."""
         return tuple(map(row_mapping.to_experiment_row, self._all(_LISTED, project=project_id)))
 
-    def count(self, project_id: int, search: str = "") -> int:
-        """Return how many experiments of a project have a text in their name."""
-        mine = self._matching(project_id, search)
+    def count(self, project_id: int) -> int:
+        """Return how many experiments a project has."""
+        mine = _E.project_id == project_id
         return self._count(select(func.count()).select_from(schema.experiments).where(mine))
 
-    def ids(self, project_id: int, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
-        """Return, in that order, the experiments of a project with a text in their name."""
+    def ids(self, project_id: int, where: Filter, order: Order, *, descending: bool) -> tuple[int, ...]:
+        """Return, in that order, the experiments of a project for which a filter holds."""
         keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _E.id)]
-        matching = select(_E.id).select_from(_WITH_ALGORITHM).where(self._matching(project_id, search))
+        keys = [nulls_last(keys[0]), keys[1]] if order == "best" else keys
+        mine = (_E.project_id == project_id) & build_condition(
+            self.connection, where, experiment_target(EXPERIMENTS)
+        )
+        matching = select(_E.id).select_from(_WITH_ALGORITHM).where(mine)
         return tuple(self.connection.scalars(matching.order_by(*keys)))
+
+    def names(self, project_id: int) -> tuple[NamedRow, ...]:
+        """Return a project's experiments by name only, in the order of their creation."""
+        return self._bearers(select(_E.id, _E.name).where(_E.project_id == project_id).order_by(_E.id))
+
+    def config_names(self, project_id: int) -> tuple[str, ...]:
+        """Return the config fields of a project's latest experiments, by name; nested ones have dots."""
+        latest = (
+            select(_E.config).where(_E.project_id == project_id).order_by(_E.id.desc()).limit(CONFIGS_READ)
+        )
+        found: dict[str, None] = {}
+        for config in self.connection.scalars(latest):
+            found |= dict.fromkeys(_paths(config, ""))
+        return tuple(sorted(found))
+
+    def algorithm_names(self, project_id: int) -> tuple[str, ...]:
+        """Return the names of the algorithms of a project's experiments, by name."""
+        mine = select(_A.name).select_from(_WITH_ALGORITHM).where(_E.project_id == project_id)
+        return tuple(self.connection.scalars(mine.distinct().order_by(_A.name)))
 
     def summaries(self, ids: Collection[int]) -> dict[int, ExperimentSummary]:
         """Return what a list shows of those experiments, but for their latest runs."""
@@ -277,10 +308,6 @@ class Experiments(Repository):
         """Delete an experiment's row."""
         self.connection.execute(delete(schema.experiments).where(schema.experiments.c.id == experiment_id))
 
-    def _matching(self, project_id: int, search: str) -> ColumnElement[bool]:
-        mine = _E.project_id == project_id
-        return mine & contains_text(self.connection, search, _E.name) if search else mine
-
     def _columns(self, configured: ConfiguredAlgorithm, seed: int, revision: int) -> dict[str, Any]:
         return {
             "algorithm_id": self.keep(configured),
@@ -291,6 +318,14 @@ class Experiments(Repository):
             "modified_at": self.now,
             "revision": revision,
         }
+
+
+def _paths(config: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _paths(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
+        elif name.isidentifier():
+            yield prefix + name
 
 
 def _to_reference(row: row_mapping.Row) -> AlgorithmReference:

@@ -20,6 +20,9 @@ _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _R = schema.runs.c
 _M = schema.metrics.c
 _ADD = "INSERT INTO metrics (run_id, step, name, value, reported_at) VALUES (?, ?, ?, ?, ?)"
+_KEEP_LAST = """INSERT INTO last_metrics (run_id, name, step, value) VALUES (?, ?, ?, ?)
+    ON CONFLICT (run_id, name) DO UPDATE SET step = excluded.step, value = excluded.value
+    WHERE excluded.step >= last_metrics.step"""
 _OF_RUNS = select(_M.id, _M.run_id, _M.step, _M.name, _M.value).where(_M.run_id.in_(_IDS)).order_by(_M.id)
 _AFTER = (
     select(_M.id, _M.step, _M.name, _M.value, _M.reported_at)
@@ -66,6 +69,11 @@ class Metrics(Repository):
                 made = [(run, step, names[name], value, at) for run, step, name, value, _ in made]
             place = "?" if self.connection.dialect.paramstyle == "qmark" else "%s"
             self.connection.exec_driver_sql(_ADD.replace("?", place), made)
+            last: dict[str, tuple[int, str, int, float | None]] = {}
+            for run, step, name, value, _ in made:
+                if name not in last or step >= last[name][2]:
+                    last[name] = (run, name, step, value)
+            self.connection.exec_driver_sql(_KEEP_LAST.replace("?", place), [*last.values()])
 
     def add_usage(self, run_id: int, samples: Sequence[Usage]) -> None:
         """Append samples of what the processes of a run use, and raise its peak to theirs."""
@@ -98,6 +106,14 @@ class Metrics(Repository):
         return sum(
             self.connection.execute(counted, {"ids": part}).scalar_one() for part in in_chunks(run_ids)
         )
+
+    def names(self, project_id: int) -> tuple[str, ...]:
+        """Return the names of the metrics that runs of a project have reported, by name."""
+        last = schema.last_metrics
+        mine = (
+            select(last.c.name).join(schema.runs, _R.id == last.c.run_id).where(_R.project_id == project_id)
+        )
+        return tuple(self.connection.scalars(mine.distinct().order_by(last.c.name)))
 
     def after(self, run_id: int, after: int, most: int) -> list[MetricRow]:
         """Return a run's next metrics after the one of that id; a value of None is NaN."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, fields
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, delete, func, select, update
 
 from pipeline_widgets.domain.chain import Pipeline, Stage, Trigger
+from pipeline_widgets.domain.filter_subjects import PIPELINES
+from pipeline_widgets.domain.filtering import Condition, Filter
 from pipeline_widgets.domain.history import StageMarks
+from pipeline_widgets.domain.overview import StageScore
 from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.persistence import row_mapping, schema
@@ -20,7 +23,7 @@ from pipeline_widgets.persistence.repositories.base import (
     require,
     require_one,
 )
-from pipeline_widgets.persistence.repositories.search import contains_text
+from pipeline_widgets.persistence.repositories.filters import build_condition, pipeline_target
 
 _P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.experiments.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -81,6 +84,30 @@ _SHARED = (
     .order_by(_S.pipeline_id, _S.position)
 )
 
+_OF_EXPERIMENT = _R.experiment_id == _E.id
+_STAGE_SCORES = (
+    select(
+        _S.pipeline_id,
+        _S.position,
+        _E.name,
+        select(func.min(_R.lowest_evaluation))
+        .where(_OF_EXPERIMENT)
+        .correlate(schema.experiments)
+        .scalar_subquery(),
+        select(func.max(_R.highest_evaluation))
+        .where(_OF_EXPERIMENT)
+        .correlate(schema.experiments)
+        .scalar_subquery(),
+        schema.algorithms.c.spec["score"].as_string(),
+    )
+    .select_from(
+        schema.stages.join(schema.pipelines, _P.id == _S.pipeline_id)
+        .join(schema.experiments, _E.id == _S.experiment_id)
+        .join(schema.algorithms, schema.algorithms.c.id == _E.algorithm_id)
+    )
+    .order_by(_S.pipeline_id, _S.position)
+)
+
 # Looked up for each stage of a long list: calling an enumeration takes five times as long.
 _STATUSES: dict[str | None, Status] = {None: Status.DRAFT, **{each.value: each for each in Status}}
 _TRIGGERS = {each.value: each for each in Trigger}
@@ -125,11 +152,6 @@ class Pipelines(Repository):
         query = _PIPELINES.where(columns.project_id == project_id).order_by(columns.id)
         return self._pipelines(query)
 
-    def names(self, project_id: int) -> dict[int, str]:
-        """Return the names of a project's pipelines by id, in the order of their creation."""
-        query = select(_P.id, _P.name).where(_P.project_id == project_id).order_by(_P.id)
-        return {row["id"]: row["name"] for row in self._all(query)}
-
     def by_id(self, ids: Collection[int]) -> dict[int, Pipeline]:
         """Return pipelines by id."""
         return {each.id: each for part in in_chunks(ids) for each in self._pipelines(_BY_ID, ids=part)}
@@ -142,11 +164,46 @@ class Pipelines(Repository):
         """Return how many pipelines a project has."""
         return self._count(select(func.count()).where(_P.project_id == project_id))
 
-    def ids(self, project_id: int, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
-        """Return, in that order, the pipelines of a project with a text in their name or description."""
+    def ids(
+        self,
+        project_id: int,
+        where: Filter,
+        order: Order,
+        *,
+        descending: bool,
+        computed: Callable[[Condition], Collection[int]],
+    ) -> tuple[int, ...]:
+        """Return, in that order, the pipelines of a project for which a filter holds.
+
+        Args:
+            project_id: The project.
+            where: The filter.
+            order: By what they are sorted.
+            descending: Whether the latest, or the last in the alphabet, comes first.
+            computed: Finds the pipelines for which a condition on what rules compute holds.
+        """
         keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _P.id)]
-        matching = select(_P.id).where(self._matching(project_id, search))
-        return tuple(self.connection.scalars(matching.order_by(*keys)))
+        mine = (_P.project_id == project_id) & build_condition(
+            self.connection, where, pipeline_target(PIPELINES, computed)
+        )
+        return tuple(self.connection.scalars(select(_P.id).where(mine).order_by(*keys)))
+
+    def names(self, project_id: int) -> tuple[NamedRow, ...]:
+        """Return a project's pipelines by name only, in the order of their creation."""
+        return self._bearers(select(_P.id, _P.name).where(_P.project_id == project_id).order_by(_P.id))
+
+    def stage_scores(self, project_id: int, ids: Collection[int] | None = None) -> dict[int, StageScore]:
+        """Return, by pipeline, the best score of its last stage with one; of all in a project by default."""
+        found: dict[int, StageScore] = {}
+        queries = [_STAGE_SCORES.where(_P.project_id == project_id)]
+        if ids is not None:
+            queries = [_STAGE_SCORES.where(_S.pipeline_id.in_(part)) for part in in_chunks(ids)]
+        for query in queries:
+            for pipeline_id, position, name, low, high, direction in self.connection.execute(query):
+                score = low if direction == "min" else high
+                if score is not None:  # in the order of the stages: the last one counts
+                    found[pipeline_id] = StageScore(position=position, name=name, score=score)
+        return found
 
     def summaries(self, ids: Collection[int]) -> dict[int, list[StageSummary]]:
         """Return what the roll-ups of those pipelines ask for, by pipeline."""
@@ -268,10 +325,6 @@ class Pipelines(Repository):
         known = update(schema.stages).where(schema.stages.c.id == stage.id)
         if not self._done(known.values(**values)):  # an undo brings back what was deleted
             self._add(schema.stages, id=stage.id, **values)
-
-    def _matching(self, project_id: int, search: str) -> ColumnElement[bool]:
-        mine = _P.project_id == project_id
-        return mine & contains_text(self.connection, search, _P.name, _P.description) if search else mine
 
     def _summaries(self, condition: ColumnElement[bool]) -> dict[int, list[StageSummary]]:
         stages: dict[int, list[StageSummary]] = {}

@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
+from pipeline_widgets.domain.filter_subjects import RUNS
+from pipeline_widgets.domain.filtering import Filter
 from pipeline_widgets.domain.limits import Limits, QueuedRun
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ResultRow
@@ -32,6 +34,7 @@ from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository, require
+from pipeline_widgets.persistence.repositories.filters import build_condition, run_target
 from pipeline_widgets.persistence.repositories.run_lineage import ANCESTORS, DESCENDANTS, RESUMED, RESUMING
 
 _C = schema.runs.c
@@ -251,6 +254,12 @@ class Runs(Repository):
         """Return the runs of a project, oldest first."""
         return self._where(_C.project_id == project_id)
 
+    def matching(self, project_id: int, where: Filter) -> tuple[int, ...]:
+        """Return the runs of a project for which a filter holds, oldest first; evaluations are none."""
+        mine = (_C.project_id == project_id) & (_C.kind != "evaluation")
+        holds = build_condition(self.connection, where, run_target(RUNS))
+        return tuple(self.connection.scalars(select(_C.id).where(mine & holds).order_by(_C.id)))
+
     def ids(self) -> frozenset[int]:
         """Return the ids of all runs of the workspace."""
         return frozenset(self.connection.scalars(select(_C.id)))
@@ -435,7 +444,7 @@ class Runs(Repository):
     def _remove(self, which: ColumnElement[bool]) -> None:
         ids = select(_C.id).where(which)
         self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ids)))
-        for table in (schema.metrics, schema.usage, schema.checkpoints, schema.notices):
+        for table in (schema.metrics, schema.last_metrics, schema.usage, schema.checkpoints, schema.notices):
             self.connection.execute(delete(table).where(table.c.run_id.in_(ids)))
         unlinked = update(schema.runs).where(which)
         self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))

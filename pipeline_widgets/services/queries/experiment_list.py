@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from pipeline_widgets.domain.annotation import Annotation
 from pipeline_widgets.domain.experiment_actions import ExperimentBlockers, find_experiment_blockers
+from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
+from pipeline_widgets.domain.filtering import EVERYTHING, parse_filter
 from pipeline_widgets.domain.overview import ExperimentSummary
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.persistence.repositories.experiments import Order
@@ -44,6 +47,9 @@ class ListedExperiment:
     waits: str | None
     #: The names of the pipelines that it belongs to.
     pipelines: tuple[str, ...]
+    note: str
+    tags: tuple[str, ...]
+    favourite: bool
     blockers: ExperimentBlockers
 
 
@@ -69,7 +75,7 @@ class ExperimentListQueries:
 
         Args:
             project_id: The project.
-            search: A text in the name, in upper or lower case.
+            search: A filter (domain/filtering.py); a word by itself is searched in the name.
             sort: By what; by "status", descending, what needs a person most comes first.
             descending: Whether the latest, or the last in the alphabet, comes first.
             page: Counted from 0; a page past the end gives the last one.
@@ -79,19 +85,22 @@ class ExperimentListQueries:
 
         Raises:
             ConfigError: The list cannot be sorted by that.
+            FilterError: The filter cannot be read.
             NotFoundError: There is no such project.
         """
         check_sort(sort, Sort, "experiments")
-        search = search.strip()
+        where = parse_filter(search, EXPERIMENTS)
         with self._store.read() as work:
             work.projects.get(project_id)
             if only is not None:
                 ids = tuple(work.experiments.by_id([only]))
             else:
-                ids = work.experiments.ids(project_id, search, sort, descending=descending)
+                ids = work.experiments.ids(project_id, where, sort, descending=descending)
             here = cut(ids, page=page, size=size, holding=holding)
             listed = _list(work, here.listed)
-            everything = work.experiments.count(project_id) if search and only is None else here.total
+            everything = (
+                work.experiments.count(project_id) if where != EVERYTHING and only is None else here.total
+            )
         return Page(rows=listed, total=here.total, all=everything, page=here.page, size=here.size)
 
 
@@ -100,8 +109,11 @@ def _list(work: UnitOfWork, ids: Sequence[int]) -> tuple[ListedExperiment, ...]:
     latest = work.runs.by_id([row.latest for row in found.values() if row.latest is not None])
     begun = pipeline_facts.start_steps(work, latest.values())
     bound = work.experiments.bound(ids)
+    written = work.annotations.of("experiment", ids)
     return tuple(
-        _row(work, found[each], latest.get(found[each].latest or 0), begun, bound.get(each, ()))
+        _row(
+            work, found[each], latest.get(found[each].latest or 0), begun, bound.get(each, ()), written[each]
+        )
         for each in ids
     )
 
@@ -112,6 +124,7 @@ def _row(
     latest: Run | None,
     begun: Mapping[int, int],
     pipelines: tuple[str, ...],
+    written: Annotation,
 ) -> ListedExperiment:
     at_work = latest if latest is not None and latest.status.active else None
     return ListedExperiment(
@@ -129,6 +142,9 @@ def _row(
         total=at_work.total if at_work else None,
         waits=at_work.waiting_for if at_work else None,
         pipelines=pipelines,
+        note=written.note,
+        tags=written.tags,
+        favourite=written.favourite,
         blockers=find_experiment_blockers(
             row.spec,
             latest,

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from pipeline_widgets.domain.evaluator import EvaluatorScore, best_of
-from pipeline_widgets.domain.overview import ExperimentRow, ProjectRow, ResultRow
+from pipeline_widgets.domain.filter_subjects import EXPERIMENTS, PIPELINES, RUNS
+from pipeline_widgets.domain.filtering import EVERYTHING, Condition, compare, parse_filter
+from pipeline_widgets.domain.overview import ExperimentRow, ProjectRow, ResultRow, StageScore
 from pipeline_widgets.domain.pipeline_run import RunOffer, offer_runs
 from pipeline_widgets.domain.rollup import Rollup, StageSummary, roll_up
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.staleness import compute_staleness
+from pipeline_widgets.persistence.repositories.base import NamedRow
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts
 from pipeline_widgets.services.queries.paging import Page, check_sort, cut
 
 #: The columns by which the list of pipelines is sorted.
-Sort: TypeAlias = Literal["modified", "name", "status", "created"]
+Sort: TypeAlias = Literal["modified", "name", "status", "best", "created"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +45,13 @@ class PipelineRow:
     runs: RunOffer
     #: The names of its experiments that other pipelines use as well (spec 3.4).
     shared: tuple[str, ...]
+    #: The statuses of its stages, in order.
+    statuses: tuple[Status, ...]
+    #: The best score of its last stage that has one.
+    best: StageScore | None
+    note: str
+    tags: tuple[str, ...]
+    favourite: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +83,7 @@ class OverviewQueries:
 
         Args:
             project_id: The project.
-            search: A text in the name or description, in upper or lower case.
+            search: A filter (domain/filtering.py); a word by itself is searched in name and description.
             sort: By what; by "status", descending, what needs a person most comes first.
             descending: Whether the latest, or the last in the alphabet, comes first.
             page: Counted from 0; a page past the end gives the last one.
@@ -81,19 +92,25 @@ class OverviewQueries:
 
         Raises:
             ConfigError: The list cannot be sorted by that.
+            FilterError: The filter cannot be read.
             NotFoundError: There is no such project.
         """
         check_sort(sort, Sort, "pipelines")
-        search = search.strip()
+        where = parse_filter(search, PIPELINES)
         with self._store.read() as work:
             revision = work.projects.get(project_id).revision
+            computed = _Computed(work, project_id)
+            order = sort if sort in ("modified", "name", "created") else "created"
+            ids = work.pipelines.ids(
+                project_id, where, order, descending=descending, computed=computed.matching
+            )
             if sort == "status":
-                ids = _sort_by_need(work, project_id, search, descending=descending)
-            else:
-                ids = work.pipelines.ids(project_id, search, sort, descending=descending)
+                ids = sorted(ids, key=lambda each: (computed.need(each), each), reverse=descending)
+            elif sort == "best":
+                ids = computed.by_score(ids, descending=descending)
             here = cut(ids, page=page, size=size, holding=holding)
-            rows = _rows(work, here.listed)
-            everything = work.pipelines.count(project_id) if search else here.total
+            rows = _rows(work, project_id, here.listed)
+            everything = work.pipelines.count(project_id) if where != EVERYTHING else here.total
         return PipelinePage(
             rows=rows, total=here.total, all=everything, page=here.page, size=here.size, revision=revision
         )
@@ -107,6 +124,46 @@ class OverviewQueries:
         """Return runs as they are now, by their ids; those that are gone are left out."""
         with self._store.read() as work:
             return work.runs.by_id(ids)
+
+    def run_ids(self, project_id: int, search: str = "") -> tuple[int, ...]:
+        """Return the runs of a project for which a filter holds, oldest first; evaluations are none.
+
+        Raises:
+            FilterError: The filter cannot be read.
+        """
+        where = parse_filter(search, RUNS)
+        with self._store.read() as work:
+            work.projects.get(project_id)
+            return work.runs.matching(project_id, where)
+
+    def experiment_names(self, project_id: int, search: str = "") -> tuple[NamedRow, ...]:
+        """Return the names of a project's experiments for which a filter holds, oldest first.
+
+        Raises:
+            FilterError: The filter cannot be read.
+        """
+        where = parse_filter(search, EXPERIMENTS)
+        with self._store.read() as work:
+            named = work.experiments.names(project_id)
+            if where == EVERYTHING:
+                return named
+            found = set(work.experiments.ids(project_id, where, "created", descending=False))
+        return tuple(each for each in named if each.id in found)
+
+    def pipeline_names(self, project_id: int, search: str = "") -> tuple[NamedRow, ...]:
+        """Return the names of a project's pipelines for which a filter holds, oldest first.
+
+        Raises:
+            FilterError: The filter cannot be read.
+        """
+        where = parse_filter(search, PIPELINES)
+        with self._store.read() as work:
+            named = work.pipelines.names(project_id)
+            if where == EVERYTHING:
+                return named
+            computed = _Computed(work, project_id).matching
+            found = set(work.pipelines.ids(project_id, where, "created", descending=False, computed=computed))
+        return tuple(each for each in named if each.id in found)
 
     def experiments(self, project_id: int) -> tuple[ExperimentRow, ...]:
         """Return a project's experiments in the order of their creation."""
@@ -136,21 +193,50 @@ def _with_scores(work: UnitOfWork, rows: tuple[ResultRow, ...]) -> tuple[ResultR
     return tuple(replace(row, scores=found.get(row.run_id, {})) for row in rows)
 
 
-def _sort_by_need(work: UnitOfWork, project_id: int, search: str, *, descending: bool) -> tuple[int, ...]:
-    """The ids of all pipelines that match, by what their roll-ups say."""
-    matching = work.pipelines.ids(project_id, search, "created", descending=False)
-    stages = work.pipelines.all_summaries(project_id)
-    none: list[StageSummary] = []
-    needs = {each: roll_up(stages.get(each, none)).urgency for each in matching}
-    return tuple(sorted(matching, key=lambda each: (needs[each], each), reverse=descending))
+class _Computed:
+    """What rules compute of all pipelines of a project, read when it is first asked for."""
+
+    def __init__(self, work: UnitOfWork, project_id: int) -> None:
+        self._work = work
+        self._project_id = project_id
+
+    @cached_property
+    def _stages(self) -> Mapping[int, Sequence[StageSummary]]:
+        return self._work.pipelines.all_summaries(self._project_id)
+
+    @cached_property
+    def _scores(self) -> Mapping[int, StageScore]:
+        return self._work.pipelines.stage_scores(self._project_id)
+
+    @cached_property
+    def _all(self) -> Sequence[int]:
+        return [row.id for row in self._work.pipelines.names(self._project_id)]
+
+    def need(self, pipeline_id: int) -> int:
+        """Return how urgently a pipeline needs a person."""
+        return roll_up(self._stages.get(pipeline_id, ())).urgency
+
+    def by_score(self, ids: Sequence[int], *, descending: bool) -> list[int]:
+        """Return pipelines by their scores; those without one come last."""
+        scored = [each for each in ids if each in self._scores]
+        scored.sort(key=lambda each: (self._scores[each].score, each), reverse=descending)
+        return [*scored, *(each for each in ids if each not in self._scores)]
+
+    def matching(self, condition: Condition) -> list[int]:
+        """Return the pipelines for which a condition on their status or score holds."""
+        if condition.field == "status":
+            words = {each: roll_up(self._stages.get(each, ())).status.value for each in self._all}
+            return [each for each, word in words.items() if compare(word, condition)]
+        return [each for each, found in self._scores.items() if compare(found.score, condition)]
 
 
-def _rows(work: UnitOfWork, ids: Collection[int]) -> tuple[PipelineRow, ...]:
+def _rows(work: UnitOfWork, project_id: int, ids: Collection[int]) -> tuple[PipelineRow, ...]:
     pipelines, summaries, shared = (
         work.pipelines.by_id(ids),
         work.pipelines.summaries(ids),
         work.pipelines.shared(ids),
     )
+    scores, written = work.pipelines.stage_scores(project_id, ids), work.annotations.of("pipeline", ids)
     known = pipeline_facts.load_stages(work, [stage for each in pipelines.values() for stage in each.stages])
     stale = {each.id: compute_staleness(each, known) for each in pipelines.values()}
     return tuple(
@@ -166,6 +252,11 @@ def _rows(work: UnitOfWork, ids: Collection[int]) -> tuple[PipelineRow, ...]:
             stale=sum(one.stale for one in stale[each.id].values()),
             runs=offer_runs(each, known, stale[each.id]),
             shared=shared.get(each.id, ()),
+            statuses=tuple(stage.status for stage in summaries.get(each.id, ())),
+            best=scores.get(each.id),
+            note=written[each.id].note,
+            tags=written[each.id].tags,
+            favourite=written[each.id].favourite,
         )
         for each in (pipelines[pipeline_id] for pipeline_id in ids)
     )

@@ -6,35 +6,63 @@ import { progressBar, runLeft, stepsDone } from "./run_times.js";
 import { isolated, remaining } from "./text.js";
 
 /**
+ * What trains, stops and resumes an experiment.
+ * @param {ExperimentsHost} host
+ * @param {ExperimentRow} row
+ * @returns {(MenuItem & { reason: string })[]}
+ */
+export const experimentItems = (host, row) => [
+  {
+    label: "Train",
+    glyph: "play",
+    reason: row.blockers.train,
+    onclick: (pressed) => start(host, row, "train", "is training", pressed),
+  },
+  {
+    label: "Stop",
+    glyph: "stop",
+    reason: row.blockers.stop,
+    onclick: (pressed) => start(host, row, "stop", "is asked to stop", pressed),
+  },
+  {
+    label: "Resume",
+    glyph: "resume",
+    reason: row.blockers.resume,
+    onclick: (pressed) => openResume(host, row, pressed),
+  },
+];
+
+/**
  * Buttons that train, stop and resume an experiment; `kind` is that of the first.
  * @param {ExperimentsHost} host
  * @param {ExperimentRow} row
  * @param {string} [kind]
  */
-export function experimentActs(host, row, kind) {
-  /**
-   * @param {string} label
-   * @param {string} glyph
-   * @param {string} reason
-   * @param {(pressed: El) => unknown} onclick
-   * @param {string} [look]
-   */
-  const act = (label, glyph, reason, onclick, look) =>
-    button({ label, glyph, reason, title: label, f: `${label}-${row.id}`, onclick, kind: look });
-  return [
-    act(
-      "Train",
-      "play",
-      row.blockers.train,
-      (pressed) => start(host, row, "train", "is training", pressed),
-      kind,
-    ),
-    act("Stop", "stop", row.blockers.stop, (pressed) =>
-      start(host, row, "stop", "is asked to stop", pressed),
-    ),
-    act("Resume", "resume", row.blockers.resume, (pressed) => openResume(host, row, pressed)),
-  ];
+export const experimentActs = (host, row, kind) =>
+  experimentItems(host, row).map((item, at) => actButton(item, row, at ? undefined : kind));
+
+/**
+ * The button of what comes next: to stop it while it is active, to go on with what has not succeeded, to
+ * train it. Nothing of these is shown where none can be done now; the menu says why.
+ * @param {ExperimentsHost} host
+ * @param {ExperimentRow} row
+ */
+export function firstAct(host, row) {
+  const [train, stop, resume] = experimentItems(host, row);
+  const order = ["Stopped", "Failed", "Crashed"].includes(row.status)
+    ? [stop, resume, train]
+    : [stop, train, resume];
+  const first = order.find(({ reason }) => !reason);
+  return first ? actButton(first, row) : null;
 }
+
+/**
+ * @param {MenuItem & { reason: string }} item
+ * @param {ExperimentRow} row
+ * @param {string} [kind]
+ */
+const actButton = ({ label, glyph, reason, onclick }, row, kind) =>
+  button({ label, glyph, reason, title: label, f: `${label}-${row.id}`, onclick, kind });
 
 /**
  * Train or stop it, and say that it does.

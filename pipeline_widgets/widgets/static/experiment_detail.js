@@ -9,6 +9,7 @@ import { experimentConfig } from "./experiment_config.js";
 import { openDeleteCheckpoint, openDeploy, openEditConfig } from "./experiment_dialogs.js";
 import { experimentRuns } from "./experiment_runs.js";
 import { errorPart, Printed } from "./files.js";
+import { logButton } from "./log_dialog.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
 import { isActive } from "./run_times.js";
@@ -81,7 +82,9 @@ export class ExperimentDetail {
         <div class="pw-xd-columns">
           <div class="pw-xd-column">
             ${this.part("Metrics", this.metrics(detail))}
-            <div ?hidden=${!detail.run?.log}>${this.part("Log", this.log.el)}</div>
+            <div ?hidden=${!detail.run}>
+              ${this.part("Log", [this.log.el, logButton(this.frame, detail.run)])}
+            </div>
           </div>
           <div class="pw-xd-column">${this.part("Config", config)}${this.part("Runs", runs)}</div>
           ${this.part("Checkpoints", this.checkpoints(row, detail))}

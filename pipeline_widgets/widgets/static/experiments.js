@@ -4,7 +4,7 @@
 import { openCleanUp } from "./clean_up.js";
 import { openMenu } from "./dialogs.js";
 import { badge, button, html, moment } from "./elements.js";
-import { experimentActs, experimentProgress } from "./experiment_actions.js";
+import { experimentItems, experimentProgress, firstAct } from "./experiment_actions.js";
 import { ExperimentDetail } from "./experiment_detail.js";
 import {
   openDeleteExperiment,
@@ -13,6 +13,7 @@ import {
   openNewExperiment,
 } from "./experiment_dialogs.js";
 import { PagedTable } from "./paged_table.js";
+import { annotationItems, rowMarks, severalItems } from "./row_actions.js";
 import { count, score } from "./text.js";
 
 const EXPERIMENT_CODE = 'project.create_experiment("sft", algorithm="SFT")';
@@ -20,6 +21,7 @@ const EXPERIMENT_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
   { label: "Algorithm", sort: "algorithm", descending: false, kind: "pw-ex-algorithm" },
   { label: "Status", sort: "status", descending: true, kind: "pw-ex-status" },
+  { label: "Best score", sort: "best", descending: true, kind: "pw-pt-best" },
   { label: "Last modified", sort: "modified", descending: true, kind: "pw-ex-modified" },
   { label: "Actions", kind: "pw-ex-actions" },
 ];
@@ -33,9 +35,10 @@ export class ExperimentsTable extends PagedTable {
       el,
       name: "experiments",
       noun: "experiment",
-      kind: "pw-ex-table",
+      kind: "pw-ex-table pw-pt-compact",
       columns: EXPERIMENT_COLUMNS,
-      watched: ["details"],
+      watched: ["details", "compares"],
+      several: true,
     });
     /** @type {FormDrafts | null} */
     this.typed = null; // what was typed into the form of a new experiment
@@ -93,26 +96,28 @@ export class ExperimentsTable extends PagedTable {
 
   /** @param {ExperimentRow} row */
   cells(row) {
-    const { id, name, algorithm, runs } = row;
-    const done = html`<span>${count(runs, "run")}</span><span>best score ${score(row.best)}</span>`;
-    return html`<th scope="row">
-        <div class="pw-pt-name">${this.opener(row)}</div>
-        <div class="pw-pt-under pw-ex-under pw-soft">
-          <span class="pw-ex-made" title=${algorithm}>${algorithm}</span>
-          ${runs ? done : null}
-        </div>
-      </th>
+    const { id, algorithm, runs } = row;
+    const after = [
+      rowMarks(row),
+      html`<span class="pw-ex-made" title=${algorithm}>${algorithm}</span>`,
+      runs ? html`<span>${count(runs, "run")}</span>` : null,
+    ];
+    const waits = row.waits
+      ? html`<div class="pw-ex-waits pw-soft" title=${row.waits}>Waits for ${row.waits}</div>`
+      : null;
+    return html`<th scope="row">${this.nameLine(row, after)}</th>
       <td class="pw-ex-algorithm"><div title=${algorithm}>${algorithm}</div></td>
-      <td>
-        <div>${badge(row.status)}</div>
-        ${row.waits ? html`<div class="pw-ex-waits pw-soft">Waits for ${row.waits}</div>` : null}
-        ${experimentProgress(row)}
+      <td class="pw-ex-status">
+        <div class="pw-ex-state">
+          ${badge(row.status)}${experimentProgress(row)}
+          ${waits}
+        </div>
       </td>
+      <td class="pw-pt-best"><span class="pw-pt-score">${score(row.best)}</span></td>
       <td class="pw-pt-modified">${moment(row.modified_at)}</td>
       <td class="pw-ex-actions">
         <div class="pw-ex-bar">
-          <div class="pw-ex-acts" role="group" aria-label=${name}>${experimentActs(this, row)}</div>
-          ${this.menuButton(row, (opener) => this.openActions(id, opener))}
+          ${firstAct(this, row)}${this.menuButton(row, (opener) => this.openActions(id, opener))}
         </div>
       </td>`;
   }
@@ -125,6 +130,7 @@ export class ExperimentsTable extends PagedTable {
     const row = this.row(id);
     if (!row) return;
     openMenu(opener, [
+      ...experimentItems(this, row),
       this.model.get("results")
         ? {
             label: "Results",
@@ -139,6 +145,7 @@ export class ExperimentsTable extends PagedTable {
         onclick: () => openEditConfig(this, row, opener),
       },
       { label: "Duplicate", glyph: "copy", onclick: () => openDuplicate(this, row, opener) },
+      ...annotationItems(this, row),
       {
         label: "Delete",
         glyph: "trash",
@@ -147,6 +154,14 @@ export class ExperimentsTable extends PagedTable {
         onclick: () => openDeleteExperiment(this, row),
       },
     ]);
+  }
+
+  /** @param {ExperimentRow[]} rows */
+  actsOnSeveral(rows) {
+    return severalItems(this, rows, {
+      active: ({ blockers }) => !blockers.stop,
+      loses: ["Their runs, metrics and checkpoints are deleted, and that cannot be undone."],
+    });
   }
 
   // ---- what is in an expanded row

@@ -1,11 +1,13 @@
 // A list of a page of rows. Python searches, sorts and pages; a row can be expanded. A subclass says what a
 // row shows.
 
-import { searchBox } from "./controls.js";
-import { button, draw, find, focused, focusOn, html, icon } from "./elements.js";
+import { draw, find, focused, focusOn, html } from "./elements.js";
 import { Frame } from "./frame.js";
-import { pageTurner } from "./pages.js";
+import { sentence } from "./line.js";
+import { hasPages, pageTurner } from "./pages.js";
+import { RowSelection } from "./row_selection.js";
 import { refocusRow } from "./table_focus.js";
+import { nameLine, noRows, rowMenuButton, rowOpener } from "./table_row.js";
 import { TableSearch } from "./table_search.js";
 import { columnHead } from "./tables.js";
 import { capital, count, inFull, isolated } from "./text.js";
@@ -14,11 +16,12 @@ import { repeat } from "./vendor/lit.js";
 /** @template {ListRow} R */
 export class PagedTable {
   /**
-   * `noun` is what a row is, and the name of its id in commands.
+   * `noun` is what a row is, and the name of its id in commands; with `several` rows can be selected, and the
+   * search is a filter.
    * @param {{ model: Model, el: El, name: string, noun: string, kind: string, columns: Column[],
-   *   watched: string[] }} options
+   *   watched: string[], several?: boolean }} options
    */
-  constructor({ model, el, name, noun, kind, columns, watched }) {
+  constructor({ model, el, name, noun, kind, columns, watched, several }) {
     this.model = model;
     this.noun = noun;
     this.kind = kind;
@@ -37,7 +40,14 @@ export class PagedTable {
     /** @type {{ id: number, focus: boolean } | null} */
     this.landing = null;
     this.drawing = false;
-    this.search = new TableSearch(`Search ${noun}s`, (text) => this.query({ search: text }));
+    this.selection = several ? new RowSelection(this) : null;
+    this.search = new TableSearch({
+      label: `${several ? "Filter" : "Search"} ${noun}s`,
+      ask: (text) => this.askPage({ search: text }),
+      failed: (error) => this.failed(error),
+      shown: () => this.draw(),
+      fields: several ? () => this.frame.line.ask("filter_fields") : undefined,
+    });
     for (const trait of ["rows", "page", ...watched]) this.frame.on(`change:${trait}`, () => this.draw());
     this.frame.undo.push(
       () => this.search.end(),
@@ -99,6 +109,15 @@ export class PagedTable {
     return "";
   }
 
+  /**
+   * @param {R} row
+   * @param {Content} after
+   * @param {Content} [edit]
+   */
+  nameLine(row, after, edit) {
+    return nameLine(this, row, after, edit);
+  }
+
   /** Whether it shows rows only: no search, no sorting. */
   get plain() {
     return false;
@@ -108,10 +127,20 @@ export class PagedTable {
     return this.columns;
   }
 
+  /**
+   * What can be done with several rows.
+   * @param {R[]} _rows
+   * @returns {(MenuItem | null)[]}
+   */
+  actsOnSeveral(_rows) {
+    return [];
+  }
+
   // ---- drawing
 
   draw() {
     const { page, rows } = this;
+    this.selection?.prune();
     this.open = this.expanded();
     for (const [id, open] of this.wanted) if (this.open.has(id) === open) this.wanted.delete(id);
     this.endInsides(new Set(rows.filter(({ id }) => this.isOpen(id)).map(({ id }) => id)));
@@ -142,7 +171,7 @@ export class PagedTable {
     const all = count(page.all, this.noun),
       shown = page.search ? `${inFull(page.total)} of ${all}` : all;
     return html`<div class="pw-pt-bar" ?hidden=${this.plain || !page.all}>
-        ${this.tools()}${searchBox(this.search.input)}
+        ${this.selection?.ids.size ? this.selection.bar() : this.tools()}${this.search.box()}
         <div class="pw-pt-count pw-soft" role="status">${shown}</div>
       </div>
       <div class="pw-pt-scroll">
@@ -158,10 +187,23 @@ export class PagedTable {
           </tbody>
         </table>
       </div>
-      <div class="pw-empty" ?hidden=${rows.length > 0}>${rows.length ? null : this.none(page)}</div>
-      <nav class="pw-pt-pages" aria-label="Pages" ?hidden=${page.pages < 2}>
-        ${page.pages < 2 ? null : pageTurner(page, rows.length, (by, el) => this.turn(by, el))}
+      <div class="pw-empty" ?hidden=${rows.length > 0}>${rows.length ? null : noRows(this, page)}</div>
+      <nav class="pw-pt-pages" aria-label="Pages" ?hidden=${!hasPages(page)}>
+        ${hasPages(page) ? this.pages(page, rows.length) : null}
       </nav>`;
+  }
+
+  /**
+   * @param {Page} page
+   * @param {number} shown
+   */
+  pages(page, shown) {
+    return pageTurner(
+      page,
+      shown,
+      (by, el) => this.turn(by, el),
+      (size, el) => this.query({ size }, el),
+    );
   }
 
   /**
@@ -169,7 +211,8 @@ export class PagedTable {
    * @param {Page} page
    */
   head(column, page) {
-    const shown = this.plain ? { ...column, sort: undefined } : column;
+    const before = column === this.columns[0] ? this.selection?.boxOfAll() : null,
+      shown = this.plain ? { ...column, sort: undefined } : { ...column, before };
     return columnHead(shown, page, ["pw-pt-sort", "pw-pt-arrow"], (wanted, el) => this.query(wanted, el));
   }
 
@@ -187,20 +230,6 @@ export class PagedTable {
     return html`<tr class="pw-pt-inside">
       <td colspan=${this.shownColumns.length}>${inside.show(row)}</td>
     </tr>`;
-  }
-
-  /** @param {Page} page */
-  none(page) {
-    const { holds, nothing: told } = this.empty();
-    const found = page.all && !this.plain;
-    const [title, ...more] = found
-      ? [
-          `No ${this.noun}s found`,
-          html`<div>${holds} “${page.search}”.</div>`,
-          button({ label: "Clear search", f: "clear", onclick: () => this.search.clear() }),
-        ]
-      : told;
-    return html`<div class="pw-pt-none">${title}</div>${more}`;
   }
 
   /** Show where a new row is, once it is there. */
@@ -248,36 +277,17 @@ export class PagedTable {
     return this.wanted.get(id) ?? this.open.has(id);
   }
 
-  /**
-   * The button with a row's name that expands it.
-   * @param {R} row
-   */
-  opener({ id, name }) {
-    return html`<button type="button" class="pw-pt-open" data-f=${`open-${id}`} title=${name}
-      aria-label=${name}
-      aria-expanded=${String(this.isOpen(id))} @click=${(event) => this.toggle(id, event.currentTarget)}>
-      <span class="pw-pt-chevron">${icon("right")}</span>
-      <span class="pw-pt-title" dir="auto">${isolated(name)}</span>
-    </button>`;
+  /** @param {R} row */
+  opener(row) {
+    return rowOpener(this, row);
   }
 
   /**
-   * The button that opens a row's menu.
    * @param {R} row
    * @param {(opener: El) => void} onclick
    */
-  menuButton({ id, name }, onclick) {
-    const label = `Actions for ${isolated(name)}`;
-    return button({
-      label,
-      glyph: "more",
-      quiet: true,
-      kind: "pw-pt-menu",
-      popup: true,
-      expanded: false,
-      f: `menu-${id}`,
-      onclick,
-    });
+  menuButton(row, onclick) {
+    return rowMenuButton(row, onclick);
   }
 
   /**
@@ -321,5 +331,19 @@ export class PagedTable {
   query(wanted, pressed) {
     this.landing = null;
     return this.frame.run("query", wanted, pressed);
+  }
+
+  /**
+   * Ask for a page, and leave what goes wrong to who asks.
+   * @param {Args} wanted
+   */
+  askPage(wanted) {
+    this.landing = null;
+    return this.frame.line.ask("query", wanted);
+  }
+
+  /** @param {unknown} error */
+  failed(error) {
+    this.frame.notice(sentence(error), "error");
   }
 }

@@ -2,24 +2,31 @@
 // builder.
 
 import { ChildPlace } from "./children.js";
-import { field, textArea, textInput } from "./controls.js";
 import { openDelete } from "./delete_row.js";
 import { description } from "./description.js";
-import { openDialog, openMenu } from "./dialogs.js";
+import { openMenu } from "./dialogs.js";
 import { badge, button, draw, failure, find, focusOn, html, make, moment, named } from "./elements.js";
 import { kindOf, sentence } from "./line.js";
 import { PagedTable } from "./paged_table.js";
+import { openNewPipeline, openPipelineImport } from "./pipeline_list_dialogs.js";
+import { annotationItems, rowMarks, severalItems } from "./row_actions.js";
 import { openPipelineRun, runButtons } from "./run_pipeline.js";
+import { bestScore, stageStrip } from "./stage_strip.js";
 import { count, isolated } from "./text.js";
-import { openImport } from "./transfer.js";
 import { nothing } from "./vendor/lit.js";
 
 const LIST_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
-  { label: "Status", sort: "status", descending: true },
-  { label: "Last modified", sort: "modified", descending: true },
-  { label: "Actions" },
+  { label: "Stages", kind: "pw-pl-strip" },
+  { label: "Status", sort: "status", descending: true, kind: "pw-pl-status" },
+  { label: "Best score", sort: "best", descending: true, kind: "pw-pt-best" },
+  { label: "Last modified", sort: "modified", descending: true, kind: "pw-pl-modified" },
+  { label: "Actions", kind: "pw-pl-actions" },
 ];
+
+const WHAT_STAYS = "Experiments, checkpoints and agents stay, and so do the results of its runs.";
+const PIPELINE_LOSES = ["Their stages and settings are deleted, and that cannot be undone.", WHAT_STAYS];
+const ACTIVE_STATUSES = new Set(["Pending", "Running", "Stopping"]);
 
 /**
  * A name that is being typed.
@@ -36,9 +43,10 @@ export class PipelineTable extends PagedTable {
       el,
       name: "pipeline-list",
       noun: "pipeline",
-      kind: "pw-pl-table",
+      kind: "pw-pl-table pw-pt-compact",
       columns: LIST_COLUMNS,
-      watched: ["builders"],
+      watched: ["builders", "compares"],
+      several: true,
     });
     /** @type {Map<number, Rename>} */
     this.renames = new Map(); // by pipeline
@@ -48,7 +56,12 @@ export class PipelineTable extends PagedTable {
   tools() {
     return [
       this.newButton(),
-      button({ label: "Import pipeline", glyph: "import", f: "import", onclick: () => this.import() }),
+      button({
+        label: "Import pipeline",
+        glyph: "import",
+        f: "import",
+        onclick: () => openPipelineImport(this),
+      }),
     ];
   }
 
@@ -58,7 +71,7 @@ export class PipelineTable extends PagedTable {
       glyph: "plus",
       kind: "pw-primary",
       f: "new",
-      onclick: () => this.create(),
+      onclick: () => openNewPipeline(this),
     });
   }
 
@@ -92,21 +105,17 @@ export class PipelineTable extends PagedTable {
       title: `${count(row.stale, "stage is", "stages are")} stale`,
       text: `${row.stale} stale`,
     };
-    return html`<th scope="row">
-        <div class="pw-pt-name">
-          ${this.opener(row)}${edit ? this.renameForm(row, edit) : null}
-        </div>
-        <div class="pw-pt-under pw-soft">
-          ${row.stages ? html`<span>${count(row.stages, "stage")}</span>` : null}
-          ${row.shares ? html`<span>${row.shares}</span>` : null}
-        </div>
-      </th>
-      <td>
+    const about = row.shares ? html`<span title=${row.shares}>${row.shares}</span>` : null;
+    const rename = edit ? this.renameForm(row, edit) : null;
+    return html`<th scope="row">${this.nameLine(row, [rowMarks(row), about], rename)}</th>
+      <td class="pw-pl-strip">${stageStrip(row.statuses)}</td>
+      <td class="pw-pl-status">
         <div class="pw-pl-marks">
           ${badge(row.status, { title: row.detail })}${row.stale ? badge("Stale", stale) : null}
+          <div class="pw-pt-detail pw-soft" title=${row.detail}>${row.detail}</div>
         </div>
-        <div class="pw-pt-detail pw-soft">${row.detail}</div>
       </td>
+      <td class="pw-pt-best">${bestScore(row.best)}</td>
       <td class="pw-pt-modified">${moment(row.modified_at)}</td>
       <td class="pw-pl-actions">
         ${this.runButton(row)}${this.menuButton(row, (opener) => this.openActions(row.id, opener))}
@@ -122,9 +131,18 @@ export class PipelineTable extends PagedTable {
     openMenu(opener, [
       { label: "Edit name", glyph: "edit", onclick: () => this.rename(id) },
       { label: "Duplicate", glyph: "copy", onclick: () => this.duplicate(id, opener) },
+      ...(row ? annotationItems(this, row) : []),
       ...(row ? this.runs(row).slice(1) : []), // the first has a button of its own
       { label: "Delete", glyph: "trash", danger: true, onclick: () => this.remove(id) },
     ]);
+  }
+
+  /** @param {PipelineRow[]} rows */
+  actsOnSeveral(rows) {
+    return severalItems(this, rows, {
+      active: ({ statuses }) => statuses.some((/** @type {string} */ status) => ACTIVE_STATUSES.has(status)),
+      loses: PIPELINE_LOSES,
+    });
   }
 
   /**
@@ -281,50 +299,6 @@ export class PipelineTable extends PagedTable {
 
   // ---- pipelines as a whole
 
-  create() {
-    const name = textInput("", { required: "" });
-    const about = textArea(3);
-    /** @type {Named | null} */
-    let made = null;
-    openDialog({
-      frame: this.frame,
-      title: "New Pipeline",
-      confirm: "Create",
-      body: [
-        field("Name", name),
-        field("Description", about, "Optional: what it is for. It can be searched."),
-      ],
-      act: async (pressed) => {
-        name.removeAttribute("aria-invalid");
-        try {
-          made = await this.frame.line.ask("create", { name: name.value, description: about.value }, pressed);
-        } catch (error) {
-          name.setAttribute("aria-invalid", "true");
-          name.focus();
-          throw error;
-        }
-      },
-      onclose: () => made && this.arrive(made, `Pipeline ${isolated(made.name)} was created.`),
-    });
-  }
-
-  import() {
-    /** @type {(Named & Also) | null} */
-    let made = null;
-    openImport({
-      frame: this.frame,
-      act: async (given, pressed) => {
-        made = await this.frame.line.ask("import", given, pressed);
-      },
-      onclose: () => {
-        if (!made) return;
-        const said = `Pipeline ${isolated(made.name)} was imported.`;
-        this.frame.notice([said, ...made.also]);
-        this.arrive(made, said);
-      },
-    });
-  }
-
   /**
    * @param {number} id
    * @param {El} pressed
@@ -342,7 +316,7 @@ export class PipelineTable extends PagedTable {
         this,
         row,
         "Its stages and their settings are deleted, and that cannot be undone.",
-        "Experiments, checkpoints and agents stay, and so do the results of its runs.",
+        WHAT_STAYS,
       );
   }
 }

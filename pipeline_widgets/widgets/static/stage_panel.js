@@ -7,6 +7,7 @@ import { badge, button, draw, html, icon, make, moment, unique } from "./element
 import { EnvironmentPart } from "./environment_part.js";
 import { copyButton, errorPart, Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
+import { logButton } from "./log_dialog.js";
 import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
 import { evaluationsPart, openScore } from "./scoring.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
@@ -101,7 +102,7 @@ export class StagePanel {
             ${errorPart(this.frame, run, this.error)}
             ${part("Metrics", !!run?.curves.length, this.metrics.show(run))}
             ${part("Resources", !!run?.usage.length, usageCurves(run?.usage ?? []))}
-            ${part("Log", !!run?.log, this.log.el)}
+            ${part("Log", !!(run?.log || run?.earlier), [this.log.el, logButton(this.frame, run)])}
           </div>
         </div>`,
     );

@@ -10,13 +10,13 @@ import { nothing } from "./vendor/lit.js";
  * @param {[button: string, arrow: string]} classes
  * @param {(wanted: Order, pressed: El) => unknown} onsort
  */
-export function columnHead({ label, sort, descending = false, kind }, order, classes, onsort) {
-  if (!sort) return html`<th scope="col" class=${kind ?? nothing}>${label}</th>`;
+export function columnHead({ label, sort, descending = false, kind, before }, order, classes, onsort) {
+  if (!sort) return html`<th scope="col" class=${kind ?? nothing}>${before}${label}</th>`;
   const sorted = order.sort === sort;
   const wanted = { sort, descending: sorted ? !order.descending : descending };
   return html`<th scope="col" class=${kind ?? nothing} data-sort=${sort}
     aria-sort=${sorted ? (order.descending ? "descending" : "ascending") : nothing}>
-    <button type="button" class=${classes[0]} data-f=${`sort-${sort}`}
+    ${before}<button type="button" class=${classes[0]} data-f=${`sort-${sort}`}
       @click=${(event) => onsort(wanted, event.currentTarget)}
     ><span>${label}</span><span
     class=${classes[1]}>${sorted ? icon(order.descending ? "down" : "up") : null}</span></button>

@@ -61,6 +61,8 @@ interface Column {
   sort?: string;
   descending?: boolean;
   kind?: string;
+  /** What stands before its label. */
+  before?: Content;
 }
 
 /** By which column rows are sorted. */
@@ -101,8 +103,53 @@ interface WaitingRow {
 
 // ---- pipelines
 
+/** What people wrote to a row. */
+interface AnnotatedRow extends ListRow {
+  note?: string;
+  tags?: string[];
+  favourite?: boolean;
+}
+
+/** What a filter can name, and values of some fields. */
+interface FilterFields {
+  fields: { name: string; kind: string }[];
+  values: Record<string, string[]>;
+}
+
+/** For which rows something was done, and why not for the others. */
+interface SeveralDone {
+  done: number[];
+  refused: { id: number; name: string; reason: string }[];
+}
+
+/** A line of a log: its offset, when it was written if that is known, and what it says. */
+type LogLine = [at: number, time: number | null, text: string];
+
+/** Lines of a log that follow each other, as `log.py` describes them. */
+interface LogPart {
+  start: number;
+  end: number;
+  size: number;
+  timed: boolean;
+  lines: LogLine[];
+}
+
+/** Where a text is in a part of a log, and where to search on. */
+type LogMatches = { offsets: number[]; next: number | null };
+
+/** A part of a log as it is, a character for each byte. */
+type LogRaw = { data: string; next: number | null };
+
+/** A run whose log can be chosen. */
+type LoggedRun = { id: number; number: number; status: string };
+
+/** The best score of a stage; positions count from 0. */
+type StageScore = { position: number; name: string; score: number };
+
 /** A pipeline in its list, as `pipeline_list.py` describes it. */
-interface PipelineRow extends DescribedRow {
+interface PipelineRow extends DescribedRow, AnnotatedRow {
+  statuses: string[];
+  best?: StageScore;
   modified_at: number;
   stages: number;
   detail: string;
@@ -356,7 +403,7 @@ type StageDraft = ReturnType<typeof import("./stage_draft.js").stageDraft>;
 
 // ---- experiments, as `experiment_rows.py` describes them
 
-interface ExperimentRow extends ListRow, Progress {
+interface ExperimentRow extends AnnotatedRow, Progress {
   status: string;
   algorithm: string;
   modified_at: number;
@@ -651,6 +698,7 @@ interface Traits {
   agents: string | null;
   order: Order;
   results: string | null;
+  compares: boolean;
   compared: string | null;
   tab: string;
   title: string;
@@ -679,6 +727,7 @@ type Edited = Also & { version: number };
 /** What commands answer; those that are not here answer nothing of their own. */
 interface Answers {
   accept: object;
+  annotate: { before: { id: number; note: string; tags: string[]; favourite: boolean }[] };
   add: Edited & { refused?: Record<string, string> };
   check: { stage: string; problem: string }[];
   clean_up: Freed;
@@ -688,12 +737,19 @@ interface Answers {
   copy_name: string;
   create: Named & { refused?: undefined };
   csv: { name: string; text: string };
+  delete_several: SeveralDone;
   deploy: Named & { key: string | null; trouble: Problem | null };
   duplicate: Named;
   edit: Edited & { refused?: Record<string, string> };
+  filter_fields: FilterFields;
   history: History;
   import: Named & Also;
   lineage: Lineage;
+  log: LogPart;
+  log_raw: LogRaw;
+  log_runs: { runs: LoggedRun[] };
+  log_search: LogMatches;
+  log_time: { at: number | null };
   look: { rows: ResultCurve[] };
   move: Edited;
   offer: { runs: ResumableRun[] };
@@ -715,6 +771,7 @@ interface Answers {
   };
   score_form: { checkpoints: number; evaluators: EvaluatorChoice[]; obstacle: string };
   sources: AgentSourceRow[];
+  stop_several: SeveralDone;
   trigger: { run: number };
   plan_undo: UndoableEdit & { version: number; losses: string[] };
   undo: Edited & { done: string };

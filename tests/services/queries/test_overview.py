@@ -120,13 +120,13 @@ SEARCHED = (
         ("^", {"^hat-2"}),
         ("-", {"^hat-2"}),
         ("\\", {"back\\slash"}),
-        ("'", {"it's"}),
+        ('"\'"', {"it's"}),
         (" grpo S ", {"GRPO sweep"}),
         ("GRÖSSE", set[str]()),
         ("GRÖß", {"Größe"}),
         ("δe", {"ΔE"}),
         ("x'; --", set[str]()),
-        ("a" * 100_000, set[str]()),
+        ("a" * 500, set[str]()),
     ],
 )
 def test_search_takes_every_sign_as_it_stands(
