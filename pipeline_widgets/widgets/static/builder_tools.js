@@ -38,6 +38,7 @@ export function builderTools(builder) {
     quiet(undoWords(edit, what === "redo"), what, (pressed) => builder.undo(what === "redo", pressed), {
       title: undoTitle(edit, what === "redo"),
       reason: edit ? "" : noEdit(what === "redo"),
+      changes: true,
     });
   return [
     any

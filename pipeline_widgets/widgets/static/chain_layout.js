@@ -1,6 +1,6 @@
-// Where the stages of a chain stand: from left to right, and in as many rows as the room asks for. Where a row
-// has room for one only, they are stacked, and the arrows lead down. A place is given without zoom; the corner of
-// a chain is at 0, 0.
+// Where the stages of a chain stand: from left to right, and in as many rows as the room asks for. Where a
+// row has room for one only, they are stacked, and the arrows lead down. A place is given without zoom; the
+// corner of a chain is at 0, 0.
 
 export const ZOOM = { least: 0.5, most: 1.6, far: 0.9 }; // below `far` a card shows its number and its name
 const CARD_SIZE = { height: 110, least: 196, usual: 212, most: 236, stacked: 300 };

@@ -1,5 +1,5 @@
-// Which part of a chain is seen, and how large. What is at x is drawn at x * zoom + pan. A chain is as wide as
-// its room at any zoom, since it wraps; one that is too high is scrolled.
+// Which part of a chain is seen, and how large. What is at x is drawn at x * zoom + pan. A chain is as wide
+// as its room at any zoom, since it wraps; one that is too high is scrolled.
 
 import { layChain, place, stagesBetween, ZOOM } from "./chain_layout.js";
 
@@ -54,8 +54,8 @@ export class ChainViewport {
   }
 
   /**
-   * Have another width, number of stages or zoom. One stage stays where it was, if it can be seen, and else the
-   * first that can.
+   * Have another width, number of stages or zoom. One stage stays where it was, if it can be seen, and else
+   * the first that can.
    * @param {{ width?: number, stages?: number, zoom?: number }} changed
    * @param {number} at
    */

@@ -14,7 +14,7 @@ export const stageWords = (stage) =>
  * What a stage is and how it stands.
  * @param {Stage} stage
  */
-const stateWords = (stage) =>
+export const stateWords = (stage) =>
   [
     stage.kind,
     stage.waits ? `${stage.status}: waits for ${stage.waits}` : stage.status,
@@ -30,12 +30,18 @@ const stateWords = (stage) =>
  */
 export const describeStage = (stage, evaluator) =>
   [
-    stage.algorithm,
-    stage.source && `from stage ${stage.source}`,
+    ...madeBy(stage),
     stage.score !== undefined && `${scoreName(stage, evaluator, "evaluation score")} ${score(stage.score)}`,
   ]
     .filter(Boolean)
     .join(", ");
+
+/**
+ * What trains, and from which stage its checkpoint comes where that is not the one before.
+ * @param {Stage} stage
+ */
+const madeBy = ({ algorithm, source }) =>
+  [algorithm, source && `from stage ${source}`].filter((part) => part !== undefined);
 
 /**
  * What the score of a stage is: that of the best checkpoint, or of the one that was deployed.
@@ -85,7 +91,7 @@ export function bubbleFace(stage, evaluator) {
           <span class="pw-bubble-cut">${scoreName(stage, evaluator, "eval")}</span>
           <strong>${score(stage.score, 3)}</strong>
         </span>`;
-  const made = stage.source ? `from stage ${stage.source}` : stage.algorithm;
+  const made = madeBy(stage).join(" · ");
   return html`<span class="pw-bubble-top">
       ${kindIcon(stage)}<span>${stage.n} · ${stage.kind}</span>
       <span class="pw-bubble-trigger">
@@ -94,14 +100,15 @@ export function bubbleFace(stage, evaluator) {
     </span>
     <span class="pw-bubble-name">${isolated(stage.name)}</span>
     <span class="pw-bubble-made">
-      <span class="pw-bubble-cut">${made ? isolated(made) : null}</span>${scored}
+      <span class="pw-bubble-cut">${isolated(made)}</span>${scored}
     </span>
     <span class="pw-bubble-bottom">${stageBadges(stage)}</span>
     ${bubbleProgress(stage)}`;
 }
 
 /**
- * What stands on the card of a stage that is seen from far: number, mark and name, as large as text has to be.
+ * What stands on the card of a stage that is seen from far: number, mark and name, as large as text has to
+ * be.
  * @param {Stage} stage
  */
 export const farFace = (stage) =>

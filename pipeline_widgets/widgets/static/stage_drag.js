@@ -1,4 +1,5 @@
-// A stage that is dragged to another place in its chain: its card goes along, and a bar shows where it would go.
+// A stage that is dragged to another place in its chain: its card goes along, and a bar shows where it would
+// go.
 
 import { gapAt, place } from "./chain_layout.js";
 import { find } from "./elements.js";

@@ -1,10 +1,11 @@
 // The chain as a Cytoscape graph, in rows that are as wide as the cell. An ipycytoscape view carries the
-// Cytoscape core, which this file drives: shapes, arrows, dragging. Over it lies a layer in the same coordinates
-// with what has to be text and buttons, so that it can be read, focused and styled. Where that view cannot load,
-// an SVG chain takes its place, and the layer stays as it is.
+// Cytoscape core, which this file drives: shapes, arrows, dragging. Over it lies a layer in the same
+// coordinates with what has to be text and buttons, so that it can be read, focused and styled. Where that
+// view cannot load, an SVG chain takes its place, and the layer stays as it is.
 
 import { place, plusPlace, ZOOM } from "./chain_layout.js";
 import { CytoscapeChain, SvgChain } from "./chain_renderers.js";
+import { THEME_ATTRIBUTES } from "./chain_shapes.js";
 import { ChainViewport } from "./chain_viewport.js";
 import { button, draw, find, focused, focusOn, html, make } from "./elements.js";
 import { bubbleFace, describeStage, farFace, stageWords } from "./stage_bubble.js";
@@ -84,7 +85,7 @@ export class StageGraph {
     this.size.observe(this.box); // which tells the size at once, too
     this.theme.observe(document.body, {
       attributes: true,
-      attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"],
+      attributeFilter: THEME_ATTRIBUTES,
     });
   }
 
@@ -157,17 +158,17 @@ export class StageGraph {
       { layout, zoom } = this.viewport,
       { width, height } = layout.card,
       { x, y } = place(layout, at);
-    const score = this.model.get("pipeline").score_by;
-    const face = zoom < ZOOM.far ? farFace(stage) : bubbleFace(stage, score);
+    const { evaluator } = this;
+    const face = zoom < ZOOM.far ? farFace : bubbleFace;
     return html`<li data-key=${id}
       style=${`left: ${x - width / 2}px; top: ${y - height / 2}px; width: ${width}px; height: ${height}px`}>
       <button type="button" class="pw-bubble" tabindex=${entry ? "0" : "-1"} aria-label=${stageWords(stage)}
-        aria-description=${describeStage(stage, score) || nothing}
+        aria-description=${describeStage(stage, evaluator) || nothing}
         aria-pressed=${String(id === this.selected)} data-status=${stage.status}
         @click=${() => this.on.select(id)} @dblclick=${() => this.on.open(id)}
         @focus=${(event) => this.focusedOn(id, event)} @blur=${() => this.tip.hide()}
         @mouseenter=${() => this.hover(id)} @mouseleave=${() => this.hover(0)}
-      >${near ? face : null}</button>
+      >${near ? face(stage, evaluator) : null}</button>
     </li>`;
   }
 
@@ -208,6 +209,11 @@ export class StageGraph {
   goTo(id) {
     this.on.select(id);
     this.focus(id);
+  }
+
+  /** By whose scores Best goes; null where by those that the algorithms report. */
+  get evaluator() {
+    return this.model.get("pipeline").score_by;
   }
 
   /** At which place the selected stage is; -1 for none. */

@@ -31,8 +31,8 @@ export function pressInGraph(graph, event) {
 }
 
 /**
- * Where so many stages on is. Up in the first row and down in the last one lead nowhere; from the row before a
- * short one, down leads to its last stage.
+ * Where so many stages on is. Up in the first row and down in the last one lead nowhere; from the row before
+ * a short one, down leads to its last stage.
  * @param {ChainLayout} layout
  * @param {number} at
  * @param {number} by

@@ -1,8 +1,8 @@
-// A small map of a chain: a mark for each stage, by its icon and its colour. Of a very long chain a mark stands
-// for several stages, and shows the one that asks most for attention. It is drawn on a canvas, since there may be
-// a thousand, and is a slider for the keyboard and for a screen reader.
+// A small map of a chain: a mark for each stage, by its icon and its colour. Of a very long chain a mark
+// stands for several stages, and shows the one that asks most for attention. It is drawn on a canvas, since
+// there may be a thousand, and is a slider for the keyboard and for a screen reader.
 
-import { STATUS_TOKEN, token } from "./chain_shapes.js";
+import { STATUS_TOKEN, THEME_ATTRIBUTES, token } from "./chain_shapes.js";
 import { arrowTo, find, html, make } from "./elements.js";
 import { ICONS } from "./icons.js";
 import { stageMark } from "./stage_bubble.js";
@@ -45,7 +45,7 @@ export class StageMap {
     this.size = new ResizeObserver(() => this.draw());
     this.size.observe(this.el);
     this.theme = new MutationObserver(() => this.draw());
-    this.theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name", "class"] });
+    this.theme.observe(document.body, { attributes: true, attributeFilter: THEME_ATTRIBUTES });
   }
 
   /**

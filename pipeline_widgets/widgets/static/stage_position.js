@@ -1,5 +1,5 @@
-// Where one is in a chain of several rows: the number of the selected stage, a list to jump by, and a map of all
-// stages with their statuses.
+// Where one is in a chain of several rows: the number of the selected stage, a list to jump by, and a map of
+// all stages with their statuses.
 
 import { button, draw, html, make } from "./elements.js";
 import { stageWords } from "./stage_bubble.js";

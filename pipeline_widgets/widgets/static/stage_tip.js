@@ -2,7 +2,7 @@
 // something is cut off.
 
 import { draw, html, make, placeBelow } from "./elements.js";
-import { stageWords } from "./stage_bubble.js";
+import { describeStage, stateWords } from "./stage_bubble.js";
 import { asSentence, isolated } from "./text.js";
 
 const RESTS = 400; // ms
@@ -42,7 +42,7 @@ export class StageTip {
       card = this.graph.liOf(id);
     if (!stage || !card?.isConnected || this.graph.ended) return;
     this.el = make(html`<div class="pw-explained pw-tip" role="tooltip" popover="manual"></div>`);
-    draw(this.el, stageTip(stage));
+    draw(this.el, stageTip(stage, describeStage(stage, this.graph.evaluator)));
     this.graph.box.append(this.el);
     this.el.showPopover();
     placeBelow(this.el, card.getBoundingClientRect(), 0);
@@ -55,11 +55,14 @@ export class StageTip {
   }
 }
 
-/** @param {Stage} stage */
-function stageTip(stage) {
-  const words = stageWords(stage).split(": ").slice(1).join(": ");
+/**
+ * @param {Stage} stage
+ * @param {string} more
+ */
+function stageTip(stage, more) {
   const reasons = [...(stage.stale ?? []), stage.held ? `Held: ${stage.held}` : ""].filter(Boolean);
   return html`<strong>${isolated(stage.name)}</strong>
-    <div>${[stage.algorithm, words.slice(isolated(stage.name).length + 2)].filter(Boolean).join(", ")}</div>
+    <div>${stateWords(stage).join(", ")}</div>
+    ${more ? html`<div>${more}</div>` : null}
     ${reasons.map((reason) => html`<div>${asSentence(reason)}</div>`)}`;
 }

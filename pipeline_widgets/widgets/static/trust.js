@@ -67,8 +67,8 @@ function isLocked(el, dead) {
 }
 
 /**
- * Lock what changes or runs something, with the reason, as long as the workspace is not trusted or its kernel is
- * gone.
+ * Lock what changes or runs something, with the reason, as long as the workspace is not trusted or its kernel
+ * is gone.
  * @param {El} root
  * @param {{ untrusted: boolean, dead: boolean }} state
  */
