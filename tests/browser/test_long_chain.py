@@ -123,7 +123,7 @@ def test_a_wide_chain_says_where_one_is_and_lets_one_jump(
     page.keyboard.press("ArrowDown")
     expect(dialog.get_by_role("option", selected=True)).to_contain_text("experiment 30")
     assert axe(root) == ""
-    screenshot("jump to a stage", page.locator("body"))
+    screenshot("jump to a stage")
     page.keyboard.press("Enter")
 
     expect(dialog).to_have_count(0)
@@ -157,12 +157,13 @@ def test_another_width_wraps_anew_and_loses_nothing(notebook: Notebook, page: Pa
     """The selection, the focus, an open dialog and what is typed there stay."""
     root = show(notebook, many(12))
     resize(page, 1400)
-    assert len(set(tops(root))) == 3
+    rows = len(set(tops(root)))
+    assert 1 < rows < 6
     bubble(root, 7).focus()
     page.keyboard.press("Space")
     expect(bubble(root, 7)).to_have_attribute("aria-pressed", "true")
     resize(page, 900)
-    assert len(set(tops(root))) > 3
+    assert len(set(tops(root))) > rows
     expect(bubble(root, 7)).to_be_focused()
     expect(bubble(root, 7)).to_have_attribute("aria-pressed", "true")
     seen, area = bubble(root, 7).bounding_box(), graph(root).bounding_box()
@@ -331,7 +332,7 @@ def test_while_a_stage_is_dragged_a_bar_shows_its_place(
     page.mouse.move(start["x"] + 60, start["y"] + 30)
     page.mouse.down()
     page.mouse.move(target["x"] + 90, target["y"] + 34, steps=8)
-    page.mouse.move(target["x"] + 70, target["y"] + 34, steps=3)
+    page.mouse.move(target["x"] + 40, target["y"] + 34, steps=3)
     expect(mark).to_be_visible()
     expect(mark).to_have_attribute("data-place", "Stage 4")
     dragged = root.locator(".pw-dragged")

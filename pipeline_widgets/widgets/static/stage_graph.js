@@ -59,6 +59,8 @@ export class StageGraph {
     // twice.
     this.box.addEventListener("scroll", () => this.box.scrollTo(0, 0));
     this.box.addEventListener("wheel", (event) => wheelOverGraph(this, event), { passive: false });
+    // Cytoscape tells of no mouse that has left it.
+    this.box.addEventListener("mouseleave", () => this.hover(0));
     this.bar.addEventListener("scroll", () => this.scrollTo(this.bar.scrollTop));
     this.size = new ResizeObserver(() => this.resized());
     this.theme = new MutationObserver(() => this.paint());

@@ -115,7 +115,7 @@ class StageJump {
       this.active = to;
       this.show();
       this.reveal();
-    } else if (event.key === "Tab") this.el.hidePopover();
+    } else if (event.key === "Tab" || event.key === "Escape") this.el.hidePopover();
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,7 +1,7 @@
 // Where one is in a chain of several rows: the number of the selected stage, a list to jump by, and a map of
 // all stages with their statuses.
 
-import { button, draw, html, make } from "./elements.js";
+import { button, draw, find, html, make } from "./elements.js";
 import { stageWords } from "./stage_bubble.js";
 import { openStageJump } from "./stage_jump.js";
 import { StageMap } from "./stage_map.js";
@@ -40,13 +40,13 @@ export class StagePosition {
         label: at < 0 ? `${all} stages` : `Stage ${inFull(at + 1)} of ${all}`,
         glyph: "down",
         title: "Go to a stage",
-        popup: true,
         kind: "pw-jump",
         f: "jump",
         onclick: (opener) => this.jump(opener),
       }),
       this.map.el,
     ]);
+    find(this.el, ".pw-jump").setAttribute("aria-haspopup", "dialog");
     this.map.show(stages, at, at < 0 ? "No stage is selected" : stageWords(stages[at]));
   }
 
