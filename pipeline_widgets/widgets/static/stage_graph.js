@@ -34,7 +34,7 @@ export class StageGraph {
     this.renderer = null;
     this.ended = this.opened = this.fitted = false;
     this.drawing = 0;
-    this.near = "";
+    this.near = this.fittedTo = "";
     this.viewport = new ChainViewport();
     this.drag = new StageDrag(this);
     this.tip = new StageTip(this);
@@ -81,6 +81,7 @@ export class StageGraph {
     if (this.ended) return renderer.end();
     this.renderer?.end();
     this.renderer = renderer;
+    this.fittedTo = "";
     this.box.dataset.renderer = renderer.name;
     this.box.classList.toggle("pw-is-plain", renderer.name === "svg"); // the bubbles take the mouse then
     if (this.opened) this.showChain();
@@ -107,8 +108,10 @@ export class StageGraph {
     const { viewport } = this;
     this.drawStages();
     this.renderer?.show(this.stages, viewport.layout);
+    const size = `${viewport.width} ${viewport.height}`;
     this.box.style.height = `${viewport.height + 2}px`; // and its border
-    this.renderer?.resize();
+    if (size !== this.fittedTo) this.renderer?.resize();
+    this.fittedTo = size;
     this.look();
   }
 

@@ -44,7 +44,7 @@ export class StageMap {
     this.canvas = /** @type {HTMLCanvasElement} */ (find(this.el, "canvas"));
     this.size = new ResizeObserver(() => this.draw());
     this.size.observe(this.el);
-    this.theme = new MutationObserver(() => this.draw());
+    this.theme = new MutationObserver(() => this.paint());
     this.theme.observe(document.body, { attributes: true, attributeFilter: THEME_ATTRIBUTES });
   }
 
@@ -84,7 +84,7 @@ export class StageMap {
     if (!this.drawing)
       this.drawing = requestAnimationFrame(() => {
         this.drawing = 0;
-        if (this.el.clientWidth) this.paint();
+        this.paint();
       });
   }
 
@@ -94,7 +94,7 @@ export class StageMap {
       height = Math.ceil(marks / across) * CELL,
       ratio = devicePixelRatio || 1,
       pen = this.canvas.getContext("2d");
-    if (!pen) return;
+    if (!pen || !this.el.clientWidth) return;
     Object.assign(this.canvas, { width: width * ratio, height: height * ratio });
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
     const colour = (/** @type {string} */ name) => token(this.el, name, "#767676"),
