@@ -112,7 +112,7 @@ class PipelineView(ScoringView):
     # ---- commands: looking
 
     def do_select(self, stage: int) -> None:
-        """Show the run of a stage in the panel; whoever selects another stage than the running one stays there."""
+        """Show the run of a stage in the panel; one that does not run keeps the selection from following."""
         running = self._state.running
         self._select(stage, following=running is not None and running.stage.id == stage)
 

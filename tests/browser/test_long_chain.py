@@ -74,7 +74,7 @@ def test_a_chain_of_any_length_is_readable_in_cells_of_any_width(
     axe: Callable[[Locator], str],
     stages: int,
 ) -> None:
-    """No card is cut off at the side or smaller than its words, each place has its plus, and the text its size."""
+    """No card is cut off or smaller than its words, each place has its plus, and the text its size."""
     root = show(notebook, many(stages))
     box = graph(root)
     for width in (600, 900, 1400):
@@ -106,7 +106,7 @@ def test_a_chain_of_any_length_is_readable_in_cells_of_any_width(
 def test_a_wide_chain_says_where_one_is_and_lets_one_jump(
     notebook: Notebook, page: Page, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
 ) -> None:
-    """Number and count, a map of all statuses, and a list that is searched; the chosen stage gets the focus."""
+    """Number and count, a map of statuses, and a list that is searched; the chosen stage gets the focus."""
     root = show(notebook, many(40))
     where = root.get_by_role("button", name="Stage 1 of 40")
     chart = root.get_by_role("slider", name="Stage")
@@ -274,7 +274,7 @@ def test_a_card_says_what_trains_how_well_and_its_whole_name(
     """The name that is cut off shows under the mouse and with the focus; Enter opens the results."""
     root = show(
         notebook,
-        f"pipe = chain('a', {LONG_NAME!r}, trigger='manual', steps=3); pipe.stages[0].trigger(); pipe.wait(60)",
+        f"pipe = chain('a', {LONG_NAME!r}, trigger='manual', steps=3)\npipe.stages[0].trigger(); pipe.wait(60)",
     )
     expect(bubble(root, 1)).to_contain_text("Counter")
     expect(bubble(root, 1)).to_contain_text("best eval")
@@ -375,7 +375,7 @@ def test_after_a_change_of_theme_each_plus_is_there(
 def test_without_a_kernel_the_graph_stays_whole_and_changes_nothing(
     notebook: Notebook, page: Page, screenshot: Callable[..., Path]
 ) -> None:
-    """After a restart shapes and words stay together, no icon appears, and what needs the kernel says why not."""
+    """After a restart shapes and words stay together, and what needs the kernel says why not."""
     root = show(notebook, "pipe = chain('a', 'b', trigger='manual')")
     canvas, card = root.locator(".pw-canvas canvas").first, bubble(root, 1)
     apart = "([one, other]) => one.getBoundingClientRect().y - other.getBoundingClientRect().y"

@@ -245,7 +245,7 @@ def test_a_view_opens_at_the_running_stage(lab: Lab, show: Show) -> None:
 
 @pytest.mark.spec("4.10")
 def test_a_card_says_algorithm_score_and_a_source_that_is_not_the_stage_before(lab: Lab, show: Show) -> None:
-    """A second deployment deploys what the first one does, and an experiment after it starts from the same."""
+    """A second deployment deploys what the first does, and an experiment after it starts from the same."""
     pipeline = lab.pipeline("SFT")
     lab.do(pipeline.stages[0], 0.5)
     for name in ("one", "two"):
