@@ -274,7 +274,8 @@ def test_a_card_says_what_trains_how_well_and_its_whole_name(
     """The name that is cut off shows under the mouse and with the focus; Enter opens the results."""
     root = show(
         notebook,
-        f"pipe = chain('a', {LONG_NAME!r}, trigger='manual', steps=3)\npipe.stages[0].trigger(); pipe.wait(60)",
+        f"pipe = chain('a', {LONG_NAME!r}, trigger='manual', steps=3)\n"
+        "pipe.stages[0].trigger(); pipe.wait(60)",
     )
     expect(bubble(root, 1)).to_contain_text("Counter")
     expect(bubble(root, 1)).to_contain_text("best eval")

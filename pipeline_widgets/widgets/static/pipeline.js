@@ -113,6 +113,7 @@ export class Builder {
       about = description ? html`<p class="pw-soft">${description}</p>` : null;
     this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
     this.graph.box.hidden = !any || asList;
+    this.graph.position.showAs(!any || asList);
     this.list.el.hidden = !any || !asList;
     draw(
       this.frame.body,
@@ -121,8 +122,7 @@ export class Builder {
           ${evaluator ? html`<p class="pw-soft">Best and gates go by ${isolated(evaluator)}.</p>` : null}
         </div>
         <div class="pw-builder-tools">${builderTools(this)}</div>
-        <div ?hidden=${!any || asList}>${this.graph.position.el}</div>
-        ${this.graph.box}${this.list.el}
+        ${this.graph.position.el}${this.graph.box}${this.list.el}
         <div class="pw-empty pw-builder-empty" ?hidden=${any}>
           <div>No stages yet. A pipeline begins with an Experiment stage.</div>
           ${button({

@@ -17,6 +17,7 @@ export class StagePosition {
     /** @type {Stage[]} */
     this.stages = [];
     this.selected = 0;
+    this.isWrapped = this.isList = false;
     this.map = new StageMap({ select });
     this.el = make(
       html`<div class="pw-position" role="group" aria-label="Position in the chain" hidden></div>`,
@@ -31,7 +32,8 @@ export class StagePosition {
   show(stages, selected, wrapped) {
     this.stages = stages;
     this.selected = selected;
-    this.el.hidden = !wrapped;
+    this.isWrapped = wrapped;
+    this.showAs(this.isList);
     if (!wrapped) return;
     const at = stages.findIndex(({ id }) => id === selected),
       all = inFull(stages.length);
@@ -48,6 +50,15 @@ export class StagePosition {
     ]);
     find(this.el, ".pw-jump").setAttribute("aria-haspopup", "dialog");
     this.map.show(stages, at, at < 0 ? "No stage is selected" : stageWords(stages[at]));
+  }
+
+  /**
+   * A list of the stages needs none of it.
+   * @param {boolean} list
+   */
+  showAs(list) {
+    this.isList = list;
+    this.el.hidden = list || !this.isWrapped;
   }
 
   /**
