@@ -8,6 +8,7 @@ const STAGE_GAP = 52; // between two cards of a row
 const ROW_LANE = 44; // between two rows; the arrow from one row to the next lies there
 const ROW_SIDE = 40; // beside the rows, for the "+" at their ends
 const CHAIN_BRIM = 20; // above and below the rows
+const STACK_SIDE = 16; // beside a stack, whose "+" stand above and below
 const STACK_BRIM = 38; // the same where the "+" of both ends stand there
 const LEAVES = 14; // from a row's last card to where its arrow turns down
 
@@ -17,23 +18,25 @@ const LEAVES = 14; // from a row's last card to where its arrow turns down
  * @returns {ChainLayout}
  */
 export function layChain({ width, zoom, stages }) {
-  const across = width / zoom - 2 * ROW_SIDE;
-  const most = Math.max(1, Math.floor((across + STAGE_GAP) / (CARD_SIZE.least + STAGE_GAP)));
+  const room = width / zoom;
+  const most = Math.max(1, Math.floor((room - 2 * ROW_SIDE + STAGE_GAP) / (CARD_SIZE.least + STAGE_GAP)));
   const columns = Math.max(1, Math.min(most, stages));
-  const widest = stages <= most ? CARD_SIZE.usual : most > 1 ? CARD_SIZE.most : CARD_SIZE.stacked;
-  const each = Math.floor((across - (columns - 1) * STAGE_GAP) / columns);
-  const card = { width: Math.max(120, Math.min(widest, each)), height: CARD_SIZE.height };
   const rows = Math.max(1, Math.ceil(stages / columns)),
     isStack = columns === 1 && rows > 1,
+    side = isStack ? STACK_SIDE : ROW_SIDE,
     brim = isStack ? STACK_BRIM : CHAIN_BRIM;
+  const widest = isStack ? CARD_SIZE.stacked : rows > 1 ? CARD_SIZE.most : CARD_SIZE.usual;
+  const each = Math.floor((room - 2 * side - (columns - 1) * STAGE_GAP) / columns);
+  const card = { width: Math.max(120, Math.min(widest, each)), height: CARD_SIZE.height };
   return {
     stages,
     columns,
     rows,
     isStack,
+    side,
     brim,
     card,
-    width: columns * (card.width + STAGE_GAP) - STAGE_GAP + 2 * ROW_SIDE,
+    width: columns * (card.width + STAGE_GAP) - STAGE_GAP + 2 * side,
     height: rows * (card.height + ROW_LANE) - ROW_LANE + 2 * brim,
   };
 }
@@ -43,10 +46,10 @@ export function layChain({ width, zoom, stages }) {
  * @param {ChainLayout} layout
  * @param {number} at
  */
-export function place({ columns, card, brim }, at) {
+export function place({ columns, card, side, brim }, at) {
   const row = Math.floor(at / columns);
   return {
-    x: ROW_SIDE + card.width / 2 + (at - row * columns) * (card.width + STAGE_GAP),
+    x: side + card.width / 2 + (at - row * columns) * (card.width + STAGE_GAP),
     y: brim + card.height / 2 + row * (card.height + ROW_LANE),
   };
 }
@@ -119,7 +122,7 @@ export function turnSegments(layout) {
  * @param {Pan} point
  */
 export function gapAt(layout, { x, y }) {
-  const { stages, columns, rows, card, brim } = layout;
+  const { stages, columns, rows, card, side, brim } = layout;
   const high = card.height + ROW_LANE,
     wide = card.width + STAGE_GAP;
   if (layout.isStack) {
@@ -128,10 +131,10 @@ export function gapAt(layout, { x, y }) {
   }
   const row = Math.max(0, Math.min(rows - 1, Math.floor((y - brim + ROW_LANE / 2) / high)));
   const filled = Math.min(columns, stages - row * columns);
-  const column = Math.max(0, Math.min(filled, Math.round((x - ROW_SIDE + STAGE_GAP / 2) / wide)));
+  const column = Math.max(0, Math.min(filled, Math.round((x - side + STAGE_GAP / 2) / wide)));
   return {
     index: row * columns + column,
-    x: ROW_SIDE - STAGE_GAP / 2 + column * wide,
+    x: side - STAGE_GAP / 2 + column * wide,
     y: brim + card.height / 2 + row * high,
   };
 }

@@ -93,7 +93,7 @@ export function bubbleFace(stage, evaluator) {
         </span>`;
   const made = madeBy(stage).join(" · ");
   return html`<span class="pw-bubble-top">
-      ${kindIcon(stage)}<span>${stage.n} · ${stage.kind}</span>
+      ${kindIcon(stage)}<span class="pw-bubble-cut">${stage.n} · ${stage.kind}</span>
       <span class="pw-bubble-trigger">
         ${icon(stage.auto ? "auto" : "manual")}${stage.auto ? "Auto" : "Manual"}
       </span>

@@ -1008,6 +1008,8 @@ interface ChainLayout {
   rows: number;
   /** Whether they stand one below the other. */
   isStack: boolean;
+  /** The room beside the rows. */
+  side: number;
   /** The room above and below the rows. */
   brim: number;
   card: { width: number; height: number };
