@@ -61,10 +61,11 @@ export class ChainViewport {
    */
   change({ width = this.width, stages = this.stages, zoom = this.zoom }, at) {
     if (width === this.width && stages === this.stages && zoom === this.zoom) return;
-    const before = this.kept && this.stages ? { ...this.seen(at), zoom: this.zoom } : null;
+    const before = this.kept && this.stages ? this.seen(at) : null;
     Object.assign(this, { width, stages, zoom, kept: null });
     if (before && before.at < stages) this.scroll(place(this.layout, before.at).y * zoom - before.y);
     else this.scroll(this.top);
+    if (this.top < this.layout.brim * zoom) this.top = 0; // nothing but a part of a "+" would be cut off
   }
 
   /**
