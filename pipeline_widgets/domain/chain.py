@@ -178,6 +178,16 @@ class Pipeline:
         """Return the source stage: the nearest Experiment stage before it."""
         return _source_at(self.stages, self.position(stage_id))
 
+    def source_positions(self) -> tuple[int | None, ...]:
+        """Return, for each stage, the position of its source stage; None where there is none before it."""
+        found: list[int | None] = []
+        source: int | None = None
+        for at, stage in enumerate(self.stages):
+            found.append(source)
+            if isinstance(stage, ExperimentStage):
+                source = at
+        return tuple(found)
+
     def deciding(self, stage_id: int) -> frozenset[int]:
         """Return the ids of the stages that decide whether one can start: it, that before it, its source."""
         others = (self.before(stage_id), self.source(stage_id))

@@ -53,6 +53,8 @@ class PipelineView(ScoringView):
     stages = t.List(t.Dict()).tag(sync=True)
     #: The stage whose run the panel shows; 0 for none.
     selected = t.Int(0).tag(sync=True)
+    #: Whether the stage that runs is selected, until a person selects another one (spec 4.9).
+    following = t.Bool(default_value=True).tag(sync=True)
     panel = t.Dict().tag(sync=True)
     #: The chart of one metric over all stages; empty while it is closed.
     chart = t.Dict().tag(sync=True)
@@ -110,8 +112,14 @@ class PipelineView(ScoringView):
     # ---- commands: looking
 
     def do_select(self, stage: int) -> None:
-        """Show the run of a stage in the panel."""
-        self.show(selected=stage)
+        """Show the run of a stage in the panel; one that does not run keeps the selection from following."""
+        running = self._state.running
+        self._select(stage, following=running is not None and running.stage.id == stage)
+
+    def do_follow(self, *, on: bool) -> None:
+        """Select the stage that runs, now and from now on, or no longer."""
+        self.show(following=on)
+        self._follow()
         self._show_panel()
 
     def do_form(self, stage: int | None = None, position: int | None = None) -> Row:
@@ -174,7 +182,7 @@ class PipelineView(ScoringView):
             expected_version=version,
         )
         self.refresh()
-        self.do_select(added.id)
+        self._select(added.id, following=self.following and self._state.settled)
         return {"stage": added.id, "also": list(also), "version": self._state.pipeline.version}
 
     def do_edit(self, stage: int, settings: Row, version: int, *, duplicate: bool = False) -> Row:
@@ -200,7 +208,8 @@ class PipelineView(ScoringView):
         also = self._services.pipelines.delete_stage(stage, expected_version=version)
         self.refresh()
         left = self._state.stages
-        self.do_select(left[min(at, len(left) - 1)].stage.id if left else 0)
+        neighbour = left[min(at, len(left) - 1)].stage.id if left else 0
+        self._select(neighbour, following=self.following and self._state.settled)
         return {"also": list(also), "version": self._state.pipeline.version}
 
     def do_describe(self, version: int, name: str | None = None, description: str | None = None) -> None:
@@ -270,7 +279,7 @@ class PipelineView(ScoringView):
         """Trigger a stage, or resume it; `duplicate` first gives it a copy of its experiment (spec 5.7)."""
         run = self._services.trigger(stage, resume=resume, duplicate=duplicate)
         self.refresh()
-        self.do_select(stage)
+        self._select(stage, following=True)
         self._refresher.wake()
         return {"run": run.number}
 
@@ -300,7 +309,7 @@ class PipelineView(ScoringView):
             duplicate=duplicate,
         )
         self.refresh()
-        self.do_select(stage)
+        self._select(stage, following=True)
         self._refresher.wake()
         return started
 
@@ -342,6 +351,16 @@ class PipelineView(ScoringView):
         self.show_rows("stages", now["stages"])
         if self.selected and self._find_chosen() is None:
             self.show(selected=0)
+        self._follow()
+
+    def _select(self, stage: int, *, following: bool) -> None:
+        self.show(selected=stage, following=following)
+        self._show_panel()
+
+    def _follow(self) -> None:
+        running = self._state.running
+        if self.following and running is not None:
+            self.show(selected=running.stage.id)
 
     def _show(self) -> dict[str, Any]:
         pipeline = self._state.pipeline
@@ -392,6 +411,9 @@ class PipelineView(ScoringView):
 class Canvas(ReadOnlyState, ipycytoscape.CytoscapeWidget):
     """The Cytoscape core that a view draws on. What is dragged and zoomed there stays in the browser."""
 
+    #: Not told to the browser: Cytoscape warns of any, and the wheel is ours.
+    wheel_sensitivity = t.CFloat(1)
+
 
 def _canvas() -> ipycytoscape.CytoscapeWidget:
     """Return the carrier of the Cytoscape core. Its own layout would move the viewport, so it has none."""
@@ -401,6 +423,8 @@ def _canvas() -> ipycytoscape.CytoscapeWidget:
 
 
 def _first_unfinished(state: PipelineState) -> int:
+    if state.running is not None:
+        return state.running.stage.id
     for each in state.stages:
         if each.status != "Succeeded" or each.staleness.stale:
             return each.stage.id

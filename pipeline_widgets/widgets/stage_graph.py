@@ -18,6 +18,8 @@ def _row(state: StageState) -> Row:
     stage, run = state.stage, state.run
     row: Row = {
         **encode_fields(state, "name", "status", "accepted", "held", "blockers", "score", "resumable"),
+        "algorithm": state.algorithm,
+        "source": None if state.source in (None, state.position - 1) else state.source + 1,
         "id": stage.id,
         "n": state.position + 1,
         "kind": stage.type,

@@ -68,7 +68,7 @@ def test_a_name_turns_only_itself(notebook: Notebook, screenshot: Callable[..., 
     dialog.get_by_role("button", name="Cancel").click()
     for number in (1, 2, 3):
         root.locator(".pw-bubble").nth(number - 1).focus()
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
         expect(root.get_by_role("group", name=f"Stage {number}:").first).to_be_visible()
         words_stand_in_order(root)
     root.get_by_role("button", name="Delete stage").click()

@@ -93,7 +93,7 @@ def test_a_checkpoint_of_a_large_step_can_be_chosen(notebook: Notebook) -> None:
     )
     root = notebook.run("pipe").locator(".pw-root").first
     root.locator(".pw-bubble").nth(1).focus()
-    notebook.page.keyboard.press("Enter")
+    notebook.page.keyboard.press("Space")
     root.get_by_role("button", name="Edit stage").click()
     dialog = notebook.page.get_by_role("dialog")
     dialog.get_by_role("radio", name="A specific step").check()

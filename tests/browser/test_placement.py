@@ -109,7 +109,7 @@ def test_the_form_of_a_stage_has_launcher_and_resources(
 ) -> None:
     """The same errors at the fields; an edit of anything else keeps it; a Deployment has none."""
     root = views.show(notebook, "pipe = chain('sft', 'dpo')")
-    views.bubble(root, 2).press("Enter")
+    views.bubble(root, 2).press("Space")
     root.get_by_role("button", name="Edit stage").click()
     form = root.page.get_by_role("dialog", name="Edit stage 2")
     form.get_by_text("Launcher and resources").click()
@@ -148,7 +148,7 @@ def test_a_pending_run_says_for_what_it_waits(notebook: Notebook, screenshot: Ca
     waits = "Waits for Resources (Slurm job 12)"
     first = views.bubble(root, 1)
     expect(first).to_have_accessible_name(re.compile("Pending: waits for Resources .Slurm job 12."))
-    first.press("Enter")
+    first.press("Space")
     expect(root.get_by_text(f"{waits}.").first).to_be_visible()
     root.get_by_role("button", name="List", exact=True).click()
     expect(root.get_by_role("row").filter(has_text="sft").first).to_contain_text(f"{waits}.")

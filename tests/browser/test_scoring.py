@@ -48,7 +48,7 @@ def first_stage(root: Locator) -> Locator:
     """Select the first stage, and return its table of checkpoints."""
     bubble = views.bubble(root, 1)
     if bubble.get_attribute("aria-pressed") != "true":
-        bubble.press("Enter")
+        bubble.press("Space")
     table = root.get_by_role("region", name="Checkpoints").first
     expect(table).to_be_visible()
     return table

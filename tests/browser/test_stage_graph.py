@@ -61,7 +61,7 @@ def test_stale_is_shown_with_its_reasons(notebook: Notebook) -> None:
 
     expect(bubble(root, 2)).to_contain_text("Stale", timeout=SLOW)
     bubble(root, 2).focus()
-    notebook.page.keyboard.press("Enter")
+    notebook.page.keyboard.press("Space")
     expect(root.get_by_text("Stage 1 has another experiment").first).to_be_visible()
 
 
@@ -177,12 +177,12 @@ def test_a_stage_is_triggered_or_says_why_not(notebook: Notebook) -> None:
     root = show(notebook, "pipe = chain('a', 'b', trigger='manual')")
     trigger = root.get_by_role("button", name="Trigger stage")
     bubble(root, 2).focus()
-    notebook.page.keyboard.press("Enter")
+    notebook.page.keyboard.press("Space")
     expect(trigger).to_be_disabled()
     expect(trigger).to_have_attribute("title", "Waiting for a checkpoint from Stage 1 (a).")
 
     bubble(root, 1).focus()
-    notebook.page.keyboard.press("Enter")
+    notebook.page.keyboard.press("Space")
     trigger.click()
 
     expect(bubble(root, 1)).to_contain_text("Succeeded", timeout=SLOW)
@@ -196,7 +196,7 @@ def test_a_refresh_moves_nothing(notebook: Notebook, page: Page) -> None:
     root.get_by_role("button", name="Zoom in").click()
     layer = root.locator(".pw-layer")
     bubble(root, 3).focus()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Space")
     before = layer.get_attribute("style")
     root.get_by_role("button", name="Edit stage").click()
     notebook.execute("pipe.stages[0].trigger()")

@@ -220,7 +220,7 @@ pipe.stages[0].trigger(); pipe.wait(30); pipe.stages[1].trigger(); pipe.wait(30)
     builder = notebook.run("pipe").locator(".pw-root").first
     for number, words in ((1, name), (2, f"ValueError: {name}")):
         bubble(builder, number).focus()
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
         expect(builder.locator("pre").filter(has_text=words).first).to_be_visible()
     builder.get_by_role("button", name="List", exact=True).click()
     expect(builder.get_by_role("cell", name=name).first).to_be_visible()

@@ -50,7 +50,7 @@ def heard(page: Page) -> list[str]:
 
 def delete_stage(root: Locator, number: int) -> None:
     """Delete a stage by its button."""
-    bubble(root, number).press("Enter")
+    bubble(root, number).press("Space")
     root.get_by_role("button", name="Delete stage").click()
     root.get_by_role("dialog").get_by_role("button", name="Delete stage").click()
     expect(root.get_by_role("dialog")).to_have_count(0)
@@ -154,11 +154,11 @@ def test_the_toast_of_a_trigger_leads_to_the_panel_of_the_stage(notebook: Notebo
     """Also when another stage was selected meanwhile."""
     root = show(notebook, "pipe = chain('sft', 'dpo', trigger='manual', steps=2)")
     page.evaluate(LISTEN)
-    bubble(root, 1).press("Enter")
+    bubble(root, 1).press("Space")
     root.get_by_role("button", name="Trigger stage").click()
     said = toast(root)
     expect(said).to_contain_text("Stage 1 (sft): run 1 was triggered.", timeout=PATIENT)
-    bubble(root, 2).press("Enter")
+    bubble(root, 2).press("Space")
     said.get_by_role("button", name="View").click()
     expect(root.get_by_role("region", name="Stage 1: sft")).to_be_focused()
     assert any("Stage 1 (sft): run 1 was triggered." in text for text in heard(page))

@@ -122,7 +122,7 @@ def test_edits_are_undone_by_a_button_one_after_another(
 ) -> None:
     """It says which edit that is; a redo does it again; a stage that has runs is asked about first."""
     root = show(notebook, "pipe = chain('a', 'b', 'c', trigger='manual', steps=2)")
-    bubble(root, 2).press("Enter")
+    bubble(root, 2).press("Space")
     root.get_by_role("button", name="Delete stage").click()
     root.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(bubble(root, 3)).to_have_count(0)

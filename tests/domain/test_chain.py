@@ -283,6 +283,16 @@ def test_a_removal_takes_one_stage_and_an_insert_adds_one(length: int, data: st.
     assert inserted.without_stage(99).pipeline == chain
 
 
+@given(st.lists(st.booleans(), max_size=8))
+def test_the_positions_of_all_sources_are_those_of_each(deployed: list[bool]) -> None:
+    """Found in one pass, they are the same as one by one."""
+    chain = a_chain("SFT", *("deploy" if each else "SFT" for each in deployed))
+    sources = [chain.source(stage.id) for stage in chain.stages]
+    assert chain.source_positions() == tuple(
+        None if source is None else chain.position(source.id) for source in sources
+    )
+
+
 class CountedStages(tuple[Stage, ...]):  # noqa: SLOT001  of a test
     """Stages that count how often one of them is looked at."""
 

@@ -154,6 +154,8 @@ def test_a_change_in_a_long_chain_sends_its_rows_only(lab: Lab, show: Show) -> N
     pipeline = long_chain(lab)
     lab.do(pipeline.stages[0], 0.5)
     bench = show(pipeline)
+    bench.do("follow", on=False)  # else the stage that runs comes into the panel
+    bench.sent.clear()
     assert [row["n"] for row in bench.view.stages] == list(range(1, LONG + 1))
     lab.runs.trigger(pipeline.stages[499].id)
     bench.view.refresh()
@@ -204,6 +206,56 @@ def test_the_panel_follows_the_selection(lab: Lab, show: Show) -> None:
     assert bench.view.panel["run"]["checkpoints"][0]["evaluation_score"] == 0.5
     bench.do("select", stage=10_000)
     assert bench.view.panel == {}
+
+
+@pytest.mark.spec("4.9")
+def test_the_selection_follows_the_running_stage_until_another_is_selected(lab: Lab, show: Show) -> None:
+    """Whoever selects another stage stays there; "Follow", or a trigger in the view, follows again."""
+    pipeline = lab.pipeline("SFT", "GRPO", "SFT", trigger="auto")
+    first, second, third = pipeline.stages
+    bench = show(pipeline)
+    run = lab.runs.trigger(first.id)
+    bench.view.refresh()
+    assert (bench.view.selected, bench.view.following) == (first.id, True)
+    lab.carry_out(run, 0.5)
+    bench.view.refresh()
+    assert bench.view.selected == bench.view.panel["stage"] == second.id
+
+    bench.do("select", stage=third.id)
+    assert not bench.view.following
+    bench.view.refresh()
+    assert bench.view.selected == third.id
+    bench.do("follow", on=True)
+    assert bench.view.selected == bench.view.panel["stage"] == second.id
+    bench.do("select", stage=third.id)
+    bench.do("select", stage=second.id)  # the running one itself
+    assert bench.view.following
+    bench.do("follow", on=False)
+    assert (bench.view.selected, bench.view.following) == (second.id, False)
+
+
+@pytest.mark.spec("4.9")
+def test_a_view_opens_at_the_running_stage(lab: Lab, show: Show) -> None:
+    """Also where a stage before it is not done."""
+    pipeline = lab.pipeline("SFT", "GRPO")
+    lab.do(pipeline.stages[0], 0.5)
+    lab.runs.trigger(pipeline.stages[1].id)
+    assert show(pipeline).view.selected == pipeline.stages[1].id
+
+
+@pytest.mark.spec("4.10")
+def test_a_card_says_algorithm_score_and_a_source_that_is_not_the_stage_before(lab: Lab, show: Show) -> None:
+    """A second deployment deploys what the first does, and an experiment after it starts from the same."""
+    pipeline = lab.pipeline("SFT")
+    lab.do(pipeline.stages[0], 0.5)
+    for name in ("one", "two"):
+        lab.pipelines.add_stage(pipeline.id, DeploymentStage(agent_name=name))
+    last = lab.experiment("last")
+    lab.pipelines.add_stage(pipeline.id, ExperimentStage(experiment_id=last.id, start=FromSource()))
+    rows = show(lab.pipelines.get(pipeline.id)).view.stages
+    assert [row.get("algorithm") for row in rows] == ["SFT", None, None, "SFT"]
+    assert [row.get("source") for row in rows] == [None, None, 1, 1]
+    assert rows[0]["score"] == 0.5
 
 
 @pytest.mark.spec("8.2")

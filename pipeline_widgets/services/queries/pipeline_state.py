@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, label_stage
-from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.pipeline_run import RunOffer, offer_runs
 from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Run, Status
@@ -41,6 +41,10 @@ class StageState:
     score: float | None
     #: Whether that run was broken off, and can be gone on with.
     resumable: bool
+    #: What its experiment trains with; None of a Deployment.
+    algorithm: str | None = None
+    #: The position of its source stage; None where there is none before it.
+    source: int | None = None
 
     @property
     def label(self) -> str:
@@ -77,6 +81,12 @@ class PipelineState:
         )
 
     @property
+    def running(self) -> StageState | None:
+        """The stage that runs now, which of several is the one that was triggered last; None at rest."""
+        active = [state for state in self.stages if state.status.active and state.run is not None]
+        return max(active, key=_began, default=None)
+
+    @property
     def settled(self) -> bool:
         """Whether nothing is active, so that without a person nothing will happen."""
         return not any(state.status.active for state in self.stages)
@@ -94,6 +104,7 @@ class PipelineStateQueries:
             pipeline = work.pipelines.get(pipeline_id)
             known = pipeline_facts.load(work, pipeline)
         stale = compute_staleness(pipeline, known)
+        sources = pipeline.source_positions()
         return PipelineState(
             pipeline=pipeline,
             stages=tuple(
@@ -110,6 +121,8 @@ class PipelineStateQueries:
                     accepted=known.for_stage(stage.id).note if stale[stage.id].accepted else None,
                     score=_score(pipeline, stage, known),
                     resumable=can_resume(known.for_stage(stage.id)),
+                    algorithm=_algorithm(known.for_stage(stage.id)),
+                    source=sources[at],
                 )
                 for at, stage in enumerate(pipeline.stages)
             ),
@@ -149,9 +162,18 @@ class PipelineStateQueries:
         return bool(runs) and all(run.stage_id != stage_id for run in runs)
 
 
+def _began(state: StageState) -> tuple[bool, int]:
+    """Order active stages: what runs comes after what waits, and then by the trigger."""
+    return state.status is not Status.PENDING, state.run.id if state.run else 0
+
+
 def _without_beat(run: Run | None) -> Run | None:
     """A heartbeat changes nothing that is shown."""
     return replace(run, beat_at=None) if run else None
+
+
+def _algorithm(facts: StageFacts) -> str | None:
+    return facts.experiment.spec.name if facts.experiment is not None else None
 
 
 def _score(pipeline: Pipeline, stage: Stage, facts: PipelineFacts) -> float | None:

@@ -38,6 +38,7 @@ export function builderTools(builder) {
     quiet(undoWords(edit, what === "redo"), what, (pressed) => builder.undo(what === "redo", pressed), {
       title: undoTitle(edit, what === "redo"),
       reason: edit ? "" : noEdit(what === "redo"),
+      changes: true,
     });
   return [
     any
@@ -66,6 +67,17 @@ export function builderTools(builder) {
     undoButton(undo, "undo"),
     undoButton(redo, "redo"),
     quiet("More", "more", (pressed) => builder.openMore(pressed)),
+    builder.stages.length > 1
+      ? html`<span class="pw-follow">${button({
+          label: "Follow",
+          glyph: "follow",
+          title: "Select the stage that runs, until you select another one",
+          pressed: builder.model.get("following"),
+          f: "follow",
+          kind: "pw-segment",
+          onclick: () => builder.frame.run("follow", { on: !builder.model.get("following") }),
+        })}</span>`
+      : null,
     any && !builder.asList
       ? html`<div class="pw-zoom" role="group" aria-label="Zoom">
           ${quiet("Zoom out", "minus", () => builder.graph.zoom(1 / 1.25))}

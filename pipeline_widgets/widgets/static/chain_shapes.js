@@ -1,8 +1,7 @@
-// The measures and colours of a chain, however it is drawn.
+// The colours of a chain, however it is drawn.
 
-export const BUBBLE = { width: 212, height: 88 };
-export const STEP = 268; // from one stage to the next
-export const ZOOM = { least: 0.05, most: 1.6, readable: 0.72 };
+/** What tells on the page's body that its theme is another one. */
+export const THEME_ATTRIBUTES = ["data-jp-theme-light", "data-jp-theme-name", "class"];
 
 /** @param {El} el */
 export const edgeColour = (el) => token(el, "--pw-line-strong", "#8d949c");
@@ -23,9 +22,3 @@ export const STATUS_TOKEN = {
   Stopped: "--pw-quiet",
   Draft: "--pw-line-strong",
 };
-
-/**
- * Where a stage stands: the middle of its bubble.
- * @param {number} at
- */
-export const place = (at) => ({ x: at * STEP, y: 0 });

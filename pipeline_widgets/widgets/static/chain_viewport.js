@@ -1,74 +1,115 @@
-// Which part of a chain is seen: what is at x is drawn at x * zoom + pan.
+// Which part of a chain is seen, and how large. What is at x is drawn at x * zoom + pan. A chain is as wide
+// as its room at any zoom, since it wraps; one that is too high is scrolled.
 
-import { BUBBLE, STEP, ZOOM } from "./chain_shapes.js";
+import { layChain, place, stagesBetween, ZOOM } from "./chain_layout.js";
 
-const MARGIN = 28;
-const OPENED = 0.9; // the zoom at which a chain is shown first that is too long to be seen whole
+const HIGHEST = 612; // px that a chain takes of the page: four rows
+const SCROLLBAR = 14; // px
 
-/**
- * How wide a whole chain is, the "+" at its ends included.
- * @param {number} stages
- */
-export const chainWidth = (stages) => Math.max(0, stages - 1) * STEP + BUBBLE.width + 2 * MARGIN + 40;
+export class ChainViewport {
+  constructor() {
+    this.width = 0; // px
+    this.stages = 0;
+    this.zoom = 1;
+    this.top = 0; // px that are scrolled away
+    /** @type {ChainLayout | null} */
+    this.kept = null;
+  }
 
-/**
- * Zoom, and leave a point where it is.
- * @param {View} view
- * @param {number} factor
- * @param {Pan} around
- * @returns {View}
- */
-export function zoomedAround({ zoom, pan }, factor, around) {
-  const next = Math.max(ZOOM.least, Math.min(ZOOM.most, zoom * factor));
-  const by = next / zoom;
-  return {
-    zoom: next,
-    pan: { x: around.x - (around.x - pan.x) * by, y: around.y - (around.y - pan.y) * by },
-  };
-}
+  /** @returns {ChainLayout} */
+  get layout() {
+    this.kept ??= this.lay(this.zoom);
+    return this.kept;
+  }
 
-/**
- * Keep some of the chain in sight.
- * @param {Extent} extent
- * @param {number} zoom
- * @param {Pan} pan
- */
-export function panWithin({ width, stages }, zoom, pan) {
-  const right = (stages - 1) * STEP * zoom;
-  const edge = (BUBBLE.width / 2) * zoom;
-  return { x: Math.min(width - edge - 40, Math.max(pan.x, edge + 40 - right)), y: pan.y };
-}
+  /** @param {number} zoom */
+  lay(zoom) {
+    const { width, stages } = this;
+    const layout = layChain({ width, zoom, stages });
+    return layout.height * zoom <= HIGHEST ? layout : layChain({ width: width - SCROLLBAR, zoom, stages });
+  }
 
-/**
- * See the whole chain, however small.
- * @param {Extent} extent
- * @returns {View}
- */
-export function wholeChain({ width, height, stages }) {
-  const zoom = Math.max(ZOOM.least, Math.min(1, width / chainWidth(stages)));
-  return { zoom, pan: { x: (width - Math.max(0, stages - 1) * STEP * zoom) / 2, y: height / 2 } };
-}
+  /** The height of the whole chain in px. */
+  get whole() {
+    return this.layout.height * this.zoom;
+  }
 
-/**
- * See the chain from a stage on.
- * @param {Extent} extent
- * @param {number} from
- * @returns {View}
- */
-export function chainFrom(extent, from) {
-  const x = (BUBBLE.width / 2 + MARGIN + 12 - from * STEP) * OPENED;
-  return { zoom: OPENED, pan: panWithin(extent, OPENED, { x, y: extent.height / 2 }) };
-}
+  get height() {
+    return Math.min(HIGHEST, this.whole);
+  }
 
-/**
- * Where the chain has to be for a stage to be seen; null where it is seen already.
- * @param {Extent} extent
- * @param {View} view
- * @param {number} at
- */
-export function panToReveal({ width }, { zoom, pan }, at) {
-  const x = at * STEP * zoom + pan.x,
-    half = (BUBBLE.width / 2 + 16) * zoom;
-  if (x - half < 0) return { x: pan.x + half - x, y: pan.y };
-  return x + half > width ? { x: pan.x - (x + half - width), y: pan.y } : null;
+  get scrolls() {
+    return this.whole > this.height;
+  }
+
+  get pan() {
+    const { layout, zoom } = this;
+    const width = this.width - (this.scrolls ? SCROLLBAR : 0);
+    return { x: (width - layout.width * zoom) / 2, y: -this.top };
+  }
+
+  /** The stages that can be seen, or nearly so: a chain may have a thousand. */
+  get range() {
+    return stagesBetween(this.layout, this.top / this.zoom, (this.top + this.height) / this.zoom);
+  }
+
+  /**
+   * Have another width, number of stages or zoom. One stage stays where it was, if it can be seen, and else
+   * the first that can.
+   * @param {{ width?: number, stages?: number, zoom?: number }} changed
+   * @param {number} at
+   */
+  change({ width = this.width, stages = this.stages, zoom = this.zoom }, at) {
+    if (width === this.width && stages === this.stages && zoom === this.zoom) return;
+    const before = this.kept && this.stages ? this.seen(at) : null;
+    Object.assign(this, { width, stages, zoom, kept: null });
+    if (before && before.at < stages) this.scroll(place(this.layout, before.at).y * zoom - before.y);
+    else this.scroll(this.top);
+    if (this.top < this.layout.brim * zoom) this.top = 0; // nothing but a part of a "+" would be cut off
+  }
+
+  /**
+   * A stage to keep in sight, and how far below the upper edge its middle is.
+   * @param {number} at
+   */
+  seen(at) {
+    const y = (/** @type {number} */ one) => place(this.layout, one).y * this.zoom - this.top;
+    const inSight = at >= 0 && at < this.stages && y(at) > 0 && y(at) < this.height;
+    const first = Array.from({ length: this.layout.rows }, (_, row) => row * this.layout.columns);
+    const kept = inSight ? at : (first.find((one) => y(one) > 0) ?? 0);
+    return { at: kept, y: y(kept) };
+  }
+
+  /** @param {number} zoom */
+  bounded(zoom) {
+    return Math.max(ZOOM.least, Math.min(ZOOM.most, zoom));
+  }
+
+  /** The zoom at which the whole chain is seen; of a very long one as much as can be read. */
+  get fitting() {
+    for (let zoom = 1; zoom > ZOOM.least; zoom -= 0.02)
+      if (this.lay(zoom).height * zoom <= HIGHEST) return zoom;
+    return ZOOM.least;
+  }
+
+  /**
+   * Scroll to so many px from the top.
+   * @param {number} top
+   */
+  scroll(top) {
+    this.top = Math.max(0, Math.min(this.whole - this.height, top));
+  }
+
+  /**
+   * Bring a stage into sight, if it is not.
+   * @param {number} at
+   */
+  reveal(at) {
+    const { y } = place(this.layout, at),
+      half = this.layout.card.height / 2 + 20;
+    const above = (y - half) * this.zoom,
+      below = (y + half) * this.zoom;
+    if (above < this.top) this.scroll(above);
+    else if (below > this.top + this.height) this.scroll(below - this.height);
+  }
 }

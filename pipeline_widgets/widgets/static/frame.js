@@ -53,7 +53,8 @@ export class Frame {
     this.listen(this.root, "click", (event) => this.why(event), { capture: true });
     const clock = setInterval(() => this.tick(), 30_000);
     this.undo.push(() => clearInterval(clock));
-    this.locks = new MutationObserver(() => lockChanges(this.root, true));
+    this.dead = false;
+    this.locks = new MutationObserver(() => this.lock());
     this.undo.push(() => this.locks.disconnect());
     this.showTrouble();
     this.showTrust();
@@ -75,15 +76,24 @@ export class Frame {
           </div>`
         : null,
     );
+    this.showLocks();
+  }
+
+  /** Lock what cannot be used now, and what comes later as well. */
+  showLocks() {
     this.locks.disconnect();
-    if (why)
+    if (this.dead || this.model.get("untrusted"))
       this.locks.observe(this.root, {
         childList: true,
         subtree: true,
         attributes: true,
         attributeFilter: ["aria-disabled", "data-title"],
       });
-    lockChanges(this.root, !!why);
+    this.lock();
+  }
+
+  lock() {
+    lockChanges(this.root, { untrusted: !!this.model.get("untrusted"), dead: this.dead });
   }
 
   /**
@@ -179,7 +189,10 @@ export class Frame {
     const { line, model } = this;
     const dead = line.dead || model.comm_live === false || (!!line.line && !line.live);
     const text = dead ? sentence(GONE) : model.get("trouble");
-    this.root.classList.toggle("pw-dead", dead);
+    if (dead !== this.dead) {
+      this.dead = dead;
+      this.showLocks();
+    }
     draw(
       this.trouble,
       text

@@ -36,6 +36,7 @@ export class Builder {
       on: {
         select: (id) => this.select(id),
         open: (id) => this.edit(id),
+        results: (id) => this.openResults(id),
         insert: (position) => this.insert(position),
         move: (id, to) => this.move(id, to),
         remove: (id) => this.remove(id),
@@ -52,6 +53,7 @@ export class Builder {
     this.frame.on("change:stages", () => this.change());
     this.frame.on("change:pipeline", () => this.draw());
     this.frame.on("change:selected", () => this.selectTold(model.get("selected")));
+    this.frame.on("change:following", () => this.draw());
     this.frame.on("change:panel", () => this.showPanel());
     this.frame.on("change:results", () => this.showResults(true));
     this.frame.undo.push(
@@ -111,6 +113,7 @@ export class Builder {
       about = description ? html`<p class="pw-soft">${description}</p>` : null;
     this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
     this.graph.box.hidden = !any || asList;
+    this.graph.position.showAs(!any || asList);
     this.list.el.hidden = !any || !asList;
     draw(
       this.frame.body,
@@ -119,7 +122,7 @@ export class Builder {
           ${evaluator ? html`<p class="pw-soft">Best and gates go by ${isolated(evaluator)}.</p>` : null}
         </div>
         <div class="pw-builder-tools">${builderTools(this)}</div>
-        ${this.graph.box}${this.list.el}
+        ${this.graph.position.el}${this.graph.box}${this.list.el}
         <div class="pw-empty pw-builder-empty" ?hidden=${any}>
           <div>No stages yet. A pipeline begins with an Experiment stage.</div>
           ${button({
@@ -268,6 +271,15 @@ export class Builder {
     return openStageForm({ frame: this.frame, stage: id });
   }
 
+  /**
+   * Select a stage, and open Results for its experiment; a Deployment has none.
+   * @param {number} id
+   */
+  openResults(id) {
+    this.select(id);
+    if (this.stageOf(id)?.kind === "Experiment") this.frame.run("results", { stage: id });
+  }
+
   /** @param {number} position */
   insert(position) {
     return openStageForm({ frame: this.frame, position });
@@ -284,6 +296,7 @@ export class Builder {
     const done = await this.frame.run("move", { stage: id, to, version }, pressed);
     if (!done) return this.graph.show([...this.stages]);
     if (from !== to + 1) tellEdit(this.frame, `Stage ${from} is stage ${to + 1} now.`, done, version);
+    this.select(id);
     this.graph.reveal(id);
   }
 

@@ -1,56 +1,69 @@
-// The chain as a Cytoscape graph. An ipycytoscape view carries the Cytoscape core, which this file drives:
-// shapes, arrows, panning, zooming, dragging. Over it lies a layer in the same coordinates with what has to
-// be text and buttons, so that it can be read, focused and styled. Where that view cannot load, an SVG chain
-// takes its place, and the layer stays as it is.
+// The chain as a Cytoscape graph, in rows that are as wide as the cell. An ipycytoscape view carries the
+// Cytoscape core, which this file drives: shapes, arrows, dragging. Over it lies a layer in the same
+// coordinates with what has to be text and buttons, so that it can be read, focused and styled. Where that
+// view cannot load, an SVG chain takes its place, and the layer stays as it is.
 
+import { place, plusPlace, ZOOM } from "./chain_layout.js";
 import { CytoscapeChain, SvgChain } from "./chain_renderers.js";
-import { BUBBLE, place, STEP, ZOOM } from "./chain_shapes.js";
-import { chainFrom, chainWidth, panToReveal, panWithin, wholeChain, zoomedAround } from "./chain_viewport.js";
+import { THEME_ATTRIBUTES } from "./chain_shapes.js";
+import { ChainViewport } from "./chain_viewport.js";
 import { button, draw, find, focused, focusOn, html, make } from "./elements.js";
-import { bubbleFace, stageWords } from "./stage_bubble.js";
+import { bubbleFace, describeStage, farFace, stageWords } from "./stage_bubble.js";
+import { StageDrag } from "./stage_drag.js";
 import { pressInGraph, wheelOverGraph } from "./stage_graph_keys.js";
-import { repeat } from "./vendor/lit.js";
+import { StagePosition } from "./stage_position.js";
+import { StageTip } from "./stage_tip.js";
+import { nothing, repeat } from "./vendor/lit.js";
 
 const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until there is Cytoscape
 
 export class StageGraph {
   /**
    * @param {{ frame: Frame, model: Model, on: { select: (id: number) => void, open: (id: number) => void,
-   *   insert: (position: number) => void, move: (id: number, to: number) => void,
-   *   remove: (id: number) => void } }} options
+   *   results: (id: number) => void, insert: (position: number) => void,
+   *   move: (id: number, to: number) => void, remove: (id: number) => void } }} options
    */
   constructor({ frame, model, on }) {
     this.frame = frame;
+    this.model = model;
     this.on = on;
     /** @type {Stage[]} */
     this.stages = [];
     this.selected = 0;
     /** @type {ChainRenderer | null} */
     this.renderer = null;
-    this.ended = this.opened = this.roamed = false;
+    this.ended = this.opened = this.fitted = false;
     this.drawing = 0;
-    this.shown = -1; // how many stages were shown before
-    this.width = 0; // when it was last laid out
-    this.near = "";
+    this.near = this.fittedTo = "";
+    this.viewport = new ChainViewport();
+    this.drag = new StageDrag(this);
+    this.tip = new StageTip(this);
+    this.position = new StagePosition({ choose: (id) => this.goTo(id), select: (id) => on.select(id) });
     this.box = make(
       html`<div class="pw-graphbox" role="group" aria-label="Stage graph">
         <div class="pw-canvas" aria-hidden="true"></div>
         <div class="pw-layer">
           <ol class="pw-bubbles" aria-label="Stages" @keydown=${(event) => pressInGraph(this, event)}></ol>
           <div class="pw-pluses"></div>
+          <div class="pw-dropmark" hidden></div>
         </div>
+        <div class="pw-graph-scroll" tabindex="-1" aria-hidden="true" hidden><div></div></div>
       </div>`,
     );
     this.canvas = find(this.box, ".pw-canvas");
     this.layer = find(this.box, ".pw-layer");
     this.list = find(this.box, ".pw-bubbles");
     this.pluses = find(this.box, ".pw-pluses");
+    this.bar = find(this.box, ".pw-graph-scroll");
     // The layer is moved by its transform alone; a browser that scrolls to a focused bubble would move it
     // twice.
     this.box.addEventListener("scroll", () => this.box.scrollTo(0, 0));
     this.box.addEventListener("wheel", (event) => wheelOverGraph(this, event), { passive: false });
+    // Cytoscape tells of no mouse that has left it.
+    this.box.addEventListener("mouseleave", () => this.hover(0));
+    this.bar.addEventListener("scroll", () => this.scrollTo(this.bar.scrollTop));
     this.size = new ResizeObserver(() => this.resized());
-    this.theme = new MutationObserver(() => this.renderer?.paint());
+    this.theme = new MutationObserver(() => this.paint());
     const plain = setTimeout(() => this.use(new SvgChain(this)), CANVAS_PATIENCE);
     CytoscapeChain.load(model, this)
       .then(
@@ -66,22 +79,16 @@ export class StageGraph {
    */
   use(renderer) {
     if (this.ended) return renderer.end();
-    const before = this.renderer?.viewport;
     this.renderer?.end();
     this.renderer = renderer;
+    this.fittedTo = "";
     this.box.dataset.renderer = renderer.name;
     this.box.classList.toggle("pw-is-plain", renderer.name === "svg"); // the bubbles take the mouse then
-    renderer.paint();
-    renderer.show(this.stages);
-    renderer.select(this.selected);
-    if (this.opened && before) {
-      renderer.resize();
-      this.look(before.zoom, before.pan);
-    }
+    if (this.opened) this.showChain();
     this.size.observe(this.box); // which tells the size at once, too
     this.theme.observe(document.body, {
       attributes: true,
-      attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"],
+      attributeFilter: THEME_ATTRIBUTES,
     });
   }
 
@@ -91,44 +98,33 @@ export class StageGraph {
   show(stages) {
     const before = this.list.contains(focused()) ? focused()?.parentElement?.dataset.key : null;
     this.stages = stages;
-    this.settle();
-    this.drawStages();
+    this.viewport.change({ stages: stages.length }, this.place);
+    this.showChain();
     if (before) this.focus(Number(before));
-    this.renderer?.show(stages);
-    this.renderer?.select(this.selected);
   }
 
-  /**
-   * A chain that has grown or shrunk is shown whole again, unless somebody has looked elsewhere meanwhile.
-   */
-  settle() {
-    const grown = this.shown >= 0 && this.shown !== this.stages.length;
-    this.shown = this.stages.length;
-    if (grown && this.opened && !this.roamed && this.readable) this.fit();
+  /** Show all as it is now: shapes, cards and where one is. */
+  showChain() {
+    const { viewport } = this;
+    this.drawStages();
+    this.renderer?.show(this.stages, viewport.layout);
+    const size = `${viewport.width} ${viewport.height}`;
+    this.box.style.height = `${viewport.height + 2}px`; // and its border
+    if (size !== this.fittedTo) this.renderer?.resize();
+    this.fittedTo = size;
+    this.look();
   }
 
-  /** The width in pixels. JupyterLab takes an output out of the page for a moment: it has none then. */
-  get laidOutWidth() {
-    this.width = this.box.clientWidth || this.width;
-    return this.width;
-  }
-
-  get readable() {
-    return this.laidOutWidth / chainWidth(this.stages.length) >= ZOOM.readable;
-  }
-
-  /** Where the bubbles and "+" are that can be seen, or nearly so: a chain may have a thousand. */
-  get range() {
-    const { zoom, pan } = this.viewport;
-    const from = Math.max(0, Math.floor(-pan.x / zoom / STEP) - 2);
-    const to = Math.min(this.stages.length, Math.ceil((this.laidOutWidth - pan.x) / zoom / STEP) + 2);
-    return { from, to };
+  /** The theme has changed. */
+  paint() {
+    this.renderer?.paint();
+    this.drawStages();
   }
 
   drawStages() {
-    const { from, to } = this.range,
+    const { from, to } = this.viewport.range,
       { stages } = this,
-      last = stages.length;
+      { layout, zoom } = this.viewport;
     this.near = `${from} ${to}`;
     // one stop for Tab; the arrows go on from there
     const entry = stages.find(({ id }) => id === this.selected) ?? stages[0];
@@ -140,15 +136,20 @@ export class StageGraph {
         (stage, at) => this.bubble(stage, at, stage === entry, at >= from && at < to),
       ),
     );
-    const wanted = last ? Array.from({ length: Math.max(0, to - from) + 1 }, (_, at) => from + at) : [];
+    const wanted = stages.length
+      ? Array.from({ length: Math.max(0, to - from) + 1 }, (_, at) => from + at)
+      : [];
     draw(
       this.pluses,
       repeat(
         wanted,
         (at) => at,
-        (at) => this.plus(at, last),
+        (at) => this.plus(at, stages.length),
       ),
     );
+    this.layer.classList.toggle("pw-far", zoom < ZOOM.far);
+    this.layer.style.setProperty("--pw-text-scale", String(Math.max(1, 1 / zoom)));
+    this.position.show(stages, this.selected, layout.rows > 1);
   }
 
   /**
@@ -159,14 +160,20 @@ export class StageGraph {
    */
   bubble(stage, at, entry, near) {
     const { id } = stage,
-      { x, y } = place(at);
+      { layout, zoom } = this.viewport,
+      { width, height } = layout.card,
+      { x, y } = place(layout, at);
+    const { evaluator } = this;
+    const face = zoom < ZOOM.far ? farFace : bubbleFace;
     return html`<li data-key=${id}
-      style=${`left: ${x - BUBBLE.width / 2}px; top: ${y - BUBBLE.height / 2}px`}>
+      style=${`left: ${x - width / 2}px; top: ${y - height / 2}px; width: ${width}px; height: ${height}px`}>
       <button type="button" class="pw-bubble" tabindex=${entry ? "0" : "-1"} aria-label=${stageWords(stage)}
+        aria-description=${describeStage(stage, evaluator) || nothing}
         aria-pressed=${String(id === this.selected)} data-status=${stage.status}
-        @click=${() => this.on.select(id)}
-        @dblclick=${() => this.on.open(id)} @focus=${() => this.reveal(id)}
-      >${near ? bubbleFace(stage) : null}</button>
+        @click=${() => this.on.select(id)} @dblclick=${() => this.on.open(id)}
+        @focus=${(event) => this.focusedOn(id, event)} @blur=${() => this.tip.hide()}
+        @mouseenter=${() => this.hover(id)} @mouseleave=${() => this.hover(0)}
+      >${near ? face(stage, evaluator) : null}</button>
     </li>`;
   }
 
@@ -175,6 +182,7 @@ export class StageGraph {
    * @param {number} last
    */
   plus(at, last) {
+    const { x, y } = plusPlace(this.viewport.layout, at);
     const label =
       at === 0
         ? "Insert a stage at the beginning"
@@ -188,7 +196,7 @@ export class StageGraph {
       kind: "pw-plus",
       tabindex: "-1",
       changes: true,
-      style: `left: ${at * STEP - STEP / 2 - 12}px; top: -12px`,
+      style: `left: ${x - 12}px; top: ${y - 12}px`,
       onclick: () => this.on.insert(at),
     });
   }
@@ -197,7 +205,25 @@ export class StageGraph {
   select(id) {
     this.selected = id;
     this.drawStages();
-    this.renderer?.select(id);
+  }
+
+  /**
+   * Select a stage, and go there.
+   * @param {number} id
+   */
+  goTo(id) {
+    this.on.select(id);
+    this.focus(id);
+  }
+
+  /** By whose scores Best goes; null where by those that the algorithms report. */
+  get evaluator() {
+    return this.model.get("pipeline").score_by;
+  }
+
+  /** At which place the selected stage is; -1 for none. */
+  get place() {
+    return this.stages.findIndex(({ id }) => id === this.selected);
   }
 
   /** @param {number} id */
@@ -210,77 +236,69 @@ export class StageGraph {
     focusOn(this.liOf(id)?.firstElementChild);
   }
 
-  /** @param {number} id */
+  /**
+   * @param {number} id
+   * @param {At} event
+   */
+  focusedOn(id, { target }) {
+    this.reveal(id);
+    if (target.matches(":focus-visible")) this.tip.atFocus(id);
+  }
+
+  /** @param {number} id 0 for none */
   hover(id) {
-    const stage = this.stages.find((each) => each.id === id);
-    this.box.title = stage
-      ? [stageWords(stage), ...(stage.stale || []), stage.held].filter(Boolean).join("\n")
-      : "";
+    if (id && !this.drag.id) this.tip.soon(id);
+    else this.tip.hide();
   }
 
-  // ---- the viewport: what is at x is drawn at x * zoom + pan
+  // ---- the viewport
 
-  get viewport() {
-    return this.renderer?.viewport ?? { zoom: 1, pan: { x: 0, y: 0 } };
-  }
-
-  moved() {
-    const { zoom, pan } = this.viewport;
+  /** Show the chain where the viewport says. */
+  look() {
+    const { viewport } = this,
+      { zoom, pan } = viewport;
+    this.renderer?.look(zoom, pan);
     this.layer.style.transform = `translate(${pan.x}px, ${pan.y}px) scale(${zoom})`;
-    this.layer.classList.toggle("pw-far", zoom < 0.5);
+    this.bar.hidden = !viewport.scrolls;
+    find(this.bar, "div").style.height = `${viewport.whole}px`;
+    if (Math.abs(this.bar.scrollTop - viewport.top) >= 1) this.bar.scrollTop = viewport.top;
+    this.position.seen(viewport.top / viewport.whole, (viewport.top + viewport.height) / viewport.whole);
     if (!this.drawing)
       this.drawing = requestAnimationFrame(() => {
         this.drawing = 0;
-        const { from, to } = this.range;
+        const { from, to } = this.viewport.range;
         if (this.near !== `${from} ${to}`) this.drawStages();
       });
   }
 
-  /**
-   * @param {number} zoom
-   * @param {Pan} pan
-   */
-  look(zoom, pan) {
-    this.renderer?.look(zoom, pan);
-    this.moved();
+  /** @param {number} top px */
+  scrollTo(top) {
+    this.tip.hide();
+    this.viewport.scroll(top);
+    this.look();
   }
 
-  /** @param {View} view */
-  see({ zoom, pan }) {
-    this.look(zoom, pan);
+  /** @param {number} by px */
+  scrollBy(by) {
+    this.scrollTo(this.viewport.top + by);
   }
 
-  get extent() {
-    return { width: this.laidOutWidth, height: this.box.clientHeight, stages: this.stages.length };
+  /** @param {number} zoom */
+  zoomTo(zoom) {
+    this.viewport.change({ zoom: this.viewport.bounded(zoom) }, this.place);
+    this.showChain();
   }
 
-  /**
-   * @param {number} factor
-   * @param {Pan} [around]
-   */
-  zoom(factor, around = { x: this.laidOutWidth / 2, y: this.box.clientHeight / 2 }) {
-    this.roamed = true;
-    this.see(zoomedAround(this.viewport, factor, around));
+  /** @param {number} factor */
+  zoom(factor) {
+    this.fitted = false;
+    this.zoomTo(this.viewport.zoom * factor);
   }
 
-  /** @param {number} by */
-  pan(by) {
-    this.roamed = true;
-    const { zoom, pan } = this.viewport;
-    this.see({ zoom, pan: panWithin(this.extent, zoom, { x: pan.x + by, y: pan.y }) });
-  }
-
-  /** Show the whole chain, however small. */
+  /** Show the whole chain; of a very long one as much as can be read. */
   fit() {
-    this.roamed = false;
-    this.see(wholeChain(this.extent));
-  }
-
-  /** First show the whole chain where it is readable then, else from the first stage that is not done. */
-  open() {
-    if (this.readable) return this.fit();
-    const first = this.stages.findIndex((stage) => stage.status !== "Succeeded" || stage.stale);
-    this.see(chainFrom(this.extent, Math.max(0, first - 1)));
+    this.fitted = true;
+    this.zoomTo(this.viewport.fitting);
   }
 
   /**
@@ -289,54 +307,25 @@ export class StageGraph {
    */
   reveal(id) {
     const at = this.stages.findIndex((stage) => stage.id === id);
-    if (at < 0 || !this.renderer || !this.opened) return;
-    const wanted = panToReveal(this.extent, this.viewport, at);
-    if (wanted) this.look(this.viewport.zoom, wanted);
+    if (at < 0 || !this.opened) return;
+    const { top } = this.viewport;
+    this.viewport.reveal(at);
+    if (this.viewport.top !== top) this.look();
   }
 
   resized() {
-    if (!this.box.clientWidth || !this.renderer) return;
-    this.renderer.resize();
-    if (!this.opened && this.stages.length) {
+    const width = this.box.clientWidth;
+    if (!width || !this.renderer) return;
+    const first = !this.opened && this.stages.length > 0;
+    if (!first && width === this.viewport.width) return;
+    this.viewport.change({ width }, this.place);
+    if (this.fitted) this.viewport.change({ zoom: this.viewport.fitting }, this.place);
+    if (first) {
       this.opened = true;
-      this.open();
-      this.box.dataset.ready = "true";
-    } else if (!this.roamed && this.readable) this.fit();
-    else {
-      const { zoom, pan } = this.viewport;
-      this.look(zoom, { x: pan.x, y: this.box.clientHeight / 2 });
+      this.viewport.reveal(Math.max(0, this.place));
     }
-  }
-
-  /**
-   * A bubble is being dragged with its shape.
-   * @param {number} id
-   * @param {Pan} position
-   */
-  dragged(id, { x, y }) {
-    const el = this.liOf(id);
-    if (!el) return;
-    el.classList.add("pw-dragged");
-    this.layer.classList.add("pw-dragging");
-    el.style.left = `${x - BUBBLE.width / 2}px`;
-    el.style.top = `${y - BUBBLE.height / 2}px`;
-  }
-
-  /**
-   * A bubble was dropped: it goes where it was dropped, or back.
-   * @param {number} id
-   * @param {number} x
-   */
-  dropped(id, x) {
-    const from = this.stages.findIndex((stage) => stage.id === id);
-    const to = Math.max(0, Math.min(this.stages.length - 1, Math.round(x / STEP)));
-    const el = this.liOf(id);
-    el?.classList.remove("pw-dragged");
-    this.layer.classList.remove("pw-dragging");
-    if (el)
-      [el.style.left, el.style.top] = [`${from * STEP - BUBBLE.width / 2}px`, `${-BUBBLE.height / 2}px`];
-    this.renderer?.place(id, place(from));
-    if (to !== from) this.on.move(id, to);
+    this.showChain();
+    if (first) this.box.dataset.ready = "true";
   }
 
   end() {
@@ -344,6 +333,8 @@ export class StageGraph {
     cancelAnimationFrame(this.drawing);
     this.size.disconnect();
     this.theme.disconnect();
+    this.tip.hide();
+    this.position.end();
     this.renderer?.end();
   }
 }

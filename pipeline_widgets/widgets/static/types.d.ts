@@ -33,6 +33,9 @@ interface Stage extends ListRow {
   waits?: string;
   blockers?: string[];
   score?: number;
+  algorithm?: string;
+  /** The number of its source stage, where that is not the stage before it. */
+  source?: number;
   run?: number;
   step?: Step;
   total?: Step;
@@ -668,6 +671,7 @@ type PipelineChartRow = {
 
 /** The traits of all views. */
 interface Traits {
+  following: boolean;
   chart: PipelineChartRow;
   rows: ListRow[];
   page: Page;
@@ -1011,12 +1015,14 @@ interface CytoscapeElement {
   grabbed(): boolean;
   position(): Pan;
   position(at: Pan): void;
-  addClass(name: string): void;
+  classes(names: string): void;
+  connectedEdges(): CytoscapeElements;
 }
 
 interface CytoscapeElements {
   filter(test: (element: CytoscapeElement) => boolean): CytoscapeElements;
   remove(): void;
+  addClass(name: string): void;
   removeClass(name: string): void;
 }
 
@@ -1031,35 +1037,42 @@ interface CytoscapeCore {
   getElementById(id: string): CytoscapeElement;
   maxZoom(zoom: number): void;
   minZoom(zoom: number): void;
-  nodes(selector: string): CytoscapeElements;
   on(event: string, heard: () => void): void;
   on(event: string, selector: string, heard: (event: { target: CytoscapeElement }) => void): void;
   pan(): Pan;
   resize(): void;
   style(rules: object[]): void;
   userZoomingEnabled(on: boolean): void;
-  viewport(view: View): void;
-  zoom(): number;
+  viewport(view: { zoom: number; pan: Pan }): void;
 }
 
 /** What draws a chain under its layer. */
 interface ChainRenderer {
   name: string;
-  viewport: View;
-  show(stages: Stage[]): void;
-  select(id: number): void;
+  show(stages: Stage[], layout: ChainLayout): void;
   place(id: number, position: Pan): void;
+  loosen(id: number, loose: boolean): void;
   paint(): void;
   look(zoom: number, pan: Pan): void;
   resize(): void;
   end(): void;
 }
 
-/** Which part of a chain is seen. */
-type View = { zoom: number; pan: Pan };
-
-/** The room for a chain, and how many stages it has. */
-type Extent = { width: number; height: number; stages: number };
+/** How a chain is laid out in rows; lengths are without zoom, in px. */
+interface ChainLayout {
+  stages: number;
+  columns: number;
+  rows: number;
+  /** Whether they stand one below the other. */
+  isStack: boolean;
+  /** The room beside the rows. */
+  side: number;
+  /** The room above and below the rows. */
+  brim: number;
+  card: { width: number; height: number };
+  width: number;
+  height: number;
+}
 
 /**
  * A line of a chart; `ended`: no more points will come; `resumed`: where a run went on from another one, whose
