@@ -54,6 +54,7 @@ from pipeline_widgets.services.queries.pipeline_state import PipelineStateQuerie
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
+from pipeline_widgets.services.queries.shown_items import ShownItemQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
@@ -93,6 +94,7 @@ class Services:
     run_details: RunDetailQueries
     pipeline_curves: PipelineCurveQueries
     run_records: RunRecordQueries
+    shown_items: ShownItemQueries
     overview: OverviewQueries
     workspace_overview: WorkspaceOverviewQueries
     comparisons: ComparisonQueries

@@ -31,6 +31,7 @@ from pipeline_widgets.services.queries.pipeline_state import PipelineStateQuerie
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
+from pipeline_widgets.services.queries.shown_items import ShownItemQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
@@ -79,6 +80,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         run_details=RunDetailQueries(store),
         pipeline_curves=PipelineCurveQueries(store),
         run_records=RunRecordQueries(store),
+        shown_items=ShownItemQueries(store),
         overview=OverviewQueries(store),
         workspace_overview=WorkspaceOverviewQueries(store),
         comparisons=ComparisonQueries(store),

@@ -435,7 +435,7 @@ class Runs(Repository):
     def _remove(self, which: ColumnElement[bool]) -> None:
         ids = select(_C.id).where(which)
         self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ids)))
-        for table in (schema.metrics, schema.usage, schema.checkpoints, schema.notices):
+        for table in (schema.metrics, schema.usage, schema.shown_items, schema.checkpoints, schema.notices):
             self.connection.execute(delete(table).where(table.c.run_id.in_(ids)))
         unlinked = update(schema.runs).where(which)
         self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))
