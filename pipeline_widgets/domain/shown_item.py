@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -198,6 +199,17 @@ def match_items(left: Iterable[ShownItem], right: Iterable[ShownItem]) -> tuple[
         ComparedPair(label=each.label, left=None, right=each) for each in theirs if each.key not in keys
     ]
     return (*matched, *alone)
+
+
+def find_nearest(steps: Sequence[int], step: int) -> int:
+    """Return the place of the step that is nearest to another one; of two the later one.
+
+    Args:
+        steps: In order; not empty.
+        step: The other one.
+    """
+    after = min(bisect_left(steps, step), len(steps) - 1)
+    return after - 1 if after and step - steps[after - 1] < steps[after] - step else after
 
 
 def _name_seed(seed: int | None) -> str:

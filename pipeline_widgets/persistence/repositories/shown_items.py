@@ -37,6 +37,7 @@ _STEP_AT = (
     .offset(bindparam("at", type_=Integer))
     .limit(1)
 )
+_ALL_STEPS = select(_I.step).where(_I.run_id == bindparam("run")).distinct().order_by(_I.step)
 _OF_STEP = (
     select(schema.shown_items)
     .where((_I.run_id == bindparam("run")) & (_I.step == bindparam("step")))
@@ -87,6 +88,10 @@ class ShownItems(Repository):
             )
             for row in self._of(_SUMMARIES, run_ids)
         }
+
+    def steps(self, run_id: int) -> tuple[int, ...]:
+        """Return the different steps at which a run has shown something, in order."""
+        return tuple(self.connection.scalars(_ALL_STEPS, {"run": run_id}))
 
     def step_at(self, run_id: int, at: int) -> int | None:
         """Return one of the different steps at which a run has shown something, counted from 0."""

@@ -12,6 +12,7 @@ from pipeline_widgets.domain.shown_item import (
     ComparedPair,
     ShownItem,
     ShownSummary,
+    find_nearest,
     match_items,
 )
 from pipeline_widgets.errors import CheckpointError, NotFoundError
@@ -84,7 +85,7 @@ class ShownItemQueries:
             return _read_step(work, run_id, at)
 
     def compare(
-        self, left: int, right: int, left_at: int = LATEST, right_at: int = LATEST
+        self, left: int, right: int, left_at: int = LATEST, right_at: int = LATEST, *, follows: str = ""
     ) -> ShownComparison:
         """Return what two runs have shown, matched by prompt and seed.
 
@@ -93,9 +94,14 @@ class ShownItemQueries:
             right: The other run.
             left_at: Which of the steps of the first one, counted from 0; the last one by default.
             right_at: Which of the steps of the other one.
+            follows: "left" or "right": the side that goes to the step nearest to that of the other one.
         """
         with self._store.read() as work:
             ours, theirs = _read_step(work, left, left_at), _read_step(work, right, right_at)
+            if ours and theirs and follows == "right":
+                theirs = _read_step(work, right, find_nearest(work.shown_items.steps(right), ours.step))
+            elif ours and theirs and follows == "left":
+                ours = _read_step(work, left, find_nearest(work.shown_items.steps(left), theirs.step))
         pairs = match_items(ours.items if ours else (), theirs.items if theirs else ())
         return ShownComparison(left=ours, right=theirs, pairs=pairs)
 

@@ -13,6 +13,7 @@ import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
 import { isActive } from "./run_times.js";
 import { evaluationsPart, openScore } from "./scoring.js";
+import { ShownItems } from "./shown_items.js";
 import { heads, numberCell, numbers } from "./tables.js";
 import { bytes, evaluatorsOf, isolated, metricName, scores } from "./text.js";
 import { repeat } from "./vendor/lit.js";
@@ -33,6 +34,7 @@ export class ExperimentDetail {
     this.controls = new ChartControls({ changed: () => this.charted && this.showChart(this.charted) });
     this.error = new Printed(this.frame, "Error");
     this.log = new Printed(this.frame, "Log");
+    this.shownItems = new ShownItems(this.frame);
     this.wholeConfig = this.allRuns = false;
     /** @type {number | undefined} */
     this.shownRun = undefined;
@@ -84,6 +86,7 @@ export class ExperimentDetail {
             <div ?hidden=${!detail.run?.log}>${this.part("Log", this.log.el)}</div>
           </div>
           <div class="pw-xd-column">${this.part("Config", config)}${this.part("Runs", runs)}</div>
+          ${this.shownPart(detail.run)}
           ${this.part("Checkpoints", this.checkpoints(row, detail))}
         </div>
       </div>`,
@@ -104,6 +107,17 @@ export class ExperimentDetail {
     return html`<div class=${`pw-xd-part pw-xd-${title.toLowerCase()}`} role="group" aria-labelledby=${name}>
       <h4 id=${name}>${title}</h4>
       ${content}
+    </div>`;
+  }
+
+  /** @param {ShownRun | null} run */
+  shownPart(run) {
+    const el = this.shownItems.show(run?.shown ?? null),
+      { title } = this.shownItems,
+      name = `${this.name}-shown`;
+    return html`<div class="pw-xd-part pw-xd-shown" ?hidden=${!title}>
+      <h4 id=${name}>${title}</h4>
+      ${el}
     </div>`;
   }
 
