@@ -98,13 +98,10 @@ class ShownItem:
 
     @property
     def description(self) -> str:
-        """What it is called where it cannot be seen: its caption, or what tells it from others."""
-        return self.caption or self._subject
-
-    @property
-    def _subject(self) -> str:
-        named = [f"of {quote(self.prompt)}" if self.prompt else "", _name_seed(self.seed)]
-        return " ".join([self.kind.capitalize(), *filter(None, named), f"at step {self.step:,}"])
+        """What stands for it where it cannot be seen, as in "Video at step 600: The walker falls"."""
+        subject = ", ".join(filter(None, [quote(self.prompt) if self.prompt else "", _name_seed(self.seed)]))
+        told = self.caption or subject
+        return f"{self.kind.capitalize()} at step {self.step:,}{f': {told}' if told else ''}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,8 +45,9 @@ export class ResultShown {
     const { runs, chosen } = this,
       ids = new Set(runs.map(({ id }) => id));
     this.el.hidden = !runs.length;
-    if (!ids.has(chosen.left)) chosen.left = runs.find(({ id }) => id !== chosen.right)?.id ?? 0;
-    if (!ids.has(chosen.right)) chosen.right = runs.find(({ id }) => id !== chosen.left)?.id ?? 0;
+    const first = runs.slice(0, 2).sort((one, other) => one.id - other.id); // the earlier one on the left
+    if (!ids.has(chosen.left)) chosen.left = first.find(({ id }) => id !== chosen.right)?.id ?? 0;
+    if (!ids.has(chosen.right)) chosen.right = first.find(({ id }) => id !== chosen.left)?.id ?? 0;
     const items = new Map(this.model.get("shown").map((each) => [each.id, each.items]));
     const known = JSON.stringify(SIDES.map((side) => [chosen[side], items.get(chosen[side])]));
     if (runs.length && known !== this.known) this.renew();

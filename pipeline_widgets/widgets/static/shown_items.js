@@ -134,7 +134,7 @@ export class ShownItems {
 export function stepBar({ step, name, wanted, go }) {
   const { at, steps } = step,
     value = wanted >= 0 ? wanted : at,
-    place = `${at + 1} of ${inFull(steps)}`;
+    place = `${inFull(at + 1)} of ${inFull(steps)}`;
   return html`<div class="pw-shown-bar">
     <label for=${name}>Step</label>
     <input type="range" id=${name} min="0" max=${steps - 1} step="1"

@@ -67,7 +67,7 @@ export class ShownMedia {
 
   draw() {
     const { item, url, error } = this,
-      about = shownAbout(item);
+      about = [item.prompt ?? "", item.seed === null ? "" : `seed ${item.seed}`].filter(Boolean).join(", ");
     draw(
       this.el,
       html`<div class="pw-shown-picture" style=${`aspect-ratio: ${ratio(item)}`} ?hidden=${!!error}>
@@ -76,7 +76,7 @@ export class ShownMedia {
         <p class="pw-shown-error" role="status" ?hidden=${!error}>${error}</p>
         <figcaption>
           ${item.kind === "video" && url ? this.player() : null}
-          <span class="pw-shown-caption" dir="auto">${item.caption || item.description}</span>
+          <span class="pw-shown-caption" dir="auto" ?hidden=${!item.caption}>${item.caption}</span>
           <span class="pw-soft" dir="auto" ?hidden=${!about}>${about}</span>
         </figcaption>`,
     );
@@ -165,15 +165,6 @@ export function shownSamples({ samples, caption, description }) {
       )}</tbody>
     </table>
   </div>`;
-}
-
-/**
- * What an image or a video was made from, beside its caption; nothing where that says it.
- * @param {ShownItem} item
- */
-function shownAbout({ caption, prompt, seed }) {
-  if (!caption) return "";
-  return [prompt ?? "", seed === null ? "" : `seed ${seed}`].filter(Boolean).join(", ");
 }
 
 /**
