@@ -328,7 +328,9 @@ class PipelineView(ScoringView, ShowingView):
 
     def static_html(self) -> str:
         """Return the last state as a picture."""
-        return pipeline_html(self._state, at=datetime.now(UTC))
+        runs = [each.run.id for each in self._state.stages if each.run is not None]
+        samples = self._services.shown_items.latest_samples(runs)
+        return pipeline_html(self._state, samples, at=datetime.now(UTC))
 
     def static_text(self) -> str:
         """Return the last state in a few lines."""

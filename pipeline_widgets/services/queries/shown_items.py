@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,10 +105,12 @@ class ShownItemQueries:
         pairs = match_items(ours.items if ours else (), theirs.items if theirs else ())
         return ShownComparison(left=ours, right=theirs, pairs=pairs)
 
-    def latest_samples(self, run_ids: Collection[int]) -> tuple[ShownItem, ...]:
-        """Return the samples that runs have shown last, of those that have shown any."""
+    def latest_samples(self, run_ids: Sequence[int], most: int = 6) -> tuple[ShownItem, ...]:
+        """Return the samples that runs have shown last, of the last `most` of those that have shown any."""
         with self._store.read() as work:
-            steps = [_read_step(work, run_id, LATEST) for run_id in work.shown_items.summaries(run_ids)]
+            shown = work.shown_items.summaries(run_ids)
+            chosen = [run_id for run_id in run_ids if run_id in shown and "samples" in shown[run_id].kinds]
+            steps = [_read_step(work, run_id, LATEST) for run_id in chosen[-most:]]
         return tuple(item for step in steps if step for item in step.items if item.samples)
 
     def read_part(self, item_id: int, offset: int, most: int = MOST_PART) -> bytes:

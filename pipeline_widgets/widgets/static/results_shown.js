@@ -41,6 +41,13 @@ export class ResultShown {
     return [...runs.filter((run) => run.drawn), ...runs.filter((run) => !run.drawn)];
   }
 
+  /** What they are. */
+  get title() {
+    const { left, right } = this.chosen;
+    const titles = this.model.get("shown").filter(({ id }) => id === left || id === right);
+    return titles[0]?.title ?? "Samples";
+  }
+
   show() {
     const { runs, chosen } = this,
       ids = new Set(runs.map(({ id }) => id));
@@ -106,7 +113,7 @@ export class ResultShown {
     draw(
       this.el,
       html`<div class="pw-results-bar">
-          <h3>Samples and videos</h3>
+          <h3>${this.title}</h3>
           ${runs.length > 1 ? check(this.together, "Move together") : null}
         </div>
         <div class="pw-shown-sides">${SIDES.map((side) => this.side(side))}</div>
@@ -170,6 +177,19 @@ export class ResultShown {
     }.${cut}`;
   }
 
+  /**
+   * Play what stands beside it as well: both from the beginning, so that one can compare.
+   * @param {string} place
+   * @param {boolean} playing
+   */
+  play(place, playing) {
+    const [side, row] = place.split("-"),
+      other = `${side === "left" ? "right" : "left"}-${row} `;
+    for (const [key, media] of this.media)
+      if (key.startsWith(other) && media.playing !== playing) media.play(playing);
+      else if (key.startsWith(`${place} `) && playing) media.rewind();
+  }
+
   /** @param {ShownComparison} found */
   table({ pairs, left, right }) {
     const shown = new Set();
@@ -221,7 +241,8 @@ export class ResultShown {
     const key = `${place} ${item.id}`;
     shown.add(key);
     const known =
-      this.media.get(key) ?? new ShownMedia(this.frame, item, { playing: false, onplay: () => {} });
+      this.media.get(key) ??
+      new ShownMedia(this.frame, item, { isNamed: true, onplay: (playing) => this.play(place, playing) });
     this.media.set(key, known);
     return html`<td>${known.el}</td>`;
   }

@@ -138,7 +138,8 @@ export function stepBar({ step, name, wanted, go }) {
   return html`<div class="pw-shown-bar">
     <label for=${name}>Step</label>
     <input type="range" id=${name} min="0" max=${steps - 1} step="1"
-      .value=${live(String(value))} data-f=${name} aria-valuetext=${`Step ${inFull(step.step)}, ${place}`} ?disabled=${steps < 2}
+      .value=${live(String(value))} data-f=${name} ?disabled=${steps < 2}
+      aria-valuetext=${`Step ${inFull(step.step)}, ${place}`}
       @input=${(event) => go(Number(event.currentTarget.value))} />
     <output for=${name} class="pw-shown-step">${inFull(step.step)}</output>
     <span class="pw-soft pw-shown-place">${place}</span>

@@ -19,14 +19,18 @@ export class ShownMedia {
   /**
    * @param {Frame} frame
    * @param {ShownItem} item
-   * @param {{ playing: boolean, onplay: (playing: boolean) => void }} options Whether it plays at once, and
-   *   who is told when somebody plays or pauses it.
+   * @param {{ playing?: boolean, onplay: (playing: boolean) => void, isNamed?: boolean }} options Whether it
+   *   plays at once, who is told when somebody plays or pauses it, and whether its prompt and seed stand beside
+   *   it already.
    */
-  constructor(frame, item, { playing, onplay }) {
+  constructor(frame, item, { playing = false, onplay, isNamed = false }) {
     this.frame = frame;
     this.item = item;
     this.playing = playing && item.kind === "video";
     this.onplay = onplay;
+    this.about = isNamed
+      ? ""
+      : [item.prompt ?? "", item.seed === null ? "" : `seed ${item.seed}`].filter(Boolean).join(", ");
     this.url = this.error = "";
     this.ended = false;
     this.isVideo = item.media?.media_type.startsWith("video/") ?? false;
@@ -66,8 +70,7 @@ export class ShownMedia {
   }
 
   draw() {
-    const { item, url, error } = this,
-      about = [item.prompt ?? "", item.seed === null ? "" : `seed ${item.seed}`].filter(Boolean).join(", ");
+    const { item, url, error, about } = this;
     draw(
       this.el,
       html`<div class="pw-shown-picture" style=${`aspect-ratio: ${ratio(item)}`} ?hidden=${!!error}>
@@ -105,10 +108,19 @@ export class ShownMedia {
   /** @param {boolean} playing */
   play(playing) {
     this.playing = playing;
-    const video = /** @type {HTMLVideoElement | null} */ (this.el.querySelector("video"));
+    const { video } = this;
     if (video) playing ? video.play().catch(() => {}) : video.pause();
     this.draw();
     this.onplay(playing);
+  }
+
+  get video() {
+    return /** @type {HTMLVideoElement | null} */ (this.el.querySelector("video"));
+  }
+
+  /** Begin again. */
+  rewind() {
+    if (this.video) this.video.currentTime = 0;
   }
 
   /**
