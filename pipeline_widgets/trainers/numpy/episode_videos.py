@@ -1,7 +1,7 @@
 """Videos of greedy episodes: environments that are known are drawn, others render themselves where they can.
 
-Gymnasium's own pictures of its classic environments need pygame. What a policy has observed is enough to draw
-them, and that costs a tenth.
+Gymnasium's own pictures of its classic environments need pygame; what a policy has observed is enough to draw
+them.
 """
 
 from __future__ import annotations
