@@ -18,11 +18,11 @@ from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.errors import CheckpointError, ConfigError
 from pipeline_widgets.trainers.numpy import checkpoint_files, loop
 from pipeline_widgets.trainers.numpy.environments import EpisodeTracker, Spaces, play
-from pipeline_widgets.trainers.numpy.episode_videos import show_gymnasium_episode
 from pipeline_widgets.trainers.numpy.gymnasium_environment import (
     GymnasiumEnvironment,
     greedy_episodes,
     gymnasium_spaces,
+    show_episode,
 )
 from pipeline_widgets.trainers.numpy.nn import MLP, Adam, Floats, Integers, Loss, gather, one_hot
 from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
@@ -182,7 +182,7 @@ class DQNTrainer:
 
     def show(self, step: int) -> None:
         """Show the first episode of the latest evaluation."""
-        show_gymnasium_episode(
+        show_episode(
             self._ctx,
             step,
             self.config.env_id,

@@ -18,7 +18,6 @@ from pipeline_widgets.errors import CheckpointError, PipelineError
 from pipeline_widgets.trainers.numpy import actor_critic, checkpoint_files, loop
 from pipeline_widgets.trainers.numpy.action_vae import ActionDecoder, load_decoder
 from pipeline_widgets.trainers.numpy.environments import ActionSpace, Episodes, Spaces, Transition
-from pipeline_widgets.trainers.numpy.episode_videos import pose_of, show_swim
 from pipeline_widgets.trainers.numpy.nn import Floats
 from pipeline_widgets.trainers.numpy.ppo_trainer import (
     EVALUATION_SEED,
@@ -27,6 +26,7 @@ from pipeline_widgets.trainers.numpy.ppo_trainer import (
     start_model,
 )
 from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
+from pipeline_widgets.trainers.numpy.swim_video import pose_of, show_swim
 from pipeline_widgets.trainers.numpy.swimmer import SwimmerEnvironment
 
 INITIAL_LOG_STD = -0.2  # wide: latents are standard normal

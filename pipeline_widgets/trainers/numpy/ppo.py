@@ -14,11 +14,11 @@ from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.trainers.numpy import checkpoint_files, loop
 from pipeline_widgets.trainers.numpy.actor_critic import predict
 from pipeline_widgets.trainers.numpy.environments import Episodes
-from pipeline_widgets.trainers.numpy.episode_videos import show_gymnasium_episode
 from pipeline_widgets.trainers.numpy.gymnasium_environment import (
     GymnasiumEnvironment,
     greedy_episodes,
     gymnasium_spaces,
+    show_episode,
 )
 from pipeline_widgets.trainers.numpy.ppo_trainer import (
     EVALUATION_SEED,
@@ -92,9 +92,7 @@ def ppo(ctx: TrainContext) -> None:
 
     def show(step: int) -> None:
         observed, spaces = trainer.watched, model.spaces
-        show_gymnasium_episode(
-            ctx, step, config.env_id, observed, seed=EVALUATION_SEED, act=model.act, spaces=spaces
-        )
+        show_episode(ctx, step, config.env_id, observed, seed=EVALUATION_SEED, act=model.act, spaces=spaces)
 
     stride = config.num_envs * config.rollout_length
     loop.run(ctx, trainer, total=config.steps, stride=stride, show=show)
