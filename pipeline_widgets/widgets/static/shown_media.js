@@ -80,7 +80,7 @@ export class ShownMedia {
         <figcaption>
           ${item.kind === "video" && url ? this.player() : null}
           <span class="pw-shown-caption" dir="auto" ?hidden=${!item.caption}>${item.caption}</span>
-          <span class="pw-soft" dir="auto" ?hidden=${!about}>${about}</span>
+          <span class="pw-soft" dir="auto" title=${about} ?hidden=${!about}>${about}</span>
         </figcaption>`,
     );
   }
