@@ -20,8 +20,8 @@ export class ShownMedia {
    * @param {Frame} frame
    * @param {ShownItem} item
    * @param {{ playing?: boolean, onplay: (playing: boolean) => void, isNamed?: boolean }} options Whether it
-   *   plays at once, who is told when somebody plays or pauses it, and whether its prompt and seed stand beside
-   *   it already.
+   *   plays at once, who is told when somebody plays or pauses it, and whether its prompt and seed stand
+   *   beside it already.
    */
   constructor(frame, item, { playing = false, onplay, isNamed = false }) {
     this.frame = frame;
