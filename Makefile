@@ -131,6 +131,7 @@ bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser
 	$(BIN)/python benchmarks/chain_overhead.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/views.py
+	$(BIN)/python benchmarks/shown_items.py
 	$(BIN)/python benchmarks/postgresql.py
 
 clean: ## Remove .venv, caches and builds; workspaces stay

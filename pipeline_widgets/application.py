@@ -57,6 +57,7 @@ from pipeline_widgets.services.queries.resume_options import ResumeOptionsQuerie
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_log import RunLogQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
+from pipeline_widgets.services.queries.shown_items import ShownItemQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
@@ -99,6 +100,7 @@ class Services:
     run_logs: RunLogQueries
     pipeline_curves: PipelineCurveQueries
     run_records: RunRecordQueries
+    shown_items: ShownItemQueries
     overview: OverviewQueries
     workspace_overview: WorkspaceOverviewQueries
     comparisons: ComparisonQueries

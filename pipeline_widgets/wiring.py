@@ -34,6 +34,7 @@ from pipeline_widgets.services.queries.resume_options import ResumeOptionsQuerie
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_log import RunLogQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
+from pipeline_widgets.services.queries.shown_items import ShownItemQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
@@ -85,6 +86,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         run_logs=RunLogQueries(store),
         pipeline_curves=PipelineCurveQueries(store),
         run_records=RunRecordQueries(store),
+        shown_items=ShownItemQueries(store),
         overview=OverviewQueries(store),
         workspace_overview=WorkspaceOverviewQueries(store),
         comparisons=ComparisonQueries(store),

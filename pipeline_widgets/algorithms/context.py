@@ -7,7 +7,7 @@ import sys
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any, Protocol, TypeAlias
 
 from pipeline_widgets.algorithms.scalars import to_facets, to_scalar
 from pipeline_widgets.domain.handover import Handover, Score, assess_handover
-from pipeline_widgets.domain.job import MetricReport, SavedCheckpoint
+from pipeline_widgets.domain.job import MetricReport, SavedCheckpoint, ShowReport
+from pipeline_widgets.domain.shown_item import MOST_ITEMS, MOST_OF_RUN
 from pipeline_widgets.domain.training import EVALUATOR, Start, StopTraining
 from pipeline_widgets.errors import ConfigError, HandoverError, format_value
 from pipeline_widgets.persistence import artifacts
@@ -27,7 +28,7 @@ HANDOVERS = ("check", "warn", "off")
 MOST_STEPS = 2**63
 
 
-Event: TypeAlias = MetricReport | SavedCheckpoint
+Event: TypeAlias = MetricReport | SavedCheckpoint | ShowReport
 
 
 class Publish(Protocol):
@@ -84,6 +85,7 @@ class TrainContext:
         self._lock = threading.RLock()
         self._scores = {name: _Series() for name in (TRAINING_SCORE, EVALUATION_SCORE, EVALUATION_SPREAD)}
         self._saved: dict[int, SavedCheckpoint] = {}
+        self._shown_items, self._shown_bytes, self._is_full = 0, 0, False
 
     @property
     def start_role(self) -> str | None:
@@ -182,6 +184,93 @@ class TrainContext:
         )
         with self._lock:
             self._keep(saved)
+
+    def show(
+        self,
+        step: int,
+        *,
+        samples: Iterable[Mapping[str, Any] | Sequence[Any]] | None = None,
+        image: Any = None,
+        video: Any = None,
+        caption: str = "",
+        prompt: str | None = None,
+        seed: int | None = None,
+        fps: float | None = None,
+    ) -> bool:
+        """Show what the policy does: samples of text, an image, or a video. It is kept with the run.
+
+        Views have a slider over the steps, and compare two runs on the same prompt or seed. So show the same
+        few prompts, or episodes of the same seeds, at each evaluation.
+
+        Args:
+            step: The step that it belongs to.
+            samples: Up to 100 samples: mappings with prompt, output and, where there are such, score and
+                reference; or tuples in that order. Long texts are cut, and say so.
+            image: The path of a PNG, JPEG, WebP or GIF file, up to 20 MB; an array (height, width), (height,
+                width, 3) or (height, width, 4) of uint8, or of floats from 0 to 1; a tensor like that; an
+                image of Pillow or a figure of Matplotlib.
+            video: The path of an MP4, WebM or GIF file, up to 100 MB; or an array (frames, height, width,
+                3), encoded as H.264 where PyAV is installed (`pip install 'pipeline-widgets[video]'`), and
+                else as an animated PNG.
+            caption: What is to be seen, for whoever cannot see it as well.
+            prompt: What an image or a video was made from.
+            seed: The seed of an episode.
+            fps: Frames a second of an array; 30 by default.
+
+        Returns:
+            Whether it is kept. A run keeps 10,000 items and 2 GB; the log says when there is no more room.
+
+        Raises:
+            ConfigError: It cannot be shown, or is too large.
+            StorageError: The disk is full.
+        """
+        from pipeline_widgets.algorithms.showing import (  # noqa: PLC0415  for those that show anything
+            prepare_item,
+        )
+
+        step = _steps("step", step)
+        item = prepare_item(
+            samples=samples, image=image, video=video, caption=caption, prompt=prompt, seed=seed, fps=fps
+        )
+        if not self._has_room(item.size):
+            return False
+        folder = None
+        if item.media is not None:
+            with self._publish(self.folder / "shown", stem=f"{step:010d}", private=True) as publication:
+                item.write(publication.path)
+            folder = publication.folder
+        media = item.media
+        shown = ShowReport(
+            step=step,
+            kind=item.kind,
+            caption=item.caption,
+            prompt=item.prompt,
+            seed=item.seed,
+            samples=item.samples,
+            folder=folder,
+            media_type=media.media_type if media else None,
+            width=media.width if media else None,
+            height=media.height if media else None,
+            seconds=media.seconds if media else None,
+        )
+        with self._lock:
+            self._emit(shown)
+        return True
+
+    def _has_room(self, size: int) -> bool:
+        """Count an item, unless the run has no room for it; the log says so once."""
+        with self._lock:
+            has_room = self._shown_items < MOST_ITEMS and self._shown_bytes + size <= MOST_OF_RUN
+            if has_room:
+                self._shown_items, self._shown_bytes = self._shown_items + 1, self._shown_bytes + size
+            elif not self._is_full:
+                self._is_full = True
+                self.log(
+                    "Warning: this run has no room for more to show. A run keeps "
+                    f"{MOST_ITEMS:,} items and {MOST_OF_RUN >> 30} GB; it has {self._shown_items:,} with "
+                    f"{self._shown_bytes >> 20} MB. Show less often, or smaller."
+                )
+        return has_room
 
     @property
     def can_check_handover(self) -> bool:

@@ -368,7 +368,9 @@ class Pipeline(Annotated, display.ShowsView):
         from pipeline_widgets.widgets.snapshot import pipeline_html  # noqa: PLC0415  as all widgets
 
         state = self._services.states.pipeline(self._id)
-        return display.write(Path(path), pipeline_html(state, at=datetime.now(UTC), page=True))
+        runs = [each.run.id for each in state.stages if each.run is not None]
+        samples = self._services.shown_items.latest_samples(runs)
+        return display.write(Path(path), pipeline_html(state, samples, at=datetime.now(UTC), page=True))
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api.annotated import Annotated
 from pipeline_widgets.api.frames import data_frame
-from pipeline_widgets.api.handle import Handle, of_items
+from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.notification import Notice, notices
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.api.run_environment import RunEnvironment, SourceFile, run_code
+from pipeline_widgets.api.shown_item import ShownItem, comparison_frame, samples_frame, shown_items
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import checkpoint as values
 from pipeline_widgets.domain import run as run_values
@@ -231,6 +232,36 @@ class Run(Annotated):
         metrics = self._services.runs.metrics([self._id])
         rows = [(step, name, value) for _, step, name, value in metrics]
         return data_frame(rows, columns=["step", "metric", "value"])
+
+    @property
+    def shown_items(self) -> Listing[ShownItem]:
+        """What it has shown with `ctx.show`, by step: samples, images and videos (spec 9.4)."""
+        return shown_items(self._services, self._id)
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """All samples that it has shown: columns step, prompt, output, score, reference."""
+        return samples_frame(self._services, self._id)
+
+    def compare_shown(
+        self, other: Run, step: int | None = None, other_step: int | None = None
+    ) -> pd.DataFrame:
+        """Compare what it and another run have shown, matched by prompt and seed.
+
+        Args:
+            other: The other run.
+            step: A step at which this one has shown something; the last one by default.
+            other_step: The same of the other one.
+
+        Returns:
+            Columns subject (the prompt or seed), left, left_score, right, right_score; first what both have.
+
+        Raises:
+            NotFoundError: A run has shown nothing at that step.
+            ForeignError: The other run is of another workspace.
+        """
+        ids = (self._id, id_in(self._services, other, Run))
+        return comparison_frame(self._services, ids, (step, other_step))
 
     @property
     def usage(self) -> pd.DataFrame:

@@ -9,14 +9,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from pipeline_widgets.client.connection import VARIABLE, Connection
 from pipeline_widgets.domain.training import Start, StopTraining
+
+if TYPE_CHECKING:
+    from pipeline_widgets.algorithms.showing import PreparedItem
 
 #: The environment variables in which launchers number what they start; the first that is set counts.
 RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "LOCAL_RANK")
@@ -169,6 +173,67 @@ class ScriptRun:
             finally:
                 connection.close()
 
+    def show(
+        self,
+        step: int,
+        *,
+        samples: Iterable[Mapping[str, Any] | Sequence[Any]] | None = None,
+        image: Any = None,
+        video: Any = None,
+        caption: str = "",
+        prompt: str | None = None,
+        seed: int | None = None,
+        fps: float | None = None,
+    ) -> bool:
+        """Show samples, an image or a video, as `ctx.show` does. Ranks other than 0 show nothing.
+
+        Outside of any run samples are printed, and files are kept in `run/shown`.
+
+        Args:
+            step: The step that it belongs to.
+            samples: Prompt, output, and where there are such, score and reference of each.
+            image: A path, or an array (height, width, 3).
+            video: A path, or an array (frames, height, width, 3).
+            caption: What is to be seen.
+            prompt: What an image or a video was made from.
+            seed: The seed of an episode.
+            fps: Frames a second of an array.
+
+        Returns:
+            Whether it is kept: a run has room for 10,000 items and 2 GB.
+
+        Raises:
+            ConfigError: It cannot be shown, or is too large.
+            StorageError: The disk is full.
+            ExecutionError: The run has ended.
+        """
+        if self.rank != 0:
+            return False
+        # In this process: arrays do not fit through the line to the run, but files do.
+        from pipeline_widgets.algorithms.showing import (  # noqa: PLC0415  for those that show anything
+            prepare_item,
+        )
+
+        item = prepare_item(
+            samples=samples, image=image, video=video, caption=caption, prompt=prompt, seed=seed, fps=fps
+        )
+        facts: dict[str, Any] = {"caption": item.caption, "prompt": item.prompt, "seed": item.seed}
+        if not self.is_attached:
+            _show_outside(self.folder / "shown", step, item)
+            return True
+        if item.media is None:
+            listed = [[each.prompt, each.output, each.score, each.reference] for each in item.samples]
+            return bool(self._ask("show", step=step, samples=listed, **facts))
+        shown = self.folder / "shown"  # in the run's own folder, which both can read
+        shown.mkdir(mode=0o700, exist_ok=True)
+        draft = shown / f".writing-{uuid4().hex}"  # by that name it is deleted where this process dies
+        draft.mkdir(mode=0o700)
+        try:
+            path = item.write(draft)
+            return bool(self._ask("show", step=step, **{item.kind: str(path)}, **facts))
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
     def log(self, *words: object) -> None:
         """Write a line to the run's log, which is the output of this script.
 
@@ -230,6 +295,15 @@ def _print_report(step: int, total: int | None, logs: list[Any]) -> None:
     told = ", ".join(f"{name} {_short(value)}" for name, value in merged.items())
     where = f"step {step}" if total is None else f"step {step} of {total}"
     sys.stdout.write(f"{where}: {told}\n" if told else f"{where}\n")
+
+
+def _show_outside(parent: Path, step: int, item: PreparedItem) -> None:
+    if item.media is None:
+        for each in item.samples:
+            sys.stdout.write(f"step {step}: {each.prompt} -> {each.output}\n")
+        return
+    with _keep_outside(parent, step) as folder:
+        item.write(folder)
 
 
 def _short(value: Any) -> str:

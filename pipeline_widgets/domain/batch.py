@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from pipeline_widgets.domain.job import LoadedCode, MetricReport, Report, SavedCheckpoint, ScoreReport
+from pipeline_widgets.domain.job import (
+    LoadedCode,
+    MetricReport,
+    Report,
+    SavedCheckpoint,
+    ScoreReport,
+    ShowReport,
+)
 from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.errors import format_value
 
@@ -16,6 +23,7 @@ class Batch:
 
     reported: list[MetricReport] = field(default_factory=list[MetricReport])
     saved: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
+    shown: list[ShowReport] = field(default_factory=list[ShowReport])
     scored: list[ScoreReport] = field(default_factory=list[ScoreReport])
     #: The code that was loaded, where it is not the one that the run's row names.
     loaded: list[LoadedCode] = field(default_factory=list[LoadedCode])
@@ -48,6 +56,8 @@ class Batch:
                 self.points += len(report.metrics)
             case SavedCheckpoint():
                 self.saved.append(report)
+            case ShowReport():
+                self.shown.append(report)
             case ScoreReport():
                 self.scored.append(report)
             case LoadedCode():
@@ -58,7 +68,7 @@ class Batch:
     @property
     def reports(self) -> list[Report | Usage]:
         """All reports; checkpoints come before their scores."""
-        return [*self.loaded, *self.reported, *self.saved, *self.scored, *self.usage]
+        return [*self.loaded, *self.reported, *self.saved, *self.shown, *self.scored, *self.usage]
 
     def __bool__(self) -> bool:
         return self.has_reports or bool(self.usage)
@@ -66,12 +76,12 @@ class Batch:
     @property
     def has_reports(self) -> bool:
         """Whether the worker has reported: that is written soon, while what is used waits for a beat."""
-        return bool(self.reported or self.saved or self.scored or self.loaded)
+        return bool(self.reported or self.saved or self.shown or self.scored or self.loaded)
 
     def split_by_points(self, most: int) -> list[Batch]:
         """Return the batch in parts of at most that many points, so that no write takes long.
 
-        Checkpoints and scores are in the last one. What one report has is not taken apart.
+        Checkpoints, shown items and scores are in the last one. What one report has is not taken apart.
         """
         if self.points <= most:
             return [self] if self else []
@@ -80,7 +90,8 @@ class Batch:
             if parts[-1].points and parts[-1].points + len(report.metrics) > most:
                 parts.append(Batch())
             parts[-1].add(report)
-        parts[-1].saved, parts[-1].scored, parts[-1].usage = self.saved, self.scored, self.usage
+        last = parts[-1]
+        last.saved, last.shown, last.scored, last.usage = self.saved, self.shown, self.scored, self.usage
         return parts
 
     def split(self) -> tuple[Batch, ...]:
@@ -95,11 +106,12 @@ class Batch:
 
     def __str__(self) -> str:
         checkpoints = [f"the checkpoint of step {saved.step}" for saved in self.saved]
+        shown = [f"the {each.kind} shown at step {each.step}" for each in self.shown]
         scores = [f"the score of step {each.step} by {format_value(each.evaluator)}" for each in self.scored]
         names = (
             f"{format_value(name)} of step {each.step}" for each in self.reported for name in each.metrics
         )
         code = ["the code that it has loaded"] if self.loaded else []
         used = ["the use of CPU, memory and GPU"] if self.usage else []
-        named = [*code, *checkpoints, *scores, *(f"the metric {name}" for name in names), *used]
+        named = [*code, *checkpoints, *shown, *scores, *(f"the metric {name}" for name in names), *used]
         return ", ".join(named) or "the progress"

@@ -14,6 +14,7 @@ from pipeline_widgets.domain.compatibility import STOP_WITHIN
 from pipeline_widgets.domain.evaluator import EvaluatorSpec
 from pipeline_widgets.domain.run import RunKind, Status
 from pipeline_widgets.domain.run_record import RunCode
+from pipeline_widgets.domain.shown_item import ItemKind, Sample
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +121,24 @@ class SavedCheckpoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ShowReport:
+    """The train function has shown samples, an image or a video; a file was published before."""
+
+    step: int
+    kind: ItemKind
+    caption: str
+    prompt: str | None
+    seed: int | None
+    samples: tuple[Sample, ...] = ()
+    #: The folder of an image or a video, with what is known of the file in it.
+    folder: PublishedFolder | None = None
+    media_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreReport:
     """An evaluator has scored a checkpoint."""
 
@@ -140,7 +159,7 @@ class LoadedCode:
 
 
 #: What a worker tells its supervisor while it works.
-Report: TypeAlias = MetricReport | SavedCheckpoint | ScoreReport | LoadedCode
+Report: TypeAlias = MetricReport | SavedCheckpoint | ShowReport | ScoreReport | LoadedCode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -102,6 +102,8 @@ class _Script:
                     return {"value": self._report(**values)}
                 case "checkpoint":
                     return {"value": self._begin_checkpoint(**values)}
+                case "show":
+                    return {"value": self._context.show(**values)}
                 case "publish":
                     return {"value": self._publish()}
                 case "should_stop":

@@ -46,7 +46,7 @@ from pipeline_widgets.execution.tracking import TrackerProcess
 from pipeline_widgets.execution.uploads import send_log_of_dead_worker
 from pipeline_widgets.execution.usage_sampler import UsageSampler
 from pipeline_widgets.persistence import filesystem
-from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
+from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS, SHOWN
 from pipeline_widgets.persistence.artifacts import remove_drafts
 from pipeline_widgets.persistence.log_times import LogTimesWriter
 from pipeline_widgets.services.supervision import Owner, SupervisionService
@@ -155,7 +155,8 @@ class Supervisor:
             # Before the write: nothing of a run goes on once its status is final.
             self._end(active.worker, at_once=active.outcome is None)
             if active.outcome is None:  # it may have been ended while it was saving
-                remove_drafts(Path(job.folder) / CHECKPOINTS, Path(job.folder).parent.parent)
+                for parent in (CHECKPOINTS, SHOWN):
+                    remove_drafts(Path(job.folder) / parent, Path(job.folder).parent.parent)
                 send_log_of_dead_worker(job)
             outcome = self._deploy(active, outcome)
             self._spawn_next(job, outcome)

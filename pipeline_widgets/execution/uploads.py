@@ -1,4 +1,4 @@
-"""A worker's uploads of checkpoints and the log, while its training goes on."""
+"""A worker's uploads of checkpoints, shown files and the log, while its training goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline_widgets.algorithms.context import Event
-from pipeline_widgets.domain.job import Job, PublishedFolder, SavedCheckpoint
+from pipeline_widgets.domain.job import Job, PublishedFolder, SavedCheckpoint, ShowReport
 from pipeline_widgets.domain.training import StopTraining
 from pipeline_widgets.errors import PipelineError, StorageError
 from pipeline_widgets.execution import processes
@@ -24,7 +24,7 @@ from pipeline_widgets.persistence.artifact_store import ArtifactStore, upload_pa
 from pipeline_widgets.persistence.artifacts import Publication
 from pipeline_widgets.persistence.folder_tree import materialize
 
-MOST_WAITING = 4  # checkpoints that are saved and not sent; then the training waits for the first of them
+MOST_WAITING = 4  # folders that are saved and not sent; then the training waits for the first of them
 LOG_EVERY, LOG_RARELY = 10.0, 60.0  # seconds between two sendings of a log; the second of a large one
 LOG_LARGE = 1 << 20  # bytes
 LOG_WITHIN = 10.0  # seconds that the end of a run waits for its log
@@ -46,27 +46,27 @@ def print_line(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A checkpoint that is written, and has no name yet: its digest is computed while it is sent."""
+    """A folder that is written, and has no name yet: its digest is computed while it is sent."""
 
     path: Path
     parent: Path
     stem: str
 
 
-class CheckpointUploads:
-    """Sends the checkpoints of a training in a thread, and tells of each once it is there.
+class FolderUploads:
+    """Sends the checkpoints and shown files of a training in a thread, and tells of each once it is there.
 
     Args:
         store: Where they go.
-        tell: Takes what the training reports; a checkpoint only once it was sent.
+        tell: Takes what the training reports; a folder only once it was sent.
     """
 
     def __init__(self, store: ArtifactStore, tell: Callable[[Event], None]) -> None:
         self._store, self._tell = store, tell
         self._changed = threading.Condition()
         self._waiting: deque[_Draft] = deque()
-        #: What is told of a checkpoint that is not sent yet, by its draft; scores may come later.
-        self._events: dict[Path, SavedCheckpoint] = {}
+        #: What is told of a folder that is not sent yet, by its draft; scores may come later.
+        self._events: dict[Path, SavedCheckpoint | ShowReport] = {}
         self._sent: dict[Path, PublishedFolder] = {}
         self._errors: list[PipelineError] = []
         self._thread: threading.Thread | None = None
@@ -79,7 +79,7 @@ class CheckpointUploads:
 
         Raises:
             CheckpointError: What was written cannot be kept.
-            StorageError: The disk is full, or a checkpoint before this one could not be sent.
+            StorageError: The disk is full, or a folder before this one could not be sent.
         """
         self._store.cache.make_room(self._size)
         draft = _Draft(artifacts.make_draft(parent, private=private), parent, stem)
@@ -96,8 +96,8 @@ class CheckpointUploads:
         self._enqueue(draft)
 
     def tell(self, event: Event) -> None:
-        """Pass a report on; that of a checkpoint waits until it was sent."""
-        if isinstance(event, SavedCheckpoint):
+        """Pass a report on; that of a checkpoint or a shown file waits until it was sent."""
+        if isinstance(event, (SavedCheckpoint, ShowReport)) and event.folder is not None:
             with self._changed:
                 draft = event.folder.path
                 sent = self._sent.get(draft)

@@ -34,7 +34,7 @@ from pipeline_widgets.execution.left_threads import await_threads
 from pipeline_widgets.execution.preloading import ImportedModules, ImportWatcher, import_ahead
 from pipeline_widgets.execution.script_server import answer_scripts
 from pipeline_widgets.execution.stop_request import StopRequest
-from pipeline_widgets.execution.uploads import CheckpointUploads, open_artifact_store, start_log_upload
+from pipeline_widgets.execution.uploads import FolderUploads, open_artifact_store, start_log_upload
 from pipeline_widgets.persistence import artifacts, filesystem
 from pipeline_widgets.persistence.artifact_store import ArtifactStore
 
@@ -206,7 +206,7 @@ def _train(
             emit(modules)
 
     config = algorithm.validate(job.config)
-    uploads = CheckpointUploads(store, tell) if store.is_remote else None
+    uploads = FolderUploads(store, tell) if store.is_remote else None
     context = TrainContext(
         config=config,
         seed=job.seed,

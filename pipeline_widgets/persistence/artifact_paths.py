@@ -15,10 +15,10 @@ from pathlib import Path
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence.log_times import TIMES
 
-RUNS, CHECKPOINTS, AGENTS = "runs", "checkpoints", "agents"
+RUNS, CHECKPOINTS, SHOWN, AGENTS = "runs", "checkpoints", "shown", "agents"
 LOG = "log.txt"
 #: What this package itself keeps in the folder of a run; anything else was put there by a training.
-OWN_OF_RUNS = frozenset({CHECKPOINTS, LOG, TIMES})
+OWN_OF_RUNS = frozenset({CHECKPOINTS, SHOWN, LOG, TIMES})
 _RUN = re.compile(r"\d{8,}")
 _PUBLISHED = re.compile(r"\d{10,}-(?:[0-9a-f]{32}-)?[0-9a-f]{16}")
 _UNPUBLISHED = re.compile(r"\.writing-[0-9a-f]{32}")
@@ -62,7 +62,7 @@ def check_readable(path: str | Path, root: Path) -> None:
     """
     parts = _parts(path, root)
     match parts:
-        case ("runs", run, "checkpoints", _):
+        case ("runs", run, "checkpoints" | "shown", _):
             is_own = _RUN.fullmatch(run) is not None
         case ("agents", _):
             is_own = True
@@ -93,7 +93,7 @@ def check_deletable_copy(path: str | Path, root: Path) -> None:
 
 
 def remove(path: Path, root: Path) -> None:
-    """Delete a folder of a run, a checkpoint or an agent, as far as the system lets us.
+    """Delete a folder of a run, a checkpoint, a shown item or an agent, as far as the system lets us.
 
     A link in its place is unlinked, and not followed: somebody keeps the files elsewhere, and they stay
     theirs. No folder on the way to it may be a link, but for `runs` and `agents` themselves.
@@ -147,7 +147,7 @@ def _is_removable(parts: tuple[str, ...]) -> bool:
     match parts:
         case ("runs", run):
             return _RUN.fullmatch(run) is not None
-        case ("runs", run, "checkpoints", name):
+        case ("runs", run, "checkpoints" | "shown", name):
             return _RUN.fullmatch(run) is not None and is_published_name(name)
         case ("runs", run, name):
             return _RUN.fullmatch(run) is not None and name not in OWN_OF_RUNS

@@ -19,7 +19,7 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.job import FrozenCopy, PublishedFolder
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import artifact_paths, artifacts, filesystem
-from pipeline_widgets.persistence.artifact_paths import AGENTS, CHECKPOINTS, LOG, RUNS
+from pipeline_widgets.persistence.artifact_paths import AGENTS, CHECKPOINTS, LOG, RUNS, SHOWN
 from pipeline_widgets.persistence.cache import ArtifactCache
 from pipeline_widgets.persistence.remote.folders import RemoteFolders, describe_error
 from pipeline_widgets.persistence.remote.logs import RemoteLogs
@@ -249,14 +249,15 @@ class ArtifactStore:
             _log.warning("%s", error)
 
     def sweep_runs(self, saved: Mapping[int, Collection[str]], known: Callable[[], Collection[int]]) -> None:
-        """Delete checkpoints of ended runs that no row names, here and below the URL.
+        """Delete checkpoints and shown items of ended runs that no row names, here and below the URL.
 
         Args:
-            saved: The paths of the checkpoints that stay, by run.
+            saved: The paths of the folders that stay, by run.
             known: Returns the runs that there are; what there is of others below the URL is deleted.
         """
         for run_id, paths in saved.items():
-            artifacts.sweep(self.root / RUNS / f"{run_id:08d}" / CHECKPOINTS, self.root, paths)
+            for parent in (CHECKPOINTS, SHOWN):
+                artifacts.sweep(self.root / RUNS / f"{run_id:08d}" / parent, self.root, paths)
         if not self.is_remote:
             return
         try:
@@ -351,7 +352,8 @@ class ArtifactStore:
         return told
 
     def _unsent(self, error: StorageError, kept: Path) -> StorageError:
-        what = f"A checkpoint could not be sent to {self.url}."
+        noun = "shown file" if kept.parent.name == SHOWN else "checkpoint"
+        what = f"A {noun} could not be sent to {self.url}."
         fix = f"It is in {kept} of this machine until the next clean-up: copy it elsewhere, or adopt it."
         return StorageError(what, error.why, fix)
 

@@ -21,10 +21,12 @@ from pipeline_widgets.persistence.store import Store
 
 TRIES = 20  # a clean-up that goes on for longer than that many copies is given up against
 LOGS = ("runs/*/log.txt", "runs/*/log-times.bin", "runs/*/supervisor.log", "endpoints/*.log")
+FOLDERS = ("runs/*/checkpoints/*", "runs/*/shown/*", "agents/*")
 _SAVED = (
     "SELECT path, size, digest FROM checkpoints UNION "
     "SELECT v.path, coalesce(v.size, c.size), coalesce(v.digest, c.digest) "
-    "FROM agent_versions v JOIN checkpoints c ON c.id = v.checkpoint_id"
+    "FROM agent_versions v JOIN checkpoints c ON c.id = v.checkpoint_id UNION "
+    "SELECT path, size, digest FROM shown_items WHERE path IS NOT NULL"
 )
 
 
@@ -171,15 +173,15 @@ def _size(folder: Path) -> int:
 
 def _is_still_named(store: Store, missing: Iterable[str]) -> bool:
     """Return whether the workspace still names all folders that could not be copied whole."""
-    checkpoints, versions = schema.checkpoints.c.path, schema.agent_versions.c.path
+    tables = (schema.checkpoints, schema.agent_versions, schema.shown_items)
     with store.read() as work:
-        named = {*work.connection.scalars(select(checkpoints)), *work.connection.scalars(select(versions))}
+        named = {path for table in tables for path in work.connection.scalars(select(table.c.path))}
     return named.issuperset(missing)
 
 
 def _remove_unnamed(artifacts: Path, saved: Collection[str]) -> None:
     """Delete what was copied for a database that was then copied again."""
-    for folder in [*artifacts.glob("runs/*/checkpoints/*"), *artifacts.glob("agents/*")]:
+    for folder in [path for pattern in FOLDERS for path in artifacts.glob(pattern)]:
         if folder.relative_to(artifacts).as_posix() not in saved:
             shutil.rmtree(folder, ignore_errors=True)
 

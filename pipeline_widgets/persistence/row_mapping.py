@@ -29,6 +29,7 @@ from pipeline_widgets.domain.project import Project
 from pipeline_widgets.domain.resources import Placement, Resources
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import RunCode
+from pipeline_widgets.domain.shown_item import MediaFile, Sample, ShownItem
 from pipeline_widgets.domain.stage_settings import (
     BETTER,
     choice_from_text,
@@ -258,6 +259,35 @@ def to_checkpoint(row: Row, root: Path) -> Checkpoint:
         evaluation_score=row["evaluation_score"],
         evaluation_spread=row["evaluation_spread"],
         signature=row["signature"],
+        created_at=to_datetime(row["created_at"]),
+    )
+
+
+def to_shown_item(row: Row, root: Path) -> ShownItem:
+    """Return a row of shown items as a value; without the column of samples it has none."""
+    media = None
+    if row["path"] is not None:
+        media = MediaFile(
+            path=root / row["path"],
+            size=row["size"],
+            digest=row["digest"],
+            media_type=row["media_type"],
+            width=row["width"],
+            height=row["height"],
+            seconds=row["seconds"],
+        )
+    return ShownItem(
+        id=row["id"],
+        run_id=row["run_id"],
+        step=row["step"],
+        kind=row["kind"],
+        caption=row["caption"],
+        prompt=row["prompt"],
+        seed=row["seed"],
+        sample_count=row["sample_count"],
+        samples=tuple(Sample(*sample) for sample in row.get("samples") or ()),
+        media=media,
+        size=row["size"],
         created_at=to_datetime(row["created_at"]),
     )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0008"
+HEAD = "0009"
 
 
 class CleanString(TypeDecorator[str]):
@@ -375,6 +375,30 @@ usage = _table(
     Column("memory", LONG, nullable=False),
     Column("gpu", Float),
     Column("gpu_memory", LONG),
+    key_type=LONG,
+)
+
+#: What trainings have shown, in the order in which they did. A listing reads no samples: they are last, and
+#: SQLite leaves their pages alone.
+shown_items = _table(
+    "shown_items",
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("step", LONG, nullable=False),
+    Column("kind", CleanString(16), nullable=False),
+    Column("caption", CleanText, nullable=False),
+    Column("prompt", CleanText),  # what an image or a video was made from
+    Column("seed", LONG),
+    Column("sample_count", Integer, nullable=False),
+    Column("path", CleanText),  # of the folder of an image or a video
+    Column("media_type", CleanString(32)),
+    Column("size", LONG, nullable=False),
+    Column("digest", CleanString(64)),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("seconds", Float),
+    Column("created_at", Float, nullable=False),
+    Column("samples", JSON(none_as_null=True)),  # [prompt, output, score, reference] each
+    Index(None, "run_id", "step"),
     key_type=LONG,
 )
 

@@ -45,6 +45,7 @@ from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.runs import Runs
+from pipeline_widgets.persistence.repositories.shown_items import ShownItems
 from pipeline_widgets.persistence.repositories.workspace_overview import WorkspaceOverview
 from pipeline_widgets.persistence.trust import SignatureStore, WorkspaceTrust, user_data_folder
 
@@ -140,6 +141,11 @@ class UnitOfWork:
     def checkpoints(self) -> Checkpoints:
         """The checkpoints."""
         return Checkpoints(self.connection, self.now, self.root)
+
+    @cached_property
+    def shown_items(self) -> ShownItems:
+        """What trainings have shown."""
+        return ShownItems(self.connection, self.now, self.root)
 
     @cached_property
     def evaluators(self) -> Evaluators:

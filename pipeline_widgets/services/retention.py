@@ -114,6 +114,8 @@ class RetentionService:
             saved: dict[int, set[str]] = {run_id: set() for run_id in ended}
             for each in work.checkpoints.of_runs(ended):
                 saved[each.run_id].add(each.path)
+            for run_id, paths in work.shown_items.paths(ended).items():
+                saved[run_id] |= paths
             # While anything runs, a copy without a version may be that of a Deployment under way.
             copies = None if work.runs.active() else work.agents.paths()
         self._store.artifact_store.sweep_runs(saved, self._run_ids)

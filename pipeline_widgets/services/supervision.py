@@ -372,6 +372,7 @@ def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
             evaluation_spread=saved.evaluation_spread,
             signature=dict(saved.signature),
         )
+    work.shown_items.add(job.run_id, batch.shown)
     if batch.scored:
         keep_scores(work, job, batch.scored)
     work.metrics.add_usage(job.run_id, batch.usage)

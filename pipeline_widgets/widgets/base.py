@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -25,6 +26,14 @@ from pipeline_widgets.widgets.snapshot import Rows, table_html, table_text
 
 _log = logging.getLogger(__name__)
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The result of a command with bytes, which are sent beside it as they are."""
+
+    result: Row
+    buffers: Sequence[bytes]
 
 
 class ReadOnlyState(ipywidgets.Widget):
@@ -50,9 +59,9 @@ class CommandChannel(ReadOnlyState):
     the front end and the kernel have subshells).
     """
 
-    def answer(self, content: Mapping[str, Any]) -> None:
-        """Send an answer."""
-        self.send(dict(content))
+    def answer(self, content: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        """Send an answer, with bytes beside it."""
+        self.send(dict(content), list(buffers) or None)
 
 
 class Code(ReadOnlyState):
@@ -271,7 +280,11 @@ class View(ReadOnlyState, anywidget.AnyWidget):
     def _handle_message(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
         command = getattr(self, f"do_{content.get('command')}", None)
         answer = self._execute(command, content.get("args") or {})
-        if "id" in content:  # what is only told wants no answer
+        if "id" not in content:  # what is only told wants no answer
+            return
+        if isinstance(found := answer.get("result"), Attached):
+            self.line.answer({"id": content["id"], **answer, "result": found.result}, found.buffers)
+        else:
             self.line.answer({"id": content["id"], **answer})
 
     def _execute(self, command: Callable[..., Any] | None, args: Mapping[str, Any]) -> Mapping[str, Any]:

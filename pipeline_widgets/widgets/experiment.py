@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import ipywidgets
@@ -16,7 +17,7 @@ from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.widgets.experiments import COLUMNS, ExperimentsView, table_rows
 from pipeline_widgets.widgets.paged import Query
 from pipeline_widgets.widgets.results import ResultsView
-from pipeline_widgets.widgets.snapshot import Rows
+from pipeline_widgets.widgets.snapshot import Rows, samples_html, table_html
 
 
 class ExperimentView(ExperimentsView):
@@ -72,6 +73,14 @@ class ExperimentView(ExperimentsView):
         """Read the experiment; the page is empty where it was deleted."""
         del holding
         return self._services.experiment_list.page(self._project_id, **asdict(query), only=self._only)
+
+    def static_html(self) -> str:
+        """Return the experiment as a table of one row, with the samples that its run has shown last."""
+        runs = [each["run"] for each in self.details if each["run"]]
+        samples = self._services.shown_items.latest_samples([each["id"] for each in runs])
+        named = {each["id"]: f"run {each['number']}" for each in runs}
+        more = samples_html(samples, named)
+        return table_html(*self.read_table(), at=datetime.now(UTC), noun=self.noun, more=more)
 
     def read_table(self) -> tuple[str, Sequence[str], Rows]:
         """Return the experiment as a table of one row."""

@@ -34,6 +34,7 @@ from pipeline_widgets.widgets.experiment_form import (
 )
 from pipeline_widgets.widgets.paged import Query
 from pipeline_widgets.widgets.scoring import ScoringView
+from pipeline_widgets.widgets.showing import ShowingView, summary_row
 from pipeline_widgets.widgets.snapshot import Rows
 from pipeline_widgets.widgets.steps import clock_down, points_down, step_down
 
@@ -57,7 +58,7 @@ class ExpandedRow:
     every: bool = False
 
 
-class ExperimentsView(AnnotatedList, ScoringView):
+class ExperimentsView(AnnotatedList, ScoringView, ShowingView):
     """A project's experiments, live.
 
     Args:
@@ -354,7 +355,8 @@ def metric_names(curves: Sequence[MetricCurve]) -> list[str]:
 def _run(run_detail: RunDetail) -> Row:
     best = next((each.step for each in run_detail.checkpoints if each.id == run_detail.best), None)
     shown = encode_fields(run_detail.run, "id", "number", "status", "error")
-    return {**shown, **encode_fields(run_detail, "start", "log"), "best": encode(best)}
+    told = encode_fields(run_detail, "start", "log")
+    return {**shown, **told, "best": encode(best), "shown": summary_row(run_detail.shown)}
 
 
 def _run_row(row: RunRow) -> Row:

@@ -26,6 +26,7 @@ from pipeline_widgets.widgets.pipeline_chart import pipeline_chart_row
 from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.results import ResultsView
 from pipeline_widgets.widgets.scoring import ScoringView, evaluators_row, known_evaluators, started_row
+from pipeline_widgets.widgets.showing import ShowingView
 from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
 from pipeline_widgets.widgets.stage_form import find_placement_errors, form_row, parse_stage
 from pipeline_widgets.widgets.stage_graph import stage_rows
@@ -35,7 +36,7 @@ METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view ne
 EVENTS = 200  # that the history shows
 
 
-class PipelineView(ScoringView):
+class PipelineView(ScoringView, ShowingView):
     """One pipeline, live.
 
     Args:
@@ -336,7 +337,9 @@ class PipelineView(ScoringView):
 
     def static_html(self) -> str:
         """Return the last state as a picture."""
-        return pipeline_html(self._state, at=datetime.now(UTC))
+        runs = [each.run.id for each in self._state.stages if each.run is not None]
+        samples = self._services.shown_items.latest_samples(runs)
+        return pipeline_html(self._state, samples, at=datetime.now(UTC))
 
     def static_text(self) -> str:
         """Return the last state in a few lines."""

@@ -34,6 +34,7 @@ from pipeline_widgets.widgets.base import Row, TableView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import known_fields
 from pipeline_widgets.widgets.scoring import ScoringView, evaluation_row
+from pipeline_widgets.widgets.showing import ShowingView, summary_row
 from pipeline_widgets.widgets.snapshot import Rows
 from pipeline_widgets.widgets.steps import Step, clock_down, points_down, step_down, step_up
 
@@ -112,7 +113,7 @@ class Curves:
         return _rows(curves, _names(curves)[:METRICS] if metric is None else [metric])
 
 
-class ResultsView(TableView, ScoringView):
+class ResultsView(TableView, ScoringView, ShowingView):
     """The runs of some experiments, live.
 
     Args:
@@ -137,6 +138,8 @@ class ResultsView(TableView, ScoringView):
     curves = t.List(t.Dict()).tag(sync=True)
     #: A row for each run that is drawn: its clock, and where it was resumed.
     timelines = t.List(t.Dict()).tag(sync=True)
+    #: How much runs have shown, of those in the table that have shown anything.
+    shown = t.List(t.Dict()).tag(sync=True)
     #: How many metrics are not drawn.
     undrawn = t.Int(0).tag(sync=True)
     #: The evaluators that have a column: those that have scored any of these runs.
@@ -290,6 +293,8 @@ class ResultsView(TableView, ScoringView):
         self.show(evaluators=list(find_evaluators(found)))
         self.show_rows("runs", rows)
         self.show_rows("timelines", curves.timelines)
+        shown = self._services.shown_items.summaries([each.run_id for each in self._listed])
+        self.show_rows("shown", [summary_row(shown[row["id"]]) for row in rows if row["id"] in shown])
         self.show_rows("curves", curves.rows)
         self._show_settings([*self._places])
 

@@ -6,7 +6,7 @@ says all that the image says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from pipeline_widgets.directions import isolate, quote
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.shown_item import ShownItem
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.widgets.chain_picture import NAMED_STAGES, chain_image, chain_svg, shorten_list
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
@@ -22,6 +23,7 @@ from pipeline_widgets.widgets.text_layout import escape, fit_width, plain
 COLUMNS = ("#", "Type", "Name", "Trigger", "Status", "Evaluation score", "Why")
 SHOWN = 1000  # rows of a table in a notebook, which keeps each of them
 LONGEST = 200  # characters of an error
+SAMPLES, READ = 5, 300  # samples of a run, and characters of each of their texts
 
 # MathJax would set `$x$` in a name as a formula.
 _CLASSES = "pw-snapshot mathjax_ignore tex2jax_ignore"
@@ -36,11 +38,14 @@ class Marks(tuple[str, ...]):
     __slots__ = ()
 
 
-def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> str:
+def pipeline_html(
+    state: PipelineState, samples: Iterable[ShownItem] = (), *, at: datetime, page: bool = False
+) -> str:
     """Return a static picture of a pipeline.
 
     Args:
         state: The pipeline, and where its stages stand.
+        samples: What the latest runs of the stages have shown last.
         at: When they stood there.
         page: As a complete file that needs nothing else, in place of a piece of a notebook.
     """
@@ -51,6 +56,7 @@ def pipeline_html(state: PipelineState, *, at: datetime, page: bool = False) -> 
         _about(pipeline.description) if pipeline.description else "",
         f'<div class="pw-scroll">{chain(state.stages)}</div>' if count else _about("No stages yet."),
         _table("Stages", COLUMNS, [_row(stage) for stage in state.stages], header=2) if count else "",
+        *samples_html(samples, {each.run.id: each.name for each in state.stages if each.run}),
         _note(at, page=page),
     ]
     return _wrap(pipeline.name, parts, page=page)
@@ -66,7 +72,14 @@ def pipeline_text(state: PipelineState, *, at: datetime) -> str:
 
 
 def table_html(
-    title: str, columns: Sequence[str], rows: Rows, *, at: datetime, noun: str = "row", page: bool = False
+    title: str,
+    columns: Sequence[str],
+    rows: Rows,
+    *,
+    at: datetime,
+    noun: str = "row",
+    page: bool = False,
+    more: Iterable[str] = (),
 ) -> str:
     """Return a list as a static table. Its first column names the rows.
 
@@ -77,12 +90,13 @@ def table_html(
         at: When it was so.
         noun: What a row is.
         page: As a complete file, with every row; a piece of a notebook shows the first 1,000.
+        more: What stands below the table.
     """
     shown = rows if page else rows[:SHOWN]
     counted = f"{len(shown):,} of {len(rows):,}" if len(shown) < len(rows) else f"{len(rows):,}"
     caption = f"{counted} {noun if len(rows) == 1 else f'{noun}s'}"
     table = _table(caption, columns, shown, header=0) if rows else _about("There are none yet.")
-    parts = [_heading(title, page=page), table, _note(at, page=page)]
+    parts = [_heading(title, page=page), table, *more, _note(at, page=page)]
     return _wrap(title, parts, page=page)
 
 
@@ -98,6 +112,27 @@ def table_text(title: str, columns: Sequence[str], rows: Rows, *, at: datetime) 
     return "\n".join([f"{plain(title)}: {len(rows):,}", *lines, *more, as_of(at)])
 
 
+def samples_html(items: Iterable[ShownItem], names: Mapping[int, str]) -> list[str]:
+    """Return the samples that runs have shown last as tables.
+
+    Args:
+        items: Samples; of each the first few are shown.
+        names: What to call the runs, by their ids.
+    """
+    tables: list[str] = []
+    for item in items:
+        shown = item.samples[:SAMPLES]
+        more = f", {len(shown)} of {item.sample_count}" if len(shown) < item.sample_count else ""
+        told = f": {item.caption}" if item.caption else ""
+        caption = f"Samples of {isolate(names.get(item.run_id, ''))} at step {item.step:,}{more}{told}"
+        rows = [
+            (_shorten(each.prompt), _shorten(each.output), _shorten(each.reference), each.score)
+            for each in shown
+        ]
+        tables.append(_table(caption, ("Prompt", "Output", "Reference", "Score"), rows, header=0))
+    return tables
+
+
 def as_of(at: datetime, *, page: bool = False) -> str:
     """Return the sentence that dates a picture; a file of its own has no cell."""
     return f"As of {_moment(at)}. Snapshot{'' if page else '; re-run the cell for the live view'}."
@@ -107,6 +142,10 @@ def _row(state: StageState) -> tuple[object, ...]:
     trigger = state.stage.trigger.capitalize()
     number = state.position + 1
     return (number, state.stage.type, state.name, trigger, Marks(state.marks), state.score, _why(state))
+
+
+def _shorten(text: str | None) -> str | None:
+    return text if text is None or len(text) <= READ else f"{text[:READ]}…"
 
 
 def _why(state: StageState) -> tuple[str, ...]:

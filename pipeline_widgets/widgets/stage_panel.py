@@ -12,6 +12,7 @@ from pipeline_widgets.services.queries.pipeline_state import PipelineState
 from pipeline_widgets.services.queries.run_detail import CheckpointRow, RunDetail
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.showing import summary_row
 from pipeline_widgets.widgets.steps import clock_down, points_down, step_down
 
 DRAWN = 30  # metrics that come with their curve; of the others the last value is shown
@@ -78,6 +79,7 @@ def _run(run_detail: RunDetail) -> Row:
         "clock": clock_down(run_detail.clock),
         "resumed": [step_down(each) for each in run_detail.resumed],
         "checkpoints": checkpoints,
+        "shown": summary_row(run_detail.shown),
         "earlier": len(run_detail.checkpoints) - len(checkpoints),
     }
 

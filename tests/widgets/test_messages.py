@@ -35,6 +35,11 @@ MESSAGES = {
     "RunRow": "experiments._run_row",
     "Served": "stage_panel._describe_endpoint",
     "SettingRow": "results.setting_rows",
+    "ShownComparison": "showing.ShowingView.do_compare_shown",
+    "ShownItem": "showing.item_row",
+    "ShownSample": "showing._sample_row",
+    "ShownStep": "showing.step_row",
+    "ShownSummary": "showing.summary_row",
     "Stage": "stage_graph._row",
     "StageFormData": "stage_form.form_row",
 }
@@ -63,7 +68,7 @@ def fields(name: str) -> set[str]:
 
 def sent(path: str) -> set[str]:
     """Return the names of the largest dict that a function writes down."""
-    module, name = path.split(".")
+    module, *_, name = path.split(".")
     tree = ast.parse((STATIC.parent / f"{module}.py").read_text(encoding="utf-8"))
     function = next(
         node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import CheckpointError, PipelineError, StorageError
-from pipeline_widgets.persistence.artifact_paths import AGENTS, CHECKPOINTS, LOG, RUNS
+from pipeline_widgets.persistence.artifact_paths import AGENTS, CHECKPOINTS, LOG, RUNS, SHOWN
 from pipeline_widgets.persistence.remote import manifest as manifests
 from pipeline_widgets.persistence.remote.download import INSTEAD, download
 from pipeline_widgets.persistence.remote.manifest import SUFFIX, Manifest
@@ -205,18 +205,19 @@ class RemoteFolders:
             return [each.name for each in self.objects.entries(RUNS) if each.is_folder]
 
     def sweep_runs(self, kept: Mapping[str, Collection[str]]) -> None:
-        """Delete checkpoints of runs that have ended which no row names; of several runs at a time.
+        """Delete checkpoints and shown items of ended runs which no row names; of several runs at a time.
 
         Args:
-            kept: The names of the checkpoints that stay, by run, as its folder is named.
+            kept: The names of the folders that stay, by run, as its folder is named.
 
         Raises:
             StorageError: Nobody answers.
         """
         pool = Pool(self._prepare)
         tasks = (
-            (1, partial(self._sweep, f"{RUNS}/{run}/{CHECKPOINTS}", names, None))
+            (1, partial(self._sweep, f"{RUNS}/{run}/{parent}", names, None))
             for run, names in kept.items()
+            for parent in (CHECKPOINTS, SHOWN)
         )
         try:
             for _ in pool.map(tasks, RUNS_AT_ONCE):

@@ -164,6 +164,12 @@ _FROZEN = (
     *("config", "config_digest", "seed", "signature", "code", "launcher", "resources", "home", "run_through"),
 )
 
+#: What a run has rows of its own in, beside scores.
+_OWN_TABLES = (
+    *(schema.metrics, schema.last_metrics, schema.usage, schema.shown_items),
+    *(schema.checkpoints, schema.notices),
+)
+
 
 class Runs(Repository):
     """The runs of a workspace: append-only, moved along by compare and set."""
@@ -444,7 +450,7 @@ class Runs(Repository):
     def _remove(self, which: ColumnElement[bool]) -> None:
         ids = select(_C.id).where(which)
         self.connection.execute(delete(schema.scores).where(schema.scores.c.saved_by.in_(ids)))
-        for table in (schema.metrics, schema.last_metrics, schema.usage, schema.checkpoints, schema.notices):
+        for table in _OWN_TABLES:
             self.connection.execute(delete(table).where(table.c.run_id.in_(ids)))
         unlinked = update(schema.runs).where(which)
         self.connection.execute(unlinked.values(resumed_run_id=None, source_run_id=None))

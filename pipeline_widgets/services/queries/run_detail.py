@@ -14,6 +14,7 @@ from pipeline_widgets.domain.curve import Curve
 from pipeline_widgets.domain.evaluator import Yardstick
 from pipeline_widgets.domain.retry import describe_retry
 from pipeline_widgets.domain.run import Progress, Run, Status
+from pipeline_widgets.domain.shown_item import ShownSummary
 from pipeline_widgets.domain.stage_settings import describe_placement
 from pipeline_widgets.domain.usage import make_curves
 from pipeline_widgets.errors import NotFoundError
@@ -83,6 +84,8 @@ class RunDetail:
     #: The end of what it has printed.
     log: str
     agent: AgentMade | None
+    #: How much it has shown.
+    shown: ShownSummary
 
     def progress(self, now: datetime) -> Progress:
         """Return how far it has come, and the time left on the database's clock."""
@@ -129,6 +132,7 @@ class RunDetailQueries:
                 best=_best(work, run, saved),
                 log="",
                 agent=_agent(work, run),
+                shown=work.shown_items.summaries([run_id]).get(run_id, ShownSummary(run_id=run_id)),
             )
         log = self._store.artifact_store.log(run_id, LOG_READ + 1, waits=False)
         return replace(run_detail, log=render_log(log, lines))

@@ -114,4 +114,5 @@ def dpo(ctx: TrainContext) -> None:
     A resumed run restores weights, reference and the state of Adam, and goes on exactly as the stopped one
     would have.
     """
-    loop.run(ctx, DPOTrainer(ctx, ctx.config), total=ctx.config.steps)
+    trainer = DPOTrainer(ctx, ctx.config)
+    loop.run(ctx, trainer, total=ctx.config.steps, show=trainer.show)

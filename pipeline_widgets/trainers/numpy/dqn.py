@@ -22,6 +22,7 @@ from pipeline_widgets.trainers.numpy.gymnasium_environment import (
     GymnasiumEnvironment,
     greedy_episodes,
     gymnasium_spaces,
+    show_episode,
 )
 from pipeline_widgets.trainers.numpy.nn import MLP, Adam, Floats, Integers, Loss, gather, one_hot
 from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
@@ -141,6 +142,8 @@ class DQNTrainer:
         self.memory = ReplayMemory(config.memory, spaces.observation_dim)
         self.observations: Floats | None = None
         self.rng = np.random.default_rng(0)
+        self._ctx, self._spaces = ctx, spaces
+        self._watched: list[Floats] = []
         if ctx.start is not None and ctx.start.role == "resume":
             arrays = checkpoint_files.load_arrays(ctx.start.path, checkpoint_files.TRAINING_PART)
             checkpoint_files.restore(self.optimizer.state, arrays, "optimizer")
@@ -164,11 +167,30 @@ class DQNTrainer:
 
     def evaluate(self) -> dict[str, float]:
         """Return the mean returns of recent episodes and of greedy ones."""
-        episodes = play(self.evaluation, self.greedy, seed=EVALUATION_SEED, limit=LONGEST_EPISODE)
+        self._watched.clear()
+        episodes = play(
+            self.evaluation,
+            self.greedy,
+            seed=EVALUATION_SEED,
+            limit=LONGEST_EPISODE,
+            watch=lambda observation: self._watched.append(observation.copy()),
+        )
         return {
             "training_score": float(self.tracker.episodes.returns.mean()),
             "evaluation_score": float(episodes.returns.mean()),
         }
+
+    def show(self, step: int) -> None:
+        """Show the first episode of the latest evaluation."""
+        show_episode(
+            self._ctx,
+            step,
+            self.config.env_id,
+            self._watched,
+            seed=EVALUATION_SEED,
+            act=self.greedy,
+            spaces=self._spaces,
+        )
 
     def save(self, folder: Path) -> None:
         """Write the network, its target and the state of the optimizer."""
@@ -269,7 +291,8 @@ def dqn(ctx: TrainContext) -> None:
     if not spaces.actions.discrete:
         why = f"It acts in {spaces.actions}."
         raise ConfigError(f"DQN cannot be trained on {ctx.config.env_id!r}.", why, "Use PPO for it.")
-    loop.run(ctx, DQNTrainer(ctx, ctx.config, spaces), total=ctx.config.steps, stride=ctx.config.num_envs)
+    trainer = DQNTrainer(ctx, ctx.config, spaces)
+    loop.run(ctx, trainer, total=ctx.config.steps, stride=ctx.config.num_envs, show=trainer.show)
 
 
 def _start_network(ctx: TrainContext, facts: QNetworkFacts) -> MLP:

@@ -84,9 +84,25 @@ class Episodes(NamedTuple):
     terminated: Booleans
 
 
-def play(environment: Environment, act: Callable[[Floats], Any], *, seed: int, limit: int) -> Episodes:
-    """Play one episode in each environment, of at most `limit` steps, and return what came of it."""
+def play(
+    environment: Environment,
+    act: Callable[[Floats], Any],
+    *,
+    seed: int,
+    limit: int,
+    watch: Callable[[Floats], object] = lambda _: None,
+) -> Episodes:
+    """Play one episode in each environment, of at most `limit` steps, and return what came of it.
+
+    Args:
+        environment: The environments.
+        act: Returns the actions for observations.
+        seed: What the episodes are drawn from.
+        limit: Steps.
+        watch: Called with what is observed in the first one, until its episode ends.
+    """
     observations = environment.reset(seed)
+    watch(observations[0])
     returns = np.zeros(environment.num_envs)
     going, terminated = np.ones(environment.num_envs, bool), np.zeros(environment.num_envs, bool)
     for _ in range(limit):
@@ -95,6 +111,8 @@ def play(environment: Environment, act: Callable[[Floats], Any], *, seed: int, l
         returns += transition.rewards * going
         terminated |= transition.terminated & going
         going &= ~transition.done
+        if going[0]:
+            watch(observations[0])
         if not going.any():
             break
     return Episodes(returns=returns, terminated=terminated)

@@ -138,4 +138,5 @@ def grpo(ctx: TrainContext) -> None:
     A resumed run restores weights, reference and the state of Adam, and goes on exactly as the stopped one
     would have.
     """
-    loop.run(ctx, GRPOTrainer(ctx, ctx.config), total=ctx.config.steps)
+    trainer = GRPOTrainer(ctx, ctx.config)
+    loop.run(ctx, trainer, total=ctx.config.steps, show=trainer.show)

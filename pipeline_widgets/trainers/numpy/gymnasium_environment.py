@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from pipeline_widgets.algorithms.context import TrainContext
 from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.trainers.episode_videos import draw_episode, record_episode
 from pipeline_widgets.trainers.numpy.environments import ActionSpace, Spaces, Transition
 from pipeline_widgets.trainers.numpy.nn import Booleans, Floats
 
@@ -124,6 +127,37 @@ def _autoreset_mode(env: Any, env_id: str) -> Any:
 def _unsupported_space(env_id: str, does: str, space: object, needed: str) -> ConfigError:
     why = f"It {does} {space}; needed is {needed}."
     return ConfigError(f"{env_id!r} cannot be trained on.", why, "Choose another env_id, or wrap it.")
+
+
+def show_episode(
+    ctx: TrainContext,
+    step: int,
+    env_id: str,
+    observed: Sequence[Floats],
+    *,
+    seed: int,
+    act: Callable[[Floats], Any],
+    spaces: Spaces,
+) -> None:
+    """Show an episode, as it was observed in an evaluation, or played again where that has to be rendered.
+
+    Args:
+        ctx: What the train function got.
+        step: The step that it belongs to.
+        env_id: The environment.
+        observed: What was observed in it, in the order of its steps.
+        seed: What the episode was begun with.
+        act: Returns the greedy actions for observations (n, observation_dim).
+        spaces: The spaces of the policy.
+    """
+
+    def take(observation: Any) -> Any:
+        action = act(np.asarray(observation, np.float32).reshape(1, -1))[0]
+        return action if spaces.actions.discrete else spaces.actions.scaled(action)
+
+    recording = draw_episode(env_id, observed) or record_episode(env_id, take, seed=seed)
+    if recording is not None:
+        recording.show(ctx, step, env_id, seed)
 
 
 def greedy_episodes(config: Any) -> str:

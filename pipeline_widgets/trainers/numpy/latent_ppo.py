@@ -19,8 +19,14 @@ from pipeline_widgets.trainers.numpy import actor_critic, checkpoint_files, loop
 from pipeline_widgets.trainers.numpy.action_vae import ActionDecoder, load_decoder
 from pipeline_widgets.trainers.numpy.environments import ActionSpace, Episodes, Spaces, Transition
 from pipeline_widgets.trainers.numpy.nn import Floats
-from pipeline_widgets.trainers.numpy.ppo_trainer import PPOSettings, PPOTrainer, start_model
+from pipeline_widgets.trainers.numpy.ppo_trainer import (
+    EVALUATION_SEED,
+    PPOSettings,
+    PPOTrainer,
+    start_model,
+)
 from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
+from pipeline_widgets.trainers.numpy.swim_video import pose_of, show_swim
 from pipeline_widgets.trainers.numpy.swimmer import SwimmerEnvironment
 
 INITIAL_LOG_STD = -0.2  # wide: latents are standard normal
@@ -86,23 +92,29 @@ class LatentSwimmer:
     def __init__(self, environment: SwimmerEnvironment, decoder: ActionDecoder) -> None:
         self.num_envs = environment.num_envs
         self.spaces = latent_spaces(environment.spaces, decoder)
-        self._environment = environment
+        self.environment = environment
         self._decoder = decoder
 
     def reset(self, seed: int) -> Floats:
         """Begin new episodes."""
-        return self._environment.reset(seed)
+        return self.environment.reset(seed)
 
     def step(self, actions: Floats) -> Transition:
         """Act by latents, (n, latent_dim)."""
-        angles = self._environment.swimmers.angles
-        return self._environment.step(self._decoder.decode(angles, actions))
+        angles = self.environment.swimmers.angles
+        return self.environment.step(self._decoder.decode(angles, actions))
 
 
 class LatentPPOTrainer(PPOTrainer):
     """PPO that saves the decoder along, so that its checkpoints need nothing else."""
 
     decoder: ActionDecoder
+    swimmer: SwimmerEnvironment
+
+    def watch(self, observation: Floats) -> None:
+        """Keep how the first swimmer of an evaluation lies."""
+        del observation  # it does not tell where the swimmer is
+        self.watched.append(pose_of(self.swimmer))
 
     def save(self, folder: Path) -> None:
         """Write networks, optimizers and decoder."""
@@ -195,10 +207,15 @@ def latent_ppo(ctx: TrainContext) -> None:
     )
     evaluation = _environment(config.evaluation_episodes, config, decoder)
     trainer = LatentPPOTrainer(model, training, evaluation, config, success)
-    trainer.decoder = decoder
+    trainer.decoder, trainer.swimmer = decoder, evaluation.environment
     if ctx.start.role == "resume":
         trainer.resume(ctx.start.path)
-    loop.run(ctx, trainer, total=config.steps, stride=config.num_envs * config.rollout_length)
+
+    def show(step: int) -> None:
+        show_swim(ctx, step, trainer.watched, seed=EVALUATION_SEED)
+
+    stride = config.num_envs * config.rollout_length
+    loop.run(ctx, trainer, total=config.steps, stride=stride, show=show)
 
 
 def _environment(num_envs: int, config: LatentPPOConfig, decoder: ActionDecoder) -> LatentSwimmer:

@@ -14,6 +14,7 @@ from pipeline_widgets.trainers.numpy.language_model import BaseModelName, Langua
 from pipeline_widgets.trainers.numpy.loop import EVALUATION, INITIALIZATION, generator
 from pipeline_widgets.trainers.numpy.nn import Adam, Booleans, Floats, Integers
 
+SHOWN = 8  # held-out prompts whose first answer is shown at each evaluation
 SAMPLES = 10  # completions sampled for each prompt in an evaluation
 CLIP = 1.0  # norm of the gradient
 EVALUATOR = f"exact answers to {letters.HELD_OUT} held-out prompts, {SAMPLES} samples of each"
@@ -43,6 +44,8 @@ class LettersTrainer:
         self.optimizer = Adam(self.model.network.parameters, learning_rate, clip=CLIP)
         self.reference = self.model.copy() if with_reference else None
         self.rng = generator(ctx.seed, INITIALIZATION)
+        self._ctx = ctx
+        self._answered: Integers | None = None
         if ctx.start is not None and ctx.start.role == "resume":
             self._resume(ctx.start.path)
 
@@ -53,10 +56,24 @@ class LettersTrainer:
     def evaluate(self) -> dict[str, float]:
         """Return the shares of exact answers on prompts trained on and on held-out prompts."""
         trained, held_out = letters.prompts()
+        self._answered = sample_answers(self.model, held_out)
         return {
             "training_score": exact_answers(self.model, trained[: len(held_out)]),
-            "evaluation_score": exact_answers(self.model, held_out),
+            "evaluation_score": score_answers(held_out, self._answered),
         }
+
+    def show(self, step: int) -> None:
+        """Show the first answers of the latest evaluation to the same held-out prompts."""
+        if self._answered is None:
+            return
+        asked, answered = letters.prompts().held_out[:SHOWN], self._answered[: SHOWN * SAMPLES : SAMPLES]
+        scores, right = letters.exact(asked, answered), letters.answers(asked)
+        texts = (map(letters.decode, part) for part in (asked, answered, right))
+        samples = [
+            {"prompt": prompt, "output": output, "score": score, "reference": reference}
+            for prompt, output, reference, score in zip(*texts, scores, strict=True)
+        ]
+        self._ctx.show(step, samples=samples, caption="Answers to held-out prompts")
 
     def save(self, folder: Path) -> None:
         """Write the model, the state of the optimizer and the reference."""
@@ -75,10 +92,18 @@ class LettersTrainer:
 
 def exact_answers(model: LanguageModel, prompts: Integers) -> float:
     """Return the share of exact answers among completions sampled for the prompts."""
-    asked = np.repeat(prompts, SAMPLES, axis=0)
+    return score_answers(prompts, sample_answers(model, prompts))
+
+
+def sample_answers(model: LanguageModel, prompts: Integers) -> Integers:
+    """Return completions sampled for the prompts, `SAMPLES` for each of them, one after the other."""
     # Every evaluation draws the same numbers, so that two scores differ by the models alone.
-    completions = model.generate(asked, generator(0, EVALUATION))
-    return float(letters.exact(asked, completions).mean())
+    return model.generate(np.repeat(prompts, SAMPLES, axis=0), generator(0, EVALUATION))
+
+
+def score_answers(prompts: Integers, answered: Integers) -> float:
+    """Return the share of exact answers among what was sampled for the prompts."""
+    return float(letters.exact(np.repeat(prompts, SAMPLES, axis=0), answered).mean())
 
 
 def token_mean(values: Floats | Booleans, mask: Booleans) -> Floats:

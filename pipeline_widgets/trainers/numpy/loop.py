@@ -7,7 +7,7 @@ stopped would have gone on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +53,7 @@ def run(
     total: int,
     stride: int = 1,
     signature: Mapping[str, Any] | None = None,
+    show: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Train from `ctx.start_step` until `total` steps are done.
 
@@ -62,6 +63,7 @@ def run(
         total: Steps in all, rounded up to whole updates.
         stride: Steps that one update counts for.
         signature: Facets that the checkpoints state.
+        show: Called after each evaluation with its step, to show what the policy does by now.
     """
     step = ctx.start_step
     total = max(-(-total // stride) * stride, step)
@@ -73,6 +75,7 @@ def run(
         step += stride
         if _due(step, stride, total, EVALUATIONS):
             _evaluate(ctx, trainer, step, total, metrics, signature)
+            show(step)
             trainer.begin(generator(ctx.seed, TRAINING, step))
         elif _due(step, stride, total, REPORTS):
             ctx.report(step, total=total, **metrics)
@@ -80,6 +83,7 @@ def run(
             raise StopTraining
     if step == ctx.start_step:  # resumed when nothing was left to do: the run has a checkpoint nevertheless
         _evaluate(ctx, trainer, step, total, {}, signature)
+        show(step)
 
 
 def _due(step: int, stride: int, total: int, times: int) -> bool:

@@ -18,8 +18,14 @@ from pipeline_widgets.trainers.numpy.gymnasium_environment import (
     GymnasiumEnvironment,
     greedy_episodes,
     gymnasium_spaces,
+    show_episode,
 )
-from pipeline_widgets.trainers.numpy.ppo_trainer import PPOSettings, PPOTrainer, start_model
+from pipeline_widgets.trainers.numpy.ppo_trainer import (
+    EVALUATION_SEED,
+    PPOSettings,
+    PPOTrainer,
+    start_model,
+)
 
 
 class PPOConfig(PPOSettings):
@@ -83,4 +89,10 @@ def ppo(ctx: TrainContext) -> None:
     )
     if ctx.start is not None and ctx.start.role == "resume":
         trainer.resume(ctx.start.path)
-    loop.run(ctx, trainer, total=config.steps, stride=config.num_envs * config.rollout_length)
+
+    def show(step: int) -> None:
+        observed, spaces = trainer.watched, model.spaces
+        show_episode(ctx, step, config.env_id, observed, seed=EVALUATION_SEED, act=model.act, spaces=spaces)
+
+    stride = config.num_envs * config.rollout_length
+    loop.run(ctx, trainer, total=config.steps, stride=stride, show=show)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -109,6 +109,8 @@ class PPOTrainer:
         self.tracker = EpisodeTracker(environment.num_envs)
         self.rng = np.random.default_rng(0)
         self.observations: Floats | None = None
+        #: What the first episode of the latest evaluation has looked like.
+        self.watched: list[Any] = []
 
     def begin(self, rng: np.random.Generator) -> None:
         """Draw from this generator from now on; the first time, begin new episodes."""
@@ -133,12 +135,19 @@ class PPOTrainer:
 
     def evaluate(self) -> dict[str, float]:
         """Return the score of greedy episodes, the same ones in each evaluation."""
-        episodes = play(self.evaluation, self.model.act, seed=EVALUATION_SEED, limit=LONGEST_EPISODE)
+        self.watched.clear()
+        episodes = play(
+            self.evaluation, self.model.act, seed=EVALUATION_SEED, limit=LONGEST_EPISODE, watch=self.watch
+        )
         return {
             "training_score": self.score(self.tracker.episodes),
             "evaluation_score": self.score(episodes),
             "mean_return": float(episodes.returns.mean()),
         }
+
+    def watch(self, observation: Floats) -> None:
+        """Keep what the first episode of an evaluation looks like."""
+        self.watched.append(observation.copy())
 
     def save(self, folder: Path) -> None:
         """Write the networks and the state of the optimizers."""

@@ -80,4 +80,5 @@ def sft(ctx: TrainContext) -> None:
 
     A resumed run restores weights and the state of Adam, and goes on exactly as the stopped one would have.
     """
-    loop.run(ctx, SFTTrainer(ctx, ctx.config), total=ctx.config.steps)
+    trainer = SFTTrainer(ctx, ctx.config)
+    loop.run(ctx, trainer, total=ctx.config.steps, show=trainer.show)

@@ -66,6 +66,12 @@ class Swimmers:
         tangents = self._tangents(self.heading[:, None] + self._link_angles(self.angles))
         return self.head + self._reach.mean(axis=0) @ tangents
 
+    def joint_places(self) -> Floats:
+        """Return where the links begin and the last one ends, from the head on, (n, links + 1, 2)."""
+        tangents = self._tangents(self.heading[:, None] + self._link_angles(self.angles))
+        first = self.head[:, None] - self.length / 2 * tangents[:, :1]
+        return np.concatenate([first, first + self.length * np.cumsum(tangents, axis=1)], axis=1)
+
     def axes(self) -> Floats:
         """Return the unit vectors of the mean direction of the links, (n, 2)."""
         tangents = self._tangents(self.heading[:, None] + self._link_angles(self.angles)).mean(axis=1)
@@ -123,7 +129,8 @@ class SwimmerEnvironment:
         self.swimmers = Swimmers(num_envs, links)
         joints = links - 1
         self.spaces = Spaces(joints + 3, ActionSpace(discrete=False, size=joints))
-        self._goals = np.zeros((num_envs, 2))
+        #: Where each has to go, (n, 2).
+        self.goals = np.zeros((num_envs, 2))
         self._steps = np.zeros(num_envs, int)
         self._rng = np.random.default_rng(0)
 
@@ -163,11 +170,11 @@ class SwimmerEnvironment:
         distances = self._rng.uniform(*GOAL_DISTANCES, (count, 1))
         directions = self._rng.uniform(-np.pi, np.pi, count)
         ahead = np.stack([np.cos(directions), np.sin(directions)], axis=1)
-        self._goals[which] = swimmers.centres()[which] + distances * ahead
+        self.goals[which] = swimmers.centres()[which] + distances * ahead
         self._steps[which] = 0
 
     def _observe(self) -> _Observed:
-        offsets = self._goals - self.swimmers.centres()
+        offsets = self.goals - self.swimmers.centres()
         axes = self.swimmers.axes()
         ahead = (offsets * axes).sum(axis=1)
         aside = offsets[:, 1] * axes[:, 0] - offsets[:, 0] * axes[:, 1]

@@ -125,6 +125,8 @@ class Callback(_Base):
             scores = {"evaluation_score": score.value, "evaluation_spread": score.spread}
         self._report(**scores)
         self._save()
+        if isinstance(self._evaluate, Evaluation):
+            self._evaluate.show(self._ctx, self.num_timesteps, self.model)
         self._plan()
 
     def _report(self, **scores: float) -> None:

@@ -6,8 +6,10 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from pipeline_widgets.algorithms.context import TrainContext
+from pipeline_widgets.trainers.episode_videos import record_episode
 from pipeline_widgets.trainers.episodes import SEED, Score, to_score
-from pipeline_widgets.trainers.gymnasium_spaces import open_environment
+from pipeline_widgets.trainers.gymnasium_spaces import name_of, open_environment
 
 _MOST_ENVIRONMENTS = 8  # stepped together
 
@@ -51,6 +53,26 @@ class Evaluation:
             callback=at_each_step,
         )
         return to_score(returns)
+
+    def show(self, ctx: TrainContext, step: int, model: Any) -> None:
+        """Show the first episode, where its environment can be drawn or renders itself as pixels.
+
+        Args:
+            ctx: What the train function got.
+            step: The step that it belongs to.
+            model: An algorithm of Stable-Baselines3.
+        """
+        if not (isinstance(self.make_env, str) or callable(self.make_env)):
+            return  # an environment that others use as well
+        statistics = model.get_vec_normalize_env()
+
+        def act(observation: Any) -> Any:
+            seen = observation if statistics is None else statistics.normalize_obs(observation)
+            return model.predict(seen, deterministic=True)[0]
+
+        recording = record_episode(self.make_env, act, seed=self.seed)
+        if recording is not None:
+            recording.show(ctx, step, name_of(self.make_env), self.seed)
 
     def _open(self, model: Any) -> Any:
         from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize

@@ -14,7 +14,8 @@ from pipeline_widgets.algorithms.context import StopTraining, TrainContext
 from pipeline_widgets.domain.handover import Handover
 from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.trainers.trl import models
-from pipeline_widgets.trainers.trl.evaluation import Evaluate, score_with
+from pipeline_widgets.trainers.trl.evaluation import Evaluate, RowEvaluation, score_with
+from pipeline_widgets.trainers.trl.samples import show_answers
 
 if TYPE_CHECKING:
 
@@ -129,6 +130,8 @@ class Callback(TrainerCallback):
             score, spread = score_with(self._evaluate, model, tokenizer)
             scores = {"evaluation_score": score} | ({} if spread is None else {"evaluation_spread": spread})
             self._report(control, step, scores)
+            if isinstance(self._evaluate, RowEvaluation):
+                show_answers(self._ctx, step, model, tokenizer, self._evaluate.rows)
         began = models.started(self._ctx)
         prepared = Path(args.output_dir) / f"prepared-{step}"
         prepared.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from pipeline_widgets.errors import ConfigError, format_value
@@ -14,6 +15,18 @@ Row: TypeAlias = Mapping[str, Any]
 Evaluate: TypeAlias = Callable[[Any, Any], Any]
 BATCH = 128  # rows at once
 IGNORED = -100  # label of a token that is no part of the answer
+
+
+@dataclass(frozen=True)
+class RowEvaluation:
+    """An evaluation on held-out rows, whose answers can be shown as well."""
+
+    rows: Sequence[Row]
+    measure: Evaluate
+
+    def __call__(self, model: Any, tokenizer: Any) -> Any:
+        """Return the score, and its standard error."""
+        return self.measure(model, tokenizer)
 
 
 def exact_answers(rows: Sequence[Row]) -> Evaluate:
@@ -30,7 +43,7 @@ def exact_answers(rows: Sequence[Row]) -> Evaluate:
         found = [math.exp(total) for total, _ in log_probs(model, tokenizer, rows)]
         return sum(found) / len(found), 0.0
 
-    return evaluate
+    return RowEvaluation(rows, evaluate)
 
 
 def likelihood(rows: Sequence[Row]) -> Evaluate:
@@ -44,7 +57,7 @@ def likelihood(rows: Sequence[Row]) -> Evaluate:
         found = [total / count for total, count in log_probs(model, tokenizer, rows)]
         return sum(found) / len(found), 0.0
 
-    return evaluate
+    return RowEvaluation(rows, evaluate)
 
 
 def preferred(rows: Sequence[Row]) -> Evaluate:
@@ -159,7 +172,7 @@ def score_with(evaluate: Evaluate, model: Any, tokenizer: Any) -> tuple[float, f
     Raises:
         ConfigError: The evaluation returns something else.
     """
-    with _keep_undisturbed(model):
+    with keep_undisturbed(model):
         found = evaluate(model, tokenizer)
     if isinstance(found, tuple):
         pair = cast("tuple[Any, ...]", found)
@@ -180,7 +193,8 @@ def score_with(evaluate: Evaluate, model: Any, tokenizer: Any) -> tuple[float, f
 
 
 @contextmanager
-def _keep_undisturbed(model: Any) -> Generator[None]:
+def keep_undisturbed(model: Any) -> Generator[None]:
+    """Put the model in evaluation mode within the block, whose random numbers disturb no training."""
     import random
 
     import numpy as np

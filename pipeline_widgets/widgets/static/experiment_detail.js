@@ -14,6 +14,7 @@ import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
 import { isActive } from "./run_times.js";
 import { evaluationsPart, openScore } from "./scoring.js";
+import { ShownItems } from "./shown_items.js";
 import { heads, numberCell, numbers } from "./tables.js";
 import { bytes, evaluatorsOf, isolated, metricName, scores } from "./text.js";
 import { repeat } from "./vendor/lit.js";
@@ -34,6 +35,7 @@ export class ExperimentDetail {
     this.controls = new ChartControls({ changed: () => this.charted && this.showChart(this.charted) });
     this.error = new Printed(this.frame, "Error");
     this.log = new Printed(this.frame, "Log");
+    this.shownItems = new ShownItems(this.frame);
     this.wholeConfig = this.allRuns = false;
     /** @type {number | undefined} */
     this.shownRun = undefined;
@@ -87,6 +89,7 @@ export class ExperimentDetail {
             </div>
           </div>
           <div class="pw-xd-column">${this.part("Config", config)}${this.part("Runs", runs)}</div>
+          ${this.shownPart(detail.run)}
           ${this.part("Checkpoints", this.checkpoints(row, detail))}
         </div>
       </div>`,
@@ -107,6 +110,17 @@ export class ExperimentDetail {
     return html`<div class=${`pw-xd-part pw-xd-${title.toLowerCase()}`} role="group" aria-labelledby=${name}>
       <h4 id=${name}>${title}</h4>
       ${content}
+    </div>`;
+  }
+
+  /** @param {ShownRun | null} run */
+  shownPart(run) {
+    const el = this.shownItems.show(run?.shown ?? null),
+      { title } = this.shownItems,
+      name = `${this.name}-shown`;
+    return html`<div class="pw-xd-part pw-xd-shown" ?hidden=${!title}>
+      <h4 id=${name}>${title}</h4>
+      ${el}
     </div>`;
   }
 

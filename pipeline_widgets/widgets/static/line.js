@@ -34,8 +34,10 @@ export class Line {
     this.dead = false;
     /** @type {Model | null} */
     this.line = null;
-    this.heard = (/** @type {{ id: string, ok: boolean, result: unknown, error: Problem }} */ message) =>
-      this.hear(message);
+    this.heard = (
+      /** @type {{ id: string, ok: boolean, result: object, error: Problem }} */ message,
+      /** @type {DataView[] | undefined} */ buffers,
+    ) => this.hear(message, buffers);
     this.lost = () => this.live || this.giveUp();
     this.ready = referenced(model, model.get("line")).then((line) => {
       this.line = line;
@@ -46,12 +48,15 @@ export class Line {
     this.ready.catch(() => (this.dead = true));
   }
 
-  /** @param {{ id: string, ok: boolean, result: unknown, error: Problem }} message */
-  hear({ id, ok, result, error }) {
+  /**
+   * @param {{ id: string, ok: boolean, result: object, error: Problem }} message
+   * @param {DataView[]} [buffers] bytes that came beside it
+   */
+  hear({ id, ok, result, error }, buffers) {
     const asked = this.waiting.get(id);
     if (!asked) return;
     this.waiting.delete(id);
-    if (ok) asked.resolve(result);
+    if (ok) asked.resolve(buffers?.length ? { ...result, buffers } : result);
     else asked.reject(error);
   }
 

@@ -6,6 +6,7 @@ import { ResultCharts } from "./results_charts.js";
 import { ResultConfig } from "./results_config.js";
 import { ResultPicker } from "./results_picker.js";
 import { ResultRuns } from "./results_runs.js";
+import { ResultShown } from "./results_shown.js";
 import { count } from "./text.js";
 
 export class ResultsPanel {
@@ -16,6 +17,7 @@ export class ResultsPanel {
     this.picker = new ResultPicker(this);
     this.charts = new ResultCharts(this);
     this.runs = new ResultRuns(this);
+    this.shown = new ResultShown(this);
     this.config = new ResultConfig(this);
     /**
      * @param {string} trait
@@ -29,7 +31,8 @@ export class ResultsPanel {
     on("experiments", this);
     on("chosen", this, this.runs);
     on("total", this, this.runs);
-    on("runs", this, this.runs, this.charts, this.config);
+    on("runs", this, this.runs, this.charts, this.shown, this.config);
+    on("shown", this.shown);
     on("order", this.runs);
     on("evaluators", this.runs);
     on("evaluations", this.runs);
@@ -41,7 +44,7 @@ export class ResultsPanel {
     on("drawn", this, this.runs, this.charts, this.config);
     this.frame.on("change:runs", () => this.runs.renew());
     this.frame.on("change:drawn", () => this.charts.renew());
-    for (const part of [this.runs, this.charts, this.config, this]) part.show();
+    for (const part of [this.runs, this.charts, this.shown, this.config, this]) part.show();
   }
 
   show() {
@@ -56,7 +59,7 @@ export class ResultsPanel {
           <span class="pw-soft">${drawn < total ? `${drawn} of ${runs} charted` : runs}</span>
           ${this.picker.hint()}
         </div>
-        ${this.picker.choices()}${this.runs.el}${this.charts.el}${this.config.el}`,
+        ${this.picker.choices()}${this.runs.el}${this.charts.el}${this.shown.el}${this.config.el}`,
     );
   }
 

@@ -10,6 +10,7 @@ import { PATIENCE } from "./line.js";
 import { logButton } from "./log_dialog.js";
 import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
 import { evaluationsPart, openScore } from "./scoring.js";
+import { ShownItems } from "./shown_items.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
 import { StageMetrics } from "./stage_metrics.js";
 import { heads, numberCell, numbers } from "./tables.js";
@@ -34,6 +35,7 @@ export class StagePanel {
     this.error = new Printed(frame, "Error");
     this.log = new Printed(frame, "Log");
     this.environment = new EnvironmentPart(frame);
+    this.shownItems = new ShownItems(frame);
     this.metrics = new StageMetrics(frame, () => this.draw());
     /** @type {Panel | null} */
     this.panel = null;
@@ -101,11 +103,18 @@ export class StagePanel {
           <div class="pw-panel-column">
             ${errorPart(this.frame, run, this.error)}
             ${part("Metrics", !!run?.curves.length, this.metrics.show(run))}
+            ${this.shownPart(run)}
             ${part("Resources", !!run?.usage.length, usageCurves(run?.usage ?? []))}
             ${part("Log", !!(run?.log || run?.earlier), [this.log.el, logButton(this.frame, run)])}
           </div>
         </div>`,
     );
+  }
+
+  /** @param {PanelRun | null} run */
+  shownPart(run) {
+    const el = this.shownItems.show(run?.shown ?? null);
+    return part(this.shownItems.title, !!this.shownItems.title, el);
   }
 
   /** @param {PanelRun | null} run */

@@ -207,6 +207,7 @@ interface PanelRun extends Progress, Timeline {
   error: string | null;
   curves: Curve[];
   checkpoints: Checkpoint[];
+  shown: ShownSummary;
   evaluations: OpenEvaluation[];
   earlier: number;
   log: string;
@@ -237,6 +238,57 @@ interface Checkpoint {
   final: boolean;
   /** Where the checkpoints of several runs are listed. */
   run?: string;
+}
+
+// ---- what runs have shown, as `showing.py` describes it
+
+/** How much a run has shown; `title` names what it is, as in "Samples and videos". */
+type ShownSummary = { id: number; items: number; steps: number; title: string; full: boolean };
+
+/** At which of its steps a run is shown: the place of the step, counted from 0, and of how many. */
+interface ShownStep {
+  run: number;
+  steps: number;
+  at: number;
+  step: Step;
+  more: number;
+}
+
+interface ShownSample {
+  prompt: string;
+  output: string;
+  score: number | null;
+  reference: string | null;
+}
+
+/** Samples, an image or a video; `description` is what stands for it where it cannot be seen. */
+interface ShownItem {
+  id: number;
+  kind: "samples" | "image" | "video";
+  caption: string;
+  prompt: string | null;
+  seed: number | string | null;
+  description: string;
+  size: number;
+  media: {
+    media_type: string;
+    width: number | null;
+    height: number | null;
+    seconds: number | null;
+  } | null;
+  samples: ShownSample[];
+}
+
+/** What a run has made of a prompt or a seed. */
+type ShownCell = { item: ShownItem; sample: ShownSample | null };
+
+/** What two runs have shown, side by side. */
+interface ShownComparison {
+  left: ShownStep | null;
+  right: ShownStep | null;
+  matched: number;
+  more: number;
+  pairs: { label: string; left: ShownCell | null; right: ShownCell | null }[];
 }
 
 // ---- scoring, as `scoring.py` describes it
@@ -448,6 +500,7 @@ interface ShownRun {
   log: string;
   error: string | null;
   best: Step | null;
+  shown: ShownSummary;
 }
 
 /** What an expanded experiment shows. */
@@ -682,6 +735,7 @@ interface Traits {
   curves: ResultCurve[];
   timelines: (Timeline & { id: number })[];
   settings: SettingRow[];
+  shown: ShownSummary[];
   chosen: number[];
   drawn: number[];
   evaluators: string[];
@@ -738,6 +792,7 @@ interface Answers {
   clean_up_form: CleanUp;
   code: { python: string; yaml: string; file: string };
   connect: { key: string | null };
+  compare_shown: ShownComparison;
   copy_name: string;
   create: Named & { refused?: undefined };
   csv: { name: string; text: string };
@@ -774,6 +829,8 @@ interface Answers {
     obstacle: string;
   };
   score_form: { checkpoints: number; evaluators: EvaluatorChoice[]; obstacle: string };
+  shown: { step: ShownStep | null; items: ShownItem[] };
+  shown_part: { length: number; buffers?: DataView[] };
   sources: AgentSourceRow[];
   stop_several: SeveralDone;
   trigger: { run: number };
@@ -793,8 +850,8 @@ interface Model {
   widget_manager: WidgetManager;
   get<Name extends keyof Traits>(name: Name): Traits[Name];
   set(name: string, value: unknown): void;
-  on(event: string, heard: (message: any) => unknown): void;
-  off(event: string, heard: (message: any) => unknown): void;
+  on(event: string, heard: (message: any, buffers?: DataView[]) => unknown): void;
+  off(event: string, heard: (message: any, buffers?: DataView[]) => unknown): void;
   send(content: object): void;
 }
 
