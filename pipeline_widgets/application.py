@@ -10,7 +10,7 @@ from typing import Any
 from pipeline_widgets.adoption.recognition import recognize
 from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.adoption import Adoption
-from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.agent import Agent, VersionAnswer
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
@@ -26,6 +26,7 @@ from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.execution.tracking import check_trackers
 from pipeline_widgets.execution.trigger_place import start_reading_place
+from pipeline_widgets.execution.version_comparison import VersionComparison
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.store import Store, record_place
@@ -54,6 +55,7 @@ from pipeline_widgets.services.queries.pipeline_state import PipelineStateQuerie
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
+from pipeline_widgets.services.queries.stage_agent import StageAgentQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
@@ -88,6 +90,7 @@ class Services:
     agents: AgentService
     agent_list: AgentListQueries
     agent_details: AgentDetailQueries
+    stage_agents: StageAgentQueries
     states: PipelineStateQueries
     forms: StageFormQueries
     run_details: RunDetailQueries
@@ -100,6 +103,7 @@ class Services:
     supervision: SupervisionService
     endpoint_service: EndpointService
     endpoints: Endpoints
+    version_comparison: VersionComparison
     notices: NoticeService
     tracking: TrackingService
     reconciler: Reconciler
@@ -290,6 +294,12 @@ class Services:
     def ask_agent(self, agent_id: int, value: object) -> Reply:
         """Ask a connected agent over HTTP, as anybody would."""
         return self.endpoints.ask(agent_id, value)
+
+    def compare_versions(
+        self, agent_id: int, value: object, chosen: Sequence[int] = ()
+    ) -> tuple[VersionAnswer, ...]:
+        """Give versions of an agent the same input: the current and the former one, or those chosen."""
+        return self.version_comparison.compare(agent_id, value, chosen)
 
     @property
     def read_only_reason(self) -> str | None:

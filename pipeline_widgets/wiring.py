@@ -10,6 +10,7 @@ from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.execution.assembly import connect_execution
 from pipeline_widgets.execution.launcher_check import check_launcher
+from pipeline_widgets.execution.version_comparison import VersionComparison
 from pipeline_widgets.services.admission import QueueService
 from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.evaluations import EvaluationService
@@ -31,6 +32,7 @@ from pipeline_widgets.services.queries.pipeline_state import PipelineStateQuerie
 from pipeline_widgets.services.queries.resume_options import ResumeOptionsQueries
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
+from pipeline_widgets.services.queries.stage_agent import StageAgentQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
@@ -74,6 +76,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         agents=execution.agents,
         agent_list=AgentListQueries(store),
         agent_details=AgentDetailQueries(store),
+        stage_agents=StageAgentQueries(store),
         states=PipelineStateQueries(store),
         forms=StageFormQueries(store),
         run_details=RunDetailQueries(store),
@@ -86,6 +89,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         supervision=execution.supervision,
         endpoint_service=execution.endpoint_service,
         endpoints=execution.endpoints,
+        version_comparison=VersionComparison(store.database.url, execution.agents, store.trust.check),
         notices=execution.notices,
         tracking=execution.tracking,
         reconciler=execution.reconciler,

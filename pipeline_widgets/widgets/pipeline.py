@@ -12,15 +12,15 @@ import ipywidgets
 import traitlets as t
 
 from pipeline_widgets.application import Services
-from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.history import current_user
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
-from pipeline_widgets.services.queries.run_detail import RunDetail
+from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.base import ReadOnlyState, Row
+from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.pipeline_chart import pipeline_chart_row
 from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
@@ -35,7 +35,7 @@ METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view ne
 EVENTS = 200  # that the history shows
 
 
-class PipelineView(ScoringView):
+class PipelineView(ScoringView, DeployingView):
     """One pipeline, live.
 
     Args:
@@ -111,6 +111,8 @@ class PipelineView(ScoringView):
 
     def do_select(self, stage: int) -> None:
         """Show the run of a stage in the panel."""
+        if stage != self.selected:
+            self.show_agent(0)
         self.show(selected=stage)
         self._show_panel()
 
@@ -361,7 +363,10 @@ class PipelineView(ScoringView):
         if chosen.run is not None:
             run_detail = self._services.run_details.run(chosen.run.id, metrics=METRICS_AT_ONCE)
             self._whole = run_detail.whole  # a long run is read over several looks
-        deployed = self._show_deployment(chosen, run_detail)
+        deployed = None
+        if isinstance(chosen.stage, DeploymentStage):
+            deployed = self._services.stage_agents.get(chosen.stage, run_detail)
+            self._show_its_agent(deployed)
         shown = panel_row(self._state, self.selected, run_detail, deployed)
         if run_detail is not None:
             saved = [each.id for each in run_detail.checkpoints]
@@ -373,13 +378,11 @@ class PipelineView(ScoringView):
         self._whole = self._whole and curve.whole
         self.show(chart=pipeline_chart_row(curve))
 
-    def _show_deployment(self, chosen: StageState, run_detail: RunDetail | None) -> Agent | None:
-        if not isinstance(chosen.stage, DeploymentStage) or run_detail is None or run_detail.agent is None:
-            return None
+    def _show_its_agent(self, deployed: StageAgent) -> None:
         try:
-            return self._services.agents.get(run_detail.agent.agent_id)
+            self.show_agent(deployed.agent_id or 0)
         except NotFoundError:  # it was deleted since
-            return None
+            self.show_agent(0)
 
     def _find_chosen(self) -> StageState | None:
         return next((each for each in self._state.stages if each.stage.id == self.selected), None)

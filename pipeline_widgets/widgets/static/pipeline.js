@@ -1,5 +1,6 @@
 // The builder of one pipeline: graph or list, the buttons of the selected stage, and its run.
 
+import { AgentPlace } from "./agent_place.js";
 import { builderTools } from "./builder_tools.js";
 import { child } from "./children.js";
 import { openDialog, openMenu, paragraphs } from "./dialogs.js";
@@ -46,7 +47,8 @@ export class Builder {
       actions: (stage) => stageActions(this, stage),
       select: (id) => this.select(id),
     });
-    this.panel = new StagePanel({ frame: this.frame });
+    this.place = new AgentPlace(this.frame, model);
+    this.panel = new StagePanel({ frame: this.frame, place: this.place });
     this.chart = new PipelineChart(this.frame, model);
     this.results = make(html`<section class="pw-builder-results" aria-label="Results"></section>`);
     this.frame.on("change:stages", () => this.change());
@@ -110,6 +112,7 @@ export class Builder {
       any = this.stages.length > 0,
       about = description ? html`<p class="pw-soft">${description}</p>` : null;
     this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
+    this.place.letClose(stage?.kind !== "Deployment");
     this.graph.box.hidden = !any || asList;
     this.list.el.hidden = !any || !asList;
     draw(
@@ -134,7 +137,8 @@ export class Builder {
           aria-label=${stage ? `Stage ${stage.n}: ${isolated(stage.name)}` : "Selected stage"}>
           ${stage && !asList ? this.bar(stage) : null}
         </div>
-        ${this.chart.el}${this.panel.el}${this.results}`,
+        ${this.chart.el}${this.panel.el}${stage?.kind === "Deployment" ? null : this.place.el}
+        ${this.results}`,
     );
   }
 

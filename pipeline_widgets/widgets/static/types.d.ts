@@ -128,7 +128,14 @@ interface Panel {
   settings: string[];
   reasons: string[];
   accepted: string | null;
+  agent: StageAgent | null;
   run: PanelRun | null;
+}
+
+/** The agent of a Deployment stage. */
+interface StageAgent {
+  name: string;
+  note: string;
 }
 
 /** What tells how long a run has taken, and will take. */
@@ -153,22 +160,13 @@ interface PanelRun extends Progress, Timeline {
   peak_gpu_memory: number | null;
   usage: Curve[];
   agent: string | null;
-  served: Served | null;
+  agent_id: number | null;
   error: string | null;
   curves: Curve[];
   checkpoints: Checkpoint[];
   evaluations: OpenEvaluation[];
   earlier: number;
   log: string;
-}
-
-/** What became of the agent that a Deployment has made. */
-interface Served {
-  status: string;
-  url: string | null;
-  version: number | null;
-  current: number;
-  key: boolean;
 }
 
 /** A metric by step. */
@@ -501,7 +499,7 @@ interface CleanUp {
   more_kept: number;
 }
 
-// ---- agents, as `agent_rows.py` describes them
+// ---- agents, as `agent_messages.py` describes them
 
 interface AgentRow extends DescribedRow {
   experiment: string;
@@ -546,7 +544,22 @@ interface AgentDetailRow {
   silent: string;
   log: string;
   versions: AgentVersion[];
+  /** The version that the current one is compared with. */
+  counterpart: number | null;
   higher_is_better: boolean;
+}
+
+/** The answer of a version to an input that others were given as well. */
+interface VersionAnswer {
+  number: number;
+  experiment: string;
+  step: Step;
+  training_score: number | null;
+  evaluation_score: number | null;
+  current: boolean;
+  text: string;
+  seconds: number;
+  problem: Problem | null;
 }
 
 /** An experiment that an agent can be made of. */
@@ -559,6 +572,8 @@ interface AgentSourceRow extends Named {
 /** What an endpoint has answered, under its ticket. */
 type Reply = { status: number; phrase: string; text: string; seconds: number; error?: undefined };
 type FailedReply = { error: Problem };
+/** What versions have answered. */
+type ComparisonReply = { answers: VersionAnswer[]; alike: boolean; error?: undefined };
 
 // ---- results, as `results_rows.py` describes them
 
@@ -649,6 +664,8 @@ interface Traits {
   waiting: WaitingRow[];
   opened: string | null;
   agents: string | null;
+  agent: string | null;
+  agent_shown: number;
   order: Order;
   results: string | null;
   compared: string | null;
@@ -664,7 +681,6 @@ interface Traits {
   view: string;
   headed: boolean;
   latest: boolean;
-  single: boolean;
   digest: string;
   script: string;
   style: string;
@@ -680,15 +696,18 @@ type Edited = Also & { version: number };
 interface Answers {
   accept: object;
   add: Edited & { refused?: Record<string, string> };
+  /** Seconds within which the reply comes. */
+  ask: { within: number };
   check: { stage: string; problem: string }[];
   clean_up: Freed;
   clean_up_form: CleanUp;
   code: { python: string; yaml: string; file: string };
+  compare: { within: number };
   connect: { key: string | null };
   copy_name: string;
   create: Named & { refused?: undefined };
   csv: { name: string; text: string };
-  deploy: Named & { key: string | null; trouble: Problem | null };
+  deploy: Named & { trouble: Problem | null };
   duplicate: Named;
   edit: Edited & { refused?: Record<string, string> };
   history: History;
@@ -920,7 +939,21 @@ interface Problem {
 /** Where experiments are shown, in a list or one by itself: what their dialogs and details ask of it. */
 interface ExperimentsHost extends RowsHost {
   typed: FormDrafts | null;
+  place: import("./agent_place.js").AgentPlace;
   arrive(made: Named, said: string, focus?: boolean): void;
+}
+
+/** Where agents are shown, in a list or one by itself. */
+interface AgentsHost extends RowsHost {
+  session: import("./agent_session.js").AgentSession;
+  detail(id: number): AgentDetailRow | undefined;
+  draw(): void;
+}
+
+/** Where a description is shown, and edited. */
+interface DescriptionsHost extends RowsHost {
+  drafts: Map<number, DescriptionDraft>;
+  draw(): void;
 }
 
 /** What holds rows of which one can be deleted; focus goes to a neighbour then. */
