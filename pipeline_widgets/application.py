@@ -62,6 +62,7 @@ from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.stage_trigger import TriggerOptions
 from pipeline_widgets.services.supervision import SupervisionService
+from pipeline_widgets.services.templates import TemplateService
 from pipeline_widgets.services.tracking import TrackingService
 from pipeline_widgets.services.transfer import TransferService
 from pipeline_widgets.serving.client import Reply
@@ -82,6 +83,7 @@ class Services:
     retention: RetentionService
     history: HistoryService
     transfer: TransferService
+    templates: TemplateService
     evaluations: EvaluationService
     evaluation_queries: EvaluationQueries
     runs: RunService

@@ -37,6 +37,7 @@ from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
+from pipeline_widgets.services.templates import TemplateService
 from pipeline_widgets.services.transfer import TransferService
 
 
@@ -54,6 +55,9 @@ def connect(url: str | Path, **options: Any) -> Services:
     execution = connect_execution(url, **options)
     store = execution.store
     runs = RunService(store, registry.find_refusal, partial(check_launcher, store))
+    transfer = TransferService(
+        store, lambda name, config: configure(name, dict(config)), evaluators.declaration_of
+    )
     return Services(
         store=store,
         projects=ProjectService(store),
@@ -66,9 +70,8 @@ def connect(url: str | Path, **options: Any) -> Services:
         queue=QueueService(store),
         retention=RetentionService(store),
         history=HistoryService(store),
-        transfer=TransferService(
-            store, lambda name, config: configure(name, dict(config)), evaluators.declaration_of
-        ),
+        transfer=transfer,
+        templates=TemplateService(store, transfer),
         evaluations=EvaluationService(store),
         evaluation_queries=EvaluationQueries(store),
         runs=runs,

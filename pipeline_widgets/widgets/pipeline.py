@@ -22,6 +22,7 @@ from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.base import ReadOnlyState, Row
 from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.experiment_form import new_form, submitted
 from pipeline_widgets.widgets.pipeline_chart import pipeline_chart_row
 from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.results import ResultsView
@@ -119,6 +120,18 @@ class PipelineView(ScoringView, DeployingView):
     def do_form(self, stage: int | None = None, position: int | None = None) -> Row:
         """Return what the form for a stage needs, to edit one or to insert one at a position."""
         return form_row(self._services.forms.stage(self._pipeline_id, stage_id=stage, position=position))
+
+    def do_experiment_form(
+        self, algorithm: str | None = None, stage: int | None = None, position: int | None = None
+    ) -> Row:
+        """Return the form of a new experiment for a stage; algorithms that do not fit there say why."""
+        find_misfit = self._services.forms.misfits(self._pipeline_id, stage_id=stage, position=position)
+        return new_form(algorithm, find_misfit)
+
+    def do_create_experiment(self, **sent: Any) -> Row:
+        """Make an experiment for a stage, or return what is wrong with its form."""
+        made, refused = submitted(self._services, self.project_to_score(), sent)
+        return {"refused": refused} if made is None else {"id": made.id, "name": made.name}
 
     def do_plan(self, stage: int, *, resume: bool = False) -> Row:
         """Return what a trigger will do, and whether it should be confirmed (spec 6.4)."""
@@ -258,6 +271,10 @@ class PipelineView(ScoringView, DeployingView):
             "yaml": transfer.to_yaml(self._pipeline_id),
             "file": re.sub(r"[^\w-]+", "-", name).strip("-") or "pipeline",
         }
+
+    def do_save_as_template(self, name: str, description: str | None = None) -> Row:
+        """Keep the pipeline as a template for new ones."""
+        return {"name": self._services.templates.save(self._pipeline_id, name, description).name}
 
     def do_history(self) -> Row:
         """Return what was done, the latest first."""

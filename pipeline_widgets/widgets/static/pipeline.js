@@ -17,6 +17,7 @@ import { openStageForm } from "./stage_form.js";
 import { StageGraph } from "./stage_graph.js";
 import { StageList } from "./stage_list.js";
 import { StagePanel } from "./stage_panel.js";
+import { openSaveAsTemplate } from "./templates.js";
 import { count, isolated } from "./text.js";
 import { openCode } from "./transfer.js";
 import { repeat } from "./vendor/lit.js";
@@ -207,6 +208,12 @@ export class Builder {
         label: "Choose evaluator",
         glyph: "results",
         onclick: () => openScoreBy(frame, opener),
+      },
+      {
+        label: "Save as template",
+        glyph: "copy",
+        reason: this.stages.length ? "" : "It has no stages yet.",
+        onclick: () => openSaveAsTemplate(frame, this.model.get("pipeline")),
       },
       {
         label: "Copy as Python or YAML",

@@ -2,16 +2,15 @@
 // builder.
 
 import { ChildPlace } from "./children.js";
-import { field, textArea, textInput } from "./controls.js";
 import { openDelete } from "./delete_row.js";
 import { description } from "./description.js";
-import { openDialog, openMenu } from "./dialogs.js";
+import { openMenu } from "./dialogs.js";
 import { badge, button, draw, failure, find, focusOn, html, make, moment, named } from "./elements.js";
 import { kindOf, sentence } from "./line.js";
+import { newPipelineButtons } from "./new_pipeline.js";
 import { PagedTable } from "./paged_table.js";
 import { openPipelineRun, runButtons } from "./run_pipeline.js";
 import { count, isolated } from "./text.js";
-import { openImport } from "./transfer.js";
 import { nothing } from "./vendor/lit.js";
 
 const LIST_COLUMNS = [
@@ -46,20 +45,7 @@ export class PipelineTable extends PagedTable {
   }
 
   tools() {
-    return [
-      this.newButton(),
-      button({ label: "Import pipeline", glyph: "import", f: "import", onclick: () => this.import() }),
-    ];
-  }
-
-  newButton() {
-    return button({
-      label: "New Pipeline",
-      glyph: "plus",
-      kind: "pw-primary",
-      f: "new",
-      onclick: () => this.create(),
-    });
+    return newPipelineButtons(this, "");
   }
 
   expanded() {
@@ -73,7 +59,7 @@ export class PipelineTable extends PagedTable {
       nothing: [
         "No pipelines found",
         html`<div>Create one to chain training experiments, stage by stage, up to an agent.</div>`,
-        this.newButton(),
+        html`<div class="pw-pl-first">${newPipelineButtons(this, "first-")}</div>`,
       ],
     };
   }
@@ -280,50 +266,6 @@ export class PipelineTable extends PagedTable {
   }
 
   // ---- pipelines as a whole
-
-  create() {
-    const name = textInput("", { required: "" });
-    const about = textArea(3);
-    /** @type {Named | null} */
-    let made = null;
-    openDialog({
-      frame: this.frame,
-      title: "New Pipeline",
-      confirm: "Create",
-      body: [
-        field("Name", name),
-        field("Description", about, "Optional: what it is for. It can be searched."),
-      ],
-      act: async (pressed) => {
-        name.removeAttribute("aria-invalid");
-        try {
-          made = await this.frame.line.ask("create", { name: name.value, description: about.value }, pressed);
-        } catch (error) {
-          name.setAttribute("aria-invalid", "true");
-          name.focus();
-          throw error;
-        }
-      },
-      onclose: () => made && this.arrive(made, `Pipeline ${isolated(made.name)} was created.`),
-    });
-  }
-
-  import() {
-    /** @type {(Named & Also) | null} */
-    let made = null;
-    openImport({
-      frame: this.frame,
-      act: async (given, pressed) => {
-        made = await this.frame.line.ask("import", given, pressed);
-      },
-      onclose: () => {
-        if (!made) return;
-        const said = `Pipeline ${isolated(made.name)} was imported.`;
-        this.frame.notice([said, ...made.also]);
-        this.arrive(made, said);
-      },
-    });
-  }
 
   /**
    * @param {number} id

@@ -458,6 +458,15 @@ interface AlgorithmChoice {
   problem: string;
   /** The command that installs what it lacks; empty where it lacks nothing. */
   install: string;
+  /** Why it cannot stand where the experiment is meant for; empty where it can. */
+  misfit: string;
+}
+
+/** What a view calls the commands of the form of a new experiment, and what they are sent with. */
+interface FormCommands {
+  form: "form" | "experiment_form";
+  create: "create" | "create_experiment";
+  args: Args;
 }
 
 interface ExperimentFormData {
@@ -497,6 +506,14 @@ interface CleanUp {
   more_experiments: number;
   kept: { experiment: string; run: number; step: Step; size: number; reasons: string[] }[];
   more_kept: number;
+}
+
+/** A template for new pipelines. */
+interface TemplateRow {
+  name: string;
+  chain: string;
+  description: string;
+  is_ready: boolean;
 }
 
 // ---- agents, as `agent_messages.py` describes them
@@ -698,6 +715,7 @@ interface Answers {
   add: Edited & { refused?: Record<string, string> };
   /** Seconds within which the reply comes. */
   ask: { within: number };
+  experiment_form: ExperimentFormData;
   check: { stage: string; problem: string }[];
   clean_up: Freed;
   clean_up_form: CleanUp;
@@ -706,7 +724,10 @@ interface Answers {
   connect: { key: string | null };
   copy_name: string;
   create: Named & { refused?: undefined };
+  create_experiment: Named & { refused?: Refusal };
+  create_from_template: Named;
   csv: { name: string; text: string };
+  delete_template: TemplateRow[];
   deploy: Named & { trouble: Problem | null };
   duplicate: Named;
   edit: Edited & { refused?: Record<string, string> };
@@ -733,7 +754,9 @@ interface Answers {
     obstacle: string;
   };
   score_form: { checkpoints: number; evaluators: EvaluatorChoice[]; obstacle: string };
+  save_as_template: { name: string };
   sources: AgentSourceRow[];
+  templates: TemplateRow[];
   trigger: { run: number };
   plan_undo: UndoableEdit & { version: number; losses: string[] };
   undo: Edited & { done: string };
