@@ -30,7 +30,8 @@ def new_form(algorithm: str | None, find_misfit: Callable[[AlgorithmSpec], str] 
 
     Args:
         algorithm: The name of the algorithm.
-        find_misfit: Tells why an algorithm cannot stand where the experiment is meant for; empty where it can.
+        find_misfit: Tells why an algorithm cannot stand where the experiment is meant for; empty where it
+            can.
     """
     offered = [_offer(name, find_misfit) for name in registry.names()]
     usable = [each["name"] for each in offered if not each["problem"]]

@@ -61,7 +61,7 @@ def button(root: Locator, name: str) -> Locator:
 def test_a_deployment_stage_is_tried_and_gets_its_key_where_one_is(
     notebook: Notebook, show: Show, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
 ) -> None:
-    """Input in, answer out; the key is shown once, and stands in the snippets; nothing sends one elsewhere."""
+    """Input in, answer out; the key is shown once, and stands in the snippets; nothing leads elsewhere."""
     root = show("again(2.0)")
     panel = root.locator(".pw-panel")
     tried = part(panel, "Try it")
@@ -86,7 +86,7 @@ def test_a_deployment_stage_is_tried_and_gets_its_key_where_one_is(
 
 @pytest.mark.spec("4.11", "8.2")
 def test_a_version_is_rolled_back_in_place_by_two_clicks(notebook: Notebook, show: Show) -> None:
-    """“Roll back” and the confirmation; the endpoint answers with it, and the panel says that it is another."""
+    """“Roll back” and the confirmation; the endpoint answers with it, and the panel says so."""
     root = show("again(2.0)")
     panel = root.locator(".pw-panel")
     clicks = count_clicks(root)

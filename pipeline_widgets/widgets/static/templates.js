@@ -74,8 +74,8 @@ class TemplatePicker {
     const { name, chain, description, is_ready: ready } = template;
     return html`<div class="pw-template">
       <label>
-        <input type="radio" name=${this.group} aria-labelledby=${`${id}-name`} aria-describedby=${`${id}-about`}
-          .checked=${live(template === this.chosen)} @change=${() => this.choose(template)} />
+        <input type="radio" name=${this.group} aria-labelledby=${`${id}-name`}
+          aria-describedby=${`${id}-about`} .checked=${live(template === this.chosen)} @change=${() => this.choose(template)} />
         <span class="pw-template-name" id=${`${id}-name`}>${isolated(name)}</span>
         <span class="pw-template-about" id=${`${id}-about`}>
           <span class="pw-template-chain">${chain}</span>

@@ -698,6 +698,7 @@ interface Traits {
   view: string;
   headed: boolean;
   latest: boolean;
+  leads: boolean;
   digest: string;
   script: string;
   style: string;
