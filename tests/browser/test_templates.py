@@ -102,7 +102,7 @@ def test_a_pipeline_is_kept_as_a_template_and_made_again(
 def test_a_new_experiment_is_made_in_the_picker_and_bound(
     notebook: Notebook, screenshot: Callable[..., Path]
 ) -> None:
-    """Nothing that was typed in the form of the stage is lost; algorithms that do not fit there are not offered."""
+    """Nothing that was typed for the stage is lost; algorithms that do not fit there cannot be chosen."""
     notebook.run(f"{LETTERS}\npipe = project.create_pipeline('empty')")
     root = notebook.run("view = pipe.view()\nview").locator(".pw-root").first
     button(root, "Add stage").last.click()

@@ -37,7 +37,7 @@ def test_a_ready_template_is_a_document_like_any(template: Template) -> None:
 
 @pytest.mark.parametrize("template", READY, ids=lambda each: each.name)
 def test_its_parts_are_named_everywhere(template: Template) -> None:
-    """Experiments where they are defined and where a stage is bound to them; agents where they are deployed."""
+    """Experiments where they are defined and where a stage is bound to them; agents where one is deployed."""
     document = template.document
     experiments = {each.name: f"my {each.name}" for each in document.experiments}
     (agent,) = list_deployed_agents(document)

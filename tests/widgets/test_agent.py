@@ -89,6 +89,7 @@ def test_versions_are_compared_without_holding_up_the_view(
         return answered(first, [1.0, 2.0]), answered(second, [1.0, 3.0])
 
     monkeypatch.setattr(Services, "compare_versions", compare)
+
     def send(content: dict[str, Any]) -> None:
         sent.append(content)
         if "reply" in content:

@@ -450,7 +450,9 @@ def test_a_pipeline_is_made_of_a_template(view: PipelineList, services: Services
     assert builder.do_save_as_template("kept", "What for.") == {"name": "kept"}
     assert ask(view, "templates")["result"][3]["description"] == "What for."
     assert ask(view, "create_from_template", template="kept")["result"]["name"] == "kept"
-    assert ask(view, "create_from_template", template="kept", name="mine")["error"]["kind"] == "NameTakenError"
+    assert (
+        ask(view, "create_from_template", template="kept", name="mine")["error"]["kind"] == "NameTakenError"
+    )
     assert len(ask(view, "delete_template", template="kept")["result"]) == 3
     assert ask(view, "delete_template", template="Post-training")["error"]["kind"] == "RuleError"
     assert services.templates.get("Latent policy").chain == "Supervised → LatentPPO → agent"
