@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, expect
 
 from browser.notebook import Notebook
 from browser.scenes import LETTERS
+from browser.views import count_clicks
 
 PATIENT = 30_000  # ms; processes have to start
 #: A chain that is deployed: each further call gives its agent another version, with another answer.
@@ -158,9 +159,3 @@ def test_the_panel_says_what_has_become_of_the_agent(notebook: Notebook, show: S
     notebook.execute("ws.agents['other'].disconnect()\nws.agents['other'].delete()")
     expect(panel).to_contain_text("Agent 'other' was deleted. Trigger the stage to make it again.")
     expect(panel.locator(".pw-agent-place")).to_be_hidden()
-
-
-def count_clicks(root: Locator) -> Callable[[], int]:
-    """Count the clicks on the page from now on; what Playwright presses are clicks of a mouse."""
-    root.evaluate("() => { window.clicked = 0; addEventListener('click', () => window.clicked++, true); }")
-    return lambda: int(root.evaluate("() => window.clicked"))

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from browser.notebook import Notebook
 from browser.scenes import LETTERS
-from browser.views import eventually
+from browser.views import count_clicks, eventually
 
 pytestmark = pytest.mark.spec("4.12")
 
@@ -18,14 +18,6 @@ pytestmark = pytest.mark.spec("4.12")
 def button(root: Locator, name: str) -> Locator:
     """Return a button."""
     return root.get_by_role("button", name=name, exact=True)
-
-
-def count_clicks(root: Locator) -> Callable[[], int]:
-    """Count the clicks on the page from now on; what a test presses are clicks of a mouse."""
-    root.evaluate(
-        "() => { window.clicked = 0; addEventListener('mousedown', () => window.clicked++, true); }"
-    )
-    return lambda: int(root.evaluate("() => window.clicked"))
 
 
 def test_three_stages_from_nothing_take_six_clicks_and_a_name(
