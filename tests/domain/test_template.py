@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ class Bearer:
         self.name = name
 
 
-def bearers(*names: str) -> object:
+def bearers(*names: str) -> Callable[[Collection[str]], list[Bearer]]:
     """Return what looks up names among these."""
     return lambda asked: [Bearer(each) for each in asked if each in names]
 
@@ -60,7 +62,7 @@ def test_its_parts_are_named_everywhere(template: Template) -> None:
 )
 def test_a_name_that_is_taken_gets_a_number(name: str, taken: list[str], free: str) -> None:
     """The next one that is free."""
-    assert name_numbered(name, bearers(*taken)) == free  # pyright: ignore[reportArgumentType]
+    assert name_numbered(name, bearers(*taken)) == free
 
 
 @given(st.text(min_size=1, max_size=MAX_NAME_LENGTH), st.integers(0, 40))
@@ -68,6 +70,6 @@ def test_a_free_name_is_free_and_short_enough(name: str, many: int) -> None:
     """However many bear the names before it."""
     taken: set[str] = set()
     for _ in range(many):
-        taken.add(name_numbered(name, bearers(*taken)))  # pyright: ignore[reportArgumentType]
+        taken.add(name_numbered(name, bearers(*taken)))
     assert len(taken) == many
     assert all(len(each) <= MAX_NAME_LENGTH for each in taken)

@@ -146,7 +146,7 @@ def test_a_deployment_stage_shows_its_agent_and_another_stage_none(
         assert view.agent_shown == 0
         ask(view, "view_agent", agent=agent.id)
         ask(view, "select", stage=deployment.id)
-        assert (view.agent_shown, view.panel["agent"]["note"]) == (agent.id, "")
+        assert (view.agent_shown, dict(view.panel)["agent"]) == (agent.id, {"name": agent.name, "note": ""})
         assert ask(view, "view_agent", agent=10_000)["error"]["kind"] == "NotFoundError"
     finally:
         view.close()

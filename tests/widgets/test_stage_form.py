@@ -330,7 +330,7 @@ def test_a_new_experiment_is_made_from_within_the_form(view: PipelineView, lab: 
     after = ask(view, "experiment_form", position=1)["result"]
     assert by_name(after["algorithms"])["PPO"]["misfit"].startswith("Can't start from SFT: PPO needs")
     assert by_name(after["algorithms"])[after["algorithm"]]["misfit"] == ""
-    sent = {"name": " ", "seed": "0", "algorithm": "SFT", "version": None, "values": {}, "placement": {}}
+    sent: Row = {"name": " ", "seed": "0", "algorithm": "SFT", "version": None, "values": {}, "placement": {}}
     assert "name" in ask(view, "create_experiment", **sent)["result"]["refused"]["about"]
     made = ask(view, "create_experiment", **{**sent, "name": "new"})["result"]
     assert lab.experiments.get(made["id"]).name == "new"
