@@ -75,7 +75,8 @@ class TemplatePicker {
     return html`<div class="pw-template">
       <label>
         <input type="radio" name=${this.group} aria-labelledby=${`${id}-name`}
-          aria-describedby=${`${id}-about`} .checked=${live(template === this.chosen)} @change=${() => this.choose(template)} />
+          aria-describedby=${`${id}-about`} .checked=${live(template === this.chosen)}
+          @change=${() => this.choose(template)} />
         <span class="pw-template-name" id=${`${id}-name`}>${isolated(name)}</span>
         <span class="pw-template-about" id=${`${id}-about`}>
           <span class="pw-template-chain">${chain}</span>
