@@ -10,7 +10,7 @@ from typing import Any
 from pipeline_widgets.adoption.recognition import recognize
 from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.adoption import Adoption
-from pipeline_widgets.domain.agent import Agent
+from pipeline_widgets.domain.agent import Agent, VersionAnswer
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
@@ -26,6 +26,7 @@ from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.execution.tracking import check_trackers
 from pipeline_widgets.execution.trigger_place import start_reading_place
+from pipeline_widgets.execution.version_comparison import VersionComparison
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.store import Store, record_place
@@ -58,12 +59,14 @@ from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_log import RunLogQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.shown_items import ShownItemQueries
+from pipeline_widgets.services.queries.stage_agent import StageAgentQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
 from pipeline_widgets.services.stage_trigger import TriggerOptions
 from pipeline_widgets.services.supervision import SupervisionService
+from pipeline_widgets.services.templates import TemplateService
 from pipeline_widgets.services.tracking import TrackingService
 from pipeline_widgets.services.transfer import TransferService
 from pipeline_widgets.serving.client import Reply
@@ -86,6 +89,7 @@ class Services:
     retention: RetentionService
     history: HistoryService
     transfer: TransferService
+    templates: TemplateService
     evaluations: EvaluationService
     evaluation_queries: EvaluationQueries
     runs: RunService
@@ -94,6 +98,7 @@ class Services:
     agents: AgentService
     agent_list: AgentListQueries
     agent_details: AgentDetailQueries
+    stage_agents: StageAgentQueries
     states: PipelineStateQueries
     forms: StageFormQueries
     run_details: RunDetailQueries
@@ -108,6 +113,7 @@ class Services:
     supervision: SupervisionService
     endpoint_service: EndpointService
     endpoints: Endpoints
+    version_comparison: VersionComparison
     notices: NoticeService
     tracking: TrackingService
     reconciler: Reconciler
@@ -298,6 +304,12 @@ class Services:
     def ask_agent(self, agent_id: int, value: object) -> Reply:
         """Ask a connected agent over HTTP, as anybody would."""
         return self.endpoints.ask(agent_id, value)
+
+    def compare_versions(
+        self, agent_id: int, value: object, chosen: Sequence[int] = ()
+    ) -> tuple[VersionAnswer, ...]:
+        """Give versions of an agent the same input: the current and the former one, or those chosen."""
+        return self.version_comparison.compare(agent_id, value, chosen)
 
     @property
     def read_only_reason(self) -> str | None:

@@ -10,6 +10,7 @@ from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.execution.assembly import connect_execution
 from pipeline_widgets.execution.launcher_check import check_launcher
+from pipeline_widgets.execution.version_comparison import VersionComparison
 from pipeline_widgets.services.admission import QueueService
 from pipeline_widgets.services.adoption import AdoptionService
 from pipeline_widgets.services.annotations import AnnotationService
@@ -35,10 +36,12 @@ from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.services.queries.run_log import RunLogQueries
 from pipeline_widgets.services.queries.run_records import RunRecordQueries
 from pipeline_widgets.services.queries.shown_items import ShownItemQueries
+from pipeline_widgets.services.queries.stage_agent import StageAgentQueries
 from pipeline_widgets.services.queries.stage_form import StageFormQueries
 from pipeline_widgets.services.queries.workspace_overview import WorkspaceOverviewQueries
 from pipeline_widgets.services.retention import RetentionService
 from pipeline_widgets.services.runs import RunService
+from pipeline_widgets.services.templates import TemplateService
 from pipeline_widgets.services.transfer import TransferService
 
 
@@ -56,6 +59,9 @@ def connect(url: str | Path, **options: Any) -> Services:
     execution = connect_execution(url, **options)
     store = execution.store
     runs = RunService(store, registry.find_refusal, partial(check_launcher, store))
+    transfer = TransferService(
+        store, lambda name, config: configure(name, dict(config)), evaluators.declaration_of
+    )
     return Services(
         store=store,
         projects=ProjectService(store),
@@ -70,9 +76,8 @@ def connect(url: str | Path, **options: Any) -> Services:
         filter_fields=FilterFieldQueries(store),
         retention=RetentionService(store),
         history=HistoryService(store),
-        transfer=TransferService(
-            store, lambda name, config: configure(name, dict(config)), evaluators.declaration_of
-        ),
+        transfer=transfer,
+        templates=TemplateService(store, transfer),
         evaluations=EvaluationService(store),
         evaluation_queries=EvaluationQueries(store),
         runs=runs,
@@ -80,6 +85,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         agents=execution.agents,
         agent_list=AgentListQueries(store),
         agent_details=AgentDetailQueries(store),
+        stage_agents=StageAgentQueries(store),
         states=PipelineStateQueries(store),
         forms=StageFormQueries(store),
         run_details=RunDetailQueries(store),
@@ -94,6 +100,7 @@ def connect(url: str | Path, **options: Any) -> Services:
         supervision=execution.supervision,
         endpoint_service=execution.endpoint_service,
         endpoints=execution.endpoints,
+        version_comparison=VersionComparison(store.database.url, execution.agents, store.trust.check),
         notices=execution.notices,
         tracking=execution.tracking,
         reconciler=execution.reconciler,

@@ -16,11 +16,11 @@ from pipeline_widgets.api.run import Checkpoint
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import agent as values
 from pipeline_widgets.domain.agent import AgentStatus
-from pipeline_widgets.errors import ConfigError, WaitTimeoutError
+from pipeline_widgets.errors import ConfigError, PipelineError, WaitTimeoutError
 from pipeline_widgets.execution.predictor_process import open_answerer
 
 if TYPE_CHECKING:
-    from pipeline_widgets.widgets.agents import AgentsView
+    from pipeline_widgets.widgets.agent import AgentView
 
 CONNECT_POLL = 0.02  # seconds
 
@@ -162,6 +162,28 @@ class Agent(Handle, display.ShowsView):
             self._opened = (current.id, answerer)
         return self._opened[1](x)
 
+    def compare(self, x: Any, *versions: int) -> Listing[VersionAnswer]:
+        """Give several versions the same input: the new version beside the former one.
+
+        Each version answers in a process of its own, with arrays as lists; the agent need not be connected,
+        and what it serves stays. An error of one version stands in its row.
+
+        Args:
+            x: What they answer to, as for `predict`.
+            *versions: The numbers of the versions; by default the current one and the one before it. A
+                single one is compared with the current one.
+
+        Returns:
+            The answers, oldest version first, with the scores of each and the seconds that its answer took.
+
+        Raises:
+            NotFoundError: There is no such version.
+            RuleError: There is only one version.
+            UntrustedError: The workspace is open for reading only.
+        """
+        answers = self._services.compare_versions(self._id, x, versions)
+        return Listing("answer", (VersionAnswer(self._services, each) for each in answers))
+
     def rollback(self, number: int) -> None:
         """Make a former version the current one; where it is connected, that answers from now on.
 
@@ -186,15 +208,15 @@ class Agent(Handle, display.ShowsView):
         """
         self._services.agents.describe(self._id, description)
 
-    def view(self) -> AgentsView:
+    def view(self) -> AgentView:
         """Return a new live view of it, as the last line of a cell shows it.
 
         Raises:
             ExecutionError: What a notebook needs is not installed.
         """
         with display.needs_widgets():
-            from pipeline_widgets.widgets.agents import AgentsView  # noqa: PLC0415  only for a notebook
-        return AgentsView(self._services, only=self._id)
+            from pipeline_widgets.widgets.agent import AgentView  # noqa: PLC0415  only for a notebook
+        return AgentView(self._services, self._id)
 
     def delete(self) -> None:
         """Delete it; the checkpoints that it was made of stay.
@@ -261,6 +283,44 @@ class AgentVersion:
         """Its row in a listing."""
         scored = select_columns(self._value.checkpoint, "step", "evaluation_score")
         return {**select_columns(self, "number", "experiment"), **scored, "created_at": self.created_at}
+
+
+class VersionAnswer:
+    """The answer of one version of an agent to an input that others were given as well."""
+
+    def __init__(self, services: Services, value: values.VersionAnswer) -> None:
+        self._services = services
+        self._value = value
+
+    def __repr__(self) -> str:
+        said = repr(self.answer) if self.error is None else str(self.error)
+        return f"VersionAnswer(version={self.version.number}, {said})"
+
+    @property
+    def version(self) -> AgentVersion:
+        """The version."""
+        return AgentVersion(self._services, self._value.version)
+
+    @property
+    def answer(self) -> Any:
+        """What it answered; None where it failed."""
+        return self._value.answer
+
+    @property
+    def error(self) -> PipelineError | None:
+        """Why it gave no answer; None where it gave one."""
+        return self._value.error
+
+    @property
+    def seconds(self) -> float:
+        """How long the answer took, in seconds, without opening the version."""
+        return self._value.seconds
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in a listing."""
+        scores = select_columns(self._value.version.checkpoint, "step", "training_score", "evaluation_score")
+        said = self.answer if self.error is None else str(self.error)
+        return {"version": self.version.number, **scores, "answer": said, "seconds": self.seconds}
 
 
 def agents(services: Services) -> Listing[Agent]:

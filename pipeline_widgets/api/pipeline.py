@@ -25,6 +25,7 @@ from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.api.run import Run
 from pipeline_widgets.api.stage import Stage, stages
+from pipeline_widgets.api.template import Template
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
@@ -240,6 +241,19 @@ class Pipeline(Annotated, display.ShowsView):
     def to_yaml(self) -> str:
         """Return it as YAML, from which `project.import_pipeline` makes it again, here or elsewhere."""
         return self._services.transfer.to_yaml(self._id)
+
+    def save_as_template(self, name: str, *, description: str | None = None) -> Template:
+        """Keep its stages, settings and the configs of its experiments as a template for new pipelines.
+
+        Args:
+            name: The name of the template.
+            description: What it is for; by default that of the pipeline.
+
+        Raises:
+            NameTakenError: There is a template of that name.
+            RuleError: The pipeline has no stages.
+        """
+        return Template(self._services, self._services.templates.save(self._id, name, description))
 
     def to_python(self) -> str:
         """Return Python code that rebuilds it in an empty workspace."""

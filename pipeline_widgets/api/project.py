@@ -21,6 +21,7 @@ from pipeline_widgets.api.listing import Listing, select_columns
 from pipeline_widgets.api.pipeline import Pipeline, pipelines
 from pipeline_widgets.api.run import Run, runs_by_id
 from pipeline_widgets.api.run import runs as list_runs
+from pipeline_widgets.api.template import Template, templates
 from pipeline_widgets.application import Services, configure
 from pipeline_widgets.domain import project as values
 from pipeline_widgets.domain.experiment import validate_seed
@@ -191,6 +192,28 @@ class Project(Handle, display.ShowsView):
         """
         made = self._services.transfer.import_pipeline(self._id, text, name=name, rename=rename)
         return Pipeline(self._services, made.pipeline.id)
+
+    @property
+    def templates(self) -> Listing[Template]:
+        """The templates for new pipelines: the ready ones, and those that were saved in this workspace."""
+        return templates(self._services)
+
+    def new_from_template(self, template: str | Template, *, name: str | None = None) -> Pipeline:
+        """Make a pipeline of a template, with experiments and an agent of its own: all of it, or nothing.
+
+        Args:
+            template: The template, or its name.
+            name: The name of the pipeline; by default that of the template, with a number where it is taken.
+
+        Raises:
+            ClassicProjectError: The project is not an Advanced Training project.
+            NameTakenError: The project has a pipeline of that name.
+            NotFoundError: There is no such template, or it starts from a saved Agent that is not here.
+            AlgorithmNotFoundError: An algorithm is not known here.
+        """
+        named = template if isinstance(template, str) else template.name
+        made = self._services.templates.create_pipeline(self._id, named, name)
+        return Pipeline(self._services, made.id)
 
     def gc(self, keep: str = "best+final", *, dry_run: bool = True, other_files: bool = False) -> CleanUp:
         """Free checkpoints that nobody asks for; by default only tell what that would be.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.endpoint import Endpoint
+from pipeline_widgets.errors import NotFoundError, PipelineError, RuleError
 
 
 class AgentStatus(StrEnum):
@@ -88,6 +91,19 @@ class AgentVersion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class VersionAnswer:
+    """The answer of one version of an agent to an input that others were given as well."""
+
+    version: AgentVersion
+    #: None where it gave none.
+    answer: Any
+    #: Why it gave none.
+    error: PipelineError | None
+    #: How long it took, without opening the version.
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeployedVersion:
     """The version that a Deployment has given its agent."""
 
@@ -118,3 +134,43 @@ class Agent:
     def deletion_blocker(self) -> str:
         """Why it cannot be deleted as long as it is connected; empty where it is not."""
         return f"It is {self.status.lower()}." if self.status.is_connected else ""
+
+
+def find_counterpart(current: int, numbers: Collection[int]) -> int | None:
+    """Return the version that one is compared with: the former one, or for the oldest the next newer one.
+
+    Args:
+        current: The number of the version.
+        numbers: The numbers of all versions.
+    """
+    former = [each for each in numbers if each < current]
+    newer = [each for each in numbers if each > current]
+    return max(former) if former else min(newer, default=None)
+
+
+def choose_compared(current: int, numbers: Collection[int], chosen: Collection[int] = ()) -> tuple[int, ...]:
+    """Return which versions of an agent are compared, oldest first.
+
+    Args:
+        current: The number of the current version.
+        numbers: The numbers of all versions.
+        chosen: The versions that were asked for; by default the current one and the one before it. A single
+            one is compared with the current one.
+
+    Raises:
+        NotFoundError: There is no such version.
+        RuleError: There is only one version.
+    """
+    for number in chosen:
+        if number not in numbers:
+            fix = f"There are {', '.join(map(str, sorted(numbers)))}."
+            raise NotFoundError(f"The agent has no version {number}.", fix=fix)
+    wanted = set(chosen)
+    if len(wanted) < 2:  # noqa: PLR2004
+        wanted.add(current)
+    if len(wanted) < 2 and (other := find_counterpart(current, numbers)) is not None:  # noqa: PLR2004
+        wanted.add(other)
+    if len(wanted) < 2:  # noqa: PLR2004
+        what = f"Version {current} is the only one, so there is nothing to compare it with."
+        raise RuleError(what, fix="Deploy another checkpoint under the same name.")
+    return tuple(sorted(wanted))

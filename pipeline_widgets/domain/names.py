@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from pipeline_widgets.errors import ConfigError, NameTakenError, format_value
 MAX_NAME_LENGTH = 255
 _AT_ONCE = 16  # names of copies that are looked up first; then twice as many, and so on
 _MOST_AT_ONCE = 1024
+_NUMBER = re.compile(r" \d{1,9}$")
 
 
 class Named(Protocol):
@@ -81,9 +83,26 @@ def name_copy(name: str, named: Callable[[Collection[str]], Iterable[Named]], wo
         named: Looks up who bears one of those names.
         word: What the copy is called.
     """
-    stem, first, many = name[: MAX_NAME_LENGTH - 8 - len(word)], 1, _AT_ONCE
+    stem = name[: MAX_NAME_LENGTH - 8 - len(word)]
+    return _first_free(lambda number: _add_number(stem, word, number), named)
+
+
+def name_numbered(name: str, named: Callable[[Collection[str]], Iterable[Named]]) -> str:
+    """Return a name that is free: "NAME", then "NAME 2"; after "NAME 2" comes "NAME 3".
+
+    Args:
+        name: What is named.
+        named: Looks up who bears one of those names.
+    """
+    stem = _NUMBER.sub("", name)[: MAX_NAME_LENGTH - 8]
+    return _first_free(lambda number: name if number == 1 else f"{stem} {number}", named)
+
+
+def _first_free(make: Callable[[int], str], named: Callable[[Collection[str]], Iterable[Named]]) -> str:
+    """Return the first of the names by number, from 1, that nobody bears."""
+    first, many = 1, _AT_ONCE
     while True:
-        candidates = [_add_number(stem, word, number) for number in range(first, first + many)]
+        candidates = [make(number) for number in range(first, first + many)]
         taken = {other.name for other in named(candidates)}
         for candidate in candidates:
             if candidate not in taken:

@@ -12,8 +12,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import cycle
 from typing import IO, Any
@@ -65,13 +66,23 @@ class PredictorProcess:
     Args:
         url: The workspace.
         version_id: The version.
+        load_within: Seconds within which the version has to be open; by default as long as it takes.
+        answer_within: Seconds within which an answer has to come; by default as long as it takes.
 
     Raises:
         PipelineError: The version cannot be opened.
     """
 
-    def __init__(self, url: str, version_id: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        version_id: int,
+        *,
+        load_within: float | None = None,
+        answer_within: float | None = None,
+    ) -> None:
         self._url, self._version_id = url, version_id
+        self._load_within, self._answer_within = load_within, answer_within
         self._start()
 
     def __call__(self, x: Any) -> Any:
@@ -89,7 +100,7 @@ class PredictorProcess:
         if self._process.poll() is not None:
             self.close()
             self._start()
-        return self._ask(question)
+        return self._ask(question, self._answer_within)
 
     def close(self) -> None:
         """End the process."""
@@ -134,25 +145,49 @@ class PredictorProcess:
         except OSError as error:
             fix = "Check the memory and the number of processes, then try again."
             raise ExecutionError("No process could be started.", f"{error}.", fix) from error
-        self._ask(b"")
+        self._ask(b"", self._load_within)
 
-    def _ask(self, question: bytes) -> Any:
-        try:
-            self._stdin.write(question + b"\n")
-            self._stdin.flush()
-            line = self._stdout.readline()
-        except OSError:
-            line = b""
-        except BaseException:  # an interrupt: its answer would be taken for that of the next question
-            self._process.kill()
-            self._process.wait()
-            raise
+    def _ask(self, question: bytes, within: float | None) -> Any:
+        with self._ended_after(within) as is_late:
+            try:
+                self._stdin.write(question + b"\n")
+                self._stdin.flush()
+                line = self._stdout.readline()
+            except OSError:
+                line = b""
+            except BaseException:  # an interrupt: its answer would be taken for that of the next question
+                self._process.kill()
+                self._process.wait()
+                raise
+        if not line and is_late.is_set():
+            what = f"The agent did not answer within {within:g} s."
+            fix = "Ask for less, or declare more with answer_within= or load_within=, and train again."
+            raise ExecutionError(what, "Its process was ended.", fix)
         if not line:
             raise self._exit_error()
         said: dict[str, Any] = json.loads(line)
         if "error" in said:
             raise _error_of(said["error"])
         return said["answer"]
+
+    @contextmanager
+    def _ended_after(self, seconds: float | None) -> Generator[threading.Event]:
+        """End the process where what is done meanwhile takes longer; the event says that it did."""
+        is_late = threading.Event()
+
+        def end() -> None:
+            is_late.set()
+            self._process.kill()
+
+        timer = None if seconds is None else threading.Timer(seconds, end)
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            yield is_late
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _exit_error(self) -> ExecutionError:
         with suppress(subprocess.TimeoutExpired):

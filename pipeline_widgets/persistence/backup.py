@@ -20,7 +20,10 @@ from pipeline_widgets.persistence.identity import STAMP
 from pipeline_widgets.persistence.store import Store
 
 TRIES = 20  # a clean-up that goes on for longer than that many copies is given up against
-LOGS = ("runs/*/log.txt", "runs/*/log-times.bin", "runs/*/supervisor.log", "endpoints/*.log")
+TEXTS = (
+    *("runs/*/log.txt", "runs/*/log-times.bin", "runs/*/supervisor.log"),
+    *("endpoints/*.log", "templates/*.yaml"),
+)
 FOLDERS = ("runs/*/checkpoints/*", "runs/*/shown/*", "agents/*")
 _SAVED = (
     "SELECT path, size, digest FROM checkpoints UNION "
@@ -82,7 +85,7 @@ def _write(store: Store, source: Path, folder: Path) -> None:
         why = "Checkpoints were deleted again and again while it was made."
         raise StorageError("No whole backup could be made.", why, "Try again when the clean-up has ended.")
     _remove_unnamed(artifacts, saved)
-    copy_logs(store.artifacts, artifacts)
+    copy_texts(store.artifacts, artifacts)
     with suppress(FileNotFoundError):
         shutil.copyfile(store.artifacts / STAMP, artifacts / STAMP)
     for each in (copied, artifacts, folder):
@@ -186,10 +189,10 @@ def _remove_unnamed(artifacts: Path, saved: Collection[str]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def copy_logs(source: Path, target: Path) -> None:
-    """Copy what runs and endpoints have printed."""
-    for log in (log for pattern in LOGS for log in source.glob(pattern)):
-        place = target / log.relative_to(source)
+def copy_texts(source: Path, target: Path) -> None:
+    """Copy what runs and endpoints have printed, and templates."""
+    for path in (path for pattern in TEXTS for path in source.glob(pattern)):
+        place = target / path.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # an agent was deleted meanwhile
-            shutil.copy2(log, place)
+            shutil.copy2(path, place)

@@ -259,6 +259,11 @@ class Store:
         """The folder of the frozen copies of agents."""
         return self.artifacts / "agents"
 
+    @property
+    def templates_folder(self) -> Path:
+        """The folder of the workspace's own templates."""
+        return self.artifacts / "templates"
+
     def log_path(self, run_id: int) -> Path:
         """Return where a run's output goes."""
         return self.run_folder(run_id) / "log.txt"

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 from pipeline_widgets.domain.agent import CONNECTED_STATUSES
 from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.persistence import filesystem, identity, schema
-from pipeline_widgets.persistence.backup import copy_folder, copy_logs, list_saved_folders
+from pipeline_widgets.persistence.backup import copy_folder, copy_texts, list_saved_folders
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.location import default_folder, relative_folder, resolve_folder
 from pipeline_widgets.persistence.migrate import migrate, revision
@@ -207,7 +207,7 @@ def _copy_files(store: Store, written: Path) -> set[str]:
     with filesystem.translate_os_errors(written.parent):
         for path, size in saved.items():
             copy_folder(store.artifacts, written, path, size)
-        copy_logs(store.artifacts, written)
+        copy_texts(store.artifacts, written)
     return set(saved)
 
 

@@ -72,9 +72,12 @@ class TransferService:
 
     def to_yaml(self, pipeline_id: int) -> str:
         """Return a pipeline as YAML, from which it can be made again in any project."""
+        return write_document(self.document(pipeline_id))
+
+    def document(self, pipeline_id: int) -> Document:
+        """Return a pipeline as a document."""
         with self._store.read() as work:
-            document = _document(work, work.pipelines.get(pipeline_id))
-        return yaml.dump(to_plain(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+            return _document(work, work.pipelines.get(pipeline_id))
 
     def to_python(self, pipeline_id: int) -> str:
         """Return Python code that rebuilds a pipeline in an empty workspace."""
@@ -123,16 +126,30 @@ class TransferService:
         """
         with self._store.read() as work:
             check_advanced(work, project_id)
-        document = from_plain(_parse(text))
+        document = parse_document(text)
+        if name is not None:
+            document = replace(document, name=validate_name(name, "pipeline"))
+        return self.add_document(project_id, document, "Imported.", rename=rename)
+
+    def add_document(
+        self, project_id: int, document: Document, said: str, *, rename: bool = False
+    ) -> ImportedPipeline:
+        """Make a pipeline of a document, as `import_pipeline` does.
+
+        Args:
+            project_id: The project.
+            document: The document.
+            said: What its history says of it.
+            rename: As of `import_pipeline`.
+        """
         entries = [self._configure_entry(each) for each in document.experiments]
-        wanted = document.name if name is None else validate_name(name, "pipeline")
         evaluator = self._find_evaluator(document.score_by) if document.score_by is not None else None
         with self._store.write() as work:
             revision = work.projects.touch(project_id)
             check_advanced(work, project_id)
-            check_name_available(wanted, work.pipelines.named(project_id, [wanted]), "pipeline")
+            check_name_available(document.name, work.pipelines.named(project_id, [document.name]), "pipeline")
             ids, also = _bind_experiments(work, project_id, entries, revision, rename=rename)
-            empty = work.pipelines.add(project_id, wanted, document.description, revision)
+            empty = work.pipelines.add(project_id, document.name, document.description, revision)
             stages = [_with_ids(work, each, ids, at) for at, each in enumerate(document.stages, 1)]
             made = replace(empty.with_stages(stages), score_by=document.score_by)
             if evaluator is not None:
@@ -140,7 +157,7 @@ class TransferService:
             if made.score_by is not None:
                 check_scorable(work, made)
             pipeline = work.pipelines.save(made, revision, before=empty)
-            history.record_event(work, pipeline, EventKind.CREATED, "Imported.")
+            history.record_event(work, pipeline, EventKind.CREATED, said)
             return ImportedPipeline(pipeline=pipeline, also=also)
 
     def _configure_entry(self, entry: ExperimentEntry) -> _Entry:
@@ -170,6 +187,20 @@ class _Entry:
             same = known.config_digest == compute_config_digest(config, self.entry.seed)
             return same and known.spec.name == self.entry.algorithm
         return False
+
+
+def write_document(document: Document) -> str:
+    """Return a document as YAML."""
+    return yaml.dump(to_plain(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def parse_document(text: str) -> Document:
+    """Return the document that YAML holds.
+
+    Raises:
+        ConfigError: The text is not a pipeline; the place is named.
+    """
+    return from_plain(_parse(text))
 
 
 def _document(work: UnitOfWork, pipeline: Pipeline) -> Document:

@@ -5,37 +5,36 @@ No key is ever in what a row shows: it would be saved with the notebook.
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from http import HTTPStatus
-from typing import Any, cast
 
 import traitlets as t
 
-from pipeline_widgets.algorithms import registry
 from pipeline_widgets.application import Services
-from pipeline_widgets.directions import isolate
-from pipeline_widgets.domain.agent import Agent, AgentStatus
+from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.domain.checkpoint import Choice
-from pipeline_widgets.domain.endpoint import ANY_ADDRESS, LOCAL, Endpoint
-from pipeline_widgets.domain.snippets import EXAMPLES, KEY
 from pipeline_widgets.domain.stage_settings import choice_from_text, parse_choice
-from pipeline_widgets.errors import ConfigError, NotFoundError, PipelineError
-from pipeline_widgets.services.queries.agent_detail import AgentDetail, VersionRow
-from pipeline_widgets.services.queries.agent_list import AgentPage, ListedAgent, Source
-from pipeline_widgets.serving.client import Reply
+from pipeline_widgets.errors import NotFoundError, PipelineError
+from pipeline_widgets.services.queries.agent_list import AgentPage, ListedAgent
+from pipeline_widgets.serving.client import ASK_TIMEOUT
+from pipeline_widgets.widgets.agent_messages import (
+    comparison_row,
+    detail_row,
+    list_row,
+    parse_input,
+    reply_row,
+    source_rows,
+    table_rows,
+)
 from pipeline_widgets.widgets.base import Row, describe_error
-from pipeline_widgets.widgets.encoding import encode_fields
 from pipeline_widgets.widgets.experiment_form import resume_row
 from pipeline_widgets.widgets.paged import PagedView, Query
-from pipeline_widgets.widgets.snapshot import Marks, Rows
+from pipeline_widgets.widgets.snapshot import Rows
 
 COLUMNS = ("Agent", "Description", "Source Experiment", "Base Model", "Status")
 WITHOUT_BASE_MODEL = tuple(each for each in COLUMNS if each != "Base Model")
-LONGEST = 20_000  # characters of an answer that are shown
-A_LINE = 50  # characters of an answer that stay on one line
+SPARE = 15.0  # seconds that a reply may take longer than its agent
 NOTHING_SAVED = "No experiment has a checkpoint yet. Train an experiment first."
 
 
@@ -44,10 +43,6 @@ class AgentsView(PagedView):
 
     Args:
         services: The workspace.
-        only: The one agent that is shown, expanded; by default the list of all.
-
-    Raises:
-        NotFoundError: There is no such agent.
     """
 
     view = t.Unicode("AgentsView").tag(sync=True)
@@ -58,26 +53,19 @@ class AgentsView(PagedView):
 
     #: What the rows that are expanded show, by the agent's id.
     details = t.List(t.Dict()).tag(sync=True)
-    #: Whether it shows one agent rather than the list.
-    single = t.Bool(default_value=False).tag(sync=True)
     #: Why no agent can be made; empty where one can.
     obstacle = t.Unicode("").tag(sync=True)
 
-    def __init__(self, services: Services, only: int | None = None) -> None:
-        self._only = only
+    def __init__(self, services: Services) -> None:
         self._open: set[int] = set()
-        if only is not None:
-            services.agents.get(only)
-            self._open.add(only)
-        super().__init__(services, single=only is not None)
+        super().__init__(services)
 
     def update(self) -> bool:
         """Read the page where anything has changed, and whether an agent can be made where there is none."""
         live = super().update()
-        if not self._shown.all and self._only is None:  # what an agent is a copy of cannot be deleted
-            self.show(obstacle="" if self._services.agent_list.creatable() else NOTHING_SAVED)
-        else:
-            self.show(obstacle="")
+        # what an agent is a copy of cannot be deleted
+        can_create = bool(self._shown.all) or self._services.agent_list.creatable()
+        self.show(obstacle="" if can_create else NOTHING_SAVED)
         return live
 
     # ---- commands: looking
@@ -154,13 +142,33 @@ class AgentsView(PagedView):
         self._show_now()
         return {"key": key}
 
-    def do_ask(self, agent: int, text: str, ticket: str) -> None:
-        """Ask an agent; the reply comes later, under the ticket.
+    def do_ask(self, agent: int, text: str, ticket: str) -> Row:
+        """Ask an agent; the reply comes later, under the ticket, within the seconds that are returned.
 
         An agent may think for a minute: whoever waited for it here would keep all other commands waiting.
         """
-        value = parse_input(text, self._services.agents.get(agent).endpoint)
-        threading.Thread(target=self._ask, args=(agent, value, ticket), daemon=True).start()
+        asked = self._services.agents.get(agent)
+        value = parse_input(text, asked.endpoint)
+        self._reply_later(ticket, lambda: reply_row(self._services.ask_agent(agent, value)))
+        return {"within": max(ASK_TIMEOUT, 2 * asked.current.spec.answer_within) + SPARE}
+
+    def do_compare(self, agent: int, text: str, ticket: str, version: int | None = None) -> Row:
+        """Give the current version and another one the same input; the reply comes as for `do_ask`.
+
+        Args:
+            agent: The agent.
+            text: What is asked.
+            ticket: By which the browser knows the reply.
+            version: The other version; by default the one before the current one.
+        """
+        asked = self._services.agents.get(agent)
+        value, current = parse_input(text, asked.endpoint), asked.current.number
+        chosen = () if version is None else (version,)
+        self._reply_later(
+            ticket, lambda: comparison_row(self._services.compare_versions(agent, value, chosen), current)
+        )
+        spec = asked.current.spec
+        return {"within": spec.load_within + 2 * spec.answer_within + SPARE}
 
     # ---- reading
 
@@ -169,12 +177,6 @@ class AgentsView(PagedView):
         shown = self._shown
         columns = COLUMNS if shown.base_models else WITHOUT_BASE_MODEL
         return self.title, columns, table_rows(shown.rows, base_models=shown.base_models)
-
-    @property
-    def title(self) -> str:
-        """The title of the table where there is no kernel."""
-        alone = self._only is not None and self._shown.rows
-        return f"Agent {isolate(self._shown.rows[0].agent.name)}" if alone else super().title
 
     def read_revision(self) -> int:
         """Return the revision of the workspace."""
@@ -186,7 +188,7 @@ class AgentsView(PagedView):
 
     def read_page(self, query: Query, holding: int | None = None) -> AgentPage:
         """Read a page of the workspace's agents."""
-        return self._services.agent_list.page(**asdict(query), holding=holding, only=self._only)
+        return self._services.agent_list.page(**asdict(query), holding=holding)
 
     def row_of(self, listed: ListedAgent, found: AgentPage) -> Row:
         """Return what the row of an agent shows."""
@@ -216,141 +218,14 @@ class AgentsView(PagedView):
         self.page_shown()
         self._refresher.wake()
 
-    def _ask(self, agent_id: int, value: Any, ticket: str) -> None:
-        try:
-            reply = reply_row(self._services.ask_agent(agent_id, value))
-        except PipelineError as error:
-            reply = {"error": describe_error(error)}
-        self.send({"reply": ticket, **reply})
+    def _reply_later(self, ticket: str, answer: Callable[[], Row]) -> None:
+        """Have a thread find an answer, and send it."""
 
+        def reply() -> None:
+            try:
+                found = answer()
+            except PipelineError as error:
+                found = {"error": describe_error(error)}
+            self.send({"reply": ticket, **found})
 
-def list_row(listed: ListedAgent, *, projects: int) -> Row:
-    """Return an agent as a row of the list."""
-    agent, endpoint = listed.agent, listed.agent.endpoint
-    return {
-        **encode_fields(agent, "id", "name", "description", "status"),
-        **encode_fields(listed, "base_model"),
-        "experiment": agent.current.experiment,
-        "project": listed.project if projects > 1 else "",
-        "connected": agent.status.is_connected,
-        "blockers": {"delete": agent.deletion_blocker},
-        "version": agent.version,
-        "current_version": agent.current.number,
-        "trouble": (endpoint.error if endpoint is not None else None) or "",
-    }
-
-
-def detail_row(detail: AgentDetail, log: str = "") -> Row:
-    """Return what an expanded row shows; `log` is the end of the log of its endpoint."""
-    agent, algorithm = detail.agent, detail.agent.current.spec.name
-    return {
-        **encode_fields(agent, "id"),
-        **encode_fields(detail, "snippets"),
-        "endpoint": _endpoint_row(agent.endpoint) if agent.endpoint is not None else None,
-        "placeholder": KEY,
-        "silent": algorithm if _is_silent(algorithm) else "",
-        "log": log.strip("\n"),
-        "versions": [_version_row(each, agent) for each in detail.versions],
-        "higher_is_better": agent.current.spec.higher_is_better,
-    }
-
-
-def source_rows(sources: Sequence[Source]) -> list[Row]:
-    """Return the experiments that an agent can be made of; each project is named where there are several."""
-    several = len({each.project for each in sources}) > 1
-    return [
-        {
-            **encode_fields(each, "id", "name", "algorithm"),
-            "project": each.project if several else "",
-            "silent": _is_silent(each.algorithm),
-        }
-        for each in sources
-    ]
-
-
-def reply_row(reply: Reply) -> Row:
-    """Return the answer of an endpoint."""
-    try:
-        phrase = HTTPStatus(reply.status).phrase
-    except ValueError:
-        phrase = ""
-    text = _spread(reply.content)
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}\n… {len(text) - LONGEST:,} more characters"
-    return {**encode_fields(reply, "status", "seconds"), "phrase": phrase, "text": text}
-
-
-def parse_input(text: str, endpoint: Endpoint | None) -> Any:
-    """Return the input that a text stands for: a prompt as it is, anything else as JSON.
-
-    Raises:
-        ConfigError: It is not JSON.
-    """
-    if endpoint is not None and endpoint.route == "generate":
-        return text
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ConfigError("That is not JSON.", f"{error}.", "Write it as in [0.5, -1] or true.") from error
-
-
-def table_rows(listed: Sequence[ListedAgent], *, base_models: bool) -> list[tuple[object, ...]]:
-    """Return agents as rows of the table where there is no kernel."""
-    found: list[tuple[object, ...]] = []
-    for each in listed:
-        agent = each.agent
-        base = (each.base_model or "",) if base_models else ()
-        status = Marks((str(agent.status),))
-        found.append((agent.name, agent.description, agent.current.experiment, *base, status))
-    return found
-
-
-def _spread(value: Any, indent: str = "") -> str:
-    """Return JSON over several lines; short values stay on one."""
-    flat = json.dumps(value, ensure_ascii=False)
-    if len(indent) + len(flat) <= A_LINE or not isinstance(value, list | dict):
-        return flat
-    inner = f"{indent}  "
-    if isinstance(value, list):
-        parts = [_spread(each, inner) for each in cast("list[Any]", value)]
-    else:
-        pairs = cast("dict[str, Any]", value).items()
-        parts = [f"{json.dumps(name, ensure_ascii=False)}: {_spread(each, inner)}" for name, each in pairs]
-    first, last = flat[0], flat[-1]
-    return f"{first}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{last}"
-
-
-def _is_silent(algorithm: str) -> bool:
-    """Return whether an algorithm of this process does not declare how its checkpoints answer."""
-    return algorithm in registry.references() and registry.find(algorithm).predict is None
-
-
-def _endpoint_row(endpoint: Endpoint) -> Row:
-    example = EXAMPLES[endpoint.route] if endpoint.example is None else endpoint.example
-    prompt = endpoint.route == "generate" and isinstance(example, str)
-    return {
-        **encode_fields(endpoint, "url", "version"),
-        "route": f"/{endpoint.route}",
-        "takes": endpoint.input_field,
-        "json": endpoint.route != "generate",
-        "example": str(example) if prompt else json.dumps(example, ensure_ascii=False),
-        "hint": endpoint.key_hint,
-        "open": _who_can_reach(endpoint.host),
-    }
-
-
-def _who_can_reach(host: str) -> str:
-    """Return from where else than this machine it can be reached; empty where it cannot."""
-    if host in {LOCAL, "localhost", "::1"}:
-        return ""
-    return "every address of this machine" if host in ANY_ADDRESS else host
-
-
-def _version_row(row: VersionRow, agent: Agent) -> Row:
-    version = row.version
-    return {
-        **encode_fields(version, "number", "experiment", "created_at"),
-        **encode_fields(version.checkpoint, "step", "training_score", "evaluation_score"),
-        **encode_fields(row, "lineage"),
-        "current": version.number == agent.current.number,
-    }
+        threading.Thread(target=reply, daemon=True).start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from pipeline_widgets.algorithms import registry
 from pipeline_widgets.algorithms.config_form import SEED, parse_form, seed_of
 from pipeline_widgets.algorithms.config_schema import FormField, Kind, list_fields, written
 from pipeline_widgets.application import Services
+from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_algorithm
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT
@@ -24,11 +25,18 @@ from pipeline_widgets.widgets.placement_form import parse_placement, placement_r
 # ---- down
 
 
-def new_form(algorithm: str | None) -> Row:
-    """Return an empty form for an algorithm, by default the first one, and all algorithms to choose from."""
-    offered = [_offer(name) for name in registry.names()]
+def new_form(algorithm: str | None, find_misfit: Callable[[AlgorithmSpec], str] = lambda _: "") -> Row:
+    """Return an empty form for an algorithm, by default the first one, and all algorithms to choose from.
+
+    Args:
+        algorithm: The name of the algorithm.
+        find_misfit: Tells why an algorithm cannot stand where the experiment is meant for; empty where it
+            can.
+    """
+    offered = [_offer(name, find_misfit) for name in registry.names()]
     usable = [each["name"] for each in offered if not each["problem"]]
-    chosen = algorithm or (usable[0] if usable else None)
+    fitting = [each["name"] for each in offered if not each["problem"] and not each["misfit"]]
+    chosen = algorithm or next(iter((*fitting, *usable)), None)
     fields = list_fields(registry.find(chosen).config) if chosen is not None else ()
     return {
         "algorithms": offered,
@@ -63,11 +71,12 @@ def field_row(field: FormField, value: str) -> Row:
     return {**encode(field), "value": value}
 
 
-def _offer(name: str) -> Row:
-    row: Row = {"name": name, "says": "", "problem": "", "install": ""}
+def _offer(name: str, find_misfit: Callable[[AlgorithmSpec], str] = lambda _: "") -> Row:
+    row: Row = {"name": name, "says": "", "problem": "", "install": "", "misfit": ""}
     try:
         algorithm = registry.find(name)
         row["says"] = describe_algorithm(algorithm.spec)
+        row["misfit"] = find_misfit(algorithm.spec)
         row["install"] = algorithm.install if algorithm.missing else ""
         algorithm.check_installed()
     except AlgorithmNotFoundError as error:

@@ -15,7 +15,7 @@ from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
 from pipeline_widgets.domain.overview import ExperimentRow
 from pipeline_widgets.domain.retention import list_deletable, parse_keep, summarize_clean_up
 from pipeline_widgets.domain.stage_settings import choice_from_text, describe_placement, parse_choice
-from pipeline_widgets.errors import NotFoundError, PipelineError
+from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.queries.curves import MetricCurve
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail, RunRow
 from pipeline_widgets.services.queries.experiment_list import ListedExperiment
@@ -24,6 +24,7 @@ from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import Row, describe_error
 from pipeline_widgets.widgets.batch import AnnotatedList, act_on_each, written_row
 from pipeline_widgets.widgets.clean_up import clean_up_row
+from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import (
     config_rows,
@@ -58,7 +59,7 @@ class ExpandedRow:
     every: bool = False
 
 
-class ExperimentsView(AnnotatedList, ScoringView, ShowingView):
+class ExperimentsView(AnnotatedList, ScoringView, DeployingView, ShowingView):
     """A project's experiments, live.
 
     Args:
@@ -201,20 +202,6 @@ class ExperimentsView(AnnotatedList, ScoringView, ShowingView):
         self._services.experiments.delete(experiment)
         self._open.pop(experiment, None)
         self.refresh()
-
-    def do_deploy(self, checkpoint: int, name: str, description: str = "", *, connect: bool = False) -> Row:
-        """Save a checkpoint as an Agent, and serve it if that is wished; its key is told only here.
-
-        One that cannot be served is saved all the same: the answer says so, with the trouble.
-        """
-        agent = self._services.agents.create(name, checkpoint, description)
-        key, trouble = None, None
-        try:
-            key = self._services.connect_agent(agent.id) if connect else None
-        except PipelineError as error:
-            trouble = describe_error(error)
-        self.refresh()
-        return {"id": agent.id, "name": agent.name, "key": key, "trouble": trouble}
 
     def do_delete_checkpoint(self, checkpoint: int) -> None:
         """Delete a checkpoint and its files."""

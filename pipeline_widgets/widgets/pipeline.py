@@ -12,16 +12,17 @@ import ipywidgets
 import traitlets as t
 
 from pipeline_widgets.application import Services
-from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.history import current_user
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
-from pipeline_widgets.services.queries.run_detail import RunDetail
+from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.base import ReadOnlyState, Row
+from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.experiment_form import new_form, submitted
 from pipeline_widgets.widgets.pipeline_chart import pipeline_chart_row
 from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.results import ResultsView
@@ -36,7 +37,7 @@ METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view ne
 EVENTS = 200  # that the history shows
 
 
-class PipelineView(ScoringView, ShowingView):
+class PipelineView(ScoringView, DeployingView, ShowingView):
     """One pipeline, live.
 
     Args:
@@ -126,6 +127,18 @@ class PipelineView(ScoringView, ShowingView):
     def do_form(self, stage: int | None = None, position: int | None = None) -> Row:
         """Return what the form for a stage needs, to edit one or to insert one at a position."""
         return form_row(self._services.forms.stage(self._pipeline_id, stage_id=stage, position=position))
+
+    def do_experiment_form(
+        self, algorithm: str | None = None, stage: int | None = None, position: int | None = None
+    ) -> Row:
+        """Return the form of a new experiment for a stage; algorithms that do not fit there say why."""
+        find_misfit = self._services.forms.misfits(self._pipeline_id, stage_id=stage, position=position)
+        return new_form(algorithm, find_misfit)
+
+    def do_create_experiment(self, **sent: Any) -> Row:
+        """Make an experiment for a stage, or return what is wrong with its form."""
+        made, refused = submitted(self._services, self.project_to_score(), sent)
+        return {"refused": refused} if made is None else {"id": made.id, "name": made.name}
 
     def do_plan(self, stage: int, *, resume: bool = False) -> Row:
         """Return what a trigger will do, and whether it should be confirmed (spec 6.4)."""
@@ -267,6 +280,10 @@ class PipelineView(ScoringView, ShowingView):
             "file": re.sub(r"[^\w-]+", "-", name).strip("-") or "pipeline",
         }
 
+    def do_save_as_template(self, name: str, description: str | None = None) -> Row:
+        """Keep the pipeline as a template for new ones."""
+        return {"name": self._services.templates.save(self._pipeline_id, name, description).name}
+
     def do_history(self) -> Row:
         """Return what was done, the latest first."""
         history = self._services.history
@@ -357,13 +374,19 @@ class PipelineView(ScoringView, ShowingView):
         self._follow()
 
     def _select(self, stage: int, *, following: bool) -> None:
-        self.show(selected=stage, following=following)
+        self.show(following=following)
+        self._choose(stage)
         self._show_panel()
 
     def _follow(self) -> None:
         running = self._state.running
         if self.following and running is not None:
-            self.show(selected=running.stage.id)
+            self._choose(running.stage.id)
+
+    def _choose(self, stage: int) -> None:
+        if stage != self.selected:
+            self.show_agent(0)  # of the stage before
+        self.show(selected=stage)
 
     def _show(self) -> dict[str, Any]:
         pipeline = self._state.pipeline
@@ -383,7 +406,10 @@ class PipelineView(ScoringView, ShowingView):
         if chosen.run is not None:
             run_detail = self._services.run_details.run(chosen.run.id, metrics=METRICS_AT_ONCE)
             self._whole = run_detail.whole  # a long run is read over several looks
-        deployed = self._show_deployment(chosen, run_detail)
+        deployed = None
+        if isinstance(chosen.stage, DeploymentStage):
+            deployed = self._services.stage_agents.get(chosen.stage, run_detail)
+            self._show_its_agent(deployed)
         shown = panel_row(self._state, self.selected, run_detail, deployed)
         if run_detail is not None:
             saved = [each.id for each in run_detail.checkpoints]
@@ -395,13 +421,11 @@ class PipelineView(ScoringView, ShowingView):
         self._whole = self._whole and curve.whole
         self.show(chart=pipeline_chart_row(curve))
 
-    def _show_deployment(self, chosen: StageState, run_detail: RunDetail | None) -> Agent | None:
-        if not isinstance(chosen.stage, DeploymentStage) or run_detail is None or run_detail.agent is None:
-            return None
+    def _show_its_agent(self, deployed: StageAgent) -> None:
         try:
-            return self._services.agents.get(run_detail.agent.agent_id)
+            self.show_agent(deployed.agent_id or 0)
         except NotFoundError:  # it was deleted since
-            return None
+            self.show_agent(0)
 
     def _find_chosen(self) -> StageState | None:
         return next((each for each in self._state.stages if each.stage.id == self.selected), None)

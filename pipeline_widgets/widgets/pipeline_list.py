@@ -13,6 +13,7 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.filter_subjects import PIPELINES
 from pipeline_widgets.domain.rollup import PipelineStatus
+from pipeline_widgets.domain.template import Template
 from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
 from pipeline_widgets.services.queries.overview import PipelinePage, PipelineRow
 from pipeline_widgets.widgets.base import Row, View
@@ -105,6 +106,22 @@ class PipelineList(AnnotatedList):
         self.reveal(made.pipeline.id)
         self.do_expand(made.pipeline.id)
         return {"id": made.pipeline.id, "name": made.pipeline.name, "also": list(made.also)}
+
+    def do_templates(self) -> list[Row]:
+        """Return the templates for new pipelines, the ready ones first."""
+        return [template_row(each) for each in self._services.templates.all()]
+
+    def do_create_from_template(self, template: str, name: str = "") -> Row:
+        """Make a pipeline of a template, show it, and expand it."""
+        made = self._services.templates.create_pipeline(self._project_id, template, name.strip() or None)
+        self.reveal(made.id)
+        self.do_expand(made.id)
+        return {"id": made.id, "name": made.name}
+
+    def do_delete_template(self, template: str) -> list[Row]:
+        """Delete a template of this workspace; return those that are left."""
+        self._services.templates.delete(template)
+        return self.do_templates()
 
     def do_duplicate(self, pipeline: int) -> Row:
         """Copy a pipeline's stages and settings, and show the copy."""
@@ -234,6 +251,12 @@ class PipelineList(AnnotatedList):
                 self._services.pipelines.get(pipeline_id)
             except NotFoundError:
                 self.do_collapse(pipeline_id)
+
+
+def template_row(template: Template) -> Row:
+    """Return what the dialog for a new pipeline shows of a template."""
+    shown = encode_fields(template, "name", "chain", "is_ready")
+    return {**shown, "description": template.document.description}
 
 
 def _shares(names: Sequence[str]) -> str:

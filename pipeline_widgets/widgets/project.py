@@ -89,6 +89,12 @@ class ProjectView(TableView):
             self._open_tab(EXPERIMENTS).show_experiment(experiment_id)
             self.show(tab=EXPERIMENTS)
 
+    def show_experiments(self) -> None:
+        """Show the list of experiments."""
+        with self._guard:
+            self._open_tab(EXPERIMENTS)
+            self.show(tab=EXPERIMENTS)
+
     def close(self) -> None:
         """End the view and what its tabs hold."""
         for held in self.views.values():
@@ -121,7 +127,7 @@ class ProjectView(TableView):
                 self._services, self._project_id, on_results=self.show_results, on_compare=self.compare
             )
         if tab == RESULTS:
-            return ResultsView(self._services, self._project_id)
+            return ResultsView(self._services, self._project_id, on_experiments=self.show_experiments)
         return PipelineList(
             self._services, self._project_id, on_results=self.show_results, on_compare=self.compare
         )

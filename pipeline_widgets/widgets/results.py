@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -121,6 +121,7 @@ class ResultsView(TableView, ScoringView, ShowingView):
         project_id: The project.
         chosen: The experiments whose runs are listed; the only one of the project by default.
         single: Of some of these experiments, the runs that are drawn, and no others unless they are ticked.
+        on_experiments: Opens the experiments of the project, where there are none to choose yet.
     """
 
     view = t.Unicode("ResultsView").tag(sync=True)
@@ -154,6 +155,8 @@ class ResultsView(TableView, ScoringView, ShowingView):
     order = t.Dict().tag(sync=True)
     #: What the drawn runs were triggered with: a row for each setting, with a text for each run.
     settings = t.List(t.Dict()).tag(sync=True)
+    #: Whether it leads to the experiments where there are none yet.
+    leads = t.Bool(default_value=False).tag(sync=True)
 
     def __init__(
         self,
@@ -162,8 +165,10 @@ class ResultsView(TableView, ScoringView, ShowingView):
         chosen: Iterable[int] = (),
         *,
         single: Mapping[int, Collection[int]] | None = None,
+        on_experiments: Callable[[], None] | None = None,
     ) -> None:
         self._project_id = project_id
+        self._on_experiments = on_experiments
         self._wanted = tuple(dict.fromkeys(chosen))
         self._alone = not self._wanted  # the only experiment is chosen by itself
         self._sort, self._descending = "started", True
@@ -176,8 +181,13 @@ class ResultsView(TableView, ScoringView, ShowingView):
         self._compared: tuple[int, ...] = ()
         self._listed: tuple[ResultRow, ...] = ()
         self._curves = Curves(services.run_details, services.comparisons)
-        super().__init__(services)
+        super().__init__(services, leads=on_experiments is not None)
         self.refresh()
+
+    def do_experiments(self) -> None:
+        """Open the experiments of the project."""
+        if self._on_experiments is not None:
+            self._on_experiments()
 
     def choose(self, ids: Iterable[int]) -> None:
         """Show the runs of these experiments, in the order in which they were chosen."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline_widgets.directions import isolate
-from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.run_record import RunRecord
 from pipeline_widgets.services.queries.curves import MetricCurve
 from pipeline_widgets.services.queries.pipeline_state import PipelineState
 from pipeline_widgets.services.queries.run_detail import CheckpointRow, RunDetail
+from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.showing import summary_row
@@ -21,7 +21,7 @@ DIGITS = 5  # of a curve's values, which are drawn in pixels
 
 
 def panel_row(
-    pipeline: PipelineState, stage_id: int, run_detail: RunDetail | None, agent: Agent | None = None
+    pipeline: PipelineState, stage_id: int, run_detail: RunDetail | None, agent: StageAgent | None = None
 ) -> Row:
     """Return what the panel shows of a stage.
 
@@ -29,7 +29,7 @@ def panel_row(
         pipeline: The pipeline that the stage belongs to.
         stage_id: The stage.
         run_detail: Its latest run; None where it has never run.
-        agent: What the latest run has deployed; None where that is gone, or nothing was deployed.
+        agent: The agent of a Deployment stage; None for an Experiment stage.
     """
     state = pipeline.stage(stage_id)
     return {
@@ -37,7 +37,8 @@ def panel_row(
         "settings": list(pipeline.describe_settings(stage_id)),
         "reasons": list(state.staleness.reasons),
         "accepted": (state.accepted or "") if state.staleness.accepted else None,
-        "run": {**_run(run_detail), "served": _describe_endpoint(agent)} if run_detail else None,
+        "agent": None if agent is None else encode_fields(agent, "name", "note"),
+        "run": _run(run_detail) if run_detail else None,
     }
 
 
@@ -74,6 +75,7 @@ def _run(run_detail: RunDetail) -> Row:
         **encode_fields(run, "step", "total", "error", "peak_cpu", "peak_memory", "peak_gpu_memory"),
         **encode_fields(run_detail, "begun", "start", "log"),
         "agent": f"{isolate(agent.name)}, version {agent.number}" if agent else None,
+        "agent_id": agent.agent_id if agent else None,
         "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(run_detail.curves)],
         "usage": [_curve(each, drawn=True) for each in run_detail.usage],
         "clock": clock_down(run_detail.clock),
@@ -81,19 +83,6 @@ def _run(run_detail: RunDetail) -> Row:
         "checkpoints": checkpoints,
         "shown": summary_row(run_detail.shown),
         "earlier": len(run_detail.checkpoints) - len(checkpoints),
-    }
-
-
-def _describe_endpoint(agent: Agent | None) -> Row | None:
-    if agent is None:
-        return None
-    endpoint = agent.endpoint
-    return {
-        **encode_fields(agent, "status"),
-        "url": f"{endpoint.url}/{endpoint.route}" if endpoint and endpoint.url else None,
-        "version": endpoint.version if endpoint else None,
-        "current": agent.current.number,
-        "key": bool(endpoint and endpoint.key_hint),
     }
 
 

@@ -192,15 +192,16 @@ def box(found: Locator) -> dict[str, float]:
 
 
 @pytest.mark.spec("2.3")
-def test_an_agent_as_the_last_line_shows_its_live_view(notebook: Notebook, show: Show) -> None:
-    """Only this agent, expanded, without the list's buttons; once it is deleted it says so."""
-    root = show(f"{RAN}\nagent('other')\ngreeter = agent('greeter')", view="greeter")
-    expect(root.locator(".pw-pt-title")).to_have_text(["greeter"])
-    expect(opener(root, "greeter")).to_have_attribute("aria-expanded", "true")
+def test_an_agent_as_the_last_line_shows_its_live_view(notebook: Notebook) -> None:
+    """Only this agent, without the list's buttons; once it is deleted it says so."""
+    made = f"{LETTERS}\n{RAN}\nagent('other')\nview = agent('greeter')\nview"
+    root = notebook.run(made).locator(".pw-root").first
+    expect(root.get_by_role("heading", name="greeter")).to_be_visible()
+    expect(root.get_by_role("group", name="Actions for greeter").get_by_role("button")).to_have_count(2)
     expect(part(root, "Versions")).to_be_visible()
     expect(root.get_by_role("button", name="New Agent")).to_have_count(0)
     expect(root.get_by_role("searchbox", name="Search agents")).to_have_count(0)
-    notebook.execute("greeter.delete()")
+    notebook.execute("view.delete()")
     expect(root.get_by_text("This agent was deleted")).to_be_visible()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from playwright.sync_api import Locator, expect
 
 from browser.notebook import Notebook
@@ -29,3 +31,12 @@ def eventually(notebook: Notebook, expression: str, wanted: object) -> None:
         if notebook.python(expression) == wanted:
             return
     assert notebook.python(expression) == wanted
+
+
+def count_clicks(root: Locator) -> Callable[[], int]:
+    """Count from now on how often the mouse is pressed on the page."""
+    root.evaluate("""() => {
+      if (window.clicks === undefined) addEventListener("mousedown", () => (window.clicks += 1), true);
+      window.clicks = 0;
+    }""")
+    return lambda: int(root.evaluate("() => window.clicks"))

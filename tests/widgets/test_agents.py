@@ -20,7 +20,9 @@ from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.serving.client import Reply
-from pipeline_widgets.widgets.agents import NOTHING_SAVED, AgentsView, reply_row
+from pipeline_widgets.widgets.agent import AgentView
+from pipeline_widgets.widgets.agent_messages import reply_row
+from pipeline_widgets.widgets.agents import NOTHING_SAVED, AgentsView
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 Sent = list[dict[str, Any]]
@@ -381,13 +383,9 @@ def test_a_view_of_one_agent_shows_it_expanded(services: Services, lab: Lab) -> 
     """And nothing else; when it is deleted nothing is left. One that is not there cannot be shown."""
     made = an_agent(lab)
     an_agent(lab, "other")
-    view = AgentsView(services, only=made.id)
+    view = AgentView(services, made.id)
     try:
-        assert (names(view), view.single, [each["id"] for each in view.details]) == (
-            ["greeter"],
-            True,
-            [made.id],
-        )
+        assert (names(view), [each["id"] for each in view.details]) == (["greeter"], [made.id])
         assert view.static_text().startswith("Agent greeter: 1\n")
         lab.agents.delete(made.id)
         view.refresh()
@@ -395,7 +393,7 @@ def test_a_view_of_one_agent_shows_it_expanded(services: Services, lab: Lab) -> 
     finally:
         view.close()
     with pytest.raises(NotFoundError):
-        AgentsView(services, only=made.id)
+        AgentView(services, made.id)
 
 
 # ---- serving, by real processes

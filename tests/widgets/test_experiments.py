@@ -424,18 +424,18 @@ def test_delete_of_an_experiment_and_of_a_checkpoint(lab: Lab, view: Experiments
 def test_deploy_saves_a_checkpoint_as_an_agent(
     lab: Lab, view: ExperimentsView, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Connected only if that is wished: then its key is told, once."""
+    """Connected only if that is wished; it gets its key where it is shown."""
     made = lab.experiment("sft")
     lab.carry_out(lab.runs.train(made.id), 0.1)
     (saved,) = lab.experiments.checkpoints(made.id)
     connected: list[int] = []
-    monkeypatch.setattr(type(services), "connect_agent", lambda _, agent: connected.append(agent) or "a key")  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(type(services.endpoints), "connect", lambda _, agent: connected.append(agent))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     answer = ask(view, "deploy", checkpoint=saved.id, name=" one ", description="to try")
     (agent,) = lab.agents.all()
-    assert answer["result"] == {"id": agent.id, "name": "one", "key": None, "trouble": None}
+    assert answer["result"] == {"id": agent.id, "name": "one", "trouble": None}
     assert (agent.description, agent.current.checkpoint.id, connected) == ("to try", saved.id, [])
     assert ask(view, "deploy", checkpoint=saved.id, name="one")["error"]["kind"] == "NameTakenError"
-    assert ask(view, "deploy", checkpoint=saved.id, name="two", connect=True)["result"]["key"] == "a key"
+    assert ask(view, "deploy", checkpoint=saved.id, name="two", connect=True)["ok"]
     assert connected == [lab.agents.all()[1].id]
 
 
@@ -451,10 +451,10 @@ def test_an_agent_that_cannot_be_connected_is_saved_all_the_same(
     def fail(*_: object) -> None:
         raise ExecutionError("No process could be started.", "The disk is full.")
 
-    monkeypatch.setattr(type(services), "connect_agent", fail)
+    monkeypatch.setattr(type(services.endpoints), "connect", fail)
     told = ask(view, "deploy", checkpoint=saved.id, name="one", connect=True)["result"]
     (agent,) = lab.agents.all()
-    assert (told["id"], told["name"], told["key"]) == (agent.id, "one", None)
+    assert (told["id"], told["name"]) == (agent.id, "one")
     assert (told["trouble"]["what"], told["trouble"]["why"]) == (
         "No process could be started.",
         "The disk is full.",

@@ -15,11 +15,11 @@ from pipeline_widgets.widgets.assets import STATIC
 
 #: Which function describes what: its largest dict is the message.
 MESSAGES = {
-    "AgentDetailRow": "agents.detail_row",
-    "AgentEndpoint": "agents._endpoint_row",
-    "AgentRow": "agents.list_row",
-    "AgentSourceRow": "agents.source_rows",
-    "AgentVersion": "agents._version_row",
+    "AgentDetailRow": "agent_messages.detail_row",
+    "AgentEndpoint": "agent_messages._endpoint_row",
+    "AgentRow": "agent_messages.list_row",
+    "AgentSourceRow": "agent_messages.source_rows",
+    "AgentVersion": "agent_messages._version_row",
     "CleanUp": "clean_up.clean_up_row",
     "ConfigRow": "experiment_form._config_row",
     "ExperimentDetailRow": "experiments.detail_row",
@@ -33,7 +33,6 @@ MESSAGES = {
     "ResumableRun": "experiment_form._resumable_row",
     "ResumeOffer": "experiment_form.resume_row",
     "RunRow": "experiments._run_row",
-    "Served": "stage_panel._describe_endpoint",
     "SettingRow": "results.setting_rows",
     "ShownComparison": "showing.ShowingView.do_compare_shown",
     "ShownItem": "showing.item_row",
@@ -41,13 +40,14 @@ MESSAGES = {
     "ShownStep": "showing.step_row",
     "ShownSummary": "showing.summary_row",
     "Stage": "stage_graph._row",
+    "VersionAnswer": "agent_messages._answer_row",
     "StageFormData": "stage_form.form_row",
 }
 #: Fields that are added to a message after it was described, or come with a value as a whole.
 ADDED = {
     "ExperimentDetailRow": {"checkpoints", "evaluations", "saved", "every"},
     "ExperimentOption": {"id", "name", "algorithm", "fits", "reason", "role"},
-    "PanelRun": {"evaluations", "served"},
+    "PanelRun": {"evaluations"},
 }
 #: Fields of `Progress` that not everything has whose progress is shown.
 MISSING = {"RunRow": {"begun"}}

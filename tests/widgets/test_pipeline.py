@@ -270,10 +270,12 @@ def test_the_panel_follows_the_agent_of_a_deployment(lab: Lab, services: Service
     (agent,) = lab.agents.all()
     services.endpoint_service.disconnect(agent.id)
     bench.view.refresh()
-    assert bench.view.panel["run"]["served"]["status"] == "Undeployed"
+    bench.view.agent.refresh()
+    assert (bench.view.agent_shown, bench.view.agent.rows[0]["status"]) == (agent.id, "Undeployed")
     lab.agents.delete(agent.id)
     bench.view.refresh()
-    assert bench.view.panel["run"]["served"] is None
+    assert bench.view.agent_shown == 0
+    assert "was deleted. Trigger the stage" in bench.view.panel["agent"]["note"]
 
 
 @pytest.mark.spec("6.6")

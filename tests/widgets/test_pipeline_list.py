@@ -437,3 +437,24 @@ def test_an_expanded_row_sends_little_besides_its_data(lab: Lab, view: PipelineL
         ipywidgets.Widget.on_widget_constructed(None)
     assert any(isinstance(widget, PipelineView) for widget in sent)
     assert len(json.dumps([widget.get_state() for widget in sent], default=str)) <= 10_000
+
+
+@pytest.mark.spec("4.12")
+def test_a_pipeline_is_made_of_a_template(view: PipelineList, services: Services) -> None:
+    """The ready ones are offered first; what was made is shown expanded; an own one can be deleted."""
+    offered = ask(view, "templates")["result"]
+    assert [each["is_ready"] for each in offered] == [True] * 3
+    assert offered[0].keys() == {"name", "chain", "description", "is_ready"}
+    made = ask(view, "create_from_template", template="Post-training", name=" mine ")["result"]
+    assert (made["name"], [*view.builders]) == ("mine", [made["id"]])
+    assert len(view.builders[made["id"]].stages) == 4
+    builder = view.builders[made["id"]]
+    assert builder.do_save_as_template("kept", "What for.") == {"name": "kept"}
+    assert ask(view, "templates")["result"][3]["description"] == "What for."
+    assert ask(view, "create_from_template", template="kept")["result"]["name"] == "kept"
+    assert (
+        ask(view, "create_from_template", template="kept", name="mine")["error"]["kind"] == "NameTakenError"
+    )
+    assert len(ask(view, "delete_template", template="kept")["result"]) == 3
+    assert ask(view, "delete_template", template="Post-training")["error"]["kind"] == "RuleError"
+    assert services.templates.get("Latent policy").chain == "Supervised → LatentPPO → agent"

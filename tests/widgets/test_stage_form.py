@@ -315,3 +315,23 @@ def test_retries_are_sent_back_as_they_were_typed() -> None:
     assert parse_stage(SCRATCH).retries == 0  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(ConfigError, match="'often' is not a number of retries"):
         parse_stage({**SCRATCH, "retries": "often"})
+
+
+@pytest.mark.spec("4.12")
+def test_a_new_experiment_is_made_from_within_the_form(view: PipelineView, lab: Lab, pipe: Pipeline) -> None:
+    """Algorithms that do not fit there say why, and the first that fits is chosen; what is made fits."""
+    choices = by_name(ask(view, "experiment_form")["result"]["algorithms"])
+    assert choices["SFT"]["misfit"] == ""
+    assert (
+        choices["LatentPPO"]["misfit"]
+        == "LatentPPO can't start from scratch: it needs a decoder or a latent policy."
+    )
+    lab.add(pipe.id, lab.experiment("sft", SFT))
+    after = ask(view, "experiment_form", position=1)["result"]
+    assert by_name(after["algorithms"])["PPO"]["misfit"].startswith("Can't start from SFT: PPO needs")
+    assert by_name(after["algorithms"])[after["algorithm"]]["misfit"] == ""
+    sent: Row = {"name": " ", "seed": "0", "algorithm": "SFT", "version": None, "values": {}, "placement": {}}
+    assert "name" in ask(view, "create_experiment", **sent)["result"]["refused"]["about"]
+    made = ask(view, "create_experiment", **{**sent, "name": "new"})["result"]
+    assert lab.experiments.get(made["id"]).name == "new"
+    assert ask(view, "experiment_form", position=9)["error"]["kind"] == "OrderError"

@@ -20,11 +20,11 @@ from pipeline_widgets.domain.chain import (
     Pipeline,
     ScoreAtLeast,
 )
-from pipeline_widgets.domain.endpoint import Endpoint
 from pipeline_widgets.domain.job import Job
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
+from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.stage_panel import DRAWN, LISTED, panel_row
 
 
@@ -250,9 +250,9 @@ def test_a_changed_start_is_not_taken_for_the_runs(lab: Lab) -> None:
     assert panel["run"]["start"] == "Started from step 10 of run 1 of 'one', used as policy."
 
 
-@pytest.mark.spec("8.2")
-def test_a_deployment_says_what_became_of_its_agent(lab: Lab) -> None:
-    """Its status, where it answers, with which version, and whether it has a key."""
+@pytest.mark.spec("4.11")
+def test_a_deployment_names_its_agent_and_an_experiment_none(lab: Lab) -> None:
+    """With a note where its latest run has not made what is shown."""
     pipeline = lab.pipeline("SFT", "deploy")
     training, deployment = pipeline.stages
     lab.do(training, 0.5)
@@ -260,20 +260,8 @@ def test_a_deployment_says_what_became_of_its_agent(lab: Lab) -> None:
     whole = lab.states.pipeline(pipeline.id)
     first, second = (RunDetailQueries(lab.store).run(each.run.id) for each in whole.stages if each.run)
     (agent,) = lab.agents.all()
-    assert panel_row(whole, whole.stages[0].stage.id, first)["run"]["served"] is None
-    known = panel_row(whole, whole.stages[1].stage.id, second, agent)["run"]["served"]
-    assert known == {"status": str(agent.status), "url": None, "version": None, "current": 1, "key": False}
-    endpoint = Endpoint(
-        host="127.0.0.1",
-        port=8123,
-        key_hint="abcd",
-        version=1,
-        route="get_action",
-        example=None,
-        ready_at=None,
-        error=None,
-    )
-    served = panel_row(whole, whole.stages[1].stage.id, second, replace(agent, endpoint=endpoint))["run"][
-        "served"
-    ]
-    assert (served["url"], served["version"], served["key"]) == ("http://127.0.0.1:8123/get_action", 1, True)
+    assert panel_row(whole, whole.stages[0].stage.id, first)["agent"] is None
+    known = StageAgent(name=agent.name, agent_id=agent.id, note="It is another's.")
+    shown = panel_row(whole, whole.stages[1].stage.id, second, known)
+    assert shown["agent"] == {"name": agent.name, "note": "It is another's."}
+    assert shown["run"]["agent_id"] == agent.id

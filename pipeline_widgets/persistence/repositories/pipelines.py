@@ -119,6 +119,7 @@ _ORDERS: dict[Order, ColumnElement[Any]] = {
     "name": func.lower(_P.name),
     "created": _P.created_at,
 }
+_DEPLOYED_NAMES = select(_S.agent_name).where(_S.agent_name.is_not(None)).distinct()
 
 
 class Pipelines(Repository):
@@ -250,6 +251,10 @@ class Pipelines(Repository):
     def binding(self, experiment_ids: Collection[int]) -> dict[int, Pipeline]:
         """Return the pipelines with a stage that is bound to one of those experiments, by id."""
         return self.by_id({row["pipeline_id"] for row in self._of(_BINDING, experiment_ids)})
+
+    def deployed_agent_names(self) -> frozenset[str]:
+        """Return the names of the agents that the Deployment stages of all projects deploy to."""
+        return frozenset(self.connection.scalars(_DEPLOYED_NAMES))
 
     def starting_from(self, agent_id: int) -> tuple[Pipeline, ...]:
         """Return the pipelines with a stage that starts from an agent."""

@@ -49,7 +49,7 @@ class AgentDetailQueries:
         with self._store.read() as work:
             agent = work.agents.get(agent_id)
             versions = work.agents.versions(agent_id)
-            told = _lineages(work, versions)
+            told = describe_versions(work, versions)
         endpoint = agent.endpoint
         return AgentDetail(
             agent=agent,
@@ -60,8 +60,8 @@ class AgentDetailQueries:
         )
 
 
-def _lineages(work: UnitOfWork, versions: Sequence[AgentVersion]) -> Mapping[int, str]:
-    """Say of each version how it came about, with as many queries for one as for many."""
+def describe_versions(work: UnitOfWork, versions: Sequence[AgentVersion]) -> Mapping[int, str]:
+    """Describe how each version came about, by its id, with as many queries for one as for many."""
     makers = work.runs.by_id({each.checkpoint.run_id for each in versions})
     savers = work.runs.by_id({each.run_id for each in versions if each.run_id is not None})
     runs = [*makers.values(), *savers.values()]

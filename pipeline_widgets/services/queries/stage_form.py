@@ -10,10 +10,15 @@ from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage
 from pipeline_widgets.domain.checkpoint import Choice
-from pipeline_widgets.domain.compatibility import FitResult
+from pipeline_widgets.domain.compatibility import AlgorithmSpec, FitResult, assess_compatibility
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
-from pipeline_widgets.domain.triggering import assess_agent_fit, assess_fit_at, stage_label
+from pipeline_widgets.domain.triggering import (
+    assess_agent_fit,
+    assess_fit_at,
+    assess_scratch_fit,
+    stage_label,
+)
 from pipeline_widgets.errors import NoCheckpointError, OrderError
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts
@@ -151,6 +156,36 @@ class StageFormQueries:
                 agents=agents,
                 agent_names=tuple(agent.name for agent in saved),
             )
+
+    def misfits(
+        self, pipeline_id: int, *, stage_id: int | None = None, position: int | None = None
+    ) -> Callable[[AlgorithmSpec], str]:
+        """Return what tells why no experiment of an algorithm can stand at a stage; empty where one can.
+
+        Args:
+            pipeline_id: The pipeline.
+            stage_id: The stage; its own position counts then.
+            position: Before which position a stage would be inserted, counted from 0; at the end by default.
+
+        Raises:
+            NotFoundError: The pipeline has no such stage.
+            OrderError: The pipeline has no such position.
+        """
+        with self._store.read() as work:
+            pipeline = work.pipelines.get(pipeline_id)
+            source = _source(pipeline, _position(pipeline, stage_id, position))
+            made = work.experiments.get(source.experiment_id) if source else None
+            agents = () if source else work.agents.all()
+
+        def find_misfit(spec: AlgorithmSpec) -> str:
+            if made is not None:
+                fits = [assess_compatibility(made.spec, {}, spec, {})]
+            else:
+                starts = (assess_compatibility(each.current.spec, {}, spec, {}) for each in agents)
+                fits = [assess_scratch_fit(spec), *starts]
+            return "" if any(each.fits for each in fits) else fits[0].reason
+
+        return find_misfit
 
 
 def _position(pipeline: Pipeline, stage_id: int | None, position: int | None) -> int:

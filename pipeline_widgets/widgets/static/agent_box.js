@@ -1,12 +1,12 @@
-// A box in which an agent is asked, to try it.
+// A box in which an agent is asked, to try it, and its versions side by side.
 
+import { answerTime, compareControls, comparedAnswers } from "./agent_compare.js";
 import { field, textArea } from "./controls.js";
-import { button, draw, find, html, icon, make, unique } from "./elements.js";
+import { button, draw, find, html, icon, make, named, unique } from "./elements.js";
 import { GONE, sentence } from "./line.js";
 import { nothing } from "./vendor/lit.js";
 
 const AGENT_WAITS = "Waiting for the answer";
-const AGENT_PATIENCE = 75_000; // ms to wait for a reply; Python gives up after 60 s
 /** @type {Record<string, string>} */
 const AGENT_FIELDS = { observation: "Observation", prompt: "Prompt", input: "Input" };
 /** @type {FailedReply} */
@@ -17,13 +17,19 @@ const LATE = {
 /** Ask the agent's own endpoint, and show what it answers. What is typed stays whatever comes. */
 export class AgentBox {
   /**
-   * @param {import("./agents.js").AgentsTable} table
+   * @param {AgentsHost} host
    * @param {number} id
    */
-  constructor(table, id) {
-    this.table = table;
+  constructor(host, id) {
+    this.host = host;
     this.id = id;
-    this.frame = table.frame;
+    this.frame = host.frame;
+    /** @type {AgentRow | null} */
+    this.row = null;
+    /** @type {AgentDetailRow | null} */
+    this.detail = null;
+    /** @type {number | null} */
+    this.other = null; // the version that was chosen to compare with
     /** @type {string | null} */
     this.example = null;
     this.label = "Input";
@@ -38,7 +44,7 @@ export class AgentBox {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
       if (this.waits) this.frame.announce(AGENT_WAITS);
-      else find(this.el, "button").click();
+      else find(this.el, named(`send-${this.id}`)).click();
     });
     // a screen reader need not hear each second
     this.clock = make(html`<span class="pw-soft pw-ag-clock" aria-hidden="true"></span>`);
@@ -46,12 +52,16 @@ export class AgentBox {
   }
 
   /**
-   * @param {AgentEndpoint | null} endpoint
+   * Without a `detail` it is hidden: it could be asked nothing.
+   * @param {AgentDetailRow | null} detail
+   * @param {AgentRow} row
    * @param {string} name
    */
-  show(endpoint, name) {
+  show(detail, row, name) {
+    const endpoint = detail?.endpoint;
     this.el.hidden = !endpoint;
     this.el.setAttribute("aria-label", name);
+    Object.assign(this, { detail, row });
     if (endpoint) {
       this.label = `${AGENT_FIELDS[endpoint.takes] ?? "Input"}${endpoint.json ? ", as JSON" : ""}`;
       // what was typed stays
@@ -65,19 +75,32 @@ export class AgentBox {
   }
 
   draw() {
-    const { waits } = this,
-      reason = waits ? AGENT_WAITS : "";
-    const send = button({ label: "Send", glyph: "play", reason, onclick: (pressed) => this.ask(pressed) });
+    const { waits, row, detail } = this,
+      off = row?.status === "Deployed" ? "" : "Connect it first; versions can be compared without.";
+    const send = button({
+      label: "Send",
+      glyph: "play",
+      f: `send-${this.id}`,
+      reason: waits ? AGENT_WAITS : off,
+      onclick: (pressed) => this.ask(pressed),
+    });
     draw(
       this.el,
       html`<h3>Try it</h3>
         ${field(this.label, this.text)}
         <div class="pw-ag-bar pw-ag-sends">
           ${send}
-          <span class="pw-hint" ?hidden=${waits}>Ctrl+Enter sends</span>${this.clock}
+          <span class="pw-hint" ?hidden=${waits || !!off}>Ctrl+Enter sends</span>${this.clock}
         </div>
+        ${detail && row ? compareControls(this, detail, row, waits ? AGENT_WAITS : "") : null}
         <div class="pw-ag-reply" role="status">${this.said}</div>`,
     );
+  }
+
+  /** @param {number} number */
+  choose(number) {
+    this.other = number;
+    this.draw();
   }
 
   end() {
@@ -85,12 +108,36 @@ export class AgentBox {
   }
 
   /** @param {El} pressed */
-  async ask(pressed) {
-    const asked = this.text.value;
+  ask(pressed) {
+    const text = this.text.value;
+    return this.exchange(async () =>
+      answered(/** @type {Reply | FailedReply} */ (await this.reply("ask", { text }, pressed)), text),
+    );
+  }
+
+  /**
+   * Ask the current version and another one the same.
+   * @param {number} version
+   * @param {El} pressed
+   */
+  compare(version, pressed) {
+    const text = this.text.value;
+    return this.exchange(async () => {
+      const reply = await this.reply("compare", { text, version }, pressed);
+      if (reply.error) return [failedAsk(reply.error), answerTo(text)];
+      return [answerTo(text), comparedAnswers(/** @type {ComparisonReply} */ (reply))];
+    });
+  }
+
+  /**
+   * Wait for what is asked, and show what comes of it.
+   * @param {() => Promise<Content>} ask
+   */
+  async exchange(ask) {
     this.said = html`<span class="pw-soft">${AGENT_WAITS}</span>`;
     this.wait(true);
     try {
-      this.said = answered(await this.reply(asked, pressed), asked);
+      this.said = await ask();
     } catch (error) {
       this.said = failedAsk(error);
     } finally {
@@ -116,22 +163,23 @@ export class AgentBox {
 
   /**
    * Send it, and wait for the reply, which comes by itself under its ticket.
-   * @param {string} text
+   * @param {"ask" | "compare"} command
+   * @param {Args} args
    * @param {El} pressed
-   * @returns {Promise<Reply | FailedReply>}
+   * @returns {Promise<import("./agent_session.js").AnyReply>}
    */
-  async reply(text, pressed) {
-    const { asks } = this.table,
+  async reply(command, args, pressed) {
+    const { asks } = this.host.session,
       ticket = unique("ask");
-    /** @type {Promise<Reply | FailedReply>} */
+    /** @type {Promise<import("./agent_session.js").AnyReply>} */
     const answer = new Promise((resolve) => asks.set(ticket, resolve));
     let timer = 0;
-    /** @type {Promise<FailedReply>} */
-    const patience = new Promise((resolve) => {
-      timer = window.setTimeout(() => resolve(LATE), AGENT_PATIENCE);
-    });
     try {
-      await this.frame.line.ask("ask", { agent: this.id, text, ticket }, pressed);
+      const { within } = await this.frame.line.ask(command, { agent: this.id, ticket, ...args }, pressed);
+      /** @type {Promise<FailedReply>} */
+      const patience = new Promise((resolve) => {
+        timer = window.setTimeout(() => resolve(LATE), within * 1000);
+      });
       return await Promise.race([answer, patience]);
     } finally {
       clearTimeout(timer);
@@ -141,18 +189,25 @@ export class AgentBox {
 }
 
 /**
+ * What was asked, in two lines at most.
+ * @param {string} asked
+ */
+const answerTo = (asked) =>
+  html`<div class="pw-ag-asked pw-soft" title=${asked || nothing}>
+    Answer to <code dir="auto">${asked}</code>
+  </div>`;
+
+/**
  * @param {Reply | FailedReply} reply
  * @param {string} asked
  */
 function answered(reply, asked) {
-  const to = html`<div class="pw-ag-asked pw-soft" title=${asked || nothing}>
-    Answer to <code dir="auto">${asked}</code>
-  </div>`;
+  const to = answerTo(asked);
   if (reply.error) return [failedAsk(reply.error), to];
   const fine = reply.status < 400;
   return html`<div class=${`pw-ag-outcome ${fine ? "pw-ag-fine" : "pw-ag-bad"}`}>
       ${icon(fine ? "Succeeded" : "Failed")}<strong>${`${reply.status} ${reply.phrase}`.trim()}</strong>
-      <span class="pw-soft">${agentTook(reply.seconds)}</span>
+      <span class="pw-soft">${answerTime(reply.seconds)}</span>
     </div>
     ${to}
     <pre class="pw-code pw-ag-answer" tabindex="0" aria-label="Answer">${reply.text}</pre>`;
@@ -163,12 +218,3 @@ const failedAsk = (error) =>
   html`<div class="pw-ag-outcome pw-ag-bad">
     ${icon("Failed")}<span>${error === GONE ? GONE.what : sentence(error)}</span>
   </div>`;
-
-/**
- * Say how long an answer took.
- * @param {number} seconds
- */
-function agentTook(seconds) {
-  if (seconds >= 1) return `${seconds.toFixed(1)} s`;
-  return `${seconds < 0.1 ? (seconds * 1000).toFixed(1) : Math.round(seconds * 1000)} ms`;
-}

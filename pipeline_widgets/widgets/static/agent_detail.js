@@ -11,16 +11,16 @@ import { nothing } from "./vendor/lit.js";
 
 export class AgentDetail {
   /**
-   * @param {import("./agents.js").AgentsTable} table
+   * @param {AgentsHost} host
    * @param {number} id
    */
-  constructor(table, id) {
-    this.table = table;
+  constructor(host, id) {
+    this.host = host;
     this.id = id;
-    this.frame = table.frame;
+    this.frame = host.frame;
     this.name = unique("agent");
     this.log = new Printed(this.frame, "");
-    this.box = new AgentBox(table, id);
+    this.box = new AgentBox(host, id);
     this.language = 0;
     this.el = make(html`<div class="pw-ag-detail"></div>`);
   }
@@ -34,6 +34,7 @@ export class AgentDetail {
     if (!detail) return this.el;
     const { endpoint, log } = detail;
     const answers = row.status === "Deployed" && !!endpoint?.url && !detail.silent;
+    const compares = !!endpoint && !detail.silent && detail.counterpart !== null;
     const off = row.status !== "Deployed" && row.status !== "Pending";
     // Several agents may be open: what is in one is named after it.
     const named = (/** @type {string} */ name) => `${name} of ${isolated(row.name)}`;
@@ -46,8 +47,9 @@ export class AgentDetail {
           <div class="pw-ag-bar"><h3>End of its log</h3>${copyButton(this.frame, () => this.log.text)}</div>
           ${this.log.el}
         </div>
-        <div class="pw-ag-open" ?hidden=${off}>
-          <div class="pw-ag-side">
+        <div class="pw-ag-open" ?hidden=${off && !compares}>
+          ${this.box.show(answers || compares ? detail : null, row, named("Try it"))}
+          <div class="pw-ag-side" ?hidden=${off}>
             <section class="pw-ag-part" aria-label=${named("Endpoint")}>
               <h3>Endpoint</h3>
               ${this.endpoint(row, endpoint)}
@@ -57,7 +59,6 @@ export class AgentDetail {
               ${answers && detail.snippets.length ? this.code(row, detail) : null}
             </section>
           </div>
-          ${this.box.show(answers ? endpoint : null, named("Try it"))}
         </div>
         <section class="pw-ag-part" aria-label=${named("Versions")}>
           <h3>Versions</h3>
@@ -73,7 +74,7 @@ export class AgentDetail {
   }
 
   get key() {
-    return this.table.keys.get(this.id) ?? null;
+    return this.host.session.keys.get(this.id) ?? null;
   }
 
   // ---- where, and the key
@@ -142,8 +143,8 @@ export class AgentDetail {
   }
 
   forget() {
-    this.table.keys.delete(this.id);
-    this.table.draw();
+    this.host.session.keys.delete(this.id);
+    this.host.draw();
     focusOn(this.el.querySelector(named(`rotate-${this.id}`)) ?? this.frame.root);
   }
 
@@ -161,7 +162,7 @@ export class AgentDetail {
     /** @param {number} at */
     const choose = (at) => {
       this.language = at;
-      this.show(row, this.table.detail(this.id));
+      this.show(row, this.host.detail(this.id));
     };
     return html`<div class="pw-ag-bar">
         <div class="pw-ag-tabs" role="tablist" aria-label="Languages"

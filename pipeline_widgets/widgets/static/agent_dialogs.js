@@ -55,10 +55,10 @@ export async function openNewAgent(table, pressed) {
  * @param {string} hint
  * @param {El} pressed
  */
-export async function openRotateKey({ frame, table, id, el }, row, hint, pressed) {
+export async function openRotateKey({ frame, host, id, el }, row, hint, pressed) {
   /** @param {{ key: string }} options */
   const done = ({ key }) => {
-    table.keep(id, key);
+    host.session.keep(id, key);
     frame.announce("The new key is shown.");
     focusOn(el.querySelector(named(`key-${id}`)));
   };
@@ -89,7 +89,7 @@ export async function openRotateKey({ frame, table, id, el }, row, hint, pressed
  * @param {AgentRow} row
  * @param {AgentVersion} version
  */
-export function openRollBack({ frame, table, id }, row, { number, step, experiment }) {
+export function openRollBack({ frame, host, id, el }, row, { number, step, experiment }) {
   const live = row.status === "Deployed" ? " Its endpoint answers with it at once." : "";
   const back = number < row.current_version;
   openDialog({
@@ -106,6 +106,8 @@ export function openRollBack({ frame, table, id }, row, { number, step, experime
       await frame.line.ask("roll_back", { agent: id, version: number }, button);
       frame.announce(`Version ${number} of ${isolated(row.name)} is the current one.`);
     },
-    onclose: () => focused() === frame.root && focusOn(table.lines.querySelector(named(`open-${id}`))),
+    onclose: () =>
+      focused() === frame.root &&
+      focusOn(host.lines.querySelector(named(`open-${id}`)) ?? el.querySelector(".pw-ag-versions")),
   });
 }

@@ -3,11 +3,10 @@
 
 import { AgentDetail } from "./agent_detail.js";
 import { openNewAgent } from "./agent_dialogs.js";
-import { openDelete } from "./delete_row.js";
+import { AgentSession } from "./agent_session.js";
 import { description } from "./description.js";
 import { badge, button, html } from "./elements.js";
 import { PagedTable } from "./paged_table.js";
-import { isolated } from "./text.js";
 
 const AGENT_COLUMNS = [
   { label: "Agent", sort: "name", descending: false, kind: "pw-ag-name" },
@@ -31,20 +30,8 @@ export class AgentsTable extends PagedTable {
       columns: AGENT_COLUMNS,
       watched: ["details", "obstacle"],
     });
-    /** @type {Map<number, string>} */
-    this.keys = new Map(); // by agent: its key while it is shown this once; nothing of it is kept anywhere
-    /** @type {Map<string, (reply: Reply | FailedReply) => void>} */
-    this.asks = new Map(); // by ticket: who waits for an agent's reply
-    /** @type {Map<number, string>} */
-    this.statuses = new Map();
-    this.frame.on("msg:custom", (/** @type {Reply & { reply?: string }} */ message) =>
-      this.asks.get(message?.reply ?? "")?.(message),
-    );
+    this.session = new AgentSession(this);
     this.draw();
-  }
-
-  get plain() {
-    return this.model.get("single");
   }
 
   get shownColumns() {
@@ -83,23 +70,9 @@ export class AgentsTable extends PagedTable {
   }
 
   draw() {
-    this.tellEnds();
+    this.session.follow();
     this.kind = `pw-ag-table${this.page.base_models ? " pw-ag-based" : ""}`;
-    for (const [id, key] of this.keys) {
-      const hint = this.detail(id)?.endpoint?.hint;
-      if (hint && !key.endsWith(hint)) this.keys.delete(id); // it was rotated elsewhere
-    }
     super.draw();
-  }
-
-  /** Say how a connecting has ended; who waits for it may look elsewhere. */
-  tellEnds() {
-    const ends = this.rows.filter(
-      ({ id, status }) => this.statuses.get(id) === "Pending" && status !== "Pending",
-    );
-    this.statuses = new Map(this.rows.map(({ id, status }) => [id, status]));
-    if (ends.length)
-      this.frame.announce(ends.map(({ name, status }) => `${isolated(name)} is ${status}.`).join(" "));
   }
 
   /** @returns {{ holds: string, nothing: [string, ...Content[]] }} */
@@ -109,9 +82,7 @@ export class AgentsTable extends PagedTable {
       : "An agent is a checkpoint saved under a name. Connected, it answers over HTTP.";
     return {
       holds: "Nothing matches",
-      nothing: this.plain
-        ? ["This agent was deleted"]
-        : ["No agents yet", html`<div>${how}</div>`, this.newButton("first")],
+      nothing: ["No agents yet", html`<div>${how}</div>`, this.newButton("first")],
     };
   }
 
@@ -143,7 +114,7 @@ export class AgentsTable extends PagedTable {
       <td class="pw-ag-status">
         ${badge(row.status)}${why ? html`<div class="pw-ag-why" title=${row.trouble}>${why}</div>` : null}
       </td>
-      <td class="pw-ag-actions"><div class="pw-ag-acts">${this.acts(row)}</div></td>`;
+      <td class="pw-ag-actions"><div class="pw-ag-acts">${this.session.acts(row)}</div></td>`;
   }
 
   /** @param {AgentRow} row */
@@ -151,63 +122,6 @@ export class AgentsTable extends PagedTable {
     return description(this, row, {
       save: ({ id, ...edit }, pressed) => this.frame.line.ask("describe", { agent: id, ...edit }, pressed),
     });
-  }
-
-  /** @param {AgentRow} row */
-  acts(row) {
-    const { id, connected } = row;
-    return [
-      button({
-        label: connected ? "Disconnect" : "Connect",
-        glyph: connected ? "stop" : "play",
-        f: `act-${id}`,
-        onclick: (pressed) => (connected ? this.disconnect(id, pressed) : this.connect(id, pressed)),
-      }),
-      button({
-        label: "Delete",
-        glyph: "trash",
-        quiet: true,
-        reason: row.blockers.delete,
-        f: `delete-${id}`,
-        onclick: () =>
-          openDelete(
-            this,
-            row,
-            "The agent and its copies of checkpoints are deleted. The experiment’s checkpoints stay.",
-            "That cannot be undone.",
-          ),
-      }),
-    ];
-  }
-
-  /**
-   * @param {number} id
-   * @param {El} pressed
-   */
-  async connect(id, pressed) {
-    const answer = await this.frame.run("connect", { agent: id }, pressed);
-    if (!answer) return;
-    this.keep(id, answer.key);
-    this.frame.announce(`${this.nameOf(id)} is being connected.${answer.key ? " Its key is shown." : ""}`);
-  }
-
-  /**
-   * @param {number} id
-   * @param {El} pressed
-   */
-  async disconnect(id, pressed) {
-    if (await this.frame.run("disconnect", { agent: id }, pressed))
-      this.frame.announce(`${this.nameOf(id)} is disconnected.`);
-  }
-
-  /**
-   * Show a new key until it is hidden, or the page is gone.
-   * @param {number} id
-   * @param {string | null} key
-   */
-  keep(id, key) {
-    if (key) this.keys.set(id, key);
-    this.draw();
   }
 
   // ---- what is in an expanded row

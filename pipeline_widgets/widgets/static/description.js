@@ -7,9 +7,8 @@ import { live, nothing } from "./vendor/lit.js";
 
 /**
  * A description in a list, to read and to edit. What is typed is among the table's drafts.
- * @template {DescribedRow} R
- * @param {PagedTable<R>} table
- * @param {R} row
+ * @param {DescriptionsHost} table
+ * @param {DescribedRow} row
  * @param {DescriptionOptions} options
  */
 export function description(table, row, options) {
@@ -20,9 +19,8 @@ export function description(table, row, options) {
 }
 
 /**
- * @template {DescribedRow} R
- * @param {PagedTable<R>} table
- * @param {R} row
+ * @param {DescriptionsHost} table
+ * @param {DescribedRow} row
  */
 function readDescription(table, row) {
   const edit = () => {
@@ -43,9 +41,8 @@ function readDescription(table, row) {
 }
 
 /**
- * @template {DescribedRow} R
- * @param {PagedTable<R>} table
- * @param {R} row
+ * @param {DescriptionsHost} table
+ * @param {DescribedRow} row
  * @param {DescriptionDraft} draft
  * @param {DescriptionOptions} options
  */
@@ -84,15 +81,14 @@ function editDescription(table, row, draft, options) {
 }
 
 /**
- * @template {DescribedRow} R
- * @param {PagedTable<R>} table
+ * @param {DescriptionsHost} table
  * @param {number} id
  * @param {El} pressed
  * @param {DescriptionOptions} options
  */
 async function saveDescription(table, id, pressed, { save }) {
   const draft = table.drafts.get(id),
-    row = table.row(id);
+    row = /** @type {DescribedRow | undefined} */ (table.row(id));
   if (!draft || !row || draft.busy) return;
   Object.assign(draft, { busy: true, error: "" });
   try {
@@ -113,8 +109,7 @@ async function saveDescription(table, id, pressed, { save }) {
 }
 
 /**
- * @template {ListRow} R
- * @param {PagedTable<R>} table
+ * @param {DescriptionsHost} table
  * @param {number} id
  */
 function endDescription(table, id) {

@@ -1,11 +1,13 @@
 // One experiment by itself: what can be done with it, its charts, checkpoints, config, runs and log.
 
+import { AgentPlace } from "./agent_place.js";
 import { ChildPlace } from "./children.js";
+import { openDeploy } from "./deploy_dialog.js";
 import { openMenu } from "./dialogs.js";
 import { badge, button, draw, find, focusOn, html, make, moment, named } from "./elements.js";
 import { experimentActs, experimentProgress } from "./experiment_actions.js";
 import { ExperimentDetail } from "./experiment_detail.js";
-import { openDeleteExperiment, openDeploy, openDuplicate } from "./experiment_dialogs.js";
+import { openDeleteExperiment, openDuplicate } from "./experiment_dialogs.js";
 import { Frame } from "./frame.js";
 import { sentence } from "./line.js";
 import { count, isolated, score } from "./text.js";
@@ -24,6 +26,8 @@ export class ExperimentPanel {
     this.detail = null;
     this.results = make(html`<section class="pw-xp-results" aria-label="Results"></section>`);
     this.compared = new ChildPlace(model, (error) => this.frame.notice(sentence(error), "error"));
+    this.place = new AgentPlace(this.frame, model);
+    this.frame.body.after(this.place.el);
     for (const trait of ["rows", "details"]) this.frame.on(`change:${trait}`, () => this.draw());
     this.frame.on("change:compared", () => this.showResults(true));
     this.frame.undo.push(
@@ -104,7 +108,7 @@ export class ExperimentPanel {
         title: best?.best ? "Save the best checkpoint as an Agent" : "Save the final checkpoint as an Agent",
         reason: best ? null : "No checkpoint has been saved yet.",
         f: "deploy",
-        onclick: () => best && openDeploy(this, row, best),
+        onclick: () => best && openDeploy(this, row.name, best),
       }),
       button({
         label: "Results",

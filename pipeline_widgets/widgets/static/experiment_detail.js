@@ -4,9 +4,10 @@ import { layAlong } from "./chart_axis.js";
 import { ChartControls } from "./chart_controls.js";
 import { chartStyle } from "./chart_style.js";
 import { options } from "./controls.js";
+import { openDeploy } from "./deploy_dialog.js";
 import { button, draw, find, focused, html, make, unique } from "./elements.js";
 import { experimentConfig } from "./experiment_config.js";
-import { openDeleteCheckpoint, openDeploy, openEditConfig } from "./experiment_dialogs.js";
+import { openDeleteCheckpoint, openEditConfig } from "./experiment_dialogs.js";
 import { experimentRuns } from "./experiment_runs.js";
 import { errorPart, Printed } from "./files.js";
 import { logButton } from "./log_dialog.js";
@@ -273,7 +274,7 @@ export class ExperimentDetail {
         glyph: "agent",
         title: "Save it as an Agent",
         f: `deploy-${checkpoint.id}`,
-        onclick: () => openDeploy(this.table, row, checkpoint),
+        onclick: () => openDeploy(this.table, row.name, checkpoint),
       }),
       button({
         label: "Score",

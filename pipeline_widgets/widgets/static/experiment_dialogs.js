@@ -1,12 +1,9 @@
 // The dialogs of the Experiments tab. Each keeps what was typed while Python refuses it.
 
-import { check, checkBox, field, textArea, textInput } from "./controls.js";
+import { field, textInput } from "./controls.js";
 import { openDelete } from "./delete_row.js";
 import { openDialog, paragraphs } from "./dialogs.js";
-import { html } from "./elements.js";
 import { ExperimentForm } from "./experiment_form.js";
-import { copyButton } from "./files.js";
-import { sentence } from "./line.js";
 import { bytes, count, isolated } from "./text.js";
 
 /**
@@ -122,62 +119,6 @@ export function openDeleteExperiment(table, row) {
       : "It has never run.",
     "That cannot be undone.",
   );
-}
-
-/**
- * @param {Experiments} table
- * @param {ExperimentRow} row
- * @param {Checkpoint} checkpoint
- */
-export function openDeploy({ frame }, row, { id, step, run }) {
-  const name = textInput(`${row.name} - step ${step}`),
-    about = textArea(2),
-    connect = checkBox();
-  /** @type {Answers["deploy"] | null} */
-  let agent = null;
-  openDialog({
-    frame,
-    title: `Deploy the checkpoint at step ${step}`,
-    confirm: "Deploy",
-    body: [
-      paragraphs(`A frozen copy of what ${run} of ${isolated(row.name)} saved there becomes an Agent.`),
-      field("Agent name", name),
-      field("Description", about, "Optional."),
-      check(connect, "Connect it, so that it answers over HTTP"),
-    ],
-    act: async (button) => {
-      const wanted = { checkpoint: id, name: name.value, description: about.value, connect: connect.checked };
-      agent = await frame.line.ask("deploy", wanted, button);
-    },
-    onclose: () => agent && tellDeployed(frame, agent),
-  });
-  name.select();
-}
-
-/**
- * Say what became of it, and show its key, if it has one: only its hash is kept.
- * @param {Frame} frame
- * @param {Answers["deploy"]} agent
- */
-function tellDeployed(frame, { name, key, trouble }) {
-  const agent = `Agent ${isolated(name)}`;
-  if (!key)
-    return trouble
-      ? frame.notice(`${agent} was saved, but is not connected. ${sentence(trouble)}`, "error")
-      : frame.notice(`${agent} was saved.`);
-  openDialog({
-    frame,
-    title: `${agent} is being connected`,
-    cancel: "Done",
-    body: [
-      paragraphs(
-        "This is its key. It is shown only now, and cannot be read again: keep it, or rotate it in the " +
-          "Agents view.",
-      ),
-      html`<code class="pw-code" tabindex="0">${key}</code>`,
-      html`<div>${copyButton(frame, () => key, { label: "Copy key" })}</div>`,
-    ],
-  });
 }
 
 /**

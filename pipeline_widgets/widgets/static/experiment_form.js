@@ -9,19 +9,23 @@ import { button, failure, html, make } from "./elements.js";
 import { PlacementFields } from "./placement_fields.js";
 import { count } from "./text.js";
 
+/** @type {FormCommands} */
+const FORM_COMMANDS = { form: "form", create: "create", args: {} };
+
 export class ExperimentForm {
   /**
    * `drafts`: what was typed, which Escape keeps for the next time. `form`: as Python has sent it;
-   * `experiment`: the one that is edited.
+   * `experiment`: the one that is edited; `commands`: what a view calls the commands that make one.
    * @param {{ frame: Frame, form: ExperimentFormData, drafts: FormDrafts, experiment?: number | null,
-   *   note?: string }} options
+   *   note?: string, commands?: FormCommands }} options
    */
-  constructor({ frame, form, drafts, experiment = null, note = "" }) {
+  constructor({ frame, form, drafts, experiment = null, note = "", commands = FORM_COMMANDS }) {
     this.frame = frame;
     this.form = form;
     this.drafts = drafts;
     this.experiment = experiment;
     this.note = note;
+    this.commands = commands;
     this.about = "";
     /** @type {ConfigField[]} */
     this.config = [];
@@ -51,10 +55,12 @@ export class ExperimentForm {
       onchange: () => this.changed(),
     });
     /** @type {[string, string, boolean][]} */
-    const algorithms = form.algorithms.map(({ name: each, problem, install }) => [
+    const algorithms = form.algorithms.map(({ name: each, problem, install, misfit }) => [
       each,
-      problem ? `${each} (${install ? "not installed" : "cannot be loaded"})` : each,
-      !!problem,
+      problem
+        ? `${each} (${install ? "not installed" : "cannot be loaded"})`
+        : `${each}${misfit ? " (does not fit here)" : ""}`,
+      !!problem || !!misfit,
     ]);
     this.choice = /** @type {HTMLSelectElement} */ (
       make(
@@ -150,7 +156,11 @@ export class ExperimentForm {
     this.drafts.algorithm = algorithm;
     if (algorithm === this.form.algorithm) return; // its fields are there, and may be typed in already
     try {
-      const form = await this.frame.line.ask("form", { algorithm }, this.choice);
+      const form = await this.frame.line.ask(
+        this.commands.form,
+        { ...this.commands.args, algorithm },
+        this.choice,
+      );
       if (this.choice.value === algorithm) this.take(/** @type {ExperimentFormData} */ (form));
       this.dialog?.draw();
     } catch (problem) {
@@ -174,7 +184,7 @@ export class ExperimentForm {
     };
     const named = this.experiment ? { ...sent, experiment: this.experiment } : sent;
     const answer = /** @type {Named & { refused?: Refusal }} */ (
-      await this.frame.line.ask(this.experiment ? "change" : "create", named, pressed)
+      await this.frame.line.ask(this.experiment ? "change" : this.commands.create, named, pressed)
     );
     if (!answer.refused) return answer;
     this.refuse(answer.refused);

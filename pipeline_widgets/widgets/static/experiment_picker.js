@@ -1,7 +1,7 @@
 // The experiment of a stage, chosen from those that fit.
 
 import { check, checkBox, searchInput } from "./controls.js";
-import { draw, find, html, icon, make, unique } from "./elements.js";
+import { button, draw, find, html, icon, make, unique } from "./elements.js";
 import { ended, isolated } from "./text.js";
 import { live } from "./vendor/lit.js";
 
@@ -10,14 +10,15 @@ const SEARCH_FROM = 7; // experiments from which on a search helps
 /** The experiments that fit as radio buttons, with a search; the others, each with its reason, on demand. */
 export class ExperimentPicker {
   /**
-   * `onchange` is told the chosen one. With `fed`, it is said what the chosen one does with the checkpoint of
-   * the source stage.
+   * `onchange` is told the chosen one, `onnew` that a new one is wanted. With `fed`, it is said what the
+   * chosen one does with the checkpoint of the source stage.
    * @param {{ options: ExperimentOption[], chosen: number | null, fed: boolean,
-   *   onchange: (option: ExperimentOption) => unknown }} options
+   *   onchange: (option: ExperimentOption) => unknown, onnew: (pressed: El) => unknown }} options
    */
-  constructor({ options, chosen, fed, onchange }) {
+  constructor({ options, chosen, fed, onchange, onnew }) {
     this.fed = fed;
     this.onchange = onchange;
+    this.onnew = onnew;
     this.group = unique("experiment");
     this.options = options;
     this.fitting = options.filter((option) => option.fits);
@@ -37,7 +38,13 @@ export class ExperimentPicker {
     draw(
       this.el,
       html`<legend>Experiment</legend>
-        ${this.options.length ? this.parts() : noExperiments}`,
+        ${this.options.length ? this.parts() : noExperiments}
+        <div class="pw-picker-new">${button({
+          label: "New experiment…",
+          glyph: "plus",
+          f: "new-experiment",
+          onclick: (pressed) => this.onnew(pressed),
+        })}</div>`,
     );
   }
 
@@ -157,5 +164,5 @@ export class ExperimentPicker {
 
 const noExperiments = html`<div class="pw-picker-empty">
   <p>This project has no experiments yet.</p>
-  <p class="pw-hint">Experiments are configured in code or in the Experiments tab.</p>
+  <p class="pw-hint">Make the first one here, in the Experiments tab, or in code.</p>
 </div>`;

@@ -1,6 +1,7 @@
 // The experiments of a project. Python searches, sorts and pages, and says of each what can be done with it
 // now.
 
+import { AgentPlace } from "./agent_place.js";
 import { openCleanUp } from "./clean_up.js";
 import { openMenu } from "./dialogs.js";
 import { badge, button, html, moment } from "./elements.js";
@@ -42,6 +43,8 @@ export class ExperimentsTable extends PagedTable {
     });
     /** @type {FormDrafts | null} */
     this.typed = null; // what was typed into the form of a new experiment
+    this.place = new AgentPlace(this.frame, model);
+    this.frame.body.after(this.place.el);
     this.draw();
   }
 

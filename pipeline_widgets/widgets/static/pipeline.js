@@ -1,5 +1,6 @@
 // The builder of one pipeline: graph or list, the buttons of the selected stage, and its run.
 
+import { AgentPlace } from "./agent_place.js";
 import { builderTools } from "./builder_tools.js";
 import { child } from "./children.js";
 import { openDialog, openMenu, paragraphs } from "./dialogs.js";
@@ -16,6 +17,7 @@ import { openStageForm } from "./stage_form.js";
 import { StageGraph } from "./stage_graph.js";
 import { StageList } from "./stage_list.js";
 import { StagePanel } from "./stage_panel.js";
+import { openSaveAsTemplate } from "./templates.js";
 import { count, isolated } from "./text.js";
 import { openCode } from "./transfer.js";
 import { repeat } from "./vendor/lit.js";
@@ -47,7 +49,8 @@ export class Builder {
       actions: (stage) => stageActions(this, stage),
       select: (id) => this.select(id),
     });
-    this.panel = new StagePanel({ frame: this.frame });
+    this.place = new AgentPlace(this.frame, model);
+    this.panel = new StagePanel({ frame: this.frame, place: this.place });
     this.chart = new PipelineChart(this.frame, model);
     this.results = make(html`<section class="pw-builder-results" aria-label="Results"></section>`);
     this.frame.on("change:stages", () => this.change());
@@ -112,6 +115,7 @@ export class Builder {
       any = this.stages.length > 0,
       about = description ? html`<p class="pw-soft">${description}</p>` : null;
     this.graph.box.setAttribute("aria-label", `Stage graph of ${isolated(name)}`);
+    this.place.letClose(stage?.kind !== "Deployment");
     this.graph.box.hidden = !any || asList;
     this.graph.position.showAs(!any || asList);
     this.list.el.hidden = !any || !asList;
@@ -137,7 +141,8 @@ export class Builder {
           aria-label=${stage ? `Stage ${stage.n}: ${isolated(stage.name)}` : "Selected stage"}>
           ${stage && !asList ? this.bar(stage) : null}
         </div>
-        ${this.chart.el}${this.panel.el}${this.results}`,
+        ${this.chart.el}${this.panel.el}${stage?.kind === "Deployment" ? null : this.place.el}
+        ${this.results}`,
     );
   }
 
@@ -206,6 +211,12 @@ export class Builder {
         label: "Choose evaluator",
         glyph: "results",
         onclick: () => openScoreBy(frame, opener),
+      },
+      {
+        label: "Save as template",
+        glyph: "copy",
+        reason: this.stages.length ? "" : "It has no stages yet.",
+        onclick: () => openSaveAsTemplate(frame, this.model.get("pipeline")),
       },
       {
         label: "Copy as Python or YAML",

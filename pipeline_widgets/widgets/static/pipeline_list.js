@@ -7,8 +7,8 @@ import { description } from "./description.js";
 import { openMenu } from "./dialogs.js";
 import { badge, button, draw, failure, find, focusOn, html, make, moment, named } from "./elements.js";
 import { kindOf, sentence } from "./line.js";
+import { newPipelineButtons } from "./new_pipeline.js";
 import { PagedTable } from "./paged_table.js";
-import { openNewPipeline, openPipelineImport } from "./pipeline_list_dialogs.js";
 import { annotationItems, rowMarks, severalItems } from "./row_actions.js";
 import { openPipelineRun, runButtons } from "./run_pipeline.js";
 import { bestScore, stageStrip } from "./stage_strip.js";
@@ -54,25 +54,7 @@ export class PipelineTable extends PagedTable {
   }
 
   tools() {
-    return [
-      this.newButton(),
-      button({
-        label: "Import pipeline",
-        glyph: "import",
-        f: "import",
-        onclick: () => openPipelineImport(this),
-      }),
-    ];
-  }
-
-  newButton() {
-    return button({
-      label: "New Pipeline",
-      glyph: "plus",
-      kind: "pw-primary",
-      f: "new",
-      onclick: () => openNewPipeline(this),
-    });
+    return newPipelineButtons(this, "");
   }
 
   expanded() {
@@ -86,7 +68,7 @@ export class PipelineTable extends PagedTable {
       nothing: [
         "No pipelines found",
         html`<div>Create one to chain training experiments, stage by stage, up to an agent.</div>`,
-        this.newButton(),
+        html`<div class="pw-pl-first">${newPipelineButtons(this, "first-")}</div>`,
       ],
     };
   }

@@ -64,7 +64,15 @@ export class ResultPicker {
     const said = this.model.get("experiments").length
       ? "Choose experiments to compare their runs."
       : "No experiments yet. They show their results here once they ran.";
-    return html`<p class="pw-soft" ?hidden=${this.chosen.length > 0}>${said}</p>`;
+    const leads = this.model.get("leads") && !this.model.get("experiments").length;
+    const lead = button({
+      label: "Go to Experiments",
+      glyph: "right",
+      f: "experiments",
+      onclick: (pressed) => this.frame.run("experiments", {}, pressed),
+    });
+    return html`<p class="pw-soft" ?hidden=${this.chosen.length > 0}>${said}</p>
+      ${leads ? lead : null}`;
   }
 
   choices() {

@@ -17,13 +17,15 @@ const FIXED_TYPE = "A stage cannot change its type.";
 
 export class StageFields {
   /**
-   * `changed` is called when something else has to be shown.
+   * `changed` is called when something else has to be shown, `onnew` when a new experiment is wanted.
    * @param {StageFormData} form
    * @param {() => void} changed
+   * @param {(pressed: El) => unknown} onnew
    */
-  constructor(form, changed) {
+  constructor(form, changed, onnew) {
     this.form = form;
     this.changed = changed;
+    this.onnew = onnew;
     this.group = unique("stage");
     this.editing = form.stage !== null;
     this.draft = stageDraft(form);
@@ -65,6 +67,7 @@ export class StageFields {
         draft.experiment = option.id;
         this.changed();
       },
+      onnew: this.onnew,
     });
     this.start = new StageStart(
       form,

@@ -6,6 +6,7 @@ import { button, find, focused, html } from "./elements.js";
 import { kindOf } from "./line.js";
 import { tellEdit } from "./pipeline_edits.js";
 import { attachWords } from "./stage_draft.js";
+import { openNewStageExperiment } from "./stage_experiment.js";
 import { StageFields } from "./stage_fields.js";
 
 /** @type {WeakSet<Frame>} */
@@ -36,7 +37,13 @@ class StageForm {
     this.frame = frame;
     this.editing = form.stage !== null;
     this.atEnd = form.position === form.stages;
-    this.fields = new StageFields(form, () => this.dialog?.draw());
+    this.fields = new StageFields(
+      form,
+      () => this.dialog?.draw(),
+      (pressed) => this.create(pressed),
+    );
+    /** @type {FormDrafts | null} */
+    this.typed = null; // what was typed into the form of a new experiment
     this.bound = this.editing ? this.fields.draft.experiment : null;
   }
 
@@ -131,10 +138,8 @@ class StageForm {
    * @param {El} pressed
    */
   async renew(pressed) {
-    const { line } = this.frame;
-    const asked = this.editing
-      ? { stage: this.form.stage }
-      : { position: this.atEnd ? null : this.form.position };
+    const { line } = this.frame,
+      asked = this.place;
     try {
       const form = await line.ask("form", asked, pressed).catch((problem) => {
         if (kindOf(problem) !== "OrderError") throw problem;
@@ -148,6 +153,32 @@ class StageForm {
     this.dialog?.say();
     this.dialog?.update({ title: this.title });
     this.dialog?.ok?.focus();
+  }
+
+  /** What the form is asked for by: the stage that is edited, or where one is added. */
+  get place() {
+    return this.editing ? { stage: this.form.stage } : { position: this.atEnd ? null : this.form.position };
+  }
+
+  // ---- a new experiment
+
+  /**
+   * Make an experiment, and choose it; what was typed and chosen here stays.
+   * @param {El} pressed
+   */
+  create(pressed) {
+    return openNewStageExperiment({
+      frame: this.frame,
+      place: this.place,
+      host: this,
+      pressed,
+      onmade: async (made) => {
+        this.fields.draft.experiment = made.id;
+        await this.renew(pressed);
+        this.fields.picker?.reveal();
+        this.fields.picker?.focus();
+      },
+    });
   }
 
   // ---- the question whether to duplicate

@@ -3,35 +3,25 @@
 
 import { field, textArea } from "./controls.js";
 import { openDialog, paragraphs } from "./dialogs.js";
-import { badge, button, draw, html, icon, make, moment, unique } from "./elements.js";
+import { button, draw, html, icon, make, moment, unique } from "./elements.js";
 import { EnvironmentPart } from "./environment_part.js";
-import { copyButton, errorPart, Printed } from "./files.js";
+import { errorPart, Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
 import { logButton } from "./log_dialog.js";
+import { panelPart } from "./panel_part.js";
 import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
-import { evaluationsPart, openScore } from "./scoring.js";
 import { ShownItems } from "./shown_items.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
+import { checkpointsPart } from "./stage_checkpoints.js";
 import { StageMetrics } from "./stage_metrics.js";
-import { heads, numberCell, numbers } from "./tables.js";
-import {
-  asSentence,
-  bytes,
-  count,
-  duration,
-  evaluatorsOf,
-  inFull,
-  isolated,
-  peakUse,
-  score,
-} from "./text.js";
+import { asSentence, duration, isolated, peakUse } from "./text.js";
 import { usageCurves } from "./usage_curves.js";
-import { repeat } from "./vendor/lit.js";
 
 export class StagePanel {
-  /** @param {{ frame: Frame }} options */
-  constructor({ frame }) {
+  /** @param {{ frame: Frame, place: import("./agent_place.js").AgentPlace }} options */
+  constructor({ frame, place }) {
     this.frame = frame;
+    this.place = place;
     this.error = new Printed(frame, "Error");
     this.log = new Printed(frame, "Log");
     this.environment = new EnvironmentPart(frame);
@@ -97,24 +87,34 @@ export class StagePanel {
             </li>`,
             )}</ul>
             <div class="pw-panel-idle">${this.idle(run)}</div>
-            ${this.facts(stage, run)}${checkpointsPart(this.frame, run)}
+            ${this.facts(stage, run)}${checkpointsPart(this, stage, run)}
             <div ?hidden=${!run}>${this.environment.el}</div>
           </div>
           <div class="pw-panel-column">
             ${errorPart(this.frame, run, this.error)}
-            ${part("Metrics", !!run?.curves.length, this.metrics.show(run))}
+            ${panelPart("Metrics", !!run?.curves.length, this.metrics.show(run))}
             ${this.shownPart(run)}
-            ${part("Resources", !!run?.usage.length, usageCurves(run?.usage ?? []))}
-            ${part("Log", !!(run?.log || run?.earlier), [this.log.el, logButton(this.frame, run)])}
+            ${panelPart("Resources", !!run?.usage.length, usageCurves(run?.usage ?? []))}
+            ${panelPart("Log", !!(run?.log || run?.earlier), [this.log.el, logButton(this.frame, run)])}
           </div>
-        </div>`,
+        </div>
+        ${stage.kind === "Deployment" ? this.agent() : null}`,
     );
+  }
+
+  /** The agent of a Deployment stage, by itself. */
+  agent() {
+    const agent = this.panel?.agent;
+    return html`<div class="pw-panel-agent">
+      ${agent?.note ? html`<p class="pw-panel-news">${icon("info")}<span>${agent.note}</span></p>` : null}
+      ${this.place.el}
+    </div>`;
   }
 
   /** @param {PanelRun | null} run */
   shownPart(run) {
     const el = this.shownItems.show(run?.shown ?? null);
-    return part(this.shownItems.title, !!this.shownItems.title, el);
+    return panelPart(this.shownItems.title, !!this.shownItems.title, el);
   }
 
   /** @param {PanelRun | null} run */
@@ -163,24 +163,20 @@ export class StagePanel {
         ${fact(run.started_at === null ? "Triggered" : "Started", moment(run.started_at ?? run.created_at))}
         ${took === null ? null : fact("Took", duration(took))}
         ${used === null ? null : fact("Peak use", used)}
-        ${run.agent ? fact("Saved Agent", run.agent) : null}${run.served ? this.served(run.served) : null}
+        ${run.agent ? fact("Saved Agent", this.saved(stage, run)) : null}
       </dl>
     </div>`;
   }
 
   /**
-   * What became of the agent that a Deployment has made.
-   * @param {Served} served
+   * The agent that the run has saved; that of a Deployment stage is shown below.
+   * @param {Stage} stage
+   * @param {PanelRun} run
    */
-  served({ status, url, version, current, key }) {
-    const answers = status === "Deployed";
-    const other = answers && version !== current ? `; version ${current} is the current one` : "";
-    const copy = copyButton(this.frame, () => url ?? "", { label: "Copy URL", quiet: true, f: "agent-url" });
-    return [
-      fact("Agent now", [badge(status), answers ? ` with version ${version}${other}` : ""]),
-      answers ? fact("URL", [html`<code class="pw-panel-url">${url}</code>`, copy]) : null,
-      key ? null : fact("Key", "No key yet. Create one in ws.agents_view(), or with agent.rotate_key()."),
-    ];
+  saved({ kind }, { agent, agent_id: id }) {
+    if (kind === "Deployment" || id === null) return agent;
+    const view = (/** @type {El} */ pressed) => this.place.open(id, pressed);
+    return [agent, button({ label: "View", quiet: true, f: "view-agent", onclick: view })];
   }
 
   /** @param {Stage} stage */
@@ -206,15 +202,6 @@ export class StagePanel {
     });
   }
 }
-
-/**
- * A part with a title.
- * @param {string} title
- * @param {boolean} shown
- * @param {Content} content
- */
-const part = (title, shown, content) =>
-  html`<div class="pw-panel-part" ?hidden=${!shown}><h4>${title}</h4>${content}</div>`;
 
 /**
  * @param {string} name
@@ -255,74 +242,4 @@ function progress(run) {
       <span>${steps}</span>${left === null ? null : html`<span>${duration(left)} left</span>`}
       ${took === null ? null : html`<span class="pw-soft">${duration(took)} elapsed</span>`}
     </div>`;
-}
-
-/**
- * @param {Frame} frame
- * @param {PanelRun | null} run
- */
-function checkpointsPart(frame, run) {
-  const list = run?.checkpoints ?? [],
-    evaluators = evaluatorsOf(list);
-  const scored = evaluators.map((name) => `Score by ${isolated(name)}`);
-  return part("Checkpoints", list.length > 0, [
-    html`<div class="pw-scroll pw-panel-scroll" tabindex="0" role="region" aria-label="Checkpoints">
-      <table class="pw-table">
-        ${heads(numbers("Step", "Training Score", "Evaluation Score", ...scored, "Size"))}
-        <tbody>${repeat(
-          list,
-          ({ id }) => id,
-          (each) => checkpointLine(each, evaluators),
-        )}</tbody>
-      </table>
-    </div>`,
-    html`<div class="pw-panel-note pw-soft">
-      ${run?.earlier ? `and ${count(run.earlier, "earlier one")}` : ""}
-    </div>`,
-    evaluationsPart(frame, run?.evaluations ?? []),
-    run
-      ? html`<div>${button({
-          label: "Score",
-          glyph: "results",
-          title: "Score checkpoints by an evaluator",
-          f: "score",
-          onclick: (pressed) => openScore({ frame, scopes: scoreScopes(run), pressed }),
-        })}</div>`
-      : null,
-  ]);
-}
-
-/**
- * All checkpoints of a run, or one of those that are listed.
- * @param {PanelRun} run
- * @returns {ScoreScope[]}
- */
-function scoreScopes({ id, number, checkpoints }) {
-  const single = checkpoints.map(({ id: checkpoint, step, best, final }) => {
-    const marks = [best && "best", final && "final"].filter(Boolean).join(", ");
-    return { label: `Step ${inFull(step)}${marks && ` (${marks})`}`, args: { checkpoint } };
-  });
-  return [{ label: `All of run ${number}`, args: { runs: [id] } }, ...single];
-}
-
-/**
- * @param {Checkpoint} checkpoint
- * @param {string[]} evaluators
- */
-function checkpointLine(
-  { step, training_score: training, evaluation_score: evaluation, scores, size, best, final },
-  evaluators,
-) {
-  const marks = [best && "best", final && "final"].filter(Boolean).join(", ");
-  return html`<tr>
-    <td class="pw-number">${
-      marks
-        ? html`<span class="pw-panel-mark">
-      ${marks}
-    </span>`
-        : null
-    } ${inFull(step)}</td>
-    ${numberCell(score(training))}${numberCell(score(evaluation))}
-    ${evaluators.map((name) => numberCell(score(scores[name])))}${numberCell(bytes(size))}
-  </tr>`;
 }

@@ -178,7 +178,14 @@ interface Panel {
   settings: string[];
   reasons: string[];
   accepted: string | null;
+  agent: StageAgent | null;
   run: PanelRun | null;
+}
+
+/** The agent of a Deployment stage. */
+interface StageAgent {
+  name: string;
+  note: string;
 }
 
 /** What tells how long a run has taken, and will take. */
@@ -203,7 +210,7 @@ interface PanelRun extends Progress, Timeline {
   peak_gpu_memory: number | null;
   usage: Curve[];
   agent: string | null;
-  served: Served | null;
+  agent_id: number | null;
   error: string | null;
   curves: Curve[];
   checkpoints: Checkpoint[];
@@ -211,15 +218,6 @@ interface PanelRun extends Progress, Timeline {
   evaluations: OpenEvaluation[];
   earlier: number;
   log: string;
-}
-
-/** What became of the agent that a Deployment has made. */
-interface Served {
-  status: string;
-  url: string | null;
-  version: number | null;
-  current: number;
-  key: boolean;
 }
 
 /** A metric by step. */
@@ -563,6 +561,15 @@ interface AlgorithmChoice {
   problem: string;
   /** The command that installs what it lacks; empty where it lacks nothing. */
   install: string;
+  /** Why it cannot stand where the experiment is meant for; empty where it can. */
+  misfit: string;
+}
+
+/** What a view calls the commands of the form of a new experiment, and what they are sent with. */
+interface FormCommands {
+  form: "form" | "experiment_form";
+  create: "create" | "create_experiment";
+  args: Args;
 }
 
 interface ExperimentFormData {
@@ -604,7 +611,15 @@ interface CleanUp {
   more_kept: number;
 }
 
-// ---- agents, as `agent_rows.py` describes them
+/** A template for new pipelines. */
+interface TemplateRow {
+  name: string;
+  chain: string;
+  description: string;
+  is_ready: boolean;
+}
+
+// ---- agents, as `agent_messages.py` describes them
 
 interface AgentRow extends DescribedRow {
   experiment: string;
@@ -649,7 +664,22 @@ interface AgentDetailRow {
   silent: string;
   log: string;
   versions: AgentVersion[];
+  /** The version that the current one is compared with. */
+  counterpart: number | null;
   higher_is_better: boolean;
+}
+
+/** The answer of a version to an input that others were given as well. */
+interface VersionAnswer {
+  number: number;
+  experiment: string;
+  step: Step;
+  training_score: number | null;
+  evaluation_score: number | null;
+  current: boolean;
+  text: string;
+  seconds: number;
+  problem: Problem | null;
 }
 
 /** An experiment that an agent can be made of. */
@@ -662,6 +692,8 @@ interface AgentSourceRow extends Named {
 /** What an endpoint has answered, under its ticket. */
 type Reply = { status: number; phrase: string; text: string; seconds: number; error?: undefined };
 type FailedReply = { error: Problem };
+/** What versions have answered. */
+type ComparisonReply = { answers: VersionAnswer[]; alike: boolean; error?: undefined };
 
 // ---- results, as `results_rows.py` describes them
 
@@ -754,6 +786,8 @@ interface Traits {
   waiting: WaitingRow[];
   opened: string | null;
   agents: string | null;
+  agent: string | null;
+  agent_shown: number;
   order: Order;
   results: string | null;
   compares: boolean;
@@ -770,7 +804,7 @@ interface Traits {
   view: string;
   headed: boolean;
   latest: boolean;
-  single: boolean;
+  leads: boolean;
   digest: string;
   script: string;
   style: string;
@@ -787,17 +821,24 @@ interface Answers {
   accept: object;
   annotate: { before: { id: number; note: string; tags: string[]; favourite: boolean }[] };
   add: Edited & { refused?: Record<string, string> };
+  /** Seconds within which the reply comes. */
+  ask: { within: number };
+  experiment_form: ExperimentFormData;
   check: { stage: string; problem: string }[];
   clean_up: Freed;
   clean_up_form: CleanUp;
   code: { python: string; yaml: string; file: string };
+  compare: { within: number };
   connect: { key: string | null };
   compare_shown: ShownComparison;
   copy_name: string;
   create: Named & { refused?: undefined };
+  create_experiment: Named & { refused?: Refusal };
+  create_from_template: Named;
   csv: { name: string; text: string };
   delete_several: SeveralDone;
-  deploy: Named & { key: string | null; trouble: Problem | null };
+  delete_template: TemplateRow[];
+  deploy: Named & { trouble: Problem | null };
   duplicate: Named;
   edit: Edited & { refused?: Record<string, string> };
   filter_fields: FilterFields;
@@ -829,10 +870,12 @@ interface Answers {
     obstacle: string;
   };
   score_form: { checkpoints: number; evaluators: EvaluatorChoice[]; obstacle: string };
+  save_as_template: { name: string };
   shown: { step: ShownStep | null; items: ShownItem[] };
   shown_part: { length: number; buffers?: DataView[] };
   sources: AgentSourceRow[];
   stop_several: SeveralDone;
+  templates: TemplateRow[];
   trigger: { run: number };
   plan_undo: UndoableEdit & { version: number; losses: string[] };
   undo: Edited & { done: string };
@@ -1038,7 +1081,21 @@ interface Problem {
 /** Where experiments are shown, in a list or one by itself: what their dialogs and details ask of it. */
 interface ExperimentsHost extends RowsHost {
   typed: FormDrafts | null;
+  place: import("./agent_place.js").AgentPlace;
   arrive(made: Named, said: string, focus?: boolean): void;
+}
+
+/** Where agents are shown, in a list or one by itself. */
+interface AgentsHost extends RowsHost {
+  session: import("./agent_session.js").AgentSession;
+  detail(id: number): AgentDetailRow | undefined;
+  draw(): void;
+}
+
+/** Where a description is shown, and edited. */
+interface DescriptionsHost extends RowsHost {
+  drafts: Map<number, DescriptionDraft>;
+  draw(): void;
 }
 
 /** What holds rows of which one can be deleted; focus goes to a neighbour then. */

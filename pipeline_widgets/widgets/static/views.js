@@ -1,5 +1,6 @@
 // The views, by the names of their classes in Python. This is where the joined module begins and ends.
 
+import { AgentPanel } from "./agent.js";
 import { AgentsTable } from "./agents.js";
 import { renderChildrenBy } from "./children.js";
 import { ExperimentPanel } from "./experiment.js";
@@ -17,6 +18,7 @@ import { WorkspaceHome } from "./workspace.js";
  * @type {Record<string, new (rendered: Rendered) => { frame: Frame }>}
  */
 const VIEWS = {
+  AgentView: AgentPanel,
   AgentsView: AgentsTable,
   ExperimentView: ExperimentPanel,
   ExperimentsView: ExperimentsTable,

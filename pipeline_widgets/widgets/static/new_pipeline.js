@@ -1,15 +1,46 @@
-// The dialogs that bring a pipeline into its list.
+// How a pipeline begins: empty, from a template, or from a text.
 
 import { field, textArea, textInput } from "./controls.js";
 import { openDialog } from "./dialogs.js";
+import { button } from "./elements.js";
+import { openNewFromTemplate } from "./templates.js";
 import { isolated } from "./text.js";
 import { openImport } from "./transfer.js";
 
 /**
- * Ask for a new pipeline, and show it.
- * @param {PagedTable<any>} table
+ * The ways to a new pipeline, first the one that most take.
+ * @param {import("./pipeline_list.js").PipelineTable} table
+ * @param {string} prefix Of the names by which focus comes back.
  */
-export function openNewPipeline(table) {
+export const newPipelineButtons = (table, prefix) => [
+  button({
+    label: "New Pipeline",
+    glyph: "plus",
+    kind: "pw-primary",
+    f: `${prefix}new`,
+    onclick: () => openNewPipeline(table),
+  }),
+  button({
+    label: "New from template",
+    glyph: "copy",
+    f: `${prefix}template`,
+    onclick: (pressed) =>
+      openNewFromTemplate({
+        frame: table.frame,
+        pressed,
+        onmade: (made) => table.arrive(made, `Pipeline ${isolated(made.name)} was created.`),
+      }),
+  }),
+  button({
+    label: "Import pipeline",
+    glyph: "upload",
+    f: `${prefix}import`,
+    onclick: () => openImportedPipeline(table),
+  }),
+];
+
+/** @param {import("./pipeline_list.js").PipelineTable} table */
+function openNewPipeline(table) {
   const name = textInput("", { required: "" });
   const about = textArea(3);
   /** @type {Named | null} */
@@ -33,11 +64,8 @@ export function openNewPipeline(table) {
   });
 }
 
-/**
- * Ask for a pipeline as text, and show it.
- * @param {PagedTable<any>} table
- */
-export function openPipelineImport(table) {
+/** @param {import("./pipeline_list.js").PipelineTable} table */
+function openImportedPipeline(table) {
   /** @type {(Named & Also) | null} */
   let made = null;
   openImport({
