@@ -35,8 +35,8 @@ from pipeline_widgets.domain.job import MetricReport  # noqa: E402
 from pipeline_widgets.domain.liveness import Process  # noqa: E402
 from pipeline_widgets.execution.launchers import LaunchedJob  # noqa: E402
 from pipeline_widgets.execution.launchers.local import LocalLauncher  # noqa: E402
-from pipeline_widgets.services.transfer import LONGEST  # noqa: E402
 from pipeline_widgets.services.supervision import Owner  # noqa: E402
+from pipeline_widgets.services.transfer import LONGEST  # noqa: E402
 from pipeline_widgets.widgets.agents import AgentsView  # noqa: E402
 from pipeline_widgets.widgets.pipeline import PipelineView  # noqa: E402
 from pipeline_widgets.widgets.pipeline_list import PipelineList  # noqa: E402

@@ -90,6 +90,4 @@ def test_a_mark_counts_for_its_test_its_class_or_its_module(tmp_path: Path) -> N
     assert counted == {"1": 2, "2.1": 1, "2.2": 1}
     page = "| 1 | Words | | |\n| 3.1 | New | 4 | [x](../x) |\n"
     filled = parity.render(page, parity.find_proofs(tmp_path))
-    assert filled == (
-        "| 1 | Words | 2 | [test_one](../tests/test_one.py) |\n| 3.1 | New | not yet |  |\n"
-    )
+    assert filled == ("| 1 | Words | 2 | [test_one](../tests/test_one.py) |\n| 3.1 | New | not yet |  |\n")

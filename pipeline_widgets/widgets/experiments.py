@@ -21,7 +21,7 @@ from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail
 from pipeline_widgets.services.queries.experiment_list import ListedExperiment
 from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.services.queries.run_detail import RunDetail
-from pipeline_widgets.widgets.base import Row, describe_error
+from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.batch import AnnotatedList, act_on_each, written_row
 from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.deploying import DeployingView
