@@ -1,7 +1,7 @@
 """A pause of the cyclic collector while rows become values.
 
-A transaction that reads thousands of rows makes as many values, none of which is garbage. The collector does not know
-and goes through all of them again and again: half of the time of a long read, and a cost that grows faster than
+A transaction that reads thousands of rows makes as many values, none of which is garbage. The collector
+goes through all of them again and again: half of the time of a long read, and a cost that grows faster than
 the rows (`benchmarks/growth.py`).
 """
 
