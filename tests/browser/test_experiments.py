@@ -129,7 +129,7 @@ def test_train_and_stop_with_live_status_and_progress(notebook: Notebook, show: 
     expect(row(root, "slow")).to_contain_text(re.compile(r"\d of 600.* left"))
     expect(act(root, "slow", "Train")).to_have_count(0)
     expect(act(root, "slow", "Stop")).to_be_focused()
-    notebook.keys_leave_the_notebook_alone(act(root, "slow", "Stop"))
+    notebook.keys_leave_the_notebook_alone(act(root, "slow", "Stop"), ("b", "x", "d d"))
     act(root, "slow", "Stop").press("Enter")
     expect(row(root, "slow")).to_contain_text("Stopped")
     expect(act(root, "slow", "Resume")).to_be_visible()  # it has saved something: training would start over

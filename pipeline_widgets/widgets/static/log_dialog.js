@@ -41,6 +41,7 @@ class LogDialog {
     /** @type {LogPart[]} */
     this.parts = [];
     this.asking = false;
+    this.round = 0; // of places that were asked for: what comes late is not shown
     this.saved = "";
     this.wrong = "";
     this.search = new LogSearch(frame, searchInput("Search log"), {
@@ -83,11 +84,11 @@ class LogDialog {
   async choose(run) {
     this.run = run;
     this.search.clear();
+    this.lines.focus();
+    if (await this.load({})) this.lines.scrollTop = this.lines.scrollHeight;
     const found = await this.ask("log_runs", {});
     this.runs = found?.runs ?? [];
-    await this.load({});
-    this.lines.scrollTop = this.lines.scrollHeight;
-    this.lines.focus();
+    this.draw();
   }
 
   /**
@@ -109,14 +110,17 @@ class LogDialog {
   }
 
   /**
-   * Show the log from a place on, and nothing else of it.
+   * Show the log from a place on, and nothing else of it. Returns whether nothing else was asked for since.
    * @param {Args} place
    */
   async load(place) {
-    const part = await this.ask("log", place);
-    if (!part) return;
+    this.round += 1;
+    const { round } = this,
+      part = await this.ask("log", place);
+    if (!part || round !== this.round) return false;
     this.parts = [part];
     this.draw();
+    return true;
   }
 
   async scrolled() {
