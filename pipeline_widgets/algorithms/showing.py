@@ -132,9 +132,8 @@ def _sample(at: int, given: Any, most: int) -> Sample:
     elif isinstance(given, Sequence) and not isinstance(given, str) and 2 <= len(given) <= len(FIELDS):  # pyright: ignore[reportUnknownArgumentType]  # noqa: PLR2004
         values = dict(zip(FIELDS, given, strict=False))  # pyright: ignore[reportUnknownArgumentType]
     else:
-        raise ConfigError(
-            f"{where} is {format_value(given)}.", "It has to be a mapping or a tuple.", _EXAMPLE
-        )
+        what = f"{where} is {format_value(cast('object', given))}."
+        raise ConfigError(what, "It has to be a mapping or a tuple.", _EXAMPLE)
     if missing := [name for name in FIELDS[:2] if values.get(name) is None]:
         raise ConfigError(f"{where} has no {missing[0]}.", fix=_EXAMPLE)
     reference = values.get("reference")

@@ -277,8 +277,9 @@ def test_what_is_no_picture_is_refused_whatever_its_name_says(
     path = tmp_path / "drawing.png"
     path.write_bytes(content)
     ctx, run = context(tmp_path)
+    what: dict[str, Any] = {noun: path}
     with pytest.raises(ConfigError, match=f"'drawing.png' is no {noun} that can be shown.*not SVG"):
-        ctx.show(1, **{noun: path})
+        ctx.show(1, **what)
     assert run.events == []
 
 

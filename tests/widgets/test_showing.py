@@ -46,7 +46,11 @@ def view(lab: Lab, services: Services, job: Job) -> PipelineView:
 def asked(view: Any, command: str, **args: Any) -> tuple[dict[str, Any], list[bytes]]:
     """Send a command as a browser does; return its answer and the bytes beside it."""
     answers = list[tuple[dict[str, Any], list[bytes]]]()
-    view.line.send = lambda content, buffers=None: answers.append((content, buffers or []))
+
+    def send(content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        answers.append((content, buffers or []))
+
+    view.line.send = send
     view._handle_message(None, {"id": "1", "command": command, "args": args}, [])
     (answer,) = answers
     return answer
@@ -66,7 +70,7 @@ def test_the_panel_has_only_how_much_there_is(lab: Lab, job: Job, view: Pipeline
     view.refresh()
     told = {"id": job.run_id, "items": 2, "steps": 1, "title": "Samples and images", "full": False}
     assert view.panel["run"]["shown"] == told
-    assert "bbb" not in str(view.get_state())
+    assert "bbb" not in str(view.get_state())  # pyright: ignore[reportUnknownArgumentType]  ipywidgets has no types
 
 
 def test_a_step_comes_when_it_is_asked_for(lab: Lab, job: Job, view: PipelineView) -> None:
