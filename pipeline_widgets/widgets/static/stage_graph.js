@@ -59,6 +59,10 @@ export class StageGraph {
     // twice.
     this.box.addEventListener("scroll", () => this.box.scrollTo(0, 0));
     this.box.addEventListener("wheel", (event) => wheelOverGraph(this, event), { passive: false });
+    this.list.addEventListener("focusout", () => this.tip.hide());
+    this.list.addEventListener("mouseover", ({ target }) =>
+      this.hover(Number(/** @type {El} */ (target).closest("li")?.dataset.key ?? 0)),
+    );
     // Cytoscape tells of no mouse that has left it.
     this.box.addEventListener("mouseleave", () => this.hover(0));
     this.bar.addEventListener("scroll", () => this.scrollTo(this.bar.scrollTop));
@@ -122,6 +126,7 @@ export class StageGraph {
   }
 
   drawStages() {
+    if (!this.viewport.width) return; // nobody sees it yet, and there may be a thousand
     const { from, to } = this.viewport.range,
       { stages } = this,
       { layout, zoom } = this.viewport;
@@ -171,8 +176,7 @@ export class StageGraph {
         aria-description=${describeStage(stage, evaluator) || nothing}
         aria-pressed=${String(id === this.selected)} data-status=${stage.status}
         @click=${() => this.on.select(id)} @dblclick=${() => this.on.open(id)}
-        @focus=${(event) => this.focusedOn(id, event)} @blur=${() => this.tip.hide()}
-        @mouseenter=${() => this.hover(id)} @mouseleave=${() => this.hover(0)}
+        @focus=${(event) => this.focusedOn(id, event)}
       >${near ? face(stage, evaluator) : null}</button>
     </li>`;
   }
