@@ -117,7 +117,7 @@ class AnyOf:
     parts: tuple[Filter, ...]
 
 
-Filter: TypeAlias = "NameSearch | Condition | Not | AllOf | AnyOf"
+Filter: TypeAlias = NameSearch | Condition | Not | AllOf | AnyOf
 EVERYTHING = AllOf(())
 
 

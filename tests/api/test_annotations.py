@@ -52,21 +52,6 @@ def test_listings_take_filters(project: pw.Project) -> None:
 
 
 @pytest.mark.spec("9.8")
-def test_runs_are_filtered_by_what_they_were_and_did(project: pw.Project) -> None:
-    """`project.runs` finds runs by seed, config, metrics, scores, status, and what was written to them."""
-    for name in ("sft", "sft again"):
-        project.experiments[name].train().wait(timeout=60)
-    first, second = project.runs()
-    first.annotate(tags="keep")
-    assert list(project.runs("seed=0 and tag=keep")) == [first]
-    assert list(project.runs("steps=22 and status=succeeded and algorithm=SFT")) == [second]
-    assert list(project.runs("again or nothing>0")) == [second]
-    last = first.metrics.query("metric == 'loss'")["value"].iloc[-1]
-    assert first in project.runs(f"loss<={last + 1e-9} and loss>={last - 1e-9}")
-    assert list(project.runs("step=20").df["number"]) == [1]
-
-
-@pytest.mark.spec("9.8")
 def test_mistakes_say_where_they_are(project: pw.Project) -> None:
     """A filter that cannot be read is a FilterError with its column; a listing without filters says so."""
     with pytest.raises(pw.FilterError, match=r"Column 6: seed is a number") as caught:

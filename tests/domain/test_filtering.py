@@ -31,14 +31,15 @@ SUBJECTS = (RUNS, EXPERIMENTS, PIPELINES)
 TEXTS = st.text(st.characters(blacklist_characters="\x00", blacklist_categories=("Cs",)), max_size=8)
 NAMES = st.one_of(st.sampled_from(["seed", "loss", "eval/accuracy", "config.lr", "metric.loss"]), TEXTS)
 NUMBERS = st.one_of(st.integers(-(2**60), 2**60), st.floats(allow_nan=False, allow_infinity=False))
+
+
+def _compare_number(name: str, operator: str, number: float) -> Condition:
+    return Condition(name, operator, repr(number), number)
+
+
 CONDITIONS = st.one_of(
     st.builds(Condition, NAMES, st.sampled_from(OPERATORS), TEXTS),
-    st.builds(
-        lambda name, operator, number: Condition(name, operator, repr(number), number),
-        NAMES,
-        st.sampled_from(OPERATORS),
-        NUMBERS,
-    ),
+    st.builds(_compare_number, NAMES, st.sampled_from(OPERATORS), NUMBERS),
 )
 
 
@@ -57,7 +58,9 @@ EXPRESSIONS: st.SearchStrategy[Filter] = st.recursive(
 
 def facts(**given: Any) -> FilterFacts:
     """Return a run with some facts."""
-    fields = {name: value if isinstance(value, tuple) else (value,) for name, value in given.items()}
+    fields: dict[str, Any] = {
+        name: value if isinstance(value, tuple) else (value,) for name, value in given.items()
+    }
     return FilterFacts(
         names=("sft letters",),
         fields={"name": ("sft letters",), "seed": (3,), "tag": (), "favourite": (False,), **fields},

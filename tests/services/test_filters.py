@@ -27,7 +27,7 @@ CONFIGS: list[dict[str, Any]] = [
     {"steps": 20, "lr": 0.01, "flag": False, "kind": "Größe"},
     {"steps": 20, "loss": 3, "lr": None, "kind": "[x*]"},
 ]
-METRICS: list[dict[str, float]] = [
+METRICS: list[dict[str, Any]] = [
     {"loss": 0.5, "eval/accuracy": 0.25},
     {"loss": 1.5, "lr": 9.0, "steps": 10.0},
     {"other": 2.0},
@@ -45,7 +45,7 @@ def told(lab: Lab) -> list[FilterFacts]:
         experiment = lab.experiments.create(lab.project.id, name, configured(SFT, config), seed=at)
         run = lab.runs.train(experiment.id)
         job = lab.started(run)
-        lab.report(job, 5 + at, **dict.fromkeys(metrics, 7.0))
+        lab.report(job, 5 + at, **{name: 7.0 for name in metrics})
         lab.report(job, 9 + at, **metrics)
         lab.report(job, 3, loss=-1.0)  # late: an earlier step does not count
         edit = AnnotationEdit(tags=tags, favourite=at == 0, note="as Before" if at else None)

@@ -65,12 +65,12 @@ def test_the_panel_has_only_how_much_there_is(lab: Lab, job: Job, view: Pipeline
         "title": "",
         "full": False,
     }
-    show(lab, job, 10, samples=[("a", "b" * 10_000)])
+    show(lab, job, 10, samples=[("a", "quokka" * 2_000)])
     show(lab, job, 10, image=PICTURE)
     view.refresh()
     told = {"id": job.run_id, "items": 2, "steps": 1, "title": "Samples and images", "full": False}
     assert view.panel["run"]["shown"] == told
-    assert "bbb" not in str(view.get_state())  # pyright: ignore[reportUnknownArgumentType]  ipywidgets has no types
+    assert "quokka" not in str(view.get_state())  # pyright: ignore[reportUnknownArgumentType]  ipywidgets has no types
 
 
 def test_a_step_comes_when_it_is_asked_for(lab: Lab, job: Job, view: PipelineView) -> None:

@@ -2,6 +2,7 @@
 
 import { AgentPlace } from "./agent_place.js";
 import { builderTools } from "./builder_tools.js";
+import { checkPipeline } from "./check_pipeline.js";
 import { child } from "./children.js";
 import { openDialog, openMenu, paragraphs } from "./dialogs.js";
 import { button, draw, find, focusOn, html, make, named } from "./elements.js";
@@ -18,7 +19,7 @@ import { StageGraph } from "./stage_graph.js";
 import { StageList } from "./stage_list.js";
 import { StagePanel } from "./stage_panel.js";
 import { openSaveAsTemplate } from "./templates.js";
-import { count, isolated } from "./text.js";
+import { isolated } from "./text.js";
 import { openCode } from "./transfer.js";
 import { repeat } from "./vendor/lit.js";
 
@@ -340,20 +341,7 @@ export class Builder {
   }
 
   /** @param {El} pressed */
-  async check(pressed) {
-    const found = await this.frame.run("check", {}, pressed);
-    if (!found) return;
-    if (!found.length) return this.frame.notice("Everything is in order: the whole chain can run.");
-    openDialog({
-      frame: this.frame,
-      title: count(found.length, "problem"),
-      cancel: "Close",
-      body: html`<ul class="pw-problems">
-        ${found.map(
-          ({ stage, problem }) =>
-            html`<li>${stage ? html`<strong>${stage}</strong><br />` : null}${problem}</li>`,
-        )}
-      </ul>`,
-    });
+  check(pressed) {
+    return checkPipeline(this.frame, pressed);
   }
 }
