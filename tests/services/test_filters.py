@@ -45,7 +45,8 @@ def told(lab: Lab) -> list[FilterFacts]:
         experiment = lab.experiments.create(lab.project.id, name, configured(SFT, config), seed=at)
         run = lab.runs.train(experiment.id)
         job = lab.started(run)
-        lab.report(job, 5 + at, **{name: 7.0 for name in metrics})
+        early: dict[str, Any] = dict.fromkeys(metrics, 7.0)
+        lab.report(job, 5 + at, **early)
         lab.report(job, 9 + at, **metrics)
         lab.report(job, 3, loss=-1.0)  # late: an earlier step does not count
         edit = AnnotationEdit(tags=tags, favourite=at == 0, note="as Before" if at else None)
