@@ -116,6 +116,7 @@ def test_the_best_checkpoint_is_deployed_and_results_open_below(notebook: Notebo
     act(root, "Deploy").click()
     dialog = root.get_by_role("dialog", name="Deploy the checkpoint at step 6")
     dialog.get_by_role("textbox", name="Agent name").fill("greeter")
+    dialog.get_by_role("checkbox", name="Connect it").uncheck()
     dialog.get_by_role("button", name="Deploy", exact=True).click()
     expect(root.get_by_role("group", name="Notification")).to_contain_text("Agent greeter was saved.")
     assert notebook.python("ws.agents[0].name") == "greeter"

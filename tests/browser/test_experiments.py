@@ -257,6 +257,7 @@ def test_checkpoints_are_listed_deployed_and_deleted(notebook: Notebook, show: S
     expect(dialog.get_by_role("alert")).to_contain_text("Enter a name for the agent.")
     dialog.get_by_label("Agent name").fill("mine")
     dialog.get_by_label("Description").fill("to try")
+    dialog.get_by_role("checkbox", name="Connect it").uncheck()
     dialog.get_by_role("button", name="Deploy").click()
     expect(root.get_by_role("group", name="Notification")).to_contain_text("Agent mine was saved.")
     assert notebook.python("[(a.name, a.description) for a in ws.agents]") == [["mine", "to try"]]
@@ -306,17 +307,19 @@ for _ in range(2): made.train().wait(60)
 
 @pytest.mark.spec("9.1", "8.1")
 def test_a_checkpoint_is_deployed_and_connected(notebook: Notebook, show: Show) -> None:
-    """The key is shown once, to be copied."""
+    """It is connected unless one says otherwise; its view, to which the toast leads, creates its key."""
     root = show(RAN)
     expand(root, "done").get_by_role("button", name="Deploy").first.click()
     dialog = root.get_by_role("dialog", name="Deploy the checkpoint")
-    dialog.get_by_role("checkbox", name="Connect it").check()
+    expect(dialog.get_by_role("checkbox", name="Connect it")).to_be_checked()
     dialog.get_by_role("button", name="Deploy").click()
-    dialog = root.get_by_role("dialog", name="Agent done - step 6 is being connected")
-    expect(dialog.get_by_role("code")).to_have_text(re.compile(r"\S{16,}"))
-    expect(dialog.get_by_role("button", name="Copy key")).to_be_visible()
-    dialog.get_by_role("button", name="Done").click()
-    expect(dialog).to_have_count(0)
+    said = root.get_by_role("group", name="Notification")
+    expect(said).to_contain_text("Agent done - step 6 was saved, and is being connected.")
+    said.get_by_role("button", name="View").click()
+    endpoint = root.get_by_role("region", name="Endpoint of done - step 6")
+    expect(endpoint).to_be_visible()
+    endpoint.get_by_role("button", name="Create key").click()
+    expect(root.get_by_role("button", name="Copy key")).to_be_visible()
     notebook.execute("project._services.disconnect_agent(ws.agents[0]._id)")
 
 

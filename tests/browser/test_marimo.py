@@ -114,7 +114,7 @@ def test_every_handle_shows_its_live_view(page: Page) -> None:
     expect(home.get_by_role("table", name="Agents")).to_contain_text("greeter")
     expect(view(page, "project").get_by_role("table", name="Pipelines")).to_contain_text("chain")
     expect(view(page, "pipeline").get_by_role("button", name=re.compile("^Stage 1: count"))).to_be_visible()
-    expect(view(page, "agents").get_by_role("region", name="Versions of greeter")).to_be_visible()
+    expect(view(page, "agent").get_by_role("region", name="Versions of greeter")).to_be_visible()
     one = view(page, "experiment")
     expect(one.get_by_role("slider", name="Evaluation score by step")).to_have_accessible_name(
         re.compile("3 at step 3")

@@ -34,8 +34,8 @@ def heading(output: Locator, name: str) -> Locator:
 
 
 def row(table: Locator, name: str) -> Locator:
-    """Return a row of a table by the name in its first cell."""
-    return table.get_by_role("row").filter(has=table.page.get_by_role("rowheader", name=name, exact=True))
+    """Return a row of a table by the button that opens it."""
+    return table.get_by_role("row").filter(has=table.page.get_by_role("button", name=name, exact=True))
 
 
 @pytest.mark.spec("2.1", "4.5")

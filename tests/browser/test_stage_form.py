@@ -307,7 +307,7 @@ def test_a_project_without_experiments_says_where_they_come_from(notebook: Noteb
     root = shown(notebook, "show(lab.pipelines.create(lab.project.id, 'chain'))")
     form = add(root, page)
     expect(form.get_by_text("This project has no experiments yet.")).to_be_visible()
-    expect(form.get_by_text("in code or in the Experiments tab")).to_be_visible()
+    expect(form.get_by_text("Make the first one here, in the Experiments tab, or in code.")).to_be_visible()
     form.get_by_role("button", name="Add stage").click()
     expect(form.get_by_role("alert")).to_contain_text("The stage needs an experiment.")
 
@@ -464,6 +464,8 @@ def test_a_stage_is_added_by_keyboard_alone(notebook: Notebook, page: Page) -> N
     expect(choice(form, "dpo")).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(choice(form, "grpo")).to_be_checked()
+    page.keyboard.press("Tab")
+    expect(form.get_by_role("button", name="New experiment")).to_be_focused()
     page.keyboard.press("Tab")
     expect(choice(form, "Best checkpoint")).to_be_focused()
     page.keyboard.press("ArrowDown")

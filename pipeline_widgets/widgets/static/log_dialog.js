@@ -40,6 +40,8 @@ class LogDialog {
     this.runs = [];
     /** @type {LogPart[]} */
     this.parts = [];
+    /** @type {WeakMap<LogPart, { el: El, text: string, current: number }>} */
+    this.drawn = new WeakMap();
     this.asking = false;
     this.round = 0; // of places that were asked for: what comes late is not shown
     this.saved = "";
@@ -219,8 +221,7 @@ class LogDialog {
 
   draw() {
     const { parts, search } = this,
-      timed = !!this.last?.timed,
-      sought = search.text.toLowerCase();
+      timed = !!this.last?.timed;
     draw(
       this.body,
       html`<div class="pw-log-bar">
@@ -249,11 +250,27 @@ class LogDialog {
       parts.length && !parts.some(({ lines }) => lines.length)
         ? html`<p class="pw-soft">Nothing was printed.</p>`
         : repeat(
-            parts.flatMap(({ lines }) => lines),
-            ([at]) => at,
-            (line) => logLine(line, sought, line[0] === search.at),
+            parts,
+            (part) => part,
+            (part) => this.partLines(part),
           ),
     );
+  }
+
+  /**
+   * The lines of a part, thousands of them, which are drawn again only where what is searched has changed.
+   * @param {LogPart} part
+   */
+  partLines(part) {
+    const { at, text } = this.search,
+      current = part.start <= at && at < part.end ? at : -1,
+      known = this.drawn.get(part);
+    if (known && known.text === text && known.current === current) return known.el;
+    const el = known?.el ?? make(html`<div></div>`),
+      sought = text.toLowerCase();
+    draw(el, html`${part.lines.map((line) => logLine(line, sought, line[0] === current))}`);
+    this.drawn.set(part, { el, text, current });
+    return el;
   }
 }
 

@@ -7,6 +7,7 @@ const TICK = 250; // ms between two looks at whether somebody reads it, and whet
 const GAP = 12; // px to the edge of the view
 const RISE = 12; // px between two places that are tried
 const WIDEST = 480; // px
+const ROOM = 48; // px below a view that whatever it stands in has to have, to be more than its frame
 const CONTROLS = "a[href],button,input,select,textarea,summary,[role=slider],[role=menuitem]";
 
 /**
@@ -81,7 +82,7 @@ export class Toast {
     if (!part) return;
     this.el.style.maxWidth = `${Math.min(WIDEST, part.right - part.left - 2 * GAP)}px`;
     const now = this.el.getBoundingClientRect(),
-      { left, top } = freePlace(part, now, this.controls(part));
+      { left, top } = freePlace({ part, around: inSight(this.frame.root, false) }, now, this.controls(part));
     Object.assign(this.el.style, { left: `${left}px`, top: `${top}px` });
   }
 
@@ -98,18 +99,21 @@ export class Toast {
 }
 
 /**
- * Return where a box covers no control: where it is, or as low as possible; else where it covers least.
- * @param {Box} part
+ * Return where a box covers no control: where it is, or as low as possible, or below a view that is too low
+ * for it; else where it covers least.
+ * @param {{ part: Box, around: Box | null }} sight What can be seen of the view, and of what it stands in.
  * @param {DOMRect} box
  * @param {Box[]} controls
  */
-function freePlace(part, { left, top, width, height }, controls) {
+function freePlace({ part, around }, { left, top, width, height }, controls) {
   const lowest = Math.max(part.top, part.bottom - height - GAP),
     columns = [(part.left + part.right - width) / 2, part.right - width - GAP, part.left + GAP];
   const isInside =
     left >= part.left && left + width <= part.right && top >= part.top && top + height <= part.bottom;
   const tried = isInside ? [{ left, top }] : [];
   for (let y = lowest; y >= part.top; y -= RISE) tried.push(...columns.map((x) => ({ left: x, top: y })));
+  const below = part.bottom + GAP;
+  if (around && below + height <= around.bottom) tried.push({ left: columns[0], top: below });
   let best = { left: columns[0], top: lowest },
     least = Number.POSITIVE_INFINITY;
   for (const at of tried) {
@@ -133,13 +137,16 @@ const overlap = (a, b) =>
 /**
  * Return the part of an element that can be seen, as a rectangle of the window; null where nothing can.
  * @param {El} el
+ * @param {boolean} [own] Whether it is the element's own box, and not what has room below it.
  * @returns {Box | null}
  */
-function inSight(el) {
+function inSight(el, own = true) {
+  const end = own ? 0 : el.getBoundingClientRect().bottom + ROOM;
   const part = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
   for (let each = /** @type {El | null} */ (el); each && each !== document.body; each = each.parentElement) {
-    if (each !== el && getComputedStyle(each).overflowY === "visible") continue;
+    if (each === el ? !own : getComputedStyle(each).overflowY === "visible") continue;
     const { left, top, right, bottom } = each.getBoundingClientRect();
+    if (bottom < end) continue; // it ends with the view, and a toast is not clipped by it
     part.left = Math.max(part.left, left);
     part.top = Math.max(part.top, top);
     part.right = Math.min(part.right, right);
