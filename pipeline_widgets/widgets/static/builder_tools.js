@@ -71,7 +71,8 @@ export function builderTools(builder) {
       ? html`<span class="pw-follow">${button({
           label: "Follow",
           glyph: "follow",
-          title: "Select the stage that runs, until you select another one",
+          title: "Follow: select the stage that runs, until you select another one",
+          quiet: true,
           pressed: builder.model.get("following"),
           f: "follow",
           kind: "pw-segment",
