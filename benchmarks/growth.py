@@ -283,7 +283,7 @@ def show(sizes: list[int], costs: dict[tuple[str, str], list[Cost | None]]) -> N
 
 def exponent(sizes: list[int], listed: list[Cost | None]) -> str:
     """Return the exponents of ours and of the reference over the last two sizes."""
-    if len(sizes) < 2 or listed[-1] is None or listed[-2] is None:
+    if len(sizes) < 2 or len(listed) < len(sizes) or listed[-1] is None or listed[-2] is None:
         return ""
     span = math.log(sizes[-1] / sizes[-2])
     ours = math.log(listed[-1].cpu / listed[-2].cpu) / span

@@ -64,7 +64,7 @@ def learn(folder: Path, *, steps: int = 12_000, normalized: bool = True, **argum
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     """A folder with a model that balances the pole, and its mean return by the library's own evaluation."""
     folder = tmp_path_factory.mktemp("theirs") / "cart"
-    return folder, learn(folder)
+    return folder, learn(folder, steps=24_000)  # after half of that it balances on some machines only
 
 
 def edit_json(model: Path, change: Callable[[dict[str, Any]], None]) -> None:
