@@ -24,13 +24,6 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-def marks(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[object]:
-    """Yield what a test's spec marks name."""
-    for mark in node.decorator_list:
-        if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.spec":
-            yield from (ast.literal_eval(argument) for argument in mark.args)
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(TESTS.parent).as_posix())
 def test_every_test_says_in_one_sentence_what_is_true(path: Path) -> None:
     """Reading the docstrings of a file tells what holds."""
@@ -44,7 +37,7 @@ def test_every_test_says_in_one_sentence_what_is_true(path: Path) -> None:
 def test_marks_name_rows_that_exist(path: Path) -> None:
     """A mark is a section, or a section and one of its rows."""
     for node in functions(path):
-        for row in marks(node):
+        for row in parity.read_marks(node.decorator_list):
             assert isinstance(row, str)
             section, _, number = row.partition(".")
             assert int(section) in ROWS, row

@@ -22,6 +22,7 @@ from pipeline_widgets.domain.shown_item import (
     MOST_TEXTS,
     ItemKind,
     Sample,
+    cut_text,
 )
 from pipeline_widgets.domain.text import replace_unencodable
 from pipeline_widgets.errors import ConfigError, format_value
@@ -91,8 +92,8 @@ def prepare_item(
     if fps is not None and video is None:
         raise ConfigError("Only a video has frames a second.", fix="Leave out fps.")
     facts: dict[str, Any] = {
-        "caption": _cut(_text("caption", caption), MOST_CAPTION),
-        "prompt": None if prompt is None else _cut(_text("prompt", prompt), MOST_TEXT),
+        "caption": cut_text(_text("caption", caption), MOST_CAPTION),
+        "prompt": None if prompt is None else cut_text(_text("prompt", prompt), MOST_TEXT),
         "seed": _seed(seed),
     }
     if samples is not None:
@@ -138,10 +139,10 @@ def _sample(at: int, given: Any, most: int) -> Sample:
         raise ConfigError(f"{where} has no {missing[0]}.", fix=_EXAMPLE)
     reference = values.get("reference")
     return Sample(
-        prompt=_cut(_text(f"{where}: prompt", values["prompt"]), most),
-        output=_cut(_text(f"{where}: output", values["output"]), most),
+        prompt=cut_text(_text(f"{where}: prompt", values["prompt"]), most),
+        output=cut_text(_text(f"{where}: output", values["output"]), most),
         score=_score(f"{where}: score", values.get("score")),
-        reference=None if reference is None else _cut(_text(f"{where}: reference", reference), most),
+        reference=None if reference is None else cut_text(_text(f"{where}: reference", reference), most),
     )
 
 
@@ -150,11 +151,6 @@ def _text(name: str, value: Any) -> str:
         why = f"Got {format_value(value)}, a {type(value).__name__}."
         raise ConfigError(f"{name} has to be text.", why, "Convert it with str().")
     return replace_unencodable(str.__str__(value))
-
-
-def _cut(text: str, most: int) -> str:
-    """Return a text of at most about `most` characters; one that is longer says how much is left out."""
-    return text if len(text) <= most else f"{text[:most]}… [{len(text) - most:,} more characters]"
 
 
 def _score(name: str, value: Any) -> float | None:

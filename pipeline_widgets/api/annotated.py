@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from pipeline_widgets.api.handle import Handle
 from pipeline_widgets.domain.annotation import (
     AnnotatedKind,
     Annotation,
     AnnotationEdit,
-    validate_note,
-    validate_tags,
+    parse_annotation_edit,
 )
 
 
@@ -51,13 +51,7 @@ class Annotated(Handle):
         Raises:
             ConfigError: A tag is empty, too long or one too many; or the note is too long.
         """
-        self._write(
-            AnnotationEdit(
-                note=None if note is None else validate_note(note),
-                tags=None if tags is None else validate_tags(tags),
-                favourite=favourite,
-            )
-        )
+        self._write(parse_annotation_edit(note=note, tags=tags, favourite=favourite))
 
     def tag(self, *tags: str) -> None:
         """Give it more tags.
@@ -68,7 +62,7 @@ class Annotated(Handle):
         Raises:
             ConfigError: A tag is empty, too long or one too many.
         """
-        self._write(AnnotationEdit(added=validate_tags(tags)))
+        self._write(parse_annotation_edit(added=tags))
 
     def untag(self, *tags: str) -> None:
         """Take tags from it.
@@ -79,15 +73,14 @@ class Annotated(Handle):
         Raises:
             ConfigError: A tag is empty or too long.
         """
-        self._write(AnnotationEdit(removed=validate_tags(tags)))
+        self._write(parse_annotation_edit(removed=tags))
 
     def _write(self, edit: AnnotationEdit) -> None:
         self._services.annotations.edit(self._annotated, [self._id], edit)
 
     @property
     def _annotated(self) -> AnnotatedKind:
-        kinds: dict[str, AnnotatedKind] = {"run": "run", "experiment": "experiment", "pipeline": "pipeline"}
-        return kinds[self.kind]
+        return cast("AnnotatedKind", self.kind)
 
     @property
     def _annotation(self) -> Annotation:

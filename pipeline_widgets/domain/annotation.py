@@ -29,7 +29,7 @@ class Annotation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnnotationEdit:
-    """What is to change of annotations; what is None stays."""
+    """What is to change of annotations; what is None stays. `parse_annotation_edit` makes one."""
 
     note: str | None = None
     tags: tuple[str, ...] | None = None
@@ -52,6 +52,28 @@ class AnnotationEdit:
         note = annotation.note if self.note is None else self.note
         favourite = annotation.favourite if self.favourite is None else self.favourite
         return replace(annotation, note=note, tags=kept, favourite=favourite)
+
+
+def parse_annotation_edit(
+    *,
+    note: str | None = None,
+    tags: str | Iterable[str] | None = None,
+    added: str | Iterable[str] = (),
+    removed: str | Iterable[str] = (),
+    favourite: bool | None = None,
+) -> AnnotationEdit:
+    """Return the edit of annotations that somebody asks for; what is left out stays.
+
+    Raises:
+        ConfigError: A tag is empty, too long or of several lines; or the note is too long.
+    """
+    return AnnotationEdit(
+        note=None if note is None else validate_note(note),
+        tags=None if tags is None else validate_tags(tags),
+        added=validate_tags(added),
+        removed=validate_tags(removed),
+        favourite=favourite,
+    )
 
 
 def validate_note(text: str) -> str:

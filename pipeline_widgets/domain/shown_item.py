@@ -198,6 +198,11 @@ def match_items(left: Iterable[ShownItem], right: Iterable[ShownItem]) -> tuple[
     return (*matched, *alone)
 
 
+def cut_text(text: str, most: int) -> str:
+    """Return at most `most` characters of a text; one that is longer says how many more there are."""
+    return text if len(text) <= most else f"{text[:most]}… [{len(text) - most:,} more characters]"
+
+
 def find_nearest(steps: Sequence[int], step: int) -> int:
     """Return the place of the step that is nearest to another one; of two the later one.
 

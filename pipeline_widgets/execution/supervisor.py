@@ -46,7 +46,7 @@ from pipeline_widgets.execution.tracking import TrackerProcess
 from pipeline_widgets.execution.uploads import send_log_of_dead_worker
 from pipeline_widgets.execution.usage_sampler import UsageSampler
 from pipeline_widgets.persistence import filesystem
-from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS, SHOWN
+from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS, LOG, SHOWN
 from pipeline_widgets.persistence.artifacts import remove_drafts
 from pipeline_widgets.persistence.log_times import LogTimesWriter
 from pipeline_widgets.services.supervision import Owner, SupervisionService
@@ -195,7 +195,7 @@ class Supervisor:
         now = time.monotonic()
         beaten_at, flushed_at, checked_at = now, now, now
         sampler = UsageSampler(lambda: ownership.family(active.worker.pid), now)
-        log_times = LogTimesWriter(Path(active.job.folder) / "log.txt")
+        log_times = LogTimesWriter(Path(active.job.folder) / LOG)
         writes = True  # where the database refuses, it is not asked at each message
         while active.outcome is None and active.worker.exit_code() is None:
             line = [active.worker.line] if active.is_line_open else []
@@ -358,7 +358,7 @@ class Supervisor:
     @staticmethod
     def _log_to_run(active: ActiveJob, text: str) -> None:
         """Write a line to the log of a run whose worker has ended; without it nothing is lost."""
-        path = Path(active.job.folder) / "log.txt"
+        path = Path(active.job.folder) / LOG
         with suppress(OSError), filesystem.open_private(path, "a", encoding="utf-8") as log:
             log.write(f"{text}\n")
 

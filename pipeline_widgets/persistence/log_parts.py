@@ -60,6 +60,10 @@ def read_part(path: Path, *, at: int | None = None, before: int | None = None) -
         at: The offset of the first line.
         before: The offset of the line after the last one.
     """
+    return _read_part(path, read_log_times(path), at=at, before=before)
+
+
+def _read_part(path: Path, times: LogTimes, *, at: int | None = None, before: int | None = None) -> LogPart:
     size = path.stat().st_size if path.is_file() else 0
     if at is not None:
         start = min(max(0, at), size)
@@ -67,7 +71,6 @@ def read_part(path: Path, *, at: int | None = None, before: int | None = None) -
     else:
         end = size if before is None else min(max(0, before), size)
         start, data = _whole_lines_before(path, end)
-    times = read_log_times(path)
     lines = tuple(_lines(data, start, times))
     return LogPart(start=start, end=start + len(data), size=size, lines=lines, timed=bool(times.times))
 
@@ -118,9 +121,9 @@ def find_time(path: Path, moment: float) -> int | None:
 
 def iterate_lines(path: Path) -> Iterator[LogLine]:
     """Yield all lines of a log."""
-    at = 0
+    at, times = 0, read_log_times(path)
     while True:
-        part = read_part(path, at=at)
+        part = _read_part(path, times, at=at)
         yield from part.lines
         if part.end in {at, part.size}:
             return

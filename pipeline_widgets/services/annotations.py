@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from pipeline_widgets.domain.annotation import AnnotatedKind, Annotation, AnnotationEdit
 from pipeline_widgets.errors import NotFoundError
-from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.persistence.store import Store
 
 
 class AnnotationService:
@@ -18,29 +18,27 @@ class AnnotationService:
     def get(self, kind: AnnotatedKind, id_: int) -> Annotation:
         """Return what was written to one thing; NotFoundError where it is gone."""
         with self._store.read() as work:
-            return _require(work, kind, [id_])[id_]
-
-    def of(self, kind: AnnotatedKind, ids: Collection[int]) -> dict[int, Annotation]:
-        """Return what was written to things that are there, by id."""
-        with self._store.read() as work:
-            return work.annotations.of(kind, ids)
+            found = work.annotations.of(kind, [id_])
+            _check_all(found, kind, [id_])
+        return found[id_]
 
     def edit(self, kind: AnnotatedKind, ids: Collection[int], edit: AnnotationEdit) -> dict[int, Annotation]:
-        """Change what is written to things, all of them or none, and return it by id.
+        """Change what is written to things, all of them or none; return what was written before, by id.
 
         Raises:
             NotFoundError: One is gone.
             ConfigError: One would have too many tags.
         """
         with self._store.write() as work:
-            projects = work.annotations.projects_of(kind, ids)
-            revisions = {each: work.projects.touch(each) for each in sorted(set(projects.values()))}
-            before = _require(work, kind, ids)
-            after = {key: edit.apply(annotation) for key, annotation in before.items()}
-            for key, annotation in after.items():
-                if annotation != before[key]:
-                    work.annotations.write(kind, key, annotation, revisions[projects[key]])
-        return after
+            found = work.annotations.with_projects(kind, ids)
+            _check_all(found, kind, ids)
+            projects = sorted({project_id for project_id, _ in found.values()})
+            revisions = {each: work.projects.touch(each) for each in projects}
+            for key, (project_id, before) in found.items():
+                after = edit.apply(before)
+                if after != before:
+                    work.annotations.write(kind, key, after, revisions[project_id])
+        return {key: before for key, (_, before) in found.items()}
 
     def tags(self, project_id: int) -> tuple[str, ...]:
         """Return all tags that are given in a project, by name."""
@@ -48,9 +46,7 @@ class AnnotationService:
             return work.annotations.tags(project_id)
 
 
-def _require(work: UnitOfWork, kind: AnnotatedKind, ids: Collection[int]) -> dict[int, Annotation]:
-    found = work.annotations.of(kind, ids)
+def _check_all(found: Collection[int], kind: AnnotatedKind, ids: Collection[int]) -> None:
     if len(found) < len({*ids}):
         why = "It was deleted meanwhile."
         raise NotFoundError(f"There is no such {kind}.", why, "List what there is and take it from there.")
-    return found

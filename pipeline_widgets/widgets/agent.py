@@ -28,8 +28,7 @@ class AgentView(AgentsView):
 
     def __init__(self, services: Services, agent_id: int) -> None:
         self._only = services.agents.get(agent_id).id
-        super().__init__(services)
-        self.do_expand(agent_id)
+        super().__init__(services, expanded=[agent_id])
 
     def show_agent(self, agent_id: int) -> None:
         """Show another agent in place of this one."""

@@ -6,7 +6,7 @@ No key is ever in what a row shows: it would be saved with the notebook.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 import traitlets as t
@@ -43,6 +43,7 @@ class AgentsView(PagedView):
 
     Args:
         services: The workspace.
+        expanded: The agents whose rows are expanded at first.
     """
 
     view = t.Unicode("AgentsView").tag(sync=True)
@@ -56,8 +57,8 @@ class AgentsView(PagedView):
     #: Why no agent can be made; empty where one can.
     obstacle = t.Unicode("").tag(sync=True)
 
-    def __init__(self, services: Services) -> None:
-        self._open: set[int] = set()
+    def __init__(self, services: Services, expanded: Iterable[int] = ()) -> None:
+        self._open = set(expanded)
         super().__init__(services)
 
     def update(self) -> bool:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, cast
 
 import traitlets as t
 
-from pipeline_widgets.domain.annotation import (
-    AnnotatedKind,
-    Annotation,
-    AnnotationEdit,
-    validate_note,
-    validate_tags,
-)
+from pipeline_widgets.domain.annotation import AnnotatedKind, Annotation, parse_annotation_edit
 from pipeline_widgets.domain.filtering import FieldKind, FilterSubject
 from pipeline_widgets.errors import PipelineError, format_error
 from pipeline_widgets.services.queries.filter_fields import FilterFields
@@ -21,26 +15,6 @@ from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.paged import PagedView
 
 MOST_SUGGESTED = 200  # names that are sent of each kind
-
-
-def act_on_each(ids: Sequence[int], act: Callable[[int], object], names: Mapping[int, str]) -> Row:
-    """Do something to each of several things, and return for how many, and why not for the others.
-
-    Args:
-        ids: What is meant.
-        act: Does it to one.
-        names: By id, what a sentence calls it.
-    """
-    done: list[int] = []
-    refused: list[Row] = []
-    for each in dict.fromkeys(ids):
-        try:
-            act(each)
-        except PipelineError as error:
-            refused.append({"id": each, "name": names.get(each, "It"), "reason": format_error(error)})
-        else:
-            done.append(each)
-    return {"done": done, "refused": refused}
 
 
 def filter_fields_row(subject: FilterSubject, found: FilterFields) -> Row:
@@ -83,23 +57,37 @@ class AnnotatedList(PagedView):
         favourite: bool | None = None,
     ) -> Row:
         """Write to rows, all of them or none, and return what was written to them before, for an undo."""
-        before = self._services.annotations.of(self.KIND, ids)
-        edit = AnnotationEdit(
-            note=None if note is None else validate_note(note),
-            tags=None if tags is None else validate_tags(tags),
-            added=validate_tags(added or ()),
-            removed=validate_tags(removed or ()),
-            favourite=favourite,
+        edit = parse_annotation_edit(
+            note=note, tags=tags, added=added or (), removed=removed or (), favourite=favourite
         )
-        self._services.annotations.edit(self.KIND, ids, edit)
+        before = self._services.annotations.edit(self.KIND, ids, edit)
         self.refresh()
         return {"before": [_before(key, each) for key, each in before.items()]}
 
     def do_delete_several(self, ids: list[int]) -> Row:
         """Delete rows; those that cannot be deleted stay, each with the reason."""
-        names = {row.id: row.name for row in self._shown.rows}
         delete = cast("Callable[[int], object]", getattr(self, "do_delete"))  # noqa: B009  a subclass has it
-        return act_on_each(ids, delete, names)
+        return self.act_on_each(ids, delete)
+
+    def act_on_each(self, ids: Sequence[int], act: Callable[[int], object]) -> Row:
+        """Do something to each of several rows, and return for which, and why not for the others.
+
+        Args:
+            ids: The rows that are meant.
+            act: Does it to one.
+        """
+        names = {row.id: row.name for row in self._shown.rows}
+        done: list[int] = []
+        refused: list[Row] = []
+        for each in dict.fromkeys(ids):
+            try:
+                act(each)
+            except PipelineError as error:
+                refused.append({"id": each, "name": names.get(each, "It"), "reason": format_error(error)})
+            else:
+                done.append(each)
+        self.refresh()
+        return {"done": done, "refused": refused}
 
 
 def written_row(listed: Any) -> Row:

@@ -22,7 +22,7 @@ from pipeline_widgets.services.queries.experiment_list import ListedExperiment
 from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.widgets.base import Row
-from pipeline_widgets.widgets.batch import AnnotatedList, act_on_each, written_row
+from pipeline_widgets.widgets.batch import AnnotatedList, written_row
 from pipeline_widgets.widgets.clean_up import clean_up_row
 from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
@@ -224,10 +224,7 @@ class ExperimentsView(AnnotatedList, ScoringView, DeployingView, ShowingView):
 
     def do_stop_several(self, ids: list[int]) -> Row:
         """Ask the active runs of experiments to stop; those that are not active are told."""
-        names = {row.id: row.name for row in self._shown.rows}
-        stopped = act_on_each(ids, self._services.stop_experiment, names)
-        self.refresh()
-        return stopped
+        return self.act_on_each(ids, self._services.stop_experiment)
 
     def do_compare(self, ids: list[int]) -> None:
         """Open Results for experiments."""

@@ -17,7 +17,7 @@ from pipeline_widgets.domain.template import Template
 from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
 from pipeline_widgets.services.queries.overview import PipelinePage, PipelineRow
 from pipeline_widgets.widgets.base import Row, View
-from pipeline_widgets.widgets.batch import AnnotatedList, act_on_each, written_row
+from pipeline_widgets.widgets.batch import AnnotatedList, written_row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.paged import Query
 from pipeline_widgets.widgets.pipeline import PipelineView
@@ -202,9 +202,7 @@ class PipelineList(AnnotatedList):
             if not self._services.stop_all(pipeline_id):
                 raise RuleError("None of its stages is active.")
 
-        stopped = act_on_each(ids, stop, {row.id: row.name for row in self._shown.rows})
-        self.refresh()
-        return stopped
+        return self.act_on_each(ids, stop)
 
     def do_compare(self, ids: list[int]) -> None:
         """Open Results for all experiments of pipelines."""

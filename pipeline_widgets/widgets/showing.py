@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline_widgets.domain.shown_item import Comparable, Sample, ShownItem, ShownSummary
+from pipeline_widgets.domain.shown_item import Comparable, Sample, ShownItem, ShownSummary, cut_text
 from pipeline_widgets.services.queries.shown_items import LATEST, ShownStep
 from pipeline_widgets.widgets.base import Attached, Row, View
 from pipeline_widgets.widgets.encoding import encode, encode_fields
@@ -46,7 +46,7 @@ class ShowingView(View):
             "matched": sum(pair.is_match for pair in found.pairs),
             "more": max(0, len(found.pairs) - PAIRS),
             "pairs": [
-                {"label": _cut(pair.label), "left": _cell(pair.left), "right": _cell(pair.right)}
+                {"label": cut_text(pair.label, READ), "left": _cell(pair.left), "right": _cell(pair.right)}
                 for pair in found.pairs[:PAIRS]
             ],
         }
@@ -71,17 +71,17 @@ def item_row(item: ShownItem) -> Row:
     media = item.media
     return {
         **encode_fields(item, "id", "kind", "caption", "seed", "description", "size"),
-        "prompt": None if item.prompt is None else _cut(item.prompt),
+        "prompt": None if item.prompt is None else cut_text(item.prompt, READ),
         "media": encode_fields(media, "media_type", "width", "height", "seconds") if media else None,
         "samples": [_sample_row(each) for each in item.samples],
     }
 
 
 def _sample_row(sample: Sample) -> Row:
-    reference = None if sample.reference is None else _cut(sample.reference)
+    reference = None if sample.reference is None else cut_text(sample.reference, READ)
     return {
-        "prompt": _cut(sample.prompt),
-        "output": _cut(sample.output),
+        "prompt": cut_text(sample.prompt, READ),
+        "output": cut_text(sample.output, READ),
         "score": encode(sample.score),
         "reference": reference,
     }
@@ -92,8 +92,3 @@ def _cell(side: Comparable | None) -> Row | None:
         return None
     sample = _sample_row(side.sample) if side.sample is not None else None
     return {"item": {**item_row(side.item), "samples": []}, "sample": sample}
-
-
-def _cut(text: str) -> str:
-    """Return the beginning of a text, and how much more there is."""
-    return text if len(text) <= READ else f"{text[:READ]}… [{len(text) - READ:,} more characters]"

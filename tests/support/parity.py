@@ -72,14 +72,15 @@ def _marks_of_module(module: ast.Module) -> frozenset[str]:
     return frozenset()
 
 
+def read_marks(decorators: list[ast.expr]) -> Iterator[object]:
+    """Yield what spec marks among decorators name, or among the marks of a module."""
+    for each in decorators:
+        if isinstance(each, ast.Call) and ast.unparse(each.func) == "pytest.mark.spec":
+            yield from (ast.literal_eval(argument) for argument in each.args)
+
+
 def _marks(given: list[ast.expr]) -> frozenset[str]:
-    return frozenset(
-        str(argument.value)
-        for each in given
-        if isinstance(each, ast.Call) and ast.unparse(each.func) == "pytest.mark.spec"
-        for argument in each.args
-        if isinstance(argument, ast.Constant)
-    )
+    return frozenset(map(str, read_marks(given)))
 
 
 def main() -> None:

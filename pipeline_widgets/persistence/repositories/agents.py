@@ -87,8 +87,9 @@ class Agents(Repository):
         """Return all agents in the order of their creation."""
         return self._agents(select(schema.agents).order_by(schema.agents.c.id))
 
-    def summaries(self) -> tuple[AgentSummary, ...]:
-        """Return what a list of all agents is sorted and searched by, in the order of their creation."""
+    def summaries(self, only: int | None = None) -> tuple[AgentSummary, ...]:
+        """Return what a list of agents is sorted and searched by: of all as they were created, or of one."""
+        query = _SUMMARIES if only is None else _SUMMARIES.where(_A.id == only)
         return tuple(
             AgentSummary(
                 id=agent_id,
@@ -97,7 +98,7 @@ class Agents(Repository):
                 experiment=experiment,
                 base_model=None if (facet := signature.get(BASE_MODEL)) is None else str(facet),
             )
-            for agent_id, name, status, experiment, signature in self.connection.execute(_SUMMARIES)
+            for agent_id, name, status, experiment, signature in self.connection.execute(query)
         )
 
     def matching(self, ids: Collection[int], names: Collection[str]) -> tuple[Agent, ...]:

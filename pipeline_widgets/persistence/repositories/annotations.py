@@ -27,9 +27,9 @@ class Annotations(Repository):
         """Return annotations by id; those of what is gone are left out."""
         return {row["id"]: _to_annotation(row) for row in self._of(_OF[kind], ids)}
 
-    def projects_of(self, kind: AnnotatedKind, ids: Collection[int]) -> dict[int, int]:
-        """Return, by id, the projects to which things belong; those that are gone are left out."""
-        return {row["id"]: row["project_id"] for row in self._of(_OF[kind], ids)}
+    def with_projects(self, kind: AnnotatedKind, ids: Collection[int]) -> dict[int, tuple[int, Annotation]]:
+        """Return, by id, the project of a thing and its annotation; what is gone is left out."""
+        return {row["id"]: (row["project_id"], _to_annotation(row)) for row in self._of(_OF[kind], ids)}
 
     def write(self, kind: AnnotatedKind, key: int, annotation: Annotation, revision: int) -> None:
         """Store the annotation of one thing. It is no edit of what that does: its version stays."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, FromClause, bindparam, case, delete, func, nulls_last, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, nulls_last, select, update
 
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.code_record import CodeRecord
@@ -19,6 +19,7 @@ from pipeline_widgets.domain.run import STATUSES_BY_URGENCY
 from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, in_chunks, require
+from pipeline_widgets.persistence.repositories.experiment_runs import LATEST_RUN, LATEST_STATUS, of_runs
 from pipeline_widgets.persistence.repositories.filters import build_condition, experiment_target
 from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.run_lineage import EARLIER_CODE
@@ -61,25 +62,16 @@ _LISTED = (
     .where(_E.project_id == bindparam("project"))
     .order_by(_E.id)
 )
-_MINE = _R.experiment_id == _E.id
-_LATEST = select(func.max(_R.id)).where(_MINE).correlate(schema.experiments).scalar_subquery()
-_STATUS = select(_R.status).where(_R.id == _LATEST).correlate(schema.experiments).scalar_subquery()
 _SAVED = schema.checkpoints.join(schema.runs, _R.id == _C.run_id)
-
-
-def _of_runs(value: ColumnElement[Any], home: FromClause = schema.runs) -> ColumnElement[Any]:
-    return select(value).select_from(home).where(_MINE).correlate(schema.experiments).scalar_subquery()
-
-
 _WITH_ALGORITHM = schema.experiments.join(schema.algorithms, _A.id == _E.algorithm_id)
 _PAGE = (
     select(
         *(_E.id, _E.name, _E.modified_at, _A.name.label("algorithm"), _A.spec, _A.python),
-        _LATEST.label("latest"),
-        _of_runs(func.count()).label("runs"),
-        _of_runs(func.count(), _SAVED).label("checkpoints"),
-        _of_runs(func.min(_R.lowest_evaluation)).label("lowest"),
-        _of_runs(func.max(_R.highest_evaluation)).label("highest"),
+        LATEST_RUN.label("latest"),
+        of_runs(func.count()).label("runs"),
+        of_runs(func.count(), _SAVED).label("checkpoints"),
+        of_runs(func.min(_R.lowest_evaluation)).label("lowest"),
+        of_runs(func.max(_R.highest_evaluation)).label("highest"),
     )
     .select_from(_WITH_ALGORITHM)
     .where(_E.id.in_(bindparam("ids", expanding=True)))
@@ -99,11 +91,11 @@ _ORDERS: dict[Order, ColumnElement[Any]] = {
     "modified": _E.modified_at,
     "name": func.lower(_E.name),
     "algorithm": func.lower(_A.name),
-    "status": case(_NEED, value=func.coalesce(_STATUS, "Draft")),
+    "status": case(_NEED, value=func.coalesce(LATEST_STATUS, "Draft")),
     # What is best of one algorithm may be worst of another; a list of both shows the numbers as they are.
     "best": case(
-        (_A.spec["score"].as_string() == "min", _of_runs(func.min(_R.lowest_evaluation))),
-        else_=_of_runs(func.max(_R.highest_evaluation)),
+        (_A.spec["score"].as_string() == "min", of_runs(func.min(_R.lowest_evaluation))),
+        else_=of_runs(func.max(_R.highest_evaluation)),
     ),
     "created": _E.created_at,
 }
@@ -271,15 +263,12 @@ class Experiments(Repository):
         """Return, in that order, the experiments of a project for which a filter holds."""
         keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _E.id)]
         keys = [nulls_last(keys[0]), keys[1]] if order == "best" else keys
-        mine = (_E.project_id == project_id) & build_condition(
-            self.connection, where, experiment_target(EXPERIMENTS)
-        )
-        matching = select(_E.id).select_from(_WITH_ALGORITHM).where(mine)
+        matching = select(_E.id).select_from(_WITH_ALGORITHM).where(self._matching(project_id, where))
         return tuple(self.connection.scalars(matching.order_by(*keys)))
 
-    def names(self, project_id: int) -> tuple[NamedRow, ...]:
-        """Return a project's experiments by name only, in the order of their creation."""
-        return self._bearers(select(_E.id, _E.name).where(_E.project_id == project_id).order_by(_E.id))
+    def names(self, project_id: int, where: Filter) -> tuple[NamedRow, ...]:
+        """Return the names of a project's experiments for which a filter holds, as they were created."""
+        return self._bearers(select(_E.id, _E.name).where(self._matching(project_id, where)).order_by(_E.id))
 
     def config_names(self, project_id: int) -> tuple[str, ...]:
         """Return the config fields of a project's latest experiments, by name; nested ones have dots."""
@@ -318,6 +307,10 @@ class Experiments(Repository):
             "modified_at": self.now,
             "revision": revision,
         }
+
+    def _matching(self, project_id: int, where: Filter) -> ColumnElement[bool]:
+        holds = build_condition(self.connection, where, experiment_target(EXPERIMENTS))
+        return (_E.project_id == project_id) & holds
 
 
 def _paths(config: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -39,6 +39,7 @@ from pipeline_widgets.domain.filtering import (
     is_config_path,
 )
 from pipeline_widgets.persistence import schema
+from pipeline_widgets.persistence.repositories.experiment_runs import LATEST_RUN, LATEST_STATUS, of_runs
 from pipeline_widgets.persistence.repositories.search import contains_text
 
 _P, _E, _R, _A, _S = (
@@ -96,15 +97,6 @@ def _of_experiment(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return select(column).where(_E.id == _R.experiment_id).correlate(schema.runs).scalar_subquery()
 
 
-def _of_runs(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """An aggregate over the runs of an experiment."""
-    mine = _R.experiment_id == _E.id
-    return select(value).where(mine).correlate(schema.experiments).scalar_subquery()
-
-
-_LATEST = _of_runs(func.max(_R.id))
-
-
 def _algorithm(owner: FromClause, key: ColumnElement[Any], column: ColumnElement[Any]) -> ColumnElement[Any]:
     return select(column).where(_A.id == key).correlate(owner).scalar_subquery()
 
@@ -145,14 +137,13 @@ def run_target(subject: FilterSubject) -> FilterTarget:
 
 def experiment_target(subject: FilterSubject) -> FilterTarget:
     """Return where experiments have what a filter asks for."""
-    status = select(_R.status).where(_R.id == _LATEST).correlate(schema.experiments).scalar_subquery()
     bound = schema.stages.join(schema.pipelines, _P.id == _S.pipeline_id)
     scores = {
         f"{kind}_score": _best(
             schema.experiments,
             _E.algorithm_id,
-            _of_runs(func.min(_R[f"lowest_{kind}"])),
-            _of_runs(func.max(_R[f"highest_{kind}"])),
+            of_runs(func.min(_R[f"lowest_{kind}"])),
+            of_runs(func.max(_R[f"highest_{kind}"])),
         )
         for kind in ("evaluation", "training")
     }
@@ -162,17 +153,17 @@ def experiment_target(subject: FilterSubject) -> FilterTarget:
         names=(name,),
         columns={
             "name": name,
-            "status": _Column(value=func.coalesce(status, "Draft")),
+            "status": _Column(value=func.coalesce(LATEST_STATUS, "Draft")),
             "note": _Column(value=_E.note),
             "favourite": _Column(value=_E.favourite),
             "algorithm": _Column(value=_algorithm(schema.experiments, _E.algorithm_id, _A.name)),
             "pipeline": _Column(value=_P.name, wrap=_exists(bound, _S.experiment_id == _E.id)),
             "seed": _Column(value=_E.seed),
-            "runs": _Column(value=_of_runs(func.count())),
+            "runs": _Column(value=of_runs(func.count())),
             **scores,
         },
         config=_Column(value=_E.config),
-        run_id=_Column(value=_LATEST),
+        run_id=_Column(value=LATEST_RUN),
         tags=_E.tags,
     )
 
@@ -204,7 +195,7 @@ def pipeline_target(subject: FilterSubject, computed: Callable[[Condition], Coll
             "stages": _Column(value=count),
         },
         config=_Column(value=_E.config, wrap=in_stage),
-        run_id=_Column(value=_LATEST, wrap=in_stage),
+        run_id=_Column(value=LATEST_RUN, wrap=in_stage),
         tags=_P.tags,
         computed=computed,
         id=_P.id,

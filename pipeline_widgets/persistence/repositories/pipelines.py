@@ -23,6 +23,7 @@ from pipeline_widgets.persistence.repositories.base import (
     require,
     require_one,
 )
+from pipeline_widgets.persistence.repositories.experiment_runs import of_runs
 from pipeline_widgets.persistence.repositories.filters import build_condition, pipeline_target
 
 _P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.experiments.c
@@ -84,20 +85,13 @@ _SHARED = (
     .order_by(_S.pipeline_id, _S.position)
 )
 
-_OF_EXPERIMENT = _R.experiment_id == _E.id
 _STAGE_SCORES = (
     select(
         _S.pipeline_id,
         _S.position,
         _E.name,
-        select(func.min(_R.lowest_evaluation))
-        .where(_OF_EXPERIMENT)
-        .correlate(schema.experiments)
-        .scalar_subquery(),
-        select(func.max(_R.highest_evaluation))
-        .where(_OF_EXPERIMENT)
-        .correlate(schema.experiments)
-        .scalar_subquery(),
+        of_runs(func.min(_R.lowest_evaluation)),
+        of_runs(func.max(_R.highest_evaluation)),
         schema.algorithms.c.spec["score"].as_string(),
     )
     .select_from(
@@ -112,6 +106,8 @@ _STAGE_SCORES = (
 _STATUSES: dict[str | None, Status] = {None: Status.DRAFT, **{each.value: each for each in Status}}
 _TRIGGERS = {each.value: each for each in Trigger}
 
+#: Finds the pipelines for which a condition holds on what rules compute, such as a status.
+Computed: TypeAlias = Callable[[Condition], Collection[int]]
 #: By what the database itself sorts a list of pipelines.
 Order: TypeAlias = Literal["modified", "name", "created"]
 _ORDERS: dict[Order, ColumnElement[Any]] = {
@@ -172,7 +168,7 @@ class Pipelines(Repository):
         order: Order,
         *,
         descending: bool,
-        computed: Callable[[Condition], Collection[int]],
+        computed: Computed,
     ) -> tuple[int, ...]:
         """Return, in that order, the pipelines of a project for which a filter holds.
 
@@ -184,14 +180,19 @@ class Pipelines(Repository):
             computed: Finds the pipelines for which a condition on what rules compute holds.
         """
         keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _P.id)]
-        mine = (_P.project_id == project_id) & build_condition(
-            self.connection, where, pipeline_target(PIPELINES, computed)
-        )
-        return tuple(self.connection.scalars(select(_P.id).where(mine).order_by(*keys)))
+        matching = select(_P.id).where(self._matching(project_id, where, computed))
+        return tuple(self.connection.scalars(matching.order_by(*keys)))
 
-    def names(self, project_id: int) -> tuple[NamedRow, ...]:
-        """Return a project's pipelines by name only, in the order of their creation."""
-        return self._bearers(select(_P.id, _P.name).where(_P.project_id == project_id).order_by(_P.id))
+    def names(self, project_id: int, where: Filter, *, computed: Computed) -> tuple[NamedRow, ...]:
+        """Return the names of a project's pipelines for which a filter holds, as they were created.
+
+        Args:
+            project_id: The project.
+            where: The filter.
+            computed: As of `ids`.
+        """
+        matching = select(_P.id, _P.name).where(self._matching(project_id, where, computed))
+        return self._bearers(matching.order_by(_P.id))
 
     def stage_scores(self, project_id: int, ids: Collection[int] | None = None) -> dict[int, StageScore]:
         """Return, by pipeline, the best score of its last stage with one; of all in a project by default."""
@@ -330,6 +331,10 @@ class Pipelines(Repository):
         known = update(schema.stages).where(schema.stages.c.id == stage.id)
         if not self._done(known.values(**values)):  # an undo brings back what was deleted
             self._add(schema.stages, id=stage.id, **values)
+
+    def _matching(self, project_id: int, where: Filter, computed: Computed) -> ColumnElement[bool]:
+        holds = build_condition(self.connection, where, pipeline_target(PIPELINES, computed))
+        return (_P.project_id == project_id) & holds
 
     def _summaries(self, condition: ColumnElement[bool]) -> dict[int, list[StageSummary]]:
         stages: dict[int, list[StageSummary]] = {}

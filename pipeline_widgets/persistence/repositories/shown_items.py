@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import astuple
 from typing import Any, get_args
 
-from sqlalchemy import BindParameter, Integer, bindparam, case, func, insert, select
+from sqlalchemy import BindParameter, Executable, Integer, bindparam, case, func, insert, select
 
 from pipeline_widgets.domain.job import ShowReport
 from pipeline_widgets.domain.shown_item import ItemKind, ShownItem, ShownSummary
@@ -69,13 +69,11 @@ class ShownItems(Repository):
 
     def of_run(self, run_id: int) -> tuple[ShownItem, ...]:
         """Return what a run has shown, by step, without samples."""
-        return tuple(row_mapping.to_shown_item(row, self.root) for row in self._all(_OF_RUN, run=run_id))
+        return self._items(_OF_RUN, run=run_id)
 
     def with_samples(self, run_id: int) -> tuple[ShownItem, ...]:
         """Return all samples that a run has shown, by step."""
-        return tuple(
-            row_mapping.to_shown_item(row, self.root) for row in self._all(_WITH_SAMPLES, run=run_id)
-        )
+        return self._items(_WITH_SAMPLES, run=run_id)
 
     def summaries(self, run_ids: Collection[int]) -> dict[int, ShownSummary]:
         """Return how much runs have shown, of those that have shown anything."""
@@ -100,8 +98,7 @@ class ShownItems(Repository):
 
     def of_step(self, run_id: int, step: int, most: int) -> tuple[ShownItem, ...]:
         """Return what a run has shown at a step, the first `most` of it, with samples."""
-        rows = self._all(_OF_STEP, run=run_id, step=step, most=most)
-        return tuple(row_mapping.to_shown_item(row, self.root) for row in rows)
+        return self._items(_OF_STEP, run=run_id, step=step, most=most)
 
     def count_of_step(self, run_id: int, step: int) -> int:
         """Return how much it has shown there."""
@@ -113,6 +110,9 @@ class ShownItems(Repository):
         for row in self._of(_PATHS, run_ids):
             found.setdefault(row["run_id"], set()).add(str(self.root / row["path"]))
         return found
+
+    def _items(self, query: Executable, **values: object) -> tuple[ShownItem, ...]:
+        return tuple(row_mapping.to_shown_item(row, self.root) for row in self._all(query, **values))
 
     def _row(self, run_id: int, shown: ShowReport) -> dict[str, Any]:
         folder = shown.folder

@@ -86,7 +86,7 @@ class AgentListQueries:
         check_sort(sort, Sort, "agents")
         text = search.strip().casefold()
         with self._store.read() as work:
-            agents = [each for each in work.agents.summaries() if only in (None, each.id)]
+            agents = work.agents.summaries(only)
             known = {each.id: each for each in agents if text in each.name.casefold()}
             ids = sorted(known, key=lambda each: _ORDER[sort](known[each]), reverse=descending)
             here = cut(ids, page=page, size=size, holding=holding)

@@ -144,11 +144,7 @@ class OverviewQueries:
         """
         where = parse_filter(search, EXPERIMENTS)
         with self._store.read() as work:
-            named = work.experiments.names(project_id)
-            if where == EVERYTHING:
-                return named
-            found = set(work.experiments.ids(project_id, where, "created", descending=False))
-        return tuple(each for each in named if each.id in found)
+            return work.experiments.names(project_id, where)
 
     def pipeline_names(self, project_id: int, search: str = "") -> tuple[NamedRow, ...]:
         """Return the names of a project's pipelines for which a filter holds, oldest first.
@@ -158,12 +154,7 @@ class OverviewQueries:
         """
         where = parse_filter(search, PIPELINES)
         with self._store.read() as work:
-            named = work.pipelines.names(project_id)
-            if where == EVERYTHING:
-                return named
-            computed = _Computed(work, project_id).matching
-            found = set(work.pipelines.ids(project_id, where, "created", descending=False, computed=computed))
-        return tuple(each for each in named if each.id in found)
+            return work.pipelines.names(project_id, where, computed=_Computed(work, project_id).matching)
 
     def experiments(self, project_id: int) -> tuple[ExperimentRow, ...]:
         """Return a project's experiments in the order of their creation."""
@@ -210,7 +201,8 @@ class _Computed:
 
     @cached_property
     def _all(self) -> Sequence[int]:
-        return [row.id for row in self._work.pipelines.names(self._project_id)]
+        everything = self._work.pipelines.names(self._project_id, EVERYTHING, computed=self.matching)
+        return [row.id for row in everything]
 
     def need(self, pipeline_id: int) -> int:
         """Return how urgently a pipeline needs a person."""

@@ -3,16 +3,15 @@
 import { AgentDetail } from "./agent_detail.js";
 import { AgentSession } from "./agent_session.js";
 import { description } from "./description.js";
-import { badge, draw, html } from "./elements.js";
-import { Frame } from "./frame.js";
+import { badge, html } from "./elements.js";
+import { SinglePanel } from "./single_panel.js";
 import { isolated } from "./text.js";
 
-export class AgentPanel {
+/** @extends {SinglePanel<AgentRow>} */
+export class AgentPanel extends SinglePanel {
   /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
-    this.model = model;
-    this.noun = "agent";
-    this.frame = new Frame({ model, el, name: "agent" });
+    super({ model, el, noun: "agent" });
     /** @type {Map<number, AgentDetail>} */
     this.insides = new Map(); // by id: what was shown of an agent, with what was typed there
     /** @type {Map<number, DescriptionDraft>} */
@@ -25,23 +24,6 @@ export class AgentPanel {
     this.draw();
   }
 
-  get rows() {
-    return /** @type {AgentRow[]} */ (this.model.get("rows"));
-  }
-
-  get page() {
-    return this.model.get("page");
-  }
-
-  get lines() {
-    return this.frame.body;
-  }
-
-  /** @param {number} id */
-  row(id) {
-    return this.rows.find((row) => row.id === id);
-  }
-
   /** @param {number} id */
   detail(id) {
     const details = /** @type {AgentDetailRow[]} */ (this.model.get("details"));
@@ -50,11 +32,7 @@ export class AgentPanel {
 
   draw() {
     this.session.follow();
-    const [row] = this.rows;
-    draw(
-      this.frame.body,
-      row ? this.shown(row) : html`<div class="pw-empty"><strong>This agent was deleted</strong></div>`,
-    );
+    super.draw();
   }
 
   /** @param {AgentRow} row */
@@ -62,10 +40,10 @@ export class AgentPanel {
     const inside = this.insides.get(row.id) ?? new AgentDetail(this, row.id);
     this.insides.set(row.id, inside);
     const about = [`version ${row.current_version}`, row.project, row.experiment, row.base_model];
-    return html`<div class="pw-ag-head">
+    return html`<div class="pw-single-head">
         <h3>${isolated(row.name)}</h3>
         ${badge(row.status)}
-        <div class="pw-ag-from pw-soft">
+        <div class="pw-single-about pw-soft">
           ${about.map((text) => (text ? html`<span>${isolated(text)}</span>` : null))}
         </div>
         <div class="pw-ag-do" role="group" aria-label=${`Actions for ${isolated(row.name)}`}>

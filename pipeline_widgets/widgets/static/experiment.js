@@ -8,16 +8,15 @@ import { badge, button, draw, find, focusOn, html, make, moment, named } from ".
 import { experimentActs, experimentProgress } from "./experiment_actions.js";
 import { ExperimentDetail } from "./experiment_detail.js";
 import { openDeleteExperiment, openDuplicate } from "./experiment_dialogs.js";
-import { Frame } from "./frame.js";
 import { sentence } from "./line.js";
+import { SinglePanel } from "./single_panel.js";
 import { count, isolated, score } from "./text.js";
 
-export class ExperimentPanel {
+/** @extends {SinglePanel<ExperimentRow>} */
+export class ExperimentPanel extends SinglePanel {
   /** @param {{ model: Model, el: El }} options */
   constructor({ model, el }) {
-    this.model = model;
-    this.noun = "experiment";
-    this.frame = new Frame({ model, el, name: "experiment" });
+    super({ model, el, noun: "experiment" });
     /** @type {FormDrafts | null} */
     this.typed = null;
     /** @type {{ made: Named, said: string } | null} */
@@ -38,31 +37,6 @@ export class ExperimentPanel {
     this.showResults(false);
   }
 
-  get rows() {
-    return /** @type {ExperimentRow[]} */ (this.model.get("rows"));
-  }
-
-  get page() {
-    return this.model.get("page");
-  }
-
-  get lines() {
-    return this.frame.body;
-  }
-
-  /** @param {number} id */
-  row(id) {
-    return this.rows.find((row) => row.id === id);
-  }
-
-  draw() {
-    const [row] = this.rows;
-    draw(
-      this.frame.body,
-      row ? this.shown(row) : html`<div class="pw-empty"><strong>This experiment was deleted</strong></div>`,
-    );
-  }
-
   /** @param {ExperimentRow} row */
   shown(row) {
     const details = /** @type {ExperimentDetailRow[]} */ (this.model.get("details")),
@@ -72,10 +46,10 @@ export class ExperimentPanel {
       this.detail = new ExperimentDetail(this, row.id);
     }
     const done = html`<span>${count(row.runs, "run")}</span><span>best score ${score(row.best)}</span>`;
-    return html`<div class="pw-xp-head">
+    return html`<div class="pw-single-head">
         <h3>${isolated(row.name)}</h3>
         ${badge(row.status)}
-        <div class="pw-xp-about pw-soft">
+        <div class="pw-single-about pw-soft">
           <span>${row.algorithm}</span>${row.runs ? done : null}<span>${moment(row.modified_at)}</span>
         </div>
         <div class="pw-xp-menu">${this.menu(row)}</div>

@@ -3,7 +3,7 @@
 import { field, textInput } from "./controls.js";
 import { openDelete } from "./delete_row.js";
 import { openDialog, paragraphs } from "./dialogs.js";
-import { ExperimentForm } from "./experiment_form.js";
+import { ExperimentForm, openNewForm } from "./experiment_form.js";
 import { bytes, count, isolated } from "./text.js";
 
 /**
@@ -27,25 +27,7 @@ export async function openNewExperiment(table, pressed) {
       "There is no algorithm to choose. Define one with @pw.algorithm, in a cell.",
       "error",
     );
-  const made = new ExperimentForm({ frame, form, drafts });
-  /** @type {Named | null} */
-  let answer = null;
-  let kept = false;
-  const dialog = made.open({
-    title: "New experiment",
-    confirm: "Create",
-    act: async (button) => {
-      answer = await made.submit(button);
-      return !!answer;
-    },
-    onclose: () => {
-      if (!kept) table.typed = null;
-      if (answer) table.arrive(answer, `Experiment ${isolated(answer.name)} was created.`);
-    },
-  });
-  // Escape; the Cancel button throws away what is typed
-  dialog.el.addEventListener("cancel", () => (kept = true));
-  made.name.control.focus();
+  openNewForm({ frame, form, host: table, drafts, onmade: (made, said) => table.arrive(made, said) });
 }
 
 /**

@@ -7,7 +7,7 @@ import { field, options } from "./controls.js";
 import { openDialog } from "./dialogs.js";
 import { button, failure, html, make } from "./elements.js";
 import { PlacementFields } from "./placement_fields.js";
-import { count } from "./text.js";
+import { count, isolated } from "./text.js";
 
 /** @type {FormCommands} */
 const FORM_COMMANDS = { form: "form", create: "create", args: {} };
@@ -253,4 +253,35 @@ function missing(algorithms) {
     if (install) named.set(install, [...(named.get(install) ?? []), name]);
   }
   return [...named].map(([install, names]) => `For ${names.join(", ")}: ${install}`);
+}
+
+/**
+ * Open the form of a new experiment. What was typed stays with `host` for the next time where Escape
+ * closes the form; Cancel throws it away.
+ * @param {{ frame: Frame, form: ExperimentFormData, host: { typed: FormDrafts | null }, drafts: FormDrafts,
+ *   commands?: FormCommands, onescape?: (event: Event) => unknown,
+ *   onmade: (made: Named, said: string) => unknown }} options
+ */
+export function openNewForm({ frame, form, host, drafts, commands, onescape, onmade }) {
+  const made = new ExperimentForm({ frame, form, drafts, commands });
+  /** @type {Named | null} */
+  let answer = null;
+  let kept = false;
+  const dialog = made.open({
+    title: "New experiment",
+    confirm: "Create",
+    act: async (button) => {
+      answer = await made.submit(button);
+      return !!answer;
+    },
+    onclose: () => {
+      if (!kept) host.typed = null;
+      if (answer) onmade(answer, `Experiment ${isolated(answer.name)} was created.`);
+    },
+  });
+  dialog.el.addEventListener("cancel", (event) => {
+    kept = true;
+    onescape?.(event);
+  });
+  made.name.control.focus();
 }
