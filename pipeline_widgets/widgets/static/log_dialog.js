@@ -139,9 +139,9 @@ class LogDialog {
    */
   async extend(way) {
     this.asking = true;
-    const { lines } = this;
+    const { lines, round } = this;
     const part = await this.ask("log", { [way]: way === "at" ? this.last.end : this.first.start });
-    if (part) {
+    if (part && round === this.round) {
       const before = lines.scrollHeight - lines.scrollTop;
       if (way === "at") {
         this.parts = [...this.parts, part];
@@ -165,10 +165,11 @@ class LogDialog {
       run = this.runs.find(({ id }) => id === this.run);
     if (this.asking || !last || last.end < last.size || !run || !GROWS.has(run.status)) return;
     this.asking = true;
-    const from = last.lines.at(-1)?.[0] ?? last.start, // the last line may have been cut
+    const { round } = this,
+      from = last.lines.at(-1)?.[0] ?? last.start, // the last line may have been cut
       atEnd = lines.scrollTop + lines.clientHeight > lines.scrollHeight - 4;
     const part = await this.ask("log", { at: from });
-    if (part && part.size > last.size) {
+    if (part && round === this.round && part.size > last.size) {
       const kept = { ...last, end: from, lines: last.lines.filter(([at]) => at < from) };
       this.parts = [...this.parts.slice(0, -1), kept, part].slice(-PARTS_HELD);
       this.draw();
