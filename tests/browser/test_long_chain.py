@@ -358,7 +358,7 @@ def test_after_a_change_of_theme_each_plus_is_there(
     bubble(root, 2).focus()
     page.keyboard.press("Space")
     pixels = "map => map.querySelector('canvas').toDataURL()"
-    drawn: set[str] = set()
+    drawn: list[str] = []
     for theme in ("dark", "light", "JupyterLab Dark High Contrast", "dark"):
         notebook.theme(theme)
         page.wait_for_timeout(400)
@@ -366,10 +366,11 @@ def test_after_a_change_of_theme_each_plus_is_there(
         for at in range(8):
             expect(root.locator(".pw-plus").nth(at)).to_be_visible()
         assert graph(root).evaluate(COVERED) == []
-        drawn.add(root.locator(".pw-map").evaluate(pixels))
+        drawn.append(root.locator(".pw-map").evaluate(pixels))
         assert axe(root) == ""
         screenshot(f"chain of 7 {theme}", root)
-    assert len(drawn) == 3
+    dark, light, _, dark_again = drawn
+    assert light != dark == dark_again
 
 
 @pytest.mark.spec("6.6")

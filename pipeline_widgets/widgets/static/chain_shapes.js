@@ -1,8 +1,5 @@
 // The colours of a chain, however it is drawn.
 
-/** What tells on the page's body that its theme is another one. */
-export const THEME_ATTRIBUTES = ["data-jp-theme-light", "data-jp-theme-name", "class"];
-
 /** @param {El} el */
 export const edgeColour = (el) => token(el, "--pw-line-strong", "#8d949c");
 /**

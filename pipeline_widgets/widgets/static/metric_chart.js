@@ -11,6 +11,7 @@ import { describeUndrawn, smoothPoints, stepsOf, valueUnit } from "./chart_value
 import { draw, find, html, make } from "./elements.js";
 import { stepOrder } from "./steps.js";
 import { isolated } from "./text.js";
+import { followTheme } from "./theme.js";
 import { chartOptions } from "./uplot_options.js";
 import { uPlot } from "./vendor/uPlot.js";
 
@@ -87,15 +88,11 @@ export class MetricChart {
     this.group.charts.add(this);
     this.size = new ResizeObserver(() => this.fit());
     this.size.observe(this.place);
-    this.theme = new MutationObserver(() => this.plot?.redraw(false));
-    this.theme.observe(document.body, {
-      attributes: true,
-      attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"],
-    });
+    const unfollow = followTheme(() => this.plot?.redraw(false));
     this.end = frame.whenGone(() => {
       this.group.charts.delete(this);
       this.size.disconnect();
-      this.theme.disconnect();
+      unfollow();
       this.plot?.destroy();
       this.plot = null;
     });

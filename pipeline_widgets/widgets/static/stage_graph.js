@@ -5,7 +5,6 @@
 
 import { place, plusPlace, ZOOM } from "./chain_layout.js";
 import { CytoscapeChain, SvgChain } from "./chain_renderers.js";
-import { THEME_ATTRIBUTES } from "./chain_shapes.js";
 import { ChainViewport } from "./chain_viewport.js";
 import { button, draw, find, focused, focusOn, html, make } from "./elements.js";
 import { bubbleFace, describeStage, farFace, stageWords } from "./stage_bubble.js";
@@ -13,6 +12,7 @@ import { StageDrag } from "./stage_drag.js";
 import { pressInGraph, wheelOverGraph } from "./stage_graph_keys.js";
 import { StagePosition } from "./stage_position.js";
 import { StageTip } from "./stage_tip.js";
+import { followTheme } from "./theme.js";
 import { nothing, repeat } from "./vendor/lit.js";
 
 const CANVAS_PATIENCE = 2000; // ms after which the plain chain is drawn until there is Cytoscape
@@ -67,7 +67,7 @@ export class StageGraph {
     this.box.addEventListener("mouseleave", () => this.hover(0));
     this.bar.addEventListener("scroll", () => this.scrollTo(this.bar.scrollTop));
     this.size = new ResizeObserver(() => this.resized());
-    this.theme = new MutationObserver(() => this.paint());
+    this.unfollow = followTheme(() => this.paint());
     const plain = setTimeout(() => this.use(new SvgChain(this)), CANVAS_PATIENCE);
     CytoscapeChain.load(model, this)
       .then(
@@ -90,10 +90,6 @@ export class StageGraph {
     this.box.classList.toggle("pw-is-plain", renderer.name === "svg"); // the bubbles take the mouse then
     if (this.opened) this.showChain();
     this.size.observe(this.box); // which tells the size at once, too
-    this.theme.observe(document.body, {
-      attributes: true,
-      attributeFilter: THEME_ATTRIBUTES,
-    });
   }
 
   // ---- what is shown
@@ -336,7 +332,7 @@ export class StageGraph {
     this.ended = true;
     cancelAnimationFrame(this.drawing);
     this.size.disconnect();
-    this.theme.disconnect();
+    this.unfollow();
     this.tip.hide();
     this.position.end();
     this.renderer?.end();

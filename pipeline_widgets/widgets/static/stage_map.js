@@ -2,10 +2,11 @@
 // stands for several stages, and shows the one that asks most for attention. It is drawn on a canvas, since
 // there may be a thousand, and is a slider for the keyboard and for a screen reader.
 
-import { STATUS_TOKEN, THEME_ATTRIBUTES, token } from "./chain_shapes.js";
+import { STATUS_TOKEN, token } from "./chain_shapes.js";
 import { arrowTo, find, html, make } from "./elements.js";
 import { ICONS } from "./icons.js";
 import { stageMark } from "./stage_bubble.js";
+import { followTheme } from "./theme.js";
 
 const CELL = 16; // px that a mark takes, across and down
 const MARK = 11; // px of its icon
@@ -44,8 +45,7 @@ export class StageMap {
     this.canvas = /** @type {HTMLCanvasElement} */ (find(this.el, "canvas"));
     this.size = new ResizeObserver(() => this.draw());
     this.size.observe(this.el);
-    this.theme = new MutationObserver(() => this.paint());
-    this.theme.observe(document.body, { attributes: true, attributeFilter: THEME_ATTRIBUTES });
+    this.unfollow = followTheme(() => this.paint());
   }
 
   /**
@@ -188,7 +188,7 @@ export class StageMap {
   end() {
     cancelAnimationFrame(this.drawing);
     this.size.disconnect();
-    this.theme.disconnect();
+    this.unfollow();
   }
 }
 
