@@ -17,6 +17,7 @@ import ray_programs
 import trainers
 from benches import Bench, until
 from chains import ChainsOnBothDatabases
+from notebook_chain import chain_trains_and_serves
 from ray_cluster import RayCluster
 from ray_node import HOST
 from sqlalchemy import update
@@ -391,6 +392,12 @@ def test_the_chain_of_a_newcomer_runs_on_ray_and_its_agent_answers_here(
         for agent in bench.ws.agents:
             agent.disconnect()
         end_all(bench)
+
+
+@pytest.mark.spec("11.2")
+def test_a_chain_runs_as_jobs_of_ray_from_a_notebook(cluster: RayCluster, tmp_path: Path) -> None:
+    """Views, curves, log and agent in JupyterLab are as on one machine."""
+    chain_trains_and_serves(cluster.launcher, tmp_path)
 
 
 # What ends the head comes last: it is started again, which takes a while.
