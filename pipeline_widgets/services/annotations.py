@@ -32,12 +32,15 @@ class AnnotationService:
         with self._store.write() as work:
             found = work.annotations.with_projects(kind, ids)
             _check_all(found, kind, ids)
-            projects = sorted({project_id for project_id, _ in found.values()})
+            edited = {
+                key: (project_id, after)
+                for key, (project_id, before) in found.items()
+                if (after := edit.apply(before)) != before
+            }
+            projects = sorted({project_id for project_id, _ in edited.values()})
             revisions = {each: work.projects.touch(each) for each in projects}
-            for key, (project_id, before) in found.items():
-                after = edit.apply(before)
-                if after != before:
-                    work.annotations.write(kind, key, after, revisions[project_id])
+            for key, (project_id, after) in edited.items():
+                work.annotations.write(kind, key, after, revisions[project_id])
         return {key: before for key, (_, before) in found.items()}
 
     def tags(self, project_id: int) -> tuple[str, ...]:

@@ -37,6 +37,23 @@ def test_what_is_written_is_kept_and_found(project: pw.Project) -> None:
     assert project.tags == ("baseline", "new")
 
 
+def test_what_is_written_again_as_it_is_changes_nothing(project: pw.Project) -> None:
+    """So that no view reads anew."""
+
+    def revision() -> int:
+        with project._services.store.read() as work:
+            return work.projects.count_changes(project._id)
+
+    kept = project.experiments["sft"]
+    kept.annotate(note="The one", tags=["best"])
+    before = revision()
+    kept.annotate(note="The one", favourite=False)
+    kept.tag("Best")
+    assert revision() == before
+    kept.untag("best")
+    assert revision() > before
+
+
 @pytest.mark.spec("9.8")
 def test_listings_take_filters(project: pw.Project) -> None:
     """A listing that is called with a filter returns those for which it holds, as a listing."""
