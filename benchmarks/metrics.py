@@ -205,9 +205,9 @@ def read_results(folder: Path, _options: argparse.Namespace) -> Cost:
     """The view of Results."""
     from pipeline_widgets.widgets.results import ResultsView
 
-    run = open_run(folder)
-    project = run.experiment.project
-    return measure(lambda: ResultsView(run._services, project._id, [run.experiment._id]))
+    project = pw.Workspace(folder / "lab.db").projects[0]
+    experiment = project.experiments[0]._id
+    return measure(lambda: ResultsView(project._services, project._id, [experiment]))
 
 
 def read_bare_frame(folder: Path, _options: argparse.Namespace) -> Cost:
@@ -249,8 +249,12 @@ def size(folder: Path, name: str) -> int:
 
 
 def memory() -> float:
-    """Return the most memory that this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the most memory that this program has had, in MB."""
+    try:  # what getrusage says, a program inherits of the one that has started it
+        told = Path("/proc/self/status").read_text()
+        return int(told.partition("VmHWM:")[2].split()[0]) / 1024
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

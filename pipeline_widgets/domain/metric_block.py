@@ -75,7 +75,9 @@ class MetricBlock:
         )
 
     def between(self, low: int, high: int) -> MetricBlock:
-        """Return the points from one step to another, as if they had been written at once."""
+        """Return the points from one step to another; those of fewer as if they had been written at once."""
+        if low <= min(self.steps) and max(self.steps) <= high:
+            return self
         chosen = [low <= step <= high for step in self.steps]
         steps = array("q", compress(self.steps, chosen))
         return MetricBlock(
@@ -175,8 +177,14 @@ def count_joined(tail: Sequence[int], added: int) -> int:
         added: How many points come.
     """
     small = [*takewhile(lambda points: points < SMALL, tail)]
-    is_due = len(small) >= MOST_SMALL - 1 or sum(small) + added >= SMALL
-    return len(small) if is_due else 0
+    if sum(small) + added >= SMALL:
+        return len(small)
+    if len(small) < MOST_SMALL - 1:
+        return 0
+    count, total = 1, added + small[0]
+    while count < len(small) and small[count] <= total:  # larger ones stay, so that a point is packed rarely
+        count, total = count + 1, total + small[count]
+    return count
 
 
 def gather_columns(blocks: Iterable[tuple[int, MetricBlock]]) -> MetricColumns:
