@@ -28,8 +28,6 @@ from uuid import uuid4
 TESTS = Path(__file__).parent.parent / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "support")]
 
-import many  # noqa: E402, F401  defines the algorithm
-
 import pipeline_widgets as pw  # noqa: E402
 from pipeline_widgets.domain.batch import Batch  # noqa: E402
 from pipeline_widgets.domain.job import Job, MetricReport  # noqa: E402
@@ -125,8 +123,10 @@ def write(folder: Path, options: argparse.Namespace) -> None:
 
 def start(ws: pw.Workspace) -> Job:
     """Return the job of a run that reports."""
+    import trainers
+
     project = ws.create_project("points", advanced_training=True)
-    run = ws._services.runs.train(project.create_experiment("long", algorithm="Counter")._id)
+    run = ws._services.runs.train(project.create_experiment("long", algorithm=trainers.counter)._id)
     owner = Owner(process=Process(machine="m", pid=1, started=1.0), token=uuid4().hex)
     job = ws._services.supervision.take(run.id, owner)
     if job is None:
