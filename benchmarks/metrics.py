@@ -177,9 +177,11 @@ def measure(call: Callable[[], object]) -> Cost:
     import pandas as pd
 
     pd.DataFrame({"name": ["x"]})
-    before, used, began = memory(), time.process_time(), time.perf_counter()
-    call()
-    return Cost(time.process_time() - used, time.perf_counter() - began, memory() - before)
+    before, used, began = memory("VmRSS:"), time.process_time(), time.perf_counter()
+    result = call()  # kept until it is measured
+    cost = Cost(time.process_time() - used, time.perf_counter() - began, memory() - before)
+    del result
+    return cost
 
 
 def read_frame(folder: Path, _options: argparse.Namespace) -> Cost:
@@ -248,11 +250,11 @@ def size(folder: Path, name: str) -> int:
     return (folder / name).stat().st_size
 
 
-def memory() -> float:
-    """Return the most memory that this program has had, in MB."""
+def memory(which: str = "VmHWM:") -> float:
+    """Return the most memory that this program has had, or what it has now, in MB."""
     try:  # what getrusage says, a program inherits of the one that has started it
         told = Path("/proc/self/status").read_text()
-        return int(told.partition("VmHWM:")[2].split()[0]) / 1024
+        return int(told.partition(which)[2].split()[0]) / 1024
     except (OSError, IndexError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
