@@ -113,7 +113,7 @@ def downgrade() -> None:
 def _stream(connection: sa.Connection) -> Iterator[Row]:
     """Yield all rows by run, however many there are."""
     found = connection.execute(sa.text(READ).execution_options(yield_per=MOST_POINTS))
-    for part in found.partitions():
+    for part in found.partitions(MOST_POINTS):
         yield from map(tuple, part)
 
 
