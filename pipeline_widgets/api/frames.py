@@ -34,7 +34,11 @@ def data_frame(
 
 
 def column_frame(columns: Mapping[str, Sequence[Any] | array[int] | array[float]]) -> pd.DataFrame:
-    """Return columns of one length as a DataFrame, equal to that of their rows. None of them has times."""
+    """Return columns as a DataFrame, equal to that of their rows.
+
+    Args:
+        columns: The values of each column by its name, all of one length; none of them are times.
+    """
     import numpy as np  # noqa: PLC0415  importing the package must not import numpy or pandas
     import pandas as pd  # noqa: PLC0415
 
