@@ -1,18 +1,17 @@
 """How the cost of reads, edits and triggers grows, beside bare sqlite3 on the same file in one run.
 
-    python benchmarks/growth.py [--sizes 10,100,1000] [--points 1000000]
+    python benchmarks/growth.py [--sizes 10,100,1000]
 
 For each call: milliseconds of CPU (the least of some repetitions), statements and transactions at each size,
 the same question or write by sqlite3 alone, and the exponent over the last two sizes. A call over 40 s is
-left out, and so are its larger sizes. No process is started: a trigger is measured up to its launch. Then the
-metrics of one run, as a supervisor writes them, beside one bare executemany: time, memory, the longest write.
+left out, and so are its larger sizes. No process is started: a trigger is measured up to its launch.
+`benchmarks/metrics.py` has what metrics cost.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import resource
 import sqlite3
 import sys
 import tempfile
@@ -21,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 TESTS = Path(__file__).parent.parent / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "support")]
@@ -30,12 +28,8 @@ import many  # noqa: E402
 from sqlalchemy import event  # noqa: E402
 
 import pipeline_widgets as pw  # noqa: E402
-from pipeline_widgets.domain.batch import Batch  # noqa: E402
-from pipeline_widgets.domain.job import MetricReport  # noqa: E402
-from pipeline_widgets.domain.liveness import Process  # noqa: E402
 from pipeline_widgets.execution.launchers import LaunchedJob  # noqa: E402
 from pipeline_widgets.execution.launchers.local import LocalLauncher  # noqa: E402
-from pipeline_widgets.services.supervision import Owner  # noqa: E402
 from pipeline_widgets.services.transfer import LONGEST  # noqa: E402
 from pipeline_widgets.widgets.agents import AgentsView  # noqa: E402
 from pipeline_widgets.widgets.pipeline import PipelineView  # noqa: E402
@@ -45,8 +39,6 @@ from pipeline_widgets.widgets.workspace import WorkspaceView  # noqa: E402
 
 TOO_LONG = 40.0  # seconds
 REPEAT_FOR = 0.5  # seconds of CPU for which a call is repeated
-NAMES = 100  # metrics of a report
-POINTS_AT_ONCE = 20_000  # that a supervisor writes at once, as execution/active_job.py says
 STATUS = "SELECT status FROM runs WHERE stage_id = ? AND experiment_id IS ? ORDER BY id DESC LIMIT 1"
 STATUSES = """SELECT s.id, (SELECT status FROM runs r
     WHERE r.stage_id = s.id AND r.experiment_id IS s.experiment_id ORDER BY r.id DESC LIMIT 1)
@@ -58,8 +50,6 @@ ADD_RUN = """INSERT INTO runs (project_id, pipeline_id, stage_id, experiment_id,
     VALUES (1, ?, ?, ?, ?, 'Succeeded', 1, '{}', 'x', 0, '{}', 1, 1)"""
 ADD_CHECKPOINT = """INSERT INTO checkpoints (run_id, step, path, size, digest, evaluation_score, signature,
     created_at) VALUES (?, ?, 'runs/1/checkpoints/1', 1, 'x', ?, '{}', 1)"""
-METRICS = """CREATE TABLE metrics
-    (id INTEGER PRIMARY KEY, run_id INTEGER, step INTEGER, name TEXT, value REAL)"""
 LATEST = "SELECT status FROM runs WHERE experiment_id = ? ORDER BY id DESC LIMIT 1"
 ACTIVE = "SELECT id, token FROM runs WHERE status IN ('Pending', 'Running', 'Stopping')"
 BEST = "SELECT id FROM checkpoints WHERE run_id = ? ORDER BY evaluation_score DESC, step DESC LIMIT 1"
@@ -89,7 +79,6 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", default="10,100,1000")
-    parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--only", default="", help="the calls whose name has this, or that grow with it")
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.split(",")]
@@ -103,8 +92,6 @@ def main() -> None:
             is_left_out = len(listed) < at or (listed and listed[-1] is None)
             listed.append(None if is_left_out else measure(row, file, workspace))
     show(sizes, costs)
-    if options.points:
-        write_points(options.points)
 
 
 def rows(size: int) -> Any:
@@ -289,53 +276,6 @@ def exponent(sizes: list[int], listed: list[Cost | None]) -> str:
     ours = math.log(listed[-1].cpu / listed[-2].cpu) / span
     bare = math.log(max(listed[-1].bare, 1e-6) / max(listed[-2].bare, 1e-6)) / span
     return f"exponent {ours:.2f} (bare {bare:.2f})"
-
-
-def write_points(count: int) -> None:
-    """Print what the metrics of a run cost as a supervisor writes them, beside bare executemany."""
-    with tempfile.TemporaryDirectory() as folder:
-        ws = pw.Workspace(Path(folder, "lab.db"))
-        project = ws.create_project("points", advanced_training=True)
-        services = ws._services
-        run = services.runs.train(project.create_experiment("long", algorithm="Counter")._id)
-        owner = Owner(process=Process(machine="m", pid=1, started=1.0), token=uuid4().hex)
-        job = services.supervision.take(run.id, owner)
-        if job is None:
-            sys.exit("The run was taken by somebody else.")
-        services.supervision.record_start(job, Process(machine="m", pid=2, started=1.0))
-        names = [f"train/metric_{at}" for at in range(NAMES)]
-        before, used, longest = peak(), time.process_time(), 0.0
-        for first in range(0, count // NAMES, POINTS_AT_ONCE // NAMES):  # as they come to a supervisor
-            steps = range(first, min(first + POINTS_AT_ONCE // NAMES, count // NAMES))
-            reports = (
-                MetricReport(step=step, total=None, metrics=dict.fromkeys(names, step / 7)) for step in steps
-            )
-            began = time.perf_counter()
-            services.supervision.record(job, Batch.of(reports))
-            longest = max(longest, time.perf_counter() - began)
-        ours = time.process_time() - used
-        grown = peak() - before
-        rows = [(run.id, step, name, step / 7) for step in range(count // NAMES) for name in names]
-        with sqlite3.connect(Path(folder, "bare.db"), isolation_level=None) as bare:
-            bare.execute("PRAGMA journal_mode=WAL")
-            bare.execute("PRAGMA synchronous=FULL")
-            bare.execute(METRICS)
-            bare.execute("CREATE INDEX ix ON metrics (run_id)")
-            used = time.process_time()
-            bare.execute("BEGIN")
-            bare.executemany("INSERT INTO metrics (run_id, step, name, value) VALUES (?, ?, ?, ?)", rows)
-            bare.execute("COMMIT")
-            theirs = time.process_time() - used
-        ws.close()
-    print(
-        f"{count:,} points of {NAMES} names: {ours:.2f} s of CPU, bare executemany {theirs:.2f} s, ratio "
-        f"{ours / theirs:.2f}; memory grew by {grown:.0f} MB; longest write {longest:.2f} s"
-    )
-
-
-def peak() -> float:
-    """Return the most memory that this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import random
 import shutil
 import statistics
 import sys
@@ -28,6 +29,7 @@ import psycopg  # noqa: E402
 from postgres import ADMIN, Server, programs  # noqa: E402
 
 import pipeline_widgets as pw  # noqa: E402
+from pipeline_widgets.domain.metric_block import make_block, pack_block  # noqa: E402
 
 STAGES = 3  # of a pipeline, with a run each
 LOCK = 0x70775F77  # as persistence/postgresql.py takes it
@@ -49,10 +51,11 @@ INSERT INTO runs (project_id, pipeline_id, stage_id, experiment_id, number, stat
   SELECT 1, 1 + (n - 1) / %(each)s, n, n, 1, 'Succeeded', n, n, n,
     '{"learning_rate": 0.001, "batch_size": 64, "steps": 1000}', n, '{"base": "letters"}', 1, 1, n,
     md5(n::text), 'a-host-of-the-cluster|boot', 4242, n FROM generate_series(1, %(stages)s) n;
-INSERT INTO metrics (run_id, step, name, value)
-  SELECT 1 + n %% %(stages)s, n, 'train/loss', random() FROM generate_series(1, %(points)s) n;
-ANALYZE;
+CREATE TABLE bare_metrics (id BIGSERIAL PRIMARY KEY, run_id INTEGER, step BIGINT, name TEXT, value FLOAT);
+CREATE INDEX ON bare_metrics (run_id);
 """
+BLOCKS = """INSERT INTO metric_blocks (run_id, until, points, lowest_step, highest_step, data)
+  SELECT n, %(count)s, %(count)s, 0, %(count)s - 1, %(data)s FROM generate_series(1, %(stages)s) n"""
 
 
 def main() -> None:
@@ -90,17 +93,21 @@ def main() -> None:
 def fill(server: Server, database: str, pipelines: int, points: int) -> None:
     """Insert the rows on the server itself."""
     began = time.perf_counter()
-    values = {"pipelines": pipelines, "stages": STAGES * pipelines, "each": STAGES, "points": points}
+    values = {"pipelines": pipelines, "stages": STAGES * pipelines, "each": STAGES}
     with psycopg.connect(user=ADMIN, host=str(server.folder), dbname=database) as connection:
         for statement in (FILL % values).split(";"):
             if statement.strip():
                 connection.execute(statement.encode())
+        count = max(1, points // (STAGES * pipelines))  # of each run, the same of all
+        block = make_block((step, "train/loss", random.random()) for step in range(count))  # noqa: S311  no secret
+        connection.execute(BLOCKS, {"count": count, "data": pack_block(block), "stages": STAGES * pipelines})
+        connection.execute("ANALYZE")
     print(f"{pipelines:,} pipelines of {STAGES} stages and runs, {points:,} points: {_since(began):.0f} s")
 
 
 def sizes(server: Server, database: str) -> None:
     """Print the bytes of a row with its indexes."""
-    for table in ("pipelines", "experiments", "stages", "runs", "metrics"):
+    for table in ("pipelines", "experiments", "stages", "runs", "metric_blocks"):
         ask = f"SELECT pg_total_relation_size('{table}'), (SELECT count(*) FROM {table})"  # noqa: S608  of ours
         size, rows = server.ask(ask, database=database)[0]
         print(f"{table:<12} {rows:>12,} rows, {size / rows:>6.0f} bytes a row, {size / 1e6:>8,.0f} MB")
@@ -233,7 +240,7 @@ def _write(url: str) -> Callable[[], object]:
 def _write_bare(where: str) -> Callable[[], object]:
     connection = psycopg.connect(where)
     rows = [(1, step, "train/loss", 0.5) for step in range(POINTS)]
-    insert = "INSERT INTO metrics (run_id, step, name, value) VALUES (%s, %s, %s, %s)"
+    insert = "INSERT INTO bare_metrics (run_id, step, name, value) VALUES (%s, %s, %s, %s)"
 
     def write() -> None:
         with connection.transaction(), connection.cursor() as cursor:

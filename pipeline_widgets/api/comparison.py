@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from pipeline_widgets.api import display
-from pipeline_widgets.api.frames import data_frame
+from pipeline_widgets.api.frames import column_frame, data_frame
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.comparison import ABSENT
 from pipeline_widgets.domain.overview import ResultRow
@@ -63,9 +63,11 @@ class Comparison(display.ShowsView):
     def metrics(self) -> pd.DataFrame:
         """The metrics of the runs: columns experiment, run, step, metric, value."""
         origin = {each.run_id: (each.experiment, each.number) for each in self._listed}
-        metrics = self._services.runs.metrics(list(origin))
-        rows = [(*origin[run], step, name, value) for run, step, name, value in metrics]
-        return data_frame(rows, columns=METRIC_COLUMNS)
+        told = self._services.runs.metrics(list(origin))
+        experiments, numbers = ([origin[run][at] for run in told.runs] for at in (0, 1))
+        values = told.values  # noqa: PD011  no pandas yet
+        columns = (experiments, numbers, told.steps, told.names, values)
+        return column_frame(dict(zip(METRIC_COLUMNS, columns, strict=True)))
 
     @property
     def config(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,24 @@ def data_frame(
     made = [_without_zones(row) for row in rows]
     labels = None if columns is None else [*columns]
     return pd.DataFrame(made, index=None if index is None else [*index], columns=labels, dtype=dtype)
+
+
+def column_frame(columns: Mapping[str, Sequence[Any] | array[int] | array[float]]) -> pd.DataFrame:
+    """Return columns as a DataFrame, equal to that of their rows.
+
+    Args:
+        columns: The values of each column by its name, all of one length; none of them are times.
+    """
+    import numpy as np  # noqa: PLC0415  importing the package must not import numpy or pandas
+    import pandas as pd  # noqa: PLC0415
+
+    if not all(map(len, columns.values())):
+        return data_frame([], columns=[*columns])
+    made = {
+        name: np.frombuffer(each, each.typecode) if isinstance(each, array) else each
+        for name, each in columns.items()
+    }
+    return pd.DataFrame(made)
 
 
 def _without_zones(row: Mapping[str, Any] | Sequence[Any]) -> Any:

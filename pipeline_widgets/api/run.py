@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api.annotated import Annotated
-from pipeline_widgets.api.frames import data_frame
+from pipeline_widgets.api.frames import column_frame, data_frame
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.lineage import Lineage
 from pipeline_widgets.api.listing import Listing, select_columns
@@ -229,9 +229,9 @@ class Run(Annotated):
     @property
     def metrics(self) -> pd.DataFrame:
         """The metrics that it reported: columns step, metric, value, in the order of the reports."""
-        metrics = self._services.runs.metrics([self._id])
-        rows = [(step, name, value) for _, step, name, value in metrics]
-        return data_frame(rows, columns=["step", "metric", "value"])
+        told = self._services.runs.metrics([self._id])
+        values = told.values  # noqa: PD011  no pandas yet
+        return column_frame({"step": told.steps, "metric": told.names, "value": values})
 
     @property
     def shown_items(self) -> Listing[ShownItem]:

@@ -21,13 +21,22 @@ Curve: TypeAlias = tuple[Point, ...]
 FEWEST = 5  # the first, the last, and a bucket with a lowest value, a highest value and a gap
 
 
-def extend_curve(curve: Curve, reports: Iterable[Point], most: int = 200) -> Curve:
-    """Return a curve with later reports, thinned. A step that is reported again has its later value."""
+def extend_curve(
+    curve: Curve, reports: Iterable[Point], most: int = 200, *, is_selected: bool = False
+) -> Curve:
+    """Return a curve with later reports, thinned. A step that is reported again has its later value.
+
+    Args:
+        curve: The curve.
+        reports: The reports, in their order.
+        most: How many points there are at most.
+        is_selected: Whether the reports are those of more that can stay, so that few are thinned, too.
+    """
     points = [*curve, *reports]
     steps = [step for step, _ in points]
     if any(map(ge, steps, steps[1:])):  # rare, and sorting takes its time
         points = sorted(dict(points).items(), key=_step)
-    return thin_curve(points, most)
+    return thin_curve(points, most, is_selected=is_selected)
 
 
 def join_curves(before: Curve, after: Curve, until: int | None, most: int = 200) -> Curve:
@@ -49,7 +58,7 @@ def join_curves(before: Curve, after: Curve, until: int | None, most: int = 200)
     return thin_curve([*kept, *after], most) if kept else after
 
 
-def thin_curve(points: Sequence[Point], most: int = 200) -> Curve:
+def thin_curve(points: Sequence[Point], most: int = 200, *, is_selected: bool = False) -> Curve:
     """Return at most that many points, the shape being kept.
 
     The first and the last point stay, and of each bucket the lowest and the highest value, and one gap.
@@ -57,14 +66,16 @@ def thin_curve(points: Sequence[Point], most: int = 200) -> Curve:
     Args:
         points: In the order of their steps, each step once.
         most: Less than five counts as five.
+        is_selected: Whether they are those of more points that can stay.
     """
     clean = [
         point if point[1] is not None and math.isfinite(point[1]) else (point[0], None) for point in points
     ]
-    if len(clean) <= max(most, FEWEST):
+    if len(clean) <= max(most, FEWEST) and not is_selected:
         return tuple(clean)
     first = clean[0][0]
-    shift = _shift(clean, max(most, FEWEST))
+    has_gaps = any(value is None for _, value in clean)
+    shift = find_bucket_shift(clean[-1][0] - first, most, has_gaps=has_gaps)
     lows: dict[int, tuple[float, int]] = {}
     highs: dict[int, tuple[float, int]] = {}
     gaps: dict[int, int] = {}
@@ -83,10 +94,16 @@ def thin_curve(points: Sequence[Point], most: int = 200) -> Curve:
     return tuple(clean[at] for at in sorted(kept))
 
 
-def _shift(points: Sequence[Point], most: int) -> int:
-    """Return which power of two is the width of a bucket, so that few enough points are kept."""
-    marks = 3 if any(value is None for _, value in points) else 2
-    buckets, width = (most - 2) // marks, points[-1][0] - points[0][0]
+def find_bucket_shift(width: int, most: int = 200, *, has_gaps: bool) -> int:
+    """Return which power of two is the width of a bucket, so that few enough points are kept.
+
+    Args:
+        width: From the first to the last step.
+        most: How many points there are at most; less than five counts as five.
+        has_gaps: Whether any value is missing.
+    """
+    marks = 3 if has_gaps else 2
+    buckets = (max(most, FEWEST) - 2) // marks
     shift = 0
     while width >> shift >= buckets:
         shift += 1

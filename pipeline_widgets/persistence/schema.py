@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0009"
+HEAD = "0011"
 
 
 class CleanString(TypeDecorator[str]):
@@ -344,14 +345,17 @@ sources = Table(
     Column("text", CleanText, nullable=False),
 )
 
-#: Append-only; a step that is reported twice has two rows, and the later one counts. NULL is NaN.
-metrics = _table(
-    "metrics",
-    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False, index=True),
-    Column("step", LONG, nullable=False),
-    Column("name", UNLIMITED, nullable=False),
-    Column("value", Float),
-    Column("reported_at", Float),  # NULL where that is not known
+#: The metrics of runs, packed by domain/metric_block.py. Points are never changed; but several blocks that
+#: are small are replaced by one that has the points of all.
+metric_blocks = _table(
+    "metric_blocks",
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("until", LONG, nullable=False),  # how many points of the run there are with it
+    Column("points", Integer, nullable=False),
+    Column("lowest_step", LONG, nullable=False),
+    Column("highest_step", LONG, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    UniqueConstraint("run_id", "until"),
     key_type=LONG,
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
@@ -12,6 +12,7 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.experiment_actions import describe_running
 from pipeline_widgets.domain.history import EventKind
+from pipeline_widgets.domain.metric_block import MetricColumns
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.plan import Plan, Problem, describe_other_code, find_problems, make_plan
 from pipeline_widgets.domain.python_version import foreign_fix, foreign_reason
@@ -285,8 +286,8 @@ class RunService:
         with self._store.read() as work:
             return work.metrics.usage(run_id)
 
-    def metrics(self, run_ids: list[int]) -> list[tuple[int, int, str, float]]:
-        """Return run, step, name and value of all metrics, in the order of their report."""
+    def metrics(self, run_ids: Collection[int]) -> MetricColumns:
+        """Return all metrics of runs, in the order of their report."""
         with self._store.read() as work:
             return work.metrics.of_runs(run_ids)
 

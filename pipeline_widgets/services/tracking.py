@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ class RunChanges:
     reports: tuple[tuple[int, Mapping[str, float]], ...]
     #: The checkpoints by their ids.
     checkpoints: Mapping[int, TrackedCheckpoint]
-    #: The id of the last metric that was read.
+    #: How many of its metrics have been read.
     last: int
     #: Whether there may be more metrics already.
     has_more: bool
@@ -90,16 +89,17 @@ class TrackingService:
             )
 
     def read(self, run_id: int, after: int, known: Collection[int]) -> RunChanges:
-        """Return what has come of a run after a metric, with the checkpoints that are not known yet."""
+        """Return what a run has reported after so many metrics, and its checkpoints that are not known."""
         with self._store.read() as work:  # one snapshot: with the final status all metrics are there
-            rows = work.metrics.after(run_id, after, MOST_AT_ONCE)
+            blocks = work.metrics.after(run_id, after, MOST_AT_ONCE)
             saved = [each for each in work.checkpoints.of_runs([run_id]) if each.id not in known]
             run, lease = work.runs.get(run_id), work.runs.lease(run_id)
+        count = sum(map(len, blocks))
         reports: list[tuple[int, dict[str, float]]] = []
-        for _, step, name, value, _ in rows:
+        for step, name, value in (row for block in blocks for row in block.rows()):
             if not reports or reports[-1][0] != step or name in reports[-1][1]:
                 reports.append((step, {}))
-            reports[-1][1][name] = math.nan if value is None else value
+            reports[-1][1][name] = value
         return RunChanges(
             reports=tuple(reports),
             checkpoints={
@@ -112,8 +112,8 @@ class TrackingService:
                 )
                 for each in saved
             },
-            last=rows[-1][0] if rows else after,
-            has_more=len(rows) == MOST_AT_ONCE,
+            last=after + count,
+            has_more=count == MOST_AT_ONCE,
             status=run.status,
             error=run.error,
             beat_at=lease.beat_at,

@@ -83,20 +83,27 @@ def test_fault_3_whatever_a_training_tells_is_kept(store: Store) -> None:
     assert (checkpoint.step, checkpoint.size) == (last, 3 << 30)
     assert checkpoint.signature[cleaned] == cleaned
     assert (repr(checkpoint.signature["nan"]), checkpoint.signature["inf"]) == ("nan", -math.inf)
-    assert {name for _, _, name, _ in runs.metrics([run.id])} == {cleaned, "x" * 5000}
+    assert {name for _, _, name, _ in runs.metrics([run.id]).rows()} == {cleaned, "x" * 5000}
 
 
 def test_fault_3_a_value_that_can_never_be_stored_is_told_apart(store: Store) -> None:
     """A number past 64 bits, and what JSON cannot say, are refused with their column, and nothing stays."""
-    row: dict[str, Any] = {"run_id": 1, "name": "loss", "value": 0.5}
+    row: dict[str, Any] = {
+        "run_id": 1,
+        "path": "x",
+        "size": 1,
+        "digest": "d",
+        "signature": {},
+        "created_at": 0,
+    }
     refused = pytest.raises(DataRefusedError, match=r"cannot store a value. step = 9223372036854775808")
     with refused, store.write() as work:
-        work.connection.execute(insert(schema.metrics).values(**row, step=2**63))
+        work.connection.execute(insert(schema.checkpoints).values(**row, step=2**63))
     algorithm = {"name": "A", "digest": "d", "spec": {"x": object()}, "created_at": 0}
     with pytest.raises(DataRefusedError, match="not JSON serializable"), store.write() as work:
         work.connection.execute(insert(schema.algorithms).values(**algorithm))
     with store.read() as work:
-        assert work.connection.execute(text("SELECT count(*) FROM metrics")).scalar() == 0
+        assert work.connection.execute(text("SELECT count(*) FROM checkpoints")).scalar() == 0
 
 
 def test_a_row_that_is_there_is_a_conflict_on_both(store: Store) -> None:

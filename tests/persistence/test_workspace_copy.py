@@ -16,7 +16,19 @@ from typing import Any
 
 import pytest
 from factories.lab import Lab, open_lab
-from sqlalchemy import JSON, Boolean, Column, Float, Integer, Table, delete, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from pipeline_widgets.__main__ import main
 from pipeline_widgets.domain.agent import AgentStatus
@@ -92,6 +104,8 @@ def _value(column: Column[Any], number: int) -> object:
         }
     if isinstance(column.type, Boolean):
         return number % 2 == 0
+    if isinstance(column.type, LargeBinary):
+        return bytes(range(256)) * number
     if isinstance(column.type, Float) and not column.name.endswith("_at"):
         return (0.1 + number, math.inf, 5e-324)[number - 1]
     if isinstance(column.type, Float):
@@ -269,10 +283,10 @@ def test_a_row_that_changes_on_its_way_is_found(
 
     def spoil(connection: Any, counters: Any) -> None:
         whole(connection, counters)
-        connection.execute(update(schema.metrics).where(schema.metrics.c.id == 1).values(value=0.25))
+        connection.execute(update(schema.metric_blocks).values(data=b"another"))
 
     monkeypatch.setattr(row_copy, "_write_counters", spoil)
-    with pytest.raises(StorageError, match="The copy of the table 'metrics' is not the same"):
+    with pytest.raises(StorageError, match="The copy of the table 'metric_blocks' is not the same"):
         copy_workspace(full.store, postgres_url, tmp_path / "files")
     with opened(postgres_url).read() as connection:
         assert find_rows(connection) is None
@@ -360,7 +374,7 @@ def test_the_command_says_what_was_copied(
     full.store.database.close()
     assert main(["copy", source, postgres_url, "--artifacts", str(tmp_path / "files")]) == 0
     printed = capsys.readouterr().out
-    assert "2 metrics" in printed
+    assert "2 metric_blocks" in printed
     assert f"Its artifacts are in {tmp_path / 'files'}" in printed
     assert main(["copy", source, postgres_url, "--move"]) == 1
     assert "is not empty" in capsys.readouterr().err

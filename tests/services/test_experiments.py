@@ -103,8 +103,8 @@ def test_an_experiment_is_deleted_with_its_runs_and_files(lab: Lab) -> None:
     with pytest.raises(NotFoundError):
         lab.experiments.get(gone.id)
     assert [path.exists() for path in paths] == [False, True]
-    assert lab.runs.metrics([1]) == []
-    assert len(lab.runs.metrics([2])) == 1
+    assert [*lab.runs.metrics([1]).rows()] == []
+    assert len([*lab.runs.metrics([2]).rows()]) == 1
 
 
 def test_an_experiment_with_resumed_runs_can_be_deleted(lab: Lab) -> None:

@@ -114,7 +114,7 @@ def test_a_repository_is_asked_for_any_number_of_rows(lab: Lab) -> None:
     with lab.store.read() as work:
         limit_variables(work, 32_766)
         told = [(job.run_id, 3, "loss", 0.5), (job.run_id, 4, "loss", 0.25)]
-        assert work.metrics.of_runs([*MANY, job.run_id]) == told
+        assert [*work.metrics.of_runs([*MANY, job.run_id]).rows()] == told
         assert work.metrics.count([job.run_id, *MANY]) == 2
         assert len(work.runs.listed(run.project_id, [*MANY, experiment])) == 2
         assert work.checkpoints.counted([*MANY, experiment]) == {run.id: 1}
@@ -167,7 +167,7 @@ def test_metrics_are_stored_as_they_were_reported(lab: Lab) -> None:
     """Names that no database stores are cleaned, NaN stays NaN, and large steps keep all their digits."""
     job = lab.started(lab.runs.trigger(lab.pipeline("SFT").stages[0].id))
     lab.report(job, 2**40, None, **{"a\0b": 1.0, "half \ud800": float("nan"), "loss": 2.0})
-    stored = lab.runs.metrics([job.run_id])
+    stored = [*lab.runs.metrics([job.run_id]).rows()]
     assert {row[:2] for row in stored} == {(job.run_id, 2**40)}
     assert [row[2] for row in stored] == ["a\ufffdb", "half \ufffd", "loss"]
     assert [str(row[3]) for row in stored] == ["1.0", "nan", "2.0"]

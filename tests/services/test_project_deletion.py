@@ -115,7 +115,7 @@ def test_a_project_is_deleted_with_everything_that_belongs_to_it(lab: Lab) -> No
     with_both = rows(lab)
     assert all(
         len(with_both[name]) == 2 * len(before[name])
-        for name in ("runs", "metrics", "usage", "scores", "events")
+        for name in ("runs", "metric_blocks", "usage", "scores", "events")
     )
     assert (
         [folder.exists() for folder in gone].count(True)

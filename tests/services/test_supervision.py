@@ -77,7 +77,7 @@ def test_what_is_told_can_be_read(lab: Lab) -> None:
     lab.report(job, 1, 100, loss=0.5, accuracy=0.1)
     lab.report(job, 2, loss=math.nan)
     lab.report(job, 2, loss=math.inf)
-    told = lab.runs.metrics([job.run_id])
+    told = [*lab.runs.metrics([job.run_id]).rows()]
     assert {run for run, *_ in told} == {job.run_id}
     assert [(step, name) for _, step, name, _ in told] == [
         (1, "loss"),
@@ -162,7 +162,7 @@ def test_a_process_that_was_given_up_is_fenced(
     def everything() -> object:
         return (
             lab.runs.get(run),
-            lab.runs.metrics([run]),
+            [*lab.runs.metrics([run]).rows()],
             lab.runs.checkpoints(run),
             lab.supervision.active(),
             lab.store.revision(lab.project.id),
@@ -281,7 +281,7 @@ def test_the_last_that_was_told_comes_with_the_end(lab: Lab) -> None:
     lab.supervision.finish(job, Outcome(status=Status.STOPPED), an_owner(), last)
     run = lab.runs.get(job.run_id)
     assert (run.status, run.step, run.total) == (Status.STOPPED, 7, 8)
-    assert lab.runs.metrics([run.id]) == [(run.id, 7, "loss", 0.5)]
+    assert [*lab.runs.metrics([run.id]).rows()] == [(run.id, 7, "loss", 0.5)]
 
 
 @pytest.mark.spec("1")

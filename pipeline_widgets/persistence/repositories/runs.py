@@ -166,7 +166,7 @@ _FROZEN = (
 
 #: What a run has rows of its own in, beside scores.
 _OWN_TABLES = (
-    *(schema.metrics, schema.last_metrics, schema.usage, schema.shown_items),
+    *(schema.metric_blocks, schema.last_metrics, schema.usage, schema.shown_items),
     *(schema.checkpoints, schema.notices),
 )
 

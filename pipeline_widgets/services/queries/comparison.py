@@ -122,7 +122,7 @@ class ComparisonQueries:
                 what = f"{many:,} rows are more than a browser should be sent."
                 raise RuleError(what, fix="In Python, project.results(...).to_csv(path) writes them all.")
             told = work.metrics.of_runs(origin)
-        return to_csv(METRIC_COLUMNS, ((*origin[run], step, name, value) for run, step, name, value in told))
+        return to_csv(METRIC_COLUMNS, ((*origin[run], *point) for run, *point in told.rows()))
 
 
 def latest_first(found: Iterable[ResultRow]) -> list[ResultRow]:

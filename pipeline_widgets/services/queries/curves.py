@@ -10,13 +10,13 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline_widgets.domain.curve import Curve, Point, extend_curve, join_curves
+from pipeline_widgets.domain.curve import Curve, join_curves
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.persistence.repositories.metrics import MetricRow
 from pipeline_widgets.persistence.store import UnitOfWork
+from pipeline_widgets.services.queries.curve_points import extend_curves, extend_times
 
 FIRST = ("training_score", "evaluation_score")  # the curves that are shown before all others
-AT_ONCE = 50_000  # metrics that are held in memory together
+AT_ONCE = 1_000_000  # metrics that are held in memory together
 KEPT = 64  # runs whose curves are kept for the next look
 
 
@@ -46,9 +46,10 @@ class RunCurves:
 
 @dataclass(frozen=True, slots=True)
 class _ReadCurves:
-    """The curves of a run up to the metric that was read last, and whether that was the last there was."""
+    """The curves of a run as far as they were read, and whether that was all there was."""
 
-    last: int = 0
+    #: How many points were read.
+    count: int = 0
     whole: bool = False
     curves: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
     #: Seconds since 1970 by step.
@@ -106,11 +107,11 @@ class CurveReader:
             joined: Mapping[str, Curve] = {}
             for each in parts:
                 last = high if each.until is None else min(high, each.until)
-                rows = work.metrics.between(each.run.id, low, last, most + 1)
-                most -= len(rows)
-                if most < 0:
+                blocks = work.metrics.between(each.run.id, low, last, most)
+                if blocks is None:
                     return {}
-                joined = _join(joined, _extend({}, rows, points), None, points)
+                most -= sum(map(len, blocks))
+                joined = _join(joined, extend_curves({}, blocks, points), None, points)
             found[run_id] = sort_curves(joined)
         return found
 
@@ -142,11 +143,12 @@ class CurveReader:
         read, left = self._known.get(key, _ReadCurves()), sys.maxsize if most is None else max(1, most)
         while left > 0 and not read.final:
             limit = min(left, AT_ONCE)
-            rows = work.metrics.after(run.id, read.last, limit)
-            last = rows[-1][0] if rows else read.last
-            grown, times = _extend(read.curves, rows, points), _extend_times(read.times, rows, points)
-            whole = len(rows) < limit
-            read = _ReadCurves(last, whole, grown, times, final=whole and run.status.finished)
+            blocks = work.metrics.after(run.id, read.count, limit)
+            new = sum(map(len, blocks))
+            grown = extend_curves(read.curves, blocks, points)
+            times = extend_times(read.times, blocks, points)
+            whole = new < limit
+            read = _ReadCurves(read.count + new, whole, grown, times, final=whole and run.status.finished)
             if read.whole:
                 break
             left -= limit
@@ -210,24 +212,3 @@ def _since_start(times: Curve, run: Run) -> Curve:
         return ()
     start = run.started_at.timestamp()
     return tuple((step, max(0.0, at - start)) for step, at in times if at is not None)
-
-
-def _extend(curves: Mapping[str, Curve], rows: Sequence[MetricRow], points: int) -> Mapping[str, Curve]:
-    new: dict[str, list[Point]] = {}
-    for _, step, name, value, _ in rows:
-        new.setdefault(name, []).append((step, value))
-    return {
-        **curves,
-        **{name: extend_curve(curves.get(name, ()), added, points) for name, added in new.items()},
-    }
-
-
-def _extend_times(times: Curve, rows: Sequence[MetricRow], points: int) -> Curve:
-    """Return when steps were reported, each once, and none before one that was reported earlier."""
-    last = times[-1][0] if times else -1
-    new: list[Point] = []
-    for _, step, _, _, at in rows:
-        if at is not None and step > last:
-            new.append((step, at))
-            last = step
-    return extend_curve(times, new, points) if new else times

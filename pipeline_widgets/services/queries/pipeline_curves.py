@@ -91,9 +91,8 @@ class PipelineCurveQueries:
         with self._store.read() as work:
             parts = find_parts(work, [each.run.id for each in trained])
             reported: dict[int, list[tuple[int, str, float]]] = {}
-            for run_id, step, name, value in work.metrics.of_runs(
-                {part.run.id for of_run in parts.values() for part in of_run}
-            ):
+            read = work.metrics.of_runs({part.run.id for of_run in parts.values() for part in of_run})
+            for run_id, step, name, value in read.rows():
                 reported.setdefault(run_id, []).append((step, name, value))
         return [
             (stage.number, stage.name, part.run.number, step, name, value)
