@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0009"
+HEAD = "0010"
 
 
 class CleanString(TypeDecorator[str]):
@@ -251,6 +251,7 @@ runs = _table(
     Column("lowest_training", Float),
     Column("highest_training", Float),
     Column("error", CleanText),
+    Column("failure", JSON(none_as_null=True)),  # its message, and the user's own line, as it was then
     Column("revision", Integer, nullable=False),
     Column("code", JSON(none_as_null=True)),  # where it was triggered, and the digests of what it ran
     Column("environment_digest", CleanString(64)),

@@ -25,6 +25,7 @@ MESSAGES = {
     "ExperimentDetailRow": "experiments.detail_row",
     "ExperimentFormData": "experiment_form.filled_form",
     "ExperimentOption": "stage_form._experiment_row",
+    "FailureRow": "failure_card.failure_row",
     "OpenEvaluation": "scoring.evaluation_row",
     "PanelRun": "stage_panel._run",
     "Panel": "stage_panel.panel_row",

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.staleness import Staleness, compute_staleness
+from pipeline_widgets.domain.triggering import find_blockers
 from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import pipeline_facts
 from pipeline_widgets.services.queries.run_detail import CheckpointRow, checkpoint_rows
 
 
@@ -19,6 +22,11 @@ class Use:
     pipeline: str
     #: The number of the stage, counted from 1.
     stage: int
+    stage_id: int
+    #: Whether what the stage has made last is out of date, and why.
+    staleness: Staleness
+    #: Why the stage cannot be triggered now; empty where it can.
+    blockers: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,12 +97,23 @@ class ExperimentDetailQueries:
 
 
 def _uses(work: UnitOfWork, experiment_id: int) -> tuple[Use, ...]:
-    return tuple(
-        Use(pipeline_id=pipeline.id, pipeline=pipeline.name, stage=number)
-        for pipeline in work.pipelines.using(experiment_id)
-        for number, stage in enumerate(pipeline.stages, start=1)
-        if getattr(stage, "experiment_id", None) == experiment_id
-    )
+    found: list[Use] = []
+    for pipeline in work.pipelines.using(experiment_id):
+        known = pipeline_facts.load(work, pipeline)
+        stale = compute_staleness(pipeline, known)
+        found += [
+            Use(
+                pipeline_id=pipeline.id,
+                pipeline=pipeline.name,
+                stage=number,
+                stage_id=stage.id,
+                staleness=stale[stage.id],
+                blockers=tuple(map(str, find_blockers(pipeline, stage.id, known))),
+            )
+            for number, stage in enumerate(pipeline.stages, start=1)
+            if getattr(stage, "experiment_id", None) == experiment_id
+        ]
+    return tuple(found)
 
 
 def _history(

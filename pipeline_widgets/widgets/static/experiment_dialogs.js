@@ -34,17 +34,20 @@ export async function openNewExperiment(table, pressed) {
  * @param {Frame} frame
  * @param {Args} args
  * @param {El} pressed
+ * @param {"form" | "config_form"} [command]
  */
-const askForForm = async (frame, args, pressed) =>
-  /** @type {ExperimentFormData | undefined} */ (await frame.run("form", args, pressed));
+const askForForm = async (frame, args, pressed, command = "form") =>
+  /** @type {ExperimentFormData | undefined} */ (await frame.run(command, args, pressed));
 
 /**
- * @param {Experiments} table
- * @param {ExperimentRow} row
+ * Edit the config of an experiment; `command` is that of the view which asks for the form.
+ * @param {{ frame: Frame }} table
+ * @param {Pick<ExperimentRow, "id" | "name" | "runs">} row
  * @param {El} pressed
+ * @param {"form" | "config_form"} [command]
  */
-export async function openEditConfig({ frame }, row, pressed) {
-  const form = await askForForm(frame, { experiment: row.id }, pressed);
+export async function openEditConfig({ frame }, row, pressed, command) {
+  const form = await askForForm(frame, { experiment: row.id }, pressed, command);
   if (!form) return;
   const note = row.runs ? "Existing runs keep their config. A stage that ran it turns stale." : "";
   const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });

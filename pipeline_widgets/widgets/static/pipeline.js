@@ -51,7 +51,8 @@ export class Builder {
       select: (id) => this.select(id),
     });
     this.place = new AgentPlace(this.frame, model);
-    this.panel = new StagePanel({ frame: this.frame, place: this.place });
+    const open = (/** @type {number} */ id) => this.select(id);
+    this.panel = new StagePanel({ frame: this.frame, place: this.place, open });
     this.chart = new PipelineChart(this.frame, model);
     this.results = make(html`<section class="pw-builder-results" aria-label="Results"></section>`);
     this.frame.on("change:stages", () => this.change());
