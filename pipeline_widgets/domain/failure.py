@@ -160,7 +160,8 @@ def parse_error(error: str) -> Failure:
     """Return what the text of an error tells: of runs of which nothing else was recorded."""
     last = error.rfind(_TRACEBACK)
     if last < 0:
-        return make_failure(error.strip().partition("\n")[0])
+        told = error.strip().splitlines() or [""]
+        return make_failure(told[-1] if told[0].startswith("Traceback") else told[0])
     lines = error[last + len(_TRACEBACK) :].strip("\n").splitlines()
     calls: list[TracedCall] = []
     code: dict[TracedCall, list[str]] = {}

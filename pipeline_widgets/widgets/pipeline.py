@@ -24,6 +24,7 @@ from pipeline_widgets.widgets.config_editing import ConfigEditingView
 from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import new_form, submitted
+from pipeline_widgets.widgets.lineage import LineageView
 from pipeline_widgets.widgets.pipeline_chart import pipeline_chart_row
 from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.results import ResultsView
@@ -39,7 +40,7 @@ METRICS_AT_ONCE = 20_000  # rows that one look at a run reads, so that a view ne
 EVENTS = 200  # that the history shows
 
 
-class PipelineView(TriggeringView, ConfigEditingView, ScoringView, DeployingView, ShowingView):
+class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, DeployingView, ShowingView):
     """One pipeline, live.
 
     Args:

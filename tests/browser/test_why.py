@@ -274,7 +274,9 @@ def test_a_stale_stage_shows_what_has_changed(
     expect(dialog).to_contain_text("best evaluation score 0.75, step 20")
     notebook.execute("lab.experiments.update(second.experiment_id, configured(GRPO, {'steps': 20}), seed=3)")
     dialog.get_by_role("button", name="Re-run").click()
-    expect(why).to_have_count(0)
+    again = why.get_by_role("button", name="Re-run from here")
+    expect(again).to_have_attribute("aria-disabled", "true")
+    assert notebook.python("lab.state(second).run.number") == 2
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
@@ -292,3 +294,72 @@ def test_an_experiment_shows_why_its_stage_is_stale(
     notebook.page.get_by_role("dialog").get_by_role("button", name="Re-run").click()
     expect(why.get_by_role("button", name="Re-run from here")).to_have_attribute("aria-disabled", "true")
     assert notebook.python("lab.state(second).run.number") == 2
+
+
+LINEAGE = """
+from pipeline_widgets.widgets.results import ResultsView
+pipeline = lab.pipeline("SFT", "GRPO", "GRPO", "deploy", name="post-training of a rather long name")
+first, second, third, deploy = pipeline.stages
+for stage in (first, second, third):
+    lab.do(stage, 0.5, 0.75)
+lab.do(deploy)
+lab.do(second, 0.9)
+"""
+
+
+@pytest.mark.spec("9.3")
+@pytest.mark.parametrize("width", [600, 900, 1400])
+def test_the_lineage_of_a_run_leads_to_its_relatives(
+    notebook: Notebook,
+    show: Callable[[str], Locator],
+    axe: Callable[[Locator], str],
+    screenshot: Callable[..., Path],
+    width: int,
+) -> None:
+    """A graph in the panel of a stage: a press on a node selects its stage, or opens the agent."""
+    page = notebook.page
+    page.set_viewport_size({"width": width, "height": 900})
+    output = show(LINEAGE + "show(pipeline, 3)")
+    panel = output.get_by_role("region", name="Stage 3")
+    panel.get_by_text("Lineage", exact=True).click()
+    graph = panel.get_by_role("region", name="Graph of the lineage")
+    nodes = graph.get_by_role("button")
+    expect(nodes).to_have_count(5)
+    expect(nodes.nth(2)).to_have_attribute("aria-current", "true")
+    expect(nodes.nth(1)).to_have_accessible_name(re.compile("^run 1 of .*stage 2 of pipeline.*from step 20"))
+    expect(nodes.nth(2)).to_have_accessible_name(re.compile("Succeeded, Stale, from step 20"))
+    graph.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    screenshot(f"lineage {width}")
+    for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
+        notebook.theme(theme)
+        assert axe(output) == "", theme
+        screenshot(f"lineage {width} {theme}")
+    notebook.keys_leave_the_notebook_alone(nodes.nth(0))
+    nodes.nth(4).click()
+    expect(output.get_by_role("region", name="Agent", exact=True)).to_be_visible()
+    nodes.nth(0).press("Enter")
+    expect(output.get_by_role("region", name="Stage 1")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.mark.spec("9.3")
+def test_the_lineage_in_results_leads_to_rows(
+    notebook: Notebook,
+    show: Callable[[str], Locator],
+    axe: Callable[[Locator], str],
+    screenshot: Callable[..., Path],
+) -> None:
+    """A run of an experiment that is not shown is added; sentences to copy stay at hand."""
+    output = notebook.run(LAB + LINEAGE + "ResultsView(services, lab.project.id, [third.experiment_id])")
+    output.get_by_role("button", name=re.compile("^Lineage of .*-3 run 1")).click()
+    graph = output.get_by_role("region", name="Graph of the lineage")
+    expect(graph.get_by_role("button", name=re.compile("^run 1 of deployment"))).to_have_attribute(
+        "aria-disabled", "true"
+    )
+    graph.get_by_role("button", name=re.compile("stage 1 of")).click()
+    expect(output.get_by_role("button", name=re.compile("^Lineage of .*-1 run 1"))).to_be_focused()
+    output.get_by_text("As text", exact=True).click()
+    expect(output.get_by_role("listitem").filter(has_text="version 1, from step")).to_be_visible()
+    screenshot("lineage results", output)
+    assert axe(output) == ""

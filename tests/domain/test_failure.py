@@ -168,6 +168,11 @@ def test_evidence_of_a_crash_is_its_first_line() -> None:
     assert failure == Failure(message="Killed by signal 9 (SIGKILL). (Process 12 on here.)")
 
 
+def test_a_traceback_of_another_make_ends_in_its_message() -> None:
+    """Such as that of a program which a training has started."""
+    assert parse_error("Traceback:\n  File\nValueError: no data").message == "ValueError: no data"
+
+
 @pytest.mark.parametrize("status", list(Status))
 def test_only_what_was_broken_off_has_a_failure(status: Status) -> None:
     """The record goes before the text; a run that goes on or has succeeded has none."""

@@ -26,6 +26,8 @@ MESSAGES = {
     "ExperimentFormData": "experiment_form.filled_form",
     "ExperimentOption": "stage_form._experiment_row",
     "FailureRow": "failure_card.failure_row",
+    "Lineage": "lineage.lineage_row",
+    "LineageNode": "lineage._node_row",
     "OpenEvaluation": "scoring.evaluation_row",
     "PanelRun": "stage_panel._run",
     "Panel": "stage_panel.panel_row",

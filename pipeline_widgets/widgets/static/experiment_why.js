@@ -1,7 +1,7 @@
 // Why the run of an experiment was broken off, and why the stages that it is bound to are stale.
 
+import { openEditConfig } from "./edit_config.js";
 import { experimentItems } from "./experiment_actions.js";
-import { openEditConfig } from "./experiment_dialogs.js";
 import { FailureCard } from "./failure_card.js";
 import { openPlan } from "./plan.js";
 import { openResume } from "./resume_dialog.js";

@@ -3,12 +3,13 @@
 
 import { field, textArea } from "./controls.js";
 import { openDialog, paragraphs } from "./dialogs.js";
+import { openEditConfig } from "./edit_config.js";
 import { button, draw, html, icon, make, moment, unique } from "./elements.js";
 import { EnvironmentPart } from "./environment_part.js";
-import { openEditConfig } from "./experiment_dialogs.js";
 import { FailureCard } from "./failure_card.js";
 import { Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
+import { LineagePart } from "./lineage_part.js";
 import { logButton } from "./log_dialog.js";
 import { panelPart } from "./panel_part.js";
 import { openPlan } from "./plan.js";
@@ -24,9 +25,10 @@ import { usageCurves } from "./usage_curves.js";
 export class StagePanel {
   /**
    * @param {{ frame: Frame, place: import("./agent_place.js").AgentPlace,
-   *   open: (stage: number) => unknown }} options `open` shows another stage.
+   *   open: (stage: number) => unknown, known: (stage: number) => unknown }} options `open` shows another
+   *   stage, `known` tells whether there is one.
    */
-  constructor({ frame, place, open }) {
+  constructor({ frame, place, open, known }) {
     this.open = open;
     this.frame = frame;
     this.place = place;
@@ -34,6 +36,16 @@ export class StagePanel {
     this.why = new StaleCard();
     this.log = new Printed(frame, "Log");
     this.environment = new EnvironmentPart(frame);
+    this.lineage = new LineagePart(frame, {
+      open: (node, pressed) => {
+        if (node.kind === "agent") return place.open(node.id, pressed);
+        return node.stage === null ? null : open(node.stage);
+      },
+      why: ({ kind, stage, place: where }) =>
+        kind === "agent" || (stage !== null && known(stage))
+          ? ""
+          : `It is not in this pipeline: ${where || "it was trained by itself"}.`,
+    });
     this.shownItems = new ShownItems(frame);
     this.metrics = new StageMetrics(frame, () => this.draw());
     /** @type {Panel | null} */
@@ -69,6 +81,7 @@ export class StagePanel {
         this.draw();
       }, PATIENCE);
     this.environment.show(run?.id ?? 0);
+    this.lineage.show(run);
     this.draw();
     this.failure.tell(run, anew);
     this.log.show(run?.log ?? "", anew);
@@ -109,6 +122,7 @@ export class StagePanel {
             ${panelPart("Log", !!(run?.log || run?.earlier), [this.log.el, logButton(this.frame, run)])}
           </div>
         </div>
+        <div ?hidden=${!run}>${this.lineage.el}</div>
         ${stage.kind === "Deployment" ? this.agent() : null}`,
     );
   }

@@ -72,9 +72,11 @@ const changesTable = (said, changes) => html`<table class="pw-stale-changes" rol
     ({ name, old, new: now }) => html`<tr role="row">
       <th scope="row" role="rowheader">${name}</th>
       <td role="cell">${changedValue(old)}</td>
-      <td role="cell"><div class="pw-stale-now"><span class="pw-soft" aria-hidden="true">→</span>${changedValue(
-        now,
-      )}</div></td>
+      <td role="cell">
+        <div class="pw-stale-now">
+          <span class="pw-soft" aria-hidden="true">→</span>${changedValue(now)}
+        </div>
+      </td>
     </tr>`,
   )}</tbody>
 </table>`;

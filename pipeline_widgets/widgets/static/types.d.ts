@@ -810,7 +810,35 @@ interface SettingRow {
 }
 
 /** Where a run comes from, and what came of it. */
-type Lineage = { from: string[]; into: string[]; depths: string[] };
+interface Lineage {
+  nodes: LineageNode[];
+  /** How many are left out of the graph. */
+  more: number;
+  from: string[];
+  into: string[];
+  depths: string[];
+}
+
+/** A run or an agent in the graph of a lineage, as `lineage.py` describes it. */
+interface LineageNode {
+  kind: "run" | "deployment" | "agent";
+  id: number;
+  name: string;
+  number: number;
+  place: string;
+  label: string;
+  column: number;
+  row: number;
+  /** The place in the list of what it descends from. */
+  parent: number | null;
+  handed: string;
+  here: boolean;
+  status: string | null;
+  stale: boolean;
+  pipeline: number | null;
+  stage: number | null;
+  experiment: number | null;
+}
 
 // ---- what goes down and up
 
