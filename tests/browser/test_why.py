@@ -335,7 +335,7 @@ def test_the_lineage_of_a_run_leads_to_its_relatives(
         notebook.theme(theme)
         assert axe(output) == "", theme
         screenshot(f"lineage {width} {theme}")
-    notebook.keys_leave_the_notebook_alone(nodes.nth(0))
+    notebook.keys_leave_the_notebook_alone(nodes.nth(2))
     nodes.nth(4).click()
     expect(output.get_by_role("region", name="Agent", exact=True)).to_be_visible()
     nodes.nth(0).press("Enter")
@@ -345,10 +345,7 @@ def test_the_lineage_of_a_run_leads_to_its_relatives(
 
 @pytest.mark.spec("9.3")
 def test_the_lineage_in_results_leads_to_rows(
-    notebook: Notebook,
-    show: Callable[[str], Locator],
-    axe: Callable[[Locator], str],
-    screenshot: Callable[..., Path],
+    notebook: Notebook, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
 ) -> None:
     """A run of an experiment that is not shown is added; sentences to copy stay at hand."""
     output = notebook.run(LAB + LINEAGE + "ResultsView(services, lab.project.id, [third.experiment_id])")

@@ -80,7 +80,7 @@ export class LineageGraph {
       handed ? `from ${handed}` : "",
       here ? "shown here" : "",
     ];
-    const what = kind === "agent" ? "version" : kind === "deployment" ? "deployment, run" : "run";
+    const what = kind === "agent" ? `version ${number}` : kind === "run" ? `run ${number}` : "deployment";
     return html`<button type="button" class=${`pw-lin-node${here ? " pw-lin-here" : ""}`}
       aria-label=${said.filter(Boolean).join(", ")} aria-current=${here ? "true" : nothing}
       aria-disabled=${why ? "true" : nothing} data-reason=${why || nothing}
@@ -89,7 +89,7 @@ export class LineageGraph {
       ${icon(kind === "run" ? "experiment" : "agent")}
       <span class="pw-lin-name" dir="auto">${isolated(name)}</span>
       ${status ? html`<span class="pw-lin-status" data-status=${status}>${icon(status)}</span>` : null}
-      <span class="pw-lin-about">${what} ${number}${stageOf(node)}</span>
+      <span class="pw-lin-about">${what}${stageOf(node)}</span>
       ${stale ? html`<span class="pw-lin-status" data-status="Stale">${icon("Stale")}</span>` : null}
     </button>`;
   }
@@ -158,7 +158,7 @@ const inWords = ({ from, into, depths }) => html`<details class="pw-lin-words">
  * @param {(at: number) => number} depth
  */
 const sentences = (title, texts, none, depth) => html`<div>
-  <h4>${title}</h4>
+  <strong>${title}</strong>
   ${
     texts.length
       ? html`<ul>${texts.map(
