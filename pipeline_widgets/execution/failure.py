@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-import pipeline_widgets
 from pipeline_widgets.domain.failure import Failure, TracedCall, find_users_call, make_failure
 
 
@@ -65,4 +64,4 @@ def _find_installed_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     found = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     found += [*site.getsitepackages(), site.getusersitepackages()]
-    return (*dict.fromkeys(found), str(Path(pipeline_widgets.__file__).parent))
+    return (*dict.fromkeys(found), str(Path(__file__).parent.parent))
