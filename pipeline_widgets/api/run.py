@@ -17,12 +17,15 @@ from pipeline_widgets.api.notification import Notice, notices
 from pipeline_widgets.api.progress import Bars, waiting
 from pipeline_widgets.api.run_environment import RunEnvironment, SourceFile, run_code
 from pipeline_widgets.api.shown_item import ShownItem, comparison_frame, samples_frame, shown_items
+from pipeline_widgets.api.trigger_notes import warn_of
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import checkpoint as values
 from pipeline_widgets.domain import run as run_values
+from pipeline_widgets.domain.failure import Failure
 from pipeline_widgets.domain.filtering import contains
 from pipeline_widgets.domain.run import Progress, Status
 from pipeline_widgets.domain.usage import Usage
+from pipeline_widgets.errors import RuleError
 from pipeline_widgets.persistence.artifacts import folder_of
 
 if TYPE_CHECKING:
@@ -337,6 +340,32 @@ class Run(Annotated):
         """The traceback of a Failed run, or the evidence for a Crashed one."""
         self._services.reconcile()
         return self._now.error
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it ended without success; None of a run that goes on or has succeeded.
+
+        Its `message`, and where code of yours has raised: `file`, `line` and `function` of the innermost line
+        that is not of an installed package, and `source`, the lines there as they were at that moment.
+        Printed, it is all of that.
+        """
+        self._services.reconcile()
+        return self._now.get_failure()
+
+    def resume(self) -> Run:
+        """Go on from its own last checkpoint, in a new run of its stage, which is returned.
+
+        Raises:
+            RuleError: It is not the latest run of a stage.
+            TriggerError: It was not broken off, has saved no checkpoint, or cannot start now.
+        """
+        stage_id = self._now.stage_id
+        latest = self._services.runs.latest_of_stage(stage_id) if stage_id is not None else None
+        if stage_id is None or latest is None or latest.id != self._id:
+            why = "Only the latest run of a stage goes on in its place."
+            fix = "experiment.resume(checkpoint, name) goes on from any checkpoint, as a new experiment."
+            raise RuleError(f"Run {self.number} cannot be resumed.", why, fix)
+        return Run(self._services, self._services.trigger(stage_id, resume=True, tell=warn_of).id)
 
     def stop(self) -> None:
         """Ask it to stop; checkpoints saved so far stay.

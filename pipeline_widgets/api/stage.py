@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from pipeline_widgets.api.experiment import Experiment
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.run import Run, runs
+from pipeline_widgets.api.trigger_notes import warn_of
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain import chain
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
@@ -27,10 +27,9 @@ from pipeline_widgets.domain.plan import Plan
 from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.stage_settings import parse_choice, parse_gate, parse_retries, parse_trigger
+from pipeline_widgets.domain.staleness import StaleReason
 from pipeline_widgets.errors import ConfigError, RuleError
 from pipeline_widgets.services.queries.pipeline_state import StageState
-
-OUTSIDE = 8  # frames from a note of a trigger to the line of the user that has asked for it
 
 
 class Stage(Handle):
@@ -107,8 +106,12 @@ class Stage(Handle):
         return self._now.staleness.stale
 
     @property
-    def stale_reasons(self) -> tuple[str, ...]:
-        """Why it is stale, one sentence each."""
+    def stale_reasons(self) -> tuple[StaleReason, ...]:
+        """Why it is stale, one sentence each.
+
+        A reason is a text that has `changes` as well: what the run used and what there is now, each with
+        `name`, `old` and `new`.
+        """
         staleness = self._now.staleness
         return staleness.reasons if staleness.stale else ()
 
@@ -161,7 +164,7 @@ class Stage(Handle):
             CheckpointError: What it would start from is missing or corrupt.
             ConflictError: Another process has triggered it at the same moment.
         """
-        run = self._services.trigger(self._id, resume=resume, tell=_warn)
+        run = self._services.trigger(self._id, resume=resume, tell=warn_of)
         return Run(self._services, run.id)
 
     def stop(self) -> None:
@@ -335,13 +338,8 @@ def _row(state: StageState) -> dict[str, Any]:
 
 
 def _why(state: StageState) -> list[str]:
-    """Why it is stale, held or broken: the last line of a traceback is its error."""
-    error = (state.run.error or "").strip() if state.run else ""
+    """Why it is stale, held or broken: of an error the first line of its message."""
+    failure = state.run.get_failure() if state.run else None
     stale = state.staleness.reasons if state.staleness.stale else ()
-    return [*stale, *filter(None, [state.held]), *error.splitlines()[-1:]]
-
-
-def _warn(notes: tuple[str, ...]) -> None:
-    """Warn of the notes of a plan, where the user has asked for the trigger."""
-    for note in notes:
-        warnings.warn(note, stacklevel=OUTSIDE)
+    said = failure.message.splitlines()[:1] if failure else []
+    return [*stale, *filter(None, [state.held]), *said]

@@ -12,6 +12,7 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.compatibility import STOP_WITHIN
 from pipeline_widgets.domain.evaluator import EvaluatorSpec
+from pipeline_widgets.domain.failure import Failure
 from pipeline_widgets.domain.run import RunKind, Status
 from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.domain.shown_item import ItemKind, Sample
@@ -182,4 +183,6 @@ class Outcome:
 
     status: Status
     error: str | None = None
+    #: Of an error that the code has raised.
+    failure: Failure | None = None
     frozen: FrozenCopy | None = None

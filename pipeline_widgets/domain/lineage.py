@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -32,6 +33,10 @@ class Relative:
     role: str = ""
     #: The saved Agent from which it was taken, with its version.
     by_agent: str = ""
+    #: Where the run ran, and what it trained; None without one.
+    pipeline_id: int | None = None
+    stage_id: int | None = None
+    experiment_id: int | None = None
 
     @property
     def label(self) -> str:
@@ -54,6 +59,8 @@ class Lineage:
 
     #: Its own label.
     of: str
+    #: The run itself; its step counts for nothing.
+    subject: Relative
     #: What it started from, and so on until something started from scratch; the nearest first.
     ancestors: tuple[Relative, ...]
     #: What started from it, was deployed or saved of it, and so on; each with its own right after it.
@@ -72,3 +79,76 @@ class Lineage:
                 *(() if self.descendants else ("  not used yet",)),
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineageNode:
+    """A run or an agent, with its place in a graph from left to right."""
+
+    relative: Relative
+    #: Counted from 0: what is handed on goes from one column to the next.
+    column: int
+    #: Counted from 0: what has several descendants has the first in its own row.
+    row: int
+    #: The place in the list of the node that a checkpoint came from; None at the beginning.
+    parent: int | None
+    #: The step of that checkpoint, and what it served as; empty at the beginning.
+    handed: str = ""
+    #: Whether it is what was asked about.
+    is_subject: bool = False
+
+
+def lay_out(lineage: Lineage, most: int) -> tuple[LineageNode, ...]:
+    """Place the relatives of a run in a graph: its ancestors on its left, its descendants on its right.
+
+    Args:
+        lineage: The lineage.
+        most: How many nodes there are at most; the furthest ancestors and the last descendants are left out.
+
+    Returns:
+        The nodes; each comes after the one that it descends from.
+    """
+    ancestors = list(reversed(lineage.ancestors[: max(0, most - 1)]))
+    nodes = [
+        LineageNode(
+            relative=each,
+            column=at,
+            row=0,
+            parent=at - 1 if at else None,
+            handed=ancestors[at - 1].handed if at else "",
+        )
+        for at, each in enumerate(ancestors)
+    ]
+    own = len(nodes)
+    nodes.append(
+        LineageNode(
+            relative=lineage.subject,
+            column=own,
+            row=0,
+            parent=own - 1 if own else None,
+            handed=ancestors[-1].handed if ancestors else "",
+            is_subject=True,
+        )
+    )
+    return (*nodes, *_lay_out_descendants(lineage.descendants[: most - len(nodes)], own))
+
+
+def _lay_out_descendants(descendants: Sequence[Relative], root: int) -> list[LineageNode]:
+    """Place descendants below the node at `root`, whose own row is the first."""
+    found: list[LineageNode] = []
+    above: list[tuple[int, int]] = [(root, 0)]  # at each depth the latest node: its place and its row
+    used = set[int]()  # the places that have a descendant by now
+    rows = 0
+    for each in descendants:
+        del above[each.depth :]
+        parent, row = above[-1]
+        if parent in used:
+            rows += 1
+            row = rows
+        used.add(parent)
+        place = root + 1 + len(found)
+        found.append(
+            LineageNode(relative=each, column=root + each.depth, row=row, parent=parent, handed=each.handed)
+        )
+        above.append((place, row))
+    return found

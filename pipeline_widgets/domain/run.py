@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from pipeline_widgets.domain.engine_job import name_engine
+from pipeline_widgets.domain.failure import Failure, parse_error
 from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.errors import RuleError, TransitionError
@@ -163,6 +164,19 @@ class Run:
     peak_gpu_memory: int | None = None
     #: The traceback of a Failed run, or the evidence for a Crashed one.
     error: str | None = None
+    #: What its worker has recorded of a failure; `get_failure` also knows runs of which nothing was.
+    failure: Failure | None = None
+
+    def get_failure(self) -> Failure | None:
+        """Return why it ended without success: what was recorded, else what its error tells.
+
+        None of a run that is active or has succeeded, and of one that was stopped and left nothing to say.
+        """
+        if self.status not in RESUMABLE:
+            return None
+        if self.failure is not None:
+            return self.failure
+        return parse_error(self.error) if self.error and self.error.strip() else None
 
     @property
     def is_deployment(self) -> bool:

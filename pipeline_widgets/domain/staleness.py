@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Stage
 from pipeline_widgets.domain.checkpoint import Checkpoint, Choice
@@ -19,11 +21,59 @@ NO_LONGER_FED = "It no longer starts from the checkpoint that it used"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """Something that was one thing when a stage ran, and is another now."""
+
+    #: A field of the config, its keys joined by dots, or what is used of another stage.
+    name: str
+    #: What the run used; `ABSENT` where it had none.
+    old: Any
+    #: What there is now; `ABSENT` where there is none.
+    new: Any
+
+
+class StaleReason(str):
+    """Why a stage is stale: a sentence, with the values that it is about."""
+
+    __slots__ = ("_changes", "_headline", "_stage_id")
+
+    def __new__(
+        cls, text: str, *, headline: str = "", changes: Sequence[Change] = (), stage_id: int | None = None
+    ) -> Self:
+        """Make a reason.
+
+        Args:
+            text: The sentence.
+            headline: The same without the values.
+            changes: The values.
+            stage_id: The other stage that it is about.
+        """
+        made = super().__new__(cls, text)
+        made._headline, made._changes, made._stage_id = headline or text, tuple(changes), stage_id
+        return made
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What has changed, with both values: fields of the config, or the checkpoint that would be used."""
+        return self._changes
+
+    @property
+    def headline(self) -> str:
+        """The sentence without the values that stand in `changes`."""
+        return self._headline
+
+    @property
+    def stage_id(self) -> int | None:
+        """The stage before it that the reason is about; None where it is about the stage's own."""
+        return self._stage_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Staleness:
     """Whether a stage's latest success is out of date, with a sentence for each reason."""
 
     stale: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[StaleReason, ...]
     #: Set when there are reasons, but they were accepted as fresh.
     accepted: bool = False
 
@@ -73,30 +123,31 @@ def _of(stage: Stage, pipeline: Pipeline, facts: PipelineFacts, found: dict[int,
     return Staleness(stale=bool(reasons) and not accepted, reasons=tuple(reasons), accepted=accepted)
 
 
-def _own_reasons(known: StageFacts) -> list[str]:
+def _own_reasons(known: StageFacts) -> list[StaleReason]:
     if known.experiment is None or known.succeeded is None:
         return []
-    reasons: list[str] = []
+    reasons: list[StaleReason] = []
     if known.succeeded.config_digest != known.experiment.config_digest:
         reasons.append(_describe_config_change(known.succeeded, known.experiment))
     if (place := known.code_change) is not None:
-        reasons.append(f"{CODE_CHANGED}: {place}")
+        reasons.append(StaleReason(f"{CODE_CHANGED}: {place}"))
     return reasons
 
 
-def _describe_config_change(run: Run, experiment: Experiment) -> str:
+def _describe_config_change(run: Run, experiment: Experiment) -> StaleReason:
     """Name the fields that differ from those of a run, with both values."""
     configs = [merge_config({"seed": each.seed}, each.config) for each in (run, experiment)]
-    changed = [
-        f"{setting.name}: {_say(setting.values[0])} -> {_say(setting.values[1])}"
+    changes = [
+        Change(name=setting.name, old=setting.values[0], new=setting.values[1])
         for setting in compare_settings(configs)
         if setting.differs
     ]
-    if not changed:
-        return CONFIG_CHANGED
-    more = len(changed) - MOST_FIELDS
-    named = ", ".join(changed[:MOST_FIELDS]) + (f" and {more} more" if more > 0 else "")
-    return f"{CONFIG_CHANGED}: {named}"
+    if not changes:
+        return StaleReason(CONFIG_CHANGED)
+    more = len(changes) - MOST_FIELDS
+    named = ", ".join(f"{each.name}: {_say(each.old)} -> {_say(each.new)}" for each in changes[:MOST_FIELDS])
+    text = f"{CONFIG_CHANGED}: {named}" + (f" and {more} more" if more > 0 else "")
+    return StaleReason(text, headline=CONFIG_CHANGED, changes=changes)
 
 
 def _say(value: object) -> str:
@@ -105,17 +156,38 @@ def _say(value: object) -> str:
 
 def _source_reasons(
     stage: Stage, pipeline: Pipeline, facts: PipelineFacts, found: dict[int, Staleness]
-) -> list[str]:
-    source = pipeline.source(stage.id)
+) -> list[StaleReason]:
+    source, known = pipeline.source(stage.id), facts.for_stage(stage.id)
     if source is None:
-        return [] if facts.for_stage(stage.id).consumed is None else [NO_LONGER_FED]
+        if known.consumed is None:
+            return []
+        used = _name_checkpoint(known.consumed, known.consumed_from)
+        return [StaleReason(NO_LONGER_FED, changes=[Change(name="Start", old=used, new=ABSENT)])]
     number = pipeline.position(source.id) + 1
-    reasons: list[str] = []
-    if changed := _consumption_changed(stage, facts.for_stage(stage.id), facts.for_stage(source.id), number):
-        reasons.append(changed)
+    reasons: list[StaleReason] = []
+    if changed := _consumption_changed(stage, known, facts.for_stage(source.id), number):
+        change = _change_of_checkpoint(stage, known, facts.for_stage(source.id), number)
+        reasons.append(StaleReason(changed, changes=[change], stage_id=source.id))
     if found[source.id].stale:
-        reasons.append(f"Stage {number} is stale")
+        reasons.append(StaleReason(f"Stage {number} is stale", stage_id=source.id))
     return reasons
+
+
+def _change_of_checkpoint(stage: Stage, known: StageFacts, source: StageFacts, number: int) -> Change:
+    """Return which checkpoint a stage has used, and which one it would use now."""
+    now = None if source.succeeded is None else _choose_now(stage, source)
+    made = source.succeeded if now and source.succeeded and now.run_id == source.succeeded.id else None
+    choice = get_source_choice(stage) or "best"
+    asked = f"Checkpoint at step {choice}" if isinstance(choice, int) else f"{choice.capitalize()} checkpoint"
+    return Change(
+        name=f"{asked} of stage {number}",
+        old=ABSENT if known.consumed is None else _name_checkpoint(known.consumed, known.consumed_from),
+        new=ABSENT if now is None else _name_checkpoint(now, made),
+    )
+
+
+def _name_checkpoint(checkpoint: Checkpoint, run: Run | None) -> str:
+    return f"step {checkpoint.step}" + (f" of {run.label}" if run is not None else "")
 
 
 def _consumption_changed(stage: Stage, known: StageFacts, source: StageFacts, number: int) -> str | None:

@@ -215,6 +215,12 @@ def can_resume(known: StageFacts) -> bool:
     return known.status in RESUMABLE and not _resume_blockers(known)
 
 
+def find_resume_step(known: StageFacts) -> int | None:
+    """Return at which step the latest run of a stage would be resumed; None where it cannot be."""
+    last = resolve_resume(known).checkpoint if can_resume(known) else None
+    return last.step if last is not None else None
+
+
 def resolve_resume(known: StageFacts) -> RunStart:
     """Return what a stage goes on from: the last checkpoint of its latest run.
 

@@ -30,6 +30,7 @@ from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.text import shorten
 from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.execution import processes, scoring, streams
+from pipeline_widgets.execution.failure import record_failure
 from pipeline_widgets.execution.left_threads import await_threads
 from pipeline_widgets.execution.preloading import ImportedModules, ImportWatcher, import_ahead
 from pipeline_widgets.execution.script_server import answer_scripts
@@ -323,7 +324,8 @@ def _failure() -> Outcome:
     text = text.encode("utf-8", "replace").decode("utf-8")
     with suppress(Exception):  # training code may have closed it, or put anything there, even None
         sys.stderr.write(text)
-    return Outcome(status=Status.FAILED, error=shorten(text, MOST_ERROR))
+    failure = record_failure(raised) if raised is not None else None
+    return Outcome(status=Status.FAILED, error=shorten(text, MOST_ERROR), failure=failure)
 
 
 def _listen(connection: Connection, begun: threading.Event, go: threading.Event, stop: StopRequest) -> None:

@@ -22,6 +22,7 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import ANSWER_WITHIN, LOAD_WITHIN, STOP_WITHIN, AlgorithmSpec, Port
 from pipeline_widgets.domain.evaluator import EvaluatorScore, EvaluatorSpec
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.failure import Failure
 from pipeline_widgets.domain.limits import QueuedRun
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
@@ -199,6 +200,8 @@ def to_run(row: Row) -> Run:
     values.update(times, status=Status(row["status"]), run_through=tuple(row["run_through"] or ()))
     if values["code"] is not None:
         values["code"] = RunCode.from_json(values["code"])
+    if values["failure"] is not None:
+        values["failure"] = Failure.from_json(values["failure"])
     return Run(**values)
 
 

@@ -252,6 +252,7 @@ runs = _table(
     Column("lowest_training", Float),
     Column("highest_training", Float),
     Column("error", CleanText),
+    Column("failure", JSON(none_as_null=True)),  # its message, and the user's own line, as it was then
     Column("revision", Integer, nullable=False),
     Column("code", JSON(none_as_null=True)),  # where it was triggered, and the digests of what it ran
     Column("environment_digest", CleanString(64)),

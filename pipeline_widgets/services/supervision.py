@@ -165,9 +165,10 @@ class SupervisionService(LeaseService):
         """
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
-            told = _progress(last) if last else {}
+            told: dict[str, Any] = _progress(last) if last else {}
             was_stopping = work.runs.status_under(job.run_id, job.token) is Status.STOPPING
-            run = work.runs.end(job.run_id, job.token, outcome.status, revision, error=outcome.error, **told)
+            why: dict[str, Any] = {"error": outcome.error, "failure": outcome.failure}
+            run = work.runs.end(job.run_id, job.token, outcome.status, revision, **why, **told)
             if run is None:
                 raise _fence(job)
             if last:

@@ -17,7 +17,7 @@ from pipeline_widgets.domain.retention import list_deletable, parse_keep, summar
 from pipeline_widgets.domain.stage_settings import choice_from_text, describe_placement, parse_choice
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.queries.curves import MetricCurve
-from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail, RunRow
+from pipeline_widgets.services.queries.experiment_detail import ExperimentDetail, RunRow, Use
 from pipeline_widgets.services.queries.experiment_list import ListedExperiment
 from pipeline_widgets.services.queries.paging import Page
 from pipeline_widgets.services.queries.run_detail import RunDetail
@@ -33,11 +33,14 @@ from pipeline_widgets.widgets.experiment_form import (
     resume_row,
     submitted,
 )
+from pipeline_widgets.widgets.failure_card import failure_row
 from pipeline_widgets.widgets.paged import Query
 from pipeline_widgets.widgets.scoring import ScoringView
 from pipeline_widgets.widgets.showing import ShowingView, summary_row
 from pipeline_widgets.widgets.snapshot import Rows
+from pipeline_widgets.widgets.stale_card import reason_rows
 from pipeline_widgets.widgets.steps import clock_down, points_down, step_down
+from pipeline_widgets.widgets.triggering import TriggeringView
 
 COLUMNS = ("Name", "Algorithm", "Status", "Runs", "Best evaluation score", "Last modified")
 SCORES = ("training_score", "evaluation_score")
@@ -59,7 +62,7 @@ class ExpandedRow:
     every: bool = False
 
 
-class ExperimentsView(AnnotatedList, ScoringView, DeployingView, ShowingView):
+class ExperimentsView(AnnotatedList, TriggeringView, ScoringView, DeployingView, ShowingView):
     """A project's experiments, live.
 
     Args:
@@ -318,8 +321,10 @@ def detail_row(
         "placed": describe_placement(experiment.placement),
         "higher_is_better": experiment.spec.higher_is_better,
         "config": config_rows(experiment, run_detail.run if run_detail else None),
-        "uses": [encode_fields(use, "pipeline", "stage") for use in detail.uses],
-        "run": _run(run_detail) if run_detail else None,
+        "uses": [_use_row(use) for use in detail.uses],
+        "run": _run(run_detail, can_resume=not any(each.run.status.active for each in detail.runs))
+        if run_detail
+        else None,
         "metrics": names,
         "metric": chosen,
         "curves": _curves(run_detail.curves, chosen) if run_detail and chosen else [],
@@ -336,11 +341,27 @@ def metric_names(curves: Sequence[MetricCurve]) -> list[str]:
     return [BOTH, *names] if all(score in names for score in SCORES) else names
 
 
-def _run(run_detail: RunDetail) -> Row:
+def _run(run_detail: RunDetail, *, can_resume: bool) -> Row:
     best = next((each.step for each in run_detail.checkpoints if each.id == run_detail.best), None)
     shown = encode_fields(run_detail.run, "id", "number", "status", "error")
     told = encode_fields(run_detail, "start", "log")
-    return {**shown, **told, "best": encode(best), "shown": summary_row(run_detail.shown)}
+    last = max((each.step for each in run_detail.checkpoints), default=None)
+    failure = failure_row(run_detail.run, last if can_resume else None)
+    return {
+        **shown,
+        **told,
+        "failure": failure,
+        "best": encode(best),
+        "shown": summary_row(run_detail.shown),
+    }
+
+
+def _use_row(use: Use) -> Row:
+    return {
+        **encode_fields(use, "pipeline", "stage", "stage_id"),
+        "blocked": " ".join(use.blockers),
+        "reasons": reason_rows(use.staleness.reasons) if use.staleness.stale else [],
+    }
 
 
 def _run_row(row: RunRow) -> Row:

@@ -20,9 +20,11 @@ from pipeline_widgets.services.history import current_user
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.base import ReadOnlyState, Row
+from pipeline_widgets.widgets.config_editing import ConfigEditingView
 from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import new_form, submitted
+from pipeline_widgets.widgets.lineage import LineageView
 from pipeline_widgets.widgets.pipeline_chart import pipeline_chart_row
 from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 from pipeline_widgets.widgets.results import ResultsView
@@ -32,12 +34,13 @@ from pipeline_widgets.widgets.snapshot import pipeline_html, pipeline_text
 from pipeline_widgets.widgets.stage_form import find_placement_errors, form_row, parse_stage
 from pipeline_widgets.widgets.stage_graph import stage_rows
 from pipeline_widgets.widgets.stage_panel import environment_row, panel_row
+from pipeline_widgets.widgets.triggering import TriggeringView
 
 METRICS_AT_ONCE = 10_000_000  # that a look at a run reads: about a second; the next look goes on
 EVENTS = 200  # that the history shows
 
 
-class PipelineView(ScoringView, DeployingView, ShowingView):
+class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, DeployingView, ShowingView):
     """One pipeline, live.
 
     Args:
@@ -139,12 +142,6 @@ class PipelineView(ScoringView, DeployingView, ShowingView):
         """Make an experiment for a stage, or return what is wrong with its form."""
         made, refused = submitted(self._services, self.project_to_score(), sent)
         return {"refused": refused} if made is None else {"id": made.id, "name": made.name}
-
-    def do_plan(self, stage: int, *, resume: bool = False) -> Row:
-        """Return what a trigger will do, and whether it should be confirmed (spec 6.4)."""
-        plan = self._services.runs.plan(stage, resume=resume)
-        ran = not resume and self._services.states.ran_elsewhere(stage)
-        return {**encode(plan), "duplicate": ran, "confirm": plan.to_be_confirmed or ran}
 
     def do_check(self) -> list[Row]:
         """Return what would stop the chain, by stage."""
@@ -293,13 +290,9 @@ class PipelineView(ScoringView, DeployingView, ShowingView):
 
     # ---- commands: running
 
-    def do_trigger(self, stage: int, *, resume: bool = False, duplicate: bool = False) -> Row:
-        """Trigger a stage, or resume it; `duplicate` first gives it a copy of its experiment (spec 5.7)."""
-        run = self._services.trigger(stage, resume=resume, duplicate=duplicate)
-        self.refresh()
+    def show_triggered(self, stage: int) -> None:
+        """Select the stage."""
         self._select(stage, following=True)
-        self._refresher.wake()
-        return {"run": run.number}
 
     def do_plan_run(self, goal: str, *, run_through: bool = False, start_over: bool = False) -> Row:
         """Return what running the pipeline, or bringing it up to date, will do (spec 4.8)."""

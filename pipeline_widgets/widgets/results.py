@@ -31,8 +31,10 @@ from pipeline_widgets.services.queries.comparison import (
 from pipeline_widgets.services.queries.curves import FIRST, MetricCurve, RunCurves
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.widgets.base import Row, TableView
+from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import known_fields
+from pipeline_widgets.widgets.lineage import LineageView
 from pipeline_widgets.widgets.scoring import ScoringView, evaluation_row
 from pipeline_widgets.widgets.showing import ShowingView, summary_row
 from pipeline_widgets.widgets.snapshot import Rows
@@ -114,7 +116,7 @@ class Curves:
         return _rows(curves, _names(curves)[:METRICS] if metric is None else [metric])
 
 
-class ResultsView(TableView, ScoringView, ShowingView):
+class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingView):
     """The runs of some experiments, live.
 
     Args:
@@ -223,17 +225,6 @@ class ResultsView(TableView, ScoringView, ShowingView):
         """Return the curves of a metric, or between two steps, with more points than those of all have."""
         between = None if part is None else (step_up(part[0]), step_up(part[1]))
         return {"rows": self._curves.read_range(metric, between)}
-
-    def do_lineage(self, run: int) -> dict[str, list[str]]:
-        """Return where a run comes from and what came of it, in sentences."""
-        found = self._services.lineages.of_run(run)
-        return {
-            "from": [
-                f"{each.handed[:1].upper()}{each.handed[1:]} of {each.label}" for each in found.ancestors
-            ],
-            "into": [f"{each.label}, from {each.handed}" for each in found.descendants],
-            "depths": [str(each.depth) for each in found.descendants],
-        }
 
     def do_csv(self, table: str) -> Row:
         """Return all runs of the chosen experiments, also unlisted ones, or what the drawn ones reported."""

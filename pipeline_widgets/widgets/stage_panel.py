@@ -12,7 +12,9 @@ from pipeline_widgets.services.queries.run_detail import CheckpointRow, RunDetai
 from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.failure_card import failure_row
 from pipeline_widgets.widgets.showing import summary_row
+from pipeline_widgets.widgets.stale_card import reason_rows
 from pipeline_widgets.widgets.steps import clock_down, points_down, step_down
 
 DRAWN = 30  # metrics that come with their curve; of the others the last value is shown
@@ -35,10 +37,10 @@ def panel_row(
     return {
         "stage": stage_id,
         "settings": list(pipeline.describe_settings(stage_id)),
-        "reasons": list(state.staleness.reasons),
+        "reasons": reason_rows(state.staleness.reasons),
         "accepted": (state.accepted or "") if state.staleness.accepted else None,
         "agent": None if agent is None else encode_fields(agent, "name", "note"),
-        "run": _run(run_detail) if run_detail else None,
+        "run": _run(run_detail, state.resume_step) if run_detail else None,
     }
 
 
@@ -67,13 +69,14 @@ def environment_row(record: RunRecord) -> Row:
     }
 
 
-def _run(run_detail: RunDetail) -> Row:
+def _run(run_detail: RunDetail, resume_step: int | None) -> Row:
     run, agent = run_detail.run, run_detail.agent
     checkpoints = _checkpoints(run_detail.checkpoints, run_detail.best)
     return {
         **encode_fields(run, "id", "number", "status", "created_at", "started_at", "finished_at"),
         **encode_fields(run, "step", "total", "error", "peak_cpu", "peak_memory", "peak_gpu_memory"),
         **encode_fields(run_detail, "begun", "start", "log"),
+        "failure": failure_row(run, resume_step),
         "agent": f"{isolate(agent.name)}, version {agent.number}" if agent else None,
         "agent_id": agent.agent_id if agent else None,
         "curves": [_curve(curve, drawn=at < DRAWN) for at, curve in enumerate(run_detail.curves)],

@@ -131,6 +131,9 @@ def test_the_next_stage_says_what_it_started_from(pipe: pw.Pipeline, finish: Any
         True,
         ("Stage 1 was re-run: used run 1, latest is run 2",),
     )
+    assert [(each.name, each.old, each.new) for each in second.stale_reasons[0].changes] == [
+        ("Best checkpoint of stage 1", "step 10 of run 1", "step 10 of run 2")
+    ]
     assert "Stage 1 was re-run" in pipe.stages.df["why"][1]
     second.accept_as_fresh("only the seed differs")
     assert (second.stale, second.stale_reasons) == (False, ())
@@ -311,6 +314,11 @@ def test_a_stage_that_failed_says_why_in_the_table(pipe: pw.Pipeline, supervisor
     job = supervisor.started(supervisor.runs.get(pipe.stages[0].trigger()._id))
     supervisor.end(job, pw.Status.FAILED, error="Traceback:\n  File\nValueError: no data")
     assert list(pipe.stages.df["why"]) == ["ValueError: no data", "", ""]
+    run = pipe.stages[0].run
+    assert run is not None
+    assert str(run.failure) == "ValueError: no data"
+    with pytest.raises(pw.PipelineError, match="has saved no checkpoint to go on from"):
+        run.resume()
 
 
 def test_rename_duplicate_and_delete_a_pipeline(pipe: pw.Pipeline, project: pw.Project) -> None:

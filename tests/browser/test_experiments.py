@@ -227,7 +227,7 @@ broken.train().wait(60)
     expect(inside.get_by_role("region", name="Error")).to_have_count(0)  # how it came to that is folded
     inside.get_by_text("Traceback", exact=True).click()
     expect(inside.get_by_role("region", name="Error")).to_contain_text("the loss is <b>not</b> a number")
-    expect(inside.get_by_role("button", name="Copy")).to_be_visible()
+    expect(inside.get_by_role("button", name="Copy error")).to_be_visible()
     root.get_by_role("button", name="broken", exact=True).click()
     expect(root.locator(".pw-xd")).to_have_count(0)
     inside = expand(root, "new")

@@ -404,7 +404,9 @@ keeper = ws.create_agent("keeper", project.experiments["dpo"].checkpoints[-1], d
     root.get_by_role("button", name="Lineage of sft run 1").click()
     down = root.get_by_role("group", name="Lineage of sft run 1")
     expect(down).to_contain_text("It started from scratch.")
-    expect(down.get_by_role("listitem")).to_have_text(
+    expect(down.get_by_role("button", name=re.compile("^run 1 of 'dpo'"))).to_be_visible()
+    down.get_by_text("As text", exact=True).click()
+    expect(down.locator(".pw-lin-sentences").get_by_role("listitem")).to_have_text(
         [
             "run 1 of 'dpo' (stage 2 of pipeline 'chain 0'), from step 3",
             "agent 'keeper', version 1, from step 3",

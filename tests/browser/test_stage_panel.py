@@ -257,18 +257,19 @@ def test_a_held_stage_says_why(notebook: Notebook, show: Callable[[str], Locator
 
 
 @pytest.mark.spec("7.4", "6.9")
-@pytest.mark.parametrize(("status", "title"), [("FAILED", "Error"), ("CRASHED", "Evidence of the crash")])
+@pytest.mark.parametrize(("status", "title"), [("FAILED", "Traceback"), ("CRASHED", "Evidence")])
 def test_a_broken_run_shows_its_error(
     context: BrowserContext, show: Callable[[str], Locator], status: str, title: str
 ) -> None:
-    """The traceback, or the evidence, stands open, and a button copies it."""
+    """The message leads; the traceback, or the evidence, is behind a press, and a button copies it."""
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     output = show(BROKEN.replace("STATUS", status))
     shown, told = panel(output), TRACEBACK.replace("\\n", "\n")
-    expect(shown.get_by_role("heading", name=title)).to_be_visible()
+    expect(shown.get_by_role("paragraph").filter(has_text="ValueError: <b>no</b>")).to_be_visible()
+    shown.get_by_text(title, exact=True).click()
     expect(shown.get_by_role("region", name="Error")).to_have_text(told)
-    shown.get_by_role("button", name="Copy").click()
-    expect(shown.get_by_role("button", name="Copy")).to_have_class(re.compile("pw-copied"))
+    shown.get_by_role("button", name="Copy error").click()
+    expect(shown.get_by_role("button", name="Copy error")).to_have_class(re.compile("pw-copied"))
     assert output.page.evaluate("navigator.clipboard.readText()") == told
     context.clear_permissions()
 
@@ -279,7 +280,7 @@ def test_hostile_words_are_shown_as_words(show: Callable[[str], Locator]) -> Non
     output = show(HOSTILE)
     shown = panel(output)
     expect(shown.get_by_role("heading", name=f"Stage 2: second {EVIL}")).to_be_visible()
-    expect(shown.get_by_role("region", name="Error")).to_have_text(EVIL)
+    expect(shown.get_by_role("region", name="Run 2 failed").get_by_role("paragraph")).to_have_text(EVIL)
     expect(shown.get_by_role("region", name="Log")).to_have_text(EVIL)
     expect(shown.get_by_text(f"Note: {EVIL}")).to_be_visible()
     expect(shown.get_by_role("img", name=EVIL)).to_be_visible()
@@ -417,7 +418,7 @@ def test_it_is_accessible_in_each_theme(
     screenshot(f"stage list {theme}", table)
     assert axe(table) == ""
     notebook.execute("lab.end(job, Status.FAILED, 'ValueError: no'); view.refresh()")
-    expect(panel(output).get_by_role("region", name="Error")).to_be_visible()
+    expect(panel(output).get_by_role("region", name="Run 1 failed")).to_be_visible()
     screenshot(f"panel failed {theme}", panel(output))
     assert axe(panel(output)) == ""
     stale = notebook.run(STALE.replace('"GRPO")', '"GRPO", name="stale")'))

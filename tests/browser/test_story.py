@@ -221,7 +221,10 @@ pipe.stages[0].trigger(); pipe.wait(30); pipe.stages[1].trigger(); pipe.wait(30)
     for number, words in ((1, name), (2, f"ValueError: {name}")):
         bubble(builder, number).focus()
         page.keyboard.press("Space")
-        expect(builder.locator("pre").filter(has_text=words).first).to_be_visible()
+        if number == 2:
+            expect(builder.locator(".pw-fail-message")).to_have_text(words)
+            builder.get_by_text("Traceback", exact=True).click()
+        expect(builder.locator("pre:visible").filter(has_text=words).first).to_be_visible()
     builder.get_by_role("button", name="List", exact=True).click()
     expect(builder.get_by_role("cell", name=name).first).to_be_visible()
     builder.get_by_role("button", name="Add stage", exact=True).first.click()

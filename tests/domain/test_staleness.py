@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.comparison import ABSENT, are_equal
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
 from pipeline_widgets.domain.run import Run, Status
-from pipeline_widgets.domain.staleness import compute_staleness, describe_upstream
+from pipeline_widgets.domain.staleness import StaleReason, compute_staleness, describe_upstream
 
 CHAIN = a_chain("SFT", "GRPO", "GRPO")
 SOURCE, SECOND = an_experiment(1), an_experiment(2)
@@ -318,3 +320,84 @@ def test_a_deployment_stage_feeds_nothing() -> None:
     first = succeeded(fifth, a_checkpoint(run_id=5))
     facts = facts_of("SFT", "deploy", "GRPO", stage_1=first, stage_3=mine)
     assert reasons(facts, chain)[2] == ("Stage 1 was re-run: used run 3, latest is run 5",)
+
+
+def own_reason(facts: PipelineFacts, stage: int = 2, pipeline: Pipeline = CHAIN) -> StaleReason:
+    """Return the first reason of a stage."""
+    return compute_staleness(pipeline, facts)[stage].reasons[0]
+
+
+@pytest.mark.spec("6.8", "6.11")
+def test_a_reason_has_the_old_and_the_new_values() -> None:
+    """All fields of a config that differ, nested ones by their dotted names, with absent ones told apart."""
+    before = {"optimizer": {"lr": 0.001, "betas": [0.9, 0.99]}, "steps": 10, "gone": None, "same": 1}
+    after = {"optimizer": {"lr": 0.0003, "betas": [0.9, 0.99]}, "steps": "10", "same": 1, "new": True}
+    ran = replace(a_run(1, of=SOURCE), config=before, config_digest="before")
+    changed = an_experiment(1, config=after)
+    reason = own_reason(facts_of("SFT", stage_1={"experiment": changed, **succeeded(ran)}), 1, a_chain("SFT"))
+    assert [(each.name, each.old, each.new) for each in reason.changes] == [
+        ("optimizer.lr", 0.001, 0.0003),
+        ("steps", 10, "10"),
+        ("gone", None, ABSENT),
+        ("new", ABSENT, True),
+    ]
+    assert (reason.headline, reason.stage_id) == ("config changed", None)
+    assert reason.startswith("config changed: optimizer.lr: 0.001 -> 0.0003, ")
+
+
+@pytest.mark.spec("6.8")
+def test_a_reason_names_the_checkpoint_that_was_used_and_the_one_that_would_be() -> None:
+    """The best of the former run, and that of the latest; the stage that it is about can be shown."""
+    second, third = a_run(2, of=SOURCE), a_run(3, of=SOURCE)
+    facts = two_stages(third, a_checkpoint(900, run_id=3), second, a_checkpoint(400, run_id=2))
+    reason = own_reason(facts)
+    assert reason == "Stage 1 was re-run: used run 2, latest is run 3"
+    assert [(each.name, each.old, each.new) for each in reason.changes] == [
+        ("Best checkpoint of stage 1", "step 400 of run 2", "step 900 of run 3")
+    ]
+    assert reason.stage_id == 1
+
+
+@pytest.mark.spec("6.8")
+def test_a_reason_without_a_checkpoint_says_so() -> None:
+    """A stage that comes before it now has not been used; one without a success offers none."""
+    alone = succeeded(a_run(8, of=SECOND))
+    facts = facts_of("SFT", "GRPO", "GRPO", stage_1=succeeded(a_run(1, of=SOURCE)), stage_2=alone)
+    (change,) = own_reason(facts).changes
+    assert change.old is ABSENT
+
+
+def test_a_reason_is_a_text() -> None:
+    """It is compared, printed and copied as its sentence."""
+    reason = StaleReason("Stage 1 is stale", stage_id=1)
+    assert (reason, repr((reason,))) == ("Stage 1 is stale", "('Stage 1 is stale',)")
+    copied = pickle.loads(pickle.dumps(reason))  # noqa: S301  it was made here
+    assert (copied, copied.stage_id, copied.headline) == (reason, 1, "Stage 1 is stale")
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+_CONFIGS = st.dictionaries(
+    st.text(min_size=1), _VALUES | st.dictionaries(st.text(), _VALUES, max_size=3), max_size=5
+)
+
+
+@given(_CONFIGS, _CONFIGS)
+def test_the_changes_are_what_makes_one_config_of_the_other(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Each field that differs is named once, with two values that differ; nothing else is."""
+    ran = replace(a_run(1, of=SOURCE), config=before, config_digest="before")
+    changed = an_experiment(1, config=after)
+    reason = own_reason(facts_of("SFT", stage_1={"experiment": changed, **succeeded(ran)}), 1, a_chain("SFT"))
+    assert not any(are_equal(each.old, each.new) for each in reason.changes)
+    assert len({each.name for each in reason.changes}) == len(reason.changes)
+    same = own_reason(
+        facts_of("SFT", stage_1={"experiment": an_experiment(1, config=before), **succeeded(ran)}),
+        1,
+        a_chain("SFT"),
+    )
+    assert same.changes == ()

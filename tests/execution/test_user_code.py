@@ -349,7 +349,8 @@ exec(compile(text, file, "exec"))
 @pw.algorithm("Mine", produces={"thing"})
 def train(ctx): helper()
 project = pw.Workspace("lab.db").create_project("P", advanced_training=True)
-print(project.create_experiment("e", algorithm=train).train().wait(60).error)
+run = project.create_experiment("e", algorithm=train).train().wait(60)
+print(run.error, run.failure)
 """
 
 
@@ -362,6 +363,8 @@ def test_habit_13_a_traceback_shows_the_text_of_a_cell(tmp_path: Path) -> None:
     )
     assert 'File "<cell ' in done.stdout
     assert "    raise ValueError('in a cell')" in done.stdout
+    assert "  notebook cell, line 2, in helper" in done.stdout
+    assert "  >     2 |     raise ValueError('in a cell')" in done.stdout
 
 
 @pytest.mark.spec("6.9")
@@ -387,6 +390,8 @@ def test_a_traceback_of_megabytes_is_kept_by_its_beginning_and_end(bench: Bench)
     assert "characters are left out; the log has them." in error
     assert len(error) < 201_000
     assert len(run.log) > 5_000_000
+    assert run.failure is not None
+    assert len(run.failure.message) < 2_200
 
 
 def test_an_error_that_has_no_words_is_named(bench: Bench) -> None:

@@ -28,6 +28,7 @@ from pipeline_widgets.domain.chain import (
 from pipeline_widgets.domain.checkpoint import Checkpoint, Choice
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.failure import Failure
 from pipeline_widgets.domain.job import (
     FrozenCopy,
     Job,
@@ -217,10 +218,16 @@ class Lab:
         """Report metrics."""
         self.supervision.record(job, Batch(reported=[MetricReport(step=step, total=total, metrics=metrics)]))
 
-    def end(self, job: Job, status: Status = Status.SUCCEEDED, error: str | None = None) -> Job | None:
+    def end(
+        self,
+        job: Job,
+        status: Status = Status.SUCCEEDED,
+        error: str | None = None,
+        failure: Failure | None = None,
+    ) -> Job | None:
         """End a run; a deployment that succeeds, or an auto-added agent, is frozen as its child would."""
         frozen = self._frozen(job) if status is Status.SUCCEEDED else None
-        outcome = Outcome(status=status, error=error, frozen=frozen)
+        outcome = Outcome(status=status, error=error, failure=failure, frozen=frozen)
         following = self.supervision.finish(job, outcome, an_owner())
         assert not isinstance(following, Run)
         return following

@@ -9,6 +9,7 @@ import pytest
 from factories.lab import CHILD, Lab, an_owner
 
 from pipeline_widgets.domain.batch import Batch
+from pipeline_widgets.domain.failure import TracedCall, make_failure
 from pipeline_widgets.domain.job import Job, MetricReport, Outcome
 from pipeline_widgets.domain.liveness import Lease
 from pipeline_widgets.domain.run import Status
@@ -90,6 +91,20 @@ def test_what_is_told_can_be_read(lab: Lab) -> None:
     assert math.isinf(told[3][3])
     run = lab.runs.get(job.run_id)
     assert (run.step, run.total) == (2, 100)
+
+
+@pytest.mark.spec("7.4")
+def test_why_a_run_failed_stays_with_it(lab: Lab) -> None:
+    """What its worker has recorded is in its row; the next run of the stage has none of it."""
+    made = lab.pipeline("SFT")
+    job = lab.started(lab.runs.trigger(made.stages[0].id))
+    call = TracedCall(file="/home/me/train.py", line=2, function="train")
+    failure = make_failure("ValueError: \0 no", call, ["def train():", "    raise ValueError"])
+    lab.end(job, Status.FAILED, "Traceback ...", failure)
+    run = lab.runs.get(job.run_id)
+    assert run.get_failure() == run.failure == failure
+    assert failure.message == "ValueError: \ufffd no"
+    assert lab.do(made.stages[0], 0.5).get_failure() is None
 
 
 def test_a_checkpoint_that_is_saved_again_is_replaced(lab: Lab) -> None:

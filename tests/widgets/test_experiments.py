@@ -200,7 +200,8 @@ def test_an_expanded_row_shows_config_runs_checkpoints_and_uses(lab: Lab, view: 
         experiment,
         "Trains from scratch or from a language model (starting weights). Produces a language model.",
     )
-    assert detail["uses"] == [{"pipeline": "chain", "stage": 1}]
+    (use,) = detail["uses"]
+    assert (use["pipeline"], use["stage"], use["blocked"], use["reasons"]) == ("chain", 1, "", [])
     assert [(field["name"], field["value"]) for field in detail["config"]] == [("steps", "10"), ("seed", "0")]
     assert (detail["run"]["status"], detail["run"]["error"]) == ("Failed", "It broke: <b>why</b>.")
     assert (detail["metrics"], detail["metric"]) == (["loss"], "loss")

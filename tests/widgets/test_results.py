@@ -434,13 +434,34 @@ def test_lineage_is_told_in_sentences(lab: Lab, view: ResultsView) -> None:
     """With how deep each descendant lies."""
     pipe = lab.pipeline("SFT", "GRPO")
     first, second = lab.do(pipe.stages[0], 0.1), lab.do(pipe.stages[1], 0.2)
-    assert told(view, "lineage", run=first.id)["result"] == {
-        "from": [],
-        "into": ["run 1 of 'chain-grpo-2' (stage 2 of pipeline 'chain'), from step 10 as policy"],
-        "depths": ["1"],
-    }
+    down = told(view, "lineage", run=first.id)["result"]
+    assert (down["from"], down["depths"], down["more"]) == ([], ["1"], 0)
+    assert down["into"] == ["run 1 of 'chain-grpo-2' (stage 2 of pipeline 'chain'), from step 10 as policy"]
     up = told(view, "lineage", run=second.id)["result"]["from"]
     assert up == ["Step 10 as policy of run 1 of 'chain-sft-1' (stage 1 of pipeline 'chain')"]
+
+
+@pytest.mark.spec("9.3")
+def test_lineage_is_a_graph_too(lab: Lab, view: ResultsView) -> None:
+    """Each node says where it stands, what it leads to, and whether its stage is stale."""
+    pipe = lab.pipeline("SFT", "GRPO", "deploy")
+    first, second, third = pipe.stages
+    for stage, score in ((first, 0.1), (second, 0.2), (third, None), (first, 0.3)):
+        lab.do(stage, *([] if score is None else [score]))
+    run = lab.runs.of_stage(second.id)[0]
+    nodes = told(view, "lineage", run=run.id)["result"]["nodes"]
+    shown = [(each["kind"], each["name"], each["column"], each["row"], each["parent"]) for each in nodes]
+    assert shown == [
+        ("run", "chain-sft-1", 0, 0, None),
+        ("run", "chain-grpo-2", 1, 0, 0),
+        ("deployment", "letters-agent", 2, 0, 1),
+        ("agent", "letters-agent", 2, 1, 1),
+    ]
+    assert [each["stale"] for each in nodes] == [False, True, True, False]
+    assert [each["here"] for each in nodes] == [False, True, False, False]
+    assert [each["status"] for each in nodes] == ["Succeeded", "Succeeded", "Succeeded", None]
+    assert [each["stage"] for each in nodes] == [first.id, second.id, third.id, None]
+    assert [each["handed"] for each in nodes] == ["", "step 10 as policy", "step 10", "step 10"]
 
 
 @pytest.mark.spec("9.3")

@@ -21,7 +21,7 @@ from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, Trigger
 from pipeline_widgets.domain.pipeline_run import RunOffer
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.domain.staleness import Staleness
+from pipeline_widgets.domain.staleness import Staleness, StaleReason
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
 from pipeline_widgets.widgets.icons import COLOURS, ICONS
 from pipeline_widgets.widgets.snapshot import (
@@ -211,7 +211,7 @@ def test_why_tells_what_a_stage_waits_for_what_holds_it_and_what_broke_it() -> N
         replace(a_stage(3, status=Status.RUNNING), blockers=("This stage is running already.",)),
         replace(
             a_stage(4, status=Status.SUCCEEDED),
-            staleness=Staleness(stale=False, reasons=("config changed",), accepted=True),
+            staleness=Staleness(stale=False, reasons=(StaleReason("config changed"),), accepted=True),
             accepted="only a comment",
         ),
     ]
@@ -436,7 +436,9 @@ def test_colours_are_told_apart_outside_of_jupyterlab(theme: str) -> None:
 @pytest.mark.spec("4.7")
 def test_as_plain_text_it_is_the_chain_and_the_time() -> None:
     """The text names the stages in order with what they are; many are counted."""
-    stale = replace(a_stage(1, "dpo", Status.RUNNING), staleness=Staleness(stale=True, reasons=("x",)))
+    stale = replace(
+        a_stage(1, "dpo", Status.RUNNING), staleness=Staleness(stale=True, reasons=(StaleReason("x"),))
+    )
     text = pipeline_text(a_state(a_stage(0, "sft", Status.SUCCEEDED), stale), at=AT)
     assert text == f"Pipeline 'letters': 1 sft Succeeded -> 2 dpo Running, Stale\n{DATED}"
     assert pipeline_text(a_long_one(1000), at=AT).endswith(f"-> and 988 more\n{DATED}")

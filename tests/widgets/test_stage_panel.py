@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.lab import Lab
-from factories.values import GRPO, LOSS
+from factories.lab import Lab, configured
+from factories.values import GRPO, LOSS, SFT
 
 from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.chain import (
@@ -20,6 +20,7 @@ from pipeline_widgets.domain.chain import (
     Pipeline,
     ScoreAtLeast,
 )
+from pipeline_widgets.domain.failure import TracedCall, make_failure
 from pipeline_widgets.domain.job import Job
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.usage import Usage
@@ -199,12 +200,70 @@ def test_stale_reasons_stay_with_the_note_that_accepts_them(lab: Lab) -> None:
     lab.do(first, 0.5)
     lab.do(second, 0.5)
     lab.do(first, 0.6)
-    reasons = ["Stage 1 was re-run: used run 1, latest is run 2"]
+    change = {"name": "Best checkpoint of stage 1", "old": "step 10 of run 1", "new": "step 10 of run 2"}
+    text = "Stage 1 was re-run: used run 1, latest is run 2"
+    reasons = [{"text": text, "stage": first.id, "changes": [change]}]
     assert (shown(lab, pipeline, 2)["reasons"], shown(lab, pipeline, 2)["accepted"]) == (reasons, None)
     lab.pipelines.accept_as_fresh(second.id, "same data")
     assert (shown(lab, pipeline, 2)["reasons"], shown(lab, pipeline, 2)["accepted"]) == (reasons, "same data")
     lab.do(first, 0.7)
     assert shown(lab, pipeline, 2)["accepted"] is None
+
+
+@pytest.mark.spec("6.8", "6.11")
+def test_what_has_changed_is_shown_old_beside_new(lab: Lab) -> None:
+    """Fields by dotted names, long values up to a bound, and what was not there told from None."""
+    pipeline = lab.pipeline("SFT")
+    (stage,) = pipeline.stages
+    lab.do(stage, 0.5)
+    config = {"steps": "10", "prompt": "x" * 5_000, "optimizer": {"lr": 1e-4, "decay": None}}
+    lab.experiments.update(pipeline.experiment_ids[0], configured(SFT, config), seed=0)
+    (reason,) = shown(lab, pipeline, 1)["reasons"]
+    told = {each["name"]: (each["old"], each["new"]) for each in reason["changes"]}
+    assert (reason["text"], reason["stage"]) == ("config changed", None)
+    assert told.pop("prompt") == (None, "x" * 1_999 + "…")
+    assert told == {
+        "steps": ("10", '"10"'),
+        "optimizer.lr": (None, "0.0001"),
+        "optimizer.decay": (None, "none"),
+    }
+
+
+@pytest.mark.spec("7.4", "6.5")
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_run_that_failed_comes_with_its_card(lab: Lab, *, saved: bool) -> None:
+    """The message, the user's own line relative to the folder of the trigger, and where it can be resumed."""
+    pipeline, job = at_work(lab)
+    lab.report(job, 40, total=100)
+    if saved:
+        lab.save(job, 30, 0.5)
+    call = TracedCall(file="/home/me/train.py", line=2, function="train")
+    lab.end(
+        job, Status.FAILED, "Traceback ...", make_failure("ValueError: no", call, ["def train():", "  x"])
+    )
+    panel = shown(lab, pipeline, 1)
+    assert panel["run"]["failure"] == {
+        "step": 40,
+        "total": 100,
+        "message": "ValueError: no",
+        "place": "/home/me/train.py:2",
+        "function": "train",
+        "lines": [[1, "def train():", False], [2, "  x", True]],
+        "resume": 30 if saved else None,
+    }
+
+
+@pytest.mark.spec("6.5")
+def test_only_what_was_broken_off_has_a_card(lab: Lab) -> None:
+    """One at work and one that has succeeded have none; one that was stopped can say nothing but its step."""
+    pipeline, job = at_work(lab)
+    assert shown(lab, pipeline, 1)["run"]["failure"] is None
+    lab.save(job, 10, 0.5)
+    lab.end(job, Status.STOPPED)
+    failure = shown(lab, pipeline, 1)["run"]["failure"]
+    assert (failure["message"], failure["place"], failure["resume"]) == ("", "", 10)
+    lab.do(pipeline.stages[0], 0.5)
+    assert shown(lab, pipeline, 1)["run"]["failure"] is None
 
 
 @pytest.mark.spec("6.8")

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
+from pipeline_widgets.domain.failure import Failure
 from pipeline_widgets.domain.filter_subjects import RUNS
 from pipeline_widgets.domain.filtering import Filter
 from pipeline_widgets.domain.limits import Limits, QueuedRun
@@ -114,6 +115,7 @@ _END = (
         step=_further(bindparam("new_step", type_=schema.LONG)),
         total=func.coalesce(bindparam("new_total", type_=schema.LONG), _C.total),
         error=bindparam("new_error"),
+        failure=bindparam("new_failure", type_=_C.failure.type),
         finished_at=bindparam("now"),
     )
     .returning(schema.runs)
@@ -344,6 +346,7 @@ class Runs(Repository):
         revision: int,
         *,
         error: str | None = None,
+        failure: Failure | None = None,
         step: int | None = None,
         total: int | None = None,
     ) -> Run | None:
@@ -352,7 +355,8 @@ class Runs(Repository):
         What would have succeeded is Stopped if a stop was asked for meanwhile.
         """
         told = {"new_error": error, "new_step": step, "new_total": total, "now": self.now}
-        ended = {"new_status": status.value, "new_revision": revision, **told}
+        kept = failure.to_json() if failure else None
+        ended = {"new_status": status.value, "new_revision": revision, "new_failure": kept, **told}
         row = self._first(_END, run=run_id, held_token=token, **ended)
         return row_mapping.to_run(row) if row else None
 

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.staleness import Staleness, compute_staleness
+from pipeline_widgets.domain.triggering import find_blockers
 from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import pipeline_facts
 from pipeline_widgets.services.queries.run_detail import CheckpointRow, checkpoint_rows
 
 
@@ -19,6 +23,11 @@ class Use:
     pipeline: str
     #: The number of the stage, counted from 1.
     stage: int
+    stage_id: int
+    #: Whether what the stage has made last is out of date, and why.
+    staleness: Staleness
+    #: Why the stage cannot be triggered now; empty where it can.
+    blockers: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +88,7 @@ class ExperimentDetailQueries:
             listed = latest if best is None or best in latest else (*latest, best)
             return ExperimentDetail(
                 experiment=experiment,
-                uses=_uses(work, experiment_id),
+                uses=_uses(work, experiment_id, has_run=bool(history)),
                 runs=_history(work, experiment, history[::-1][:runs], counts),
                 checkpoints=checkpoint_rows(work, listed),
                 saved=sum(counts.values()),
@@ -88,13 +97,25 @@ class ExperimentDetailQueries:
             )
 
 
-def _uses(work: UnitOfWork, experiment_id: int) -> tuple[Use, ...]:
-    return tuple(
-        Use(pipeline_id=pipeline.id, pipeline=pipeline.name, stage=number)
-        for pipeline in work.pipelines.using(experiment_id)
-        for number, stage in enumerate(pipeline.stages, start=1)
-        if getattr(stage, "experiment_id", None) == experiment_id
-    )
+def _uses(work: UnitOfWork, experiment_id: int, *, has_run: bool) -> tuple[Use, ...]:
+    """Return where an experiment is used; what has never run is not stale, and nothing more is read."""
+    found: list[Use] = []
+    for pipeline in work.pipelines.using(experiment_id):
+        known = pipeline_facts.load(work, pipeline) if has_run else PipelineFacts(stages={})
+        stale = compute_staleness(pipeline, known)
+        found += [
+            Use(
+                pipeline_id=pipeline.id,
+                pipeline=pipeline.name,
+                stage=number,
+                stage_id=stage.id,
+                staleness=stale[stage.id],
+                blockers=tuple(map(str, find_blockers(pipeline, stage.id, known))) if has_run else (),
+            )
+            for number, stage in enumerate(pipeline.stages, start=1)
+            if getattr(stage, "experiment_id", None) == experiment_id
+        ]
+    return tuple(found)
 
 
 def _history(

@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.lineage import Lineage, Relative
-from pipeline_widgets.domain.run import Run, trained_experiment_ids
+from pipeline_widgets.domain.lineage import Lineage, LineageNode, Relative, lay_out
+from pipeline_widgets.domain.run import Run, Status, trained_experiment_ids
+from pipeline_widgets.domain.staleness import compute_staleness
 from pipeline_widgets.persistence.store import Store, UnitOfWork
+from pipeline_widgets.services import pipeline_facts
+
+MOST_NODES = 60  # of a graph; more of them could be neither read nor told apart
 
 
 class LineageQueries:
@@ -25,12 +29,52 @@ class LineageQueries:
             run = work.runs.get(run_id)
             return _lineage(work, run, work.checkpoints.of_runs([run_id]))
 
+    def graph(self, run_id: int, most: int = MOST_NODES) -> LineageGraph:
+        """Return the lineage of a run as a graph.
+
+        Args:
+            run_id: The run.
+            most: How many nodes it has at most.
+
+        Raises:
+            NotFoundError: It is gone.
+        """
+        with self._store.read() as work:
+            run = work.runs.get(run_id)
+            found = _lineage(work, run, work.checkpoints.of_runs([run_id]))
+            nodes = lay_out(found, most)
+            shown = [node.relative for node in nodes if node.relative.kind != "agent"]
+            runs = work.runs.by_id({each.id for each in shown})
+            pipelines = {each.pipeline_id for each in shown if each.pipeline_id is not None}
+            stale = frozenset[int]().union(*(_stale_runs(work, each) for each in sorted(pipelines)))
+        return LineageGraph(
+            lineage=found,
+            nodes=nodes,
+            more=1 + len(found.ancestors) + len(found.descendants) - len(nodes),
+            statuses={each.id: each.status for each in runs.values()},
+            stale=stale & runs.keys(),
+        )
+
     def of_checkpoint(self, checkpoint_id: int) -> Lineage:
         """Return what a checkpoint descends from, and what came of it."""
         with self._store.read() as work:
             checkpoint = work.checkpoints.get(checkpoint_id)
             found = _lineage(work, work.runs.get(checkpoint.run_id), [checkpoint])
         return replace(found, of=f"step {checkpoint.step} of {found.of}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineageGraph:
+    """The lineage of a run as a graph, with where its runs stand now."""
+
+    lineage: Lineage
+    nodes: tuple[LineageNode, ...]
+    #: How many relatives are left out.
+    more: int
+    #: The statuses of its runs, by id.
+    statuses: Mapping[int, Status]
+    #: The runs whose stages are stale.
+    stale: frozenset[int]
 
 
 def place(run: Run, pipelines: Mapping[int, Pipeline]) -> str:
@@ -51,11 +95,22 @@ def _lineage(work: UnitOfWork, run: Run, saved: Collection[Checkpoint]) -> Linea
         known.relative(maker, child, checkpoint, depth)
         for depth, (child, maker, checkpoint) in enumerate(way, 1)
     ]
+    subject = known.relative(run, run, None, 0)
     return Lineage(
-        of=known.itself(run),
+        of=subject.label,
+        subject=subject,
         ancestors=tuple(ancestors),
         descendants=tuple(_descendants(known, descent, saved)),
     )
+
+
+def _stale_runs(work: UnitOfWork, pipeline_id: int) -> frozenset[int]:
+    """Return the latest successful runs of a pipeline's stages that are stale."""
+    pipeline = work.pipelines.get(pipeline_id)
+    known = pipeline_facts.load(work, pipeline)
+    stale = compute_staleness(pipeline, known)
+    made = {stage.id: known.for_stage(stage.id).succeeded for stage in pipeline.stages}
+    return frozenset(run.id for key, run in made.items() if run is not None and stale[key].stale)
 
 
 def _ancestors(work: UnitOfWork, run: Run) -> list[tuple[Run, Run, Checkpoint]]:
@@ -147,10 +202,6 @@ class _Names:
         versions = {run.start_agent_version_id for run in runs if run.start_agent_version_id is not None}
         self._versions = work.agents.named_versions(versions)
 
-    def itself(self, run: Run) -> str:
-        """Return the name of a run where it is the one that is asked about."""
-        return self.relative(run, run, None, 1).label
-
     def relative(self, run: Run, child: Run, checkpoint: Checkpoint | None, depth: int) -> Relative:
         """Return a run as a relative; `child` is the one that started from the checkpoint."""
         if run.is_deployment:
@@ -167,4 +218,7 @@ class _Names:
             place=place(run, self._pipelines),
             role=child.start_role or "",
             by_agent=self._versions.get(child.start_agent_version_id or 0, ""),
+            pipeline_id=run.pipeline_id if run.pipeline_id in self._pipelines else None,
+            stage_id=run.stage_id,
+            experiment_id=run.experiment_id,
         )

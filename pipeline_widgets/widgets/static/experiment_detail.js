@@ -5,11 +5,13 @@ import { ChartControls } from "./chart_controls.js";
 import { chartStyle } from "./chart_style.js";
 import { options } from "./controls.js";
 import { openDeploy } from "./deploy_dialog.js";
+import { openEditConfig } from "./edit_config.js";
 import { button, draw, find, focused, html, make, unique } from "./elements.js";
 import { experimentConfig } from "./experiment_config.js";
-import { openDeleteCheckpoint, openEditConfig } from "./experiment_dialogs.js";
+import { openDeleteCheckpoint } from "./experiment_dialogs.js";
 import { experimentRuns } from "./experiment_runs.js";
-import { errorPart, Printed } from "./files.js";
+import { ExperimentWhy } from "./experiment_why.js";
+import { Printed } from "./files.js";
 import { logButton } from "./log_dialog.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
@@ -34,7 +36,7 @@ export class ExperimentDetail {
     /** @type {ExperimentDetailRow | null} */
     this.charted = null;
     this.controls = new ChartControls({ changed: () => this.charted && this.showChart(this.charted) });
-    this.error = new Printed(this.frame, "Error");
+    this.why = new ExperimentWhy(table);
     this.log = new Printed(this.frame, "Log");
     this.shownItems = new ShownItems(this.frame);
     this.wholeConfig = this.allRuns = false;
@@ -82,6 +84,7 @@ export class ExperimentDetail {
           ${detail.placed ? html`<span>${detail.placed}</span>` : null}
           <span>${uses.length ? `Used by ${uses.join(", ")}.` : "Used by no pipeline."}</span>
         </div>
+        ${this.why.show(row, detail)}
         <div class="pw-xd-columns">
           <div class="pw-xd-column">
             ${this.part("Metrics", this.metrics(detail))}
@@ -96,7 +99,7 @@ export class ExperimentDetail {
       </div>`,
     );
     const anew = this.shownRun !== detail.run?.id;
-    this.error.show(detail.run?.error ?? "", anew);
+    this.why.tell(detail.run, anew);
     this.log.show(detail.run?.log ?? "", anew);
     this.shownRun = detail.run?.id;
   }
@@ -170,19 +173,7 @@ export class ExperimentDetail {
       </div>
       ${this.chart.el}
       <div class="pw-xd-none pw-soft" ?hidden=${curves.length > 0}>${curves.length ? "" : none}</div>
-      <div class="pw-hint">${run?.start ?? ""}</div>
-      ${errorPart(this.frame, run, this.error, this.errorBody(run?.error ?? ""))}`;
-  }
-
-  /**
-   * What was raised comes first; how it came to that is behind a press.
-   * @param {string} error
-   */
-  errorBody(error) {
-    const raised = raisedIn(error);
-    if (!raised) return this.error.el;
-    return html`<p class="pw-xd-raised">${raised}</p>
-      <details><summary>Traceback</summary>${this.error.el}</details>`;
+      <div class="pw-hint">${run?.start ?? ""}</div>`;
   }
 
   /**
@@ -320,19 +311,7 @@ export class ExperimentDetail {
 
   end() {
     this.chart.end();
-    this.error.end();
+    this.why.end();
     this.log.end();
   }
-}
-
-/**
- * What a traceback ends in; null where a text is none.
- * @param {string} text
- */
-function raisedIn(text) {
-  const lines = text.trimEnd().split("\n");
-  if (!lines.some((line) => line.startsWith("Traceback "))) return null;
-  // of its frames; the message may have several lines
-  const last = lines.findLastIndex((line) => line.startsWith("  "));
-  return lines.slice(last + 1).find((line) => line.trim()) ?? null;
 }

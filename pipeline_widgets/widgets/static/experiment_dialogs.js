@@ -3,7 +3,7 @@
 import { field, textInput } from "./controls.js";
 import { openDelete } from "./delete_row.js";
 import { openDialog, paragraphs } from "./dialogs.js";
-import { ExperimentForm, openNewForm } from "./experiment_form.js";
+import { openNewForm } from "./experiment_form.js";
 import { bytes, count, isolated } from "./text.js";
 
 /**
@@ -20,7 +20,8 @@ export async function openNewExperiment(table, pressed) {
   const { frame } = table;
   table.typed ??= { values: {} };
   const drafts = table.typed;
-  const form = await askForForm(frame, { algorithm: drafts.algorithm ?? null }, pressed);
+  const args = { algorithm: drafts.algorithm ?? null };
+  const form = /** @type {ExperimentFormData | undefined} */ (await frame.run("form", args, pressed));
   if (!form) return;
   if (form.algorithm === null)
     return frame.notice(
@@ -28,35 +29,6 @@ export async function openNewExperiment(table, pressed) {
       "error",
     );
   openNewForm({ frame, form, host: table, drafts, onmade: (made, said) => table.arrive(made, said) });
-}
-
-/**
- * @param {Frame} frame
- * @param {Args} args
- * @param {El} pressed
- */
-const askForForm = async (frame, args, pressed) =>
-  /** @type {ExperimentFormData | undefined} */ (await frame.run("form", args, pressed));
-
-/**
- * @param {Experiments} table
- * @param {ExperimentRow} row
- * @param {El} pressed
- */
-export async function openEditConfig({ frame }, row, pressed) {
-  const form = await askForForm(frame, { experiment: row.id }, pressed);
-  if (!form) return;
-  const note = row.runs ? "Existing runs keep their config. A stage that ran it turns stale." : "";
-  const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });
-  made.open({
-    title: `Edit config of “${isolated(row.name)}”`,
-    confirm: "Save",
-    act: async (button) => {
-      const answer = await made.submit(button);
-      if (answer) frame.announce(`The config of ${isolated(answer.name)} was saved.`);
-      return !!answer;
-    },
-  });
 }
 
 /**

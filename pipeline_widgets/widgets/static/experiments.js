@@ -4,15 +4,11 @@
 import { AgentPlace } from "./agent_place.js";
 import { openCleanUp } from "./clean_up.js";
 import { openMenu } from "./dialogs.js";
+import { openEditConfig } from "./edit_config.js";
 import { badge, button, html, moment } from "./elements.js";
 import { experimentItems, experimentProgress, firstAct } from "./experiment_actions.js";
 import { ExperimentDetail } from "./experiment_detail.js";
-import {
-  openDeleteExperiment,
-  openDuplicate,
-  openEditConfig,
-  openNewExperiment,
-} from "./experiment_dialogs.js";
+import { openDeleteExperiment, openDuplicate, openNewExperiment } from "./experiment_dialogs.js";
 import { PagedTable } from "./paged_table.js";
 import { annotationItems, rowMarks, severalItems } from "./row_actions.js";
 import { count, score } from "./text.js";

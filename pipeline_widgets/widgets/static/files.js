@@ -147,19 +147,3 @@ export class Printed {
     this.toEnd = false;
   }
 }
-
-/**
- * The error of a run, with a button that copies it.
- * @param {Frame} frame
- * @param {{ status: string, error: string | null } | null} run
- * @param {Printed} printed
- * @param {Content} [body]
- */
-export const errorPart = (frame, run, printed, body = printed.el) =>
-  html`<div class="pw-panel-part pw-panel-error" ?hidden=${!run?.error}>
-    <div class="pw-panel-bar">
-      <h4>${run?.status === "Crashed" ? "Evidence of the crash" : "Error"}</h4>
-      ${copyButton(frame, () => printed.text)}
-    </div>
-    ${body}
-  </div>`;

@@ -19,12 +19,13 @@ const GROWS = new Set(["Pending", "Running", "Stopping"]);
  * The button that opens the whole log of a run.
  * @param {Frame} frame
  * @param {{ id: number } | null | undefined} run
+ * @param {string} [f]
  */
-export const logButton = (frame, run) =>
+export const logButton = (frame, run, f = "log") =>
   button({
     label: "Open log",
     glyph: "search",
-    f: "log",
+    f,
     onclick: () => run && new LogDialog(frame, run.id),
   });
 

@@ -51,7 +51,9 @@ export class Builder {
       select: (id) => this.select(id),
     });
     this.place = new AgentPlace(this.frame, model);
-    this.panel = new StagePanel({ frame: this.frame, place: this.place });
+    const open = (/** @type {number} */ id) => this.select(id),
+      { frame, place } = this;
+    this.panel = new StagePanel({ frame, place, open, known: (id) => this.stageOf(id) });
     this.chart = new PipelineChart(this.frame, model);
     this.results = make(html`<section class="pw-builder-results" aria-label="Results"></section>`);
     this.frame.on("change:stages", () => this.change());

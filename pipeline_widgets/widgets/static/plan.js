@@ -7,10 +7,12 @@ import { nothing } from "./vendor/lit.js";
 
 /**
  * Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled.
- * With `over` it begins again though it could be resumed.
- * @param {{ frame: Frame, stage: number, resume?: boolean, over?: boolean }} options
+ * With `over` it begins again though it could be resumed, with `again` though it has succeeded; `view` leads
+ * to the stage, by default in this view.
+ * @param {{ frame: Frame, stage: number, resume?: boolean, over?: boolean, again?: boolean,
+ *   view?: ToastAction | null }} options
  */
-export async function openPlan({ frame, stage, resume = false, over = false }) {
+export async function openPlan({ frame, stage, resume = false, over = false, again = false, view }) {
   const pressed = focused()?.closest("button");
   const plan = await frame.run("plan", { stage, resume }, pressed);
   if (!plan) return;
@@ -20,8 +22,9 @@ export async function openPlan({ frame, stage, resume = false, over = false }) {
     frame.notice(
       `${plan.runs_now}: run ${done.run} ${resume ? "resumes it" : "was triggered"}.`,
       "info",
-      viewStage(frame, stage),
+      view === null ? undefined : (view ?? viewStage(frame, stage)),
     );
+  const verb = again ? "Re-run" : resume ? "Resume" : "Trigger";
   if (!plan.confirm) return tell(await frame.run("trigger", { stage, resume }, pressed));
   let { duplicate } = plan;
   const group = unique("duplicate");
@@ -36,10 +39,10 @@ export async function openPlan({ frame, stage, resume = false, over = false }) {
   await new Promise((resolve) => {
     dialog = openDialog({
       frame,
-      title: over ? `Start ${named} over?` : `${resume ? "Resume" : "Trigger"} ${named}?`,
+      title: over ? `Start ${named} over?` : `${verb} ${named}?`,
       kind: "pw-plan",
       body: () => [plan.duplicate ? ways() : null, planParts(plan)],
-      confirm: over ? "Start over" : resume ? "Resume" : "Trigger stage",
+      confirm: over ? "Start over" : verb === "Trigger" ? "Trigger stage" : verb,
       act: async (confirmed) =>
         tell(await frame.line.ask("trigger", { stage, resume, duplicate }, confirmed)),
       onclose: resolve,

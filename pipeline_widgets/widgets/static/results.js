@@ -1,5 +1,6 @@
 // Results: the runs of some experiments side by side, in a table, as curves, and by their configs.
 
+import { AgentPlace } from "./agent_place.js";
 import { draw, html } from "./elements.js";
 import { Frame } from "./frame.js";
 import { ResultCharts } from "./results_charts.js";
@@ -14,6 +15,8 @@ export class ResultsPanel {
   constructor({ model, el }) {
     this.model = model;
     this.frame = new Frame({ model, el, name: "results" });
+    this.place = new AgentPlace(this.frame, model);
+    this.frame.body.after(this.place.el);
     this.picker = new ResultPicker(this);
     this.charts = new ResultCharts(this);
     this.runs = new ResultRuns(this);

@@ -1,8 +1,9 @@
 // The runs of Results: which are drawn, what each reached, where it comes from and what came of it.
 
 import { chartSample, chartStep, chartStyle } from "./chart_style.js";
-import { badge, button, draw, html, make, moment } from "./elements.js";
+import { badge, button, draw, focusOn, html, make, moment, named } from "./elements.js";
 import { saveFile } from "./files.js";
+import { LineageGraph } from "./lineage_graph.js";
 import { runName } from "./results_charts.js";
 import { evaluationsPart, openScore } from "./scoring.js";
 import { columnHead, numberCell } from "./tables.js";
@@ -33,6 +34,8 @@ export class ResultRuns {
     this.model = panel.model;
     /** @type {Map<number, Lineage | null>} */
     this.open = new Map();
+    /** @type {Map<number, LineageGraph>} */
+    this.graphs = new Map();
     /** @type {Map<number, boolean>} */
     this.busy = new Map();
     /** @type {number | null} */
@@ -198,36 +201,37 @@ export class ResultRuns {
 
   /** @param {ResultRow} run */
   lineage(run) {
-    const told = this.open.get(run.id);
-    /**
-     * @param {string} title
-     * @param {string[]} texts
-     * @param {string} none
-     * @param {(at: number) => number} depth
-     */
-    const part = (title, texts, none, depth) =>
-      html`<div>
-        <h3>${title}</h3>
-        ${
-          texts.length
-            ? html`<ul>
-              ${texts.map((text, at) => html`<li style=${`padding-left: ${depth(at) * 16}px`}>${text}</li>`)}
-            </ul>`
-            : html`<p class="pw-soft">${none}</p>`
-        }
-      </div>`;
+    const graph = this.graphs.get(run.id) ?? new LineageGraph(this.leads);
+    this.graphs.set(run.id, graph);
     return html`<tr data-key=${`${run.id}-lineage`}><td colspan=${this.columns().length}>
       <div class="pw-results-lineage" role="group" aria-label=${`Lineage of ${runName(run)}`}>
-        ${
-          told
-            ? [
-                part("Comes from", told.from, "It started from scratch.", (at) => at),
-                part("Used by", told.into, "Nothing yet.", (at) => Number(told.depths[at]) - 1),
-              ]
-            : html`<span class="pw-soft">Opening…</span>`
-        }
+        ${graph.show(this.open.get(run.id) ?? null)}
       </div>
     </td></tr>`;
+  }
+
+  /** Where a node of a lineage leads: to the row of its run, or to the view of its agent. */
+  get leads() {
+    return {
+      why: (/** @type {LineageNode} */ { kind, experiment }) =>
+        kind === "deployment" || (kind === "run" && experiment === null) ? "It has no results." : "",
+      open: (/** @type {LineageNode} */ node, /** @type {El} */ pressed) => this.lead(node, pressed),
+    };
+  }
+
+  /**
+   * @param {LineageNode} node
+   * @param {El} pressed
+   */
+  async lead({ kind, id, experiment }, pressed) {
+    if (kind === "agent") return this.panel.place.open(id, pressed);
+    const chosen = this.model.get("chosen");
+    if (experiment !== null && !chosen.includes(experiment))
+      await this.frame.run("choose", { experiments: [...chosen, experiment] }, pressed);
+    const opener = this.el.querySelector(named(`lineage-${id}`));
+    if (!opener) return this.frame.notice("This run is not among those in the table.", "info");
+    opener.scrollIntoView({ block: "center" });
+    focusOn(opener);
   }
 
   /**

@@ -11,8 +11,9 @@ import { count, isolated } from "./text.js";
  * @param {ExperimentsHost} table
  * @param {ExperimentRow} row
  * @param {El} pressed
+ * @param {number} [run] the run whose checkpoints are offered first
  */
-export async function openResume(table, row, pressed) {
+export async function openResume(table, row, pressed, run) {
   const { frame } = table;
   const offer = await frame.run("resume_form", { experiment: row.id }, pressed);
   if (!offer) return;
@@ -23,7 +24,7 @@ export async function openResume(table, row, pressed) {
   let made = null;
   /** @type {Dialog | null} */
   let dialog = null;
-  const from = new ResumeChoice(offer, () => dialog?.draw());
+  const from = new ResumeChoice(offer, () => dialog?.draw(), run);
   dialog = openDialog({
     frame,
     title: `Resume “${isolated(row.name)}”`,
@@ -54,8 +55,9 @@ class ResumeChoice {
   /**
    * @param {ResumeOffer} offer
    * @param {() => void} changed
+   * @param {number} [first]
    */
-  constructor(offer, changed) {
+  constructor(offer, changed, first = offer.runs[0].id) {
     this.offer = offer;
     this.changed = changed;
     /** @type {[number, string][]} */
@@ -66,12 +68,12 @@ class ResumeChoice {
     this.runs = /** @type {HTMLSelectElement} */ (
       make(
         html`<select @change=${(event) => this.pick(Number(event.currentTarget.value))}>
-          ${options(runs, offer.runs[0].id)}
+          ${options(runs, first)}
         </select>`,
       )
     );
     this.run = offer.runs[0];
-    this.pick(this.run.id);
+    this.pick(first);
   }
 
   /** @param {number} id */

@@ -3,28 +3,49 @@
 
 import { field, textArea } from "./controls.js";
 import { openDialog, paragraphs } from "./dialogs.js";
+import { openEditConfig } from "./edit_config.js";
 import { button, draw, html, icon, make, moment, unique } from "./elements.js";
 import { EnvironmentPart } from "./environment_part.js";
-import { errorPart, Printed } from "./files.js";
+import { FailureCard } from "./failure_card.js";
+import { Printed } from "./files.js";
 import { PATIENCE } from "./line.js";
+import { LineagePart } from "./lineage_part.js";
 import { logButton } from "./log_dialog.js";
 import { panelPart } from "./panel_part.js";
+import { openPlan } from "./plan.js";
 import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
 import { ShownItems } from "./shown_items.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
 import { checkpointsPart } from "./stage_checkpoints.js";
 import { StageMetrics } from "./stage_metrics.js";
+import { StaleCard } from "./stale_card.js";
 import { asSentence, duration, isolated, peakUse } from "./text.js";
 import { usageCurves } from "./usage_curves.js";
 
 export class StagePanel {
-  /** @param {{ frame: Frame, place: import("./agent_place.js").AgentPlace }} options */
-  constructor({ frame, place }) {
+  /**
+   * @param {{ frame: Frame, place: import("./agent_place.js").AgentPlace,
+   *   open: (stage: number) => unknown, known: (stage: number) => unknown }} options `open` shows another
+   *   stage, `known` tells whether there is one.
+   */
+  constructor({ frame, place, open, known }) {
+    this.open = open;
     this.frame = frame;
     this.place = place;
-    this.error = new Printed(frame, "Error");
+    this.failure = new FailureCard(frame);
+    this.why = new StaleCard();
     this.log = new Printed(frame, "Log");
     this.environment = new EnvironmentPart(frame);
+    this.lineage = new LineagePart(frame, {
+      open: (node, pressed) => {
+        if (node.kind === "agent") return place.open(node.id, pressed);
+        return node.stage === null ? null : open(node.stage);
+      },
+      why: ({ kind, stage, place: where }) =>
+        kind === "agent" || (stage !== null && known(stage))
+          ? ""
+          : `It is not in this pipeline: ${where || "it was trained by itself"}.`,
+    });
     this.shownItems = new ShownItems(frame);
     this.metrics = new StageMetrics(frame, () => this.draw());
     /** @type {Panel | null} */
@@ -60,8 +81,9 @@ export class StagePanel {
         this.draw();
       }, PATIENCE);
     this.environment.show(run?.id ?? 0);
+    this.lineage.show(run);
     this.draw();
-    this.error.show(run?.error ?? "", anew);
+    this.failure.tell(run, anew);
     this.log.show(run?.log ?? "", anew);
   }
 
@@ -70,6 +92,7 @@ export class StagePanel {
       run = panel?.run ?? null;
     if (!stage) return;
     const reasons = this.reasons(stage);
+    const stale = stage.stale && this.stale(stage);
     draw(
       this.el,
       html`<header class="pw-panel-head">
@@ -78,6 +101,8 @@ export class StagePanel {
             <span class="pw-panel-kind">${kindIcon(stage)}${stage.kind}</span>${stageBadges(stage)}
           </div>
         </header>
+        ${this.failure.show(run, this.failureActions(stage))}
+        ${stale}
         <div class="pw-panel-why" ?hidden=${!reasons.length}>${reasons}</div>
         <div class="pw-panel-columns">
           <div class="pw-panel-column">
@@ -91,15 +116,35 @@ export class StagePanel {
             <div ?hidden=${!run}>${this.environment.el}</div>
           </div>
           <div class="pw-panel-column">
-            ${errorPart(this.frame, run, this.error)}
             ${panelPart("Metrics", !!run?.curves.length, this.metrics.show(run))}
             ${this.shownPart(run)}
             ${panelPart("Resources", !!run?.usage.length, usageCurves(run?.usage ?? []))}
             ${panelPart("Log", !!(run?.log || run?.earlier), [this.log.el, logButton(this.frame, run)])}
           </div>
         </div>
+        <div ?hidden=${!run}>${this.lineage.el}</div>
         ${stage.kind === "Deployment" ? this.agent() : null}`,
     );
+  }
+
+  /**
+   * What can be done about a run that was broken off.
+   * @param {Stage} stage
+   * @returns {FailureActions}
+   */
+  failureActions({ id, name, experiment, blockers, locked = "" }) {
+    const { frame } = this;
+    return {
+      asks: true,
+      locked,
+      blocked: (blockers ?? []).join(" "),
+      resume: () => openPlan({ frame, stage: id, resume: true }),
+      over: () => openPlan({ frame, stage: id, over: true }),
+      edit:
+        experiment === undefined
+          ? null
+          : (pressed) => openEditConfig({ frame }, { id: experiment, name, runs: 1 }, pressed, "config_form"),
+    };
   }
 
   /** The agent of a Deployment stage, by itself. */
@@ -124,7 +169,22 @@ export class StagePanel {
   }
 
   /**
-   * Why it is stale, held, or cannot be triggered.
+   * Why it is stale; until Python has sent the values that have changed, the sentences alone.
+   * @param {Stage} stage
+   */
+  stale(stage) {
+    const { frame, panel } = this,
+      known = panel?.reasons.length ? panel.reasons : (stage.stale ?? []).map(bareReason);
+    return this.why.show(known, {
+      blocked: (stage.blockers ?? []).join(" "),
+      rerun: () => openPlan({ frame, stage: stage.id, again: true }),
+      accept: () => this.accept(stage),
+      open: this.open,
+    });
+  }
+
+  /**
+   * Why it counts as fresh, is held, or cannot be triggered.
    * @param {Stage} stage
    */
   reasons(stage) {
@@ -132,13 +192,11 @@ export class StagePanel {
       accepted = panel?.accepted ?? null;
     // else it is said already
     const blocked = !stage.active && stage.blockers?.join(" ") !== stage.held && stage.blockers;
-    const accept = button({ label: "Accept as fresh", f: "accept", onclick: () => this.accept(stage) });
     return [
-      stage.stale ? reason("warning", "Stale", "Why it is stale", stage.stale.map(asSentence), accept) : null,
       accepted !== null
         ? reason("quiet", "check", "Accepted as fresh", [
             accepted ? `Note: ${accepted}` : "Without a note.",
-            ...(panel?.reasons ?? []).map((each) => `Although: ${asSentence(each)}`),
+            ...(panel?.reasons ?? []).map(({ text }) => `Although: ${asSentence(text)}`),
           ])
         : null,
       stage.held ? reason("warning", "Held", "Why it did not start", [asSentence(stage.held)]) : null,
@@ -204,6 +262,12 @@ export class StagePanel {
 }
 
 /**
+ * @param {string} text
+ * @returns {StaleReasonRow}
+ */
+const bareReason = (text) => ({ text, stage: null, changes: [] });
+
+/**
  * @param {string} name
  * @param {Content} value
  */
@@ -214,9 +278,8 @@ const fact = (name, value) => html`<dt>${name}</dt><dd>${value}</dd>`;
  * @param {string} glyph
  * @param {string} title
  * @param {string[]} lines
- * @param {Content} [after]
  */
-const reason = (kind, glyph, title, lines, after) =>
+const reason = (kind, glyph, title, lines) =>
   html`<div class=${`pw-reason pw-${kind}`}>
     ${icon(glyph)}
     <div class="pw-reason-text">
@@ -229,7 +292,6 @@ const reason = (kind, glyph, title, lines, after) =>
       </ul>`
       }
     </div>
-    ${after}
   </div>`;
 
 /** @param {PanelRun} run */

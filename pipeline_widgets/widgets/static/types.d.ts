@@ -176,7 +176,7 @@ interface PipelineFacts extends Named {
 interface Panel {
   stage: number;
   settings: string[];
-  reasons: string[];
+  reasons: StaleReasonRow[];
   accepted: string | null;
   agent: StageAgent | null;
   run: PanelRun | null;
@@ -212,12 +212,78 @@ interface PanelRun extends Progress, Timeline {
   agent: string | null;
   agent_id: number | null;
   error: string | null;
+  failure: FailureRow | null;
   curves: Curve[];
   checkpoints: Checkpoint[];
   shown: ShownSummary;
   evaluations: OpenEvaluation[];
   earlier: number;
   log: string;
+}
+
+/** Why a run ended without success, as `failure_card.py` describes it. */
+interface FailureRow {
+  step: Step | null;
+  total: Step | null;
+  /** The exception's type and message, or what is known of a crash; empty where nothing is. */
+  message: string;
+  /** The user's own line, such as "train.py:28"; empty where none is known. */
+  place: string;
+  function: string;
+  /** The lines there: the number, the text, and whether it belongs to what failed. */
+  lines: [number: number, text: string, failed: boolean][];
+  /** The step from which it can be resumed; null where it cannot. */
+  resume: Step | null;
+}
+
+/** A run that may have been broken off. */
+interface FailedRun {
+  id: number;
+  number: number;
+  status: string;
+  error: string | null;
+  log: string;
+  failure: FailureRow | null;
+}
+
+/** What can be done about such a run. */
+interface FailureActions {
+  /** Whether the button to resume is the one of the view that stands out. */
+  primary?: boolean;
+  /** Whether "Start over" asks first. */
+  asks: boolean;
+  /** Why the config cannot be edited now; empty where it can. */
+  locked: string;
+  /** Why it cannot begin again now; empty where it can. */
+  blocked: string;
+  resume: (pressed: El) => unknown;
+  over: (pressed: El) => unknown;
+  edit: ((pressed: El) => unknown) | null;
+}
+
+/** What was one thing when a stage ran, and is another now; null where there is none. */
+type ChangeRow = { name: string; old: string | null; new: string | null };
+
+/** Why a stage is stale, as `stale_card.py` describes it; `stage` is the one that it is about. */
+type StaleReasonRow = { text: string; stage: number | null; changes: ChangeRow[] };
+
+/** What can be done about a stage that is stale. */
+interface StaleActions {
+  title?: string;
+  /** Why it cannot run again now; empty where it can. */
+  blocked: string;
+  rerun: (pressed: El) => unknown;
+  accept?: (pressed: El) => unknown;
+  open?: (stage: number) => unknown;
+}
+
+/** A stage that an experiment is bound to. */
+interface UseRow {
+  pipeline: string;
+  stage: number;
+  stage_id: number;
+  blocked: string;
+  reasons: StaleReasonRow[];
 }
 
 /** A metric by step. */
@@ -497,6 +563,7 @@ interface ShownRun {
   start: string;
   log: string;
   error: string | null;
+  failure: FailureRow | null;
   best: Step | null;
   shown: ShownSummary;
 }
@@ -509,7 +576,7 @@ interface ExperimentDetailRow extends Timeline {
   placed: string;
   higher_is_better: boolean;
   config: ConfigRow[];
-  uses: { pipeline: string; stage: number }[];
+  uses: UseRow[];
   run: ShownRun | null;
   metrics: string[];
   metric: string | null;
@@ -743,7 +810,35 @@ interface SettingRow {
 }
 
 /** Where a run comes from, and what came of it. */
-type Lineage = { from: string[]; into: string[]; depths: string[] };
+interface Lineage {
+  nodes: LineageNode[];
+  /** How many are left out of the graph. */
+  more: number;
+  from: string[];
+  into: string[];
+  depths: string[];
+}
+
+/** A run or an agent in the graph of a lineage, as `lineage.py` describes it. */
+interface LineageNode {
+  kind: "run" | "deployment" | "agent";
+  id: number;
+  name: string;
+  number: number;
+  place: string;
+  label: string;
+  column: number;
+  row: number;
+  /** The place in the list of what it descends from. */
+  parent: number | null;
+  handed: string;
+  here: boolean;
+  status: string | null;
+  stale: boolean;
+  pipeline: number | null;
+  stage: number | null;
+  experiment: number | null;
+}
 
 // ---- what goes down and up
 
@@ -824,6 +919,7 @@ interface Answers {
   /** Seconds within which the reply comes. */
   ask: { within: number };
   experiment_form: ExperimentFormData;
+  config_form: ExperimentFormData;
   check: { stage: string; problem: string }[];
   clean_up: Freed;
   clean_up_form: CleanUp;

@@ -12,6 +12,7 @@ from factories.values import LOSS, SFT
 
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.staleness import Staleness
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence import row_mapping
 from pipeline_widgets.services.queries.experiment_detail import ExperimentDetailQueries, Use
@@ -115,10 +116,21 @@ def test_it_says_where_it_is_used_and_where_it_ran(lab: Lab, details: Experiment
         lab.do(stage, 0.5)
     lab.carry_out(lab.runs.train(second), 0.6)
     found = details.get(second)
-    assert found.uses == (Use(pipeline_id=pipeline.id, pipeline="chain", stage=2),)
+    assert found.uses == (
+        Use(
+            pipeline_id=pipeline.id,
+            pipeline="chain",
+            stage=2,
+            stage_id=pipeline.stages[1].id,
+            staleness=Staleness(stale=False, reasons=()),
+            blockers=(),
+        ),
+    )
     assert [(each.pipeline, each.same_config) for each in found.runs] == [("", True), ("chain", True)]
     lab.experiments.update(second, configured(SFT, {"steps": 11}), seed=0)
-    assert [each.same_config for each in details.get(second).runs] == [False, False]
+    changed = details.get(second)
+    assert [each.same_config for each in changed.runs] == [False, False]
+    assert changed.uses[0].staleness.reasons == ("config changed: steps: 10 -> 11",)
     lab.pipelines.delete(pipeline.id)
     gone = details.get(second)
     assert gone.uses == ()

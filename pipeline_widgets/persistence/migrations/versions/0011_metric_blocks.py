@@ -22,7 +22,7 @@ from pipeline_widgets.domain.metric_block import (
 )
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 #: Id, run, step, name, value, time.
 Row: TypeAlias = tuple[int, int, int, str, float | None, float | None]
