@@ -25,7 +25,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline_widgets.execution import fork_server, fresh_process
-from pipeline_widgets.execution.launch_client import ANSWER, ANSWER_WITHIN, GO, LENGTH, READY, peer_of
+from pipeline_widgets.execution.launch_client import (
+    ANSWER,
+    ANSWER_WITHIN,
+    FAILED_FOR,
+    GO,
+    LENGTH,
+    READY,
+    STARTING,
+    peer_of,
+)
 
 LOOK_EVERY = 5.0  # seconds between two looks at code and workspace
 LARGEST = 16_000_000  # bytes of a request
@@ -38,6 +47,7 @@ MODULES = (
     "pipeline_widgets.execution.streams",
     "pipeline_widgets.persistence.migrate",
     "sqlalchemy.dialects.sqlite",
+    "encodings.ascii",
 )
 
 
@@ -153,7 +163,7 @@ class LaunchServer:
                 self._reap()
                 if time.monotonic() - looked_at >= look_every or self._is_code_changed:
                     looked_at = time.monotonic()
-                    if reason := self._reason_to_end():
+                    if (reason := self._reason_to_end()) is not None:
                         self._end(reason)
                         return None
 
@@ -277,14 +287,14 @@ def serve(path: Path, log: Path, lock: int, idle: float, since: float) -> Sequen
     os.set_inheritable(lock, False)  # noqa: FBT003  the function's own interface
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _sweep(path)
-    _import_all()
+    import_all()
     arguments = LaunchServer(path, log, lock, idle, since).serve()
     if arguments is not None:
         fresh_process.close_descriptors()
     return arguments
 
 
-def _import_all() -> None:
+def import_all() -> None:
     """Import what supervisors and their fork servers need."""
     gc.disable()
     fork_server.preload()
@@ -307,6 +317,9 @@ def _sweep(own: Path) -> None:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                failed = os.read(lock, len(STARTING)) == STARTING
+                if failed and time.time() - os.fstat(lock).st_mtime < FAILED_FOR:
+                    continue  # it says that none is to be started for a while
                 if os.path.samestat(os.fstat(lock), path.stat()):
                     path.with_suffix(".sock").unlink(missing_ok=True)
                     path.unlink()
