@@ -55,6 +55,7 @@ class Sandbox:
             "CHAOS_HOOKS": str(self.hooks),
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "OPENBLAS_NUM_THREADS": "1",
+            "PIPELINE_WIDGETS_LAUNCH_SERVER": "off",  # `LaunchChaos` turns it on
             "PIPELINE_WIDGETS_DATA": str(folder / "user"),  # nothing of a world is remembered for the user
         }
         if self.mounts:
