@@ -41,15 +41,15 @@ class LaunchChaos:
         self._next = float("inf")
         self._place = launch_servers.start(self._log) if rng.random() < 0.95 else None
         counts = sandbox.folder / COUNTS
-        submit = LocalLauncher.submit
+        submit, chaos = LocalLauncher.submit, self
 
-        def counted(launcher: LocalLauncher, request: LaunchRequest) -> LaunchedJob:
-            job = submit(launcher, request)
+        def counted(self: LocalLauncher, request: LaunchRequest) -> LaunchedJob:
+            job = submit(self, request)
             if request.server_log is not None and job.process is not None:
                 forked = isinstance(LocalLauncher._started[job.process.pid], ForkedProcess)
                 with counts.open("a") as file:
                     file.write("forked\n" if forked else "started\n")
-                self._next = min(self._next, time.monotonic() + self._rng.uniform(*KILLED_AFTER))
+                chaos._next = min(chaos._next, time.monotonic() + rng.uniform(*KILLED_AFTER))
             return job
 
         LocalLauncher.submit = counted

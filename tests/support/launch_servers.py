@@ -51,7 +51,7 @@ def servers(log: Path) -> list[psutil.Process]:
     """Return the launch servers of a workspace that live, by the log that they write to."""
     found: list[psutil.Process] = []
     for process in psutil.process_iter(["cmdline", "status"]):
-        line = process.info["cmdline"] or []
+        line: list[str] = process.info["cmdline"] or []
         if "launch-server" in line and str(log) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
@@ -78,7 +78,11 @@ def warm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def submit_warm(launcher: LocalLauncher, request: LaunchRequest) -> LaunchedJob:
         log = request.server_log
         environment = interpreter.environment(**request.environment)
-        if log is None or sys.executable != PYTHON or launch_place.find_place(environment, log) is None:
+        if sys.executable != PYTHON:  # a test counts what its own interpreter is started for
+            with monkeypatch.context() as patched:
+                patched.setenv(launch_place.VARIABLE, "off")
+                return submit(launcher, request)
+        if log is None or launch_place.find_place(environment, log) is None:
             return submit(launcher, request)
         logs.add(log)
         with suppress(AssertionError, OSError):  # it ends at once where the workspace is gone
