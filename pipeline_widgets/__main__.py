@@ -22,6 +22,7 @@ URL = "PIPELINE_WIDGETS_URL"
 DEFAULT = "sqlite:///lab.db"
 PATIENCE = 60.0  # seconds that a database may refuse before a process that was launched for it ends
 RETRY_EVERY = 1.0
+SUPERVISOR_WITHIN = 15.0  # seconds that a launch server leaves to the supervisor beside which it was started
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,6 +101,7 @@ def _add_launch_server(commands: Any) -> None:
     launch.add_argument("lock", type=int)
     launch.add_argument("idle", type=float, help="seconds without a request after which it ends")
     launch.add_argument("begin_after", type=float, help="seconds to wait first")
+    launch.add_argument("beside", type=int, help="a supervisor that is to begin before it")
     launch.set_defaults(command=_launch_server)
 
 
@@ -143,12 +145,31 @@ def _supervise(options: argparse.Namespace) -> None:
 def _launch_server(options: argparse.Namespace) -> None:
     since = time.time()
     time.sleep(options.begin_after)
+    _wait_for_worker(options.beside)
     from pipeline_widgets.execution import launch_server  # noqa: PLC0415  not before the run has begun
 
     arguments = launch_server.serve(options.socket, options.log, options.lock, options.idle, since)
     if arguments is not None:  # a process that was forked from it
         forked = _parser().parse_args(arguments)
         forked.command(forked)
+
+
+def _wait_for_worker(supervisor: int) -> None:
+    """Wait until a supervisor has begun: its fork server has forked a worker then, or it has ended (Linux)."""
+    until = time.monotonic() + SUPERVISOR_WITHIN
+    while supervisor and time.monotonic() < until:
+        found = [supervisor]
+        for _ in range(2):
+            found = [each for pid in found for each in _children(pid)]
+        if found or not os.path.isdir(f"/proc/{supervisor}"):  # noqa: PTH112  as below
+            return
+        time.sleep(0.1)
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:  # noqa: PTH123
+        return [int(each) for each in file.read().split()]
+    return []
 
 
 def _serve(options: argparse.Namespace) -> None:

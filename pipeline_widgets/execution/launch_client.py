@@ -107,14 +107,15 @@ def fork_process(
 
 
 def start_server(
-    place: LaunchPlace, environment: Mapping[str, str], *, begin_after: float = BEGIN_AFTER
+    place: LaunchPlace, environment: Mapping[str, str], *, beside: int = 0, begin_after: float | None = None
 ) -> Popen[bytes] | None:
     """Start a launch server, unless there is one, or the last one ended before it was ready.
 
     Args:
         place: Where it is to be.
         environment: The variables of the processes that it will fork.
-        begin_after: Seconds that it waits before it takes time from the run that has just been started.
+        beside: The supervisor that was started instead, from which it takes no time until that has begun.
+        begin_after: Seconds that it waits at least; by default `BEGIN_AFTER`.
     """
     try:
         place.socket.parent.mkdir(mode=0o700, exist_ok=True)
@@ -129,7 +130,8 @@ def start_server(
             held.write(STARTING)
             held.truncate()
             held.flush()
-            return _start(place, environment, lock, begin_after)
+            after = BEGIN_AFTER if begin_after is None else begin_after
+            return _start(place, environment, lock, (f"{after:g}", str(beside)))
     except OSError:
         return None
 
@@ -204,13 +206,13 @@ def _take_lock(place: LaunchPlace) -> int | None:
 
 
 def _start(
-    place: LaunchPlace, environment: Mapping[str, str], lock: int, begin_after: float
+    place: LaunchPlace, environment: Mapping[str, str], lock: int, begin: tuple[str, str]
 ) -> Popen[bytes] | None:
     # Without the variables of a run: what is not read when modules are loaded comes with each request.
     own = {**environment, LAUNCH: new_launch()}
     own[PADDING] = "." * min(MOST_ROOM, len(environment_bytes(own)) + ROOM)
     told = ("launch-server", str(place.socket), str(place.log))
-    settings = (str(lock), f"{idle_seconds(environment):g}", f"{begin_after:g}")
+    settings = (str(lock), f"{idle_seconds(environment):g}", *begin)
     with suppress(OSError):
         if place.log.stat().st_size > LONGEST_LOG:
             place.log.unlink()
