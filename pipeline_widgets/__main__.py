@@ -155,7 +155,7 @@ def _launch_server(options: argparse.Namespace) -> None:
 
 
 def _wait_for_worker(supervisor: int) -> None:
-    """Wait until a supervisor has begun: its fork server has forked a worker then, or it has ended (Linux)."""
+    """Wait until a supervisor has begun (its fork server has forked a worker), or has ended (Linux)."""
     until = time.monotonic() + SUPERVISOR_WITHIN
     while supervisor and time.monotonic() < until:
         found = [supervisor]

@@ -64,12 +64,10 @@ class LocalLauncher:
             raise ExecutionError("No process could be started.", f"{error}.", fix) from error
         self._started[started.pid], self._logs[started.pid] = started, request.log
         process = processes.identify(started.pid)
-        if (
-            place is not None
-            and forked is None
-            and (server := start_server(place, environment, beside=started.pid)) is not None
-        ):
-            self._started[server.pid] = server
+        if place is not None and forked is None:
+            server = start_server(place, environment, beside=started.pid)
+            if server is not None:
+                self._started[server.pid] = server
         return LaunchedJob(id=name_job(process), process=process)
 
     def status(self, job_id: str) -> JobObservation:
