@@ -5,7 +5,7 @@
 #   make test TESTS="tests --ignore=tests/browser notebooks"    without a browser
 #   make test WORKERS=0    one test after the other; by default two files at a time
 #   make test DB=postgresql    services, runs, handles and views on a PostgreSQL server that is started for that
-#   make chaos MINUTES=45 DB=postgresql    make chaos SEED=1 WORLD=7    make chaos FAULT="child killed"
+#   make chaos MINUTES=45 DB=postgresql    make chaos SEED=1 WORLD=7    make chaos WARM=1 FAULT="child killed"
 #   make simulate SEED=1 STEPS=100000
 
 PYTHON ?= python3
@@ -106,8 +106,8 @@ check: $(DEV) $(TOOLS) ## Lint, formatting, types, and the direction of imports
 	$(NODE) node_modules/typescript/bin/tsc --project .
 
 chaos: $(DEV) ## Kill, fill, lock and suspend under real chains for MINUTES, and print what broke
-	@PYTHONPATH=tests:tests/support $(BIN)/python -m chaos --minutes $(MINUTES) --db $(DB) \
-	  $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(FAULT),--fault "$(FAULT)") $(if $(QUICK),--quick)
+	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/tests/support $(BIN)/python -m chaos --minutes $(MINUTES) --db $(DB) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(FAULT),--fault "$(FAULT)") $(if $(QUICK),--quick) $(if $(WARM),--warm)
 
 simulate: $(DEV) ## Take random STEPS against the services and compare with a model of the rules
 	@PYTHONPATH=tests:tests/support $(BIN)/python -m simulate --steps $(STEPS) $(if $(SEED),--seed $(SEED))
@@ -129,6 +129,7 @@ parity: $(MADE) ## Count which tests prove which row of the specification, for d
 
 bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser cost
 	$(BIN)/python benchmarks/chain_overhead.py
+	$(BIN)/python benchmarks/launch_server.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/views.py
 	$(BIN)/python benchmarks/shown_items.py

@@ -12,16 +12,17 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline_widgets.execution.assembly import Execution
 
 URL = "PIPELINE_WIDGETS_URL"
-START_METHOD = "PIPELINE_WIDGETS_START_METHOD"
 DEFAULT = "sqlite:///lab.db"
 PATIENCE = 60.0  # seconds that a database may refuse before a process that was launched for it ends
 RETRY_EVERY = 1.0
+SUPERVISOR_WITHIN = 15.0  # seconds that a launch server leaves to the supervisor beside which it was started
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     supervise = commands.add_parser("supervise", help="carry out a run and what follows it (for launchers)")
     supervise.add_argument("run_id", type=int)
     supervise.set_defaults(command=_supervise)
+    _add_launch_server(commands)
     serve = commands.add_parser("serve", help="answer for an agent over HTTP (for launchers)")
     serve.add_argument("agent_id", type=int)
     serve.set_defaults(command=_serve)
@@ -55,13 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     answer.set_defaults(command=_answer)
     notify = commands.add_parser("notify", help="send the messages about runs that are due (for launchers)")
     notify.set_defaults(command=_notify)
-    job = commands.add_parser("job", help="print, sleep and exit (for the tests of launchers)")
-    job.add_argument("--print", action="append", default=[])
-    job.add_argument("--variable", action="append", default=[], help="an environment variable to print")
-    job.add_argument("--ignore-sigterm", action="store_true")
-    job.add_argument("--sleep", type=float, default=0.0, help="seconds")
-    job.add_argument("--exit", type=int, default=0, help="exit code")
-    job.set_defaults(command=_job)
+    _add_job(commands)
     track = commands.add_parser("track", help="tell trackers of a run and what follows it (for launchers)")
     track.add_argument("run_id", type=int)
     track.set_defaults(command=_track)
@@ -98,12 +94,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_launch_server(commands: Any) -> None:
+    launch = commands.add_parser("launch-server", help="fork supervisors on request (for launchers)")
+    launch.add_argument("socket", type=Path)
+    launch.add_argument("log", type=Path)
+    launch.add_argument("lock", type=int)
+    launch.add_argument("idle", type=float, help="seconds without a request after which it ends")
+    launch.add_argument("begin_after", type=float, help="seconds to wait first")
+    launch.add_argument("beside", type=int, help="a supervisor that is to begin before it")
+    launch.set_defaults(command=_launch_server)
+
+
+def _add_job(commands: Any) -> None:
+    job = commands.add_parser("job", help="print, sleep and exit (for the tests of launchers)")
+    job.add_argument("--print", action="append", default=[])
+    job.add_argument("--variable", action="append", default=[], help="an environment variable to print")
+    job.add_argument("--ignore-sigterm", action="store_true")
+    job.add_argument("--sleep", type=float, default=0.0, help="seconds")
+    job.add_argument("--exit", type=int, default=0, help="exit code")
+    job.set_defaults(command=_job)
+
+
 def _url(options: argparse.Namespace) -> str:
     return options.url or os.environ.get(URL) or DEFAULT
 
 
 def _supervise(options: argparse.Namespace) -> None:
-    from pipeline_widgets.execution.fork_server import create_spawner  # noqa: PLC0415  forks before the rest
+    from pipeline_widgets.execution.fork_server import START_METHOD, create_spawner  # noqa: PLC0415  it forks first
 
     spawner = create_spawner(os.environ.get(START_METHOD))
     gc.disable()  # imports leave nothing to collect, and are faster so; `Supervisor.run` enables it again
@@ -123,6 +140,36 @@ def _supervise(options: argparse.Namespace) -> None:
         supervisor.run(options.run_id)
     finally:
         opened.store.database.close()
+
+
+def _launch_server(options: argparse.Namespace) -> None:
+    since = time.time()
+    time.sleep(options.begin_after)
+    _wait_for_worker(options.beside)
+    from pipeline_widgets.execution import launch_server  # noqa: PLC0415  not before the run has begun
+
+    arguments = launch_server.serve(options.socket, options.log, options.lock, options.idle, since)
+    if arguments is not None:  # a process that was forked from it
+        forked = _parser().parse_args(arguments)
+        forked.command(forked)
+
+
+def _wait_for_worker(supervisor: int) -> None:
+    """Wait until a supervisor has begun (its fork server has forked a worker), or has ended (Linux)."""
+    until = time.monotonic() + SUPERVISOR_WITHIN
+    while supervisor and time.monotonic() < until:
+        found = [supervisor]
+        for _ in range(2):
+            found = [each for pid in found for each in _children(pid)]
+        if found or not os.path.isdir(f"/proc/{supervisor}"):  # noqa: PTH112  as below
+            return
+        time.sleep(0.1)
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:  # noqa: PTH123
+        return [int(each) for each in file.read().split()]
+    return []
 
 
 def _serve(options: argparse.Namespace) -> None:

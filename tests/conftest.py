@@ -31,6 +31,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Before numpy loads: on small matrices BLAS threads cost more than they bring.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# A launch server would outlive the test whose supervisors it forks; tests/support/launch_servers.py has some.
+os.environ.setdefault("PIPELINE_WIDGETS_LAUNCH_SERVER", "off")
+
 # How long an example takes says how busy the machine is; what code takes is told by the benchmarks.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")

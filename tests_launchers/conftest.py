@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from table import FaultTable
 from trusted import TRUSTED
 
 __all__ = ["any_url", "postgres_url"]  # fixtures
+
+# A launch server would outlive the test whose supervisors it forks.
+os.environ.setdefault("PIPELINE_WIDGETS_LAUNCH_SERVER", "off")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from benches import Bench, end_all
 
 __all__ = ["trusted"]  # for its being imported
 
+# A launch server would outlive the test whose supervisors it forks.
+os.environ.setdefault("PIPELINE_WIDGETS_LAUNCH_SERVER", "off")
 # Tiny models: threads cost more than they bring, and two tests run at a time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing is downloaded: models, tokenizers and data are made from configs.

@@ -43,6 +43,7 @@ from pipeline_widgets.execution.process_spawner import (
 _MESSAGE = struct.Struct("!cqq")  # kind, process number, exit code
 _FORKED, _ENDED, _CLEARED = b"F", b"E", b"C"
 _FORK = b"+"
+START_METHOD = "PIPELINE_WIDGETS_START_METHOD"
 RESTARTS = 3  # restarts of the fork server before a worker is given up
 WAIT_POLL = 0.02  # seconds between two checks of a worker whose end nobody reports
 
@@ -272,7 +273,7 @@ def serve(control: socket.socket | int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     line = socket.socket(fileno=control) if isinstance(control, int) else control
     processes.adopt_orphans()
-    _preload()
+    preload()
     server, code = _Server(line), 1
     try:
         server.run()
@@ -382,7 +383,7 @@ def _work(line: int) -> None:
     os._exit(0)
 
 
-def _preload() -> None:
+def preload() -> None:
     """Import once what every worker needs, but not numpy: it may start threads, and they do not fork."""
     from pydantic import create_model  # noqa: PLC0415
 

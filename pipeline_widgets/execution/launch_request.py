@@ -19,6 +19,7 @@ def create_launch_request(
     resources: Resources | None = None,
     identity: str | None = None,
     folders: Sequence[Path] = (),
+    server_log: Path | None = None,
 ) -> LaunchRequest:
     """Return the request for a process of a workspace, with a launch number of its own.
 
@@ -29,6 +30,7 @@ def create_launch_request(
         resources: What it asks its engine for.
         identity: The workspace that it may trust on a machine where this user has signed nothing.
         folders: What it has to see of this machine's files.
+        server_log: Where the launch server of the workspace prints to, if one may fork this process.
     """
     environment = {URL: url, LAUNCH: new_launch(), FOLDER_VARIABLE: str(user_data_folder())}
     if identity is not None:
@@ -40,4 +42,5 @@ def create_launch_request(
         log=log,
         folders=tuple(folders),
         resources=resources or Resources(),
+        server_log=server_log,
     )

@@ -162,7 +162,7 @@ def _environment(pid: int) -> Mapping[str, str]:
         return {}
     if LAUNCH.encode() not in told and URL.encode() not in told:
         return {}
-    pairs = (each.partition(b"=") for each in told.split(b"\0"))
+    pairs = (each.partition(b"=") for each in told.rstrip(b"\0").split(b"\0"))
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 

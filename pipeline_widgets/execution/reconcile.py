@@ -62,6 +62,7 @@ class Reconciler:
                 resources=placement.resources,
                 identity=None if placement.launcher is None else identity,
                 folders=() if placement.launcher is None else folders,
+                server_log=logs.parent / "launch-server.log",
             ),
             end=self._end,
             log_of=log_of,

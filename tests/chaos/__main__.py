@@ -23,6 +23,9 @@ def main() -> int:
     parser.add_argument("--db", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--lanes", type=int, default=3 * (os.cpu_count() or 1))
     parser.add_argument("--quick", action="store_true", help="only faults that are over soon")
+    parser.add_argument(
+        "--warm", action="store_true", help="supervisors are forked, and their server is killed"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folders of all worlds")
     chosen = parser.parse_args()
     seed = random.randrange(10**6) if chosen.seed is None else chosen.seed  # noqa: S311
@@ -34,6 +37,7 @@ def main() -> int:
         lanes=1 if worlds is not None and len(worlds) == 1 else chosen.lanes,
         keep=chosen.keep,
         only=chosen.fault,
+        warm=chosen.warm,
     )
     _print(f"Seed {seed}, {chosen.db}, {campaign.lanes} worlds at a time, in {campaign.folder}")
     begun = time.monotonic()
@@ -43,6 +47,14 @@ def main() -> int:
     elif worlds is not None:
         _print("\n".join(line for told in campaign.told for line in told.story))
     _print(campaign.table())
+    if chosen.warm:
+        forked, started = (
+            sum(each.supervisors.get(k, 0) for each in campaign.told) for k in ("forked", "started")
+        )
+        kills = sum("the launch server" in line for each in campaign.told for line in each.story)
+        _print(
+            f"{forked} supervisors were forked, {started} started; a launch server was killed {kills} times"
+        )
     _print(f"{len(campaign.told)} worlds in {(time.monotonic() - begun) / 60:.1f} min, seed {seed}")
     campaign.close()
     return int(campaign.broken)

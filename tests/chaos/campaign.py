@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pipeline_widgets as pw
+from chaos import launch
 from chaos.cluster import Cluster
 from chaos.faults import BY_NAME, FAULTS, TOGETHER, Fault
 from chaos.judge import COUNTS, judge
@@ -38,6 +39,7 @@ class Told:
     seconds: float = 0.0
     verdict: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     story: list[str] = field(default_factory=list[str])
+    supervisors: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def broken(self) -> bool:
@@ -56,6 +58,7 @@ class Campaign:
         lanes: How many worlds live at a time.
         keep: Whether the folders of worlds are kept even where nothing broke.
         only: The name of the one fault that happens.
+        warm: Whether worlds have launch servers, which are killed at random moments.
     """
 
     seed: int
@@ -64,6 +67,7 @@ class Campaign:
     lanes: int = 6
     keep: bool = False
     only: str = ""
+    warm: bool = False
 
     def __post_init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -183,7 +187,7 @@ class Campaign:
         folder.mkdir()
         logging.basicConfig(filename=folder / "log.txt", format="%(relativeCreated)d %(message)s", force=True)
         sandbox = Sandbox(folder, f"{os.getppid()}-{self.seed}-{number}")
-        world = World(sandbox, shape, rng, cluster)
+        world = World(sandbox, shape, rng, cluster, warm=self.warm)
         told = Told(number=number, fault=name)
         try:
             world.tell(f"{' and '.join(each.name for each in faults)}; {shape}")
@@ -194,6 +198,7 @@ class Campaign:
             told.verdict = judge(world, happened, rested=rested)
         finally:
             told.chains = world.triggers
+            told.supervisors = launch.count(folder)
             told.story = world.story
             if told.broken or self.keep:
                 sandbox.keep()
@@ -261,6 +266,7 @@ def _story(told: Told, campaign: Campaign) -> str:
     replay = f"make chaos SEED={campaign.seed} WORLD={told.number}"
     replay += " DB=postgresql" if campaign.postgresql else ""
     replay += " QUICK=1" if campaign.quick else ""
+    replay += " WARM=1" if campaign.warm else ""
     where = campaign.folder_of(told.number)
     return "\n".join(
         [

@@ -55,6 +55,7 @@ class Sandbox:
             "CHAOS_HOOKS": str(self.hooks),
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "OPENBLAS_NUM_THREADS": "1",
+            "PIPELINE_WIDGETS_LAUNCH_SERVER": "off",  # `LaunchChaos` turns it on
             "PIPELINE_WIDGETS_DATA": str(folder / "user"),  # nothing of a world is remembered for the user
         }
         if self.mounts:
@@ -67,22 +68,27 @@ class Sandbox:
         hooks.install(self.hooks)
         os.chdir(self.lab)
 
-    def processes(self) -> list[psutil.Process]:
-        """Return the processes that this world has started and that live, whoever their parents are."""
+    def processes(self, *, launch_servers: bool = False) -> list[psutil.Process]:
+        """Return the processes that this world has started and that live, whoever their parents are.
+
+        Args:
+            launch_servers: Whether launch servers count, which stay for minutes.
+        """
         found: list[psutil.Process] = []
         for pid in psutil.pids():
             if pid in self._before or not _is_marked(pid, self.name):
                 continue
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
-                if process.status() != psutil.STATUS_ZOMBIE:
+                is_server = "launch-server" in process.cmdline()
+                if process.status() != psutil.STATUS_ZOMBIE and (launch_servers or not is_server):
                     found.append(process)
         return found
 
     def kill_all(self) -> None:
         """End what this world has started, and nothing else."""
         for _ in range(20):
-            left = self.processes()
+            left = self.processes(launch_servers=True)
             for each in left:
                 with suppress(psutil.Error):
                     each.kill()

@@ -18,6 +18,7 @@ import walker
 
 import pipeline_widgets as pw
 from chaos.cluster import Cluster
+from chaos.launch import LaunchChaos
 from chaos.sandbox import Sandbox
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.run import Run
@@ -81,9 +82,18 @@ class World:
         shape: What it is made of.
         rng: Where its chances come from.
         cluster: The PostgreSQL server that holds its database; None for SQLite.
+        warm: Whether it has a launch server, which is killed at random moments.
     """
 
-    def __init__(self, sandbox: Sandbox, shape: Shape, rng: random.Random, cluster: Cluster | None) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        shape: Shape,
+        rng: random.Random,
+        cluster: Cluster | None,
+        *,
+        warm: bool = False,
+    ) -> None:
         self.sandbox = sandbox
         self.shape = shape
         self.rng = rng
@@ -121,6 +131,8 @@ class World:
         if shape.deploy:
             self.pipe.add_deployment_stage("walker", trigger="auto")
         self._stages = tuple(each._id for each in self.pipe.stages)
+        chances = random.Random(f"launch server {sandbox.name}")  # noqa: S311
+        self.launch = LaunchChaos(sandbox, chances, self.tell) if warm else None
 
     def open(self) -> pw.Workspace:
         """Open the workspace once more."""
@@ -202,6 +214,8 @@ class World:
 
     def look(self) -> None:
         """Look once, as a view does; what is seen is remembered."""
+        if self.launch is not None:
+            self.launch.strike()
         if time.monotonic() - self._looked < LOOK_EVERY:
             return
         try:

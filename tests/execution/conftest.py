@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from benches import QUICK, Bench, end_all
+from launch_servers import warm
 from sites import Site
+
+__all__ = ["warm"]
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ def test_a_forked_worker_finds_every_module_of_ours_imported() -> None:
     code = """
 import sys
 from pipeline_widgets.execution import fork_server
-fork_server._preload()
+fork_server.preload()
 before = set(sys.modules)
 from pipeline_widgets.algorithms import registry
 from pipeline_widgets.execution import worker

@@ -74,7 +74,7 @@ def fill(database: Database, count: int, *, runs: int = 3) -> list[tuple[Any, ..
 def test_the_metrics_of_an_older_workspace_are_the_same(opened: Opened, any_url: str, tmp_path: Path) -> None:
     """Values, order over all runs and times, on the way back as well; what comes next comes after them."""
     database = opened(any_url)
-    move(database, "0009", up=True)
+    move(database, "0010", up=True)
     before = fill(database, 3_000)
     migrate(database)
     store = open_store(database, artifacts=tmp_path / "files", trust=True)
@@ -100,7 +100,7 @@ def test_the_metrics_of_an_older_workspace_are_the_same(opened: Opened, any_url:
         rows = [*work.metrics.of_runs([1, 2, 3, 4]).rows()]
         assert rows[-2:] == [(1, 9, "new", 1.0), (4, 9, "new", 1.0)]
         assert repr(rows[:-2]) == repr([*found.rows()])
-    move(database, "0009")
+    move(database, "0010")
     with database.read() as connection:
         back = [tuple(row) for row in connection.execute(READ)]
     for run in (1, 2, 3):
@@ -134,10 +134,10 @@ def test_metrics_are_copied_to_another_database_and_back(lab: Lab, postgres_url:
 
 def test_many_metrics_are_migrated_in_little_memory(database: Database) -> None:
     """A hundred thousand rows need no more than some blocks of them."""
-    move(database, "0009", up=True)
+    move(database, "0010", up=True)
     before = fill(database, 100_000, runs=1)
     migrate(database)  # what is imported is
-    move(database, "0009")
+    move(database, "0010")
     tracemalloc.start()
     try:
         migrate(database)

@@ -16,6 +16,8 @@ from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.domain.liveness import Process, ProcessState
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import interpreter, ownership, processes
+from pipeline_widgets.execution.launch_client import ForkedProcess, fork_process, start_server
+from pipeline_widgets.execution.launch_place import find_place
 from pipeline_widgets.execution.launchers.protocol import LaunchedJob, LauncherDescription, LaunchRequest
 from pipeline_widgets.execution.streams import FULL
 from pipeline_widgets.persistence import filesystem
@@ -37,7 +39,7 @@ class LocalLauncher:
     """
 
     #: Processes of all workspaces, by number. They are reaped when the next one starts, and outlive this one.
-    _started: ClassVar[dict[int, Popen[bytes]]] = {}
+    _started: ClassVar[dict[int, Popen[bytes] | ForkedProcess]] = {}
     #: Where they print to. A row names no file: who may write rows would choose what is read.
     _logs: ClassVar[dict[int, Path]] = {}
 
@@ -45,18 +47,27 @@ class LocalLauncher:
         self._name = name
 
     def submit(self, request: LaunchRequest) -> LaunchedJob:
-        """Start `python -m pipeline_widgets`, detached. Resources do not count here."""
+        """Start `python -m pipeline_widgets`, detached. Resources do not count here.
+
+        The launch server of the workspace forks it. Where there is none, one is started beside.
+        """
         self._reap()
         command = interpreter.command(request.arguments)
         environment = interpreter.environment(**request.environment)
+        place = None if request.server_log is None else find_place(environment, request.server_log)
         try:
             with _open_log(request.log) as output:
-                started = _start_detached(command, environment, output)
+                forked = place and fork_process(place, request.arguments, environment, output)
+                started = forked or _start_detached(command, environment, output)
         except OSError as error:
             fix = "Check the artifact folder, the memory and the number of processes, then try again."
             raise ExecutionError("No process could be started.", f"{error}.", fix) from error
         self._started[started.pid], self._logs[started.pid] = started, request.log
         process = processes.identify(started.pid)
+        if place is not None and forked is None:
+            server = start_server(place, environment, beside=started.pid)
+            if server is not None:
+                self._started[server.pid] = server
         return LaunchedJob(id=name_job(process), process=process)
 
     def status(self, job_id: str) -> JobObservation:

@@ -30,6 +30,8 @@ class LaunchRequest:
     #: Folders of this machine that it has to see under the same paths, as one for artifacts that has no URL.
     folders: tuple[Path, ...] = ()
     resources: Resources = field(default_factory=Resources)
+    #: Where the launch server of its workspace prints to; None for a process that none forks.
+    server_log: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,6 +45,9 @@ def _begin() -> None:
             time.sleep(float(slow.read_text()))
     if "supervise" in sys.orig_argv:
         signal.signal(signal.SIGUSR2, _hang)
+    if "launch-server" in sys.orig_argv:  # what it forks sets all its signals
+        set_signal = signal.signal
+        signal.signal = lambda number, kept: set_signal(number, _hang if number == signal.SIGUSR2 else kept)
 
 
 if __name__ == "sitecustomize":

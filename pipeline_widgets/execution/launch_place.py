@@ -1,0 +1,162 @@
+"""Where the launch server of a workspace is found, and which processes can be forked from it.
+
+A process that is forked has from its server what it cannot change: Python, namespaces, limits, and what the
+modules that are imported already have read of the environment. All of that is in the name of the socket, so
+that a process that differs in any of it finds no server, or another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_widgets.execution import processes
+from pipeline_widgets.execution.fork_server import START_METHOD
+from pipeline_widgets.execution.ownership import LAUNCHED_FOR
+
+#: Minutes without a trigger after which a launch server ends; "0" or "off" where there is to be none.
+VARIABLE = "PIPELINE_WIDGETS_LAUNCH_SERVER"
+DEFAULT_MINUTES = 10.0
+PROTOCOL = 1
+LONGEST_PATH = 107  # bytes that the address of a socket may have
+_OFF = {"0", "off", "no", "false"}
+#: What an interpreter, or a module that a supervisor imports, reads of the environment when it is loaded.
+_READ_AT_START = (
+    *("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "HOME", "VIRTUAL_ENV", "XDG_", "TMPDIR", "COV"),
+    *("SQLALCHEMY", "DISABLE_SQLALCHEMY", "PYDANTIC", "PSUTIL", "OPENSSL_", "SSL_"),
+)
+_NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
+_RIGHTS = ("Uid:", "Gid:", "Groups:", "Cap", "NoNewPrivs:", "Seccomp:", "Cpus_allowed:", "Mems_allowed:")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaunchPlace:
+    """Where a launch server is found, or would be."""
+
+    #: The socket on which it listens.
+    socket: Path
+    #: Whoever holds its lock starts a launch server, or is it.
+    lock: Path
+    #: Where it prints what goes wrong, in the workspace's folder.
+    log: Path
+
+    def is_private(self) -> bool:
+        """Return whether the folder of the socket belongs to this user, and nobody else can enter it."""
+        try:
+            found = os.lstat(self.socket.parent)
+        except OSError:
+            return False
+        return (
+            stat.S_ISDIR(found.st_mode)
+            and found.st_uid == os.geteuid()
+            and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        )
+
+
+def idle_seconds(environment: Mapping[str, str]) -> float:
+    """Return after how many seconds without a trigger a launch server ends; 0 where there is to be none."""
+    told = environment.get(VARIABLE, "").strip().lower()
+    if told in _OFF:
+        return 0.0
+    try:
+        minutes = float(told)
+    except ValueError:
+        minutes = DEFAULT_MINUTES
+    return 60 * minutes if 0 < minutes < float("inf") else 60 * DEFAULT_MINUTES
+
+
+def find_place(environment: Mapping[str, str], log: Path) -> LaunchPlace | None:
+    """Return where the launch server for a process with an environment is; None where there can be none.
+
+    Args:
+        environment: The variables of the process that is to be started.
+        log: Where the launch server of its workspace prints to.
+    """
+    if not _can_fork(environment) or not idle_seconds(environment):
+        return None
+    try:
+        told = [str(log.resolve()), *_describe_process(), *_describe_start(environment)]
+    except (OSError, ValueError):
+        return None
+    name = hashlib.sha256("\0".join(told).encode(errors="surrogateescape")).hexdigest()[:32]
+    folder = _runtime_folder(environment)
+    place = LaunchPlace(socket=folder / f"{name}.sock", lock=folder / f"{name}.lock", log=log)
+    return place if len(os.fsencode(place.socket)) <= LONGEST_PATH else None
+
+
+def read_status(name: str) -> str:
+    """Return a field of /proc/thread-self/status, such as "Umask".
+
+    Raises:
+        ValueError: This kernel has no such field.
+    """
+    for line in _read("/proc/thread-self/status").splitlines():
+        field, _, value = line.partition(":")
+        if field == name:
+            return value.strip()
+    raise ValueError(name)
+
+
+def _can_fork(environment: Mapping[str, str]) -> bool:
+    """Return whether a process can be forked so that it is as one that was started.
+
+    Linux only: on macOS frameworks do not survive a fork, and no /proc shows a changed environment. What an
+    engine has launched starts nothing that outlives its job. A relative path means another folder in each
+    current folder.
+    """
+    paths = environment.get("PYTHONPATH", "")
+    return (
+        sys.platform.startswith("linux")
+        and hasattr(os, "fork")
+        and LAUNCHED_FOR not in environment
+        and environment.get(START_METHOD) in {None, "", "fork"}
+        and all(Path(path).is_absolute() for path in paths.split(os.pathsep) if paths)
+    )
+
+
+def _describe_process() -> list[str]:
+    """Return what a process has from the one that it was forked from, and can hardly change."""
+    import resource  # noqa: PLC0415  not on Windows
+
+    limits = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return [
+        *(str(PROTOCOL), processes.machine(), sys.executable, sys.version, sys.prefix, sys.exec_prefix),
+        str(Path(__file__).resolve()),
+        *(_namespace(name) for name in _NAMESPACES),
+        os.readlink("/proc/self/root"),  # noqa: PTH115  what it is called does not matter
+        _read("/proc/self/cgroup"),
+        _read("/proc/self/oom_score_adj"),
+        *(line for line in _read("/proc/thread-self/status").splitlines() if line.startswith(_RIGHTS)),
+        *(f"{name}={resource.getrlimit(getattr(resource, name))}" for name in limits),
+        f"{os.getpriority(os.PRIO_PROCESS, 0)} {os.sched_getscheduler(0)}",
+    ]
+
+
+def _describe_start(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that were read when the modules of a supervisor were loaded."""
+    return [f"{name}={environment[name]}" for name in sorted(environment) if name.startswith(_READ_AT_START)]
+
+
+def _namespace(name: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/ns/{name}")  # noqa: PTH115  not a path, but a name
+    except OSError:  # a kernel without them
+        return ""
+
+
+def _runtime_folder(environment: Mapping[str, str]) -> Path:
+    """Return a folder on this machine, with a short path: the address of a socket has 107 bytes."""
+    given = environment.get("XDG_RUNTIME_DIR", "")
+    if given.startswith("/") and len(given) < LONGEST_PATH // 2 and os.access(given, os.W_OK):
+        return Path(given) / "pipeline-widgets"
+    return Path(f"/tmp/pipeline-widgets-{os.geteuid()}")  # noqa: S108  made private, and checked each time
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        return file.read()
