@@ -49,4 +49,4 @@ class AnnotationService:
 def _check_all(found: Collection[int], kind: AnnotatedKind, ids: Collection[int]) -> None:
     if len(found) < len({*ids}):
         why = "It was deleted meanwhile."
-        raise NotFoundError(f"There is no such {kind}.", why, "List what there is and take it from there.")
+        raise NotFoundError(f"There is no such {kind}.", why, "List what exists and choose from there.")

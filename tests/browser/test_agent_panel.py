@@ -87,12 +87,12 @@ def test_a_deployment_stage_is_tried_and_gets_its_key_where_one_is(
 
 @pytest.mark.spec("4.11", "8.2")
 def test_a_version_is_rolled_back_in_place_by_two_clicks(notebook: Notebook, show: Show) -> None:
-    """“Roll back” and the confirmation; the endpoint answers with it, and the panel says so."""
+    """'Roll back' and the confirmation; the endpoint answers with it, and the panel says so."""
     root = show("again(2.0)")
     panel = root.locator(".pw-panel")
     clicks = count_clicks(root)
     button(part(panel, "Versions"), "Roll back").click()
-    button(root.get_by_role("dialog", name="Roll back “greeter” to version 1?"), "Roll back").click()
+    button(root.get_by_role("dialog", name="Roll back 'greeter' to version 1?"), "Roll back").click()
     expect(panel.locator(".pw-single-about")).to_contain_text("version 1")
     assert clicks() == 2
     expect(panel).to_contain_text("Version 1 is current, not version 2, which the latest run of this stage")
@@ -103,7 +103,7 @@ def test_a_version_is_rolled_back_in_place_by_two_clicks(notebook: Notebook, sho
 
 @pytest.mark.spec("4.11", "9.1")
 def test_a_checkpoint_is_deployed_from_a_stage_by_two_clicks(notebook: Notebook, show: Show) -> None:
-    """“Deploy” and the confirmation; the toast leads to the agent, which is closed again."""
+    """'Deploy' and the confirmation; the toast leads to the agent, which is closed again."""
     root = show(stage=0)
     panel = root.locator(".pw-panel")
     expect(panel).to_contain_text("Stage 1: line")

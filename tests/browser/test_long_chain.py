@@ -147,7 +147,7 @@ def test_a_wide_chain_says_where_one_is_and_lets_one_jump(
 
     root.get_by_role("button", name="Stage 1 of 40").click()
     page.keyboard.type("zzz")
-    expect(dialog).to_contain_text('Nothing matches "zzz"')
+    expect(dialog).to_contain_text("Nothing matches 'zzz'")
     page.keyboard.press("Escape")
     expect(root.get_by_role("button", name="Stage 1 of 40")).to_be_focused()
 

@@ -52,7 +52,7 @@ export class EnvironmentPart {
         ${
           untracked.length
             ? text(
-                count(untracked.length, "file that git does not know", "files that git does not know"),
+                count(untracked.length, "untracked file", "untracked files"),
                 untracked.join("\n"),
               )
             : null

@@ -49,7 +49,7 @@ export async function openEditConfig({ frame }, row, pressed) {
   const note = row.runs ? "Existing runs keep their config. A stage that ran it turns stale." : "";
   const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });
   made.open({
-    title: `Edit config of “${isolated(row.name)}”`,
+    title: `Edit config of '${isolated(row.name)}'`,
     confirm: "Save",
     act: async (button) => {
       const answer = await made.submit(button);
@@ -73,7 +73,7 @@ export async function openDuplicate(table, row, pressed) {
   let copy = null;
   openDialog({
     frame,
-    title: `Duplicate “${isolated(row.name)}”`,
+    title: `Duplicate '${isolated(row.name)}'`,
     confirm: "Duplicate",
     body: field("Name", name, "The copy has the same algorithm, config and seed, and no runs."),
     act: async (button) => {

@@ -120,7 +120,7 @@ function openNote(table, row) {
     tags = textInput((row.tags ?? []).join(", "));
   openDialog({
     frame: table.frame,
-    title: `Note and tags of “${isolated(row.name)}”`,
+    title: `Note and tags of '${isolated(row.name)}'`,
     confirm: "Save",
     body: [field("Note", note), field("Tags", tags, "Separated by commas, such as: baseline, to check")],
     act: (pressed) =>

@@ -121,7 +121,7 @@ function nothingScored({ refused, outdated }, evaluator) {
   const old = outdated ? ` Of ${count(outdated, "checkpoint")} it is by an earlier version of the code.` : "";
   return (
     refused.join(" ") ||
-    `All have a score by ${isolated(evaluator)} already.${old} To renew it, tick the box.`
+    `All have a score by ${isolated(evaluator)}.${old} To renew it, tick the box.`
   );
 }
 
