@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from browser.notebook import Notebook
 from browser.scenes import LETTERS
-from browser.views import count_clicks, eventually
+from browser.views import count_clicks, eventually, expect_clicks
 
 pytestmark = pytest.mark.spec("4.12")
 
@@ -46,7 +46,7 @@ def test_three_stages_from_nothing_take_six_clicks_and_a_name(
     dialog.get_by_label("Name").fill("letters that sort")
     button(dialog, "Create").click()
     expect(root.locator(".pw-graphbox[data-ready]")).to_be_visible()
-    assert clicks() <= 6
+    expect_clicks("three stages and an agent from nothing", clicks())
     names = "[each.name for each in ws.projects['Letters'].pipelines['letters that sort'].stages]"
     assert notebook.python(names) == ["sft", "dpo", "grpo", "language model"]
     assert notebook.python("len(ws.projects['Letters'].pipelines[0].check())") == 0

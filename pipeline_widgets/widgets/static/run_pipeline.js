@@ -31,7 +31,7 @@ export function runButtons(offer, run) {
   const next = item("run", "play", offer.next);
   if (!offer.is_stale) return [next];
   const update = item("bring up to date", "redo", offer.up_to_date);
-  if (!next.reason === !update.reason) return update.reason ? [next] : [next, update];
+  if (!next.reason === !update.reason) return update.reason ? [next] : [next, { ...update, primary: false }];
   return [next.reason ? update : next];
 }
 
