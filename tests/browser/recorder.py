@@ -53,7 +53,7 @@ class Recorder:
     clip: FloatRect
     #: Whether frames are kept; without, the same is done and takes less time.
     keeps: bool = True
-    _frames: list[tuple[Image.Image, int]] = field(default_factory=list)
+    _frames: list[tuple[Image.Image, int]] = field(default_factory=list[tuple[Image.Image, int]])
     _at: tuple[float, float] = (0, 0)
 
     def begin(self) -> None:

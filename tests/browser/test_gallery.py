@@ -95,6 +95,7 @@ def gallery(opened: Notebook, tmp_path_factory: pytest.TempPathFactory) -> Gener
     (ARTIFACTS / "gallery").mkdir(parents=True, exist_ok=True)
     opened.renew(tmp_path_factory.mktemp("gallery"))
     opened.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    opened.page.evaluate(GEOMETRY)
     opened.run(MADE, timeout=120)
     yield opened
     opened.execute("running.stop()")
@@ -119,7 +120,9 @@ def look(notebook: Notebook, name: str, root: Locator, shown: Locator, axe: Call
         for width in WIDTHS:
             fit_cell(notebook, root, width)
             wrong += (
-                [f"{width} {theme}: {each}" for each in shown.evaluate(GEOMETRY)] if theme == "light" else []
+                [f"{width} {theme}: {each}" for each in shown.evaluate("root => findFaults(root)")]
+                if theme == "light"
+                else []
             )
             shown.screenshot(path=ARTIFACTS / "gallery" / f"{name.replace(' ', '-')}-{width}-{theme}.png")
         wrong += filter(None, [axe(shown)])

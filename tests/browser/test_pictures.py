@@ -12,7 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, FloatRect, Locator, expect
 
 from browser.conftest import ARTIFACTS
 from browser.lab import Lab
@@ -24,7 +24,7 @@ from browser.views import bubble
 KEPT = os.environ.get("PIPELINE_WIDGETS_PICTURES")
 FOLDER = Path(KEPT) if KEPT else ARTIFACTS / "pictures"
 THEMES = ("light", "dark") if KEPT else ("light",)
-WIDTH, HEIGHT = 1100, 720  # CSS pixels of what is recorded
+WIDTH, HEIGHT = 1100, 720  # CSS pixels of what is recorded, about
 LONGEST = 75  # seconds of a recording, at most
 LARGEST = 1_500_000  # bytes of a recording
 PATIENT = 120.0  # seconds; processes have to start, and three trainings come in between
@@ -68,7 +68,7 @@ class Story:
         expect(button(self.root, "Create a project")).to_be_visible()
         panel = self.page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer").bounding_box()
         assert panel
-        clip = {"x": panel["x"], "y": panel["y"], "width": WIDTH, "height": HEIGHT}
+        clip: FloatRect = {"x": panel["x"], "y": panel["y"], "width": panel["width"], "height": HEIGHT}
         self.recorder = Recorder(self.page, clip, keeps=bool(KEPT))
         self.recorder.begin()
 
@@ -121,11 +121,11 @@ class Story:
         assert end
         assert around
         bottom = min(end["y"] + end["height"], begin["y"] + most)
-        clip = {
+        clip: FloatRect = {
             "x": around["x"] - 12,
             "y": begin["y"] - 12,
             "width": around["width"] + 20,
-            "height": bottom - begin["y"] + 24,
+            "height": bottom - begin["y"] + 18,
         }
         save_picture(self.page, clip, FOLDER / f"{name}-{self.theme}.png")
 
