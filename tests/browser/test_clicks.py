@@ -49,5 +49,5 @@ def test_two_runs_are_compared_by_three_clicks(notebook: Notebook) -> None:
     root.get_by_role("button", name="Compare in Results").click()
     expect(root.get_by_role("heading", name="Results of")).to_be_visible(timeout=PATIENT)
     expect_clicks("compare two runs", clicks())
-    runs = root.get_by_role("table", name="Runs").get_by_role("row")
+    runs = root.get_by_role("table", name="Runs", exact=True).get_by_role("row")
     expect(runs).to_have_count(3)

@@ -95,7 +95,7 @@ def gallery(opened: Notebook, tmp_path_factory: pytest.TempPathFactory) -> Gener
     (ARTIFACTS / "gallery").mkdir(parents=True, exist_ok=True)
     opened.renew(tmp_path_factory.mktemp("gallery"))
     opened.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
-    opened.page.evaluate(GEOMETRY)
+    opened.page.evaluate(f"{GEOMETRY}\nnull")
     opened.run(MADE, timeout=120)
     yield opened
     opened.execute("running.stop()")
