@@ -51,3 +51,5 @@ def test_two_runs_are_compared_by_three_clicks(notebook: Notebook) -> None:
     expect_clicks("compare two runs", clicks())
     runs = root.get_by_role("table", name="Runs", exact=True).get_by_role("row")
     expect(runs).to_have_count(3)
+    root.get_by_role("button", name="Open log of sft run 1").click()
+    expect(root.get_by_role("dialog", name="Log")).to_be_visible()
