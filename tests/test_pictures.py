@@ -16,7 +16,6 @@ LARGEST = {".png": 300_000, ".webp": 1_500_000}  # bytes
 ALL = 4_000_000  # bytes
 
 
-@pytest.mark.spec("12.3")
 @pytest.mark.parametrize("name", NAMED)
 def test_a_picture_is_there_and_small(name: str) -> None:
     """What the README names is a file of its kind, under the limit."""

@@ -89,7 +89,11 @@ class Annotated(Handle):
 
 
 def annotation_columns(annotation: Annotation) -> dict[str, Any]:
-    """Return what was written to something as columns of a row; its tags are one text."""
+    """Return what was written to something as columns of a row; its tags are one text.
+
+    Args:
+        annotation: What was written.
+    """
     return {
         "favourite": annotation.favourite,
         "tags": ", ".join(annotation.tags),

@@ -130,7 +130,7 @@ def look(notebook: Notebook, name: str, root: Locator, shown: Locator, axe: Call
     assert not notebook.errors, "\n".join(notebook.errors)
 
 
-@pytest.mark.spec("4.6", "4.9", "12.3")
+@pytest.mark.spec("4.6", "4.9")
 @pytest.mark.parametrize("name", STATES)
 def test_a_view_fits_into_its_cell(gallery: Notebook, axe: Callable[[Locator], str], name: str) -> None:
     """No view scrolls sideways, hides a word without a title, or lays a control over another."""
@@ -141,7 +141,7 @@ def test_a_view_fits_into_its_cell(gallery: Notebook, axe: Callable[[Locator], s
     look(gallery, name, root, root, axe)
 
 
-@pytest.mark.spec("4.6", "12.3")
+@pytest.mark.spec("4.6")
 @pytest.mark.parametrize("name", DIALOGS)
 def test_a_dialog_fits_into_the_page(gallery: Notebook, axe: Callable[[Locator], str], name: str) -> None:
     """The same of what is opened over a view."""

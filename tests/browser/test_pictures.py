@@ -130,7 +130,7 @@ class Story:
         save_picture(self.page, clip, FOLDER / f"{name}-{self.theme}.png")
 
 
-@pytest.mark.spec("4.8", "4.11", "4.12", "6.6", "6.8", "12.3")
+@pytest.mark.spec("4.8", "4.11", "4.12", "6.6", "6.8")
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_story_is_played_and_recorded(sharp: Notebook, theme: str) -> None:
     """Template, run, live curves, scores, an agent that answers, a changed seed, and up to date again."""
