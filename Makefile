@@ -56,7 +56,7 @@ LAUNCHERS := $(VENV)/launchers/.installed
 LBIN := $(VENV)/launchers/bin
 TOOLS := node_modules/.installed
 
-.PHONY: help lab demo test test-lowest test-python test-trainers test-launchers check chaos simulate planted format notebooks parity bench clean
+.PHONY: help lab demo test test-lowest test-python test-trainers test-launchers check chaos simulate planted format notebooks pictures parity bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -123,6 +123,10 @@ format: $(DEV) $(TOOLS) ## Format the code, and mend what lint can mend
 notebooks: $(DEV) ## Run the notebooks and save what they show
 	$(BIN)/python notebooks/refresh.py
 	$(if $(wildcard $(TRAINERS)),$(TBIN)/python notebooks/refresh.py notebooks/trainers)
+
+pictures: $(DEV) ## Play the story of the README in a browser, and keep its pictures and recordings
+	@$(BIN)/python tests/browser/chromium.py
+	PIPELINE_WIDGETS_PICTURES=docs/pictures $(BIN)/python -m pytest --numprocesses=0 tests/browser/test_pictures.py
 
 parity: $(MADE) ## Count which tests prove which row of the specification, for docs/parity.md
 	@$(BIN)/python tests/support/parity.py

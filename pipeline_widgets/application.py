@@ -130,7 +130,7 @@ class Services:
 
         Args:
             stage_id: The stage.
-            resume: Go on from its own last checkpoint instead of starting over.
+            resume: Resume from its own last checkpoint instead of starting over.
             duplicate: Bind it to a copy of its experiment first.
             tell: Is told the notes of its plan, before anything is written.
         """

@@ -109,7 +109,7 @@ def _head(file: Path) -> dict[str, Any]:
     with file.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
         if not 0 < size <= _LONGEST_HEAD:
-            raise ValueError(f"{file.name} is no safetensors file")
+            raise ValueError(f"{file.name} is not a safetensors file")
         content: dict[str, Any] = json.loads(stream.read(size))
     return {name: each for name, each in content.items() if name != "__metadata__"}
 
@@ -119,5 +119,5 @@ def _json(file: Path) -> dict[str, Any]:
         return {}
     content = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        raise ValueError(f"{file.name} holds no JSON object")  # noqa: TRY004  the file is wrong, not the call
+        raise ValueError(f"{file.name} is not a JSON object")  # noqa: TRY004  the file is wrong, not the call
     return cast("dict[str, Any]", content)

@@ -114,7 +114,7 @@ def read_adapter(folder: Path) -> dict[str, Any] | None:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no JSON object.
+        ValueError: It is not a JSON object.
     """
     return None if (folder / "config.json").is_file() else _read(folder / ADAPTER_CONFIG)
 
@@ -129,5 +129,5 @@ def _read(file: Path) -> dict[str, Any] | None:
         return None
     content = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        raise ValueError(f"{file} holds no JSON object")  # noqa: TRY004  the file is wrong, not the call
+        raise ValueError(f"{file} is not a JSON object")  # noqa: TRY004  the file is wrong, not the call
     return cast("dict[str, Any]", content)

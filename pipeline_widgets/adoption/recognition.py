@@ -35,7 +35,7 @@ def recognize(path: Path) -> Adoption:
             if (found := read(path)) is not None:
                 return found
     except OSError as error:
-        fix = "Give yourself the right to read it."
+        fix = "Get permission to read it."
         raise StorageError(f"{path} cannot be adopted.", f"{error}.", fix) from error
     except (ValueError, KeyError, TypeError) as error:
         why = f"A file in it is damaged: {type(error).__name__}: {error}."

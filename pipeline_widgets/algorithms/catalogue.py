@@ -51,7 +51,7 @@ class Catalogue(Generic[Made]):
             installed = find_entry_points(self.group)
             if name not in installed:
                 known = ", ".join(map(repr, self.names()))
-                fix = f"Known are {known}; define others with" if known else "Define it with"
+                fix = f"Known: {known}; define others with" if known else "Define it with"
                 raise self.not_found(
                     f"There is no {self.word} named {name!r}.", fix=f"{fix} {self.decorator}."
                 )

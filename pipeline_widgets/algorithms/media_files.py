@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pipeline_widgets.domain.shown_item import MEDIA_TYPES, MOST_IMAGE, MOST_VIDEO
+from pipeline_widgets.domain.text import with_article
 from pipeline_widgets.errors import ConfigError, format_value
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
@@ -313,7 +314,9 @@ def _read_file(path: Path, allowed: frozenset[str], noun: str, most: int) -> Med
         why = (
             f"Its content is {found or 'of another kind'}. Kept are {kept}; not SVG, which can hold scripts."
         )
-        raise ConfigError(f"{path.name!r} is no {noun} that can be shown.", why, "Save it as one of these.")
+        raise ConfigError(
+            f"{path.name!r} cannot be shown as {with_article(noun)}.", why, "Save it as one of these."
+        )
     sides = find_sides(head, found)
     if sides is not None:
         _check_sides(*sides, "half of its width and height")

@@ -80,7 +80,7 @@ class Script:
             return [each.format(**known) for each in self.args]
         except (KeyError, IndexError, ValueError, AttributeError) as error:
             what = f"The arguments of {Path(self.path).name} cannot be filled in."
-            why = f"{type(error).__name__}: {error}. Known are {', '.join(known)}."
+            why = f"{type(error).__name__}: {error}. Known: {', '.join(known)}."
             raise ConfigError(
                 what, why, "Name fields of the config in braces; write {{ for a brace."
             ) from error

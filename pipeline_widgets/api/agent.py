@@ -121,7 +121,7 @@ class Agent(Handle, display.ShowsView):
             if time.monotonic() > until:
                 what = f"Agent {self.name!r} does not answer after {seconds:g} s."
                 raise WaitTimeoutError(
-                    what, fix="Look at agent.status again, or connect with a longer timeout."
+                    what, fix="Check agent.status later, or connect with a longer timeout."
                 )
             time.sleep(CONNECT_POLL)
         # Only now: a key that is made before would be lost where it fails.
@@ -245,7 +245,11 @@ class Connection:
     key: str | None
 
     def __repr__(self) -> str:
-        key = f"key {self.key} (shown this once: keep it)" if self.key else "with the key that it has"
+        key = (
+            f"key {self.key} (copy it now, it won't be shown again)"
+            if self.key
+            else "with the key that it has"
+        )
         return f"Deployed at {self.url}, {key}"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from pipeline_widgets.api.handle import Handle
+from pipeline_widgets.application import Services
 from pipeline_widgets.domain.annotation import (
     AnnotatedKind,
     Annotation,
@@ -85,3 +86,30 @@ class Annotated(Handle):
     @property
     def _annotation(self) -> Annotation:
         return self._services.annotations.get(self._annotated, self._id)
+
+
+def annotation_columns(annotation: Annotation) -> dict[str, Any]:
+    """Return what was written to something as columns of a row; its tags are one text.
+
+    Args:
+        annotation: What was written.
+    """
+    return {
+        "favourite": annotation.favourite,
+        "tags": ", ".join(annotation.tags),
+        "note": annotation.note,
+    }
+
+
+def with_annotations(
+    services: Services, kind: AnnotatedKind, rows: Mapping[int, dict[str, Any]]
+) -> dict[int, dict[str, Any]]:
+    """Return rows with the columns of what was written to them.
+
+    Args:
+        services: The workspace.
+        kind: What the rows are about.
+        rows: The rows, by id.
+    """
+    found = services.annotations.find(kind, list(rows))
+    return {id_: {**row, **annotation_columns(found.get(id_, Annotation()))} for id_, row in rows.items()}

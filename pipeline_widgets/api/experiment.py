@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.api import display
-from pipeline_widgets.api.annotated import Annotated
+from pipeline_widgets.api.annotated import Annotated, with_annotations
 from pipeline_widgets.api.arguments import UNSET, ResourcesArgument, Unset, placement_from_arguments
 from pipeline_widgets.api.handle import id_in, of_items
 from pipeline_widgets.api.listing import Listing, select_columns
@@ -259,7 +259,7 @@ def experiments(services: Services, project_id: int) -> Listing[Experiment]:
 def _rows(services: Services, project_id: int, listed: Sequence[Experiment]) -> list[dict[str, Any]]:
     services.reconcile()
     known = {each.id: _row(each) for each in services.overview.experiments(project_id)}
-    return of_items(listed, known)
+    return of_items(listed, with_annotations(services, "experiment", known))
 
 
 def _row(value: ExperimentRow) -> dict[str, Any]:

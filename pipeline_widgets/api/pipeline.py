@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.algorithms.evaluators import Evaluator
 from pipeline_widgets.api import display
-from pipeline_widgets.api.annotated import Annotated
+from pipeline_widgets.api.annotated import Annotated, annotation_columns, with_annotations
 from pipeline_widgets.api.arguments import (
     GateArgument,
     ResourcesArgument,
@@ -388,7 +388,7 @@ class Pipeline(Annotated, display.ShowsView):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        return _row(self._now)
+        return {**_row(self._now), **annotation_columns(self._annotation)}
 
     def _start(self, goal: RunGoal, *, run_through: bool, start_over: bool) -> Run:
         self._services.reconcile()
@@ -453,7 +453,8 @@ def pipelines(services: Services, project_id: int) -> Listing[Pipeline]:
 
     def rows(listed: Sequence[Pipeline]) -> list[dict[str, Any]]:
         known = services.pipelines.of_project(project_id)
-        return of_items(listed, {each.id: _row(each) for each in known})
+        made = {each.id: _row(each) for each in known}
+        return of_items(listed, with_annotations(services, "pipeline", made))
 
     def select(where: str) -> Listing[Pipeline]:
         return listing(services.overview.pipeline_names(project_id, where))

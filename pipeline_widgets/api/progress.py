@@ -32,8 +32,10 @@ def waiting(timeout: float | None, what: str) -> Iterator[datetime]:
         yield datetime.now(UTC)
         left = None if timeout is None else timeout - (time.monotonic() - began)
         if left is not None and left <= 0:
-            why = f"It was not done after {timeout:g} s."
-            raise WaitTimeoutError(f"{what} is not done.", why, "It goes on; wait again, or stop it.")
+            why = f"It had not finished after {timeout:g} s."
+            raise WaitTimeoutError(
+                f"{what} has not finished.", why, "It is still active; wait again, or stop it."
+            )
         time.sleep(pause if left is None else min(pause, left))
         pause = min(1.5 * pause, POLL_LAST)
 

@@ -132,7 +132,7 @@ class Project(Handle, display.ShowsView):
     ) -> Experiment:
         """Make an experiment of what another tool has trained, with its checkpoints and metrics.
 
-        Known are `checkpoint-*` folders and model folders of Hugging Face, models of Stable-Baselines3 with
+        Known: `checkpoint-*` folders and model folders of Hugging Face, models of Stable-Baselines3 with
         their VecNormalize file, folders of RL-Zoo, event files of TensorBoard, and databases of Trackio.
         Nothing is unpickled in this process, and nothing is copied unless asked: a checkpoint stays where it
         is, is known by its digest, checked before every use, and deleted by no clean-up. A first stage starts

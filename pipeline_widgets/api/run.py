@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.api.annotated import Annotated
+from pipeline_widgets.api.annotated import Annotated, annotation_columns, with_annotations
 from pipeline_widgets.api.frames import column_frame, data_frame
 from pipeline_widgets.api.handle import Handle, id_in, of_items
 from pipeline_widgets.api.lineage import Lineage
@@ -396,7 +396,7 @@ class Run(Annotated):
 
     def summary(self) -> dict[str, Any]:
         """Its row in a listing."""
-        return _row(self._now)
+        return {**_row(self._now), **annotation_columns(self._annotation)}
 
     @property
     def _now(self) -> run_values.Run:
@@ -423,7 +423,8 @@ def runs_by_id(services: Services, ids: Sequence[int]) -> Listing[Run]:
 
     def rows(listed: Sequence[Run]) -> list[dict[str, Any]]:
         known = services.overview.runs(ids)
-        return of_items(listed, {each: _row(value) for each, value in known.items()})
+        made = {each: _row(value) for each, value in known.items()}
+        return of_items(listed, with_annotations(services, "run", made))
 
     return Listing("run", (Run(services, each) for each in ids), rows)
 

@@ -157,7 +157,7 @@ class Stage(Handle):
         with in another notebook; and of the folder in which a resumed run goes on, if it is another one.
 
         Args:
-            resume: Go on from its own last checkpoint instead of starting over.
+            resume: Resume from its own last checkpoint instead of starting over.
 
         Raises:
             TriggerError: It cannot start now; the reason is one of `blockers`.

@@ -29,7 +29,7 @@ def parse_artifact_url(text: str, *, shared: bool = True) -> str:
     Raises:
         ConfigError: It holds a password, options, or several file systems; or nothing can be kept there.
     """
-    what = "This is no place for artifacts."
+    what = "Artifacts cannot be kept there."
     if "::" in text:
         raise ConfigError(what, "It joins several file systems by '::'.", ELSEWHERE)
     parts = urlsplit(text)

@@ -154,7 +154,7 @@ class Pipeline:
         if (position := self._table.get(stage_id)) is not None:
             return position
         what = f"Pipeline {self.name!r} has no such stage."
-        raise NotFoundError(what, "It was deleted, or belongs to another pipeline.", "Look at pipe.stages.")
+        raise NotFoundError(what, "It was deleted, or belongs to another pipeline.", "See pipe.stages.")
 
     def stage(self, stage_id: int) -> Stage:
         """Return one stage."""
@@ -321,7 +321,7 @@ def _check_alone(stage: Stage, bound: Mapping[int, int]) -> None:
     """Refuse an experiment that another stage is bound to: its runs would be those of both."""
     if isinstance(stage, ExperimentStage) and stage.experiment_id in bound:
         raise RuleError(
-            f"The experiment is used by stage {bound[stage.experiment_id] + 1} already.",
+            f"The experiment is already used by stage {bound[stage.experiment_id] + 1}.",
             "Two stages of a pipeline cannot share one experiment.",
             "Duplicate and attach it: duplicate=True.",
         )
@@ -358,8 +358,8 @@ def _settle(stage: Stage, at: int) -> tuple[Stage, tuple[str, ...]]:
     if isinstance(stage, ExperimentStage):
         if at == 0 and isinstance(stage.start, FromSource):
             stage = replace(stage, start=FromScratch())
-            notes.append('Stage 1 was set to "Start from scratch": it is now first.')
+            notes.append("Stage 1 was set to 'Start from scratch': it is now first.")
         if at > 0 and not isinstance(stage.start, FromSource):
             stage = replace(stage, start=FromSource("best"))
-            notes.append(f'Stage {at + 1} was set to "Best checkpoint": it is no longer the first.')
+            notes.append(f"Stage {at + 1} was set to 'Best checkpoint': it is no longer the first.")
     return stage, tuple(notes)

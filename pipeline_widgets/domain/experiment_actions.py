@@ -52,7 +52,7 @@ def find_experiment_blockers(
     return ExperimentBlockers(
         train=busy or foreign or ("" if scratch else scratch.reason),
         stop=_not_stoppable(latest),
-        resume=busy or foreign or ("" if checkpoints else "It has saved no checkpoint to go on from."),
+        resume=busy or foreign or ("" if checkpoints else "It has saved no checkpoint to resume from."),
         change=busy,
         delete=busy or used_by([f"pipeline {quote(name)}" for name in pipelines]),
     )
@@ -91,5 +91,5 @@ def _not_stoppable(latest: Run | None) -> str:
     if latest is None:
         return "It has never run."
     if latest.status is Status.STOPPING:
-        return "It is stopping already."
+        return "It is already stopping."
     return "" if latest.status.active else f"Its {latest.label} is {latest.status.lower()}."

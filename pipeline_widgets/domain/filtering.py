@@ -297,7 +297,7 @@ def _check_condition(condition: Condition, subject: FilterSubject) -> Condition:
         if operator == "~":
             raise _error(condition.column, f"{low} is a number.", "Compare it with =, !=, <, <=, > or >=.")
         if condition.number is None:
-            raise _error(at, f"{low} is a number, {wanted!r} is none.", f"Write a number, such as {low}=3.")
+            raise _error(at, f"{low} is a number, {wanted!r} is not.", f"Write a number, such as {low}=3.")
     elif kind is not FieldKind.OPEN and operator in _ORDERED:
         raise _error(condition.column, f"{low} is not a number.", "Compare it with =, != or ~ (contains).")
     if kind is FieldKind.STATUS:
@@ -307,7 +307,7 @@ def _check_condition(condition: Condition, subject: FilterSubject) -> Condition:
             raise _error(at, f"{low} is yes or no.", f"Write {low}=yes or {low}=no.")
         return replace(condition, text="true" if read_flag(wanted) else "false", number=None)
     if kind is FieldKind.OPEN and operator in _ORDERED and condition.number is None:
-        what = f"{operator} compares numbers, {wanted!r} is none."
+        what = f"{operator} compares numbers, {wanted!r} is not."
         raise _error(at, what, f"Write a number, such as {name}{operator}0.5.")
     return condition
 

@@ -72,7 +72,7 @@ def check_name_available(name: str, others: Iterable[Named], kind: str) -> None:
     """
     if any(other.name == name for other in others):
         fix = "Choose another name, or use the one that is there."
-        raise NameTakenError(f"There is {with_article(kind)} named {name!r} already.", fix=fix)
+        raise NameTakenError(f"{with_article(kind).capitalize()} named {name!r} already exists.", fix=fix)
 
 
 def name_copy(name: str, named: Callable[[Collection[str]], Iterable[Named]], word: str = "copy") -> str:

@@ -79,7 +79,7 @@ def parse_events(value: object) -> frozenset[NoticeEvent]:
     try:
         return frozenset(NoticeEvent(each) for each in named)
     except ValueError as error:
-        raise ConfigError(f"{format_value(value)} names an event that there is not.", fix=fix) from error
+        raise ConfigError(f"{format_value(value)} is not a known event.", fix=fix) from error
 
 
 def parse_target(value: object) -> str:

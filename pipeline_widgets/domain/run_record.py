@@ -81,7 +81,7 @@ def describe_folder(first: str | None, now: str | None, *, exists: Callable[[str
     if first is None or now is None or first == now:
         return None
     if exists(first):
-        return f"It goes on in {first}, where it was first triggered; this is {now}."
+        return f"It resumes in {first}, where it was first triggered; this is {now}."
     why = f"The folder in which it was first triggered, {first}, is not there"
     return f"{why}: relative paths are looked up in {now}."
 

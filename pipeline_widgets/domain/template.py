@@ -122,7 +122,7 @@ READY = (
     ),
     _chain(
         "Train and fine-tune",
-        "Train a model, then go on from its best checkpoint with a smaller learning rate.",
+        "Train a model, then fine-tune its best checkpoint with a smaller learning rate.",
         "model",
         ("train", "Supervised", {}),
         ("fine-tune", "Supervised", {"steps": 500, "learning_rate": 3e-4}),

@@ -115,7 +115,7 @@ def parse_trackers(value: object) -> tuple[str, ...]:
     """
     fix = 'Use a list, such as ["tensorboard", "mlflow:file:///runs"].'
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError(f"{format_value(value)} is no list of trackers.", fix=fix)
+        raise ConfigError(f"{format_value(value)} is not a list of trackers.", fix=fix)
     for each in value:  # pyright: ignore[reportUnknownVariableType]  users pass anything
         if not isinstance(each, str) or not _NAME.fullmatch(each.partition(":")[0]):
             raise ConfigError("There is an entry that names no tracker.", fix=fix)

@@ -103,7 +103,7 @@ def find_active_blockers(pipeline: Pipeline, stage: Stage, facts: PipelineFacts)
     """Return why a stage has to wait for runs: its own, its experiment's, the previous stage's."""
     known, before, found = facts.for_stage(stage.id), pipeline.before(stage.id), list[Blocker]()
     if known.latest is not None and known.latest.status.active:
-        reason = f"This stage is {known.latest.status.lower()} already."
+        reason = f"This stage is already {known.latest.status.lower()}."
         found.append(Blocker(reason, "Wait for it, or stop it first."))
     elif known.active_run is not None and known.experiment is not None:
         reason = f"Its experiment {quote(known.experiment.name)} is running elsewhere."
@@ -400,5 +400,5 @@ def _resume_blockers(known: StageFacts) -> tuple[Blocker, ...]:
     if known.experiment is None:
         return (Blocker("A deployment cannot be resumed.", over),)
     if not known.latest_checkpoints:
-        return (Blocker("Its latest run has saved no checkpoint to go on from.", over),)
+        return (Blocker("Its latest run has saved no checkpoint to resume from.", over),)
     return ()

@@ -133,10 +133,13 @@ class Endpoints:
         endpoint = agent.endpoint
         if agent.status is not AgentStatus.DEPLOYED or endpoint is None or endpoint.url is None:
             why = f"It is {agent.status.lower()}."
-            raise RuleError(f"Agent {agent.name!r} cannot be asked.", why, "Connect it first.")
+            raise RuleError(f"Agent {agent.name!r} cannot be called.", why, "Connect it first.")
         if key is None:
-            why, fix = "Only who has connected it can ask it so.", "Ask it over HTTP, with its key."
-            raise RuleError(f"Agent {agent.name!r} cannot be asked from here.", why, fix)
+            why, fix = (
+                "Only the user who connected it can call it this way.",
+                "Call it over HTTP, with its key.",
+            )
+            raise RuleError(f"Agent {agent.name!r} cannot be called from here.", why, fix)
         if not self._is_held(agent_id, endpoint.port):
             why = "No process of this workspace on this machine listens there."
             raise ExecutionError(f"Agent {agent.name!r} does not answer.", why, "Connect it again.")

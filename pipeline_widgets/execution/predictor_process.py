@@ -94,8 +94,8 @@ class PredictorProcess:
         try:
             question = encode_json(x)
         except ValueError as error:
-            what = f"The agent cannot be asked {format_value(x)}."
-            fix = "Ask with numbers, lists, arrays or a text."
+            what = f"The agent cannot be called with {format_value(x)}."
+            fix = "Use numbers, lists, arrays or a text."
             raise errors.ConfigError(what, f"{error}.", fix) from error
         if self._process.poll() is not None:
             self.close()
@@ -196,7 +196,7 @@ class PredictorProcess:
         said = self._said.read().decode("utf-8", "replace")[-SHOWN:].strip()
         how = describe_exit(self._process.returncode)
         why = f"{how} It said:\n{said}\n" if said else how
-        return ExecutionError("The process that answers for the agent has ended.", why, "Ask again.")
+        return ExecutionError("The process that answers for the agent has ended.", why, "Try again.")
 
 
 def answer_questions(version: AgentVersion, reference: AlgorithmReference, store: ArtifactStore) -> None:

@@ -158,7 +158,7 @@ def _describe_failure(target: ScoreTarget, error: Exception) -> str:
     try:
         text = "".join(traceback.format_exception(error))
     except Exception:  # noqa: BLE001  the user's code may fail to describe the error
-        text = f"{type(error).__name__}: its traceback cannot be told.\n"
+        text = f"{type(error).__name__}: its traceback cannot be printed.\n"
     return f"{target.label}:\n{text}".encode("utf-8", "replace").decode("utf-8")
 
 

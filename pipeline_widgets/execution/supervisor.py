@@ -391,7 +391,7 @@ class Supervisor:
                 halves = waiting[0].split()
                 if not halves:
                     active.refused.append(
-                        f"It told what cannot be stored: {waiting[0]}. {format_error(error)}"
+                        f"It reported what cannot be stored: {waiting[0]}. {format_error(error)}"
                     )
                 waiting[:1] = halves
             active.batch = Batch.join(waiting)

@@ -319,7 +319,7 @@ def _failure() -> Outcome:
     try:
         text = traceback.format_exc()
     except Exception:  # noqa: BLE001  the user's code may fail to describe the error, and memory may be short
-        text = f"{type(raised).__name__}: its traceback cannot be told.\n"
+        text = f"{type(raised).__name__}: its traceback cannot be printed.\n"
     # Half a surrogate pair, which a message can hold, could not be stored.
     text = text.encode("utf-8", "replace").decode("utf-8")
     with suppress(Exception):  # training code may have closed it, or put anything there, even None
@@ -361,7 +361,7 @@ def _redirect(folder: Path) -> Outcome | None:
     except OSError as error:
         if error.errno not in streams.FULL:
             what = f"The folder of the run, {folder}, cannot be written."
-            fix = "Give yourself the right to write the artifact folder, and trigger it again."
+            fix = "Get permission to write the artifact folder, and trigger it again."
             return Outcome(status=Status.FAILED, error=str(StorageError(what, f"{error}.", fix)))
         log = Path(os.devnull).open("ab", buffering=0)  # noqa: SIM115  closed below
     with log:

@@ -50,7 +50,7 @@ def back_up(store: Store, target: Path) -> Path:
         fix = f"Use the server's own, such as pg_dump, and copy the folder {store.artifacts} after that."
         raise StorageError("A workspace on a database server has no backup of ours.", fix=fix)
     if os.path.lexists(target):
-        raise StorageError(f"{target} is there already.", fix="Name a folder that is not there yet.")
+        raise StorageError(f"{target} already exists.", fix="Name a folder that does not exist yet.")
     if target.resolve().is_relative_to(store.artifacts):
         what = f"{target} is within the workspace."
         raise StorageError(what, fix=f"Name a folder outside of {store.artifacts}.")

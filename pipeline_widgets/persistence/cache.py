@@ -200,6 +200,6 @@ def _limit(used: int, free: int) -> int:
         return (used + free) // 2
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        what = f"{SIZE_VARIABLE} is {text!r}, which is no size."
+        what = f"{SIZE_VARIABLE} is {text!r}, which is not a size."
         raise ConfigError(what, fix='Write bytes, or a number with a unit, such as "50GB".')
     return int(float(found[1]) * _UNITS[found[2].upper()])

@@ -22,7 +22,7 @@ _SQLITE_PASSING: dict[int, tuple[str, str]] = {
     ),
     sqlite3.SQLITE_READONLY: (
         "It is read-only.",
-        "Give yourself the right to write the file and its folder.",
+        "Get permission to write the file and its folder.",
     ),
     sqlite3.SQLITE_CANTOPEN: ("It cannot be opened.", "Check that the folder exists and can be written."),
     sqlite3.SQLITE_BUSY: (
@@ -37,9 +37,9 @@ _SQLITE_PASSING: dict[int, tuple[str, str]] = {
     ),
     sqlite3.SQLITE_NOTADB: ("The file is not a SQLite database.", "Choose another file."),
     sqlite3.SQLITE_IOERR: ("The disk gave an error.", "Check the disk and the folder, then try again."),
-    sqlite3.SQLITE_NOMEM: ("There is no memory left.", "End what uses it, then try again."),
-    sqlite3.SQLITE_PERM: ("It may not be opened.", "Give yourself the right to read and write the file."),
-    sqlite3.SQLITE_AUTH: ("It may not be opened.", "Give yourself the right to read and write the file."),
+    sqlite3.SQLITE_NOMEM: ("Out of memory.", "End what uses it, then try again."),
+    sqlite3.SQLITE_PERM: ("It may not be opened.", "Get permission to read and write the file."),
+    sqlite3.SQLITE_AUTH: ("It may not be opened.", "Get permission to read and write the file."),
     sqlite3.SQLITE_NOLFS: ("The file system takes no file of this size.", "Move it to another disk."),
     sqlite3.SQLITE_INTERRUPT: ("The statement was interrupted.", "Try again."),
     sqlite3.SQLITE_SCHEMA: ("Its tables were changed meanwhile.", "Try again."),

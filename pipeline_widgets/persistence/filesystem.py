@@ -41,7 +41,7 @@ def translate_os_errors(path: Path, codes: Collection[int] = FULL | REFUSED) -> 
         if error.errno in FULL:
             fix = "Free some space and start again; what was saved before is intact."
             raise StorageError(f"Nothing could be saved in {path}.", "The disk is full.", fix) from error
-        fix = "Give yourself the right to write there, or choose another folder."
+        fix = "Get permission to write there, or choose another folder."
         raise StorageError(f"{path} cannot be written.", f"{error.strerror}.", fix) from error
 
 

@@ -318,7 +318,7 @@ def _translate_os_errors(folder: Path) -> Generator[None]:
         yield
     except OSError as error:
         what = f"It cannot be remembered in {folder} what you trust."
-        fix = f"Give yourself the right to write there, or name another folder in {FOLDER_VARIABLE}."
+        fix = f"Get permission to write there, or name another folder in {FOLDER_VARIABLE}."
         raise StorageError(what, f"{error.strerror or error}.", fix) from error
 
 

@@ -164,7 +164,7 @@ def _new_folder(target: Database, asked: Path | None) -> Path:
     folder = resolve_folder(target, default_folder(target, None, ""), None, "") if asked is None else asked
     folder = folder.expanduser().resolve()
     if os.path.lexists(folder):
-        raise StorageError(f"{folder} is there already.", fix="Name a folder that is not there yet.")
+        raise StorageError(f"{folder} already exists.", fix="Name a folder that does not exist yet.")
     identity.check_apart(folder)
     return folder
 

@@ -22,6 +22,11 @@ class AnnotationService:
             _check_all(found, kind, [id_])
         return found[id_]
 
+    def find(self, kind: AnnotatedKind, ids: Collection[int]) -> dict[int, Annotation]:
+        """Return what was written to things, by id; what is gone is left out."""
+        with self._store.read() as work:
+            return work.annotations.of(kind, ids)
+
     def edit(self, kind: AnnotatedKind, ids: Collection[int], edit: AnnotationEdit) -> dict[int, Annotation]:
         """Change what is written to things, all of them or none; return what was written before, by id.
 
@@ -52,4 +57,4 @@ class AnnotationService:
 def _check_all(found: Collection[int], kind: AnnotatedKind, ids: Collection[int]) -> None:
     if len(found) < len({*ids}):
         why = "It was deleted meanwhile."
-        raise NotFoundError(f"There is no such {kind}.", why, "List what there is and take it from there.")
+        raise NotFoundError(f"There is no such {kind}.", why, "List what exists and choose from there.")

@@ -72,7 +72,7 @@ class EndpointService(LeaseService):
                 return True
             now = agent.endpoint
             if now is not None and (host not in {None, now.host} or port not in {None, now.port}):
-                what, why = f"Agent {agent.name!r} is connected already.", f"It listens on {now.address}."
+                what, why = f"Agent {agent.name!r} is already connected.", f"It listens on {now.address}."
                 raise RuleError(what, why, "Disconnect it first.")
             return False
 

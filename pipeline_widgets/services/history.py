@@ -238,7 +238,7 @@ def _next_step(work: UnitOfWork, now: Pipeline, *, redo: bool) -> EditStep:
     if found:
         return found[0]
     if redo:
-        what, fix = "There is no edit to do again.", "A redo follows an undo, before any other edit."
+        what, fix = "There is no edit to redo.", "A redo follows an undo, before any other edit."
         raise RuleError(what, fix=fix)
     raise RuleError("There is no edit to undo.", fix="See pipe.history for what was done.")
 
@@ -264,4 +264,4 @@ def _check_bound(work: UnitOfWork, then: Pipeline) -> None:
     there = {agent.id for agent in work.agents.matching(agents, ())}
     if experiments - work.experiments.by_id(experiments).keys() or agents - there:
         why = "An experiment or agent that a stage was bound to was deleted since."
-        raise NotFoundError("The last edit cannot be undone.", why, "Make it again by hand.")
+        raise NotFoundError("The last edit cannot be undone.", why, "Recreate it by hand.")

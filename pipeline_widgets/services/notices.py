@@ -54,7 +54,7 @@ class NoticeService:
         """
         with self._store.write() as work:
             if not work.notices.remove_notification(notification_id):
-                raise NotFoundError("There is no such notification.", fix="Look at ws.notifications.")
+                raise NotFoundError("There is no such notification.", fix="See ws.notifications.")
 
     def all(self) -> tuple[Notification, ...]:
         """Return who is told, in the order in which they were added."""

@@ -44,7 +44,7 @@ def enqueue_retry(
         return None
     new = work.runs.add_retry(run, **frozen_start(start), **columns)
     resumed = start.checkpoint if start.role == "resume" else None
-    begin = f"goes on from step {resumed.step}" if resumed else "starts over"
+    begin = f"resumes from step {resumed.step}" if resumed else "starts over"
     work.runs.add_to_error(run, f"Retried: {new.label} {begin}.")
     work.pipelines.touch(pipeline.id)
     return new

@@ -77,7 +77,7 @@ class RunService:
         Args:
             stage_id: The stage.
             options: How it is triggered, and what this process brings along.
-            resume: Go on from its own last checkpoint; in place of options.
+            resume: Resume from its own last checkpoint; in place of options.
 
         Raises:
             TriggerError: It cannot start now; the reason is one of its blockers.

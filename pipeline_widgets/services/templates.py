@@ -70,7 +70,7 @@ class TemplateService:
         found = self.get(template)
         with self._store.read() as work:
             document = _name_freely(work, project_id, found.document, name)
-        said = f"Made from template '{found.name}'."
+        said = f"Created from template '{found.name}'."
         return self._transfer.add_document(project_id, document, said).pipeline
 
     def save(self, pipeline_id: int, name: str, description: str | None = None) -> Template:
@@ -96,7 +96,7 @@ class TemplateService:
         taken = any(each.name == name for each in READY)
         if taken or not self._files.write(name, write_document(kept)):
             fix = "Choose another name, or delete that one first."
-            raise NameTakenError(f"There is a template named {name!r} already.", fix=fix)
+            raise NameTakenError(f"A template named {name!r} already exists.", fix=fix)
         return Template(document=kept, is_ready=False)
 
     def delete(self, name: str) -> None:
@@ -110,7 +110,7 @@ class TemplateService:
         if any(each.name == name for each in READY):
             raise RuleError(f"Template {name!r} cannot be deleted.", "It comes with pipeline_widgets.")
         if not self._files.delete(name):
-            raise NotFoundError(f"There is no template named {name!r}.", fix="Look at project.templates.")
+            raise NotFoundError(f"There is no template named {name!r}.", fix="See project.templates.")
 
 
 def _name_freely(work: UnitOfWork, project_id: int, document: Document, name: str | None) -> Document:

@@ -46,7 +46,7 @@ class TrackingService:
         """Let runs that begin from now on be tracked by these, and by no others.
 
         Raises:
-            ConfigError: It is no list of trackers.
+            ConfigError: It is not a list of trackers.
         """
         parsed = parse_trackers(written)
         with self._store.write() as work:

@@ -256,7 +256,7 @@ def _bind_experiments(
             project_id, free_name, each.made, entry.seed, revision, placement=entry.placement
         )
         ids[name] = new.id
-        also.append(f"Experiment {quote(free_name)} was made.")
+        also.append(f"Experiment {quote(free_name)} was created.")
     return ids, tuple(also)
 
 
@@ -265,7 +265,7 @@ def _find_free_name(
 ) -> str:
     """A name that neither the project nor the text has."""
     if not rename:
-        what = f"There is an experiment named {name!r} already, and it is another one."
+        what = f"Another experiment named {name!r} already exists."
         why = "Its algorithm, config or seed differs from that of the text."
         fix = "Rename one of them, or import with rename=True."
         raise NameTakenError(what, why, fix, code=RENAMABLE)

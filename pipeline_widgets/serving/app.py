@@ -112,7 +112,7 @@ class ErrorMiddleware:
             return None
         what = f"This endpoint is not {abbreviate(named.decode('latin-1'))}."
         why = f"It listens on {self._local_host}, for this machine only."
-        return RequestError(421, what, why, "Send “Host: localhost”, also from a proxy.")
+        return RequestError(421, what, why, "Send 'Host: localhost', also from a proxy.")
 
 
 class Routes:
@@ -176,7 +176,7 @@ async def _unknown(request: Request, error: Exception) -> Response:
     if known.status_code == 405:  # noqa: PLR2004
         error = not_answered(request, (known.headers or {}).get("Allow", ""))
     else:
-        error = RequestError(known.status_code, f"There is nothing at {abbreviate_path(request)}.")
+        error = RequestError(known.status_code, f"Nothing is served at {abbreviate_path(request)}.")
     return error.response(request.scope["path"])
 
 

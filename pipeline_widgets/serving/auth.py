@@ -76,18 +76,18 @@ class Authenticator:
 
     def _lockout(self, given: str) -> RequestError:
         if self._live.key_digest is None:
-            fix = "Make one: agent.rotate_key(), or “Rotate key” in the Agents view."
+            fix = "Create one: agent.rotate_key(), or 'Rotate key' in the Agents view."
             return RequestError(
                 401,
                 "This agent has no key yet.",
-                "Without one nobody can ask it.",
+                "Without one it answers no requests.",
                 fix,
                 code=CODE,
                 **CHALLENGE,
             )
         what = "The key is wrong." if given else "The key is missing."
         why = "It may have been rotated." if given else ""
-        fix = "Send the header “Authorization: Bearer KEY”."
+        fix = "Send the header 'Authorization: Bearer KEY'."
         return RequestError(401, what, why, fix, code=CODE, **CHALLENGE)
 
 

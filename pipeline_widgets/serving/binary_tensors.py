@@ -80,14 +80,14 @@ def attach_data(request: Mapping[str, Any], binary: bytes | None) -> dict[str, A
             fix = f"Send the tensors in order after the JSON, and the header {JSON_LENGTH}."
             raise PipelineError(f"The bytes of tensor {name} are not there.", why, fix)
         if "data" in tensor:
-            fix = f"Leave out “data” or “{SIZE}”."
+            fix = f"Leave out 'data' or '{SIZE}'."
             raise PipelineError(f"Tensor {name} has its data twice.", "In the JSON, and after it.", fix)
         data = _decode(name, tensor.get("datatype"), rest[at : at + size])
         inputs.append({**tensor, "data": data})
         at += size
     if at < len(rest):
         why = f"{len(rest) - at} bytes follow the last tensor."
-        raise PipelineError("The body is longer than its tensors.", why, f"Correct each “{SIZE}”.")
+        raise PipelineError("The body is longer than its tensors.", why, f"Correct each '{SIZE}'.")
     return {**request, "inputs": inputs} if inputs else dict(request)
 
 
@@ -137,9 +137,7 @@ def _decode(name: str, datatype: object, raw: bytes) -> list[Any]:
     kind = FORMATS.get(str(datatype))
     if kind is None:
         known = ", ".join(sorted({*FORMATS, "BYTES"}))
-        raise PipelineError(
-            f"Tensor {name} has the datatype {abbreviate(datatype)}.", fix=f"Known are {known}."
-        )
+        raise PipelineError(f"Tensor {name} has the datatype {abbreviate(datatype)}.", fix=f"Known: {known}.")
     count, rest = divmod(len(raw), struct.calcsize(f"<{kind}"))
     if rest:
         why = f"It has {len(raw)} bytes, and a {datatype} takes {struct.calcsize(f'<{kind}')}."

@@ -80,7 +80,7 @@ class BoundedProtocol(H11Protocol):
 
     def _refuse(self) -> None:
         """Answer before any request, and close."""
-        told = {"error": "Too many connections.", "why": f"There are {MOST}.", "fix": "Ask again later."}
+        told = {"error": "Too many connections.", "why": f"There are {MOST}.", "fix": "Try again later."}
         body = json.dumps(told).encode()
         head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
         self.transport.write(

@@ -183,7 +183,7 @@ def _tensor(given: Any) -> tuple[str, Any]:
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         known = ", ".join(sorted(DATATYPES))
         what = f"Tensor {abbreviate(name)} has the datatype {abbreviate(datatype)}."
-        raise PipelineError(what, fix=f"Known are {known}.")
+        raise PipelineError(what, fix=f"Known: {known}.")
     sizes = _sizes(name, tensor.get("shape"))
     flat = _flat(name, tensor.get("data"))
     if len(flat) != math.prod(sizes):

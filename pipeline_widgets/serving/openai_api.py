@@ -111,7 +111,7 @@ class OpenAIRoutes:
         opened = await self._authorize(request)
         tokens: list[Any] = get_field(await read_body(request), "tokens")
         if type(tokens) is not list or not all(type(each) is int for each in tokens):
-            raise RequestError(422, "The tokens are no ids.", fix='Send {"tokens": [1, 2]}.')
+            raise RequestError(422, "The tokens are not ids.", fix='Send {"tokens": [1, 2]}.')
         predictor = opened.require_text_predictor()
         text = await self._queue.run(opened, lambda: predictor.detokenize(tokens))
         return json_response({"prompt": text})

@@ -167,9 +167,9 @@ def read_completion_request(body: Mapping[str, Any], agent: str) -> Asked:
     if len(prompts) * n > CHOICES:
         raise _refusal("n", f"{len(prompts) * n} completions are too many.", f"Ask for {CHOICES} at most.")
     if request.max_tokens == 0 and not echo:
-        raise _refusal("max_tokens", "0 tokens are no completion.", "Ask for 1, or set “echo”.")
+        raise _refusal("max_tokens", "A completion has at least 1 token.", "Ask for 1, or set 'echo'.")
     if request.stream and request.logprobs is not None:
-        raise _refusal("logprobs", "A stream has no log-probabilities.", "Leave out “stream”.")
+        raise _refusal("logprobs", "A stream has no log-probabilities.", "Leave out 'stream'.")
     return Asked(
         prompts=tuple(_constant(prompt) for prompt in prompts),
         settings=request.settings(request.max_tokens, request.logprobs),
@@ -191,11 +191,11 @@ def read_chat_request(body: Mapping[str, Any], agent: str) -> Asked:
     for index, message in enumerate(request.messages):
         _check_extra(message, f"messages.{index}.")
     if request.max_tokens == 0:
-        raise _refusal("max_tokens", "0 tokens are no completion.", "Ask for 1.")
+        raise _refusal("max_tokens", "A completion has at least 1 token.", "Ask for 1.")
     if request.top_logprobs is not None and not request.logprobs:
-        raise _refusal("top_logprobs", "“top_logprobs” needs “logprobs”.", "Set “logprobs” to true.")
+        raise _refusal("top_logprobs", "'top_logprobs' needs 'logprobs'.", "Set 'logprobs' to true.")
     if request.stream and request.logprobs:
-        raise _refusal("logprobs", "A stream has no log-probabilities.", "Leave out “stream”.")
+        raise _refusal("logprobs", "A stream has no log-probabilities.", "Leave out 'stream'.")
     messages = [message.plain() for message in request.messages]
     limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
     return Asked(
@@ -228,13 +228,13 @@ def _read(kind: type[_T], body: Mapping[str, Any], agent: str | None = None) -> 
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part in body or isinstance(part, int))
         path = place or str(first["loc"][0])
-        what = f"The parameter “{path}” is missing." if first["type"] == "missing" else ""
-        raise _refusal(path, what or f"The parameter “{path}” is wrong.", f"{first['msg']}.") from error
+        what = f"The parameter '{path}' is missing." if first["type"] == "missing" else ""
+        raise _refusal(path, what or f"The parameter '{path}' is wrong.", f"{first['msg']}.") from error
     _check_extra(request)
     if isinstance(options := getattr(request, "stream_options", None), _StreamOptions):
         _check_extra(options, "stream_options.")
         if not getattr(request, "stream", None):
-            raise _refusal("stream_options", "“stream_options” needs “stream”.", "Set “stream” to true.")
+            raise _refusal("stream_options", "'stream_options' needs 'stream'.", "Set 'stream' to true.")
     return request
 
 
@@ -243,7 +243,7 @@ def _check_extra(given: BaseModel, prefix: str = "") -> None:
     for name, value in (given.model_extra or {}).items():
         if value is None or name in LABELS or any(_same(value, each) for each in NEUTRAL.get(name, ())):
             continue
-        what = f"The parameter “{abbreviate(f'{prefix}{name}')[1:-1]}” is not supported here."
+        what = f"The parameter '{abbreviate(f'{prefix}{name}')[1:-1]}' is not supported here."
         why = f"It is {abbreviate(value)}."
         raise RequestError(
             UNPROCESSABLE,

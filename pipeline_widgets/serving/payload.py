@@ -198,7 +198,7 @@ async def parse_object(raw: bytes, request: Request) -> dict[str, Any]:
     page of another site can use that: it would have to send the key, and asks before it sends such a header.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    fix = "Send JSON with the header “Content-Type: application/json”."
+    fix = "Send JSON with the header 'Content-Type: application/json'."
     undeclared = RequestError(415, "The body is not declared as JSON.", f"It is {abbreviate(kind)}.", fix)
     declared = not kind or kind == JSON or kind.endswith("+json")
     if not declared and kind not in OF_ANY_BODY:

@@ -66,7 +66,7 @@ class LoadedVersion:
         """
         if isinstance(self.predict, TextPredictor):
             return self.predict
-        what, why = f"{self.agent!r} is no language model.", f"It answers at /{self.route}."
+        what, why = f"{self.agent!r} is not a language model.", f"It answers at /{self.route}."
         fix = f"POST to /{self.route}, or to /v2/models."
         if self.route == "generate":
             what = f"{self.agent!r} does not say how it completes texts with settings."
@@ -93,9 +93,7 @@ class PredictionQueue:
         predict = opened.predict
         if predict is None:
             why = f"{opened.algorithm} does not say how its checkpoints answer."
-            raise RequestError(
-                404, "This agent cannot be asked.", why, "Declare predict= with @pw.algorithm."
-            )
+            raise RequestError(404, "This agent cannot answer.", why, "Declare predict= with @pw.algorithm.")
         return await self.run(opened, lambda: _encode(predict(value)))
 
     async def run(self, opened: LoadedVersion, action: Callable[[], _T]) -> _T:
@@ -105,7 +103,7 @@ class PredictionQueue:
             RequestError: The turn does not come, or the agent's code raises.
         """
         if self._waiting > WAITING:
-            raise _busy("Too many requests wait.", f"{WAITING} wait already.")
+            raise _busy("Too many requests wait.", f"{WAITING} are already waiting.")
         self._waiting += 1
         try:
             await self._wait(opened.answer_within)
@@ -132,7 +130,7 @@ class PredictionQueue:
 
 
 def _busy(what: str, why: str) -> RequestError:
-    return RequestError(503, what, why, "Ask again later.", **{"Retry-After": "1"})
+    return RequestError(503, what, why, "Try again later.", **{"Retry-After": "1"})
 
 
 def _perform(action: Callable[[], _T]) -> _T:

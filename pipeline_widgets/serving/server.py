@@ -84,7 +84,7 @@ class ServedAgent:
         self.changed = threading.Event()
         self.read()
         if self._desired is None:
-            raise FencedError("Nobody wants this endpoint any more.")
+            raise FencedError("This endpoint is no longer needed.")
         self.opened = self._open(self._desired)
 
     @property

@@ -63,7 +63,7 @@ def own_address(host: str) -> str:
             return address
     why = "Its own workspace asks an endpoint on this machine only."
     what = f"{host!r} is not an address of this machine."
-    raise ExecutionError(what, why, "Ask it over HTTP, with its key.")
+    raise ExecutionError(what, why, "Call it over HTTP, with its key.")
 
 
 def listens_on(pid: int, port: int) -> bool:

@@ -87,12 +87,12 @@ def _read(of: FormField, text: str) -> dict[str, Any]:
     except ValueError:
         options = None
     if not isinstance(options, dict):
-        what = f"{format_value(text)} is no JSON object."
+        what = f"{format_value(text)} is not a JSON object."
         raise ConfigError(what, fix='Write the options by name, such as {"partition": "a100"}.')
     own = [each.name for each in FIELDS if each.name in options]
     if own:
         raise ConfigError(
-            f"{own[0]!r} is no option of an engine.", fix="Type it into the field of that name."
+            f"{own[0]!r} is not an option of an engine.", fix="Type it into the field of that name."
         )
     return options
 

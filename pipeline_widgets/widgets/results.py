@@ -207,8 +207,8 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
     def do_draw(self, run: int, shown: bool) -> None:  # noqa: FBT001  as the browser sends it
         """Draw a run, or draw it no longer."""
         if shown and run not in self.drawn and len(self.drawn) >= MOST_DRAWN:
-            why = f"{MOST_DRAWN} are drawn, and more cannot be told apart."
-            raise RuleError("No more runs can be drawn.", why, "Take another run out first.")
+            why = f"{MOST_DRAWN} are charted; more cannot be told apart."
+            raise RuleError("No more runs can be charted.", why, "Remove another run first.")
         self._hidden, self._asked = self._hidden - {run}, self._asked - {run}
         (self._asked if shown else self._hidden).add(run)
         self._show_runs(self._services.overview.results(self._project_id, self.chosen))

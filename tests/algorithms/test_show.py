@@ -278,7 +278,7 @@ def test_what_is_no_picture_is_refused_whatever_its_name_says(
     path.write_bytes(content)
     ctx, run = context(tmp_path)
     what: dict[str, Any] = {noun: path}
-    with pytest.raises(ConfigError, match=f"'drawing.png' is no {noun} that can be shown.*not SVG"):
+    with pytest.raises(ConfigError, match=f"'drawing.png' cannot be shown as an? {noun}.*not SVG"):
         ctx.show(1, **what)
     assert run.events == []
 

@@ -129,7 +129,7 @@ def test_what_is_not_known_is_refused_with_what_was_looked_for(project: pw.Proje
         project.adopt(tmp_path / "nothing")
     folder = foreign_folders.hugging_face(tmp_path / "output")
     (folder / "checkpoint-20" / "model.safetensors").write_bytes(b"\xff" * 20)
-    with pytest.raises(pw.ConfigError, match=r"model.safetensors is no safetensors file"):
+    with pytest.raises(pw.ConfigError, match=r"model.safetensors is not a safetensors file"):
         project.adopt(folder)
     assert len(project.experiments) == 0
 

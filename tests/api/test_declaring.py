@@ -56,7 +56,7 @@ def test_one_kind_can_be_written_as_a_text(produces: Iterable[str]) -> None:
 @pytest.mark.spec("7.1")
 def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
     """A misspelt name shows what could have been meant."""
-    with pytest.raises(AlgorithmNotFoundError, match=r"no algorithm named 'Imitat'. Known are .*Imitate"):
+    with pytest.raises(AlgorithmNotFoundError, match=r"no algorithm named 'Imitat'. Known: .*Imitate"):
         registry.find("Imitat")
 
 

@@ -227,3 +227,15 @@ def test_markup_in_names_is_shown_as_text(ws: pw.Workspace, finish: Any) -> None
         assert "<img" not in html
         assert "&lt;img" in html
     assert ws.projects[ATTACK].pipelines[ATTACK].stages[ATTACK].experiment == project.experiments[ATTACK]
+
+
+@pytest.mark.spec("9.8", "10.1")
+def test_a_listing_tells_what_was_written_to_its_items(project: pw.Project) -> None:
+    """Favourite, tags and note are columns of experiments, pipelines and runs."""
+    experiment = project.create_experiment("written to", algorithm="SFT")
+    experiment.annotate(tags=["baseline", "good"], note="Keep this one", favourite=True)
+    row = project.experiments.df.set_index("name").loc["written to"]
+    assert (row["favourite"], row["tags"], row["note"]) == (True, "baseline, good", "Keep this one")
+    pipe = project.create_pipeline("plain")
+    assert [pipe.summary()[name] for name in ("favourite", "tags", "note")] == [False, "", ""]
+    assert {"favourite", "tags", "note"} <= set(project.pipelines.df.columns)

@@ -45,7 +45,9 @@ def test_the_pauses_grow_to_a_limit(slept: list[float]) -> None:
 def test_a_timeout_is_kept_to_the_moment(slept: list[float]) -> None:
     """Waiting ends when the time is over, neither before nor after."""
     looks = progress.waiting(1.5, "It")
-    with pytest.raises(WaitTimeoutError, match=r"It is not done. It was not done after 1.5 s. It goes on"):
+    with pytest.raises(
+        WaitTimeoutError, match=r"It has not finished. It had not finished after 1.5 s. It is still active"
+    ):
         deque(looks, maxlen=0)
     assert sum(slept) == pytest.approx(1.5)
 

@@ -19,7 +19,7 @@ def test_a_project_gets_another_name(ws: pw.Workspace, project: pw.Project) -> N
     project.update(name="Sentences")
     assert project.name == "Sentences"
     assert ws.projects["Sentences"] == project
-    with pytest.raises(NameTakenError, match="There is a project named 'Others' already"):
+    with pytest.raises(NameTakenError, match="A project named 'Others' already exists"):
         project.update(name="Others")
     with pytest.raises(ConfigError, match="Enter a name for the project"):
         project.update(name=" ")

@@ -72,7 +72,9 @@ def test_a_trigger_starts_a_process_and_gives_the_run(pipe: pw.Pipeline, launche
     run = pipe.stages[0].trigger()
     assert (run.status, run.number, launched) == (pw.Status.PENDING, 1, [run._id])
     assert pipe.stages[0].run == run == pipe.stages[0].runs[0]
-    with pytest.raises(TriggerError, match=r"Stage 1 \(imitate\) cannot be triggered. This stage is pending"):
+    with pytest.raises(
+        TriggerError, match=r"Stage 1 \(imitate\) cannot be triggered. This stage is already pending"
+    ):
         pipe.stages[0].trigger()
     assert launched == [run._id]
 
@@ -234,8 +236,8 @@ def test_inserting_in_front_says_what_was_changed_along(pipe: pw.Pipeline, proje
     """The new stage tells which others were changed."""
     new = pipe.add_experiment_stage(project.create_experiment("new", algorithm="Imitate"), position=0)
     assert new.position == 0
-    assert new.also == ('Stage 2 was set to "Best checkpoint": it is no longer the first.',)
-    assert new.delete() == ('Stage 1 was set to "Start from scratch": it is now first.',)
+    assert new.also == ("Stage 2 was set to 'Best checkpoint': it is no longer the first.",)
+    assert new.delete() == ("Stage 1 was set to 'Start from scratch': it is now first.",)
 
 
 @pytest.mark.spec("5.3")

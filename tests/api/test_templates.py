@@ -78,7 +78,7 @@ def test_a_pipeline_is_kept_as_a_template(project: pw.Project, pipe: pw.Pipeline
     for name in ("one", "two", "answers"):
         renamed = renamed.replace(f"{name}\n", f"{name} 2\n").replace(f"{name}:\n", f"{name} 2:\n")
     assert made.to_yaml() == renamed
-    assert made.history[0].what == "Made from template 'chain of mine'."
+    assert made.history[0].what == "Created from template 'chain of mine'."
 
 
 def test_a_template_outlives_its_pipeline_and_serves_every_project(
@@ -111,7 +111,7 @@ def test_what_cannot_be_a_template_is_refused(project: pw.Project, pipe: pw.Pipe
     """A name that is taken, by a ready one as well, and a pipeline without stages."""
     pipe.save_as_template("kept")
     for name in ("kept", " kept ", "Post-training"):
-        with pytest.raises(NameTakenError, match="There is a template named"):
+        with pytest.raises(NameTakenError, match="A template named"):
             pipe.save_as_template(name)
     with pytest.raises(RuleError, match="has no stages"):
         project.create_pipeline("empty").save_as_template("nothing")

@@ -218,15 +218,15 @@ def test_an_import_that_fails_leaves_nothing(project: pw.Project, pipe: pw.Pipel
     """An unknown algorithm, another experiment of that name, a missing agent: no row is written."""
     new = pipe.to_yaml().replace("pipeline: chain", "pipeline: new")
     for text, why in (
-        (new.replace("steps: 10", "steps: 11"), "another one"),
-        (pipe.to_yaml(), "named 'chain' already"),
+        (new.replace("steps: 10", "steps: 11"), "Another experiment"),
+        (pipe.to_yaml(), "named 'chain' already exists"),
         (new.replace("Refine", "Nowhere"), "'refine'.*'Nowhere'"),
         (new.replace("start: scratch", "start: {agent: x}"), "Stage 1 starts from an agent"),
         (new.replace("steps: 10", "steps: -1"), "'steps'"),
         (new.replace("start: best", "start: scratch"), "Stage 2: Only the first"),
         (
             new.replace("- agent: agent", "- experiment: refine").replace("checkpoint", "start"),
-            "Stage 3: .*2 already",
+            "Stage 3: .*already used by stage 2",
         ),
         (new.replace("  imitate:\n", "  ' refine':\n", 1), "named 'refine'"),
         (new.replace("seed: 0", "seed: 18446744073709551616", 1), "'imitate'.*not a seed"),

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, expect
 
 from browser.notebook import Notebook
 from browser.scenes import LETTERS
-from browser.views import count_clicks
+from browser.views import count_clicks, expect_clicks
 
 PATIENT = 30_000  # ms; processes have to start
 #: A chain that is deployed: each further call gives its agent another version, with another answer.
@@ -87,14 +87,14 @@ def test_a_deployment_stage_is_tried_and_gets_its_key_where_one_is(
 
 @pytest.mark.spec("4.11", "8.2")
 def test_a_version_is_rolled_back_in_place_by_two_clicks(notebook: Notebook, show: Show) -> None:
-    """“Roll back” and the confirmation; the endpoint answers with it, and the panel says so."""
+    """'Roll back' and the confirmation; the endpoint answers with it, and the panel says so."""
     root = show("again(2.0)")
     panel = root.locator(".pw-panel")
     clicks = count_clicks(root)
     button(part(panel, "Versions"), "Roll back").click()
-    button(root.get_by_role("dialog", name="Roll back “greeter” to version 1?"), "Roll back").click()
+    button(root.get_by_role("dialog", name="Roll back 'greeter' to version 1?"), "Roll back").click()
     expect(panel.locator(".pw-single-about")).to_contain_text("version 1")
-    assert clicks() == 2
+    expect_clicks("roll back, in place", clicks())
     expect(panel).to_contain_text("Version 1 is current, not version 2, which the latest run of this stage")
     button(part(panel, "Try it"), "Send").click()
     expect(part(panel, "Try it").get_by_label("Answer")).to_contain_text("7.0", timeout=PATIENT)
@@ -103,7 +103,7 @@ def test_a_version_is_rolled_back_in_place_by_two_clicks(notebook: Notebook, sho
 
 @pytest.mark.spec("4.11", "9.1")
 def test_a_checkpoint_is_deployed_from_a_stage_by_two_clicks(notebook: Notebook, show: Show) -> None:
-    """“Deploy” and the confirmation; the toast leads to the agent, which is closed again."""
+    """'Deploy' and the confirmation; the toast leads to the agent, which is closed again."""
     root = show(stage=0)
     panel = root.locator(".pw-panel")
     expect(panel).to_contain_text("Stage 1: line")
@@ -113,7 +113,7 @@ def test_a_checkpoint_is_deployed_from_a_stage_by_two_clicks(notebook: Notebook,
     button(root.get_by_role("dialog", name="Deploy the checkpoint at step 1"), "Deploy").click()
     toast = root.get_by_role("group", name="Notification")
     expect(toast).to_contain_text("Agent line - step 1 was saved, and is being connected.")
-    assert clicks() == 2
+    expect_clicks("deploy a checkpoint", clicks())
     button(root, "View").click()
     agent = root.locator(".pw-agent")
     expect(agent.get_by_role("heading", name="line - step 1")).to_be_visible()
@@ -133,7 +133,7 @@ def test_an_experiment_deploys_by_two_clicks_and_leads_to_the_agent(notebook: No
     button(root.get_by_role("group", name="line"), "Deploy").click()
     button(root.get_by_role("dialog", name="Deploy the checkpoint at step 1"), "Deploy").click()
     expect(root.get_by_role("group", name="Notification")).to_contain_text("Agent line - step 1 was saved")
-    assert clicks() == 2
+    expect_clicks("deploy a checkpoint", clicks())
     button(root, "View").click()
     expect(root.locator(".pw-agent").get_by_role("heading", name="line - step 1")).to_be_visible()
 

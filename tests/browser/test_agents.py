@@ -96,7 +96,7 @@ def test_the_list_shows_all_agents(
     opener(root, "greeter").click()
     expect(part(root, "Versions")).to_be_visible()
     expect(part(root, "Versions", HOSTILE)).to_contain_text(
-        "Step 3 of run 1 of experiment 'many', trained by itself."
+        "Step 3 of run 1 of experiment 'many', trained on its own."
     )
     for theme in ("light", "dark", "JupyterLab Dark High Contrast"):
         notebook.theme(theme)
@@ -300,7 +300,7 @@ def test_a_new_agent_is_made_by_keyboard(
     assert not axe(dialog)
     screenshot("agents new")
     name.press("Enter")
-    expect(dialog.get_by_role("alert")).to_contain_text("There is an agent named 'taken' already.")
+    expect(dialog.get_by_role("alert")).to_contain_text("An agent named 'taken' already exists.")
     expect(name).to_have_attribute("aria-invalid", "true")
     expect(dialog.get_by_role("radio", name="Step 3")).to_be_checked()
     name.fill("third")
@@ -333,7 +333,7 @@ for each in runs:
     source = dialog.get_by_label("Source experiment")
     source.fill("nothing like it")
     source.press("Tab")
-    expect(dialog.get_by_text("No experiment matches “nothing like it”.")).to_be_visible()
+    expect(dialog.get_by_text("No experiment matches 'nothing like it'.")).to_be_visible()
     dialog.get_by_role("button", name="Create").click()
     expect(dialog.get_by_role("alert")).to_contain_text("No source experiment is chosen.")
     source.fill("line")
@@ -394,7 +394,7 @@ agent("second")
 """
     )
     act(root, "first", "Delete").press("Enter")
-    dialog = root.get_by_role("dialog", name="Delete agent “first”?")
+    dialog = root.get_by_role("dialog", name="Delete agent 'first'?")
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()  # a second Enter deletes nothing
     dialog.get_by_role("button", name="Delete").click()
     expect(dialog.get_by_role("alert")).to_contain_text("The first stage of pipeline 'next' starts from it.")
@@ -478,7 +478,7 @@ def test_a_key_is_rotated_after_a_question(notebook: Notebook, page: Page, show:
     rotate = endpoint.get_by_role("button", name="Rotate key")
     expect(rotate).to_be_focused()
     rotate.press("Enter")
-    dialog = root.get_by_role("dialog", name="Rotate the key of “greeter”?")
+    dialog = root.get_by_role("dialog", name="Rotate the key of 'greeter'?")
     expect(dialog).to_contain_text(f"The key that ends in …{old[-4:]} is refused at once.")
     page.keyboard.press("Escape")
     expect(rotate).to_be_focused()
@@ -612,7 +612,7 @@ pipe.add_deployment_stage("greeter", trigger="auto")
     expect(box.get_by_label("Answer")).to_contain_text('"action": 9.0')
     back = versions.nth(2).get_by_role("button", name="Roll back")
     back.press("Enter")
-    dialog = root.get_by_role("dialog", name="Roll back “greeter” to version 1?")
+    dialog = root.get_by_role("dialog", name="Roll back 'greeter' to version 1?")
     expect(dialog).to_contain_text("Its endpoint answers with it at once.")
     dialog.get_by_role("button", name="Roll back").click()
     expect(versions.nth(2)).to_contain_text("Current")

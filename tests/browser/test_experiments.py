@@ -121,7 +121,7 @@ def test_train_and_stop_with_live_status_and_progress(notebook: Notebook, show: 
     stop, resume = (root.get_by_role("menuitem", name=name, exact=True) for name in ("Stop", "Resume"))
     expect(stop).to_have_attribute("aria-disabled", "true")
     expect(stop).to_contain_text("It has never run.")
-    expect(resume).to_contain_text("It has saved no checkpoint to go on from.")
+    expect(resume).to_contain_text("It has saved no checkpoint to resume from.")
     resume.press("Escape")
     act(root, "slow", "Train").press("Enter")
     expect(row(root, "slow")).to_contain_text("Running")
@@ -335,7 +335,7 @@ done.update(config={"steps": 9})
 """
     )
     choose(root, "done", "Resume")
-    dialog = root.get_by_role("dialog", name="Resume “done”")
+    dialog = root.get_by_role("dialog", name="Resume 'done'")
     expect(dialog).to_contain_text(
         "It belongs to pipeline 'chain'. Stage 1 will be bound to the new experiment, and triggered."
     )
@@ -347,7 +347,7 @@ done.update(config={"steps": 9})
     expect(name).to_have_value("done (resumed)")
     name.fill("new")
     dialog.get_by_role("button", name="Resume").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("There is an experiment named 'new' already.")
+    expect(dialog.get_by_role("alert")).to_contain_text("An experiment named 'new' already exists.")
     expect(dialog.get_by_role("radio", name="Step 4")).to_be_checked()
     name.fill("on")
     name.press("Enter")
@@ -367,7 +367,7 @@ def test_resuming_what_is_complete_warns(notebook: Notebook, show: Show) -> None
     """It would train nothing; with more steps, which the dialog offers, it goes on."""
     root = show(RAN)
     choose(root, "done", "Resume")
-    dialog = root.get_by_role("dialog", name="Resume “done”")
+    dialog = root.get_by_role("dialog", name="Resume 'done'")
     warning = dialog.get_by_text("This checkpoint is at step 6 of 6. Nothing left to train;")
     expect(warning).to_be_visible()
     dialog.get_by_role("radio", name="A specific step").check()
@@ -392,7 +392,7 @@ def test_duplicate_delete_and_results(notebook: Notebook, show: Show) -> None:
         RAN + "pipe = project.create_pipeline('chain'); pipe.add_experiment_stage(project.experiments['new'])"
     )
     choose(root, "done", "Duplicate")
-    dialog = root.get_by_role("dialog", name="Duplicate “done”")
+    dialog = root.get_by_role("dialog", name="Duplicate 'done'")
     expect(dialog.get_by_label("Name")).to_have_value("done (copy)")
     dialog.get_by_role("button", name="Duplicate").click()
     expect(row(root, "done (copy)")).to_contain_text("Draft")
@@ -409,7 +409,7 @@ def test_duplicate_delete_and_results(notebook: Notebook, show: Show) -> None:
     expect(refused.get_by_text("It is used by pipeline 'chain'.")).to_be_visible()
     notebook.page.keyboard.press("Escape")
     choose(root, "done", "Delete")
-    dialog = root.get_by_role("dialog", name="Delete experiment “done”?")
+    dialog = root.get_by_role("dialog", name="Delete experiment 'done'?")
     expect(dialog).to_contain_text(
         "1 run and 6 checkpoints, with all files and metrics, are deleted with it."
     )
@@ -574,7 +574,7 @@ def test_a_config_is_edited(notebook: Notebook, show: Show) -> None:
     root = show(RAN)
     inside = expand(root, "done")
     inside.get_by_role("button", name="Edit config").click()
-    dialog = root.get_by_role("dialog", name="Edit config of “done”")
+    dialog = root.get_by_role("dialog", name="Edit config of 'done'")
     expect(dialog).to_contain_text("Existing runs keep their config.")
     expect(dialog.get_by_label("Steps")).to_have_value("6")
     dialog.get_by_label("Steps").fill("8")

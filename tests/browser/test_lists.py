@@ -71,7 +71,7 @@ def test_a_filter_is_typed_and_a_mistake_stays_beside_it(show: Callable[..., Loc
     expect(root.get_by_text("1 of 5 pipelines")).to_be_visible()
     box.fill("evaluation_score>high")
     expect(root.get_by_role("alert")).to_contain_text(
-        "Column 18: evaluation_score is a number, 'high' is none."
+        "Column 18: evaluation_score is a number, 'high' is not."
     )
     expect(box).to_have_attribute("aria-invalid", "true")
     expect(names(root)).to_have_text(["first try"])
@@ -161,7 +161,7 @@ def test_a_note_is_written_in_a_row(notebook: Notebook, show: Callable[..., Loca
     root = show(FIVE)
     root.get_by_role("button", name="Actions for empty").click()
     root.get_by_role("menuitem", name="Note and tags").click()
-    dialog = root.get_by_role("dialog", name="Note and tags of “empty”")
+    dialog = root.get_by_role("dialog", name="Note and tags of 'empty'")
     dialog.get_by_label("Note").fill("to be filled\nsoon")
     dialog.get_by_label("Tags").fill("new, , plan")
     dialog.get_by_role("button", name="Save").click()

@@ -147,7 +147,7 @@ def test_a_wide_chain_says_where_one_is_and_lets_one_jump(
 
     root.get_by_role("button", name="Stage 1 of 40").click()
     page.keyboard.type("zzz")
-    expect(dialog).to_contain_text('Nothing matches "zzz"')
+    expect(dialog).to_contain_text("Nothing matches 'zzz'")
     page.keyboard.press("Escape")
     expect(root.get_by_role("button", name="Stage 1 of 40")).to_be_focused()
 
@@ -347,6 +347,29 @@ def test_while_a_stage_is_dragged_a_bar_shows_its_place(
     expect(bubble(root, 4)).to_have_attribute("aria-pressed", "true")
     expect(mark).to_be_hidden()
     assert notebook.python("[s.name for s in pipe.stages][3]") == "experiment 1"
+
+
+@pytest.mark.spec("4.2", "4.5")
+def test_escape_cancels_a_drag(notebook: Notebook, page: Page) -> None:
+    """The card goes back while the button is down; letting go moves nothing, and no key leaves the view."""
+    root = show(notebook, many(7))
+    before, cells = notebook.python("[s.name for s in pipe.stages]"), notebook.cells()
+    start, target = bubble(root, 2).bounding_box(), bubble(root, 5).bounding_box()
+    assert start
+    assert target
+    page.mouse.move(start["x"] + 60, start["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(target["x"] + 40, target["y"] + 34, steps=8)
+    expect(root.locator(".pw-dragged")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(root.locator(".pw-dragged")).to_have_count(0)
+    expect(root.locator(".pw-dropmark")).to_be_hidden()
+    page.mouse.move(target["x"] + 20, target["y"] + 30, steps=3)
+    expect(root.locator(".pw-dragged")).to_have_count(0)
+    page.mouse.up()
+    assert bubble(root, 2).bounding_box() == start
+    assert notebook.python("[s.name for s in pipe.stages]") == before
+    assert notebook.cells() == cells
 
 
 @pytest.mark.spec("4.6")

@@ -73,7 +73,7 @@ def test_a_new_pipeline_is_made_by_keyboard(
     about.fill("to sort\nletters")
     for typed, why in (
         ("   ", "Enter a name for the pipeline."),
-        ("taken", "There is a pipeline named 'taken' already."),
+        ("taken", "A pipeline named 'taken' already exists."),
     ):
         name.fill(typed)
         name.press("Enter")
@@ -134,7 +134,7 @@ def test_a_name_is_edited_in_its_row(notebook: Notebook, page: Page, show: Calla
     expect(field).to_be_focused()
     page.keyboard.type("two")  # the old name is selected
     page.keyboard.press("Enter")
-    expect(root.get_by_role("alert")).to_contain_text("There is a pipeline named 'two' already.")
+    expect(root.get_by_role("alert")).to_contain_text("A pipeline named 'two' already exists.")
     expect(field).to_have_value("two")
     notebook.keys_leave_the_notebook_alone(field, ("b", "x", "d d"))
     page.keyboard.press("Escape")
@@ -228,7 +228,7 @@ def test_deleting_asks_and_is_refused_while_a_stage_is_active(
         "pipe.stages[0].trigger()"
     )
     choose(root, "busy chain", "Delete")
-    dialog = root.get_by_role("dialog", name="Delete pipeline “busy chain”?")
+    dialog = root.get_by_role("dialog", name="Delete pipeline 'busy chain'?")
     expect(dialog).to_contain_text("Experiments, checkpoints and agents stay")
     dialog.get_by_role("button", name="Delete").click()
     expect(dialog.get_by_role("alert")).to_contain_text(

@@ -71,7 +71,7 @@ def test_the_form_of_an_experiment_has_launcher_and_resources(
         "The resource 'gpu' cannot be 'one'. Give a whole number of at least 0."
     )
     expect(wrong(form, "Memory")).to_contain_text("The resource 'memory' cannot be '24 pounds'.")
-    expect(wrong(form, "Engine options")).to_contain_text("is no JSON object.")
+    expect(wrong(form, "Engine options")).to_contain_text("is not a JSON object.")
     expect(form.get_by_label("Launcher", exact=True)).to_be_focused()
     expect(form.get_by_role("alert")).to_contain_text("4 fields need fixing.")
     for theme in ("dark", "light"):
@@ -94,7 +94,7 @@ def test_the_form_of_an_experiment_has_launcher_and_resources(
     expect(root.get_by_text(said)).to_be_visible()
     screenshot("placement of an experiment", root)
     root.get_by_role("button", name="Edit config").click()
-    form = root.get_by_role("dialog", name="Edit config of “sft”")
+    form = root.get_by_role("dialog", name="Edit config of 'sft'")
     expect(form.get_by_label("Memory", exact=True)).to_have_value("24 GiB")  # the part is open
     for label in ("Launcher", "GPUs", "Memory", "Time_limit", "Engine_options"):
         fill(form, **{label: ""})

@@ -86,7 +86,7 @@ def test_a_checkpoint_is_scored_from_the_panel(
     score.click()
     asked.get_by_label("Evaluator").select_option("exact answers")
     asked.get_by_role("button", name="Score").click()
-    expect(asked.get_by_role("alert")).to_contain_text("All have a score by exact answers already.")
+    expect(asked.get_by_role("alert")).to_contain_text("All have a score by exact answers.")
     asked.get_by_label("Score again those that have a score").check()
     asked.get_by_role("button", name="Score").click()
     expect(root.get_by_role("status").filter(has_text="Evaluation 3 scores 4 checkpoints")).to_be_visible()

@@ -107,7 +107,7 @@ def test_import_pipeline_makes_it_of_text_or_of_a_file(
     dialog.get_by_role("button", name="Import", exact=True).click()
     give = dialog.get_by_label("Give experiments whose name is taken a new name")
     expect(dialog.get_by_role("alert")).to_contain_text(
-        "tick “Give experiments whose name is taken a new name”."
+        "tick 'Give experiments whose name is taken a new name'."
     )
     expect(give).to_be_focused()
     give.check()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Locator, expect
 
@@ -40,3 +42,15 @@ def count_clicks(root: Locator) -> Callable[[], int]:
       window.clicks = 0;
     }""")
     return lambda: int(root.evaluate("() => window.clicks"))
+
+
+CLICKS = Path(__file__).parents[2] / "docs" / "clicks.md"
+
+
+def expect_clicks(job: str, counted: int) -> None:
+    """Assert that a job takes the clicks that docs/clicks.md says, and no more than it allows."""
+    pattern = rf"^\| {re.escape(job)} \| \d+ \| (\d+) \| (\d+) \|"
+    row = re.search(pattern, CLICKS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert row, f"docs/clicks.md has no job {job!r}"
+    most, now = map(int, row.groups())
+    assert counted == now <= most, f"{job}: {counted} clicks; docs/clicks.md says {now}, and at most {most}"

@@ -60,7 +60,7 @@ def test_two_stages_cannot_share_one_experiment() -> None:
         lambda: chain.with_stage_replaced(replace(third, experiment_id=first.experiment_id)),
         lambda: a_pipeline().with_stages([first, twin]),
     ):
-        with pytest.raises(RuleError, match=r"is used by stage 1 already.*cannot share one experiment"):
+        with pytest.raises(RuleError, match=r"is already used by stage 1.*cannot share one experiment"):
             edit()
     assert chain.with_stage_replaced(replace(third, auto_add_agent=True)).side_effects == ()
 
@@ -99,8 +99,8 @@ def test_moving_a_stage_to_the_front_sets_it_to_manual_and_scratch_and_says_so()
     assert first.start == FromScratch()
     assert edited.side_effects == (
         "Stage 1 was set to manual: first stage can only be triggered manually.",
-        'Stage 1 was set to "Start from scratch": it is now first.',
-        'Stage 2 was set to "Best checkpoint": it is no longer the first.',
+        "Stage 1 was set to 'Start from scratch': it is now first.",
+        "Stage 2 was set to 'Best checkpoint': it is no longer the first.",
     )
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.spec("9.1")
 def test_a_draft_can_be_trained_changed_and_deleted() -> None:
     """There is nothing to stop, and nothing to go on from."""
     assert find_experiment_blockers(SFT, None, checkpoints=0, pipelines=()) == ExperimentBlockers(
-        stop="It has never run.", resume="It has saved no checkpoint to go on from."
+        stop="It has never run.", resume="It has saved no checkpoint to resume from."
     )
 
 
@@ -44,7 +44,7 @@ def test_what_is_active_can_be_stopped_and_nothing_else(status: Status) -> None:
 def test_what_is_stopping_is_not_stopped_again() -> None:
     """It is asked already."""
     found = find_experiment_blockers(SFT, a_run(1, Status.STOPPING), checkpoints=0, pipelines=())
-    assert found.stop == "It is stopping already."
+    assert found.stop == "It is already stopping."
 
 
 def test_what_a_pipeline_uses_is_not_deleted() -> None:

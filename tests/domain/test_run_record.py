@@ -88,7 +88,7 @@ def test_a_record_comes_back_from_its_plain_values() -> None:
     ("first", "now", "there", "chosen", "said"),
     [
         ("/a", "/a", True, "/a", ""),
-        ("/a", "/b", True, "/a", "It goes on in /a, where it was first triggered; this is /b."),
+        ("/a", "/b", True, "/a", "It resumes in /a, where it was first triggered; this is /b."),
         ("/a", "/b", False, "/b", "not there: relative paths are looked up in /b."),
         (None, "/b", False, "/b", ""),
     ],

@@ -74,7 +74,7 @@ def test_a_configured_idle_stage_with_a_source_checkpoint_can_be_triggered() -> 
 def test_an_active_run_of_the_stage_blocks_it(status: Status) -> None:
     """A stage with an active run says in which state that is."""
     active = {"latest": a_run(1, status, of=an_experiment(1))}
-    assert why(1, facts(stage_1=active)) == [f"This stage is {status.lower()} already."]
+    assert why(1, facts(stage_1=active)) == [f"This stage is already {status.lower()}."]
 
 
 @pytest.mark.spec("6.1")
@@ -129,7 +129,7 @@ def test_all_that_hinders_is_told_at_once() -> None:
     """Several conditions that fail are several reasons."""
     known = facts(stage_1={"latest": a_run(1, Status.RUNNING)}, stage_2={"latest": a_run(2, Status.PENDING)})
     assert why(2, known) == [
-        "This stage is pending already.",
+        "This stage is already pending.",
         "Stage 1 (sft-1) is still running.",
         "Waiting for a checkpoint from Stage 1 (sft-1).",
     ]
@@ -158,8 +158,8 @@ def test_what_was_really_made_says_more_than_the_config() -> None:
     [
         ({}, "There is no run to resume."),
         ({"latest": a_run(1)}, "Its latest run is succeeded: there is nothing left to do."),
-        ({"latest": a_run(1, Status.STOPPED)}, "Its latest run has saved no checkpoint to go on from."),
-        ({"latest": a_run(1, Status.RUNNING)}, "This stage is running already."),
+        ({"latest": a_run(1, Status.STOPPED)}, "Its latest run has saved no checkpoint to resume from."),
+        ({"latest": a_run(1, Status.RUNNING)}, "This stage is already running."),
     ],
 )
 def test_what_cannot_be_resumed_says_why(known: dict[str, Any], reason: str) -> None:

@@ -50,7 +50,7 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint_and_the_chain_with_i
     assert [(run.number, run.retry) for run in runs] == [(1, 0), (2, 1), (3, 2)]
     assert attempts(bench) == [0, 2, 4]
     assert "killed by SIGKILL" in (runs[0].error or "")
-    assert (runs[0].error or "").endswith("Retried: run 2 goes on from step 2.")
+    assert (runs[0].error or "").endswith("Retried: run 2 resumes from step 2.")
     assert [c.step for c in runs[2].checkpoints] == [6]
     assert pipe.stages[1].status == "Succeeded"
     assert bench.lease(runs[0]).token == bench.lease(runs[2]).token == bench.lease(pipe.stages[1].run).token  # pyright: ignore[reportArgumentType]
@@ -108,7 +108,7 @@ def test_a_killed_supervisor_is_replaced_and_the_retry_goes_on(bench: Bench) -> 
     assert not alive(trainer.pid)
     begun = runs[1].checkpoints[0].step
     assert begun == runs[0].checkpoints[-1].step + 1
-    assert f"Retried: run 2 goes on from step {begun - 1}." in (runs[0].error or "")
+    assert f"Retried: run 2 resumes from step {begun - 1}." in (runs[0].error or "")
     assert pipe.stages[1].status == "Succeeded"
 
 

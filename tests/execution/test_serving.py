@@ -151,7 +151,7 @@ def test_an_agent_that_cannot_be_asked_is_served_all_the_same(bench: Bench) -> N
     assert last.status == "Succeeded"
     agent = bench.ws.agents["mute"]
     status, said = ask(agent, "/predict", {"input": 1}, key=agent.rotate_key())
-    assert (status, said["error"]) == (404, "This agent cannot be asked.")
+    assert (status, said["error"]) == (404, "This agent cannot answer.")
     assert "Declare predict=" in said["fix"]
     assert get(agent, "/v2/health/ready") == (503, {"ready": False})
     assert get(agent, "/v2/models/mute/ready") == (503, {"name": "mute", "ready": False})

@@ -96,7 +96,7 @@ def test_a_trigger_counts_with_what_has_changed_since_it_has_read(lab: Lab) -> N
     assert run.source_run_id == lab.runs.of_stage(first.id)[1].id
     lab.runs.stop(run.id)
 
-    with pytest.raises(TriggerError, match="pending already"):
+    with pytest.raises(TriggerError, match="already pending"):
         trigger(lambda: lab.runs.trigger(second.id))
 
 

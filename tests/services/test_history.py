@@ -83,7 +83,7 @@ def test_twenty_edits_are_undone_one_after_another_and_done_again(lab: Lab) -> N
         history.undo(pipe.id)
     forth = [history.redo(pipe.id).pipeline.name for _ in range(KEPT_EDITS)]
     assert forth == names[2:]
-    with pytest.raises(RuleError, match="There is no edit to do again"):
+    with pytest.raises(RuleError, match="There is no edit to redo"):
         history.redo(pipe.id)
     assert [history.undo(pipe.id).pipeline.name for _ in range(3)] == names[-4:-1][::-1]
 

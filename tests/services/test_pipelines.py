@@ -23,7 +23,7 @@ def test_a_new_pipeline_has_a_trimmed_name_and_no_stages(lab: Lab) -> None:
     assert lab.pipelines.create(lab.project.id, "other").description == ""
     with pytest.raises(ConfigError, match="Enter a name for the pipeline"):
         lab.pipelines.create(lab.project.id, " ")
-    with pytest.raises(NameTakenError, match="There is a pipeline named 'chain' already"):
+    with pytest.raises(NameTakenError, match="A pipeline named 'chain' already exists"):
         lab.pipelines.create(lab.project.id, "chain")
     assert len(lab.pipelines.of_project(lab.project.id)) == 2
 

@@ -98,7 +98,7 @@ def test_a_project_is_renamed(lab: Lab) -> None:
     )
     assert renamed.revision > before.revision
     assert lab.projects.rename(before.id, "Sentences").name == "Sentences"
-    with pytest.raises(NameTakenError, match="There is a project named 'Words' already"):
+    with pytest.raises(NameTakenError, match="A project named 'Words' already exists"):
         lab.projects.rename(before.id, "Words")
     with pytest.raises(NotFoundError, match="There is no such project"):
         lab.projects.rename(99, "x")

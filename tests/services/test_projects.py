@@ -35,7 +35,7 @@ def test_the_kind_of_a_project_is_kept(lab: Lab) -> None:
 def test_names_are_trimmed_and_unique(lab: Lab) -> None:
     """A name loses the spaces around it, and cannot be given twice."""
     assert lab.projects.create("  Words ", advanced_training=True).name == "Words"
-    with pytest.raises(NameTakenError, match="There is a project named 'Words' already"):
+    with pytest.raises(NameTakenError, match="A project named 'Words' already exists"):
         lab.projects.create("Words", advanced_training=True)
     assert [each.name for each in lab.projects.all()] == ["Letters", "Words"]
 

@@ -46,7 +46,7 @@ def test_a_killed_training_is_retried_by_the_same_supervisor(lab: Lab) -> None:
     assert isinstance(again, Job)
     assert (again.token, again.start, again.start_role) == (owner.token, last, "resume")
     first, second = lab.runs.of_stage(stage.id)
-    assert (first.status, first.error) == (Status.CRASHED, "Killed. Retried: run 2 goes on from step 20.")
+    assert (first.status, first.error) == (Status.CRASHED, "Killed. Retried: run 2 resumes from step 20.")
     assert (second.status, second.number, second.retry) == (Status.PENDING, 2, 1)
     assert second.resumed_run_id == first.id
     assert lab.supervision.take(second.id, an_owner()) is None  # it is somebody's
@@ -187,7 +187,7 @@ def test_a_person_cannot_trigger_what_is_being_retried_and_can_stop_it(lab: Lab)
     """The retry is the stage's active run; stopped before it began, it is Stopped and not retried."""
     stage = retried(lab, "SFT").stages[0]
     crash(lab, lab.started(lab.runs.trigger(stage.id)))
-    with pytest.raises(TriggerError, match="pending already"):
+    with pytest.raises(TriggerError, match="already pending"):
         lab.runs.trigger(stage.id)
     retry = lab.runs.of_stage(stage.id)[-1]
 

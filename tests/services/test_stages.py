@@ -155,7 +155,7 @@ def test_an_experiment_that_the_pipeline_uses_already_has_to_be_duplicated(lab: 
     """Two stages cannot share an experiment; "Duplicate and attach" binds the stage to a copy of it."""
     made = lab.pipeline("SFT", "GRPO")
     experiment = lab.experiments.get(made.experiment_ids[1])
-    with pytest.raises(RuleError, match=r"is used by stage 2 already.*duplicate=True"):
+    with pytest.raises(RuleError, match=r"is already used by stage 2.*duplicate=True"):
         lab.add(made.id, experiment)
     added = lab.add(made.id, experiment, duplicate=True)
     copy = lab.experiments.get(added.experiment_id)

@@ -82,7 +82,7 @@ def test_what_cannot_be_resumed_is_refused(lab: Lab, status: Status) -> None:
     with pytest.raises(TriggerError, match="There is no run to resume"):
         lab.runs.trigger(stage.id, resume=True)
     lab.do(stage, status=status)
-    with pytest.raises(TriggerError, match=r"nothing left to do|saved no checkpoint to go on from"):
+    with pytest.raises(TriggerError, match=r"nothing left to do|saved no checkpoint to resume from"):
         lab.runs.trigger(stage.id, resume=True)
     assert len(lab.runs.of_stage(stage.id)) == 1
 

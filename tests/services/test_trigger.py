@@ -77,7 +77,7 @@ def test_each_refusal_is_the_reason_that_the_stage_shows(lab: Lab) -> None:
     lab.runs.trigger(first.id)
     revision = lab.store.revision(lab.project.id)
     for stage, reason in (
-        (first, "This stage is pending already."),
+        (first, "This stage is already pending."),
         (second, "Stage 1 (chain-sft-1) is still pending."),
         (second, "Waiting for a checkpoint from Stage 1 (chain-sft-1)."),
         (third, "Waiting for a checkpoint from Stage 2 (chain-grpo-2)."),

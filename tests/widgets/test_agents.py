@@ -73,7 +73,7 @@ def names(view: AgentsView) -> list[str]:
 
 
 def saved(lab: Lab, name: str = "sft", *scores: float, **options: Any) -> tuple[Checkpoint, ...]:
-    """Return what an experiment has saved that was trained by itself."""
+    """Return what an experiment has saved that was trained on its own."""
     run = lab.runs.train(lab.experiment(name, SFT, **options).id)
     lab.carry_out(run, *(scores or (0.5,)))
     return lab.runs.checkpoints(run.id)
@@ -233,7 +233,7 @@ def test_an_agent_is_made_of_the_chosen_checkpoint(
     ("args", "why"),
     [
         ({"name": "  "}, "Enter a name for the agent."),
-        ({"name": "taken"}, "There is an agent named 'taken' already."),
+        ({"name": "taken"}, "An agent named 'taken' already exists."),
         ({"choice": 11}, "There is no checkpoint at step 11."),
         ({"run": 99}, "There is no such run."),
     ],

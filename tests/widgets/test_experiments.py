@@ -507,7 +507,7 @@ def test_all_that_is_wrong_with_a_form_is_said_at_once(lab: Lab, view: Experimen
     lab.experiment("taken")
     wrong = {"name": "taken", "algorithm": "Counter", "seed": "-1", "values": values(steps="x", pause="[]")}
     refused = ask(view, "create", **wrong)["result"]["refused"]
-    assert "There is an experiment named 'taken' already." in refused["about"]["name"]
+    assert "An experiment named 'taken' already exists." in refused["about"]["name"]
     assert refused["about"]["seed"] == "This is to be from 0 to 2,147,483,647."
     assert set(refused["fields"]) == {"steps", "pause"}
     assert len(lab.experiments.of_project(lab.project.id)) == 1

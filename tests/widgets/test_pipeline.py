@@ -236,7 +236,7 @@ def test_the_selection_follows_the_running_stage_until_another_is_selected(lab: 
 
 @pytest.mark.spec("4.9")
 def test_a_view_opens_at_the_running_stage(lab: Lab, show: Show) -> None:
-    """Also where a stage before it is not done."""
+    """Also where a stage before it has not finished."""
     pipeline = lab.pipeline("SFT", "GRPO")
     lab.do(pipeline.stages[0], 0.5)
     lab.runs.trigger(pipeline.stages[1].id)

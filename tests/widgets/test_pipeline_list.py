@@ -101,7 +101,7 @@ def test_a_new_pipeline_is_shown_and_expanded(view: PipelineList, lab: Lab) -> N
 
 @pytest.mark.spec("3.1")
 @pytest.mark.parametrize(
-    ("name", "why"), [("  ", "Enter a name"), ("taken", "There is a pipeline named 'taken'")]
+    ("name", "why"), [("  ", "Enter a name"), ("taken", "A pipeline named 'taken' already exists")]
 )
 def test_a_name_that_cannot_be_taken_is_refused(
     view: PipelineList, make: Callable[..., list[int]], name: str, why: str
@@ -193,7 +193,7 @@ def test_a_pipeline_is_renamed(view: PipelineList, make: Callable[..., list[int]
     assert ask(view, "edit", pipeline=first, version=row_of(view, "first")["version"], name=" third ")["ok"]
     assert sorted(names(view)) == ["second", "third"]
     for name, why in (
-        ("second", "There is a pipeline named 'second' already."),
+        ("second", "A pipeline named 'second' already exists."),
         (" ", "Enter a name for the pipeline."),
     ):
         answer = ask(view, "edit", pipeline=first, version=row_of(view, "third")["version"], name=name)

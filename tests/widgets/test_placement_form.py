@@ -37,7 +37,9 @@ def test_each_field_has_its_own_error() -> None:
     )
     assert list(read.errors) == ["launcher", "cpu", "memory", "time", "options"]
     assert read.errors["cpu"] == "The resource 'cpu' cannot be '1.5'. Give a whole number of at least 0."
-    assert read.errors["options"] == "'gpu' is no option of an engine. Type it into the field of that name."
+    assert (
+        read.errors["options"] == "'gpu' is not an option of an engine. Type it into the field of that name."
+    )
     assert read.placement == DEFAULT_PLACEMENT
     (error,) = parse_placement({"options": '{"partition": ["a"]}'}).errors.values()
     assert error == "The resource 'partition' cannot be ['a']. Give a text, a number, True or False."

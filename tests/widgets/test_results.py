@@ -372,7 +372,7 @@ def test_runs_are_drawn_one_by_one(lab: Lab, view: ResultsView, monkeypatch: pyt
         assert told(view, "draw", run=run, shown=True)["ok"]
     assert shown() == [1, 2, 3]
     refused = told(view, "draw", run=runs[3], shown=True)
-    assert refused["error"]["what"] == "No more runs can be drawn."
+    assert refused["error"]["what"] == "No more runs can be charted."
     assert (shown(), view.drawn) == ([1, 2, 3], runs[:3])
     told(view, "draw", run=runs[0], shown=False)
     train(lab, made.id, 0.2)

@@ -208,7 +208,7 @@ def test_why_tells_what_a_stage_waits_for_what_holds_it_and_what_broke_it() -> N
         ),
         replace(a_stage(1), blockers=(waits,)),
         replace(a_stage(2), blockers=(waits,), held=held),
-        replace(a_stage(3, status=Status.RUNNING), blockers=("This stage is running already.",)),
+        replace(a_stage(3, status=Status.RUNNING), blockers=("This stage is already running.",)),
         replace(
             a_stage(4, status=Status.SUCCEEDED),
             staleness=Staleness(stale=False, reasons=(StaleReason("config changed"),), accepted=True),

@@ -286,7 +286,7 @@ def test_an_edit_based_on_an_old_form_says_what_changed(lab: Lab, view: Pipeline
 
     seen = ask(view, "form", position=0)["result"]["pipeline"]["version"]
     also = ask(view, "add", settings=settings, position=0, version=seen)["result"]["also"]
-    assert also == ['Stage 2 was set to "Best checkpoint": it is no longer the first.']
+    assert also == ["Stage 2 was set to 'Best checkpoint': it is no longer the first."]
 
 
 @pytest.mark.spec("5.7")
@@ -297,7 +297,7 @@ def test_duplicate_and_attach_binds_a_copy(lab: Lab, view: PipelineView, pipe: P
     seen = ask(view, "form")["result"]["pipeline"]["version"]
     settings = {**SCRATCH, "experiment": used.id, "start": "best"}
     refused = ask(view, "add", settings=settings, position=1, version=seen)
-    assert "used by stage 1 already" in refused["error"]["what"]
+    assert "already used by stage 1" in refused["error"]["what"]
     ask(view, "add", settings=settings, position=1, version=seen, duplicate=True)
     second = lab.pipelines.get(pipe.id).stages[1]
     assert isinstance(second, ExperimentStage)

@@ -238,12 +238,12 @@ def test_trap_agilerl_5_checkpoints_of_others_are_taken_silently(
     assert 4 in first.shape or plain.population[0].actor.observation_space.shape == (4,)  # Acrobot has 6
 
     acrobot = {**PPO_CONFIG, "env_id": "Acrobot-v1"}
-    with pytest.raises(CheckpointError, match=r"Its observation is Box\(4\) float32, needed is Box\(6\)"):
+    with pytest.raises(CheckpointError, match=r"Its observation is Box\(4\) float32; Box\(6\)"):
         train(agilerl_ppo, acrobot, tmp_path, start=start_from(ppo_run.final))
-    with pytest.raises(CheckpointError, match="Its algorithm is DQN, needed is PPO"):
+    with pytest.raises(CheckpointError, match="Its algorithm is DQN; PPO is needed"):
         train(agilerl_ppo, PPO_CONFIG, tmp_path, start=start_from(dqn_run.final))
     plain_config = {**PPO_CONFIG, "normalize_observations": False}
-    with pytest.raises(CheckpointError, match="Its normalization is observations, needed is none"):
+    with pytest.raises(CheckpointError, match="Its normalization is observations; none is needed"):
         train(agilerl_ppo, plain_config, tmp_path, start=start_from(ppo_run.final))
 
 

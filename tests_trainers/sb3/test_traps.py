@@ -240,7 +240,7 @@ def test_trap_sb3_6_other_hyperparameters_at_load(trained: DirectRun, folder: Pa
         model.policy.state_dict()["action_net.weight"], plain.policy.state_dict()["action_net.weight"]
     )
     assert not model.policy.optimizer.state  # new moments
-    with pytest.raises(CheckpointError, match=r"mlp_extractor.*is \(64, 4\), needed is \(32, 4\)"):
+    with pytest.raises(CheckpointError, match=r"mlp_extractor.*is \(64, 4\); \(32, 4\)"):
         sb3.start(
             ctx, PPO, "MlpPolicy", VecNormalize(environments()), policy_kwargs={"net_arch": [32]}, **SMALL
         )

@@ -341,7 +341,7 @@ def _run(command: list[str], *, stdin: str = "", within: float = ANSWER_WITHIN) 
     if _SILENCE.search(said):
         raise _silent(said)
     raise ExecutionError(
-        f"Slurm has refused {command[0]}.", said, "Change what its words name, and try again."
+        f"Slurm has refused {command[0]}.", said, "Correct what its message names, and try again."
     )
 
 

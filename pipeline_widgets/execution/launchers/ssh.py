@@ -119,14 +119,14 @@ class SshLauncher:
         lines = answer.splitlines()
         if not lines or lines[0].startswith("refused"):
             why = lines[0].removeprefix("refused ") if lines else ""
-            fix = f"Make room, or give yourself the right to write there: {self._address.command}."
+            fix = f"Make room, or get permission to write there: {self._address.command}."
             raise ExecutionError(f"No process could be started on {self._address.host}.", why, fix)
         return LaunchedJob(id=job_id, process=_read_process(lines[1:]))
 
     def status(self, job_id: str) -> JobObservation:
         """Return what its host says of a job; UNKNOWN where it cannot be reached."""
         if not _JOB.fullmatch(job_id):
-            return JobObservation(state=JobState.UNKNOWN, reason="it is no job of this launcher")
+            return JobObservation(state=JobState.UNKNOWN, reason="it is not a job of this launcher")
         try:
             said = self._connection.run(ssh_scripts.find_job(job_id)).strip()
         except ExecutionError as error:

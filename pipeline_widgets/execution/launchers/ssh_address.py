@@ -91,7 +91,7 @@ def _read_options(name: str, parts: SplitResult) -> dict[str, str]:
     options = dict(pairs)
     unknown = sorted(options.keys() - _OPTIONS)
     if unknown:
-        raise _refuse(name, f"{unknown[0]!r} is no option of it.")
+        raise _refuse(name, f"{unknown[0]!r} is not an option of it.")
     if len(pairs) > len(options):
         raise _refuse(name, "An option is given twice.")
     if options.get("python") == "":
@@ -103,4 +103,4 @@ def _read_options(name: str, parts: SplitResult) -> dict[str, str]:
 
 def _refuse(name: str, why: str) -> ExecutionError:
     fix = 'Write "ssh://host", "ssh://user@host:2222" or "ssh://host?python=/opt/venv/bin/python".'
-    return ExecutionError(f"{format_value(name)} is no launcher over SSH.", why, fix)
+    return ExecutionError(f"{format_value(name)} is not a launcher over SSH.", why, fix)

@@ -130,5 +130,5 @@ def require(value: Any, kind: str) -> Any:
     """Return a value that has to be there; NotFoundError without it."""
     if value is None:
         why = "It was deleted meanwhile, or belongs to another workspace."
-        raise NotFoundError(f"There is no such {kind}.", why, "List what there is and take it from there.")
+        raise NotFoundError(f"There is no such {kind}.", why, "List what exists and choose from there.")
     return value

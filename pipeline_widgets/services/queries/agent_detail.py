@@ -74,7 +74,7 @@ def describe_versions(work: UnitOfWork, versions: Sequence[AgentVersion]) -> Map
         named = experiments[maker.trained_experiment_id].name
         of = f" of project {quote(projects[maker.project_id])}" if len(projects) > 1 else ""
         where = place(maker, pipelines)
-        trained = f"trained in {where}" if where else "trained by itself"
+        trained = f"trained in {where}" if where else "trained on its own"
         made = f"Step {each.checkpoint.step} of {maker.label} of experiment {quote(named)}{of}, {trained}."
         found[each.id] = f"{made} {_describe_origin(savers.get(each.run_id or 0), maker, pipelines)}"
     return found

@@ -85,7 +85,9 @@ class ComparisonQueries:
             require(experiments.get(each), "experiment")
         if any(each.project_id != project_id for each in (*runs.values(), *experiments.values())):
             why = "Only what is in one project can be compared."
-            raise ForeignError("This belongs to another project.", why, "Take it from project.experiments.")
+            raise ForeignError(
+                "This belongs to another project.", why, "Choose one from project.experiments."
+            )
         trained = (runs[each] for each in run_ids if runs[each].is_training)
         of_runs = [run.trained_experiment_id for run in trained]
         if len(of_runs) < len(run_ids):

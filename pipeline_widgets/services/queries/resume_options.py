@@ -75,7 +75,7 @@ class ResumeOptionsQueries:
             for run in reversed(runs)
             if run.id in by_run
         ]
-        blocker = blocker or ("" if offered else "It has saved no checkpoint to go on from.")
+        blocker = blocker or ("" if offered else "It has saved no checkpoint to resume from.")
         return ResumeOptions(
             experiment=experiment, name=name, saved=tuple(offered), warning=warning, blocker=blocker
         )
@@ -105,7 +105,7 @@ def _consequences(work: UnitOfWork, experiment: Experiment) -> tuple[str, str]:
         if not shared:
             return "", blocker
         told = f"It is used in several stages, of {' and '.join(shared)}: they stay bound to it."
-        return f"{told} The new experiment is trained by itself.", blocker
+        return f"{told} The new experiment is trained on its own.", blocker
     pipeline, stage = home
     number = pipeline.position(stage.id) + 1
     told = f"It belongs to pipeline {quote(pipeline.name)}."

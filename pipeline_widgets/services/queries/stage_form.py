@@ -56,7 +56,7 @@ class ExperimentOption:
     experiment: Experiment
     #: Whether it can start there, and the reason in one sentence.
     fit: FitResult
-    #: Whether it has run already.
+    #: Whether it has already run.
     ran: bool
     #: The number of the stage of this pipeline that is bound to it already.
     used_by: int | None

@@ -132,7 +132,7 @@ def check_fit(facts: dict[str, Any], agent: Any) -> None:
     ours = describe(agent)
     for name in ("algorithm", *SPACE_FACETS, "normalization"):
         if facts.get(name) != ours[name]:
-            why = f"Its {name} is {facts.get(name)}, needed is {ours[name]}."
+            why = f"Its {name} is {facts.get(name)}; {ours[name]} is needed."
             raise CheckpointError("The checkpoint does not fit this run.", why, FIX)
 
 

@@ -29,7 +29,7 @@ class Evolution(BaseModel):
     tournament_size: int = Field(
         2, ge=1, le=256, description="Agents in a tournament.", json_schema_extra={"unit": "agents"}
     )
-    no_mutation: float = Field(0.4, ge=0, le=1, description="Weight of leaving a winner as it is.")
+    no_mutation: float = Field(0.4, ge=0, le=1, description="Weight of leaving a winner unchanged.")
     architecture: float = Field(0.2, ge=0, le=1, description="Weight of changing its layers.")
     parameters: float = Field(0.2, ge=0, le=1, description="Weight of noise on its weights.")
     activation: float = Field(0.0, ge=0, le=1, description="Weight of another activation function.")

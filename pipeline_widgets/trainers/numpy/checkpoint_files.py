@@ -167,7 +167,7 @@ def _check(arrays: Arrays, name: str, target: npt.NDArray[Any]) -> npt.NDArray[A
         raise CheckpointError(what, f"The array {name!r} is missing.", FIX)
     array = arrays[name]
     if array.shape != target.shape or not np.can_cast(array.dtype, target.dtype, "same_kind"):
-        why = f"{name!r} is {array.dtype}{array.shape}, needed is {target.dtype}{target.shape}."
+        why = f"{name!r} is {array.dtype}{array.shape}; {target.dtype}{target.shape} is needed."
         raise CheckpointError(what, why, FIX)
     if not np.isfinite(array).all():
         why = f"{name!r} holds NaN or infinities: the training diverged."

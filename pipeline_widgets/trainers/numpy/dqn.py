@@ -300,7 +300,7 @@ def _start_network(ctx: TrainContext, facts: QNetworkFacts) -> MLP:
         return facts.network(loop.generator(ctx.seed, loop.INITIALIZATION))
     theirs, network = _load(ctx.start.path)
     if theirs != facts:
-        why = f"It holds {theirs!r}, needed is {facts!r}."
+        why = f"It holds {theirs!r}; {facts!r} is needed."
         raise CheckpointError("The checkpoint does not fit the config.", why, checkpoint_files.FIX)
     return network
 

@@ -125,7 +125,7 @@ def _autoreset_mode(env: Any, env_id: str) -> Any:
 
 
 def _unsupported_space(env_id: str, does: str, space: object, needed: str) -> ConfigError:
-    why = f"It {does} {space}; needed is {needed}."
+    why = f"It {does} {space}; {needed} is needed."
     return ConfigError(f"{env_id!r} cannot be trained on.", why, "Choose another env_id, or wrap it.")
 
 

@@ -126,7 +126,10 @@ class LettersPredictor(TextPredictor):
             ids = list(prompt)
             asked = self.detokenize(ids[: ids.index(_END) if _END in ids else None])
             if _END not in ids:
-                what, why = "These token ids are no prompt.", f"{letters.END!r} ({_END}) is not among them."
+                what, why = (
+                    "These token ids are not a prompt.",
+                    f"{letters.END!r} ({_END}) is not among them.",
+                )
                 raise PipelineError(what, why, f"End the prompt with {_END}.")
         if len(asked) != letters.LENGTH or ids.index(_END) != letters.LENGTH:
             why = f"It has {len(asked)} letters."

@@ -230,7 +230,7 @@ def start_model(
     if theirs != ours:
         names = ("observation", "action", "hidden_units")
         why = "; ".join(
-            f"{name} is {their}, needed is {our}"
+            f"{name} is {their}; {our} is needed"
             for name, their, our in zip(names, theirs, ours, strict=True)
             if their != our
         )

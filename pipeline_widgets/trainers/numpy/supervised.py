@@ -238,5 +238,5 @@ def _optimizer(ctx: TrainContext, config: SupervisedConfig, parameters: list[Flo
 
 def _same_facts(theirs: checkpoint_files.PartMetadata, ours: checkpoint_files.PartMetadata) -> None:
     if theirs != ours:
-        why = f"It holds {theirs!r}, needed is {ours!r}."
+        why = f"It holds {theirs!r}; {ours!r} is needed."
         raise CheckpointError("The checkpoint does not fit the config.", why, checkpoint_files.FIX)

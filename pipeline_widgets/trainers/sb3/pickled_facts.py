@@ -83,7 +83,7 @@ class _Unpickler(pickle.Unpickler):
             found = super().find_class(module, name)
             if not is_space or _is_space(found):
                 return found
-        raise pickle.UnpicklingError(f"{module}.{name} is no space, array or VecNormalize")
+        raise pickle.UnpicklingError(f"{module}.{name} is not a space, array or VecNormalize")
 
 
 def _is_space(found: Any) -> bool:

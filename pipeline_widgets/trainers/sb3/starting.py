@@ -72,7 +72,7 @@ def _check_facts(facts: dict[str, Any], model: Any) -> None:
     }
     for name in (*SPACE_FACETS, "normalization"):
         if name in facts and facts[name] != ours[name]:
-            raise CheckpointError(_WHAT, f"Its {name} is {facts[name]}, needed is {ours[name]}.", _FIX)
+            raise CheckpointError(_WHAT, f"Its {name} is {facts[name]}; {ours[name]} is needed.", _FIX)
 
 
 def _restore_weights(model: Any, parameters: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ def _difference(name: str, needed: dict[str, Any], saved: dict[str, Any]) -> str
             return f"Its {name} has no layer {layer!r}."
         if saved[layer].shape != tensor.shape:
             shapes = [tuple(each.shape) for each in (saved[layer], tensor)]
-            return f"The layer {layer!r} of its {name} is {shapes[0]}, needed is {shapes[1]}."
+            return f"The layer {layer!r} of its {name} is {shapes[0]}; {shapes[1]} is needed."
     surplus = next((layer for layer in saved if layer not in needed), None)
     return None if surplus is None else f"Its {name} has a layer {surplus!r}, which this run has not."
 

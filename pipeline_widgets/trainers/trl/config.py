@@ -33,7 +33,7 @@ class Settings(BaseModel):
         description='Rows to train on: a file (.jsonl, .json, .parquet, .csv), or "letters".',
     )
     steps: int = Field(100, ge=1, description="Total updates.", json_schema_extra=STEPS)
-    batch_size: int = Field(32, ge=1, description="Rows of an update.", json_schema_extra=ROWS)
+    batch_size: int = Field(32, ge=1, description="Rows per update.", json_schema_extra=ROWS)
     accumulate: int = Field(
         1, ge=1, description="Parts that an update is computed in, to save memory; they divide batch_size."
     )
@@ -77,7 +77,7 @@ class SFTSettings(Settings):
     """Config of TRL SFT."""
 
     steps: int = Field(300, ge=1, description="Total updates.", json_schema_extra=STEPS)
-    batch_size: int = Field(64, ge=1, description="Rows of an update.", json_schema_extra=ROWS)
+    batch_size: int = Field(64, ge=1, description="Rows per update.", json_schema_extra=ROWS)
     learning_rate: float = Field(3e-3, gt=0, le=1, description="Peak of AdamW's step size.")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "cosine", description="How the step size changes over the steps of the run."
@@ -114,7 +114,7 @@ class GRPOSettings(Settings):
     batch_size: int = Field(
         128,
         ge=2,
-        description="Answers of an update; num_generations divides it.",
+        description="Answers per update; num_generations divides it.",
         json_schema_extra={"unit": "answers"},
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak of AdamW's step size.")

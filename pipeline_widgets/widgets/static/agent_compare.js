@@ -23,8 +23,8 @@ export function compareControls(box, detail, { current_version: current }, reaso
   return html`<div class="pw-ag-bar pw-ag-sends pw-ag-with">
     ${button({
       label: "Compare",
-      glyph: "results",
-      title: `Ask version ${current} and version ${other} the same, each in a process of its own`,
+      glyph: "compare",
+      title: `Send the same to version ${current} and version ${other}, each in a process of its own`,
       reason,
       f: `compare-${box.id}`,
       onclick: (pressed) => box.compare(Number(other), pressed),

@@ -251,7 +251,7 @@ function trouble(row, { silent }) {
       ? notice(
           "warning",
           "Stale",
-          html`<strong>It cannot be asked: </strong>${silent} does not say how its checkpoints answer. Declare
+          html`<strong>It can't answer: </strong>${silent} does not say how its checkpoints answer. Declare
             predict=… with @pw.algorithm, train again, and connect the agent again.`,
         )
       : null,

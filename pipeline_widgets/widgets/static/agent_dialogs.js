@@ -70,7 +70,7 @@ export async function openRotateKey({ frame, host, id, el }, row, hint, pressed)
   let answer = null;
   openDialog({
     frame,
-    title: `Rotate the key of “${isolated(row.name)}”?`,
+    title: `Rotate the key of '${isolated(row.name)}'?`,
     confirm: "Rotate key",
     danger: true,
     body: paragraphs(
@@ -95,8 +95,8 @@ export function openRollBack({ frame, host, id, el }, row, { number, step, exper
   openDialog({
     frame,
     title: back
-      ? `Roll back “${isolated(row.name)}” to version ${number}?`
-      : `Make version ${number} of “${isolated(row.name)}” current?`,
+      ? `Roll back '${isolated(row.name)}' to version ${number}?`
+      : `Make version ${number} of '${isolated(row.name)}' current?`,
     confirm: back ? "Roll back" : "Make current",
     body: paragraphs(
       `Version ${number}, step ${inFull(step)} of ${isolated(experiment)}, becomes the ` +

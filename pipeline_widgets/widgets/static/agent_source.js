@@ -132,7 +132,7 @@ export class AgentSource {
    */
   unclear(text, found) {
     if (!text.trim()) return null;
-    if (!found.length) return `No experiment matches “${text}”.`;
+    if (!found.length) return `No experiment matches '${text}'.`;
     const names = found.slice(0, AGENT_NAMED).map(sourceLabel),
       more = found.length - names.length;
     return (
@@ -203,7 +203,7 @@ export class AgentSource {
     });
     const silent =
       `${source.algorithm} does not say how its checkpoints answer: the agent can start a stage, but ` +
-      "nobody can ask it.";
+      "can't answer requests.";
     const show = () =>
       draw(this.place, [
         source.silent ? html`<p class="pw-hint">${silent}</p>` : null,

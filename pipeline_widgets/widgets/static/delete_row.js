@@ -16,7 +16,7 @@ export function openDelete(table, row, ...lines) {
     name = isolated(row.name);
   openDialog({
     frame,
-    title: `Delete ${noun} “${name}”?`,
+    title: `Delete ${noun} '${name}'?`,
     confirm: "Delete",
     danger: true,
     body: paragraphs(...lines),

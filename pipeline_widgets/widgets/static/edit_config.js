@@ -18,7 +18,7 @@ export async function openEditConfig({ frame }, row, pressed, command = "form") 
   const note = row.runs ? "Existing runs keep their config. A stage that ran it turns stale." : "";
   const made = new ExperimentForm({ frame, form, drafts: { values: {} }, experiment: row.id, note });
   made.open({
-    title: `Edit config of “${isolated(row.name)}”`,
+    title: `Edit config of '${isolated(row.name)}'`,
     confirm: "Save",
     act: async (button) => {
       const answer = await made.submit(button);

@@ -51,10 +51,7 @@ export class EnvironmentPart {
         ${diff ? text(`Changes since the commit${cut ? ", the first 200 kB" : ""}`, diff) : null}
         ${
           untracked.length
-            ? text(
-                count(untracked.length, "file that git does not know", "files that git does not know"),
-                untracked.join("\n"),
-              )
+            ? text(count(untracked.length, "untracked file", "untracked files"), untracked.join("\n"))
             : null
         }
         ${sources.map((each) => text(each.name, each.text))}`,

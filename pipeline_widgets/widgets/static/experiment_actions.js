@@ -22,7 +22,7 @@ export const experimentItems = (host, row) => [
     label: "Stop",
     glyph: "stop",
     reason: row.blockers.stop,
-    onclick: (pressed) => start(host, row, "stop", "is asked to stop", pressed),
+    onclick: (pressed) => start(host, row, "stop", "is stopping", pressed),
   },
   {
     label: "Resume",

@@ -45,7 +45,7 @@ export async function openDuplicate(table, row, pressed) {
   let copy = null;
   openDialog({
     frame,
-    title: `Duplicate “${isolated(row.name)}”`,
+    title: `Duplicate '${isolated(row.name)}'`,
     confirm: "Duplicate",
     body: field("Name", name, "The copy has the same algorithm, config and seed, and no runs."),
     act: async (button) => {

@@ -99,7 +99,7 @@ export class ExperimentsTable extends PagedTable {
     const after = [
       rowMarks(row),
       html`<span class="pw-ex-made" title=${algorithm}>${algorithm}</span>`,
-      runs ? html`<span>${count(runs, "run")}</span>` : null,
+      runs ? html`<span title=${count(runs, "run")}>${count(runs, "run")}</span>` : null,
     ];
     const waits = row.waits
       ? html`<div class="pw-ex-waits pw-soft" title=${row.waits}>Waits for ${row.waits}</div>`

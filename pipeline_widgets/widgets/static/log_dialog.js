@@ -26,8 +26,15 @@ export const logButton = (frame, run, f = "log") =>
     label: "Open log",
     glyph: "search",
     f,
-    onclick: () => run && new LogDialog(frame, run.id),
+    onclick: () => run && openLog(frame, run.id),
   });
+
+/**
+ * Open the whole log of a run.
+ * @param {Frame} frame
+ * @param {number} run
+ */
+export const openLog = (frame, run) => new LogDialog(frame, run);
 
 class LogDialog {
   /**

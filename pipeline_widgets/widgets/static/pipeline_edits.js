@@ -91,7 +91,7 @@ export async function openHistory({ frame, pressed, facts }) {
     careful: true,
     wide: true,
     body: () => [
-      found?.events.length ? historyTable(found) : html`<p class="pw-empty">Nothing was done yet.</p>`,
+      found?.events.length ? historyTable(found) : html`<p class="pw-empty">No edits yet.</p>`,
       found?.more
         ? html`<p class="pw-hint">The latest ${found.events.length} are shown; pipe.history has all.</p>`
         : null,

@@ -74,7 +74,7 @@ export const viewStage = (frame, stage) => ({
  */
 export const duplicateChoice = (group, chosen, onchange) =>
   radios({
-    legend: "Its experiment has run already, outside this stage",
+    legend: "Its experiment has already run outside this stage",
     group,
     choices: DUPLICATES,
     chosen,

@@ -63,7 +63,7 @@ export class ResultPicker {
   hint() {
     const said = this.model.get("experiments").length
       ? "Choose experiments to compare their runs."
-      : "No experiments yet. They show their results here once they ran.";
+      : "No experiments yet. Their results show here once they have run.";
     const leads = this.model.get("leads") && !this.model.get("experiments").length;
     const lead = button({
       label: "Go to Experiments",

@@ -1,9 +1,10 @@
-// The runs of Results: which are drawn, what each reached, where it comes from and what came of it.
+// The runs of Results: which are drawn, what each reached, where it comes from and what uses it.
 
 import { chartSample, chartStep, chartStyle } from "./chart_style.js";
 import { badge, button, draw, focusOn, html, make, moment, named } from "./elements.js";
 import { saveFile } from "./files.js";
 import { LineageGraph } from "./lineage_graph.js";
+import { openLog } from "./log_dialog.js";
 import { runName } from "./results_charts.js";
 import { evaluationsPart, openScore } from "./scoring.js";
 import { columnHead, numberCell } from "./tables.js";
@@ -171,7 +172,7 @@ export class ResultRuns {
       <th scope="row" class="pw-results-name">
         <span class="pw-results-choice" title=${run.experiment} dir="auto">${run.experiment}</span>
       </th>
-      <td>run ${run.number}</td>
+      <td class="pw-results-run">run ${run.number}${this.logOf(run, name)}</td>
       <td>${badge(run.status)}</td>
       ${numberCell(run.steps === null ? "N/A" : chartStep(run.steps))}
       <td class="pw-number pw-results-count">${chartStep(run.checkpoints)}</td>
@@ -182,6 +183,20 @@ export class ResultRuns {
       <td>${started === null ? "N/A" : moment(started)}</td>
     </tr>`;
   }
+
+  /**
+   * What opens the whole log of a run.
+   * @param {ResultRow} run
+   * @param {string} name
+   */
+  logOf = ({ id }, name) =>
+    button({
+      label: `Open log of ${name}`,
+      glyph: "list",
+      quiet: true,
+      f: `log-${id}`,
+      onclick: () => openLog(this.frame, id),
+    });
 
   /**
    * Emphasise the run in whose row the pointer or the focus is.

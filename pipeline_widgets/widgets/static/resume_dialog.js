@@ -27,7 +27,7 @@ export async function openResume(table, row, pressed, run) {
   const from = new ResumeChoice(offer, () => dialog?.draw(), run);
   dialog = openDialog({
     frame,
-    title: `Resume “${isolated(row.name)}”`,
+    title: `Resume '${isolated(row.name)}'`,
     confirm: "Resume",
     reason: offer.obstacle,
     wide: true,
@@ -37,8 +37,8 @@ export async function openResume(table, row, pressed, run) {
       field(
         "Name of the new experiment",
         name,
-        "It has the same config and seed otherwise, and goes on from that checkpoint. This one stays as " +
-          "it is.",
+        "It has the same config and seed otherwise, and resumes from that checkpoint. This one does not " +
+          "change.",
       ),
     ],
     act: async (button) => {

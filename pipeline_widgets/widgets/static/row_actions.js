@@ -50,13 +50,6 @@ export const annotationItems = (table, row) => [
  * @returns {(MenuItem | null)[]}
  */
 export const severalItems = (table, rows, { active, loses }) => [
-  table.model.get("compares")
-    ? {
-        label: "Compare in Results",
-        glyph: "results",
-        onclick: (opener) => table.frame.run("compare", { ids: idsOf(rows) }, opener),
-      }
-    : null,
   { label: "Add to favourites", glyph: "star", onclick: (opener) => star(table, rows, true, opener) },
   { label: "Remove from favourites", glyph: "star", onclick: (opener) => star(table, rows, false, opener) },
   { label: "Edit tags", glyph: "tag", onclick: () => openTags(table, rows) },
@@ -120,7 +113,7 @@ function openNote(table, row) {
     tags = textInput((row.tags ?? []).join(", "));
   openDialog({
     frame: table.frame,
-    title: `Note and tags of “${isolated(row.name)}”`,
+    title: `Note and tags of '${isolated(row.name)}'`,
     confirm: "Save",
     body: [field("Note", note), field("Tags", tags, "Separated by commas, such as: baseline, to check")],
     act: (pressed) =>

@@ -76,10 +76,21 @@ export class RowSelection {
     this.table.draw();
   }
 
+  /** @param {El} pressed */
+  compare = (pressed) => {
+    const ids = this.rows.map(({ id }) => id);
+    this.table.frame.run("compare", { ids }, pressed);
+  };
+
   /** What stands in the place of the list's own tools while rows are selected. */
   bar() {
     return html`<div class="pw-pt-selected" role="group" aria-label="Selection">
       <strong>${this.ids.size} selected</strong>
+      ${
+        this.table.model.get("compares")
+          ? button({ label: "Compare in Results", glyph: "compare", f: "compare", onclick: this.compare })
+          : null
+      }
       ${button({
         label: "Actions",
         glyph: "down",

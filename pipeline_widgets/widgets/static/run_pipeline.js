@@ -31,7 +31,7 @@ export function runButtons(offer, run) {
   const next = item("run", "play", offer.next);
   if (!offer.is_stale) return [next];
   const update = item("bring up to date", "redo", offer.up_to_date);
-  if (!next.reason === !update.reason) return update.reason ? [next] : [next, update];
+  if (!next.reason === !update.reason) return update.reason ? [next] : [next, { ...update, primary: false }];
   return [next.reason ? update : next];
 }
 
@@ -121,10 +121,10 @@ class RunChoice {
     const { resumable, plan } = this.planned;
     if (!resumable || !plan) return null;
     return radios({
-      legend: `${plan.runs_now} was broken off`,
+      legend: `${plan.runs_now} was interrupted`,
       group: this.groups[0],
       choices: [
-        { value: false, label: "Resume", hint: `It goes on ${resumable.replace(/^resumed /, "")}.` },
+        { value: false, label: "Resume", hint: `It resumes ${resumable.replace(/^resumed /, "")}.` },
         { value: true, label: "Start over", hint: "Its checkpoints so far stay." },
       ],
       chosen: this.startOver,

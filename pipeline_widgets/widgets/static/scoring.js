@@ -119,10 +119,7 @@ const tellStarted = ({ label, scoring, refused }, evaluator) => [
  */
 function nothingScored({ refused, outdated }, evaluator) {
   const old = outdated ? ` Of ${count(outdated, "checkpoint")} it is by an earlier version of the code.` : "";
-  return (
-    refused.join(" ") ||
-    `All have a score by ${isolated(evaluator)} already.${old} To renew it, tick the box.`
-  );
+  return refused.join(" ") || `All have a score by ${isolated(evaluator)}.${old} To renew it, tick the box.`;
 }
 
 /**

@@ -24,7 +24,7 @@ function runActions(builder, stage) {
       key: "stop",
       label: "Stop",
       glyph: "stop",
-      reason: stage.status === "Stopping" ? "It is stopping already." : "",
+      reason: stage.status === "Stopping" ? "It is already stopping." : "",
       onclick: (pressed) => builder.frame.run("stop", { stage: stage.id }, pressed),
     });
   else if (stage.resumable)
@@ -34,7 +34,7 @@ function runActions(builder, stage) {
         label: "Resume",
         glyph: "resume",
         primary: true,
-        title: "Go on from its own last checkpoint",
+        title: "Resume from its own last checkpoint",
         onclick: () => builder.trigger(stage, true),
       },
       {

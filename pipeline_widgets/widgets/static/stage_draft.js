@@ -41,11 +41,11 @@ export function stageDraft(form) {
 export function attachWords(option) {
   return option.used_by
     ? [
-        `${isolated(option.name)} is used by stage ${option.used_by} already.`,
+        `${isolated(option.name)} is already used by stage ${option.used_by}.`,
         "Two stages of a pipeline cannot share one experiment, so this stage gets a copy of it.",
       ]
     : [
-        `${isolated(option.name)} has run already.`,
+        `${isolated(option.name)} has already run.`,
         "A copy has the same settings and no runs. Attached as is, this stage adds its runs to those " +
           "that are there.",
       ];
@@ -63,7 +63,7 @@ export function draftGate({ gate, score }) {
 }
 
 /**
- * The retries of a draft, as they are sent: none for an empty text, and what is typed where it is no number.
+ * The retries of a draft, as they are sent: none for an empty text, and what is typed where it is none.
  * @param {string} typed
  */
 export const draftRetries = (typed) => {

@@ -13,6 +13,7 @@ export class StageDrag {
     this.graph = graph;
     this.id = 0; // of the stage that is dragged
     this.to = -1; // the position where it would go
+    this.cancelled = 0; // the id of a stage whose drag was cancelled, until it is let go
   }
 
   /**
@@ -24,6 +25,7 @@ export class StageDrag {
     const { graph } = this,
       card = graph.liOf(id);
     if (!card) return;
+    if (this.cancelled === id) return this.putBack(id);
     if (this.id !== id) this.begin(id, card);
     const { layout } = graph.viewport;
     card.style.left = `${point.x - layout.card.width / 2}px`;
@@ -55,7 +57,22 @@ export class StageDrag {
     graph.renderer?.loosen(id, true);
     card.classList.add("pw-dragged");
     graph.layer.classList.add("pw-dragging");
+    addEventListener("keydown", this.press, true);
   }
+
+  /**
+   * Escape puts the stage back where it was, wherever the focus is; no key reaches the notebook meanwhile.
+   * @param {KeyboardEvent} event
+   */
+  press = (event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.key !== "Escape" || !this.id) return;
+    const { id } = this;
+    this.to = this.from;
+    this.drop(id);
+    this.cancelled = id;
+  };
 
   get mark() {
     return find(this.graph.layer, ".pw-dropmark");
@@ -78,12 +95,27 @@ export class StageDrag {
   }
 
   /**
+   * Where the renderer has a stage that is no longer dragged, while the pointer goes on.
+   * @param {number} id
+   */
+  putBack(id) {
+    const { renderer, stages, viewport } = this.graph,
+      at = stages.findIndex((stage) => stage.id === id);
+    if (at >= 0) renderer?.place(id, place(viewport.layout, at));
+  }
+
+  /**
    * A stage is let go: it goes where the bar was, or back.
    * @param {number} id
    */
   drop(id) {
     const { graph, from, to } = this;
+    if (this.cancelled === id) {
+      this.cancelled = 0;
+      return this.putBack(id);
+    }
     if (this.id !== id) return;
+    removeEventListener("keydown", this.press, true);
     this.id = 0;
     this.mark.hidden = true;
     graph.renderer?.loosen(id, false);

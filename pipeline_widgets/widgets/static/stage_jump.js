@@ -81,7 +81,7 @@ class StageJump {
         ? more > 0
           ? `${inFull(more)} more: search by name or number.`
           : null
-        : `Nothing matches "${this.input.value.trim()}"`,
+        : `Nothing matches '${this.input.value.trim()}'`,
     );
     this.input.setAttribute("aria-activedescendant", this.found.length ? `${this.name}-${this.active}` : "");
   }

@@ -56,7 +56,7 @@ export function noRows(table, page) {
   const [title, ...more] = found
     ? [
         `No ${table.noun}s found`,
-        html`<div>${holds} “${page.search}”.</div>`,
+        html`<div>${holds} '${page.search}'.</div>`,
         button({ label: "Clear search", f: "clear", onclick: () => table.search.clear() }),
       ]
     : told;

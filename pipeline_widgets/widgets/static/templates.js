@@ -168,7 +168,7 @@ export function openSaveAsTemplate(frame, pipeline) {
       }
     },
     onclose: () =>
-      saved && frame.notice(`Template ${isolated(saved.name)} was saved: “New from template” offers it.`),
+      saved && frame.notice(`Template ${isolated(saved.name)} was saved: 'New from template' offers it.`),
   });
   name.select();
 }

@@ -20,7 +20,7 @@ export async function openCode({ frame, pressed }) {
     {
       label: "YAML",
       text: found.yaml,
-      hint: "project.import_pipeline(text) and “Import pipeline” take it.",
+      hint: "project.import_pipeline(text) and 'Import pipeline' take it.",
       file: "yaml",
     },
   ];
@@ -93,7 +93,7 @@ export function openImport({ frame, act, onclose }) {
       field(
         "YAML of a pipeline",
         text,
-        "As “Copy as Python or YAML” or pipeline.to_yaml() gives it. Experiments that this project " +
+        "As 'Copy as Python or YAML' or pipeline.to_yaml() gives it. Experiments that this project " +
           "lacks are created.",
       ),
       field("Or choose a file", file),
@@ -111,7 +111,7 @@ export function openImport({ frame, act, onclose }) {
         const another = problem.code === "experiment_name_taken";
         throw wrongField(
           another ? rename : name,
-          another ? { ...problem, fix: `Rename one of them, or tick “${IMPORT_RENAMES}”.` } : error,
+          another ? { ...problem, fix: `Rename one of them, or tick '${IMPORT_RENAMES}'.` } : error,
         );
       }
     },

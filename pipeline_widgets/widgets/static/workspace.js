@@ -67,7 +67,7 @@ export class WorkspaceHome extends PagedTable {
       nothing: [
         "No projects yet",
         html`<div>A project holds your experiments, the pipelines that chain them, and their results.</div>`,
-        html`<div>“New from template” in it makes a pipeline of several stages that runs at once.</div>`,
+        html`<div>'New from template' in it makes a pipeline of several stages that runs at once.</div>`,
         this.newButton("first", "Create a project"),
       ],
     };

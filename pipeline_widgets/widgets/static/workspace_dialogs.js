@@ -68,7 +68,7 @@ export function openRenameProject({ frame }, row) {
   const name = textInput(row.name, { required: "" });
   openDialog({
     frame,
-    title: `Rename project “${isolated(row.name)}”`,
+    title: `Rename project '${isolated(row.name)}'`,
     confirm: "Rename",
     body: field("Name", name),
     act: async (pressed) => {

@@ -16,7 +16,7 @@ BASE = {"base_model": "letters-small"}
 
 
 def saved(lab: Lab, name: str = "sft", *scores: float, **options: object) -> Checkpoint:
-    """Return the last checkpoint of an experiment that was trained by itself."""
+    """Return the last checkpoint of an experiment that was trained on its own."""
     experiment = lab.experiment(name, SFT, **options)
     run = lab.runs.train(experiment.id)
     lab.carry_out(run, *(scores or (0.5,)))
@@ -146,7 +146,7 @@ def test_an_agent_that_was_added_by_a_run_says_so(lab: Lab) -> None:
         "Added when that run completed."
     )
     lab.pipelines.delete(chain.id)
-    assert "experiment 'sft', trained by itself." in service.get(agent.id).versions[0].lineage
+    assert "experiment 'sft', trained on its own." in service.get(agent.id).versions[0].lineage
 
 
 @pytest.mark.spec("8.1")
@@ -157,7 +157,7 @@ def test_a_lineage_names_the_project_where_there_are_several(lab: Lab) -> None:
     assert "Letters" not in service.get(agent.id).versions[0].lineage
     lab.projects.create("Numbers", advanced_training=False)
     assert (
-        "of experiment 'sft' of project 'Letters', trained by itself."
+        "of experiment 'sft' of project 'Letters', trained on its own."
         in service.get(agent.id).versions[0].lineage
     )
     assert AgentListQueries(lab.store).page().projects == 2

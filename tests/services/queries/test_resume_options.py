@@ -90,7 +90,7 @@ def test_without_checkpoint_or_while_it_runs_there_is_nothing_to_resume(
 ) -> None:
     """The reason is said."""
     made = lab.experiment("sft")
-    assert resumes.find_options(made.id).blocker == "It has saved no checkpoint to go on from."
+    assert resumes.find_options(made.id).blocker == "It has saved no checkpoint to resume from."
     job = lab.started(lab.runs.train(made.id))
     lab.save(job, 10, 0.5)
     assert resumes.find_options(made.id).blocker == "Its run 1 is running."
@@ -152,7 +152,7 @@ def test_stages_that_share_it_stay_bound_and_the_new_one_is_trained_by_itself(
     copy = lab.pipelines.duplicate(pipeline.id)
     offer = resumes.find_options(pipeline.experiment_ids[0])
     assert offer.warning.startswith("It is used in several stages, of 'one' and 'one (copy)'")
-    assert offer.warning.endswith("The new experiment is trained by itself.")
+    assert offer.warning.endswith("The new experiment is trained on its own.")
     _, run = lab.runs.resume(offer.experiment.id, offer.saved[0].checkpoints[0].id, offer.name)
     assert run.stage_id is None
     assert lab.pipelines.get(copy.id).experiment_ids == pipeline.experiment_ids
