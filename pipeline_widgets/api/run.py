@@ -363,7 +363,7 @@ class Run(Annotated):
         latest = self._services.runs.latest_of_stage(stage_id) if stage_id is not None else None
         if stage_id is None or latest is None or latest.id != self._id:
             why = "Only the latest run of a stage goes on in its place."
-            fix = "experiment.resume(checkpoint, name) goes on from any checkpoint, as a new experiment."
+            fix = "experiment.resume(checkpoint, name) starts from any checkpoint, as a new experiment."
             raise RuleError(f"Run {self.number} cannot be resumed.", why, fix)
         return Run(self._services, self._services.trigger(stage_id, resume=True, tell=warn_of).id)
 

@@ -319,7 +319,7 @@ def test_a_stage_that_failed_says_why_in_the_table(pipe: pw.Pipeline, supervisor
     run = pipe.stages[0].run
     assert run is not None
     assert str(run.failure) == "ValueError: no data"
-    with pytest.raises(pw.PipelineError, match="has saved no checkpoint to go on from"):
+    with pytest.raises(pw.PipelineError, match="has saved no checkpoint to resume from"):
         run.resume()
 
 

@@ -137,7 +137,7 @@ def test_a_view_fits_into_its_cell(gallery: Notebook, axe: Callable[[Locator], s
     gallery.errors.clear()
     root = gallery.run(STATES[name]).locator(".pw-root").first
     expect(root).to_be_visible()
-    expect(root.get_by_text(re.compile(r"^(Loading|Opening)…$"))).to_have_count(0)
+    expect(root.get_by_text(re.compile(r"^(Loading|Opening)…$")).locator("visible=true")).to_have_count(0)
     look(gallery, name, root, root, axe)
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from browser.notebook import Notebook
 from browser.scenes import HOSTILE
-from browser.views import bubble
+from browser.views import bubble, settled_box
 
 #: The chain in a static picture; its attributes hold no quotes but those that enclose them.
 OUR_IMAGE = re.compile(r'<img class="pw-chain[^"]*" alt="[^"]*" width="\d+" height="\d+" src="[^"]*">')
@@ -85,8 +85,7 @@ def test_the_story_by_mouse(
     """New pipeline, three stages, trigger, Succeeded live, results, re-run of stage 1, Stale with reasons."""
 
     def press(stage: int) -> None:
-        box = bubble(root, stage).bounding_box()
-        assert box
+        box = settled_box(bubble(root, stage))
         page.mouse.click(box["x"] + 80, box["y"] + 20)
         expect(bubble(root, stage)).to_have_attribute("aria-pressed", "true")
 

@@ -211,7 +211,7 @@ def test_the_config_is_edited_from_the_card(notebook: Notebook, page: Page, show
     expect(failed).to_contain_text("the loss is <b>not</b> a number")
     expect(failed.get_by_text(re.compile(r"trainers\.py:\d+$"))).to_be_visible()
     failed.get_by_role("button", name="Edit config").click()
-    dialog = page.get_by_role("dialog", name="Edit config of “counting”")
+    dialog = page.get_by_role("dialog", name="Edit config of 'counting'")
     dialog.get_by_label("Act").fill("none")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)

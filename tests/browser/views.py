@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import FloatRect, Locator, expect
 
 from browser.notebook import Notebook
 from browser.scenes import LETTERS
@@ -25,6 +25,18 @@ def show(notebook: Notebook, made: str, shown: str = "pipe", renderer: str = "cy
 def bubble(root: Locator, number: int) -> Locator:
     """Return the bubble of a stage."""
     return root.get_by_role("list", name="Stages").get_by_role("button", name=f"Stage {number}:")
+
+
+def settled_box(part: Locator) -> FloatRect:
+    """Return where a part is, once it stays there: a view that is shown again is laid out anew."""
+    before = None
+    for _ in range(50):
+        box = part.bounding_box()
+        if box is not None and box == before:
+            return box
+        before = box
+        part.page.wait_for_timeout(100)
+    raise AssertionError(f"{part} does not come to rest: {before}")
 
 
 def eventually(notebook: Notebook, expression: str, wanted: object) -> None:

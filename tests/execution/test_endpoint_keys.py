@@ -119,5 +119,5 @@ def test_who_may_not_read_the_workspaces_own_key_is_told_so(bench: Bench) -> Non
     agent.connect()
     for path in (bench.ws.artifacts / "endpoints").glob("*.key"):
         path.write_text("of another process")
-    with pytest.raises(pw.PipelineError, match="Ask it over HTTP, with its key"):
+    with pytest.raises(pw.PipelineError, match="Call it over HTTP, with its key"):
         bench.ws._services.ask_agent(agent._id, 1)

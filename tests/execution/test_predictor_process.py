@@ -93,7 +93,7 @@ def test_errors_come_back_as_what_they_are(agent: pw.Agent) -> None:
         agent.predict("fail")
     with pytest.raises(PipelineError, match=r"(?i)json|nan"):
         agent.predict("nan")
-    with pytest.raises(ConfigError, match="cannot be asked"):
+    with pytest.raises(ConfigError, match="cannot be called"):
         agent.predict(object())
     assert agent.predict([2]) == [4]
 

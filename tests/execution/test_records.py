@@ -211,9 +211,9 @@ def test_habit_21_a_run_goes_on_in_the_folder_of_its_first_trigger(
     assert run.status == "Stopped"
     (shop.folder / "wait").unlink()
     monkeypatch.chdir(tmp_path)
-    assert f"It goes on in {shop.folder}, where it was first triggered" in str(stage.plan(resume=True))
+    assert f"It resumes in {shop.folder}, where it was first triggered" in str(stage.plan(resume=True))
     assert stage.plan().notes == ()
-    with pytest.warns(UserWarning, match=f"^It goes on in {re.escape(str(shop.folder))}, where it was first"):
+    with pytest.warns(UserWarning, match=f"^It resumes in {re.escape(str(shop.folder))}, where it was first"):
         resumed = stage.trigger(resume=True).wait(60)
     assert resumed.status == "Succeeded", resumed.error
     assert resumed.environment.folder == str(shop.folder)

@@ -89,15 +89,15 @@ def test_no_name_becomes_an_option_or_a_command(rest: str, before: str) -> None:
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("ssh://-oProxyCommand=x", "no launcher over SSH"),
+        ("ssh://-oProxyCommand=x", "is not a launcher over SSH"),
         ("ssh://me:secret@host", "no password"),
-        ("ssh://host/path", "no launcher over SSH"),
-        ("ssh://host:port", "no launcher over SSH"),
-        ("ssh://host?python=", "no launcher over SSH"),
-        ("ssh://host?pyhton=/x", "'pyhton' is no option"),
+        ("ssh://host/path", "is not a launcher over SSH"),
+        ("ssh://host:port", "is not a launcher over SSH"),
+        ("ssh://host?python=", "is not a launcher over SSH"),
+        ("ssh://host?pyhton=/x", "'pyhton' is not an option"),
         ("ssh://host?package=yes", "package can be 'copy'"),
-        ("ssh://", "no launcher over SSH"),
-        ("http://host", "no launcher over SSH"),
+        ("ssh://", "is not a launcher over SSH"),
+        ("http://host", "is not a launcher over SSH"),
     ],
 )
 def test_a_wrong_name_is_refused_with_the_right_one(name: str, what: str) -> None:

@@ -95,7 +95,7 @@ def test_a_backup_that_is_put_back_is_the_workspace(used: Lab, opened: Opened, t
 def test_a_backup_takes_nobodys_place(used: Lab, tmp_path: Path) -> None:
     """What is there already, and a folder within the workspace, are refused and left as they are."""
     (tmp_path / "taken").mkdir()
-    with pytest.raises(StorageError, match="taken is there already"):
+    with pytest.raises(StorageError, match="taken already exists"):
         back_up(used.store, tmp_path / "taken")
     with pytest.raises(StorageError, match="within the workspace"):
         back_up(used.store, used.store.artifacts / "backup")

@@ -178,7 +178,7 @@ def test_a_full_disk_is_told(code: int) -> None:
 def test_a_refusal_is_told_with_the_systems_reason(code: int) -> None:
     """Read-only and forbidden folders are told with what the system says, and what to do."""
     with (
-        pytest.raises(StorageError, match=f"/x cannot be written. {os.strerror(code)}. Give yourself"),
+        pytest.raises(StorageError, match=f"/x cannot be written. {os.strerror(code)}. Get permission"),
         filesystem.translate_os_errors(Path("/x")),
     ):
         raise OSError(code, os.strerror(code))

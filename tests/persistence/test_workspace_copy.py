@@ -340,7 +340,7 @@ def test_what_is_there_is_not_written_over(
         (tmp_path / "theirs.db", None, "This database is not a workspace"),
         (tmp_path / "file.db", None, "is not a SQLite database"),
         (postgres_url, None, "needs an artifact folder"),
-        (postgres_url, tmp_path / "taken", "taken is there already"),
+        (postgres_url, tmp_path / "taken", "taken already exists"),
     ):
         with pytest.raises(StorageError, match=told):
             copy_workspace(full.store, target, artifacts)

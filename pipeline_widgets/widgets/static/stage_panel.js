@@ -44,7 +44,7 @@ export class StagePanel {
       why: ({ kind, stage, place: where }) =>
         kind === "agent" || (stage !== null && known(stage))
           ? ""
-          : `It is not in this pipeline: ${where || "it was trained by itself"}.`,
+          : `It is not in this pipeline: ${where || "it was trained on its own"}.`,
     });
     this.shownItems = new ShownItems(frame);
     this.metrics = new StageMetrics(frame, () => this.draw());
