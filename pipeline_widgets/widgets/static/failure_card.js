@@ -36,15 +36,15 @@ export class FailureCard {
       quiet: true,
       f: "copy-error",
     });
-    return html`<section class="pw-fail" data-status=${run.status} aria-labelledby=${this.heading}>
-      <div class="pw-fail-head">
+    return html`<section class="pw-why pw-fail" data-status=${run.status} aria-labelledby=${this.heading}>
+      <div class="pw-why-head">
         ${icon(run.status)}
         <h4 id=${this.heading}>${ended}</h4>
         ${run.error ? copy : null}
       </div>
       ${message ? raised(message) : null}
       ${place ? ownLine(failure) : null}
-      <div class="pw-fail-acts">${this.acts(run, failure, on)}</div>
+      <div class="pw-why-acts">${this.acts(run, failure, on)}</div>
       <div ?hidden=${!run.error || run.error.trim() === message}>${this.whole}</div>
     </section>`;
   }

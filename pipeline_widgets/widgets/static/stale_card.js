@@ -15,10 +15,10 @@ export class StaleCard {
    * @param {StaleActions} on
    */
   show(reasons, { title = "Why it is stale", blocked, rerun, accept, open }) {
-    return html`<section class="pw-stale" aria-labelledby=${this.heading}>
-      <div class="pw-stale-head">${icon("Stale")}<h4 id=${this.heading}>${title}</h4></div>
+    return html`<section class="pw-why pw-stale" aria-labelledby=${this.heading}>
+      <div class="pw-why-head">${icon("Stale")}<h4 id=${this.heading}>${title}</h4></div>
       <ul class="pw-stale-reasons">${reasons.map((reason) => staleReason(reason, open))}</ul>
-      <div class="pw-stale-acts">
+      <div class="pw-why-acts">
         ${button({
           label: "Re-run from here",
           glyph: "redo",
