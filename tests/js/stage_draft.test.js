@@ -77,7 +77,7 @@ test("a gate is sent as a number, or as an empty text where none was typed", () 
 });
 
 test("an experiment of another stage is copied; one that has run may be attached as it is", () => {
-  assert.match(attachWords(option(1, { used_by: 2 }))[0], /used by stage 2 already/);
+  assert.match(attachWords(option(1, { used_by: 2 }))[0], /is already used by stage 2/);
   assert.match(attachWords(option(1, { ran: true }))[1], /Attached as is/);
 });
 
