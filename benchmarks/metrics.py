@@ -1,4 +1,4 @@
-"""What metrics cost: written, on disk, as a DataFrame, as a chart, beside bare sqlite3 in one run.
+"""The cost of metrics: written, on disk, as a DataFrame, as a chart, beside bare sqlite3 in one run.
 
     python benchmarks/metrics.py [--points 1000000] [--names 100] [--kind random]
 

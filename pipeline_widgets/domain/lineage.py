@@ -94,7 +94,7 @@ class LineageNode:
     parent: int | None
     #: The step of that checkpoint, and what it served as; empty at the beginning.
     handed: str = ""
-    #: Whether it is what was asked about.
+    #: Whether it is the run whose lineage this is.
     is_subject: bool = False
 
 

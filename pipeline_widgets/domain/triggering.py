@@ -217,8 +217,7 @@ def can_resume(known: StageFacts) -> bool:
 
 def find_resume_step(known: StageFacts) -> int | None:
     """Return at which step the latest run of a stage would be resumed; None where it cannot be."""
-    last = resolve_resume(known).checkpoint if can_resume(known) else None
-    return last.step if last is not None else None
+    return _last_checkpoint(known).step if can_resume(known) else None
 
 
 def resolve_resume(known: StageFacts) -> RunStart:
@@ -230,7 +229,7 @@ def resolve_resume(known: StageFacts) -> RunStart:
     if reasons := _resume_blockers(known):
         raise TriggerError("It cannot be resumed.", reasons[0].reason, reasons[0].fix)
     assert known.latest is not None  # noqa: S101  for the type checker: _resume_blockers has seen it
-    last = choose_checkpoint(known.latest_checkpoints, "final", higher_is_better=True).checkpoint
+    last = _last_checkpoint(known)
     return RunStart(
         checkpoint=last,
         role="resume",
@@ -239,6 +238,11 @@ def resolve_resume(known: StageFacts) -> RunStart:
         source_run_id=known.latest.source_run_id,
         resumed_run_id=known.latest.id,
     )
+
+
+def _last_checkpoint(known: StageFacts) -> Checkpoint:
+    """Return the last checkpoint of a stage's latest run, which has saved some."""
+    return choose_checkpoint(known.latest_checkpoints, "final", higher_is_better=True).checkpoint
 
 
 def find_next_stage(pipeline: Pipeline, stage_id: int, run_through: Collection[int] = ()) -> Stage | None:

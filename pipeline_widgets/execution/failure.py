@@ -1,4 +1,4 @@
-"""What a worker records of an error that the user's code has raised."""
+"""The record that a worker makes of an error which the user's code has raised."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def record_failure(raised: BaseException) -> Failure | None:
 
 
 def _find_only_error(raised: BaseException) -> BaseException:
-    """Return what asyncio's task groups have wrapped, as long as that is one error."""
+    """Return the one error that task groups of asyncio have wrapped, or the group of several."""
     found = raised
     while isinstance(found, BaseExceptionGroup):
         inner = cast("Sequence[BaseException]", found.exceptions)  # pyright: ignore[reportUnknownMemberType]

@@ -81,7 +81,6 @@ def a_stage(
         run=None if status is Status.DRAFT else a_run(at + 1, status),
         accepted=None,
         score=None,
-        resumable=False,
     )
 
 

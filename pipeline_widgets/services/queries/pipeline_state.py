@@ -12,13 +12,7 @@ from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.stage_settings import describe_settings
 from pipeline_widgets.domain.staleness import Staleness, compute_staleness
-from pipeline_widgets.domain.triggering import (
-    can_resume,
-    describe_gate,
-    find_blockers,
-    find_resume_step,
-    stage_name,
-)
+from pipeline_widgets.domain.triggering import describe_gate, find_blockers, find_resume_step, stage_name
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services import pipeline_facts
 
@@ -45,14 +39,17 @@ class StageState:
     accepted: str | None
     #: The evaluation score of the best checkpoint of that run, or of what was deployed.
     score: float | None
-    #: Whether that run was broken off, and can be gone on with.
-    resumable: bool
-    #: The step of the checkpoint from which it would go on; None where it cannot.
+    #: The step of the checkpoint from which that run can be resumed; None where it cannot.
     resume_step: int | None = None
     #: What its experiment trains with; None of a Deployment.
     algorithm: str | None = None
     #: The position of its source stage; None where there is none before it.
     source: int | None = None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether its latest run was broken off, and can be resumed."""
+        return self.resume_step is not None
 
     @property
     def label(self) -> str:
@@ -128,7 +125,6 @@ class PipelineStateQueries:
                     run=_without_beat(known.for_stage(stage.id).latest),
                     accepted=known.for_stage(stage.id).note if stale[stage.id].accepted else None,
                     score=_score(pipeline, stage, known),
-                    resumable=can_resume(known.for_stage(stage.id)),
                     resume_step=find_resume_step(known.for_stage(stage.id)),
                     algorithm=_algorithm(known.for_stage(stage.id)),
                     source=sources[at],
