@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -14,6 +15,7 @@ import trainers
 from benches import Bench, alive, until
 
 import pipeline_widgets as pw
+from pipeline_widgets.domain.liveness import LAUNCH_AFTER
 
 LOOKERS, ROUNDS = 6, 3
 
@@ -146,8 +148,10 @@ def _look(url: str, barrier: Barrier) -> None:
     for _ in range(ROUNDS):
         barrier.wait()
         barrier.wait()
-        for _ in range(40):
+        looks, begun = 0, time.monotonic()
+        while looks < 40 or time.monotonic() - begun < LAUNCH_AFTER + 1.0:  # before that none is launched
             ws._services.reconciler.reconcile()
+            looks += 1
     ws.close()
 
 
