@@ -130,8 +130,10 @@ def test_a_training_that_sets_variables_is_followed_by_a_fresh_process(
 
 
 @pytest.fixture
-def spawner() -> Generator[ForkServer]:
-    """Yield a fork server as a supervisor has it."""
+def spawner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[ForkServer]:
+    """Yield a fork server as a supervisor has it; its workers find a module whose import does not end."""
+    (tmp_path / "endless_import.py").write_text("import time\ntime.sleep(3600)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
     server = ForkServer()
     yield server
     server.close()
@@ -186,16 +188,14 @@ def test_a_worker_that_is_not_ready_is_replaced_by_a_fresh_one(spawner: ForkServ
     ahead = next_worker(spawner)
     present = spawner.spawn()()
     variables = {"SOME_HOME": "here"} if how == "set variables" else {}
-    ahead.preload(imported("pandas", **variables), present)
+    ahead.preload(imported("endless_import" if how == "unfinished" else "pandas", **variables), present)
     parent = psutil.Process(present.pid).parent()
     assert parent is not None
     (waiting,) = [each for each in parent.children() if each.pid != present.pid]
-    if how == "unfinished":
-        waiting.suspend()
-    elif how == "died":
+    if how == "died":
         waiting.kill()
         time.sleep(2)
-    else:
+    elif how == "set variables":
         until(lambda: has_loaded(waiting, "pandas") and waiting.status() == psutil.STATUS_SLEEPING, 120)
     taken = ahead.take()
     assert taken.pid != waiting.pid
