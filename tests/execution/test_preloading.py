@@ -170,7 +170,9 @@ def test_what_cannot_be_imported_is_left_to_the_training(
     parent = psutil.Process(present.pid).parent()
     assert parent is not None
     (waiting,) = [each.pid for each in parent.children() if each.pid != present.pid]
-    time.sleep(2)
+    importing = ahead._importing
+    assert importing is not None
+    until(importing.line.poll)
     taken = ahead.take()
     assert taken.pid == waiting
     assert taken.exit_code() is None
@@ -194,7 +196,7 @@ def test_a_worker_that_is_not_ready_is_replaced_by_a_fresh_one(spawner: ForkServ
     (waiting,) = [each for each in parent.children() if each.pid != present.pid]
     if how == "died":
         waiting.kill()
-        time.sleep(2)
+        until(lambda: not waiting.is_running() or waiting.status() == psutil.STATUS_ZOMBIE)
     elif how == "set variables":
         until(lambda: has_loaded(waiting, "pandas") and waiting.status() == psutil.STATUS_SLEEPING, 120)
     taken = ahead.take()
