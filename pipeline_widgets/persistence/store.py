@@ -31,7 +31,6 @@ from pipeline_widgets.persistence.location import (
     resolve_folder,
 )
 from pipeline_widgets.persistence.migrate import migrate
-from pipeline_widgets.persistence.remote import ownership
 from pipeline_widgets.persistence.repositories.experiments import Experiments
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
@@ -456,6 +455,8 @@ def _choose_url(record: WorkspaceRecord, standing: identity.Standing, asked: Loc
     if asked.url in {None, record.remote}:
         if standing.origin is Origin.COPY and record.remote is not None:
             what, why = f"The artifacts at {record.remote} are another's.", "This database is a copy."
+            from pipeline_widgets.persistence.remote import ownership  # noqa: PLC0415  not before Running
+
             raise StorageError(what, f"{why} They belong to its original.", ownership.OTHER_URL)
         return record.remote
     if standing.origin is not Origin.COPY or record.remote is None:
@@ -467,6 +468,8 @@ def _choose_url(record: WorkspaceRecord, standing: identity.Standing, asked: Loc
 
 def _check_url(database: Database, url: str) -> None:
     """Refuse a URL that belongs to another workspace; where nobody answers, the rows can be read still."""
+    from pipeline_widgets.persistence.remote import ownership  # noqa: PLC0415  not before Running
+
     try:
         ownership.claim(url, identity.describe(database), str(database.identity))
     except StorageError as error:
@@ -476,6 +479,8 @@ def _check_url(database: Database, url: str) -> None:
 
 
 def _create_workspace(database: Database, asked: Location, timing: Timing) -> None:
+    from pipeline_widgets.persistence.remote import ownership  # noqa: PLC0415  not before Running
+
     new = uuid4().hex
     kept = (
         default_folder(database, asked.url, new)
