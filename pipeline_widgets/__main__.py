@@ -125,16 +125,15 @@ def _supervise(options: argparse.Namespace) -> None:
     spawner = create_spawner(os.environ.get(START_METHOD))
     gc.disable()  # imports leave nothing to collect, and are faster so; `Supervisor.run` enables it again
     from pipeline_widgets.execution.supervisor import Supervisor  # noqa: PLC0415
-    from pipeline_widgets.execution.tracking import TrackerProcess  # noqa: PLC0415
 
     opened = _open_launched(options)
     supervisor = Supervisor(
         opened.supervision,
-        opened.reconciler,
-        opened.endpoints,
+        lambda: opened.reconciler,
+        lambda: opened.endpoints,
         opened.store.timing,
         spawner,
-        TrackerProcess(opened.tracking, opened.store.database.url, opened.store.artifacts / "trackers.log"),
+        lambda: opened.trackers,
     )
     try:
         supervisor.run(options.run_id)

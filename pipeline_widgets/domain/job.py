@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.compatibility import STOP_WITHIN
-from pipeline_widgets.domain.evaluator import EvaluatorSpec
 from pipeline_widgets.domain.failure import Failure
 from pipeline_widgets.domain.run import RunKind, Status
 from pipeline_widgets.domain.run_record import RunCode
-from pipeline_widgets.domain.shown_item import ItemKind, Sample
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.evaluator import EvaluatorSpec
+    from pipeline_widgets.domain.shown_item import ItemKind, Sample
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,38 +6,103 @@ Such a process imports no read model and no form: the fewer imports, the sooner 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.algorithms import evaluators, registry
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
-from pipeline_widgets.execution.endpoints import Endpoints
-from pipeline_widgets.execution.launchers import find_launcher
-from pipeline_widgets.execution.notifier import Notifier
-from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
-from pipeline_widgets.services.agents import AgentService
-from pipeline_widgets.services.endpoints import EndpointService
-from pipeline_widgets.services.notices import NoticeService
 from pipeline_widgets.services.supervision import SupervisionService
-from pipeline_widgets.services.tracking import TrackingService
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.algorithm import AlgorithmReference
+    from pipeline_widgets.domain.code_record import CodeRecord
+    from pipeline_widgets.execution.endpoints import Endpoints
+    from pipeline_widgets.execution.reconcile import Reconciler
+    from pipeline_widgets.execution.tracking import TrackerProcess
+    from pipeline_widgets.services.agents import AgentService
+    from pipeline_widgets.services.endpoints import EndpointService
+    from pipeline_widgets.services.notices import NoticeService
+    from pipeline_widgets.services.tracking import TrackingService
 
 
-@dataclass(frozen=True, kw_only=True)
 class Execution:
-    """The part of a workspace that executes its runs and serves its agents."""
+    """The part of a workspace that executes its runs and serves its agents, each made when it is used.
 
-    store: Store
-    agents: AgentService
-    supervision: SupervisionService
-    endpoint_service: EndpointService
-    endpoints: Endpoints
-    notices: NoticeService
-    tracking: TrackingService
-    reconciler: Reconciler
+    Args:
+        store: The workspace.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.supervision = SupervisionService(store)
+
+    @cached_property
+    def agents(self) -> AgentService:
+        """The agents."""
+        from pipeline_widgets.services.agents import AgentService  # noqa: PLC0415  not before Running
+
+        return AgentService(self.store)
+
+    @cached_property
+    def endpoint_service(self) -> EndpointService:
+        """The rows of the processes behind endpoints."""
+        from pipeline_widgets.services.endpoints import EndpointService  # noqa: PLC0415  not before Running
+
+        return EndpointService(self.store)
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """The processes behind endpoints."""
+        from pipeline_widgets.execution.endpoints import Endpoints  # noqa: PLC0415  not before Running
+
+        kept = {"logs": self.store.endpoint_log, "keys": self.store.endpoint_key}
+        return Endpoints(self.endpoint_service, self.agents, **kept, **self._common)
+
+    @cached_property
+    def notices(self) -> NoticeService:
+        """The messages about runs."""
+        from pipeline_widgets.services.notices import NoticeService  # noqa: PLC0415  not before Running
+
+        return NoticeService(self.store)
+
+    @cached_property
+    def tracking(self) -> TrackingService:
+        """What trackers are told."""
+        from pipeline_widgets.services.tracking import TrackingService  # noqa: PLC0415  not before Running
+
+        return TrackingService(self.store)
+
+    @cached_property
+    def trackers(self) -> TrackerProcess:
+        """The process that tells trackers."""
+        from pipeline_widgets.execution.tracking import TrackerProcess  # noqa: PLC0415  not before Running
+
+        return TrackerProcess(self.tracking, self.store.database.url, self.store.artifacts / "trackers.log")
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """Finds dead runs, and launches what waits."""
+        from pipeline_widgets.execution.notifier import Notifier  # noqa: PLC0415  not before Running
+        from pipeline_widgets.execution.reconcile import Reconciler  # noqa: PLC0415  not before Running
+
+        artifacts = self.store.artifacts
+        return Reconciler(
+            self.supervision,
+            self.endpoints,
+            Notifier(self.notices, self.store.database.url, artifacts / "notices.log"),
+            logs=artifacts / "runs",
+            identity=self.store.identity,
+            folders=() if self.store.remote is not None else (artifacts,),
+            **self._common,
+        )
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        return {"url": self.store.database.url, "timing": self.store.timing}
 
 
 def connect_execution(
@@ -72,6 +137,8 @@ def connect_execution(
         ExecutionError: No launcher has that name.
     """
     if placement.launcher is not None:
+        from pipeline_widgets.execution.launchers import find_launcher  # noqa: PLC0415  not before Running
+
         find_launcher(placement.launcher)
     database = Database(url, create=create)
     try:
@@ -86,9 +153,9 @@ def connect_execution(
         )
         store = replace(
             opened,
-            defines=registry.defines,
-            defines_evaluator=evaluators.defines,
-            current_code=registry.current_code,
+            defines=_defines,
+            defines_evaluator=_defines_evaluator,
+            current_code=_current_code,
         )
         if placement != DEFAULT_PLACEMENT:
             with store.write() as work:
@@ -96,29 +163,22 @@ def connect_execution(
     except BaseException:
         database.close()
         raise
-    supervision = SupervisionService(store)
-    agents, endpoint_service = AgentService(store), EndpointService(store)
-    common: dict[str, Any] = {"url": store.database.url, "timing": store.timing}
-    kept = {"logs": store.endpoint_log, "keys": store.endpoint_key}
-    endpoints = Endpoints(endpoint_service, agents, **kept, **common)
-    notices = NoticeService(store)
-    notifier = Notifier(notices, store.database.url, store.artifacts / "notices.log")
-    runs = store.artifacts / "runs"
-    return Execution(
-        store=store,
-        agents=agents,
-        supervision=supervision,
-        endpoint_service=endpoint_service,
-        endpoints=endpoints,
-        notices=notices,
-        tracking=TrackingService(store),
-        reconciler=Reconciler(
-            supervision,
-            endpoints,
-            notifier,
-            logs=runs,
-            identity=store.identity,
-            folders=() if store.remote is not None else (store.artifacts,),
-            **common,
-        ),
-    )
+    return Execution(store)
+
+
+def _defines(name: str) -> bool:
+    from pipeline_widgets.algorithms import registry  # noqa: PLC0415  not before Running
+
+    return registry.defines(name)
+
+
+def _defines_evaluator(name: str) -> bool:
+    from pipeline_widgets.algorithms import evaluators  # noqa: PLC0415  not before Running
+
+    return evaluators.defines(name)
+
+
+def _current_code(name: str, reference: AlgorithmReference) -> CodeRecord | None:
+    from pipeline_widgets.algorithms import registry  # noqa: PLC0415  not before Running
+
+    return registry.current_code(name, reference)

@@ -46,6 +46,7 @@ _FORK = b"+"
 START_METHOD = "PIPELINE_WIDGETS_START_METHOD"
 RESTARTS = 3  # restarts of the fork server before a worker is given up
 WAIT_POLL = 0.02  # seconds between two checks of a worker whose end nobody reports
+PRELOAD_AFTER = 1.0  # seconds of quiet after the first worker before a process with one core preloads
 
 
 def create_spawner(method: str | None = None) -> ProcessSpawner:
@@ -273,8 +274,9 @@ def serve(control: socket.socket | int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     line = socket.socket(fileno=control) if isinstance(control, int) else control
     processes.adopt_orphans()
-    preload()
     server, code = _Server(line), 1
+    if is_preloaded() or _usable_cores() > 1:
+        preload()
     try:
         server.run()
         code = 0
@@ -294,6 +296,7 @@ class _Server:
         self._workers: set[int] = set()
         self._uncleared: list[int] = []  # workers that have ended, and may have left something
         self._sockets: tuple[socket.socket, ...] = ()
+        self._has_forked = False
 
     def run(self) -> None:
         """Serve the supervisor until it is gone."""
@@ -306,7 +309,11 @@ class _Server:
             selector.register(self._control, selectors.EVENT_READ)
             selector.register(awake, selectors.EVENT_READ)
             while True:
-                for key, _ in selector.select():
+                quiet = PRELOAD_AFTER if self._has_forked and not is_preloaded() else None
+                ready = selector.select(quiet)
+                if not ready:
+                    preload()
+                for key, _ in ready:
                     if key.fileobj is awake:
                         awake.recv(4096)
                         self._handle_ends()
@@ -343,6 +350,11 @@ class _Server:
 
     def _fork(self, line: int, inherited: Sequence[_Closable]) -> None:
         """Fork a worker with the line that came with the request."""
+        # With one core, as most jobs of an engine have, the first is forked at once: what it imports would
+        # hold up the supervisor, which waits for it before the run is Running.
+        if self._has_forked and not is_preloaded():
+            preload()
+        self._has_forked = True
         server = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -377,10 +389,22 @@ class _Server:
 
 
 def _work(line: int) -> None:
+    connection = Connection(line)
+    if not is_preloaded():
+        connection.poll(None)  # until its job comes, the core is the supervisor's
     from pipeline_widgets.execution import worker  # noqa: PLC0415  preloaded
 
-    worker.main(Connection(line))
+    worker.main(connection)
     os._exit(0)
+
+
+def is_preloaded() -> bool:
+    """Return whether this process has what every worker needs."""
+    return "pipeline_widgets.execution.worker" in sys.modules
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def preload() -> None:

@@ -300,6 +300,7 @@ def import_all() -> None:
     fork_server.preload()
     for name in MODULES:
         importlib.import_module(name)
+    importlib.import_module("pipeline_widgets.execution.supervisor").import_rest()
     gc.collect()
     gc.freeze()  # what is forked need not copy pages that the collector leaves alone
     gc.enable()

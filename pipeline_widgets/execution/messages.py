@@ -1,4 +1,4 @@
-"""The messages of a worker to its supervisor: metrics, checkpoints, scores, and the outcome."""
+"""The messages of a worker to its supervisor: metrics, checkpoints, scores, the outcome; and those back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pipeline_widgets.domain.job import Outcome, Report
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.preloading import ImportedModules
 
+#: The message to a worker once its run is Running in the database: train.
+GO = "go"
+#: The message to a worker when a stop was requested.
+STOP = "stop"
 LONGEST_MESSAGE = 64 << 20  # bytes; four characters of text, read as a length, are far more
 
 

@@ -8,6 +8,7 @@ user code, so its heartbeat does not depend on the training.
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -16,11 +17,11 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import Job, Outcome
 from pipeline_widgets.domain.liveness import Timing, host_of
@@ -35,21 +36,23 @@ from pipeline_widgets.errors import (
     StorageError,
     format_error,
 )
-from pipeline_widgets.execution import ownership, processes, worker
+from pipeline_widgets.execution import messages, ownership, processes
 from pipeline_widgets.execution.active_job import POINTS_AT_ONCE, ActiveJob
-from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.next_worker import NextWorker
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
-from pipeline_widgets.execution.reconcile import Reconciler
-from pipeline_widgets.execution.tracking import TrackerProcess
-from pipeline_widgets.execution.uploads import send_log_of_dead_worker
 from pipeline_widgets.execution.usage_sampler import UsageSampler
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS, LOG, SHOWN
 from pipeline_widgets.persistence.artifacts import remove_drafts
 from pipeline_widgets.persistence.log_times import LogTimesWriter
 from pipeline_widgets.services.supervision import Owner, SupervisionService
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.agent import DeployedVersion
+    from pipeline_widgets.execution.endpoints import Endpoints
+    from pipeline_widgets.execution.reconcile import Reconciler
+    from pipeline_widgets.execution.tracking import TrackerProcess
 
 TICK = 0.25  # seconds between two checks of the run's status: how soon a stop is seen
 FLUSH_EVERY = 0.5  # seconds between two writes of reports
@@ -61,6 +64,27 @@ RARE_COLLECTIONS = (50_000, 20, 100)  # of the garbage collector
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # seconds between two attempts to write while the database refuses
 TAKE_PATIENCE = 60.0  # seconds for which the database may refuse before a supervisor without a run ends
 GONE_AFTER = 3  # checks in a row that do not find the database's file
+
+#: What only comes into use once a run is Running. Imported before, it took a third of the time until then.
+AFTER_RUNNING = (
+    "pipeline_widgets.algorithms.evaluators",
+    "pipeline_widgets.algorithms.registry",
+    "pipeline_widgets.execution.reconcile",
+    "pipeline_widgets.execution.tracking",
+    "pipeline_widgets.execution.uploads",
+    "pipeline_widgets.persistence.repositories.agents",
+    "pipeline_widgets.persistence.repositories.annotations",
+    "pipeline_widgets.persistence.repositories.checkpoints",
+    "pipeline_widgets.persistence.repositories.endpoints",
+    "pipeline_widgets.persistence.repositories.evaluators",
+    "pipeline_widgets.persistence.repositories.events",
+    "pipeline_widgets.persistence.repositories.metrics",
+    "pipeline_widgets.persistence.repositories.notices",
+    "pipeline_widgets.persistence.repositories.run_lineage",
+    "pipeline_widgets.persistence.repositories.shown_items",
+    "pipeline_widgets.services.admission",
+    "pipeline_widgets.services.retries",
+)
 
 _log = logging.getLogger(__name__)
 
@@ -76,34 +100,46 @@ class Supervisor:
 
     Args:
         supervision: Reads and writes runs.
-        reconciler: Finds dead runs of other supervisors, with every beat.
-        endpoints: Connects the agents of Deployments.
+        reconciler: Returns what finds dead runs of other supervisors, with every beat. It, and the next, are
+            asked for once a run is Running: what they import takes as long as all the way there.
+        endpoints: Returns what connects the agents of Deployments.
         timing: How often to beat.
         spawner: Starts the workers.
-        trackers: Has runs told to other tools.
+        trackers: Returns what has runs told to other tools.
     """
 
     def __init__(
         self,
         supervision: SupervisionService,
-        reconciler: Reconciler,
-        endpoints: Endpoints,
+        reconciler: Callable[[], Reconciler],
+        endpoints: Callable[[], Endpoints],
         timing: Timing,
         spawner: ProcessSpawner,
-        trackers: TrackerProcess | None = None,
+        trackers: Callable[[], TrackerProcess] | None = None,
     ) -> None:
         self._supervision = supervision
-        self._reconciler = reconciler
-        self._endpoints = endpoints
+        self._create_reconciler, self._create_endpoints = reconciler, endpoints
         self._timing = timing
         self._spawner = spawner
-        self._trackers = trackers
+        self._create_trackers = trackers
         launch = os.environ.get(ownership.LAUNCH) or ownership.new_launch()
         self._owner = Owner(process=processes.identify(os.getpid()), token=ownership.token_of(launch))
         self._asked_to_end = False
         self._missing = 0
         self._environment: Environment | None = None
         self._next_worker = NextWorker(spawner, lambda worker: self._end(worker, at_once=True))
+
+    @cached_property
+    def _reconciler(self) -> Reconciler:
+        return self._create_reconciler()
+
+    @cached_property
+    def _endpoints(self) -> Endpoints:
+        return self._create_endpoints()
+
+    @cached_property
+    def _trackers(self) -> TrackerProcess | None:
+        return None if self._create_trackers is None else self._create_trackers()
 
     def run(self, run_id: int) -> None:
         """Execute a run and the Auto stages that follow it; do nothing if somebody else has taken the run.
@@ -144,7 +180,8 @@ class Supervisor:
             running = processes.identify(active.worker.pid)
             environment = self._describe_environment()
             self._retry_until_committed(lambda: self._supervision.record_start(job, running, environment))
-            active.send(worker.GO)
+            active.send(messages.GO)
+            import_rest()
             self._reconciler.notifier.start_if_due()  # of the stage before: this one is under way
             if self._trackers is not None and job.kind == "training":
                 self._trackers.follow(job.run_id)
@@ -157,6 +194,8 @@ class Supervisor:
             if active.outcome is None:  # it may have been ended while it was saving
                 for parent in (CHECKPOINTS, SHOWN):
                     remove_drafts(Path(job.folder) / parent, Path(job.folder).parent.parent)
+                from pipeline_widgets.execution.uploads import send_log_of_dead_worker  # noqa: PLC0415  not before Running
+
                 send_log_of_dead_worker(job)
             outcome = self._deploy(active, outcome)
             self._spawn_next(job, outcome)
@@ -237,7 +276,7 @@ class Supervisor:
         now = time.monotonic()
         if active.stopping_since is None and not (goes_on and self._check_workspace()):
             active.stopping_since = active.idle_since = now
-            active.send(worker.STOP)
+            active.send(messages.STOP)
             processes.ask_to_stop(active.worker.pid)
         elif active.stopping_since is not None and active.is_overdue(now):
             processes.kill(ownership.family(active.worker.pid))
@@ -446,6 +485,12 @@ class Supervisor:
         """Handle SIGTERM, SIGINT and SIGHUP: stop the training, so that it can save."""
         self._asked_to_end = True
         self._owner = replace(self._owner, is_ending=True)
+
+
+def import_rest() -> None:
+    """Import what is needed once a run is Running, rather than within the transactions that use it."""
+    for name in AFTER_RUNNING:
+        importlib.import_module(name)
 
 
 def _sleep(seconds: float) -> None:

@@ -32,6 +32,7 @@ from pipeline_widgets.errors import RuleError, StorageError
 from pipeline_widgets.execution import processes, scoring, streams
 from pipeline_widgets.execution.failure import record_failure
 from pipeline_widgets.execution.left_threads import await_threads
+from pipeline_widgets.execution.messages import STOP
 from pipeline_widgets.execution.preloading import ImportedModules, ImportWatcher, import_ahead
 from pipeline_widgets.execution.script_server import answer_scripts
 from pipeline_widgets.execution.stop_request import StopRequest
@@ -39,10 +40,6 @@ from pipeline_widgets.execution.uploads import FolderUploads, open_artifact_stor
 from pipeline_widgets.persistence import artifacts, filesystem
 from pipeline_widgets.persistence.artifact_store import ArtifactStore
 
-#: The message of a supervisor once the run is Running in the database: train.
-GO = "go"
-#: The message of a supervisor when a stop was requested.
-STOP = "stop"
 #: Takes the reports of a run to its supervisor.
 Emit: TypeAlias = Callable[[Report | ImportedModules], None]
 MOST_ERROR = 200_000  # characters of a traceback that are kept; the log has all of it

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.job import FrozenCopy, PublishedFolder
@@ -21,9 +22,10 @@ from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import artifact_paths, artifacts, filesystem
 from pipeline_widgets.persistence.artifact_paths import AGENTS, CHECKPOINTS, LOG, RUNS, SHOWN
 from pipeline_widgets.persistence.cache import ArtifactCache
-from pipeline_widgets.persistence.remote.folders import RemoteFolders, describe_error
-from pipeline_widgets.persistence.remote.logs import RemoteLogs
-from pipeline_widgets.persistence.remote.pool import Patience
+
+if TYPE_CHECKING:
+    from pipeline_widgets.persistence.remote.folders import RemoteFolders
+    from pipeline_widgets.persistence.remote.logs import RemoteLogs
 
 PATIENCE_VARIABLE = "PIPELINE_WIDGETS_UPLOAD_PATIENCE"
 UPLOAD_PATIENCE = 600.0  # seconds for which an upload is tried again
@@ -66,6 +68,8 @@ class ArtifactStore:
     @cached_property
     def remote(self) -> RemoteFolders:
         """The folders below the URL; nothing is connected before the first use."""
+        from pipeline_widgets.persistence.remote.folders import RemoteFolders  # noqa: PLC0415  not before Running
+
         if self.url is None:
             raise StorageError("The artifacts of this workspace are in its folder alone.")
         return RemoteFolders(self.url, self._prepare)
@@ -166,6 +170,8 @@ class ArtifactStore:
         tell = artifacts.sign_of_life(draft)
         artifacts.flush_tree(draft, tell)
         lines = _Lines(self._say, f"Sending {stem} to {self.url}")
+        from pipeline_widgets.persistence.remote.pool import Patience  # noqa: PLC0415  not before Running
+
         patience = Patience(upload_patience(), tell=self._tell_of(lines, tell), reconnect=self._reconnect)
 
         def told(sent: int, total: int) -> None:
@@ -224,6 +230,8 @@ class ArtifactStore:
 
     @cached_property
     def _logs(self) -> RemoteLogs:
+        from pipeline_widgets.persistence.remote.logs import RemoteLogs  # noqa: PLC0415  not before Running
+
         return RemoteLogs(self.remote, self.root)
 
     def remove(self, path: Path) -> None:
@@ -318,6 +326,8 @@ class ArtifactStore:
         draft = artifacts.make_draft(parent)
         tell = artifacts.sign_of_life(draft)
         lines = _Lines(self._say, f"Bringing {key} here from {self.url}")
+        from pipeline_widgets.persistence.remote.pool import Patience  # noqa: PLC0415  not before Running
+
         patience = Patience(self._fetch_patience, tell=self._tell_of(lines, tell), reconnect=self._reconnect)
 
         def told(received: int, total: int) -> None:
@@ -347,6 +357,8 @@ class ArtifactStore:
     def _tell_of(self, lines: _Lines, tell: Callable[[], None]) -> Callable[[Exception], None]:
         def told(error: Exception) -> None:
             tell()
+            from pipeline_widgets.persistence.remote.folders import describe_error  # noqa: PLC0415  not before Running
+
             lines.tell(f"{self.url} does not answer, and is asked again. {describe_error(error)}")
 
         return told

@@ -14,14 +14,12 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, select, update
 
-from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.domain.workspace import Claim, Origin, Place, Stamp, claim_folder, decide_origin
 from pipeline_widgets.errors import StorageError
 from pipeline_widgets.persistence import filesystem, schema
 from pipeline_widgets.persistence.database import Database
-from pipeline_widgets.persistence.remote.ownership import claim
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.runs import Runs
 
@@ -163,6 +161,8 @@ def settle(
     if standing.origin is Origin.COPY:
         identity = uuid4().hex
         if remote is not None:
+            from pipeline_widgets.persistence.remote.ownership import claim  # noqa: PLC0415  not before Running
+
             claim(remote, describe(database), standing.identity, standing.origin, copy=identity)
         with suppress(OSError):
             for key in (standing.folder / "endpoints").glob("*.key"):
@@ -225,6 +225,8 @@ def take_over(source: Connection, target: Database, identity: str, folder: Path)
 
 
 def _release_processes(connection: Connection, database: Database, folder: Path, evidence: str) -> None:
+    from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus  # noqa: PLC0415  not before Running
+
     now = database.now(connection)
     runs, projects = Runs(connection, now, folder), Projects(connection, now, folder)
     for lease in runs.active():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline_widgets.domain.chain import (
     DeploymentStage,
@@ -23,14 +23,10 @@ from pipeline_widgets.domain.compatibility import ANSWER_WITHIN, LOAD_WITHIN, ST
 from pipeline_widgets.domain.evaluator import EvaluatorScore, EvaluatorSpec
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.failure import Failure
-from pipeline_widgets.domain.limits import QueuedRun
 from pipeline_widgets.domain.liveness import Lease, Process
-from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
-from pipeline_widgets.domain.project import Project
 from pipeline_widgets.domain.resources import Placement, Resources
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import RunCode
-from pipeline_widgets.domain.shown_item import MediaFile, Sample, ShownItem
 from pipeline_widgets.domain.stage_settings import (
     BETTER,
     choice_from_text,
@@ -41,6 +37,12 @@ from pipeline_widgets.domain.stage_settings import (
     parse_trigger,
 )
 from pipeline_widgets.errors import format_value
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.limits import QueuedRun
+    from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary, ResultRow
+    from pipeline_widgets.domain.project import Project
+    from pipeline_widgets.domain.shown_item import ShownItem
 
 #: A row by the names of its columns, or what JSON has kept of one.
 Row: TypeAlias = Mapping[Any, Any]
@@ -57,6 +59,8 @@ def to_datetime(seconds: float) -> datetime:
 
 def to_project(row: Row) -> Project:
     """Return a row of projects as a value."""
+    from pipeline_widgets.domain.project import Project  # noqa: PLC0415  not before Running
+
     return Project(
         id=row["id"],
         name=row["name"],
@@ -144,6 +148,8 @@ def to_experiment(row: Row) -> Experiment:
 
 def to_experiment_row(row: Row) -> ExperimentRow:
     """Return an experiment as a table shows it."""
+    from pipeline_widgets.domain.overview import ExperimentRow  # noqa: PLC0415  not before Running
+
     return ExperimentRow(
         id=row["id"],
         name=row["name"],
@@ -157,6 +163,8 @@ def to_experiment_row(row: Row) -> ExperimentRow:
 
 def to_experiment_summary(row: Row) -> ExperimentSummary:
     """Return an experiment as a page of the list counts it."""
+    from pipeline_widgets.domain.overview import ExperimentSummary  # noqa: PLC0415  not before Running
+
     spec = to_spec(row["spec"])
     return ExperimentSummary(
         id=row["id"],
@@ -174,6 +182,8 @@ def to_experiment_summary(row: Row) -> ExperimentSummary:
 
 def to_result_row(row: Row) -> ResultRow:
     """Return a run as the Results table shows it."""
+    from pipeline_widgets.domain.overview import ResultRow  # noqa: PLC0415  not before Running
+
     higher = row["score"] != "min"
     end = "highest" if higher else "lowest"
     started, finished = row["started_at"], row["finished_at"]
@@ -236,6 +246,8 @@ def to_lease(row: Row) -> Lease:
 
 def to_queued_run(row: Row) -> QueuedRun:
     """Return how the queue of a machine sees an active run."""
+    from pipeline_widgets.domain.limits import QueuedRun  # noqa: PLC0415  not before Running
+
     of = f" of {format_value(row['name'])}" if row["name"] is not None else ""
     noun = "evaluation" if row["kind"] == "evaluation" else "run"
     return QueuedRun(
@@ -268,6 +280,8 @@ def to_checkpoint(row: Row, root: Path) -> Checkpoint:
 
 def to_shown_item(row: Row, root: Path) -> ShownItem:
     """Return a row of shown items as a value; without the column of samples it has none."""
+    from pipeline_widgets.domain.shown_item import MediaFile, Sample, ShownItem  # noqa: PLC0415  not before Running
+
     media = None
     if row["path"] is not None:
         media = MediaFile(

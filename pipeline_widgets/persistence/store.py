@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -31,23 +31,24 @@ from pipeline_widgets.persistence.location import (
     resolve_folder,
 )
 from pipeline_widgets.persistence.migrate import migrate
-from pipeline_widgets.persistence.remote import ownership
-from pipeline_widgets.persistence.repositories.agents import Agents
-from pipeline_widgets.persistence.repositories.annotations import Annotations
-from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
-from pipeline_widgets.persistence.repositories.endpoints import Endpoints
-from pipeline_widgets.persistence.repositories.evaluators import Evaluators
-from pipeline_widgets.persistence.repositories.events import Events
 from pipeline_widgets.persistence.repositories.experiments import Experiments
-from pipeline_widgets.persistence.repositories.metrics import Metrics
-from pipeline_widgets.persistence.repositories.notices import Notices
 from pipeline_widgets.persistence.repositories.pipelines import Pipelines
 from pipeline_widgets.persistence.repositories.projects import Projects
 from pipeline_widgets.persistence.repositories.records import Records
 from pipeline_widgets.persistence.repositories.runs import Runs
-from pipeline_widgets.persistence.repositories.shown_items import ShownItems
-from pipeline_widgets.persistence.repositories.workspace_overview import WorkspaceOverview
 from pipeline_widgets.persistence.trust import SignatureStore, WorkspaceTrust, user_data_folder
+
+if TYPE_CHECKING:
+    from pipeline_widgets.persistence.repositories.agents import Agents
+    from pipeline_widgets.persistence.repositories.annotations import Annotations
+    from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
+    from pipeline_widgets.persistence.repositories.endpoints import Endpoints
+    from pipeline_widgets.persistence.repositories.evaluators import Evaluators
+    from pipeline_widgets.persistence.repositories.events import Events
+    from pipeline_widgets.persistence.repositories.metrics import Metrics
+    from pipeline_widgets.persistence.repositories.notices import Notices
+    from pipeline_widgets.persistence.repositories.shown_items import ShownItems
+    from pipeline_widgets.persistence.repositories.workspace_overview import WorkspaceOverview
 
 _OF_WORKSPACE = select(schema.workspace.c.revision).scalar_subquery()
 #: The sum of two numbers that only grow; agents belong to no project, and raise that of the workspace.
@@ -135,31 +136,43 @@ class UnitOfWork:
     @cached_property
     def metrics(self) -> Metrics:
         """The metrics of runs, and what their processes use."""
+        from pipeline_widgets.persistence.repositories.metrics import Metrics  # noqa: PLC0415  not before Running
+
         return Metrics(self.connection, self.now, self.root)
 
     @cached_property
     def checkpoints(self) -> Checkpoints:
         """The checkpoints."""
+        from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints  # noqa: PLC0415  not before Running
+
         return Checkpoints(self.connection, self.now, self.root)
 
     @cached_property
     def shown_items(self) -> ShownItems:
         """What trainings have shown."""
+        from pipeline_widgets.persistence.repositories.shown_items import ShownItems  # noqa: PLC0415  not before Running
+
         return ShownItems(self.connection, self.now, self.root)
 
     @cached_property
     def evaluators(self) -> Evaluators:
         """The evaluators, and the scores that they have given."""
+        from pipeline_widgets.persistence.repositories.evaluators import Evaluators  # noqa: PLC0415  not before Running
+
         return Evaluators(self.connection, self.now, self.root, self.trust)
 
     @cached_property
     def agents(self) -> Agents:
         """The agents."""
+        from pipeline_widgets.persistence.repositories.agents import Agents  # noqa: PLC0415  not before Running
+
         return Agents(self.connection, self.now, self.root)
 
     @cached_property
     def endpoints(self) -> Endpoints:
         """The processes behind agents' endpoints."""
+        from pipeline_widgets.persistence.repositories.endpoints import Endpoints  # noqa: PLC0415  not before Running
+
         return Endpoints(self.connection, self.now, self.root)
 
     @cached_property
@@ -170,21 +183,29 @@ class UnitOfWork:
     @cached_property
     def annotations(self) -> Annotations:
         """The notes, tags and favourites."""
+        from pipeline_widgets.persistence.repositories.annotations import Annotations  # noqa: PLC0415  not before Running
+
         return Annotations(self.connection, self.now, self.root)
 
     @cached_property
     def notices(self) -> Notices:
         """The receivers of messages about runs, and the messages."""
+        from pipeline_widgets.persistence.repositories.notices import Notices  # noqa: PLC0415  not before Running
+
         return Notices(self.connection, self.now, self.root)
 
     @cached_property
     def overview(self) -> WorkspaceOverview:
         """All projects as a whole, to be read."""
+        from pipeline_widgets.persistence.repositories.workspace_overview import WorkspaceOverview  # noqa: PLC0415  not before Running
+
         return WorkspaceOverview(self.connection, self.now, self.root)
 
     @cached_property
     def events(self) -> Events:
         """The edits of pipelines."""
+        from pipeline_widgets.persistence.repositories.events import Events  # noqa: PLC0415  not before Running
+
         return Events(self.connection, self.now, self.root)
 
 
@@ -434,6 +455,8 @@ def _choose_url(record: WorkspaceRecord, standing: identity.Standing, asked: Loc
     if asked.url in {None, record.remote}:
         if standing.origin is Origin.COPY and record.remote is not None:
             what, why = f"The artifacts at {record.remote} are another's.", "This database is a copy."
+            from pipeline_widgets.persistence.remote import ownership  # noqa: PLC0415  not before Running
+
             raise StorageError(what, f"{why} They belong to its original.", ownership.OTHER_URL)
         return record.remote
     if standing.origin is not Origin.COPY or record.remote is None:
@@ -445,6 +468,8 @@ def _choose_url(record: WorkspaceRecord, standing: identity.Standing, asked: Loc
 
 def _check_url(database: Database, url: str) -> None:
     """Refuse a URL that belongs to another workspace; where nobody answers, the rows can be read still."""
+    from pipeline_widgets.persistence.remote import ownership  # noqa: PLC0415  not before Running
+
     try:
         ownership.claim(url, identity.describe(database), str(database.identity))
     except StorageError as error:
@@ -454,6 +479,8 @@ def _check_url(database: Database, url: str) -> None:
 
 
 def _create_workspace(database: Database, asked: Location, timing: Timing) -> None:
+    from pipeline_widgets.persistence.remote import ownership  # noqa: PLC0415  not before Running
+
     new = uuid4().hex
     kept = (
         default_folder(database, asked.url, new)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
-from pipeline_widgets.domain.evaluator import EvaluatorSpec
 from pipeline_widgets.domain.job import ScoreRequest, ScoreTarget
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.persistence.store import UnitOfWork
-from pipeline_widgets.services import evaluation_queue, pipeline_facts
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.evaluator import EvaluatorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,9 +54,13 @@ def find_code_references(
 def find_scoring(work: UnitOfWork, run: Run, references: CodeReferences) -> ScoreRequest | None:
     """Return what the worker of a run is to score by an evaluator."""
     if run.kind == "evaluation":
+        from pipeline_widgets.services import evaluation_queue  # noqa: PLC0415  not before Running
+
         return evaluation_queue.request_of(work, run)
     if references.spec is None or references.evaluator is None:
         return None
+    from pipeline_widgets.services import pipeline_facts  # noqa: PLC0415  not before Running
+
     inherited = pipeline_facts.lineage(work, run) if run.resumed_run_id is not None else ()
     scores = work.evaluators.scores_of_checkpoints([each.id for each in inherited])
     known = {each.checkpoint_id: each.value for each in scores if each.evaluator == references.spec.name}

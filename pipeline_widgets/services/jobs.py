@@ -11,7 +11,6 @@ from pipeline_widgets.domain.job import FreezeRequest, Job, ScoreRequest
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.persistence.store import Store, UnitOfWork
-from pipeline_widgets.services import pipeline_facts
 from pipeline_widgets.services.code_references import CodeReferences, find_code_references, find_scoring
 from pipeline_widgets.services.run_queue import find_start
 
@@ -73,6 +72,8 @@ def _request_freeze(
     stage = pipeline.stage(run.stage_id) if pipeline and run.stage_id else None
     if pipeline is None or not isinstance(stage, ExperimentStage) or not stage.auto_add_agent:
         return None
+    from pipeline_widgets.services import pipeline_facts  # noqa: PLC0415  not before Running
+
     experiment = work.experiments.get(run.trained_experiment_id)
     return FreezeRequest(
         parent=parent,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pipeline_widgets.domain.liveness import Lease, Process
-from pipeline_widgets.persistence.repositories.endpoints import Endpoints
-from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import Store, UnitOfWork
+
+if TYPE_CHECKING:
+    from pipeline_widgets.persistence.repositories.endpoints import Endpoints
+    from pipeline_widgets.persistence.repositories.runs import Runs
 
 
 class LeaseService(ABC):

@@ -5,20 +5,22 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.chain import DeploymentStage, Pipeline, Stage
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.job import PublishedFolder
-from pipeline_widgets.domain.pipeline_facts import PipelineFacts
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement, resolve_placement
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.domain.triggering import RunStart
 from pipeline_widgets.errors import CheckpointError
 from pipeline_widgets.persistence import artifact_paths
 from pipeline_widgets.persistence.store import Store, UnitOfWork
-from pipeline_widgets.services.admission import check_limits
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.agent import AgentVersion
+    from pipeline_widgets.domain.pipeline_facts import PipelineFacts
+    from pipeline_widgets.domain.triggering import RunStart
 
 #: Raises where code of a Python, if it is kept by value, cannot run where it would be launched.
 PlacementCheck = Callable[[Placement, str | None], None]
@@ -115,6 +117,8 @@ def enqueue_run(
         return work.runs.add(**common, kind="deployment", config=config, seed=0, signature={})
     experiment = known.for_stage(stage.id).experiment or work.experiments.get(stage.experiment_id)
     placement = find_placement(work, stage, experiment)
+    from pipeline_widgets.services.admission import check_limits  # noqa: PLC0415  not before Running
+
     check_limits(work, placement)
     return work.runs.add(**common, **placement.to_row(), **_of_experiment(experiment))
 
@@ -129,6 +133,8 @@ def enqueue_experiment_run(
     """Insert a Pending run of an experiment by itself; `code` as the row names it."""
     project = {"project_id": experiment.project_id, "revision": revision, "code": code}
     placement = find_placement(work, None, experiment)
+    from pipeline_widgets.services.admission import check_limits  # noqa: PLC0415  not before Running
+
     check_limits(work, placement)
     placed = {"home": platform.node(), **placement.to_row()}
     return work.runs.add(**project, **placed, **frozen_start(run_start), **_of_experiment(experiment))

@@ -5,41 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline_widgets.domain.agent import DeployedVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import FrozenCopy, Job, Outcome
-from pipeline_widgets.domain.limits import can_continue
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.run_record import Environment, RunCode
-from pipeline_widgets.domain.triggering import decide_next_stage, find_next_stage
 from pipeline_widgets.errors import FencedError, UntrustedError
 from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.store import UnitOfWork
-from pipeline_widgets.services import agents, pipeline_facts
-from pipeline_widgets.services.admission import (
-    decide,
-    decide_waiting,
-    find_limit_reason,
-    hold_back,
-    is_waiting,
-)
 from pipeline_widgets.services.code_references import CodeReferences, find_code_references
-from pipeline_widgets.services.evaluation_queue import keep_scores
 from pipeline_widgets.services.jobs import create_job, create_stored_job
 from pipeline_widgets.services.leases import LeaseService
-from pipeline_widgets.services.notices import enqueue_end_notices, hold_stage
-from pipeline_widgets.services.retries import enqueue_retry
 from pipeline_widgets.services.run_queue import (
     as_started,
     enqueue_run,
     find_placement,
     find_unreachable_reason,
 )
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.agent import DeployedVersion
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,6 +152,9 @@ class SupervisionService(LeaseService):
         Raises:
             FencedError: The run was given up.
         """
+        from pipeline_widgets.services.notices import enqueue_end_notices  # noqa: PLC0415  not before Running
+        from pipeline_widgets.services.retries import enqueue_retry  # noqa: PLC0415  not before Running
+
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
             told: dict[str, Any] = _progress(last) if last else {}
@@ -193,6 +185,8 @@ class SupervisionService(LeaseService):
         Raises:
             FencedError: The run was given up.
         """
+        from pipeline_widgets.domain.agent import DeployedVersion  # noqa: PLC0415  not before Running
+
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
             if not work.runs.update_fenced(job.run_id, job.token, revision=revision):
@@ -210,6 +204,8 @@ class SupervisionService(LeaseService):
 
     def restore_former_version(self, placed: DeployedVersion) -> None:
         """Make the former version current again, unless another one has become current meanwhile."""
+        from pipeline_widgets.services import agents  # noqa: PLC0415  not before Running
+
         with self._store.write() as work:
             agent = work.agents.get(placed.agent_id)
             if placed.former is not None and agent.current.number == placed.version:
@@ -217,6 +213,9 @@ class SupervisionService(LeaseService):
 
     def give_up(self, lease: Lease, evidence: str) -> bool:
         """Set a run to Crashed, and enqueue its retry; False if it has moved on since its lease was read."""
+        from pipeline_widgets.services.notices import enqueue_end_notices  # noqa: PLC0415  not before Running
+        from pipeline_widgets.services.retries import enqueue_retry  # noqa: PLC0415  not before Running
+
         with self._store.write() as work:
             run = work.runs.get(lease.subject_id)
             if work.runs.lease(lease.subject_id) != lease:
@@ -230,6 +229,8 @@ class SupervisionService(LeaseService):
 
     def count_launch(self, lease: Lease) -> bool:
         """Count one more launch of a Pending run, if it is admitted; False if it waits, or has moved on."""
+        from pipeline_widgets.services.admission import decide, hold_back  # noqa: PLC0415  not before Running
+
         with self._store.write() as work:
             decided = decide(work, lease)
             if decided is None:
@@ -242,6 +243,8 @@ class SupervisionService(LeaseService):
 
     def hold_back_waiting(self, leases: Iterable[Lease]) -> frozenset[int]:
         """Write for what runs wait that cannot begin within the limits of this machine; return their ids."""
+        from pipeline_widgets.services.admission import decide_waiting, hold_back, is_waiting  # noqa: PLC0415  not before Running
+
         if not any(is_waiting(lease) for lease in leases):
             return frozenset()  # most of the time: what reconciles asks nothing more
         with self._store.read() as work:
@@ -255,6 +258,8 @@ class SupervisionService(LeaseService):
 
     def find_admissible(self) -> tuple[Lease, ...]:
         """Return the leases of waiting runs that can begin here now, the oldest first."""
+        from pipeline_widgets.services.admission import decide_waiting  # noqa: PLC0415  not before Running
+
         with self._store.read() as work:
             admitted = [each.run_id for _, each in decide_waiting(work) if each.is_admitted]
             return tuple(work.runs.lease(run_id) for run_id in admitted)
@@ -279,6 +284,12 @@ class SupervisionService(LeaseService):
             return work.runs.lease(run_id)
 
     def _follow(self, work: UnitOfWork, run: Run, owner: Owner | None, revision: int) -> Job | Run | None:
+        from pipeline_widgets.domain.limits import can_continue  # noqa: PLC0415  not before Running
+        from pipeline_widgets.domain.triggering import decide_next_stage, find_next_stage  # noqa: PLC0415  not before Running
+        from pipeline_widgets.services import pipeline_facts  # noqa: PLC0415  not before Running
+        from pipeline_widgets.services.admission import find_limit_reason  # noqa: PLC0415  not before Running
+        from pipeline_widgets.services.notices import hold_stage  # noqa: PLC0415  not before Running
+
         if run.stage_id is None or run.pipeline_id is None:
             return None
         pipeline = work.pipelines.get(run.pipeline_id)
@@ -321,6 +332,8 @@ class SupervisionService(LeaseService):
         )
 
     def _save_agent(self, work: UnitOfWork, run: Run, frozen: FrozenCopy) -> None:
+        from pipeline_widgets.services import agents, pipeline_facts  # noqa: PLC0415  not before Running
+
         if run.is_deployment:
             checkpoint = work.checkpoints.get(run.start_checkpoint_id or 0)
             agents.save(work, frozen, checkpoint, run.config["agent_description"], made_by=run.id)
@@ -355,6 +368,8 @@ def _progress(batch: Batch) -> dict[str, int]:
 
 
 def _keep(work: UnitOfWork, job: Job, batch: Batch) -> None:
+    from pipeline_widgets.services.evaluation_queue import keep_scores  # noqa: PLC0415  not before Running
+
     told = ((each.step, name, value) for each in batch.reported for name, value in each.metrics.items())
     work.metrics.add(job.run_id, told, work.now)
     for loaded in batch.loaded:

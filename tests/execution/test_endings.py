@@ -126,7 +126,9 @@ def test_a_supervisor_whose_own_log_is_full_goes_on(bench: Bench, monkeypatch: p
     flaky, server = Flaky(services.store), ForkServer()
     monkeypatch.setattr(sys, "stderr", Full())
 
-    Supervisor(flaky, services.reconciler, services.endpoints, services.store.timing, server).run(run.id)
+    Supervisor(
+        flaky, lambda: services.reconciler, lambda: services.endpoints, services.store.timing, server
+    ).run(run.id)
     server.close()
 
     assert services.runs.get(run.id).status == "Succeeded"
@@ -164,7 +166,11 @@ def test_a_value_that_can_never_be_stored_fails_the_run_and_nothing_else_is_lost
     server = ForkServer()
 
     Supervisor(
-        Choosy(services.store), services.reconciler, services.endpoints, services.store.timing, server
+        Choosy(services.store),
+        lambda: services.reconciler,
+        lambda: services.endpoints,
+        services.store.timing,
+        server,
     ).run(run.id)
     server.close()
 
@@ -247,9 +253,9 @@ def test_a_database_server_that_restarts_does_not_fail_a_deployment(site: Site) 
     restarting = Restarting.__new__(Restarting)
     restarting.__dict__.update(endpoints.__dict__)
 
-    Supervisor(services.supervision, services.reconciler, restarting, services.store.timing, server).run(
-        run.id
-    )
+    Supervisor(
+        services.supervision, lambda: services.reconciler, lambda: restarting, services.store.timing, server
+    ).run(run.id)
     server.close()
 
     ended = services.runs.get(run.id)

@@ -83,7 +83,9 @@ def test_a_database_that_refuses_does_not_end_the_training(bench: Bench) -> None
     first = services.runs.trigger(pipe.stages[0]._id)
     server = ForkServer()
 
-    Supervisor(refusing, services.reconciler, services.endpoints, services.store.timing, server).run(first.id)
+    Supervisor(
+        refusing, lambda: services.reconciler, lambda: services.endpoints, services.store.timing, server
+    ).run(first.id)
     server.close()
 
     assert [stage.status for stage in pipe.stages] == ["Succeeded"] * 2
@@ -118,7 +120,9 @@ def test_a_supervisor_that_waits_for_the_database_is_seen_to_move(
     run = services.runs.trigger(pipe.stages[0]._id)
     server = ForkServer()
 
-    Supervisor(refusing, services.reconciler, services.endpoints, services.store.timing, server).run(run.id)
+    Supervisor(
+        refusing, lambda: services.reconciler, lambda: services.endpoints, services.store.timing, server
+    ).run(run.id)
     server.close()
 
     assert pipe.stages[0].status == "Succeeded"
@@ -204,7 +208,9 @@ def test_what_a_child_told_counts_although_it_ended_early(bench: Bench) -> None:
     server = ForkServer()
 
     late = Late(services.store)
-    Supervisor(late, services.reconciler, services.endpoints, services.store.timing, server).run(run.id)
+    Supervisor(
+        late, lambda: services.reconciler, lambda: services.endpoints, services.store.timing, server
+    ).run(run.id)
     server.close()
 
     second = pipe.stages[1].run

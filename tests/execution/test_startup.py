@@ -219,7 +219,57 @@ from pipeline_widgets.execution import supervisor
 from pipeline_widgets.execution.assembly import connect_execution
 connect_execution({bench.ws._services.store.database.url!r}, create=False)
 unwanted = ["pipeline_widgets.application", "yaml", "pydantic", "http.client"]
-unwanted += ["sqlalchemy.dialects.postgresql", "fsspec"]
-print([name for name in unwanted if name in sys.modules])
+unwanted += ["sqlalchemy.dialects.postgresql", "fsspec", "pipeline_widgets.execution.worker"]
+unwanted += ["pipeline_widgets.domain.overview", "pipeline_widgets.persistence.remote.folders"]
+print([name for name in (*unwanted, *supervisor.AFTER_RUNNING) if name in sys.modules])
 """
     assert run_python(code) == "[]"
+
+
+@pytest.mark.spec("11.2")
+def test_a_supervisor_imports_what_is_left_once_its_run_is_running(bench: Bench) -> None:
+    """Not before, when somebody waits for it, and not within the transaction that ends the run."""
+    pipe = bench.chain({}, {})
+    run = bench.ws._services.runs.trigger(pipe.stages[0]._id)
+    code = f"""
+import os, sys
+from pipeline_widgets.execution.fork_server import create_spawner
+spawner = create_spawner()
+from pipeline_widgets.execution import supervisor
+from pipeline_widgets.execution.assembly import connect_execution
+opened = connect_execution({bench.ws._services.store.database.url!r}, create=False)
+
+def ours():
+    return {{name for name in sys.modules if name.startswith("pipeline_widgets.")}}
+
+
+states, imports = [], []
+rest = supervisor.import_rest
+def import_rest():
+    states.append(opened.supervision.lease({run.id}).status.value)
+    rest()
+    imports.append(ours())
+supervisor.import_rest = import_rest
+parts = (lambda: opened.reconciler, lambda: opened.endpoints, opened.store.timing, spawner)
+supervisor.Supervisor(opened.supervision, *parts, lambda: opened.trackers).run({run.id})
+print(states[0], sorted(ours() - imports[0]))
+"""
+    assert run_python(code) == "Running []"
+    assert [stage.status for stage in pipe.stages] == ["Succeeded"] * 2
+
+
+@pytest.mark.spec("11.2")
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux shows what a process has loaded")
+@pytest.mark.parametrize(("cores", "loaded"), [(1, [False, True]), (2, [True, True])])
+def test_with_one_core_a_worker_is_forked_before_its_imports(cores: int, loaded: list[bool]) -> None:
+    """They would hold up the supervisor, which waits for a process before its run is Running."""
+    code = f"""
+from pathlib import Path
+from pipeline_widgets.execution import fork_server
+fork_server._usable_cores = lambda: {cores}
+server = fork_server.ForkServer()
+workers = [server.spawn()() for _ in range(2)]
+print(["pydantic_core" in Path(f"/proc/{{each.pid}}/maps").read_text() for each in workers])
+server.close()
+"""
+    assert run_python(code) == str(loaded)

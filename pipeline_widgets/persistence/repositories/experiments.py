@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, nulls_last, select, update
 
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference, ConfiguredAlgorithm
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.experiment import Experiment, compute_config_digest
-from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
-from pipeline_widgets.domain.filtering import Filter
-from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run import STATUSES_BY_URGENCY
 from pipeline_widgets.errors import UntrustedError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, in_chunks, require
 from pipeline_widgets.persistence.repositories.experiment_runs import LATEST_RUN, LATEST_STATUS, of_runs
-from pipeline_widgets.persistence.repositories.filters import build_condition, experiment_target
 from pipeline_widgets.persistence.repositories.records import Records
-from pipeline_widgets.persistence.repositories.run_lineage import EARLIER_CODE
 from pipeline_widgets.persistence.trust import WorkspaceTrust
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.filtering import Filter
+    from pipeline_widgets.domain.overview import ExperimentRow, ExperimentSummary
 
 CONFIGS_READ = 500  # experiments whose config fields are suggested
 #: Characters of the code of an earlier stage that go along; larger code is left out, as it is sent each time.
@@ -163,6 +162,8 @@ class Experiments(Repository):
         self.trust.check_code(reference)
         if start_run_id is None:
             return reference
+        from pipeline_widgets.persistence.repositories.run_lineage import EARLIER_CODE  # noqa: PLC0415  not before Running
+
         values = {"ids": [start_run_id], "own": algorithm_id, "most": MOST_EARLIER_CODE}
         earlier = (AlgorithmReference(**row) for row in self._all(EARLIER_CODE, **values))
         return replace(reference, earlier=tuple(each for each in earlier if self._is_trusted(each)))
@@ -309,6 +310,9 @@ class Experiments(Repository):
         }
 
     def _matching(self, project_id: int, where: Filter) -> ColumnElement[bool]:
+        from pipeline_widgets.domain.filter_subjects import EXPERIMENTS  # noqa: PLC0415  not before Running
+        from pipeline_widgets.persistence.repositories.filters import build_condition, experiment_target  # noqa: PLC0415  not before Running
+
         holds = build_condition(self.connection, where, experiment_target(EXPERIMENTS))
         return (_E.project_id == project_id) & holds
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import asdict, fields
-from typing import Any, Literal, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, delete, func, select, update
 
 from pipeline_widgets.domain.chain import Pipeline, Stage, Trigger
-from pipeline_widgets.domain.filter_subjects import PIPELINES
-from pipeline_widgets.domain.filtering import Condition, Filter
-from pipeline_widgets.domain.history import StageMarks
-from pipeline_widgets.domain.overview import StageScore
-from pipeline_widgets.domain.rollup import StageSummary
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import (
@@ -24,7 +20,12 @@ from pipeline_widgets.persistence.repositories.base import (
     require_one,
 )
 from pipeline_widgets.persistence.repositories.experiment_runs import of_runs
-from pipeline_widgets.persistence.repositories.filters import build_condition, pipeline_target
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.filtering import Condition, Filter
+    from pipeline_widgets.domain.history import StageMarks
+    from pipeline_widgets.domain.overview import StageScore
+    from pipeline_widgets.domain.rollup import StageSummary
 
 _P, _S, _R, _E = schema.pipelines.c, schema.stages.c, schema.runs.c, schema.experiments.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -36,8 +37,6 @@ _NAMED = select(_P.id, _P.name).where(
     (_P.project_id == bindparam("project")) & _P.name.in_(bindparam("names", expanding=True))
 )
 _CHAINS = select(schema.stages).where(_S.pipeline_id.in_(_IDS)).order_by(_S.position)
-_MARK_COLUMNS = tuple(field.name for field in fields(StageMarks))
-_MARKS = select(_S.id, *(_S[name] for name in _MARK_COLUMNS)).where(_S.id.in_(_IDS))
 _MOVE = update(schema.stages).where(_S.id == bindparam("stage")).values(position=bindparam("at"))
 _REMOVE_STAGES = delete(schema.stages).where(_S.id.in_(_IDS))
 _HOLD = update(schema.stages).where(_S.id == bindparam("stage")).values(held=bindparam("reason"))
@@ -107,7 +106,7 @@ _STATUSES: dict[str | None, Status] = {None: Status.DRAFT, **{each.value: each f
 _TRIGGERS = {each.value: each for each in Trigger}
 
 #: Finds the pipelines for which a condition holds on what rules compute, such as a status.
-Computed: TypeAlias = Callable[[Condition], Collection[int]]
+Computed: TypeAlias = "Callable[[Condition], Collection[int]]"
 #: By what the database itself sorts a list of pipelines.
 Order: TypeAlias = Literal["modified", "name", "created"]
 _ORDERS: dict[Order, ColumnElement[Any]] = {
@@ -196,6 +195,8 @@ class Pipelines(Repository):
 
     def stage_scores(self, project_id: int, ids: Collection[int] | None = None) -> dict[int, StageScore]:
         """Return, by pipeline, the best score of its last stage with one; of all in a project by default."""
+        from pipeline_widgets.domain.overview import StageScore  # noqa: PLC0415  not before Running
+
         found: dict[int, StageScore] = {}
         queries = [_STAGE_SCORES.where(_P.project_id == project_id)]
         if ids is not None:
@@ -314,9 +315,11 @@ class Pipelines(Repository):
 
     def marks(self, stage_ids: Collection[int]) -> dict[int, StageMarks]:
         """Return, by stage, why it is held and what was accepted as fresh."""
+        from pipeline_widgets.domain.history import StageMarks  # noqa: PLC0415  not before Running
+
+        names, query = _mark_columns()
         return {
-            row["id"]: StageMarks(**{name: row[name] for name in _MARK_COLUMNS})
-            for row in self._of(_MARKS, stage_ids)
+            row["id"]: StageMarks(**{name: row[name] for name in names}) for row in self._of(query, stage_ids)
         }
 
     def _with_stage(self, condition: ColumnElement[bool]) -> tuple[Pipeline, ...]:
@@ -333,6 +336,9 @@ class Pipelines(Repository):
             self._add(schema.stages, id=stage.id, **values)
 
     def _matching(self, project_id: int, where: Filter, computed: Computed) -> ColumnElement[bool]:
+        from pipeline_widgets.domain.filter_subjects import PIPELINES  # noqa: PLC0415  not before Running
+        from pipeline_widgets.persistence.repositories.filters import build_condition, pipeline_target  # noqa: PLC0415  not before Running
+
         holds = build_condition(self.connection, where, pipeline_target(PIPELINES, computed))
         return (_P.project_id == project_id) & holds
 
@@ -365,4 +371,15 @@ class Pipelines(Repository):
 
 
 def _to_summary(name: str, status: str | None, trigger: str, held: str | None) -> StageSummary:
+    from pipeline_widgets.domain.rollup import StageSummary  # noqa: PLC0415  not before Running
+
     return StageSummary(name=name, status=_STATUSES[status], trigger=_TRIGGERS[trigger], held=held)
+
+
+@cache
+def _mark_columns() -> tuple[tuple[str, ...], Executable]:
+    """Return the columns that hold the marks of a stage, and the statement that reads them."""
+    from pipeline_widgets.domain.history import StageMarks  # noqa: PLC0415  not before Running
+
+    names = tuple(field.name for field in fields(StageMarks))
+    return names, select(_S.id, *(_S[name] for name in names)).where(_S.id.in_(_IDS))

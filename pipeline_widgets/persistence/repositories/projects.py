@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select, update
 
-from pipeline_widgets.domain.overview import ProjectRow
-from pipeline_widgets.domain.project import Project
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import NamedRow, Repository, require
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.overview import ProjectRow
+    from pipeline_widgets.domain.project import Project
 
 _TOUCH = (
     update(schema.projects)

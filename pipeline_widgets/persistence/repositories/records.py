@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, bindparam, insert, select, update
 
 from pipeline_widgets.domain.code_record import CodeRecord, digest_of_text
-from pipeline_widgets.domain.limits import Limits
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run_record import Environment, GitState, RunCode, TriggerPlace
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.persistence.repositories.base import Repository, in_chunks
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.limits import Limits
 
 _DIGESTS: BindParameter[Any] = bindparam("digests", expanding=True)
 _S, _E, _A = schema.sources.c, schema.environments.c, schema.algorithms.c
@@ -130,6 +132,8 @@ class Records(Repository):
 
     def limits(self) -> Limits:
         """Return the limits of each machine that launches runs itself."""
+        from pipeline_widgets.domain.limits import Limits  # noqa: PLC0415  not before Running
+
         return Limits.from_json(self.connection.execute(_LIMITS).scalar())
 
     def set_limits(self, limits: Limits) -> None:

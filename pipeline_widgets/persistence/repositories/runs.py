@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BindParameter,
@@ -25,18 +25,17 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningInsert
 
 from pipeline_widgets.domain.failure import Failure
-from pipeline_widgets.domain.filter_subjects import RUNS
-from pipeline_widgets.domain.filtering import Filter
-from pipeline_widgets.domain.limits import Limits, QueuedRun
 from pipeline_widgets.domain.liveness import Lease, Process
-from pipeline_widgets.domain.overview import ResultRow
 from pipeline_widgets.domain.run import ACTIVE, Run, Status, check_transition
 from pipeline_widgets.domain.run_record import RunCode
 from pipeline_widgets.errors import ConflictError
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository, require
-from pipeline_widgets.persistence.repositories.filters import build_condition, run_target
-from pipeline_widgets.persistence.repositories.run_lineage import ANCESTORS, DESCENDANTS, RESUMED, RESUMING
+
+if TYPE_CHECKING:
+    from pipeline_widgets.domain.filtering import Filter
+    from pipeline_widgets.domain.limits import Limits, QueuedRun
+    from pipeline_widgets.domain.overview import ResultRow
 
 _C = schema.runs.c
 _ACTIVE = tuple(sorted(status.value for status in ACTIVE))
@@ -216,18 +215,26 @@ class Runs(Repository):
 
     def resumed(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs, those that they resumed, those that these resumed, and so on, by id."""
+        from pipeline_widgets.persistence.repositories.run_lineage import RESUMED  # noqa: PLC0415  not before Running
+
         return self._by_id(RESUMED, ids)
 
     def resuming(self, ids: Collection[int]) -> dict[int, Run]:
         """Return runs, those that resumed them, those that resumed these, and so on, by id."""
+        from pipeline_widgets.persistence.repositories.run_lineage import RESUMING  # noqa: PLC0415  not before Running
+
         return self._by_id(RESUMING, ids)
 
     def ancestors(self, run_id: int) -> dict[int, Run]:
         """Return a run, the one that saved what it started from, and so on, by id."""
+        from pipeline_widgets.persistence.repositories.run_lineage import ANCESTORS  # noqa: PLC0415  not before Running
+
         return self._by_id(ANCESTORS, [run_id])
 
     def descendants(self, checkpoint_ids: Collection[int]) -> dict[int, Run]:
         """Return the runs that started from checkpoints, or from what such runs saved, and so on, by id."""
+        from pipeline_widgets.persistence.repositories.run_lineage import DESCENDANTS  # noqa: PLC0415  not before Running
+
         return self._by_id(DESCENDANTS, checkpoint_ids)
 
     def of_stage(self, stage_id: int) -> tuple[Run, ...]:
@@ -264,6 +271,9 @@ class Runs(Repository):
 
     def matching(self, project_id: int, where: Filter) -> tuple[int, ...]:
         """Return the runs of a project for which a filter holds, oldest first; evaluations are none."""
+        from pipeline_widgets.domain.filter_subjects import RUNS  # noqa: PLC0415  not before Running
+        from pipeline_widgets.persistence.repositories.filters import build_condition, run_target  # noqa: PLC0415  not before Running
+
         mine = (_C.project_id == project_id) & (_C.kind != "evaluation")
         holds = build_condition(self.connection, where, run_target(RUNS))
         return tuple(self.connection.scalars(select(_C.id).where(mine & holds).order_by(_C.id)))
@@ -378,6 +388,8 @@ class Runs(Repository):
 
         Deployments are none of them. Without a run the limits are not read: nothing has to be decided.
         """
+        from pipeline_widgets.domain.limits import Limits  # noqa: PLC0415  not before Running
+
         rows = self._all(_QUEUE, host=host)
         return tuple(map(row_mapping.to_queued_run, rows)), Limits.from_json(
             rows[0]["limits"] if rows else None
