@@ -22,7 +22,7 @@ export class StaleCard {
         ${button({
           label: "Re-run from here",
           glyph: "redo",
-          title: "Run it again with what there is now; Auto stages follow",
+          title: "Run it again with what there is now, and what turns stale after it; the plan comes first",
           reason: blocked,
           f: `rerun-${title}`,
           onclick: rerun,

@@ -951,11 +951,13 @@ interface Answers {
   offer: { runs: ResumableRun[] };
   environment: RunEnvironment;
   plan: Plan;
+  plan_rerun: PipelineRunPlan;
   plan_run: PipelineRunPlan;
   run: { run: number };
   remove: Edited;
   resume: Named;
   resume_form: ResumeOffer;
+  rerun: { run: number };
   rotate_key: { key: string };
   score: ScoringStarted;
   score_by: { started: ScoringStarted | null };
