@@ -93,8 +93,8 @@ def make_pipeline_plan(
         goal: What the run is for.
         run_through: Whether Manual stages on the way are started too, instead of waiting for a person.
         start_over: Whether a stage that could be resumed begins again.
-        from_stage: The stage that a person has asked to run again first, from its beginning, whatever its gate
-            says; None takes the first that the goal asks for.
+        from_stage: The stage that a person has asked to run again first, from its beginning, whatever its
+            gate says; None takes the first that the goal asks for.
         stale: The staleness of its stages, where that is known already.
     """
     stale = compute_staleness(pipeline, facts) if stale is None else stale

@@ -95,7 +95,7 @@ def _curve(curve: MetricCurve, *, drawn: bool) -> Row:
 
 
 def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:
-    """Return the latest checkpoints, latest first; the best one is always among them."""
+    """Return the best checkpoint, the final one and the other latest ones, latest first."""
     final = [row.id for row in rows[-1:]]
     listed = [row for at, row in enumerate(rows, start=LISTED - len(rows)) if at >= 0 or row.id == best]
     return [
@@ -104,5 +104,5 @@ def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:
             "best": row.id == best,
             "final": row.id in final,
         }
-        for row in reversed(listed)
+        for row in sorted(listed[::-1], key=lambda row: (row.id != best, row.id not in final))
     ]

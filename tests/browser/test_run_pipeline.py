@@ -110,7 +110,7 @@ def test_the_builder_runs_what_is_next_and_brings_up_to_date(
 def test_a_stale_stage_is_run_again_with_the_manual_stages_after_it(
     notebook: Notebook, page: Page, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
 ) -> None:
-    """ "Re-run from here" says what it will run and where it stops, and runs through where that is chosen."""
+    """The plan says what it will run and where it stops, and runs through where that is chosen."""
     made = (
         "for stage in [*pipe.stages, pipe.stages[0]]:\n"
         "    if len(stage.runs): stage.experiment.update(seed=3)\n"
@@ -124,7 +124,7 @@ def test_a_stale_stage_is_run_again_with_the_manual_stages_after_it(
     expect(manual.get_by_role("radio", name="Stop there")).to_be_checked()
     assert said(plan) == {
         "Runs now": "Stage 2 (dpo) again",
-        "Starts from": "step 2 of Stage 1 (sft), best evaluation score 2",
+        "Starts from": "best evaluation score 2, step 2",
         "Waits for you": "Stage 3 (grpo)",
         "Turns stale": "Stage 3 (grpo)",
     }

@@ -185,6 +185,7 @@ export class ExperimentDetail {
       left = saved - checkpoints.length;
     const training = scores(checkpoints.map((each) => each.training_score)),
       evaluation = scores(checkpoints.map((each) => each.evaluation_score));
+    const active = !!runs[0] && isActive(runs[0].status);
     const evaluators = evaluatorsOf(checkpoints),
       given = evaluators.map((name) => scores(checkpoints.map((each) => each.scores[name])));
     const none =
@@ -227,7 +228,7 @@ export class ExperimentDetail {
               ({ id }) => id,
               (each) => html`<tr>
                 ${every ? numberCell(each.run?.replace(/^run /, "")) : null}
-                <td class="pw-number">${stepMarks(each)}${each.step}</td>
+                <td class="pw-number">${stepMarks(each, active)}${each.step}</td>
                 ${numberCell(training(each.training_score))}${numberCell(evaluation(each.evaluation_score))}
                 ${evaluators.map((name, at) => numberCell(given[at](each.scores[name])))}
                 ${numberCell(bytes(each.size))}
