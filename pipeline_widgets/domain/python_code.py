@@ -26,6 +26,7 @@ def to_python(
     defined_in_notebooks: Collection[str] = (),
     unfit: Mapping[int, str] | None = None,
     evaluator_in_notebook: bool = False,
+    workspace: str | None = None,
 ) -> str:
     """Return the code.
 
@@ -36,6 +37,7 @@ def to_python(
             them first.
         unfit: Why stages, by their positions, cannot start from what they are set to: adding one is refused.
         evaluator_in_notebook: Whether no package announces the evaluator by which the pipeline scores.
+        workspace: The file or URL of its workspace, which has these names already.
     """
     reasons = unfit or {}
     names = _variables(each.name for each in document.experiments)
@@ -47,6 +49,7 @@ def to_python(
         named = _flat(document.score_by)
         lines += [f"# Run the cell first that defines this evaluator with @pw.evaluator: {named}", ""]
     lines += [
+        *([f"# An empty workspace: the pipeline itself is in {_flat(workspace)}"] if workspace else []),
         "ws = pw.Workspace()",
         _call("project = ws.create_project", [project], {"advanced_training": True}),
         "",

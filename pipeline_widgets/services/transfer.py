@@ -100,6 +100,7 @@ class TransferService:
             defined_in_notebooks=pickled,
             unfit=unfit,
             evaluator_in_notebook=evaluator is not None and evaluator.is_by_value,
+            workspace=str(self._store.database.path or self._store.database.safe_url),
         )
 
     def import_pipeline(

@@ -360,3 +360,33 @@ def test_the_lineage_in_results_leads_to_rows(
     expect(output.get_by_role("listitem").filter(has_text="version 1, from step")).to_be_visible()
     screenshot("lineage results", output)
     assert axe(output) == ""
+
+
+@pytest.mark.spec("8.1", "9.3")
+def test_an_experiment_and_an_agent_have_a_lineage(
+    notebook: Notebook,
+    show: Callable[[str], Locator],
+    axe: Callable[[Locator], str],
+    screenshot: Callable[..., Path],
+) -> None:
+    """The runs that led to the deployed version; from an experiment a press leads to a relative's own."""
+    output = show(LINEAGE + "ExperimentView(services, second.experiment_id)")
+    output.get_by_text("Lineage", exact=True).click()
+    nodes = output.get_by_role("region", name="Graph of the lineage").get_by_role("button")
+    expect(nodes).to_have_count(2)  # its latest run, of which nothing came yet
+    screenshot("lineage experiment", output)
+    nodes.nth(0).click()
+    expect(output.get_by_role("heading", name=re.compile("-sft-1$"))).to_be_visible()
+    expect(nodes.nth(0)).to_have_attribute("aria-current", "true")
+    assert axe(output) == ""
+    agent = notebook.run(
+        "from pipeline_widgets.widgets.agent import AgentView\nAgentView(services, services.agents.all()[0].id)"
+    )
+    agent.get_by_text("Lineage", exact=True).click()
+    nodes = agent.get_by_role("region", name="Graph of the lineage").get_by_role("button")
+    expect(nodes).to_have_count(4)
+    expect(nodes.nth(3)).to_have_attribute("aria-current", "true")
+    for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
+        notebook.theme(theme)
+        assert axe(agent) == "", theme
+        screenshot(f"lineage agent {theme}", agent)

@@ -4,6 +4,7 @@ import { AgentBox } from "./agent_box.js";
 import { openRollBack, openRotateKey } from "./agent_dialogs.js";
 import { button, draw, focusOn, html, make, moment, named, notice, unique } from "./elements.js";
 import { copyButton, Printed } from "./files.js";
+import { LineagePart } from "./lineage_part.js";
 import { heads, numberCell, numbers } from "./tables.js";
 import { tabKey, tabList } from "./tabs.js";
 import { inFull, isolated, scores } from "./text.js";
@@ -21,6 +22,8 @@ export class AgentDetail {
     this.name = unique("agent");
     this.log = new Printed(this.frame, "");
     this.box = new AgentBox(host, id);
+    const elsewhere = "Its project shows it.";
+    this.lineage = new LineagePart(host.frame, { open: () => {}, why: () => elsewhere }, "agent");
     this.language = 0;
     this.el = make(html`<div class="pw-ag-detail"></div>`);
   }
@@ -40,6 +43,7 @@ export class AgentDetail {
     const named = (/** @type {string} */ name) => `${name} of ${isolated(row.name)}`;
     this.log.el.setAttribute("aria-label", named("Log"));
     this.log.show(log);
+    this.lineage.show({ id: this.id, status: `version ${row.current_version}` });
     draw(
       this.el,
       html`<div class="pw-ag-trouble">${trouble(row, detail)}</div>
@@ -63,7 +67,8 @@ export class AgentDetail {
         <section class="pw-ag-part" aria-label=${named("Versions")}>
           <h3>Versions</h3>
           ${this.versions(row, detail)}
-        </section>`,
+        </section>
+        ${this.lineage.el}`,
     );
     return this.el;
   }
