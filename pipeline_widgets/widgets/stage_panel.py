@@ -98,11 +98,12 @@ def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:
     """Return the best checkpoint, the final one and the other latest ones, latest first."""
     final = [row.id for row in rows[-1:]]
     listed = [row for at, row in enumerate(rows, start=LISTED - len(rows)) if at >= 0 or row.id == best]
+    latest = listed[::-1]
     return [
         {
             **encode_fields(row, "id", "step", "training_score", "evaluation_score", "size", "scores"),
             "best": row.id == best,
             "final": row.id in final,
         }
-        for row in sorted(listed[::-1], key=lambda row: (row.id != best, row.id not in final))
+        for row in sorted(latest, key=lambda row: (row.id != best, row.id not in final))
     ]

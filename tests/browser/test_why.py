@@ -376,11 +376,12 @@ def test_an_experiment_and_an_agent_have_a_lineage(
     expect(nodes).to_have_count(2)  # its latest run, of which nothing came yet
     screenshot("lineage experiment", output)
     nodes.nth(0).click()
-    expect(output.get_by_role("heading", name=re.compile("-sft-1$"))).to_be_visible()
+    expect(output.get_by_role("heading", name=re.compile("-sft-1"))).to_be_visible()
     expect(nodes.nth(0)).to_have_attribute("aria-current", "true")
     assert axe(output) == ""
     agent = notebook.run(
-        "from pipeline_widgets.widgets.agent import AgentView\nAgentView(services, services.agents.all()[0].id)"
+        "from pipeline_widgets.widgets.agent import AgentView\n"
+        "AgentView(services, services.agents.all()[0].id)"
     )
     agent.get_by_text("Lineage", exact=True).click()
     nodes = agent.get_by_role("region", name="Graph of the lineage").get_by_role("button")

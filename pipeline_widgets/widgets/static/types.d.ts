@@ -938,6 +938,7 @@ interface Answers {
   duplicate: Named;
   edit: Edited & { refused?: Record<string, string> };
   filter_fields: FilterFields;
+  find: { ids: number[] };
   history: History;
   import: Named & Also;
   lineage: Lineage;
