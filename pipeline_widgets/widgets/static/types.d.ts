@@ -262,7 +262,7 @@ interface FailureActions {
 }
 
 /** What was one thing when a stage ran, and is another now; null where there is none. */
-type ChangeRow = { name: string; old: string | null; new: string | null };
+type ChangeRow = { name: string; old: string | null; new: string | null; code: boolean };
 
 /** Why a stage is stale, as `stale_card.py` describes it; `stage` is the one that it is about. */
 type StaleReasonRow = { text: string; stage: number | null; changes: ChangeRow[] };
