@@ -56,6 +56,7 @@ def to_python(
         *(_experiment(names[each.name], each) for each in document.experiments),
         "",
         _call("pipe = project.create_pipeline", [document.name], _describe(document)),
+        *([_call("pipe.tag", document.tags, {})] if document.tags else []),
     ]
     if document.score_by is not None:
         lines.append(_call("pipe.score_by", [document.score_by], {}))
@@ -71,7 +72,8 @@ def _experiment(variable: str, entry: ExperimentEntry) -> str:
     given |= {"config": dict(entry.config)} if entry.config else {}
     given |= {"seed": entry.seed} if entry.seed else {}
     given |= entry.placement.to_plain()
-    return _call(f"{variable} = project.create_experiment", [entry.name], given)
+    made = _call(f"{variable} = project.create_experiment", [entry.name], given)
+    return made if not entry.tags else f"{made}\n{_call(f'{variable}.tag', entry.tags, {})}"
 
 
 def _describe(document: Document) -> dict[str, Any]:
