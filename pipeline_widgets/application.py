@@ -152,6 +152,7 @@ class Services:
         run_through: bool = False,
         start_over: bool = False,
         duplicate: bool = False,
+        from_stage: int | None = None,
         expected_stage: int | None = None,
     ) -> Run:
         """Run a pipeline with the algorithms as this process defines them now, and launch the first run."""
@@ -162,6 +163,7 @@ class Services:
             goal,
             run_through=run_through,
             start_over=start_over,
+            from_stage=from_stage,
             expected_stage=expected_stage,
             options=TriggerOptions(duplicate=duplicate, find_place=place.result),
         )

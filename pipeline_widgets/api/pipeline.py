@@ -270,7 +270,12 @@ class Pipeline(Annotated, display.ShowsView):
         return self._services.runs.check(self._id)
 
     def plan(
-        self, *, bring_up_to_date: bool = False, run_through: bool = False, start_over: bool = False
+        self,
+        *,
+        bring_up_to_date: bool = False,
+        run_through: bool = False,
+        start_over: bool = False,
+        from_stage: Stage | None = None,
     ) -> PipelinePlan:
         """Return the plan of `run`, or of `bring_up_to_date`: what runs, follows, and waits for you.
 
@@ -278,10 +283,15 @@ class Pipeline(Annotated, display.ShowsView):
             bring_up_to_date: Whether to plan bringing it up to date.
             run_through: Whether Manual stages on the way are started too.
             start_over: Whether a stage that could be resumed begins again.
+            from_stage: The stage to begin with, again, in a plan of `bring_up_to_date`.
         """
-        goal = RunGoal.UP_TO_DATE if bring_up_to_date else RunGoal.NEXT
+        goal = RunGoal.UP_TO_DATE if bring_up_to_date or from_stage else RunGoal.NEXT
         return self._services.pipeline_runs.plan(
-            self._id, goal, run_through=run_through, start_over=start_over
+            self._id,
+            goal,
+            run_through=run_through,
+            start_over=start_over,
+            from_stage=self._own_stage(from_stage),
         )
 
     def run(self, *, run_through: bool = False, start_over: bool = False) -> Run:
@@ -305,23 +315,33 @@ class Pipeline(Annotated, display.ShowsView):
         """
         return self._start(RunGoal.NEXT, run_through=run_through, start_over=start_over)
 
-    def bring_up_to_date(self, *, run_through: bool = False, start_over: bool = False) -> Run:
+    def bring_up_to_date(
+        self, *, run_through: bool = False, start_over: bool = False, from_stage: Stage | None = None
+    ) -> Run:
         """Run again what is stale, from the first stage that is, and let Auto stages follow.
 
         Args:
             run_through: Start the stale Manual stages on the way too; by default the chain ends before the
                 first of them.
             start_over: Begin a stage again that could be resumed.
+            from_stage: Begin with this stage, from its beginning, whether it is stale or not; then run again
+                what that makes stale.
 
         Returns:
             The run of the first stage.
 
         Raises:
+            NotFoundError: `from_stage` is not one of this pipeline.
             TriggerError: Nothing is stale, or the stage cannot start now; it says why.
             CheckpointError: What it would start from is missing or corrupt.
             ConflictError: Another process has triggered it at the same moment.
         """
-        return self._start(RunGoal.UP_TO_DATE, run_through=run_through, start_over=start_over)
+        return self._start(
+            RunGoal.UP_TO_DATE,
+            run_through=run_through,
+            start_over=start_over,
+            from_stage=self._own_stage(from_stage),
+        )
 
     def stop(self) -> None:
         """Ask all its active runs to stop; no Auto stage starts then. Does nothing where none is active."""
@@ -390,9 +410,11 @@ class Pipeline(Annotated, display.ShowsView):
         """Its row in a listing."""
         return {**_row(self._now), **annotation_columns(self._annotation)}
 
-    def _start(self, goal: RunGoal, *, run_through: bool, start_over: bool) -> Run:
+    def _own_stage(self, stage: Stage | None) -> int | None:
+        return None if stage is None else id_in(self._services, stage, Stage)
+
+    def _start(self, goal: RunGoal, **options: Any) -> Run:
         self._services.reconcile()
-        options: dict[str, Any] = {"run_through": run_through, "start_over": start_over}
         planned = self._services.pipeline_runs.plan(self._id, goal, **options)
         for note in planned.plan.notes if planned.plan else ():  # before the code as it is here is kept
             warnings.warn(note, stacklevel=3)

@@ -357,9 +357,17 @@ def projects(services: Services) -> Listing[Project]:
     Args:
         services: The workspace.
     """
-    found = services.projects.all()
-    made = (Project(services, each.id) for each in found)
-    return Listing("project", made, partial(_rows, services), lambda: [each.name for each in found])
+
+    def select(where: str) -> Listing[Project]:
+        chosen = {*services.workspace_overview.project_ids(where)}
+        return listing([each for each in services.projects.all() if each.id in chosen])
+
+    def listing(found: Sequence[values.Project]) -> Listing[Project]:
+        made = (Project(services, each.id) for each in found)
+        rows = partial(_rows, services)
+        return Listing("project", made, rows, lambda: [each.name for each in found], select)
+
+    return listing(services.projects.all())
 
 
 def _rows(services: Services, listed: Sequence[Project]) -> list[dict[str, Any]]:

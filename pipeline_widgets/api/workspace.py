@@ -98,7 +98,10 @@ class Workspace(display.ShowsView):
 
     @property
     def projects(self) -> Listing[Project]:
-        """Its projects, in the order of their creation."""
+        """Its projects, in the order of their creation; `ws.projects("status=failed")` takes a filter.
+
+        It knows name, kind, status (of anything in them), experiments and pipelines (how many there are).
+        """
         return projects(self._services)
 
     @property

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from pipeline_widgets.domain.annotation import Annotation, AnnotationEdit, validate_tags
 from pipeline_widgets.domain.chain import (
     UNSAVED_ID,
     DeploymentStage,
@@ -53,6 +54,8 @@ class ExperimentEntry:
     seed: int
     #: Where its runs are launched; one that is there already keeps its own.
     placement: Placement = DEFAULT_PLACEMENT
+    #: One that is there already keeps its own.
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +78,7 @@ class Document:
     stages: tuple[StageEntry, ...]
     #: The evaluator by whose scores Best and gates go.
     score_by: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 def to_plain(document: Document) -> dict[str, Any]:
@@ -84,12 +88,14 @@ def to_plain(document: Document) -> dict[str, Any]:
         "pipeline": document.name,
         "description": document.description,
         **({} if document.score_by is None else {"score_by": document.score_by}),
+        **({"tags": [*document.tags]} if document.tags else {}),
         "experiments": {
             each.name: {
                 "algorithm": each.algorithm,
                 "seed": each.seed,
                 "config": dict(each.config),
                 **each.placement.to_plain(),
+                **({"tags": [*each.tags]} if each.tags else {}),
             }
             for each in document.experiments
         },
@@ -104,7 +110,7 @@ def from_plain(plain: Any) -> Document:
         ConfigError: It is none; the place and what is wrong there are named.
     """
     top = DocumentNode("the document", plain)
-    top.check_keys({"format", "pipeline", "description", "score_by", "experiments", "stages"})
+    top.check_keys({"format", "pipeline", "description", "score_by", "tags", "experiments", "stages"})
     if top.integer("format") != FORMAT:
         raise import_error(
             "the document", f"Its format is {format_value(plain['format'])}, and {FORMAT} is known."
@@ -123,6 +129,7 @@ def from_plain(plain: Any) -> Document:
         experiments=tuple(experiments.values()),
         stages=stages,
         score_by=top.name("score_by", "evaluator") if "score_by" in top else None,
+        tags=_tags(top),
     )
 
 
@@ -227,7 +234,7 @@ def _experiments(listed: Mapping[str, Any]) -> dict[str, ExperimentEntry]:
 
 
 def _experiment(node: DocumentNode, key: str) -> ExperimentEntry:
-    node.check_keys({"algorithm", "seed", "config", "launcher", "resources"})
+    node.check_keys({"algorithm", "seed", "config", "launcher", "resources", "tags"})
     number = node.integer("seed")
     with _within(node.place):
         name, seed = validate_name(key, "experiment"), validate_seed(number)
@@ -237,7 +244,16 @@ def _experiment(node: DocumentNode, key: str) -> ExperimentEntry:
         seed=seed,
         config=node.mapping("config"),
         placement=_placement(node),
+        tags=_tags(node),
     )
+
+
+def _tags(node: DocumentNode) -> tuple[str, ...]:
+    if "tags" not in node:
+        return ()
+    listed = node.sequence("tags")
+    with _within(node.place):
+        return AnnotationEdit(tags=validate_tags(listed)).apply(Annotation()).tags
 
 
 def _placement(node: DocumentNode) -> Placement:

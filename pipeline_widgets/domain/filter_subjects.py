@@ -1,4 +1,4 @@
-"""What runs, experiments and pipelines are filtered by (spec 9.8)."""
+"""What runs, experiments, pipelines and projects are filtered by (spec 9.8)."""
 
 from __future__ import annotations
 
@@ -36,4 +36,18 @@ PIPELINES = FilterSubject(
     noun="pipelines",
     fields={**_COMMON, "description": _TEXT, "experiment": _TEXT, "stages": _NUMBER},
     statuses=tuple(status.value for status in PipelineStatus),
+)
+#: The status is any of those of its pipelines, of its other experiments, and of what is active, as the
+#: workspace counts them.
+PROJECTS = FilterSubject(
+    noun="projects",
+    fields={
+        "name": _TEXT,
+        "kind": _TEXT,
+        "status": FieldKind.STATUS,
+        "experiments": _NUMBER,
+        "pipelines": _NUMBER,
+    },
+    statuses=tuple(status.value for status in PipelineStatus),
+    is_open=False,
 )

@@ -72,6 +72,8 @@ class FilterSubject:
     noun: str
     fields: Mapping[str, FieldKind]
     statuses: tuple[str, ...]
+    #: Whether any other name is a field of a config, or a metric.
+    is_open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,7 @@ def _check(expression: Filter, subject: FilterSubject) -> Filter:
 def _check_condition(condition: Condition, subject: FilterSubject) -> Condition:
     name = condition.field
     low = _ALIASES.get(name.lower(), name.lower())
-    kind = subject.fields.get(low, FieldKind.OPEN)
+    kind = _kind_of(low, condition, subject)
     if kind is not FieldKind.OPEN:
         condition = replace(condition, field=low)
     at, wanted, operator = condition.value_column, condition.text, condition.operator
@@ -310,6 +312,13 @@ def _check_condition(condition: Condition, subject: FilterSubject) -> Condition:
         what = f"{operator} compares numbers, {wanted!r} is not."
         raise _error(at, what, f"Write a number, such as {name}{operator}0.5.")
     return condition
+
+
+def _kind_of(name: str, condition: Condition, subject: FilterSubject) -> FieldKind:
+    if name in subject.fields or subject.is_open:
+        return subject.fields.get(name, FieldKind.OPEN)
+    what = f"{subject.noun.capitalize()} have no {condition.field!r}."
+    raise _error(condition.column, what, f"Choose one of {', '.join(subject.fields)}.")
 
 
 def _check_status(condition: Condition, subject: FilterSubject) -> Condition:

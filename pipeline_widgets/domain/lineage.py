@@ -55,11 +55,11 @@ class Relative:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lineage:
-    """Both ways from a run, or from one of its checkpoints."""
+    """Both ways from a run, from one of its checkpoints, or from a version of an agent."""
 
     #: Its own label.
     of: str
-    #: The run itself; its step counts for nothing.
+    #: The run or the agent itself; its step counts for nothing.
     subject: Relative
     #: What it started from, and so on until something started from scratch; the nearest first.
     ancestors: tuple[Relative, ...]

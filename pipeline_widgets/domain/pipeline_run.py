@@ -79,6 +79,7 @@ def make_pipeline_plan(
     *,
     run_through: bool = False,
     start_over: bool = False,
+    from_stage: int | None = None,
     stale: Mapping[int, Staleness] | None = None,
 ) -> PipelinePlan:
     """Return the plan of a run of a pipeline.
@@ -92,13 +93,16 @@ def make_pipeline_plan(
         goal: What the run is for.
         run_through: Whether Manual stages on the way are started too, instead of waiting for a person.
         start_over: Whether a stage that could be resumed begins again.
+        from_stage: The stage that a person has asked to run again first, from its beginning, whatever its
+            gate says; None takes the first that the goal asks for.
         stale: The staleness of its stages, where that is known already.
     """
     stale = compute_staleness(pipeline, facts) if stale is None else stale
-    first = _find_first(pipeline, facts, goal, stale)
+    is_chosen = from_stage is not None
+    first = pipeline.stage(from_stage) if is_chosen else _find_first(pipeline, facts, goal, stale)
     if isinstance(first, Blocker):
         return PipelinePlan(goal=goal, nothing=first)
-    resumable = _find_resumable(pipeline, first, facts)
+    resumable = None if is_chosen else _find_resumable(pipeline, first, facts)
     resume = resumable is not None and not start_over
     whole = _find_way(pipeline, first, facts, goal, stale)
     way = whole[: next((at for at, each in enumerate(whole) if not each[1]), None)]
@@ -112,7 +116,7 @@ def make_pipeline_plan(
         following=following,
         stops_before=() if run_through else asked,
     )
-    if not resume and (held := _find_held(pipeline, first, facts)) is not None:
+    if not resume and not is_chosen and (held := _find_held(pipeline, first, facts)) is not None:
         plan = replace(plan, blockers=(*plan.blockers, str(held)))
     return PipelinePlan(
         goal=goal,
@@ -164,9 +168,11 @@ def offer_runs(pipeline: Pipeline, facts: PipelineFacts, stale: Mapping[int, Sta
     )
 
 
-def pipeline_run_error(pipeline: Pipeline, plan: PipelinePlan) -> TriggerError:
-    """Return the error that says why a pipeline cannot be run."""
+def pipeline_run_error(pipeline: Pipeline, plan: PipelinePlan, from_stage: int | None = None) -> TriggerError:
+    """Return the error that says why a pipeline cannot be run, or run again from a stage."""
     verb = "run" if plan.goal is RunGoal.NEXT else "brought up to date"
+    if from_stage is not None:
+        verb = f"run again from stage {pipeline.position(from_stage) + 1}"
     fix = plan.nothing.fix if plan.nothing else "See pipe.plan() and pipe.check()."
     return TriggerError(f"Pipeline {quote(pipeline.name)} cannot be {verb}.", plan.reason, fix)
 

@@ -37,6 +37,11 @@ class ProjectUse:
     runs: Sequence[str] = ()
 
 
+def describe_kind(*, advanced_training: bool) -> str:
+    """Return the kind of a project in words."""
+    return "Advanced Training" if advanced_training else "Classic RL"
+
+
 def check_deletable(project: Project, use: ProjectUse) -> None:
     """Refuse to delete a project that is at work, or whose checkpoints are the only source of something.
 

@@ -26,6 +26,7 @@ def to_python(
     defined_in_notebooks: Collection[str] = (),
     unfit: Mapping[int, str] | None = None,
     evaluator_in_notebook: bool = False,
+    workspace: str | None = None,
 ) -> str:
     """Return the code.
 
@@ -36,6 +37,7 @@ def to_python(
             them first.
         unfit: Why stages, by their positions, cannot start from what they are set to: adding one is refused.
         evaluator_in_notebook: Whether no package announces the evaluator by which the pipeline scores.
+        workspace: The file or URL of its workspace, which has these names already.
     """
     reasons = unfit or {}
     names = _variables(each.name for each in document.experiments)
@@ -47,12 +49,14 @@ def to_python(
         named = _flat(document.score_by)
         lines += [f"# Run the cell first that defines this evaluator with @pw.evaluator: {named}", ""]
     lines += [
+        *([f"# An empty workspace: the pipeline itself is in {_flat(workspace)}"] if workspace else []),
         "ws = pw.Workspace()",
         _call("project = ws.create_project", [project], {"advanced_training": True}),
         "",
         *(_experiment(names[each.name], each) for each in document.experiments),
         "",
         _call("pipe = project.create_pipeline", [document.name], _describe(document)),
+        *([_call("pipe.tag", document.tags, {})] if document.tags else []),
     ]
     if document.score_by is not None:
         lines.append(_call("pipe.score_by", [document.score_by], {}))
@@ -68,7 +72,8 @@ def _experiment(variable: str, entry: ExperimentEntry) -> str:
     given |= {"config": dict(entry.config)} if entry.config else {}
     given |= {"seed": entry.seed} if entry.seed else {}
     given |= entry.placement.to_plain()
-    return _call(f"{variable} = project.create_experiment", [entry.name], given)
+    made = _call(f"{variable} = project.create_experiment", [entry.name], given)
+    return made if not entry.tags else f"{made}\n{_call(f'{variable}.tag', entry.tags, {})}"
 
 
 def _describe(document: Document) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Stage
 from pipeline_widgets.domain.checkpoint import Checkpoint, Choice
+from pipeline_widgets.domain.code_difference import find_code_differences
 from pipeline_widgets.domain.comparison import ABSENT, compare_settings, merge_config
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.pipeline_facts import PipelineFacts, StageFacts
@@ -24,12 +25,14 @@ NO_LONGER_FED = "It no longer starts from the checkpoint that it used"
 class Change:
     """Something that was one thing when a stage ran, and is another now."""
 
-    #: A field of the config, its keys joined by dots, or what is used of another stage.
+    #: A field of the config, its keys joined by dots, what is used of another stage, or a place in code.
     name: str
     #: What the run used; `ABSENT` where it had none.
     old: Any
     #: What there is now; `ABSENT` where there is none.
     new: Any
+    #: Whether the two are lines of code.
+    is_code: bool = False
 
 
 class StaleReason(str):
@@ -130,8 +133,24 @@ def _own_reasons(known: StageFacts) -> list[StaleReason]:
     if known.succeeded.config_digest != known.experiment.config_digest:
         reasons.append(_describe_config_change(known.succeeded, known.experiment))
     if (place := known.code_change) is not None:
-        reasons.append(StaleReason(f"{CODE_CHANGED}: {place}"))
+        reasons.append(StaleReason(f"{CODE_CHANGED}: {place}", changes=_list_code_changes(known)))
     return reasons
+
+
+def _list_code_changes(known: StageFacts) -> list[Change]:
+    """Return the lines of code that have changed, as far as both texts are kept."""
+    if known.code_then is None or known.code_now is None:
+        return []
+    found = find_code_differences(known.code_then, known.code_now)
+    return [
+        Change(
+            name=each.place,
+            old=ABSENT if each.old is None else each.old,
+            new=ABSENT if each.new is None else each.new,
+            is_code=True,
+        )
+        for each in found
+    ]
 
 
 def _describe_config_change(run: Run, experiment: Experiment) -> StaleReason:

@@ -32,6 +32,7 @@ class PipelineRunService:
         *,
         run_through: bool = False,
         start_over: bool = False,
+        from_stage: int | None = None,
     ) -> PipelinePlan:
         """Return the plan of a run of a pipeline.
 
@@ -40,11 +41,19 @@ class PipelineRunService:
             goal: What the run is for.
             run_through: Whether Manual stages on the way are started too.
             start_over: Whether a stage that could be resumed begins again.
+            from_stage: The stage to begin with; None takes the first that the goal asks for.
         """
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             facts = pipeline_facts.load(work, pipeline)
-        made = make_pipeline_plan(pipeline, facts, goal, run_through=run_through, start_over=start_over)
+        made = make_pipeline_plan(
+            pipeline,
+            facts,
+            goal,
+            run_through=run_through,
+            start_over=start_over,
+            from_stage=from_stage,
+        )
         if made.plan is None or made.stage_id is None or not made.resume:
             return made
         note = describe_folder_of(facts, made.stage_id, resume=True)
@@ -58,6 +67,7 @@ class PipelineRunService:
         *,
         run_through: bool = False,
         start_over: bool = False,
+        from_stage: int | None = None,
         expected_stage: int | None = None,
         options: TriggerOptions | None = None,
     ) -> Run:
@@ -68,6 +78,7 @@ class PipelineRunService:
             goal: What the run is for.
             run_through: Whether Manual stages on the way are started too.
             start_over: Whether a stage that could be resumed begins again.
+            from_stage: The stage to begin with; None takes the first that the goal asks for.
             expected_stage: The stage that was first in the plan that a person has seen.
             options: How the first stage is triggered, but for whether it resumes.
 
@@ -78,13 +89,15 @@ class PipelineRunService:
             CheckpointError: What it would start from is missing or corrupt.
             ConflictError: Another process has triggered it at the same moment.
         """
-        made = self.plan(pipeline_id, goal, run_through=run_through, start_over=start_over)
+        made = self.plan(
+            pipeline_id, goal, run_through=run_through, start_over=start_over, from_stage=from_stage
+        )
         if expected_stage is not None and made.stage_id not in {None, expected_stage}:
             what = "The pipeline has moved on since the plan was made."
             raise StaleWriteError(what, "Another stage is next by now.", "Look at the new plan.")
         if made.stage_id is None or made.reason:
             with self._store.read() as work:
-                raise pipeline_run_error(work.pipelines.get(pipeline_id), made)
+                raise pipeline_run_error(work.pipelines.get(pipeline_id), made, from_stage)
         asked = options or TriggerOptions()
         return self._runs.trigger(
             made.stage_id, replace(asked, resume=made.resume, run_through=made.run_through)

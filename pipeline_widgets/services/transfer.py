@@ -12,6 +12,7 @@ import yaml
 
 from pipeline_widgets.directions import quote
 from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
+from pipeline_widgets.domain.annotation import Annotation
 from pipeline_widgets.domain.chain import ExperimentStage, FromAgent, Pipeline, Stage
 from pipeline_widgets.domain.document import (
     Document,
@@ -100,6 +101,7 @@ class TransferService:
             defined_in_notebooks=pickled,
             unfit=unfit,
             evaluator_in_notebook=evaluator is not None and evaluator.is_by_value,
+            workspace=str(self._store.database.path or self._store.database.safe_url),
         )
 
     def import_pipeline(
@@ -157,6 +159,8 @@ class TransferService:
             if made.score_by is not None:
                 check_scorable(work, made)
             pipeline = work.pipelines.save(made, revision, before=empty)
+            if document.tags:
+                work.annotations.write("pipeline", pipeline.id, Annotation(tags=document.tags), revision)
             history.record_event(work, pipeline, EventKind.CREATED, said)
             return ImportedPipeline(pipeline=pipeline, also=also)
 
@@ -208,22 +212,25 @@ def _document(work: UnitOfWork, pipeline: Pipeline) -> Document:
     experiments = [known[each] for each in pipeline.experiment_ids]
     names = {each.id: each.name for each in experiments}
     agents = {each.id: each.name for each in work.agents.matching(pipeline.agent_ids, ())}
+    written = work.annotations.of("experiment", list(names))
     return Document(
         name=pipeline.name,
         description=pipeline.description,
-        experiments=tuple(_entry(each) for each in experiments),
+        experiments=tuple(_entry(each, written[each.id].tags) for each in experiments),
         stages=tuple(_name_stage(stage, names, agents) for stage in pipeline.stages),
         score_by=pipeline.score_by,
+        tags=work.annotations.of("pipeline", [pipeline.id])[pipeline.id].tags,
     )
 
 
-def _entry(experiment: Experiment) -> ExperimentEntry:
+def _entry(experiment: Experiment, tags: tuple[str, ...]) -> ExperimentEntry:
     return ExperimentEntry(
         name=experiment.name,
         algorithm=experiment.spec.name,
         config=experiment.config,
         seed=experiment.seed,
         placement=experiment.placement,
+        tags=tags,
     )
 
 
@@ -255,6 +262,8 @@ def _bind_experiments(
         new = work.experiments.add(
             project_id, free_name, each.made, entry.seed, revision, placement=entry.placement
         )
+        if entry.tags:
+            work.annotations.write("experiment", new.id, Annotation(tags=entry.tags), revision)
         ids[name] = new.id
         also.append(f"Experiment {quote(free_name)} was created.")
     return ids, tuple(also)

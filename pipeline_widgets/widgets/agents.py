@@ -29,6 +29,7 @@ from pipeline_widgets.widgets.agent_messages import (
 )
 from pipeline_widgets.widgets.base import Row, describe_error
 from pipeline_widgets.widgets.experiment_form import resume_row
+from pipeline_widgets.widgets.lineage import lineage_row
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.snapshot import Rows
 
@@ -81,6 +82,10 @@ class AgentsView(PagedView):
         """Collapse its row."""
         self._open.discard(agent)
         self.page_shown()
+
+    def do_lineage(self, agent: int) -> Row:
+        """Return which runs led to the current version, and what started from it."""
+        return lineage_row(self._services.lineages.agent_graph(agent))
 
     # ---- commands: making and editing
 

@@ -10,14 +10,14 @@ import traitlets as t
 from pipeline_widgets.domain.annotation import AnnotatedKind, Annotation, parse_annotation_edit
 from pipeline_widgets.domain.filtering import FieldKind, FilterSubject
 from pipeline_widgets.errors import PipelineError, format_error
-from pipeline_widgets.services.queries.filter_fields import FilterFields
+from pipeline_widgets.services.queries.filter_fields import NO_FIELDS, FilterFields
 from pipeline_widgets.widgets.base import Row
 from pipeline_widgets.widgets.paged import PagedView
 
 MOST_SUGGESTED = 200  # names that are sent of each kind
 
 
-def filter_fields_row(subject: FilterSubject, found: FilterFields) -> Row:
+def filter_fields_row(subject: FilterSubject, found: FilterFields = NO_FIELDS) -> Row:
     """Return what the box of a filter suggests: fields, what they are, and values of some of them."""
     known = [{"name": name, "kind": kind.value} for name, kind in subject.fields.items()]
     config = [{"name": name, "kind": "config"} for name in found.config if name not in subject.fields]

@@ -50,6 +50,11 @@ class ExperimentView(ExperimentsView):
         self.show_page(self._query)
         self.do_expand(experiment)
 
+    def show_experiment(self, experiment_id: int) -> None:
+        """Show another experiment in place of this one."""
+        if experiment_id != self._only:
+            self.do_show(experiment_id)
+
     def do_results(self, experiment: int) -> None:
         """Show its runs in a table with charts, where others can be set beside them."""
         if self.compared is None:

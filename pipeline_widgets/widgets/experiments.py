@@ -34,6 +34,7 @@ from pipeline_widgets.widgets.experiment_form import (
     submitted,
 )
 from pipeline_widgets.widgets.failure_card import failure_row
+from pipeline_widgets.widgets.lineage import LineageView
 from pipeline_widgets.widgets.paged import Query
 from pipeline_widgets.widgets.scoring import ScoringView
 from pipeline_widgets.widgets.showing import ShowingView, summary_row
@@ -62,7 +63,7 @@ class ExpandedRow:
     every: bool = False
 
 
-class ExperimentsView(AnnotatedList, TriggeringView, ScoringView, DeployingView, ShowingView):
+class ExperimentsView(AnnotatedList, TriggeringView, LineageView, ScoringView, DeployingView, ShowingView):
     """A project's experiments, live.
 
     Args:
@@ -136,6 +137,13 @@ class ExperimentsView(AnnotatedList, TriggeringView, ScoringView, DeployingView,
             every=look.every if every is None else every,
         )
         self.page_shown()
+
+    def do_show_run(self, experiment: int, run: int) -> None:
+        """Show a run, such as a relative of another one, in its own experiment."""
+        if self._services.experiments.get(experiment).project_id != self._project_id:
+            raise NotFoundError("That run is of another project.", fix="Open that project.")
+        self.show_experiment(experiment)
+        self.do_look(experiment, run)
 
     def do_results(self, experiment: int) -> None:
         """Open Results for an experiment."""

@@ -16,6 +16,7 @@ from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.checkpoint import is_finite
 from pipeline_widgets.domain.comparison import ABSENT, Setting, assign_places
 from pipeline_widgets.domain.curve import Curve, thin_curve
+from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
 from pipeline_widgets.domain.overview import ExperimentRow, ResultRow
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.services.queries.comparison import (
@@ -31,6 +32,7 @@ from pipeline_widgets.services.queries.comparison import (
 from pipeline_widgets.services.queries.curves import FIRST, MetricCurve, RunCurves
 from pipeline_widgets.services.queries.run_detail import RunDetailQueries
 from pipeline_widgets.widgets.base import Row, TableView
+from pipeline_widgets.widgets.batch import filter_fields_row
 from pipeline_widgets.widgets.deploying import DeployingView
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.experiment_form import known_fields
@@ -199,6 +201,16 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
             self._revision = -1
             self.refresh()
         self._refresher.wake()
+
+    def do_find(self, search: str) -> Row:
+        """Return the experiments for which a filter holds."""
+        return {
+            "ids": [each.id for each in self._services.overview.experiment_names(self._project_id, search)]
+        }
+
+    def do_filter_fields(self) -> Row:
+        """Return what the box of that filter suggests."""
+        return filter_fields_row(EXPERIMENTS, self._services.filter_fields.of_project(self._project_id))
 
     def do_choose(self, experiments: list[int]) -> None:
         """Show the runs of these experiments."""

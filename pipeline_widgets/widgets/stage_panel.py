@@ -95,14 +95,15 @@ def _curve(curve: MetricCurve, *, drawn: bool) -> Row:
 
 
 def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:
-    """Return the latest checkpoints, latest first; the best one is always among them."""
+    """Return the best checkpoint, the final one and the other latest ones, latest first."""
     final = [row.id for row in rows[-1:]]
     listed = [row for at, row in enumerate(rows, start=LISTED - len(rows)) if at >= 0 or row.id == best]
+    latest = listed[::-1]
     return [
         {
             **encode_fields(row, "id", "step", "training_score", "evaluation_score", "size", "scores"),
             "best": row.id == best,
             "final": row.id in final,
         }
-        for row in reversed(listed)
+        for row in sorted(latest, key=lambda row: (row.id != best, row.id not in final))
     ]

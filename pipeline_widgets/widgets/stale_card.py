@@ -32,7 +32,7 @@ def change_row(change: Change) -> Row:
     old, new = _write(change.old), _write(change.new)
     if old == new:  # such as the number 1 and the text "1"
         old, new = json.dumps(change.old, ensure_ascii=False), json.dumps(change.new, ensure_ascii=False)
-    return {"name": change.name, "old": old, "new": new}
+    return {"name": change.name, "old": old, "new": new, "code": change.is_code}
 
 
 def _write(value: Any) -> str | None:

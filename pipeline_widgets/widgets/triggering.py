@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline_widgets.domain.pipeline_run import RunGoal
 from pipeline_widgets.widgets.base import Row, View
 from pipeline_widgets.widgets.encoding import encode
+from pipeline_widgets.widgets.pipeline_runs import pipeline_plan_row, start_pipeline_run
 
 
 class TriggeringView(View):
@@ -22,6 +24,29 @@ class TriggeringView(View):
         self.show_triggered(stage)
         self._refresher.wake()
         return {"run": run.number}
+
+    def do_plan_rerun(self, stage: int, *, run_through: bool = False) -> Row:
+        """Return what running a stage again, and from there what turns stale, will do (spec 4.8)."""
+        pipeline_id = self._services.pipelines.of_stage(stage).id
+        return pipeline_plan_row(
+            self._services, pipeline_id, RunGoal.UP_TO_DATE, run_through=run_through, from_stage=stage
+        )
+
+    def do_rerun(self, stage: int, *, run_through: bool = False, duplicate: bool = False) -> Row:
+        """Run a stage again, and from there what turns stale."""
+        started = start_pipeline_run(
+            self._services,
+            self._services.pipelines.of_stage(stage).id,
+            RunGoal.UP_TO_DATE,
+            stage,
+            run_through=run_through,
+            duplicate=duplicate,
+            from_stage=stage,
+        )
+        self.refresh()
+        self.show_triggered(stage)
+        self._refresher.wake()
+        return started
 
     def show_triggered(self, stage: int) -> None:
         """Lead to a stage that was triggered, where the view has such a place."""

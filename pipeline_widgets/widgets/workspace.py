@@ -12,18 +12,20 @@ import traitlets as t
 from pipeline_widgets.application import Services
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.chain import label_stage
+from pipeline_widgets.domain.filter_subjects import PROJECTS
 from pipeline_widgets.domain.overview import ActiveRun
+from pipeline_widgets.domain.project import describe_kind
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.queries.workspace_overview import ListedProject, WaitingStage, WorkspacePage
 from pipeline_widgets.widgets.agents import AgentsView
 from pipeline_widgets.widgets.base import Row
+from pipeline_widgets.widgets.batch import filter_fields_row
 from pipeline_widgets.widgets.encoding import encode, encode_fields
 from pipeline_widgets.widgets.paged import PagedView, Query
 from pipeline_widgets.widgets.project import ProjectView
 from pipeline_widgets.widgets.snapshot import Marks, Rows
 
 COLUMNS = ("Name", "Kind", "Experiments", "Pipelines", "Status", "Where it stands", "Last modified")
-ADVANCED, CLASSIC = "Advanced Training", "Classic RL"
 
 
 class WorkspaceView(PagedView):
@@ -73,6 +75,10 @@ class WorkspaceView(PagedView):
     def do_back(self) -> None:
         """Show the workspace again."""
         self._put(None, None)
+
+    def do_filter_fields(self) -> Row:
+        """Return what the box of the filter suggests."""
+        return filter_fields_row(PROJECTS)
 
     # ---- commands: editing
 
@@ -136,7 +142,12 @@ class WorkspaceView(PagedView):
         del found
         status, detail = (listed.rollup.status, listed.rollup.detail) if listed.rollup else ("", "")
         shown = encode_fields(listed, "id", "name", "experiments", "pipelines", "modified_at")
-        return {**shown, "kind": kind_of(listed), "status": encode(status), "detail": detail}
+        return {
+            **shown,
+            "kind": describe_kind(advanced_training=listed.advanced_training),
+            "status": encode(status),
+            "detail": detail,
+        }
 
     def about_page(self, found: WorkspacePage) -> Row:
         """Tell how much is active and waits."""
@@ -154,11 +165,6 @@ class WorkspaceView(PagedView):
                 self._services.projects.get(self._opened_id)
             except NotFoundError:
                 self.do_back()
-
-
-def kind_of(listed: ListedProject) -> str:
-    """Return the kind of a project in words."""
-    return ADVANCED if listed.advanced_training else CLASSIC
 
 
 def active_row(run: ActiveRun) -> Row:
@@ -180,7 +186,7 @@ def table_rows(found: Sequence[ListedProject]) -> list[tuple[object, ...]]:
     return [
         (
             each.name,
-            kind_of(each),
+            describe_kind(advanced_training=each.advanced_training),
             each.experiments,
             each.pipelines,
             Marks((str(each.rollup.status),)) if each.rollup else None,

@@ -105,3 +105,23 @@ def test_the_terminal_ends_with_1_where_a_stage_does_not_succeed(
         main(["--url", url, "run", "Letters", "chain", "--wait"])
     assert ended.value.code == 1
     assert str(pipe.stages[0].status) == "Failed"
+
+
+@pytest.mark.spec("6.8")
+def test_a_stage_is_run_again_from_there(pipe: pw.Pipeline, finish: Callable[..., pw.Run]) -> None:
+    """Whatever is stale before it; Manual stages after it are named, and run through where that is asked."""
+    for _ in range(3):
+        finish(pipe.run(), 0.5)
+    second = pipe.stages[1]
+    plan = pipe.plan(from_stage=second)
+    assert plan.plan is not None
+    assert (plan.plan.runs_now, plan.plan.stops_before) == ("Stage 2 (refine)", ("Stage 3 (agent)",))
+    run = pipe.bring_up_to_date(from_stage=second, run_through=True)
+    assert (run.number, second.status) == (2, "Pending")
+    with pytest.raises(pw.TriggerError, match=r"cannot be run again from stage 2\..*is already pending"):
+        pipe.bring_up_to_date(from_stage=second)
+    finish(run, 0.6)
+    assert pipe.stages[2].status == "Pending"
+    other = pipe.duplicate()
+    with pytest.raises(pw.NotFoundError):
+        other.bring_up_to_date(from_stage=second)

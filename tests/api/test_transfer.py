@@ -461,3 +461,21 @@ def test_an_undo_whose_experiment_is_gone_is_refused(project: pw.Project, pipe: 
     with pytest.raises(pw.PipelineError, match="was deleted since"):
         pipe.undo()
     assert len(pipe.stages) == 2
+
+
+@pytest.mark.spec("9.8", "10.2")
+def test_tags_go_along(project: pw.Project) -> None:
+    """Those of the pipeline and of experiments that are made; one that is there keeps its own."""
+    made = project.create_experiment("tagged", algorithm="Imitate", config={"steps": 5})
+    made.tag("baseline", "2024")
+    pipe = project.create_pipeline("with tags")
+    pipe.add_experiment_stage(made)
+    pipe.tag("to check")
+    text = pipe.to_yaml()
+    assert "tags:\n- to check\n" in text
+    assert '.tag("baseline", "2024")' in pipe.to_python()
+    made.untag("2024")
+    copy = project.import_pipeline(text, name="again")
+    assert (copy.tags, made.tags) == (("to check",), ("baseline",))
+    with pytest.raises(pw.ConfigError, match="tag cannot be empty"):
+        project.import_pipeline(text.replace("- to check", "- ''"), name="third")

@@ -89,3 +89,16 @@ def test_results_lay_experiments_side_by_side(project: pw.Project, supervisor: L
     assert list(project.results("b")["experiment"]) == ["b"]
     with pytest.raises(NotFoundError, match=r"no experiment named 'c'. There are 'a', 'b'"):
         project.results("c")
+
+
+@pytest.mark.spec("9.8", "10.1")
+def test_projects_are_filtered(ws: pw.Workspace) -> None:
+    """`ws.projects("kind~advanced")`, in the language of all listings."""
+    letters = ws.create_project("Letters", advanced_training=True)
+    letters.create_pipeline("chain")
+    ws.create_project("Cart pole")
+    assert [each.name for each in ws.projects("pipelines>=1")] == ["Letters"]
+    assert [each.name for each in ws.projects("not kind~advanced")] == ["Cart pole"]
+    assert len(ws.projects("letters").df) == 1
+    with pytest.raises(pw.FilterError):
+        ws.projects("status=sleeping")

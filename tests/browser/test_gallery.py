@@ -17,8 +17,9 @@ from browser.notebook import Notebook
 from browser.scenes import LETTERS
 
 GEOMETRY = (Path(__file__).parent / "geometry.js").read_text(encoding="utf-8")
-WIDTHS = (600, 900, 1400)
-THEMES = ("light", "dark")
+HIGH_CONTRAST = "JupyterLab Dark High Contrast"
+#: The widths of a cell in which all is looked at in a theme.
+THEMES = {"light": (600, 900, 1400), "dark": (600, 1400), "contrast": (900,)}
 PATIENT = 30_000  # ms; a process has to start
 
 #: A workspace with all that a view can show; one process runs, and one waits for its slot.
@@ -115,17 +116,13 @@ def fit_cell(notebook: Notebook, root: Locator, width: int) -> None:
 def look(notebook: Notebook, name: str, root: Locator, shown: Locator, axe: Callable[[Locator], str]) -> None:
     """Assert of a view, or of a dialog over it, that all is well in all widths and themes."""
     wrong: list[str] = []
-    for theme in THEMES:
-        notebook.theme(theme)
-        for width in WIDTHS:
+    for theme, widths in THEMES.items():
+        notebook.theme(HIGH_CONTRAST if theme == "contrast" else theme)
+        for width in widths:
             fit_cell(notebook, root, width)
-            wrong += (
-                [f"{width} {theme}: {each}" for each in shown.evaluate("root => findFaults(root)")]
-                if theme == "light"
-                else []
-            )
+            faults = [*shown.evaluate("root => findFaults(root)"), *filter(None, [axe(shown)])]
+            wrong += [f"{width} {theme}: {each}" for each in faults]
             shown.screenshot(path=ARTIFACTS / "gallery" / f"{name.replace(' ', '-')}-{width}-{theme}.png")
-        wrong += filter(None, [axe(shown)])
     assert not wrong, "\n".join(wrong)
     assert not notebook.errors, "\n".join(notebook.errors)
 

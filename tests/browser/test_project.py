@@ -134,7 +134,7 @@ def test_a_stage_opens_results_of_its_experiment(notebook: Notebook) -> None:
 def test_runs_are_compared_while_they_run(notebook: Notebook, axe: Callable[[Locator], str]) -> None:
     """Experiments are chosen by search and box; table and charts follow, and no refresh takes the focus."""
     output = notebook.run(f"{RAN}\nview = project.view()\nview.do_show_tab('Results')\nview")
-    search = output.get_by_role("searchbox", name="Search experiments")
+    search = output.get_by_role("combobox", name="Filter experiments")
     expect(output).to_contain_text("Choose experiments to compare their runs.")
     search.fill("gr")
     expect(output.get_by_role("checkbox")).to_have_count(1)

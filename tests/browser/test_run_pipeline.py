@@ -106,6 +106,44 @@ def test_the_builder_runs_what_is_next_and_brings_up_to_date(
     assert notebook.python("[stage.stale for stage in pipe.stages]") == [False] * 3
 
 
+@pytest.mark.spec("4.8", "6.8")
+def test_a_stale_stage_is_run_again_with_the_manual_stages_after_it(
+    notebook: Notebook, page: Page, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
+) -> None:
+    """The plan says what it will run and where it stops, and runs through where that is chosen."""
+    made = (
+        "for stage in [*pipe.stages, pipe.stages[0]]:\n"
+        "    if len(stage.runs): stage.experiment.update(seed=3)\n"
+        "    stage.trigger(); pipe.wait(60)\n"
+        "view = pipe.view()\nview.do_select(pipe.stages[1]._id)"
+    )
+    root = show(notebook, MANUAL.format(pause=0) + made, "view")
+    root.get_by_role("button", name="Re-run from here").click()
+    plan = page.get_by_role("dialog", name="Re-run stage 2 (dpo)?")
+    manual = plan.get_by_role("group", name="Manual on the way: Stage 3 (grpo)")
+    expect(manual.get_by_role("radio", name="Stop there")).to_be_checked()
+    assert said(plan) == {
+        "Runs now": "Stage 2 (dpo) again",
+        "Starts from": "best evaluation score 2, step 2",
+        "Waits for you": "Stage 3 (grpo)",
+        "Turns stale": "Stage 3 (grpo)",
+    }
+    for theme in ("dark", "light"):
+        notebook.theme(theme)
+        assert axe(plan) == ""
+        screenshot(f"re-run plan {theme}", plan)
+    manual.get_by_role("radio", name="Run through").check()
+    expect(plan.get_by_text("Follows automatically")).to_be_visible()
+    plan.get_by_role("button", name="Re-run").click()
+    expect(plan).to_be_hidden()
+    notebook.execute("pipe.wait(120)", timeout=150)
+    assert notebook.python("[(len(stage.runs), stage.stale) for stage in pipe.stages]") == [
+        [2, False],
+        [2, False],
+        [2, False],
+    ]
+
+
 @pytest.mark.spec("6.5", "6.4")
 def test_a_broken_off_stage_offers_to_resume_first_and_to_start_over_with_the_plan(
     notebook: Notebook, page: Page, axe: Callable[[Locator], str], screenshot: Callable[..., Path]

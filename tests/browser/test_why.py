@@ -360,3 +360,90 @@ def test_the_lineage_in_results_leads_to_rows(
     expect(output.get_by_role("listitem").filter(has_text="version 1, from step")).to_be_visible()
     screenshot("lineage results", output)
     assert axe(output) == ""
+
+
+@pytest.mark.spec("8.1", "9.3")
+def test_an_experiment_and_an_agent_have_a_lineage(
+    notebook: Notebook,
+    show: Callable[[str], Locator],
+    axe: Callable[[Locator], str],
+    screenshot: Callable[..., Path],
+) -> None:
+    """The runs that led to the deployed version; from an experiment a press leads to a relative's own."""
+    output = show(LINEAGE + "ExperimentView(services, second.experiment_id)")
+    output.get_by_text("Lineage", exact=True).click()
+    nodes = output.get_by_role("region", name="Graph of the lineage").get_by_role("button")
+    expect(nodes).to_have_count(2)  # its latest run, of which nothing came yet
+    screenshot("lineage experiment", output)
+    nodes.nth(0).click()
+    expect(output.get_by_role("heading", name=re.compile("-sft-1"))).to_be_visible()
+    output.get_by_text("Lineage", exact=True).click()
+    expect(nodes.nth(0)).to_have_attribute("aria-current", "true")
+    assert axe(output) == ""
+    agent = notebook.run(
+        "from pipeline_widgets.widgets.agent import AgentView\n"
+        "AgentView(services, services.agents.all()[0].id)"
+    )
+    agent.get_by_text("Lineage", exact=True).click()
+    nodes = agent.get_by_role("region", name="Graph of the lineage").get_by_role("button")
+    expect(nodes).to_have_count(4)
+    expect(nodes.nth(3)).to_have_attribute("aria-current", "true")
+    for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
+        notebook.theme(theme)
+        assert axe(agent) == "", theme
+        screenshot(f"lineage agent {theme}", agent)
+
+
+CODE = """
+import sys, importlib
+Path("rates.py").write_text(
+    "def rate(step):\\n    warm_up = 100\\n    if step < warm_up:\\n        return 1e-4\\n    return 3e-4\\n")
+sys.path.insert(0, ".")
+sys.path.insert(0, {tests!r})
+import pipeline_widgets as pw
+import rates
+
+@pw.algorithm("Mine", produces={{"thing"}}, accepts=[])
+def mine(ctx):
+    ctx.report(1, evaluation_score=rates.rate(1))
+    with ctx.checkpoint(1) as folder:
+        (folder / "x").write_text("1")
+
+ws = pw.Workspace("code.db")
+project = ws.create_project("Code", advanced_training=True)
+pipe = project.create_pipeline("chain")
+pipe.add_experiment_stage(project.create_experiment("mine", algorithm=mine))
+pipe.stages[0].trigger(); pipe.wait(60)
+Path("rates.py").write_text(
+    "def rate(step):\\n    warm_up = 500\\n    if step < warm_up:\\n        return 1e-4\\n"
+    "    decay = 0.5 ** (step // 1000)\\n    return 3e-4 * decay\\n")
+pipe
+"""
+
+
+@pytest.mark.spec("6.11")
+@pytest.mark.parametrize("width", [600, 1400])
+def test_changed_code_is_shown_line_by_line(
+    notebook: Notebook,
+    axe: Callable[[Locator], str],
+    screenshot: Callable[..., Path],
+    page: Page,
+    width: int,
+) -> None:
+    """The old lines beside the new ones, as text, with the places where they stand now."""
+    page.set_viewport_size({"width": width, "height": 900})
+    tests = str(Path(__file__).parent.parent)
+    output = notebook.run(LAB.split("lab = ", maxsplit=1)[0] + CODE.format(tests=tests), timeout=90)
+    why = output.get_by_role("region", name="Why it is stale")
+    expect(why).to_contain_text("Code changed: rates.py:2")
+    rows = why.locator("tbody").get_by_role("row")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("rates.py:2")
+    expect(rows.nth(0).get_by_role("cell").nth(0)).to_have_text("warm_up = 100")
+    expect(rows.nth(0).get_by_role("cell").nth(1)).to_contain_text("warm_up = 500")
+    expect(rows.nth(1).get_by_role("cell").nth(1)).to_contain_text("return 3e-4 * decay")
+    for theme in ("dark", "light"):
+        notebook.theme(theme)
+        assert axe(why) == ""
+        screenshot(f"code changed {width} {theme}", why)
+    page.set_viewport_size({"width": 1280, "height": 900})

@@ -243,3 +243,25 @@ def test_to_bring_up_to_date_leaves_nothing_stale(situation: tuple[Pipeline, Pip
     numbers = {int(each.split()[1]) for each in (made.plan.runs_now, *made.plan.follows)}
     assert {chain.position(each) + 1 for each in stale} <= numbers
     assert made.plan.turns_stale == ()
+
+
+def test_a_stage_is_run_again_with_what_turns_stale_after_it() -> None:
+    """From the stage that was asked for, though the one before it is stale; Manual stages are named."""
+    facts = facts_of(*NAMES, **OLD)
+    made = make_pipeline_plan(MANUAL, facts, RunGoal.UP_TO_DATE, from_stage=2)
+    assert made.plan is not None
+    assert (made.stage_id, made.plan.runs_now, made.plan.reruns) == (2, "Stage 2 (grpo-2)", True)
+    assert made.manual == ("Stage 3 (agent-3)", "Stage 4 (grpo-4)")
+    assert made.plan.stops_before == made.manual
+    through = make_pipeline_plan(MANUAL, facts, RunGoal.UP_TO_DATE, from_stage=2, run_through=True)
+    assert through.plan is not None
+    assert (through.plan.follows, through.run_through) == (made.manual, (3, 4))
+    last = make_pipeline_plan(MANUAL, facts, RunGoal.UP_TO_DATE, from_stage=4)
+    assert (last.stage_id, last.manual, last.reason) == (4, (), "")
+
+
+def test_a_stage_that_is_run_again_is_not_resumed() -> None:
+    """What was broken off begins anew, since that was asked for."""
+    broken = {**OLD, "stage_2": {**done(2, 2, 1), "latest": a_run(8, of=an_experiment(2))}}
+    made = make_pipeline_plan(MANUAL, facts_of(*NAMES, **broken), RunGoal.UP_TO_DATE, from_stage=2)
+    assert (made.stage_id, made.resume, made.resumable) == (2, False, None)

@@ -142,6 +142,12 @@ def test_code_that_was_edited_makes_stale_until_it_was_run_or_accepted(shop: Sho
     assert first.plan().notes == ()
     shop.edit("kept_deep", "# A comment.\n" + DEEP.replace("x * 2", "x * 5"))
     assert first.stale_reasons == ("code changed: kept_deep.py:3",)
+    (change,) = first.stale_reasons[0].changes
+    assert (change.name, change.old.split(), change.new.split()) == (
+        "kept_deep.py:3",
+        ["return", "x", "*", "2"],
+        ["return", "x", "*", "5"],
+    )
     assert second.stale_reasons == ("code changed: kept_deep.py:3", "Stage 1 is stale")
     assert "Kept is defined differently here than in run 1 of 'kept 0 0': kept_deep.py:3." in str(
         first.plan()

@@ -44,6 +44,10 @@ CONFIGS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 )
 
 
+#: Tags of a pipeline or an experiment, in the order in which they were given.
+TAGS = st.lists(st.sampled_from(["baseline", "to check", "2024"]), unique=True, max_size=3).map(tuple)
+
+
 def _gated(draw: st.DrawFn, trigger: Trigger, gates: st.SearchStrategy[Gate]) -> Gate | None:
     return draw(st.none() | gates) if trigger is Trigger.AUTO else None
 
@@ -54,7 +58,11 @@ def documents(draw: st.DrawFn, configs: st.SearchStrategy[dict[str, Any]] = CONF
     names = draw(st.lists(NAMES, unique=True, max_size=4))
     experiments = tuple(
         ExperimentEntry(
-            name=name, algorithm=draw(NAMES), config=draw(configs), seed=draw(st.integers(0, 2**31 - 1))
+            name=name,
+            algorithm=draw(NAMES),
+            config=draw(configs),
+            seed=draw(st.integers(0, 2**31 - 1)),
+            tags=draw(TAGS),
         )
         for name in names
     )
@@ -74,7 +82,13 @@ def documents(draw: st.DrawFn, configs: st.SearchStrategy[dict[str, Any]] = CONF
         stages.append(StageEntry(stage=stage, experiment=name, agent=agent))
         if draw(st.booleans()):
             stages.append(StageEntry(stage=draw(deployments())))
-    return Document(name=draw(NAMES), description=draw(TEXTS), experiments=experiments, stages=tuple(stages))
+    return Document(
+        name=draw(NAMES),
+        description=draw(TEXTS),
+        experiments=experiments,
+        stages=tuple(stages),
+        tags=draw(TAGS),
+    )
 
 
 @st.composite

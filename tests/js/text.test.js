@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  alignedScores,
   asSentence,
   bytes,
   count,
@@ -110,4 +111,15 @@ test("what a run has used at most is said with its units, and nothing without a 
     peakUse({ peak_cpu: 3.42, peak_memory: 1.5e9, peak_gpu_memory: 20e9 }),
     "3.4 CPUs, 1.50 GB of memory, 20.0 GB on GPUs",
   );
+});
+
+test("scores of unlike things stand point below point, without digits that nobody measured", () => {
+  const say = alignedScores([0.53, 0.513, 7, null, 1e-9, 120.5]);
+  assert.equal(say(0.513), "0.513");
+  assert.equal(say(0.53), "0.53\u2007");
+  assert.equal(say(7), "7\u2008\u2007\u2007\u2007");
+  assert.equal(say(120.5), "120.5\u2007\u2007");
+  assert.equal(say(null), "N/A");
+  assert.equal(say(1e-9), "1.00e-9");
+  assert.equal(alignedScores([])(1), "1");
 });

@@ -357,6 +357,8 @@ def test_an_expanded_row_shows_the_versions_and_rolls_back(view: AgentsView, lab
     assert [each["current"] for each in view.details[0]["versions"]] == [False, True]
     assert view.rows[0]["current_version"] == lab.agents.get(made.id).current.number == 1
     assert "There are 1, 2." in ask(view, "roll_back", agent=made.id, version=3)["error"]["fix"]
+    nodes = ask(view, "lineage", agent=made.id)["result"]["nodes"]
+    assert [(each["kind"], each["here"]) for each in nodes] == [("run", False), ("agent", True)]
     ask(view, "collapse", agent=made.id)
     assert view.details == []
 

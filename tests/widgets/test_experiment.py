@@ -122,3 +122,23 @@ def test_an_experiment_that_is_gone_has_no_view(services: Services, lab: Lab) ->
     lab.experiments.delete(gone.id)
     with pytest.raises(NotFoundError, match="There is no such experiment"):
         ExperimentView(services, gone.id)
+
+
+@pytest.mark.spec("9.3")
+def test_the_lineage_of_its_run_leads_to_other_experiments(
+    view: ExperimentView, lab: Lab, counter: Experiment
+) -> None:
+    """A relative is shown in its own experiment, in place of this one; not one of another project."""
+    first, second = lab.pipeline("SFT", "GRPO").stages
+    runs = [lab.do(first, 0.5), lab.do(second, 0.6)]
+    for run in runs:
+        ask(view, "show_run", experiment=run.experiment_id, run=run.id)
+        assert (view.rows[0]["id"], view.details[0]["run"]["id"]) == (run.experiment_id, run.id)
+    told = ask(view, "lineage", run=runs[1].id)["result"]
+    assert [each["experiment"] for each in told["nodes"]] == [run.experiment_id for run in runs]
+    elsewhere = lab.projects.create("Other", advanced_training=True)
+    with_other = ExperimentView(
+        view._services,
+        lab.experiments.create(elsewhere.id, "else", trainers.counter.configure({}), seed=0).id,
+    )
+    assert ask(with_other, "show_run", experiment=counter.id, run=1)["error"]["kind"] == "NotFoundError"

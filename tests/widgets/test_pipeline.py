@@ -578,6 +578,24 @@ def test_a_pipeline_is_planned_and_run_from_what_is_next(lab: Lab, show: Show) -
     assert (nothing["stage"], nothing["plan"]) == (None, None)
 
 
+@pytest.mark.spec("4.8", "6.8")
+def test_a_stage_is_run_again_and_manual_stages_after_it(lab: Lab, show: Show) -> None:
+    """The plan names them, and they are run through where that was chosen."""
+    pipeline = lab.pipeline("SFT", "GRPO", "GRPO")
+    first, second, third = pipeline.stages
+    for stage in (first, second, third, first):
+        lab.do(stage, 0.5)
+    bench = show(pipeline)
+    planned = bench.do("plan_rerun", stage=second.id)
+    assert (planned["plan"]["runs_now"], planned["manual"]) == (
+        "Stage 2 (chain-grpo-2)",
+        ["Stage 3 (chain-grpo-3)"],
+    )
+    assert bench.do("rerun", stage=second.id, run_through=True) == {"run": 2}
+    assert bench.view.selected == second.id
+    assert lab.states.of_stage(second.id).run.run_through == (third.id,)
+
+
 @pytest.mark.spec("6.8")
 def test_a_stale_stage_is_accepted_with_a_note(lab: Lab, show: Show) -> None:
     """The row loses its mark, and keeps the note; a second acceptance is refused."""

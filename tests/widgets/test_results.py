@@ -477,3 +477,16 @@ def test_a_single_run_stays_single(lab: Lab, services: Services) -> None:
     assert told(view, "draw", run=later[0], shown=True)["ok"]
     assert sorted(view.drawn) == [single, other, *later]
     view.close()
+
+
+@pytest.mark.spec("9.8")
+def test_experiments_to_compare_are_found_by_a_filter(lab: Lab, view: ResultsView) -> None:
+    """By their settings and scores; what is suggested are those of the project, and a mistake is named."""
+    good, bad = (lab.experiment(name) for name in ("good", "bad"))
+    train(lab, good.id, 0.9)
+    train(lab, bad.id, 0.1)
+    assert told(view, "find", search="evaluation_score>0.5 and seed=0")["result"] == {"ids": [good.id]}
+    assert told(view, "find", search="bad or good")["result"] == {"ids": [good.id, bad.id]}
+    assert told(view, "find", search="seed=")["error"]["kind"] == "FilterError"
+    fields = told(view, "filter_fields")["result"]["fields"]
+    assert {"seed", "steps"} <= {each["name"] for each in fields}

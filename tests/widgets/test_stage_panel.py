@@ -177,7 +177,7 @@ def test_many_metrics_do_not_all_travel(lab: Lab) -> None:
 
 
 def test_the_best_checkpoint_is_among_those_listed(lab: Lab) -> None:
-    """The latest come first; the best is there however early it was, and the rest is counted."""
+    """The best comes first however early it was, then the latest; the rest is counted."""
     pipeline = lab.pipeline("SFT")
     scores = [0.1] * (LISTED + 10)
     scores[3] = 0.9
@@ -186,10 +186,10 @@ def test_the_best_checkpoint_is_among_those_listed(lab: Lab) -> None:
     rows = run["checkpoints"]
     assert len(rows) == LISTED + 1
     assert run["earlier"] == len(scores) - LISTED - 1
-    assert rows[0]["step"] == 10 * len(scores)
+    assert rows[1]["step"] == 10 * len(scores)
     assert [row["step"] for row in rows if row["final"]] == [10 * len(scores)]
     assert [row["step"] for row in rows if row["best"]] == [40]
-    assert rows[-1]["best"]
+    assert rows[0]["best"]
 
 
 @pytest.mark.spec("6.8")

@@ -18,6 +18,9 @@ class FilterFields:
     algorithms: tuple[str, ...]
 
 
+NO_FIELDS = FilterFields(config=(), metrics=(), tags=(), algorithms=())
+
+
 class FilterFieldQueries:
     """The read model of what filters suggest."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.directions import quote
+from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.lineage import Lineage, LineageNode, Relative, lay_out
@@ -41,19 +42,21 @@ class LineageQueries:
         """
         with self._store.read() as work:
             run = work.runs.get(run_id)
-            found = _lineage(work, run, work.checkpoints.of_runs([run_id]))
-            nodes = lay_out(found, most)
-            shown = [node.relative for node in nodes if node.relative.kind != "agent"]
-            runs = work.runs.by_id({each.id for each in shown})
-            pipelines = {each.pipeline_id for each in shown if each.pipeline_id is not None}
-            stale = frozenset[int]().union(*(_stale_runs(work, each) for each in sorted(pipelines)))
-        return LineageGraph(
-            lineage=found,
-            nodes=nodes,
-            more=1 + len(found.ancestors) + len(found.descendants) - len(nodes),
-            statuses={each.id: each.status for each in runs.values()},
-            stale=stale & runs.keys(),
-        )
+            return _graph(work, _lineage(work, run, work.checkpoints.of_runs([run_id])), most)
+
+    def agent_graph(self, agent_id: int, most: int = MOST_NODES) -> LineageGraph:
+        """Return as a graph which runs led to the current version of an agent, and what started from that.
+
+        Args:
+            agent_id: The agent.
+            most: How many nodes it has at most.
+
+        Raises:
+            NotFoundError: It is gone.
+        """
+        with self._store.read() as work:
+            agent = work.agents.get(agent_id)
+            return _graph(work, _lineage_of_version(work, agent.name, agent.current), most)
 
     def of_checkpoint(self, checkpoint_id: int) -> Lineage:
         """Return what a checkpoint descends from, and what came of it."""
@@ -65,7 +68,7 @@ class LineageQueries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineageGraph:
-    """The lineage of a run as a graph, with where its runs stand now."""
+    """The lineage of a run or an agent as a graph, with where its runs stand now."""
 
     lineage: Lineage
     nodes: tuple[LineageNode, ...]
@@ -88,6 +91,21 @@ def place(run: Run, pipelines: Mapping[int, Pipeline]) -> str:
     return f"a stage, now removed, of pipeline {quote(pipeline.name)}"
 
 
+def _graph(work: UnitOfWork, found: Lineage, most: int) -> LineageGraph:
+    nodes = lay_out(found, most)
+    shown = [node.relative for node in nodes if node.relative.kind != "agent"]
+    runs = work.runs.by_id({each.id for each in shown})
+    pipelines = {each.pipeline_id for each in shown if each.pipeline_id is not None}
+    stale = frozenset[int]().union(*(_stale_runs(work, each) for each in sorted(pipelines)))
+    return LineageGraph(
+        lineage=found,
+        nodes=nodes,
+        more=1 + len(found.ancestors) + len(found.descendants) - len(nodes),
+        statuses={each.id: each.status for each in runs.values()},
+        stale=stale & runs.keys(),
+    )
+
+
 def _lineage(work: UnitOfWork, run: Run, saved: Collection[Checkpoint]) -> Lineage:
     way, descent = _ancestors(work, run), _Descent(work, saved)
     known = _Names(work, [run, *(maker for _, maker, _ in way), *descent.runs])
@@ -100,7 +118,31 @@ def _lineage(work: UnitOfWork, run: Run, saved: Collection[Checkpoint]) -> Linea
         of=subject.label,
         subject=subject,
         ancestors=tuple(ancestors),
-        descendants=tuple(_descendants(known, descent, saved)),
+        descendants=tuple(_descendants(known, descent, descent.of(saved, 1))),
+    )
+
+
+def _lineage_of_version(work: UnitOfWork, name: str, version: AgentVersion) -> Lineage:
+    """Return both ways from a version of an agent: what else uses its checkpoint does not come of it."""
+    saved = version.checkpoint
+    maker = work.runs.get(saved.run_id)
+    way, descent = _ancestors(work, maker), _Descent(work, [saved])
+    known = _Names(work, [maker, *(each for _, each, _ in way), *descent.runs])
+    nearest = replace(known.relative(maker, maker, saved, 1), role="", by_agent="")
+    further = [known.relative(run, child, at, depth) for depth, (child, run, at) in enumerate(way, 2)]
+    subject = Relative(
+        kind="agent", id=version.agent_id, depth=0, name=name, number=version.number, step=saved.step
+    )
+    started = [
+        each
+        for each in descent.of([saved], 1)
+        if isinstance(each.what, Run) and each.what.start_agent_version_id == version.id
+    ]
+    return Lineage(
+        of=subject.label,
+        subject=subject,
+        ancestors=(nearest, *further),
+        descendants=tuple(_descendants(known, descent, started)),
     )
 
 
@@ -174,9 +216,9 @@ class _Descent:
         )
 
 
-def _descendants(known: _Names, descent: _Descent, saved: Collection[Checkpoint]) -> Iterable[Relative]:
+def _descendants(known: _Names, descent: _Descent, first: Sequence[_Child]) -> Iterable[Relative]:
     """Walk down, each run right before its own descendants."""
-    left = descent.of(saved, 1)[::-1]
+    left = list(first[::-1])
     while left:
         child = left.pop()
         made, depth = child.what, child.depth

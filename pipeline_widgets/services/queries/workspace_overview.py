@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from pipeline_widgets.domain.filter_subjects import PROJECTS
+from pipeline_widgets.domain.filtering import (
+    EVERYTHING,
+    Filter,
+    FilterFacts,
+    NameSearch,
+    matches,
+    parse_filter,
+)
 from pipeline_widgets.domain.overview import ActiveRun, ProjectSummary, StatusCount, UnfinishedStage
+from pipeline_widgets.domain.project import describe_kind
 from pipeline_widgets.domain.rollup import PipelineStatus, Rollup, roll_up_project, roll_up_unfinished
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services.queries.paging import Page, check_sort, cut
@@ -77,7 +87,7 @@ class WorkspaceOverviewQueries:
         """Return a page of the projects, with what is active and what waits in all projects.
 
         Args:
-            search: A text in the name, in upper or lower case.
+            search: A filter (domain/filtering.py); a word by itself is searched in the name.
             sort: By what; by "status", descending, what needs a person most comes first.
             descending: Whether the latest, or the last in the alphabet, comes first.
             page: Counted from 0; a page past the end gives the last one.
@@ -86,20 +96,21 @@ class WorkspaceOverviewQueries:
 
         Raises:
             ConfigError: The projects cannot be sorted by that.
+            FilterError: The filter cannot be read.
         """
         check_sort(sort, Sort, "projects")
-        search = search.strip()
+        where = parse_filter(search, PROJECTS)
         with self._store.read() as work:
             pipelines, others = work.overview.pipeline_counts(), work.overview.other_counts()
             counts = _by_project((*pipelines, *others))
-            ids = _sort(work, search, sort, counts, descending=descending)
+            ids = _sort(work, where, sort, counts, descending=descending)
             here = cut(ids, page=page, size=size, holding=holding)
             summaries = work.overview.summaries(here.listed)
             waiting = work.overview.unfinished_stages(LISTED)
             return WorkspacePage(
                 rows=tuple(_row(summaries[each], counts.get(each, {})) for each in here.listed),
                 total=here.total,
-                all=work.overview.count() if search else here.total,
+                all=here.total if where == EVERYTHING else work.overview.count(),
                 page=here.page,
                 size=here.size,
                 active=work.overview.active_runs(LISTED),
@@ -114,14 +125,58 @@ class WorkspaceOverviewQueries:
                 has_agents=work.checkpoints.any(),  # what an agent is a copy of cannot be deleted
             )
 
+    def project_ids(self, search: str = "") -> tuple[int, ...]:
+        """Return the projects for which a filter holds, in the order of their creation.
+
+        Args:
+            search: The filter.
+
+        Raises:
+            FilterError: The filter cannot be read.
+        """
+        where = parse_filter(search, PROJECTS)
+        with self._store.read() as work:
+            counts = _by_project((*work.overview.pipeline_counts(), *work.overview.other_counts()))
+            return tuple(_matching(work, where, "created", counts, descending=False))
+
+
+def _matching(
+    work: UnitOfWork,
+    where: Filter,
+    order: Literal["modified", "name", "created"],
+    counts: Mapping[int, _Counts],
+    *,
+    descending: bool,
+) -> Sequence[int]:
+    """Return the ids of the projects for which a filter holds; a word is searched by the database."""
+    word = where.text if isinstance(where, NameSearch) else ""
+    ids = work.overview.ids(word, order, descending=descending)
+    if word or where == EVERYTHING:
+        return ids
+    known = work.overview.summaries(ids)
+    return [each for each in ids if matches(where, _facts(known[each], counts.get(each, {})), PROJECTS)]
+
+
+def _facts(project: ProjectSummary, counts: _Counts) -> FilterFacts:
+    return FilterFacts(
+        names=(project.name,),
+        fields={
+            "name": (project.name,),
+            "kind": (describe_kind(advanced_training=project.advanced_training),),
+            "status": tuple(str(status) for status, many in counts.items() if many),
+            "experiments": (project.experiments,),
+            "pipelines": (project.pipelines,),
+        },
+    )
+
 
 def _sort(
-    work: UnitOfWork, search: str, sort: Sort, counts: Mapping[int, _Counts], *, descending: bool
+    work: UnitOfWork, where: Filter, sort: Sort, counts: Mapping[int, _Counts], *, descending: bool
 ) -> Sequence[int]:
     """Return the ids of the projects that match, in order."""
     if sort != "status":
-        return work.overview.ids(search, sort, descending=descending)
-    matching = work.overview.ids(search, "created", descending=False)
+        return _matching(work, where, sort, counts, descending=descending)
+    matching = _matching(work, where, "created", counts, descending=False)
 
     def need(project_id: int) -> tuple[int, int]:
         rollup = roll_up_project(counts.get(project_id, {}))

@@ -4,9 +4,10 @@ import { AgentBox } from "./agent_box.js";
 import { openRollBack, openRotateKey } from "./agent_dialogs.js";
 import { button, draw, focusOn, html, make, moment, named, notice, unique } from "./elements.js";
 import { copyButton, Printed } from "./files.js";
+import { LineagePart } from "./lineage_part.js";
 import { heads, numberCell, numbers } from "./tables.js";
 import { tabKey, tabList } from "./tabs.js";
-import { inFull, isolated, score } from "./text.js";
+import { inFull, isolated, scores } from "./text.js";
 import { nothing } from "./vendor/lit.js";
 
 export class AgentDetail {
@@ -21,6 +22,8 @@ export class AgentDetail {
     this.name = unique("agent");
     this.log = new Printed(this.frame, "");
     this.box = new AgentBox(host, id);
+    const elsewhere = "Its project shows it.";
+    this.lineage = new LineagePart(host.frame, { open: () => {}, why: () => elsewhere }, "agent");
     this.language = 0;
     this.el = make(html`<div class="pw-ag-detail"></div>`);
   }
@@ -40,6 +43,7 @@ export class AgentDetail {
     const named = (/** @type {string} */ name) => `${name} of ${isolated(row.name)}`;
     this.log.el.setAttribute("aria-label", named("Log"));
     this.log.show(log);
+    this.lineage.show({ id: this.id, status: `version ${row.current_version}` });
     draw(
       this.el,
       html`<div class="pw-ag-trouble">${trouble(row, detail)}</div>
@@ -63,7 +67,8 @@ export class AgentDetail {
         <section class="pw-ag-part" aria-label=${named("Versions")}>
           <h3>Versions</h3>
           ${this.versions(row, detail)}
-        </section>`,
+        </section>
+        ${this.lineage.el}`,
     );
     return this.el;
   }
@@ -182,11 +187,14 @@ export class AgentDetail {
    * @param {AgentDetailRow} detail
    */
   versions(row, detail) {
-    const better = detail.higher_is_better ? "" : " (lower is better)";
+    const better = detail.higher_is_better ? "" : " (lower is better)",
+      training = scores(detail.versions.map((each) => each.training_score)),
+      evaluation = scores(detail.versions.map((each) => each.evaluation_score)),
+      said = { training, evaluation };
     const columns = [
       "Version",
       "Experiment",
-      ...numbers("Step", `Training Score${better}`, `Evaluation Score${better}`),
+      ...numbers("Steps", `Training Score${better}`, `Evaluation Score${better}`),
       "Created",
       "Made by",
       /** @type {[Content]} */ ([html`<span class="pw-hidden">Actions</span>`]),
@@ -194,7 +202,7 @@ export class AgentDetail {
     return html`<div class="pw-ag-versions" tabindex=${detail.versions.length > 8 ? "0" : nothing}>
       <table class="pw-table" aria-label=${`Versions of ${isolated(row.name)}`}>
         ${heads(columns)}
-        <tbody>${detail.versions.map((version) => this.version(version, row, detail))}</tbody>
+        <tbody>${detail.versions.map((version) => this.version(version, row, detail, said))}</tbody>
       </table>
     </div>`;
   }
@@ -203,8 +211,9 @@ export class AgentDetail {
    * @param {AgentVersion} version
    * @param {AgentRow} row
    * @param {AgentDetailRow} detail
+   * @param {Record<"training" | "evaluation", ReturnType<typeof scores>>} said
    */
-  version(version, row, detail) {
+  version(version, row, detail, said) {
     const { number: n, current } = version;
     const served = detail.endpoint?.version === n && row.status === "Deployed";
     const marks = [current ? "Current" : null, served && !current ? "Served" : null]
@@ -221,8 +230,8 @@ export class AgentDetail {
         <span class="pw-ag-number">${n}</span>${marks}
       </th>
       <td dir="auto">${version.experiment}</td>
-      ${numberCell(inFull(version.step))}${numberCell(score(version.training_score))}
-      ${numberCell(score(version.evaluation_score))}
+      ${numberCell(inFull(version.step))}${numberCell(said.training(version.training_score))}
+      ${numberCell(said.evaluation(version.evaluation_score))}
       <td class="pw-ag-when">${moment(version.created_at)}</td>
       <td class="pw-ag-lineage" dir="auto">${version.lineage}</td>
       <td class="pw-ag-back">${current ? null : back}</td>

@@ -64,9 +64,11 @@ export function builderTools(builder) {
           }),
         ]
       : null,
-    undoButton(undo, "undo"),
-    undoButton(redo, "redo"),
-    quiet("More", "more", (pressed) => builder.openMore(pressed)),
+    html`<span class="pw-builder-edits">${undoButton(undo, "undo")}${undoButton(redo, "redo")}${quiet(
+      "More",
+      "more",
+      (pressed) => builder.openMore(pressed),
+    )}</span>`,
     builder.stages.length > 1
       ? html`<span class="pw-follow">${button({
           label: "Follow",

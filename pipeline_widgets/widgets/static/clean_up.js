@@ -125,7 +125,7 @@ function keptTable({ kept, more_kept: more }) {
     <summary>Why ${inFull(stay)} ${stay === 1 ? "stays" : "stay"}</summary>
     ${scrolled(
       "What stays",
-      html`${heads(["Experiment", ...numbers("Run", "Step", "Size"), "Because"])}
+      html`${heads(["Experiment", ...numbers("Run", "Steps", "Size"), "Because"])}
         <tbody>
           ${kept.map(
             (each) => html`<tr>

@@ -6,12 +6,13 @@ import { chartStyle } from "./chart_style.js";
 import { options } from "./controls.js";
 import { openDeploy } from "./deploy_dialog.js";
 import { openEditConfig } from "./edit_config.js";
-import { button, draw, find, focused, html, make, unique } from "./elements.js";
+import { button, draw, find, focused, focusOn, html, make, named, unique } from "./elements.js";
 import { experimentConfig } from "./experiment_config.js";
 import { openDeleteCheckpoint } from "./experiment_dialogs.js";
 import { experimentRuns } from "./experiment_runs.js";
 import { ExperimentWhy } from "./experiment_why.js";
 import { Printed } from "./files.js";
+import { LineagePart } from "./lineage_part.js";
 import { logButton } from "./log_dialog.js";
 import { MetricChart } from "./metric_chart.js";
 import { stepMarks } from "./pickers.js";
@@ -39,6 +40,11 @@ export class ExperimentDetail {
     this.why = new ExperimentWhy(table);
     this.log = new Printed(this.frame, "Log");
     this.shownItems = new ShownItems(this.frame);
+    this.lineage = new LineagePart(this.frame, {
+      open: (node, pressed) => this.lead(node, pressed),
+      why: ({ kind, experiment }) =>
+        kind === "agent" || experiment !== null ? "" : "The panel of its stage shows it.",
+    });
     this.wholeConfig = this.allRuns = false;
     /** @type {number | undefined} */
     this.shownRun = undefined;
@@ -95,6 +101,7 @@ export class ExperimentDetail {
           <div class="pw-xd-column">${this.part("Config", config)}${this.part("Runs", runs)}</div>
           ${this.shownPart(detail.run)}
           ${this.part("Checkpoints", this.checkpoints(row, detail))}
+          <div class="pw-xd-part" ?hidden=${!detail.run}>${this.lineage.el}</div>
         </div>
       </div>`,
     );
@@ -102,6 +109,18 @@ export class ExperimentDetail {
     this.why.tell(detail.run, anew);
     this.log.show(detail.run?.log ?? "", anew);
     this.shownRun = detail.run?.id;
+    this.lineage.show(detail.run);
+  }
+
+  /**
+   * Lead to a relative of the run that is shown.
+   * @param {LineageNode} node
+   * @param {El} pressed
+   */
+  async lead({ kind, id, experiment }, pressed) {
+    if (kind === "agent") return this.table.place.open(id, pressed);
+    if (!(await this.frame.run("show_run", { experiment, run: id }, pressed))) return;
+    focusOn(this.table.lines.querySelector(named(`open-${experiment}`)) ?? this.frame.root);
   }
 
   /**
@@ -185,6 +204,7 @@ export class ExperimentDetail {
       left = saved - checkpoints.length;
     const training = scores(checkpoints.map((each) => each.training_score)),
       evaluation = scores(checkpoints.map((each) => each.evaluation_score));
+    const active = !!runs[0] && isActive(runs[0].status);
     const evaluators = evaluatorsOf(checkpoints),
       given = evaluators.map((name) => scores(checkpoints.map((each) => each.scores[name])));
     const none =
@@ -227,7 +247,7 @@ export class ExperimentDetail {
               ({ id }) => id,
               (each) => html`<tr>
                 ${every ? numberCell(each.run?.replace(/^run /, "")) : null}
-                <td class="pw-number">${stepMarks(each)}${each.step}</td>
+                <td class="pw-number">${stepMarks(each, active)}${each.step}</td>
                 ${numberCell(training(each.training_score))}${numberCell(evaluation(each.evaluation_score))}
                 ${evaluators.map((name, at) => numberCell(given[at](each.scores[name])))}
                 ${numberCell(bytes(each.size))}

@@ -3,8 +3,8 @@
 import { openEditConfig } from "./edit_config.js";
 import { experimentItems } from "./experiment_actions.js";
 import { FailureCard } from "./failure_card.js";
-import { openPlan } from "./plan.js";
 import { openResume } from "./resume_dialog.js";
+import { openRerun } from "./run_pipeline.js";
 import { StaleCard } from "./stale_card.js";
 import { isolated } from "./text.js";
 
@@ -46,7 +46,7 @@ export class ExperimentWhy {
     return card.show(reasons, {
       title: `Why stage ${stage} of pipeline ${isolated(pipeline)} is stale`,
       blocked,
-      rerun: () => openPlan({ frame: this.frame, stage: id, again: true, view: null }),
+      rerun: (pressed) => openRerun({ frame: this.frame, stage: id, pressed, view: null }),
     });
   }
 

@@ -11,9 +11,12 @@ import { ExperimentDetail } from "./experiment_detail.js";
 import { openDeleteExperiment, openDuplicate, openNewExperiment } from "./experiment_dialogs.js";
 import { PagedTable } from "./paged_table.js";
 import { annotationItems, rowMarks, severalItems } from "./row_actions.js";
-import { count, score } from "./text.js";
+import { alignedScores, count } from "./text.js";
+import { nothing } from "./vendor/lit.js";
 
 const EXPERIMENT_CODE = 'project.create_experiment("sft", algorithm="SFT")';
+/** @type {WeakMap<ExperimentRow[], ReturnType<typeof alignedScores>>} */
+const BEST_SCORES = new WeakMap();
 const EXPERIMENT_COLUMNS = [
   { label: "Name", sort: "name", descending: false },
   { label: "Algorithm", sort: "algorithm", descending: false, kind: "pw-ex-algorithm" },
@@ -93,6 +96,13 @@ export class ExperimentsTable extends PagedTable {
 
   // ---- a row
 
+  /** What says the best scores of the rows that are shown. */
+  get score() {
+    const said = BEST_SCORES.get(this.rows) ?? alignedScores(this.rows.map(({ best }) => best));
+    BEST_SCORES.set(this.rows, said);
+    return said;
+  }
+
   /** @param {ExperimentRow} row */
   cells(row) {
     const { id, algorithm, runs } = row;
@@ -107,12 +117,12 @@ export class ExperimentsTable extends PagedTable {
     return html`<th scope="row">${this.nameLine(row, after)}</th>
       <td class="pw-ex-algorithm"><div title=${algorithm}>${algorithm}</div></td>
       <td class="pw-ex-status">
-        <div class="pw-ex-state">
+        <div class="pw-ex-state" title=${row.waits ? `Waits for ${row.waits}` : nothing}>
           ${badge(row.status)}${experimentProgress(row)}
           ${waits}
         </div>
       </td>
-      <td class="pw-pt-best"><span class="pw-pt-score">${score(row.best)}</span></td>
+      <td class="pw-pt-best"><span class="pw-pt-score">${this.score(row.best)}</span></td>
       <td class="pw-pt-modified">${moment(row.modified_at)}</td>
       <td class="pw-ex-actions">
         <div class="pw-ex-bar">

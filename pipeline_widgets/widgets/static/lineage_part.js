@@ -1,4 +1,4 @@
-// The lineage of the run of a stage; it is read when the part is opened.
+// The lineage of a run or an agent; it is read when the part is opened.
 
 import { draw, html, make } from "./elements.js";
 import { LineageGraph } from "./lineage_graph.js";
@@ -7,10 +7,12 @@ export class LineagePart {
   /**
    * @param {Frame} frame
    * @param {ConstructorParameters<typeof LineageGraph>[0]} on
+   * @param {"run" | "agent"} [kind] What it is of.
    */
-  constructor(frame, on) {
+  constructor(frame, on, kind = "run") {
     this.frame = frame;
-    this.run = 0;
+    this.kind = kind;
+    this.of = 0;
     this.shown = "";
     this.graph = new LineageGraph(on);
     this.el = make(html`<details class="pw-lineage-part"><summary>Lineage</summary><div></div></details>`);
@@ -18,22 +20,22 @@ export class LineagePart {
   }
 
   /**
-   * Show the part for a run; with another status of it there may be more to tell.
-   * @param {{ id: number, status: string } | null} run
+   * Show the part for a run or an agent; with another status of it there may be more to tell.
+   * @param {{ id: number, status: string } | null} subject
    */
-  show(run) {
-    const shown = run ? `${run.id} ${run.status}` : "";
+  show(subject) {
+    const shown = subject ? `${subject.id} ${subject.status}` : "";
     if (shown === this.shown) return;
-    if (run?.id !== this.run) this.draw(null);
-    Object.assign(this, { run: run?.id ?? 0, shown });
+    if (subject?.id !== this.of) this.draw(null);
+    Object.assign(this, { of: subject?.id ?? 0, shown });
     this.read();
   }
 
   async read() {
-    const { run } = this;
-    if (!run || !(/** @type {HTMLDetailsElement} */ (this.el).open)) return;
-    const told = await this.frame.run("lineage", { run });
-    if (told && run === this.run) this.draw(told);
+    const { kind, of } = this;
+    if (!of || !(/** @type {HTMLDetailsElement} */ (this.el).open)) return;
+    const told = await this.frame.run("lineage", { [kind]: of });
+    if (told && of === this.of) this.draw(told);
   }
 
   /** @param {Lineage | null} told */

@@ -16,12 +16,12 @@ import { repeat } from "./vendor/lit.js";
 /** @template {ListRow} R */
 export class PagedTable {
   /**
-   * `noun` is what a row is, and the name of its id in commands; with `several` rows can be selected, and the
-   * search is a filter.
+   * `noun` is what a row is, and the name of its id in commands; with `several` rows can be selected; with
+   * `filters` the search is a filter.
    * @param {{ model: Model, el: El, name: string, noun: string, kind: string, columns: Column[],
-   *   watched: string[], several?: boolean }} options
+   *   watched: string[], several?: boolean, filters?: boolean }} options
    */
-  constructor({ model, el, name, noun, kind, columns, watched, several }) {
+  constructor({ model, el, name, noun, kind, columns, watched, several, filters = several }) {
     this.model = model;
     this.noun = noun;
     this.kind = kind;
@@ -42,11 +42,11 @@ export class PagedTable {
     this.drawing = false;
     this.selection = several ? new RowSelection(this) : null;
     this.search = new TableSearch({
-      label: `${several ? "Filter" : "Search"} ${noun}s`,
+      label: `${filters ? "Filter" : "Search"} ${noun}s`,
       ask: (text) => this.askPage({ search: text }),
       failed: (error) => this.failed(error),
       shown: () => this.draw(),
-      fields: several ? () => this.frame.line.ask("filter_fields") : undefined,
+      fields: filters ? () => this.frame.line.ask("filter_fields") : undefined,
     });
     for (const trait of ["rows", "page", ...watched]) this.frame.on(`change:${trait}`, () => this.draw());
     this.frame.undo.push(

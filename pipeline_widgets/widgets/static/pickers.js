@@ -9,11 +9,12 @@ import { bytes, capital, ended, inFull, score, scores } from "./text.js";
 import { live } from "./vendor/lit.js";
 
 /**
- * Mark the best and the final checkpoint.
+ * Mark the best and the final checkpoint; while its run is active, that is but the latest.
  * @param {{ best: boolean, final: boolean }} options
+ * @param {boolean} [active]
  */
-export const stepMarks = ({ best, final }) =>
-  [best ? "Best" : null, final ? "Final" : null]
+export const stepMarks = ({ best, final }, active = false) =>
+  [best ? "Best" : null, final ? (active ? "Latest" : "Final") : null]
     .filter(Boolean)
     .map((word) => [html`<span class="pw-mark-word">${word}</span>`, " "]);
 
@@ -103,7 +104,7 @@ export class CheckpointPicker {
       training = scores(this.offer.checkpoints.map((each) => each.training_score)),
       evaluation = scores(this.offer.checkpoints.map((each) => each.evaluation_score));
     return html`<table class="pw-table" aria-label="Checkpoints">
-      ${heads(["Step", ...numbers(`Training Score${better}`, `Evaluation Score${better}`, "Size")])}
+      ${heads(["Steps", ...numbers(`Training Score${better}`, `Evaluation Score${better}`, "Size")])}
       <tbody>
         ${this.ordered().map(
           (each) => html`<tr @click=${(event) => pressRow(event)}>

@@ -7,12 +7,10 @@ import { nothing } from "./vendor/lit.js";
 
 /**
  * Trigger a stage, or resume it; asks first where the plan says so. Resolves when that is settled.
- * With `over` it begins again though it could be resumed, with `again` though it has succeeded; `view` leads
- * to the stage, by default in this view.
- * @param {{ frame: Frame, stage: number, resume?: boolean, over?: boolean, again?: boolean,
- *   view?: ToastAction | null }} options
+ * With `over` it begins again though it could be resumed.
+ * @param {{ frame: Frame, stage: number, resume?: boolean, over?: boolean }} options
  */
-export async function openPlan({ frame, stage, resume = false, over = false, again = false, view }) {
+export async function openPlan({ frame, stage, resume = false, over = false }) {
   const pressed = focused()?.closest("button");
   const plan = await frame.run("plan", { stage, resume }, pressed);
   if (!plan) return;
@@ -22,9 +20,9 @@ export async function openPlan({ frame, stage, resume = false, over = false, aga
     frame.notice(
       `${plan.runs_now}: run ${done.run} ${resume ? "resumes it" : "was triggered"}.`,
       "info",
-      view === null ? undefined : (view ?? viewStage(frame, stage)),
+      viewStage(frame, stage),
     );
-  const verb = again ? "Re-run" : resume ? "Resume" : "Trigger";
+  const verb = resume ? "Resume" : "Trigger";
   if (!plan.confirm) return tell(await frame.run("trigger", { stage, resume }, pressed));
   let { duplicate } = plan;
   const group = unique("duplicate");

@@ -1,7 +1,8 @@
 // Which experiments Results shows.
 
-import { searchBox, searchInput } from "./controls.js";
 import { button, focusOn, html, icon, unique } from "./elements.js";
+import { sentence } from "./line.js";
+import { TableSearch } from "./table_search.js";
 import { count } from "./text.js";
 import { live, repeat } from "./vendor/lit.js";
 
@@ -16,9 +17,27 @@ export class ResultPicker {
     /** @type {number[] | null} */
     this.wanted = null; // what is chosen here, while Python has not heard of it yet
     this.open = !this.model.get("chosen").length;
-    this.search = searchInput("Search experiments");
-    this.search.dataset.f = "search";
-    this.search.addEventListener("input", () => panel.show());
+    /** @type {Set<number> | null} */
+    this.found = null; // those for which the filter holds; null for all
+    this.search = new TableSearch({
+      label: "Filter experiments",
+      ask: (text) => this.find(text),
+      failed: (error) => this.frame.notice(sentence(error), "error"),
+      shown: () => panel.show(),
+      fields: () => this.frame.line.ask("filter_fields"),
+    });
+    this.search.input.dataset.f = "search";
+    const again = () => this.found && this.find(this.search.input.value.trim()).catch(() => {});
+    this.frame.on("change:experiments", again);
+    this.frame.undo.push(() => this.search.end());
+  }
+
+  /** @param {string} text */
+  async find(text) {
+    const ids = text ? (await this.frame.line.ask("find", { search: text })).ids : null;
+    if (text !== this.search.input.value.trim()) return; // more was typed since
+    this.found = ids && new Set(ids);
+    this.panel.show();
   }
 
   get chosen() {
@@ -26,16 +45,14 @@ export class ResultPicker {
   }
 
   get matching() {
-    const sought = this.search.value.trim().toLowerCase();
-    return this.model
-      .get("experiments")
-      .filter(({ name, algorithm }) => `${name} ${algorithm}`.toLowerCase().includes(sought));
+    const { found } = this;
+    return this.model.get("experiments").filter(({ id }) => !found || found.has(id));
   }
 
   toggle() {
     this.open = !this.open;
     this.panel.show();
-    if (this.open) focusOn(this.search);
+    if (this.open) focusOn(this.search.input);
   }
 
   /** @param {number[]} ids */
@@ -82,7 +99,7 @@ export class ResultPicker {
     return html`<div class="pw-results-picker" id=${this.id} role="group" aria-label="Experiments to show"
       ?hidden=${!this.open || !this.model.get("experiments").length}>
       <div class="pw-results-search">
-        ${searchBox(this.search)}${button({ label: "Choose all", f: "all", onclick: all })}
+        ${this.search.box()}${button({ label: "Choose all", f: "all", onclick: all })}
         ${button({ label: "Clear", f: "clear", onclick: () => this.choose([]) })}
       </div>
       <ul class="pw-results-choices">

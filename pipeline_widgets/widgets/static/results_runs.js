@@ -8,7 +8,7 @@ import { openLog } from "./log_dialog.js";
 import { runName } from "./results_charts.js";
 import { evaluationsPart, openScore } from "./scoring.js";
 import { columnHead, numberCell } from "./tables.js";
-import { count, duration, isolated, score } from "./text.js";
+import { alignedScores, count, duration, isolated } from "./text.js";
 import { live, nothing, repeat } from "./vendor/lit.js";
 
 const RESULT_COLUMNS = [
@@ -43,6 +43,7 @@ export class ResultRuns {
     this.lit = null;
     this.known = "";
     this.renewing = false;
+    this.said = this.saying([]);
     this.el = make(html`<section class="pw-results-part" aria-label="Table of runs"></section>`);
     const clock = setInterval(() => this.tick(), 1000);
     this.frame.undo.push(() => clearInterval(clock));
@@ -54,6 +55,7 @@ export class ResultRuns {
       drawn = this.model.get("drawn"),
       note = this.note(runs);
     const known = new Map(runs.map((run) => [run.id, run]));
+    this.said = this.saying(runs);
     for (const id of this.open.keys()) if (!known.has(id)) this.open.delete(id);
     for (const [id, drawn] of this.busy) if (known.get(id)?.drawn === drawn) this.busy.delete(id);
     const unlit = () => this.panel.charts.group.light(null);
@@ -104,6 +106,22 @@ export class ResultRuns {
     this.light(this.lit);
   }
 
+  /**
+   * What says the scores of each column.
+   * @param {ResultRow[]} runs
+   */
+  saying(runs) {
+    /** @type {[evaluator: string, ReturnType<typeof alignedScores>][]} */
+    const given = this.model
+      .get("evaluators")
+      .map((name) => [name, alignedScores(runs.map((run) => run.scores[name]))]);
+    return {
+      training: alignedScores(runs.map((run) => run.training_score)),
+      evaluation: alignedScores(runs.map((run) => run.evaluation_score)),
+      given,
+    };
+  }
+
   /** The columns, with one for each evaluator that has scored any of these runs. */
   columns() {
     const scored = this.model.get("evaluators").map((name) => ({
@@ -147,6 +165,7 @@ export class ResultRuns {
   /** @param {ResultRow} run */
   line(run) {
     const { id, started_at: started } = run,
+      { training, evaluation, given } = this.said,
       name = runName(run),
       open = this.open.has(id);
     const lineage = button({
@@ -157,7 +176,7 @@ export class ResultRuns {
       f: `lineage-${id}`,
       onclick: (pressed) => this.toggle(run, pressed),
     });
-    const reached = score(run.evaluation_score),
+    const reached = evaluation(run.evaluation_score),
       best = html`<span class="pw-results-best">best</span><strong>${reached}</strong>`;
     return html`<tr data-key=${id}>
       <td class="pw-results-opener">${lineage}</td>
@@ -176,8 +195,8 @@ export class ResultRuns {
       <td>${badge(run.status)}</td>
       ${numberCell(run.steps === null ? "N/A" : chartStep(run.steps))}
       <td class="pw-number pw-results-count">${chartStep(run.checkpoints)}</td>
-      ${numberCell(score(run.training_score))}${numberCell(run.best ? best : reached)}
-      ${this.model.get("evaluators").map((name) => numberCell(score(run.scores[name])))}
+      ${numberCell(training(run.training_score))}${numberCell(run.best ? best : reached)}
+      ${given.map(([name, says]) => numberCell(says(run.scores[name])))}
       <td class="pw-number" data-since=${started !== null && run.finished_at === null ? started : nothing}
         .textContent=${took(run)}></td>
       <td>${started === null ? "N/A" : moment(started)}</td>

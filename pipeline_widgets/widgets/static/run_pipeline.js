@@ -41,25 +41,56 @@ export function runButtons(offer, run) {
  *   view?: (pressed: El) => unknown }} options `view` leads to the pipeline, where it is a row of a list.
  */
 export async function openPipelineRun({ frame, goal, pressed, pipeline, view }) {
-  const asked = pipeline === undefined ? { goal } : { goal, pipeline };
-  const planned = await frame.run("plan_run", asked, pressed);
+  const args = pipeline === undefined ? { goal } : { goal, pipeline };
+  return openRun(
+    { frame, asked: { plan: "plan_run", run: "run", args }, pressed, view },
+    () => RUN_LABELS[goal],
+  );
+}
+
+/**
+ * Run a stage again, and from there what turns stale; the plan says what is on the way, and where it ends.
+ * @param {{ frame: Frame, stage: number, pressed: El, view?: null }} options `view` is null where nothing
+ *   leads to the stage.
+ */
+export const openRerun = ({ frame, stage, pressed, view }) =>
+  openRun(
+    { frame, asked: { plan: "plan_rerun", run: "rerun", args: { stage } }, pressed, view },
+    (runs) => `Re-run ${runs.replace(/^Stage/, "stage")}`,
+    "Re-run",
+  );
+
+/**
+ * @typedef {{ plan: "plan_run" | "plan_rerun", run: "run" | "rerun", args: Args }} AskedRun
+ * @typedef {((pressed: El) => unknown) | null} RunPlace Leads to what runs; null where nothing does.
+ */
+
+/**
+ * @param {{ frame: Frame, asked: AskedRun, pressed: El, view: RunPlace | undefined }} options
+ * @param {(runs: string) => string} title Of the stage that runs first.
+ * @param {string} [label]
+ * @returns {Promise<string | null>}
+ */
+async function openRun({ frame, asked, pressed, view }, title, label) {
+  const planned = await frame.run(asked.plan, asked.args, pressed);
   if (!planned) return null;
   if (!planned.plan) {
     frame.notice(planned.reason, "error");
     return null;
   }
   const choice = new RunChoice(frame, asked, planned, view);
-  if (!planned.confirm) return choice.tell(await frame.run("run", choice.answer, pressed));
-  return new Promise((resolve) => choice.open(RUN_LABELS[goal], resolve));
+  if (!planned.confirm) return choice.tell(await frame.run(asked.run, choice.answer, pressed));
+  const named = title(planned.plan.runs_now);
+  return new Promise((resolve) => choice.open(named, label ?? named, resolve));
 }
 
 /** What a person chooses before a pipeline runs, with the plan that follows of it. */
 class RunChoice {
   /**
    * @param {Frame} frame
-   * @param {Args} asked
+   * @param {AskedRun} asked
    * @param {PipelineRunPlan} planned
-   * @param {((pressed: El) => unknown) | undefined} view
+   * @param {RunPlace | undefined} view
    */
   constructor(frame, asked, planned, view) {
     this.frame = frame;
@@ -77,12 +108,18 @@ class RunChoice {
   }
 
   get choices() {
-    return { run_through: this.runThrough, start_over: this.startOver };
+    const run_through = this.runThrough;
+    return this.asked.run === "run" ? { run_through, start_over: this.startOver } : { run_through };
   }
 
   get answer() {
     const { duplicate, planned } = this;
-    return { ...this.asked, ...this.choices, duplicate: duplicate && !planned.resume, stage: planned.stage };
+    return {
+      ...this.asked.args,
+      ...this.choices,
+      duplicate: duplicate && !planned.resume,
+      stage: planned.stage,
+    };
   }
 
   /** @param {{ run: number } | undefined} done */
@@ -91,24 +128,29 @@ class RunChoice {
     const { plan, resume } = this.planned;
     this.started = `${plan.runs_now}: run ${done.run} ${resume ? "resumes it" : "was triggered"}.`;
     const { frame, view, planned } = this,
-      leads = view ? { label: "View", act: view } : viewStage(frame, planned.stage ?? 0);
+      leads = view
+        ? { label: "View", act: view }
+        : view === null
+          ? view
+          : viewStage(frame, planned.stage ?? 0);
     frame.notice(this.started, "info", leads);
     return this.started;
   }
 
   /**
+   * @param {string} title
    * @param {string} label
    * @param {(started: string | null) => void} settle
    */
-  open(label, settle) {
+  open(title, label, settle) {
     this.dialog = openDialog({
       frame: this.frame,
-      title: `${label}?`,
+      title: `${title}?`,
       kind: "pw-plan",
       body: () => [this.resuming(), this.duplicating(), this.through(), this.parts()],
       confirm: label,
       reason: this.planned.reason,
-      act: async (pressed) => this.tell(await this.frame.line.ask("run", this.answer, pressed)),
+      act: async (pressed) => this.tell(await this.frame.line.ask(this.asked.run, this.answer, pressed)),
       onclose: () => settle(this.started),
     });
   }
@@ -164,7 +206,7 @@ class RunChoice {
     Object.assign(this, chosen);
     this.dialog?.update({ waits: true });
     try {
-      this.planned = await this.frame.line.ask("plan_run", { ...this.asked, ...this.choices });
+      this.planned = await this.frame.line.ask(this.asked.plan, { ...this.asked.args, ...this.choices });
       this.dialog?.update({ waits: false, reason: this.planned.reason });
     } catch (error) {
       this.dialog?.fail(error);

@@ -3,9 +3,11 @@
 import { openDeploy } from "./deploy_dialog.js";
 import { button, html } from "./elements.js";
 import { panelPart } from "./panel_part.js";
+import { stepMarks } from "./pickers.js";
+import { isActive } from "./run_times.js";
 import { evaluationsPart, openScore } from "./scoring.js";
 import { heads, numberCell, numbers } from "./tables.js";
-import { bytes, count, evaluatorsOf, inFull, isolated, score } from "./text.js";
+import { bytes, count, evaluatorsOf, inFull, isolated, scores } from "./text.js";
 import { repeat } from "./vendor/lit.js";
 
 /**
@@ -15,7 +17,14 @@ import { repeat } from "./vendor/lit.js";
  */
 export function checkpointsPart({ frame, place }, stage, run) {
   const list = run?.checkpoints ?? [],
-    evaluators = evaluatorsOf(list);
+    evaluators = evaluatorsOf(list),
+    active = isActive(run?.status ?? "Draft");
+  /** @type {SaidScores} */
+  const said = {
+    training: scores(list.map((each) => each.training_score)),
+    evaluation: scores(list.map((each) => each.evaluation_score)),
+    given: evaluators.map((name) => [name, scores(list.map((each) => each.scores[name]))]),
+  };
   const scored = evaluators.map((name) => `Score by ${isolated(name)}`);
   const deploy = (/** @type {Checkpoint} */ checkpoint) =>
     button({
@@ -30,13 +39,13 @@ export function checkpointsPart({ frame, place }, stage, run) {
     html`<div class="pw-scroll pw-panel-scroll" tabindex="0" role="region" aria-label="Checkpoints">
       <table class="pw-table">
         ${heads([
-          ...numbers("Step", "Training Score", "Evaluation Score", ...scored, "Size"),
+          ...numbers("Steps", "Training Score", "Evaluation Score", ...scored, "Size"),
           /** @type {[Content]} */ ([html`<span class="pw-hidden">Actions</span>`]),
         ])}
         <tbody>${repeat(
           list,
           ({ id }) => id,
-          (each) => checkpointLine(each, evaluators, deploy),
+          (each) => checkpointLine(each, said, active, deploy),
         )}</tbody>
       </table>
     </div>`,
@@ -61,33 +70,34 @@ export function checkpointsPart({ frame, place }, stage, run) {
  * @param {PanelRun} run
  * @returns {ScoreScope[]}
  */
-function scoreScopes({ id, number, checkpoints }) {
+function scoreScopes({ id, number, status, checkpoints }) {
   const single = checkpoints.map(({ id: checkpoint, step, best, final }) => {
-    const marks = [best && "best", final && "final"].filter(Boolean).join(", ");
+    const marks = [best && "best", final && (isActive(status) ? "latest" : "final")]
+      .filter(Boolean)
+      .join(", ");
     return { label: `Step ${inFull(step)}${marks && ` (${marks})`}`, args: { checkpoint } };
   });
   return [{ label: `All of run ${number}`, args: { runs: [id] } }, ...single];
 }
 
 /**
+ * @typedef {ReturnType<typeof scores>} SaysScore
+ * @typedef {[evaluator: string, SaysScore][]} SaysGiven
+ * @typedef {{ training: SaysScore, evaluation: SaysScore, given: SaysGiven }} SaidScores
+ */
+
+/**
  * @param {Checkpoint} checkpoint
- * @param {string[]} evaluators
+ * @param {SaidScores} said
+ * @param {boolean} active Whether its run is.
  * @param {(checkpoint: Checkpoint) => Content} deploy
  */
-function checkpointLine(checkpoint, evaluators, deploy) {
-  const { step, training_score: training, evaluation_score: evaluation, scores, size } = checkpoint,
-    { best, final } = checkpoint;
-  const marks = [best && "best", final && "final"].filter(Boolean).join(", ");
+function checkpointLine(checkpoint, { training, evaluation, given }, active, deploy) {
+  const { step, training_score, evaluation_score, scores: scored, size } = checkpoint;
   return html`<tr>
-    <td class="pw-number">${
-      marks
-        ? html`<span class="pw-panel-mark">
-      ${marks}
-    </span>`
-        : null
-    } ${inFull(step)}</td>
-    ${numberCell(score(training))}${numberCell(score(evaluation))}
-    ${evaluators.map((name) => numberCell(score(scores[name])))}${numberCell(bytes(size))}
+    <td class="pw-number pw-panel-step">${stepMarks(checkpoint, active)}${inFull(step)}</td>
+    ${numberCell(training(training_score))}${numberCell(evaluation(evaluation_score))}
+    ${given.map(([name, says]) => numberCell(says(scored[name])))}${numberCell(bytes(size))}
     <td class="pw-panel-deploy">${deploy(checkpoint)}</td>
   </tr>`;
 }

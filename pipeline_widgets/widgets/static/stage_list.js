@@ -4,7 +4,7 @@ import { openMenu } from "./dialogs.js";
 import { arrowTo, button, draw, html, make } from "./elements.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
 import { heads } from "./tables.js";
-import { asSentence, ended, isolated, score } from "./text.js";
+import { alignedScores, asSentence, ended, isolated } from "./text.js";
 import { repeat } from "./vendor/lit.js";
 
 const STAGE_COLUMNS = /** @type {const} */ ([
@@ -28,6 +28,7 @@ export class StageList {
     this.frame = frame;
     this.actions = actions;
     this.select = select;
+    this.score = alignedScores([]);
     this.el = make(html`<div class="pw-scroll pw-stagelist"></div>`);
   }
 
@@ -37,6 +38,7 @@ export class StageList {
    */
   show(stages, selected) {
     this.stages = new Map(stages.map((stage) => [stage.id, stage]));
+    this.score = alignedScores(stages.map((stage) => stage.score));
     draw(
       this.el,
       html`<table class="pw-table">
@@ -83,7 +85,7 @@ export class StageList {
       </th>
       <td>${stage.auto ? "Auto" : "Manual"}</td>
       <td class="pw-stagelist-status"><div class="pw-stagelist-marks">${stageBadges(stage)}</div></td>
-      <td class="pw-number">${scoreless ? "" : score(stage.score)}</td>
+      <td class="pw-number">${scoreless ? "" : this.score(stage.score)}</td>
       <td class="pw-stagelist-why">${stageReasons(stage).map((reason) => html`<div>${reason}</div>`)}</td>
       <td class="pw-stagelist-end">
         <div class="pw-stagelist-actions">

@@ -13,6 +13,7 @@ import { LineagePart } from "./lineage_part.js";
 import { logButton } from "./log_dialog.js";
 import { panelPart } from "./panel_part.js";
 import { openPlan } from "./plan.js";
+import { openRerun } from "./run_pipeline.js";
 import { progressBar, runLeft, runTook, stepsDone } from "./run_times.js";
 import { ShownItems } from "./shown_items.js";
 import { kindIcon, stageBadges } from "./stage_bubble.js";
@@ -177,7 +178,7 @@ export class StagePanel {
       known = panel?.reasons.length ? panel.reasons : (stage.stale ?? []).map(bareReason);
     return this.why.show(known, {
       blocked: (stage.blockers ?? []).join(" "),
-      rerun: () => openPlan({ frame, stage: stage.id, again: true }),
+      rerun: (pressed) => openRerun({ frame, stage: stage.id, pressed }),
       accept: () => this.accept(stage),
       open: this.open,
     });

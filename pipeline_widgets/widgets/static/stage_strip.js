@@ -26,7 +26,7 @@ export function stageStrip(statuses) {
  * @param {StageScore} [best]
  */
 export function bestScore(best) {
-  if (!best) return html`<span class="pw-soft">–</span>`;
+  if (!best) return html`<span class="pw-pt-score pw-soft">–</span>`;
   const said = `Best evaluation score of stage ${best.position + 1} (${best.name}): ${best.score}`;
   return html`<span class="pw-pt-score" title=${said}>${score(best.score)}</span>
     <span class="pw-pt-by pw-soft" dir="auto" title=${said}>${best.name}</span>`;

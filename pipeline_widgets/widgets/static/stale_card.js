@@ -22,7 +22,7 @@ export class StaleCard {
         ${button({
           label: "Re-run from here",
           glyph: "redo",
-          title: "Run it again with what there is now; Auto stages follow",
+          title: "Run it again with what there is now, and what turns stale after it; the plan comes first",
           reason: blocked,
           f: `rerun-${title}`,
           onclick: rerun,
@@ -69,17 +69,26 @@ const changesTable = (said, changes) => html`<table class="pw-stale-changes" rol
     (title) => html`<th scope="col" role="columnheader">${title}</th>`,
   )}</tr></thead>
   <tbody role="rowgroup">${changes.map(
-    ({ name, old, new: now }) => html`<tr role="row">
+    ({ name, old, new: now, code }) => html`<tr role="row">
       <th scope="row" role="rowheader">${name}</th>
-      <td role="cell">${changedValue(old)}</td>
+      <td role="cell">${code ? changedLines(old) : changedValue(old)}</td>
       <td role="cell">
         <div class="pw-stale-now">
-          <span class="pw-soft" aria-hidden="true">→</span>${changedValue(now)}
+          <span class="pw-soft" aria-hidden="true">→</span>${code ? changedLines(now) : changedValue(now)}
         </div>
       </td>
     </tr>`,
   )}</tbody>
 </table>`;
+
+/**
+ * Lines of code.
+ * @param {string | null} lines
+ */
+const changedLines = (lines) =>
+  lines === null
+    ? html`<span class="pw-soft">no lines</span>`
+    : html`<code class="pw-stale-code" dir="ltr">${lines}</code>`;
 
 /**
  * A value. A long one is cut off, and shown whole under the mouse and with the focus; its text is all there.

@@ -70,6 +70,22 @@ export function scores(values) {
 }
 
 /**
+ * Return what says the scores of a column of unlike things, as short as they are, with their points below
+ * each other: spaces as wide as digits stand for the digits that one has less than others.
+ * @param {(number | null | undefined)[]} values
+ */
+export function alignedScores(values) {
+  /** @param {string} text */
+  const places = (text) => (/[eA]/.test(text) ? -1 : (text.split(".")[1] ?? "").length); // N/A has no point
+  const most = Math.max(0, ...values.map((value) => places(score(value))));
+  return (/** @type {number | null | undefined} */ value) => {
+    const text = score(value),
+      own = places(text);
+    return own < 0 || own === most ? text : text + (own ? "" : "\u2008") + "\u2007".repeat(most - own);
+  };
+}
+
+/**
  * Write a number with a minus rather than a hyphen.
  * @param {string} text
  */

@@ -262,7 +262,7 @@ interface FailureActions {
 }
 
 /** What was one thing when a stage ran, and is another now; null where there is none. */
-type ChangeRow = { name: string; old: string | null; new: string | null };
+type ChangeRow = { name: string; old: string | null; new: string | null; code: boolean };
 
 /** Why a stage is stale, as `stale_card.py` describes it; `stage` is the one that it is about. */
 type StaleReasonRow = { text: string; stage: number | null; changes: ChangeRow[] };
@@ -938,6 +938,7 @@ interface Answers {
   duplicate: Named;
   edit: Edited & { refused?: Record<string, string> };
   filter_fields: FilterFields;
+  find: { ids: number[] };
   history: History;
   import: Named & Also;
   lineage: Lineage;
@@ -951,11 +952,13 @@ interface Answers {
   offer: { runs: ResumableRun[] };
   environment: RunEnvironment;
   plan: Plan;
+  plan_rerun: PipelineRunPlan;
   plan_run: PipelineRunPlan;
   run: { run: number };
   remove: Edited;
   resume: Named;
   resume_form: ResumeOffer;
+  rerun: { run: number };
   rotate_key: { key: string };
   score: ScoringStarted;
   score_by: { started: ScoringStarted | null };

@@ -30,6 +30,7 @@ export class WorkspaceHome extends PagedTable {
       kind: "pw-ws-table",
       columns: PROJECT_COLUMNS,
       watched: ["active", "waiting", "opened", "agents", "workspace"],
+      filters: true,
     });
     this.from = ""; // the control from which a project was opened
     const failed = (/** @type {unknown} */ error) => this.frame.notice(sentence(error), "error");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from factories.lab import Lab
+from factories.values import GRPO
 
 from pipeline_widgets.domain.chain import FromAgent
 from pipeline_widgets.domain.run import Status
@@ -103,6 +104,37 @@ def test_each_run_comes_right_before_its_own_descendants(lab: Lab, lineages: Lin
         (1, "chain-grpo-2", 2),
         (1, "keeper", 1),
     ]
+
+
+def test_an_agent_shows_which_runs_led_to_its_current_version(lab: Lab, lineages: LineageQueries) -> None:
+    """Back to scratch; on from it only what started from that version, not what else used its checkpoint."""
+    pipe = lab.pipeline("SFT", "GRPO", "deploy", "GRPO")
+    first, second, deploy, other = pipe.stages
+    start, middle = lab.do(first, 0.1, 0.9), lab.do(second, 0.5)
+    lab.do(deploy)
+    lab.do(other, 0.4)
+    (agent,) = lab.agents.all()
+    user = lab.pipelines.create(lab.project.id, "user")
+    started = lab.do(lab.add(user.id, lab.experiment("more", GRPO), start=FromAgent(agent.id)), 0.6)
+    graph = lineages.agent_graph(agent.id)
+    assert str(graph.lineage).splitlines() == [
+        "agent 'letters-agent', version 1",
+        "  from step 10 of run 1 of 'chain-grpo-2' (stage 2 of pipeline 'chain')",
+        "    from step 20 as policy of run 1 of 'chain-sft-1' (stage 1 of pipeline 'chain')",
+        (
+            "  used by run 1 of 'more' (stage 1 of pipeline 'user'), from step 10 as policy"
+            " (saved as agent 'letters-agent', version 1)"
+        ),
+    ]
+    assert [(each.relative.kind, each.relative.id, each.is_subject) for each in graph.nodes] == [
+        ("run", start.id, False),
+        ("run", middle.id, False),
+        ("agent", agent.id, True),
+        ("run", started.id, False),
+    ]
+    assert graph.statuses[middle.id] is Status.SUCCEEDED
+    with pytest.raises(NotFoundError):
+        lineages.agent_graph(999)
 
 
 def test_what_is_gone_has_no_lineage(lab: Lab, lineages: LineageQueries) -> None:

@@ -13,9 +13,10 @@ from statements import queries, sent
 from pipeline_widgets.domain.chain import Pipeline, ScoreAtLeast
 from pipeline_widgets.domain.rollup import PipelineStatus, roll_up, roll_up_unfinished
 from pipeline_widgets.domain.run import Status
-from pipeline_widgets.errors import ConfigError
+from pipeline_widgets.errors import ConfigError, FilterError
 from pipeline_widgets.services.queries.workspace_overview import (
     ListedProject,
+    Sort,
     WorkspaceOverviewQueries,
     WorkspacePage,
 )
@@ -241,3 +242,25 @@ def test_one_statement_tells_that_nothing_has_changed(lab: Lab) -> None:
     lab.agents.create("greeter", checkpoint.id, "")
     seen.add(lab.store.all_revisions())
     assert len(seen) == 6
+
+
+@pytest.mark.spec("9.8")
+def test_projects_are_filtered_by_one_language(lab: Lab, overview: WorkspaceOverviewQueries) -> None:
+    """By name, kind, counts and any status in them, in the order that is asked for; a mistake is named."""
+    lab.do(lab.pipeline("SFT", "GRPO").stages[0], 0.5, status=Status.FAILED)
+    lab.projects.create("classic letters", advanced_training=False)
+    lab.projects.create("Numbers", advanced_training=True)
+
+    def found(search: str, sort: Sort = "created") -> list[str]:
+        page = overview.page(search=search, sort=sort, descending=False)
+        assert (page.total, page.all) == (len(page.rows), 3)
+        return [row.name for row in page.rows]
+
+    assert found("letters") == ["Letters", "classic letters"]
+    assert found("status=failed") == ["Letters"]
+    assert found("letters not kind~classic") == ["Letters"]
+    assert found("pipelines=0 or experiments>1") == ["Letters", "classic letters", "Numbers"]
+    assert found("experiments>=2 and name=letters", sort="status") == ["Letters"]
+    assert len(overview.project_ids("kind='advanced training'")) == 2
+    with pytest.raises(FilterError, match=r"Projects have no 'seed'\. Choose one of name, kind"):
+        overview.page(search="seed=3")
