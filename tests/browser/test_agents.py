@@ -294,7 +294,7 @@ def test_a_new_agent_is_made_by_keyboard(
     expect(dialog.get_by_role("img", name="Evaluation Score by step; marked: step 6, 6")).to_be_visible()
     dialog.get_by_label("A specific step").press("Space")
     heads = dialog.get_by_role("table", name="Checkpoints").get_by_role("columnheader")
-    expect(heads).to_have_text(["Step", "Training Score", "Evaluation Score", "Size"])
+    expect(heads).to_have_text(["Steps", "Training Score", "Evaluation Score", "Size"])
     dialog.get_by_role("radio", name="Step 3").press("Space")
     expect(dialog.get_by_role("img", name="Evaluation Score by step; marked: step 3, 3")).to_be_visible()
     assert not axe(dialog)

@@ -43,6 +43,7 @@ for above in (1.0, 2.0):
 
 def hears(page: Page, sentence: str, timeout: int = PATIENT) -> None:
     """Wait until something has said a sentence, as it stands; what is said at the same moment is joined."""
+    spoken: list[str] = []
     for _ in range(timeout // 100):
         spoken = [MARKS.sub("", text) for text in page.evaluate("spoken")]
         if any(sentence in text for text in spoken):

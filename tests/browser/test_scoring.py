@@ -168,7 +168,7 @@ def test_best_and_gates_go_by_an_evaluator_that_is_chosen(
     expect(root.get_by_text("Best and gates go by exact answers.").first).to_be_visible()
     assert notebook.python("pipe.evaluator") == "exact answers"
     expect(table.get_by_role("row").filter(has_text="best").get_by_role("cell").first).to_have_text(
-        "best 1", timeout=30_000
+        "Best 1", timeout=30_000
     )
     for theme in ("dark", "light"):
         notebook.theme(theme)

@@ -200,7 +200,7 @@ def test_a_later_stage_starts_from_best_final_or_a_step_of_a_table(
     expect(table).to_be_hidden()
     choice(form, "A specific step").check()
     heads = table.get_by_role("columnheader")
-    expect(heads).to_have_text(["Step", "Training Score", "Evaluation Score", "Size"])
+    expect(heads).to_have_text(["Steps", "Training Score", "Evaluation Score", "Size"])
     expect(choice(table, "Step 20")).to_be_checked()
     table.get_by_role("row", name="Step 10").click()
     expect(choice(table, "Step 10")).to_be_checked()
