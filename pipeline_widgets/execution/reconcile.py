@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline_widgets.domain.liveness import Lease, Timing
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.errors import PipelineError
+from pipeline_widgets.errors import PipelineError, StorageError
 from pipeline_widgets.execution import ownership
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.engine_jobs import EngineJobs
@@ -103,10 +103,19 @@ class Reconciler:
     def launch(self, run: Run) -> None:
         """Launch a run that has just been triggered, unless somebody else has, or it has to wait.
 
+        Where the database refuses, it is queued nevertheless: who looks next launches it.
+
         Raises:
             ExecutionError: No process could be started; the run is Crashed then.
         """
-        if self._supervision.count_launch(Lease(subject_id=run.id, created_at=0.0, placement=run.placement)):
+        try:
+            is_counted = self._supervision.count_launch(
+                Lease(subject_id=run.id, created_at=0.0, placement=run.placement)
+            )
+        except StorageError as error:
+            _log.warning("Run %s is queued, and was not launched yet: %s", run.id, error)
+            return
+        if is_counted:
             with self._runs.give_up_on_error(run.id):
                 self._runs.launch(run.id, placement=run.placement)
 
