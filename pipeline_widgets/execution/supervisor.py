@@ -39,7 +39,8 @@ from pipeline_widgets.execution import ownership, processes, worker
 from pipeline_widgets.execution.active_job import POINTS_AT_ONCE, ActiveJob
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.environment import describe_environment
-from pipeline_widgets.execution.next_worker import NextWorker
+from pipeline_widgets.execution.next_worker import NextWorker, has_room_beside
+from pipeline_widgets.execution.preloading import ImportedModules
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.execution.tracking import TrackerProcess
@@ -201,9 +202,7 @@ class Supervisor:
             line = [active.worker.line] if active.is_line_open else []
             wait([*line, *self._spawner.wait_handles(active.worker)], TICK)
             active.receive()
-            if active.imported is not None:
-                self._next_worker.preload(active.imported, active.worker)
-                active.imported = None
+            self._note_imports(active)
             now = time.monotonic()
             if now - checked_at >= TICK:
                 checked_at = now
@@ -221,6 +220,17 @@ class Supervisor:
         log_times.note(ends=True)
         while active.is_line_open and active.worker.line.poll():  # messages from before its end
             active.receive()
+        self._note_imports(active)
+
+    def _note_imports(self, active: ActiveJob) -> None:
+        """Let the next stage, and later chains with this algorithm, find the same libraries imported."""
+        modules, active.imported = active.imported, None
+        if modules is None:
+            return
+        if active.job.starts_next_stage and active.outcome is None:
+            self._next_worker.preload(modules, active.worker)
+        if active.job.launcher is None and has_room_beside(active.worker.pid):
+            self._log_and_continue(lambda: self._reconciler.keep_libraries(active.job.run_id, modules))
 
     def _beat(self, active: ActiveJob) -> None:
         """Record a beat, with what waits to be written: one transaction."""
