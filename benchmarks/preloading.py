@@ -1,10 +1,11 @@
-"""What a stage waits for torch and transformers that a chain before it has imported, against importing them.
+"""What a stage waits for libraries that a chain before it has imported, against importing them.
 
-    python benchmarks/preloading.py [--rounds 3]          with torch and transformers: .venv/trainers/bin/python
+    .venv/trainers/bin/python benchmarks/preloading.py [--rounds 3]
 
-Each round has a workspace. Its first chain imports the libraries itself. The second is triggered once a launch
-server has them, and trains a small network, so that the libraries are used by a forked process and not only
-found. Told is what `import torch, transformers.Trainer` takes in each training, against a new interpreter.
+Each round has a workspace. Its first chain imports the libraries itself. The second is triggered once a
+launch server has them, and trains a small network, so that the libraries are used by a forked process, and
+not only found. Told is what `import torch` and transformers' Trainer take in each training, against a new
+interpreter.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ READY_WITHIN = 180.0
 def torch_user(ctx: pw.TrainContext) -> None:
     """Import torch and transformers, and train a small network with several threads."""
     began = time.perf_counter()
-    import torch  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
-    from transformers import Trainer  # noqa: F401, PLC0415  # pyright: ignore
+    import torch  # pyright: ignore[reportMissingImports]
+    from transformers import Trainer  # pyright: ignore[reportMissingImports]
 
     took = time.perf_counter() - began
+    assert Trainer is not None  # noqa: S101
     net: Any = torch.nn.Sequential(torch.nn.Linear(512, 512), torch.nn.ReLU(), torch.nn.Linear(512, 1))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     data = torch.randn(512, 512)

@@ -40,7 +40,6 @@ from pipeline_widgets.execution.active_job import POINTS_AT_ONCE, ActiveJob
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.next_worker import NextWorker, has_room_beside
-from pipeline_widgets.execution.preloading import ImportedModules
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.reconcile import Reconciler
 from pipeline_widgets.execution.tracking import TrackerProcess

@@ -1,4 +1,4 @@
-"""The first stage of another chain finds the libraries of its algorithm imported, and nothing else (habit 22)."""
+"""The first stage of another chain finds its libraries imported, and nothing else (habit 22)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def importing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pw.Algorithm:
         import own_module  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
         import pandas as pd  # noqa: PLC0415
 
-        told = {
+        told: dict[str, Any] = {
             "found": found,
             "patched": getattr(pd, "PATCHED", False),
             "own": own_module.TAG,  # pyright: ignore[reportUnknownMemberType]
