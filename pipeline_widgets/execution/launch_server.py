@@ -38,7 +38,7 @@ from pipeline_widgets.execution.launch_client import (
     is_left_alone,
     peer_of,
 )
-from pipeline_widgets.execution.preloading import ImportedModules, import_libraries
+from pipeline_widgets.execution.preloading import ImportedModules, find_threads, import_libraries
 
 LOOK_EVERY = 5.0  # seconds between two looks at code and workspace
 LARGEST = 16_000_000  # bytes of a request
@@ -258,7 +258,7 @@ class LaunchServer:
 
     def _can_fork(self) -> bool:
         """Return whether a fork is as good as a start: code is as it was, and there is no thread."""
-        if self._has_code_changed() or len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
+        if self._has_code_changed() or find_threads():
             self._is_code_changed = True
             return False
         return True

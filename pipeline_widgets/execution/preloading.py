@@ -14,9 +14,12 @@ import sysconfig
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 #: Modules beside which a training imports nothing that is worth another process; numpy has 140, torch 1,100.
 FEW = 300
+#: Threads that a fork has anew: jemalloc, in pyarrow, stops them before a fork, and starts them in the fork.
+_STARTED_AGAIN = {"jemalloc_bg_thd"}
 _PLAIN_DEVICES = ("/dev/null", "/dev/urandom", "/dev/random", "/dev/zero", "/dev/pts")
 
 
@@ -84,11 +87,21 @@ def import_libraries(modules: ImportedModules) -> tuple[Mapping[str, str | None]
     changed = {name: now.get(name) for name in {*before, *now} if before.get(name) != now.get(name)}
     if not is_same or changed != {**modules.variables}:
         return changed, "The training sets variables itself that libraries may read."
-    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  Linux only, as launch servers are
-        return changed, "A library has started a thread, which would be missing in a fork."
+    if names := find_threads():
+        return changed, f"A library has started a thread ({names[0]}), which would be missing in a fork."
     if opened := _find_device():
         return changed, f"A library has opened {opened}, which cannot be used in a fork."
     return changed, None
+
+
+def find_threads() -> list[str]:
+    """Return the names of the threads that a fork of this process would lack (Linux)."""
+    found: list[str] = []
+    for number in os.listdir("/proc/self/task"):  # noqa: PTH208
+        if int(number) != os.getpid():
+            with suppress(OSError):
+                found.append(Path(f"/proc/self/task/{number}/comm").read_text(encoding="utf-8").strip())
+    return [name for name in found if name not in _STARTED_AGAIN]
 
 
 def _find_device() -> str | None:
