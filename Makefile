@@ -134,6 +134,7 @@ parity: $(MADE) ## Count which tests prove which row of the specification, for d
 bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser cost
 	$(BIN)/python benchmarks/chain_overhead.py
 	$(BIN)/python benchmarks/launch_server.py
+	$(BIN)/python benchmarks/triggers.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/views.py
 	$(BIN)/python benchmarks/shown_items.py

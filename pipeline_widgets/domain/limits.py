@@ -122,32 +122,37 @@ def admit(limits: Limits, queue: Sequence[QueuedRun]) -> tuple[Admission, ...]:
         queue: Its active runs, the oldest first.
     """
     names = tuple(limits.bounds)
+    needs = {each.run_id: each.needs for each in queue}
     working = [each for each in queue if each.is_admitted]
     idle = _find_idle_gpus(limits, working)
-    free = {name: bound - sum(each.needs[name] for each in working) for name, bound in limits.bounds.items()}
+    taken = [needs[each.run_id] for each in working]
+    free = {name: bound - sum(each[name] for each in taken) for name, bound in limits.bounds.items()}
     allowed: dict[str, int] = dict(free)  # to later runs, so that none delays an older one
-    ahead: list[QueuedRun] = []  # that wait
+    last: dict[str, QueuedRun] = {}  # that waits and needs a resource, by its name
+    before = list(taken)  # what each run needs that works or waits before this one
     decided: list[Admission] = []
     for each in queue:
         if each.is_admitted:
             continue
+        own = needs[each.run_id]
         if (over := find_oversized(limits, each.resources)) is not None:
             decided.append(Admission(run_id=each.run_id, waits=over))  # no other run waits for its share
             continue
-        lacking = [name for name in names if each.needs[name] > max(allowed[name], 0)]
+        lacking = [name for name in names if own[name] > max(allowed[name], 0)]
         if not lacking:
-            gpus = None if idle is None else tuple(idle.pop(0) for _ in range(each.needs["gpu"]))
+            gpus = None if idle is None else tuple(idle.pop(0) for _ in range(own["gpu"]))
             decided.append(Admission(run_id=each.run_id, gpus=gpus))
             working.append(each)
-            allowed = {name: left - each.needs[name] for name, left in allowed.items()}
+            allowed = {name: left - own[name] for name, left in allowed.items()}
         else:
-            waits = _describe_shortage(lacking, each, working, ahead)
+            waits = _describe_shortage(lacking, each, working, last)
             decided.append(Admission(run_id=each.run_id, waits=waits))
             if allowed.get("runs", 1) > 0:  # else no later run begins anyway
-                slack = _find_slack(free, each, [*working, *ahead])
+                slack = _find_slack(free, own, before)
                 allowed = {name: min(left, slack[name]) for name, left in allowed.items()}
-            ahead.append(each)
-        free = {name: left - each.needs[name] for name, left in free.items()}
+            last |= dict.fromkeys((name for name in names if own[name]), each)
+        before.append(own)
+        free = {name: left - own[name] for name, left in free.items()}
     return tuple(decided)
 
 
@@ -175,38 +180,45 @@ def _find_idle_gpus(limits: Limits, working: Sequence[QueuedRun]) -> list[int] |
     return [gpu for gpu in range(limits.gpu) if gpu not in used]
 
 
-def _find_slack(free: Mapping[str, int], run: QueuedRun, before: Sequence[QueuedRun]) -> dict[str, int]:
+def _find_slack(
+    free: Mapping[str, int], needs: Mapping[str, int], before: Sequence[Mapping[str, int]]
+) -> dict[str, int]:
     """Return the amounts that later runs may take without delaying a run, whichever before it end first.
 
     Args:
         free: The free amounts once all older runs have had their share; negative while some of them wait.
-        run: The run, which waits.
-        before: The runs before it.
+        needs: What the run needs, which waits.
+        before: What the runs before it need.
     """
-    short = [name for name in free if run.needs[name] > free[name]]
-    users = [each.needs for each in before if any(each.needs[name] for name in short)]
+    short = [name for name in free if needs[name] > free[name]]
+    users = [each for each in before if any(each[name] for name in short)]
     if len(users) > EXACT_UP_TO:  # at least one of them ends first
         least = {name: min(each[name] for each in users) for name in free}
-        return {name: 0 if name in short else free[name] + least[name] - run.needs[name] for name in free}
+        return {name: 0 if name in short else free[name] + least[name] - needs[name] for name in free}
     slack: dict[str, int] = {}
     for ended in chain.from_iterable(combinations(users, size) for size in range(1, len(users) + 1)):
-        left = {name: free[name] + sum(each[name] for each in ended) - run.needs[name] for name in free}
+        left = {name: free[name] + sum(each[name] for each in ended) - needs[name] for name in free}
         if min(left.values()) >= 0:
             slack = {name: min(slack.get(name, amount), amount) for name, amount in left.items()}
     return slack or dict.fromkeys(free, 0)
 
 
 def _describe_shortage(
-    lacking: Sequence[str], run: QueuedRun, working: Sequence[QueuedRun], ahead: Sequence[QueuedRun]
+    lacking: Sequence[str], run: QueuedRun, working: Sequence[QueuedRun], last: Mapping[str, QueuedRun]
 ) -> str:
     """Return the reason for which a run waits: "1 GPU: used by run 12 of 'sft'".
 
     A run behind another one that needs the same names that one alone, so that few reasons change at a time.
+
+    Args:
+        lacking: The names of what there is too little of.
+        run: The run.
+        working: The runs that work.
+        last: The last run before it that waits and needs a resource, by its name.
     """
-    before = {name: [each for each in ahead if each.needs[name]] for name in lacking}
-    name = next((name for name in lacking if not before[name]), None)
+    name = next((name for name in lacking if name not in last), None)
     if name is None:
-        return f"its turn, after {before[lacking[0]][-1].label}"
+        return f"its turn, after {last[lacking[0]].label}"
     users = [each.label for each in working if each.needs[name]]
     return f"{_count(name, run.needs[name])}: used by {list_first(users, MOST_USERS)}"
 

@@ -29,7 +29,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from subprocess import DEVNULL, Popen
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import ownership, processes
@@ -394,6 +394,9 @@ def _work(line: int) -> None:
         connection.poll(None)  # until its job comes, the core is the supervisor's
     from pipeline_widgets.execution import worker  # noqa: PLC0415  preloaded
 
+    numpy: Any = sys.modules.get("numpy")  # `random` seeds itself after a fork
+    if numpy is not None:
+        numpy.random.seed()
     worker.main(connection)
     os._exit(0)
 

@@ -60,6 +60,15 @@ def set_environment(environment: Mapping[str, str]) -> None:
     time.tzset()
 
 
+def change_environment(changes: Mapping[str, str | None]) -> None:
+    """Set variables, and remove those that are None, as the libraries have done that were imported."""
+    for name, value in changes.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
 def show(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """Let the kernel show a command line and variables, by which other processes know this one.
 

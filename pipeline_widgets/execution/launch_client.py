@@ -15,16 +15,19 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from subprocess import DEVNULL, Popen
 from typing import IO
 
 from pipeline_widgets.execution.interpreter import command
 from pipeline_widgets.execution.launch_place import LaunchPlace, idle_seconds, read_status
 from pipeline_widgets.execution.ownership import LAUNCH, new_launch
+from pipeline_widgets.execution.preloading import ImportedModules
 from pipeline_widgets.persistence import filesystem
 
 ANSWER_WITHIN = 0.5  # seconds that a launch server has to fork, before a process is started as ever
 LEFT_ALONE = 30.0  # seconds for which one that did not answer is not asked again
+REFUSED_FOR = 3600.0  # seconds for which none is started after one whose libraries do not fork
 FAILED_FOR = 60.0  # seconds for which none is started after one that ended before it was ready
 BEGIN_AFTER = 1.0  # seconds that a launch server leaves to the run beside which it is started
 LONGEST_LOG = 64_000  # bytes after which the log begins anew
@@ -34,7 +37,7 @@ GO = b"G"
 #: What comes back: "F", a process and 0 when it waits for GO; "E", the process and its exit code.
 ANSWER = struct.Struct("!cqq")
 LENGTH = struct.Struct("!I")
-STARTING, READY = b"starting\n", b"ready\n"
+STARTING, READY, REFUSED = b"starting\n", b"ready\n", b"refused\n"
 
 #: Until when sockets are not asked, since nobody has answered in time.
 _silent: dict[str, float] = {}
@@ -107,7 +110,12 @@ def fork_process(
 
 
 def start_server(
-    place: LaunchPlace, environment: Mapping[str, str], *, beside: int = 0, begin_after: float | None = None
+    place: LaunchPlace,
+    environment: Mapping[str, str],
+    *,
+    beside: int = 0,
+    begin_after: float | None = None,
+    libraries: ImportedModules | None = None,
 ) -> Popen[bytes] | None:
     """Start a launch server, unless there is one, or the last one ended before it was ready.
 
@@ -116,6 +124,7 @@ def start_server(
         environment: The variables of the processes that it will fork.
         beside: The supervisor that was started instead, from which it takes no time until that has begun.
         begin_after: Seconds that it waits at least; by default `BEGIN_AFTER`.
+        libraries: What it imports in addition.
     """
     try:
         place.socket.parent.mkdir(mode=0o700, exist_ok=True)
@@ -123,17 +132,26 @@ def start_server(
         if lock is None:
             return None
         with os.fdopen(lock, "r+b") as held:
-            if held.read().startswith(STARTING) and time.time() - os.fstat(lock).st_mtime < FAILED_FOR:
+            if is_left_alone(held.read(), os.fstat(lock).st_mtime):
                 return None
             _silent.pop(str(place.socket), None)
             held.seek(0)
             held.write(STARTING)
             held.truncate()
             held.flush()
+            if libraries is not None:
+                with filesystem.open_private(place.libraries, "w", encoding="utf-8") as file:
+                    json.dump(asdict(libraries), file)
             after = BEGIN_AFTER if begin_after is None else begin_after
             return _start(place, environment, lock, (f"{after:g}", str(beside)))
     except OSError:
         return None
+
+
+def is_left_alone(told: bytes, at: float) -> bool:
+    """Return whether none is to be started for a while, by what the lock of the last one says since when."""
+    seconds = {STARTING: FAILED_FOR, REFUSED: REFUSED_FOR}.get(told[: told.find(b"\n") + 1], 0.0)
+    return time.time() - at < seconds
 
 
 def peer_of(line: socket.socket) -> int:

@@ -30,6 +30,9 @@ _READ_AT_START = (
     *("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "HOME", "VIRTUAL_ENV", "XDG_", "TMPDIR", "COV"),
     *("SQLALCHEMY", "DISABLE_SQLALCHEMY", "PYDANTIC", "PSUTIL", "OPENSSL_", "SSL_"),
 )
+#: What tells one start of a kernel or a terminal from the next, and no library.
+_OF_ONE_START = ("PIPELINE_WIDGETS_", "JPY_", "PYTEST_", "SSH_", "TERM", "TMUX", "STY", "WINDOW")
+_OF_ONE_SHELL = {"_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "PYDEVD_USE_FRAME_EVAL"}
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 _RIGHTS = ("Uid:", "Gid:", "Groups:", "Cap", "NoNewPrivs:", "Seccomp:", "Cpus_allowed:", "Mems_allowed:")
 
@@ -44,6 +47,11 @@ class LaunchPlace:
     lock: Path
     #: Where it prints what goes wrong, in the workspace's folder.
     log: Path
+
+    @property
+    def libraries(self) -> Path:
+        """What it is to import, where it is one with libraries; there until it has read that."""
+        return self.socket.with_suffix(".libraries")
 
     def is_private(self) -> bool:
         """Return whether the folder of the socket belongs to this user, and nobody else can enter it."""
@@ -70,17 +78,20 @@ def idle_seconds(environment: Mapping[str, str]) -> float:
     return 60 * minutes if 0 < minutes < float("inf") else 60 * DEFAULT_MINUTES
 
 
-def find_place(environment: Mapping[str, str], log: Path) -> LaunchPlace | None:
+def find_place(environment: Mapping[str, str], log: Path, libraries: str | None = None) -> LaunchPlace | None:
     """Return where the launch server for a process with an environment is; None where there can be none.
 
     Args:
         environment: The variables of the process that is to be started.
         log: Where the launch server of its workspace prints to.
+        libraries: The algorithm whose libraries it has imported. These may read any variable meanwhile.
     """
     if not _can_fork(environment) or not idle_seconds(environment):
         return None
     try:
         told = [str(log.resolve()), *_describe_process(), *_describe_start(environment)]
+        if libraries is not None:
+            told += ["libraries", libraries, *_describe_all(environment)]
     except (OSError, ValueError):
         return None
     name = hashlib.sha256("\0".join(told).encode(errors="surrogateescape")).hexdigest()[:32]
@@ -140,6 +151,15 @@ def _describe_process() -> list[str]:
 def _describe_start(environment: Mapping[str, str]) -> list[str]:
     """Return the variables that were read when the modules of a supervisor were loaded."""
     return [f"{name}={environment[name]}" for name in sorted(environment) if name.startswith(_READ_AT_START)]
+
+
+def _describe_all(environment: Mapping[str, str]) -> list[str]:
+    """Return all variables that a library may read while it is imported."""
+    return [
+        f"{name}={environment[name]}"
+        for name in sorted(environment)
+        if not name.startswith(_OF_ONE_START) and name not in _OF_ONE_SHELL
+    ]
 
 
 def _namespace(name: str) -> str:

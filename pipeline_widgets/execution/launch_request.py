@@ -20,6 +20,7 @@ def create_launch_request(
     identity: str | None = None,
     folders: Sequence[Path] = (),
     server_log: Path | None = None,
+    libraries: str | None = None,
 ) -> LaunchRequest:
     """Return the request for a process of a workspace, with a launch number of its own.
 
@@ -31,6 +32,7 @@ def create_launch_request(
         identity: The workspace that it may trust on a machine where this user has signed nothing.
         folders: What it has to see of this machine's files.
         server_log: Where the launch server of the workspace prints to, if one may fork this process.
+        libraries: The algorithm whose libraries it is likely to import.
     """
     environment = {URL: url, LAUNCH: new_launch(), FOLDER_VARIABLE: str(user_data_folder())}
     if identity is not None:
@@ -43,4 +45,5 @@ def create_launch_request(
         folders=tuple(folders),
         resources=resources or Resources(),
         server_log=server_log,
+        libraries=libraries,
     )

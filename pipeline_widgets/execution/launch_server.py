@@ -24,21 +24,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
+
 from pipeline_widgets.execution import fork_server, fresh_process
 from pipeline_widgets.execution.launch_client import (
     ANSWER,
     ANSWER_WITHIN,
-    FAILED_FOR,
     GO,
     LENGTH,
     READY,
+    REFUSED,
     STARTING,
+    is_left_alone,
     peer_of,
 )
+from pipeline_widgets.execution.preloading import ImportedModules, find_threads, import_libraries
 
 LOOK_EVERY = 5.0  # seconds between two looks at code and workspace
 LARGEST = 16_000_000  # bytes of a request
 RECEIVE = 65_536
+#: How much memory has to be free, by what a launch server with libraries takes: else it makes room.
+FREE_MEMORY = 1.0
 #: What a supervisor imports until its run is Running; `tests/execution/test_launch_server.py` holds that.
 MODULES = (
     "pipeline_widgets.execution.supervisor",
@@ -106,9 +112,19 @@ class LaunchServer:
         lock: The descriptor of a locked file, for as long as it is the launch server.
         idle: Seconds without a request after which it ends.
         since: When it was started, in seconds since 1970.
+        variables: What the libraries have set that it has imported; None for one without libraries.
     """
 
-    def __init__(self, path: Path, log: Path, lock: int, idle: float, since: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        log: Path,
+        lock: int,
+        idle: float,
+        since: float,
+        variables: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self._variables = variables
         self._path, self._log, self._lock, self._idle = path, log, lock, idle
         self._code = _stamps()
         self._is_code_changed = any(stamp[0] > since * 1e9 for stamp in self._code.values())
@@ -139,6 +155,12 @@ class LaunchServer:
             except Exception as error:
                 self._say(f"It ends: {type(error).__name__}: {error}")
                 raise
+
+    def refuse(self, reason: str) -> None:
+        """Say why nothing can be forked from this process, so that no other one is started for a while."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, REFUSED, 0)
+        self._say(f"It ends. {reason}")
 
     def _answer_all(self, listening: socket.socket) -> Sequence[str] | None:
         awake, alarm = socket.socketpair()
@@ -215,6 +237,7 @@ class LaunchServer:
             os.fchdir(folder)
             fresh_process.set_signals(request.ignored, request.blocked)
             fresh_process.set_environment(request.environment)
+            fresh_process.change_environment(self._variables or {})
             shown = [*sys.orig_argv[: sys.orig_argv.index("pipeline_widgets") + 1], *request.arguments]
             fresh_process.show(shown, request.environment)
             fresh_process.renew(shown, request.arguments)
@@ -235,7 +258,7 @@ class LaunchServer:
 
     def _can_fork(self) -> bool:
         """Return whether a fork is as good as a start: code is as it was, and there is no thread."""
-        if self._has_code_changed() or len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
+        if self._has_code_changed() or find_threads():
             self._is_code_changed = True
             return False
         return True
@@ -255,6 +278,8 @@ class LaunchServer:
             return ""
         if self._has_code_changed():
             return "Code that it has imported was changed."
+        if self._variables is not None and not _is_room():
+            return "The memory that its libraries take is needed."
         if _place_of(self._log.parent) != self._workspace or _place_of(self._path) != self._socket:
             return ""
         return None
@@ -287,8 +312,15 @@ def serve(path: Path, log: Path, lock: int, idle: float, since: float) -> Sequen
     os.set_inheritable(lock, False)  # noqa: FBT003  the function's own interface
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _sweep(path)
+    libraries = _read_libraries(path.with_suffix(".libraries"))
     import_all()
-    arguments = LaunchServer(path, log, lock, idle, since).serve()
+    variables, refusal = (None, None) if libraries is None else import_libraries(libraries)
+    gc.freeze()
+    server = LaunchServer(path, log, lock, idle, since, variables)
+    if refusal is not None:
+        server.refuse(refusal)
+        return None
+    arguments = server.serve()
     if arguments is not None:
         fresh_process.close_descriptors()
     return arguments
@@ -306,6 +338,24 @@ def import_all() -> None:
     gc.enable()
 
 
+def _read_libraries(path: Path) -> ImportedModules | None:
+    """Return what a launch server is to import in addition, once; None for one without libraries."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
+        return ImportedModules(names=tuple(told["names"]), variables=told["variables"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _is_room() -> bool:
+    """Return whether as much memory is free as this process takes."""
+    try:
+        return psutil.virtual_memory().available > FREE_MEMORY * psutil.Process().memory_info().rss
+    except psutil.Error:
+        return True
+
+
 def _sweep(own: Path) -> None:
     """Remove what launch servers have left that were killed, where nobody holds their lock."""
     import fcntl  # noqa: PLC0415  not on Windows
@@ -318,11 +368,11 @@ def _sweep(own: Path) -> None:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                failed = os.read(lock, len(STARTING)) == STARTING
-                if failed and time.time() - os.fstat(lock).st_mtime < FAILED_FOR:
+                if is_left_alone(os.read(lock, len(STARTING)), os.fstat(lock).st_mtime):
                     continue  # it says that none is to be started for a while
                 if os.path.samestat(os.fstat(lock), path.stat()):
-                    path.with_suffix(".sock").unlink(missing_ok=True)
+                    for ending in (".sock", ".libraries"):
+                        path.with_suffix(ending).unlink(missing_ok=True)
                     path.unlink()
             finally:
                 os.close(lock)

@@ -76,6 +76,7 @@ class LeaseReconciler:
         self._timing = timing
         self._engines = engines
         self._observer = Observer()
+        self._gave_up = False
         #: Since when the process is seen to be gone that holds a run, while its engine is asked how it ended.
         self._gone_since: dict[int, float] = {}
 
@@ -85,9 +86,20 @@ class LeaseReconciler:
         return bool(self._gone_since)
 
     def reconcile(self, only: int | None = None) -> None:
-        """Assess every lease, or the lease of one subject, and do what its state asks for."""
+        """Assess every lease, or the lease of one subject, and do what its state asks for.
+
+        What is enqueued when another one is given up, such as its retry, is launched as well: nobody else has
+        enqueued it, who might be about to launch it.
+        """
         if not self._service.is_trusted:
             return  # nothing is launched or ended for a workspace of somebody else's
+        self._gave_up = False
+        known = self._reconcile_once(only)
+        if self._gave_up:
+            self._launch_new(known)
+
+    def _reconcile_once(self, only: int | None) -> Collection[int]:
+        """Assess leases, and return the subjects of all that there were."""
         leases, now = self._service.active()
         waiting = self._service.hold_back_waiting(leases)
         for lease in leases:
@@ -98,9 +110,23 @@ class LeaseReconciler:
             except (PipelineError, psutil.Error, OSError) as error:
                 # One that cannot be settled must hide no other; the next time it is tried again.
                 _log.warning("%s %s could not be reconciled: %s", self._name, lease.subject_id, error)
+        active = {lease.subject_id for lease in leases}
         if only is None:
-            active = {lease.subject_id for lease in leases}
             self._gone_since = {key: at for key, at in self._gone_since.items() if key in active}
+        return active
+
+    def _launch_new(self, known: Collection[int]) -> None:
+        """Launch what was enqueued by who gave others up, in the room that these have left."""
+        leases, _ = self._service.active()
+        waiting = self._service.hold_back_waiting(leases)
+        for lease in leases:
+            follows = lease.subject_id not in known or lease.waits is not None
+            is_new = lease.launches == 0 and lease.token is None and lease.launched_at is None
+            if follows and is_new and lease.subject_id not in waiting:
+                try:
+                    self._launch_by_placement(lease)
+                except (PipelineError, psutil.Error, OSError) as error:
+                    _log.warning("%s %s was not launched: %s", self._name, lease.subject_id, error)
 
     def find(self, subject_id: int) -> Lease | None:
         """Return the lease of a subject; None without one."""
@@ -190,7 +216,11 @@ class LeaseReconciler:
         elif not self._is_for_here(lease):
             waited = count_waiting_seconds(now, lease.launched_at or lease.created_at)
             self._record_waits(lease, describe_wait_for_home(lease, waited, self._timing.grace))
-        elif lease.placement.launcher is None:
+        else:
+            self._launch_by_placement(lease)
+
+    def _launch_by_placement(self, lease: Lease) -> None:
+        if lease.placement.launcher is None:
             self.launch_or_leave(lease)
         else:  # an engine may take half a minute, for which nobody else waits
             key = (self._name, lease.subject_id)
@@ -269,6 +299,7 @@ class LeaseReconciler:
             evidence = f"{evidence} {self._describe_launch(lease)}".rstrip()
         with suppress(ConflictError):  # it has moved on meanwhile: then it is not dead
             if self._service.give_up(lease, evidence):
+                self._gave_up = True
                 self.cancel(lease.placement.launcher, lease.job)
 
     def _describe_launch(self, lease: Lease) -> str:

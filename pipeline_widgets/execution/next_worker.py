@@ -42,7 +42,7 @@ class NextWorker:
         Raises:
             ExecutionError: No process could be started.
         """
-        if self._fetch is not None or self._importing is not None or not _is_room_beside(present.pid):
+        if self._fetch is not None or self._importing is not None or not has_room_beside(present.pid):
             return
         self._importing = self._spawner.spawn()()
         with suppress(OSError):  # it has ended: `take` sees that
@@ -79,7 +79,8 @@ def _has_imported(worker: Worker) -> bool:
         return False
 
 
-def _is_room_beside(pid: int) -> bool:
+def has_room_beside(pid: int) -> bool:
+    """Return whether there is the memory for another process that imports what a worker has imported."""
     try:
         return psutil.virtual_memory().available > FREE_MEMORY * psutil.Process(pid).memory_info().rss
     except psutil.Error:

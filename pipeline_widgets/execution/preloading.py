@@ -14,9 +14,13 @@ import sysconfig
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 #: Modules beside which a training imports nothing that is worth another process; numpy has 140, torch 1,100.
 FEW = 300
+#: Threads that a fork can do without: jemalloc, in pyarrow, takes its locks for a fork and goes on without its own there.
+_NOT_NEEDED = {"jemalloc_bg_thd"}
+_PLAIN_DEVICES = ("/dev/null", "/dev/urandom", "/dev/random", "/dev/zero", "/dev/pts")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,9 +73,54 @@ def import_ahead(modules: ImportedModules) -> bool:
     return all(now.get(name) == value for name, value in modules.variables.items())
 
 
+def import_libraries(modules: ImportedModules) -> tuple[Mapping[str, str | None], str | None]:
+    """Import modules in a process from which others are forked that will not import them again.
+
+    Returns:
+        The variables that the imports have changed, and the reason for which nothing can be forked from this
+        process; None where it can be.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as every worker does
+    before = _variables()
+    is_same = import_ahead(modules)
+    now = _variables()
+    changed = {name: now.get(name) for name in {*before, *now} if before.get(name) != now.get(name)}
+    if not is_same or changed != {**modules.variables}:
+        return changed, "The training sets variables itself that libraries may read."
+    if names := find_threads():
+        return changed, f"A library has started a thread ({names[0]}), which would be missing in a fork."
+    if opened := _find_device():
+        return changed, f"A library has opened {opened}, which cannot be used in a fork."
+    return changed, None
+
+
+def find_threads() -> list[str]:
+    """Return the names of the threads that a fork of this process would lack (Linux)."""
+    found: list[str] = []
+    for number in os.listdir("/proc/self/task"):  # noqa: PTH208
+        if int(number) != os.getpid():
+            with suppress(OSError):
+                found.append(Path(f"/proc/self/task/{number}/comm").read_text(encoding="utf-8").strip())
+    return [name for name in found if name not in _NOT_NEEDED]
+
+
+def _find_device() -> str | None:
+    """Return a device that this process has opened, such as a GPU; None without one."""
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208  as above
+        with suppress(OSError):
+            path = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115  a socket is no path
+            if path.startswith("/dev/") and not path.startswith(_PLAIN_DEVICES):
+                return path
+    return None
+
+
 def _variables() -> Mapping[str, str]:
-    """Return the variables that are not ours: scripts find their run by one that this process sets."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_WIDGETS_")}
+    """Return the variables that are not ours: scripts find their run by one that this process sets.
+
+    Which GPUs a run sees is set for each, and read when CUDA begins, which no import does.
+    """
+    ours = ("PIPELINE_WIDGETS_", "CUDA_VISIBLE_DEVICES")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def _is_installed(name: str, places: Collection[str]) -> bool:

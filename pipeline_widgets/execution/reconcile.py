@@ -10,18 +10,22 @@ from pathlib import Path
 
 from pipeline_widgets.domain.liveness import Lease, Timing
 from pipeline_widgets.domain.run import Run
-from pipeline_widgets.errors import PipelineError
-from pipeline_widgets.execution import ownership
+from pipeline_widgets.errors import PipelineError, StorageError
+from pipeline_widgets.execution import interpreter, ownership
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.engine_jobs import EngineJobs
+from pipeline_widgets.execution.launch_client import start_server
+from pipeline_widgets.execution.launch_place import find_place
 from pipeline_widgets.execution.launch_request import create_launch_request
 from pipeline_widgets.execution.leases import LeaseReconciler
 from pipeline_widgets.execution.notifier import Notifier
+from pipeline_widgets.execution.preloading import ImportedModules
 from pipeline_widgets.services.supervision import SupervisionService
 
 RECONCILE_EVERY = 0.5  # seconds between two reconciliations of one process, however often it is asked
 PATIENCE = 40.0  # seconds for which who asks for a reconciliation waits for engines: one may take 30
 DESCRIBE_WITHIN = 5.0  # seconds that an engine has to say how it ends a job
+SERVER_LOG = "launch-server.log"
 CANCEL_WITHIN = 2.0  # seconds for which who stops a run waits for its engine
 
 _log = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ class Reconciler:
         #: Sends the notices of runs.
         self.notifier = notifier
         self._url = url
+        self._artifacts = logs.parent
         self._engines = EngineJobs()
 
         def log_of(run_id: int) -> Path:
@@ -62,7 +67,8 @@ class Reconciler:
                 resources=placement.resources,
                 identity=None if placement.launcher is None else identity,
                 folders=() if placement.launcher is None else folders,
-                server_log=logs.parent / "launch-server.log",
+                server_log=logs.parent / SERVER_LOG,
+                libraries=None if placement.launcher else supervision.find_algorithm_key(run_id),
             ),
             end=self._end,
             log_of=log_of,
@@ -103,10 +109,19 @@ class Reconciler:
     def launch(self, run: Run) -> None:
         """Launch a run that has just been triggered, unless somebody else has, or it has to wait.
 
+        Where the database refuses, it is queued nevertheless: who looks next launches it.
+
         Raises:
             ExecutionError: No process could be started; the run is Crashed then.
         """
-        if self._supervision.count_launch(Lease(subject_id=run.id, created_at=0.0, placement=run.placement)):
+        try:
+            is_counted = self._supervision.count_launch(
+                Lease(subject_id=run.id, created_at=0.0, placement=run.placement)
+            )
+        except StorageError as error:
+            _log.warning("Run %s is queued, and was not launched yet: %s", run.id, error)
+            return
+        if is_counted:
             with self._runs.give_up_on_error(run.id):
                 self._runs.launch(run.id, placement=run.placement)
 
@@ -124,6 +139,18 @@ class Reconciler:
                 self._runs.launch_or_leave(lease)
             except PipelineError as error:
                 _log.warning("Run %s was not launched: %s", lease.subject_id, error)
+
+    def keep_libraries(self, run_id: int, modules: ImportedModules) -> None:
+        """Start a launch server that imports what a local run has imported, for later runs of its algorithm.
+
+        Does nothing where there is one, or where none can be.
+        """
+        key = self._supervision.find_algorithm_key(run_id)
+        request = create_launch_request(self._url, (), self._artifacts / SERVER_LOG)
+        environment = interpreter.environment(**request.environment)
+        place = find_place(environment, request.log, key) if key is not None else None
+        if place is not None:
+            start_server(place, environment, libraries=modules)
 
     def describe_job(self, run_id: int) -> str:
         """Return what the engine of a run says of its job; empty where it says nothing within 5 s."""

@@ -39,7 +39,7 @@ from pipeline_widgets.errors import (
 from pipeline_widgets.execution import messages, ownership, processes
 from pipeline_widgets.execution.active_job import POINTS_AT_ONCE, ActiveJob
 from pipeline_widgets.execution.environment import describe_environment
-from pipeline_widgets.execution.next_worker import NextWorker
+from pipeline_widgets.execution.next_worker import NextWorker, has_room_beside
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.usage_sampler import UsageSampler
 from pipeline_widgets.persistence import filesystem
@@ -240,9 +240,7 @@ class Supervisor:
             line = [active.worker.line] if active.is_line_open else []
             wait([*line, *self._spawner.wait_handles(active.worker)], TICK)
             active.receive()
-            if active.imported is not None:
-                self._next_worker.preload(active.imported, active.worker)
-                active.imported = None
+            self._note_imports(active)
             now = time.monotonic()
             if now - checked_at >= TICK:
                 checked_at = now
@@ -260,6 +258,17 @@ class Supervisor:
         log_times.note(ends=True)
         while active.is_line_open and active.worker.line.poll():  # messages from before its end
             active.receive()
+        self._note_imports(active)
+
+    def _note_imports(self, active: ActiveJob) -> None:
+        """Let the next stage, and later chains with this algorithm, find the same libraries imported."""
+        modules, active.imported = active.imported, None
+        if modules is None:
+            return
+        if active.job.starts_next_stage and active.outcome is None:
+            self._next_worker.preload(modules, active.worker)
+        if active.job.launcher is None and has_room_beside(active.worker.pid):
+            self._log_and_continue(lambda: self._reconciler.keep_libraries(active.job.run_id, modules))
 
     def _beat(self, active: ActiveJob) -> None:
         """Record a beat, with what waits to be written: one transaction."""

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
-from threading import Thread, Timer
+from threading import Lock, Thread, Timer
 
 from pipeline_widgets.domain.run_record import MOST_DIFF, GitState, TriggerPlace
 
@@ -27,11 +27,54 @@ _GIT = (
 )
 
 
+class _Readings:
+    """The readings of this process: of those who ask while one goes on, all share the next one.
+
+    None is told of what was read before it has asked. Of many triggers at once each would start git twice.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._next: Future[TriggerPlace | None] | None = None
+        self._is_reading = False
+
+    def ask(self) -> Future[TriggerPlace | None]:
+        with self._lock:
+            asked = self._next = self._next or Future()
+            begins, self._is_reading = not self._is_reading, True
+        if begins:
+            Thread(target=self._read_all, daemon=True).start()
+        return asked
+
+    def _read_all(self) -> None:
+        while True:
+            with self._lock:
+                asked, self._next = self._next, None
+                self._is_reading = asked is not None
+            if asked is None:
+                return
+            try:
+                asked.set_result(_read_here())
+            except BaseException as error:  # noqa: BLE001  who has asked waits for an answer
+                asked.set_exception(error)
+
+
+_readings = _Readings()
+
+
+def _read_afresh() -> None:
+    """In a fork no thread reads what was asked for before."""
+    global _readings  # noqa: PLW0603
+    _readings = _Readings()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_read_afresh)
+
+
 def start_reading_place() -> Future[TriggerPlace | None]:
     """Begin to read the current folder's state; the result is None where the folder is gone."""
-    result: Future[TriggerPlace | None] = Future()
-    Thread(target=lambda: result.set_result(_read_here()), daemon=True).start()
-    return result
+    return _readings.ask()
 
 
 def _read_here() -> TriggerPlace | None:

@@ -199,8 +199,8 @@ def _train(
         if isinstance(event, SavedCheckpoint):
             saved[event.step] = event
         emit(event)
-        # By its first report it has imported what it needs; the next stage is likely to need the same.
-        if job.starts_next_stage and (modules := imports.imported()) is not None:
+        # By its first report it has imported what it needs; the next run is likely to need the same.
+        if (modules := imports.imported()) is not None:
             emit(modules)
 
     config = algorithm.validate(job.config)

@@ -25,8 +25,10 @@ from pipeline_widgets.errors import StorageError
 from pipeline_widgets.persistence import filesystem, idle_connections, json_text, urls
 from pipeline_widgets.persistence.database_errors import BUSY_POOL, is_value_refused, translate_errors
 from pipeline_widgets.persistence.postgresql import KIND, create_server_engine, is_dropped, time_of_read
+from pipeline_widgets.persistence.sqlite_writes import begin_write
+from pipeline_widgets.persistence.write_queue import WriteQueue
 
-LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another; SQLite's queue is not fair
+LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another
 JOURNAL_PAUSE = 0.01  # seconds between two tries to make a file log ahead
 REST = 1.0  # seconds after which a SQLite file is closed that is not used, or not written to
 SERVER_REST = 10.0  # the same for connections to a server, which take longer to open
@@ -72,6 +74,7 @@ class Database:
         self._writer = (
             threading.Lock()
         )  # on a server: threads that wait to write leave a connection to readers
+        self._queue = WriteQueue()
         self._active: list[int] = []  # the threads of transactions
         self._open = 0  # connections
         self._watched = False
@@ -112,6 +115,10 @@ class Database:
         except StorageError:
             return False
         return self.path.exists()
+
+    def queue_at(self, folder: Path) -> None:
+        """Let the processes that write to a SQLite file stand in line at a folder of this machine."""
+        self._queue.folder = None if filesystem.is_network(folder) else folder
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -210,6 +217,7 @@ class Database:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._writer = threading.Lock()
+        self._queue.forget()
         self._active, self._open, self._watched, self._journal = [], 0, False, None
         _inherited.append(self._engine.pool)
         self._engine.dispose(close=False)
@@ -330,8 +338,11 @@ class Database:
             self._may_create = False
 
         def begin(connection: Connection) -> None:
-            writes = connection.get_execution_options().get(KIND) == "write"
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            if connection.get_execution_options().get(KIND) == "write":
+                with self._queue.turn():
+                    begin_write(connection, LOCK_TIMEOUT)
+            else:
+                connection.exec_driver_sql("BEGIN")
 
         event.listen(engine, "do_connect", connect)
         event.listen(engine, "connect", prepare)

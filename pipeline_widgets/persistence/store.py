@@ -379,6 +379,7 @@ def open_store(
         folder, url = _settle_location(database, record, asked, trusted)
         with filesystem.translate_os_errors(folder):
             filesystem.make_private_folder(folder)
+        database.queue_at(folder)
         if url is not None and checks_code:  # a process that was launched leaves that to who launched it
             _check_url(database, url)
     else:  # nothing of it is written, so nothing is settled

@@ -72,6 +72,14 @@ class SupervisionService(LeaseService):
                 return None
             return create_stored_job(self._store, work, work.runs.get(run_id), owner.token)
 
+    def find_algorithm_key(self, run_id: int) -> str | None:
+        """Return what two runs have in common that train by the same algorithm; None where there is none."""
+        with self._store.read() as work:
+            run = work.runs.get(run_id)
+        return (
+            None if run.algorithm_id is None else f"{run.algorithm_id} {run.code.digest if run.code else ''}"
+        )
+
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""
         with self._store.read() as work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -48,6 +49,26 @@ def test_the_oldest_begin_and_the_others_name_what_they_wait_for() -> None:
         3: "a slot: used by run 1 of 'sft', run 2 of 'sft'",
         4: "its turn, after run 3 of 'sft'",
     }
+
+
+def test_what_is_decided_of_a_long_queue_takes_as_long_for_each_run() -> None:
+    """Each trigger decides about all that wait, while it holds the lock of the database: counted in calls."""
+
+    def count_calls(waiting: int) -> int:
+        queue, calls = [run(1, works=True), *(run(number) for number in range(2, waiting + 2))], 0
+
+        def count(_frame: object, event: str, _argument: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        sys.setprofile(count)
+        try:
+            admit(Limits(runs=1), queue)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert count_calls(400) < 4.4 * count_calls(100)
 
 
 def test_a_run_without_a_gpu_passes_one_that_waits_for_the_gpu() -> None:

@@ -245,6 +245,29 @@ def test_git_that_is_slow_or_fails_delays_a_trigger_little(
     assert trigger_place.read_git(shop.folder) is None
 
 
+def test_triggers_at_once_start_git_twice_and_not_for_each(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks while the folder is read waits for the next reading: none is told of what was before."""
+    reads: list[float] = []
+
+    def read(_folder: Path) -> None:
+        reads.append(time.monotonic())
+        time.sleep(0.2)
+
+    (shop.folder / ".git").mkdir(exist_ok=True)
+    monkeypatch.setattr(trigger_place, "read_git", read)
+    first = trigger_place.start_reading_place()
+    until(lambda: len(reads) == 1)
+    asked = time.monotonic()
+    later = [trigger_place.start_reading_place() for _ in range(50)]
+    places = [each.result(10) for each in (first, *later)]
+    assert [place and place.folder for place in places] == [str(shop.folder)] * 51
+    assert len(reads) == 2
+    assert reads[1] >= asked
+    assert trigger_place.start_reading_place().result(10) == places[0]
+
+
 def test_a_diff_is_cut_and_a_repository_without_commits_has_a_state(shop: Shop) -> None:
     """What is cut is said; no hook or filter of the repository is executed."""
     assert trigger_place.read_git(shop.folder) is None

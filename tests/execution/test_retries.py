@@ -114,6 +114,48 @@ def test_a_killed_supervisor_is_replaced_and_the_retry_goes_on(bench: Bench) -> 
     assert pipe.stages[1].status == "Succeeded"
 
 
+@pytest.mark.spec("6.12", "6.9")
+def test_who_writes_a_crash_launches_its_retry_and_what_has_waited_for_the_slot(bench: Bench) -> None:
+    """By one look, not by the next one two seconds later; of the two the older run has the slot."""
+    bench.ws.limits(runs=1)
+    pipe = bench.chain({"steps": 100_000, "pause": 0.01})
+    pipe.stages[0].update(retries=1)
+    run = pipe.stages[0].trigger()
+    trainer = bench.trainer(run)
+    waiting = bench.chain({"steps": 100_000, "pause": 0.01}).stages[0].trigger()
+    os.kill(bench.supervisor(run).pid, signal.SIGKILL)
+    until(lambda: not alive(bench.supervisor(run).pid))
+
+    bench.ws._services.reconciler.reconcile()
+
+    assert bench.row(run).status == "Crashed"
+    assert not alive(trainer.pid)
+    retry = pipe.stages[0].runs[1]
+    assert [bench.lease(each).launches for each in (waiting, retry)] == [1, 0]
+    waiting.stop()
+    until(lambda: bench.lease(retry).launches == 1)
+    retry.stop()
+    retry.wait(30)
+
+
+@pytest.mark.spec("6.12", "6.9")
+def test_a_retry_is_launched_by_the_look_that_has_found_the_crash(bench: Bench) -> None:
+    """Nobody else has enqueued it, who might be about to launch it."""
+    pipe = bench.chain({"steps": 100_000, "pause": 0.01})
+    pipe.stages[0].update(retries=1)
+    run = pipe.stages[0].trigger()
+    bench.trainer(run)
+    os.kill(bench.supervisor(run).pid, signal.SIGKILL)
+    until(lambda: not alive(bench.supervisor(run).pid))
+
+    bench.ws._services.reconciler.reconcile()
+
+    retry = pipe.stages[0].runs[1]
+    assert bench.lease(retry).launches == 1
+    retry.stop()
+    retry.wait(30)
+
+
 @pytest.mark.slow
 @pytest.mark.spec("6.12", "6.9")
 def test_however_many_processes_look_one_retry_is_made_and_carried_out_once(bench: Bench) -> None:

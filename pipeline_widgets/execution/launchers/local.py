@@ -54,10 +54,17 @@ class LocalLauncher:
         self._reap()
         command = interpreter.command(request.arguments)
         environment = interpreter.environment(**request.environment)
-        place = None if request.server_log is None else find_place(environment, request.server_log)
+        log = request.server_log
+        place = None if log is None else find_place(environment, log)
+        places = [place]
+        if log is not None and place is not None and request.libraries is not None:
+            places.insert(0, find_place(environment, log, request.libraries))
         try:
             with _open_log(request.log) as output:
-                forked = place and fork_process(place, request.arguments, environment, output)
+                asked = (
+                    fork_process(each, request.arguments, environment, output) for each in places if each
+                )
+                forked = next(filter(None, asked), None)
                 started = forked or _start_detached(command, environment, output)
         except OSError as error:
             fix = "Check the artifact folder, the memory and the number of processes, then try again."

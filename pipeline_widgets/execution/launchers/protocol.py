@@ -32,6 +32,8 @@ class LaunchRequest:
     resources: Resources = field(default_factory=Resources)
     #: Where the launch server of its workspace prints to; None for a process that none forks.
     server_log: Path | None = None
+    #: The algorithm whose libraries it is likely to import; None where that is not known.
+    libraries: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
