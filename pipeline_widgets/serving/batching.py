@@ -13,21 +13,32 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pipeline_widgets.algorithms.batch_predictor import BatchPredictor
 
-if TYPE_CHECKING:
-    from pipeline_widgets.serving.queue import LoadedVersion
-
 _log = logging.getLogger(__name__)
+
+
+class AskedVersion(Protocol):
+    """The version that a request asks, as far as a batch has to know it."""
+
+    @property
+    def predict(self) -> Callable[[Any], Any] | None:
+        """Its predictor."""
+        ...
+
+    @property
+    def answer_within(self) -> float:
+        """The seconds for which a request waits for its turn."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
 class WaitingRequest:
     """A request that waits for its batch."""
 
-    opened: LoadedVersion
+    opened: AskedVersion
     value: Any
     answer: asyncio.Future[bytes]
     #: Until when it waits for its turn; nothing bounds it from then on.
@@ -63,7 +74,7 @@ class BatchQueue:
         """Whether requests wait or are being answered."""
         return self._task is not None
 
-    async def ask(self, opened: LoadedVersion, value: Any) -> bytes:
+    async def ask(self, opened: AskedVersion, value: Any) -> bytes:
         """Return the answer to a value, from a batch.
 
         Raises:
