@@ -136,6 +136,8 @@ bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser
 	$(BIN)/python benchmarks/launch_server.py
 	$(BIN)/python benchmarks/triggers.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/batching.py
+	$(BIN)/python benchmarks/files.py
 	$(BIN)/python benchmarks/views.py
 	$(BIN)/python benchmarks/shown_items.py
 	$(BIN)/python benchmarks/postgresql.py

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline_widgets.algorithms.batch_predictor import BatchPredictor
     from pipeline_widgets.algorithms.context import Start, StopTraining, TrainContext
     from pipeline_widgets.algorithms.evaluators import Evaluation, Evaluator, evaluator
     from pipeline_widgets.algorithms.registry import Algorithm, algorithm
@@ -62,6 +63,7 @@ _HOMES = {
     "Agent": "api.agent",
     "Algorithm": "algorithms.registry",
     "AlgorithmNotFoundError": "errors",
+    "BatchPredictor": "algorithms.batch_predictor",
     "Checkpoint": "api.run",
     "CheckpointError": "errors",
     "ClassicProjectError": "errors",
@@ -114,6 +116,7 @@ __all__ = [
     "Agent",
     "Algorithm",
     "AlgorithmNotFoundError",
+    "BatchPredictor",
     "Checkpoint",
     "CheckpointError",
     "ClassicProjectError",

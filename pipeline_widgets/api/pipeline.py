@@ -19,7 +19,7 @@ from pipeline_widgets.api.arguments import (
     start_from_argument,
 )
 from pipeline_widgets.api.experiment import Experiment, ExperimentOption
-from pipeline_widgets.api.frames import data_frame
+from pipeline_widgets.api.frames import column_frame
 from pipeline_widgets.api.handle import id_in, of_items
 from pipeline_widgets.api.listing import Listing
 from pipeline_widgets.api.progress import Bars, waiting
@@ -377,8 +377,10 @@ class Pipeline(Annotated, display.ShowsView):
         from 1.
         """
         state = self._services.states.pipeline(self._id)
-        rows = self._services.pipeline_curves.metrics(state)
-        return data_frame(rows, columns=STAGE_METRIC_COLUMNS)
+        told = self._services.pipeline_curves.metrics(state)
+        values = told.values  # noqa: PD011  no pandas yet
+        columns = (told.stages, told.stage_names, told.runs, told.steps, told.names, values)
+        return column_frame(dict(zip(STAGE_METRIC_COLUMNS, columns, strict=True)))
 
     def view(self) -> PipelineView:
         """Return a new live view of it, as the last line of a cell shows it.

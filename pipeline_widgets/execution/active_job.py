@@ -15,8 +15,8 @@ from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.messages import read_message
 from pipeline_widgets.execution.preloading import ImportedModules
 from pipeline_widgets.execution.process_spawner import Worker
+from pipeline_widgets.persistence.artifact_folders import WriteProgress, read_write_progress
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS
-from pipeline_widgets.persistence.artifacts import WriteProgress, read_write_progress
 from pipeline_widgets.persistence.logs import find_fatal_stack
 
 MESSAGES_AT_ONCE = 2000  # so that a training that reports without pause cannot delay a beat

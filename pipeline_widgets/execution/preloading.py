@@ -18,7 +18,7 @@ from pathlib import Path
 
 #: Modules beside which a training imports nothing that is worth another process; numpy has 140, torch 1,100.
 FEW = 300
-#: Threads that a fork can do without: jemalloc, in pyarrow, takes its locks for a fork and goes on without its own there.
+#: Threads that a fork can do without: jemalloc, in pyarrow, goes on without its own in a fork.
 _NOT_NEEDED = {"jemalloc_bg_thd"}
 _PLAIN_DEVICES = ("/dev/null", "/dev/urandom", "/dev/random", "/dev/zero", "/dev/pts")
 

@@ -43,8 +43,8 @@ from pipeline_widgets.execution.next_worker import NextWorker, has_room_beside
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.usage_sampler import UsageSampler
 from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.persistence.artifact_folders import remove_drafts
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS, LOG, SHOWN
-from pipeline_widgets.persistence.artifacts import remove_drafts
 from pipeline_widgets.persistence.log_times import LogTimesWriter
 from pipeline_widgets.services.supervision import Owner, SupervisionService
 

@@ -21,7 +21,7 @@ from pipeline_widgets.execution import processes
 from pipeline_widgets.persistence import artifacts, filesystem
 from pipeline_widgets.persistence.artifact_paths import LOG
 from pipeline_widgets.persistence.artifact_store import ArtifactStore, upload_patience
-from pipeline_widgets.persistence.artifacts import Publication
+from pipeline_widgets.persistence.artifacts import Publication, explain_read_only
 from pipeline_widgets.persistence.folder_tree import materialize
 
 MOST_WAITING = 4  # folders that are saved and not sent; then the training waits for the first of them
@@ -85,7 +85,7 @@ class FolderUploads:
         draft = _Draft(artifacts.make_draft(parent, private=private), parent, stem)
         publication = Publication(path=draft.path)
         try:
-            with filesystem.translate_os_errors(parent, filesystem.FULL):
+            with filesystem.translate_os_errors(parent, filesystem.FULL), explain_read_only(draft.path):
                 yield publication
             with filesystem.translate_os_errors(parent):
                 materialize(draft.path)

@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -36,7 +37,12 @@ from pipeline_widgets.execution.messages import STOP
 from pipeline_widgets.execution.preloading import ImportedModules, ImportWatcher, import_ahead
 from pipeline_widgets.execution.script_server import answer_scripts
 from pipeline_widgets.execution.stop_request import StopRequest
-from pipeline_widgets.execution.uploads import FolderUploads, open_artifact_store, start_log_upload
+from pipeline_widgets.execution.uploads import (
+    FolderUploads,
+    open_artifact_store,
+    print_line,
+    start_log_upload,
+)
 from pipeline_widgets.persistence import artifacts, filesystem
 from pipeline_widgets.persistence.artifact_store import ArtifactStore
 
@@ -214,7 +220,7 @@ def _train(
         stop=stop.heed,
         signature=job.signature,
         evaluator=algorithm.evaluator_of(config),
-        publish=uploads.publish if uploads else artifacts.publish,
+        publish=uploads.publish if uploads else partial(artifacts.publish, say=print_line),
     )
     go()
     with uploads.finishing() if uploads else nullcontext(), answer_scripts(context, job.config):

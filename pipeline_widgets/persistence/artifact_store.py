@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import time
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -19,9 +18,10 @@ from typing import TYPE_CHECKING
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.job import FrozenCopy, PublishedFolder
 from pipeline_widgets.errors import CheckpointError, StorageError
-from pipeline_widgets.persistence import artifact_paths, artifacts, filesystem
+from pipeline_widgets.persistence import artifact_folders, artifact_paths, artifacts, filesystem
 from pipeline_widgets.persistence.artifact_paths import AGENTS, CHECKPOINTS, LOG, RUNS, SHOWN
 from pipeline_widgets.persistence.cache import ArtifactCache
+from pipeline_widgets.persistence.progress import ProgressLines
 
 if TYPE_CHECKING:
     from pipeline_widgets.persistence.remote.folders import RemoteFolders
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 PATIENCE_VARIABLE = "PIPELINE_WIDGETS_UPLOAD_PATIENCE"
 UPLOAD_PATIENCE = 600.0  # seconds for which an upload is tried again
 FETCH_PATIENCE = 60.0  # the same of a download, for which somebody waits
-SAY_EVERY = 5.0  # seconds between two lines of a log about one transfer
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ class ArtifactStore:
             StorageError: It cannot be brought here.
         """
         if self.url is None or is_adopted:
-            artifacts.verify(folder, None if is_adopted else self.root)
+            artifacts.verify(folder, None if is_adopted else self.root, self._say)
             return folder.path
         artifact_paths.check_readable(folder.path, self.root)
         return self._fetch(folder, is_checked=True)
@@ -149,7 +148,7 @@ class ArtifactStore:
             StorageError: It cannot be kept below the URL, or the disk is full.
         """
         settle = self.settle if self.is_remote else None
-        with artifacts.publish(parent, stem=stem, private=True, settle=settle) as publication:
+        with artifacts.publish(parent, stem=stem, private=True, settle=settle, say=self._say) as publication:
             yield publication
 
     def settle(
@@ -168,14 +167,14 @@ class ArtifactStore:
             StorageError: It was tried in vain. It is on this machine then, whole and under its name.
         """
         tell = artifacts.sign_of_life(draft)
-        artifacts.flush_tree(draft, tell)
-        lines = _Lines(self._say, f"Sending {stem} to {self.url}")
+        artifacts.seal_tree(draft, tell)
+        lines = ProgressLines(self._say, f"Sending {stem} to {self.url}")
         from pipeline_widgets.persistence.remote.pool import Patience  # noqa: PLC0415  not before Running
 
         patience = Patience(upload_patience(), tell=self._tell_of(lines, tell), reconnect=self._reconnect)
 
         def told(sent: int, total: int) -> None:
-            tell()
+            tell(0)
             lines.tell_of(sent, total)
             if progress is not None:
                 progress(sent, total)
@@ -187,6 +186,7 @@ class ArtifactStore:
             size, digest = sent.manifest.size, sent.manifest.digest
             target = artifacts.give_name(draft, parent, stem, digest)
             self.remote.confirm(key, target.name, sent, patience)
+            lines.finish()
         except StorageError as error:
             kept = target or artifacts.settle_here(draft, parent, stem).path
             raise self._unsent(error, kept) from error
@@ -212,7 +212,15 @@ class ArtifactStore:
         if self.is_remote:
             self.open(artifacts.folder_of(checkpoint), is_adopted=is_adopted)
         settle = self.settle if self.is_remote else None
-        return artifacts.freeze(checkpoint, name, parent, training_only, is_adopted=is_adopted, settle=settle)
+        return artifacts.freeze(
+            checkpoint,
+            name,
+            parent,
+            training_only,
+            is_adopted=is_adopted,
+            settle=settle,
+            say=self._say,
+        )
 
     def log(self, run_id: int, most: int, *, waits: bool) -> Path:
         """Return where the log of a run is on this machine, or what there is of it below the URL.
@@ -265,7 +273,7 @@ class ArtifactStore:
         """
         for run_id, paths in saved.items():
             for parent in (CHECKPOINTS, SHOWN):
-                artifacts.sweep(self.root / RUNS / f"{run_id:08d}" / parent, self.root, paths)
+                artifact_folders.sweep(self.root / RUNS / f"{run_id:08d}" / parent, self.root, paths)
         if not self.is_remote:
             return
         try:
@@ -288,7 +296,7 @@ class ArtifactStore:
             paths: The paths of those that stay.
             age: Only what was written that many seconds ago goes.
         """
-        artifacts.sweep(self.root / AGENTS, self.root, paths, age=age)
+        artifact_folders.sweep(self.root / AGENTS, self.root, paths, age=age)
         if self.is_remote:
             try:
                 self.remote.sweep_agents({Path(path).name for path in paths}, age)
@@ -325,19 +333,20 @@ class ArtifactStore:
         parent = folder.path.parent
         draft = artifacts.make_draft(parent)
         tell = artifacts.sign_of_life(draft)
-        lines = _Lines(self._say, f"Bringing {key} here from {self.url}")
+        lines = ProgressLines(self._say, f"Bringing {key} here from {self.url}")
         from pipeline_widgets.persistence.remote.pool import Patience  # noqa: PLC0415  not before Running
 
         patience = Patience(self._fetch_patience, tell=self._tell_of(lines, tell), reconnect=self._reconnect)
 
         def told(received: int, total: int) -> None:
-            tell()
+            tell(0)
             lines.tell_of(received, total)
 
         try:
             self.remote.receive(folder, key, draft, patience, told)
+            lines.finish()
             with filesystem.translate_os_errors(parent):
-                artifacts.flush_tree(draft)
+                artifacts.seal_tree(draft, tell)
                 former = parent / artifacts.name_draft()
                 with suppress(FileNotFoundError):
                     folder.path.rename(former)  # it was not what was saved
@@ -354,9 +363,9 @@ class ArtifactStore:
     def _reconnect(self) -> None:
         self.remote.objects.reconnect()
 
-    def _tell_of(self, lines: _Lines, tell: Callable[[], None]) -> Callable[[Exception], None]:
+    def _tell_of(self, lines: ProgressLines, tell: Callable[[int], None]) -> Callable[[Exception], None]:
         def told(error: Exception) -> None:
-            tell()
+            tell(0)
             from pipeline_widgets.persistence.remote.folders import describe_error  # noqa: PLC0415  not before Running
 
             lines.tell(f"{self.url} does not answer, and is asked again. {describe_error(error)}")
@@ -371,30 +380,6 @@ class ArtifactStore:
 
     def _key(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
-
-
-class _Lines:
-    """Lines of a log about one transfer, a few seconds apart; none about one that is quick."""
-
-    def __init__(self, say: Callable[[str], None], what: str) -> None:
-        self._say, self._what = say, what
-        self._said_at = time.monotonic()
-        self._is_told = False
-
-    def tell_of(self, done: int, total: int) -> None:
-        """Tell how far it has come, if it is time to, and that it has ended where that was told."""
-        if done >= total and self._is_told:
-            self._is_told = False
-            self._say(f"{self._what}: done.")
-        elif done < total:
-            self.tell(f"{self._what}: {done >> 20} of {total >> 20} MiB.")
-
-    def tell(self, line: str) -> None:
-        """Write a line, if the last one was written a few seconds ago."""
-        now = time.monotonic()
-        if now - self._said_at >= SAY_EVERY:
-            self._said_at, self._is_told = now, True
-            self._say(line)
 
 
 def upload_patience() -> float:

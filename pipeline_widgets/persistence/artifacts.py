@@ -7,7 +7,8 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
@@ -16,14 +17,33 @@ from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.job import FrozenCopy, PublishedFolder
 from pipeline_widgets.errors import CheckpointError, StorageError
 from pipeline_widgets.persistence import artifact_paths, filesystem
-from pipeline_widgets.persistence.folder_digest import CHUNK, FolderDigest, list_files
-from pipeline_widgets.persistence.folder_tree import materialize, tree_of
+from pipeline_widgets.persistence.artifact_folders import DRAFT, bytes_in
+from pipeline_widgets.persistence.file_copies import clone_file, link_file, read_file
+from pipeline_widgets.persistence.folder_digest import (
+    FolderDigest,
+    MeasuredFolder,
+    list_files,
+    measure_folder,
+    move_measurement,
+    recall_measurement,
+)
+from pipeline_widgets.persistence.folder_tree import materialize
+from pipeline_widgets.persistence.progress import ProgressLines
 
+#: Takes a line of a log.
+Say: TypeAlias = Callable[[str], None]
 #: Reads what was written once, and gives it its name: draft, parent, and what the name begins with.
 Settle: TypeAlias = Callable[[Path, Path, str], PublishedFolder]
 
-DRAFT = ".writing-"
+COPIED_MODE = (
+    "Files of a saved checkpoint are read-only, and shutil.copy and copytree copy that as well. "
+    "Copy them with shutil.copyfile, or copytree(..., copy_function=shutil.copyfile)."
+)
 INSTEAD = "Choose another checkpoint, or run the stage that made it again."
+
+
+def be_silent(_: str) -> None:
+    """Drop a line."""
 
 
 @dataclass(slots=True)
@@ -43,13 +63,19 @@ class Publication:
 
 @contextmanager
 def publish(
-    parent: Path, *, stem: str, private: bool = False, settle: Settle | None = None
+    parent: Path,
+    *,
+    stem: str,
+    private: bool = False,
+    settle: Settle | None = None,
+    say: Say = be_silent,
 ) -> Generator[Publication]:
     """Yield a folder to write into; when the block ends well it appears as `parent/stem-digest`.
 
     A folder of the same content that is there already is left as it is.
 
-    Links are replaced by copies of what they lead to.
+    Links are replaced by copies of what they lead to. Its files can be read only from then on, so that other
+    folders of the workspace can share them.
 
     Args:
         parent: Where it appears; it is made where there is none, for its user only.
@@ -57,6 +83,7 @@ def publish(
         private: Whether only its user can enter it, as what a workspace keeps. Otherwise the umask decides,
             but nobody else can write there.
         settle: Reads what was written and gives it its name; by default `settle_here`.
+        say: Takes lines about what takes over a second.
 
     Raises:
         CheckpointError: What was written cannot be kept: a link to nothing, a named pipe, and the like.
@@ -64,15 +91,26 @@ def publish(
     """
     publication = Publication(path=make_draft(parent, private=private))
     try:
-        with filesystem.translate_os_errors(
-            parent, filesystem.FULL
-        ):  # another refusal in the block is the writer's own affair
+        # Another refusal in the block is the writer's own affair.
+        with filesystem.translate_os_errors(parent, filesystem.FULL), explain_read_only(publication.path):
             yield publication
         with filesystem.translate_os_errors(parent):
             materialize(publication.path)
-            publication.published = (settle or settle_here)(publication.path, parent, stem)
+            settle = settle or partial(settle_here, say=say)
+            publication.published = settle(publication.path, parent, stem)
     finally:
         shutil.rmtree(publication.path, ignore_errors=True)
+
+
+@contextmanager
+def explain_read_only(draft: Path) -> Generator[None]:
+    """Say, where a file in a draft may not be written, why that is: it was copied with its mode."""
+    try:
+        yield
+    except PermissionError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(draft):
+            error.add_note(COPIED_MODE)
+        raise
 
 
 def make_draft(parent: Path, *, private: bool = True) -> Path:
@@ -100,33 +138,6 @@ def name_draft() -> str:
     return f"{DRAFT}{uuid4().hex}"
 
 
-@dataclass(frozen=True, slots=True)
-class WriteProgress:
-    """The progress of folders that are being written; a later value differs as long as one grows."""
-
-    files: int
-    size: int
-    changed_at: int
-
-
-def read_write_progress(parent: Path) -> WriteProgress | None:
-    """Return how far the folders have come that `publish` writes below `parent`; None without any.
-
-    While such a folder is hashed, its own time of change tells that this goes on.
-    """
-    files, size, changed_at, found = 0, 0, 0, False
-    with suppress(OSError):
-        for draft in parent.glob(f"{DRAFT}*"):
-            found = True
-            for folder, _, names in os.walk(draft):
-                for path in (Path(folder), *(Path(folder, name) for name in names)):
-                    with suppress(OSError):  # it was moved or deleted meanwhile
-                        stat = path.stat(follow_symlinks=False)
-                        files, size = files + 1, size + stat.st_size
-                        changed_at = max(changed_at, stat.st_mtime_ns)
-    return WriteProgress(files, size, changed_at) if found else None
-
-
 def copy(
     source: PublishedFolder,
     parent: Path,
@@ -134,8 +145,14 @@ def copy(
     stem: str,
     leave_out: Collection[str] = (),
     settle: Settle | None = None,
+    can_share: bool = True,
+    say: Say = be_silent,
 ) -> PublishedFolder:
-    """Publish a copy of a folder, whose files can be read by their user only.
+    """Publish a copy of a folder, which nobody else can enter.
+
+    Nothing is written where files can share their content: files that nobody can change by a second name
+    (`link_file`), others where the file system copies them when they are changed. Otherwise a file is read
+    once, for its copy and its digest.
 
     Args:
         source: The folder, as it was published.
@@ -143,34 +160,94 @@ def copy(
         stem: What its name begins with.
         leave_out: Glob patterns of files and folders that are not copied.
         settle: As for `publish`.
+        can_share: Whether its files are the workspace's own, which can be given a second name.
+        say: Takes lines about a copy that takes over a second.
 
     Raises:
         CheckpointError: The folder is gone, its content has changed, or nothing of it would be copied.
     """
     if not source.path.is_dir():
         raise missing(source.path)
-    with publish(parent, stem=stem, private=True, settle=settle) as publication:
-        with filesystem.translate_os_errors(parent):
-            tree = tree_of(source.path)
-            files = [file for file in tree.files if not _matches(file.relative_to(source.path), leave_out)]
-            if tree.files and not files:
-                why = f"All of its files match {', '.join(map(repr, leave_out))}."
-                what = f"Nothing of the checkpoint {source.path} is for an agent."
-                raise CheckpointError(what, why, "Correct training_only of its algorithm.")
-            for file in files:
-                target = publication.path / file.relative_to(source.path)
-                filesystem.make_private_folder(target.parent)
-                filesystem.open_private(target, "xb").close()
-                shutil.copyfile(file, target)
-            for folder in tree.empty:
-                if _matches(folder.relative_to(source.path), leave_out):
-                    continue
-                filesystem.make_private_folder(publication.path / folder.relative_to(source.path))
-        # Only now, so that a change meanwhile is noticed; a whole copy is measured in place of the original.
-        copied = _measure(publication.path if len(files) == len(tree.files) else source.path)
-        if source.digest not in copied.digests:
-            raise corrupt(source, copied.folder)
-    return publication.folder
+    with filesystem.translate_os_errors(parent):
+        copying = _Copying(source, leave_out, can_share=can_share)
+        draft = make_draft(parent)
+        try:
+            lines = ProgressLines(say, f"Copying {source.path.name}")
+            tell = sign_of_life(draft, lines, source.size)
+            written = copying.fill(draft, tell)
+            if settle is not None:
+                return settle(draft, parent, stem)
+            seal_tree(draft, tell, flushed=copying.linked)
+            target = give_name(draft, parent, stem, written.digest)
+            lines.finish()
+            return replace(written, path=target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+class _Copying:
+    """A copy of a folder, or of some of its files, that is checked against what was published."""
+
+    def __init__(self, source: PublishedFolder, leave_out: Collection[str], *, can_share: bool) -> None:
+        self._source, self._can_share = source, can_share
+        self._files, empty = list_files(source.path)
+        self._empty = empty
+        self._kept = {name for name, _ in self._files if not _matches(Path(name), leave_out)}
+        self._kept_empty = [name for name in empty if not _matches(Path(name), leave_out)]
+        #: Files that share their content, which was brought to the disk when it was published.
+        self.linked: set[Path] = set()
+        if self._files and not self._kept:
+            why = f"All of its files match {', '.join(map(repr, leave_out))}."
+            what = f"Nothing of the checkpoint {source.path} is for an agent."
+            raise CheckpointError(what, why, "Correct training_only of its algorithm.")
+
+    @property
+    def _is_whole(self) -> bool:
+        return len(self._kept) == len(self._files) and len(self._kept_empty) == len(self._empty)
+
+    def fill(self, draft: Path, tell: Callable[[int], None]) -> PublishedFolder:
+        """Write the copy into a folder; return its size and digest.
+
+        Raises:
+            CheckpointError: The content of the source is not what was published.
+        """
+        known = recall_measurement(self._source.path)
+        if known is not None and self._source.digest not in known.digests:
+            raise corrupt(self._source, known.folder)
+        whole, own = FolderDigest(), FolderDigest()
+        digests = () if known else (whole,)
+        own_digests = digests if self._is_whole else (*digests, own)
+        for name, file in self._files:
+            if name not in self._kept:
+                if digests:
+                    read_file(name, file, digests, tell)
+                continue
+            target = draft / name
+            filesystem.make_private_folder(target.parent)
+            is_shared = self._share(file, target)
+            if own_digests or not is_shared:
+                read_file(
+                    name, target if is_shared else file, own_digests, tell, None if is_shared else target
+                )
+        for name in self._kept_empty:
+            filesystem.make_private_folder(draft / name)
+        found = known or self._measured(whole, self._empty)
+        # Only now, so that a change meanwhile is noticed.
+        if self._source.digest not in found.digests:
+            raise corrupt(self._source, found.folder)
+        copied = found if self._is_whole else self._measured(own, self._kept_empty)
+        return replace(copied.folder, path=draft)
+
+    def _share(self, file: Path, target: Path) -> bool:
+        if self._can_share and link_file(file, target):
+            self.linked.add(target)
+            return True
+        return clone_file(file, target)
+
+    def _measured(self, digest: FolderDigest, empty: Collection[str]) -> MeasuredFolder:
+        whole, former = digest.finish(empty)
+        folder = PublishedFolder(path=self._source.path, size=digest.size, digest=whole)
+        return MeasuredFolder(folder, former)
 
 
 def folder_of(checkpoint: Checkpoint) -> PublishedFolder:
@@ -186,11 +263,13 @@ def freeze(
     *,
     is_adopted: bool = False,
     settle: Settle | None = None,
+    say: Say = be_silent,
 ) -> FrozenCopy:
     """Copy a checkpoint below `parent`, for an agent of that name, into a folder of its own.
 
-    Two copies never share one, so that deleting an agent cannot take the files of another. Files that match a
-    pattern of `training_only`, such as the state of an optimizer, are left out.
+    Two copies never share one, so that deleting an agent cannot take the files of another; what these hold
+    they may share (`copy`). Files that match a pattern of `training_only`, such as the state of an optimizer,
+    are left out.
 
     Args:
         checkpoint: The checkpoint.
@@ -199,6 +278,7 @@ def freeze(
         training_only: Glob patterns of files that are left out.
         is_adopted: Whether its folder may be outside of the workspace, since the user has adopted it.
         settle: As for `publish`.
+        say: As for `copy`.
 
     Raises:
         CheckpointError: It is missing or corrupt, or no folder of the workspace.
@@ -207,7 +287,15 @@ def freeze(
     if not is_adopted:
         artifact_paths.check_readable(checkpoint.path, Path(parent).parent)
     stem = f"{checkpoint.step:010d}-{uuid4().hex}"
-    copied = copy(folder_of(checkpoint), Path(parent), stem=stem, leave_out=training_only, settle=settle)
+    copied = copy(
+        folder_of(checkpoint),
+        Path(parent),
+        stem=stem,
+        leave_out=training_only,
+        settle=settle,
+        can_share=not is_adopted,
+        say=say,
+    )
     return FrozenCopy(
         name=name,
         step=checkpoint.step,
@@ -218,72 +306,22 @@ def freeze(
     )
 
 
-def sweep(parent: Path, root: Path, kept: Collection[str], *, age: float = 0.0) -> None:
-    """Delete folders that `publish` has left below `parent`, as far as the system lets us.
-
-    Args:
-        parent: Where they are; nothing else that is there is touched.
-        root: The artifact folder; where a link leads `parent` out of it, nothing is touched.
-        kept: The paths of those that stay.
-        age: Only what was written that many seconds ago goes.
-    """
-    until = time.time() - age
-    with suppress(OSError):  # nothing was ever saved, or somebody else tidies up as well
-        for each in list(os.scandir(parent)):
-            ours = artifact_paths.is_published_name(each.name) and each.path not in kept
-            if ours and each.stat(follow_symlinks=False).st_mtime <= until:
-                artifact_paths.remove(Path(each.path), root)
-
-
-def remove_drafts(parent: Path, root: Path) -> None:
-    """Delete folders below `parent` that a process which is gone was writing, as far as the system lets us.
-
-    Args:
-        parent: Where they are; nothing else that is there is touched.
-        root: The artifact folder.
-    """
-    with suppress(OSError):
-        for draft in list(parent.glob(f"{DRAFT}*")):
-            if artifact_paths.is_published_name(draft.name):
-                artifact_paths.remove(draft, root)
-
-
-def list_other_files(run_folder: Path) -> dict[Path, int]:
-    """Return what a training has written into its run's folder beside checkpoints and log, with bytes."""
-    found: dict[Path, int] = {}
-    with suppress(OSError):
-        for entry in os.scandir(run_folder):
-            if entry.name not in artifact_paths.OWN_OF_RUNS:
-                found[Path(entry.path)] = _bytes_below(entry)
-    return found
-
-
-def _bytes_below(entry: os.DirEntry[str]) -> int:
-    if not entry.is_dir(follow_symlinks=False):
-        return entry.stat(follow_symlinks=False).st_size
-    total = 0
-    for folder, _, names in os.walk(entry.path):
-        for name in names:
-            with suppress(OSError):
-                total += Path(folder, name).stat(follow_symlinks=False).st_size
-    return total
-
-
 def measure(path: Path) -> PublishedFolder:
     """Return a folder's size and digest as they are on disk now.
 
     Raises:
         CheckpointError: Something in it is neither a file nor a folder, or cannot be read.
     """
-    return _measure(path).folder
+    return measure_folder(path).folder
 
 
-def verify(folder: PublishedFolder, root: Path | None = None) -> None:
+def verify(folder: PublishedFolder, root: Path | None = None, say: Say = be_silent) -> None:
     """Check that a folder still is what was published.
 
     Args:
         folder: What a row tells of it.
         root: The artifact folder, where the row may come from anybody: then the folder has to be in it.
+        say: Takes lines about a check that takes over a second.
 
     Raises:
         CheckpointError: It is gone, its content has changed, or it is not a folder of the workspace.
@@ -292,33 +330,18 @@ def verify(folder: PublishedFolder, root: Path | None = None) -> None:
         artifact_paths.check_readable(folder.path, root)
     if not folder.path.is_dir():
         raise missing(folder.path)
+    lines, done = ProgressLines(say, f"Checking {folder.path.name}"), 0
+
+    def tell(read: int) -> None:
+        nonlocal done
+        done += read
+        lines.tell_of(done, folder.size)
+
     with filesystem.translate_os_errors(folder.path):
-        now = _measure(folder.path)
+        now = measure_folder(folder.path, tell)
+    lines.finish()
     if folder.digest not in now.digests:
         raise corrupt(folder, now.folder)
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    folder: PublishedFolder
-    #: The digest without empty folders, by which former versions knew it.
-    former: str
-
-    @property
-    def digests(self) -> tuple[str, str]:
-        return self.folder.digest, self.former
-
-
-def _measure(path: Path, tell: Callable[[], None] = lambda: None) -> _Measured:
-    digest, (files, empty) = FolderDigest(), list_files(path)
-    for name, file in files:
-        digest.begin(name, file.stat().st_size)
-        with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-                tell()
-    whole, former = digest.finish(empty)
-    return _Measured(PublishedFolder(path=path, size=digest.size, digest=whole), former)
 
 
 def _matches(path: Path, patterns: Collection[str]) -> bool:
@@ -337,27 +360,36 @@ def corrupt(saved: PublishedFolder, now: PublishedFolder) -> CheckpointError:
     return CheckpointError(f"The checkpoint {saved.path} is corrupt.", why, INSTEAD)
 
 
-def settle_here(path: Path, parent: Path, stem: str) -> PublishedFolder:
+def settle_here(path: Path, parent: Path, stem: str, say: Say = be_silent) -> PublishedFolder:
     """Bring a draft to the disk, and let it appear under its name and digest."""
-    tell = sign_of_life(path)
-    flush_tree(path, tell)
-    written = _measure(path, tell).folder
+    lines = ProgressLines(say, f"Saving {stem}")
+    tell = sign_of_life(path, lines, bytes_in(path))
+    seal_tree(path, tell)
+    written = measure_folder(path, tell).folder
     target = give_name(path, parent, stem, written.digest)
-    return PublishedFolder(path=target, size=written.size, digest=written.digest)
+    move_measurement(path, target)
+    lines.finish()
+    return replace(written, path=target)
 
 
-def flush_tree(path: Path, tell: Callable[[], None] = lambda: None) -> None:
-    """Bring a folder with all that is in it to the disk.
+def seal_tree(
+    path: Path, tell: Callable[[int], None] = lambda _: None, flushed: Collection[Path] = ()
+) -> None:
+    """Bring a folder with all that is in it to the disk, and let nobody change its files.
 
     Args:
         path: The folder.
-        tell: Called after each file.
+        tell: Called with 0 after each file.
+        flushed: Files that are on the disk already.
     """
+    files: list[Path] = []
+    folders: list[Path] = []
     for folder, _, names in os.walk(path, topdown=False):
-        for name in names:
-            filesystem.flush(Path(folder, name))
-            tell()
-        filesystem.flush(Path(folder))
+        folders.append(Path(folder))
+        files.extend(file for file in (Path(folder, name) for name in names) if file not in flushed)
+    for file in files:
+        filesystem.make_read_only(file)
+    filesystem.flush_all([*files, *folders], path, lambda: tell(0))
 
 
 def give_name(path: Path, parent: Path, stem: str, digest: str) -> Path:
@@ -373,15 +405,25 @@ def give_name(path: Path, parent: Path, stem: str, digest: str) -> Path:
     return target
 
 
-def sign_of_life(path: Path) -> Callable[[], None]:
-    """Return a function that changes the time of a folder, at most once a second: a sign of progress."""
-    told_at = 0.0
+def sign_of_life(path: Path, lines: ProgressLines | None = None, total: int = 0) -> Callable[[int], None]:
+    """Return a function that takes the bytes that were read since, and tells of progress.
 
-    def tell() -> None:
-        nonlocal told_at
-        now = time.monotonic()
+    At most once a second it changes the time of the folder, and asks for a line.
+
+    Args:
+        path: The folder that is written.
+        lines: Lines for who waits for it.
+        total: The bytes that are to be read.
+    """
+    told_at, done = 0.0, 0
+
+    def tell(read: int = 0) -> None:
+        nonlocal told_at, done
+        now, done = time.monotonic(), done + read
         if now - told_at >= 1:
             told_at = now
+            if lines is not None:
+                lines.tell_of(done, total)
             with suppress(OSError):
                 os.utime(path)
 

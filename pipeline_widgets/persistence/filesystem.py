@@ -6,7 +6,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Collection, Generator, Mapping
+import sys
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,12 @@ from typing import IO, Any
 from pipeline_widgets.errors import StorageError
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+WRITABLE = 0o222
+FLUSH_THREADS = 16
+#: From so many files on, the whole file system is brought to the disk by one call. It also waits for what
+#: others have written, but not for a commit of the journal for each file.
+FLUSH_AS_ONE = 128
+SYNCFS_TELLS_ERRORS = (5, 8)  # since this Linux
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 #: File systems of this machine's own disks and memory: the only ones on which SQLite's WAL, which processes
@@ -97,6 +104,69 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_all(files: Sequence[Path], folder: Path, tell: Callable[[], None] = lambda: None) -> None:
+    """Bring files to the disk: many as one, a few at the same time.
+
+    Args:
+        files: The files.
+        folder: A folder on their file system.
+        tell: Called now and then, also from other threads.
+    """
+    if len(files) >= FLUSH_AS_ONE and _flush_filesystem(folder):
+        return
+    if len(files) < FLUSH_THREADS:  # no thread is worth it
+        for file in files:
+            flush(file)
+            tell()
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  for those who publish many files
+
+    def flush_one(file: Path) -> None:
+        flush(file)
+        tell()
+
+    with ThreadPoolExecutor(FLUSH_THREADS) as pool:
+        for flushed in [pool.submit(flush_one, file) for file in files]:
+            flushed.result()
+
+
+def _flush_filesystem(folder: Path) -> bool:
+    """Bring all of a file system of this machine to the disk; False where that cannot be told for certain."""
+    if sys.platform != "linux" or _linux() < SYNCFS_TELLS_ERRORS or is_network(folder):
+        return False
+    import ctypes  # noqa: PLC0415  for those who publish many files
+
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        return False
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if syncfs(descriptor):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _linux() -> tuple[int, int]:
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def make_read_only(path: Path) -> None:
+    """Let nobody change a file, as far as the file system lets us.
+
+    Not on Windows, where it could not be deleted then.
+    """
+    if os.name == "nt":
+        return
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & WRITABLE:
+            path.chmod(mode & ~WRITABLE)
 
 
 def is_network(folder: Path, mounts: Path = _MOUNTS) -> bool:

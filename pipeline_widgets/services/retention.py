@@ -19,7 +19,8 @@ from pipeline_widgets.domain.retention import (
     list_deletable,
 )
 from pipeline_widgets.domain.run import Run, trained_experiment_ids
-from pipeline_widgets.persistence import artifact_paths, artifacts
+from pipeline_widgets.persistence import artifact_paths
+from pipeline_widgets.persistence.artifact_folders import list_other_files
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services import pipeline_facts, references
 
@@ -81,7 +82,7 @@ class RetentionService:
         return tuple(
             OtherFiles(run_id=run_id, path=str(path), size=size)
             for run_id in ended
-            for path, size in sorted(artifacts.list_other_files(self._store.run_folder(run_id)).items())
+            for path, size in sorted(list_other_files(self._store.run_folder(run_id)).items())
         )
 
     def delete_other_files(self, found: Collection[OtherFiles]) -> None:

@@ -1,5 +1,7 @@
 """Ask the agent for one request after the other, since few predictors can be called from several threads.
 
+Requests for a predictor with a batch form that wait at the same time are asked together (`batching.py`).
+
 The agent's code runs in a thread, so that health is answered meanwhile.
 """
 
@@ -9,14 +11,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
 from anyio import CapacityLimiter, to_thread
 
+from pipeline_widgets.algorithms.batch_predictor import BatchPredictor
 from pipeline_widgets.algorithms.text_predictor import TextPredictor
 from pipeline_widgets.domain.endpoint import Route
 from pipeline_widgets.errors import PipelineError
+from pipeline_widgets.serving.batching import BatchQueue, WaitingRequest
 from pipeline_widgets.serving.payload import RequestError, encode_json, invalid_input
 
 WAITING = 256  # requests that may wait for the agent
@@ -75,10 +81,11 @@ class LoadedVersion:
 
 
 class PredictionQueue:
-    """Lets requests ask the agent, one after the other."""
+    """Lets requests ask the agent, one after the other, or a batch after the other."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
+        self._batches = BatchQueue(self._take_turn, self._answer_batch)
         self._thread = CapacityLimiter(1)
         self._waiting = 0
         self._began: float | None = None
@@ -94,7 +101,13 @@ class PredictionQueue:
         if predict is None:
             why = f"{opened.algorithm} does not say how its checkpoints answer."
             raise RequestError(404, "This agent cannot answer.", why, "Declare predict= with @pw.algorithm.")
-        return await self.run(opened, lambda: _encode(predict(value)))
+        if not isinstance(predict, BatchPredictor) or not (self._lock.locked() or self._batches.is_busy):
+            return await self.run(opened, lambda: _encode(predict(value)))
+        self._check_room()
+        try:
+            return await self._batches.ask(opened, value)
+        except TimeoutError:
+            raise self._not_in_time() from None
 
     async def run(self, opened: LoadedVersion, action: Callable[[], _T]) -> _T:
         """Let the agent do something in its thread, when it is this request's turn; return what it returns.
@@ -102,19 +115,13 @@ class PredictionQueue:
         Raises:
             RequestError: The turn does not come, or the agent's code raises.
         """
-        if self._waiting > WAITING:
-            raise _busy("Too many requests wait.", f"{WAITING} are already waiting.")
+        self._check_room()
         self._waiting += 1
         try:
             await self._wait(opened.answer_within)
         finally:
             self._waiting -= 1
-        try:
-            self._began = time.monotonic()
-            return await to_thread.run_sync(_perform, action, limiter=self._thread)
-        finally:
-            self._began = None
-            self._lock.release()
+        return await self._perform(lambda: _perform(action))
 
     def is_ready(self, opened: LoadedVersion) -> bool:
         """Return whether the agent can be asked, and is not stuck at a request."""
@@ -125,8 +132,53 @@ class PredictionQueue:
             async with asyncio.timeout(seconds):
                 await self._lock.acquire()
         except TimeoutError:
-            why = f"It has been at another request for {self.taken_for:.0f} s."
-            raise _busy("The agent does not come to this request.", why) from None
+            raise self._not_in_time() from None
+
+    async def _perform(self, action: Callable[[], _T]) -> _T:
+        """Do something in the agent's thread, and end the turn."""
+        try:
+            self._began = time.monotonic()
+            return await to_thread.run_sync(action, limiter=self._thread)
+        finally:
+            self._began = None
+            self._lock.release()
+
+    async def _take_turn(self) -> None:
+        await self._lock.acquire()
+
+    async def _answer_batch(self, batch: list[WaitingRequest]) -> list[bytes | BaseException]:
+        return await self._perform(lambda: _ask_together(batch))
+
+    def _check_room(self) -> None:
+        if self._waiting + len(self._batches) > WAITING:
+            raise _busy("Too many requests wait.", f"{WAITING} are already waiting.")
+
+    def _not_in_time(self) -> RequestError:
+        why = f"It has been at another request for {self.taken_for:.0f} s."
+        return _busy("The agent does not come to this request.", why)
+
+
+def _ask_together(batch: list[WaitingRequest]) -> list[bytes | BaseException]:
+    """Ask the agent for a batch by one call, or one by one where that fails: then each has its own error."""
+    if not batch:
+        return []
+    predict = cast("BatchPredictor", batch[0].opened.predict)
+    if len(batch) > 1:
+        with suppress(BaseException):  # also SystemExit: what is wrong is found one by one
+            found = predict.predict_batch([request.value for request in batch])
+            return [_attempt(partial(_encode, each)) for each in found]
+    return [_attempt(partial(_ask_one, predict, request.value)) for request in batch]
+
+
+def _ask_one(predict: Callable[[Any], Any], value: Any) -> bytes:
+    return _encode(predict(value))
+
+
+def _attempt(action: Callable[[], bytes]) -> bytes | BaseException:
+    try:
+        return _perform(action)
+    except RequestError as error:
+        return error
 
 
 def _busy(what: str, why: str) -> RequestError:

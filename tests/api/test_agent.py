@@ -6,6 +6,7 @@ import shutil
 from typing import Any
 
 import pytest
+from tampering import overwrite
 
 import pipeline_widgets as pw
 from pipeline_widgets.errors import CheckpointError, ConfigError
@@ -81,7 +82,7 @@ def test_an_agent_answers(ws: pw.Workspace, project: pw.Project, finish: Any) ->
     agent.rollback(1)
     assert agent.predict("hello") == f"hello {texts[0]}"
     for folder in (ws.artifacts / "agents").iterdir():
-        (folder / "weights.txt").write_text("changed")
+        overwrite(folder / "weights.txt", "changed")
     with pytest.raises(CheckpointError, match="is corrupt"):
         ws.agents["mine"].predict("hello")
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from factories.lab import Lab
 from pydantic import BaseModel
+from tampering import overwrite
 
 import pipeline_widgets as pw
 from pipeline_widgets.errors import (
@@ -77,7 +78,7 @@ def ground(
 
 def damaged(ground: Ground) -> pw.Checkpoint:
     """Change a byte of the saved checkpoint."""
-    (ground.saved.path / "weights.txt").write_text("changed")
+    overwrite(ground.saved.path / "weights.txt", "changed")
     return ground.saved
 
 

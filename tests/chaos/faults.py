@@ -148,7 +148,9 @@ def _corrupt(world: World) -> None:
         for checkpoint in world.ws._services.runs.checkpoints(run.id)[-1:]:
             world.tell(f"corrupted {checkpoint.path}")
             with suppress(OSError):
-                Path(checkpoint.path, "path.txt").write_text("something else")
+                damaged = Path(checkpoint.path, "path.txt")
+                damaged.unlink()  # an agent may share it, and is not what is damaged
+                damaged.write_text("something else")
             world.memory.saved.get(run.id, {}).pop(checkpoint.step, None)
             world.sandbox.folder.joinpath("corrupted").write_text(checkpoint.path)
             return

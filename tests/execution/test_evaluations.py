@@ -17,6 +17,7 @@ import pytest
 import trainers
 import yardsticks
 from benches import Bench, alive, until
+from tampering import overwrite
 
 import pipeline_widgets as pw
 
@@ -79,8 +80,8 @@ def test_one_that_fails_hinders_no_other(bench: Bench, ask: Callable[[str], Path
     """An error of the evaluator, and a checkpoint whose files have changed, are told by their names."""
     run = counted(bench, 4)
     ask("fail at 2")
-    with (run.checkpoints[2].path / "state.txt").open("a") as file:
-        file.write("changed")
+    state = run.checkpoints[2].path / "state.txt"
+    overwrite(state, state.read_text() + "changed")
     evaluation = bench.project.evaluate(yardsticks.steps_left).wait(60)
     assert evaluation.status == "Failed"
     assert scores(run) == [1.0, None, None, 2.0]

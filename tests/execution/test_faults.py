@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from benches import Bench, alive, until
+from tampering import overwrite
 
 import pipeline_widgets as pw
 from pipeline_widgets.domain.batch import Batch
@@ -135,7 +136,7 @@ def test_a_start_checkpoint_that_was_changed_is_refused_before_anything_starts(b
     """A corrupt checkpoint: trigger raises, and no run is made; a missing one the same."""
     pipe = bench.chain({}, {}, trigger="manual")
     made = pipe.stages[0].trigger().wait(30).checkpoints[-1]
-    (made.path / "state.txt").write_text("something else")
+    overwrite(made.path / "state.txt", "something else")
 
     with pytest.raises(CheckpointError, match=r"is corrupt\. It has 14 bytes, 11 were saved.* run the stage"):
         pipe.stages[1].trigger()
@@ -177,7 +178,7 @@ def test_a_checkpoint_that_rots_after_the_trigger_fails_the_run(bench: Bench) ->
     made = pipe.stages[0].trigger().wait(30).checkpoints[-1]
     services = bench.ws._services
     run = services.runs.trigger(pipe.stages[1]._id)
-    (made.path / "state.txt").write_text("rotten")
+    overwrite(made.path / "state.txt", "rotten")
     services.reconciler.launch(run)
 
     pipe.wait(30)
@@ -204,7 +205,7 @@ def test_what_a_child_told_counts_although_it_ended_early(bench: Bench) -> None:
     made = pipe.stages[0].trigger().wait(30).checkpoints[-1]
     services = bench.ws._services
     run = services.runs.trigger(pipe.stages[1]._id)
-    (made.path / "state.txt").write_text("rotten")
+    overwrite(made.path / "state.txt", "rotten")
     server = ForkServer()
 
     late = Late(services.store)

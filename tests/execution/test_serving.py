@@ -12,6 +12,7 @@ import pytest
 import trainers
 from benches import Bench, until
 from sites import OBSERVED, Site, acting, ask, get, patient
+from tampering import overwrite
 
 import pipeline_widgets as pw
 
@@ -193,7 +194,7 @@ def test_an_agent_keeps_no_state_of_training_and_can_be_started_from(bench: Benc
     pipe.wait(60)
     assert stage.run is not None
     assert stage.run.status == "Succeeded", stage.run.error
-    (Path(current.path) / "model.npz").write_bytes(b"spoiled")
+    overwrite(Path(current.path) / "model.npz", b"spoiled")
     with pytest.raises(pw.CheckpointError, match="is corrupt"):
         stage.trigger()
 

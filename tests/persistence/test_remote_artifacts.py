@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tampering import overwrite
 
 from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import CheckpointError, ConfigError, StorageError
@@ -122,7 +123,7 @@ def unreachable(*_: object) -> Any:
 def test_a_copy_that_was_changed_is_brought_here_again(store: ArtifactStore) -> None:
     """The digest decides: what somebody has written into the cache is never used."""
     saved = save(store)
-    (saved.path / "weights.bin").write_bytes(b"other")
+    overwrite(saved.path / "weights.bin", b"other")
 
     assert artifacts.measure(store.open(saved)).digest == saved.digest
 

@@ -12,6 +12,7 @@ import pytest
 from factories.lab import Lab
 from factories.values import SFT
 from sqlalchemy import update
+from tampering import overwrite
 
 from pipeline_widgets.domain.agent import Agent, AgentStatus
 from pipeline_widgets.domain.chain import FromAgent
@@ -125,7 +126,7 @@ def test_a_description_based_on_an_old_one_is_refused(lab: Lab) -> None:
 def test_a_checkpoint_that_is_gone_or_corrupt_makes_no_agent(lab: Lab) -> None:
     """What is not as it was saved is not frozen, and no agent is written."""
     checkpoint = a_saved(lab)
-    (Path(checkpoint.path) / "weights.txt").write_text("changed")
+    overwrite(Path(checkpoint.path) / "weights.txt", "changed")
     with pytest.raises(CheckpointError, match="is corrupt"):
         lab.agents.create("saved", checkpoint.id)
     shutil.rmtree(checkpoint.path)

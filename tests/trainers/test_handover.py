@@ -42,7 +42,7 @@ PAIRS: Mapping[str, tuple[Algorithm, Mapping[str, Any], Algorithm, Mapping[str, 
 
 def spoiled(start: Start, folder: Path, part: str, change: Callable[[dict[str, Any]], None]) -> Start:
     """Return a start from a copy of a checkpoint in which some arrays are others."""
-    shutil.copytree(start.path, folder)
+    shutil.copytree(start.path, folder, copy_function=shutil.copyfile)
     with np.load(folder / f"{part}.npz") as archive:
         arrays = {name: archive[name] for name in archive.files}
     change(arrays)

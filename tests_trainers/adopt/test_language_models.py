@@ -165,7 +165,7 @@ def test_an_adapter_takes_no_other_base(bench: Bench, base: Path, tmp_path: Path
     import peft
 
     own = tmp_path / "own"
-    shutil.copytree(base, own)
+    shutil.copytree(base, own, copy_function=shutil.copyfile)
     lora = peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
     folder = tmp_path / "adapter"
     model = peft.get_peft_model(models.load_model(own), lora)
@@ -191,7 +191,7 @@ def test_an_adapter_takes_no_other_base(bench: Bench, base: Path, tmp_path: Path
 def test_another_tokenizer_is_refused_with_the_facet(bench: Bench, full: Theirs, tmp_path: Path) -> None:
     """Before a process is started: the adopted folder states the digests of tokenizer and template."""
     folder = tmp_path / "model"
-    shutil.copytree(full.folder, folder)
+    shutil.copytree(full.folder, folder, copy_function=shutil.copyfile)
     content = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = content["model"]["vocab"]
     vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
@@ -204,7 +204,7 @@ def test_another_tokenizer_is_refused_with_the_facet(bench: Bench, full: Theirs,
 def test_a_folder_without_a_tokenizer_is_told(bench: Bench, full: Theirs, tmp_path: Path) -> None:
     """A Trainer that was given rows of ids saves none: the run says what to save where."""
     folder = tmp_path / "model"
-    shutil.copytree(full.folder, folder)
+    shutil.copytree(full.folder, folder, copy_function=shutil.copyfile)
     for file in (*folder.glob("tokenizer*"), folder / "chat_template.jinja"):
         file.unlink()
     config = {**STILL, "base_model": str(full.base)}

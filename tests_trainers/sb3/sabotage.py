@@ -28,7 +28,7 @@ def copy_of(folder: Path, to: Path) -> Path:
         folder: The checkpoint.
         to: Where the copy is made.
     """
-    return Path(shutil.copytree(folder, to))
+    return Path(shutil.copytree(folder, to, copy_function=shutil.copyfile))
 
 
 def sign(folder: Path) -> None:

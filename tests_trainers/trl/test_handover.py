@@ -35,7 +35,7 @@ def test_files_that_are_not_those_that_were_saved_are_refused_with_the_facet_nam
     """A run ends before it trains, whatever was exchanged in the folder."""
     damage, facet = sabotage.OF_FILES[name]
     copy = tmp_path / "copy"
-    shutil.copytree(dpo_lora.final.folder.path, copy)
+    shutil.copytree(dpo_lora.final.folder.path, copy, copy_function=shutil.copyfile)
     damage(copy, other.final.folder.path)
     ctx, run = runs.context(
         tmp_path, ready.grpo, start=runs.start_from(dpo_lora.final, "init+reference", copy), steps=2

@@ -122,7 +122,7 @@ def test_trap_trl_3_eos_pad_and_chat_template_drift_transformers48016_trl2059_tr
     assert score(model, drifted) < score(model, letters.make_tokenizer()) - 0.1  # and no error
 
     other = tmp_path / "other"
-    shutil.copytree(base, other)
+    shutil.copytree(base, other, copy_function=shutil.copyfile)
     AutoTokenizer.from_pretrained(base, pad_token="<eos>").save_pretrained(other)
     ctx, _ = runs.context(tmp_path)
     with pytest.raises(ConfigError, match="pads with the token that ends an answer") as refused:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
 
 from pipeline_widgets.domain.curve import Curve
+from pipeline_widgets.domain.metric_block import MetricColumns
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.persistence.store import Store
 from pipeline_widgets.services.queries.curves import CurveReader, RunCurves, find_parts, sort_names
@@ -46,6 +49,42 @@ class PipelineCurve:
     whole: bool
 
 
+@dataclass(slots=True)
+class StageMetricColumns:
+    """Metrics of the stages of a pipeline, by column: 8 bytes a value where a tuple would take 200."""
+
+    #: Counted from 1.
+    stages: array[int] = field(default_factory=lambda: array("q"))
+    stage_names: list[str] = field(default_factory=list[str])
+    #: The numbers of the runs that reported them.
+    runs: array[int] = field(default_factory=lambda: array("q"))
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    names: list[str] = field(default_factory=list[str])
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def rows(self) -> Iterator[tuple[int, str, int, int, str, float]]:
+        """Yield stage, its name, run, step, metric and value of each point."""
+        columns = (self.stages, self.stage_names, self.runs, self.steps, self.names, self.values)
+        return zip(*columns, strict=True)
+
+    def extend(
+        self, stage: _Trained, run: int, until: int | None, read: MetricColumns, places: array[int]
+    ) -> None:
+        """Append the points of a run, up to a step where one is given."""
+        steps, values = read.steps, read.values
+        if until is not None:
+            places = array("q", (place for place in places if steps[place] <= until))
+        self.stages.extend(repeat(stage.number, len(places)))
+        self.stage_names.extend(repeat(stage.name, len(places)))
+        self.runs.extend(repeat(run, len(places)))
+        self.steps.extend(map(steps.__getitem__, places))
+        self.names.extend(map(read.names.__getitem__, places))
+        self.values.extend(map(values.__getitem__, places))
+
+
 class PipelineCurveQueries:
     """Lays the curves of a pipeline's stages end to end, and keeps what it has read for the next look."""
 
@@ -81,26 +120,22 @@ class PipelineCurveQueries:
             whole=all(each.whole for each in read.values()),
         )
 
-    def metrics(self, pipeline: PipelineState) -> list[tuple[int, str, int, int, str, float]]:
-        """Return all metrics of the stages' latest runs, each after those of the runs that it resumed.
-
-        Returns:
-            Stage (counted from 1), its name, the number of the run that reported it, step, metric, value.
-        """
+    def metrics(self, pipeline: PipelineState) -> StageMetricColumns:
+        """Return all metrics of the stages' latest runs, each after those of the runs that it resumed."""
         trained = _trained(pipeline)
         with self._store.read() as work:
             parts = find_parts(work, [each.run.id for each in trained])
-            reported: dict[int, list[tuple[int, str, float]]] = {}
             read = work.metrics.of_runs({part.run.id for of_run in parts.values() for part in of_run})
-            for run_id, step, name, value in read.rows():
-                reported.setdefault(run_id, []).append((step, name, value))
-        return [
-            (stage.number, stage.name, part.run.number, step, name, value)
-            for stage in trained
-            for part in parts.get(stage.run.id, ())
-            for step, name, value in reported.get(part.run.id, ())
-            if part.until is None or step <= part.until
-        ]
+        places: dict[int, array[int]] = {}
+        for place, run_id in enumerate(read.runs):
+            if run_id not in places:
+                places[run_id] = array("q")
+            places[run_id].append(place)
+        found = StageMetricColumns()
+        for stage in trained:
+            for part in parts.get(stage.run.id, ()):
+                found.extend(stage, part.run.number, part.until, read, places.get(part.run.id, array("q")))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,11 @@ class ActionDecoder:
         #: Standard deviation of each joint's actions in the data; the network works in these units.
         self.scale: Floats = np.ones(facts.action_dim, np.float32)
 
-    def decode(self, states: Floats, latents: Floats) -> Floats:
+    def decode(self, states: Floats, latents: Floats, *, by_row: bool = False) -> Floats:
         """Return actions (batch, action_dim); latents are clipped to what the prior makes likely."""
         bounded = np.clip(latents, -LATENT_BOUND, LATENT_BOUND)
         inputs = np.concatenate([states, bounded], axis=1).astype(np.float32)
-        return self.network(inputs) * self.scale
+        return self.network(inputs, by_row=by_row) * self.scale
 
     def save(self, folder: Path) -> None:
         """Write the decoder into a checkpoint folder."""

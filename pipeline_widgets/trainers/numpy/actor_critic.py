@@ -13,7 +13,7 @@ from pipeline_widgets.trainers.numpy import checkpoint_files
 from pipeline_widgets.trainers.numpy.distributions import Actions, Categorical, DiagonalGaussian, Distribution
 from pipeline_widgets.trainers.numpy.environments import ActionSpace, Spaces
 from pipeline_widgets.trainers.numpy.nn import MLP, Arrays, Floats
-from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
+from pipeline_widgets.trainers.numpy.predictor_inputs import RowPredictor
 
 PART = "policy"
 
@@ -90,9 +90,9 @@ class ActorCritic:
             return Categorical(outputs)
         return DiagonalGaussian(outputs, self.log_std)
 
-    def act(self, observations: Floats) -> Actions:
-        """Return the greedy actions."""
-        return self.distribution(self.policy(self.normalizer(observations))).mode()
+    def act(self, observations: Floats, *, by_row: bool = False) -> Actions:
+        """Return the greedy actions; `by_row` as each would be by itself, to the last bit."""
+        return self.distribution(self.policy(self.normalizer(observations), by_row=by_row)).mode()
 
     def values(self, observations: Floats) -> Floats:
         """Return the values of normalized observations, (batch,)."""
@@ -150,11 +150,9 @@ def predict(folder: Path) -> Callable[[Any], Any]:
     """
     model = load(folder)
 
-    def answer(observation: Any) -> Any:
-        rows, single = as_batch(observation, model.spaces.observation_dim, "observation")
+    def answer(rows: Floats, *, by_row: bool) -> list[Any]:
         space = model.spaces.actions
-        actions = model.act(rows)
-        listed = (actions if space.discrete else space.scaled(actions)).tolist()
-        return listed[0] if single else listed
+        actions = model.act(rows, by_row=by_row)
+        return (actions if space.discrete else space.scaled(actions)).tolist()
 
-    return Answering(answer, [0.0] * model.spaces.observation_dim)
+    return RowPredictor(answer, model.spaces.observation_dim, "observation")

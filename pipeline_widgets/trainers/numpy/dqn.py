@@ -25,7 +25,7 @@ from pipeline_widgets.trainers.numpy.gymnasium_environment import (
     show_episode,
 )
 from pipeline_widgets.trainers.numpy.nn import MLP, Adam, Floats, Integers, Loss, gather, one_hot
-from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
+from pipeline_widgets.trainers.numpy.predictor_inputs import RowPredictor
 from pipeline_widgets.trainers.numpy.replay import ReplayMemory, Transitions
 
 PART = "q_network"
@@ -251,12 +251,10 @@ def predict(folder: Path) -> Callable[[Any], Any]:
     """
     facts, network = _load(folder)
 
-    def answer(observation: Any) -> Any:
-        rows, single = as_batch(observation, facts.observation_dim, "observation")
-        actions = network(rows).argmax(axis=1).tolist()
-        return actions[0] if single else actions
+    def answer(rows: Floats, *, by_row: bool) -> list[Any]:
+        return network(rows, by_row=by_row).argmax(axis=1).tolist()
 
-    return Answering(answer, [0.0] * facts.observation_dim)
+    return RowPredictor(answer, facts.observation_dim, "observation")
 
 
 def signature(config: Any) -> dict[str, str]:

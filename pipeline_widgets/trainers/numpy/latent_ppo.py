@@ -25,7 +25,7 @@ from pipeline_widgets.trainers.numpy.ppo_trainer import (
     PPOTrainer,
     start_model,
 )
-from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
+from pipeline_widgets.trainers.numpy.predictor_inputs import RowPredictor
 from pipeline_widgets.trainers.numpy.swim_video import pose_of, show_swim
 from pipeline_widgets.trainers.numpy.swimmer import SwimmerEnvironment
 
@@ -139,13 +139,12 @@ def predict(folder: Path) -> Callable[[Any], Any]:
     """
     model, decoder = actor_critic.load(folder), load_decoder(folder)
 
-    def answer(observation: Any) -> Any:
-        rows, single = as_batch(observation, model.spaces.observation_dim, "observation")
-        joints = decoder.decode(rows[:, : decoder.facts.state_dim], model.act(rows))
-        actions = np.clip(joints, -1, 1).tolist()
-        return actions[0] if single else actions
+    def answer(rows: Floats, *, by_row: bool) -> list[Any]:
+        latents = model.act(rows, by_row=by_row)
+        joints = decoder.decode(rows[:, : decoder.facts.state_dim], latents, by_row=by_row)
+        return np.clip(joints, -1, 1).tolist()
 
-    return Answering(answer, [0.0] * model.spaces.observation_dim)
+    return RowPredictor(answer, model.spaces.observation_dim, "observation")
 
 
 def signature(config: Any) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline_widgets.algorithms.batch_predictor import BatchPredictor
 from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.trainers.numpy.nn import Floats
 
@@ -29,6 +30,47 @@ class Answering:
     def __call__(self, value: Any) -> Any:
         """Answer."""
         return self.answer(value)
+
+
+class AnswerRows(Protocol):
+    """Answers rows of numbers."""
+
+    def __call__(self, rows: Floats, *, by_row: bool) -> list[Any]:
+        """Return a list of answers.
+
+        Args:
+            rows: The rows, (batch, width).
+            by_row: Whether each is to be computed as it would be by itself, to the last bit.
+        """
+        ...
+
+
+class RowPredictor(BatchPredictor):
+    """A predictor of rows of numbers: one row is answered with an answer, several with a list of them.
+
+    Requests that come at the same time are answered by one call, each with the same bits as by itself.
+
+    Args:
+        answer: Answers rows.
+        width: Numbers in a row.
+        what: What a row is, such as "observation".
+    """
+
+    def __init__(self, answer: AnswerRows, width: int, what: str) -> None:
+        super().__init__(self._answer_each, example=[0.0] * width)
+        self._answer, self._width, self._what = answer, width, what
+
+    def __call__(self, value: Any) -> Any:
+        """Answer a row, or several."""
+        rows, single = as_batch(value, self._width, self._what)
+        answers = self._answer(rows, by_row=False)
+        return answers[0] if single else answers
+
+    def _answer_each(self, values: Sequence[Any]) -> list[Any]:
+        read = [as_batch(value, self._width, self._what) for value in values]
+        if not all(single for _, single in read):
+            return [self(value) for value in values]
+        return self._answer(np.concatenate([rows for rows, _ in read]), by_row=True)
 
 
 def as_batch(values: Any, width: int, what: str) -> tuple[Floats, bool]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline_widgets.trainers.numpy import checkpoint_files
 from pipeline_widgets.trainers.numpy.nn import MLP, Floats, Loss, gather, log_softmax, one_hot
-from pipeline_widgets.trainers.numpy.predictor_inputs import Answering, as_batch
+from pipeline_widgets.trainers.numpy.predictor_inputs import RowPredictor
 
 PART = "model"
 FEATURES = 8  # of which five matter
@@ -84,9 +84,9 @@ class TabularModel:
         mean, std = self.feature_scale
         return (features - mean) / std
 
-    def predict(self, features: Floats) -> npt.NDArray[Any]:
+    def predict(self, features: Floats, *, by_row: bool = False) -> npt.NDArray[Any]:
         """Return a value or a class for each row."""
-        outputs = self.network(self.inputs(features))
+        outputs = self.network(self.inputs(features), by_row=by_row)
         if self.facts.classes:
             return outputs.argmax(axis=1)
         mean, std = self.target_scale
@@ -142,9 +142,7 @@ def predict_row(folder: Path) -> Callable[[Any], Any]:
     """
     model = load_tabular(folder)
 
-    def answer(features: Any) -> Any:
-        rows, single = as_batch(features, model.facts.features, "row of features")
-        predicted = model.predict(rows).tolist()
-        return predicted[0] if single else predicted
+    def answer(rows: Floats, *, by_row: bool) -> list[Any]:
+        return model.predict(rows, by_row=by_row).tolist()
 
-    return Answering(answer, [0.0] * model.facts.features)
+    return RowPredictor(answer, model.facts.features, "row of features")

@@ -266,7 +266,7 @@ def _keep(ctx: TrainContext) -> None:
     ctx.report(ctx.start.step, {name: score for name, score in scores.items() if score is not None})
     facets = {name: value for name, value in ctx.start.signature.items() if value is not None}
     with ctx.checkpoint(ctx.start.step, signature=facets) as folder:
-        shutil.copytree(ctx.start.path, folder, dirs_exist_ok=True)
+        shutil.copytree(ctx.start.path, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def test_a_metric_lies_end_to_end_over_all_stages(lab: Lab) -> None:
     assert seen.stages[0].points == tuple((step, float(step)) for step in range(1, 6))
     assert seen.stages[1].points == ((7, 1.0), (8, 2.0))
     assert curves.curve(pipeline).metric == "entropy"
-    rows = [row for row in curves.metrics(pipeline) if row[4] == "loss"]
+    rows = [row for row in curves.metrics(pipeline).rows() if row[4] == "loss"]
     assert [(stage, run, step, value) for stage, _, run, step, _, value in rows] == [
         (1, 1, 1, 1.0),
         (1, 1, 2, 2.0),
@@ -71,4 +71,4 @@ def test_a_chain_that_has_not_run_has_no_metric(lab: Lab) -> None:
     pipeline = PipelineStateQueries(lab.store).pipeline(lab.pipelines.of_project(lab.project.id)[0].id)
     seen = PipelineCurveQueries(lab.store).curve(pipeline)
     assert (seen.metrics, seen.metric, seen.stages) == ((), None, ())
-    assert PipelineCurveQueries(lab.store).metrics(pipeline) == []
+    assert len(PipelineCurveQueries(lab.store).metrics(pipeline)) == 0
