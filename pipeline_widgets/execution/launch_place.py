@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ VARIABLE = "PIPELINE_WIDGETS_LAUNCH_SERVER"
 DEFAULT_MINUTES = 10.0
 PROTOCOL = 1
 LONGEST_PATH = 107  # bytes that the address of a socket may have
+_OF_WORKSPACE = 8  # characters that the names of all its launch servers with libraries begin with
 _OFF = {"0", "off", "no", "false"}
 #: What an interpreter, or a module that a supervisor imports, reads of the environment when it is loaded.
 _READ_AT_START = (
@@ -94,10 +96,26 @@ def find_place(environment: Mapping[str, str], log: Path, libraries: str | None 
             told += ["libraries", libraries, *_describe_all(environment)]
     except (OSError, ValueError):
         return None
-    name = hashlib.sha256("\0".join(told).encode(errors="surrogateescape")).hexdigest()[:32]
+    name = _digest("\0".join(told))
+    if libraries is not None:
+        name = _digest(told[0])[:_OF_WORKSPACE] + name[_OF_WORKSPACE:]
     folder = _runtime_folder(environment)
     place = LaunchPlace(socket=folder / f"{name}.sock", lock=folder / f"{name}.lock", log=log)
     return place if len(os.fsencode(place.socket)) <= LONGEST_PATH else None
+
+
+def find_siblings(socket: Path) -> list[Path]:
+    """Return the sockets of the other launch servers with libraries of a workspace, the latest last."""
+    found: dict[Path, int] = {}
+    for path in socket.parent.glob(f"{socket.stem[:_OF_WORKSPACE]}*.sock"):
+        with suppress(OSError):
+            if path != socket:
+                found[path] = path.lstat().st_ctime_ns
+    return sorted(found, key=lambda path: found[path])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 def read_status(name: str) -> str:

@@ -38,6 +38,7 @@ from pipeline_widgets.execution.launch_client import (
     is_left_alone,
     peer_of,
 )
+from pipeline_widgets.execution.launch_place import find_siblings
 from pipeline_widgets.execution.preloading import ImportedModules, find_threads, import_libraries
 
 LOOK_EVERY = 5.0  # seconds between two looks at code and workspace
@@ -45,6 +46,8 @@ LARGEST = 16_000_000  # bytes of a request
 RECEIVE = 65_536
 #: How much memory has to be free, by what a launch server with libraries takes: else it makes room.
 FREE_MEMORY = 1.0
+#: Launch servers with libraries that a workspace has at most, since each keeps these in memory.
+MOST_WITH_LIBRARIES = 3
 #: What a supervisor imports until its run is Running; `tests/execution/test_launch_server.py` holds that.
 MODULES = (
     "pipeline_widgets.execution.supervisor",
@@ -320,6 +323,9 @@ def serve(path: Path, log: Path, lock: int, idle: float, since: float) -> Sequen
     if refusal is not None:
         server.refuse(refusal)
         return None
+    if libraries is not None:
+        for oldest in find_siblings(path)[: 1 - MOST_WITH_LIBRARIES]:
+            oldest.unlink(missing_ok=True)  # it sees that at its next look, and ends
     arguments = server.serve()
     if arguments is not None:
         fresh_process.close_descriptors()

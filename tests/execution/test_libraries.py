@@ -14,11 +14,12 @@ from typing import Any
 import launch_servers
 import psutil
 import pytest
-from benches import Bench, until
+from benches import Bench, alive, until
 from pydantic import BaseModel
 
 import pipeline_widgets as pw
-from pipeline_widgets.execution import launch_client, launch_place
+from pipeline_widgets.execution import interpreter, launch_client, launch_place
+from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.execution.preloading import ImportedModules, import_libraries
 
 pytestmark = [
@@ -193,6 +194,28 @@ def test_a_trigger_goes_without_a_launch_server_that_hangs_or_is_gone(
     server.kill()
     assert told(lab, importing)["found"] == []
     until(lambda: [each.pid for each in with_libraries(lab)] not in ([], [server.pid]), 120)
+
+
+def test_a_workspace_keeps_the_libraries_of_its_latest_algorithms_only(lab: Bench) -> None:
+    """Each launch server holds what it has imported in memory: the oldest makes room for a fourth."""
+    log, modules = log_of(lab), ImportedModules(names=("json.tool",), variables={})
+    log.parent.mkdir(parents=True, exist_ok=True)
+    launch_servers.start(log)
+    started: list[psutil.Process] = []
+    for algorithm in "abcd":
+        environment = interpreter.environment()
+        place = launch_place.find_place(environment, log, algorithm)
+        assert place is not None
+        server = launch_client.start_server(place, environment, begin_after=0.0, libraries=modules)
+        assert server is not None
+        LocalLauncher._started[server.pid] = server
+        until(lambda place=place: launch_servers.is_ready(place), 120)
+        started.append(psutil.Process(server.pid))
+
+    until(lambda: not alive(started[0].pid), 60)
+
+    assert all(alive(each.pid) for each in started[1:])
+    assert len(launch_servers.servers(log)) == 4  # one of them has no libraries
 
 
 @pytest.mark.parametrize("how", ["thread", "variable"])
