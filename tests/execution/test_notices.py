@@ -71,7 +71,7 @@ def test_a_message_comes_when_the_kernel_is_gone(bench: Bench, listener: Listene
     bench.chain({"steps": 30, "pause": 0.05})
     code = f"""
         import pipeline_widgets as pw
-        ws = pw.Workspace("sqlite:///{bench.folder}/lab.db")
+        ws = pw.Workspace({bench.ws._services.store.database.url!r})
         ws.projects[0].pipelines[0].stages[0].trigger()
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
@@ -197,6 +197,7 @@ def test_targets_are_checked_when_they_are_added(bench: Bench, caplog: pytest.Lo
     assert len(bench.ws.notifications) == 0
 
 
+@pytest.mark.sqlite
 @pytest.mark.spec("6.15")
 def test_a_copy_of_a_workspace_tells_nobody(bench: Bench) -> None:
     """The original tells of its runs itself, and the copy's owner may be another person."""

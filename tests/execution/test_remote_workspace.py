@@ -186,6 +186,7 @@ def test_deletes_and_clean_ups_reach_the_url(remote: Bench) -> None:
     ]
 
 
+@pytest.mark.sqlite
 @pytest.mark.spec("11.3")
 def test_a_url_belongs_to_one_workspace(tmp_path: Path) -> None:
     """Another one is refused, and so is a copy, unless it has a copy of what is there."""
@@ -208,6 +209,7 @@ def test_a_url_belongs_to_one_workspace(tmp_path: Path) -> None:
     assert pw.Workspace(tmp_path / "first" / "lab.db").artifacts_url == url
 
 
+@pytest.mark.sqlite
 @pytest.mark.spec("11.3")
 def test_a_backup_has_all_artifacts_itself(remote: Bench, tmp_path: Path) -> None:
     """What is at the URL is brought here first; the copy needs neither the URL nor the original."""
@@ -231,7 +233,7 @@ def test_a_workspace_is_opened_while_nobody_answers_at_its_url(remote: Bench) ->
     forget(remote)
     shutil.move(remote.folder / "bucket", remote.folder / "away")
     (remote.folder / "bucket").write_text("a file, where a folder should be")
-    again = pw.Workspace(remote.folder / "lab.db")
+    again = pw.Workspace(remote.ws._services.store.database.url)
     found = again.projects["Bench"].experiments["e0"].runs[-1].checkpoints[-1]
     assert found.digest == run.checkpoints[-1].digest
     with pytest.raises((StorageError, CheckpointError)):

@@ -161,7 +161,7 @@ def test_a_retry_is_launched_by_the_look_that_has_found_the_crash(bench: Bench) 
 def test_however_many_processes_look_one_retry_is_made_and_carried_out_once(bench: Bench) -> None:
     """Six processes reconcile at once when a supervisor was killed, three times over."""
     context = multiprocessing.get_context("spawn")
-    barrier, url = context.Barrier(LOOKERS + 1), f"sqlite:///{bench.folder}/lab.db"
+    barrier, url = context.Barrier(LOOKERS + 1), bench.ws._services.store.database.url
     lookers = [context.Process(target=_look, args=(url, barrier)) for _ in range(LOOKERS)]
     for looker in lookers:
         looker.start()

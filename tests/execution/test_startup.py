@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import databases
 import pytest
 from benches import Bench, alive, until
 from sites import an_agent
@@ -213,13 +214,14 @@ print(sorted(name for name in set(sys.modules) - before if name != "__main__"))
 
 def test_a_supervisor_imports_only_what_it_needs(bench: Bench) -> None:
     """Neither read models nor YAML nor another dialect: with them a start took a fifth longer."""
+    dialects = [] if databases.is_postgresql() else ["sqlalchemy.dialects.postgresql"]
     code = f"""
 import sys
 from pipeline_widgets.execution import supervisor
 from pipeline_widgets.execution.assembly import connect_execution
 connect_execution({bench.ws._services.store.database.url!r}, create=False)
 unwanted = ["pipeline_widgets.application", "yaml", "pydantic", "http.client"]
-unwanted += ["sqlalchemy.dialects.postgresql", "fsspec", "pipeline_widgets.execution.worker"]
+unwanted += [*{dialects}, "fsspec", "pipeline_widgets.execution.worker"]
 unwanted += ["pipeline_widgets.domain.overview", "pipeline_widgets.persistence.remote.folders"]
 print([name for name in (*unwanted, *supervisor.AFTER_RUNNING) if name in sys.modules])
 """

@@ -205,7 +205,7 @@ def test_no_tracker_is_there_by_default_and_unknown_ones_are_refused(bench: Benc
     ):
         bench.ws.trackers = ["nothing"]
     bench.ws.trackers = ["tensorboard", "mlflow:file:///runs", "tensorboard"]
-    again = pw.Workspace(f"sqlite:///{bench.folder}/lab.db")
+    again = pw.Workspace(bench.ws._services.store.database.url)
     assert again.trackers == ("tensorboard", "mlflow:file:///runs")
     again.trackers = []
     assert bench.ws.trackers == ()

@@ -152,7 +152,7 @@ def test_without_a_kernel_the_projects_stay(view: WorkspaceView, lab: Lab) -> No
     lab.projects.create("<b>bold</b>", advanced_training=False)
     view.refresh()
     html = view.static_html()
-    assert "Projects of lab" in html
+    assert f"Projects of {lab.store.database.name}" in html
     for text in (
         "Letters",
         "Advanced Training",
@@ -163,7 +163,7 @@ def test_without_a_kernel_the_projects_stay(view: WorkspaceView, lab: Lab) -> No
     ):
         assert text in html
     assert "<b>" not in html
-    assert view.static_text().startswith("Projects of lab: 2\n")
+    assert view.static_text().startswith(f"Projects of {lab.store.database.name}: 2\n")
 
 
 def test_the_first_page_is_read_once(lab: Lab, services: Services) -> None:
