@@ -167,6 +167,15 @@ class Run:
     #: What its worker has recorded of a failure; `get_failure` also knows runs of which nothing was.
     failure: Failure | None = None
 
+    @property
+    def algorithm_key(self) -> str | None:
+        """What it has in common with runs of the same algorithm and code; None of one that trains nothing."""
+        return (
+            None
+            if self.algorithm_id is None
+            else f"{self.algorithm_id} {self.code.digest if self.code else ''}"
+        )
+
     def get_failure(self) -> Failure | None:
         """Return why it ended without success: what was recorded, else what its error tells.
 

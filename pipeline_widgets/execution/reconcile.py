@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pipeline_widgets.execution import interpreter, ownership
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.engine_jobs import EngineJobs
 from pipeline_widgets.execution.launch_client import start_server
-from pipeline_widgets.execution.launch_place import find_place
+from pipeline_widgets.execution.launch_place import find_place, idle_seconds
 from pipeline_widgets.execution.launch_request import create_launch_request
 from pipeline_widgets.execution.leases import LeaseReconciler
 from pipeline_widgets.execution.notifier import Notifier
@@ -53,6 +54,7 @@ class Reconciler:
         self._url = url
         self._artifacts = logs.parent
         self._engines = EngineJobs()
+        self._triggered: Run | None = None  # by this process, and about to be launched
 
         def log_of(run_id: int) -> Path:
             return logs / f"{run_id:08d}" / "supervisor.log"
@@ -68,7 +70,7 @@ class Reconciler:
                 identity=None if placement.launcher is None else identity,
                 folders=() if placement.launcher is None else folders,
                 server_log=logs.parent / SERVER_LOG,
-                libraries=None if placement.launcher else supervision.find_algorithm_key(run_id),
+                libraries=None if placement.launcher else self._find_algorithm_key(run_id),
             ),
             end=self._end,
             log_of=log_of,
@@ -122,6 +124,7 @@ class Reconciler:
             _log.warning("Run %s is queued, and was not launched yet: %s", run.id, error)
             return
         if is_counted:
+            self._triggered = run
             with self._runs.give_up_on_error(run.id):
                 self._runs.launch(run.id, placement=run.placement)
 
@@ -151,6 +154,15 @@ class Reconciler:
         place = find_place(environment, request.log, key) if key is not None else None
         if place is not None:
             start_server(place, environment, libraries=modules)
+
+    def _find_algorithm_key(self, run_id: int) -> str | None:
+        """Return what runs with the same libraries have in common; one just triggered is at hand."""
+        if not idle_seconds(os.environ):
+            return None  # no launch server would be asked
+        run = self._triggered
+        if run is not None and run.id == run_id:
+            return run.algorithm_key
+        return self._supervision.find_algorithm_key(run_id)
 
     def describe_job(self, run_id: int) -> str:
         """Return what the engine of a run says of its job; empty where it says nothing within 5 s."""

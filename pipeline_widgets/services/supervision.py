@@ -75,10 +75,7 @@ class SupervisionService(LeaseService):
     def find_algorithm_key(self, run_id: int) -> str | None:
         """Return what two runs have in common that train by the same algorithm; None where there is none."""
         with self._store.read() as work:
-            run = work.runs.get(run_id)
-        return (
-            None if run.algorithm_id is None else f"{run.algorithm_id} {run.code.digest if run.code else ''}"
-        )
+            return work.runs.get(run_id).algorithm_key
 
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""

@@ -515,6 +515,6 @@ def test_checkpoints_show_their_scores_by_evaluators(
         first.click()
     table = root.get_by_role("region", name="Checkpoints").first
     expect(table.get_by_role("columnheader", name="Score by exact answers")).to_be_visible()
-    best = table.get_by_role("row").filter(has_text="best")
-    expect(best.locator("td")).to_have_text(["best 1", "N/A", "1", "1", re.compile("B$"), ""])
+    best = table.get_by_role("row").filter(has_text="Best")
+    expect(best.locator("td")).to_have_text(["Best 1", "N/A", "1", "1.0000", re.compile("B$"), ""])
     screenshot("panel by an evaluator", root)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browser.notebook import Notebook
+from browser.notebook import KEYS, Notebook
 
 #: A workspace in which the test plays the supervisor.
 LAB = """
@@ -185,7 +185,13 @@ def test_the_card_of_a_failure_leads_on(
         notebook.theme(theme)
         assert axe(output) == "", theme
     notebook.keys_leave_the_notebook_alone(shown.get_by_role("region", name=re.compile("^Code at")))
-    notebook.keys_leave_the_notebook_alone(shown.get_by_role("button", name="Edit config"))
+    edit = shown.get_by_role("button", name="Edit config")
+    notebook.keys_leave_the_notebook_alone(edit, [key for key in KEYS if key != "Enter"])
+    notebook.keys_leave_the_notebook_alone(edit, ["Enter"])
+    form = page.get_by_role("dialog", name="Edit config")  # it comes when the kernel has told its fields
+    expect(form).to_be_visible()
+    form.get_by_role("button", name="Cancel").click()
+    expect(form).to_have_count(0)
     shown.get_by_role("button", name="Resume from step 100").click()
     expect(shown).to_have_count(0)
     assert notebook.python("lab.state(pipeline.stages[1]).run.start_role") == "resume"

@@ -11,7 +11,7 @@ from benches import Bench, end_all
 
 
 def test_row_14_nobody_else_can_read_a_workspace(tmp_path: Path, umask: Callable[[int], None]) -> None:
-    """With umask 0 folders are 0700 and files 0600, but for what the train function itself has written."""
+    """With umask 0 folders are 0700 and files 0600; what the train function has written is read-only."""
     umask(0)
     bench = Bench(tmp_path / "new" / "folder")
     try:
@@ -29,8 +29,14 @@ def test_row_14_nobody_else_can_read_a_workspace(tmp_path: Path, umask: Callable
             for path in made
             if stat.S_IMODE(path.stat().st_mode) != (0o700 if path.is_dir() else 0o600)
         ]
-        assert {path.split("/")[-3] for path in loose} == {"checkpoints"}  # .../checkpoints/NAME/state.txt
+        assert {path.split("/")[-3] for path in loose} == {
+            "checkpoints",
+            "agents",
+        }  # .../checkpoints/NAME/state.txt
         assert all(path.endswith("state.txt") for path in loose)
+        assert not any(
+            (tmp_path / path).stat().st_mode & 0o222 for path in loose
+        )  # an agent's copy may share it
     finally:
         for agent in bench.ws.agents:
             agent.disconnect()

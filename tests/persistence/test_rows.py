@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
+from functools import cached_property
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from pipeline_widgets.persistence import store
+from pipeline_widgets import domain
+from pipeline_widgets.persistence import repositories
 from pipeline_widgets.persistence.repositories.base import Repository
+from pipeline_widgets.persistence.store import UnitOfWork
 
-REPOSITORIES = [
-    kind for kind in vars(store).values() if isinstance(kind, type) and issubclass(kind, Repository)
+#: All names of the package: repositories import most types for their annotations only.
+NAMES = {
+    name: value
+    for package in (domain, repositories)
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    for name, value in vars(importlib.import_module(found.name)).items()
+}
+REPOSITORIES: list[type[Repository]] = [
+    get_type_hints(member.func, localns=NAMES)["return"]
+    for member in vars(UnitOfWork).values()
+    if isinstance(member, cached_property)
 ]
 METHODS = [
     pytest.param(method, id=f"{kind.__name__}.{name}")
@@ -39,7 +53,7 @@ def test_all_repositories_are_there() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_repository_returns_values(method: Callable[..., object]) -> None:
     """No type of SQLAlchemy, nothing that could be anything, and no class that can be changed."""
-    answer = list(named(get_type_hints(method)["return"]))
+    answer = list(named(get_type_hints(method, localns=NAMES)["return"]))
     assert Any not in answer
     for each in answer:
         module = getattr(each, "__module__", "")

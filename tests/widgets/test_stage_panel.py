@@ -200,7 +200,12 @@ def test_stale_reasons_stay_with_the_note_that_accepts_them(lab: Lab) -> None:
     lab.do(first, 0.5)
     lab.do(second, 0.5)
     lab.do(first, 0.6)
-    change = {"name": "Best checkpoint of stage 1", "old": "step 10 of run 1", "new": "step 10 of run 2"}
+    change = {
+        "name": "Best checkpoint of stage 1",
+        "old": "step 10 of run 1",
+        "new": "step 10 of run 2",
+        "code": False,
+    }
     text = "Stage 1 was re-run: used run 1, latest is run 2"
     reasons = [{"text": text, "stage": first.id, "changes": [change]}]
     assert (shown(lab, pipeline, 2)["reasons"], shown(lab, pipeline, 2)["accepted"]) == (reasons, None)

@@ -57,6 +57,8 @@ class Projects(Repository):
 
     def listed(self) -> tuple[ProjectRow, ...]:
         """Return all projects in the order of their creation, with how much they hold."""
+        from pipeline_widgets.domain.overview import ProjectRow  # noqa: PLC0415  not before Running
+
         return tuple(ProjectRow(**row) for row in self._all(_LISTED))
 
     def get(self, project_id: int) -> Project:
