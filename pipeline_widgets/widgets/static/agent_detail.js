@@ -8,7 +8,6 @@ import { LineagePart } from "./lineage_part.js";
 import { heads, numberCell, numbers } from "./tables.js";
 import { tabKey, tabList } from "./tabs.js";
 import { inFull, isolated, scores } from "./text.js";
-import { nothing } from "./vendor/lit.js";
 
 export class AgentDetail {
   /**
