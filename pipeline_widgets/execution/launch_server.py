@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import psutil
-
 from pipeline_widgets.execution import fork_server, fresh_process
 from pipeline_widgets.execution.launch_client import (
     ANSWER,
@@ -39,6 +37,7 @@ from pipeline_widgets.execution.launch_client import (
     peer_of,
 )
 from pipeline_widgets.execution.launch_place import find_siblings
+from pipeline_widgets.execution.next_worker import has_room_beside
 from pipeline_widgets.execution.preloading import ImportedModules, find_threads, import_libraries
 
 LOOK_EVERY = 5.0  # seconds between two looks at code and workspace
@@ -281,7 +280,7 @@ class LaunchServer:
             return ""
         if self._has_code_changed():
             return "Code that it has imported was changed."
-        if self._variables is not None and not _is_room():
+        if self._variables is not None and not has_room_beside(os.getpid(), FREE_MEMORY):
             return "The memory that its libraries take is needed."
         if _place_of(self._log.parent) != self._workspace or _place_of(self._path) != self._socket:
             return ""
@@ -352,14 +351,6 @@ def _read_libraries(path: Path) -> ImportedModules | None:
         return ImportedModules(names=tuple(told["names"]), variables=told["variables"])
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _is_room() -> bool:
-    """Return whether as much memory is free as this process takes."""
-    try:
-        return psutil.virtual_memory().available > FREE_MEMORY * psutil.Process().memory_info().rss
-    except psutil.Error:
-        return True
 
 
 def _sweep(own: Path) -> None:

@@ -79,9 +79,9 @@ def _has_imported(worker: Worker) -> bool:
         return False
 
 
-def has_room_beside(pid: int) -> bool:
-    """Return whether there is the memory for another process that imports what a worker has imported."""
+def has_room_beside(pid: int, times: float = FREE_MEMORY) -> bool:
+    """Return whether so many times the memory is free that a process takes with what it has imported."""
     try:
-        return psutil.virtual_memory().available > FREE_MEMORY * psutil.Process(pid).memory_info().rss
+        return psutil.virtual_memory().available > times * psutil.Process(pid).memory_info().rss
     except psutil.Error:
         return False
