@@ -169,7 +169,7 @@ class Run:
 
     @property
     def algorithm_key(self) -> str | None:
-        """What it has in common with runs of the same algorithm and code; None of one that trains nothing."""
+        """The key that runs of the same algorithm and code share; None for one that trains nothing."""
         return (
             None
             if self.algorithm_id is None

@@ -52,7 +52,7 @@ class LaunchPlace:
 
     @property
     def libraries(self) -> Path:
-        """What it is to import, where it is one with libraries; there until it has read that."""
+        """The file with the modules to import, for one with libraries; removed once it is read."""
         return self.socket.with_suffix(".libraries")
 
     def is_private(self) -> bool:

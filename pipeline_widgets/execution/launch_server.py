@@ -344,7 +344,7 @@ def import_all() -> None:
 
 
 def _read_libraries(path: Path) -> ImportedModules | None:
-    """Return what a launch server is to import in addition, once; None for one without libraries."""
+    """Return the modules to import in addition, and remove their file; None for one without libraries."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         path.unlink()

@@ -156,7 +156,7 @@ class Reconciler:
             start_server(place, environment, libraries=modules)
 
     def _find_algorithm_key(self, run_id: int) -> str | None:
-        """Return what runs with the same libraries have in common; one just triggered is at hand."""
+        """Return the key of the algorithm of a run; a run that was just triggered is not read again."""
         if not idle_seconds(os.environ):
             return None  # no launch server would be asked
         run = self._triggered

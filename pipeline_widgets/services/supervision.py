@@ -73,7 +73,7 @@ class SupervisionService(LeaseService):
             return create_stored_job(self._store, work, work.runs.get(run_id), owner.token)
 
     def find_algorithm_key(self, run_id: int) -> str | None:
-        """Return what two runs have in common that train by the same algorithm; None where there is none."""
+        """Return the key of the algorithm of a run; None for one that trains nothing."""
         with self._store.read() as work:
             return work.runs.get(run_id).algorithm_key
 
