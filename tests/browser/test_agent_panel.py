@@ -109,7 +109,7 @@ def test_a_checkpoint_is_deployed_from_a_stage_by_two_clicks(notebook: Notebook,
     expect(panel).to_contain_text("Stage 1: line")
     expect(root.locator(".pw-agent-place")).to_be_hidden()
     clicks = count_clicks(root)
-    panel.get_by_role("region", name="Checkpoints").get_by_role("button", name="Deploy").first.click()
+    panel.get_by_role("group", name="Checkpoints").get_by_role("button", name="Deploy").first.click()
     button(root.get_by_role("dialog", name="Deploy the checkpoint at step 1"), "Deploy").click()
     toast = root.get_by_role("group", name="Notification")
     expect(toast).to_contain_text("Agent line - step 1 was saved, and is being connected.")

@@ -153,7 +153,7 @@ def test_what_is_deployed_is_said(notebook: Notebook, page: Page) -> None:
     hears(page, "greeter is being connected.")
     hears(page, "greeter is Deployed.")
     bubble(root, 1).press("Space")
-    panel.get_by_role("region", name="Checkpoints").get_by_role("button", name="Deploy").first.click()
+    panel.get_by_role("group", name="Checkpoints").get_by_role("button", name="Deploy").first.click()
     root.get_by_role("dialog").get_by_role("button", name="Deploy", exact=True).click()
     hears(page, "Agent line - step 1 was saved, and is being connected.")
 

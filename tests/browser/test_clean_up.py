@@ -40,11 +40,11 @@ def test_checkpoints_are_freed_after_a_preview(
     expect(dialog.get_by_role("status")).to_contain_text(
         "8 of 11 checkpoints would be deleted, 88 B of 121 B."
     )
-    rows = dialog.get_by_role("region", name="What would be deleted").locator("tbody").get_by_role("row")
+    rows = dialog.get_by_role("group", name="What would be deleted").locator("tbody").get_by_role("row")
     expect(rows).to_have_text(["sft6266 B", f"{HOSTILE}2122 B"])
     expect(dialog.locator("img")).to_have_count(0)
     dialog.get_by_text("Why 3 stay").click()
-    because = dialog.get_by_role("region", name="What stays").locator("tbody").get_by_role("row")
+    because = dialog.get_by_role("group", name="What stays").locator("tbody").get_by_role("row")
     expect(because.first).to_contain_text("agent 'keeper'")
     for theme in ("light", "dark"):
         notebook.theme(theme)

@@ -57,7 +57,7 @@ def test_a_log_is_read_from_its_end_to_its_beginning(
 ) -> None:
     """It opens at its end, parts come as one scrolls, and only a few of them are held."""
     dialog = show("write(runs[1], lines(60_000))")
-    log = dialog.get_by_role("region", name="Log")
+    log = dialog.get_by_role("group", name="Log")
     expect_line(log.locator(".pw-log-line").last, "line 59999 of many")
     for _ in range(4):
         log.evaluate("el => { el.scrollTop = 0; }")
@@ -77,7 +77,7 @@ def test_a_search_counts_lines_and_goes_to_them(show: Callable[[str], Locator]) 
     """Enter and Shift+Enter go to the next and the previous line; the count is that of the whole log."""
     dialog = show("write(runs[1], lines(60_000))")
     box = dialog.get_by_role("searchbox", name="Search log")
-    log = dialog.get_by_role("region", name="Log")
+    log = dialog.get_by_role("group", name="Log")
     expect_line(log.locator(".pw-log-line").last, "line 59999 of many")
     counted = dialog.locator(".pw-log-search [role=status]")  # a search among all texts would read every line
     box.fill("NEEDLE")
@@ -108,7 +108,7 @@ def test_lines_have_times_and_any_run_can_be_chosen(
     notebook.theme(theme)
     log = f"loading\n{HOSTILE}\nepoch 1\repoch 2\nstep 3 loss 0.25\n"
     dialog = show(f"write(runs[1], {log!r}, (1.7e9, 8), (1.7e9 + 60, 500))")
-    region = dialog.get_by_role("region", name="Log")
+    region = dialog.get_by_role("group", name="Log")
     expect(region.locator(".pw-log-line")).to_have_count(4)
     expect(region.locator("time")).to_have_count(4)
     expect(region.get_by_text(HOSTILE)).to_be_visible()

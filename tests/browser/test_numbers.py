@@ -59,7 +59,7 @@ def test_steps_up_to_the_largest_are_told(
     root = notebook.run("project.compare('nano')").locator(".pw-root").first
     chart = root.get_by_role("slider", name=re.compile("by step")).first
     expect(chart).to_have_attribute("aria-valuemax", str(steps[-1]))
-    expect(root.get_by_role("region", name="Runs", exact=True)).to_contain_text(f"{steps[-1]:,}")
+    expect(root.get_by_role("group", name="Runs", exact=True)).to_contain_text(f"{steps[-1]:,}")
     chart.focus()
     for at in range(len(steps)):
         chart.press("Home")
@@ -76,7 +76,7 @@ def test_steps_up_to_the_largest_are_told(
     detail = notebook.run("project").locator(".pw-root").first
     detail.get_by_role("tab", name="Experiments").click()
     detail.get_by_role("button", name="nano", exact=True).click()
-    region = detail.get_by_role("region", name="Checkpoints")
+    region = detail.get_by_role("group", name="Checkpoints")
     for step in steps:
         expect(region).to_contain_text(str(step))
 

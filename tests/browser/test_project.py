@@ -124,7 +124,7 @@ def test_a_stage_opens_results_of_its_experiment(notebook: Notebook) -> None:
         expect(tab(output, "Results")).to_have_attribute("aria-selected", "true")
         panel = output.get_by_role("tabpanel", name="Results")
         expect(heading(panel, f"Results of {name}")).to_be_focused()
-        rows = panel.get_by_role("region", name="Runs", exact=True).get_by_role("rowheader")
+        rows = panel.get_by_role("group", name="Runs", exact=True).get_by_role("rowheader")
         expect(rows).to_have_text([name])
     tab(output, "Pipelines").click()
     expect(output.get_by_role("region", name="Results")).to_be_hidden()
@@ -142,7 +142,7 @@ def test_runs_are_compared_while_they_run(notebook: Notebook, axe: Callable[[Loc
     search.fill("")
     output.get_by_role("checkbox", name="sft").check()
     expect(heading(output, "Results of grpo and sft")).to_be_visible()
-    rows = output.get_by_role("region", name="Runs", exact=True).get_by_role("rowheader")
+    rows = output.get_by_role("group", name="Runs", exact=True).get_by_role("rowheader")
     expect(rows).to_have_text(["grpo", "sft"])  # the latest first
     chart = output.get_by_role("slider", name="Evaluation score by step.")
     each = "6 at step 6, lowest 1, highest 6"
@@ -151,7 +151,7 @@ def test_runs_are_compared_while_they_run(notebook: Notebook, axe: Callable[[Loc
     search.press_sequentially("sf")
     notebook.execute("project.experiments['sft'].update(config={'steps': 600, 'pause': 0.1})\n"
                      "run = project.experiments['sft'].train()")  # fmt: skip
-    second = output.get_by_role("region", name="Runs", exact=True).get_by_role("row").filter(has_text="run 2")
+    second = output.get_by_role("group", name="Runs", exact=True).get_by_role("row").filter(has_text="run 2")
     expect(second).to_contain_text("Running", timeout=AT_REST)
     expect(output.get_by_role("slider", name="loss by step.")).to_have_accessible_name(
         re.compile(r"sft run 2: .* at step \d+, .*; grpo")

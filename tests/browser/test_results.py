@@ -46,12 +46,12 @@ def part(root: Locator, name: str) -> Locator:
 
 def runs(root: Locator) -> Locator:
     """Return the rows of the table of runs."""
-    return root.get_by_role("region", name="Runs", exact=True).locator("tbody tr")
+    return root.get_by_role("group", name="Runs", exact=True).locator("tbody tr")
 
 
 def cells(root: Locator, column: str) -> Locator:
     """Return the cells of a column of the table of runs."""
-    table = root.get_by_role("region", name="Runs", exact=True)
+    table = root.get_by_role("group", name="Runs", exact=True)
     heads = table.locator("thead th").all_text_contents()  # also those for which there is no room
     return runs(root).locator(f":scope > :nth-child({heads.index(column) + 1})")
 
@@ -279,7 +279,7 @@ for pause in range(9):
     made.train().wait(60)
 """
     root = show(notebook, code, "project.compare()")
-    config = root.get_by_role("region", name="Config of the runs")
+    config = root.get_by_role("group", name="Config of the runs")
     config.evaluate("element => element.scrollLeft = 10000")
     for name in config.get_by_role("rowheader").all():
         box, outer = name.bounding_box(), config.bounding_box()
@@ -320,7 +320,7 @@ def test_runs_are_chosen_one_by_one(notebook: Notebook, page: Page) -> None:
     expect(box).to_be_focused()
     expect(loss).not_to_have_accessible_name(re.compile("sft run 1"))
     expect(root.get_by_text("The charts show 2 of these runs.")).to_be_visible()
-    config = root.get_by_role("region", name="Config of the runs").get_by_role("columnheader")
+    config = root.get_by_role("group", name="Config of the runs").get_by_role("columnheader")
     expect(config).to_have_text(["Setting", "sft run 2", "dpo run 1"])
     box.check()
     expect(loss).to_have_accessible_name(re.compile("sft run 1"))
@@ -513,7 +513,7 @@ def test_checkpoints_show_their_scores_by_evaluators(
     first = views.bubble(root, 1)
     if first.get_attribute("aria-pressed") != "true":
         first.click()
-    table = root.get_by_role("region", name="Checkpoints").first
+    table = root.get_by_role("group", name="Checkpoints").first
     expect(table.get_by_role("columnheader", name="Score by exact answers")).to_be_visible()
     best = table.get_by_role("row").filter(has_text="Best")
     expect(best.locator("td")).to_have_text(["Best 1", "N/A", "1", "1.0000", re.compile("B$"), ""])

@@ -49,7 +49,7 @@ def first_stage(root: Locator) -> Locator:
     bubble = views.bubble(root, 1)
     if bubble.get_attribute("aria-pressed") != "true":
         bubble.press("Space")
-    table = root.get_by_role("region", name="Checkpoints").first
+    table = root.get_by_role("group", name="Checkpoints").first
     expect(table).to_be_visible()
     return table
 
@@ -105,7 +105,7 @@ def test_an_evaluation_that_fails_says_why(
     failed = root.get_by_role("group", name="Evaluation 1")
     expect(failed).to_contain_text("Failed", timeout=30_000)
     failed.get_by_text("Why").click()
-    expect(failed.get_by_role("region", name="Error of evaluation 1")).to_contain_text(
+    expect(failed.get_by_role("group", name="Error of evaluation 1")).to_contain_text(
         "the <i>yardstick</i> is broken"
     )
     for theme in ("dark", "light"):
@@ -187,7 +187,7 @@ def test_the_experiments_tab_scores_a_checkpoint(
     code = f"{LETTERS}{EXPERIMENT}\n{tab}\nview = ExperimentsView(project._services, project._id)\nview"
     root = notebook.run(code, timeout=120).locator(".pw-root").first
     root.get_by_role("button", name="sft", exact=True).click()
-    table = root.get_by_role("region", name="Checkpoints")
+    table = root.get_by_role("group", name="Checkpoints")
     table.get_by_role("button", name="Score").first.click()
     asked = dialog(root, "Score checkpoints")
     expect(asked).to_contain_text("Step 3 of run 1: 1 checkpoint.")

@@ -167,7 +167,7 @@ def test_a_run_at_work_is_shown(show: Callable[[str], Locator]) -> None:
     expect(progress).to_have_attribute("aria-valuemax", "1200")
     expect(shown.get_by_text("600 of 1,200")).to_be_visible()
     expect(shown.get_by_text(re.compile(r"^\d+ s left$"))).to_be_visible()
-    rows = shown.get_by_role("region", name="Checkpoints").get_by_role("row")
+    rows = shown.get_by_role("group", name="Checkpoints").get_by_role("row")
     expect(rows).to_have_text([re.compile("Steps"), re.compile("Best 300"), re.compile("Latest 600")])
     expect(rows.nth(1).get_by_role("cell")).to_have_text(
         ["Best 300", "0.5", "0.75", re.compile(r"\d+ B"), ""]
@@ -177,7 +177,7 @@ def test_a_run_at_work_is_shown(show: Callable[[str], Locator]) -> None:
     expect(shown.get_by_role("img").first).to_have_accessible_name(
         "Training score: 1 at step 600, lowest 0.01667, highest 1"
     )
-    log = shown.get_by_role("region", name="Log")
+    log = shown.get_by_role("group", name="Log")
     expect(log).to_contain_text("line 99")
     assert log.evaluate("pre => pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4")
 
@@ -189,7 +189,7 @@ def test_a_refresh_disturbs_nobody(notebook: Notebook, show: Callable[[str], Loc
     more = shown.get_by_text("and 3 more")
     more.click()
     expect(shown.get_by_role("img")).to_have_count(9)
-    log = shown.get_by_role("region", name="Log")
+    log = shown.get_by_role("group", name="Log")
     log.evaluate(
         "pre => { const text = pre.firstChild; pre.scrollTop = 40; "
         "getSelection().setBaseAndExtent(text, 0, text, 7); }"
@@ -267,7 +267,7 @@ def test_a_broken_run_shows_its_error(
     shown, told = panel(output), TRACEBACK.replace("\\n", "\n")
     expect(shown.get_by_role("paragraph").filter(has_text="ValueError: <b>no</b>")).to_be_visible()
     shown.get_by_text(title, exact=True).click()
-    expect(shown.get_by_role("region", name="Error")).to_have_text(told)
+    expect(shown.get_by_role("group", name="Error")).to_have_text(told)
     shown.get_by_role("button", name="Copy error").click()
     expect(shown.get_by_role("button", name="Copy error")).to_have_class(re.compile("pw-copied"))
     assert output.page.evaluate("navigator.clipboard.readText()") == told
@@ -281,7 +281,7 @@ def test_hostile_words_are_shown_as_words(show: Callable[[str], Locator]) -> Non
     shown = panel(output)
     expect(shown.get_by_role("heading", name=f"Stage 2: second {EVIL}")).to_be_visible()
     expect(shown.get_by_role("region", name="Run 2 failed").get_by_role("paragraph")).to_have_text(EVIL)
-    expect(shown.get_by_role("region", name="Log")).to_have_text(EVIL)
+    expect(shown.get_by_role("group", name="Log")).to_have_text(EVIL)
     expect(shown.get_by_text(f"Note: {EVIL}")).to_be_visible()
     expect(shown.get_by_role("img", name=EVIL)).to_be_visible()
     row = as_list(output).get_by_role("row").nth(2)
@@ -361,7 +361,7 @@ def test_no_key_reaches_the_notebook(notebook: Notebook, show: Callable[[str], L
     """From a button, the log, a row of the list, or the table of checkpoints."""
     output = show(AT_WORK)
     shown = panel(output)
-    for control in (shown.get_by_role("region", name="Log"), shown.get_by_role("region", name="Checkpoints")):
+    for control in (shown.get_by_role("group", name="Log"), shown.get_by_role("group", name="Checkpoints")):
         notebook.keys_leave_the_notebook_alone(control)
     row = as_list(output).get_by_role("row").nth(1)
     notebook.keys_leave_the_notebook_alone(row.get_by_role("button", name="chain-sft-1", exact=True))

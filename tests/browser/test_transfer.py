@@ -171,7 +171,7 @@ def test_history_says_who_did_what_and_when(
     root = show(notebook, f"pipe = chain('a', 'b', trigger='manual')\npipe.update(name={HOSTILE!r})")
     dialog = open_more(root, "History")
     expect(dialog.get_by_role("button", name="Close")).to_be_focused()  # Enter alone undoes nothing
-    rows = dialog.get_by_role("region", name="History").locator("tbody tr")
+    rows = dialog.get_by_role("group", name="History").locator("tbody tr")
     done = notebook.python("[each.what for each in pipe.history][::-1]")
     expect(rows.locator("td:first-child")).to_have_text(done)
     expect(rows.first).to_contain_text(HOSTILE)

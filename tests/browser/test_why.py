@@ -117,9 +117,9 @@ def test_the_message_of_a_failure_comes_first(
     shown = card(output, "Run 1 failed at step 120 of 1,200")
     expect(shown).to_contain_text(MESSAGE)
     expect(shown.get_by_text("/home/me/lab/train.py:6")).to_be_visible()
-    code = shown.get_by_role("region", name="Code at /home/me/lab/train.py:6")
+    code = shown.get_by_role("group", name="Code at /home/me/lab/train.py:6")
     expect(code).to_contain_text("loss = torch.nn.functional.cross_entropy(")
-    expect(shown.get_by_role("region", name="Error")).to_have_count(0)
+    expect(shown.get_by_role("group", name="Error")).to_have_count(0)
     panel = output.get_by_role("region", name="Stage 2: chain-grpo-2")
     panel.evaluate("(el) => el.scrollIntoView()")
     screenshot(f"failed {size[0]}x{size[1]}")
@@ -174,9 +174,9 @@ def test_the_card_of_a_failure_leads_on(
     output = show(FAILED)
     shown, dialog = card(output), page.get_by_role("dialog")
     shown.get_by_text("Traceback", exact=True).click()
-    expect(shown.get_by_role("region", name="Error")).to_contain_text("site-packages/torch")
+    expect(shown.get_by_role("group", name="Error")).to_contain_text("site-packages/torch")
     shown.get_by_role("button", name="Open log").click()
-    expect(dialog.get_by_role("region", name="Log")).to_contain_text("line 99")
+    expect(dialog.get_by_role("group", name="Log")).to_contain_text("line 99")
     page.keyboard.press("Escape")
     shown.get_by_role("button", name="Start over…").click()
     expect(dialog).to_contain_text("over?")
@@ -184,7 +184,7 @@ def test_the_card_of_a_failure_leads_on(
     for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
         notebook.theme(theme)
         assert axe(output) == "", theme
-    notebook.keys_leave_the_notebook_alone(shown.get_by_role("region", name=re.compile("^Code at")))
+    notebook.keys_leave_the_notebook_alone(shown.get_by_role("group", name=re.compile("^Code at")))
     edit = shown.get_by_role("button", name="Edit config")
     notebook.keys_leave_the_notebook_alone(edit, [key for key in KEYS if key != "Enter"])
     notebook.keys_leave_the_notebook_alone(edit, ["Enter"])
@@ -328,7 +328,7 @@ def test_the_lineage_of_a_run_leads_to_its_relatives(
     output = show(LINEAGE + "show(pipeline, 3)")
     panel = output.get_by_role("region", name="Stage 3")
     panel.get_by_text("Lineage", exact=True).click()
-    graph = panel.get_by_role("region", name="Graph of the lineage")
+    graph = panel.get_by_role("group", name="Graph of the lineage")
     nodes = graph.get_by_role("button")
     expect(nodes).to_have_count(5)
     expect(nodes.nth(2)).to_have_attribute("aria-current", "true")
@@ -356,7 +356,7 @@ def test_the_lineage_in_results_leads_to_rows(
     """A run of an experiment that is not shown is added; sentences to copy stay at hand."""
     output = notebook.run(LAB + LINEAGE + "ResultsView(services, lab.project.id, [third.experiment_id])")
     output.get_by_role("button", name=re.compile("^Lineage of .*-3 run 1")).click()
-    graph = output.get_by_role("region", name="Graph of the lineage")
+    graph = output.get_by_role("group", name="Graph of the lineage")
     expect(graph.get_by_role("button", name=re.compile("^run 1 of deployment"))).to_have_attribute(
         "aria-disabled", "true"
     )
@@ -378,7 +378,7 @@ def test_an_experiment_and_an_agent_have_a_lineage(
     """The runs that led to the deployed version; from an experiment a press leads to a relative's own."""
     output = show(LINEAGE + "ExperimentView(services, second.experiment_id)")
     output.get_by_text("Lineage", exact=True).click()
-    nodes = output.get_by_role("region", name="Graph of the lineage").get_by_role("button")
+    nodes = output.get_by_role("group", name="Graph of the lineage").get_by_role("button")
     expect(nodes).to_have_count(2)  # its latest run, of which nothing came yet
     screenshot("lineage experiment", output)
     nodes.nth(0).click()
@@ -391,7 +391,7 @@ def test_an_experiment_and_an_agent_have_a_lineage(
         "AgentView(services, services.agents.all()[0].id)"
     )
     agent.get_by_text("Lineage", exact=True).click()
-    nodes = agent.get_by_role("region", name="Graph of the lineage").get_by_role("button")
+    nodes = agent.get_by_role("group", name="Graph of the lineage").get_by_role("button")
     expect(nodes).to_have_count(4)
     expect(nodes.nth(3)).to_have_attribute("aria-current", "true")
     for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):

@@ -70,7 +70,7 @@ function versionAnswer(answer) {
     ["Checkpoint", `step ${inFull(step)} of ${isolated(experiment)}`],
     ["Time", problem ? "–" : answerTime(seconds)],
   ];
-  return html`<section class="pw-ag-one" aria-label=${`Answer of version ${number}`}>
+  return html`<div class="pw-ag-one" role="group" aria-label=${`Answer of version ${number}`}>
     <div class="pw-ag-versus">
       <h4>Version ${number}</h4>
       ${current ? html`<span class="pw-mark-word">Current</span>` : null}
@@ -81,7 +81,7 @@ function versionAnswer(answer) {
         ? html`<div class="pw-ag-outcome pw-ag-bad">${icon("Failed")}<span>${sentence(problem)}</span></div>`
         : html`<pre class="pw-code pw-ag-answer" tabindex="0" aria-label="Answer">${text}</pre>`
     }
-  </section>`;
+  </div>`;
 }
 
 /**

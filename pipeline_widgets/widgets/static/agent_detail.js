@@ -198,7 +198,7 @@ export class AgentDetail {
       "Made by",
       /** @type {[Content]} */ ([html`<span class="pw-hidden">Actions</span>`]),
     ];
-    return html`<div class="pw-ag-versions" tabindex="0" role="region" aria-label="Versions">
+    return html`<div class="pw-ag-versions" tabindex="0" role="group" aria-label="Versions">
       <table class="pw-table" aria-label=${`Versions of ${isolated(row.name)}`}>
         ${heads(columns)}
         <tbody>${detail.versions.map((version) => this.version(version, row, detail, said))}</tbody>

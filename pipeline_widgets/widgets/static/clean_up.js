@@ -93,7 +93,7 @@ function whatGoes(found) {
  * @param {string | null} more
  */
 const scrolled = (label, content, more) =>
-  html`<div class="pw-cu-scroll" tabindex="0" role="region" aria-label=${label}>
+  html`<div class="pw-cu-scroll" tabindex="0" role="group" aria-label=${label}>
     <table class="pw-table">${content}</table>
     ${more ? html`<div class="pw-hint">${more}</div>` : null}
   </div>`;

@@ -237,7 +237,7 @@ export class ExperimentDetail {
         }
       </div>
       ${evaluationsPart(this.frame, evaluations)}
-      <div class="pw-scroll pw-xd-scroll" tabindex="0" role="region" aria-label="Checkpoints"
+      <div class="pw-scroll pw-xd-scroll" tabindex="0" role="group" aria-label="Checkpoints"
         ?hidden=${!checkpoints.length}>
         <table class="pw-table">
           ${heads([...columns, "Actions"])}

@@ -14,7 +14,7 @@ const DETAIL_RUNS = 8; // runs that are listed at once
  * @param {() => void} all
  */
 export const experimentRuns = (runs, whole, all) => [
-  html`<div class="pw-scroll pw-xd-scroll" tabindex="0" role="region" aria-label="Runs"
+  html`<div class="pw-scroll pw-xd-scroll" tabindex="0" role="group" aria-label="Runs"
     ?hidden=${!runs.length}>
     <table class="pw-table">
       ${heads([...numbers("Run"), "Status", "Started", ...numbers("Steps")])}

@@ -104,7 +104,7 @@ export class FailureCard {
 function raised(message) {
   const [, kind = ""] = /^([A-Za-z_][\w.]*)(?=:\s|$)/.exec(message) ?? [],
     long = message.length > LONG_MESSAGE;
-  return html`<p class="pw-fail-message" tabindex=${long ? "0" : nothing} role=${long ? "region" : nothing}
+  return html`<p class="pw-fail-message" tabindex=${long ? "0" : nothing} role=${long ? "group" : nothing}
     aria-label=${long ? "Message" : nothing}
   ><strong>${kind}</strong>${message.slice(kind.length)}</p>`;
 }
@@ -119,7 +119,7 @@ const ownLine = ({ place, function: within, lines }) => html`<div class="pw-fail
   }</div>
   ${
     lines.length
-      ? html`<pre class="pw-fail-code" tabindex="0" role="region"
+      ? html`<pre class="pw-fail-code" tabindex="0" role="group"
           aria-label=${`Code at ${place}`}>${lines.map(
             ([number, text, failed]) =>
               html`<span class=${`pw-fail-line${failed ? " pw-fail-marked" : ""}`}

@@ -108,7 +108,7 @@ export class Printed {
   constructor(frame, label) {
     this.text = "";
     this.toEnd = false;
-    this.el = make(html`<pre class="pw-printed" tabindex="0" role="region" aria-label=${label}></pre>`);
+    this.el = make(html`<pre class="pw-printed" tabindex="0" role="group" aria-label=${label}></pre>`);
     const size = new ResizeObserver(() => this.settle()); // what is not laid out yet cannot be scrolled
     size.observe(this.el);
     const marked = () => this.el.isConnected && this.draw();

@@ -35,7 +35,7 @@ export class LineageGraph {
       below = Math.max(...nodes.map((node) => nodeCorner(node).top)) + LINEAGE_NODE.height;
     draw(
       this.el,
-      html`<div class="pw-lin-scroll" tabindex="0" role="region" aria-label="Graph of the lineage">
+      html`<div class="pw-lin-scroll" tabindex="0" role="group" aria-label="Graph of the lineage">
           <div class="pw-lin-room" style=${`width: ${right}px; height: ${below}px`}>
             <svg class="pw-lin-lines" width=${right} height=${below} aria-hidden="true">
               <path d=${nodes.map((node) => lineageEdge(node, nodes)).join("")}></path>

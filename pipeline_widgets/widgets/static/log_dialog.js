@@ -61,7 +61,7 @@ class LogDialog {
     });
     this.moment = textInput("", { type: "datetime-local", step: "1", "aria-label": "Go to time" });
     this.moment.addEventListener("change", () => this.goToTime());
-    this.lines = make(html`<div class="pw-log-lines" tabindex="0" role="region" aria-label="Log"></div>`);
+    this.lines = make(html`<div class="pw-log-lines" tabindex="0" role="group" aria-label="Log"></div>`);
     this.lines.addEventListener("scroll", () => this.scrolled());
     this.body = make(html`<div class="pw-log"></div>`);
     this.dialog = openDialog({

@@ -144,7 +144,7 @@ export const noEdit = (redo) => (redo ? "Nothing was undone last." : "There is n
 
 /** @param {History} history */
 const historyTable = ({ events }) =>
-  html`<div class="pw-scroll pw-history-events" role="region" aria-label="History" tabindex="0">
+  html`<div class="pw-scroll pw-history-events" role="group" aria-label="History" tabindex="0">
     <table class="pw-table">
       <caption class="pw-hidden">What was done, the latest first</caption>
       ${heads(["What", "Who", "When"])}

@@ -39,7 +39,7 @@ export class ResultConfig {
             ${this.all}<label for=${this.all.id}>Show equal settings</label>
           </span>
         </div>
-        <div class="pw-scroll pw-results-config" role="region" aria-label="Config of the runs" tabindex="0"
+        <div class="pw-scroll pw-results-config" role="group" aria-label="Config of the runs" tabindex="0"
           ?hidden=${!shown.length}>
           <table class="pw-table">
             <caption class="pw-hidden">Config of the runs</caption>

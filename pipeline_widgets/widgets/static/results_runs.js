@@ -62,7 +62,7 @@ export class ResultRuns {
     const point = (/** @type {At} */ event) => this.point(event);
     draw(
       this.el,
-      html`<div class="pw-scroll pw-results-runs" role="region" aria-label="Runs" tabindex="0"
+      html`<div class="pw-scroll pw-results-runs" role="group" aria-label="Runs" tabindex="0"
         ?hidden=${!runs.length}>
           <table class="pw-table">
             <caption class="pw-hidden">Runs</caption>

@@ -209,7 +209,7 @@ export class ResultShown {
         media.end();
         this.media.delete(key);
       }
-    return html`<div class="pw-scroll pw-shown-pairs" tabindex="0" role="region" aria-label="Side by side">
+    return html`<div class="pw-scroll pw-shown-pairs" tabindex="0" role="group" aria-label="Side by side">
       <table class="pw-table">
         <caption class="pw-hidden">What two runs have shown, by prompt or seed</caption>
         <thead><tr>

@@ -154,7 +154,7 @@ export const evaluationsPart = (frame, evaluations) =>
         each.error
           ? html`<details class="pw-scoring-error">
               <summary>Why</summary>
-              <pre class="pw-printed" tabindex="0" role="region"
+              <pre class="pw-printed" tabindex="0" role="group"
                 aria-label=${`Error of evaluation ${each.number}`}>${each.error}</pre>
             </details>`
           : null

@@ -157,7 +157,7 @@ export class ShownMedia {
 export function shownSamples({ samples, caption, description }) {
   const scored = samples.some((each) => each.score !== null),
     referenced = samples.some((each) => each.reference !== null);
-  return html`<div class="pw-scroll pw-shown-samples" tabindex="0" role="region" aria-label=${description}>
+  return html`<div class="pw-scroll pw-shown-samples" tabindex="0" role="group" aria-label=${description}>
     <table class="pw-table">
       <caption class=${caption ? "pw-shown-caption" : "pw-hidden"} dir="auto">
         ${caption || description}

@@ -36,7 +36,7 @@ export function checkpointsPart({ frame, place }, stage, run) {
       onclick: () => openDeploy({ frame, place }, stage.name, { ...checkpoint, run: `run ${run?.number}` }),
     });
   return panelPart("Checkpoints", list.length > 0, [
-    html`<div class="pw-scroll pw-panel-scroll" tabindex="0" role="region" aria-label="Checkpoints">
+    html`<div class="pw-scroll pw-panel-scroll" tabindex="0" role="group" aria-label="Checkpoints">
       <table class="pw-table">
         ${heads([
           ...numbers("Steps", "Training Score", "Evaluation Score", ...scored, "Size"),
