@@ -17,11 +17,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.domain.notice import Notice, mask_target, parse_target
 from pipeline_widgets.errors import ConfigError, StorageError
-from pipeline_widgets.execution.launch_request import create_launch_request
-from pipeline_widgets.execution.launchers.local import LocalLauncher
+from pipeline_widgets.execution.side_process import SideProcess
 from pipeline_widgets.services.notices import NoticeService
 
 ANSWER_WITHIN = 30.0  # seconds that a server has to take a notice
@@ -29,8 +27,6 @@ SOCKET_WITHIN = "10"  # seconds to connect, and between two answers, of what tel
 LONGEST_SLEEP = 30.0  # seconds after which it is looked again what is due
 OVERDUE = 3.0  # seconds: who has written a notice has had time to start a process that sends it
 LOOK_EVERY, START_EVERY = 5.0, 60.0  # seconds between two looks, and two starts, of a process that reconciles
-END_POLL = 0.05
-END_WITHIN = 15.0  # seconds for which a supervisor that has nothing else to do waits for what it sends
 NO_APPRISE = "Apprise is not installed where it is sent from: pip install 'pipeline-widgets[notify]'."
 
 _log = logging.getLogger(__name__)
@@ -47,20 +43,17 @@ class Notifier:
 
     def __init__(self, service: NoticeService, url: str, log: Path) -> None:
         self._service = service
-        self._url = url
-        self._log = log
-        self._launcher = LocalLauncher()
-        self._started: str | None = None
+        self._process = SideProcess(url, log)
         self._looked_at = self._started_at = float("-inf")
 
     def start_if_due(self, *, overdue: float = 0.0) -> None:
         """Start a process if a notice has been due for so many seconds."""
         try:
             left = self._service.seconds_until_due()
-            if left is not None and left <= -overdue and not self._is_sending():  # two would change the order
+            is_due = left is not None and left <= -overdue
+            if is_due and not self._process.is_at_work:  # two would change the order
                 self._started_at = time.monotonic()
-                request = create_launch_request(self._url, ("notify",), self._log)
-                self._started = self._launcher.submit(request).id
+                self._process.start("notify")
         except Exception as error:  # noqa: BLE001  the next one who looks tries again
             _log.warning("Notices could not be sent: %s", error)
 
@@ -74,15 +67,9 @@ class Notifier:
             self.start_if_due(overdue=OVERDUE)
 
     def wait(self) -> None:
-        """Wait for the process that was started last, for up to 15 s: an engine ends what a job leaves."""
-        until = time.monotonic() + END_WITHIN
-        while self._is_sending() and time.monotonic() < until:
-            time.sleep(END_POLL)
+        """Wait for the process that was started last, for up to 15 s."""
+        self._process.wait()
         self.start_if_due()  # it may have ended just before the last notice was written
-
-    def _is_sending(self) -> bool:
-        """Return whether the process that was started last is at work."""
-        return self._started is not None and self._launcher.status(self._started).state is JobState.AT_WORK
 
 
 def check_target(target: object) -> None:

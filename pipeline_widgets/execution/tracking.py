@@ -18,7 +18,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.domain.notice import describe_error
 from pipeline_widgets.domain.tracking import (
     OpenTracker,
@@ -28,8 +27,7 @@ from pipeline_widgets.domain.tracking import (
     split_tracker,
 )
 from pipeline_widgets.errors import ConfigError, PipelineError, StorageError
-from pipeline_widgets.execution.launch_request import create_launch_request
-from pipeline_widgets.execution.launchers.local import LocalLauncher
+from pipeline_widgets.execution.side_process import SideProcess
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.services.tracking import TrackingService
 
@@ -38,8 +36,6 @@ POLL = 1.0  # seconds between two looks at a run
 END_WITHIN = 120.0  # seconds that a tracker has when a run is over: MLflow takes 30 to make a database
 SILENT_WITHIN = 600.0  # seconds without a beat after which a run is taken for one of a dead supervisor
 MOST_WAITING = 10_000  # calls that a tracker can be behind
-WAIT_POLL = 0.05
-WAIT_WITHIN = 15.0  # seconds for which a supervisor that has nothing else to do waits for the process
 
 _log = logging.getLogger(__name__)
 
@@ -57,29 +53,19 @@ class TrackerProcess:
 
     def __init__(self, service: TrackingService, url: str, log: Path) -> None:
         self._service = service
-        self._url = url
-        self._log = log
-        self._launcher = LocalLauncher()
-        self._started: str | None = None
+        self._process = SideProcess(url, log)
 
     def follow(self, run_id: int) -> None:
         """Have a run tracked, if the workspace has trackers. One process goes on with all runs of a chain."""
         try:
-            if self._service.trackers() and not self._is_at_work():
-                request = create_launch_request(self._url, ("track", str(run_id)), self._log)
-                self._started = self._launcher.submit(request).id
+            if self._service.trackers() and not self._process.is_at_work:
+                self._process.start("track", str(run_id))
         except Exception as error:  # noqa: BLE001  a training is more than what is told of it
             _log.warning("Run %s is not tracked: %s", run_id, error)
 
     def wait(self) -> None:
-        """Wait for the process for up to 15 s: an engine ends what a job leaves."""
-        until = time.monotonic() + WAIT_WITHIN
-        while self._is_at_work() and time.monotonic() < until:
-            time.sleep(WAIT_POLL)
-
-    def _is_at_work(self) -> bool:
-        started = self._started
-        return started is not None and self._launcher.status(started).state is JobState.AT_WORK
+        """Wait for the process for up to 15 s."""
+        self._process.wait()
 
 
 def check_trackers(written: tuple[str, ...]) -> None:

@@ -604,9 +604,13 @@ def test_it_is_accessible_in_every_theme_and_width(
     axe: Callable[[Locator], str],
     screenshot: Callable[..., Path],
 ) -> None:
-    """In the light, the dark and the high-contrast theme; long names do not push the table apart."""
+    """In each theme and with two rows open; long names do not push the table apart."""
     made = f"for n in ('long name ' * 20, {HOSTILE!r}): project.create_experiment(n, algorithm='SFT')"
-    root = show(RAN + made)
+    again = """
+other = project.create_experiment("other", algorithm=trainers.counter, config={"steps": 3})
+other.train().wait(60)
+"""
+    root = show(RAN + again + made)
     expand(root, "done")
     expect(root.locator(".pw-chart canvas")).to_be_visible()
     page.mouse.move(0, 0)
@@ -614,6 +618,10 @@ def test_it_is_accessible_in_every_theme_and_width(
         notebook.theme(theme)
         screenshot(f"experiments {theme}", root)
         assert axe(root) == "", theme
+    root.get_by_role("button", name="other", exact=True).click()
+    expect(root.get_by_role("group", name="Checkpoints")).to_have_count(2)
+    assert axe(root) == ""
+    root.get_by_role("button", name="other", exact=True).click()
     assert root.evaluate("element => element.scrollWidth <= element.clientWidth")
     made_with = row(root, "done").get_by_text("counter")
     expect(made_with.locator("visible=true")).to_have_count(1)
