@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from pathlib import Path
@@ -15,6 +16,9 @@ from pipeline_widgets.persistence.schema import HEAD
 
 VERSION_TABLE = "alembic_version"
 SCRIPTS = Path(__file__).with_name("migrations")
+LARGE = 100_000_000  # bytes from which on an upgrade takes more than some seconds
+
+_log = logging.getLogger(__name__)
 
 #: Alembic keeps what it works on in its modules: two threads that migrate, even two databases, mix them up.
 _alembic = threading.Lock()
@@ -43,6 +47,9 @@ def migrate(database: Database) -> None:
         if current == HEAD:  # somebody else was faster
             return
         _check(current, connection)
+        if current is not None and (size := _size(database, connection)) >= LARGE:
+            said = "%s was made by an older version and is upgraded, once. Its %d MB can take minutes."
+            _log.warning(said, database.name, size / 1e6)
         _upgrade(connection)
 
 
@@ -52,6 +59,13 @@ def revision(connection: Connection) -> str | None:
     if not inspector.has_table(VERSION_TABLE) or not inspector.has_table(schema.workspace.name):
         return None  # also another program's database that Alembic migrates
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
+
+
+def _size(database: Database, connection: Connection) -> int:
+    """Return the bytes of a database."""
+    if database.path is not None:
+        return database.path.stat().st_size
+    return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
 
 def _check(current: str | None, connection: Connection) -> None:

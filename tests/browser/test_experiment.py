@@ -84,7 +84,7 @@ experiment = project.create_experiment("count", algorithm=talker)
 experiment.train().wait(60)
 """
     root = show(notebook, talk)
-    expect(root.get_by_role("group", name="Log", exact=True)).to_contain_text(HOSTILE)
+    expect(part(root, "Log").locator("pre")).to_contain_text(HOSTILE)
     expect(root.locator("img")).to_have_count(0)
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from browser.notebook import Notebook
 from browser.scenes import HOSTILE, LETTERS
-from browser.views import eventually
+from browser.views import eventually, scroll_box
 
 TAB = """
 from pipeline_widgets.widgets.experiments import ExperimentsView
@@ -200,7 +200,7 @@ def test_an_expanded_row_charts_its_latest_run_live(
     expect(inside.get_by_role("combobox", name="Run")).to_contain_text("Run 2 (latest)")
     expect(chart).to_have_attribute("aria-valuemax", re.compile(r"\d\d"))
     expect(chart).to_be_focused()
-    runs = inside.get_by_role("group", name="Runs")
+    runs = scroll_box(inside, "Runs")
     expect(runs.get_by_role("row", name="Run 2")).to_contain_text("Running")
     inside.get_by_role("combobox", name="Run").select_option("Run 1")
     expect(chart).to_have_attribute("aria-valuemax", "6")
@@ -242,7 +242,7 @@ def test_checkpoints_are_listed_deployed_and_deleted(notebook: Notebook, show: S
     root = show(RAN + "project.create_pipeline('chain').add_experiment_stage(done)")
     inside = expand(root, "done")
     expect(inside).to_contain_text("Used by stage 1 of pipeline chain.")
-    table = inside.get_by_role("group", name="Checkpoints")
+    table = scroll_box(inside, "Checkpoints")
     expect(table.get_by_role("columnheader")).to_have_text(
         ["Steps", "Training Score", "Evaluation Score", "Size", "Actions"]
     )
@@ -287,7 +287,7 @@ made = project.create_experiment("wave", algorithm="Up and down")
 for _ in range(2): made.train().wait(60)
 """)
     inside = expand(root, "wave")
-    table = inside.get_by_role("group", name="Checkpoints")
+    table = scroll_box(inside, "Checkpoints")
     rows = table.locator("tbody").get_by_role("row")
 
     def listed() -> list[list[str]]:
@@ -583,7 +583,7 @@ def test_a_config_is_edited(notebook: Notebook, show: Show) -> None:
     config = inside.get_by_role("group", name="Config")
     expect(config).to_contain_text("Config of run 1; the experiment has changed since.")
     expect(config.get_by_text("Steps").locator("..")).to_have_text("Steps6now: 8")
-    runs = inside.get_by_role("group", name="Runs")
+    runs = scroll_box(inside, "Runs")
     note = runs.get_by_role("row", name="Run 1").get_by_text("another config")
     assert note.evaluate("element => element.getClientRects().length") == 1
     choose(root, "done", "Edit config")
@@ -619,7 +619,7 @@ other.train().wait(60)
         screenshot(f"experiments {theme}", root)
         assert axe(root) == "", theme
     root.get_by_role("button", name="other", exact=True).click()
-    expect(root.get_by_role("group", name="Checkpoints")).to_have_count(2)
+    expect(scroll_box(root, "Checkpoints")).to_have_count(2)
     assert axe(root) == ""
     root.get_by_role("button", name="other", exact=True).click()
     assert root.evaluate("element => element.scrollWidth <= element.clientWidth")

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from browser.notebook import Notebook
 from browser.scenes import LETTERS
+from browser.views import scroll_box
 
 NANO = 1_764_123_456_789_012_345
 LARGEST = 2**63 - 1
@@ -59,7 +60,7 @@ def test_steps_up_to_the_largest_are_told(
     root = notebook.run("project.compare('nano')").locator(".pw-root").first
     chart = root.get_by_role("slider", name=re.compile("by step")).first
     expect(chart).to_have_attribute("aria-valuemax", str(steps[-1]))
-    expect(root.get_by_role("group", name="Runs", exact=True)).to_contain_text(f"{steps[-1]:,}")
+    expect(scroll_box(root, "Runs")).to_contain_text(f"{steps[-1]:,}")
     chart.focus()
     for at in range(len(steps)):
         chart.press("Home")
@@ -76,7 +77,7 @@ def test_steps_up_to_the_largest_are_told(
     detail = notebook.run("project").locator(".pw-root").first
     detail.get_by_role("tab", name="Experiments").click()
     detail.get_by_role("button", name="nano", exact=True).click()
-    region = detail.get_by_role("group", name="Checkpoints")
+    region = scroll_box(detail, "Checkpoints")
     for step in steps:
         expect(region).to_contain_text(str(step))
 

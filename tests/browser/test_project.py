@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 
 from browser.notebook import Notebook
 from browser.scenes import HOSTILE, LETTERS
-from browser.views import eventually
+from browser.views import eventually, scroll_box
 
 RAN = f"""{LETTERS}
 pipe = chain("sft", "grpo", steps=6)
@@ -103,7 +103,7 @@ pipe.wait(60)
     expect(output.get_by_role("button", name="Add stage", exact=True)).to_be_visible()
     output = notebook.run("made")
     expect(heading(output, HOSTILE)).to_be_visible()
-    expect(output.get_by_role("group", name="Runs", exact=True)).to_contain_text("Succeeded")
+    expect(scroll_box(output, "Runs")).to_contain_text("Succeeded")
     output = notebook.run("ws")
     expect(output.get_by_role("table", name="Projects")).to_contain_text(HOSTILE)
     output = notebook.run("mine.experiments")

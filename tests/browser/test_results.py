@@ -513,7 +513,7 @@ def test_checkpoints_show_their_scores_by_evaluators(
     first = views.bubble(root, 1)
     if first.get_attribute("aria-pressed") != "true":
         first.click()
-    table = root.get_by_role("group", name="Checkpoints").first
+    table = views.scroll_box(root, "Checkpoints")
     expect(table.get_by_role("columnheader", name="Score by exact answers")).to_be_visible()
     best = table.get_by_role("row").filter(has_text="Best")
     expect(best.locator("td")).to_have_text(["Best 1", "N/A", "1", "1.0000", re.compile("B$"), ""])

@@ -49,7 +49,7 @@ def first_stage(root: Locator) -> Locator:
     bubble = views.bubble(root, 1)
     if bubble.get_attribute("aria-pressed") != "true":
         bubble.press("Space")
-    table = root.get_by_role("group", name="Checkpoints").first
+    table = views.scroll_box(root, "Checkpoints")
     expect(table).to_be_visible()
     return table
 
@@ -187,7 +187,7 @@ def test_the_experiments_tab_scores_a_checkpoint(
     code = f"{LETTERS}{EXPERIMENT}\n{tab}\nview = ExperimentsView(project._services, project._id)\nview"
     root = notebook.run(code, timeout=120).locator(".pw-root").first
     root.get_by_role("button", name="sft", exact=True).click()
-    table = root.get_by_role("group", name="Checkpoints")
+    table = views.scroll_box(root, "Checkpoints")
     table.get_by_role("button", name="Score").first.click()
     asked = dialog(root, "Score checkpoints")
     expect(asked).to_contain_text("Step 3 of run 1: 1 checkpoint.")

@@ -371,7 +371,7 @@ def test_no_key_reaches_the_notebook(notebook: Notebook, show: Callable[[str], L
 def test_it_stacks_in_a_narrow_cell(page: Page, show: Callable[[str], Locator]) -> None:
     """In a wide one the log stands beside the checkpoints, in a narrow one below them."""
     shown = panel(show(AT_WORK))
-    log, checkpoints = (shown.get_by_role("region", name=name) for name in ("Log", "Checkpoints"))
+    log, checkpoints = (shown.get_by_role("group", name=name) for name in ("Log", "Checkpoints"))
     beside = "([log, table]) => log.getBoundingClientRect().left > table.getBoundingClientRect().right"
     below = "([log, table]) => log.getBoundingClientRect().left === table.getBoundingClientRect().left"
     size = page.viewport_size

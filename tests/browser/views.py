@@ -27,6 +27,11 @@ def bubble(root: Locator, number: int) -> Locator:
     return root.get_by_role("list", name="Stages").get_by_role("button", name=f"Stage {number}:")
 
 
+def scroll_box(root: Locator, name: str) -> Locator:
+    """Return a box that scrolls, by its name; the part that it stands in may be named alike."""
+    return root.get_by_role("group", name=name, exact=True).and_(root.page.locator("[tabindex='0']"))
+
+
 def settled_box(part: Locator) -> FloatRect:
     """Return where a part is, once it stays there: a view that is shown again is laid out anew."""
     before = None

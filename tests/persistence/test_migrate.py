@@ -240,3 +240,18 @@ def test_several_processes_may_create_a_workspace_at_once(tmp_path: Path) -> Non
         connection = sqlite3.connect(path)
         assert connection.execute("SELECT count(*) FROM workspace").fetchone() == (1,)
         connection.close()
+
+
+def test_an_upgrade_that_can_take_minutes_is_said_before(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the size of the database; a small one is upgraded without a word."""
+    downgraded(lab.store.database, "0010")
+    migrate(lab.store.database)
+    assert not caplog.messages
+    downgraded(lab.store.database, "0010")
+    monkeypatch.setattr("pipeline_widgets.persistence.migrate.LARGE", 1)
+    migrate(lab.store.database)
+    (said,) = caplog.messages
+    assert "was made by an older version and is upgraded, once." in said
+    assert lab.store.database.name in said
