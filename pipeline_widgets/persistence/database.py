@@ -71,9 +71,8 @@ class Database:
         self._journal: tuple[int, ...] | None = None  # the inodes of the write-ahead log and its index
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._writer = (
-            threading.Lock()
-        )  # on a server: threads that wait to write leave a connection to readers
+        #: On a server: threads that wait to write leave a connection to readers.
+        self._writer = threading.Lock()
         self._queue = WriteQueue()
         self._active: list[int] = []  # the threads of transactions
         self._open = 0  # connections
