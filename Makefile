@@ -131,7 +131,7 @@ pictures: $(DEV) ## Play the story of the README in a browser, and keep its pict
 parity: $(MADE) ## Count which tests prove which row of the specification, for docs/parity.md
 	@$(BIN)/python tests/support/parity.py
 
-bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser cost
+bench: $(DEV) ## Measure what it costs, each beside a reference; with engines and trainers where these are installed
 	$(BIN)/python benchmarks/chain_overhead.py
 	$(BIN)/python benchmarks/launch_server.py
 	$(BIN)/python benchmarks/triggers.py
@@ -141,6 +141,12 @@ bench: $(DEV) ## Measure what a stage, an endpoint, and large views in a browser
 	$(BIN)/python benchmarks/views.py
 	$(BIN)/python benchmarks/shown_items.py
 	$(BIN)/python benchmarks/postgresql.py
+	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/code_digest.py
+	$(BIN)/python benchmarks/growth.py
+	$(if $(wildcard $(TRAINERS)),$(TBIN)/python benchmarks/preloading.py)
+	$(if $(wildcard $(LAUNCHERS)),$(LBIN)/python benchmarks/artifacts.py)
+	$(if $(wildcard $(LAUNCHERS)),$(LBIN)/python benchmarks/launchers.py)
 
 clean: ## Remove .venv, caches and builds; workspaces stay
 	rm -rf $(VENV) node_modules build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -66,3 +66,12 @@ def test_paths_that_the_documents_name_are_there(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     named = re.findall(r"`((?:pipeline_widgets|tests|notebooks|benchmarks|docs)/[\w/.]*)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.spec("12.2")
+def test_what_is_measured_can_be_measured_anew() -> None:
+    """`make bench` runs each benchmark, or a page of the documentation names it."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "Makefile", *(ROOT / "docs").glob("*.md"))]
+    found = [path for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text("utf-8")]
+    assert found
+    assert [each.name for each in found if not any(f"benchmarks/{each.name}" in text for text in texts)] == []

@@ -118,7 +118,7 @@ def test_a_stage_opens_results_of_its_experiment(notebook: Notebook) -> None:
     output.get_by_role("button", name="chain 0", exact=True).click()
     for number, name in enumerate(("sft", "grpo"), start=1):
         tab(output, "Pipelines").click()
-        output.get_by_role("button", name=f"Stage {number}: {name}").press("Enter")
+        output.get_by_role("button", name=f"Stage {number}: {name}").press("Space")
         bar = output.get_by_role("group", name=f"Stage {number}: {name}", exact=True)
         bar.get_by_role("button", name="Results", exact=True).press("Enter")
         expect(tab(output, "Results")).to_have_attribute("aria-selected", "true")

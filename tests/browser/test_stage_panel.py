@@ -296,7 +296,7 @@ def test_hostile_words_are_shown_as_words(show: Callable[[str], Locator]) -> Non
 def test_the_list_has_the_same_stages_and_buttons(show: Callable[[str], Locator]) -> None:
     """A row for each stage with all that its bubble says, and why; its first action, and a menu."""
     output = show(STALE)
-    output.get_by_role("button", name="Stage 2: chain-grpo-2").press("Enter")
+    output.get_by_role("button", name="Stage 2: chain-grpo-2").press("Space")
     bar = output.get_by_role("group", name="Stage 2: chain-grpo-2")
     expect(bar.get_by_role("button", name="Trigger stage")).to_be_visible()
     names = [
