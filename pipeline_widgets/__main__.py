@@ -40,30 +40,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pipeline-widgets", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="pipeline-widgets", description="Run pipelines, and look after workspaces, without a notebook."
+    )
     parser.add_argument("--url", help=f"the workspace; else ${URL}, else {DEFAULT}")
-    commands = parser.add_subparsers(required=True)
-    supervise = commands.add_parser("supervise", help="carry out a run and what follows it (for launchers)")
-    supervise.add_argument("run_id", type=int)
-    supervise.set_defaults(command=_supervise)
-    _add_launch_server(commands)
-    serve = commands.add_parser("serve", help="answer for an agent over HTTP (for launchers)")
-    serve.add_argument("agent_id", type=int)
-    serve.set_defaults(command=_serve)
-    answer = commands.add_parser(
-        "answer", help="answer for a version of an agent in lines of JSON (for handles)"
-    )
-    answer.add_argument("version_id", type=int)
-    answer.set_defaults(command=_answer)
-    notify = commands.add_parser("notify", help="send the messages about runs that are due (for launchers)")
-    notify.set_defaults(command=_notify)
-    _add_job(commands)
-    track = commands.add_parser("track", help="tell trackers of a run and what follows it (for launchers)")
-    track.add_argument("run_id", type=int)
-    track.set_defaults(command=_track)
-    run = commands.add_parser(
-        "run", help="run what is next in a pipeline; it needs this command no longer then"
-    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    _add_commands(commands)
+    _add_entry_points(commands)
+    return parser
+
+
+def _add_commands(commands: Any) -> None:
+    """Add what people call."""
+    run = commands.add_parser("run", help="run what is next in a pipeline; its runs outlive this command")
     run.add_argument("project")
     run.add_argument("pipeline")
     run.add_argument("--bring-up-to-date", action="store_true", help="run again what is stale instead")
@@ -91,11 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="run SFT -> DPO -> GRPO -> an agent in a few seconds")
     demo.add_argument("--url", default=argparse.SUPPRESS, help="where to keep it; else a temporary folder")
     demo.set_defaults(command=_demo)
-    return parser
 
 
-def _add_launch_server(commands: Any) -> None:
-    launch = commands.add_parser("launch-server", help="fork supervisors on request (for launchers)")
+def _add_entry_points(commands: Any) -> None:
+    """Add what launchers and handles start. Without a help text they are not in the list of `--help`."""
+    supervise = commands.add_parser("supervise", description="Carry out a run and what follows it.")
+    supervise.add_argument("run_id", type=int)
+    supervise.set_defaults(command=_supervise)
+    launch = commands.add_parser("launch-server", description="Fork supervisors on request.")
     launch.add_argument("socket", type=Path)
     launch.add_argument("log", type=Path)
     launch.add_argument("lock", type=int)
@@ -103,10 +95,20 @@ def _add_launch_server(commands: Any) -> None:
     launch.add_argument("begin_after", type=float, help="seconds to wait first")
     launch.add_argument("beside", type=int, help="a supervisor that is to begin before it")
     launch.set_defaults(command=_launch_server)
-
-
-def _add_job(commands: Any) -> None:
-    job = commands.add_parser("job", help="print, sleep and exit (for the tests of launchers)")
+    serve = commands.add_parser("serve", description="Answer for an agent over HTTP.")
+    serve.add_argument("agent_id", type=int)
+    serve.set_defaults(command=_serve)
+    answer = commands.add_parser(
+        "answer", description="Answer for a version of an agent, to its handle, in lines of JSON."
+    )
+    answer.add_argument("version_id", type=int)
+    answer.set_defaults(command=_answer)
+    notify = commands.add_parser("notify", description="Send the messages about runs that are due.")
+    notify.set_defaults(command=_notify)
+    track = commands.add_parser("track", description="Tell trackers of a run and what follows it.")
+    track.add_argument("run_id", type=int)
+    track.set_defaults(command=_track)
+    job = commands.add_parser("job", description="Print, sleep and exit, for the tests of launchers.")
     job.add_argument("--print", action="append", default=[])
     job.add_argument("--variable", action="append", default=[], help="an environment variable to print")
     job.add_argument("--ignore-sigterm", action="store_true")

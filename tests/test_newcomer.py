@@ -26,6 +26,14 @@ def a_demo(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=240)
 
 
+def test_the_help_lists_the_commands_of_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """And none that only a launcher calls."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = re.findall(r"^    ([a-z-]+)\b", capsys.readouterr().out, re.MULTILINE)
+    assert listed == ["run", "reconcile", "trust", "backup", "copy", "demo"]
+
+
 @pytest.mark.spec("6.3", "7.3")
 def test_the_demo_runs_the_chain_and_prints_a_table(tmp_path: Path) -> None:
     """Every stage succeeds, the score rises from stage to stage, and nothing is left behind."""
