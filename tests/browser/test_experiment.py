@@ -121,7 +121,7 @@ def test_the_best_checkpoint_is_deployed_and_results_open_below(notebook: Notebo
     expect(root.get_by_role("group", name="Notification")).to_contain_text("Agent greeter was saved.")
     assert notebook.python("ws.agents[0].name") == "greeter"
     act(root, "Results").press("Enter")
-    results = root.get_by_role("region", name="Results", exact=True)
+    results = root.get_by_role("group", name="Results", exact=True)
     expect(results.get_by_role("heading", name="Results of count")).to_be_visible()
     results.get_by_role("button", name="Close results").press("Enter")
     expect(act(root, "Results")).to_be_focused()

@@ -299,7 +299,7 @@ def test_a_card_says_what_trains_how_well_and_its_whole_name(
     page.keyboard.press("ArrowLeft")
     expect(tip).to_have_count(0)  # of a name that is seen whole
     page.keyboard.press("Enter")
-    expect(root.get_by_role("region", name="Results")).to_be_visible()
+    expect(root.get_by_role("group", name="Results", exact=True)).to_be_visible()
     expect(bubble(root, 1)).to_have_attribute("aria-pressed", "true")
 
 

@@ -205,7 +205,7 @@ def update(story: Story) -> None:
     story.bring_to_top(story.row)
     story.await_stage(4, "Stale")
     story.choose(1, 1500)
-    why = story.root.get_by_role("region", name="Why it is stale")
+    why = story.root.get_by_role("group", name="Why it is stale")
     expect(why.get_by_role("row", name="seed")).to_contain_text("0→1")
     story.picture("stale", story.tools, why)
     story.bring_to_top(story.row)

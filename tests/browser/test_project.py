@@ -111,6 +111,23 @@ pipe.wait(60)
     expect(notebook.page.locator(".jp-OutputArea img:not(.pw-chain)")).to_have_count(0)
 
 
+@pytest.mark.spec("4.5")
+def test_pipelines_that_are_open_beside_each_other_can_be_told(
+    notebook: Notebook, axe: Callable[[Locator], str]
+) -> None:
+    """Each panel and chart is a landmark with a name of its own."""
+    output = notebook.run(f"{RAN}\ncopy = pipe.duplicate()\ncopy.stages[0].trigger().wait(60)\nproject")
+    for name in ("chain 0", "chain 0 (copy)"):
+        output.get_by_role("button", name=name, exact=True).click()
+    first = output.get_by_role("button", name=re.compile("^Stage 1: sft"))
+    expect(first).to_have_count(2)
+    for each in (0, 1):
+        first.nth(each).press("Space")
+    for label in ("Stage 1: sft of chain 0", "Stage 1: sft of chain 0 (copy)"):
+        expect(output.get_by_role("region", name=label, exact=True)).to_be_visible()
+    assert axe(output) == ""
+
+
 @pytest.mark.spec("4.3")
 def test_a_stage_opens_results_of_its_experiment(notebook: Notebook) -> None:
     """Its "Results" button shows the tab with that experiment only, and the focus goes on there."""
@@ -127,7 +144,7 @@ def test_a_stage_opens_results_of_its_experiment(notebook: Notebook) -> None:
         rows = panel.get_by_role("group", name="Runs", exact=True).get_by_role("rowheader")
         expect(rows).to_have_text([name])
     tab(output, "Pipelines").click()
-    expect(output.get_by_role("region", name="Results")).to_be_hidden()
+    expect(output.get_by_role("group", name="Results", exact=True)).to_be_hidden()
 
 
 @pytest.mark.spec("9.3")

@@ -344,7 +344,7 @@ line = project.create_experiment("line", algorithm=trainers.line, config={{"abov
 line.train().wait(60)
 """
     root = show(notebook, code, "project.compare('sft', 'dpo')")
-    part = root.get_by_role("region", name="Config", exact=True)
+    part = root.get_by_role("group", name="Config", exact=True)
     expect(part).to_contain_text(re.compile(r"2 of \d settings differ\."))
     cells = part.get_by_role("row").filter(has_text="steps").get_by_role("cell")
     expect(cells).to_have_text(["6", "6", "4"])
@@ -356,7 +356,7 @@ line.train().wait(60)
         ["scratch"] * 3
     )
     root = show(notebook, "", "project.compare('dpo', 'line')")
-    part = root.get_by_role("region", name="Config", exact=True)
+    part = root.get_by_role("group", name="Config", exact=True)
     expect(part.get_by_role("row").filter(has_text="above").get_by_role("cell")).to_have_text(["–", "2.0"])
     screenshot("results config", root)
     root = show(notebook, "", "project.compare(line)")

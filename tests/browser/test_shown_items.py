@@ -256,7 +256,7 @@ def test_two_runs_stand_side_by_side(
 ) -> None:
     """On the same prompts and seeds, whatever their order; one slider takes the other one along."""
     output = notebook.run(LAB + TWO)
-    part = output.get_by_role("region", name="Samples side by side")
+    part = output.get_by_role("group", name="Samples side by side")
     table = part.get_by_role("table")
     part.scroll_into_view_if_needed()
     expect(table).to_contain_text("seed 3")
@@ -282,7 +282,7 @@ def test_two_runs_stand_side_by_side(
 def test_where_nothing_matches_it_says_so(notebook: Notebook) -> None:
     """And shows what each has."""
     output = notebook.run(LAB + STRANGERS)
-    part = output.get_by_role("region", name="Samples side by side")
+    part = output.get_by_role("group", name="Samples side by side")
     expect(part).to_contain_text(
         re.compile(r"No prompt or seed of .* at step \d0 is among those of .* at step \d0\.")
     )

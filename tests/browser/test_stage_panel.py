@@ -280,7 +280,7 @@ def test_hostile_words_are_shown_as_words(show: Callable[[str], Locator]) -> Non
     output = show(HOSTILE)
     shown = panel(output)
     expect(shown.get_by_role("heading", name=f"Stage 2: second {EVIL}")).to_be_visible()
-    expect(shown.get_by_role("region", name="Run 2 failed").get_by_role("paragraph")).to_have_text(EVIL)
+    expect(shown.get_by_role("group", name="Run 2 failed").get_by_role("paragraph")).to_have_text(EVIL)
     expect(shown.get_by_role("group", name="Log")).to_have_text(EVIL)
     expect(shown.get_by_text(f"Note: {EVIL}")).to_be_visible()
     expect(shown.get_by_role("img", name=EVIL)).to_be_visible()
@@ -418,7 +418,7 @@ def test_it_is_accessible_in_each_theme(
     screenshot(f"stage list {theme}", table)
     assert axe(table) == ""
     notebook.execute("lab.end(job, Status.FAILED, 'ValueError: no'); view.refresh()")
-    expect(panel(output).get_by_role("region", name="Run 1 failed")).to_be_visible()
+    expect(panel(output).get_by_role("group", name="Run 1 failed")).to_be_visible()
     screenshot(f"panel failed {theme}", panel(output))
     assert axe(panel(output)) == ""
     stale = notebook.run(STALE.replace('"GRPO")', '"GRPO", name="stale")'))

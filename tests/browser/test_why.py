@@ -100,7 +100,7 @@ def show(notebook: Notebook) -> Callable[[str], Locator]:
 
 def card(output: Locator, name: str | re.Pattern[str] = re.compile("^Run ")) -> Locator:
     """Return the card of a run that was broken off."""
-    return output.get_by_role("region", name=name).filter(has=output.page.get_by_role("heading", level=4))
+    return output.get_by_role("group", name=name).filter(has=output.page.get_by_role("heading", level=4))
 
 
 @pytest.mark.spec("7.4")
@@ -252,7 +252,7 @@ def test_a_stale_stage_shows_what_has_changed(
     page = notebook.page
     page.set_viewport_size({"width": width, "height": 900})
     output = show(CHANGED + "show(pipeline, 2)")
-    why = output.get_by_role("region", name="Why it is stale")
+    why = output.get_by_role("group", name="Why it is stale")
     config = why.get_by_role("table", name="Config changed.")
     expect(config.get_by_role("row", name="optimizer.lr")).to_contain_text("not set→0.0003")
     expect(config.get_by_role("row", name="seed")).to_contain_text("0→3")
@@ -292,7 +292,7 @@ def test_an_experiment_shows_why_its_stage_is_stale(
 ) -> None:
     """The same card stands in the view of the experiment, and runs the stage again."""
     output = show(CHANGED + "view = ExperimentView(services, second.experiment_id)\nview")
-    why = output.get_by_role("region", name="Why stage 2 of pipeline chain is stale")
+    why = output.get_by_role("group", name="Why stage 2 of pipeline chain is stale")
     expect(why.get_by_role("row", name="optimizer.lr")).to_contain_text("not set→0.0003")
     assert axe(output) == ""
     notebook.execute("lab.experiments.update(second.experiment_id, configured(GRPO, {'steps': 20}), seed=3)")
@@ -343,7 +343,7 @@ def test_the_lineage_of_a_run_leads_to_its_relatives(
         screenshot(f"lineage {width} {theme}")
     notebook.keys_leave_the_notebook_alone(nodes.nth(2))
     nodes.nth(4).click()
-    expect(output.get_by_role("region", name="Agent", exact=True)).to_be_visible()
+    expect(output.get_by_role("group", name="Agent", exact=True)).to_be_visible()
     nodes.nth(0).press("Enter")
     expect(output.get_by_role("region", name="Stage 1")).to_be_visible()
     page.set_viewport_size({"width": 1280, "height": 900})
@@ -440,7 +440,7 @@ def test_changed_code_is_shown_line_by_line(
     page.set_viewport_size({"width": width, "height": 900})
     tests = str(Path(__file__).parent.parent)
     output = notebook.run(LAB.split("lab = ", maxsplit=1)[0] + CODE.format(tests=tests), timeout=90)
-    why = output.get_by_role("region", name="Why it is stale")
+    why = output.get_by_role("group", name="Why it is stale")
     expect(why).to_contain_text("Code changed: rates.py:2")
     rows = why.locator("tbody").get_by_role("row")
     expect(rows).to_have_count(2)

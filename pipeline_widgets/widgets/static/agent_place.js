@@ -15,7 +15,7 @@ export class AgentPlace {
     this.model = model;
     this.closes = true;
     this.child = new ChildPlace(model, (error) => frame.notice(sentence(error), "error"));
-    this.el = make(html`<section class="pw-agent-place" aria-label="Agent" hidden></section>`);
+    this.el = make(html`<div class="pw-agent-place" role="group" aria-label="Agent" hidden></div>`);
     for (const trait of ["agent", "agent_shown"]) frame.on(`change:${trait}`, () => this.show());
     frame.undo.push(() => this.child.end());
     this.show();

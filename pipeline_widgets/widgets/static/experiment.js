@@ -23,7 +23,7 @@ export class ExperimentPanel extends SinglePanel {
     this.news = null; // an experiment that was made of this one here
     /** @type {ExperimentDetail | null} */
     this.detail = null;
-    this.results = make(html`<section class="pw-xp-results" aria-label="Results"></section>`);
+    this.results = make(html`<div class="pw-xp-results" role="group" aria-label="Results"></div>`);
     this.compared = new ChildPlace(model, (error) => this.frame.notice(sentence(error), "error"));
     this.place = new AgentPlace(this.frame, model);
     this.frame.body.after(this.place.el);

@@ -36,7 +36,8 @@ export class FailureCard {
       quiet: true,
       f: "copy-error",
     });
-    return html`<section class="pw-why pw-fail" data-status=${run.status} aria-labelledby=${this.heading}>
+    return html`<div class="pw-why pw-fail" role="group" data-status=${run.status}
+      aria-labelledby=${this.heading}>
       <div class="pw-why-head">
         ${icon(run.status)}
         <h4 id=${this.heading}>${ended}</h4>
@@ -46,7 +47,7 @@ export class FailureCard {
       ${place ? ownLine(failure) : null}
       <div class="pw-why-acts">${this.acts(run, failure, on)}</div>
       <div ?hidden=${!run.error || run.error.trim() === message}>${this.whole}</div>
-    </section>`;
+    </div>`;
   }
 
   /**

@@ -53,9 +53,9 @@ export class Builder {
     this.place = new AgentPlace(this.frame, model);
     const open = (/** @type {number} */ id) => this.select(id),
       { frame, place } = this;
-    this.panel = new StagePanel({ frame, place, open, known: (id) => this.stageOf(id) });
+    this.panel = new StagePanel({ frame, model, place, open, known: (id) => this.stageOf(id) });
     this.chart = new PipelineChart(this.frame, model);
-    this.results = make(html`<section class="pw-builder-results" aria-label="Results"></section>`);
+    this.results = make(html`<div class="pw-builder-results" role="group" aria-label="Results"></div>`);
     this.frame.on("change:stages", () => this.change());
     this.frame.on("change:pipeline", () => this.draw());
     this.frame.on("change:selected", () => this.selectTold(model.get("selected")));

@@ -4,9 +4,9 @@ import { stageAxis } from "./chart_axis.js";
 import { ChartControls } from "./chart_controls.js";
 import { chartStyle } from "./chart_style.js";
 import { options } from "./controls.js";
-import { button, draw, find, focusOn, html, make, unique } from "./elements.js";
+import { button, draw, find, focusOn, html, make } from "./elements.js";
 import { MetricChart } from "./metric_chart.js";
-import { metricName } from "./text.js";
+import { isolated, metricName } from "./text.js";
 
 export class PipelineChart {
   /**
@@ -16,10 +16,9 @@ export class PipelineChart {
   constructor(frame, model) {
     this.frame = frame;
     this.model = model;
-    this.heading = unique("stages-chart");
     this.controls = new ChartControls({ changed: () => this.show(), timed: false });
     this.chart = new MetricChart(frame, { height: 280 });
-    this.el = make(html`<section class="pw-stages-chart" aria-labelledby=${this.heading}></section>`);
+    this.el = make(html`<section class="pw-stages-chart"></section>`);
     frame.on("change:chart", () => this.show());
     this.show();
   }
@@ -29,12 +28,14 @@ export class PipelineChart {
       { metrics = [], metric = null, stages = [] } = chart,
       open = chart.metrics !== undefined;
     this.el.hidden = !open;
+    const name = isolated(this.model.get("pipeline").name);
+    this.el.setAttribute("aria-label", `Metric over all stages of ${name}`);
     this.chart.el.hidden = !metric;
     draw(
       this.el,
       open
         ? html`<div class="pw-stages-chart-bar">
-            <h3 id=${this.heading}>Metric over all stages</h3>
+            <h3>Metric over all stages</h3>
             <select aria-label="Metric" data-f="chart-metric" ?hidden=${!metric}
               @change=${(event) => this.choose(event.currentTarget.value)}>
               ${options(

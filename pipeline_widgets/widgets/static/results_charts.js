@@ -34,7 +34,7 @@ export class ResultCharts {
     this.charts = new Map(); // the chart of each metric
     this.group = new ChartGroup({ zoomed: () => this.later(), lit: (run) => this.light(run) });
     this.controls = new ChartControls({ changed: () => this.show() });
-    this.el = make(html`<section class="pw-results-part" aria-label="Metrics"></section>`);
+    this.el = make(html`<div class="pw-results-part" role="group" aria-label="Metrics"></div>`);
     this.frame.undo.push(() => clearTimeout(this.pause));
   }
 

@@ -16,7 +16,7 @@ export class ResultConfig {
     this.all = checkBox();
     this.all.dataset.f = "equal";
     this.all.addEventListener("change", () => this.show());
-    this.el = make(html`<section class="pw-results-part" aria-label="Config"></section>`);
+    this.el = make(html`<div class="pw-results-part" role="group" aria-label="Config"></div>`);
   }
 
   show() {

@@ -44,7 +44,7 @@ export class ResultRuns {
     this.known = "";
     this.renewing = false;
     this.said = this.saying([]);
-    this.el = make(html`<section class="pw-results-part" aria-label="Table of runs"></section>`);
+    this.el = make(html`<div class="pw-results-part" role="group" aria-label="Table of runs"></div>`);
     const clock = setInterval(() => this.tick(), 1000);
     this.frame.undo.push(() => clearInterval(clock));
   }

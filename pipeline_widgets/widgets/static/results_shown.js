@@ -31,7 +31,7 @@ export class ResultShown {
     this.follows = "";
     /** @type {Map<string, ShownMedia>} */
     this.media = new Map();
-    this.el = make(html`<section class="pw-results-part" aria-label="Samples side by side"></section>`);
+    this.el = make(html`<div class="pw-results-part" role="group" aria-label="Samples side by side"></div>`);
   }
 
   /** The runs that have shown anything, those in the charts first. */

@@ -4,7 +4,7 @@
 import { field, textArea } from "./controls.js";
 import { openDialog, paragraphs } from "./dialogs.js";
 import { openEditConfig } from "./edit_config.js";
-import { button, draw, html, icon, make, moment, unique } from "./elements.js";
+import { button, draw, html, icon, make, moment } from "./elements.js";
 import { EnvironmentPart } from "./environment_part.js";
 import { FailureCard } from "./failure_card.js";
 import { Printed } from "./files.js";
@@ -25,11 +25,12 @@ import { usageCurves } from "./usage_curves.js";
 
 export class StagePanel {
   /**
-   * @param {{ frame: Frame, place: import("./agent_place.js").AgentPlace,
+   * @param {{ frame: Frame, model: Model, place: import("./agent_place.js").AgentPlace,
    *   open: (stage: number) => unknown, known: (stage: number) => unknown }} options `open` shows another
    *   stage, `known` tells whether there is one.
    */
-  constructor({ frame, place, open, known }) {
+  constructor({ frame, model, place, open, known }) {
+    this.model = model;
     this.open = open;
     this.frame = frame;
     this.place = place;
@@ -54,9 +55,7 @@ export class StagePanel {
     /** @type {Stage | null} */
     this.stage = null;
     this.shown = "";
-    this.heading = unique("panel");
-    this.el = make(html`<section class="pw-panel" tabindex="-1" data-f="panel"
-      aria-labelledby=${this.heading}></section>`);
+    this.el = make(html`<section class="pw-panel" tabindex="-1" data-f="panel"></section>`);
     const clock = setInterval(() => this.panel?.run && this.el.isConnected && this.draw(), 1000);
     frame.undo.push(
       () => clearInterval(clock),
@@ -93,11 +92,14 @@ export class StagePanel {
       run = panel?.run ?? null;
     if (!stage) return;
     const reasons = this.reasons(stage);
-    const stale = stage.stale && this.stale(stage);
+    const stale = stage.stale && this.stale(stage),
+      title = `Stage ${stage.n}: ${isolated(stage.name)}`;
+    // A list may hold several builders: no two landmarks of a page have one name.
+    this.el.setAttribute("aria-label", `${title} of ${isolated(this.model.get("pipeline").name)}`);
     draw(
       this.el,
       html`<header class="pw-panel-head">
-          <h3 id=${this.heading}>Stage ${stage.n}: ${isolated(stage.name)}</h3>
+          <h3>${title}</h3>
           <div class="pw-panel-marks">
             <span class="pw-panel-kind">${kindIcon(stage)}${stage.kind}</span>${stageBadges(stage)}
           </div>

@@ -15,7 +15,7 @@ export class StaleCard {
    * @param {StaleActions} on
    */
   show(reasons, { title = "Why it is stale", blocked, rerun, accept, open }) {
-    return html`<section class="pw-why pw-stale" aria-labelledby=${this.heading}>
+    return html`<div class="pw-why pw-stale" role="group" aria-labelledby=${this.heading}>
       <div class="pw-why-head">${icon("Stale")}<h4 id=${this.heading}>${title}</h4></div>
       <ul class="pw-stale-reasons">${reasons.map((reason) => staleReason(reason, open))}</ul>
       <div class="pw-why-acts">
@@ -29,7 +29,7 @@ export class StaleCard {
         })}
         ${accept ? button({ label: "Accept as fresh", f: "accept", onclick: accept }) : null}
       </div>
-    </section>`;
+    </div>`;
   }
 }
 
