@@ -113,7 +113,9 @@ def servers(lab: Bench) -> list[psutil.Process]:
     """Return the launch servers with declared libraries of a workspace."""
     plain = launch_place.find_place(interpreter.environment(), log_of(lab))
     assert plain is not None
-    return [each for each in launch_servers.servers(log_of(lab)) if str(plain.socket) not in each.cmdline()]
+    return [
+        each for each in launch_servers.servers(log_of(lab)) if str(plain.socket) not in each.info["cmdline"]
+    ]
 
 
 def test_the_first_run_finds_what_its_algorithm_declares(lab: Bench) -> None:
