@@ -212,6 +212,9 @@ class _Current(Mapping[str, AlgorithmDeclaration]):
         known = catalogue.defined[name]
         return AlgorithmDeclaration(spec=known.spec, reference=known.reference)
 
+    def __contains__(self, name: object) -> bool:
+        return name in catalogue.defined  # a Mapping's own would pickle the algorithm to tell
+
     def __iter__(self) -> Iterator[str]:
         return iter(catalogue.defined)
 

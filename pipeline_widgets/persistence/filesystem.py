@@ -204,8 +204,8 @@ def _mounted_kind(folder: Path, table: str) -> str:
     seen = [
         mount
         for at, mount in enumerate(mounts)
-        if not any(_covers(later, mount, parents) for later in mounts[at + 1 :])
-        and folder.is_relative_to(mount.point)
+        if folder.is_relative_to(mount.point)  # first: few are left, and a machine may have hundreds
+        and not any(_covers(later, mount, parents) for later in mounts[at + 1 :])
     ]
     nearest = max(seen, key=lambda mount: len(mount.point.parts), default=None)
     return nearest.kind if nearest else ""
