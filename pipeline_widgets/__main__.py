@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+@cache  # what a launch server forks finds it made
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pipeline-widgets", description="Run pipelines, and look after workspaces, without a notebook."

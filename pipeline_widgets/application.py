@@ -18,6 +18,7 @@ from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.limits import Limits
 from pipeline_widgets.domain.notice import Notification
 from pipeline_widgets.domain.pipeline_run import RunGoal
+from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
 from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.domain.tracking import parse_trackers
 from pipeline_widgets.errors import AlgorithmNotFoundError
@@ -117,6 +118,20 @@ class Services:
     notices: NoticeService
     tracking: TrackingService
     reconciler: Reconciler
+
+    def create_experiment(
+        self,
+        project_id: int,
+        name: str,
+        configured: ConfiguredAlgorithm,
+        *,
+        seed: int,
+        placement: Placement = DEFAULT_PLACEMENT,
+    ) -> Experiment:
+        """Make an experiment. What its algorithm declares is imported ahead from now on."""
+        made = self.experiments.create(project_id, name, configured, seed=seed, placement=placement)
+        self.reconciler.preload(made)
+        return made
 
     def trigger(
         self,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline_widgets.algorithms.code_reference import readable_reference_to, reference_to
+from pipeline_widgets.algorithms.preload import NOT_INSTALLED, find_preload_error
 from pipeline_widgets.algorithms.scalars import to_facets
 from pipeline_widgets.algorithms.search_path import can_be_found
 from pipeline_widgets.domain.algorithm import AlgorithmReference, ConfiguredAlgorithm
@@ -17,9 +18,6 @@ from pipeline_widgets.errors import AlgorithmNotFoundError, ConfigError, format_
 
 if TYPE_CHECKING:
     from pipeline_widgets.algorithms.context import TrainContext
-
-#: The code of the error of an algorithm whose modules are not installed.
-NOT_INSTALLED = "not_installed"
 
 Train: TypeAlias = "Callable[[TrainContext], None]"
 #: Opens a checkpoint folder and returns what answers: an action, a text, a value.
@@ -155,9 +153,13 @@ class Algorithm:
         Raises:
             ConfigError: The config model refuses it, or it would not come back as it is: it holds what JSON
                 cannot say, or a secret, or its validators change what they have made.
+            AlgorithmNotFoundError: A module that it requires, or declares to be preloaded, is not installed.
+            RuleError: A module that it declares to be preloaded is a user's own.
         """
         valid = self.validate(config)
         self.check_installed()
+        if (error := find_preload_error(self.spec)) is not None:
+            raise error
         signature = dict(self.signature_of(valid))
         self.evaluator_of(valid)
         try:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pipeline_widgets.algorithms.algorithm import Algorithm, Predictor, Train
 from pipeline_widgets.algorithms.catalogue import Catalogue
 from pipeline_widgets.algorithms.former_paths import current_path
+from pipeline_widgets.algorithms.preload import find_preload_error
 from pipeline_widgets.algorithms.search_path import can_be_found
 from pipeline_widgets.domain.algorithm import AlgorithmDeclaration, AlgorithmReference
 from pipeline_widgets.domain.code_record import CodeRecord
@@ -65,6 +66,7 @@ def algorithm(
     answer_within: float = ANSWER_WITHIN,
     stop_within: float = STOP_WITHIN,
     training_only: Iterable[str] = (),
+    preload: Iterable[str] = (),
 ) -> Callable[[Train], Algorithm]:
     """Register the decorated `train(ctx)` as an algorithm. Works in a notebook cell.
 
@@ -91,6 +93,10 @@ def algorithm(
             written they begin again with every sign of progress.
         training_only: Files of a checkpoint that only a resumed run needs, as glob patterns such as
             "optimizer*": the copies of agents leave them out.
+        preload: Installed modules that take long to import, such as ("torch", "transformers.trainer"). On
+            Linux a process beside the runs imports them as soon as an experiment is created or triggered,
+            and the processes of later runs on this machine are forked from it; see "Imports ahead" in
+            docs/training.md.
 
     Raises:
         ConfigError: An argument is not what it has to be.
@@ -111,6 +117,7 @@ def algorithm(
         )
     modules = _texts("requires", requires, 'the names of modules, such as ("torch",)')
     resume_files = _texts("training_only", training_only, 'glob patterns, such as ("optimizer*",)')
+    ahead = _module_names(preload)
     limits = {"load_within": load_within, "answer_within": answer_within, "stop_within": stop_within}
     for argument, seconds in limits.items():
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]  users pass anything
@@ -129,6 +136,7 @@ def algorithm(
         answer_within=float(answer_within),
         stop_within=float(stop_within),
         training_only=resume_files,
+        preload=ahead,
     )
 
     def register(train: Train) -> Algorithm:
@@ -176,6 +184,15 @@ def _texts(argument: str, given: Iterable[str], wanted: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _module_names(given: Iterable[str]) -> tuple[str, ...]:
+    wanted = 'the full names of installed modules, such as ("torch", "transformers.trainer")'
+    names = _texts("preload", given, wanted)
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise catalogue.misdeclared("preload", name, wanted)
+    return tuple(dict.fromkeys(names))
+
+
 def find(name: str) -> Algorithm:
     """Return the algorithm of that name: what this process defined, else an installed one.
 
@@ -194,6 +211,9 @@ class _Current(Mapping[str, AlgorithmDeclaration]):
     def __getitem__(self, name: str) -> AlgorithmDeclaration:
         known = catalogue.defined[name]
         return AlgorithmDeclaration(spec=known.spec, reference=known.reference)
+
+    def __contains__(self, name: object) -> bool:
+        return name in catalogue.defined  # a Mapping's own would pickle the algorithm to tell
 
     def __iter__(self) -> Iterator[str]:
         return iter(catalogue.defined)
@@ -245,6 +265,8 @@ def find_refusal(experiment: Experiment, reference: AlgorithmReference) -> Pipel
         reference: Where the workspace found the code last.
     """
     known = catalogue.defined.get(experiment.spec.name)
+    if (error := find_preload_error(known.spec if known else experiment.spec)) is not None:
+        return error
     if known is None:
         return _find_import_error(experiment.spec.name, reference)
     try:

@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-_PACKAGES = ("site-packages", "dist-packages")
+#: What folders of installed packages are called.
+PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
 def extend_search_path(entries: Iterable[str]) -> None:
@@ -21,7 +22,7 @@ def extend_search_path(entries: Iterable[str]) -> None:
     IPython looks there after the standard library and before installed packages.
     """
     new = [entry for entry in dict.fromkeys(entries) if entry and entry not in sys.path]
-    at = (index for index, entry in enumerate(sys.path) if Path(entry).name in _PACKAGES)
+    at = (index for index, entry in enumerate(sys.path) if Path(entry).name in PACKAGE_FOLDERS)
     sys.path[(first := next(at, len(sys.path))) : first] = new
 
 

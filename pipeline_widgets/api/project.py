@@ -110,14 +110,15 @@ class Project(Handle, display.ShowsView):
                 workspace says.
 
         Raises:
-            AlgorithmNotFoundError: There is no algorithm of that name.
+            AlgorithmNotFoundError: There is no algorithm of that name, or what it declares is not installed.
             ExecutionError: There is no such launcher.
             ConfigError: The config model refuses a field.
+            RuleError: It declares a module of your own to be preloaded.
             NameTakenError: The project has an experiment of that name.
         """
         made = configure(algorithm, dict(config or {}))
         placed = placement_from_arguments(DEFAULT_PLACEMENT, launcher, resources)
-        create = self._services.experiments.create
+        create = self._services.create_experiment
         new = create(self._id, name, made, seed=validate_seed(seed), placement=placed)
         return Experiment(self._services, new.id)
 

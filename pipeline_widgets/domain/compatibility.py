@@ -57,6 +57,8 @@ class AlgorithmSpec:
     stop_within: float = STOP_WITHIN
     #: Glob patterns of files that only a resumed run needs; an agent's copy leaves them out.
     training_only: tuple[str, ...] = ()
+    #: The installed modules that its runs import, to be imported ahead of them.
+    preload: tuple[str, ...] = ()
 
     @property
     def accepted_kinds(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ backfilling (Mu'alem and Feitelson 2001, doi:10.1109/71.932708), but without est
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 from typing import Any
@@ -129,7 +129,7 @@ def admit(limits: Limits, queue: Sequence[QueuedRun]) -> tuple[Admission, ...]:
     free = {name: bound - sum(each[name] for each in taken) for name, bound in limits.bounds.items()}
     allowed: dict[str, int] = dict(free)  # to later runs, so that none delays an older one
     last: dict[str, QueuedRun] = {}  # that waits and needs a resource, by its name
-    before = list(taken)  # what each run needs that works or waits before this one
+    before = Users(taken)  # what each run needs that works or waits before this one
     decided: list[Admission] = []
     for each in queue:
         if each.is_admitted:
@@ -148,10 +148,10 @@ def admit(limits: Limits, queue: Sequence[QueuedRun]) -> tuple[Admission, ...]:
             waits = _describe_shortage(lacking, each, working, last)
             decided.append(Admission(run_id=each.run_id, waits=waits))
             if allowed.get("runs", 1) > 0:  # else no later run begins anyway
-                slack = _find_slack(free, own, before)
+                slack = find_slack(free, own, before)
                 allowed = {name: min(left, slack[name]) for name, left in allowed.items()}
             last |= dict.fromkeys((name for name in names if own[name]), each)
-        before.append(own)
+        before.add(own)
         free = {name: left - own[name] for name, left in free.items()}
     return tuple(decided)
 
@@ -180,9 +180,46 @@ def _find_idle_gpus(limits: Limits, working: Sequence[QueuedRun]) -> list[int] |
     return [gpu for gpu in range(limits.gpu) if gpu not in used]
 
 
-def _find_slack(
-    free: Mapping[str, int], needs: Mapping[str, int], before: Sequence[Mapping[str, int]]
-) -> dict[str, int]:
+class Users:
+    """What runs need, told by the resources that they use: of few of them all, of many the least.
+
+    A queue asks for each run that waits. What is known of the users of some resources is kept, and not
+    searched for among all runs each time.
+
+    Args:
+        needs: What each run needs.
+    """
+
+    def __init__(self, needs: Iterable[Mapping[str, int]] = ()) -> None:
+        self._all = list(needs)
+        self._found: dict[tuple[str, ...], tuple[list[Mapping[str, int]], dict[str, int]]] = {}
+
+    def add(self, needs: Mapping[str, int]) -> None:
+        """Add a run."""
+        self._all.append(needs)
+        for names in self._found:
+            self._note(names, needs)
+
+    def find(self, names: tuple[str, ...]) -> tuple[Sequence[Mapping[str, int]], Mapping[str, int]]:
+        """Return what the users of any of these resources need, and the least that one of them needs of each.
+
+        More than `EXACT_UP_TO` are not all returned, but one more than that.
+        """
+        if names not in self._found:
+            self._found[names] = ([], {})
+            for needs in self._all:
+                self._note(names, needs)
+        return self._found[names]
+
+    def _note(self, names: tuple[str, ...], needs: Mapping[str, int]) -> None:
+        if any(needs[name] for name in names):
+            users, least = self._found[names]
+            if len(users) <= EXACT_UP_TO:
+                users.append(needs)
+            least |= {name: min(least.get(name, amount), amount) for name, amount in needs.items()}
+
+
+def find_slack(free: Mapping[str, int], needs: Mapping[str, int], before: Users) -> dict[str, int]:
     """Return the amounts that later runs may take without delaying a run, whichever before it end first.
 
     Args:
@@ -190,10 +227,9 @@ def _find_slack(
         needs: What the run needs, which waits.
         before: What the runs before it need.
     """
-    short = [name for name in free if needs[name] > free[name]]
-    users = [each for each in before if any(each[name] for name in short)]
+    short = tuple(name for name in free if needs[name] > free[name])
+    users, least = before.find(short)
     if len(users) > EXACT_UP_TO:  # at least one of them ends first
-        least = {name: min(each[name] for each in users) for name in free}
         return {name: 0 if name in short else free[name] + least[name] - needs[name] for name in free}
     slack: dict[str, int] = {}
     for ended in chain.from_iterable(combinations(users, size) for size in range(1, len(users) + 1)):

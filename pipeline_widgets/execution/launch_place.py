@@ -86,7 +86,7 @@ def find_place(environment: Mapping[str, str], log: Path, libraries: str | None 
     Args:
         environment: The variables of the process that is to be started.
         log: Where the launch server of its workspace prints to.
-        libraries: The algorithm whose libraries it has imported. These may read any variable meanwhile.
+        libraries: The key of the libraries that it has imported. These may read any variable meanwhile.
     """
     if not _can_fork(environment) or not idle_seconds(environment):
         return None

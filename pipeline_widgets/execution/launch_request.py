@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline_widgets.domain.libraries import Libraries
 from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.ownership import LAUNCH, LAUNCHED_FOR, URL, new_launch
@@ -20,7 +21,7 @@ def create_launch_request(
     identity: str | None = None,
     folders: Sequence[Path] = (),
     server_log: Path | None = None,
-    libraries: str | None = None,
+    libraries: Libraries | None = None,
 ) -> LaunchRequest:
     """Return the request for a process of a workspace, with a launch number of its own.
 
@@ -32,7 +33,7 @@ def create_launch_request(
         identity: The workspace that it may trust on a machine where this user has signed nothing.
         folders: What it has to see of this machine's files.
         server_log: Where the launch server of the workspace prints to, if one may fork this process.
-        libraries: The algorithm whose libraries it is likely to import.
+        libraries: The libraries that it is likely to import.
     """
     environment = {URL: url, LAUNCH: new_launch(), FOLDER_VARIABLE: str(user_data_folder())}
     if identity is not None:

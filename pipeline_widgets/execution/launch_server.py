@@ -38,7 +38,12 @@ from pipeline_widgets.execution.launch_client import (
 )
 from pipeline_widgets.execution.launch_place import find_siblings
 from pipeline_widgets.execution.next_worker import has_room_beside
-from pipeline_widgets.execution.preloading import ImportedModules, find_threads, import_libraries
+from pipeline_widgets.execution.preloading import (
+    ImportedModules,
+    find_hindrance,
+    find_threads,
+    import_libraries,
+)
 
 LOOK_EVERY = 5.0  # seconds between two looks at code and workspace
 LARGEST = 16_000_000  # bytes of a request
@@ -115,6 +120,7 @@ class LaunchServer:
         idle: Seconds without a request after which it ends.
         since: When it was started, in seconds since 1970.
         variables: What the libraries have set that it has imported; None for one without libraries.
+        is_declared: Whether an algorithm declares these libraries.
     """
 
     def __init__(
@@ -125,8 +131,10 @@ class LaunchServer:
         idle: float,
         since: float,
         variables: Mapping[str, str | None] | None = None,
+        *,
+        is_declared: bool = False,
     ) -> None:
-        self._variables = variables
+        self._variables, self._is_declared = variables, is_declared
         self._path, self._log, self._lock, self._idle = path, log, lock, idle
         self._code = _stamps()
         self._is_code_changed = any(stamp[0] > since * 1e9 for stamp in self._code.values())
@@ -260,10 +268,11 @@ class LaunchServer:
 
     def _can_fork(self) -> bool:
         """Return whether a fork is as good as a start: code is as it was, and there is no thread."""
-        if self._has_code_changed() or find_threads():
+        if self._has_code_changed() or (find_threads() and not self._is_declared):
             self._is_code_changed = True
             return False
-        return True
+        # Last, and the fork follows at once: a thread that is awake will wait again at the next request.
+        return not self._is_declared or find_hindrance(is_declared=True) is None
 
     def _reap(self) -> None:
         """Reap what has ended, and tell who asked for it how."""
@@ -318,7 +327,8 @@ def serve(path: Path, log: Path, lock: int, idle: float, since: float) -> Sequen
     import_all()
     variables, refusal = (None, None) if libraries is None else import_libraries(libraries)
     gc.freeze()
-    server = LaunchServer(path, log, lock, idle, since, variables)
+    is_declared = libraries is not None and libraries.is_declared
+    server = LaunchServer(path, log, lock, idle, since, variables, is_declared=is_declared)
     if refusal is not None:
         server.refuse(refusal)
         return None
@@ -348,7 +358,9 @@ def _read_libraries(path: Path) -> ImportedModules | None:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         path.unlink()
-        return ImportedModules(names=tuple(told["names"]), variables=told["variables"])
+        return ImportedModules(
+            names=tuple(told["names"]), variables=told["variables"], is_declared=told["is_declared"]
+        )
     except (OSError, ValueError, KeyError):
         return None
 

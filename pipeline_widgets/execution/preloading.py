@@ -11,10 +11,14 @@ import importlib
 import os
 import sys
 import sysconfig
+import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from pipeline_widgets.algorithms.preload import find_not_installed
+from pipeline_widgets.domain.libraries import Libraries
 
 #: Modules beside which a training imports nothing that is worth another process; numpy has 140, torch 1,100.
 FEW = 300
@@ -30,6 +34,13 @@ class ImportedModules:
     names: tuple[str, ...]
     #: The variables that have changed meanwhile, as they are now; None for one that is gone.
     variables: Mapping[str, str | None]
+    #: Whether no training has told them: the algorithm declares them.
+    is_declared: bool = False
+
+
+def declared_modules(libraries: Libraries) -> ImportedModules:
+    """Return the modules that an algorithm declares, which no training has imported yet."""
+    return ImportedModules(names=libraries.declared, variables={}, is_declared=True)
 
 
 class ImportWatcher:
@@ -82,26 +93,69 @@ def import_libraries(modules: ImportedModules) -> tuple[Mapping[str, str | None]
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as every worker does
     before = _variables()
-    is_same = import_ahead(modules)
+    failure = _import_declared(modules.names) if modules.is_declared else None
+    is_same = modules.is_declared or import_ahead(modules)
     now = _variables()
     changed = {name: now.get(name) for name in {*before, *now} if before.get(name) != now.get(name)}
-    if not is_same or changed != {**modules.variables}:
+    if failure is not None:
+        return changed, failure
+    if not modules.is_declared and (not is_same or changed != {**modules.variables}):
         return changed, "The training sets variables itself that libraries may read."
-    if names := find_threads():
-        return changed, f"A library has started a thread ({names[0]}), which would be missing in a fork."
-    if opened := _find_device():
-        return changed, f"A library has opened {opened}, which cannot be used in a fork."
-    return changed, None
+    return changed, find_hindrance(is_declared=modules.is_declared)
 
 
-def find_threads() -> list[str]:
-    """Return the names of the threads that a fork of this process would lack (Linux)."""
-    found: list[str] = []
-    for number in os.listdir("/proc/self/task"):  # noqa: PTH208
-        if int(number) != os.getpid():
+def _import_declared(names: Collection[str]) -> str | None:
+    """Import the modules that an algorithm declares; return why one cannot be."""
+    if (own := find_not_installed(names)) is not None:
+        return f"{own} is not an installed package here, and is not imported ahead."
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:  # noqa: BLE001  a module may even exit
+            return f"{name} cannot be imported ahead ({type(error).__name__}: {error})."
+    return None
+
+
+def find_hindrance(*, is_declared: bool) -> str | None:
+    """Return why what is forked from this process would not be as a process that has imported the same.
+
+    Args:
+        is_declared: Whether the user has declared what it imports. A thread that a library has started is
+            then no hindrance as long as it is a daemon of Python's that does nothing but wait, as monitors
+            do: Python itself notes in a fork that it has ended. A pool of threads is: who hands it work in a
+            fork, in Python or in C, waits for ever.
+    """
+    if (opened := _find_device()) is not None:
+        return f"A library has opened {opened}, which cannot be used in a fork."
+    threads = find_threads()
+    waiting = _find_waiting_daemons() if is_declared and threads else ()
+    for number, name in threads.items():
+        if number not in waiting:
+            return f"A library has started a thread ({name}), which would be missing in a fork."
+    return None
+
+
+def find_threads() -> Mapping[int, str]:
+    """Return the names of the threads that a fork of this process would lack, by their numbers (Linux)."""
+    found: dict[int, str] = {}
+    for number in map(int, os.listdir("/proc/self/task")):  # noqa: PTH208
+        if number != os.getpid():
             with suppress(OSError):
-                found.append(Path(f"/proc/self/task/{number}/comm").read_text(encoding="utf-8").strip())
-    return [name for name in found if name not in _NOT_NEEDED]
+                comm = Path(f"/proc/self/task/{number}/comm")
+                found[number] = comm.read_text(encoding="utf-8").strip()
+    return {number: name for number, name in found.items() if name not in _NOT_NEEDED}
+
+
+def _find_waiting_daemons() -> frozenset[int]:
+    """Return the system's numbers of the daemon threads of Python that wait for an event at this moment."""
+    frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    waits = threading.Condition.wait.__code__
+    found: set[int] = set()
+    for thread in threading.enumerate():
+        frame = frames.get(thread.ident or 0)
+        if thread.daemon and thread.native_id is not None and frame is not None and frame.f_code is waits:
+            found.add(thread.native_id)
+    return frozenset(found)
 
 
 def _find_device() -> str | None:

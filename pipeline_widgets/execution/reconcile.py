@@ -8,7 +8,10 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import Popen
 
+from pipeline_widgets.domain.experiment import Experiment
+from pipeline_widgets.domain.libraries import Libraries
 from pipeline_widgets.domain.liveness import Lease, Timing
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import PipelineError, StorageError
@@ -18,9 +21,10 @@ from pipeline_widgets.execution.engine_jobs import EngineJobs
 from pipeline_widgets.execution.launch_client import start_server
 from pipeline_widgets.execution.launch_place import find_place, idle_seconds
 from pipeline_widgets.execution.launch_request import create_launch_request
+from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.execution.leases import LeaseReconciler
 from pipeline_widgets.execution.notifier import Notifier
-from pipeline_widgets.execution.preloading import ImportedModules
+from pipeline_widgets.execution.preloading import ImportedModules, declared_modules
 from pipeline_widgets.services.supervision import SupervisionService
 
 RECONCILE_EVERY = 0.5  # seconds between two reconciliations of one process, however often it is asked
@@ -70,7 +74,7 @@ class Reconciler:
                 identity=None if placement.launcher is None else identity,
                 folders=() if placement.launcher is None else folders,
                 server_log=logs.parent / SERVER_LOG,
-                libraries=None if placement.launcher else self._find_algorithm_key(run_id),
+                libraries=None if placement.launcher else self._find_libraries(run_id),
             ),
             end=self._end,
             log_of=log_of,
@@ -146,23 +150,39 @@ class Reconciler:
     def keep_libraries(self, run_id: int, modules: ImportedModules) -> None:
         """Start a launch server that imports what a local run has imported, for later runs of its algorithm.
 
-        Does nothing where there is one, or where none can be.
+        Does nothing where there is one, where none can be, and where the algorithm declares its libraries.
         """
-        key = self._supervision.find_algorithm_key(run_id)
+        libraries = self._supervision.find_libraries(run_id)
+        if libraries is not None and not libraries.declared:
+            self._start_server(libraries, modules)
+
+    def preload(self, experiment: Experiment) -> None:
+        """Start a launch server that imports what the algorithm of an experiment declares, for its runs.
+
+        Does nothing where there is one, where none can be, and where these runs are launched elsewhere.
+        """
+        declared = experiment.spec.preload
+        supervision = self._supervision
+        if declared and supervision.is_trusted and supervision.is_launched_here(experiment):
+            libraries = Libraries.of_declaration(declared)
+            LocalLauncher.keep(self._start_server(libraries, declared_modules(libraries), begin_after=0.0))
+
+    def _start_server(
+        self, libraries: Libraries, modules: ImportedModules, begin_after: float | None = None
+    ) -> Popen[bytes] | None:
         request = create_launch_request(self._url, (), self._artifacts / SERVER_LOG)
         environment = interpreter.environment(**request.environment)
-        place = find_place(environment, request.log, key) if key is not None else None
-        if place is not None:
-            start_server(place, environment, libraries=modules)
+        place = find_place(environment, request.log, libraries.key)
+        if place is None:
+            return None
+        return start_server(place, environment, begin_after=begin_after, libraries=modules)
 
-    def _find_algorithm_key(self, run_id: int) -> str | None:
-        """Return the key of the algorithm of a run; a run that was just triggered is not read again."""
+    def _find_libraries(self, run_id: int) -> Libraries | None:
+        """Return the libraries of a run; a run that was just triggered is not read again."""
         if not idle_seconds(os.environ):
             return None  # no launch server would be asked
         run = self._triggered
-        if run is not None and run.id == run_id:
-            return run.algorithm_key
-        return self._supervision.find_algorithm_key(run_id)
+        return self._supervision.find_libraries(run_id, run if run is not None and run.id == run_id else None)
 
     def describe_job(self, run_id: int) -> str:
         """Return what the engine of a run says of its job; empty where it says nothing within 5 s."""

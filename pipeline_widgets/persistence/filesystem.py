@@ -188,7 +188,7 @@ def is_network(folder: Path, mounts: Path = _MOUNTS) -> bool:
 class _Mount:
     id: str
     parent: str
-    point: Path
+    point: str
     kind: str
 
 
@@ -199,21 +199,26 @@ def _mounted_kind(folder: Path, table: str) -> str:
         left, _, right = line.partition(" - ")
         fields, kind = left.split(), right.split()
         if len(fields) >= 5 and kind:  # noqa: PLR2004  the fifth field is where it is mounted
-            mounts.append(_Mount(fields[0], fields[1], Path(_unescape(fields[4])), kind[0]))
+            mounts.append(_Mount(fields[0], fields[1], _unescape(fields[4]), kind[0]))
     parents = {mount.id: mount.parent for mount in mounts}
     seen = [
         mount
         for at, mount in enumerate(mounts)
-        if not any(_covers(later, mount, parents) for later in mounts[at + 1 :])
-        and folder.is_relative_to(mount.point)
+        if _is_within(str(folder), mount.point)  # first: few are left, and a machine may have hundreds
+        and not any(_covers(later, mount, parents) for later in mounts[at + 1 :])
     ]
-    nearest = max(seen, key=lambda mount: len(mount.point.parts), default=None)
+    nearest = max(seen, key=lambda mount: len(mount.point), default=None)
     return nearest.kind if nearest else ""
+
+
+def _is_within(path: str, folder: str) -> bool:
+    """Return whether an absolute path is that of a folder, or below; `Path` would take ten times as long."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _covers(later: _Mount, earlier: _Mount, parents: Mapping[str, str]) -> bool:
     """Return whether a mount hides an earlier one: it lies over its folder or above, without carrying it."""
-    if not earlier.point.is_relative_to(later.point):
+    if not _is_within(earlier.point, later.point):
         return False
     above, seen = earlier.parent, {earlier.id}
     while above in parents and above not in seen:

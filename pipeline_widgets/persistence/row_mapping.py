@@ -83,6 +83,7 @@ def spec_to_json(spec: AlgorithmSpec) -> dict[str, Any]:
         "answer_within": spec.answer_within,
         "stop_within": spec.stop_within,
         "training_only": list(spec.training_only),
+        **({"preload": list(spec.preload)} if spec.preload else {}),
     }
 
 
@@ -99,6 +100,7 @@ def to_spec(made: Mapping[str, Any]) -> AlgorithmSpec:
         answer_within=made.get("answer_within", ANSWER_WITHIN),
         stop_within=made.get("stop_within", STOP_WITHIN),
         training_only=tuple(made.get("training_only", ())),
+        preload=tuple(made.get("preload", ())),
     )
 
 

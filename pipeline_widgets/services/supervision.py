@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import FrozenCopy, Job, Outcome
+from pipeline_widgets.domain.libraries import Libraries
 from pipeline_widgets.domain.liveness import Lease, Process
 from pipeline_widgets.domain.resources import Placement
 from pipeline_widgets.domain.run import Run, Status
@@ -29,6 +30,7 @@ from pipeline_widgets.services.run_queue import (
 
 if TYPE_CHECKING:
     from pipeline_widgets.domain.agent import DeployedVersion
+    from pipeline_widgets.domain.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,10 +74,24 @@ class SupervisionService(LeaseService):
                 return None
             return create_stored_job(self._store, work, work.runs.get(run_id), owner.token)
 
-    def find_algorithm_key(self, run_id: int) -> str | None:
-        """Return the key of the algorithm of a run; None for one that trains nothing."""
+    def find_libraries(self, run_id: int, run: Run | None = None) -> Libraries | None:
+        """Return which libraries a run is likely to import; None for one that trains nothing.
+
+        Args:
+            run_id: The run.
+            run: The run, where it is known already.
+        """
         with self._store.read() as work:
-            return work.runs.get(run_id).algorithm_key
+            found = work.runs.get(run_id) if run is None else run
+            if found.algorithm_key is None or found.algorithm_id is None:
+                return None
+            declared = work.experiments.preload(found.algorithm_id)
+            return Libraries.of_declaration(declared) if declared else Libraries(key=found.algorithm_key)
+
+    def is_launched_here(self, experiment: Experiment) -> bool:
+        """Return whether runs of an experiment are launched on this machine, where nothing else is said."""
+        with self._store.read() as work:
+            return find_placement(work, None, experiment).launcher is None
 
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""

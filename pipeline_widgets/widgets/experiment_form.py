@@ -193,7 +193,7 @@ def submitted(
         return None, {**refusal, "placement": dict(placed.errors)}
     configured = algorithm.configure(read.config)
     if changed is None:
-        create = services.experiments.create
+        create = services.create_experiment
         return create(project_id, sent["name"], configured, seed=seed, placement=placed.placement), None
     based_on, name = sent.get("version"), sent["name"]
     where = placed.placement if "placement" in sent else None

@@ -11,7 +11,7 @@ import pytest
 
 import pipeline_widgets as pw
 from pipeline_widgets.algorithms import registry
-from pipeline_widgets.algorithms.algorithm import NOT_INSTALLED
+from pipeline_widgets.algorithms.preload import NOT_INSTALLED
 from pipeline_widgets.widgets.experiment_form import new_form
 
 INSTALL = "pip install 'some-package[extra]'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import chain, combinations
 from random import Random
 
 import pytest
@@ -13,12 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_widgets.domain.limits import (
+    EXACT_UP_TO,
     Admission,
     Limits,
     QueuedRun,
+    Users,
     admit,
     can_continue,
     find_oversized,
+    find_slack,
 )
 from pipeline_widgets.domain.resources import Placement, Resources
 from pipeline_widgets.errors import ConfigError
@@ -69,6 +72,67 @@ def test_what_is_decided_of_a_long_queue_takes_as_long_for_each_run() -> None:
         return calls
 
     assert count_calls(400) < 4.4 * count_calls(100)
+
+
+def test_what_is_looked_at_of_a_long_queue_with_room_beside_grows_as_it_does() -> None:
+    """Slots are free, so that each run asks what those before it need: counted in lines that are executed."""
+
+    def count_lines(waiting: int) -> int:
+        queue = [run(1, works=True, gpu=1), *(run(number, gpu=1) for number in range(2, waiting + 2))]
+        lines, before = 0, sys.gettrace()
+
+        def count(_frame: object, event: str, _argument: object) -> object:
+            nonlocal lines
+            lines += event == "line"
+            return count
+
+        sys.settrace(count)  # pyright: ignore[reportArgumentType]
+        try:
+            admit(Limits(runs=10_000, gpu=1), queue)
+        finally:
+            sys.settrace(before)
+        return lines
+
+    assert count_lines(400) < 4.4 * count_lines(100)
+
+
+_NAMES = ("gpu", "memory", "cpu", "runs")
+_amounts = st.fixed_dictionaries({name: st.integers(0, 3) for name in _NAMES})
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(_amounts, max_size=2 * EXACT_UP_TO),
+    st.lists(
+        st.tuples(_amounts, st.fixed_dictionaries({name: st.integers(-4, 6) for name in _NAMES})),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_what_later_runs_may_take_is_that_of_a_search_among_all_runs(
+    working: list[dict[str, int]], waiting: list[tuple[dict[str, int], dict[str, int]]]
+) -> None:
+    """Users are remembered from one waiting run to the next, and new ones are added."""
+    before, users = [*working], Users(working)
+    for needs, free in waiting:
+        assert find_slack(free, needs, users) == search_slack(free, needs, before)
+        before.append(needs)
+        users.add(needs)
+
+
+def search_slack(free: dict[str, int], needs: dict[str, int], before: list[dict[str, int]]) -> dict[str, int]:
+    """Return what later runs may take, by a search among all runs before."""
+    short = [name for name in free if needs[name] > free[name]]
+    users = [each for each in before if any(each[name] for name in short)]
+    if len(users) > EXACT_UP_TO:
+        least = {name: min(each[name] for each in users) for name in free}
+        return {name: 0 if name in short else free[name] + least[name] - needs[name] for name in free}
+    slack: dict[str, int] = {}
+    for ended in chain.from_iterable(combinations(users, size) for size in range(1, len(users) + 1)):
+        left = {name: free[name] + sum(each[name] for each in ended) - needs[name] for name in free}
+        if min(left.values()) >= 0:
+            slack = {name: min(slack.get(name, amount), amount) for name, amount in left.items()}
+    return slack or dict.fromkeys(free, 0)
 
 
 def test_a_run_without_a_gpu_passes_one_that_waits_for_the_gpu() -> None:

@@ -19,6 +19,7 @@ from pipeline_widgets.execution import interpreter, ownership, processes
 from pipeline_widgets.execution.launch_client import ForkedProcess, fork_process, start_server
 from pipeline_widgets.execution.launch_place import find_place
 from pipeline_widgets.execution.launchers.protocol import LaunchedJob, LauncherDescription, LaunchRequest
+from pipeline_widgets.execution.preloading import declared_modules
 from pipeline_widgets.execution.streams import FULL
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.logs import render_log
@@ -56,9 +57,9 @@ class LocalLauncher:
         environment = interpreter.environment(**request.environment)
         log = request.server_log
         place = None if log is None else find_place(environment, log)
-        places = [place]
-        if log is not None and place is not None and request.libraries is not None:
-            places.insert(0, find_place(environment, log, request.libraries))
+        libraries, places = request.libraries, [place]
+        if log is not None and place is not None and libraries is not None:
+            places.insert(0, find_place(environment, log, libraries.key))
         try:
             with _open_log(request.log) as output:
                 asked = (
@@ -72,10 +73,17 @@ class LocalLauncher:
         self._started[started.pid], self._logs[started.pid] = started, request.log
         process = processes.identify(started.pid)
         if place is not None and forked is None:
-            server = start_server(place, environment, beside=started.pid)
-            if server is not None:
-                self._started[server.pid] = server
+            self.keep(start_server(place, environment, beside=started.pid))
+        if libraries is not None and libraries.declared and places[0] is not None:  # unless it is there
+            modules = declared_modules(libraries)
+            self.keep(start_server(places[0], environment, beside=started.pid, libraries=modules))
         return LaunchedJob(id=name_job(process), process=process)
+
+    @classmethod
+    def keep(cls, started: Popen[bytes] | None) -> None:
+        """Remember a process that was started beside, so that it is reaped when it has ended."""
+        if started is not None:
+            cls._started[started.pid] = started
 
     def status(self, job_id: str) -> JobObservation:
         """Return what the operating system says of a process; its exit code where it was started here."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline_widgets.domain.engine_job import JobObservation
+from pipeline_widgets.domain.libraries import Libraries
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.resources import Resources
 
@@ -32,8 +33,8 @@ class LaunchRequest:
     resources: Resources = field(default_factory=Resources)
     #: Where the launch server of its workspace prints to; None for a process that none forks.
     server_log: Path | None = None
-    #: The algorithm whose libraries it is likely to import; None where that is not known.
-    libraries: str | None = None
+    #: The libraries that it is likely to import; None where that is not known.
+    libraries: Libraries | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

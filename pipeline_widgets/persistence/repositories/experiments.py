@@ -114,6 +114,7 @@ _REBIND = (
     .where(_E.id.in_(bindparam("ids", expanding=True)))
     .values(algorithm_id=bindparam("algorithm"))
 )
+_SPEC = select(_A.spec).where(_A.id == bindparam("algorithm"))
 _PYTHON = select(_CODE.python).where(_CODE.id == bindparam("algorithm"))
 
 
@@ -186,6 +187,11 @@ class Experiments(Repository):
     def code_references(self, ids: Collection[int]) -> dict[int, tuple[str, AlgorithmReference]]:
         """Return, by algorithm, its name and where its code is read; no reference holds code to be run."""
         return {row["id"]: (row["name"], _to_reference(row)) for row in self._of(_CODE_REFERENCES, ids)}
+
+    def preload(self, algorithm_id: int) -> tuple[str, ...]:
+        """Return the modules that an algorithm declares to be imported ahead of its runs."""
+        spec = require(self._first(_SPEC, algorithm=algorithm_id), "algorithm")["spec"]
+        return row_mapping.to_spec(spec).preload
 
     def python(self, algorithm_id: int) -> str | None:
         """Return the Python that alone can run an algorithm's code; None where any can, or if unknown."""
