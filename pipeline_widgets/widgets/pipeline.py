@@ -15,6 +15,7 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
+from pipeline_widgets.domain.revisions import NEVER
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.history import current_user
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
@@ -78,7 +79,7 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
         self._pipeline_id = pipeline_id
         self._on_results = on_results
         self._state = services.states.pipeline(pipeline_id)
-        self._revision = (-1, -1)
+        self._revision = NEVER
         self._code: Sequence[str | None] = ()
         self._references: Sequence[tuple[str, AlgorithmReference]] = ()
         self._references_read_at: object = None
@@ -96,18 +97,24 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
 
     def update(self) -> bool:
         """Read the pipeline where anything has changed, and the selected run where it is active."""
-        revision = self._services.store.revisions(self._state.pipeline.project_id)
+        before, project_id = self._revision, self._state.pipeline.project_id
+        revision = self._services.store.revisions(project_id)
         records = self._services.run_records
-        read_at = (revision[0], self._services.read_only_reason)
+        read_at = (revision.edits, self._services.read_only_reason)
         if read_at != self._references_read_at:
             self._references = records.code_references(self._pipeline_id)
             self._references_read_at = read_at
         code = records.code_versions(self._references)
-        moved = revision[0] != self._revision[0] or code != self._code
+        moved = not revision.has_only_reports_since(before) or code != self._code
         self._code = code
         if moved:
             self._read()
-        if revision != self._revision or not self._whole or not self._state.settled or self._scoring:
+        elif revision != before:
+            reported = self._services.store.reported(project_id, before)
+            if moved := self._pipeline_id in reported.pipelines:  # else it is another one's report
+                self._state = self._services.states.with_runs(self._state, reported.runs)
+                self.show_rows("stages", stage_rows(self._state))
+        if moved or not self._whole or not self._state.settled or self._scoring:
             self._show_panel()
             if self.chart:
                 self._show_chart()

@@ -18,6 +18,7 @@ from pipeline_widgets.domain.comparison import ABSENT, Setting, assign_places
 from pipeline_widgets.domain.curve import Curve, thin_curve
 from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
 from pipeline_widgets.domain.overview import ExperimentRow, ResultRow
+from pipeline_widgets.domain.revisions import NEVER
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.services.queries.comparison import (
     ComparisonQueries,
@@ -180,7 +181,7 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         self._places: dict[int, int] = {}  # of the drawn runs: how each is drawn
         self._single = single or {}
         self._hidden, self._asked = set[int](), set[int]()
-        self._revision = -1
+        self._revision = NEVER
         self._live = False
         self._evaluations: list[int] = []  # the latest that was asked for here
         self._compared: tuple[int, ...] = ()
@@ -198,7 +199,7 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         """Show the runs of these experiments, in the order in which they were chosen."""
         with self._guard:
             self._wanted, self._alone = tuple(dict.fromkeys(ids)), False
-            self._revision = -1
+            self._revision = NEVER
             self.refresh()
         self._refresher.wake()
 
@@ -256,9 +257,9 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
 
     def update(self) -> bool:
         """Read what there is where anything has changed, and the runs that are shown where one is active."""
-        revision = self._services.store.revision(self._project_id)
+        revision = self._services.store.revisions(self._project_id)
         moved = revision != self._revision
-        if moved:
+        if not revision.has_only_reports_since(self._revision):
             self._show_experiments(self._services.overview.experiments(self._project_id))
         if moved or self._live:
             self._show_runs(self._services.overview.results(self._project_id, self.chosen))

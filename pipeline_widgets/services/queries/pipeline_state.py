@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, label_stage
@@ -133,6 +133,19 @@ class PipelineStateQueries:
             ),
             runs=offer_runs(pipeline, known, stale),
         )
+
+    def with_runs(self, state: PipelineState, run_ids: Collection[int]) -> PipelineState:
+        """Return a state with the latest reports of these runs, since which nothing else has happened."""
+        wanted = {each.run.id for each in state.stages if each.run is not None and each.run.id in run_ids}
+        with self._store.read() as work:
+            runs = work.runs.by_id(wanted)
+        stages = (
+            replace(each, run=_without_beat(runs[each.run.id]))
+            if each.run is not None and each.run.id in runs
+            else each
+            for each in state.stages
+        )
+        return replace(state, stages=tuple(stages))
 
     def of_stage(self, stage_id: int) -> StageState:
         """Return the state of one stage; NotFoundError without it."""
