@@ -11,8 +11,8 @@ report itself, which is another process's work, is not counted. At rest each rou
 as in a kernel: its connections are closed after a second without use.
 
 Told are seconds of this process's CPU for an hour, by kind of view. The reference is the least that can tell
-50 views whether anything has changed: for each view and round one row read by `sqlite3`, from the same file
-in the same run, on a connection that stays open.
+50 views whether anything has changed: after the rounds of the refresher, for each view one row read by
+`sqlite3` from the same file in the same round, on a connection that stays open.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +59,8 @@ from pipeline_widgets.wiring import connect  # noqa: E402
 VIEWS = 50
 RENEWED = 10.0  # seconds after which a browser renews the lease of a view
 HOUR = 3600.0
-POLL = "SELECT revision FROM projects WHERE id = ?"
+BARE = "bare polls"
+POLL = "SELECT revision FROM projects WHERE id = 1"
 
 
 def main() -> None:
@@ -89,10 +89,7 @@ def main() -> None:
             rounds = round(60 * options.minutes / LIVE)
             profile = cProfile.Profile() if options.profile else None
             used = sight.look(rounds, every, act, profile)
-            bare = poll(lab, rounds * VIEWS) / rounds
-            show(
-                name, {kind: each * HOUR / every / rounds for kind, each in used.items()}, bare * HOUR / every
-            )
+            show(name, {kind: each * HOUR / every / rounds for kind, each in used.items()})
             if profile is not None:
                 pstats.Stats(profile).sort_stats("cumulative").print_stats(70)
         sight.close()
@@ -162,22 +159,23 @@ class Sight:
     def __init__(self, services: Services, views: list[View]) -> None:
         self._services = services
         self._views = views
-        self._used = Counter[str]()
+        self._used = defaultdict[str, float](float)
+        self._bare = sqlite3.connect(str(services.store.database.path))
         self._refresher: Any = refresher(services.store, services.reconcile)
         self._refresher._thread = threading.current_thread()  # the rounds are ours
         self._refresher._look = self._timed("look for crashed runs", self._refresher._look)
         for view in views:
             widget: Any = view
-            widget.comm.publish_msg = lambda _, data=None, **__: json.dumps(data)
+            widget.comm.publish_msg = _write_json
             kind = type(view).__name__
             name = "PipelineView of the run" if kind == "PipelineView" and view is views[0] else kind
             widget.refresh = self._timed(name, view.refresh)
 
     def look(
         self, rounds: int, every: float, act: Callable[[], object], profile: cProfile.Profile | None = None
-    ) -> Counter[str]:
-        """Refresh the views so many times; return the seconds of CPU by kind of view."""
-        used = self._used = Counter[str]()
+    ) -> dict[str, float]:
+        """Refresh the views so many times; return the seconds of CPU by kind of view, and of bare polls."""
+        used = self._used = defaultdict[str, float](float)
         since_renewal = RENEWED
         for _ in range(rounds):
             act()
@@ -193,6 +191,7 @@ class Sight:
             if profile is not None:
                 profile.disable()
             used["between"] += time.process_time() - began - (sum(used.values()) - before)
+            self._timed(BARE, self._poll)()
         return used
 
     def close_connections(self) -> None:
@@ -201,8 +200,13 @@ class Sight:
 
     def close(self) -> None:
         """Close the views."""
+        self._bare.close()
         for view in self._views:
             view.close()
+
+    def _poll(self) -> None:
+        for _ in self._views:
+            self._bare.execute(POLL).fetchone()
 
     def _renew(self) -> None:
         for at, view in enumerate(self._views):
@@ -220,24 +224,20 @@ class Sight:
         return timed
 
 
-def poll(lab: Lab, times: int) -> float:
-    """Return the seconds of CPU in which `sqlite3` reads one row so many times."""
-    with closing(sqlite3.connect(str(lab.store.database.path))) as connection:
-        connection.execute(POLL, (lab.project.id,)).fetchone()
-        began = time.process_time()
-        for _ in range(times):
-            connection.execute(POLL, (lab.project.id,)).fetchone()
-        return time.process_time() - began
+def _write_json(_: str, data: Any = None, **__: Any) -> None:
+    """Do of a message what a kernel does with it before it is sent."""
+    json.dumps(data)
 
 
-def show(name: str, ours: dict[str, float], bare: float) -> None:
+def show(name: str, used: dict[str, float]) -> None:
     """Print seconds of CPU an hour."""
-    total = sum(ours.values())
+    bare = used.pop(BARE)
+    total = sum(used.values())
     print(
         f"{VIEWS} views in sight {name}: {total:.1f} CPU s an hour; {VIEWS} bare polls {bare:.2f}; "
         f"ratio {total / bare:.1f}"
     )
-    for kind, each in sorted(ours.items(), key=lambda item: -item[1]):
+    for kind, each in sorted(used.items(), key=lambda item: -item[1]):
         print(f"  {kind:<26} {each:8.2f}")
 
 

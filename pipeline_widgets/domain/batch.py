@@ -80,7 +80,7 @@ class Batch:
 
     @property
     def is_report(self) -> bool:
-        """Whether it tells of metrics, progress and usage alone, which change only what is shown of its run."""
+        """Whether it has metrics, progress and usage alone, which change only what is shown of its run."""
         return not (self.saved or self.shown or self.scored or self.loaded)
 
     def split_by_points(self, most: int) -> list[Batch]:

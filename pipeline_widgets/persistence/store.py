@@ -340,7 +340,7 @@ class Store:
 
         def ask() -> Revisions:
             row = self.database.look_up(_REVISIONS, project=project_id)
-            return Revisions(*map(int, row)) if row else Revisions()
+            return Revisions(int(row.written), int(row.workspace), int(row.reports)) if row else Revisions()
 
         return self.once(("revisions", project_id), ask)
 
@@ -348,12 +348,12 @@ class Store:
         """Return which runs of a project were written since, by one statement."""
 
         def ask() -> Reported:
-            with self.database.read() as connection:
-                rows = connection.execute(_REPORTED, {"project": project_id, "since": since.written}).all()
-            runs, pipelines, experiments = (
-                (frozenset(each) for each in zip(*rows, strict=True)) if rows else ((frozenset[int](),) * 3)
+            rows = self.database.look_up_all(_REPORTED, project=project_id, since=since.written)
+            return Reported(
+                runs=frozenset(row.id for row in rows),
+                pipelines=frozenset(row.pipeline_id for row in rows),
+                experiments=frozenset(row.experiment_id for row in rows),
             )
-            return Reported(runs, pipelines, experiments)
 
         return self.once(("reported", project_id, since.written), ask)
 

@@ -191,7 +191,7 @@ class AgentsView(PagedView):
 
     def read_revision(self) -> int:
         """Return the revision of the workspace."""
-        return self._services.store.workspace_revision()
+        return self._services.store.all_revisions().workspace
 
     def is_live(self, listed: ListedAgent) -> bool:
         """Return whether it is being connected."""

@@ -414,7 +414,7 @@ def _checkpoints(detail: ExperimentDetail, run_detail: RunDetail | None, listed:
 def _curves(curves: Sequence[MetricCurve], chosen: str) -> list[Row]:
     wanted = SCORES if chosen == BOTH else (chosen,)
     return [
-        {"name": curve.name, "points": encode(points_down(curve.points))}
+        {"name": curve.name, "points": list(map(list, points_down(curve.points)))}
         for curve in curves
         if curve.name in wanted
     ]
