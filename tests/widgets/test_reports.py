@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,7 +74,7 @@ def make(services: Services, lab: Lab) -> Iterator[Callable[[str, Pipeline], Any
 
 
 @contextmanager
-def counted(services: Services) -> Iterator[list[str]]:
+def counted(services: Services) -> Generator[list[str]]:
     """Collect the statements of a block, without those that begin transactions."""
     found: list[str] = []
     with sent(services.store) as statements:
@@ -199,7 +199,7 @@ def test_a_list_whose_filter_asks_for_metrics_sees_a_report(
 
 def test_a_question_is_asked_once_in_a_round_and_again_in_the_next(lab: Lab) -> None:
     """Also by views that look within another block; outside of one each time."""
-    store, project = lab.store, lab.project.id
+    store, project, first = lab.store, lab.project.id, 0
     with sent(store) as statements:
         for _ in range(2):
             with store.ask_once():
@@ -218,7 +218,7 @@ def test_the_refresher_lets_views_ask_once(lab: Lab) -> None:
     order: list[str] = []
 
     @contextmanager
-    def ask_once() -> Iterator[None]:
+    def ask_once() -> Generator[None]:
         order.append("begin")
         yield
         order.append("end")
