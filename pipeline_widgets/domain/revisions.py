@@ -37,7 +37,7 @@ class Revisions(NamedTuple):
 NEVER = Revisions(-1, -1)
 
 
-class Reported(NamedTuple):
+class ReportingRuns(NamedTuple):
     """Runs that were written since a revision, and what they belong to."""
 
     runs: frozenset[int]

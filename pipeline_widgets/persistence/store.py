@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.liveness import Timing
-from pipeline_widgets.domain.revisions import Reported, Revisions
+from pipeline_widgets.domain.revisions import ReportingRuns, Revisions
 from pipeline_widgets.domain.workspace import Origin
 from pipeline_widgets.errors import DataRefusedError, StorageError
 from pipeline_widgets.persistence import filesystem, identity, schema
@@ -344,12 +344,12 @@ class Store:
 
         return self.once(("revisions", project_id), ask)
 
-    def reported(self, project_id: int, since: Revisions) -> Reported:
+    def reported(self, project_id: int, since: Revisions) -> ReportingRuns:
         """Return which runs of a project were written since, by one statement."""
 
-        def ask() -> Reported:
+        def ask() -> ReportingRuns:
             rows = self.database.look_up_all(_REPORTED, project=project_id, since=since.written)
-            return Reported(
+            return ReportingRuns(
                 runs=frozenset(row.id for row in rows),
                 pipelines=frozenset(row.pipeline_id for row in rows),
                 experiments=frozenset(row.experiment_id for row in rows),
