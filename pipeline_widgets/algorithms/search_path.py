@@ -8,7 +8,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -48,6 +48,11 @@ def search_path(home: ModuleType | None = None) -> str:
 
 def is_the_interpreters(path: str | Path) -> bool:
     """Return whether a path is in the standard library or among the installed packages."""
+    return _is_the_interpreters(os.fspath(path))
+
+
+@lru_cache(maxsize=1024)  # a view that is looked after asks for the same few folders twice a second
+def _is_the_interpreters(path: str) -> bool:
     return any(Path(path).is_relative_to(folder) for folder in _interpreters_folders())
 
 

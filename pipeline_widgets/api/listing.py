@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from pipeline_widgets.api.frames import data_frame
 from pipeline_widgets.errors import ConfigError, NotFoundError
+from pipeline_widgets.persistence.garbage_collection import pause_collection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,8 @@ class Listing(Sequence[T], Generic[T]):
         select: Callable[[str], Listing[T]] | None = None,
     ) -> None:
         self._kind = kind
-        self._items = tuple(items)
+        with pause_collection():  # ten thousand items are made, and none of them is garbage
+            self._items = tuple(items)
         self._rows = rows or _each_by_itself
         self._names = names or (lambda: [getattr(item, "name", "") for item in self._items])
         self._select = select

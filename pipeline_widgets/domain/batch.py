@@ -78,6 +78,11 @@ class Batch:
         """Whether the worker has reported: that is written soon, while what is used waits for a beat."""
         return bool(self.reported or self.saved or self.shown or self.scored or self.loaded)
 
+    @property
+    def is_report(self) -> bool:
+        """Whether it has metrics, progress and usage alone, which change only what is shown of its run."""
+        return not (self.saved or self.shown or self.scored or self.loaded)
+
     def split_by_points(self, most: int) -> list[Batch]:
         """Return the batch in parts of at most that many points, so that no write takes long.
 

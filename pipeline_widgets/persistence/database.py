@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,15 @@ class Database:
         """
         with self._transaction(self._lookups) as connection:
             return connection.execute(query, values).first()
+
+    def look_up_all(self, query: Executable, **values: object) -> Sequence[Row[Any]]:
+        """Return all rows of such a query.
+
+        Raises:
+            StorageError: As of `read`.
+        """
+        with self._transaction(self._lookups) as connection:
+            return connection.execute(query, values).all()
 
     @contextmanager
     def write(self) -> Generator[Connection]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable
+import threading
+from collections.abc import Callable, Generator, Hashable, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.liveness import Timing
+from pipeline_widgets.domain.revisions import ReportingRuns, Revisions
 from pipeline_widgets.domain.workspace import Origin
 from pipeline_widgets.errors import DataRefusedError, StorageError
 from pipeline_widgets.persistence import filesystem, identity, schema
@@ -51,15 +53,22 @@ if TYPE_CHECKING:
     from pipeline_widgets.persistence.repositories.workspace_overview import WorkspaceOverview
 
 _OF_WORKSPACE = select(schema.workspace.c.revision).scalar_subquery()
-#: The sum of two numbers that only grow; agents belong to no project, and raise that of the workspace.
+#: Agents belong to no project, and raise the number of the workspace.
 _REVISIONS = select(
-    (schema.projects.c.revision + _OF_WORKSPACE).label("all"), _OF_WORKSPACE.label("workspace")
+    schema.projects.c.revision.label("written"),
+    _OF_WORKSPACE.label("workspace"),
+    schema.projects.c.reports.label("reports"),
 ).where(schema.projects.c.id == bindparam("project"))
+#: By the index of a project's runs by revision.
+_REPORTED = select(schema.runs.c.id, schema.runs.c.pipeline_id, schema.runs.c.experiment_id).where(
+    schema.runs.c.project_id == bindparam("project"), schema.runs.c.revision > bindparam("since")
+)
 _WORKSPACE_REVISION = select(schema.workspace.c.revision)
 #: Of a workspace as a whole: a project that is made or deleted changes the latter numbers.
 _ALL_REVISIONS = select(
+    func.coalesce(func.sum(schema.projects.c.revision), 0).label("written"),
     _OF_WORKSPACE.label("workspace"),
-    func.coalesce(func.sum(schema.projects.c.revision), 0).label("projects"),
+    func.coalesce(func.sum(schema.projects.c.reports), 0).label("reports"),
     func.count(schema.projects.c.id).label("count"),
     func.coalesce(func.max(schema.projects.c.id), 0).label("latest"),
 )
@@ -71,6 +80,7 @@ _CODE = tuple(
 
 
 _log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 #: Tells whether this process has an algorithm, or an evaluator, of a name.
 Defines: TypeAlias = Callable[[str], bool]
@@ -228,6 +238,8 @@ class Store:
     defines_evaluator: Defines = _nothing
     #: Returns the code of an algorithm as it is now, as far as this process can tell.
     current_code: CurrentCode = _unknown
+    #: What a thread has asked within `ask_once`.
+    _answers: threading.local = field(default_factory=threading.local, init=False, repr=False, compare=False)
 
     @property
     def artifact_store(self) -> ArtifactStore:
@@ -297,27 +309,77 @@ class Store:
         """Return where the key is with which the workspace itself asks an agent's endpoint."""
         return self.artifacts / "endpoints" / f"{agent_id:08d}.key"
 
+    @contextmanager
+    def ask_once(self) -> Generator[None]:
+        """Let this thread ask what `once` is asked for one time within the block, however many views do.
+
+        What is written meanwhile is seen after the block: whoever compares a revision reads it first.
+        """
+        before = getattr(self._answers, "known", None)
+        self._answers.known = {} if before is None else before
+        try:
+            yield
+        finally:
+            self._answers.known = before
+
+    def once(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
+        """Return what a function returns, or has returned within the same `ask_once`."""
+        known: dict[Hashable, Any] | None = getattr(self._answers, "known", None)
+        if known is None:
+            return ask()
+        if question not in known:
+            known[question] = ask()
+        return known[question]
+
     def revision(self, project_id: int) -> int:
         """Return a project's revision, agents included: equal means that no view of it has changed."""
-        return self.revisions(project_id)[0]
+        return self.revisions(project_id).all
 
-    def revisions(self, project_id: int) -> tuple[int, int]:
-        """Return a project's revision, and that of the workspace, by one statement."""
-        row = self.database.look_up(_REVISIONS, project=project_id)
-        return (int(row.all), int(row.workspace)) if row else (0, 0)
+    def revisions(self, project_id: int) -> Revisions:
+        """Return the revisions of a project, by one statement."""
+
+        def ask() -> Revisions:
+            row = self.database.look_up(_REVISIONS, project=project_id)
+            return Revisions(int(row.written), int(row.workspace), int(row.reports)) if row else Revisions()
+
+        return self.once(("revisions", project_id), ask)
+
+    def reported(self, project_id: int, since: Revisions) -> ReportingRuns:
+        """Return which runs of a project were written since, by one statement."""
+
+        def ask() -> ReportingRuns:
+            rows = self.database.look_up_all(_REPORTED, project=project_id, since=since.written)
+            return ReportingRuns(
+                runs=frozenset(row.id for row in rows),
+                pipelines=frozenset(row.pipeline_id for row in rows),
+                experiments=frozenset(row.experiment_id for row in rows),
+            )
+
+        return self.once(("reported", project_id, since.written), ask)
 
     def workspace_revision(self) -> int:
         """Return the revision of what belongs to no project, that is of agents."""
-        row = self.database.look_up(_WORKSPACE_REVISION)
-        return int(row.revision) if row else 0
 
-    def all_revisions(self) -> tuple[int, ...]:
-        """Return the revisions of all projects and of the workspace, by one statement.
+        def ask() -> int:
+            row = self.database.look_up(_WORKSPACE_REVISION)
+            return int(row.revision) if row else 0
+
+        return self.once("workspace", ask)
+
+    def all_revisions(self) -> Revisions:
+        """Return the revisions of all projects as one, by one statement.
 
         Equal means that no view of any project has changed.
         """
-        row = self.database.look_up(_ALL_REVISIONS)
-        return tuple(map(int, row)) if row else ()
+
+        def ask() -> Revisions:
+            row = self.database.look_up(_ALL_REVISIONS)
+            if row is None:
+                return Revisions()
+            written, workspace, reports, *projects = map(int, row)
+            return Revisions(written, workspace, reports, (projects[0], projects[1]))
+
+        return self.once("all", ask)
 
 
 def open_store(

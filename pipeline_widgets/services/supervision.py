@@ -148,7 +148,8 @@ class SupervisionService(LeaseService):
             FencedError: It was given up.
         """
         with self._store.write() as work:
-            revision = work.projects.touch(job.project_id)
+            is_report = job.kind == "training" and batch.is_report
+            revision = work.projects.touch(job.project_id, is_report=is_report)
             columns: dict[str, object] = {**_progress(batch), "revision": revision, "beat_at": work.now}
             if not work.runs.update_fenced(job.run_id, job.token, **columns):
                 raise _fence(job)

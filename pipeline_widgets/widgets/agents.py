@@ -14,6 +14,7 @@ import traitlets as t
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.domain.checkpoint import Choice
+from pipeline_widgets.domain.revisions import NEVER
 from pipeline_widgets.domain.stage_settings import choice_from_text, parse_choice
 from pipeline_widgets.errors import NotFoundError, PipelineError
 from pipeline_widgets.services.queries.agent_list import AgentPage, ListedAgent
@@ -60,14 +61,18 @@ class AgentsView(PagedView):
 
     def __init__(self, services: Services, expanded: Iterable[int] = ()) -> None:
         self._open = set(expanded)
+        self._saved_at = NEVER  # the revisions at which it was asked whether anything has been saved
         super().__init__(services)
 
     def update(self) -> bool:
         """Read the page where anything has changed, and whether an agent can be made where there is none."""
         live = super().update()
-        # what an agent is a copy of cannot be deleted
-        can_create = bool(self._shown.all) or self._services.agent_list.creatable()
-        self.show(obstacle="" if can_create else NOTHING_SAVED)
+        saved_at = self._services.store.all_revisions()
+        if not saved_at.has_only_reports_since(self._saved_at):
+            # what an agent is a copy of cannot be deleted
+            can_create = bool(self._shown.all) or self._services.agent_list.creatable()
+            self.show(obstacle="" if can_create else NOTHING_SAVED)
+            self._saved_at = saved_at
         return live
 
     # ---- commands: looking
@@ -186,7 +191,7 @@ class AgentsView(PagedView):
 
     def read_revision(self) -> int:
         """Return the revision of the workspace."""
-        return self._services.store.workspace_revision()
+        return self._services.store.all_revisions().workspace
 
     def is_live(self, listed: ListedAgent) -> bool:
         """Return whether it is being connected."""

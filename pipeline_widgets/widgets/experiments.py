@@ -14,6 +14,7 @@ from pipeline_widgets.domain.experiment_actions import describe_algorithm
 from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
 from pipeline_widgets.domain.overview import ExperimentRow
 from pipeline_widgets.domain.retention import list_deletable, parse_keep, summarize_clean_up
+from pipeline_widgets.domain.revisions import Revisions
 from pipeline_widgets.domain.stage_settings import choice_from_text, describe_placement, parse_choice
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.queries.curves import MetricCurve
@@ -248,9 +249,20 @@ class ExperimentsView(AnnotatedList, TriggeringView, LineageView, ScoringView, D
         """Return the page as a table."""
         return self.title, COLUMNS, table_rows(self._shown.rows)
 
-    def read_revision(self) -> int:
-        """Return the project's revision."""
-        return self._services.store.revision(self._project_id)
+    def read_revision(self) -> Revisions:
+        """Return the project's revisions."""
+        return self._services.store.revisions(self._project_id)
+
+    def show_reports(self, before: Revisions, now: Revisions) -> bool:
+        """Read the rows of this page whose runs have reported. A filter can ask for metrics."""
+        if not now.has_only_reports_since(before) or self._query.search:
+            return False
+        reported = self._services.store.reported(self._project_id, before).experiments
+        if here := [row.id for row in self._shown.rows if row.id in reported]:
+            self.replace_rows(self._services.experiment_list.rows(here))
+            if not self._open.keys().isdisjoint(here):
+                self.page_shown()
+        return True
 
     def is_live(self, listed: ListedExperiment) -> bool:
         """Return whether its latest run is active, or its checkpoints are being scored."""
@@ -402,7 +414,7 @@ def _checkpoints(detail: ExperimentDetail, run_detail: RunDetail | None, listed:
 def _curves(curves: Sequence[MetricCurve], chosen: str) -> list[Row]:
     wanted = SCORES if chosen == BOTH else (chosen,)
     return [
-        {"name": curve.name, "points": encode(points_down(curve.points))}
+        {"name": curve.name, "points": list(map(list, points_down(curve.points)))}
         for curve in curves
         if curve.name in wanted
     ]

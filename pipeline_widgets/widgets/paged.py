@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
@@ -61,14 +61,25 @@ class PagedView(TableView):
         """Read the page where anything has changed; its rows stay where they are."""
         revision = self.read_revision()
         if revision != self._revision:
-            self.show_page(self._query, stay=True)
-            self.page_shown()
+            if not self.show_reports(self._revision, revision):
+                self.show_page(self._query, stay=True)
+                self.page_shown()
             self._revision = revision
         return any(self.is_live(row) for row in self._shown.rows)
 
     def read_revision(self) -> object:
         """Return the number, or numbers, that every change to what is listed raises. For subclasses."""
         raise NotImplementedError
+
+    def show_reports(self, before: Any, now: Any) -> bool:
+        """Show what runs have reported, where nothing else has changed; return whether that was so.
+
+        Args:
+            before: The revision of what is shown.
+            now: That of now.
+        """
+        del before, now
+        return False
 
     def is_live(self, listed: Any) -> bool:
         """Return whether what is listed will change soon by itself. For subclasses."""
@@ -132,6 +143,13 @@ class PagedView(TableView):
             return self.TITLE
         first = shown.page * shown.size
         return f"{self.TITLE} {first + 1:,} to {first + len(shown.rows):,} of {shown.total:,}"
+
+    def replace_rows(self, changed: Mapping[int, TableRow]) -> None:
+        """Show rows of this page in place of those of the same ids; the others stay as they are."""
+        found = self._shown
+        self._shown = replace(found, rows=tuple(changed.get(row.id, row) for row in found.rows))
+        told = {each: self.row_of(row, self._shown) for each, row in changed.items()}
+        self.show_rows("rows", [told.get(row["id"], row) for row in self.rows])
 
     def _set_page(self, query: Query, found: Page[Any]) -> None:
         self._shown, self._query = found, replace(query, page=found.page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +15,11 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage
 from pipeline_widgets.domain.history import Event
+from pipeline_widgets.domain.revisions import NEVER
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.history import current_user
 from pipeline_widgets.services.queries.pipeline_state import PipelineState, StageState
+from pipeline_widgets.services.queries.run_detail import RunDetail
 from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.base import ReadOnlyState, Row
 from pipeline_widgets.widgets.config_editing import ConfigEditingView
@@ -78,12 +80,14 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
         self._pipeline_id = pipeline_id
         self._on_results = on_results
         self._state = services.states.pipeline(pipeline_id)
-        self._revision = (-1, -1)
+        self._revision = NEVER
         self._code: Sequence[str | None] = ()
         self._references: Sequence[tuple[str, AlgorithmReference]] = ()
         self._references_read_at: object = None
         self._whole = True
         self._scoring = False
+        self._run_detail: RunDetail | None = None
+        self._evaluations: list[Row] = []  # of its checkpoints
         self._charted: str | None = None
         super().__init__(
             services,
@@ -96,19 +100,27 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
 
     def update(self) -> bool:
         """Read the pipeline where anything has changed, and the selected run where it is active."""
-        revision = self._services.store.revisions(self._state.pipeline.project_id)
+        before, project_id = self._revision, self._state.pipeline.project_id
+        revision = self._services.store.revisions(project_id)
         records = self._services.run_records
-        read_at = (revision[0], self._services.read_only_reason)
+        read_at = (revision.edits, self._services.read_only_reason)
         if read_at != self._references_read_at:
             self._references = records.code_references(self._pipeline_id)
             self._references_read_at = read_at
         code = records.code_versions(self._references)
-        moved = revision[0] != self._revision[0] or code != self._code
+        is_edited = not revision.has_only_reports_since(before) or code != self._code
         self._code = code
-        if moved:
+        if is_edited:
             self._read()
-        if revision != self._revision or not self._whole or not self._state.settled or self._scoring:
-            self._show_panel()
+        reported: Collection[int] = ()
+        if not is_edited and revision != before:
+            told = self._services.store.reported(project_id, before)
+            reported = told.runs if self._pipeline_id in told.pipelines else ()  # else it is another one's
+        moved = is_edited or bool(reported)
+        if moved or not self._whole or not self._state.settled or self._scoring:
+            self._show_panel(is_edited=is_edited)
+            if reported:
+                self._show_reports(reported)
             if self.chart:
                 self._show_chart()
         self._revision = revision
@@ -366,6 +378,12 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
             self.show(selected=0)
         self._follow()
 
+    def _show_reports(self, run_ids: Collection[int]) -> None:
+        """Show how far runs are now; the one in the panel was read for that."""
+        known = {} if self._run_detail is None else {self._run_detail.run.id: self._run_detail.run}
+        self._state = self._services.states.with_runs(self._state, run_ids, known)
+        self.show_rows("stages", stage_rows(self._state))
+
     def _select(self, stage: int, *, following: bool) -> None:
         self.show(following=following)
         self._choose(stage)
@@ -389,24 +407,32 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
         shown |= {"undo": _edit_row(options.undo), "redo": _edit_row(options.redo)}
         return {"pipeline": shown, "stages": stage_rows(self._state)}
 
-    def _show_panel(self) -> None:
-        chosen = self._find_chosen()
-        self._whole, self._scoring = True, False
+    def _show_panel(self, *, is_edited: bool = True) -> None:
+        """Show the run of the selected stage; without an edit, what it has reported and printed since."""
+        chosen, before, was_scoring = self._find_chosen(), self._run_detail, self._scoring
+        self._whole, self._scoring, self._run_detail = True, False, None
         if chosen is None:
             self.show(panel={})
             return
         run_detail = None
         if chosen.run is not None:
-            run_detail = self._services.run_details.run(chosen.run.id, metrics=METRICS_AT_ONCE)
+            details = self._services.run_details
+            if is_edited or before is None or before.run.id != chosen.run.id:
+                run_detail, before = details.run(chosen.run.id, metrics=METRICS_AT_ONCE), None
+            else:
+                run_detail = details.with_reports(before, metrics=METRICS_AT_ONCE)
             self._whole = run_detail.whole  # a long run is read over several looks
+        self._run_detail = run_detail
         deployed = None
         if isinstance(chosen.stage, DeploymentStage):
             deployed = self._services.stage_agents.get(chosen.stage, run_detail)
             self._show_its_agent(deployed)
         shown = panel_row(self._state, self.selected, run_detail, deployed)
         if run_detail is not None:
-            saved = [each.id for each in run_detail.checkpoints]
-            shown["run"]["evaluations"], self._scoring = self.open_evaluations(saved)
+            if before is None or was_scoring:
+                saved = [each.id for each in run_detail.checkpoints]
+                self._evaluations, self._scoring = self.open_evaluations(saved)
+            shown["run"]["evaluations"] = self._evaluations
         self.show(panel=shown)
 
     def _show_chart(self) -> None:

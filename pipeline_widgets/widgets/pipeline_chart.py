@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipeline_widgets.services.queries.pipeline_curves import PipelineCurve, StageCurve
 from pipeline_widgets.widgets.base import Row
-from pipeline_widgets.widgets.encoding import encode
 from pipeline_widgets.widgets.steps import points_down, step_down
 
 
@@ -26,6 +25,6 @@ def _stage_row(stage: StageCurve) -> Row:
         "active": stage.run.status.active,
         "first": step_down(stage.first),
         "last": step_down(stage.last),
-        "points": encode(points_down(stage.points)),
+        "points": list(map(list, points_down(stage.points))),
         "resumed": [step_down(each) for each in stage.resumed],
     }

@@ -12,6 +12,7 @@ import traitlets as t
 from pipeline_widgets.application import Services
 from pipeline_widgets.directions import isolate
 from pipeline_widgets.domain.filter_subjects import PIPELINES
+from pipeline_widgets.domain.revisions import Revisions
 from pipeline_widgets.domain.rollup import PipelineStatus
 from pipeline_widgets.domain.template import Template
 from pipeline_widgets.errors import NotFoundError, RuleError, StaleWriteError
@@ -220,9 +221,13 @@ class PipelineList(AnnotatedList):
         ]
         return self.title, COLUMNS, rows
 
-    def read_revision(self) -> int:
-        """Return the project's revision."""
-        return self._services.store.revision(self._project_id)
+    def read_revision(self) -> Revisions:
+        """Return the project's revisions."""
+        return self._services.store.revisions(self._project_id)
+
+    def show_reports(self, before: Revisions, now: Revisions) -> bool:
+        """Leave the page as it is: no row shows how far a run is. A filter can ask for metrics."""
+        return now.has_only_reports_since(before) and not self._query.search
 
     def is_live(self, listed: PipelineRow) -> bool:
         """Return whether one of its runs is active."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -35,10 +36,14 @@ class Refresher:
 
     Args:
         look: Finds crashed and never-started runs, as everything that looks does.
+        ask_once: Lets views ask once, within it, for what tells them whether anything has changed.
     """
 
-    def __init__(self, look: Callable[[], None]) -> None:
+    def __init__(
+        self, look: Callable[[], None], ask_once: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self._look = look
+        self._ask_once = ask_once
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._leases: dict[str, tuple[Refreshed, float]] = {}
@@ -74,15 +79,21 @@ class Refresher:
 
     def _run(self) -> None:
         while seen := self._find_seen():
-            live = False
-            try:
-                self._look()
-            except Exception:  # a look that fails must not end the thread; the views say that they are old
-                _log.exception("A look for crashed runs failed.")
-            for each in seen:
-                live |= each.refresh(wait=False)  # a command that copies gigabytes holds up its own view only
+            live = self._refresh(seen)
             self._wake.wait(LIVE if live else REST)
             self._wake.clear()
+
+    def _refresh(self, seen: Iterable[Refreshed]) -> bool:
+        """Let views show what has changed; return whether to look again soon."""
+        live = False
+        try:
+            self._look()
+        except Exception:  # a look that fails must not end the thread; the views say that they are old
+            _log.exception("A look for crashed runs failed.")
+        with self._ask_once():
+            for each in seen:
+                live |= each.refresh(wait=False)  # a command that copies gigabytes holds up its own view only
+        return live
 
     def _find_seen(self) -> list[Refreshed]:
         """Return what can be seen; the thread ends where that is nothing."""
@@ -129,5 +140,5 @@ def refresher(store: Store, look: Callable[[], None]) -> Refresher:
     """Return the refresher of a workspace; there is one for each."""
     with _lock:
         if store not in _of:
-            _of[store] = Refresher(look)
+            _of[store] = Refresher(look, store.ask_once)
         return _of[store]

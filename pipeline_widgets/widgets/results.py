@@ -18,6 +18,7 @@ from pipeline_widgets.domain.comparison import ABSENT, Setting, assign_places
 from pipeline_widgets.domain.curve import Curve, thin_curve
 from pipeline_widgets.domain.filter_subjects import EXPERIMENTS
 from pipeline_widgets.domain.overview import ExperimentRow, ResultRow
+from pipeline_widgets.domain.revisions import NEVER
 from pipeline_widgets.errors import RuleError
 from pipeline_widgets.services.queries.comparison import (
     ComparisonQueries,
@@ -83,9 +84,10 @@ class Curves:
         self._comparisons = comparisons
         self._kept: dict[int, RunCurves] = {}
         self._read: dict[int, tuple[MetricCurve, ...]] = {}
+        self._scored: Mapping[int, tuple[MetricCurve, ...]] = {}
 
-    def read(self, run_ids: Sequence[int]) -> PlottedSeries:
-        """Return the curves of runs, in their order."""
+    def read(self, run_ids: Sequence[int], *, is_edited: bool = True) -> PlottedSeries:
+        """Return the curves of runs, in their order; without an edit evaluators have scored nothing since."""
         asked = [each for each in run_ids if each not in self._kept]
         share = AT_ONCE // max(1, len(asked))
         reported = self._run_details.curves(asked, points=POINTS, metrics=share) if asked else {}
@@ -95,7 +97,9 @@ class Curves:
             for run_id in run_ids
             if run_id in known and (run_id not in reported or reported[run_id].final)
         }
-        scored = self._comparisons.score_curves(run_ids)  # which may come long after the training
+        if is_edited:
+            self._scored = self._comparisons.score_curves(run_ids)  # which may come long after the training
+        scored = self._scored
         self._read = {
             run_id: (*known[run_id].curves, *scored.get(run_id, ())) for run_id in run_ids if run_id in known
         }
@@ -130,6 +134,10 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
     """
 
     view = t.Unicode("ResultsView").tag(sync=True)
+
+    #: A report changes the curves of its run, which may be all that there are. As a whole, each point of them
+    #: would be looked through for bytes, of which there are none.
+    _WHOLE = 1.0
 
     noun = "run"
 
@@ -180,7 +188,7 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         self._places: dict[int, int] = {}  # of the drawn runs: how each is drawn
         self._single = single or {}
         self._hidden, self._asked = set[int](), set[int]()
-        self._revision = -1
+        self._revision = NEVER
         self._live = False
         self._evaluations: list[int] = []  # the latest that was asked for here
         self._compared: tuple[int, ...] = ()
@@ -198,7 +206,7 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         """Show the runs of these experiments, in the order in which they were chosen."""
         with self._guard:
             self._wanted, self._alone = tuple(dict.fromkeys(ids)), False
-            self._revision = -1
+            self._revision = NEVER
             self.refresh()
         self._refresher.wake()
 
@@ -256,12 +264,13 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
 
     def update(self) -> bool:
         """Read what there is where anything has changed, and the runs that are shown where one is active."""
-        revision = self._services.store.revision(self._project_id)
-        moved = revision != self._revision
-        if moved:
+        revision = self._services.store.revisions(self._project_id)
+        is_edited = not revision.has_only_reports_since(self._revision)
+        if is_edited:
             self._show_experiments(self._services.overview.experiments(self._project_id))
-        if moved or self._live:
-            self._show_runs(self._services.overview.results(self._project_id, self.chosen))
+        if is_edited or self._live or revision != self._revision:
+            found = self._services.overview.results(self._project_id, self.chosen)
+            self._show_runs(found, is_edited=is_edited)
         self._revision = revision
         return self._live
 
@@ -283,14 +292,15 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         )
         self.show(chosen=chosen)
 
-    def _show_runs(self, found: Sequence[ResultRow]) -> None:
+    def _show_runs(self, found: Sequence[ResultRow], *, is_edited: bool = True) -> None:
+        """Show these runs; without an edit since then, only what they have reported has changed."""
         drawn = self._to_draw(found)
         self._places = assign_places(self._places, [each.run_id for each in found if each.run_id in drawn])
         order = sorted_runs(found, self._sort, datetime.now(UTC), descending=self._descending)
         self._listed = tuple(
             each for at, each in enumerate(order) if at < LISTED or each.run_id in self._places
         )
-        curves = self._curves.read([*self._places])
+        curves = self._curves.read([*self._places], is_edited=is_edited)
         evaluations = [self._services.runs.get(each) for each in self._evaluations]
         active = any(each.status.active for each in (*self._listed, *evaluations))
         self._live = active or not curves.whole
@@ -307,8 +317,9 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         self.show(evaluators=list(find_evaluators(found)))
         self.show_rows("runs", rows)
         self.show_rows("timelines", curves.timelines)
-        shown = self._services.shown_items.summaries([each.run_id for each in self._listed])
-        self.show_rows("shown", [summary_row(shown[row["id"]]) for row in rows if row["id"] in shown])
+        if is_edited:
+            shown = self._services.shown_items.summaries([each.run_id for each in self._listed])
+            self.show_rows("shown", [summary_row(shown[row["id"]]) for row in rows if row["id"] in shown])
         self.show_rows("curves", curves.rows)
         self._show_settings([*self._places])
 

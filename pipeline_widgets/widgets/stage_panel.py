@@ -11,7 +11,7 @@ from pipeline_widgets.services.queries.pipeline_state import PipelineState
 from pipeline_widgets.services.queries.run_detail import CheckpointRow, RunDetail
 from pipeline_widgets.services.queries.stage_agent import StageAgent
 from pipeline_widgets.widgets.base import Row
-from pipeline_widgets.widgets.encoding import encode, encode_fields
+from pipeline_widgets.widgets.encoding import encode_fields
 from pipeline_widgets.widgets.failure_card import failure_row
 from pipeline_widgets.widgets.showing import summary_row
 from pipeline_widgets.widgets.stale_card import reason_rows
@@ -91,7 +91,7 @@ def _run(run_detail: RunDetail, resume_step: int | None) -> Row:
 
 def _curve(curve: MetricCurve, *, drawn: bool) -> Row:
     points = curve.points if drawn else curve.points[-1:]
-    return {"name": curve.name, "points": encode(points_down(points, DIGITS))}
+    return {"name": curve.name, "points": list(map(list, points_down(points, DIGITS)))}
 
 
 def _checkpoints(rows: Sequence[CheckpointRow], best: int | None) -> list[Row]:

@@ -39,13 +39,17 @@ def points_down(
     """Return the points of a curve, their values in as many digits as tell them apart in a chart.
 
     Args:
-        points: Steps and values; None is a gap.
+        points: Steps and values; None is a gap, like what is not finite.
         least: Digits of values that differ by about their own size.
     """
     listed = list(points)
     digits = _digits([value for _, value in listed if value is not None], least)
     return [
-        (step_down(step), None if value is None else float(f"{value:.{digits}g}")) for step, value in listed
+        (
+            step_down(step),
+            None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}"),
+        )
+        for step, value in listed
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import ipywidgets
@@ -15,6 +15,7 @@ from pipeline_widgets.domain.chain import label_stage
 from pipeline_widgets.domain.filter_subjects import PROJECTS
 from pipeline_widgets.domain.overview import ActiveRun
 from pipeline_widgets.domain.project import describe_kind
+from pipeline_widgets.domain.revisions import Revisions
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.services.queries.workspace_overview import ListedProject, WaitingStage, WorkspacePage
 from pipeline_widgets.widgets.agents import AgentsView
@@ -124,9 +125,17 @@ class WorkspaceView(PagedView):
         """Return the page as a table."""
         return f"{self.title} of {isolate(self.workspace['name'])}", COLUMNS, table_rows(self._shown.rows)
 
-    def read_revision(self) -> object:
+    def read_revision(self) -> Revisions:
         """Return the revisions of all projects."""
         return self._services.store.all_revisions()
+
+    def show_reports(self, before: Revisions, now: Revisions) -> bool:
+        """Read how far the active runs are; nothing else that is shown comes from their reports."""
+        if not now.has_only_reports_since(before):
+            return False
+        self._shown = replace(self._shown, active=self._services.workspace_overview.active_runs())
+        self._show_active()
+        return True
 
     def is_live(self, listed: ListedProject) -> bool:
         """Return False: what is active is listed by itself."""
@@ -156,7 +165,7 @@ class WorkspaceView(PagedView):
     def page_shown(self) -> None:
         """Show what is active, what waits, and the agents; leave a project that is gone."""
         found: WorkspacePage = self._shown
-        self.show_rows("active", list(map(active_row, found.active)))
+        self._show_active()
         self.show_rows("waiting", list(map(waiting_row, found.waiting)))
         if found.has_agents and self.agents is None:
             self.show(agents=AgentsView(self._services))
@@ -165,6 +174,9 @@ class WorkspaceView(PagedView):
                 self._services.projects.get(self._opened_id)
             except NotFoundError:
                 self.do_back()
+
+    def _show_active(self) -> None:
+        self.show_rows("active", list(map(active_row, self._shown.active)))
 
 
 def active_row(run: ActiveRun) -> Row:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Executable, bindparam, insert, select, update
 
 from pipeline_widgets.domain.agent import CONNECTED_STATUSES, AgentStatus
 from pipeline_widgets.domain.endpoint import LOCAL, DesiredState, Endpoint
@@ -17,6 +16,8 @@ _CONNECTED = tuple(sorted(status.value for status in CONNECTED_STATUSES))
 _UNLAUNCHED = dict.fromkeys(("launch_machine", "launch_pid", "launch_started"))
 _agents, _endpoints = schema.agents.c, schema.endpoints.c
 _BY_AGENT = select(schema.endpoints).where(_endpoints.agent_id.in_(bindparam("ids", expanding=True)))
+_LEASES = select(schema.endpoints).join(schema.agents, _agents.id == _endpoints.agent_id)
+_ACTIVE_LEASES = _LEASES.where(_agents.status.in_(_CONNECTED))  # asked for by every look
 
 
 class Endpoints(Repository):
@@ -125,11 +126,11 @@ class Endpoints(Repository):
 
     def lease(self, agent_id: int) -> Lease | None:
         """Return which process serves an agent; None if it was never connected."""
-        return next(iter(self._leases(_agents.id == agent_id)), None)
+        return next(iter(self._leases(_LEASES.where(_agents.id == agent_id))), None)
 
     def active(self) -> tuple[Lease, ...]:
         """Return which process serves each agent that is Pending or Deployed."""
-        return self._leases(_agents.status.in_(_CONNECTED))
+        return self._leases(_ACTIVE_LEASES)
 
     def by_agent(self, agent_ids: Collection[int]) -> Mapping[int, Endpoint]:
         """Return the endpoints of agents, by the id of the agent."""
@@ -139,9 +140,7 @@ class Endpoints(Repository):
         """Raise the workspace's revision: agents belong to no project."""
         self._touch_workspace()
 
-    def _leases(self, condition: Any) -> tuple[Lease, ...]:
-        query = select(schema.endpoints)
-        query = query.join(schema.agents, _agents.id == _endpoints.agent_id).where(condition)
+    def _leases(self, query: Executable) -> tuple[Lease, ...]:
         return tuple(_to_lease(row) for row in self._all(query))
 
 

@@ -20,6 +20,7 @@ _TOUCH = (
     .values(revision=schema.projects.c.revision + 1)
     .returning(schema.projects.c.revision)
 )
+_TOUCH_BY_REPORT = _TOUCH.values(reports=schema.projects.c.reports + 1)
 _NAMED = select(schema.projects.c.id, schema.projects.c.name).where(
     schema.projects.c.name.in_(bindparam("names", expanding=True))
 )
@@ -77,9 +78,14 @@ class Projects(Repository):
         """
         return int(require(self._first(_CHANGES, project=project_id), "project")["changes"])
 
-    def touch(self, project_id: int) -> int:
-        """Raise a project's revision and return it; first in every write, so that it locks the project."""
-        row = self._first(_TOUCH, project=project_id)
+    def touch(self, project_id: int, *, is_report: bool = False) -> int:
+        """Raise a project's revision and return it; first in every write, so that it locks the project.
+
+        Args:
+            project_id: The project.
+            is_report: Whether only metrics, progress and usage of one run are written.
+        """
+        row = self._first(_TOUCH_BY_REPORT if is_report else _TOUCH, project=project_id)
         return int(require(row, "project")["revision"])
 
     def rename(self, project_id: int, name: str) -> Project:

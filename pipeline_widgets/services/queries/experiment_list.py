@@ -103,6 +103,11 @@ class ExperimentListQueries:
             )
         return Page(rows=listed, total=here.total, all=everything, page=here.page, size=here.size)
 
+    def rows(self, ids: Sequence[int]) -> dict[int, ListedExperiment]:
+        """Return experiments as the list shows them, by their ids."""
+        with self._store.read() as work:
+            return {row.id: row for row in _list(work, ids)}
+
 
 def _list(work: UnitOfWork, ids: Sequence[int]) -> tuple[ListedExperiment, ...]:
     found = work.experiments.summaries(ids)

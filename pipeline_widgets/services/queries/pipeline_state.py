@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Stage, label_stage
@@ -133,6 +133,29 @@ class PipelineStateQueries:
             ),
             runs=offer_runs(pipeline, known, stale),
         )
+
+    def with_runs(
+        self, state: PipelineState, run_ids: Collection[int], known: Mapping[int, Run]
+    ) -> PipelineState:
+        """Return a state with what these runs have reported since; nothing else has been written.
+
+        Args:
+            state: The state.
+            run_ids: The runs.
+            known: Runs, by their ids, that were read just now.
+        """
+        latest = {each.run.id for each in state.stages if each.run is not None} & {*run_ids}
+        runs = {each: known[each] for each in latest if each in known}
+        if missing := latest - runs.keys():
+            with self._store.read() as work:
+                runs |= work.runs.by_id(missing)
+        stages = (
+            replace(each, run=_without_beat(runs[each.run.id]))
+            if each.run is not None and each.run.id in runs
+            else each
+            for each in state.stages
+        )
+        return replace(state, stages=tuple(stages))
 
     def of_stage(self, stage_id: int) -> StageState:
         """Return the state of one stage; NotFoundError without it."""

@@ -134,8 +134,40 @@ class RunDetailQueries:
                 agent=_agent(work, run),
                 shown=work.shown_items.summaries([run_id]).get(run_id, ShownSummary(run_id=run_id)),
             )
-        log = self._store.artifact_store.log(run_id, LOG_READ + 1, waits=False)
-        return replace(run_detail, log=render_log(log, lines))
+        return replace(run_detail, log=self._log(run_id, lines))
+
+    def with_reports(
+        self, before: RunDetail, *, points: int = 120, lines: int = 40, metrics: int | None = None
+    ) -> RunDetail:
+        """Return what is to be seen of a run now, where since `before` nothing but reports has been written.
+
+        Args:
+            before: What was to be seen of it.
+            points: As of `run`, like the others.
+            lines: The same.
+            metrics: The same.
+
+        Raises:
+            NotFoundError: It is gone.
+        """
+        run_id = before.run.id
+        with self._store.read() as work:
+            run = work.runs.get(run_id)
+            read = self._curves.read(work, [run_id], points, metrics)[run_id]
+            usage = _usage(work, run_id, points)
+        return replace(
+            before,
+            run=replace(run, beat_at=None),
+            curves=read.curves,
+            usage=usage,
+            clock=read.clock,
+            resumed=read.resumed,
+            whole=read.whole,
+            log=self._log(run_id, lines),
+        )
+
+    def _log(self, run_id: int, lines: int) -> str:
+        return render_log(self._store.artifact_store.log(run_id, LOG_READ + 1, waits=False), lines)
 
     def curves(
         self, run_ids: Sequence[int], *, points: int, metrics: int | None = None

@@ -38,8 +38,17 @@ class RunRecordQueries:
 
     def code_versions(self, references: Iterable[tuple[str, AlgorithmReference]]) -> tuple[str | None, ...]:
         """Return what that code is known by now: it moves when a file is saved. The database is not asked."""
-        found = (self._store.current_code(*each) for each in references)
-        return tuple(None if each is None else each.digest for each in found)
+        return tuple(map(self._code_version, references))
+
+    def _code_version(self, named: tuple[str, AlgorithmReference]) -> str | None:
+        name, reference = named
+
+        def ask() -> str | None:
+            found = self._store.current_code(name, reference)
+            return None if found is None else found.digest
+
+        # Two references can be equal whose cells have defined other helpers.
+        return self._store.once(("code", name, reference, reference.code), ask)
 
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""

@@ -125,6 +125,11 @@ class WorkspaceOverviewQueries:
                 has_agents=work.checkpoints.any(),  # what an agent is a copy of cannot be deleted
             )
 
+    def active_runs(self) -> tuple[ActiveRun, ...]:
+        """Return the first of what is active."""
+        with self._store.read() as work:
+            return work.overview.active_runs(LISTED)
+
     def project_ids(self, search: str = "") -> tuple[int, ...]:
         """Return the projects for which a filter holds, in the order of their creation.
 
