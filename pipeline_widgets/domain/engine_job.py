@@ -11,6 +11,7 @@ class JobState(StrEnum):
 
     WAITING = "waiting"  # in its queue
     AT_WORK = "at work"
+    SUSPENDED = "suspended"  # it has begun, and stands still until its engine lets it go on
     ENDED = "ended"
     UNKNOWN = "unknown"  # the engine does not answer, or has forgotten the job
 

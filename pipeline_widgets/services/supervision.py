@@ -278,7 +278,7 @@ class SupervisionService(LeaseService):
             return work.runs.set_waits(work.runs.lease(subject_id), waits, revision)
 
     def record_waits(self, lease: Lease, waits: str | None) -> bool:
-        """Record for what a Pending run waits, which a view shows; False if it has moved on."""
+        """Record for what an active run waits, which a view shows; False if it has moved on."""
         with self._store.write() as work:
             revision = work.projects.touch(work.runs.get(lease.subject_id).project_id)
             return work.runs.set_waits(lease, waits, revision)
