@@ -294,7 +294,7 @@ def test_a_suspended_job_that_is_cancelled_is_crashed_with_slurms_words(
 def test_a_stop_ends_a_suspended_job(bench: Bench, slurm: OneNodeSlurm) -> None:
     run, job = suspended(bench, slurm)
     run.stop()
-    assert ended(run, 30) == "Stopped"
+    assert ended(run, 30) == "Stopped", run.error
     slurm.wait_for(lambda: not slurm.run("squeue", "-h"), "the end of the job")
     assert slurm.state(job) == "CANCELLED"
 

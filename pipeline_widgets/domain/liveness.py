@@ -79,6 +79,15 @@ class Lease:
         return self.is_begun and self.waits is not None
 
     @property
+    def status_without_process(self) -> Status:
+        """The status of a run whose process is gone.
+
+        One that was to stop while its engine had suspended it was ended by that engine, as was asked for.
+        """
+        is_stopped = self.is_suspended and self.status is Status.STOPPING
+        return Status.STOPPED if is_stopped else Status.CRASHED
+
+    @property
     def is_begun(self) -> bool:
         """Whether a holder that is gone has left work half done; if not, another process can begin it."""
         return self.status is not Status.PENDING

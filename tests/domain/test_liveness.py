@@ -416,6 +416,15 @@ def test_a_suspended_job_that_its_engine_ends_is_given_up_in_the_words_of_the_en
     assert decision.evidence.endswith("last beat 900.0 s ago. Slurm says of job 12: CANCELLED (by 0).")
 
 
+@pytest.mark.spec("11.2")
+def test_a_run_that_was_to_stop_while_it_was_suspended_is_stopped() -> None:
+    """Its engine has ended it, since that was asked for; any other without its process is crashed."""
+    stopping = Status.STOPPING
+    assert replace(SUSPENDED, status=stopping).status_without_process is Status.STOPPED
+    for lease in (SUSPENDED, AT_WORK_ELSEWHERE, replace(AT_WORK_ELSEWHERE, status=stopping), BY_ENGINE):
+        assert lease.status_without_process is Status.CRASHED
+
+
 @pytest.mark.spec("11.2", "6.9")
 @pytest.mark.parametrize("seen", [ProcessState.OUT_OF_SIGHT, ProcessState.SUSPENDED])
 def test_a_silent_job_is_not_given_up_before_its_engine_was_asked(seen: ProcessState) -> None:
