@@ -164,7 +164,7 @@ class Run(Annotated):
 
     @property
     def waits(self) -> str | None:
-        """For what it waits: Pending, such as "Resources (Slurm job 12)", or suspended by its engine; or None."""
+        """For what it waits, to begin or to go on, such as "Resources (Slurm job 12)"; else None."""
         self._services.reconcile()
         return self._now.waiting_for
 

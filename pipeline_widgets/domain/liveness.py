@@ -322,7 +322,7 @@ def _assess_job(lease: Lease, job: JobReport | None) -> LivenessDecision:
 
 
 def _is_believed_longer(lease: Lease, seen: ProcessState, job: JobReport | None) -> bool:
-    """Return whether the silence of a process may be that of a network, or of an engine that has suspended it."""
+    """Return whether a process may be silent for its network, or for an engine that has suspended it."""
     if job is None:
         return False
     if job.state is JobState.UNKNOWN:

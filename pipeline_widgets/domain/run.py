@@ -204,7 +204,7 @@ class Run:
 
     @property
     def waiting_for(self) -> str | None:
-        """For what it waits, as in "Resources (Slurm job 12)": Pending, or suspended by its engine; or None."""
+        """For what it waits, to begin or to go on, such as "Resources (Slurm job 12)"; else None."""
         if not self.status.active or not self.waits:
             return None
         if self.launcher is None or self.job is None:

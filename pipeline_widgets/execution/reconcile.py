@@ -18,9 +18,11 @@ from pipeline_widgets.execution.engine_jobs import EngineJobs
 from pipeline_widgets.execution.launch_client import start_server
 from pipeline_widgets.execution.launch_place import find_place, idle_seconds
 from pipeline_widgets.execution.launch_request import create_launch_request
+from pipeline_widgets.execution.launchers import has_launch_servers
 from pipeline_widgets.execution.leases import LeaseReconciler
 from pipeline_widgets.execution.notifier import Notifier
 from pipeline_widgets.execution.preloading import ImportedModules
+from pipeline_widgets.execution.variables import LAUNCH, find_server_log
 from pipeline_widgets.services.supervision import SupervisionService
 
 RECONCILE_EVERY = 0.5  # seconds between two reconciliations of one process, however often it is asked
@@ -70,7 +72,7 @@ class Reconciler:
                 identity=None if placement.launcher is None else identity,
                 folders=() if placement.launcher is None else folders,
                 server_log=logs.parent / SERVER_LOG,
-                libraries=None if placement.launcher else self._find_algorithm_key(run_id),
+                libraries=self._find_algorithm_key(run_id, placement.launcher),
             ),
             end=self._end,
             log_of=log_of,
@@ -144,20 +146,24 @@ class Reconciler:
                 _log.warning("Run %s was not launched: %s", lease.subject_id, error)
 
     def keep_libraries(self, run_id: int, modules: ImportedModules) -> None:
-        """Start a launch server that imports what a local run has imported, for later runs of its algorithm.
+        """Start a launch server that imports what a run here has imported, for later runs of its algorithm.
 
         Does nothing where there is one, or where none can be.
         """
         key = self._supervision.find_algorithm_key(run_id)
-        request = create_launch_request(self._url, (), self._artifacts / SERVER_LOG)
+        hosted = find_server_log(os.environ)  # where this is a job over SSH
+        log = self._artifacts / SERVER_LOG if hosted is None else Path(hosted)
+        request = create_launch_request(self._url, (), log)
         environment = interpreter.environment(**request.environment)
-        place = find_place(environment, request.log, key) if key is not None else None
+        if hosted is not None:
+            environment[LAUNCH] = os.environ[LAUNCH]
+        place = find_place(environment, log, key) if key is not None else None
         if place is not None:
             start_server(place, environment, libraries=modules)
 
-    def _find_algorithm_key(self, run_id: int) -> str | None:
+    def _find_algorithm_key(self, run_id: int, launcher: str | None) -> str | None:
         """Return the key of the algorithm of a run; a run that was just triggered is not read again."""
-        if not idle_seconds(os.environ):
+        if not has_launch_servers(launcher) or not idle_seconds(os.environ):
             return None  # no launch server would be asked
         run = self._triggered
         if run is not None and run.id == run_id:
