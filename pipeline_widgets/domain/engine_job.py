@@ -27,6 +27,8 @@ class JobObservation:
     exit_code: int | None = None
     #: The names of the machines on which it is, or was, as the engine calls them.
     hosts: tuple[str, ...] = ()
+    #: Whether it has ended only since its engine lets no job wait in its queue for longer.
+    has_waited_too_long: bool = False
 
     def describe(self, engine: str, job_id: str) -> str:
         """Return in a sentence what the engine says, for the evidence of a crash."""

@@ -307,6 +307,8 @@ def _assess_job(lease: Lease, job: JobReport | None) -> LivenessDecision:
     """Decide what to do about a lease that no process has taken, by what the engine says of its job."""
     leave = LivenessDecision(action=LivenessAction.LEAVE)
     match job.state if job is not None else None:
+        case JobState.ENDED if job is not None and job.observation.has_waited_too_long:
+            return LivenessDecision(action=LivenessAction.LAUNCH)  # it waits on, as in any other queue
         case JobState.ENDED:
             evidence = f"Its job was launched {lease.launches} times and ended each time before it had begun."
         case JobState.UNKNOWN if job is not None and job.seconds > RELAUNCH_ELSEWHERE_AFTER:

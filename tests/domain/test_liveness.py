@@ -357,6 +357,18 @@ def test_a_job_that_ended_before_its_run_began_is_launched_once_more() -> None:
 
 
 @pytest.mark.spec("11.2")
+@given(st.integers(1, 50))
+def test_a_job_that_its_engine_lets_wait_no_longer_is_given_to_it_again(launches: int) -> None:
+    """However often: Ray fails what waits for 15 minutes, and a queue is where a run waits until its turn."""
+    said = JobObservation(state=JobState.ENDED, has_waited_too_long=True)
+    lease = replace(BY_ENGINE, launches=launches)
+    decision = assess(
+        lease, ProcessState.OUT_OF_SIGHT, now=2000, grace=GRACE, job=JobReport(observation=said)
+    )
+    assert decision.action is LivenessAction.LAUNCH
+
+
+@pytest.mark.spec("11.2")
 def test_an_engine_that_does_not_answer_leaves_it_to_the_grace() -> None:
     """For a run at work that is the grace; for one that is to begin, the time of a launch elsewhere."""
     unknown = JobState.UNKNOWN
