@@ -20,7 +20,6 @@ from pipeline_widgets.execution.variables import LIBRARIES, find_server_log
 
 #: The exit code of a job whose supervisor has outlived its launch server, so that nobody knows how it ended.
 UNKNOWN_EXIT = 75
-HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _OUTPUT = 1  # the log of the job
 
 
@@ -73,7 +72,7 @@ def _wait(forked: ForkedProcess) -> int:
             else:
                 os.kill(forked.pid, number)
 
-    for each in HANDED_ON:
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, hand_on)
     told = forked.wait()
     if told is None and process is not None:  # its launch server has ended before it
