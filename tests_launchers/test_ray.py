@@ -298,7 +298,7 @@ def test_a_run_waits_for_resources_as_long_as_they_are_taken(bench: RayBench) ->
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_run_waits_for_longer_than_ray_lets_a_job_wait(tmp_path: Path) -> None:
-    """It fails what has waited for 15 minutes, here 40 s; its run stays Pending and is given to it again."""
+    """Ray fails what has waited for long, here for 40 s; the run stays Pending and is given to it again."""
     variables = {"RAY_JOB_START_TIMEOUT_SECONDS": "40"}
     with closing(RayCluster(resources={"gold": 1.0}, variables=variables)) as cluster:
         cluster.wait_until_ready()
