@@ -16,10 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline_widgets.execution.variables import LAUNCHED_FOR, SERVER_LOG, START_METHOD, URL
+
 if TYPE_CHECKING:
     from pipeline_widgets.execution.assembly import Execution
 
-URL = "PIPELINE_WIDGETS_URL"
 DEFAULT = "sqlite:///lab.db"
 PATIENCE = 60.0  # seconds that a database may refuse before a process that was launched for it ends
 RETRY_EVERY = 1.0
@@ -28,6 +29,11 @@ SUPERVISOR_WITHIN = 15.0  # seconds that a launch server leaves to the superviso
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
+    if arguments is None and SERVER_LOG in os.environ and sys.argv[1:2] == ["supervise"]:
+        from pipeline_widgets.execution.hosted_job import run_forked  # noqa: PLC0415  only for jobs over SSH
+
+        if (code := run_forked(sys.argv[1:])) is not None:
+            return code
     options = _parser().parse_args(arguments)
     from pipeline_widgets.errors import PipelineError  # noqa: PLC0415  --help need not wait for it
 
@@ -124,7 +130,7 @@ def _url(options: argparse.Namespace) -> str:
 
 
 def _supervise(options: argparse.Namespace) -> None:
-    from pipeline_widgets.execution.fork_server import START_METHOD, create_spawner  # noqa: PLC0415  it forks first
+    from pipeline_widgets.execution.fork_server import create_spawner  # noqa: PLC0415  it forks first
 
     spawner = create_spawner(os.environ.get(START_METHOD))
     gc.disable()  # imports leave nothing to collect, and are faster so; `Supervisor.run` enables it again
@@ -234,7 +240,6 @@ def _open_launched(options: argparse.Namespace) -> Execution:
     """Open the workspace that this process was launched for; wait for a database that refuses for a while."""
     from pipeline_widgets.errors import DataRefusedError, StorageError  # noqa: PLC0415  not for --help
     from pipeline_widgets.execution.assembly import connect_execution  # noqa: PLC0415  as above
-    from pipeline_widgets.execution.ownership import LAUNCHED_FOR  # noqa: PLC0415  as above
     from pipeline_widgets.execution.streams import lose_what_cannot_be_printed  # noqa: PLC0415  as above
 
     lose_what_cannot_be_printed()

@@ -21,7 +21,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,16 @@ class RayCluster:
     Args:
         cpus: CPUs that the head offers.
         resources: What else it offers, by name.
+        variables: Variables of its head.
     """
 
-    def __init__(self, *, cpus: int = 4, resources: dict[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        cpus: int = 4,
+        resources: dict[str, float] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # a socket's path is short
         self._offer = (f"--num-cpus={cpus}", f"--resources={json.dumps(resources or {})}")
         environment = {
@@ -71,6 +78,7 @@ class RayCluster:
             "RAY_TMPDIR": str(self.folder),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_raylet_start_wait_time_s": f"{STARTS_WITHIN:g}",
+            **(variables or {}),
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # some 20 processes would compile Ray each time

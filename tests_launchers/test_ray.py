@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,32 @@ def test_a_run_waits_for_resources_as_long_as_they_are_taken(bench: RayBench) ->
     first.stop()
 
     assert second.wait(BEGINS_WITHIN).status == "Succeeded"
+
+
+@pytest.mark.spec("11.2")
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_waits_for_longer_than_ray_lets_a_job_wait(tmp_path: Path) -> None:
+    """Ray fails what has waited for long, here for 40 s; the run stays Pending and is given to it again."""
+    variables = {"RAY_JOB_START_TIMEOUT_SECONDS": "40"}
+    with closing(RayCluster(resources={"gold": 1.0}, variables=variables)) as cluster:
+        cluster.wait_until_ready()
+        bench = RayBench(cluster, tmp_path)
+        first = bench.begin(habits.careful, {"gold": 1})
+        second = bench.train(trainers.counter, resources={"gold": 1})
+        jobs = {bench.job(second)}
+
+        def is_given_again() -> bool:
+            bench.ws.reconcile()
+            jobs.add(bench.lease(second).job or bench.job(first))
+            return len(jobs - {bench.job(first)}) > 2
+
+        until(is_given_again, timeout=240)
+        assert second.status == "Pending"
+        until(lambda: "resources" in str(second.waits), timeout=30)
+        first.stop()
+        assert second.wait(BEGINS_WITHIN).status == "Succeeded"
+        end_all(bench)
 
 
 @pytest.mark.spec("11.2")

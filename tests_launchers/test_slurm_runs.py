@@ -96,6 +96,11 @@ def begin(bench: Bench, config: Mapping[str, object] = LONG, **resources: Any) -
     return run
 
 
+def shown(bench: Bench, run: pw.Run) -> str:
+    """Return what the panel of a run says of its start."""
+    return bench.ws._services.run_details.run(run._id).start
+
+
 def ended(run: pw.Run, within: float = 60) -> str:
     """Wait until a run has ended, and return its status."""
     run.wait(within)
@@ -244,6 +249,54 @@ def test_a_run_in_the_queue_says_for_what_it_waits_and_can_be_stopped(
     run.stop()
     assert ended(run, 10) == "Stopped"
     slurm.wait_for(lambda: slurm.state(job or "") == "CANCELLED", "the end of the job")
+
+
+def suspended(bench: Bench, slurm: OneNodeSlurm) -> tuple[pw.Run, str]:
+    """Return a run whose job an admin has suspended, and the job, once the run says so."""
+    run = begin(bench)
+    job = bench.row(run).job or ""
+    slurm.run("scontrol", "suspend", job)
+    assert slurm.state(job) == "SUSPENDED"
+    until(lambda: run.waits is not None)
+    assert (str(run.status), run.waits) == ("Running", f"Slurm, which has suspended it (Slurm job {job})")
+    return run, job
+
+
+def test_a_run_whose_job_is_suspended_says_so_and_goes_on_when_it_is_resumed(
+    bench: Bench, slurm: OneNodeSlurm
+) -> None:
+    run, job = suspended(bench, slurm)
+    trainer, saved = bench.trainer(run), len(run.checkpoints)
+    time.sleep(3 * TIMING.grace + 2)
+    another = pw.Workspace(f"sqlite:///{bench.folder}/lab.db", timing=TIMING)  # has never asked Slurm before
+    for _ in range(20):
+        another.reconcile()
+        time.sleep(0.1)
+    another.close()
+    assert (str(run.status), len(run.checkpoints)) == ("Running", saved)
+    assert f"Waits for Slurm, which has suspended it (Slurm job {job})." in shown(bench, run)
+
+    slurm.run("scontrol", "resume", job)
+    until(lambda: len(run.checkpoints) > saved + 50, timeout=60)
+    assert (str(run.status), run.waits, bench.trainer(run)) == ("Running", None, trainer)
+
+
+def test_a_suspended_job_that_is_cancelled_is_crashed_with_slurms_words(
+    bench: Bench, slurm: OneNodeSlurm
+) -> None:
+    run, job = suspended(bench, slurm)
+    slurm.run("scancel", job)
+    assert ended(run) == "Crashed"
+    assert "CANCELLED" in (run.error or "") or "asked to end (SIGTERM)" in (run.error or "")
+    assert run.waits is None
+
+
+def test_a_stop_ends_a_suspended_job(bench: Bench, slurm: OneNodeSlurm) -> None:
+    run, job = suspended(bench, slurm)
+    run.stop()
+    assert ended(run, 30) == "Stopped", run.error
+    slurm.wait_for(lambda: not slurm.run("squeue", "-h"), "the end of the job")
+    assert slurm.state(job) == "CANCELLED"
 
 
 def test_a_controller_that_is_away_for_half_a_minute_harms_no_chain(

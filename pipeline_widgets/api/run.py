@@ -164,7 +164,8 @@ class Run(Annotated):
 
     @property
     def waits(self) -> str | None:
-        """The reason for which it is Pending, such as "Resources (Slurm job 12)"; else None."""
+        """For what it waits, to begin or to go on, such as "Resources (Slurm job 12)"; else None."""
+        self._services.reconcile()
         return self._now.waiting_for
 
     @property

@@ -11,6 +11,7 @@ class JobState(StrEnum):
 
     WAITING = "waiting"  # in its queue
     AT_WORK = "at work"
+    SUSPENDED = "suspended"  # it has begun, and stands still until its engine lets it go on
     ENDED = "ended"
     UNKNOWN = "unknown"  # the engine does not answer, or has forgotten the job
 
@@ -26,6 +27,8 @@ class JobObservation:
     exit_code: int | None = None
     #: The names of the machines on which it is, or was, as the engine calls them.
     hosts: tuple[str, ...] = ()
+    #: Whether it has ended only since its engine lets no job wait in its queue for longer.
+    has_waited_too_long: bool = False
 
     def describe(self, engine: str, job_id: str) -> str:
         """Return in a sentence what the engine says, for the evidence of a crash."""

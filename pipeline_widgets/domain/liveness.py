@@ -74,6 +74,20 @@ class Lease:
         return None if self.placement.launcher is None else name_engine(self.placement.launcher)
 
     @property
+    def is_suspended(self) -> bool:
+        """Whether its engine had suspended its job when somebody looked last: nothing else begun waits."""
+        return self.is_begun and self.waits is not None
+
+    @property
+    def status_without_process(self) -> Status:
+        """The status of a run whose process is gone.
+
+        One that was to stop while its engine had suspended it was ended by that engine, as was asked for.
+        """
+        is_stopped = self.is_suspended and self.status is Status.STOPPING
+        return Status.STOPPED if is_stopped else Status.CRASHED
+
+    @property
     def is_begun(self) -> bool:
         """Whether a holder that is gone has left work half done; if not, another process can begin it."""
         return self.status is not Status.PENDING
@@ -110,6 +124,7 @@ class LivenessAction(StrEnum):
     """The action that a lease calls for."""
 
     LEAVE = "leave"
+    CANCEL = "cancel"  # its job, which cannot do so itself
     LAUNCH = "launch"
     GIVE_UP = "give up"
 
@@ -159,7 +174,7 @@ def assess(
     several times a second, hangs.
 
     What an engine says of a job is a hint: Ray has called one failed whose training still ran, so that a beat
-    counts more than the word "ended".
+    counts more than the word "ended". The word "suspended" is believed, since nothing beats meanwhile.
 
     Args:
         lease: The lease.
@@ -175,6 +190,8 @@ def assess(
     """
     heard = lease.beat_at or lease.created_at
     silent = count_silent_seconds(now, heard, still)
+    if lease.is_suspended and job is not None:  # its silence counts from when its engine let it go on
+        silent, still = min(silent, job.seconds), min(still, job.seconds)
     has_ended = job is not None and job.state is JobState.ENDED
     if seen is ProcessState.OUT_OF_SIGHT and has_ended and silent > ENDED_AFTER * beat_every:
         seen = ProcessState.GONE
@@ -185,11 +202,14 @@ def assess(
         if lease.job is not None and not has_ended and gone_for < WORDS_WITHIN:
             return LivenessDecision(action=LivenessAction.LEAVE)
         return _give_up(f"{who} is gone{describe_last_beat(now, heard)}.{said}")
-    believed = grace
-    if seen is ProcessState.OUT_OF_SIGHT and job is not None and job.state is JobState.AT_WORK:
-        believed *= ENGINE_GRACES  # what is silent may be the network
+    if job is not None and job.state is JobState.SUSPENDED:
+        is_stopping = lease.status is Status.STOPPING
+        return LivenessDecision(action=LivenessAction.CANCEL if is_stopping else LivenessAction.LEAVE)
+    believed = grace * (ENGINE_GRACES if _is_believed_longer(lease, seen, job) else 1)
     if silent <= believed or (seen is ProcessState.AT_WORK and still <= grace):
         return LivenessDecision(action=LivenessAction.LEAVE)
+    if lease.job is not None and lease.engine is not None and job is None:
+        return LivenessDecision(action=LivenessAction.LEAVE)  # its engine may have suspended it: it is asked
     at_work = seen is ProcessState.AT_WORK
     how = f"hangs: it has not moved for {still:.1f} s and is" if at_work else f"is {seen} and"
     return _give_up(f"{who} {how} silent for {silent:.1f} s; the grace is {believed:.0f} s.{said}")
@@ -287,6 +307,8 @@ def _assess_job(lease: Lease, job: JobReport | None) -> LivenessDecision:
     """Decide what to do about a lease that no process has taken, by what the engine says of its job."""
     leave = LivenessDecision(action=LivenessAction.LEAVE)
     match job.state if job is not None else None:
+        case JobState.ENDED if job is not None and job.observation.has_waited_too_long:
+            return LivenessDecision(action=LivenessAction.LAUNCH)  # it waits on, as in any other queue
         case JobState.ENDED:
             evidence = f"Its job was launched {lease.launches} times and ended each time before it had begun."
         case JobState.UNKNOWN if job is not None and job.seconds > RELAUNCH_ELSEWHERE_AFTER:
@@ -299,6 +321,20 @@ def _assess_job(lease: Lease, job: JobReport | None) -> LivenessDecision:
     if lease.launches < MAX_LAUNCHES:
         return LivenessDecision(action=LivenessAction.LAUNCH)
     return _give_up(f"{evidence}{_describe_job(lease, job)}")
+
+
+def _is_believed_longer(lease: Lease, seen: ProcessState, job: JobReport | None) -> bool:
+    """Return whether a process may be silent for its network, or for an engine that has suspended it."""
+    if job is None:
+        return False
+    if job.state is JobState.UNKNOWN:
+        return lease.is_suspended
+    return job.state is JobState.AT_WORK and seen is ProcessState.OUT_OF_SIGHT
+
+
+def describe_suspension(engine: str) -> str:
+    """Return for what a run waits whose engine has suspended its job."""
+    return f"{engine}, which has suspended it"
 
 
 def _describe_job(lease: Lease, job: JobReport | None) -> str:

@@ -54,7 +54,7 @@ class ActiveRun:
     started_at: datetime | None
     step: int | None
     total: int | None
-    #: For what it waits before it can begin; None without a reason.
+    #: For what it waits, to begin or to go on; None without a reason.
     waits: str | None
 
 

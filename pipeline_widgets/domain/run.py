@@ -204,8 +204,8 @@ class Run:
 
     @property
     def waiting_for(self) -> str | None:
-        """The reason why a run is Pending, such as "Resources (Slurm job 12)"; None without a reason."""
-        if self.status is not Status.PENDING or not self.waits:
+        """For what it waits, to begin or to go on, such as "Resources (Slurm job 12)"; else None."""
+        if not self.status.active or not self.waits:
             return None
         if self.launcher is None or self.job is None:
             return self.waits

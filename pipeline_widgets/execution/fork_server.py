@@ -43,7 +43,6 @@ from pipeline_widgets.execution.process_spawner import (
 _MESSAGE = struct.Struct("!cqq")  # kind, process number, exit code
 _FORKED, _ENDED, _CLEARED = b"F", b"E", b"C"
 _FORK = b"+"
-START_METHOD = "PIPELINE_WIDGETS_START_METHOD"
 RESTARTS = 3  # restarts of the fork server before a worker is given up
 WAIT_POLL = 0.02  # seconds between two checks of a worker whose end nobody reports
 PRELOAD_AFTER = 1.0  # seconds of quiet after the first worker before a process with one core preloads

@@ -8,6 +8,7 @@ from __future__ import annotations
 import array
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -15,15 +16,15 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from subprocess import DEVNULL, Popen
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from pipeline_widgets.execution.interpreter import command
 from pipeline_widgets.execution.launch_place import LaunchPlace, idle_seconds, read_status
-from pipeline_widgets.execution.ownership import LAUNCH, new_launch
-from pipeline_widgets.execution.preloading import ImportedModules
-from pipeline_widgets.persistence import filesystem
+from pipeline_widgets.execution.variables import LAUNCH, new_launch
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from pipeline_widgets.execution.preloading import ImportedModules
 
 ANSWER_WITHIN = 0.5  # seconds that a launch server has to fork, before a process is started as ever
 LEFT_ALONE = 30.0  # seconds for which one that did not answer is not asked again
@@ -33,6 +34,7 @@ BEGIN_AFTER = 1.0  # seconds that a launch server leaves to the run beside which
 LONGEST_LOG = 64_000  # bytes after which the log begins anew
 PADDING = "PIPELINE_WIDGETS_PADDING"
 ROOM, MOST_ROOM = 32_768, 120_000  # bytes for variables that a forked process has in addition
+NOWHERE = -3  # `subprocess.DEVNULL`
 GO = b"G"
 #: What comes back: "F", a process and 0 when it waits for GO; "E", the process and its exit code.
 ANSWER = struct.Struct("!cqq")
@@ -65,6 +67,14 @@ class ForkedProcess:
                 self._code = self._read_end(self._line)
                 self._line.close()
                 self._line = None
+        return self._code
+
+    def wait(self) -> int | None:
+        """Wait for its exit code; None where its server has ended before it."""
+        line = self._line
+        while line is not None and self._line is not None:
+            select.select([line], [], [])
+            self.poll()
         return self._code
 
     @staticmethod
@@ -140,6 +150,10 @@ def start_server(
             held.truncate()
             held.flush()
             if libraries is not None:
+                from dataclasses import asdict  # noqa: PLC0415  who only asks does not need it
+
+                from pipeline_widgets.persistence import filesystem  # noqa: PLC0415  as above
+
                 with filesystem.open_private(place.libraries, "w", encoding="utf-8") as file:
                     json.dump(asdict(libraries), file)
             after = BEGIN_AFTER if begin_after is None else begin_after
@@ -180,7 +194,7 @@ def _ask(
     }
     body = json.dumps(told).encode()
     folder = os.open(".", os.O_PATH | os.O_DIRECTORY)
-    nothing = os.open(os.devnull, os.O_WRONLY) if output == DEVNULL else None
+    nothing = os.open(os.devnull, os.O_WRONLY) if output == NOWHERE else None
     try:
         printed = nothing if nothing is not None else output if isinstance(output, int) else output.fileno()
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [printed, folder]))
@@ -226,6 +240,11 @@ def _take_lock(place: LaunchPlace) -> int | None:
 def _start(
     place: LaunchPlace, environment: Mapping[str, str], lock: int, begin: tuple[str, str]
 ) -> Popen[bytes] | None:
+    from subprocess import DEVNULL, Popen  # noqa: PLC0415  who only asks does not need it
+
+    from pipeline_widgets.execution.interpreter import command  # noqa: PLC0415  as above
+    from pipeline_widgets.persistence import filesystem  # noqa: PLC0415  as above
+
     # Without the variables of a run: what is not read when modules are loaded comes with each request.
     own = {**environment, LAUNCH: new_launch()}
     own[PADDING] = "." * min(MOST_ROOM, len(environment_bytes(own)) + ROOM)

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from pipeline_widgets.execution import processes
-from pipeline_widgets.execution.fork_server import START_METHOD
-from pipeline_widgets.execution.ownership import LAUNCHED_FOR
+from pipeline_widgets.execution.variables import LAUNCHED_FOR, START_METHOD, URL, find_server_log
 
 #: Minutes without a trigger after which a launch server ends; "0" or "off" where there is to be none.
 VARIABLE = "PIPELINE_WIDGETS_LAUNCH_SERVER"
@@ -34,13 +33,15 @@ _READ_AT_START = (
 )
 #: What tells one start of a kernel or a terminal from the next, and no library.
 _OF_ONE_START = ("PIPELINE_WIDGETS_", "JPY_", "PYTEST_", "SSH_", "TERM", "TMUX", "STY", "WINDOW")
+#: What tells one login of a user from the next. A job over SSH outlives the one that it was asked for in.
+_OF_ONE_LOGIN = ("XDG_SESSION", "XDG_RUNTIME_DIR")
+_LOGIN_GROUP = re.compile(r"/session-[^/\n]+\.scope")
 _OF_ONE_SHELL = {"_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "PYDEVD_USE_FRAME_EVAL"}
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 _RIGHTS = ("Uid:", "Gid:", "Groups:", "Cap", "NoNewPrivs:", "Seccomp:", "Cpus_allowed:", "Mems_allowed:")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LaunchPlace:
+class LaunchPlace(NamedTuple):
     """Where a launch server is found, or would be."""
 
     #: The socket on which it listens.
@@ -91,7 +92,9 @@ def find_place(environment: Mapping[str, str], log: Path, libraries: str | None 
     if not _can_fork(environment) or not idle_seconds(environment):
         return None
     try:
-        told = [str(log.resolve()), *_describe_process(), *_describe_start(environment)]
+        is_hosted = find_server_log(environment) is not None
+        workspace = f"{log.resolve()}\n{environment.get(URL, '')}" if is_hosted else str(log.resolve())
+        told = [workspace, *_describe_process(is_hosted=is_hosted), *_describe_start(environment)]
         if libraries is not None:
             told += ["libraries", libraries, *_describe_all(environment)]
     except (OSError, ValueError):
@@ -99,7 +102,7 @@ def find_place(environment: Mapping[str, str], log: Path, libraries: str | None 
     name = _digest("\0".join(told))
     if libraries is not None:
         name = _digest(told[0])[:_OF_WORKSPACE] + name[_OF_WORKSPACE:]
-    folder = _runtime_folder(environment)
+    folder = _runtime_folder({} if is_hosted else environment)
     place = LaunchPlace(socket=folder / f"{name}.sock", lock=folder / f"{name}.lock", log=log)
     return place if len(os.fsencode(place.socket)) <= LONGEST_PATH else None
 
@@ -135,30 +138,36 @@ def _can_fork(environment: Mapping[str, str]) -> bool:
     """Return whether a process can be forked so that it is as one that was started.
 
     Linux only: on macOS frameworks do not survive a fork, and no /proc shows a changed environment. What an
-    engine has launched starts nothing that outlives its job. A relative path means another folder in each
-    current folder.
+    engine has launched starts nothing that outlives its job, unless its launcher lets it. A relative path
+    means another folder in each current folder.
     """
     paths = environment.get("PYTHONPATH", "")
     return (
         sys.platform.startswith("linux")
         and hasattr(os, "fork")
-        and LAUNCHED_FOR not in environment
+        and (LAUNCHED_FOR not in environment or find_server_log(environment) is not None)
         and environment.get(START_METHOD) in {None, "", "fork"}
         and all(Path(path).is_absolute() for path in paths.split(os.pathsep) if paths)
     )
 
 
-def _describe_process() -> list[str]:
-    """Return what a process has from the one that it was forked from, and can hardly change."""
+def _describe_process(*, is_hosted: bool) -> list[str]:
+    """Return what a process has from the one that it was forked from, and can hardly change.
+
+    Args:
+        is_hosted: Whether it is a job over SSH, for which one login is as good as another.
+    """
     import resource  # noqa: PLC0415  not on Windows
 
+    group = _read("/proc/self/cgroup")
     limits = [name for name in dir(resource) if name.startswith("RLIMIT_")]
     return [
-        *(str(PROTOCOL), processes.machine(), sys.executable, sys.version, sys.prefix, sys.exec_prefix),
+        *(str(PROTOCOL), os.uname().nodename, _read("/proc/sys/kernel/random/boot_id")),
+        *(sys.executable, sys.version, sys.prefix, sys.exec_prefix),
         str(Path(__file__).resolve()),
         *(_namespace(name) for name in _NAMESPACES),
         os.readlink("/proc/self/root"),  # noqa: PTH115  what it is called does not matter
-        _read("/proc/self/cgroup"),
+        _LOGIN_GROUP.sub("/session.scope", group) if is_hosted else group,
         _read("/proc/self/oom_score_adj"),
         *(line for line in _read("/proc/thread-self/status").splitlines() if line.startswith(_RIGHTS)),
         *(f"{name}={resource.getrlimit(getattr(resource, name))}" for name in limits),
@@ -168,7 +177,12 @@ def _describe_process() -> list[str]:
 
 def _describe_start(environment: Mapping[str, str]) -> list[str]:
     """Return the variables that were read when the modules of a supervisor were loaded."""
-    return [f"{name}={environment[name]}" for name in sorted(environment) if name.startswith(_READ_AT_START)]
+    left_out = _OF_ONE_LOGIN if find_server_log(environment) is not None else ()
+    return [
+        f"{name}={environment[name]}"
+        for name in sorted(environment)
+        if name.startswith(_READ_AT_START) and not name.startswith(left_out)
+    ]
 
 
 def _describe_all(environment: Mapping[str, str]) -> list[str]:
@@ -176,7 +190,7 @@ def _describe_all(environment: Mapping[str, str]) -> list[str]:
     return [
         f"{name}={environment[name]}"
         for name in sorted(environment)
-        if not name.startswith(_OF_ONE_START) and name not in _OF_ONE_SHELL
+        if not name.startswith((*_OF_ONE_START, *_OF_ONE_LOGIN)) and name not in _OF_ONE_SHELL
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline_widgets.domain.libraries import Libraries
 from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
-from pipeline_widgets.execution.ownership import LAUNCH, LAUNCHED_FOR, URL, new_launch
+from pipeline_widgets.execution.variables import LAUNCH, LAUNCHED_FOR, URL, new_launch
 from pipeline_widgets.persistence.trust import FOLDER_VARIABLE, user_data_folder
 
 

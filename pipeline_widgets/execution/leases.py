@@ -28,6 +28,7 @@ from pipeline_widgets.domain.liveness import (
     Timing,
     assess,
     count_waiting_seconds,
+    describe_suspension,
     describe_wait_for_home,
 )
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
@@ -212,7 +213,9 @@ class LeaseReconciler:
         if decision.action is LivenessAction.GIVE_UP:
             self._give_up(lease, decision.evidence)
         elif decision.action is LivenessAction.LEAVE:
-            self._note_waits(lease, job)
+            self._note_waits(lease, job, now)
+        elif decision.action is LivenessAction.CANCEL:
+            self.cancel(lease.placement.launcher, lease.job)
         elif not self._is_for_here(lease):
             waited = count_waiting_seconds(now, lease.launched_at or lease.created_at)
             self._record_waits(lease, describe_wait_for_home(lease, waited, self._timing.grace))
@@ -227,14 +230,17 @@ class LeaseReconciler:
             self._engines.do(lease.placement.launcher, key, lambda: self.launch_or_leave(lease))
 
     def _ask_engine(self, lease: Lease, seen: ProcessState, now: float) -> JobReport | None:
-        """Return what the engine has said of a job whose process is gone, or out of sight and silent."""
+        """Return what the engine has said of a job whose process is gone, or silent."""
         launcher = lease.placement.launcher
-        if launcher is None or lease.job is None or seen in {ProcessState.AT_WORK, ProcessState.SUSPENDED}:
+        if launcher is None or lease.job is None:
             return None
-        beats = lease.holder is not None and seen is ProcessState.OUT_OF_SIGHT
-        if beats and 0 <= now - (lease.beat_at or 0.0) <= ENDED_AFTER * self._timing.beat_every:
+        if lease.holder is not None and seen is not ProcessState.GONE and self._beats(lease, now):
             return None
         return self._engines.observe(launcher, lease.job)
+
+    def _beats(self, lease: Lease, now: float) -> bool:
+        """Return whether the process that holds a lease has beaten of late."""
+        return 0 <= now - (lease.beat_at or 0.0) <= ENDED_AFTER * self._timing.beat_every
 
     def _count_gone_seconds(self, lease: Lease, seen: ProcessState) -> float:
         """Return for how long the process of an engine's job has been seen to be gone."""
@@ -244,8 +250,13 @@ class LeaseReconciler:
         now = time.monotonic()
         return now - self._gone_since.setdefault(lease.subject_id, now)
 
-    def _note_waits(self, lease: Lease, job: JobReport | None) -> None:
-        """Record for what a job waits in the queue of its engine, in the engine's words."""
+    def _note_waits(self, lease: Lease, job: JobReport | None, now: float) -> None:
+        """Record for what a job waits in its engine: in its queue, in the engine's words, or suspended."""
+        if job is not None and job.state is JobState.SUSPENDED:
+            self._record_waits(lease, describe_suspension(lease.engine or "its engine"))
+            return
+        if lease.is_suspended and self._beats(lease, now):
+            self._record_waits(lease, None)
         if lease.holder is not None or job is None:
             return
         if job.state is JobState.WAITING:

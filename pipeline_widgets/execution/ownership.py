@@ -10,9 +10,7 @@ A process that clears its environment, and has lost all its ancestors, is not fo
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -21,27 +19,16 @@ import psutil
 
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.execution import processes
+from pipeline_widgets.execution.variables import LAUNCH, LAUNCHED_FOR, URL, new_launch, token_of
 
-LAUNCH, URL = "PIPELINE_WIDGETS_LAUNCH", "PIPELINE_WIDGETS_URL"
-#: Names the workspace that a process may trust which a launcher has started on another machine.
-LAUNCHED_FOR = "PIPELINE_WIDGETS_LAUNCHED_FOR"
+__all__ = ["LAUNCH", "LAUNCHED_FOR", "URL", "new_launch", "token_of"]
+
 BEGIN_POLL = 0.002  # seconds between two looks at a process that begins
-TOKEN_LENGTH = 32  # hexadecimal digits, as the column of a row has
-
-
-def new_launch() -> str:
-    """Return the number of a new launch."""
-    return secrets.token_hex(16)
 
 
 def own_launch() -> str:
     """Return the number of the launch that this process belongs to; make one if there is none."""
     return os.environ.setdefault(LAUNCH, new_launch())
-
-
-def token_of(launch: str) -> str:
-    """Return the token under which the process with this launch number holds its run."""
-    return hashlib.sha256(f"launch {launch}".encode()).hexdigest()[:TOKEN_LENGTH]
 
 
 def launch_of(pid: int) -> str | None:

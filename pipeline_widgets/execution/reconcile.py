@@ -21,10 +21,12 @@ from pipeline_widgets.execution.engine_jobs import EngineJobs
 from pipeline_widgets.execution.launch_client import start_server
 from pipeline_widgets.execution.launch_place import find_place, idle_seconds
 from pipeline_widgets.execution.launch_request import create_launch_request
+from pipeline_widgets.execution.launchers import has_launch_servers
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 from pipeline_widgets.execution.leases import LeaseReconciler
 from pipeline_widgets.execution.notifier import Notifier
 from pipeline_widgets.execution.preloading import ImportedModules, declared_modules
+from pipeline_widgets.execution.variables import LAUNCH, find_server_log
 from pipeline_widgets.services.supervision import SupervisionService
 
 RECONCILE_EVERY = 0.5  # seconds between two reconciliations of one process, however often it is asked
@@ -74,7 +76,7 @@ class Reconciler:
                 identity=None if placement.launcher is None else identity,
                 folders=() if placement.launcher is None else folders,
                 server_log=logs.parent / SERVER_LOG,
-                libraries=None if placement.launcher else self._find_libraries(run_id),
+                libraries=self._find_libraries(run_id, placement.launcher),
             ),
             end=self._end,
             log_of=log_of,
@@ -148,13 +150,15 @@ class Reconciler:
                 _log.warning("Run %s was not launched: %s", lease.subject_id, error)
 
     def keep_libraries(self, run_id: int, modules: ImportedModules) -> None:
-        """Start a launch server that imports what a local run has imported, for later runs of its algorithm.
+        """Start a launch server that imports what a run here has imported, for later runs of its algorithm.
 
-        Does nothing where there is one, where none can be, and where the algorithm declares its libraries.
+        Does nothing where there is one, where none can be, and where a trigger on this machine has started it
+        already, since the algorithm declares its libraries.
         """
         libraries = self._supervision.find_libraries(run_id)
-        if libraries is not None and not libraries.declared:
-            self._start_server(libraries, modules)
+        is_hosted = find_server_log(os.environ) is not None
+        if libraries is not None and (is_hosted or not libraries.declared):
+            self._start_server(libraries, declared_modules(libraries) if libraries.declared else modules)
 
     def preload(self, experiment: Experiment) -> None:
         """Start a launch server that imports what the algorithm of an experiment declares, for its runs.
@@ -170,16 +174,20 @@ class Reconciler:
     def _start_server(
         self, libraries: Libraries, modules: ImportedModules, begin_after: float | None = None
     ) -> Popen[bytes] | None:
-        request = create_launch_request(self._url, (), self._artifacts / SERVER_LOG)
+        hosted = find_server_log(os.environ)  # where this is a job over SSH
+        log = self._artifacts / SERVER_LOG if hosted is None else Path(hosted)
+        request = create_launch_request(self._url, (), log)
         environment = interpreter.environment(**request.environment)
-        place = find_place(environment, request.log, libraries.key)
+        if hosted is not None:
+            environment[LAUNCH] = os.environ[LAUNCH]
+        place = find_place(environment, log, libraries.key)
         if place is None:
             return None
         return start_server(place, environment, begin_after=begin_after, libraries=modules)
 
-    def _find_libraries(self, run_id: int) -> Libraries | None:
+    def _find_libraries(self, run_id: int, launcher: str | None) -> Libraries | None:
         """Return the libraries of a run; a run that was just triggered is not read again."""
-        if not idle_seconds(os.environ):
+        if not has_launch_servers(launcher) or not idle_seconds(os.environ):
             return None  # no launch server would be asked
         run = self._triggered
         return self._supervision.find_libraries(run_id, run if run is not None and run.id == run_id else None)

@@ -42,6 +42,7 @@ from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.next_worker import NextWorker, has_room_beside
 from pipeline_widgets.execution.process_spawner import ProcessSpawner, Worker
 from pipeline_widgets.execution.usage_sampler import UsageSampler
+from pipeline_widgets.execution.variables import find_server_log
 from pipeline_widgets.persistence import filesystem
 from pipeline_widgets.persistence.artifact_folders import remove_drafts
 from pipeline_widgets.persistence.artifact_paths import CHECKPOINTS, LOG, SHOWN
@@ -267,7 +268,8 @@ class Supervisor:
             return
         if active.job.starts_next_stage and active.outcome is None:
             self._next_worker.preload(modules, active.worker)
-        if active.job.launcher is None and has_room_beside(active.worker.pid):
+        is_kept = active.job.launcher is None or find_server_log(os.environ) is not None
+        if is_kept and has_room_beside(active.worker.pid):
             self._log_and_continue(lambda: self._reconciler.keep_libraries(active.job.run_id, modules))
 
     def _beat(self, active: ActiveJob) -> None:

@@ -262,7 +262,7 @@ runs = _table(
     Column("resources", JSON(none_as_null=True)),
     Column("home", Text),  # the host on which a local run is launched
     Column("job", Text),  # by which the engine of its launcher knows it
-    Column("waits", CleanText),  # for what it waits: in the engine's words, or for room within the limits
+    Column("waits", CleanText),  # for what it waits: in its engine, or for room within the limits
     Column("gpus", JSON(none_as_null=True)),  # that it was given, counted from 0
     Column("peak_cpu", Float),
     Column("peak_memory", LONG),

@@ -62,7 +62,7 @@ class LeaseService(ABC):
         return False
 
     def record_waits(self, lease: Lease, waits: str | None) -> bool:  # noqa: ARG002  as above
-        """Record for what a subject waits before it can begin; False if it has moved on."""
+        """Record for what a subject waits; False if it has moved on."""
         return False
 
     @abstractmethod

@@ -234,7 +234,11 @@ class SupervisionService(LeaseService):
                 agents.choose_version(work, agent, placed.former)
 
     def give_up(self, lease: Lease, evidence: str) -> bool:
-        """Set a run to Crashed, and enqueue its retry; False if it has moved on since its lease was read."""
+        """End a run without process, Crashed as a rule, and enqueue its retry.
+
+        Returns:
+            Whether it was still as its lease says.
+        """
         from pipeline_widgets.services.notices import enqueue_end_notices  # noqa: PLC0415  not before Running
         from pipeline_widgets.services.retries import enqueue_retry  # noqa: PLC0415  not before Running
 
@@ -243,9 +247,11 @@ class SupervisionService(LeaseService):
             if work.runs.lease(lease.subject_id) != lease:
                 return False
             revision = work.projects.touch(run.project_id)
-            crashed = work.runs.set_status(run, Status.CRASHED, revision, error=evidence)
+            status = lease.status_without_process
+            error = evidence if status is Status.CRASHED else None
+            ended = work.runs.set_status(run, status, revision, error=error)
             was_stopping = run.status is Status.STOPPING
-            enqueue_retry(work, self._store, crashed, was_stopping=was_stopping, revision=revision)
+            enqueue_retry(work, self._store, ended, was_stopping=was_stopping, revision=revision)
             enqueue_end_notices(work, run.id)
             return True
 
@@ -295,7 +301,7 @@ class SupervisionService(LeaseService):
             return work.runs.set_waits(work.runs.lease(subject_id), waits, revision)
 
     def record_waits(self, lease: Lease, waits: str | None) -> bool:
-        """Record for what a Pending run waits, which a view shows; False if it has moved on."""
+        """Record for what an active run waits, which a view shows; False if it has moved on."""
         with self._store.write() as work:
             revision = work.projects.touch(work.runs.get(lease.subject_id).project_id)
             return work.runs.set_waits(lease, waits, revision)

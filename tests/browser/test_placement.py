@@ -162,3 +162,28 @@ def test_a_pending_run_says_for_what_it_waits(notebook: Notebook, screenshot: Ca
     screenshot("pending waits in the tab", tab)
     notebook.execute("services.stop(run.id)")
     expect(tab.locator(".pw-pt-row").filter(has_text="sft")).not_to_contain_text("Waits for")
+
+
+def test_a_run_whose_job_is_suspended_says_so(notebook: Notebook, screenshot: Callable[..., Path]) -> None:
+    """Running, and for what it waits: on the bubble, in the panel, in the tab and in the workspace."""
+    begin = """
+pipe = chain('sft', 'dpo')
+run = services.trigger(pipe.stages[0]._id)
+with services.store.write() as work:
+    held = update(schema.runs).where(schema.runs.c.id == run.id)
+    work.connection.execute(held.values(status="Running", token="t", started_at=work.now, beat_at=work.now))
+wait(run.id, 'Slurm, which has suspended it')
+"""
+    suspended = "Waits for Slurm, which has suspended it (Slurm job 12)"
+    root = views.show(notebook, f"{QUEUED}{begin}")
+    first = views.bubble(root, 1)
+    expect(first).to_have_accessible_name(re.compile("Running: waits for Slurm, which has suspended it"))
+    first.press("Space")
+    expect(root.get_by_text(f"{suspended}.").first).to_be_visible()
+    screenshot("suspended", root)
+    tab = notebook.run(TAB).locator(".pw-root").last
+    expect(tab.locator(".pw-pt-row").filter(has_text="sft")).to_contain_text(suspended)
+    screenshot("suspended in the tab", tab)
+    overview = notebook.run("ws").locator(".pw-root").last
+    expect(overview.get_by_text("Waits for Slurm, which has suspended it")).to_be_visible()
+    screenshot("suspended in the workspace", overview)

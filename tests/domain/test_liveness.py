@@ -24,6 +24,7 @@ from pipeline_widgets.domain.liveness import (
     ProcessState,
     Timing,
     assess,
+    describe_suspension,
     host_of,
 )
 from pipeline_widgets.domain.resources import Placement
@@ -356,6 +357,18 @@ def test_a_job_that_ended_before_its_run_began_is_launched_once_more() -> None:
 
 
 @pytest.mark.spec("11.2")
+@given(st.integers(1, 50))
+def test_a_job_that_its_engine_lets_wait_no_longer_is_given_to_it_again(launches: int) -> None:
+    """However often: Ray fails what waits for 15 minutes, and a queue is where a run waits until its turn."""
+    said = JobObservation(state=JobState.ENDED, has_waited_too_long=True)
+    lease = replace(BY_ENGINE, launches=launches)
+    decision = assess(
+        lease, ProcessState.OUT_OF_SIGHT, now=2000, grace=GRACE, job=JobReport(observation=said)
+    )
+    assert decision.action is LivenessAction.LAUNCH
+
+
+@pytest.mark.spec("11.2")
 def test_an_engine_that_does_not_answer_leaves_it_to_the_grace() -> None:
     """For a run at work that is the grace; for one that is to begin, the time of a launch elsewhere."""
     unknown = JobState.UNKNOWN
@@ -373,6 +386,63 @@ def test_a_job_that_its_engine_sees_at_work_outlives_a_network_that_is_cut() -> 
     decision = by_engine(AT_WORK_ELSEWHERE, JobState.AT_WORK, silent=3 * GRACE + 1)
     assert decision.action is LivenessAction.GIVE_UP
     assert "the grace is 180 s. Slurm says of job 12: at work." in decision.evidence
+
+
+SUSPENDED = replace(AT_WORK_ELSEWHERE, waits=describe_suspension("Slurm"))
+
+
+@pytest.mark.spec("11.2", "6.9")
+@given(st.floats(0, 1e7), st.sampled_from([AT_WORK_ELSEWHERE, SUSPENDED]), st.sampled_from(ProcessState))
+def test_a_run_whose_job_is_suspended_is_left_alone(silent: float, lease: Lease, seen: ProcessState) -> None:
+    """However long it is silent: it will go on. A process that is gone will not."""
+    report = JobReport(observation=JobObservation(state=JobState.SUSPENDED))
+    decision = assess(lease, seen, now=1100 + silent, grace=GRACE, job=report, still=silent)
+    gone = seen is ProcessState.GONE
+    assert decision.action is (LivenessAction.GIVE_UP if gone else LivenessAction.LEAVE)
+    stopping = replace(lease, status=Status.STOPPING)
+    decision = assess(stopping, seen, now=1100 + silent, grace=GRACE, job=report, still=silent)
+    assert decision.action is (LivenessAction.GIVE_UP if gone else LivenessAction.CANCEL)
+
+
+@pytest.mark.spec("11.2", "6.9")
+@pytest.mark.parametrize("seen", [ProcessState.OUT_OF_SIGHT, ProcessState.SUSPENDED, ProcessState.AT_WORK])
+def test_the_silence_of_a_run_that_was_suspended_counts_from_when_it_could_go_on(seen: ProcessState) -> None:
+    """Its last beat is from before; it has the graces of any other from then on, and then it is given up."""
+
+    def act_after(state: JobState, seconds: float) -> LivenessAction:
+        report = JobReport(observation=JobObservation(state=state), seconds=seconds)
+        return assess(SUSPENDED, seen, now=1e6, grace=GRACE, job=report, still=5000).action
+
+    assert act_after(JobState.AT_WORK, GRACE - 1) is LivenessAction.LEAVE
+    assert act_after(JobState.AT_WORK, 3 * GRACE + 1) is LivenessAction.GIVE_UP
+    assert act_after(JobState.UNKNOWN, 3 * GRACE - 1) is LivenessAction.LEAVE
+    assert act_after(JobState.UNKNOWN, 3 * GRACE + 1) is LivenessAction.GIVE_UP
+
+
+@pytest.mark.spec("11.2", "6.9")
+def test_a_suspended_job_that_its_engine_ends_is_given_up_in_the_words_of_the_engine() -> None:
+    """As soon as it has had two beats to write its end itself."""
+    assert by_engine(SUSPENDED, JobState.ENDED, silent=900, seconds=9).action is LivenessAction.LEAVE
+    decision = by_engine(SUSPENDED, JobState.ENDED, silent=900, seconds=11, reason="CANCELLED (by 0)")
+    assert decision.action is LivenessAction.GIVE_UP
+    assert decision.evidence.endswith("last beat 900.0 s ago. Slurm says of job 12: CANCELLED (by 0).")
+
+
+@pytest.mark.spec("11.2")
+def test_a_run_that_was_to_stop_while_it_was_suspended_is_stopped() -> None:
+    """Its engine has ended it, since that was asked for; any other without its process is crashed."""
+    stopping = Status.STOPPING
+    assert replace(SUSPENDED, status=stopping).status_without_process is Status.STOPPED
+    for lease in (SUSPENDED, AT_WORK_ELSEWHERE, replace(AT_WORK_ELSEWHERE, status=stopping), BY_ENGINE):
+        assert lease.status_without_process is Status.CRASHED
+
+
+@pytest.mark.spec("11.2", "6.9")
+@pytest.mark.parametrize("seen", [ProcessState.OUT_OF_SIGHT, ProcessState.SUSPENDED])
+def test_a_silent_job_is_not_given_up_before_its_engine_was_asked(seen: ProcessState) -> None:
+    """A kernel that has just been started may come upon a job that was suspended yesterday."""
+    decision = assess(AT_WORK_ELSEWHERE, seen, now=1e6, grace=GRACE)
+    assert decision.action is LivenessAction.LEAVE
 
 
 @pytest.mark.spec("11.2")

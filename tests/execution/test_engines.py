@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,39 @@ def test_a_job_that_waits_is_left_alone_and_says_for_what(
     assert run.wait(60).status == "Succeeded"
     assert placed.row(run).waiting_for is None
     assert len(engine.jobs) == 1
+
+
+def test_a_run_whose_job_its_engine_suspends_waits_and_goes_on(
+    placed: Bench, engine: queue_engine.QueueLauncher
+) -> None:
+    """It says so for as long as that takes, and is not given up after the grace."""
+    run = placed.chain({"steps": 300, "pause": 0.01}).stages[0].trigger()
+    until(lambda: run.status == "Running" and len(run.checkpoints) > 0, 60)
+    (job,) = engine.jobs
+    engine.suspend(job)
+    until(lambda: run.waits is not None)
+    assert run.waits == f"Queue, which has suspended it (Queue job {job})"
+    time.sleep(2 * QUICK.grace)
+    (engine.folder / "down").touch()  # nor where it does not answer for a while
+    time.sleep(QUICK.grace)
+    (engine.folder / "down").unlink()
+    assert (run.status, run.waits is None) == ("Running", False)
+
+    engine.resume(job)
+    until(lambda: run.waits is None)
+    assert run.wait(60).status == "Succeeded"
+
+
+def test_a_stop_ends_a_job_that_its_engine_has_suspended(
+    placed: Bench, engine: queue_engine.QueueLauncher
+) -> None:
+    """It could not read of the stop: its engine lets it end."""
+    run = placed.chain(LONG).stages[0].trigger()
+    until(lambda: run.status == "Running" and len(run.checkpoints) > 0, 60)
+    engine.suspend(engine.jobs[0])
+    until(lambda: run.waits is not None)
+    run.stop()
+    assert run.wait(60).status == "Stopped"
 
 
 def test_a_run_that_is_stopped_while_it_waits_leaves_no_job(

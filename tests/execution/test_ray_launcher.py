@@ -324,6 +324,32 @@ def test_a_job_that_waits_says_for_what_and_what_is_in_use(api: FakeJobsApi) -> 
     assert observed.reason == "resources (CPUs, GPUs) to become available (3 of 4 CPUs in use, no GPUs)"
 
 
+TIMEOUT = (
+    "Job supervisor actor failed to start within 900.0 seconds. This timeout can be configured by setting "
+    "the environment variable RAY_JOB_START_TIMEOUT_SECONDS."
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "waited"),
+    [
+        ({"message": TIMEOUT, "error_type": "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"}, True),
+        ({"message": TIMEOUT}, True),
+        ({"message": LOST, "error_type": "JOB_SUPERVISOR_ACTOR_DIED"}, False),
+        ({"message": KILLED, "driver_exit_code": -9}, False),
+    ],
+)
+def test_a_job_that_ray_has_failed_since_it_waited_is_told_from_one_that_failed(
+    api: FakeJobsApi,
+    told: dict[str, Any],
+    waited: bool,  # noqa: FBT001  a parameter of the table above
+) -> None:
+    """By the type of its error, and by its words where an older Ray has no types."""
+    api.knows("x", status="FAILED", **told)
+    observed = RayLauncher(api.name).status("x")
+    assert (observed.state, observed.has_waited_too_long) == (JobState.ENDED, waited)
+
+
 def test_a_job_that_waits_is_taken_out_of_the_queue_by_another_job(
     api: FakeJobsApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,13 +129,19 @@ def test_what_is_not_the_name_of_a_launcher_is_refused(name: str) -> None:
 
 
 def test_a_waiting_job_says_for_what_in_slurms_words() -> None:
-    """A job that is suspended, or whose node is being prepared, waits as well."""
+    """A job whose node is being prepared, or that is held, waits as well."""
     assert row("PENDING") == JobObservation(state=JobState.WAITING, hosts=("node7",))
     assert row("PENDING", reason="QOSMaxJobsPerUserLimit").reason == "QOSMaxJobsPerUserLimit"
     down = "Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved"
     assert row("PENDING", reason=down).reason == "Nodes required for job are DOWN, DRAINED or reserved"
-    for state in ("CONFIGURING", "SUSPENDED", "REQUEUE_HOLD"):
+    for state in ("CONFIGURING", "REQUEUE_HOLD"):
         assert (row(state).state, row(state).reason) == (JobState.WAITING, state)
+
+
+@pytest.mark.parametrize("state", ["SUSPENDED", "STOPPED"])
+def test_a_job_that_an_admin_or_a_preemption_suspends_says_so(state: str) -> None:
+    """Whether it keeps what it was given, or has given it back; it neither waits for its turn nor works."""
+    assert row(state) == JobObservation(state=JobState.SUSPENDED, reason=state, hosts=("node7",))
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,18 @@ class QueueLauncher:
         for pid in self._pids(job_id):
             os.kill(pid, how)
 
+    def suspend(self, job_id: str) -> None:
+        """Let a job stand still, as an engine does whose resources another one needs."""
+        (self.folder / f"{job_id}.suspended").touch()
+        for pid in self._pids(job_id):
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self, job_id: str) -> None:
+        """Let it go on."""
+        for pid in self._pids(job_id):
+            os.kill(pid, signal.SIGCONT)
+        (self.folder / f"{job_id}.suspended").unlink(missing_ok=True)
+
     @property
     def jobs(self) -> list[str]:
         """The ids of all jobs, in the order of their submission."""
@@ -104,6 +116,8 @@ class QueueLauncher:
             return JobObservation(state=JobState.WAITING, reason="Resources")
         if (self.folder / f"{job_id}.pid").exists() and not self._pids(job_id):
             return JobObservation(state=JobState.ENDED, reason=reason or "NODE_FAIL")
+        if (self.folder / f"{job_id}.suspended").exists():
+            return JobObservation(state=JobState.SUSPENDED, reason="SUSPENDED")
         return JobObservation(state=JobState.AT_WORK, reason=reason)
 
     def stop(self, job_id: str) -> None:
@@ -121,6 +135,7 @@ class QueueLauncher:
             time.sleep(0.05)  # it is just being started
         for pid in self._pids(job_id):
             os.kill(pid, signal.SIGTERM)
+        self.resume(job_id)
         while (pids := self._pids(job_id)) and time.monotonic() < until:
             time.sleep(0.05)
         for pid in pids:

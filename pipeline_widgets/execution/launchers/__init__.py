@@ -15,9 +15,22 @@ from pipeline_widgets.execution.launchers.protocol import (
     LaunchRequest,
 )
 
-__all__ = ["REFUSED", "LaunchRequest", "LaunchedJob", "Launcher", "LauncherDescription", "find_launcher"]
+__all__ = [
+    "REFUSED",
+    "LaunchRequest",
+    "LaunchedJob",
+    "Launcher",
+    "LauncherDescription",
+    "find_launcher",
+    "has_launch_servers",
+]
 
 GROUP = "pipeline_widgets.launchers"
+
+
+def has_launch_servers(name: str | None) -> bool:
+    """Return whether launch servers fork the supervisors of a launcher; None is this machine's own."""
+    return name is None or name.startswith("ssh:")
 
 
 def find_launcher(name: str) -> Launcher:

@@ -37,6 +37,8 @@ MOST_WORDS = 500  # letters of what Ray says that are kept
 
 _NAME = "ray://HOST[:PORT][?python=PATH]"
 _STATES = {"PENDING": JobState.WAITING, "RUNNING": JobState.AT_WORK}
+_START_TIMEOUT = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
+_START_TIMEOUT_VARIABLE = "RAY_JOB_START_TIMEOUT_SECONDS"
 _OPTIONS = {"https", "python"}
 #: What Ray itself writes into the log of a job.
 _NOISE = re.compile(r".*\bjob_manager\.py:\d+ -- Runtime env is setting up\.$|Running entrypoint for job .*")
@@ -124,6 +126,7 @@ class RayLauncher:
             reason=self._describe_queue(told) if state is JobState.WAITING else _describe(told),
             exit_code=code if isinstance(code, int) and state is JobState.ENDED else None,
             hosts=(address,) if address else (),
+            has_waited_too_long=state is JobState.ENDED and _has_waited_too_long(told),
         )
 
     def stop(self, job_id: str) -> None:
@@ -344,6 +347,15 @@ def _amount(name: str, value: object) -> float:
         why = "Whatever else it is asked for is an amount of one of its custom resources."
         raise ExecutionError(what, why, fix)
     return float(value)
+
+
+def _has_waited_too_long(told: Mapping[str, Any]) -> bool:
+    """Return whether Ray has failed a job that waited for resources for 15 minutes, or as its head is told.
+
+    An older Ray names no type of the error; all name the variable that sets the limit.
+    """
+    kind = str(told.get("error_type") or "")
+    return kind == _START_TIMEOUT or (not kind and _START_TIMEOUT_VARIABLE in str(told.get("message") or ""))
 
 
 def _describe(told: Mapping[str, Any]) -> str:

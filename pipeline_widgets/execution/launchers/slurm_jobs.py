@@ -25,10 +25,11 @@ EARLY = 65.0
 
 _WAITING = frozenset(
     {
-        *("PENDING", "CONFIGURING", "SUSPENDED", "STOPPED", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED"),
-        *("RESV_DEL_HOLD", "SPECIAL_EXIT", "POWER_UP_NODE"),
+        *("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD"),
+        *("SPECIAL_EXIT", "POWER_UP_NODE"),
     }
 )
+_SUSPENDED = frozenset({"SUSPENDED", "STOPPED"})  # without, or with, what it was given
 _AT_WORK = frozenset({"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "RESIZING"})
 _ENDED = frozenset(
     {
@@ -77,6 +78,8 @@ class SlurmJob:
             return self._observe(JobState.ENDED, self._describe_end(self.state))
         if self.state in _AT_WORK:
             return self._observe(JobState.AT_WORK, self._describe_work())
+        if self.state in _SUSPENDED:
+            return self._observe(JobState.SUSPENDED, self.state)
         if self.state not in _WAITING:
             return self._observe(JobState.UNKNOWN, self.state)
         if self.restarts and self._has_begun():

@@ -26,6 +26,8 @@ from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.errors import ExecutionError, StorageError
 from pipeline_widgets.execution import processes
+from pipeline_widgets.execution.hosted_job import UNKNOWN_EXIT
+from pipeline_widgets.execution.launch_place import VARIABLE
 from pipeline_widgets.execution.launchers import ssh_package, ssh_scripts
 from pipeline_widgets.execution.launchers.protocol import (
     REFUSED,
@@ -39,7 +41,8 @@ from pipeline_widgets.execution.launchers.ssh_connection import (
     SshConnection,
     UnreachableError,
 )
-from pipeline_widgets.execution.ownership import LAUNCH, URL, new_launch, token_of
+from pipeline_widgets.execution.ownership import token_of
+from pipeline_widgets.execution.variables import LAUNCH, LIBRARIES, URL, new_launch
 from pipeline_widgets.persistence import urls
 from pipeline_widgets.persistence.trust import FOLDER_VARIABLE
 
@@ -108,6 +111,10 @@ class SshLauncher:
         until = time.monotonic() + SUBMIT_WITHIN
         environment = {LAUNCH: new_launch(), **request.environment}
         job_id = token_of(environment[LAUNCH])
+        if request.libraries is not None:
+            environment[LIBRARIES] = request.libraries.key
+        if (chosen := os.environ.get(VARIABLE)) is not None:
+            environment.setdefault(VARIABLE, chosen)
         host = self._find_host(request)
         data = environment.get(FOLDER_VARIABLE)
         if data is not None and data not in host.seen:  # that host has a folder of its own
@@ -348,6 +355,9 @@ def _describe_exit(code: str, hosts: tuple[str, ...]) -> JobObservation:
         number = int(code)
     except ValueError:
         return JobObservation(state=JobState.ENDED, reason=code, hosts=hosts)
+    if number == UNKNOWN_EXIT:
+        reason = "nobody saw how: it has outlived the launch server that had forked it"
+        return JobObservation(state=JobState.ENDED, reason=reason, hosts=hosts)
     if number > 128:  # noqa: PLR2004
         reason = f"killed by {processes.signal_name(number - 128)}"
         return JobObservation(state=JobState.ENDED, reason=reason, exit_code=128 - number, hosts=hosts)

@@ -13,6 +13,7 @@ from shlex import quote
 
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.launchers.ssh_address import SshAddress
+from pipeline_widgets.execution.variables import SERVER_LOG
 
 STOP_GRACE = (
     15  # seconds between the SIGTERM of a stop and the end of everything; a training may save meanwhile
@@ -21,8 +22,8 @@ STARTS_WITHIN = 60  # seconds after which a job without a process counts as one 
 KEPT_DAYS = 30  # for which the folder of an ended job is kept
 MOST_LOG = 1_000_000  # bytes of a log that are read
 
-#: Where jobs are, which machine this is (as `processes.machine` names it), and what a process is.
-_PRELUDE = """\
+#: Where jobs are, and which machine this is (as `processes.machine` names it).
+_PLACE = """\
 mask=$(umask)
 umask 077
 jobs="${XDG_STATE_HOME:-$HOME/.local/state}/pipeline_widgets/jobs"
@@ -33,6 +34,8 @@ if [ -r /proc/sys/kernel/random/boot_id ]; then
 else
   here="$here|$(sysctl -n kern.boottime | sed 's/^[^0-9]*\\([0-9]*\\).*/\\1/')"
 fi
+"""
+_OBSERVE = """\
 observe() {
   state='' group='' start=''
   if [ -d /proc/self ]; then
@@ -44,6 +47,8 @@ observe() {
     start=$(ps -o lstart= -p "$1" | tr -s ' ' _)
   fi
 }
+"""
+_LOOK = """\
 is_at_work() {
   [ -f "$job/process" ] || return 1
   { read -r pid; read -r began; read -r machine; } <"$job/process"
@@ -60,6 +65,7 @@ wait_for_process() {
   done
 }
 """
+_PRELUDE = f"{_PLACE}{_OBSERVE}{_LOOK}"
 
 #: Prints one line: absent, starting, unstarted, "at work", gone, restarted, "elsewhere HOST", or "exit CODE".
 _TELL = f"""\
@@ -90,10 +96,12 @@ tell() {{
 
 #: Becomes the job: writes who it is, and executes it in the same process.
 _BECOME = (
-    _PRELUDE
+    _OBSERVE
     + """\
-job=$1
-shift
+job=$1 here=$2
+shift 2
+mask=$(umask)
+umask 077
 observe $$
 printf '%s\\n' $$ "$start" "$here" >"$job/process.part" && mv "$job/process.part" "$job/process" || exit 125
 umask "$mask"
@@ -124,9 +132,11 @@ if mkdir "$job" 2>/dev/null; then
   (
     cd || exit
     set_variables
+    {SERVER_LOG}="${{job##*/}}:${{jobs%/*}}/launch-server.log"
+    export {SERVER_LOG}
     [ -z "$path" ] || export PYTHONPATH="$path${{PYTHONPATH:+:$PYTHONPATH}}"
     umask "$mask"
-    set -- /bin/sh -c {quote(_WATCH)} pw "$job" "$python" -P -m pipeline_widgets "$@"
+    set -- /bin/sh -c {quote(_WATCH)} pw "$job" "$here" "$python" -P -m pipeline_widgets "$@"
     if command -v setsid >/dev/null; then exec setsid "$@"; else exec "$python" -c {quote(_DETACH)} "$@"; fi
   ) </dev/null >"$log" 2>&1 &
 fi

@@ -433,8 +433,9 @@ class Runs(Repository):
         return self._done(free.values(launches=launches - 1, launched_at=self.now))
 
     def set_waits(self, lease: Lease, waits: str | None, revision: int) -> bool:
-        """Write for what a Pending run waits; False if it has moved on."""
-        same = (_C.id == lease.subject_id) & (_C.status == Status.PENDING.value)
+        """Write for what an active run waits; False if it has moved on."""
+        status = Status.PENDING if lease.status is None else lease.status
+        same = (_C.id == lease.subject_id) & (_C.status == status.value)
         token = _C.token.is_(None) if lease.token is None else _C.token == lease.token
         unchanged = update(schema.runs).where(same & token & (_C.launches == lease.launches))
         return self._done(unchanged.values(waits=waits, revision=revision))

@@ -43,7 +43,7 @@ class ListedExperiment:
     begun: int
     step: int | None
     total: int | None
-    #: For what its latest run waits before it can begin; None without a reason.
+    #: For what its latest run waits, to begin or to go on; None without a reason.
     waits: str | None
     #: The names of the pipelines that it belongs to.
     pipelines: tuple[str, ...]

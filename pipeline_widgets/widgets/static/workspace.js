@@ -156,8 +156,8 @@ export class WorkspaceHome extends PagedTable {
 
   /** @param {ActiveRow} row */
   progress(row) {
-    if (row.status === "Pending")
-      return row.waits ? html`<span class="pw-ws-done pw-soft">Waits for ${row.waits}</span>` : null;
+    if (row.waits) return html`<span class="pw-ws-done pw-soft">Waits for ${row.waits}</span>`;
+    if (row.status === "Pending") return null;
     const left = runLeft({ ...row, begun: 0 }),
       steps = stepsDone(row);
     return html`<span class="pw-ws-done">
