@@ -119,7 +119,7 @@ def reads(url: str) -> None:
     services, project = ws._services, ws.projects[0]
     pipe = project.pipelines[0]
     asked: dict[str, Callable[[], object]] = {
-        "a refresh at rest": lambda: services.store.revision(project._id),
+        "a refresh at rest": lambda: services.store.changes.revision(project._id),
         "what has died (each process, every 5 s)": services.reconciler.reconcile,
         "a pipeline, opened": lambda: services.states.pipeline(pipe._id),
         "a page of all pipelines": lambda: services.overview.pipelines(project._id),
@@ -217,7 +217,7 @@ def _repeat(
 
 def _refresh(url: str) -> Callable[[], object]:
     store = pw.Workspace(url)._services.store
-    return lambda: store.revision(1)
+    return lambda: store.changes.revision(1)
 
 
 def _refresh_bare(where: str) -> Callable[[], object]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Generator, Hashable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.liveness import Timing
-from pipeline_widgets.domain.revisions import ReportingRuns, Revisions
 from pipeline_widgets.domain.workspace import Origin
 from pipeline_widgets.errors import DataRefusedError, StorageError
 from pipeline_widgets.persistence import filesystem, identity, schema
@@ -41,6 +39,7 @@ from pipeline_widgets.persistence.repositories.runs import Runs
 from pipeline_widgets.persistence.trust import SignatureStore, WorkspaceTrust, user_data_folder
 
 if TYPE_CHECKING:
+    from pipeline_widgets.persistence.changes import Changes
     from pipeline_widgets.persistence.repositories.agents import Agents
     from pipeline_widgets.persistence.repositories.annotations import Annotations
     from pipeline_widgets.persistence.repositories.checkpoints import Checkpoints
@@ -52,26 +51,6 @@ if TYPE_CHECKING:
     from pipeline_widgets.persistence.repositories.shown_items import ShownItems
     from pipeline_widgets.persistence.repositories.workspace_overview import WorkspaceOverview
 
-_OF_WORKSPACE = select(schema.workspace.c.revision).scalar_subquery()
-#: Agents belong to no project, and raise the number of the workspace.
-_REVISIONS = select(
-    schema.projects.c.revision.label("written"),
-    _OF_WORKSPACE.label("workspace"),
-    schema.projects.c.reports.label("reports"),
-).where(schema.projects.c.id == bindparam("project"))
-#: By the index of a project's runs by revision.
-_REPORTED = select(schema.runs.c.id, schema.runs.c.pipeline_id, schema.runs.c.experiment_id).where(
-    schema.runs.c.project_id == bindparam("project"), schema.runs.c.revision > bindparam("since")
-)
-_WORKSPACE_REVISION = select(schema.workspace.c.revision)
-#: Of a workspace as a whole: a project that is made or deleted changes the latter numbers.
-_ALL_REVISIONS = select(
-    func.coalesce(func.sum(schema.projects.c.revision), 0).label("written"),
-    _OF_WORKSPACE.label("workspace"),
-    func.coalesce(func.sum(schema.projects.c.reports), 0).label("reports"),
-    func.count(schema.projects.c.id).label("count"),
-    func.coalesce(func.max(schema.projects.c.id), 0).label("latest"),
-)
 #: What a workspace that was just made has no row of.
 _CONTENTS = (schema.projects, schema.algorithms, schema.runs, schema.agents, schema.stages, schema.endpoints)
 _CODE = tuple(
@@ -80,7 +59,6 @@ _CODE = tuple(
 
 
 _log = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 
 #: Tells whether this process has an algorithm, or an evaluator, of a name.
 Defines: TypeAlias = Callable[[str], bool]
@@ -238,8 +216,13 @@ class Store:
     defines_evaluator: Defines = _nothing
     #: Returns the code of an algorithm as it is now, as far as this process can tell.
     current_code: CurrentCode = _unknown
-    #: What a thread has asked within `ask_once`.
-    _answers: threading.local = field(default_factory=threading.local, init=False, repr=False, compare=False)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Whether what views show has changed."""
+        from pipeline_widgets.persistence.changes import Changes  # noqa: PLC0415  not before Running
+
+        return Changes(self.database)
 
     @property
     def artifact_store(self) -> ArtifactStore:
@@ -308,78 +291,6 @@ class Store:
     def endpoint_key(self, agent_id: int) -> Path:
         """Return where the key is with which the workspace itself asks an agent's endpoint."""
         return self.artifacts / "endpoints" / f"{agent_id:08d}.key"
-
-    @contextmanager
-    def ask_once(self) -> Generator[None]:
-        """Let this thread ask what `once` is asked for one time within the block, however many views do.
-
-        What is written meanwhile is seen after the block: whoever compares a revision reads it first.
-        """
-        before = getattr(self._answers, "known", None)
-        self._answers.known = {} if before is None else before
-        try:
-            yield
-        finally:
-            self._answers.known = before
-
-    def once(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
-        """Return what a function returns, or has returned within the same `ask_once`."""
-        known: dict[Hashable, Any] | None = getattr(self._answers, "known", None)
-        if known is None:
-            return ask()
-        if question not in known:
-            known[question] = ask()
-        return known[question]
-
-    def revision(self, project_id: int) -> int:
-        """Return a project's revision, agents included: equal means that no view of it has changed."""
-        return self.revisions(project_id).all
-
-    def revisions(self, project_id: int) -> Revisions:
-        """Return the revisions of a project, by one statement."""
-
-        def ask() -> Revisions:
-            row = self.database.look_up(_REVISIONS, project=project_id)
-            return Revisions(int(row.written), int(row.workspace), int(row.reports)) if row else Revisions()
-
-        return self.once(("revisions", project_id), ask)
-
-    def reported(self, project_id: int, since: Revisions) -> ReportingRuns:
-        """Return which runs of a project were written since, by one statement."""
-
-        def ask() -> ReportingRuns:
-            rows = self.database.look_up_all(_REPORTED, project=project_id, since=since.written)
-            return ReportingRuns(
-                runs=frozenset(row.id for row in rows),
-                pipelines=frozenset(row.pipeline_id for row in rows),
-                experiments=frozenset(row.experiment_id for row in rows),
-            )
-
-        return self.once(("reported", project_id, since.written), ask)
-
-    def workspace_revision(self) -> int:
-        """Return the revision of what belongs to no project, that is of agents."""
-
-        def ask() -> int:
-            row = self.database.look_up(_WORKSPACE_REVISION)
-            return int(row.revision) if row else 0
-
-        return self.once("workspace", ask)
-
-    def all_revisions(self) -> Revisions:
-        """Return the revisions of all projects as one, by one statement.
-
-        Equal means that no view of any project has changed.
-        """
-
-        def ask() -> Revisions:
-            row = self.database.look_up(_ALL_REVISIONS)
-            if row is None:
-                return Revisions()
-            written, workspace, reports, *projects = map(int, row)
-            return Revisions(written, workspace, reports, (projects[0], projects[1]))
-
-        return self.once("all", ask)
 
 
 def open_store(

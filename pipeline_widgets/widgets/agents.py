@@ -67,7 +67,7 @@ class AgentsView(PagedView):
     def update(self) -> bool:
         """Read the page where anything has changed, and whether an agent can be made where there is none."""
         live = super().update()
-        saved_at = self._services.store.all_revisions()
+        saved_at = self._services.store.changes.all_revisions()
         if not saved_at.has_only_reports_since(self._saved_at):
             # what an agent is a copy of cannot be deleted
             can_create = bool(self._shown.all) or self._services.agent_list.creatable()
@@ -191,7 +191,7 @@ class AgentsView(PagedView):
 
     def read_revision(self) -> int:
         """Return the revision of the workspace."""
-        return self._services.store.all_revisions().workspace
+        return self._services.store.changes.all_revisions().workspace
 
     def is_live(self, listed: ListedAgent) -> bool:
         """Return whether it is being connected."""

@@ -251,13 +251,13 @@ class ExperimentsView(AnnotatedList, TriggeringView, LineageView, ScoringView, D
 
     def read_revision(self) -> Revisions:
         """Return the project's revisions."""
-        return self._services.store.revisions(self._project_id)
+        return self._services.store.changes.revisions(self._project_id)
 
     def show_reports(self, before: Revisions, now: Revisions) -> bool:
         """Read the rows of this page whose runs have reported. A filter can ask for metrics."""
         if not now.has_only_reports_since(before) or self._query.search:
             return False
-        reported = self._services.store.reported(self._project_id, before).experiments
+        reported = self._services.store.changes.reported(self._project_id, before).experiments
         if here := [row.id for row in self._shown.rows if row.id in reported]:
             self.replace_rows(self._services.experiment_list.rows(here))
             if not self._open.keys().isdisjoint(here):

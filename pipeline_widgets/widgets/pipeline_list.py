@@ -223,7 +223,7 @@ class PipelineList(AnnotatedList):
 
     def read_revision(self) -> Revisions:
         """Return the project's revisions."""
-        return self._services.store.revisions(self._project_id)
+        return self._services.store.changes.revisions(self._project_id)
 
     def show_reports(self, before: Revisions, now: Revisions) -> bool:
         """Leave the page as it is: no row shows how far a run is. A filter can ask for metrics."""

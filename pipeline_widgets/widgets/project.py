@@ -38,7 +38,7 @@ class ProjectView(TableView):
         project = services.projects.get(project_id)
         advanced = project.advanced_training
         self._project_id = project_id
-        self._revision = services.store.revisions(project_id)
+        self._revision = services.store.changes.revisions(project_id)
         self.noun = "pipeline" if advanced else "experiment"
         super().__init__(
             services,
@@ -49,7 +49,7 @@ class ProjectView(TableView):
 
     def update(self) -> bool:
         """Read the name where anything has changed; what the tabs hold is refreshed by itself."""
-        revision = self._services.store.revisions(self._project_id)
+        revision = self._services.store.changes.revisions(self._project_id)
         if not revision.has_only_reports_since(self._revision):
             project = self._services.projects.get(self._project_id)
             self.show(project={"name": project.name, "advanced": project.advanced_training})

@@ -140,5 +140,5 @@ def refresher(store: Store, look: Callable[[], None]) -> Refresher:
     """Return the refresher of a workspace; there is one for each."""
     with _lock:
         if store not in _of:
-            _of[store] = Refresher(look, store.ask_once)
+            _of[store] = Refresher(look, store.changes.ask_once)
         return _of[store]

@@ -264,7 +264,7 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
 
     def update(self) -> bool:
         """Read what there is where anything has changed, and the runs that are shown where one is active."""
-        revision = self._services.store.revisions(self._project_id)
+        revision = self._services.store.changes.revisions(self._project_id)
         is_edited = not revision.has_only_reports_since(self._revision)
         if is_edited:
             self._show_experiments(self._services.overview.experiments(self._project_id))

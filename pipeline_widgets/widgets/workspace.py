@@ -127,7 +127,7 @@ class WorkspaceView(PagedView):
 
     def read_revision(self) -> Revisions:
         """Return the revisions of all projects."""
-        return self._services.store.all_revisions()
+        return self._services.store.changes.all_revisions()
 
     def show_reports(self, before: Revisions, now: Revisions) -> bool:
         """Read how far the active runs are; nothing else that is shown comes from their reports."""

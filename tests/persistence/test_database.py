@@ -116,7 +116,7 @@ def test_concurrent_writers_lose_nothing(database: Database) -> None:
     store = open_store(database)
     with store.write() as work:
         project = work.projects.add("p", advanced_training=True)
-    before = store.revision(project.id)
+    before = store.changes.revision(project.id)
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)
     writers = [
@@ -127,7 +127,7 @@ def test_concurrent_writers_lose_nothing(database: Database) -> None:
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * PROCESSES
-    assert store.revision(project.id) == before + PROCESSES * INCREMENTS
+    assert store.changes.revision(project.id) == before + PROCESSES * INCREMENTS
 
 
 def test_a_row_that_is_there_already_is_a_conflict(database: Database) -> None:

@@ -101,7 +101,7 @@ def test_threads_share_a_database(any_url: str, opened: Opened, tmp_path: Path) 
     """Many threads read and write by one object, and nothing is lost."""
     store = open_store(opened(any_url), tmp_path / "files")
     project = ProjectService(store).create("p", advanced_training=True)
-    before = store.revision(project.id)
+    before = store.changes.revision(project.id)
 
     def touch(_: int) -> None:
         with store.write() as work:
@@ -111,7 +111,7 @@ def test_threads_share_a_database(any_url: str, opened: Opened, tmp_path: Path) 
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(touch, range(96)))
-    assert store.revision(project.id) == before + 96
+    assert store.changes.revision(project.id) == before + 96
 
 
 @pytest.mark.spec("5.13")

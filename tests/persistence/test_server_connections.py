@@ -201,7 +201,7 @@ def test_it_works_behind_pgbouncer(
         for number in range(ROUNDS):
             with store.write() as work:
                 work.projects.add(f"{at} {number}", advanced_training=False)
-            store.revision(lab.project.id)
+            store.changes.revision(lab.project.id)
         with store.read() as work:
             return work.pipelines.get(pipe.id).id
 

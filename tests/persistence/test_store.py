@@ -118,10 +118,10 @@ def test_a_revision_is_raised_by_every_change_and_by_nothing_else(tmp_path: Path
     """Views compare one number: it moves with each change of the project, and not with looks or beats."""
     lab: Lab = open_lab(tmp_path)
     (stage,) = lab.pipeline("SFT").stages
-    revisions = [lab.store.revision(lab.project.id)]
+    revisions = [lab.store.changes.revision(lab.project.id)]
 
     def moved() -> bool:
-        revisions.append(lab.store.revision(lab.project.id))
+        revisions.append(lab.store.changes.revision(lab.project.id))
         return revisions[-1] > revisions[-2]
 
     run = lab.runs.trigger(stage.id)

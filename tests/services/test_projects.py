@@ -13,14 +13,14 @@ from pipeline_widgets.errors import ClassicProjectError, ConfigError, NameTakenE
 def test_a_classic_project_cannot_hold_pipelines(lab: Lab) -> None:
     """Creating a pipeline is refused, with the reason that the choice was fixed, and nothing is written."""
     classic = lab.projects.create("Classic", advanced_training=False)
-    before = lab.store.revision(classic.id)
+    before = lab.store.changes.revision(classic.id)
     with pytest.raises(ClassicProjectError) as refused:
         lab.pipelines.create(classic.id, "chain")
     assert refused.value.what == "Project 'Classic' cannot hold pipelines."
     assert refused.value.why == "It is a classic project, and that choice was fixed when it was created."
     assert refused.value.fix == "Create another project with advanced_training=True."
     assert lab.pipelines.of_project(classic.id) == ()
-    assert lab.store.revision(classic.id) == before
+    assert lab.store.changes.revision(classic.id) == before
 
 
 @pytest.mark.spec("1")

@@ -281,9 +281,9 @@ def test_many_are_freed_in_parts(lab: Lab, care: RetentionService, monkeypatch: 
     monkeypatch.setattr(care_module, "FREED_AT_ONCE", 2)
     stage = lab.pipeline("SFT").stages[0]
     runs = [lab.do(stage, 0.1, 0.2, 0.3, status=Status.STOPPED, resume=at > 0) for at in range(4)]
-    touched = lab.store.revision(lab.project.id)
+    touched = lab.store.changes.revision(lab.project.id)
     found = care.delete_unreferenced(lab.project.id, "best+final")
-    assert lab.store.revision(lab.project.id) == touched + 4
+    assert lab.store.changes.revision(lab.project.id) == touched + 4
     kept = [each.checkpoint.step for each in found if each.is_kept]
     assert kept == [each.step for run in runs for each in lab.runs.checkpoints(run.id)]
     assert sum(len(on_disk(lab, run)) for run in runs) == len(kept)

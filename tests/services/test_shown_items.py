@@ -148,9 +148,9 @@ def test_it_is_written_with_the_reports_and_fenced(lab: Lab, job: Job) -> None:
         MetricReport(step=1, total=2, metrics={"loss": 1.0}),
         shown(job, 1, image=PICTURE),
     ]
-    before = lab.store.revision(job.project_id)
+    before = lab.store.changes.revision(job.project_id)
     lab.supervision.record(job, Batch.of(reports))
-    assert lab.store.revision(job.project_id) == before + 1
+    assert lab.store.changes.revision(job.project_id) == before + 1
     last = Batch.of([shown(job, 2, samples=[("a", "b")])])
     lab.supervision.finish(job, Outcome(status=Status.SUCCEEDED), an_owner(), last)
     assert [each.step for each in items(lab).list_items(job.run_id)] == [1, 2]

@@ -121,11 +121,11 @@ def test_an_edit_that_would_break_the_chain_is_refused_and_changes_nothing(
 ) -> None:
     """A Deployment stage never comes first, and what is refused leaves no trace."""
     made = lab.pipeline("SFT", "deploy")
-    revision = lab.store.revision(lab.project.id)
+    revision = lab.store.changes.revision(lab.project.id)
     with pytest.raises(OrderError):
         edit(lab, made)
     assert lab.pipelines.get(made.id) == made
-    assert lab.store.revision(lab.project.id) == revision
+    assert lab.store.changes.revision(lab.project.id) == revision
 
 
 @pytest.mark.spec("5.7", "7.2")

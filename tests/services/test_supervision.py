@@ -180,7 +180,7 @@ def test_a_process_that_was_given_up_is_fenced(
             [*lab.runs.metrics([run]).rows()],
             lab.runs.checkpoints(run),
             lab.supervision.active(),
-            lab.store.revision(lab.project.id),
+            lab.store.changes.revision(lab.project.id),
             lab.states.pipeline(1),
         )
 

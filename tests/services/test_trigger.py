@@ -75,7 +75,7 @@ def test_each_refusal_is_the_reason_that_the_stage_shows(lab: Lab) -> None:
     made = lab.pipeline("SFT", "GRPO", "deploy")
     first, second, third = made.stages
     lab.runs.trigger(first.id)
-    revision = lab.store.revision(lab.project.id)
+    revision = lab.store.changes.revision(lab.project.id)
     for stage, reason in (
         (first, "This stage is already pending."),
         (second, "Stage 1 (chain-sft-1) is still pending."),
@@ -88,7 +88,7 @@ def test_each_refusal_is_the_reason_that_the_stage_shows(lab: Lab) -> None:
         assert reason in refused.value.why
         assert refused.value.what.endswith("cannot be triggered.")
         assert refused.value.fix
-    assert lab.store.revision(lab.project.id) == revision
+    assert lab.store.changes.revision(lab.project.id) == revision
     assert [lab.runs.of_stage(stage.id) for stage in (second, third)] == [(), ()]
 
 
@@ -236,7 +236,7 @@ def test_a_plan_is_what_happens(lab: Lab) -> None:
     for stage in (first, second):
         lab.do(stage, 0.5)
     lab.pipelines.update_stage(third.id, lambda stage: replace(stage, trigger=type(stage.trigger)("auto")))
-    revision = lab.store.revision(lab.project.id)
+    revision = lab.store.changes.revision(lab.project.id)
     told = lab.runs.plan(second.id)
     assert str(told).splitlines() == [
         "Runs now: Stage 2 (chain-grpo-2), best evaluation score 0.5, step 10 (again)",
@@ -244,7 +244,7 @@ def test_a_plan_is_what_happens(lab: Lab) -> None:
         "Deploys: letters-agent",
     ]
     assert lab.runs.plan(first.id).turns_stale == ("Stage 2 (chain-grpo-2)",)
-    assert lab.store.revision(lab.project.id) == revision
+    assert lab.store.changes.revision(lab.project.id) == revision
 
 
 @pytest.mark.spec("11.2")

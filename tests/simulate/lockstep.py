@@ -99,18 +99,18 @@ class Lockstep(RuleBasedStateMachine):
         The project's revision, by which views see that something has changed, moves only where it has.
         """
         STEPS["taken"] += 1
-        before = self.lab.store.revision(self.project)
+        before = self.lab.store.changes.revision(self.project)
         try:
             done = act()
         except PipelineError as error:
             if allowed:
                 raise AssertionError(f"it should be allowed: {error}") from error
-            if self.lab.store.revision(self.project) != before:
+            if self.lab.store.changes.revision(self.project) != before:
                 raise AssertionError("a refusal has raised the revision") from error
             STEPS["refused"] += 1
             return None
         assert allowed, "it should be refused"
-        moved = self.lab.store.revision(self.project) > before
+        moved = self.lab.store.changes.revision(self.project) > before
         assert moved or not moves, "a change has not raised the revision"
         assert moves or not moved, "the revision was raised for nothing"
         return done

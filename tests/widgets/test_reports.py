@@ -126,15 +126,15 @@ def test_a_report_makes_no_other_view_read(
     _, job = running
     others = [make("builder", lab.pipeline("SFT", name=f"other {at}")) for at in range(40)]
     views = [*others, make("pipelines", running[0])]
-    with services.store.ask_once():
+    with services.store.changes.ask_once():
         for each in views:
             each.refresh()
     lab.report(job, 20, 100, loss=0.25)
-    with counted(services) as statements, services.store.ask_once():
+    with counted(services) as statements, services.store.changes.ask_once():
         for each in views:
             each.refresh()
     assert len(statements) == 2
-    with counted(services) as statements, services.store.ask_once():
+    with counted(services) as statements, services.store.changes.ask_once():
         for each in views:
             each.refresh()
     assert len(statements) == 1
@@ -169,10 +169,10 @@ def test_a_report_is_counted_as_what_it_is(lab: Lab, running: tuple[Pipeline, Jo
     _, job = running
 
     def measure(act: Act) -> tuple[bool, int, frozenset[int]]:
-        before = lab.store.revisions(lab.project.id)
+        before = lab.store.changes.revisions(lab.project.id)
         act(lab, job)
-        after = lab.store.revisions(lab.project.id)
-        told = lab.store.reported(lab.project.id, before).runs
+        after = lab.store.changes.revisions(lab.project.id)
+        told = lab.store.changes.reported(lab.project.id, before).runs
         return after.has_only_reports_since(before), after.all - before.all, told
 
     only = frozenset([job.run_id])
@@ -202,13 +202,13 @@ def test_a_question_is_asked_once_in_a_round_and_again_in_the_next(lab: Lab) -> 
     store, project, first = lab.store, lab.project.id, 0
     with sent(store) as statements:
         for _ in range(2):
-            with store.ask_once():
-                first = store.revision(project)
-                with store.ask_once():
-                    assert store.revision(project) == first
+            with store.changes.ask_once():
+                first = store.changes.revision(project)
+                with store.changes.ask_once():
+                    assert store.changes.revision(project) == first
                 lab.projects.rename(project, f"{first}")
-                assert store.revision(project) == first
-        later = store.revision(project)
+                assert store.changes.revision(project) == first
+        later = store.changes.revision(project)
     assert later > first
     assert len([each for each in statements if "AS written" in each]) == 3
 

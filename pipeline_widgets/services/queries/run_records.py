@@ -48,7 +48,7 @@ class RunRecordQueries:
             return None if found is None else found.digest
 
         # Two references can be equal whose cells have defined other helpers.
-        return self._store.once(("code", name, reference, reference.code), ask)
+        return self._store.changes.once(("code", name, reference, reference.code), ask)
 
     def recorded_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that runs record."""

@@ -226,21 +226,21 @@ def test_one_statement_tells_that_nothing_has_changed(lab: Lab) -> None:
     """Any write to any project or agent changes what it says, and so do projects that come or go."""
     lab.projects.create("other", advanced_training=True)
     with sent(lab.store) as statements:
-        before = lab.store.all_revisions()
-        assert lab.store.all_revisions() == before
+        before = lab.store.changes.all_revisions()
+        assert lab.store.changes.all_revisions() == before
     assert len(queries(statements)) == 2
     seen = {before}
     lab.experiment("new")
-    seen.add(lab.store.all_revisions())
+    seen.add(lab.store.changes.all_revisions())
     lab.projects.create("third", advanced_training=False)
-    seen.add(lab.store.all_revisions())
+    seen.add(lab.store.changes.all_revisions())
     run = lab.runs.train(lab.experiment("more").id)
-    seen.add(lab.store.all_revisions())
+    seen.add(lab.store.changes.all_revisions())
     lab.carry_out(run, 0.5)
-    seen.add(lab.store.all_revisions())
+    seen.add(lab.store.changes.all_revisions())
     checkpoint = lab.runs.checkpoints(run.id)[0]
     lab.agents.create("greeter", checkpoint.id, "")
-    seen.add(lab.store.all_revisions())
+    seen.add(lab.store.changes.all_revisions())
     assert len(seen) == 6
 
 
