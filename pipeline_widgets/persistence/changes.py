@@ -37,6 +37,17 @@ _ALL_REVISIONS = select(
 Answer = TypeVar("Answer")
 
 
+class _Asking(threading.local):
+    """What a thread asks."""
+
+    def __init__(self) -> None:
+        #: The answers within `ask_once`; None outside of it.
+        self.known: dict[Hashable, Any] | None = None
+        self.holds_reports = False
+        #: The revisions of its blocks so far, by what was asked.
+        self.before: dict[Hashable, Revisions] = {}
+
+
 class Changes:
     """The revisions of a workspace, and what has been reported since.
 
@@ -46,29 +57,45 @@ class Changes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._answers = threading.local()  # what a thread has asked within `ask_once`
+        self._thread = _Asking()
 
     @contextmanager
-    def ask_once(self) -> Generator[None]:
+    def ask_once(self, *, holds_reports: bool = False) -> Generator[None]:
         """Let this thread ask what `once` is asked for one time within the block, however many views do.
 
         What is written meanwhile is seen after the block: whoever compares a revision reads it first.
+
+        Args:
+            holds_reports: Whether the revisions are those of the block before, where runs have reported since
+                and nothing else has happened.
         """
-        before = getattr(self._answers, "known", None)
-        self._answers.known = {} if before is None else before
+        own = self._thread
+        before = own.known, own.holds_reports
+        if own.known is None:
+            own.known, own.holds_reports = {}, holds_reports
         try:
             yield
         finally:
-            self._answers.known = before
+            own.known, own.holds_reports = before
 
     def once(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
         """Return what a function returns, or has returned within the same `ask_once`."""
-        known: dict[Hashable, Any] | None = getattr(self._answers, "known", None)
+        known = self._thread.known
         if known is None:
             return ask()
         if question not in known:
             known[question] = ask()
         return known[question]
+
+    def _settle(self, question: Hashable, now: Revisions) -> Revisions:
+        """Return the revisions of the block before in place of those of now, where these are to wait."""
+        own = self._thread
+        before = own.before.get(question)
+        if own.holds_reports and before is not None and now.has_only_reports_since(before):
+            return before
+        if own.known is not None:
+            own.before[question] = now
+        return now
 
     def revision(self, project_id: int) -> int:
         """Return a project's revision, agents included: equal means that no view of it has changed."""
@@ -79,9 +106,11 @@ class Changes:
 
         def ask() -> Revisions:
             row = self._database.look_up(_REVISIONS, project=project_id)
-            return Revisions(int(row.written), int(row.workspace), int(row.reports)) if row else Revisions()
+            now = Revisions(int(row.written), int(row.workspace), int(row.reports)) if row else Revisions()
+            return self._settle(question, now)
 
-        return self.once(("revisions", project_id), ask)
+        question = "revisions", project_id
+        return self.once(question, ask)
 
     def reported(self, project_id: int, since: Revisions) -> ReportingRuns:
         """Return which runs of a project were written since, by one statement."""
@@ -116,6 +145,6 @@ class Changes:
             if row is None:
                 return Revisions()
             written, workspace, reports, *projects = map(int, row)
-            return Revisions(written, workspace, reports, (projects[0], projects[1]))
+            return self._settle("all", Revisions(written, workspace, reports, (projects[0], projects[1])))
 
         return self.once("all", ask)

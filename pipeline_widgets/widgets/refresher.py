@@ -19,7 +19,7 @@ from pipeline_widgets.persistence.store import Store
 
 _log = logging.getLogger(__name__)
 REST = 5.0  # seconds between two looks while nothing runs
-LIVE = 0.5  # seconds between two looks while something runs
+LIVE = 0.5  # seconds between two looks while something runs; what runs report is shown at every second one
 LEASE = 30.0  # seconds that a view is taken for visible without a word from it
 
 
@@ -31,19 +31,26 @@ class Refreshed(Protocol):
         ...
 
 
+class AskOnce(Protocol):
+    """Lets views ask once, within it, for what tells them whether anything has changed."""
+
+    def __call__(self, *, holds_reports: bool) -> AbstractContextManager[None]:
+        """Return the block of a round, in which reports may be left to the next one."""
+        ...
+
+
 class Refresher:
     """Refreshes what can be seen of one workspace.
 
     Args:
         look: Finds crashed and never-started runs, as everything that looks does.
-        ask_once: Lets views ask once, within it, for what tells them whether anything has changed.
+        ask_once: The block around a round.
     """
 
-    def __init__(
-        self, look: Callable[[], None], ask_once: Callable[[], AbstractContextManager[None]] = nullcontext
-    ) -> None:
+    def __init__(self, look: Callable[[], None], ask_once: AskOnce | None = None) -> None:
         self._look = look
-        self._ask_once = ask_once
+        self._ask_once = ask_once or _ask_each_time
+        self._holds_reports = False  # in the next round
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._leases: dict[str, tuple[Refreshed, float]] = {}
@@ -80,7 +87,8 @@ class Refresher:
     def _run(self) -> None:
         while seen := self._find_seen():
             live = self._refresh(seen)
-            self._wake.wait(LIVE if live else REST)
+            if self._wake.wait(LIVE if live else REST):
+                self._holds_reports = False
             self._wake.clear()
 
     def _refresh(self, seen: Iterable[Refreshed]) -> bool:
@@ -90,9 +98,10 @@ class Refresher:
             self._look()
         except Exception:  # a look that fails must not end the thread; the views say that they are old
             _log.exception("A look for crashed runs failed.")
-        with self._ask_once():
+        with self._ask_once(holds_reports=self._holds_reports):
             for each in seen:
                 live |= each.refresh(wait=False)  # a command that copies gigabytes holds up its own view only
+        self._holds_reports = live and not self._holds_reports
         return live
 
     def _find_seen(self) -> list[Refreshed]:
@@ -130,6 +139,11 @@ class Refresher:
             later = time.monotonic() + LEASE
             self._leases = {view: (seen, later) for view, (seen, _) in self._leases.items()}
         self._wake.set()
+
+
+def _ask_each_time(*, holds_reports: bool) -> AbstractContextManager[None]:
+    del holds_reports
+    return nullcontext()
 
 
 _of: WeakKeyDictionary[Store, Refresher] = WeakKeyDictionary()

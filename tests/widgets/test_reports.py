@@ -13,6 +13,7 @@ from statements import queries, sent
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.chain import Pipeline
 from pipeline_widgets.domain.job import Job
+from pipeline_widgets.domain.revisions import Revisions
 from pipeline_widgets.widgets.agents import AgentsView
 from pipeline_widgets.widgets.base import View
 from pipeline_widgets.widgets.experiments import ExperimentsView
@@ -213,21 +214,66 @@ def test_a_question_is_asked_once_in_a_round_and_again_in_the_next(lab: Lab) -> 
     assert len([each for each in statements if "AS written" in each]) == 3
 
 
-def test_the_refresher_lets_views_ask_once(lab: Lab) -> None:
+def test_a_round_can_leave_reports_to_the_next_one(lab: Lab, running: tuple[Pipeline, Job]) -> None:
+    """Whatever else is written is seen at once, together with what was reported."""
+    _, job = running
+    changes, project = lab.store.changes, lab.project.id
+
+    def ask(*, holds_reports: bool) -> tuple[Revisions, Revisions]:
+        with changes.ask_once(holds_reports=holds_reports):
+            return changes.revisions(project), changes.all_revisions()
+
+    first = ask(holds_reports=True)
+    lab.report(job, 20, 100, loss=0.4)
+    assert ask(holds_reports=True) == first
+    assert changes.revisions(project) != first[0]  # who does not take part in rounds
+    second = ask(holds_reports=False)
+    assert [now.reports - before.reports for now, before in zip(second, first, strict=True)] == [1, 1]
+    lab.report(job, 30, 100, loss=0.3)
+    lab.projects.rename(project, "renamed")
+    third = ask(holds_reports=True)
+    assert [now.reports - before.reports for now, before in zip(third, second, strict=True)] == [1, 1]
+
+
+class Seen:
+    """A view that is refreshed by the rounds of a refresher."""
+
+    def __init__(self, order: list[str], *, live: bool = True) -> None:
+        self.live = live
+        self._order = order
+
+    def refresh(self, *, wait: bool) -> bool:
+        """Note it."""
+        del wait
+        self._order.append("view")
+        return self.live
+
+
+def test_the_refresher_lets_views_ask_once() -> None:
     """In each round all of them share what they ask for, and the look for crashed runs does not."""
     order: list[str] = []
 
     @contextmanager
-    def ask_once() -> Generator[None]:
-        order.append("begin")
+    def ask_once(*, holds_reports: bool) -> Generator[None]:
+        order.append(f"begin, {holds_reports=}")
         yield
         order.append("end")
 
-    class Seen:
-        def refresh(self, *, wait: bool) -> bool:
-            del wait
-            order.append("view")
-            return False
+    made, seen = Refresher(lambda: order.append("look"), ask_once), Seen(order)
+    made._refresh([seen, Seen(order)])
+    assert order == ["look", "begin, holds_reports=False", "view", "view", "end"]
 
-    Refresher(lambda: order.append("look"), ask_once)._refresh([Seen(), Seen()])
-    assert order == ["look", "begin", "view", "view", "end"]
+
+def test_every_second_round_shows_what_was_reported() -> None:
+    """While something runs; a round after a rest shows all."""
+    held: list[bool] = []
+
+    @contextmanager
+    def ask_once(*, holds_reports: bool) -> Generator[None]:
+        held.append(holds_reports)
+        yield
+
+    made, seen = Refresher(lambda: None, ask_once), Seen([])
+    for seen.live in (True, True, True, False, True, False, False):
+        made._refresh([seen])
+    assert held == [False, True, False, True, False, True, False]
