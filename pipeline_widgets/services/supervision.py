@@ -30,6 +30,7 @@ from pipeline_widgets.services.run_queue import (
 
 if TYPE_CHECKING:
     from pipeline_widgets.domain.agent import DeployedVersion
+    from pipeline_widgets.domain.chain import Pipeline
     from pipeline_widgets.domain.experiment import Experiment
 
 
@@ -58,6 +59,8 @@ class SupervisionService(LeaseService):
 
     #: The environment that was kept last, and its digest.
     _kept: tuple[Environment | None, str | None] = (None, None)
+    #: The pipeline whose stage ended last: a long chain is read once, and not at the end of every stage.
+    _followed: Pipeline | None = None
 
     def _repository(self, work: UnitOfWork) -> Runs:
         return work.runs
@@ -320,7 +323,7 @@ class SupervisionService(LeaseService):
 
         if run.stage_id is None or run.pipeline_id is None:
             return None
-        pipeline = work.pipelines.get(run.pipeline_id)
+        pipeline = self._followed = work.pipelines.get(run.pipeline_id, self._followed)
         after = find_next_stage(pipeline, run.stage_id, run.run_through)
         if after is None:
             return None

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import databases
 import pytest
-from factories.lab import Lab
+from factories.lab import CHILD, Lab, an_owner
 from statements import queries, sent
 
 from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.chain import ExperimentStage, FromSource, Pipeline, Stage
-from pipeline_widgets.domain.job import MetricReport
-from pipeline_widgets.domain.run import Run
+from pipeline_widgets.domain.job import Job, MetricReport, Outcome
+from pipeline_widgets.domain.run import Run, Status
 from pipeline_widgets.errors import TriggerError
 from pipeline_widgets.persistence.store import UnitOfWork
 from pipeline_widgets.services.runs import RunService
@@ -146,6 +146,32 @@ def test_a_reconciliation_reads_the_active_runs_by_their_index(lab: Lab) -> None
     with lab.store.read() as work:
         plan = work.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
     assert [row[-1] for row in plan] == ["SCAN runs USING INDEX uq_runs_active_stage"]
+
+
+@pytest.mark.spec("6.3")
+def test_the_end_of_a_stage_reads_the_chain_only_where_it_was_edited(lab: Lab) -> None:
+    """A supervisor reads all stages once; after an edit, by whom ever, it follows the edited chain."""
+    chain = lab.pipeline(*["SFT"] * 6, trigger="auto")
+
+    def end(job: Job) -> tuple[Job, bool]:
+        lab.supervision.record_start(job, CHILD)
+        lab.save(job, 10, 0.5)
+        with sent(lab.store) as statements:
+            following = lab.supervision.finish(job, Outcome(status=Status.SUCCEEDED), an_owner())
+        assert isinstance(following, Job)
+        return following, any("FROM stages" in each and "ORDER BY" in each for each in statements)
+
+    second, was_read = end(lab.take(lab.runs.trigger(chain.stages[0].id)))
+    assert was_read
+    third, was_read = end(second)
+    assert not was_read
+    assert [lab.runs.get(each.run_id).stage_id for each in (second, third)] == [
+        stage.id for stage in chain.stages[1:3]
+    ]
+    lab.pipelines.move_stage(chain.stages[5].id, 3)
+    fourth, was_read = end(third)
+    assert was_read
+    assert lab.runs.get(fourth.run_id).stage_id == chain.stages[5].id
 
 
 def test_reports_are_written_in_parts_that_are_bounded_by_their_points() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -134,9 +134,15 @@ class Pipelines(Repository):
         )
         return self.get(new)
 
-    def get(self, pipeline_id: int) -> Pipeline:
-        """Return one pipeline; NotFoundError without it."""
-        return require_one(self._pipelines(_ONE, pipeline=pipeline_id), "pipeline")
+    def get(self, pipeline_id: int, known: Pipeline | None = None) -> Pipeline:
+        """Return one pipeline; NotFoundError without it.
+
+        Args:
+            pipeline_id: The pipeline.
+            known: A pipeline that was read before: if it is this one, the stages of its version are not read
+                again. Every edit of a stage raises the version.
+        """
+        return require_one(self._pipelines(_ONE, known, pipeline=pipeline_id), "pipeline")
 
     def of_stage(self, stage_id: int) -> Pipeline:
         """Return the pipeline in which a stage stands; NotFoundError without it."""
@@ -348,12 +354,19 @@ class Pipelines(Repository):
             stages.setdefault(pipeline_id, []).append(_to_summary(*row))
         return stages
 
-    def _pipelines(self, query: Executable, **values: object) -> tuple[Pipeline, ...]:
+    def _pipelines(
+        self, query: Executable, known: Pipeline | None = None, **values: object
+    ) -> tuple[Pipeline, ...]:
         listed = self._all(query, **values)
-        ids = [row["id"] for row in listed]
-        stages: dict[int, list[Stage]] = {each: [] for each in ids}
-        for row in self._of(_CHAINS, ids):
-            stages[row["pipeline_id"]].append(row_mapping.to_stage(row))
+        stages: dict[int, Sequence[Stage]] = {}
+        read: dict[int, list[Stage]] = {}
+        for row in listed:
+            if known is not None and (row["id"], row["version"]) == (known.id, known.version):
+                stages[known.id] = known.stages
+            else:
+                stages[row["id"]] = read[row["id"]] = []
+        for row in self._of(_CHAINS, read):
+            read[row["pipeline_id"]].append(row_mapping.to_stage(row))
         return tuple(
             Pipeline(
                 id=row["id"],
