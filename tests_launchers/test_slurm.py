@@ -295,10 +295,10 @@ def test_a_job_whose_node_fails_is_called_so(jobs: Jobs) -> None:
         jobs.slurm.run("scontrol", "update", f"nodename={jobs.slurm.node}", "state=idle")
 
 
-def test_a_job_that_is_suspended_waits_and_goes_on(jobs: Jobs) -> None:
+def test_a_job_that_is_suspended_is_called_so_and_goes_on(jobs: Jobs) -> None:
     launcher, job = jobs.begun()
     jobs.slurm.run("scontrol", "suspend", job)
-    assert until(lambda: launcher.status(job), JobState.WAITING).reason == "SUSPENDED"
+    assert until(lambda: launcher.status(job), JobState.SUSPENDED).reason == "SUSPENDED"
     jobs.slurm.run("scontrol", "resume", job)
     assert until(lambda: launcher.status(job), JobState.AT_WORK).reason == ""
 
