@@ -78,6 +78,11 @@ class Changes:
         finally:
             own.known, own.holds_reports = before
 
+    @property
+    def holds_reports(self) -> bool:
+        """Whether what runs report and print is left to a later round."""
+        return self._thread.holds_reports
+
     def once(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
         """Return what a function returns, or has returned within the same `ask_once`."""
         known = self._thread.known

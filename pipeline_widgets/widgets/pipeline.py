@@ -101,7 +101,8 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
     def update(self) -> bool:
         """Read the pipeline where anything has changed, and the selected run where it is active."""
         before, project_id = self._revision, self._state.pipeline.project_id
-        revision = self._services.store.changes.revisions(project_id)
+        changes = self._services.store.changes
+        revision = changes.revisions(project_id)
         records = self._services.run_records
         read_at = (revision.edits, self._services.read_only_reason)
         if read_at != self._references_read_at:
@@ -114,10 +115,11 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
             self._read()
         reported: Collection[int] = ()
         if not is_edited and revision != before:
-            told = self._services.store.changes.reported(project_id, before)
+            told = changes.reported(project_id, before)
             reported = told.runs if self._pipeline_id in told.pipelines else ()  # else it is another one's
         moved = is_edited or bool(reported)
-        if moved or not self._whole or not self._state.settled or self._scoring:
+        prints = not self._state.settled and not changes.holds_reports
+        if moved or prints or not self._whole or self._scoring:
             self._show_panel(is_edited=is_edited)
             if reported:
                 self._show_reports(reported)

@@ -189,7 +189,7 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         self._single = single or {}
         self._hidden, self._asked = set[int](), set[int]()
         self._revision = NEVER
-        self._live = False
+        self._live, self._whole = False, True
         self._evaluations: list[int] = []  # the latest that was asked for here
         self._compared: tuple[int, ...] = ()
         self._listed: tuple[ResultRow, ...] = ()
@@ -264,11 +264,14 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
 
     def update(self) -> bool:
         """Read what there is where anything has changed, and the runs that are shown where one is active."""
-        revision = self._services.store.changes.revisions(self._project_id)
+        changes = self._services.store.changes
+        revision = changes.revisions(self._project_id)
         is_edited = not revision.has_only_reports_since(self._revision)
         if is_edited:
             self._show_experiments(self._services.overview.experiments(self._project_id))
-        if is_edited or self._live or revision != self._revision:
+        # A long run is read over several looks, one after the other.
+        reads_on = self._live and not (self._whole and changes.holds_reports)
+        if is_edited or reads_on or revision != self._revision:
             found = self._services.overview.results(self._project_id, self.chosen)
             self._show_runs(found, is_edited=is_edited)
         self._revision = revision
@@ -303,7 +306,7 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         curves = self._curves.read([*self._places], is_edited=is_edited)
         evaluations = [self._services.runs.get(each) for each in self._evaluations]
         active = any(each.status.active for each in (*self._listed, *evaluations))
-        self._live = active or not curves.whole
+        self._live, self._whole = active or not curves.whole, curves.whole
         self.show_rows(
             "evaluations", [evaluation_row(each) for each in evaluations if each.status != "Succeeded"]
         )

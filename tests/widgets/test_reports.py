@@ -235,6 +235,27 @@ def test_a_round_can_leave_reports_to_the_next_one(lab: Lab, running: tuple[Pipe
     assert [now.reports - before.reports for now, before in zip(third, second, strict=True)] == [1, 1]
 
 
+def test_a_round_that_leaves_reports_reads_no_run(
+    services: Services, lab: Lab, make: Callable[[str, Pipeline], Any], running: tuple[Pipeline, Job]
+) -> None:
+    """Neither its curves nor its log; the next round shows them."""
+    pipeline, job = running
+    views = [make(kind, pipeline) for kind in ("builder", "results")]
+    changes = services.store.changes
+    with changes.ask_once():
+        for view in views:
+            view.refresh()
+    lab.report(job, 20, 100, loss=0.4)
+    with counted(services) as statements, changes.ask_once(holds_reports=True):
+        assert all(view.refresh() for view in views)  # it still runs
+    assert len(statements) <= 2, statements
+    assert views[0].panel["run"]["step"] == 10
+    with changes.ask_once():
+        for view in views:
+            view.refresh()
+    assert views[0].panel["run"]["step"] == 20
+
+
 class Seen:
     """A view that is refreshed by the rounds of a refresher."""
 
