@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import stat
 import sys
 import sysconfig
 import threading
@@ -162,8 +163,10 @@ def _find_device() -> str | None:
     """Return a device that this process has opened, such as a GPU; None without one."""
     for number in os.listdir("/proc/self/fd"):  # noqa: PTH208  as above
         with suppress(OSError):
-            path = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115  a socket is no path
-            if path.startswith("/dev/") and not path.startswith(_PLAIN_DEVICES):
+            opened = f"/proc/self/fd/{number}"
+            mode, path = os.stat(opened).st_mode, os.readlink(opened)  # noqa: PTH115, PTH116  a socket is no path
+            is_device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)  # and no memory that processes share
+            if is_device and not path.startswith(_PLAIN_DEVICES):
                 return path
     return None
 

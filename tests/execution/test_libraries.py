@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from pydantic import BaseModel
 import pipeline_widgets as pw
 from pipeline_widgets.execution import interpreter, launch_client, launch_place
 from pipeline_widgets.execution.launchers.local import LocalLauncher
-from pipeline_widgets.execution.preloading import ImportedModules, import_libraries
+from pipeline_widgets.execution.preloading import ImportedModules
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="launch servers are for Linux"),
@@ -218,19 +219,26 @@ def test_a_workspace_keeps_the_libraries_of_its_latest_algorithms_only(lab: Benc
     assert len(launch_servers.servers(log)) == 4  # one of them has no libraries
 
 
-@pytest.mark.parametrize("how", ["thread", "variable"])
-def test_what_cannot_be_forked_is_refused_with_a_reason(how: str) -> None:
-    """A library that starts a thread, or variables that the imports do not set, in a process of its own."""
-    modules = ImportedModules(names=("json.tool",), variables={"SOME": "x"} if how == "variable" else {})
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        if how == "thread":
-            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
-        os.write(write, str(import_libraries(modules)[1]).encode())
-        os._exit(0)
-    os.waitpid(pid, 0)
-    expected = "thread" if how == "thread" else "sets variables itself"
-    assert expected in os.read(read, 1000).decode()
-    os.close(read)
-    os.close(write)
+@pytest.mark.parametrize(
+    ("does", "variables", "expected"),
+    [
+        ("threading.Thread(target=time.sleep, args=(60,), daemon=True).start()", {}, "has started a thread"),
+        ("", {"SOME": "x"}, "sets variables itself"),
+        ("held = open('/dev/full')", {}, "has opened /dev/full"),
+        ("held = tempfile.TemporaryFile(dir='/dev/shm')", {}, "None"),
+    ],
+    ids=["thread", "variable", "device", "shared memory"],
+)
+def test_what_cannot_be_forked_is_refused_with_a_reason(
+    does: str, variables: dict[str, str], expected: str
+) -> None:
+    """A thread or a device of a library, or variables that the imports do not set; memory is no device."""
+    script = f"""
+import tempfile, threading, time
+from pipeline_widgets.execution.preloading import ImportedModules, import_libraries
+{does}
+print(import_libraries(ImportedModules(names=("json.tool",), variables={variables!r}))[1])
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert expected in done.stdout
