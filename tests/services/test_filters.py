@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from factories.lab import Lab, configured
 from factories.values import SFT
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 from statements import queries, sent
@@ -125,6 +125,9 @@ FILTERS = st.recursive(
 @pytest.mark.spec("9.8")
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=FILTERS)
+@example(text="flag=true")
+@example(text="flag=false")
+@example(text="not flag~als")
 def test_a_filter_finds_in_the_database_what_it_finds_in_python(
     lab: Lab, told: list[FilterFacts], text: str
 ) -> None:

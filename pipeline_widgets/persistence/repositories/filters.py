@@ -321,11 +321,13 @@ class _Builder:
     ) -> ColumnElement[bool]:
         holds = self._text(cast(value, Text), condition.operator, condition.text)
         text = case((kind.in_(("text", "string")), holds))
-        flags = [
-            case((kind.in_((word, "boolean")), self._flag(value, word, condition)))
+        # SQLite has a kind for each word, PostgreSQL one for both.
+        held = [
+            and_(kind.in_((word, "boolean")), self._flag(value, word, condition))
             for word in ("true", "false")
         ]
-        words = func.coalesce(text, *flags, false()) if condition.operator in ("=", "~") else false()
+        flag = case((kind.in_(("true", "false", "boolean")), or_(*held)))
+        words = func.coalesce(text, flag, false()) if condition.operator in ("=", "~") else false()
         if condition.number is None or condition.operator not in COMPARISONS:
             return words
         number = COMPARISONS[condition.operator](cast(value, Float), condition.number)
