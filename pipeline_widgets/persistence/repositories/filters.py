@@ -52,6 +52,7 @@ _P, _E, _R, _A, _S = (
 _L = schema.last_metrics.c
 _MINIMISED = _A.spec["score"].as_string() == "min"
 
+FLAGS = ("true", "false")  # as JSON writes them
 #: Puts what is compared, one column, into its place: it may have to be looked up in other tables.
 _Wrap = Callable[[ColumnElement[bool]], ColumnElement[bool]]
 
@@ -322,11 +323,8 @@ class _Builder:
         holds = self._text(cast(value, Text), condition.operator, condition.text)
         text = case((kind.in_(("text", "string")), holds))
         # SQLite has a kind for each word, PostgreSQL one for both.
-        held = [
-            and_(kind.in_((word, "boolean")), self._flag(value, word, condition))
-            for word in ("true", "false")
-        ]
-        flag = case((kind.in_(("true", "false", "boolean")), or_(*held)))
+        held = (and_(kind.in_((each, "boolean")), self._flag(value, each, condition)) for each in FLAGS)
+        flag = case((kind.in_((*FLAGS, "boolean")), or_(*held)))
         words = func.coalesce(text, flag, false()) if condition.operator in ("=", "~") else false()
         if condition.number is None or condition.operator not in COMPARISONS:
             return words
