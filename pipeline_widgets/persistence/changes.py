@@ -24,7 +24,6 @@ _REVISIONS = select(
 _REPORTED = select(schema.runs.c.id, schema.runs.c.pipeline_id, schema.runs.c.experiment_id).where(
     schema.runs.c.project_id == bindparam("project"), schema.runs.c.revision > bindparam("since")
 )
-_WORKSPACE_REVISION = select(schema.workspace.c.revision)
 #: Of a workspace as a whole: a project that is made or deleted changes the latter numbers.
 _ALL_REVISIONS = select(
     func.coalesce(func.sum(schema.projects.c.revision), 0).label("written"),
@@ -129,15 +128,6 @@ class Changes:
             )
 
         return self.once(("reported", project_id, since.written), ask)
-
-    def workspace_revision(self) -> int:
-        """Return the revision of what belongs to no project, that is of agents."""
-
-        def ask() -> int:
-            row = self._database.look_up(_WORKSPACE_REVISION)
-            return int(row.revision) if row else 0
-
-        return self.once("workspace", ask)
 
     def all_revisions(self) -> Revisions:
         """Return the revisions of all projects as one, by one statement.

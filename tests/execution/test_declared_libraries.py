@@ -40,9 +40,7 @@ LIBRARIES = {
 @pytest.fixture(autouse=True)
 def turned_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let there be launch servers."""
-    monkeypatch.setenv(launch_place.VARIABLE, "5")
-    monkeypatch.delenv(launch_servers.WARM, raising=False)
-    monkeypatch.setattr(launch_client, "_silent", {})
+    launch_servers.turn_on(monkeypatch)
     monkeypatch.setattr(launch_client, "ANSWER_WITHIN", 5.0)  # a busy machine has time to fork
 
 
@@ -62,12 +60,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def lab(bench: Bench) -> Iterator[Bench]:
     """A workspace whose launch servers end with the test."""
     yield bench
-    launch_servers.end(log_of(bench))
-
-
-def log_of(lab: Bench) -> Path:
-    """Return where the launch servers of a workspace write to."""
-    return Path(lab.ws.artifacts) / "launch-server.log"
+    launch_servers.end(launch_servers.log_of(bench))
 
 
 def make(*modules: str, name: str = "Declaring") -> pw.Algorithm:
@@ -98,7 +91,7 @@ def found(lab: Bench, experiment: pw.Experiment) -> list[str]:
 def place_of(lab: Bench, *modules: str) -> launch_place.LaunchPlace:
     """Return where the launch server with declared modules is."""
     libraries = Libraries.of_declaration(modules)
-    found = launch_place.find_place(interpreter.environment(), log_of(lab), libraries.key)
+    found = launch_place.find_place(interpreter.environment(), launch_servers.log_of(lab), libraries.key)
     assert found is not None
     return found
 
@@ -111,10 +104,12 @@ def await_server(lab: Bench, *modules: str) -> None:
 
 def servers(lab: Bench) -> list[psutil.Process]:
     """Return the launch servers with declared libraries of a workspace."""
-    plain = launch_place.find_place(interpreter.environment(), log_of(lab))
+    plain = launch_place.find_place(interpreter.environment(), launch_servers.log_of(lab))
     assert plain is not None
     return [
-        each for each in launch_servers.servers(log_of(lab)) if str(plain.socket) not in each.info["cmdline"]
+        each
+        for each in launch_servers.servers(launch_servers.log_of(lab))
+        if str(plain.socket) not in each.info["cmdline"]
     ]
 
 
@@ -130,7 +125,7 @@ def test_a_trigger_starts_what_has_ended_meanwhile(lab: Bench) -> None:
     """A run that finds none goes without, as ever, and the next one finds it."""
     experiment = create(lab, make("quiet"))
     await_server(lab, "quiet")
-    launch_servers.end(log_of(lab))
+    launch_servers.end(launch_servers.log_of(lab))
     assert found(lab, experiment) == []
     await_server(lab, "quiet")
     assert found(lab, experiment) == ["quiet"]
@@ -165,11 +160,13 @@ def test_a_daemon_that_waits_is_no_hindrance_to_what_is_declared(lab: Bench) -> 
 def test_what_no_fork_survives_is_refused_whoever_declares_it(lab: Bench, library: str, reason: str) -> None:
     """The log says why, runs go on as without the declaration, and no further launch server tries."""
     experiment = create(lab, make(library))
-    until(lambda: log_of(lab).exists() and reason in log_of(lab).read_text(), 120)
+    until(
+        lambda: launch_servers.log_of(lab).exists() and reason in launch_servers.log_of(lab).read_text(), 120
+    )
     until(lambda: servers(lab) == [], 60)
     for _ in range(2):
         assert found(lab, experiment) == []
-    assert log_of(lab).read_text().count(reason) == 1
+    assert launch_servers.log_of(lab).read_text().count(reason) == 1
 
 
 def test_a_module_that_is_not_installed_is_refused_before_anything_runs(lab: Bench, installed: Path) -> None:
@@ -179,7 +176,7 @@ def test_a_module_that_is_not_installed_is_refused_before_anything_runs(lab: Ben
     assert "take it out of preload=" in str(caught.value)
     with pytest.raises(pw.AlgorithmNotFoundError, match=r"json\.nothing"):
         create(lab, make("json.nothing"))
-    assert launch_servers.servers(log_of(lab)) == []
+    assert launch_servers.servers(launch_servers.log_of(lab)) == []
 
     experiment = create(lab, make("quiet"))
     (installed / "quiet.py").unlink()
@@ -201,7 +198,7 @@ def test_a_module_of_the_users_own_is_refused(
         create(lab, make("own_module_here"))
     assert str(tmp_path / "own_module_here.py") in str(caught.value)
     assert "anew" in str(caught.value)
-    assert launch_servers.servers(log_of(lab)) == []
+    assert launch_servers.servers(launch_servers.log_of(lab)) == []
 
 
 def test_nothing_is_imported_ahead_for_runs_that_are_launched_elsewhere(
@@ -210,10 +207,10 @@ def test_nothing_is_imported_ahead_for_runs_that_are_launched_elsewhere(
     """An experiment of another launcher, or a workspace without launch servers, starts no process."""
     algorithm = make("quiet")
     lab.project.create_experiment("far", algorithm=algorithm, launcher="ssh://somewhere")
-    assert launch_servers.servers(log_of(lab)) == []
+    assert launch_servers.servers(launch_servers.log_of(lab)) == []
     monkeypatch.setenv(launch_place.VARIABLE, "off")
     assert found(lab, create(lab, algorithm)) == []
-    assert launch_servers.servers(log_of(lab)) == []
+    assert launch_servers.servers(launch_servers.log_of(lab)) == []
 
 
 @pytest.mark.parametrize("given", [3, [1], "torch!", ["numpy", ""], ["numpy."], ["numpy as np"]])

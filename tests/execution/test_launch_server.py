@@ -35,9 +35,7 @@ NOBODY = 65534
 @pytest.fixture(autouse=True)
 def turned_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let there be launch servers, and let a busy machine have time to fork."""
-    monkeypatch.setenv(launch_place.VARIABLE, "5")
-    monkeypatch.delenv(launch_servers.WARM, raising=False)
-    monkeypatch.setattr(launch_client, "_silent", {})
+    launch_servers.turn_on(monkeypatch)
 
 
 @pytest.fixture
@@ -53,14 +51,9 @@ def log(tmp_path: Path) -> Generator[Path]:
 @pytest.fixture
 def warm_bench(bench: Bench) -> Generator[Bench]:
     """A workspace whose launch server is ready."""
-    launch_servers.start(log_of(bench))
+    launch_servers.start(launch_servers.log_of(bench))
     yield bench
-    launch_servers.end(log_of(bench))
-
-
-def log_of(bench: Bench) -> Path:
-    """Return where the launch server of a workspace writes to."""
-    return Path(bench.ws.artifacts) / "launch-server.log"
+    launch_servers.end(launch_servers.log_of(bench))
 
 
 def server(log: Path) -> psutil.Process:
@@ -105,7 +98,7 @@ def test_a_warm_launch_server_forks_the_supervisor(warm_bench: Bench) -> None:
     run = warm_bench.chain(LONG).stages[0].trigger()
     until(lambda: run.status == "Running")
 
-    supervisor, forking = warm_bench.supervisor(run), server(log_of(warm_bench))
+    supervisor, forking = warm_bench.supervisor(run), server(launch_servers.log_of(warm_bench))
     assert psutil.Process(supervisor.pid).ppid() == forking.pid
     assert os.getsid(supervisor.pid) == supervisor.pid
     assert supervisor == processes.identify(supervisor.pid)
@@ -121,7 +114,7 @@ def test_the_first_trigger_starts_its_supervisor_as_ever_and_a_launch_server_bes
     """Cold: nothing waits for the launch server; the second run is forked by it."""
     pipe = bench.chain({})
     first = pipe.stages[0].trigger()
-    place = launch_place.find_place(interpreter.environment(), log_of(bench))
+    place = launch_place.find_place(interpreter.environment(), launch_servers.log_of(bench))
     assert place is not None
     assert not launch_servers.is_ready(place)
     assert first.wait(60).status == "Succeeded"
@@ -130,7 +123,7 @@ def test_the_first_trigger_starts_its_supervisor_as_ever_and_a_launch_server_bes
     second = pipe.stages[0].trigger()
 
     assert second.wait(60).status == "Succeeded"
-    assert len(launch_servers.servers(log_of(bench))) == 1
+    assert len(launch_servers.servers(launch_servers.log_of(bench))) == 1
 
 
 def test_a_chain_and_its_agent_are_carried_out_by_a_forked_supervisor(warm_bench: Bench) -> None:
@@ -151,14 +144,14 @@ def test_a_chain_and_its_agent_are_carried_out_by_a_forked_supervisor(warm_bench
 @pytest.mark.spec("6.9")
 def test_a_launch_server_that_was_killed_before_a_trigger_is_replaced(warm_bench: Bench) -> None:
     """The trigger takes the other road and starts another launch server."""
-    killed = server(log_of(warm_bench))
+    killed = server(launch_servers.log_of(warm_bench))
     killed.kill()
     until(lambda: not alive(killed.pid))
 
     run = warm_bench.chain({}).stages[0].trigger()
 
     assert run.wait(60).status == "Succeeded"
-    assert server(log_of(warm_bench)).pid != killed.pid
+    assert server(launch_servers.log_of(warm_bench)).pid != killed.pid
 
 
 @pytest.mark.spec("6.9")
@@ -169,7 +162,7 @@ def test_a_launch_server_that_is_killed_when_it_is_asked_costs_nothing(
     ask = launch_client._ask
 
     def killing(*arguments: Any) -> int:
-        for each in launch_servers.servers(log_of(warm_bench)):
+        for each in launch_servers.servers(launch_servers.log_of(warm_bench)):
             each.kill()
             until(lambda killed=each: not alive(killed.pid))
         return ask(*arguments)
@@ -192,7 +185,7 @@ def test_a_launch_server_that_is_killed_before_its_supervisor_has_begun_costs_no
 
         @staticmethod
         def unpack(told: bytes) -> Any:
-            for each in launch_servers.servers(log_of(warm_bench)):
+            for each in launch_servers.servers(launch_servers.log_of(warm_bench)):
                 each.kill()
                 until(lambda killed=each: not alive(killed.pid))
             return answer.unpack(told)
@@ -211,7 +204,7 @@ def test_a_supervisor_outlives_the_launch_server_that_has_forked_it(warm_bench: 
     pipe = warm_bench.chain({"steps": 40, "pause": 0.02}, {})
     run = pipe.stages[0].trigger()
     until(lambda: run.status == "Running")
-    server(log_of(warm_bench)).kill()
+    server(launch_servers.log_of(warm_bench)).kill()
 
     pipe.wait(60)
 
@@ -245,7 +238,7 @@ def test_a_launch_server_that_hangs_is_not_waited_for(log: Path, tmp_path: Path)
 
 def test_a_run_of_a_workspace_whose_launch_server_hangs_succeeds(warm_bench: Bench) -> None:
     """The supervisor is started as ever, with no error."""
-    server(log_of(warm_bench)).suspend()
+    server(launch_servers.log_of(warm_bench)).suspend()
 
     run = warm_bench.chain({}).stages[0].trigger()
 
@@ -389,7 +382,7 @@ def test_a_launch_server_has_one_thread_and_no_database(warm_bench: Bench) -> No
     run = warm_bench.chain({}).stages[0].trigger()
     assert run.wait(60).status == "Succeeded"
 
-    forking = server(log_of(warm_bench))
+    forking = server(launch_servers.log_of(warm_bench))
     assert forking.num_threads() == 1
     open_files = [str(each.readlink()) for each in Path(f"/proc/{forking.pid}/fd").iterdir()]
     assert not [each for each in open_files if str(warm_bench.folder) in each]
@@ -554,9 +547,9 @@ def test_a_launch_server_that_fails_at_import_says_why_and_the_road_goes_on(
 
     for _ in range(2):
         assert pipe.stages[0].trigger().wait(60).status == "Succeeded"
-        until(lambda: launch_servers.servers(log_of(bench)) == [])
+        until(lambda: launch_servers.servers(launch_servers.log_of(bench)) == [])
 
-    said = log_of(bench).read_text()
+    said = launch_servers.log_of(bench).read_text()
     assert said.count("Traceback") >= 1
     assert said.count("import of sqlalchemy halted") == 1
 

@@ -41,9 +41,7 @@ class Deeds(BaseModel):
 @pytest.fixture(autouse=True)
 def turned_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let there be launch servers."""
-    monkeypatch.setenv(launch_place.VARIABLE, "5")
-    monkeypatch.delenv(launch_servers.WARM, raising=False)
-    monkeypatch.setattr(launch_client, "_silent", {})
+    launch_servers.turn_on(monkeypatch)
     monkeypatch.setattr(launch_client, "ANSWER_WITHIN", 5.0)  # a busy machine has time to fork
 
 
@@ -51,12 +49,7 @@ def turned_on(monkeypatch: pytest.MonkeyPatch) -> None:
 def lab(bench: Bench) -> Iterator[Bench]:
     """A workspace whose launch servers end with the test."""
     yield bench
-    launch_servers.end(log_of(bench))
-
-
-def log_of(bench: Bench) -> Path:
-    """Return where the launch servers of a workspace write to."""
-    return Path(bench.ws.artifacts) / "launch-server.log"
+    launch_servers.end(launch_servers.log_of(bench))
 
 
 @pytest.fixture
@@ -124,7 +117,11 @@ def with_libraries(lab: Bench) -> list[psutil.Process]:
         has = any("/pandas/" in each.path for each in process.memory_maps())
         return has and Path(line[line.index("launch-server") + 1]).exists()
 
-    return [each for each in launch_servers.servers(log_of(lab)) if holds(lambda each=each: listens(each))]
+    return [
+        each
+        for each in launch_servers.servers(launch_servers.log_of(lab))
+        if holds(lambda each=each: listens(each))
+    ]
 
 
 def holds(tells: Callable[[], bool]) -> bool:
@@ -177,8 +174,8 @@ def test_nothing_is_imported_ahead_for_a_training_that_sets_variables(
     for _ in range(2):
         found = told(lab, importing, sets_variable=True)
         assert (found["found"], found["variable"]) == ([], "/somewhere")
-        until(lambda: "sets variables itself" in log_of(lab).read_text(), 120)
-    assert log_of(lab).read_text().count("sets variables itself") == 1
+        until(lambda: "sets variables itself" in launch_servers.log_of(lab).read_text(), 120)
+    assert launch_servers.log_of(lab).read_text().count("sets variables itself") == 1
     assert with_libraries(lab) == []
 
 
@@ -199,7 +196,7 @@ def test_a_trigger_goes_without_a_launch_server_that_hangs_or_is_gone(
 
 def test_a_workspace_keeps_the_libraries_of_its_latest_algorithms_only(lab: Bench) -> None:
     """Each launch server holds what it has imported in memory: the oldest makes room for a fourth."""
-    log, modules = log_of(lab), ImportedModules(names=("json.tool",), variables={})
+    log, modules = launch_servers.log_of(lab), ImportedModules(names=("json.tool",), variables={})
     log.parent.mkdir(parents=True, exist_ok=True)
     launch_servers.start(log)
     started: list[psutil.Process] = []

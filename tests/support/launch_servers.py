@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -22,9 +23,24 @@ from pipeline_widgets.execution import interpreter, launch_client, launch_place
 from pipeline_widgets.execution.launchers import LaunchedJob, LaunchRequest
 from pipeline_widgets.execution.launchers.local import LocalLauncher
 
+if TYPE_CHECKING:
+    from benches import Bench
+
 WARM = "PIPELINE_WIDGETS_TEST_WARM"
 PYTHON = sys.executable
 READY_WITHIN = 60.0
+
+
+def turn_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test have launch servers, and none of another test count as silent."""
+    monkeypatch.setenv(launch_place.VARIABLE, "5")
+    monkeypatch.delenv(WARM, raising=False)
+    monkeypatch.setattr(launch_client, "_silent", {})
+
+
+def log_of(bench: Bench) -> Path:
+    """Return where the launch servers of a workspace write to."""
+    return Path(bench.ws.artifacts) / "launch-server.log"
 
 
 def start(log: Path, **variables: str) -> launch_place.LaunchPlace:
