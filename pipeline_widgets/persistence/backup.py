@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +19,7 @@ from pipeline_widgets.persistence import filesystem, schema
 from pipeline_widgets.persistence.identity import STAMP
 from pipeline_widgets.persistence.store import Store
 
-TRIES = 20  # a clean-up that goes on for longer than that many copies is given up against
+TRIES = 3  # copies that a clean-up may spoil before the next one holds it, and all writers, back
 TEXTS = (
     *("runs/*/log.txt", "runs/*/log-times.bin", "runs/*/supervisor.log"),
     *("endpoints/*.log", "templates/*.yaml"),
@@ -41,9 +41,12 @@ def back_up(store: Store, target: Path) -> Path:
     behind. Opened in its new place it is a copy, with an identity of its own; put back it is the workspace
     itself. Where artifacts are at a URL, all of them are brought here, and the copy has them in its folder.
 
+    Nobody waits for it, but where checkpoints are deleted again and again: then writers wait while what is
+    new since the last try is copied.
+
     Raises:
-        StorageError: The target is there, is within the workspace, or cannot be written; the workspace is on
-            a server; or checkpoints are deleted again and again meanwhile.
+        StorageError: The target is there, is within the workspace, or cannot be written; or the workspace is
+            on a server.
     """
     source, target = store.database.path, target.expanduser().absolute()
     if source is None:
@@ -71,19 +74,20 @@ def back_up(store: Store, target: Path) -> Path:
 def _write(store: Store, source: Path, folder: Path) -> None:
     copied, artifacts = folder / source.name, folder / f"{source.stem}-artifacts"
     artifacts.mkdir(mode=0o700)
-    for _ in range(TRIES):
-        _copy_database(store, source, copied)
-        saved = _find_saved(copied)
-        _bring_here(store, saved.values())
-        whole = {
-            path: copy_folder(store.artifacts, artifacts, path, each.size) for path, each in saved.items()
-        }
-        missing = {path for path, is_whole in whole.items() if not is_whole}
-        if not missing or _is_still_named(store, missing):
-            break  # where the workspace itself has lost these files, the copy is as it is
-    else:
-        why = "Checkpoints were deleted again and again while it was made."
-        raise StorageError("No whole backup could be made.", why, "Try again when the clean-up has ended.")
+    for trial in range(TRIES + 1):
+        with ExitStack() as held:
+            if trial == TRIES:  # rows are deleted before their folders: what is named now stays
+                held.enter_context(store.database.write())
+            _copy_database(store, source, copied)
+            saved = _find_saved(copied)
+            _bring_here(store, saved.values())
+            missing = {
+                path
+                for path, each in saved.items()
+                if not copy_folder(store.artifacts, artifacts, path, each.size)
+            }
+            if not missing or _is_still_named(store, missing):
+                break  # where the workspace itself has lost these files, the copy is as it is
     _remove_unnamed(artifacts, saved)
     copy_texts(store.artifacts, artifacts)
     with suppress(FileNotFoundError):

@@ -15,7 +15,7 @@ from factories.lab import Lab, open_lab
 
 from pipeline_widgets.domain.job import PublishedFolder
 from pipeline_widgets.errors import StorageError
-from pipeline_widgets.persistence import artifact_paths, artifacts
+from pipeline_widgets.persistence import artifact_paths, artifacts, backup
 from pipeline_widgets.persistence.backup import back_up
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
@@ -157,3 +157,35 @@ def test_backups_made_while_checkpoints_come_and_go_are_whole(
         connection = sqlite3.connect(each)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
+
+
+def test_a_backup_ends_though_checkpoints_are_deleted_after_each_look(
+    used: Lab, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who spoils one copy after the other is held back for the last, which is whole."""
+    added = used.add(used.pipelines.create(used.project.id, "busy").id, used.experiment("busy"))
+    job, look = used.started(used.runs.trigger(added.id)), backup._find_saved
+    spoils: list[threading.Thread] = []
+
+    def replace_checkpoint() -> None:
+        with used.store.write() as work:
+            saved = work.checkpoints.of_runs([job.run_id])
+            work.checkpoints.remove([each.id for each in saved])
+        for each in saved:
+            artifact_paths.remove(Path(each.path), used.store.artifacts)
+        used.save(job, saved[-1].step + 1, 0.5)
+
+    def look_and_spoil(copied: Path) -> dict[str, PublishedFolder]:
+        found = look(copied)
+        spoils.append(threading.Thread(target=replace_checkpoint))
+        spoils[-1].start()
+        spoils[-1].join(1.0)  # one that is held back goes on when the backup has ended
+        return found
+
+    used.save(job, 1, 0.5)
+    monkeypatch.setattr(backup, "_find_saved", look_and_spoil)
+    made = back_up(used.store, tmp_path / "monday")
+    for each in spoils:
+        each.join()
+    assert check_whole(open_store(opened(made))) == 3
+    assert check_whole(used.store) == 3
