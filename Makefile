@@ -54,9 +54,10 @@ TBIN := $(VENV)/trainers/bin
 # What real launchers, databases and object stores are tested with; some of it is Debian's (CONTRIBUTING.md).
 LAUNCHERS := $(VENV)/launchers/.installed
 LBIN := $(VENV)/launchers/bin
+DOCS := $(VENV)/docs/.installed
 TOOLS := node_modules/.installed
 
-.PHONY: help lab demo test test-lowest test-python test-trainers test-launchers check chaos simulate planted format notebooks pictures parity bench clean
+.PHONY: help lab demo test test-lowest test-python test-trainers test-launchers check chaos simulate planted format notebooks pictures docs parity bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -128,6 +129,10 @@ pictures: $(DEV) ## Play the story of the README in a browser, and keep its pict
 	@$(BIN)/python tests/browser/chromium.py
 	PIPELINE_WIDGETS_PICTURES=docs/pictures $(BIN)/python -m pytest --numprocesses=0 tests/browser/test_pictures.py
 
+docs: $(DOCS) ## Build the documentation site into build/site; a warning is an error
+	@$(VENV)/docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/site
+	@echo "build/site/docs/index.html"
+
 parity: $(MADE) ## Count which tests prove which row of the specification, for docs/parity.md
 	@$(BIN)/python tests/support/parity.py
 
@@ -193,6 +198,13 @@ $(LAUNCHERS): $(MADE) pyproject.toml
 	@$(LBIN)/python -m pip install --quiet --disable-pip-version-check --no-input --upgrade 'pip>=25.1'
 	@$(LBIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
 	  --editable '.[lab,postgres,remote,s3,sftp,notify,ray]' --group test --group stores
+	@touch $@
+
+$(DOCS): $(MADE) pyproject.toml
+	@echo "Installing Sphinx and what draws the documentation site into $(VENV)/docs ..."
+	@$(BIN)/python -m venv $(VENV)/docs
+	@$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check --no-input --upgrade 'pip>=25.1'
+	@$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check --no-input --editable . --group docs
 	@touch $@
 
 # What checks JavaScript and CSS, at the versions of package-lock.json. Nothing of it is shipped.

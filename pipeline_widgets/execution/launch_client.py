@@ -22,8 +22,7 @@ from pipeline_widgets.execution.launch_place import LaunchPlace, idle_seconds, r
 from pipeline_widgets.execution.variables import LAUNCH, new_launch
 
 if TYPE_CHECKING:
-    from subprocess import Popen
-
+    from pipeline_widgets.execution.detached_process import DetachedProcess
     from pipeline_widgets.execution.preloading import ImportedModules
 
 ANSWER_WITHIN = 0.5  # seconds that a launch server has to fork, before a process is started as ever
@@ -59,6 +58,11 @@ class ForkedProcess:
         self._line: socket.socket | None = line
         self._code: int | None = None
         line.setblocking(False)  # noqa: FBT003  the socket's own interface
+
+    def __del__(self) -> None:
+        """Let go of it: it outlives who has started it, which is nothing to warn about."""
+        if self._line is not None:
+            self._line.close()
 
     def poll(self) -> int | None:
         """Return its exit code; None while it lives, and where its server has ended before it."""
@@ -126,7 +130,7 @@ def start_server(
     beside: int = 0,
     begin_after: float | None = None,
     libraries: ImportedModules | None = None,
-) -> Popen[bytes] | None:
+) -> DetachedProcess | None:
     """Start a launch server, unless there is one, or the last one ended before it was ready.
 
     Args:
@@ -239,9 +243,10 @@ def _take_lock(place: LaunchPlace) -> int | None:
 
 def _start(
     place: LaunchPlace, environment: Mapping[str, str], lock: int, begin: tuple[str, str]
-) -> Popen[bytes] | None:
-    from subprocess import DEVNULL, Popen  # noqa: PLC0415  who only asks does not need it
+) -> DetachedProcess | None:
+    from subprocess import DEVNULL  # noqa: PLC0415  who only asks does not need it
 
+    from pipeline_widgets.execution.detached_process import DetachedProcess  # noqa: PLC0415  as above
     from pipeline_widgets.execution.interpreter import command  # noqa: PLC0415  as above
     from pipeline_widgets.persistence import filesystem  # noqa: PLC0415  as above
 
@@ -258,16 +263,7 @@ def _start(
     except OSError:
         output = DEVNULL
     try:
-        return Popen(  # noqa: S603  our own interpreter and module
-            command([*told, *settings]),
-            env=own,
-            cwd="/",
-            stdin=DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[lock],
-            start_new_session=True,
-        )
+        return DetachedProcess(command([*told, *settings]), own, output, folder="/", inherited=[lock])
     finally:
         if not isinstance(output, int):
             output.close()

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from subprocess import Popen
 
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.libraries import Libraries
@@ -16,6 +15,7 @@ from pipeline_widgets.domain.liveness import Lease, Timing
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.errors import PipelineError, StorageError
 from pipeline_widgets.execution import interpreter, ownership
+from pipeline_widgets.execution.detached_process import DetachedProcess
 from pipeline_widgets.execution.endpoints import Endpoints
 from pipeline_widgets.execution.engine_jobs import EngineJobs
 from pipeline_widgets.execution.launch_client import start_server
@@ -173,7 +173,7 @@ class Reconciler:
 
     def _start_server(
         self, libraries: Libraries, modules: ImportedModules, begin_after: float | None = None
-    ) -> Popen[bytes] | None:
+    ) -> DetachedProcess | None:
         hosted = find_server_log(os.environ)  # where this is a job over SSH
         log = self._artifacts / SERVER_LOG if hosted is None else Path(hosted)
         request = create_launch_request(self._url, (), log)

@@ -92,6 +92,38 @@ def was_forked(job: LaunchedJob) -> bool:
 # The two roads.
 
 
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_process_that_ends_before_its_run_says_nothing(bench: Bench, is_warm: bool) -> None:  # noqa: FBT001
+    """A program that triggers a run and ends warns of nothing that it leaves."""
+    run_of, log = bench.chain(LONG).stages[0], launch_servers.log_of(bench)
+    if is_warm:
+        launch_servers.start(log)
+    program = f"""
+import pipeline_widgets as pw
+from pipeline_widgets.execution.launchers.local import LocalLauncher
+
+ws = pw.Workspace({bench.ws._services.store.database.url!r})
+(pipe,) = [pipe for project in ws.projects for pipe in project.pipelines]
+pipe.stages[0].trigger()
+print([type(each).__name__ for each in LocalLauncher._started.values()][0])
+LocalLauncher._started.clear()  # as the end of the interpreter does, in an order of its own
+"""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == ("ForkedProcess" if is_warm else "DetachedProcess")
+    run = run_of.run
+    assert run is not None
+    run.stop()
+    assert run.wait(30).status == "Stopped"
+    launch_servers.end(log)
+
+
 @pytest.mark.spec("6.1")
 def test_a_warm_launch_server_forks_the_supervisor(warm_bench: Bench) -> None:
     """The supervisor is a child of the launch server, in a session of its own, with its own launch number."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import DEVNULL, Popen
+from subprocess import DEVNULL
 from typing import IO, ClassVar
 
 from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.domain.liveness import Process, ProcessState
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution import interpreter, ownership, processes
+from pipeline_widgets.execution.detached_process import DetachedProcess
 from pipeline_widgets.execution.launch_client import ForkedProcess, fork_process, start_server
 from pipeline_widgets.execution.launch_place import find_place
 from pipeline_widgets.execution.launchers.protocol import LaunchedJob, LauncherDescription, LaunchRequest
@@ -40,7 +40,7 @@ class LocalLauncher:
     """
 
     #: Processes of all workspaces, by number. They are reaped when the next one starts, and outlive this one.
-    _started: ClassVar[dict[int, Popen[bytes] | ForkedProcess]] = {}
+    _started: ClassVar[dict[int, DetachedProcess | ForkedProcess]] = {}
     #: Where they print to. A row names no file: who may write rows would choose what is read.
     _logs: ClassVar[dict[int, Path]] = {}
 
@@ -66,7 +66,7 @@ class LocalLauncher:
                     fork_process(each, request.arguments, environment, output) for each in places if each
                 )
                 forked = next(filter(None, asked), None)
-                started = forked or _start_detached(command, environment, output)
+                started = forked or DetachedProcess(command, environment, output)
         except OSError as error:
             fix = "Check the artifact folder, the memory and the number of processes, then try again."
             raise ExecutionError("No process could be started.", f"{error}.", fix) from error
@@ -80,7 +80,7 @@ class LocalLauncher:
         return LaunchedJob(id=name_job(process), process=process)
 
     @classmethod
-    def keep(cls, started: Popen[bytes] | None) -> None:
+    def keep(cls, started: DetachedProcess | None) -> None:
         """Remember a process that was started beside, so that it is reaped when it has ended."""
         if started is not None:
             cls._started[started.pid] = started
@@ -163,14 +163,3 @@ def _open_log(path: Path) -> Generator[IO[bytes] | int]:
         return
     with output:
         yield output
-
-
-def _start_detached(command: list[str], environment: dict[str, str], output: IO[bytes] | int) -> Popen[bytes]:
-    if sys.platform == "win32":
-        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-        return Popen(  # noqa: S603  our own interpreter and module
-            command, env=environment, stdin=DEVNULL, stdout=output, stderr=output, creationflags=flags
-        )
-    return Popen(  # noqa: S603
-        command, env=environment, stdin=DEVNULL, stdout=output, stderr=output, start_new_session=True
-    )
