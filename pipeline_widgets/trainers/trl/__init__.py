@@ -4,7 +4,7 @@ Three ways in::
 
     from pipeline_widgets.trainers import trl
 
-    project.experiment("sft", "TRL SFT")                             # ready: see `trl.ready`
+    project.create_experiment("sft", algorithm="TRL SFT")            # ready: see `trl.ready`
     mine = trl.algorithm("SFT", dataset=rows, evaluate=exact)        # one's own rows and functions
     model, tokenizer = trl.start(ctx, "path/of/base", lora=16)       # pieces for one's own train function
     trainer = SFTTrainer(model, ..., callbacks=[trl.Callback(ctx, evaluate=exact)])
