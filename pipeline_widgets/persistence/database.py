@@ -214,7 +214,8 @@ class Database:
             return
         while set(self._active) - {threading.get_ident()} and (left := until - time.monotonic()) > 0:
             self._changed.wait(left)
-        self._dispose()
+        if self._open or self._active:
+            self._dispose()
 
     def resume(self) -> None:
         """Go on after a fork."""
@@ -226,9 +227,10 @@ class Database:
         self._changed = threading.Condition(self._lock)
         self._writer = threading.Lock()
         self._queue.forget()
+        if self._open or self._active:  # else its pool is empty, and nobody has held its locks
+            _inherited.append(self._engine.pool)
+            self._engine.dispose(close=False)
         self._active, self._open, self._watched, self._journal = [], 0, False, None
-        _inherited.append(self._engine.pool)
-        self._engine.dispose(close=False)
 
     def _dispose(self) -> None:
         self._engine.dispose()
