@@ -350,7 +350,7 @@ def serve(path: Path, log: Path, lock: int, idle: float, since: float) -> Sequen
 
 
 def _prepare_database(folder: Path) -> str | None:
-    """Make the workspace's database ahead; return what has failed, after which supervisors make it as ever."""
+    """Make the workspace's database ahead; return what has failed: then supervisors make it as ever."""
     url = os.environ.get(URL)
     try:
         if url is not None:

@@ -1,6 +1,6 @@
 """Do once, on an empty workspace in a temporary folder, what a supervisor does with its own.
 
-A launch server does so before it is asked. A supervisor that it forks has the statements compiled by then that
+A launch server does so before it is asked. A supervisor that it forks then has the statements compiled that
 it executes, and what is made at the first use of anything is made. The workspace itself is not opened.
 """
 

@@ -23,7 +23,7 @@ def keep(url: str, database: Database) -> None:
 def take(url: str | Path) -> Database | None:
     """Return the database that was kept for a workspace, once; None where none is.
 
-    A file whose folder is another one by now may lie on another file system, where it is to be used otherwise.
+    A file whose folder is another one by now may lie on another file system, and be used otherwise there.
     """
     database, place = _prepared.pop(str(url), (None, None))
     return database if database is not None and _place_of(database.path) == place else None
