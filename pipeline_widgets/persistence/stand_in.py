@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ClauseElement, event, text
 from sqlalchemy.exc import CompileError
@@ -47,7 +47,7 @@ class StandIn(Database):
     def _compile(
         self,
         _connection: object,
-        statement: Any,
+        statement: object,
         several: Sequence[Mapping[str, Any]],
         values: Mapping[str, Any],
         _options: object,
@@ -55,19 +55,16 @@ class StandIn(Database):
         """Compile a statement as the other engine will when it executes it."""
         if not isinstance(statement, ClauseElement):
             return
-        cache = self._statements
+        asked, cache = cast("Any", statement), self._statements
         known = set(cache)
         try:
-            compiled, *_ = statement._compile_w_cache(  # noqa: SLF001  as an engine does
+            compiled, *_ = asked._compile_w_cache(  # noqa: SLF001  as an engine does
                 self._other,
                 compiled_cache=cache,
                 column_keys=sorted(several[0] if several else values),
                 for_executemany=len(several) > 1,
             )
-        except (
-            CompileError,
-            AttributeError,
-        ):  # an upsert is a class of SQLite's own, and one of the server's
+        except (CompileError, AttributeError):  # an upsert, of which SQLite and the server have each a class
             return
         if "\\" in str(compiled):  # how that is written is told by the server, which nobody has asked yet
             for key in set(cache) - known:
