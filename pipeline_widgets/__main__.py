@@ -157,6 +157,7 @@ def _launch_server(options: argparse.Namespace) -> None:
     _wait_for_worker(options.beside)
     from pipeline_widgets.execution import launch_server  # noqa: PLC0415  not before the run has begun
 
+    _parser().parse_args(["supervise", "0"])  # it keeps the patterns of what it has parsed
     arguments = launch_server.serve(options.socket, options.log, options.lock, options.idle, since)
     if arguments is not None:  # a process that was forked from it
         forked = _parser().parse_args(arguments)

@@ -109,7 +109,9 @@ class Environment:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        return {**asdict(self), "gpus": list(self.gpus)}
+        values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        own = {"packages": dict(self.packages), "variables": dict(self.variables)}
+        return {**values, "gpus": list(self.gpus), **own}  # `asdict` would copy each of some hundred texts
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Environment:

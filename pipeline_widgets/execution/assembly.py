@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_widgets.domain.liveness import Timing
 from pipeline_widgets.domain.resources import DEFAULT_PLACEMENT, Placement
+from pipeline_widgets.persistence import prepared_databases
 from pipeline_widgets.persistence.database import Database
 from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.supervision import SupervisionService
@@ -140,7 +141,7 @@ def connect_execution(
         from pipeline_widgets.execution.launchers import find_launcher  # noqa: PLC0415  not before Running
 
         find_launcher(placement.launcher)
-    database = Database(url, create=create)
+    database = (None if create else prepared_databases.take(url)) or Database(url, create=create)
     try:
         opened = open_store(
             database,

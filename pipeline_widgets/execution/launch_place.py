@@ -29,7 +29,7 @@ _OFF = {"0", "off", "no", "false"}
 #: What an interpreter, or a module that a supervisor imports, reads of the environment when it is loaded.
 _READ_AT_START = (
     *("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "HOME", "VIRTUAL_ENV", "XDG_", "TMPDIR", "COV"),
-    *("SQLALCHEMY", "DISABLE_SQLALCHEMY", "PYDANTIC", "PSUTIL", "OPENSSL_", "SSL_"),
+    *("SQLALCHEMY", "DISABLE_SQLALCHEMY", "PSYCOPG", "PYDANTIC", "PSUTIL", "OPENSSL_", "SSL_"),
 )
 #: What tells one start of a kernel or a terminal from the next, and no library.
 _OF_ONE_START = ("PIPELINE_WIDGETS_", "JPY_", "PYTEST_", "SSH_", "TERM", "TMUX", "STY", "WINDOW")

@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pipeline_widgets.execution import fork_server, fresh_process
+from pipeline_widgets.execution import fork_server, fresh_process, rehearsal
 from pipeline_widgets.execution.launch_client import (
     ANSWER,
     ANSWER_WITHIN,
@@ -44,6 +45,7 @@ from pipeline_widgets.execution.preloading import (
     find_threads,
     import_libraries,
 )
+from pipeline_widgets.execution.variables import URL
 
 LOOK_EVERY = 5.0  # seconds between two looks at code and workspace
 LARGEST = 16_000_000  # bytes of a request
@@ -52,6 +54,8 @@ RECEIVE = 65_536
 FREE_MEMORY = 1.0
 #: Launch servers with libraries that a workspace has at most, since each keeps these in memory.
 MOST_WITH_LIBRARIES = 3
+#: The folder in which it rehearses, beside its socket.
+REHEARSAL = ".rehearsal"
 #: What a supervisor imports until its run is Running; `tests/execution/test_launch_server.py` holds that.
 MODULES = (
     "pipeline_widgets.execution.supervisor",
@@ -150,7 +154,7 @@ class LaunchServer:
             In a process that was forked, the arguments of its command; None in the launch server at its end.
         """
         if self._is_code_changed:
-            self._say("It ends. Code that it has imported was changed while it started.")
+            self.say("It ends. Code that it has imported was changed while it started.")
             return None
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
             listening.bind(str(self._path))
@@ -163,14 +167,14 @@ class LaunchServer:
             try:
                 return self._answer_all(listening)
             except Exception as error:
-                self._say(f"It ends: {type(error).__name__}: {error}")
+                self.say(f"It ends: {type(error).__name__}: {error}")
                 raise
 
     def refuse(self, reason: str) -> None:
         """Say why nothing can be forked from this process, so that no other one is started for a while."""
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, REFUSED, 0)
-        self._say(f"It ends. {reason}")
+        self.say(f"It ends. {reason}")
 
     def _answer_all(self, listening: socket.socket) -> Sequence[str] | None:
         awake, alarm = socket.socketpair()
@@ -260,7 +264,7 @@ class LaunchServer:
             else:
                 code = os.EX_TEMPFAIL
         except Exception as error:  # noqa: BLE001  who has asked starts a process, whatever has failed
-            self._say(f"It could not fork as asked: {type(error).__name__}: {error}")
+            self.say(f"It could not fork as asked: {type(error).__name__}: {error}")
         finally:
             if code != os.EX_OK:
                 os._exit(code)
@@ -302,9 +306,9 @@ class LaunchServer:
         if _place_of(self._path) == self._socket:
             self._path.unlink(missing_ok=True)
         if reason:
-            self._say(f"It ends. {reason}")
+            self.say(f"It ends. {reason}")
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Write to the log, which is not open meanwhile: a folder could not be unmounted."""
         with suppress(OSError), self._log.open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} Launch server {os.getpid()}: {text}\n")
@@ -326,6 +330,8 @@ def serve(path: Path, log: Path, lock: int, idle: float, since: float) -> Sequen
     libraries = _read_libraries(path.with_suffix(".libraries"))
     import_all()
     variables, refusal = (None, None) if libraries is None else import_libraries(libraries)
+    failed = None if refusal is not None else _prepare_database(path.with_suffix(REHEARSAL))
+    gc.collect()
     gc.freeze()
     is_declared = libraries is not None and libraries.is_declared
     server = LaunchServer(path, log, lock, idle, since, variables, is_declared=is_declared)
@@ -335,10 +341,23 @@ def serve(path: Path, log: Path, lock: int, idle: float, since: float) -> Sequen
     if libraries is not None:
         for oldest in find_siblings(path)[: 1 - MOST_WITH_LIBRARIES]:
             oldest.unlink(missing_ok=True)  # it sees that at its next look, and ends
+    if failed is not None:
+        server.say(f"It could not rehearse what supervisors do. {failed}")
     arguments = server.serve()
     if arguments is not None:
         fresh_process.close_descriptors()
     return arguments
+
+
+def _prepare_database(folder: Path) -> str | None:
+    """Make the workspace's database ahead; return what has failed: then supervisors make it as ever."""
+    url = os.environ.get(URL)
+    try:
+        if url is not None:
+            rehearsal.prepare_database(url, folder)
+    except Exception as error:  # noqa: BLE001  only a trigger takes longer for that
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def import_all() -> None:
@@ -382,6 +401,7 @@ def _sweep(own: Path) -> None:
                 if os.path.samestat(os.fstat(lock), path.stat()):
                     for ending in (".sock", ".libraries"):
                         path.with_suffix(ending).unlink(missing_ok=True)
+                    shutil.rmtree(path.with_suffix(REHEARSAL), ignore_errors=True)
                     path.unlink()
             finally:
                 os.close(lock)

@@ -12,12 +12,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Executable, Pool, Row, create_engine, event, text
+from sqlalchemy import URL, Connection, Dialect, Engine, Executable, Pool, Row, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import NoSuchModuleError
 
@@ -100,6 +100,12 @@ class Database:
         return self.path.stem if self.path else str(self._location.database)
 
     @property
+    def compiled_statements(self) -> tuple[Dialect, MutableMapping[Any, Any]]:
+        """The dialect of its engine, and the statements that are compiled for that."""
+        engine: Any = self._engine  # it tells nobody else of its cache
+        return engine.dialect, engine._compiled_cache  # noqa: SLF001
+
+    @property
     def creates(self) -> bool:
         """Whether the next use makes the file where there is none."""
         return self._may_create
@@ -172,7 +178,8 @@ class Database:
         began = time_of_read(connection)
         if began is not None:
             return began
-        return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+        asked = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())")
+        return float(asked.scalar_one())
 
     def close(self) -> None:
         """Close all connections. The next use opens new ones, to the file that is there then."""
@@ -214,7 +221,8 @@ class Database:
             return
         while set(self._active) - {threading.get_ident()} and (left := until - time.monotonic()) > 0:
             self._changed.wait(left)
-        self._dispose()
+        if self._open or self._active:
+            self._dispose()
 
     def resume(self) -> None:
         """Go on after a fork."""
@@ -226,9 +234,10 @@ class Database:
         self._changed = threading.Condition(self._lock)
         self._writer = threading.Lock()
         self._queue.forget()
+        if self._open or self._active:  # else its pool is empty, and nobody has held its locks
+            _inherited.append(self._engine.pool)
+            self._engine.dispose(close=False)
         self._active, self._open, self._watched, self._journal = [], 0, False, None
-        _inherited.append(self._engine.pool)
-        self._engine.dispose(close=False)
 
     def _dispose(self) -> None:
         self._engine.dispose()

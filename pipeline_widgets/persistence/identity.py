@@ -242,7 +242,7 @@ def _release_processes(connection: Connection, database: Database, folder: Path,
 
 def _claim(database: Database, identity: str, origin: Origin, folder: Path, *, new: bool = False) -> Claim:
     stamp = read_stamp(folder)
-    here = _place(folder, lasting=database.keeps_inodes)
+    here = _place_of_folder(database, folder)
     used = any(_holds_anything(folder / name) for name in USED)
     there = stamp is None or stamp.place.machine != here.machine or _may_be_there(stamp.database)
     return claim_folder(identity, origin, stamp, here, new=new, used=used, owner_there=there)
@@ -275,7 +275,7 @@ def _write_stamp(database: Database, identity: str, folder: Path, copied_from: s
             workspace=identity,
             copied_from=copied_from,
             database=describe(database),
-            place=_place(folder, lasting=database.keeps_inodes or not database.is_sqlite),
+            place=_place_of_folder(database, folder),
         )
         written = folder / f".{STAMP}.{uuid4().hex}"
         try:
@@ -289,6 +289,11 @@ def _write_stamp(database: Database, identity: str, folder: Path, copied_from: s
 
 def _place_of(database: Database) -> Place | None:
     return None if database.path is None else _place(database.path, lasting=database.keeps_inodes)
+
+
+def _place_of_folder(database: Database, folder: Path) -> Place:
+    """Return where a folder is, as its stamp says it; beside a server it is on a file system of its own."""
+    return _place(folder, lasting=database.keeps_inodes or not database.is_sqlite)
 
 
 def _place(path: Path, *, lasting: bool) -> Place:

@@ -55,10 +55,23 @@ def migrate(database: Database) -> None:
 
 def revision(connection: Connection) -> str | None:
     """Return the revision that a database is at; None for an empty one."""
-    inspector = inspect(connection)
-    if not inspector.has_table(VERSION_TABLE) or not inspector.has_table(schema.workspace.name):
+    if not _has_tables(connection, VERSION_TABLE, schema.workspace.name):
         return None  # also another program's database that Alembic migrates
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
+
+
+def _has_tables(connection: Connection, *names: str) -> bool:
+    """Return whether all these tables are there: one statement, since whoever opens a workspace asks."""
+    own = f"IN ({', '.join(repr(name) for name in names)})"
+    match connection.dialect.name:
+        case "sqlite":
+            found = f"sqlite_master WHERE type = 'table' AND name {own}"
+        case "postgresql":  # not to_regclass: it may answer by what it knew before the lock was taken
+            visible = f"relkind IN ('r', 'p') AND pg_catalog.pg_table_is_visible(oid) AND relname {own}"
+            found = f"pg_catalog.pg_class WHERE {visible}"
+        case _:
+            return all(map(inspect(connection).has_table, names))
+    return connection.exec_driver_sql(f"SELECT count(*) FROM {found}").scalar() == len(names)  # noqa: S608
 
 
 def _size(database: Database, connection: Connection) -> int:

@@ -51,7 +51,8 @@ def log(tmp_path: Path) -> Generator[Path]:
 @pytest.fixture
 def warm_bench(bench: Bench) -> Generator[Bench]:
     """A workspace whose launch server is ready."""
-    launch_servers.start(launch_servers.log_of(bench))
+    url = bench.ws._services.store.database.url
+    launch_servers.start(launch_servers.log_of(bench), PIPELINE_WIDGETS_URL=url)
     yield bench
     launch_servers.end(launch_servers.log_of(bench))
 

@@ -21,12 +21,13 @@ import psutil
 import pytest
 from benches import until
 from factories.lab import Lab, open_lab
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 
 from pipeline_widgets import __main__ as program
 from pipeline_widgets.errors import StorageError
 from pipeline_widgets.persistence import database as database_module
 from pipeline_widgets.persistence.database import Database, absolute
+from pipeline_widgets.persistence.postgresql import KIND
 from pipeline_widgets.persistence.store import Store, open_store
 from pipeline_widgets.services.pipelines import PipelineService
 from pipeline_widgets.services.projects import ProjectService
@@ -61,6 +62,23 @@ def test_fault_5_processes_that_open_an_empty_database(any_url: str, opened: Ope
     with open_store(opened(any_url)).read() as work:
         assert work.connection.execute(text("SELECT count(*) FROM workspace")).scalar() == 1
         assert len(work.projects.all()) == PROCESSES
+
+
+def test_a_second_opening_writes_nothing(any_url: str, opened: Opened, tmp_path: Path) -> None:
+    """Neither a row, for which it would wait until others have written, nor whom the folder belongs to."""
+    open_store(opened(any_url), tmp_path / "files")
+    stamp = (tmp_path / "files" / "workspace.json").stat()
+    second, kinds = opened(any_url), set[object]()
+
+    def note(connection: Connection) -> None:
+        kinds.add(connection.get_execution_options().get(KIND))
+
+    event.listen(second._engine, "begin", note)
+
+    open_store(second)
+
+    assert "write" not in kinds
+    assert os.path.samestat((tmp_path / "files" / "workspace.json").stat(), stamp)
 
 
 def test_fault_5_threads_that_open_workspaces(tmp_path: Path) -> None:

@@ -82,6 +82,17 @@ def _number_within(owner: ColumnElement[int]) -> ReturningInsert[Any]:
 
 _ADD_TO_EXPERIMENT, _ADD_TO_STAGE = _number_within(_C.experiment_id), _number_within(_C.stage_id)
 _ADD_TO_PROJECT = _number_within(case((_C.kind == "evaluation", _C.project_id)))
+_TAKE = (
+    update(schema.runs)
+    .where((_C.id == bindparam("run")) & (_C.status == Status.PENDING.value) & _C.token.is_(None))
+    .values(
+        beat_at=bindparam("now"),
+        token=bindparam("new_token"),
+        host=bindparam("new_host"),
+        pid=bindparam("new_pid"),
+        pid_started=bindparam("new_pid_started"),
+    )
+)
 _START = (
     update(schema.runs)
     .where(_HELD & (_C.status == Status.PENDING.value))
@@ -379,9 +390,8 @@ class Runs(Repository):
 
     def take(self, run_id: int, **owner: object) -> bool:
         """Lease a Pending run that nobody holds; False if somebody does."""
-        free = (_C.id == run_id) & (_C.status == Status.PENDING.value) & _C.token.is_(None)
-        taken = update(schema.runs).where(free).values(beat_at=self.now, **owner)
-        return self._done(taken)
+        new = {f"new_{name}": value for name, value in owner.items()}
+        return self._done(_TAKE, run=run_id, now=self.now, **new)
 
     def queue(self, host: str) -> tuple[tuple[QueuedRun, ...], Limits]:
         """Return the active runs that a machine launches itself, the oldest first, and the limits given.
