@@ -1,6 +1,6 @@
 """The checkpoints that a choice can mean, found by the indexes of steps and scores.
 
-A run has what it saved itself and, before it, what the runs that it resumed had saved: up to the step at which
+A run has what it saved itself and, before it, what the runs that it resumed had saved: up to the step where
 it went on from them, and without the steps that it has saved again. Of each of these runs a few rows decide,
 however many there are: its last step and the ends of its scores. `choose_checkpoint` in
 domain/checkpoint.py gives the same for them as for all that `join_lineage` joins.

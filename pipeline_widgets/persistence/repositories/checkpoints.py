@@ -34,6 +34,12 @@ _ALL = select(schema.checkpoints)
 _BY_ID = _ALL.where(_C.id.in_(_IDS)).order_by(_C.run_id, _C.step)
 _OF_RUNS = _ALL.where(_C.run_id.in_(_IDS)).order_by(_C.run_id, _C.step)
 _IDS_OF_RUNS = select(_C.id).where(_C.run_id.in_(_IDS)).order_by(_C.run_id, _C.step)
+_LATEST_OF_RUN = (
+    _ALL.where(_C.run_id == bindparam("run"))
+    .order_by(_C.step.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+_COUNT_OF_RUN = select(func.count().label("saved")).where(_C.run_id == bindparam("run"))
 _AT_STEPS = _ALL.where((_C.run_id == bindparam("run")) & _C.step.in_(_IDS)).order_by(_C.step)
 _NEW = _ALL.where((_C.run_id == bindparam("run")) & (_C.id > bindparam("after"))).order_by(_C.step)
 _REMOVE = delete(schema.checkpoints).where(_C.id.in_(_IDS))
@@ -175,6 +181,15 @@ class Checkpoints(Repository):
         rows = self._of(_AT_STEPS, steps, run=run_id)
         return {row["step"]: row_mapping.to_checkpoint(row, self.root) for row in rows}
 
+    def latest_of_run(self, run_id: int, most: int) -> tuple[Checkpoint, ...]:
+        """Return what a run saved at its last steps, in their order."""
+        rows = self._all(_LATEST_OF_RUN, run=run_id, most=most)
+        return tuple(row_mapping.to_checkpoint(row, self.root) for row in reversed(rows))
+
+    def count_of_run(self, run_id: int) -> int:
+        """Return how many checkpoints of a run there are."""
+        return int(require(self._first(_COUNT_OF_RUN, run=run_id), "run")["saved"])
+
     def saved_after(self, run_id: int, checkpoint_id: int) -> tuple[Checkpoint, ...]:
         """Return what a run saved first after it had saved a checkpoint, in the order of the steps."""
         rows = self._all(_NEW, run=run_id, after=checkpoint_id)
@@ -207,9 +222,12 @@ class Checkpoints(Repository):
             root: tuple(each for _, each in sorted(rows.values(), key=_place)) for root, rows in found.items()
         }
 
-    def deciding_of(self, run_id: int, steps: Collection[int] = ()) -> tuple[Checkpoint, ...]:
+    def deciding_of(
+        self, run_id: int, steps: Collection[int] = (), *, by_evaluators: bool = False
+    ) -> tuple[Checkpoint, ...]:
         """Return the same of what a run has saved itself, without those that it resumed."""
-        return tuple(each for each in self.deciding([run_id], steps).get(run_id, ()) if each.run_id == run_id)
+        found = self.deciding([run_id], steps, by_evaluators=by_evaluators).get(run_id, ())
+        return tuple(each for each in found if each.run_id == run_id)
 
     def unscored(self, run_ids: Collection[int]) -> dict[int, int]:
         """Return, by run, how many of its lineage the evaluator of its stage has not scored, if any."""
