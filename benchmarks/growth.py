@@ -167,7 +167,7 @@ def of_runs(project: Any, file: Path, size: int) -> list[Row]:
     with sqlite3.connect(file) as connection:
         connection.executemany(ADD_RUN, [(None, None, experiment._id, at) for at in range(1, size + 1)])
         values = (pipe._id, stage._id, stage.experiment._id, 1)
-        saved = connection.execute(ADD_RUN, values).lastrowid
+        saved = connection.execute(ADD_RUN, values).lastrowid or 0
         connection.executemany(ADD_CHECKPOINT, [(saved, at, at % 97) for at in range(size)])
     services = project._services
     return [

@@ -48,7 +48,7 @@ def checkpoints_read(patch: pytest.MonkeyPatch) -> Generator[list[int]]:
 
 def save_many(lab: Lab, run: Run, count: int) -> None:
     """Let a run have saved so many checkpoints, the best one early on."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"run_id": run.id, "step": 100 + at, "path": f"runs/{run.id}/checkpoints/{at}", "size": 1}
         | {"digest": str(at), "evaluation_score": 1.0 / (1 + abs(at - 3)), "signature": {}, "created_at": 1.0}
         for at in range(count)
