@@ -28,8 +28,10 @@ import many  # noqa: E402
 from sqlalchemy import event  # noqa: E402
 
 import pipeline_widgets as pw  # noqa: E402
+from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint  # noqa: E402
 from pipeline_widgets.execution.launchers import LaunchedJob  # noqa: E402
 from pipeline_widgets.execution.launchers.local import LocalLauncher  # noqa: E402
+from pipeline_widgets.persistence.store import Store  # noqa: E402
 from pipeline_widgets.services.transfer import LONGEST  # noqa: E402
 from pipeline_widgets.widgets.agents import AgentsView  # noqa: E402
 from pipeline_widgets.widgets.pipeline import PipelineView  # noqa: E402
@@ -165,7 +167,7 @@ def of_runs(project: Any, file: Path, size: int) -> list[Row]:
     with sqlite3.connect(file) as connection:
         connection.executemany(ADD_RUN, [(None, None, experiment._id, at) for at in range(1, size + 1)])
         values = (pipe._id, stage._id, stage.experiment._id, 1)
-        saved = connection.execute(ADD_RUN, values).lastrowid
+        saved = connection.execute(ADD_RUN, values).lastrowid or 0
         connection.executemany(ADD_CHECKPOINT, [(saved, at, at % 97) for at in range(size)])
     services = project._services
     return [
@@ -174,7 +176,25 @@ def of_runs(project: Any, file: Path, size: int) -> list[Row]:
         Row("stage.status", "checkpoints", lambda: stage.status,
             ask(STATUS, stage._id, stage.experiment._id)),
         Row("state of a stage", "checkpoints", lambda: services.states.of_stage(stage._id), ask(BEST, saved)),
+        Row("best by SQL", "checkpoints", lambda: best_by_sql(services.store, saved), ask(BEST, saved)),
+        Row("best of all in Python", "checkpoints", lambda: best_of_all(services.store, saved),
+            ask(BEST, saved)),
+        Row("panel of a run", "checkpoints", lambda: services.run_details.run(saved), ask(BEST, saved)),
     ]  # fmt: skip
+
+
+def best_by_sql(store: Store, run_id: int) -> Checkpoint:
+    """Return the best checkpoint of a run among those that decide."""
+    with store.read() as work:
+        saved = work.checkpoints.deciding([run_id])[run_id]
+    return choose_checkpoint(saved, "best", higher_is_better=True).checkpoint
+
+
+def best_of_all(store: Store, run_id: int) -> Checkpoint:
+    """Return the same among all that the run has saved, as it was found before."""
+    with store.read() as work:
+        saved = work.checkpoints.of_runs([run_id])
+    return choose_checkpoint(saved, "best", higher_is_better=True).checkpoint
 
 
 def of_lists(ws: Any, file: Path, size: int) -> list[Row]:

@@ -43,16 +43,13 @@ BASE_MODEL = "base_model"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AgentSummary:
-    """What a list of agents is sorted and searched by."""
+class AgentKey:
+    """What a list of agents is sorted by."""
 
     id: int
     name: str
-    status: AgentStatus
-    #: The experiment that its current version is of.
-    experiment: str
-    #: None where the checkpoint of its current version tells of none.
-    base_model: str | None
+    #: The status, the experiment or the base model, by which it is sorted before the name; else empty.
+    value: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,7 @@ from pipeline_widgets.errors import NoCheckpointError
 #: "best", "final", or a specific step.
 Choice: TypeAlias = Literal["best", "final"] | int
 LAST_STEP = 2**63 - 1  # as far as a database counts
+NEAREST = 3  # steps before and after one that was not saved, which its refusal names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +92,21 @@ def choose_checkpoint(
     return ChosenCheckpoint(checkpoint=final, reason=f"no scores were reported: final, step {final.step}")
 
 
+def join_lineage(
+    before: Sequence[Checkpoint], own: Sequence[Checkpoint], resumed_at: int | None
+) -> tuple[Checkpoint, ...]:
+    """Return what a run has that went on from another one: what that had until then, and its own.
+
+    Args:
+        before: The lineage of the run that was resumed.
+        own: What the run has saved itself. A step that it has saved again counts as its own.
+        resumed_at: The step at which it went on; None where that is not known any more.
+    """
+    taken = {each.step for each in own}
+    kept = (each for each in before if resumed_at is None or each.step <= resumed_at)
+    return (*(each for each in kept if each.step not in taken), *own)
+
+
 def _best_by(checkpoints: Sequence[Checkpoint], yardstick: Yardstick) -> ChosenCheckpoint:
     """Choose the best by the scores of an evaluator."""
     name, higher = yardstick.spec.name, yardstick.spec.higher_is_better
@@ -105,7 +121,7 @@ def _best_by(checkpoints: Sequence[Checkpoint], yardstick: Yardstick) -> ChosenC
         return ChosenCheckpoint(checkpoint=final, reason=reason)
     best = max(finite, key=lambda each: (sign * yardstick.scores[each.id], each.step))
     reason = f"best by {quote(name)}: {yardstick.scores[best.id]:.4g}, step {best.step}"
-    if left := len(checkpoints) - len(scored):
+    if left := len(checkpoints) - len(scored) if yardstick.unscored is None else yardstick.unscored:
         reason += f" ({left} not scored)"
     return ChosenCheckpoint(checkpoint=best, reason=reason)
 
@@ -114,5 +130,11 @@ def _at_step(checkpoints: Sequence[Checkpoint], step: int) -> ChosenCheckpoint:
     for checkpoint in checkpoints:
         if checkpoint.step == step:
             return ChosenCheckpoint(checkpoint=checkpoint, reason=f"step {step}")
-    steps = ", ".join(str(c.step) for c in sorted(checkpoints, key=lambda c: c.step))
-    raise NoCheckpointError(f"There is no checkpoint at step {step}.", fix=f"There are {steps}.")
+    steps = sorted({c.step for c in checkpoints})
+    before, after = [each for each in steps if each < step], [each for each in steps if each > step]
+    named = [
+        *(["..."] if len(before) > NEAREST else []),
+        *map(str, before[-NEAREST:] + after[:NEAREST]),
+        *(["..."] if len(after) > NEAREST else []),
+    ]
+    raise NoCheckpointError(f"There is no checkpoint at step {step}.", fix=f"There are {', '.join(named)}.")

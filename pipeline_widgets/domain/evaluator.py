@@ -68,6 +68,9 @@ class Yardstick:
 
     spec: EvaluatorSpec
     scores: Mapping[int, float] = field(default_factory=dict[int, float])
+    #: How many of the checkpoints that there are to choose from it has not scored, where only those are known
+    #: that can win; None where all are known.
+    unscored: int | None = None
 
 
 def find_refusal(spec: EvaluatorSpec, algorithm: AlgorithmSpec) -> str | None:

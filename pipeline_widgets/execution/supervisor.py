@@ -75,6 +75,7 @@ AFTER_RUNNING = (
     "pipeline_widgets.execution.uploads",
     "pipeline_widgets.persistence.repositories.agents",
     "pipeline_widgets.persistence.repositories.annotations",
+    "pipeline_widgets.persistence.repositories.checkpoint_choices",
     "pipeline_widgets.persistence.repositories.checkpoints",
     "pipeline_widgets.persistence.repositories.endpoints",
     "pipeline_widgets.persistence.repositories.evaluators",

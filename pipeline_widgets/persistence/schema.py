@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: The Alembic revision that these tables are at; a test holds it against migrations/.
-HEAD = "0012"
+HEAD = "0013"
 
 
 class CleanString(TypeDecorator[str]):
@@ -302,6 +302,9 @@ checkpoints = _table(
     Column("created_at", Float, nullable=False),
     Column("evaluation_spread", Float),  # the standard error of the evaluation score
     UniqueConstraint("run_id", "step"),
+    # The best of a run is at one end of these, however many it has saved.
+    Index("ix_checkpoints_evaluation", "run_id", "evaluation_score", "step"),
+    Index("ix_checkpoints_training", "run_id", "training_score", "step"),
 )
 
 #: The evaluators by name, each with its code as the last process that used it had it.
@@ -331,6 +334,7 @@ scores = _table(
     _reference("run_id", "runs", "SET NULL"),  # the evaluation that found it
     Column("created_at", Float, nullable=False),
     UniqueConstraint("checkpoint_id", "evaluator"),
+    Index("ix_scores_evaluator", "saved_by", "evaluator", "score", "step"),
 )
 
 #: On what runs were executed, and their sources: kept once, by the SHA-256 of the content.

@@ -86,7 +86,7 @@ def find_active_evaluations(work: UnitOfWork, checkpoint_ids: Collection[int]) -
 def keep_scores(work: UnitOfWork, job: Job, scored: Iterable[ScoreReport]) -> None:
     """Keep the scores of checkpoints that are still there, by whoever saved them."""
     told = list(scored)
-    own = {each.step: each for each in work.checkpoints.of_runs([job.run_id])}
+    own = work.checkpoints.at_steps(job.run_id, {each.step for each in told if each.checkpoint_id is None})
     others = work.checkpoints.by_id([each.checkpoint_id for each in told if each.checkpoint_id is not None])
     for each in told:
         checkpoint = own.get(each.step) if each.checkpoint_id is None else others.get(each.checkpoint_id)

@@ -161,8 +161,7 @@ class EvaluationService:
     def checkpoints_of_runs(self, run_ids: Collection[int]) -> tuple[int, ...]:
         """Return the ids of what runs have saved, by run and step."""
         with self._store.read() as work:
-            saved = work.checkpoints.of_runs(run_ids)
-        return tuple(each.id for each in sorted(saved, key=lambda each: (each.run_id, each.step)))
+            return work.checkpoints.ids_of_runs(run_ids)
 
     def checkpoints_of_project(self, project_id: int) -> tuple[int, ...]:
         """Return the ids of all that runs of a project have saved, by run and step."""
@@ -175,8 +174,10 @@ class EvaluationService:
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             known = pipeline_facts.load(work, pipeline, consumption=False)
-        offered = (known.for_stage(stage.id) for stage in pipeline.stages)
-        return tuple(each.id for facts in offered for each in facts.checkpoints)
+            offering = [known.for_stage(stage.id).offered_run for stage in pipeline.stages]
+            runs = [run for run in offering if run is not None]
+            saved = pipeline_facts.lineages(work, runs)
+        return tuple(each.id for run in runs for each in saved[run.id])
 
 
 def _check_project(project_id: int, experiments: Collection[Experiment]) -> None:

@@ -150,8 +150,7 @@ class ExperimentService:
             ]
             _refuse(f"Experiment {experiment.name!r}", pipelines, "Delete those stages first.")
             runs = work.runs.of_experiment(experiment_id)
-            checkpoints = work.checkpoints.of_runs([run.id for run in runs])
-            ids = [checkpoint.id for checkpoint in checkpoints]
+            ids = work.checkpoints.ids_of_runs([run.id for run in runs])
             consumers = references.find_references(work, ids, but={run.id for run in runs})
             users = list(dict.fromkeys(name for names in consumers.values() for name in names))
             fix = "Keep it, so that what was made of its checkpoints can be traced."

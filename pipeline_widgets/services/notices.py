@@ -156,6 +156,6 @@ def _score(work: UnitOfWork, run: Run) -> float | None:
         known = pipeline_facts.load(work, pipeline, {run.stage_id}, consumption=False).for_stage(run.stage_id)
         return known.best_score if is_finite(known.best_score) else None
     higher = work.experiments.get(run.experiment_id).spec.higher_is_better
-    scores = [each.evaluation_score for each in work.checkpoints.of_runs([run.id])]
+    scores = [each.evaluation_score for each in work.checkpoints.deciding_of(run.id)]
     finite = [score for score in scores if is_finite(score)]
     return (max(finite) if higher else min(finite)) if finite else None

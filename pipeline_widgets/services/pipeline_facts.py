@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pipeline_widgets.domain.agent import Agent
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromAgent, Pipeline, Stage
-from pipeline_widgets.domain.checkpoint import Checkpoint
+from pipeline_widgets.domain.checkpoint import Checkpoint, join_lineage
 from pipeline_widgets.domain.code_record import CodeRecord
 from pipeline_widgets.domain.evaluator import EvaluatorSpec, Yardstick
 from pipeline_widgets.domain.experiment import Experiment
@@ -29,28 +29,46 @@ def load(
         consumption: Whether to tell what successful runs consumed, which only staleness asks for.
     """
     wanted = [stage for stage in pipeline.stages if only is None or stage.id in only]
-    return load_stages(work, wanted, consumption=consumption)
+    return load_stages(work, wanted, consumption=consumption, steps=_find_steps(pipeline.stages))
 
 
-def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: bool = True) -> PipelineFacts:
-    """Return what is known about stages, of whatever pipelines, with as many queries as for one."""
+def load_stages(
+    work: UnitOfWork,
+    stages: Collection[Stage],
+    *,
+    consumption: bool = True,
+    steps: Collection[int] = (),
+) -> PipelineFacts:
+    """Return what is known about stages, of whatever pipelines, with as many queries as for one.
+
+    Args:
+        work: The transaction.
+        stages: The stages.
+        consumption: As of `load`.
+        steps: The steps that are chosen by number, beside those of these stages.
+    """
     experiments = work.experiments.by_id([s.experiment_id for s in stages if isinstance(s, ExperimentStage)])
     runs = _by_stage(stages, work.runs.telling([stage.id for stage in stages]))
-    saved = _Saved(work, (run for mine in runs.values() for run in mine), consumption=consumption)
     busy = work.runs.active_of_experiments(experiments.keys())
     marks = work.pipelines.marks([stage.id for stage in stages])
     measured = _Measured(work, experiments, stages)
+    offerings = {stage.id: _find_offerings(runs[stage.id]) for stage in stages}
+    latest_runs = {stage.id: _last(runs[stage.id]) for stage in stages}
+    asked = {run.id for found in offerings.values() for run in found}
+    asked |= {run.id for run in latest_runs.values() if run is not None}
+    saved = _Deciding(work, asked, {*steps, *_find_steps(stages)}, by_evaluators=measured.any)
+    consumptions = _Consumed(work, (run for found in offerings.values() for run in found if consumption))
+    scores = measured.of_checkpoints({*saved.ids, *consumptions.ids})
     code = CodeFacts(work, experiments.values()) if consumption else None
     known: dict[int, StageFacts] = {}
     for stage in stages:
         experiment = experiments.get(stage.experiment_id) if isinstance(stage, ExperimentStage) else None
         mine, mark = runs[stage.id], marks.get(stage.id)
         succeeded = _last(run for run in mine if run.status is Status.SUCCEEDED)
-        offering = succeeded or _last(run for run in mine if run.status.finished and saved.of(run))
-        latest = _last(mine)
-        consumed = saved.consumed(succeeded)
+        offering = succeeded or _last(run for run in offerings[stage.id] if saved.of(run))
+        latest = latest_runs[stage.id]
+        consumed = consumptions.by(succeeded)
         offered, own = saved.of(offering), saved.of(latest)
-        yardstick = measured.by(stage, (*offered, *own, *([consumed] if consumed else [])))
         then, now = code.compare(succeeded or latest, experiment) if code and experiment else (None, None)
         accepted = mark is not None and succeeded is not None and mark.accepted_run_id == succeeded.id
         known[stage.id] = StageFacts(
@@ -61,7 +79,7 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
             checkpoints=offered,
             latest_checkpoints=own,
             consumed=consumed,
-            consumed_from=saved.maker(consumed),
+            consumed_from=consumptions.maker(consumed),
             active_run=busy.get(experiment.id) if experiment else None,
             held=mark.held if mark else None,
             required_python=(
@@ -72,7 +90,7 @@ def load_stages(work: UnitOfWork, stages: Collection[Stage], *, consumption: boo
             code_now=now,
             accepted=mark.accepted_state if mark and accepted else None,
             note=mark.accepted_note if mark and accepted else None,
-            yardstick=yardstick,
+            yardstick=measured.by(stage, scores, saved.unscored(offering)),
         )
     agents = _agents(work, stages)
     return PipelineFacts(
@@ -137,14 +155,14 @@ def find_required_python(work: UnitOfWork, algorithm: str, python: str | None) -
 
 
 def lineage(work: UnitOfWork, run: Run) -> tuple[Checkpoint, ...]:
-    """Return what a run saved and, before it, what the runs that it resumed had saved."""
-    return _Saved(work, [run], consumption=False).of(run)
+    """Return all that a run saved and, before it, what the runs that it resumed had saved."""
+    return _Lineages(work, [run]).of(run)
 
 
 def lineages(work: UnitOfWork, runs: Iterable[Run]) -> dict[int, tuple[Checkpoint, ...]]:
     """Return the same for many runs, by their ids, with as many queries as for one."""
     listed = list(runs)
-    saved = _Saved(work, listed, consumption=False)
+    saved = _Lineages(work, listed)
     return {run.id: saved.of(run) for run in listed}
 
 
@@ -178,13 +196,23 @@ class _Measured:
                 if foreign_reason(stored.python) is not None and not work.defines_evaluator(spec.name):
                     self.required_python[key] = stored.python or ""
 
-    def by(self, stage: Stage, checkpoints: Collection[Checkpoint]) -> Yardstick | None:
-        """Return the evaluator of a stage with its scores of those checkpoints."""
+    @property
+    def any(self) -> bool:
+        """Whether an evaluator scores any of the stages."""
+        return bool(self._specs)
+
+    def of_checkpoints(self, ids: Collection[int]) -> Mapping[str, Mapping[int, float]]:
+        """Return the scores of checkpoints, by the name of the evaluator."""
+        found: dict[str, dict[int, float]] = {}
+        for each in self._work.evaluators.scores_of_checkpoints(ids) if self._specs else ():
+            found.setdefault(each.evaluator, {})[each.checkpoint_id] = each.value
+        return found
+
+    def by(self, stage: Stage, scores: Mapping[str, Mapping[int, float]], unscored: int) -> Yardstick | None:
+        """Return the evaluator of a stage with its scores, and how many of what it offers have none."""
         if (spec := self._specs.get(stage.id)) is None:
             return None
-        scores = self._work.evaluators.scores_of_checkpoints({each.id for each in checkpoints})
-        mine = {each.checkpoint_id: each.value for each in scores if each.evaluator == spec.name}
-        return Yardstick(spec=spec, scores=mine)
+        return Yardstick(spec=spec, scores=scores.get(spec.name, {}), unscored=unscored)
 
     def of_agents(self, agents: Iterable[Agent]) -> dict[tuple[str, int], float]:
         """Return the scores of what is deployed now, by evaluator and checkpoint."""
@@ -193,31 +221,66 @@ class _Measured:
         return {(each.evaluator, each.checkpoint_id): each.value for each in scores}
 
 
-class _Saved:
-    """The checkpoints of runs and of the runs that these resumed, read at once."""
+class _Deciding:
+    """The checkpoints that choices can mean among those that runs have."""
 
-    def __init__(self, work: UnitOfWork, runs: Iterable[Run], *, consumption: bool) -> None:
+    def __init__(
+        self, work: UnitOfWork, run_ids: Collection[int], steps: Collection[int], *, by_evaluators: bool
+    ) -> None:
+        self._saved = work.checkpoints.deciding(run_ids, steps, by_evaluators=by_evaluators)
+        self._unscored = work.checkpoints.unscored(run_ids) if by_evaluators else {}
+        self.ids = frozenset(each.id for found in self._saved.values() for each in found)
+
+    def of(self, run: Run | None) -> tuple[Checkpoint, ...]:
+        """Return those of a run and of those that it resumed."""
+        return self._saved.get(run.id, ()) if run else ()
+
+    def unscored(self, run: Run | None) -> int:
+        """Return how many of a run's the evaluator of its stage has not scored."""
+        return self._unscored.get(run.id, 0) if run else 0
+
+
+class _Consumed:
+    """The checkpoints that runs have started from, and the runs that saved them."""
+
+    def __init__(self, work: UnitOfWork, runs: Iterable[Run]) -> None:
+        keys = {run.source_checkpoint_id for run in runs if run.status is Status.SUCCEEDED}
+        self._saved = work.checkpoints.by_id([key for key in keys if key is not None])
+        self.ids = self._saved.keys()
+        self._makers = work.runs.by_id({each.run_id for each in self._saved.values()})
+
+    def by(self, run: Run | None) -> Checkpoint | None:
+        """Return what a run has consumed."""
+        return self._saved.get(run.source_checkpoint_id or 0) if run else None
+
+    def maker(self, checkpoint: Checkpoint | None) -> Run | None:
+        """Return the run that saved it."""
+        return self._makers.get(checkpoint.run_id) if checkpoint else None
+
+
+class _Lineages:
+    """All checkpoints of runs and of the runs that these resumed, read at once."""
+
+    def __init__(self, work: UnitOfWork, runs: Iterable[Run]) -> None:
         self._runs = {run.id: run for run in runs}
-        consumed = {run.source_checkpoint_id for run in self._runs.values() if consumption} - {None}
-        self._consumed = work.checkpoints.by_id([key for key in consumed if key is not None])
-        wanted = {checkpoint.run_id for checkpoint in self._consumed.values()} | self._forerunners()
-        if missing := wanted - self._runs.keys():
+        forerunners = {run.resumed_run_id for run in self._runs.values() if run.resumed_run_id is not None}
+        if missing := forerunners - self._runs.keys():
             self._runs |= work.runs.resumed(missing)
         self._ways: dict[int, tuple[Checkpoint, ...]] = {}
         self._by_run: dict[int, list[Checkpoint]] = {}
         for checkpoint in work.checkpoints.of_runs(self._runs.keys()):
             self._by_run.setdefault(checkpoint.run_id, []).append(checkpoint)
 
-    def of(self, run: Run | None) -> tuple[Checkpoint, ...]:
+    def of(self, run: Run) -> tuple[Checkpoint, ...]:
         """Return the checkpoints of a run, and those of its forerunners up to where it was resumed."""
         left: list[Run] = []
-        each = run
+        each: Run | None = run
         while each is not None and each.id not in self._ways:
             left.append(each)
             each = self._runs.get(each.resumed_run_id or 0)
         for each in reversed(left):
             self._ways[each.id] = self._way(each)
-        return self._ways[run.id] if run else ()
+        return self._ways[run.id]
 
     def _way(self, run: Run) -> tuple[Checkpoint, ...]:
         """The same, once it is known of the run that this one resumed."""
@@ -225,18 +288,7 @@ class _Saved:
         way = self._ways.get(run.resumed_run_id or 0)
         if way is None:
             return own
-        last = next((c.step for c in way if c.id == run.start_checkpoint_id), None)
-        taken = {c.step for c in own}
-        return (*(c for c in way if (last is None or c.step <= last) and c.step not in taken), *own)
-
-    def consumed(self, run: Run | None) -> Checkpoint | None:
-        return self._consumed.get(run.source_checkpoint_id or 0) if run else None
-
-    def maker(self, checkpoint: Checkpoint | None) -> Run | None:
-        return self._runs.get(checkpoint.run_id) if checkpoint else None
-
-    def _forerunners(self) -> set[int]:
-        return {run.resumed_run_id for run in self._runs.values() if run.resumed_run_id is not None}
+        return join_lineage(way, own, next((c.step for c in way if c.id == run.start_checkpoint_id), None))
 
 
 def _by_stage(stages: Iterable[Stage], runs: Iterable[Run]) -> dict[int, list[Run]]:
@@ -247,6 +299,18 @@ def _by_stage(stages: Iterable[Stage], runs: Iterable[Run]) -> dict[int, list[Ru
         if run.stage_id is not None and run.experiment_id == bound[run.stage_id]:
             mine[run.stage_id].append(run)
     return mine
+
+
+def _find_offerings(runs: Iterable[Run]) -> list[Run]:
+    """The runs of a stage of which it may offer one: the latest that succeeded, else all that ended."""
+    ended = [run for run in runs if run.status.finished]
+    succeeded = _last(run for run in ended if run.status is Status.SUCCEEDED)
+    return ended if succeeded is None else [succeeded]
+
+
+def _find_steps(stages: Iterable[Stage]) -> frozenset[int]:
+    """The steps that stages choose by number."""
+    return frozenset(stage.choice for stage in stages if isinstance(stage.choice, int))
 
 
 def _last(runs: Iterable[Run]) -> Run | None:

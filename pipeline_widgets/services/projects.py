@@ -76,7 +76,7 @@ class ProjectService:
 
 def _find_use(work: UnitOfWork, project: Project, runs: Collection[Run]) -> ProjectUse:
     """Name what keeps a project from being deleted."""
-    saved = [checkpoint.id for checkpoint in work.checkpoints.of_runs([run.id for run in runs])]
+    saved = work.checkpoints.ids_of_runs([run.id for run in runs])
     agents = (f"agent {quote(name)}" for _, (_, name, _) in work.agents.made_of(saved))
     active = [run for run in runs if run.status.active]
     others = [run for run in work.runs.using(saved) if run.project_id != project.id]

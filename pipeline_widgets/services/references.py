@@ -61,7 +61,10 @@ def find_stage_references(
     bound = trained_experiment_ids(runs)
     asking = list(_asking(work.pipelines.binding(bound).values(), bound, named=named))
     known = pipeline_facts.load_stages(
-        work, {source.id: source for _, source, _ in asking}.values(), consumption=False
+        work,
+        {source.id: source for _, source, _ in asking}.values(),
+        consumption=False,
+        steps={choice for *_, choice in asking if isinstance(choice, int)},
     )
     found: dict[int, list[str]] = {}
     for place, source, choice in asking:

@@ -71,7 +71,7 @@ def _load(work: UnitOfWork, pipeline: Pipeline, run: Run, *, was_stopping: bool)
         run=run,
         stage=stage,
         start=start,
-        saved=work.checkpoints.of_runs([run.id]),
+        saved=work.checkpoints.deciding_of(run.id),
         retried=earlier[-1] if earlier else None,
         was_stopping=was_stopping,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from pipeline_widgets.domain.algorithm import ConfiguredAlgorithm
@@ -235,7 +235,9 @@ class RunService:
             pipeline = work.pipelines.get(pipeline_id)
             known = pipeline_facts.load(work, pipeline)
             refused = self._find_refusals(work, pipeline, known)
-        return (*find_problems(pipeline, known), *refused, *self._unreachable(pipeline, known))
+            offering = (known.for_stage(stage.id).offered_run for stage in pipeline.stages)
+            saved = pipeline_facts.lineages(work, (run for run in offering if run is not None))
+        return (*find_problems(pipeline, known), *refused, *self._unreachable(pipeline, known, saved))
 
     def code_notes(self, pipeline_id: int) -> tuple[str, ...]:
         """Return where the code of this process differs from what the stages ran, or were set up with."""
@@ -313,10 +315,13 @@ class RunService:
             if experiment is not None and (error := self._refusal_of(work, experiment)) is not None
         ]
 
-    def _unreachable(self, pipeline: Pipeline, known: PipelineFacts) -> list[Problem]:
+    def _unreachable(
+        self, pipeline: Pipeline, known: PipelineFacts, saved: Mapping[int, Sequence[Checkpoint]]
+    ) -> list[Problem]:
         found: list[Problem] = []
         for stage in pipeline.stages:
-            for checkpoint in known.for_stage(stage.id).checkpoints:
+            offering = known.for_stage(stage.id).offered_run
+            for checkpoint in saved[offering.id] if offering else ():
                 if not self._store.artifact_store.may_have(checkpoint.path):
                     problem = f"The checkpoint at step {checkpoint.step} is missing: {checkpoint.path}."
                     found.append(Problem(stage=stage_label(pipeline, stage, known), problem=problem))

@@ -363,13 +363,13 @@ class SupervisionService(LeaseService):
         )
 
     def _save_agent(self, work: UnitOfWork, run: Run, frozen: FrozenCopy) -> None:
-        from pipeline_widgets.services import agents, pipeline_facts  # noqa: PLC0415  not before Running
+        from pipeline_widgets.services import agents  # noqa: PLC0415  not before Running
 
         if run.is_deployment:
             checkpoint = work.checkpoints.get(run.start_checkpoint_id or 0)
             agents.save(work, frozen, checkpoint, run.config["agent_description"], made_by=run.id)
             return
-        for checkpoint in pipeline_facts.lineage(work, run):
+        for checkpoint in work.checkpoints.deciding([run.id], [frozen.step]).get(run.id, ()):
             if checkpoint.step == frozen.step and checkpoint.digest == frozen.digest:
                 agents.save(work, frozen, checkpoint, None, made_by=run.id)
 

@@ -92,7 +92,7 @@ class TrackingService:
         """Return what a run has reported after so many metrics, and its checkpoints that are not known."""
         with self._store.read() as work:  # one snapshot: with the final status all metrics are there
             blocks = work.metrics.after(run_id, after, MOST_AT_ONCE)
-            saved = [each for each in work.checkpoints.of_runs([run_id]) if each.id not in known]
+            saved = work.checkpoints.saved_after(run_id, max(known, default=0))
             run, lease = work.runs.get(run_id), work.runs.lease(run_id)
         count = sum(map(len, blocks))
         reports: list[tuple[int, dict[str, float]]] = []

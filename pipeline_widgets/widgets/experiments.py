@@ -303,7 +303,9 @@ class ExperimentsView(AnnotatedList, TriggeringView, LineageView, ScoringView, D
             charted = latest if look.run is None else look.run
             run_detail = None
             if charted is not None:
-                run_detail = self._services.run_details.run(charted, points=POINTS, lines=PRINTED)
+                run_detail = self._services.run_details.run(
+                    charted, points=POINTS, lines=PRINTED, checkpoints=look.checkpoints
+                )
         except NotFoundError:  # it was deleted since the page was read
             return None
         listed = None if look.every else look.checkpoints
@@ -397,7 +399,7 @@ def _checkpoints(detail: ExperimentDetail, run_detail: RunDetail | None, listed:
     if listed is None or run_detail is None:
         found, best, final, saved = detail.checkpoints, detail.best, detail.final, detail.saved
     else:
-        found, best, saved = run_detail.checkpoints[::-1], run_detail.best, len(run_detail.checkpoints)
+        found, best, saved = run_detail.checkpoints[::-1], run_detail.best, run_detail.saved
         final = found[0].id if found else None
     pinned = [each for id_ in dict.fromkeys((best, final)) for each in found if each.id == id_]
     others = [each for each in found if each.id not in {best, final}]

@@ -432,7 +432,7 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
         shown = panel_row(self._state, self.selected, run_detail, deployed)
         if run_detail is not None:
             if before is None or was_scoring:
-                saved = [each.id for each in run_detail.checkpoints]
+                saved = self._services.evaluations.checkpoints_of_runs([run_detail.run.id])
                 self._evaluations, self._scoring = self.open_evaluations(saved)
             shown["run"]["evaluations"] = self._evaluations
         self.show(panel=shown)

@@ -85,7 +85,7 @@ def _run(run_detail: RunDetail, resume_step: int | None) -> Row:
         "resumed": [step_down(each) for each in run_detail.resumed],
         "checkpoints": checkpoints,
         "shown": summary_row(run_detail.shown),
-        "earlier": len(run_detail.checkpoints) - len(checkpoints),
+        "earlier": run_detail.saved - len(checkpoints),
     }
 
 

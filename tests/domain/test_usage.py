@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_widgets.domain.curve import Curve
 from pipeline_widgets.domain.usage import (
     FIRST_INTERVAL,
     SHARE,
     Peak,
     Usage,
+    extend_usage,
     find_interval,
-    make_curves,
+    find_told,
 )
 
 pytestmark = pytest.mark.spec("6.14")
@@ -63,12 +67,27 @@ def test_the_peak_of_all_samples_is_that_of_the_peaks_of_their_parts(
 def test_a_curve_is_made_of_each_resource_that_is_told() -> None:
     """Over milliseconds, and thinned; one that no sample tells has none, and a gap stays a gap."""
     samples = [Usage(seconds=1 + at, cpu=at / 2, memory=100 + at) for at in range(1000)]
-    curves = make_curves(samples, 60)
+    curves = find_told(extend_usage({}, samples, 60))
     assert [*curves] == ["cpu", "memory"]
     assert len(curves["cpu"]) <= 60
     assert curves["cpu"][0] == (1000, 0.0)
     assert curves["memory"][-1] == (1_000_000, 1099)
     on_gpu = Usage(seconds=2.5, cpu=1.0, memory=1, gpu=0.5, gpu_memory=7)
-    curves = make_curves([samples[0], on_gpu], 60)
+    curves = find_told(extend_usage({}, [samples[0], on_gpu], 60))
     assert curves["gpu"] == ((1000, None), (2500, 0.5))
-    assert make_curves([], 60) == {}
+    assert find_told(extend_usage({}, [], 60)) == {}
+
+
+@given(st.lists(st.lists(SAMPLES, max_size=40), max_size=6), st.integers(5, 40))
+def test_curves_that_are_read_in_parts_keep_the_peaks(parts: list[list[Usage]], most: int) -> None:
+    """However many samples come, in however many looks, the most memory and CPU are on the curves."""
+    curves: dict[str, Curve] = {}
+    samples: list[Usage] = []
+    for part in parts:
+        later = [replace(each, seconds=float(len(samples) + at)) for at, each in enumerate(part)]
+        samples += later
+        curves = extend_usage(curves, later, most)
+    for name, curve in find_told(curves).items():
+        told = [value for each in samples if (value := getattr(each, name)) is not None]
+        assert max(value for _, value in curve if value is not None) == max(told)
+        assert len(curve) <= max(most, 5)

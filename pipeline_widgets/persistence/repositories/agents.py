@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, delete, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    select,
+)
 
-from pipeline_widgets.domain.agent import BASE_MODEL, Agent, AgentStatus, AgentSummary, AgentVersion
+from pipeline_widgets.domain.agent import BASE_MODEL, Agent, AgentKey, AgentStatus, AgentVersion
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.job import FrozenCopy
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository, in_chunks, require_one
 from pipeline_widgets.persistence.repositories.endpoints import Endpoints
+from pipeline_widgets.persistence.repositories.search import contains_text
 
 _V, _A = schema.agent_versions.c, schema.agents.c
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -26,11 +37,27 @@ _MADE_OF = (
     .where(_V.checkpoint_id.in_(bindparam("ids", expanding=True)))
     .order_by(_V.id)
 )
-_SUMMARIES = (
-    select(_A.id, _A.name, _A.status, _V.experiment, schema.checkpoints.c.signature)
-    .join(schema.agent_versions, (_V.agent_id == _A.id) & (_V.number == _A.current_version))
+_IS_CURRENT = (_V.agent_id == _A.id) & (_V.number == _A.current_version)
+_KEYS = select(_A.id, _A.name).order_by(_A.id)
+#: By column, what agents are sorted by besides their names: a signature is read only where it is asked for.
+_SORTED_BY = {
+    "name": _KEYS,
+    "status": select(_A.id, _A.name, _A.status).order_by(_A.id),
+    "experiment": select(_A.id, _A.name, _V.experiment)
+    .join(schema.agent_versions, _IS_CURRENT)
+    .order_by(_A.id),
+    "base_model": select(_A.id, _A.name, schema.checkpoints.c.signature)
+    .join(schema.agent_versions, _IS_CURRENT)
     .join(schema.checkpoints, schema.checkpoints.c.id == _V.checkpoint_id)
-    .order_by(_A.id)
+    .order_by(_A.id),
+}
+#: As text: a NaN in it is no JSON for SQLite, and its functions would end the statement.
+_TELLS_BASE_MODEL = cast(schema.checkpoints.c.signature, Text).contains(f'"{BASE_MODEL}"')
+_BASE_MODELS = (
+    select(schema.checkpoints.c.signature)
+    .join(schema.agent_versions, schema.checkpoints.c.id == _V.checkpoint_id)
+    .join(schema.agents, _IS_CURRENT)
+    .where(_TELLS_BASE_MODEL)
 )
 
 
@@ -87,19 +114,32 @@ class Agents(Repository):
         """Return all agents in the order of their creation."""
         return self._agents(select(schema.agents).order_by(schema.agents.c.id))
 
-    def summaries(self, only: int | None = None) -> tuple[AgentSummary, ...]:
-        """Return what a list of agents is sorted and searched by: of all as they were created, or of one."""
-        query = _SUMMARIES if only is None else _SUMMARIES.where(_A.id == only)
+    def keys(self, by: str, text: str = "", only: int | None = None) -> tuple[AgentKey, ...]:
+        """Return what agents are sorted by, as they were created.
+
+        Args:
+            by: The column: "name", "status", "experiment" or "base_model".
+            text: What their names hold, in upper or lower case.
+            only: The one agent that is listed; None for all.
+        """
+        query = _SORTED_BY[by]
+        if text:
+            query = query.where(contains_text(self.connection, text, _A.name))
+        if only is not None:
+            query = query.where(_A.id == only)
         return tuple(
-            AgentSummary(
-                id=agent_id,
-                name=name,
-                status=AgentStatus(status),
-                experiment=experiment,
-                base_model=None if (facet := signature.get(BASE_MODEL)) is None else str(facet),
-            )
-            for agent_id, name, status, experiment, signature in self.connection.execute(query)
+            AgentKey(id=row[0], name=row[1], value=_value(by, row)) for row in self.connection.execute(query)
         )
+
+    def count(self) -> int:
+        """Return how many agents there are."""
+        return self._count(select(func.count()).select_from(schema.agents))
+
+    def any_base_model(self, only: int | None = None) -> bool:
+        """Return whether a checkpoint that any agent, or one, serves now tells its base model."""
+        query = _BASE_MODELS if only is None else _BASE_MODELS.where(_A.id == only)
+        found = self.connection.execute(query)
+        return any(each[BASE_MODEL] is not None for each in found.scalars() if BASE_MODEL in each)
 
     def matching(self, ids: Collection[int], names: Collection[str]) -> tuple[Agent, ...]:
         """Return the agents of those ids or names."""
@@ -229,3 +269,10 @@ class Agents(Repository):
             )
             for row in listed
         )
+
+
+def _value(by: str, row: Sequence[Any]) -> str:
+    """Return the value of the column by which agents are sorted; that of the name is the name itself."""
+    if by == "base_model":
+        return "" if (facet := row[2].get(BASE_MODEL)) is None else str(facet)
+    return "" if by == "name" else row[2]

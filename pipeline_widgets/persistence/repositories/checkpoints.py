@@ -33,6 +33,13 @@ _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _ALL = select(schema.checkpoints)
 _BY_ID = _ALL.where(_C.id.in_(_IDS)).order_by(_C.run_id, _C.step)
 _OF_RUNS = _ALL.where(_C.run_id.in_(_IDS)).order_by(_C.run_id, _C.step)
+_IDS_OF_RUNS = select(_C.id).where(_C.run_id.in_(_IDS)).order_by(_C.run_id, _C.step)
+_LATEST_OF_RUN = (
+    _ALL.where(_C.run_id == bindparam("run")).order_by(_C.step.desc()).limit(bindparam("most", type_=Integer))
+)
+_COUNT_OF_RUN = select(func.count().label("saved")).where(_C.run_id == bindparam("run"))
+_AT_STEPS = _ALL.where((_C.run_id == bindparam("run")) & _C.step.in_(_IDS)).order_by(_C.step)
+_NEW = _ALL.where((_C.run_id == bindparam("run")) & (_C.id > bindparam("after"))).order_by(_C.step)
 _REMOVE = delete(schema.checkpoints).where(_C.id.in_(_IDS))
 _KEY = ("run_id", "step")
 _STORED = tuple(column.name for column in _C if column.name not in {"id", *_KEY})
@@ -110,6 +117,12 @@ _BEST = {
 }
 
 
+def _place(found: tuple[int, Checkpoint]) -> tuple[int, int]:
+    """Order checkpoints of a lineage: those of the runs that were resumed come first."""
+    depth, checkpoint = found
+    return -depth, checkpoint.step
+
+
 @cache
 def _upsert(dialect: str) -> Executable:
     """Return the statement for a dialect, whose module is imported already: the other one takes 50 ms."""
@@ -156,6 +169,69 @@ class Checkpoints(Repository):
         """Return what runs saved, in the order of their steps."""
         saved = [row_mapping.to_checkpoint(row, self.root) for row in self._of(_OF_RUNS, run_ids)]
         return tuple(sorted(saved, key=lambda each: (each.step, each.id)))
+
+    def ids_of_runs(self, run_ids: Collection[int]) -> tuple[int, ...]:
+        """Return the ids of what runs saved, by run and step."""
+        return tuple(row["id"] for row in self._of(_IDS_OF_RUNS, sorted(run_ids)))
+
+    def at_steps(self, run_id: int, steps: Collection[int]) -> dict[int, Checkpoint]:
+        """Return what a run saved at steps, by step."""
+        rows = self._of(_AT_STEPS, steps, run=run_id)
+        return {row["step"]: row_mapping.to_checkpoint(row, self.root) for row in rows}
+
+    def latest_of_run(self, run_id: int, most: int) -> tuple[Checkpoint, ...]:
+        """Return what a run saved at its last steps, in their order."""
+        rows = self._all(_LATEST_OF_RUN, run=run_id, most=most)
+        return tuple(row_mapping.to_checkpoint(row, self.root) for row in reversed(rows))
+
+    def count_of_run(self, run_id: int) -> int:
+        """Return how many checkpoints of a run there are."""
+        return int(require(self._first(_COUNT_OF_RUN, run=run_id), "run")["saved"])
+
+    def saved_after(self, run_id: int, checkpoint_id: int) -> tuple[Checkpoint, ...]:
+        """Return what a run saved first after it had saved a checkpoint, in the order of the steps."""
+        rows = self._all(_NEW, run=run_id, after=checkpoint_id)
+        return tuple(row_mapping.to_checkpoint(row, self.root) for row in rows)
+
+    def deciding(
+        self, run_ids: Collection[int], steps: Collection[int] = (), *, by_evaluators: bool = False
+    ) -> dict[int, tuple[Checkpoint, ...]]:
+        """Return what choices can mean among the checkpoints of runs and of those that these resumed.
+
+        `choose_checkpoint` gives the same for these few as for all, and they come in the same order.
+
+        Args:
+            run_ids: The runs.
+            steps: The steps that are chosen by number.
+            by_evaluators: Whether evaluators score stages, so that their best counts as well.
+        """
+        from pipeline_widgets.persistence.repositories import checkpoint_choices as choices  # noqa: PLC0415  not before Running
+
+        asked = [choices.BEST_AND_FINAL]
+        asked += [choices.BEST_BY_EVALUATOR] if by_evaluators else []
+        asked += [choices.at_steps(steps)] if steps else []
+        found: dict[int, dict[int, tuple[int, Checkpoint]]] = {}
+        for query in asked:
+            for row in self._of(query, run_ids):
+                of_root = found.setdefault(row["root"], {})
+                if row["id"] not in of_root:
+                    of_root[row["id"]] = row["depth"], row_mapping.to_checkpoint(row, self.root)
+        return {
+            root: tuple(each for _, each in sorted(rows.values(), key=_place)) for root, rows in found.items()
+        }
+
+    def deciding_of(
+        self, run_id: int, steps: Collection[int] = (), *, by_evaluators: bool = False
+    ) -> tuple[Checkpoint, ...]:
+        """Return the same of what a run has saved itself, without those that it resumed."""
+        found = self.deciding([run_id], steps, by_evaluators=by_evaluators).get(run_id, ())
+        return tuple(each for each in found if each.run_id == run_id)
+
+    def unscored(self, run_ids: Collection[int]) -> dict[int, int]:
+        """Return, by run, how many of its lineage the evaluator of its stage has not scored, if any."""
+        from pipeline_widgets.persistence.repositories.checkpoint_choices import UNSCORED  # noqa: PLC0415  not before Running
+
+        return {row["root"]: row["unscored"] for row in self._of(UNSCORED, run_ids)}
 
     def saving(self, project_id: int) -> frozenset[int]:
         """Return the experiments of a project of which something is saved."""

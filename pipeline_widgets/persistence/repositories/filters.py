@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Table,
     and_,
     case,
     cast,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     not_,
+    null,
     or_,
     select,
     true,
@@ -38,6 +40,7 @@ from pipeline_widgets.domain.filtering import (
     Not,
     is_config_path,
 )
+from pipeline_widgets.domain.project import describe_kind
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.persistence.repositories.experiment_runs import LATEST_RUN, LATEST_STATUS, of_runs
 from pipeline_widgets.persistence.repositories.search import contains_text
@@ -49,7 +52,7 @@ _P, _E, _R, _A, _S = (
     schema.algorithms.c,
     schema.stages.c,
 )
-_L = schema.last_metrics.c
+_L, _J = schema.last_metrics.c, schema.projects.c
 _MINIMISED = _A.spec["score"].as_string() == "min"
 
 FLAGS = ("true", "false")  # as JSON writes them
@@ -200,6 +203,39 @@ def pipeline_target(subject: FilterSubject, computed: Callable[[Condition], Coll
         tags=_P.tags,
         computed=computed,
         id=_P.id,
+    )
+
+
+def project_target(subject: FilterSubject, computed: Callable[[Condition], Collection[int]]) -> FilterTarget:
+    """Return where projects have what a filter asks for.
+
+    Args:
+        subject: What is known of them.
+        computed: Finds the projects for which a condition on their statuses holds.
+    """
+
+    def count(table: Table) -> ColumnElement[Any]:
+        mine = select(func.count()).select_from(table).where(table.c.project_id == _J.id)
+        return mine.correlate(schema.projects).scalar_subquery()
+
+    name, kinds = (
+        _Column(value=_J.name),
+        {each: describe_kind(advanced_training=each) for each in (True, False)},
+    )
+    return FilterTarget(
+        subject=subject,
+        names=(name,),
+        columns={
+            "name": name,
+            "kind": _Column(value=case((_J.advanced_training.is_(True), kinds[True]), else_=kinds[False])),
+            "experiments": _Column(value=count(schema.experiments)),
+            "pipelines": _Column(value=count(schema.pipelines)),
+        },
+        config=_Column(value=null()),  # projects have neither config nor metrics nor tags
+        run_id=_Column(value=null()),
+        tags=null(),
+        computed=computed,
+        id=_J.id,
     )
 
 

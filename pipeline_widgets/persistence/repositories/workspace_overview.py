@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import (
@@ -19,14 +19,16 @@ from sqlalchemy import (
 )
 
 from pipeline_widgets.domain.chain import Trigger
+from pipeline_widgets.domain.filter_subjects import PROJECTS
+from pipeline_widgets.domain.filtering import EVERYTHING, Condition, Filter
 from pipeline_widgets.domain.overview import ActiveRun, ProjectSummary, StatusCount, UnfinishedStage
 from pipeline_widgets.domain.rollup import PipelineStatus, StageSummary
 from pipeline_widgets.domain.run import Status
 from pipeline_widgets.persistence import row_mapping, schema
 from pipeline_widgets.persistence.repositories.base import Repository
+from pipeline_widgets.persistence.repositories.filters import build_condition, project_target
 from pipeline_widgets.persistence.repositories.pipelines import NAMED_STAGES, STAGE_STATUS
 from pipeline_widgets.persistence.repositories.runs import ACTIVE_LITERALS, IS_ACTIVE
-from pipeline_widgets.persistence.repositories.search import contains_text
 
 #: By what the database itself sorts the projects.
 Order: TypeAlias = Literal["modified", "name", "created"]
@@ -154,12 +156,27 @@ _ACTIVE_RUNS = (
 class WorkspaceOverview(Repository):
     """The projects of a workspace as a whole, with as many statements for one as for a thousand."""
 
-    def ids(self, search: str, order: Order, *, descending: bool) -> tuple[int, ...]:
-        """Return, in that order, the projects with a text in their name."""
+    def ids(
+        self,
+        where: Filter,
+        order: Order,
+        *,
+        descending: bool,
+        computed: Callable[[Condition], Collection[int]],
+    ) -> tuple[int, ...]:
+        """Return, in that order, the projects for which a filter holds.
+
+        Args:
+            where: The filter.
+            order: By what they are sorted.
+            descending: Whether the last one comes first.
+            computed: Finds the projects for which a condition on their statuses holds.
+        """
         keys = [key.desc() if descending else key.asc() for key in (_ORDERS[order], _D.id)]
         query = select(_D.id).order_by(*keys)
-        if search:
-            query = query.where(contains_text(self.connection, search, _D.name))
+        if where != EVERYTHING:
+            holds = build_condition(self.connection, where, project_target(PROJECTS, computed))
+            query = query.where(_D.id.in_(select(_P.id).where(holds)))
         return tuple(self.connection.scalars(query))
 
     def count(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from pipeline_widgets.domain.agent import AGENT_STATUSES_BY_URGENCY, Agent, AgentSummary
+from pipeline_widgets.domain.agent import AGENT_STATUSES_BY_URGENCY, BASE_MODEL, Agent, AgentKey, AgentStatus
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services.queries.paging import Page, check_sort, cut
 
@@ -84,20 +84,19 @@ class AgentListQueries:
             ConfigError: The list cannot be sorted by that.
         """
         check_sort(sort, Sort, "agents")
-        text = search.strip().casefold()
+        text = search.strip()
         with self._store.read() as work:
-            agents = work.agents.summaries(only)
-            known = {each.id: each for each in agents if text in each.name.casefold()}
-            ids = sorted(known, key=lambda each: _ORDER[sort](known[each]), reverse=descending)
-            here = cut(ids, page=page, size=size, holding=holding)
+            keys = sorted(work.agents.keys(sort, text, only), key=_ORDER[sort], reverse=descending)
+            here = cut([each.id for each in keys], page=page, size=size, holding=holding)
             projects = {each.id: each.name for each in work.projects.all()}
+            everything = work.agents.count() if only is None else len(work.agents.keys("name", only=only))
             return AgentPage(
-                rows=_list(work, [known[each] for each in here.listed], projects),
+                rows=_list(work, here.listed, projects),
                 total=here.total,
-                all=len(agents),
+                all=everything,
                 page=here.page,
                 size=here.size,
-                base_models=any(each.base_model is not None for each in agents),
+                base_models=work.agents.any_base_model(only),
                 projects=len(projects),
             )
 
@@ -123,19 +122,22 @@ class AgentListQueries:
             )
 
 
-def _list(
-    work: UnitOfWork, summaries: Sequence[AgentSummary], projects: Mapping[int, str]
-) -> tuple[ListedAgent, ...]:
-    agents = {each.id: each for each in work.agents.matching([each.id for each in summaries], ())}
+def _list(work: UnitOfWork, ids: Sequence[int], projects: Mapping[int, str]) -> tuple[ListedAgent, ...]:
+    agents = {each.id: each for each in work.agents.matching(ids, ())}
     makers = work.runs.by_id({each.current.checkpoint.run_id for each in agents.values()})
     return tuple(
         ListedAgent(
-            agent=agents[each.id],
-            project=projects[makers[agents[each.id].current.checkpoint.run_id].project_id],
-            base_model=each.base_model,
+            agent=agents[each],
+            project=projects[makers[agents[each].current.checkpoint.run_id].project_id],
+            base_model=_base_model(agents[each]),
         )
-        for each in summaries
+        for each in ids
     )
+
+
+def _base_model(agent: Agent) -> str | None:
+    facet = agent.current.checkpoint.signature.get(BASE_MODEL)
+    return None if facet is None else str(facet)
 
 
 def _natural(text: str) -> list[tuple[bool, int | str]]:
@@ -144,17 +146,17 @@ def _natural(text: str) -> list[tuple[bool, int | str]]:
     return [(True, part) if not part.isdecimal() else (False, int(part)) for part in parts if part]
 
 
-def _by_status(agent: AgentSummary) -> tuple[Any, ...]:
-    return -AGENT_STATUSES_BY_URGENCY.index(agent.status), _natural(agent.name)
+def _by_status(agent: AgentKey) -> tuple[Any, ...]:
+    return -AGENT_STATUSES_BY_URGENCY.index(AgentStatus(agent.value)), _natural(agent.name)
 
 
-def _by_base_model(agent: AgentSummary) -> tuple[Any, ...]:
-    return _natural(agent.base_model or ""), _natural(agent.name)
+def _by_value(agent: AgentKey) -> tuple[Any, ...]:
+    return _natural(agent.value), _natural(agent.name)
 
 
-_ORDER: Final[Mapping[Sort, Callable[[AgentSummary], Any]]] = {
+_ORDER: Final[Mapping[Sort, Callable[[AgentKey], Any]]] = {
     "name": lambda agent: _natural(agent.name),
-    "experiment": lambda agent: (_natural(agent.experiment), _natural(agent.name)),
-    "base_model": _by_base_model,
+    "experiment": _by_value,
+    "base_model": _by_value,
     "status": _by_status,
 }

@@ -91,7 +91,7 @@ class ResumeOptionsQueries:
             if work.runs.get(run_id).experiment_id != experiment_id:
                 fix = "Choose one of its own runs."
                 raise NoCheckpointError(f"Experiment {experiment.name!r} has no such run.", fix=fix)
-            saved = work.checkpoints.of_runs([run_id])
+            saved = work.checkpoints.deciding_of(run_id, [choice] if isinstance(choice, int) else ())
         return choose_checkpoint(saved, choice, higher_is_better=experiment.spec.higher_is_better).checkpoint
 
 

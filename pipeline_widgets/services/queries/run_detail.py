@@ -11,16 +11,16 @@ from pipeline_widgets.domain.artifact_words import describe_role
 from pipeline_widgets.domain.checkpoint import Checkpoint, choose_checkpoint, is_finite
 from pipeline_widgets.domain.compatibility import AlgorithmSpec
 from pipeline_widgets.domain.curve import Curve
-from pipeline_widgets.domain.evaluator import Yardstick
+from pipeline_widgets.domain.evaluator import EvaluatorSpec, Yardstick
 from pipeline_widgets.domain.retry import describe_retry
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.shown_item import ShownSummary
 from pipeline_widgets.domain.stage_settings import describe_placement
-from pipeline_widgets.domain.usage import make_curves
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.logs import LOG_READ, render_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services.queries.curves import CurveReader, MetricCurve, RunCurves
+from pipeline_widgets.services.queries.usage_curves import UsageReader
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +78,10 @@ class RunDetail:
     resumed: tuple[int, ...]
     #: Whether they hold all that was reported.
     whole: bool
+    #: The latest ones and the best one, in the order of their steps.
     checkpoints: tuple[CheckpointRow, ...]
+    #: How many there are, with those that were left out.
+    saved: int
     #: The id of the best of them; None where none has a score.
     best: int | None
     #: The end of what it has printed.
@@ -98,9 +101,16 @@ class RunDetailQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._curves = CurveReader()
+        self._usage = UsageReader()
 
     def run(
-        self, run_id: int, *, points: int = 120, lines: int = 40, metrics: int | None = None
+        self,
+        run_id: int,
+        *,
+        points: int = 120,
+        lines: int = 40,
+        metrics: int | None = None,
+        checkpoints: int = 50,
     ) -> RunDetail:
         """Return what is to be seen of a run.
 
@@ -110,6 +120,7 @@ class RunDetailQueries:
             lines: How many lines of the log are shown at most.
             metrics: How many metrics this look may read; by default all that are new. After a look that
                 left some, `whole` is false, and the next one goes on.
+            checkpoints: How many of the latest are listed at most; the best one is always among them.
 
         Raises:
             NotFoundError: It is gone.
@@ -118,18 +129,22 @@ class RunDetailQueries:
             run = work.runs.get(run_id)
             start, begun = _start(work, run)
             read = self._curves.read(work, [run_id], points, metrics)[run_id]
-            saved = work.checkpoints.of_runs([run_id])
+            best = _best(work, run)
+            listed = work.checkpoints.latest_of_run(run_id, checkpoints)
+            if best is not None and best not in listed:
+                listed = (best, *listed)
             run_detail = RunDetail(
                 run=replace(run, beat_at=None),
                 start=" ".join(filter(None, [*_describe_launch(run), _describe_retry(work, run), start])),
                 begun=begun,
                 curves=read.curves,
-                usage=_usage(work, run_id, points),
+                usage=self._usage.read(work, run_id, points),
                 clock=read.clock,
                 resumed=read.resumed,
                 whole=read.whole,
-                checkpoints=checkpoint_rows(work, saved),
-                best=_best(work, run, saved),
+                checkpoints=checkpoint_rows(work, listed),
+                saved=work.checkpoints.count_of_run(run_id),
+                best=best.id if best is not None else None,
                 log="",
                 agent=_agent(work, run),
                 shown=work.shown_items.summaries([run_id]).get(run_id, ShownSummary(run_id=run_id)),
@@ -154,7 +169,7 @@ class RunDetailQueries:
         with self._store.read() as work:
             run = work.runs.get(run_id)
             read = self._curves.read(work, [run_id], points, metrics)[run_id]
-            usage = _usage(work, run_id, points)
+            usage = self._usage.read(work, run_id, points)
         return replace(
             before,
             run=replace(run, beat_at=None),
@@ -232,11 +247,6 @@ def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
     ), 0
 
 
-def _usage(work: UnitOfWork, run_id: int, points: int) -> tuple[MetricCurve, ...]:
-    curves = make_curves(work.metrics.usage(run_id), points)
-    return tuple(MetricCurve(name=name, points=curve) for name, curve in curves.items())
-
-
 def _describe_launch(run: Run) -> tuple[str, ...]:
     """Say for what a run waits, and where it is launched if that is not this machine."""
     waits = f"Waits for {run.waiting_for}." if run.waiting_for else ""
@@ -268,29 +278,31 @@ def _version(work: UnitOfWork, version_id: int) -> str | None:
     return f"saved Agent {quote(work.agents.get(version.agent_id).name)}, version {version.number}"
 
 
-def _best(work: UnitOfWork, run: Run, saved: Sequence[Checkpoint]) -> int | None:
-    if not saved or not run.is_training:
+def _best(work: UnitOfWork, run: Run) -> Checkpoint | None:
+    """Return the best of what a run has saved; None where none has a score."""
+    if not run.is_training:
         return None
     made_by = work.experiments.get(run.trained_experiment_id).spec
-    yardstick = _yardstick(work, run, made_by, saved)
-    if yardstick is not None and not yardstick.scores:
+    judge = _judge(work, run, made_by)
+    saved = work.checkpoints.deciding_of(run.id, by_evaluators=judge is not None)
+    yardstick = None if judge is None else _measure(work, judge, saved)
+    if not saved or (yardstick is not None and not yardstick.scores):
         return None
     higher = made_by.higher_is_better
     best = choose_checkpoint(saved, "best", higher_is_better=higher, yardstick=yardstick).checkpoint
     if yardstick is not None:
-        return best.id if is_finite(yardstick.scores.get(best.id)) else None
+        return best if is_finite(yardstick.scores.get(best.id)) else None
     scored = is_finite(best.evaluation_score) or is_finite(best.training_score)
-    return best.id if scored else None
+    return best if scored else None
 
 
-def _yardstick(
-    work: UnitOfWork, run: Run, made_by: AlgorithmSpec, saved: Sequence[Checkpoint]
-) -> Yardstick | None:
+def _judge(work: UnitOfWork, run: Run, made_by: AlgorithmSpec) -> EvaluatorSpec | None:
     """Return what Best goes by in the pipeline of a run; None where by the algorithm's own scores."""
     stored = work.evaluators.of_stages([run.stage_id]).get(run.stage_id) if run.stage_id is not None else None
-    if stored is None or not stored.spec.accepts_from(made_by):
-        return None
-    spec = stored.spec
+    return stored.spec if stored is not None and stored.spec.accepts_from(made_by) else None
+
+
+def _measure(work: UnitOfWork, spec: EvaluatorSpec, saved: Sequence[Checkpoint]) -> Yardstick:
     scores = work.evaluators.scores_of_checkpoints([each.id for each in saved])
     mine = {each.checkpoint_id: each.value for each in scores if each.evaluator == spec.name}
     return Yardstick(spec=spec, scores=mine)

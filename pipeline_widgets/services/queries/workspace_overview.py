@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from pipeline_widgets.domain.filter_subjects import PROJECTS
-from pipeline_widgets.domain.filtering import (
-    EVERYTHING,
-    Filter,
-    FilterFacts,
-    NameSearch,
-    matches,
-    parse_filter,
-)
+from pipeline_widgets.domain.filtering import EVERYTHING, Condition, Filter, compare, parse_filter
 from pipeline_widgets.domain.overview import ActiveRun, ProjectSummary, StatusCount, UnfinishedStage
-from pipeline_widgets.domain.project import describe_kind
 from pipeline_widgets.domain.rollup import PipelineStatus, Rollup, roll_up_project, roll_up_unfinished
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services.queries.paging import Page, check_sort, cut
@@ -101,9 +94,9 @@ class WorkspaceOverviewQueries:
         check_sort(sort, Sort, "projects")
         where = parse_filter(search, PROJECTS)
         with self._store.read() as work:
-            pipelines, others = work.overview.pipeline_counts(), work.overview.other_counts()
-            counts = _by_project((*pipelines, *others))
-            ids = _sort(work, where, sort, counts, descending=descending)
+            statuses = _Statuses(work)
+            ids = _sort(work, where, sort, statuses, descending=descending)
+            counts = statuses.counts
             here = cut(ids, page=page, size=size, holding=holding)
             summaries = work.overview.summaries(here.listed)
             waiting = work.overview.unfinished_stages(LISTED)
@@ -120,7 +113,7 @@ class WorkspaceOverviewQueries:
                     for each in waiting
                 ),
                 all_waiting=sum(
-                    each.count for each in pipelines if each.status is not PipelineStatus.SUCCEEDED
+                    each.count for each in statuses.pipelines if each.status is not PipelineStatus.SUCCEEDED
                 ),
                 has_agents=work.checkpoints.any(),  # what an agent is a copy of cannot be deleted
             )
@@ -141,50 +134,44 @@ class WorkspaceOverviewQueries:
         """
         where = parse_filter(search, PROJECTS)
         with self._store.read() as work:
-            counts = _by_project((*work.overview.pipeline_counts(), *work.overview.other_counts()))
-            return tuple(_matching(work, where, "created", counts, descending=False))
+            return work.overview.ids(where, "created", descending=False, computed=_Statuses(work).matching)
 
 
-def _matching(
-    work: UnitOfWork,
-    where: Filter,
-    order: Literal["modified", "name", "created"],
-    counts: Mapping[int, _Counts],
-    *,
-    descending: bool,
-) -> Sequence[int]:
-    """Return the ids of the projects for which a filter holds; a word is searched by the database."""
-    word = where.text if isinstance(where, NameSearch) else ""
-    ids = work.overview.ids(word, order, descending=descending)
-    if word or where == EVERYTHING:
-        return ids
-    known = work.overview.summaries(ids)
-    return [each for each in ids if matches(where, _facts(known[each], counts.get(each, {})), PROJECTS)]
+class _Statuses:
+    """Where what is in projects stands, read when it is first asked for."""
 
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
 
-def _facts(project: ProjectSummary, counts: _Counts) -> FilterFacts:
-    return FilterFacts(
-        names=(project.name,),
-        fields={
-            "name": (project.name,),
-            "kind": (describe_kind(advanced_training=project.advanced_training),),
-            "status": tuple(str(status) for status, many in counts.items() if many),
-            "experiments": (project.experiments,),
-            "pipelines": (project.pipelines,),
-        },
-    )
+    @cached_property
+    def pipelines(self) -> Sequence[StatusCount]:
+        """How many pipelines of projects stand where."""
+        return self._work.overview.pipeline_counts()
+
+    @cached_property
+    def counts(self) -> Mapping[int, _Counts]:
+        """How much stands where, by project."""
+        return _by_project((*self.pipelines, *self._work.overview.other_counts()))
+
+    def matching(self, condition: Condition) -> list[int]:
+        """Return the projects for which a condition on their statuses holds."""
+        return [
+            project_id
+            for project_id, given in self.counts.items()
+            if any(compare(str(status), condition) for status, many in given.items() if many)
+        ]
 
 
 def _sort(
-    work: UnitOfWork, where: Filter, sort: Sort, counts: Mapping[int, _Counts], *, descending: bool
+    work: UnitOfWork, where: Filter, sort: Sort, statuses: _Statuses, *, descending: bool
 ) -> Sequence[int]:
     """Return the ids of the projects that match, in order."""
     if sort != "status":
-        return _matching(work, where, sort, counts, descending=descending)
-    matching = _matching(work, where, "created", counts, descending=False)
+        return work.overview.ids(where, sort, descending=descending, computed=statuses.matching)
+    matching = work.overview.ids(where, "created", descending=False, computed=statuses.matching)
 
     def need(project_id: int) -> tuple[int, int]:
-        rollup = roll_up_project(counts.get(project_id, {}))
+        rollup = roll_up_project(statuses.counts.get(project_id, {}))
         return (-1 if rollup is None else rollup.urgency, project_id)
 
     return sorted(matching, key=need, reverse=descending)

@@ -1,0 +1,46 @@
+"""The curves of what the processes of runs use: a look reads the samples since the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline_widgets.domain.curve import Curve
+from pipeline_widgets.domain.usage import extend_usage, find_told
+from pipeline_widgets.persistence.store import UnitOfWork
+from pipeline_widgets.services.queries.curves import KEPT, MetricCurve
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadUsage:
+    """The curves of a run as far as they were read."""
+
+    #: The id of the last sample that was read.
+    last: int = 0
+    curves: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
+
+
+class UsageReader:
+    """Reads what the processes of runs use within a unit of work, and keeps the curves for the next look."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], _ReadUsage] = {}
+
+    def read(self, work: UnitOfWork, run_id: int, points: int) -> tuple[MetricCurve, ...]:
+        """Return the curves of the resources that are told, over the milliseconds since the run began.
+
+        Args:
+            work: The transaction.
+            run_id: The run.
+            points: How many points a curve has at most; the peak is one of them.
+        """
+        key = (run_id, points)
+        read = self._known.pop(key, _ReadUsage())
+        samples, last = work.metrics.usage_after(run_id, read.last)
+        if samples:
+            read = _ReadUsage(last, extend_usage(read.curves, samples, points))
+        self._known[key] = read  # last, so that the ones longest unseen come first
+        for oldest in list(self._known)[:-KEPT]:
+            self._known.pop(oldest, None)
+        told = find_told(read.curves)
+        return tuple(MetricCurve(name=name, points=curve) for name, curve in told.items())
