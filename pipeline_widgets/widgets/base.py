@@ -126,7 +126,7 @@ class View(ReadOnlyState, anywidget.AnyWidget):
     untrusted = t.Unicode("").tag(sync=True)
     #: The id of the picture that the view hides while it is alive.
     picture = t.Unicode("").tag(sync=True)
-    #: Raised with each change of a trait that goes down in patches: so a page knows whether it has missed one.
+    #: Raised with each change of what goes down in patches: so a page knows whether it has missed one.
     sequence = t.Int(0).tag(sync=True)
 
     #: Whether a list of rows is sent as a whole; below that share of changed rows, only these are sent.

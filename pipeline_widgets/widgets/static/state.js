@@ -14,8 +14,8 @@ export function attach(model) {
 }
 
 /**
- * Take what has changed of what is known already: Python has sent only that. What is set here is never followed
- * by save_changes: the browser owns no state, and would send all of it back.
+ * Take what has changed of what is known already: Python has sent only that. What is set here is never
+ * followed by save_changes: the browser owns no state, and would send all of it back.
  * @param {Model} model
  */
 function patches(model) {
