@@ -9,7 +9,7 @@ A patch has one of these forms; `static/patch.js` applies it:
 * `{"value": V}`: another value.
 * `{"fields": {name: patch}}`: an object with the same names; the others are as before.
 * `{"items": [[place, patch], ...]}`: as many objects in a list; the others are as before.
-* `{"keep": N, "then": [...]}`: the first N items of a list, and these after them.
+* `{"keep": N, "add": [...]}`: the first N items of a list, and these after them.
 
 JSON Patch (RFC 6902) has an operation with a path for each item, and no way to say that the end of a list
 is replaced: for a point of thirty curves it takes five times the bytes.
@@ -63,7 +63,7 @@ def _find_items(before: list[Any], now: list[Any]) -> Patch | None:
     if not now:
         return {"value": []}
     kept = _count_kept(before, now)
-    return {"keep": kept, "then": now[kept:]}
+    return {"keep": kept, "add": now[kept:]}
 
 
 def _count_kept(before: list[Any], now: list[Any]) -> int:

@@ -18,6 +18,7 @@ for (const { name, before, now, patch } of CASES)
 
 test("what has not changed stays the same object", () => {
   const before = { run: { log: "", curves: [{ points: [[1, 1]] }, { points: [[1, 2]] }] }, settings: [] };
+  /** @type {Patch} */
   const patch = { fields: { run: { fields: { curves: { items: [[1, { value: { points: [] } }]] } } } } };
   const now = applyPatch(before, patch);
   assert.equal(now.run.curves[0], before.run.curves[0]);
@@ -25,27 +26,35 @@ test("what has not changed stays the same object", () => {
   assert.notEqual(now.run, before.run);
 });
 
-/** A model as a page has it, with what it sends up. */
+/**
+ * A model as a page has it, with what it sends up.
+ * @param {Record<string, any>} state
+ */
 function page(state) {
-  const heard = {},
-    sent = [];
-  const line = { send: (message) => sent.push(message.command) };
-  const model = {
-    get: (name) => state[name],
-    set: (name, value) => (state[name] = value),
-    on: (event, hear) => (heard[event] = hear),
+  /** @type {Record<string, (message: object) => unknown>} */
+  const heard = {};
+  /** @type {string[]} */
+  const sent = [];
+  const line = { send: (/** @type {{ command: string }} */ message) => sent.push(message.command) };
+  const model = /** @type {any} */ ({
+    get: (/** @type {string} */ name) => state[name],
+    set: (/** @type {string} */ name, /** @type {any} */ value) => (state[name] = value),
+    on: (/** @type {string} */ event, /** @type {any} */ hear) => (heard[event] = hear),
     off: () => {},
     widget_manager: { get_model: async () => line },
-  };
+  });
   attach(model);
-  return { state, sent, hear: (message) => heard["msg:custom"](message) };
+  return { state, sent, hear: (/** @type {object} */ message) => heard["msg:custom"](message) };
 }
 
-/** A point more of a curve that had so many before. */
+/**
+ * The next point of a curve.
+ * @param {number} at
+ */
 const point = (at) => ({
   patch: "curves",
   sequence: at,
-  change: { keep: at - 1, then: [[at, at]] },
+  change: { keep: at - 1, add: [[at, at]] },
 });
 
 const settle = () => new Promise((go) => setTimeout(go));
@@ -53,14 +62,39 @@ const settle = () => new Promise((go) => setTimeout(go));
 test("patches in their order make the curve", () => {
   const { state, hear } = page({ line: "IPY_MODEL_1", sequence: 0, curves: [] });
   for (const at of [1, 2, 3]) hear(point(at));
-  assert.deepEqual(state, { line: "IPY_MODEL_1", sequence: 3, curves: [[1, 1], [2, 2], [3, 3]] });
+  assert.deepEqual(state, {
+    line: "IPY_MODEL_1",
+    sequence: 3,
+    curves: [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ],
+  });
 });
 
 test("a patch that came with the state as a whole is not applied again", () => {
-  const { state, hear, sent } = page({ line: "IPY_MODEL_1", sequence: 2, curves: [[1, 1], [2, 2]] });
+  const { state, hear, sent } = page({
+    line: "IPY_MODEL_1",
+    sequence: 2,
+    curves: [
+      [1, 1],
+      [2, 2],
+    ],
+  });
   hear(point(1));
   hear(point(2));
-  assert.deepEqual([state.sequence, state.curves, sent], [2, [[1, 1], [2, 2]], []]);
+  assert.deepEqual(
+    [state.sequence, state.curves, sent],
+    [
+      2,
+      [
+        [1, 1],
+        [2, 2],
+      ],
+      [],
+    ],
+  );
 });
 
 test("a page that has missed a patch asks once for the whole, and goes on from it", async () => {
@@ -70,7 +104,15 @@ test("a page that has missed a patch asks once for the whole, and goes on from i
   await settle();
   assert.deepEqual(state.curves, [[1, 1]]); // old, and not wrong
   assert.deepEqual(sent, ["resend"]);
-  Object.assign(state, { sequence: 4, curves: [[1, 1], [2, 2], [3, 3], [4, 4]] });
+  Object.assign(state, {
+    sequence: 4,
+    curves: [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [4, 4],
+    ],
+  });
   hear(point(5));
   assert.equal(state.curves.length, 5);
   hear(point(7));

@@ -14,7 +14,7 @@ def apply_patch(value: Any, patch: dict[str, Any]) -> Any:
     if "value" in patch:
         return patch["value"]
     if "keep" in patch:
-        return [*value[: patch["keep"]], *patch["then"]]
+        return [*value[: patch["keep"]], *patch["add"]]
     if "fields" in patch:
         return {**value, **{name: apply_patch(value[name], each) for name, each in patch["fields"].items()}}
     changed = dict(patch["items"])
@@ -30,7 +30,9 @@ class Page:
     state: dict[str, Any]
     #: Whether it hears nothing now, as while it has no connection.
     is_deaf: bool = False
+    #: How often it has asked for the whole, and how many patches it has taken.
     asked: int = 0
+    taken: int = 0
 
     def lease(self) -> None:
         """Say that the view can be seen."""
@@ -53,6 +55,7 @@ class Page:
             known = self.state[content["patch"]]
             self.state[content["patch"]] = [changed.get(row["id"], row) for row in known]
         elif content["sequence"] == self.state["sequence"] + 1:
+            self.taken += 1
             self.state["sequence"] += 1
             self.state[content["patch"]] = apply_patch(self.state[content["patch"]], content["change"])
         elif content["sequence"] > self.state["sequence"]:

@@ -77,7 +77,7 @@ def test_of_a_list_the_first_items_that_are_alike_stay(first: Any, before: Any, 
 def test_tuples_are_the_lists_that_they_become() -> None:
     """As points are where they are kept for the next look."""
     assert find_patch([(1, 2)], ((1, 2),)) is None
-    assert find_patch((), [(1, 2)]) == {"keep": 0, "then": [(1, 2)]}
+    assert find_patch((), [(1, 2)]) == {"keep": 0, "add": [(1, 2)]}
 
 
 # ---- views and pages
@@ -229,10 +229,15 @@ def test_where_no_page_has_a_lease_all_is_sent_as_a_whole(
     _, job = running
     pages = show("builder")
     page = pages.open()
-    kept = {**page.state}
     page.tell("release", view=page.name)
-    pages.view.comm.publish_msg = lambda *_, data, **__: kept.update(data.get("state", {}))  # pyright: ignore[reportOptionalMemberAccess, reportUnknownLambdaType]
     report(lab, job, 10)
-    pages.view.refresh()
-    assert kept["panel"] == pages.view.get_state("panel")["panel"]
-    assert kept["sequence"] == pages.view.sequence
+    pages.refresh()
+    assert page.shown("panel", "sequence") == json.loads(
+        json.dumps(pages.view.get_state(["panel", "sequence"]))
+    )
+    assert page.taken == 0
+    page.lease()
+    report(lab, job, 20)
+    pages.refresh()
+    assert page.shown(*PATCHED["builder"]) == whole(pages, "builder")
+    assert page.taken == 1

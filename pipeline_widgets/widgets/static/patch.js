@@ -17,7 +17,7 @@ export function applyPatch(value, patch) {
  */
 function patched(value, patch) {
   if ("value" in patch) return patch.value;
-  if ("keep" in patch) return [...value.slice(0, patch.keep), ...patch.then];
+  if ("keep" in patch) return [...value.slice(0, patch.keep), ...patch.add];
   const made = Array.isArray(value) ? [...value] : { ...value };
   const changed = "items" in patch ? patch.items : Object.entries(patch.fields);
   for (const [at, each] of changed) made[at] = patched(made[at], each);

@@ -854,7 +854,7 @@ type Patch =
   | { value: unknown }
   | { fields: Record<string, Patch> }
   | { items: [number, Patch][] }
-  | { keep: number; then: unknown[] };
+  | { keep: number; add: unknown[] };
 
 /** Changed rows of a list that the page has. */
 type ChangedRows = { patch: "rows" | "active" | "waiting"; rows: { id: number }[] };
