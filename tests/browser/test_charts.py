@@ -327,7 +327,7 @@ experiment = project.create_experiment("waves", algorithm=waves)
 run = experiment.train()
 while len(run.metrics) < 100:
     time.sleep(0.1)
-view = project.compare()
+view = project.compare().view()
 view
 """
 WAVE = "[[row['run'], [list(point) for point in row['points']]] for row in view.curves][1][1]"
