@@ -144,6 +144,7 @@ bench: $(DEV) ## Measure what it costs, each beside a reference; with engines an
 	$(BIN)/python benchmarks/batching.py
 	$(BIN)/python benchmarks/files.py
 	$(BIN)/python benchmarks/visible_views.py
+	$(BIN)/python benchmarks/view_ticks.py
 	$(BIN)/python benchmarks/views.py
 	$(BIN)/python benchmarks/shown_items.py
 	$(BIN)/python benchmarks/postgresql.py

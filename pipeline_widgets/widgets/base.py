@@ -20,6 +20,7 @@ from IPython.display import display
 from pipeline_widgets.application import Services
 from pipeline_widgets.errors import PipelineError
 from pipeline_widgets.widgets import assets
+from pipeline_widgets.widgets.patches import find_patch
 from pipeline_widgets.widgets.picture import Picture
 from pipeline_widgets.widgets.refresher import Refresher, refresher
 from pipeline_widgets.widgets.snapshot import Rows, table_html, table_text
@@ -125,6 +126,8 @@ class View(ReadOnlyState, anywidget.AnyWidget):
     untrusted = t.Unicode("").tag(sync=True)
     #: The id of the picture that the view hides while it is alive.
     picture = t.Unicode("").tag(sync=True)
+    #: Raised with each change of what goes down in patches: so a page knows whether it has missed one.
+    sequence = t.Int(0).tag(sync=True)
 
     #: Whether a list of rows is sent as a whole; below that share of changed rows, only these are sent.
     _WHOLE: ClassVar[float] = 0.5
@@ -133,6 +136,8 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         self._services = services
         self._guard = threading.RLock()
         self._silent: set[str] = set()
+        self._patched: set[str] = set()  # the traits that go down in patches
+        self._sequence_at_lease = 0
         self._fresh_at = time.time()
         self._changes = 0  # of what is shown, ever
         self._pictured = 0  # how many of them the picture has
@@ -186,12 +191,29 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         if not alike or len(changed) > max(1, self._WHOLE * len(new)):
             self.set_trait(name, new)
             return
-        self._silent.add(name)
-        try:
-            self.set_trait(name, new)
-        finally:
-            self._silent.discard(name)
+        self._set_silently(**{name: new})
         self.send({"patch": name, "rows": changed})
+
+    def show_patched(self, **traits: Any) -> None:
+        """Set traits of which little changes at a time, such as curves that grow: only that is sent.
+
+        Where no page has leased the view, a trait is sent as a whole: who keeps its state there, such as
+        `nbconvert --execute`, knows no patches.
+        """
+        for name, now in traits.items():
+            patch = find_patch(getattr(self, name), now)
+            if patch is None:
+                continue
+            self._changes += 1
+            changed = {name: now, "sequence": self.sequence + 1}
+            if not self._refresher.is_leased(self):
+                with self.hold_sync():  # one message
+                    for each, value in changed.items():
+                        self.set_trait(each, value)
+                continue
+            self._patched.add(name)
+            self._set_silently(**changed)
+            self.send({"patch": name, "sequence": self.sequence, "change": patch})
 
     def do_hello(self) -> None:
         """Answer, so that what the browser says from now on is heard while a cell runs."""
@@ -202,9 +224,19 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         self.refresh()
         self._refresher.wake()  # for the other views
 
-    def do_lease(self, view: str) -> None:
-        """A view of this can be seen, or still can."""
+    def do_lease(self, view: str, sequence: int | None = None) -> None:
+        """A view of this can be seen, or still can. It has seen the patches up to this one.
+
+        One that is older than at the lease before is not on its way any more: the page has missed it.
+        """
+        if sequence is not None and sequence < self._sequence_at_lease:
+            self.do_resend()
+        self._sequence_at_lease = self.sequence
         self._refresher.lease(view, self)
+
+    def do_resend(self) -> None:
+        """A page has missed a patch: send what goes down in patches as a whole."""
+        self.send_state([*sorted(self._patched), "sequence"])
 
     def do_release(self, view: str) -> None:
         """A view of this can no longer be seen."""
@@ -246,6 +278,15 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         if self._pictured != self._changes:
             self._picture.renew()
             self._pictured = self._changes
+
+    def _set_silently(self, **traits: Any) -> None:
+        """Set traits that are told otherwise; a page that is loaded later gets them as they are now."""
+        self._silent |= traits.keys()
+        try:
+            for name, value in traits.items():
+                self.set_trait(name, value)
+        finally:
+            self._silent -= traits.keys()
 
     def _should_send_property(self, key: str, value: Any) -> bool:
         return key not in self._silent and super()._should_send_property(key, value)

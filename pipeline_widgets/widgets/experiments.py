@@ -294,7 +294,7 @@ class ExperimentsView(AnnotatedList, TriggeringView, LineageView, ScoringView, D
         shown = [row.id for row in self._shown.rows if row.id in self._open]
         self._scored.clear()
         found = [self._detail(each, self._open[each]) for each in shown]
-        self.show_rows("details", [each for each in found if each is not None])
+        self.show_patched(details=[each for each in found if each is not None])
 
     def _detail(self, experiment_id: int, look: ExpandedRow) -> Row | None:
         try:

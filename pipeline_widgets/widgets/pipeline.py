@@ -187,7 +187,7 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
 
     def do_close_chart(self) -> None:
         """Close that chart."""
-        self.show(chart={})
+        self.show_patched(chart={})
 
     def do_environment(self, run: int) -> Row:
         """Return how a run came about: the machine, git, and the code with its texts."""
@@ -414,7 +414,7 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
         chosen, before, was_scoring = self._find_chosen(), self._run_detail, self._scoring
         self._whole, self._scoring, self._run_detail = True, False, None
         if chosen is None:
-            self.show(panel={})
+            self.show_patched(panel={})
             return
         run_detail = None
         if chosen.run is not None:
@@ -435,12 +435,12 @@ class PipelineView(TriggeringView, ConfigEditingView, LineageView, ScoringView, 
                 saved = self._services.evaluations.checkpoints_of_runs([run_detail.run.id])
                 self._evaluations, self._scoring = self.open_evaluations(saved)
             shown["run"]["evaluations"] = self._evaluations
-        self.show(panel=shown)
+        self.show_patched(panel=shown)
 
     def _show_chart(self) -> None:
         curve = self._services.pipeline_curves.curve(self._state, self._charted, metrics=METRICS_AT_ONCE)
         self._whole = self._whole and curve.whole
-        self.show(chart=pipeline_chart_row(curve))
+        self.show_patched(chart=pipeline_chart_row(curve))
 
     def _show_its_agent(self, deployed: StageAgent) -> None:
         try:

@@ -74,6 +74,11 @@ class Refresher:
             self._leases.pop(view, None)
         self._wake.set()
 
+    def is_leased(self, seen: Refreshed) -> bool:
+        """Return whether a page has said that it shows something, and has not taken that back."""
+        with self._lock:
+            return any(each is seen for each, _ in self._leases.values())
+
     def forget(self, closed: Refreshed) -> None:
         """Something is no longer there to be seen."""
         with self._lock:

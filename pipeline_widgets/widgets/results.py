@@ -135,10 +135,6 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
 
     view = t.Unicode("ResultsView").tag(sync=True)
 
-    #: A report changes the curves of its run, which may be all that there are. As a whole, each point of them
-    #: would be looked through for bytes, of which there are none.
-    _WHOLE = 1.0
-
     noun = "run"
 
     title = t.Unicode("Results").tag(sync=True)
@@ -319,11 +315,11 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         self.show(order={"sort": self._sort, "descending": self._descending})
         self.show(evaluators=list(find_evaluators(found)))
         self.show_rows("runs", rows)
-        self.show_rows("timelines", curves.timelines)
+        self.show_patched(timelines=list(curves.timelines))
         if is_edited:
             shown = self._services.shown_items.summaries([each.run_id for each in self._listed])
             self.show_rows("shown", [summary_row(shown[row["id"]]) for row in rows if row["id"] in shown])
-        self.show_rows("curves", curves.rows)
+        self.show_patched(curves=list(curves.rows))
         self._show_settings([*self._places])
 
     def _to_draw(self, found: Sequence[ResultRow]) -> set[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import statistics
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -306,3 +307,66 @@ assert [*metrics["stage"].unique()] == [1, 2, 3]
     part.get_by_role("button", name="Close the chart").click()
     expect(part).to_have_count(0)
     expect(more).to_be_focused()
+
+
+#: A run that reports until a file is there; the curves are shown from its first points on.
+GROWING = f"""{LETTERS}
+import math, time
+from pathlib import Path
+enough = Path("enough").absolute()
+
+@pw.algorithm("Waves", produces={{"thing"}})
+def waves(ctx):
+    step = 0
+    while not enough.exists():
+        step += 1
+        ctx.report(step, **{{f"wave {{n}}": math.sin(step / (n + 9)) for n in range(3)}})
+        time.sleep(0.01)
+
+experiment = project.create_experiment("waves", algorithm=waves)
+run = experiment.train()
+while len(run.metrics) < 100:
+    time.sleep(0.1)
+view = project.compare().view()
+view
+"""
+WAVE = "[[row['run'], [list(point) for point in row['points']]] for row in view.curves][1][1]"
+
+
+def points(page: Page, root: Locator) -> list[list[float]]:
+    """Return the points of a curve that a page draws."""
+    rows = csv.reader(saved(page, tools(root, "wave 1"), "Save as CSV").read_text("utf-8").splitlines())
+    return [[int(step), float(value)] for _, step, value in list(rows)[1:]]
+
+
+@pytest.mark.spec("9.5")
+def test_every_page_ends_with_the_whole_curve(notebook: Notebook, page: Page) -> None:
+    """One whose connection was lost, one that was opened later, and one that is loaded when all is over."""
+    root = notebook.run(GROWING, timeout=120).locator(".pw-root").first
+    expect(chart(root, "wave 1")).to_be_visible()
+    notebook.forget_messages()
+    page.wait_for_function("stand.messages().filter(each => each[0] === 'down').length > 8")
+    sizes = [each.bytes for each in notebook.messages() if each.direction == "down"]
+    assert statistics.median(sizes) < 2_000
+    page.evaluate("stand.save()")
+    beside = page.context.new_page()
+    beside.goto(page.url)
+    other = beside.locator(".pw-root").first
+    expect(chart(other, "wave 1")).to_be_visible(timeout=60_000)
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.reconnect()")
+    before = notebook.python("len(run.metrics)")
+    page.wait_for_function("stand.messages().filter(each => each[0] === 'down').length > 16")
+    notebook.execute("enough.touch(); run.wait(60); view.refresh()")
+    assert notebook.python("len(run.metrics)") > before
+    whole = notebook.python(WAVE)
+    assert whole[-1][0] > 100
+    last = re.compile(rf"\b{whole[-1][0]}\b")
+    for shown in (root, other):
+        expect(chart(shown, "wave 1")).to_have_attribute("aria-valuemax", last)
+    assert points(page, root) == whole
+    assert points(beside, other) == whole
+    beside.close()
+    notebook.reload()
+    root = page.locator(".pw-root").first
+    expect(chart(root, "wave 1")).to_have_attribute("aria-valuemax", last)
+    assert points(page, root) == whole

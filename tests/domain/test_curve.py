@@ -116,3 +116,17 @@ def test_a_step_that_is_reported_again_has_its_later_value() -> None:
     curve = extend_curve((), [(10, 1.0), (20, 2.0), (10, 3.0)])
     assert curve == ((10, 3.0), (20, 2.0))
     assert extend_curve(curve, [(20, 5.0), (15, 4.0)]) == ((10, 3.0), (15, 4.0), (20, 5.0))
+
+
+@pytest.mark.parametrize("most", [60, 120, 1000])
+def test_a_curve_that_grows_keeps_what_comes_before_its_last_bucket(most: int) -> None:
+    """Most of it changes a few times only while its steps double: so few points travel at a time."""
+    curve, changed = (), list[int]()
+    for step in range(1, 6_001):
+        grown = extend_curve(curve, [(step, math.sin(step))], most)
+        both = enumerate(zip(curve, grown, strict=False))
+        kept = next((at for at, (one, other) in both if one != other), len(curve))
+        if kept < len(curve) // 2:
+            changed.append(step)
+        curve = grown
+    assert len(changed) <= 2 * math.log2(6_000 / most) + 2

@@ -10,13 +10,16 @@ export function keepLease(frame) {
   let seen = false,
     leased = false,
     timer = 0;
+  // with the last change that has come, so that Python knows whether one was missed
+  const lease = () => frame.line.tell("lease", { view: frame.id, sequence: frame.model.get("sequence") });
   const settle = () => {
     const wanted = seen && document.visibilityState === "visible" && !frame.closed;
     if (wanted === leased) return;
     leased = wanted;
     clearInterval(timer);
-    frame.line.tell(wanted ? "lease" : "release", { view: frame.id });
-    if (wanted) timer = window.setInterval(() => frame.line.tell("lease", { view: frame.id }), RENEW);
+    if (!wanted) return frame.line.tell("release", { view: frame.id });
+    lease();
+    timer = window.setInterval(lease, RENEW);
   };
   const observer = new IntersectionObserver((entries) => {
     seen = entries[entries.length - 1].isIntersecting;

@@ -1,5 +1,7 @@
-// State comes down as traits, which Python owns; of a list, only the rows that have changed.
+// State comes down as traits, which Python owns; of what is large, only what has changed.
 
+import { referenced } from "./line.js";
+import { applyPatch } from "./patch.js";
 import { keepPicture } from "./picture.js";
 
 /**
@@ -12,23 +14,53 @@ export function attach(model) {
 }
 
 /**
- * Take changed rows of a list that is known already. Python has sent only these.
+ * Take what has changed of what is known already: Python has sent only that. What is set here is never
+ * followed by save_changes: the browser owns no state, and would send all of it back.
  * @param {Model} model
  */
 function patches(model) {
-  model.on(
-    "msg:custom",
-    (
-      /** @type {{ patch?: "rows" | "details" | "active" | "waiting", rows: { id: number }[] }} */ message,
-    ) => {
-      if (!message?.patch) return;
-      const changed = new Map(message.rows.map((row) => [row.id, row]));
-      // Never followed by save_changes: the browser owns no state, and would send the whole list back.
-      const known = /** @type {{ id: number }[]} */ (model.get(message.patch));
-      model.set(
-        message.patch,
-        known.map((row) => changed.get(row.id) ?? row),
-      );
-    },
+  let asked = -1;
+  model.on("msg:custom", (/** @type {ChangeMessage} */ message) => {
+    if (!message?.patch) return;
+    if ("rows" in message) return takeRows(model, message);
+    const known = model.get("sequence");
+    if (message.sequence <= known) return; // it has come with the state as a whole
+    if (message.sequence === known + 1) return takePatch(model, message);
+    if (asked !== known) askForAll(model);
+    asked = known; // once: whatever comes until then is part of the answer
+  });
+}
+
+/**
+ * Ask for what goes down in patches as a whole. Where that is not heard, the next renewal of a lease says it.
+ * @param {Model} model
+ */
+function askForAll(model) {
+  referenced(model, model.get("line"))
+    .then((line) => line.send({ command: "resend" }))
+    .catch(() => {});
+}
+
+/**
+ * Take changed rows of a list.
+ * @param {Model} model
+ * @param {ChangedRows} message
+ */
+function takeRows(model, { patch, rows }) {
+  const changed = new Map(rows.map((row) => [row.id, row])),
+    known = /** @type {{ id: number }[]} */ (model.get(patch));
+  model.set(
+    patch,
+    known.map((row) => changed.get(row.id) ?? row),
   );
+}
+
+/**
+ * Take what has changed of a value, such as the new points of curves.
+ * @param {Model} model
+ * @param {ChangedValue} message
+ */
+function takePatch(model, { patch, sequence, change }) {
+  model.set("sequence", sequence);
+  model.set(patch, applyPatch(model.get(patch), change));
 }

@@ -849,6 +849,25 @@ type PipelineChartRow = {
   stages?: (ChartBand & { id: number; run: number; active: boolean; points: Point[]; resumed: Step[] })[];
 };
 
+/** What has changed of a value, as `patches.py` describes it. */
+type Patch =
+  | { value: unknown }
+  | { fields: Record<string, Patch> }
+  | { items: [number, Patch][] }
+  | { keep: number; add: unknown[] };
+
+/** Changed rows of a list that the page has. */
+type ChangedRows = { patch: "rows" | "active" | "waiting"; rows: { id: number }[] };
+
+/** What has changed of a value that the page has, if it has missed nothing. */
+type ChangedValue = {
+  patch: "panel" | "chart" | "curves" | "timelines" | "details";
+  sequence: number;
+  change: Patch;
+};
+
+type ChangeMessage = ChangedRows | ChangedValue | { patch?: undefined };
+
 /** The traits of all views. */
 interface Traits {
   following: boolean;
@@ -891,6 +910,8 @@ interface Traits {
   title: string;
   trouble: string;
   untrusted: string;
+  /** Which patch, or whole, came last. */
+  sequence: number;
   obstacle: string;
   picture: string;
   canvas: string;
