@@ -30,7 +30,8 @@ from pipeline_widgets.domain.liveness import Lease
 from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.launchers.ray import RayLauncher
-from pipeline_widgets.execution.ownership import LAUNCH, launch_of, token_of
+from pipeline_widgets.execution.ownership import launch_of
+from pipeline_widgets.execution.variables import LAUNCH, token_of
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.testing import LauncherSuite
 

@@ -29,7 +29,7 @@ import pipeline_widgets as pw
 from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.errors import ExecutionError
-from pipeline_widgets.execution import ownership
+from pipeline_widgets.execution import ownership, variables
 from pipeline_widgets.execution.launchers import ssh as launcher_module
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.launchers.ssh import SshLauncher
@@ -68,8 +68,8 @@ class Lab:
         """Return the request for the supervisor of the run."""
         store = self.ws._services.store
         environment = {
-            ownership.URL: store.database.url,
-            ownership.LAUNCH: ownership.new_launch(),
+            variables.URL: store.database.url,
+            variables.LAUNCH: variables.new_launch(),
             DATA: os.environ[DATA],
         }
         request = LaunchRequest(
@@ -102,14 +102,14 @@ def ended(launcher: SshLauncher, job_id: str) -> bool:
 
 def processes_of(request: LaunchRequest) -> set[int]:
     """Return what is left of a launch on this machine."""
-    return ownership.launched_with(ownership.token_of(request.environment[ownership.LAUNCH]))
+    return ownership.launched_with(variables.token_of(request.environment[variables.LAUNCH]))
 
 
 def simple(*arguments: str) -> LaunchRequest:
     """Return a request for a process of no workspace."""
     return LaunchRequest(
         arguments=arguments,
-        environment={ownership.LAUNCH: ownership.new_launch()},
+        environment={variables.LAUNCH: variables.new_launch()},
         name="pw-test",
         log=Path("/nowhere/log"),
     )
@@ -192,7 +192,7 @@ def test_a_missing_driver_is_said_before_the_run(shared: SshHost, tmp_path: Path
     for entry in next(python.parents[1].glob("lib/python*/site-packages")).glob("psycopg*"):
         entry.unlink()
     request = simple("supervise", "1")
-    url = {ownership.URL: "postgresql+psycopg://me:hidden-word@db/lab"}
+    url = {variables.URL: "postgresql+psycopg://me:hidden-word@db/lab"}
     with pytest.raises(ExecutionError, match="psycopg is missing there") as caught:
         SshLauncher(f"{shared.url}?python={python}").submit(
             replace(request, environment={**request.environment, **url})
@@ -464,7 +464,7 @@ def test_secrets_are_on_no_command_line_and_in_no_log(host: SshHost, tmp_path: P
         launcher = SshLauncher(host.url)
         with laboratory(tmp_path, steps=2, pause=0.5) as lab:
             request = lab.request()
-            launch = request.environment[ownership.LAUNCH]
+            launch = request.environment[variables.LAUNCH]
             job = launcher.submit(replace(request, environment={**request.environment, "API_KEY": secret}))
             launcher.status(job.id)
             launcher.stop(job.id)

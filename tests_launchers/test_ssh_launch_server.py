@@ -18,7 +18,7 @@ from ssh import SshHost, running_host
 
 import pipeline_widgets as pw
 from pipeline_widgets.domain.engine_job import JobState
-from pipeline_widgets.execution import ownership
+from pipeline_widgets.execution import ownership, variables
 from pipeline_widgets.execution.hosted_job import UNKNOWN_EXIT
 from pipeline_widgets.execution.launch_place import VARIABLE
 from pipeline_widgets.execution.launchers.ssh import SshLauncher
@@ -82,8 +82,8 @@ def test_supervisors_of_later_chains_are_forked_and_end_as_those_that_were_start
     run, supervisor = begin(bench)
     assert supervisor.ppid() == server.pid
     environment = supervisor.environ()
-    assert ownership.token_of(environment[ownership.LAUNCH]) == bench.row(run).job
-    assert environment[ownership.URL].endswith("lab.db")
+    assert variables.token_of(environment[variables.LAUNCH]) == bench.row(run).job
+    assert environment[variables.URL].endswith("lab.db")
     assert (supervisor.cwd(), environment["HOME"]) == (str(host.home), str(host.home))
     assert supervisor.cmdline()[1:5] == ["-P", "-m", "pipeline_widgets", "supervise"]
     log = host.jobs / (bench.row(run).job or "") / "log"

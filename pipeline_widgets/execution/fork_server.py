@@ -32,7 +32,7 @@ from subprocess import DEVNULL, Popen
 from typing import Any, Protocol
 
 from pipeline_widgets.errors import ExecutionError
-from pipeline_widgets.execution import ownership, processes
+from pipeline_widgets.execution import ownership, processes, variables
 from pipeline_widgets.execution.process_spawner import (
     LEFTOVER_GRACE,
     InterpreterSpawner,
@@ -178,7 +178,7 @@ class ForkServer:
         while self._uncleared and not self._gone:
             self._receive()
         if self._gone and self._adopts:
-            own, me = os.environ.get(ownership.LAUNCH), os.getpid()
+            own, me = os.environ.get(variables.LAUNCH), os.getpid()
             processes.kill_all(lambda: ownership.descendants([me], own) - {me}, LEFTOVER_GRACE)
 
     def close(self) -> None:
@@ -322,7 +322,7 @@ class _Server:
     def end_leftovers(self, *, everything: bool = False) -> None:
         """End the processes that workers have left behind; with `everything`, the workers as well."""
         until = time.monotonic() + LEFTOVER_GRACE
-        own = os.environ.get(ownership.LAUNCH)
+        own = os.environ.get(variables.LAUNCH)
         while time.monotonic() < until:
             self._reap(report=not everything)
             left = set(processes.children(os.getpid())) - (set() if everything else self._workers)

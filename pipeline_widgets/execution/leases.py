@@ -38,7 +38,7 @@ from pipeline_widgets.execution.engine_jobs import LOG_LINES, EngineJobs
 from pipeline_widgets.execution.launchers import REFUSED, find_launcher
 from pipeline_widgets.execution.launchers.local import LocalLauncher, name_job
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
-from pipeline_widgets.execution.ownership import LAUNCHED_FOR
+from pipeline_widgets.execution.variables import LAUNCHED_FOR
 from pipeline_widgets.persistence.logs import render_log
 from pipeline_widgets.services.leases import LeaseService
 

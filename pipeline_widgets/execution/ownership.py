@@ -19,9 +19,7 @@ import psutil
 
 from pipeline_widgets.domain.liveness import Process
 from pipeline_widgets.execution import processes
-from pipeline_widgets.execution.variables import LAUNCH, LAUNCHED_FOR, URL, new_launch, token_of
-
-__all__ = ["LAUNCH", "LAUNCHED_FOR", "URL", "new_launch", "token_of"]
+from pipeline_widgets.execution.variables import LAUNCH, URL, new_launch, token_of
 
 BEGIN_POLL = 0.002  # seconds between two looks at a process that begins
 

@@ -25,8 +25,8 @@ from pipeline_widgets.domain.agent import AgentVersion
 from pipeline_widgets.domain.algorithm import AlgorithmReference
 from pipeline_widgets.errors import ExecutionError, PipelineError, format_value
 from pipeline_widgets.execution import interpreter
-from pipeline_widgets.execution.ownership import URL
 from pipeline_widgets.execution.processes import describe_exit
+from pipeline_widgets.execution.variables import URL
 from pipeline_widgets.persistence.artifact_store import ArtifactStore
 from pipeline_widgets.persistence.trust import FOLDER_VARIABLE, user_data_folder
 from pipeline_widgets.serving.payload import encode_json

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Protocol
 
-from pipeline_widgets.execution import ownership, processes
+from pipeline_widgets.execution import ownership, processes, variables
 
 LEFTOVER_GRACE = 10.0  # seconds within which the leftovers of a run have to be gone
 
@@ -96,7 +96,7 @@ class InterpreterSpawner:
         if not self._adopts:
             return
         self._waiting = [process for process in self._waiting if process.is_alive()]
-        own, me = os.environ.get(ownership.LAUNCH), os.getpid()
+        own, me = os.environ.get(variables.LAUNCH), os.getpid()
 
         def left() -> set[int]:
             stats = processes.table()

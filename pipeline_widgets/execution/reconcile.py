@@ -32,7 +32,7 @@ from pipeline_widgets.services.supervision import SupervisionService
 RECONCILE_EVERY = 0.5  # seconds between two reconciliations of one process, however often it is asked
 PATIENCE = 40.0  # seconds for which who asks for a reconciliation waits for engines: one may take 30
 DESCRIBE_WITHIN = 5.0  # seconds that an engine has to say how it ends a job
-SERVER_LOG = "launch-server.log"
+SERVER_LOG_NAME = "launch-server.log"
 CANCEL_WITHIN = 2.0  # seconds for which who stops a run waits for its engine
 
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Reconciler:
                 resources=placement.resources,
                 identity=None if placement.launcher is None else identity,
                 folders=() if placement.launcher is None else folders,
-                server_log=logs.parent / SERVER_LOG,
+                server_log=logs.parent / SERVER_LOG_NAME,
                 libraries=self._find_libraries(run_id, placement.launcher),
             ),
             end=self._end,
@@ -175,7 +175,7 @@ class Reconciler:
         self, libraries: Libraries, modules: ImportedModules, begin_after: float | None = None
     ) -> DetachedProcess | None:
         hosted = find_server_log(os.environ)  # where this is a job over SSH
-        log = self._artifacts / SERVER_LOG if hosted is None else Path(hosted)
+        log = self._artifacts / SERVER_LOG_NAME if hosted is None else Path(hosted)
         request = create_launch_request(self._url, (), log)
         environment = interpreter.environment(**request.environment)
         if hosted is not None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import psutil
 
-from pipeline_widgets.execution import ownership, processes
+from pipeline_widgets.execution import ownership, processes, variables
 
 PROGRAMS_AFTER = 0.5  # seconds without a look at the stop, after which programs are asked to end
 FAMILY_AFTER = 5.0  # seconds after which everything that the training has started is asked to end
@@ -57,7 +57,7 @@ class StopRequest:
                 time.sleep(min(rest, _POLL))
             if self._is_seen:
                 return
-            family = ownership.descendants([os.getpid()], os.environ.get(ownership.LAUNCH)) - {os.getpid()}
+            family = ownership.descendants([os.getpid()], os.environ.get(variables.LAUNCH)) - {os.getpid()}
             for pid in family if everything else find_programs(family):
                 self.is_passed_on = True
                 with suppress(OSError):

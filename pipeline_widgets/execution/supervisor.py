@@ -36,7 +36,7 @@ from pipeline_widgets.errors import (
     StorageError,
     format_error,
 )
-from pipeline_widgets.execution import messages, ownership, processes
+from pipeline_widgets.execution import messages, ownership, processes, variables
 from pipeline_widgets.execution.active_job import POINTS_AT_ONCE, ActiveJob
 from pipeline_widgets.execution.environment import describe_environment
 from pipeline_widgets.execution.next_worker import NextWorker, has_room_beside
@@ -124,8 +124,8 @@ class Supervisor:
         self._timing = timing
         self._spawner = spawner
         self._create_trackers = trackers
-        launch = os.environ.get(ownership.LAUNCH) or ownership.new_launch()
-        self._owner = Owner(process=processes.identify(os.getpid()), token=ownership.token_of(launch))
+        launch = os.environ.get(variables.LAUNCH) or variables.new_launch()
+        self._owner = Owner(process=processes.identify(os.getpid()), token=variables.token_of(launch))
         self._asked_to_end = False
         self._missing = 0
         self._environment: Environment | None = None

@@ -14,7 +14,7 @@ import pytest
 import pipeline_widgets as pw
 from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.domain.liveness import Lease, Process
-from pipeline_widgets.execution import engine_jobs, ownership, processes
+from pipeline_widgets.execution import engine_jobs, processes, variables
 from pipeline_widgets.execution.launch_request import create_launch_request
 from pipeline_widgets.execution.launchers import Launcher, find_launcher
 from pipeline_widgets.testing.counting import counting
@@ -85,7 +85,7 @@ class ChainSuite:
         """Return the number that a process of a run has here."""
         assert process is not None
         token = self.lease(run).token
-        found = find_here(process.pid, lambda launch: ownership.token_of(launch) == token)
+        found = find_here(process.pid, lambda launch: variables.token_of(launch) == token)
         assert found is not None, f"{process} is not on this machine"
         return found
 

@@ -24,7 +24,7 @@ from pipeline_widgets.execution.launchers import (
     LaunchRequest,
     find_launcher,
 )
-from pipeline_widgets.execution.ownership import LAUNCH
+from pipeline_widgets.execution.variables import LAUNCH
 from pipeline_widgets.testing.job_processes import find_here, is_alive, wait_until
 
 UNICODE = "Größe 日本語 שלום 🎈"

@@ -18,7 +18,14 @@ import psutil
 import pytest
 from benches import Bench, alive, until
 
-from pipeline_widgets.execution import interpreter, launch_client, launch_place, ownership, processes
+from pipeline_widgets.execution import (
+    interpreter,
+    launch_client,
+    launch_place,
+    ownership,
+    processes,
+    variables,
+)
 from pipeline_widgets.execution.launch_request import create_launch_request
 from pipeline_widgets.execution.launchers import LaunchedJob
 from pipeline_widgets.execution.launchers.local import LocalLauncher
@@ -449,7 +456,7 @@ print(sorted(set(sys.modules) - before))
         (launch_place.VARIABLE, "off"),
         (launch_place.VARIABLE, "0"),
         ("PIPELINE_WIDGETS_START_METHOD", "spawn"),
-        (ownership.LAUNCHED_FOR, "a workspace, by an engine"),
+        (variables.LAUNCHED_FOR, "a workspace, by an engine"),
         ("PYTHONPATH", "relative"),
     ],
 )

@@ -18,7 +18,7 @@ from sqlalchemy import update
 
 import pipeline_widgets as pw
 from pipeline_widgets.domain.liveness import Process, ProcessState
-from pipeline_widgets.execution import ownership, processes
+from pipeline_widgets.execution import ownership, processes, variables
 from pipeline_widgets.persistence import schema
 
 HELPERS = ("rank", "bare", "daemon")
@@ -184,9 +184,9 @@ def test_a_later_process_with_the_same_number_is_another() -> None:
 
 def test_what_a_zombie_has_left_is_ended() -> None:
     """Row 6: a training that ended and was not reaped yet is itself, not another with its number."""
-    launch, url = ownership.new_launch(), "sqlite:////nowhere/lab.db"
+    launch, url = variables.new_launch(), "sqlite:////nowhere/lab.db"
     code = "import subprocess, sys; print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
-    environment = {**os.environ, ownership.LAUNCH: launch, ownership.URL: url}
+    environment = {**os.environ, variables.LAUNCH: launch, variables.URL: url}
     command = [sys.executable, "-c", code]
     child = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.PIPE)
     assert child.stdout is not None
@@ -195,7 +195,7 @@ def test_what_a_zombie_has_left_is_ended() -> None:
     until(lambda: processes.probe(who) is ProcessState.GONE)
     assert processes.is_there(who)  # a zombie
 
-    ownership.end_launch(ownership.token_of(launch), [None, who], url)
+    ownership.end_launch(variables.token_of(launch), [None, who], url)
 
     child.stdout.close()
     child.wait()
@@ -216,8 +216,8 @@ def test_a_copy_of_a_workspace_ends_nothing_of_the_original(bench: Bench, tmp_pa
 @pytest.mark.spec("6.9", "11.2")
 def test_a_process_is_known_by_its_launch_from_its_first_moment() -> None:
     """Also before the kernel shows the environment of what has just been started: a stop finds it at once."""
-    launch, unknown = ownership.new_launch(), 0
-    environment = {**os.environ, ownership.LAUNCH: launch}
+    launch, unknown = variables.new_launch(), 0
+    environment = {**os.environ, variables.LAUNCH: launch}
     for _ in range(100):
         with subprocess.Popen(
             [sys.executable, "-c", "import time; time.sleep(60)"], env=environment

@@ -184,7 +184,7 @@ def has_loaded(process: psutil.Process, package: str) -> bool:
 
 
 @pytest.mark.spec("6.3")
-@pytest.mark.parametrize("how", ["unfinished", "died", "set variables"])
+@pytest.mark.parametrize("how", ["unfinished", "died", "died afterwards", "set variables"])
 def test_a_worker_that_is_not_ready_is_replaced_by_a_fresh_one(spawner: ForkServer, how: str) -> None:
     """One that is still importing, has died of it, or lacks variables of the training before: it is ended."""
     ahead = next_worker(spawner)
@@ -194,11 +194,11 @@ def test_a_worker_that_is_not_ready_is_replaced_by_a_fresh_one(spawner: ForkServ
     parent = psutil.Process(present.pid).parent()
     assert parent is not None
     (waiting,) = [each for each in parent.children() if each.pid != present.pid]
-    if how == "died":
-        waiting.kill()
-        until(lambda: not waiting.is_running() or waiting.status() == psutil.STATUS_ZOMBIE)
-    elif how == "set variables":
+    if how in {"died afterwards", "set variables"}:
         until(lambda: has_loaded(waiting, "pandas") and waiting.status() == psutil.STATUS_SLEEPING, 120)
+    if how.startswith("died"):
+        waiting.kill()
+        until(lambda: spawner.exit_code(waiting.pid) is not None)  # the fork server has told
     taken = ahead.take()
     assert taken.pid != waiting.pid
     assert taken.exit_code() is None

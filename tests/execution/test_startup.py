@@ -16,7 +16,7 @@ from sites import an_agent
 
 from pipeline_widgets.domain.agent import AgentStatus
 from pipeline_widgets.domain.liveness import ProcessState
-from pipeline_widgets.execution import ownership, processes
+from pipeline_widgets.execution import processes, variables
 
 
 def interpreter(folder: Path, monkeypatch: pytest.MonkeyPatch, lines: str) -> Path:
@@ -112,11 +112,11 @@ def test_an_endpoint_that_never_starts_is_failed_with_its_log(
 HUNG = """
 import os, sys, time
 from pipeline_widgets.domain.liveness import ProcessState
-from pipeline_widgets.execution import ownership, processes
+from pipeline_widgets.execution import ownership, variables, processes
 from pipeline_widgets.services.supervision import Owner
 from pipeline_widgets.wiring import connect
 supervision = connect(os.environ["PIPELINE_WIDGETS_URL"]).supervision
-token = ownership.token_of(ownership.own_launch())
+token = variables.token_of(ownership.own_launch())
 me = processes.identify(os.getpid())
 job = supervision.take(int(sys.argv[1]), Owner(process=me, token=token))
 supervision.record_start(job, me)
@@ -128,7 +128,7 @@ time.sleep(600)
 def test_a_supervisor_that_hangs_is_ended_and_given_up(quick: Bench) -> None:
     """Row 8: it lives, but neither beats nor wakes for the grace and once more: Crashed, with evidence."""
     run = quick.ws._services.runs.trigger(quick.chain({}).stages[0]._id)
-    launch = {ownership.LAUNCH: ownership.new_launch(), ownership.URL: quick.ws._services.store.database.url}
+    launch = {variables.LAUNCH: variables.new_launch(), variables.URL: quick.ws._services.store.database.url}
     hung = subprocess.Popen([sys.executable, "-c", HUNG, str(run.id)], env={**os.environ, **launch})
     runs = quick.ws._services.runs
     until(lambda: runs.get(run.id).status == "Running")
@@ -149,7 +149,7 @@ def test_a_supervisor_that_cannot_write_but_wakes_is_believed(quick: Bench) -> N
     """Row 8: its beat is old since the database refuses; it goes round its loop, so it is left alone."""
     run = quick.ws._services.runs.trigger(quick.chain({}).stages[0]._id)
     code = HUNG.replace("time.sleep(600)", "[time.sleep(0.05) for _ in range(2000)]")
-    launch = {ownership.LAUNCH: ownership.new_launch(), ownership.URL: quick.ws._services.store.database.url}
+    launch = {variables.LAUNCH: variables.new_launch(), variables.URL: quick.ws._services.store.database.url}
     busy = subprocess.Popen([sys.executable, "-c", code, str(run.id)], env={**os.environ, **launch})
     runs = quick.ws._services.runs
     until(lambda: runs.get(run.id).status == "Running")
@@ -172,7 +172,7 @@ def test_a_supervisor_suspended_in_the_middle_of_a_write_blocks_others_no_longer
     run = quick.ws._services.runs.trigger(quick.chain({}).stages[0]._id)
     locked = "held = connect(os.environ['PIPELINE_WIDGETS_URL']).store.database.write()\nheld.__enter__()"
     code = HUNG.replace("time.sleep(600)", f"{locked}\nprint('held', flush=True)\ntime.sleep(600)")
-    launch = {ownership.LAUNCH: ownership.new_launch(), ownership.URL: quick.ws._services.store.database.url}
+    launch = {variables.LAUNCH: variables.new_launch(), variables.URL: quick.ws._services.store.database.url}
     command = [sys.executable, "-c", code, str(run.id)]
     holder = subprocess.Popen(command, env={**os.environ, **launch}, stdout=subprocess.PIPE)
     assert holder.stdout is not None

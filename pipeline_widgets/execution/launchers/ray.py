@@ -25,8 +25,8 @@ from pipeline_widgets.domain.engine_job import JobObservation, JobState
 from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.errors import ExecutionError, format_value
 from pipeline_widgets.execution.launchers.protocol import LaunchedJob, LauncherDescription, LaunchRequest
-from pipeline_widgets.execution.ownership import LAUNCH
 from pipeline_widgets.execution.ray_entrypoint import ENVIRONMENT, ENVIRONMENT_FILE
+from pipeline_widgets.execution.variables import LAUNCH
 from pipeline_widgets.persistence import filesystem
 
 DEFAULT_PORT = 8265

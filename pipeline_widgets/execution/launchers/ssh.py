@@ -41,8 +41,7 @@ from pipeline_widgets.execution.launchers.ssh_connection import (
     SshConnection,
     UnreachableError,
 )
-from pipeline_widgets.execution.ownership import token_of
-from pipeline_widgets.execution.variables import LAUNCH, LIBRARIES, URL, new_launch
+from pipeline_widgets.execution.variables import LAUNCH, LIBRARIES, URL, new_launch, token_of
 from pipeline_widgets.persistence import urls
 from pipeline_widgets.persistence.trust import FOLDER_VARIABLE
 

@@ -22,7 +22,7 @@ from typing import ClassVar
 
 from pipeline_widgets.errors import ExecutionError
 from pipeline_widgets.execution.launchers.ssh_address import SshAddress
-from pipeline_widgets.execution.ownership import LAUNCH, URL
+from pipeline_widgets.execution.variables import LAUNCH, URL
 
 CONNECT_WITHIN = 10  # seconds for a connection
 ANSWER_WITHIN = 20.0  # seconds for a script, with the connection
