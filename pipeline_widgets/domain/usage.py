@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline_widgets.domain.curve import Curve, extend_curve
 
 FIRST_INTERVAL = 1.0  # seconds between the first samples
 SAMPLES_PER_INTERVAL = 300  # before the interval doubles: a week has at most 3,300
+RESOURCES = ("cpu", "memory", "gpu", "gpu_memory")
 SHARE = 0.008  # of one CPU, which taking samples costs at most
 
 
@@ -47,20 +48,28 @@ class Peak:
         )
 
 
-def make_curves(samples: Iterable[Usage], most: int) -> dict[str, Curve]:
-    """Return curves over the milliseconds since a run began, thinned: those of the resources that are told.
+def extend_usage(curves: Mapping[str, Curve], samples: Iterable[Usage], most: int) -> dict[str, Curve]:
+    """Return curves over the milliseconds since a run began with later samples, thinned.
 
     Args:
-        samples: Its samples, in their order.
+        curves: The curves of all resources by name; empty before the first sample.
+        samples: The samples, in their order.
         most: How many points a curve has at most.
     """
     found = list(samples)
-    curves: dict[str, Curve] = {}
-    for name in ("cpu", "memory", "gpu", "gpu_memory"):
-        points = [(round(1000 * each.seconds), getattr(each, name)) for each in found]
-        if any(value is not None for _, value in points):
-            curves[name] = extend_curve((), points, most)
-    return curves
+    if not found:
+        return dict(curves)
+    return {
+        name: extend_curve(
+            curves.get(name, ()), [(round(1000 * each.seconds), getattr(each, name)) for each in found], most
+        )
+        for name in RESOURCES
+    }
+
+
+def select_known(curves: Mapping[str, Curve]) -> dict[str, Curve]:
+    """Return the curves of the resources of which any value is known."""
+    return {name: curve for name, curve in curves.items() if any(value is not None for _, value in curve)}
 
 
 def find_interval(taken: int, cost: float) -> float:

@@ -11,8 +11,9 @@ from pipeline_widgets.domain.usage import (
     SHARE,
     Peak,
     Usage,
+    extend_usage,
     find_interval,
-    make_curves,
+    select_known,
 )
 
 pytestmark = pytest.mark.spec("6.14")
@@ -63,12 +64,31 @@ def test_the_peak_of_all_samples_is_that_of_the_peaks_of_their_parts(
 def test_a_curve_is_made_of_each_resource_that_is_told() -> None:
     """Over milliseconds, and thinned; one that no sample tells has none, and a gap stays a gap."""
     samples = [Usage(seconds=1 + at, cpu=at / 2, memory=100 + at) for at in range(1000)]
-    curves = make_curves(samples, 60)
+    curves = select_known(extend_usage({}, samples, 60))
     assert [*curves] == ["cpu", "memory"]
     assert len(curves["cpu"]) <= 60
     assert curves["cpu"][0] == (1000, 0.0)
     assert curves["memory"][-1] == (1_000_000, 1099)
     on_gpu = Usage(seconds=2.5, cpu=1.0, memory=1, gpu=0.5, gpu_memory=7)
-    curves = make_curves([samples[0], on_gpu], 60)
+    curves = select_known(extend_usage({}, [samples[0], on_gpu], 60))
     assert curves["gpu"] == ((1000, None), (2500, 0.5))
-    assert make_curves([], 60) == {}
+    assert extend_usage({}, [], 60) == {}
+
+
+def test_samples_that_come_one_by_one_make_the_curves_of_all() -> None:
+    """With the first and the last one and the peaks; a GPU that comes late has gaps before."""
+    samples = [
+        Usage(seconds=1 + at, cpu=at % 7, memory=at % 50, gpu=None if at < 400 else at % 9, gpu_memory=None)
+        for at in range(1000)
+    ]
+    curves = extend_usage({}, [], 60)
+    for each in samples:
+        curves = extend_usage(curves, [each], 60)
+    found = select_known(curves)
+    assert [*found] == ["cpu", "memory", "gpu"]
+    for name, curve in found.items():
+        values = [getattr(each, name) for each in samples]
+        assert len(curve) <= 60
+        assert (curve[0], curve[-1]) == ((1000, values[0]), (1_000_000, values[-1]))
+        assert max(value or 0 for _, value in curve) == max(value or 0 for value in values)
+    assert found["gpu"][1][1] is None

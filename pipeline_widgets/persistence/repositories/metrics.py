@@ -63,6 +63,11 @@ _USAGE = (
     .where(_U.run_id == bindparam("run"))
     .order_by(_U.id)
 )
+_USAGE_AFTER = (
+    select(_U.id, _U.seconds, _U.cpu, _U.memory, _U.gpu, _U.gpu_memory)
+    .where((_U.run_id == bindparam("run")) & (_U.id > bindparam("after")))
+    .order_by(_U.id)
+)
 
 
 class Metrics(Repository):
@@ -143,6 +148,11 @@ class Metrics(Repository):
         """Return the samples of what the processes of a run use, in their order."""
         rows = self.connection.execute(_USAGE, {"run": run_id})
         return tuple(Usage(*row) for row in rows)
+
+    def usage_after(self, run_id: int, after: int) -> tuple[tuple[Usage, ...], int]:
+        """Return the samples of a run that come after one, by its id, and the id of the last one."""
+        rows = self.connection.execute(_USAGE_AFTER, {"run": run_id, "after": after}).all()
+        return tuple(Usage(*row[1:]) for row in rows), rows[-1].id if rows else after
 
     def of_runs(self, run_ids: Collection[int]) -> MetricColumns:
         """Return all metrics of runs, in the order of their report."""

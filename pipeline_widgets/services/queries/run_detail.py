@@ -16,11 +16,11 @@ from pipeline_widgets.domain.retry import describe_retry
 from pipeline_widgets.domain.run import Progress, Run, Status
 from pipeline_widgets.domain.shown_item import ShownSummary
 from pipeline_widgets.domain.stage_settings import describe_placement
-from pipeline_widgets.domain.usage import make_curves
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence.logs import LOG_READ, render_log
 from pipeline_widgets.persistence.store import Store, UnitOfWork
 from pipeline_widgets.services.queries.curves import CurveReader, MetricCurve, RunCurves
+from pipeline_widgets.services.queries.usage_curves import UsageReader
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +98,7 @@ class RunDetailQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._curves = CurveReader()
+        self._usage = UsageReader()
 
     def run(
         self, run_id: int, *, points: int = 120, lines: int = 40, metrics: int | None = None
@@ -124,7 +125,7 @@ class RunDetailQueries:
                 start=" ".join(filter(None, [*_describe_launch(run), _describe_retry(work, run), start])),
                 begun=begun,
                 curves=read.curves,
-                usage=_usage(work, run_id, points),
+                usage=self._usage.read(work, run_id, points),
                 clock=read.clock,
                 resumed=read.resumed,
                 whole=read.whole,
@@ -154,7 +155,7 @@ class RunDetailQueries:
         with self._store.read() as work:
             run = work.runs.get(run_id)
             read = self._curves.read(work, [run_id], points, metrics)[run_id]
-            usage = _usage(work, run_id, points)
+            usage = self._usage.read(work, run_id, points)
         return replace(
             before,
             run=replace(run, beat_at=None),
@@ -230,11 +231,6 @@ def _start(work: UnitOfWork, run: Run) -> tuple[str, int]:
     return f"Started from {what}" + (
         f", used as {describe_role(run.start_role)}." if run.start_role else "."
     ), 0
-
-
-def _usage(work: UnitOfWork, run_id: int, points: int) -> tuple[MetricCurve, ...]:
-    curves = make_curves(work.metrics.usage(run_id), points)
-    return tuple(MetricCurve(name=name, points=curve) for name, curve in curves.items())
 
 
 def _describe_launch(run: Run) -> tuple[str, ...]:
