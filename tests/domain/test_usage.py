@@ -91,3 +91,22 @@ def test_curves_that_are_read_in_parts_keep_the_peaks(parts: list[list[Usage]], 
         told = [value for each in samples if (value := getattr(each, name)) is not None]
         assert max(value for _, value in curve if value is not None) == max(told)
         assert len(curve) <= max(most, 5)
+
+
+def test_samples_that_come_one_by_one_make_the_curves_of_all() -> None:
+    """With the first and the last one and the peaks; a GPU that comes late has gaps before."""
+    samples = [
+        Usage(seconds=1 + at, cpu=at % 7, memory=at % 50, gpu=None if at < 400 else at % 9, gpu_memory=None)
+        for at in range(1000)
+    ]
+    curves: dict[str, Curve] = {}
+    for each in samples:
+        curves = extend_usage(curves, [each], 60)
+    found = find_told(curves)
+    assert [*found] == ["cpu", "memory", "gpu"]
+    for name, curve in found.items():
+        values = [getattr(each, name) for each in samples]
+        assert len(curve) <= 60
+        assert (curve[0], curve[-1]) == ((1000, values[0]), (1_000_000, values[-1]))
+        assert max(value or 0 for _, value in curve) == max(value or 0 for value in values)
+    assert found["gpu"][1][1] is None
