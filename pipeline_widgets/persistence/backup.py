@@ -74,6 +74,7 @@ def back_up(store: Store, target: Path) -> Path:
 def _write(store: Store, source: Path, folder: Path) -> None:
     copied, artifacts = folder / source.name, folder / f"{source.stem}-artifacts"
     artifacts.mkdir(mode=0o700)
+    saved: dict[str, PublishedFolder] = {}
     for trial in range(TRIES + 1):
         with ExitStack() as held:
             if trial == TRIES:  # rows are deleted before their folders: what is named now stays
