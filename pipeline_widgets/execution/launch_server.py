@@ -49,6 +49,8 @@ from pipeline_widgets.execution.variables import URL
 
 LOOK_EVERY = 5.0  # seconds between two looks at code and workspace
 LARGEST = 16_000_000  # bytes of a request
+#: Seconds for which a request waits for a thread that is awake, and between two looks at it.
+AWAKE_FOR, AWAKE_POLL = 0.1, 0.002
 RECEIVE = 65_536
 #: How much memory has to be free, by what a launch server with libraries takes: else it makes room.
 FREE_MEMORY = 1.0
@@ -225,7 +227,8 @@ class LaunchServer:
                 line.close()
                 return None
             pid = os.fork()
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError) as error:
+            self.say(f"It did not fork as asked: {type(error).__name__}: {error}")
             line.close()
             return None
         if pid == 0:
@@ -275,8 +278,16 @@ class LaunchServer:
         if self._has_code_changed() or (find_threads() and not self._is_declared):
             self._is_code_changed = True
             return False
-        # Last, and the fork follows at once: a thread that is awake will wait again at the next request.
-        return not self._is_declared or find_hindrance(is_declared=True) is None
+        if not self._is_declared:
+            return True
+        # Last, and the fork follows at once: a thread that is awake waits again in a moment.
+        until = time.monotonic() + AWAKE_FOR
+        while (hindrance := find_hindrance(is_declared=True)) is not None:
+            if time.monotonic() > until:
+                self.say(f"It did not fork as asked. {hindrance}")
+                return False
+            time.sleep(AWAKE_POLL)
+        return True
 
     def _reap(self) -> None:
         """Reap what has ended, and tell who asked for it how."""

@@ -145,7 +145,7 @@ def test_a_daemon_that_waits_is_no_hindrance_to_what_is_declared(lab: Bench) -> 
     experiment = create(lab, make("monitoring"))
     await_server(lab, "monitoring")
     for _ in range(2):
-        assert found(lab, experiment) == ["monitoring"]
+        assert found(lab, experiment) == ["monitoring"], launch_servers.log_of(lab).read_text()
 
 
 @pytest.mark.parametrize(
