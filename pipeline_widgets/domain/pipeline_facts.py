@@ -28,9 +28,10 @@ class StageFacts:
     #: The run whose checkpoints the stages after it use: the latest that succeeded, else the latest
     #: that was stopped, failed or crashed and had saved something.
     offered_run: Run | None = None
-    #: What `offering` saved, and what the runs that it resumed had saved before.
+    #: What decides among all that it and the runs that it resumed have saved: the ends of their scores, the
+    #: final one, and what stands at the steps that stages name or nearest to them.
     checkpoints: tuple[Checkpoint, ...] = ()
-    #: What the latest run saved, and the runs that it resumed.
+    #: The same of the latest run.
     latest_checkpoints: tuple[Checkpoint, ...] = ()
     #: What `succeeded` consumed.
     consumed: Checkpoint | None = None

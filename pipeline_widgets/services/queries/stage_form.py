@@ -133,6 +133,8 @@ class StageFormQueries:
             source = _source(pipeline, at)
             known = pipeline_facts.load(work, pipeline, {source.id} if source else set(), consumption=False)
             offered = known.for_stage(source.id) if source else StageFacts()
+            run = offered.offered_run  # its facts have only the checkpoints that decide
+            listed = pipeline_facts.lineage(work, run) if run is not None else ()
             named = stage_label(pipeline, source, known) if source else None
             experiments = work.experiments.of_project(pipeline.project_id)
             kinds = _kinds(experiments)
@@ -148,7 +150,7 @@ class StageFormQueries:
                 deploy_reason="" if source else NOT_FIRST,
                 source=named,
                 experiments=_options(work, pipeline, rest, experiments, _add_agent_fits(fitting, agents)),
-                checkpoints=checkpoint_rows(work, offered.checkpoints),
+                checkpoints=checkpoint_rows(work, listed),
                 best=_checkpoint_option("best", offered, named),
                 final=_checkpoint_option("final", offered, named),
                 higher_is_better=offered.higher_is_better,

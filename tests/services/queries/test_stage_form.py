@@ -319,3 +319,15 @@ def test_a_long_chain_asks_no_more_questions_than_a_short_one(lab: Lab, forms: S
     few = len(asked)
     forms.stage(long.id)
     assert 0 < len(asked) - few <= few
+
+
+@pytest.mark.spec("5.5")
+def test_every_step_of_a_long_run_is_offered(lab: Lab, forms: StageFormQueries) -> None:
+    """Those that are neither best nor final, as well, and those of the run that it has resumed."""
+    made = lab.pipeline("SFT")
+    lab.do(made.stages[0], 0.1, 0.9, 0.2, 0.3, status=Status.STOPPED)
+    assert [row.step for row in forms.stage(made.id).checkpoints] == [10, 20, 30, 40]
+    lab.do(made.stages[0], 0.4, 0.2, 0.5, resume=True)
+    form = forms.stage(made.id)
+    assert [row.step for row in form.checkpoints] == [10, 20, 30, 40, 50, 60, 70]
+    assert (form.best.step, form.final.step) == (20, 70)
