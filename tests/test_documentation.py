@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import check_program, find, find_blocks, run
 
 import pipeline_widgets as pw
 
@@ -18,44 +15,13 @@ REFERENCE = DOCS / "reference"
 #: Pages whose blocks are one program each, which runs where nothing but the package is installed.
 GUIDES = [page for folder in ("tutorials", "how-to") for page in sorted((DOCS / folder).glob("*.md"))]
 PROGRAMS = [DOCS / "quickstart.md", *GUIDES]
-# A proxy that the environment names does not lead to this machine.
-PROXIED = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY", "https_proxy"), "http://127.0.0.1:9")
-
-
-def find(pattern: str, text: str) -> list[str]:
-    """Return what a pattern finds, line by line."""
-    return re.findall(pattern, text, re.MULTILINE)
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """Return the code blocks of a language, in order."""
-    return find(rf"^```{re.escape(language)}\n((?:.*\n)*?)^```$", page.read_text(encoding="utf-8"))
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of Python in a folder."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, **PROXIED, "no_proxy": "", "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
 
 
 @pytest.mark.spec("12.3")
 @pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     """Its blocks, one after the other as one script in an empty folder, print what the comments promise."""
-    code = "\n\n".join(blocks(page, "python"))
-    (tmp_path / "page.py").write_text(code, encoding="utf-8")
-    done = run(tmp_path, "-W", "error", "page.py")
-    assert done.returncode == 0, done.stdout + done.stderr
-    promised, printed = find(r"^print\(.*\)  # (.+)$", code), done.stdout.splitlines()
-    assert promised
-    assert [line for line in promised if line not in printed] == [], done.stdout
+    check_program(page, tmp_path)
 
 
 @pytest.mark.spec("12.3")
@@ -71,10 +37,12 @@ def test_the_commands_of_the_reference_say_what_the_program_says(tmp_path: Path)
     """The help of each command stands there as the program prints it, and no command is left out."""
     page = REFERENCE / "commands.md"
     asked = find(r"^## `pipeline-widgets ?(.*?)`$", page.read_text(encoding="utf-8"))
-    texts = blocks(page, "text")
+    texts = find_blocks(page, "text")
     assert asked[1:] == find(r"^    (\w+)", texts[0].partition("\n  COMMAND\n")[2])
     for command, text in zip(asked, texts, strict=True):
-        assert run(tmp_path, "-m", "pipeline_widgets", *command.split(), "--help").stdout == text
+        assert (
+            run(tmp_path, "-m", "pipeline_widgets", *command.split(), "--help", COLUMNS="100").stdout == text
+        )
 
 
 @pytest.mark.spec("12.3")
@@ -105,7 +73,7 @@ def test_the_pictures_are_those_of_the_tests() -> None:
 def test_every_page_of_the_site_is_in_its_contents() -> None:
     """No page and no notebook is left out, and no entry of the contents leads nowhere."""
     index = DOCS / "index.md"
-    lines = "".join(blocks(index, "{toctree}")).splitlines()
+    lines = "".join(find_blocks(index, "{toctree}")).splitlines()
     entries = [line.partition("<")[2].rstrip(">") or line for line in lines]
     listed = {(DOCS / entry).resolve() for entry in entries if entry and not entry.startswith(":")}
     pages = {page.with_suffix("") for page in [*DOCS.rglob("*.md"), *ROOT.glob("notebooks/**/*.ipynb")]}

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import check_program
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = ["README.md", "docs/architecture.md", "CHANGELOG.md", ".github/CONTRIBUTING.md"]
 
 
-def blocks(language: str) -> list[str]:
-    """Return the code blocks of a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
 @pytest.mark.spec("10.1", "10.3")
 def test_the_code_of_the_readme_runs(tmp_path: Path) -> None:
     """Its blocks, one after the other as one script in an empty folder, print what the comments promise."""
-    script = tmp_path / "readme.py"
-    script.write_text("\n\n".join(blocks("python")), encoding="utf-8")
-    command = [sys.executable, "-W", "error", script.name]
-    # A proxy that the environment names does not lead to this machine.
-    proxied = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY", "https_proxy"), "http://127.0.0.1:9")
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, **proxied, "no_proxy": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    promised = re.findall(r"^print\(.*\)  # (.+)$", script.read_text(encoding="utf-8"), re.MULTILINE)
-    assert promised
-    printed = done.stdout.splitlines()
-    assert [line for line in promised if line not in printed] == [], done.stdout
+    check_program(ROOT / "README.md", tmp_path)
 
 
 def test_the_commands_of_the_readme_are_there() -> None:

@@ -174,10 +174,8 @@ class EvaluationService:
         with self._store.read() as work:
             pipeline = work.pipelines.get(pipeline_id)
             known = pipeline_facts.load(work, pipeline, consumption=False)
-            offering = [known.for_stage(stage.id).offered_run for stage in pipeline.stages]
-            runs = [run for run in offering if run is not None]
-            saved = pipeline_facts.lineages(work, runs)
-        return tuple(each.id for run in runs for each in saved[run.id])
+            offered = pipeline_facts.list_offered(work, known)
+        return tuple(each.id for stage in pipeline.stages for each in offered[stage.id])
 
 
 def _check_project(project_id: int, experiments: Collection[Experiment]) -> None:

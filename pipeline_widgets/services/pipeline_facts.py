@@ -166,6 +166,13 @@ def lineages(work: UnitOfWork, runs: Iterable[Run]) -> dict[int, tuple[Checkpoin
     return {run.id: saved.of(run) for run in listed}
 
 
+def list_offered(work: UnitOfWork, known: PipelineFacts) -> dict[int, tuple[Checkpoint, ...]]:
+    """Return, by stage, all that it offers to those after it; its facts have only what decides."""
+    offering = {key: facts.offered_run for key, facts in known.stages.items()}
+    saved = lineages(work, (run for run in offering.values() if run is not None))
+    return {key: saved[run.id] if run is not None else () for key, run in offering.items()}
+
+
 def start_steps(work: UnitOfWork, runs: Iterable[Run]) -> dict[int, int]:
     """Return, by run, the step at which each that was resumed has begun."""
     resumed = {

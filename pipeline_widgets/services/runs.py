@@ -235,9 +235,8 @@ class RunService:
             pipeline = work.pipelines.get(pipeline_id)
             known = pipeline_facts.load(work, pipeline)
             refused = self._find_refusals(work, pipeline, known)
-            offering = (known.for_stage(stage.id).offered_run for stage in pipeline.stages)
-            saved = pipeline_facts.lineages(work, (run for run in offering if run is not None))
-        return (*find_problems(pipeline, known), *refused, *self._unreachable(pipeline, known, saved))
+            offered = pipeline_facts.list_offered(work, known)
+        return (*find_problems(pipeline, known), *refused, *self._unreachable(pipeline, known, offered))
 
     def code_notes(self, pipeline_id: int) -> tuple[str, ...]:
         """Return where the code of this process differs from what the stages ran, or were set up with."""
@@ -316,12 +315,11 @@ class RunService:
         ]
 
     def _unreachable(
-        self, pipeline: Pipeline, known: PipelineFacts, saved: Mapping[int, Sequence[Checkpoint]]
+        self, pipeline: Pipeline, known: PipelineFacts, offered: Mapping[int, Sequence[Checkpoint]]
     ) -> list[Problem]:
         found: list[Problem] = []
         for stage in pipeline.stages:
-            offering = known.for_stage(stage.id).offered_run
-            for checkpoint in saved[offering.id] if offering else ():
+            for checkpoint in offered[stage.id]:
                 if not self._store.artifact_store.may_have(checkpoint.path):
                     problem = f"The checkpoint at step {checkpoint.step} is missing: {checkpoint.path}."
                     found.append(Problem(stage=stage_label(pipeline, stage, known), problem=problem))

@@ -46,6 +46,22 @@ def checkpoints_read(patch: pytest.MonkeyPatch) -> Generator[list[int]]:
         yield found
 
 
+@contextmanager
+def samples_read(patch: pytest.MonkeyPatch) -> Generator[list[int]]:
+    """Collect how many samples of use each look reads."""
+    found: list[int] = []
+    as_it_was = Metrics.usage_after
+
+    def note(self: Metrics, run_id: int, after: int) -> tuple[list[Usage], int]:
+        told = as_it_was(self, run_id, after)
+        found.append(len(told[0]))
+        return told
+
+    with patch.context() as patched:
+        patched.setattr(Metrics, "usage_after", note)
+        yield found
+
+
 def save_many(lab: Lab, run: Run, count: int) -> None:
     """Let a run have saved so many checkpoints, the best one early on."""
     rows: list[dict[str, Any]] = [
@@ -112,24 +128,36 @@ def test_a_look_at_a_run_reads_a_page_of_its_checkpoints(lab: Lab, monkeypatch: 
 def test_a_look_reads_the_samples_since_the_last_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is kept as curves, and the peak stays on them however many samples come."""
     job = lab.started(lab.runs.trigger(lab.pipeline("SFT").stages[0].id))
-    looks, read = RunDetailQueries(lab.store), list[int]()
-    as_it_was = Metrics.usage_after
-
-    def note(self: Metrics, run_id: int, after: int) -> tuple[list[Usage], int]:
-        found = as_it_was(self, run_id, after)
-        read.append(len(found[0]))
-        return found
-
-    monkeypatch.setattr(Metrics, "usage_after", note)
-    report(lab, job, range(300), peak_at=17)
-    first = looks.run(job.run_id, points=20)
-    report(lab, job, range(300, 303))
-    later = looks.with_reports(first, points=20)
+    looks = RunDetailQueries(lab.store)
+    with samples_read(monkeypatch) as read:
+        report(lab, job, range(300), peak_at=17)
+        first = looks.run(job.run_id, points=20)
+        report(lab, job, range(300, 303))
+        later = looks.with_reports(first, points=20)
     assert read == [300, 3]
     memory = next(each.points for each in later.usage if each.name == "memory")
     assert max(value or 0 for _, value in memory) == 2**40
     assert memory[-1][0] == 302_000
     assert len(memory) <= 20
+
+
+@pytest.mark.spec("6.14")
+def test_a_look_reads_the_samples_of_use_that_came_since_the_last_one(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, and shows all of them."""
+    job = lab.started(lab.runs.trigger(lab.pipeline("SFT").stages[0].id))
+    looks = RunDetailQueries(lab.store)
+    samples = [Usage(seconds=float(at), cpu=1.0, memory=at) for at in range(1, 42)]
+    with samples_read(monkeypatch) as read:
+        lab.supervision.record(job, Batch(usage=samples[:40]))
+        detail = looks.run(job.run_id)
+        lab.supervision.record(job, Batch(usage=samples[40:]))
+        detail = looks.with_reports(detail)
+        looks.with_reports(detail)
+    assert read == [40, 1, 0]
+    assert [each.name for each in detail.usage] == ["cpu", "memory"]
+    assert detail.usage[1].points == tuple((1000 * at, at) for at in range(1, 42))
 
 
 def report(lab: Lab, job: Any, seconds: Iterable[int], peak_at: int | None = None) -> None:

@@ -58,11 +58,6 @@ _BETWEEN = (
     .order_by(_B.until)
 )
 _U = schema.usage.c
-_USAGE = (
-    select(_U.seconds, _U.cpu, _U.memory, _U.gpu, _U.gpu_memory)
-    .where(_U.run_id == bindparam("run"))
-    .order_by(_U.id)
-)
 _USAGE_AFTER = (
     select(_U.id, _U.seconds, _U.cpu, _U.memory, _U.gpu, _U.gpu_memory)
     .where((_U.run_id == bindparam("run")) & (_U.id > bindparam("after", type_=schema.LONG)))
@@ -146,8 +141,8 @@ class Metrics(Repository):
 
     def usage(self, run_id: int) -> tuple[Usage, ...]:
         """Return the samples of what the processes of a run use, in their order."""
-        rows = self.connection.execute(_USAGE, {"run": run_id})
-        return tuple(Usage(*row) for row in rows)
+        samples, _ = self.usage_after(run_id, 0)
+        return tuple(samples)
 
     def usage_after(self, run_id: int, after: int) -> tuple[list[Usage], int]:
         """Return the samples of a run after one, in their order, and the id of the last of them.

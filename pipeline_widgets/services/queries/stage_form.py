@@ -133,8 +133,7 @@ class StageFormQueries:
             source = _source(pipeline, at)
             known = pipeline_facts.load(work, pipeline, {source.id} if source else set(), consumption=False)
             offered = known.for_stage(source.id) if source else StageFacts()
-            run = offered.offered_run  # its facts have only the checkpoints that decide
-            listed = pipeline_facts.lineage(work, run) if run is not None else ()
+            listed = pipeline_facts.list_offered(work, known)[source.id] if source else ()
             named = stage_label(pipeline, source, known) if source else None
             experiments = work.experiments.of_project(pipeline.project_id)
             kinds = _kinds(experiments)

@@ -17,10 +17,8 @@ from pipeline_widgets.domain.curve import Curve
 from pipeline_widgets.domain.job import Job, MetricReport, Outcome
 from pipeline_widgets.domain.metric_block import make_block, pack_block
 from pipeline_widgets.domain.run import Progress, Run, Status
-from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.errors import NotFoundError
 from pipeline_widgets.persistence import schema
-from pipeline_widgets.persistence.repositories.metrics import Metrics
 from pipeline_widgets.services.queries import curves
 from pipeline_widgets.services.queries.run_detail import AgentMade, RunDetail, RunDetailQueries
 
@@ -401,30 +399,3 @@ def test_a_retry_says_which_it_is_and_where_it_goes_on(lab: Lab) -> None:
     assert details.run(first.id).start == "Started from scratch."
     expected = "Retry 1 of 2 after a crash. Resumed from step 10 of run 1 of 'chain-sft-1'."
     assert details.run(second.id).start == expected
-
-
-@pytest.mark.spec("6.14")
-def test_a_look_reads_the_samples_of_use_that_came_since_the_last_one(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many there are, and shows all of them."""
-    job = lab.started(lab.runs.trigger(lab.pipeline("SFT").stages[0].id))
-    read: list[int] = []
-    usage_after = Metrics.usage_after
-
-    def count(metrics: Metrics, run_id: int, after: int) -> tuple[list[Usage], int]:
-        found = usage_after(metrics, run_id, after)
-        read.append(len(found[0]))
-        return found
-
-    monkeypatch.setattr(Metrics, "usage_after", count)
-    queries = RunDetailQueries(lab.store)
-    samples = [Usage(seconds=float(at), cpu=1.0, memory=at) for at in range(1, 42)]
-    lab.supervision.record(job, Batch(usage=samples[:40]))
-    detail = queries.run(job.run_id)
-    lab.supervision.record(job, Batch(usage=samples[40:]))
-    detail = queries.with_reports(detail)
-    queries.with_reports(detail)
-    assert read == [40, 1, 0]
-    assert [each.name for each in detail.usage] == ["cpu", "memory"]
-    assert detail.usage[1].points == tuple((1000 * at, at) for at in range(1, 42))
