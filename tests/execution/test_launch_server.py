@@ -522,6 +522,19 @@ def test_a_launch_server_ends_when_its_workspace_is_gone(log: Path) -> None:
     until(lambda: launch_servers.servers(log) == [])
 
 
+def test_a_launch_server_whose_workspace_is_gone_before_it_is_ready_ends_at_once(log: Path) -> None:
+    """It would else take no folder for its workspace, and wait for minutes for triggers of none."""
+    place = launch_place.find_place(interpreter.environment(), log)
+    assert place is not None
+    server = launch_client.start_server(place, interpreter.environment(), begin_after=0.0)
+    assert server is not None
+    log.parent.rename(log.parent.with_name("moved"))
+
+    assert server.wait(launch_servers.READY_WITHIN) == 0
+
+    assert not place.socket.exists()
+
+
 def test_what_a_killed_launch_server_has_left_is_swept_by_the_next(log: Path, tmp_path: Path) -> None:
     """Its socket and its lock, and those of no launch server that lives."""
     (tmp_path / "other").mkdir()
