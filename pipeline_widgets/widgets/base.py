@@ -136,7 +136,6 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         self._services = services
         self._guard = threading.RLock()
         self._silent: set[str] = set()
-        self._patched: set[str] = set()  # the traits that go down in patches
         self._sequence_at_lease = 0
         self._fresh_at = time.time()
         self._changes = 0  # of what is shown, ever
@@ -185,35 +184,35 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         new = list(rows)
         if new == before:
             return
-        self._changes += 1
         changed = [row for row, old in zip(new, before, strict=False) if row != old]
         alike = [row["id"] for row in new] == [row["id"] for row in before]
-        if not alike or len(changed) > max(1, self._WHOLE * len(new)):
-            self.set_trait(name, new)
-            return
-        self._set_silently(**{name: new})
-        self.send({"patch": name, "rows": changed})
+        if alike and len(changed) <= max(1, self._WHOLE * len(new)):
+            self._show_change(name, new, rows=changed)
+        else:
+            self.show(**{name: new})
 
     def show_patched(self, **traits: Any) -> None:
-        """Set traits of which little changes at a time, such as curves that grow: only that is sent.
+        """Set traits of which little changes at a time, such as curves that grow: only that is sent."""
+        for name, now in traits.items():
+            patch = find_patch(getattr(self, name), now)
+            if patch is not None:
+                self._show_change(name, now, change=patch)
+
+    def _show_change(self, name: str, now: Any, **changed: Any) -> None:
+        """Set a trait, and send only what has changed of it.
 
         Where no page has leased the view, a trait is sent as a whole: who keeps its state there, such as
         `nbconvert --execute`, knows no patches.
         """
-        for name, now in traits.items():
-            patch = find_patch(getattr(self, name), now)
-            if patch is None:
-                continue
-            self._changes += 1
-            changed = {name: now, "sequence": self.sequence + 1}
-            if not self._refresher.is_leased(self):
-                with self.hold_sync():  # one message
-                    for each, value in changed.items():
-                        self.set_trait(each, value)
-                continue
-            self._patched.add(name)
-            self._set_silently(**changed)
-            self.send({"patch": name, "sequence": self.sequence, "change": patch})
+        self._changes += 1
+        state = {name: now, "sequence": self.sequence + 1}
+        if self._refresher.is_leased(self):
+            self._set_silently(**state)
+            self.send({"patch": name, "sequence": self.sequence, **changed})
+            return
+        with self.hold_sync():  # one message
+            for each, value in state.items():
+                self.set_trait(each, value)
 
     def do_hello(self) -> None:
         """Answer, so that what the browser says from now on is heard while a cell runs."""
@@ -235,8 +234,8 @@ class View(ReadOnlyState, anywidget.AnyWidget):
         self._refresher.lease(view, self)
 
     def do_resend(self) -> None:
-        """A page has missed a patch: send what goes down in patches as a whole."""
-        self.send_state([*sorted(self._patched), "sequence"])
+        """A page has missed a patch, and perhaps more: send all that is shown as a whole."""
+        self.send_state([name for name in self.keys if not name.startswith("_")])
 
     def do_release(self, view: str) -> None:
         """A view of this can no longer be seen."""

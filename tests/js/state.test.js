@@ -122,7 +122,26 @@ test("a page that has missed a patch asks once for the whole, and goes on from i
 
 test("changed rows of a list take the places of those of the same id", () => {
   const { state, hear } = page({ sequence: 0, rows: [{ id: 1 }, { id: 2 }] });
-  hear({ patch: "rows", rows: [{ id: 2, status: "Running" }] });
+  hear({ patch: "rows", sequence: 1, rows: [{ id: 2, status: "Running" }] });
   hear({ something: "else" });
   assert.deepEqual(state.rows, [{ id: 1 }, { id: 2, status: "Running" }]);
+});
+
+test("a page that has missed changed rows asks for all of them", async () => {
+  const { state, hear, sent } = page({ line: "IPY_MODEL_1", sequence: 0, rows: [{ id: 1 }, { id: 2 }] });
+  hear({ patch: "rows", sequence: 2, rows: [{ id: 2, status: "Running" }] });
+  await settle();
+  assert.deepEqual(sent, ["resend"]);
+  Object.assign(state, {
+    sequence: 2,
+    rows: [
+      { id: 1, status: "Stopped" },
+      { id: 2, status: "Running" },
+    ],
+  });
+  hear({ patch: "rows", sequence: 3, rows: [{ id: 2, status: "Succeeded" }] });
+  assert.deepEqual(state.rows, [
+    { id: 1, status: "Stopped" },
+    { id: 2, status: "Succeeded" },
+  ]);
 });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,12 @@ def apply_patch(value: Any, patch: dict[str, Any]) -> Any:
         return {**value, **{name: apply_patch(value[name], each) for name, each in patch["fields"].items()}}
     changed = dict(patch["items"])
     return [apply_patch(each, changed[at]) if at in changed else each for at, each in enumerate(value)]
+
+
+def keep_in_sight(view: View) -> None:
+    """Let a page see a view that is refreshed by the test alone."""
+    view._refresher._thread = threading.current_thread()
+    view.do_lease("a page")
 
 
 @dataclass
@@ -50,14 +57,15 @@ class Page:
             self.state |= data["state"]
             return
         content = data["content"]
-        if "rows" in content:
-            changed = {row["id"]: row for row in content["rows"]}
-            known = self.state[content["patch"]]
-            self.state[content["patch"]] = [changed.get(row["id"], row) for row in known]
-        elif content["sequence"] == self.state["sequence"] + 1:
+        if content["sequence"] == self.state["sequence"] + 1:
             self.taken += 1
             self.state["sequence"] += 1
-            self.state[content["patch"]] = apply_patch(self.state[content["patch"]], content["change"])
+            known = self.state[content["patch"]]
+            if "rows" in content:
+                changed = {row["id"]: row for row in content["rows"]}
+                self.state[content["patch"]] = [changed.get(row["id"], row) for row in known]
+            else:
+                self.state[content["patch"]] = apply_patch(known, content["change"])
         elif content["sequence"] > self.state["sequence"]:
             self.asked += 1
             self.tell("resend")

@@ -13,6 +13,7 @@ import trainers
 from benches import Bench, end_all, until
 from factories.lab import Lab
 from factories.values import SFT
+from pages import keep_in_sight
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.agent import Agent
@@ -175,6 +176,7 @@ def test_nothing_is_sent_while_nothing_changes(
     """And of many agents only the row that changed."""
     made = [an_agent(lab, name) for name in "abcd"]
     view.refresh()
+    keep_in_sight(view)
     sent = recorded(view, monkeypatch)
     view.refresh()
     assert sent == []

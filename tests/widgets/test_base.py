@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import traitlets as t
 from factories.lab import Lab
+from pages import keep_in_sight
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.errors import RuleError, StorageError
@@ -173,13 +174,14 @@ def test_equal_rows_are_not_sent(view: Words, sent: list[dict[str, Any]]) -> Non
 @pytest.mark.spec("4.4")
 def test_only_changed_rows_are_sent_and_all_are_kept(view: Words, sent: list[dict[str, Any]]) -> None:
     """One changed row goes down alone, while a page that is loaded later gets the whole list as it is now."""
+    keep_in_sight(view)
     view.show_rows("rows", FEW)
     sent.clear()
     changed = {"id": 3, "status": "Running"}
 
     view.show_rows("rows", [*FEW[:3], changed, *FEW[4:]])
 
-    assert [each["content"] for each in sent] == [{"patch": "rows", "rows": [changed]}]
+    assert [each["content"] for each in sent] == [{"patch": "rows", "sequence": 1, "rows": [changed]}]
     assert view.get_state("rows") == {"rows": [*FEW[:3], changed, *FEW[4:]]}
 
 

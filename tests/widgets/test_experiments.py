@@ -12,6 +12,7 @@ import pytest
 import trainers
 from factories.lab import Lab, configured
 from factories.values import DPO, GRPO, LOSS
+from pages import keep_in_sight
 
 from pipeline_widgets.algorithms.registry import Algorithm
 from pipeline_widgets.application import Services
@@ -120,6 +121,7 @@ def test_it_follows_what_others_do(lab: Lab, view: ExperimentsView) -> None:
 @pytest.mark.spec("9.1")
 def test_one_change_sends_one_row(lab: Lab, view: ExperimentsView, sent: Sent) -> None:
     """Of four experiments the one that has changed goes down, and nothing where nothing has."""
+    keep_in_sight(view)
     made = [lab.experiment(f"e{at}", GRPO) for at in range(4)]
     view.refresh()
     sent.clear()

@@ -19,7 +19,8 @@ from pages import Pages, apply_patch
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.chain import Pipeline
-from pipeline_widgets.domain.job import Job, MetricReport
+from pipeline_widgets.domain.job import Job, MetricReport, Outcome
+from pipeline_widgets.domain.run import Status
 from pipeline_widgets.widgets.base import View
 from pipeline_widgets.widgets.experiment import ExperimentView
 from pipeline_widgets.widgets.patches import find_patch
@@ -169,7 +170,7 @@ def test_a_page_that_was_cut_off_ends_with_the_whole_curve(
         page.is_deaf = 50 < step < 120
         pages.refresh()
         assert beside.shown(*PATCHED[kind]) == whole(pages, kind)
-    assert page.shown(*PATCHED[kind][:1]) == beside.shown(*PATCHED[kind][:1])
+    assert page.shown(*PATCHED[kind]) == beside.shown(*PATCHED[kind])
     assert [page.asked, beside.asked] == [1, 0]
 
 
@@ -190,7 +191,7 @@ def test_a_page_that_missed_the_last_tick_gets_it_with_its_lease(
     page.lease()
     assert pages.sent == 0  # it could be on its way
     page.lease()
-    assert page.shown(*PATCHED[kind][:1]) == {PATCHED[kind][0]: whole(pages, kind)[PATCHED[kind][0]]}
+    assert page.shown(*PATCHED[kind]) == whole(pages, kind)
     pages.sent = 0
     for _ in range(3):
         page.lease()
@@ -222,6 +223,31 @@ def test_the_bytes_of_a_tick_do_not_grow_with_the_curve(
     assert page.shown(*PATCHED[kind]) == whole(pages, kind)
 
 
+@pytest.mark.spec("4.4")
+@pytest.mark.parametrize("is_followed", [True, False], ids=["another change follows", "at rest"])
+def test_a_page_that_missed_a_status_shows_it_again(
+    lab: Lab, running: tuple[Pipeline, Job], show: Show, *, is_followed: bool
+) -> None:
+    """With the next change, or where none comes with the second renewal of its lease."""
+    pipeline, job = running
+    pages = show("builder")
+    page = pages.open()
+    pages.refresh()
+    page.is_deaf = True
+    lab.supervision.finish(job, Outcome(status=Status.FAILED, error="no"), None)
+    pages.refresh()
+    page.is_deaf = False
+    assert page.state["stages"][0]["status"] == "Running"
+    if is_followed:
+        lab.runs.trigger(pipeline.stages[0].id)
+        pages.refresh()
+    else:
+        page.lease()
+        page.lease()
+    assert page.state["stages"] == whole(pages, "builder")["stages"]
+    assert page.state["stages"][0]["status"] == ("Pending" if is_followed else "Failed")
+
+
 def test_where_no_page_has_a_lease_all_is_sent_as_a_whole(
     lab: Lab, running: tuple[Pipeline, Job], show: Show
 ) -> None:
@@ -240,4 +266,4 @@ def test_where_no_page_has_a_lease_all_is_sent_as_a_whole(
     report(lab, job, 20)
     pages.refresh()
     assert page.shown(*PATCHED["builder"]) == whole(pages, "builder")
-    assert page.taken == 1
+    assert page.taken == 2  # of the panel, and of the row of its stage

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from factories.lab import Lab
 from factories.values import PPO
+from pages import keep_in_sight
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.chain import DeploymentStage, ExperimentStage, FromSource, Pipeline, Trigger
@@ -154,6 +155,7 @@ def test_a_change_in_a_long_chain_sends_its_rows_only(lab: Lab, show: Show) -> N
     pipeline = long_chain(lab)
     lab.do(pipeline.stages[0], 0.5)
     bench = show(pipeline)
+    keep_in_sight(bench.view)
     bench.do("follow", on=False)  # else the stage that runs comes into the panel
     bench.sent.clear()
     assert [row["n"] for row in bench.view.stages] == list(range(1, LONG + 1))
@@ -172,6 +174,7 @@ def test_two_changes_at_once_both_arrive(lab: Lab, show: Show) -> None:
     pipeline = long_chain(lab)
     lab.do(pipeline.stages[0], 0.5)
     bench = show(pipeline)
+    keep_in_sight(bench.view)
     mirror = {row["id"]: row for row in bench.view.stages}
     for number in (500, 700):
         lab.carry_out(lab.runs.trigger(pipeline.stages[number - 1].id))

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets
 import pytest
 from factories.lab import Lab
+from pages import keep_in_sight
 
 from pipeline_widgets.application import Services
 from pipeline_widgets.domain.run import Status
@@ -380,6 +381,7 @@ def test_only_rows_that_changed_are_sent(
     view: PipelineList, lab: Lab, sent: Sent, make: Callable[..., list[int]]
 ) -> None:
     """Nothing is sent when nothing moved, and one row when one did."""
+    keep_in_sight(view)
     first, *_ = make("first", "second", "third")
     sent.clear()
     view.refresh()
@@ -390,7 +392,11 @@ def test_only_rows_that_changed_are_sent(
     view.refresh()
     (message,) = sent
     assert message["method"] == "custom"
-    assert message["content"] == {"patch": "rows", "rows": [row_of(view, "first")]}
+    assert message["content"] == {
+        "patch": "rows",
+        "sequence": view.sequence,
+        "rows": [row_of(view, "first")],
+    }
 
 
 @pytest.mark.spec("3.8")

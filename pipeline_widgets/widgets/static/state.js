@@ -22,10 +22,9 @@ function patches(model) {
   let asked = -1;
   model.on("msg:custom", (/** @type {ChangeMessage} */ message) => {
     if (!message?.patch) return;
-    if ("rows" in message) return takeRows(model, message);
     const known = model.get("sequence");
     if (message.sequence <= known) return; // it has come with the state as a whole
-    if (message.sequence === known + 1) return takePatch(model, message);
+    if (message.sequence === known + 1) return take(model, message);
     if (asked !== known) askForAll(model);
     asked = known; // once: whatever comes until then is part of the answer
   });
@@ -42,25 +41,22 @@ function askForAll(model) {
 }
 
 /**
- * Take changed rows of a list.
+ * Take what has changed: rows of a list, by their ids, or any value, such as the new points of curves.
  * @param {Model} model
- * @param {ChangedRows} message
+ * @param {ChangedRows | ChangedValue} message
  */
-function takeRows(model, { patch, rows }) {
-  const changed = new Map(rows.map((row) => [row.id, row])),
-    known = /** @type {{ id: number }[]} */ (model.get(patch));
-  model.set(
-    patch,
-    known.map((row) => changed.get(row.id) ?? row),
-  );
+function take(model, message) {
+  model.set("sequence", message.sequence);
+  const { patch } = message;
+  if ("rows" in message) model.set(patch, replaceRows(model.get(message.patch), message.rows));
+  else model.set(patch, applyPatch(model.get(patch), message.change));
 }
 
 /**
- * Take what has changed of a value, such as the new points of curves.
- * @param {Model} model
- * @param {ChangedValue} message
+ * @param {{ id: number }[]} known
+ * @param {{ id: number }[]} rows
  */
-function takePatch(model, { patch, sequence, change }) {
-  model.set("sequence", sequence);
-  model.set(patch, applyPatch(model.get(patch), change));
+function replaceRows(known, rows) {
+  const changed = new Map(rows.map((row) => [row.id, row]));
+  return known.map((row) => changed.get(row.id) ?? row);
 }

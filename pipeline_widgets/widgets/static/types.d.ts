@@ -856,8 +856,8 @@ type Patch =
   | { items: [number, Patch][] }
   | { keep: number; add: unknown[] };
 
-/** Changed rows of a list that the page has. */
-type ChangedRows = { patch: "rows" | "active" | "waiting"; rows: { id: number }[] };
+/** Changed rows of a list that the page has, if it has missed nothing. */
+type ChangedRows = { patch: "rows" | "active" | "waiting"; sequence: number; rows: { id: number }[] };
 
 /** What has changed of a value that the page has, if it has missed nothing. */
 type ChangedValue = {
